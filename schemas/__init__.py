@@ -1,0 +1,1 @@
+"""The shapes of orders: ours, and each system's own."""

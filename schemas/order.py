@@ -1,0 +1,233 @@
+"""The normalized order: what every provider's answer becomes, and what every target is given."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+
+def _no_float(value: object) -> object:
+    """Refuse a float before it becomes a Decimal: 0.1 has already lost its value when it gets here."""
+    if isinstance(value, float):
+        raise ValueError("an amount must be a Decimal, an int or a string, never a float")  # noqa: TRY004
+    return value
+
+
+def _plain(value: Decimal) -> Decimal:
+    """One way to write a number, so that 9.90 from a list and 9.9 from a single read give one fingerprint."""
+    if value == value.to_integral_value():
+        return value.quantize(Decimal(1))
+    return value.normalize()
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+#: An amount of money in whole currency units (12.5 = twelve and a half), exact.
+Money = Annotated[
+    Decimal,
+    BeforeValidator(_no_float),
+    Field(allow_inf_nan=False, max_digits=28),
+    AfterValidator(_plain),
+]
+#: How many, how much by weight, what share: exact like money.
+Number = Money
+#: A moment; always aware, always UTC.
+Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+#: An id of another system: opaque, never parsed, never empty, never with control characters or outer blanks.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")]
+
+
+class Part(BaseModel):
+    """What all parts of an order have in common: frozen, and a key nobody knows is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Status(StrEnum):
+    """Where an order stands, in words that all five systems can be mapped to."""
+
+    NEW = "new"
+    PAID = "paid"
+    PROCESSING = "processing"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+    UNKNOWN = "unknown"
+
+
+class Address(Part):
+    """Where something or somebody is; every field may be missing because somewhere it is."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    street1: str | None = None
+    street2: str | None = None
+    city: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    #: ISO 3166-1 alpha-2 where the provider sends a code, else its own words ("Netherlands").
+    country: str | None = None
+    phone: str | None = None
+    email: str | None = None
+
+
+class Customer(Part):
+    """Who ordered."""
+
+    id: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company: str | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+class Line(Part):
+    """One line of an order.
+
+    Amounts are for the whole line except `unit_price`:
+    ``total = unit_price * quantity - discount`` (+ `tax`, if tax is not part of the prices).
+    """
+
+    id: str | None = None
+    product_id: str | None = None
+    sku: str | None = None
+    ean: str | None = None
+    name: str
+    quantity: Number
+    unit_price: Money
+    discount: Money = Decimal(0)
+    tax: Money | None = None
+    purchase_price: Money | None = None
+    #: In kilograms.
+    weight: Number | None = None
+    brand: str | None = None
+    category: str | None = None
+    supplier: str | None = None
+    image_url: str | None = None
+    gift_wrap: bool | None = None
+    note: str | None = None
+    #: What the buyer chose ("size": "XL").
+    options: dict[str, str] = {}
+    #: Anything else the provider says of the line.
+    custom: dict[str, Any] = {}
+
+    @property
+    def subtotal(self) -> Decimal:
+        """What the line costs without tax that comes on top: unit price by quantity, less the discount."""
+        return self.unit_price * self.quantity - self.discount
+
+
+class Totals(Part):
+    """The amounts of the whole order as the provider states them; `None` is "not said", zero is "nothing"."""
+
+    items: Money | None = None
+    shipping: Money | None = None
+    discount: Money | None = None
+    tax: Money | None = None
+    fees: Money | None = None
+    grand: Money | None = None
+
+
+class Payment(Part):
+    """One payment: made, due or failed."""
+
+    id: str | None = None
+    method: str | None = None
+    status: str | None = None
+    amount: Money | None = None
+    paid_at: Moment | None = None
+
+
+class Shipping(Part):
+    """How the goods travel."""
+
+    method: str | None = None
+    carrier: str | None = None
+    description: str | None = None
+    note: str | None = None
+    #: The calendar day the customer was promised, as `YYYY-MM-DD`: a day has no time zone.
+    promised_on: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    signature_required: bool | None = None
+    warehouse: str | None = None
+
+
+class Order(Part):
+    """One order of one provider.
+
+    `provider` is the name of the configured account, `external_id` the id by which the provider itself
+    finds the order again; together they are the order key. `version` grows with every change of the order
+    at the provider (a history id, or the time of the change in microseconds): it decides which of two
+    readings is the newer one, and is `None` where the provider has no such thing.
+    """
+
+    provider: Id
+    external_id: Id
+    #: The number people use; not promised to be unique.
+    display_id: str | None = None
+    #: The id in the system the provider itself had it from (the shop's own id in a CRM).
+    source_id: str | None = None
+    #: The shop, site or store within the provider's account.
+    store: str | None = None
+    version: int | None = Field(default=None, ge=0)
+
+    status: Status
+    #: The provider's own word for the status.
+    status_raw: str | None = None
+    #: A test order: to be stored, not to be shipped.
+    test: bool = False
+
+    ordered_at: Moment
+    updated_at: Moment | None = None
+    #: ISO 4217, upper case.
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
+
+    lines: tuple[Line, ...]
+    totals: Totals
+    customer: Customer = Customer()
+    shipping_address: Address = Address()
+    billing_address: Address | None = None
+    shipping: Shipping = Shipping()
+    payments: tuple[Payment, ...] = ()
+
+    note: str | None = None
+    internal_note: str | None = None
+    gift_message: str | None = None
+    tags: tuple[str, ...] = ()
+    discount_codes: tuple[str, ...] = ()
+    custom: dict[str, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """The order key: `provider:external_id`."""
+        return f"{self.provider}:{self.external_id}"
+
+    @property
+    def adds_up(self) -> bool | None:
+        """Whether lines and amounts make the grand total; `None` where the provider states no grand total.
+
+        Tax may be part of the prices or come on top: providers do not say which, so either is accepted.
+        """
+        if self.totals.grand is None:
+            return None
+        lines = sum((line.subtotal for line in self.lines), Decimal(0))
+        net = lines + (self.totals.shipping or 0) + (self.totals.fees or 0) - (self.totals.discount or 0)
+        return self.totals.grand in {net, net + (self.totals.tax or 0)}
+
+    def fingerprint(self) -> str:
+        """Thirty-two hex digits that change when something changes that a target could want to know."""
+        text = self.model_dump_json(exclude=_NOT_FOR_TARGETS)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+#: What moves without the order having changed for a target: when and how often the provider touched it.
+_NOT_FOR_TARGETS: Final = {"version", "updated_at"}

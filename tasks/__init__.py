@@ -1,0 +1,1 @@
+"""The story of an order, told as three Celery tasks: poll, deliver, sweep."""

@@ -1,0 +1,1 @@
+"""Everything that Intake remembers, in Redis."""
