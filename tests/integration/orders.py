@@ -1,0 +1,20 @@
+"""Orders for tests that do not care what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.order import Order
+
+
+def order(external_id: str = "1", **fields: Any) -> Order:
+    """A small order of provider `shop`; fields may be overridden."""
+    base: dict[str, Any] = {
+        "provider": "shop",
+        "external_id": external_id,
+        "status": "new",
+        "ordered_at": "2026-01-02T03:04:05Z",
+        "lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}],
+        "totals": {"grand": "19.80"},
+    }
+    return Order.model_validate(base | fields)

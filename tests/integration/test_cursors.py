@@ -1,0 +1,138 @@
+"""Cursors on a real server: moved only by the poll that read, only from where it read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from worker.errors import LeaseLost
+from worker.store.cursors import Cursors, Poll
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+@pytest.fixture
+def cursors(redis: Redis) -> Cursors:
+    return Cursors(redis, lease=0.6, heartbeat=0.15)
+
+
+def test_a_cursor_goes_on_from_where_the_last_page_was_accepted(cursors: Cursors) -> None:
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        assert (poll.cursor, poll.first_walk) == (None, True)
+        poll.advance("a", more=True, records=1)
+        poll.advance("b", more=True, records=1)
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        assert (poll.cursor, poll.first_walk) == ("b", True)
+        poll.advance("c", more=False, records=1)
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        assert (poll.cursor, poll.first_walk) == ("c", False)
+
+
+def test_of_two_polls_at_once_one_steps_aside(cursors: Cursors) -> None:
+    with cursors.poll("p", 0) as first, cursors.poll("p", 0) as second:
+        assert isinstance(first, Poll)
+        assert second == "busy"
+    with cursors.poll("p", 0) as third:
+        assert isinstance(third, Poll)
+
+
+def test_two_beats_do_not_poll_a_provider_twice_as_often(cursors: Cursors) -> None:
+    with cursors.poll("p", 0.3) as poll:
+        assert isinstance(poll, Poll)
+        poll.advance("a", more=False, records=0)
+    with cursors.poll("p", 0.3) as poll:
+        assert poll == "early"
+    time.sleep(0.35)
+    with cursors.poll("p", 0.3) as poll:
+        assert isinstance(poll, Poll)
+
+
+def test_a_poll_that_was_cut_short_goes_on_without_waiting_for_its_time(cursors: Cursors) -> None:
+    with cursors.poll("p", 60) as poll:
+        assert isinstance(poll, Poll)
+        poll.advance("a", more=True, records=1)
+    assert cursors.waiting("p")
+    with cursors.poll("p", 60) as poll:
+        assert isinstance(poll, Poll)
+        assert not cursors.waiting("p")
+        poll.advance("b", more=False, records=1)
+    assert not cursors.waiting("p")
+
+
+def test_a_poll_whose_lease_was_taken_cannot_move_the_cursor(cursors: Cursors, redis: Redis) -> None:
+    with cursors.poll("p", 0) as slow:
+        assert isinstance(slow, Poll)
+        redis.set("intake:poll:p", "another")
+        with pytest.raises(LeaseLost):
+            slow.advance("a", more=False, records=1)
+    assert redis.hget("intake:cursor:p", "value") is None
+
+
+def test_after_a_loss_of_redis_no_page_accepted_before_it_counts_as_read(cursors: Cursors, redis: Redis) -> None:
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        redis.flushall()
+        with pytest.raises(LeaseLost):
+            poll.advance("a", more=False, records=1)
+    assert cursors.status("p").get("value") is None
+
+
+def test_a_move_whose_answer_was_lost_may_be_repeated(cursors: Cursors) -> None:
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        poll.advance("a", more=True, records=1)
+        poll.cursor = None
+        poll.advance("a", more=True, records=1)
+
+
+def test_the_lease_is_kept_while_a_slow_provider_answers(cursors: Cursors) -> None:
+    with cursors.poll("p", 0) as slow:
+        assert isinstance(slow, Poll)
+        time.sleep(1.5)
+        with cursors.poll("p", 0) as other:
+            assert other == "busy"
+        slow.advance("a", more=False, records=1)
+
+
+def test_the_lease_of_a_killed_poll_ends_by_itself(cursors: Cursors, redis: Redis) -> None:
+    cursors.scripts("begin", ["intake:cursor:p", "intake:poll:p"], ["dead", 300, 0])
+    with cursors.poll("p", 0) as poll:
+        assert poll == "busy"
+    time.sleep(0.35)
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+
+
+def test_a_failed_poll_waits_its_time_and_says_why(cursors: Cursors) -> None:
+    cursors.failed("p", "unavailable: GET /x", 0.3)
+    assert not cursors.waiting("p")
+    with cursors.poll("p", 0) as poll:
+        assert poll == "early"
+    assert cursors.status("p")["error"] == "unavailable: GET /x"
+    time.sleep(0.35)
+    assert cursors.waiting("p")
+
+
+def test_a_paused_provider_is_not_polled_until_resumed(cursors: Cursors) -> None:
+    cursors.pause("p", "wrong key")
+    with cursors.poll("p", 0) as poll:
+        assert poll == "paused"
+    cursors.resume("p")
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+
+
+def test_a_letter_holds_the_raw_record_and_goes_when_the_record_can_be_read(cursors: Cursors) -> None:
+    cursors.bury("p", "7", {"id": 7, "x": "y" * 100_000}, "items[0].quantity", "not a number")
+    letter = cursors.letters("p")["7"]
+    assert (letter["field"], letter["reason"]) == ("items[0].quantity", "not a number")
+    assert letter["raw"].startswith('{"id": 7')
+    assert len(letter["raw"]) == 65_536
+    cursors.mended("p", ["7", "8"])
+    assert cursors.letters("p") == {}

@@ -1,0 +1,339 @@
+"""The ledger and the lanes on a real server: every move, repeated, fenced and taken over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from orders import order
+
+from worker.errors import LeaseLost
+from worker.store.lanes import BREAKER, POISON, Lane, Outcome
+from worker.store.ledger import Ledger
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from worker.store.lanes import Claim, Drain
+
+LEASE = 0.6
+DONE = Outcome("delivered", extra="77")
+
+
+def lane_of(redis: Redis, *, max_tries: int = 3, lease: float = LEASE, concurrency: int = 4) -> Lane:
+    scope = Scope(redis, "dropday:t", ())
+    return Lane(redis, "t", scope, lease=lease, heartbeat=lease / 4, max_tries=max_tries, concurrency=concurrency)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> Lane:
+    return lane_of(redis)
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, lease=LEASE)
+
+
+def fill(ledger: Ledger, count: int = 1, **fields: object) -> None:
+    ledger.accept("t", [(order(str(n + 1), **fields), f"R{n + 1}") for n in range(count)], "test")
+
+
+def one(drain: Drain) -> Claim:
+    claims = drain.claim(1)
+    assert len(claims) == 1
+    return claims[0]
+
+
+def state(ledger: Ledger, key: str = "shop:1") -> dict[str, str]:
+    return ledger.entries(["t"], key)[0].record
+
+
+def events(ledger: Ledger, key: str = "shop:1") -> list[str]:
+    return [event.split(" ")[0] for _, event in ledger.entries(["t"], key)[0].story]
+
+
+def test_an_order_is_accepted_once_however_often_it_is_read(ledger: Ledger, lane: Lane) -> None:
+    assert ledger.accept("t", [(order(), "R1")], "test").results == ("new",)
+    assert ledger.accept("t", [(order(), "R1")], "test").results == ("same",)
+    assert ledger.accept("t", [(order(), "R1"), (order("2"), "R2")], "test").results == ("same", "new")
+    assert lane.status()["queued"] == 2
+
+
+def test_accepting_asks_for_a_wake_only_when_nobody_is_at_work(ledger: Ledger, lane: Lane) -> None:
+    assert ledger.accept("t", [(order(), "R1")], "test").wake
+    assert not ledger.accept("t", [(order(), "R1")], "test").wake
+    with lane.drain() as drain:
+        drain.claim(1)
+        assert not ledger.accept("t", [(order("2"), "R2")], "test").wake
+
+
+def test_an_order_never_arrives_between_empty_and_leaving(ledger: Ledger, lane: Lane) -> None:
+    with lane.drain() as drain:
+        assert drain.claim(5) == []
+        assert lane.status()["drains"] == 0
+        assert ledger.accept("t", [(order(), "R1")], "test").wake
+
+
+def test_a_claimed_order_comes_back_whole_with_its_reference(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        claim = one(drain)
+        assert (claim.key, claim.reference, claim.tries, claim.uncertain) == ("shop:1", "R1", 0, False)
+        assert type(order()).model_validate_json(claim.payload) == order()
+
+
+def test_no_order_is_claimed_twice_by_many_drains_at_once(redis: Redis, ledger: Ledger) -> None:
+    fill(ledger, 300)
+    lane = lane_of(redis, lease=10, concurrency=8)
+    got: list[str] = []
+
+    def drain() -> None:
+        with lane.drain() as mine:
+            while claims := mine.claim(7):
+                got.extend(claim.key for claim in claims)
+                mine.settle((claim, DONE) for claim in claims)
+
+    threads = [threading.Thread(target=drain) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(set(got)) == 300
+    assert lane.status()["delivered"] == 300
+
+
+def test_no_more_drains_than_allowed_work_on_a_lane(redis: Redis, ledger: Ledger) -> None:
+    fill(ledger, 3)
+    lane = lane_of(redis, concurrency=2)
+    with lane.drain() as first, lane.drain() as second, lane.drain() as third:
+        assert first.claim(1)
+        assert second.claim(1)
+        assert third.claim(1) == []
+
+
+def test_a_claim_whose_answer_was_lost_is_answered_again_the_same(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger, 5)
+    with lane.drain() as drain:
+        first = drain.claim(3)
+        again = drain.claim(3)
+        assert sorted(first, key=str) == sorted(again, key=str)
+        assert lane.status()["in_flight"] == 3
+
+
+def test_a_settled_order_keeps_a_compact_record_and_loses_its_payload(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        assert drain.settle([(one(drain), DONE)]) == ["delivered"]
+    record = state(ledger)
+    assert record["state"] == "delivered"
+    assert record["target_id"] == "77"
+    assert not redis.exists("intake:payload:t:shop:1")
+    assert 29 * 86400 < redis.ttl("intake:story:t:shop:1") <= 30 * 86400
+    assert events(ledger) == ["accepted", "claimed", "delivered"]
+
+
+def test_a_settle_whose_answer_was_lost_may_be_repeated(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        claim = one(drain)
+        assert drain.settle([(claim, DONE)]) == ["delivered"]
+        assert drain.settle([(claim, DONE)]) == ["delivered"]
+    assert lane.status()["delivered"] == 1
+
+
+def test_a_retry_spends_a_try_and_a_snooze_does_not(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), Outcome("snooze", "rate_limited"))])
+        drain.settle([(one(drain), Outcome("retry", "unavailable"))])
+        assert one(drain).tries == 1
+
+
+def test_an_order_that_has_used_up_its_tries_is_buried_with_its_reason(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        for _ in range(3):
+            last = drain.settle([(one(drain), Outcome("retry", "unavailable", "refused"))])
+        assert last == ["dead"]
+        assert drain.claim(1) == []
+    assert (state(ledger)["code"], state(ledger)["detail"]) == ("unavailable", "refused")
+
+
+def test_an_uncertain_order_that_has_used_up_its_tries_is_in_doubt_not_dead(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        for _ in range(3):
+            last = drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
+    assert last == ["in_doubt"]
+    assert lane.status()["in_doubt_now"] == 1
+
+
+def test_an_uncertain_outcome_is_remembered_until_the_order_is_delivered(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
+        drain.settle([(one(drain), Outcome("snooze", "rate_limited"))])
+        assert one(drain).uncertain
+
+
+def test_a_rejected_order_keeps_the_fields_the_target_named(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), Outcome("bury", "rejected", "422: city", extra='{"city": ["required"]}'))])
+    assert state(ledger)["fields"] == '{"city": ["required"]}'
+    assert lane.status()["dead_now"] == 1
+
+
+def test_an_order_changed_at_the_source_is_taken_from_the_dead(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), Outcome("bury", "rejected"))])
+        assert ledger.accept("t", [(order(note="mended"), "R1")], "test").results == ("revived",)
+        assert "mended" in one(drain).payload
+    assert lane.status()["dead_now"] == 0
+
+
+def test_an_older_version_never_overwrites_a_newer_one(ledger: Ledger, lane: Lane) -> None:
+    def accept(version: int, note: str) -> str:
+        return ledger.accept("t", [(order(version=version, note=note), "R1")], "test").results[0]
+
+    assert accept(9, "nine") == "new"
+    assert accept(10, "ten") == "replaced"
+    assert accept(9, "nine") == "stale"
+    assert accept(2**60, "late") == "replaced"
+    assert accept(2**60 - 1, "almost") == "stale"
+    with lane.drain() as drain:
+        assert "late" in one(drain).payload
+
+
+def test_a_change_after_delivery_is_noted_and_sends_nothing(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger, version=1)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), DONE)])
+        changed = ledger.accept("t", [(order(version=2, note="changed"), "R1")], "test")
+        assert changed.results == ("changed",)
+        assert not changed.wake
+        assert drain.claim(1) == []
+    assert lane.status()["accepted_changed"] == 1
+
+
+def test_a_change_while_the_order_is_on_its_way_is_noted_when_it_arrives(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger, version=1)
+    with lane.drain() as drain:
+        claim = one(drain)
+        assert ledger.accept("t", [(order(version=2, note="changed"), "R1")], "test").results == ("replaced",)
+        drain.settle([(claim, DONE)])
+    assert lane.status()["accepted_changed"] == 1
+    assert state(ledger)["sent"] != state(ledger)["fingerprint"]
+
+
+def test_the_work_of_a_dead_drain_is_freed_as_uncertain_and_the_late_owner_refused(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    dead = lane.drain()
+    claim = one(dead)
+    assert lane.sweep().freed == 0
+    time.sleep(LEASE + 0.1)
+    assert lane.sweep().freed == 1
+    assert dead.settle([(claim, DONE)]) == ["refused"]
+    with pytest.raises(LeaseLost):
+        dead.check()
+    with lane.drain() as heir:
+        assert one(heir).uncertain
+    assert lane.status().get("delivered", 0) == 0
+
+
+def test_a_drain_whose_lease_ended_is_refused_even_before_the_sweep(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    dead = lane.drain()
+    claim = one(dead)
+    time.sleep(LEASE + 0.1)
+    assert dead.settle([(claim, DONE)]) == ["refused"]
+    with pytest.raises(LeaseLost):
+        dead.claim(1)
+
+
+def test_a_heartbeat_keeps_the_lease_for_as_long_as_the_work_takes(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        claim = one(drain)
+        time.sleep(LEASE * 2.5)
+        assert lane.sweep().freed == 0
+        drain.check()
+        assert drain.settle([(claim, DONE)]) == ["delivered"]
+
+
+def test_a_poison_order_is_buried_and_the_innocent_beside_it_are_not(ledger: Ledger, redis: Redis) -> None:
+    """Whoever claims order 1 dies; those claimed together with it must not pay for that."""
+    fill(ledger, 4)
+    lane = lane_of(redis, lease=0.05)
+    for _ in range(40):
+        drain = lane.drain()
+        claims = drain.claim(4)
+        if not claims:
+            break
+        if any(claim.key == "shop:1" for claim in claims):
+            time.sleep(0.06)
+            lane.sweep()
+        else:
+            drain.settle((claim, DONE) for claim in claims)
+    status = lane.status()
+    assert (status["delivered"], status["dead_now"]) == (3, 1)
+    assert state(ledger)["code"] == "poison"
+    assert state(ledger)["lost"] == str(POISON)
+
+
+def test_the_breaker_opens_for_the_lane_and_then_no_order_pays(ledger: Ledger, redis: Redis) -> None:
+    lane = lane_of(redis, max_tries=BREAKER + 5)
+    fill(ledger)
+    with lane.drain() as drain:
+        for _ in range(BREAKER):
+            drain.settle([(one(drain), Outcome("retry", "unavailable"))])
+        assert drain.claim(1) == []
+        swept = lane.sweep()
+        assert 0 < swept.closed <= 1
+        tries = state(ledger)["tries"]
+        for _ in range(4):
+            redis.hset(lane.keys.lane, "closed_until", 0)
+            drain.settle([(one(drain), Outcome("retry", "unavailable"))])
+        assert state(ledger)["tries"] == tries
+        redis.hset(lane.keys.lane, "closed_until", 0)
+        drain.settle([(one(drain), DONE)])
+        assert lane.sweep().closed == 0
+
+
+def test_behind_an_open_breaker_one_order_probes_at_a_time(ledger: Ledger, redis: Redis) -> None:
+    lane = lane_of(redis)
+    fill(ledger, 10)
+    redis.hset(lane.keys.lane, mapping={"failures": BREAKER, "closed_until": 0})
+    with lane.drain() as first, lane.drain() as second:
+        assert len(first.claim(10)) == 1
+        assert second.claim(10) == []
+
+
+def test_a_paused_lane_gives_nothing_out_until_resumed(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    lane.pause("wrong key")
+    with lane.drain() as drain:
+        assert drain.claim(1) == []
+        assert lane.sweep().paused
+        lane.resume()
+        one(drain)
+
+
+def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        claim = one(drain)
+        redis.flushall()
+        assert drain.settle([(claim, DONE)]) == ["refused"]
+    assert ledger.entries(["t"], "shop:1") == []
+
+
+def test_orders_of_a_first_walk_are_asked_for_before_they_are_created(ledger: Ledger, lane: Lane) -> None:
+    ledger.accept("t", [(order(), "R1")], "test", first_walk=True)
+    with lane.drain() as drain:
+        assert one(drain).uncertain

@@ -1,0 +1,170 @@
+"""The limiter on a real server, over real processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from worker.errors import RateLimited
+from worker.store.limiter import Scope
+from worker.store.limits import Limit
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+TEN = (Limit(10, 1.0),)
+FIFTY = (Limit(50, 1.0),)
+
+CALLER = """
+import sys, time
+from worker.store.connection import connect
+from worker.store.limiter import Scope
+from worker.store.limits import Limit
+from worker.errors import RateLimited
+redis = connect(sys.argv[1])
+scope = Scope(redis, "s", (Limit(int(sys.argv[2]), 1.0),))
+until = time.monotonic() + float(sys.argv[3])
+print("ready", flush=True)
+sys.stdin.readline()
+while time.monotonic() < until:
+    try:
+        scope.enter()
+    except RateLimited as limited:
+        time.sleep(limited.delay)
+        continue
+    print(time.monotonic(), flush=True)
+"""
+
+
+def departures(redis_url: str, processes: int, rate: int, seconds: float) -> list[float]:
+    args = [sys.executable, "-c", CALLER, redis_url, str(rate), str(seconds + 1)]
+    callers = [
+        subprocess.Popen(args, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    for caller in callers:
+        assert caller.stdout is not None
+        assert caller.stdout.readline() == "ready\n"
+    for caller in callers:
+        assert caller.stdin is not None
+        caller.stdin.write("go\n")
+        caller.stdin.flush()
+    times: list[float] = []
+    for caller in callers:
+        out, _ = caller.communicate(timeout=60)
+        times += [float(line) for line in out.split()]
+    return sorted(times)
+
+
+def test_eight_processes_together_keep_the_limit_in_every_second(redis_url: str, redis: Redis) -> None:
+    times = departures(redis_url, 8, 10, 5)
+    assert max(sum(start <= t < start + 1.0 for t in times) for start in times) <= 10
+    assert len(times) >= 0.9 * 10 * (times[-1] - times[0])
+
+
+def test_calls_are_spaced_evenly_without_a_burst_at_the_start(redis: Redis) -> None:
+    scope = Scope(redis, "s", FIFTY)
+    times = []
+    for _ in range(10):
+        scope.enter()
+        times.append(time.monotonic())
+    assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.015
+
+
+def test_a_late_sender_keeps_the_distance_to_the_punctual_one_behind_it(redis: Redis) -> None:
+    """One holds its slot and leaves 80 ms late; the next, whose slot has come, is held at the door."""
+    scope = Scope(redis, "s", TEN)
+    scope.enter()
+    slots = [scope._scripts("reserve", scope._keys, [2_000_000, scope.interval, 0]) for _ in range(2)]
+    time.sleep(slots[0][1] / 1e6 + 0.08)
+    assert scope._scripts("depart", scope._keys, [scope.interval]) == 0
+    time.sleep(0.02)
+    assert scope._scripts("depart", scope._keys, [scope.interval]) > 50_000
+
+
+def test_a_turn_too_far_off_is_refused_at_once_and_reserves_nothing(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(1, 5.0),), patience=1.0)
+    scope.enter()
+    started = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(RateLimited) as caught:
+            scope.enter()
+    assert time.monotonic() - started < 0.5
+    assert 4 < caught.value.delay <= 5.2
+
+
+def test_closing_a_scope_stops_the_callers_that_wait_at_the_door(redis: Redis) -> None:
+    scope = Scope(redis, "s", TEN)
+    scope.enter()
+    caught: list[RateLimited] = []
+
+    def wait() -> None:
+        try:
+            Scope(redis, "s", TEN).enter()
+        except RateLimited as limited:
+            caught.append(limited)
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    time.sleep(0.03)
+    assert scope.close(3.0) == pytest.approx(3.0, abs=0.01)
+    waiter.join()
+    assert 2.5 < caught[0].delay <= 3.0
+
+
+def test_a_closed_scope_refuses_for_every_process_and_opens_by_itself(redis: Redis) -> None:
+    Scope(redis, "s", TEN).close(0.5)
+    with pytest.raises(RateLimited):
+        Scope(redis, "s", TEN, patience=0.1).enter()
+    time.sleep(0.5)
+    Scope(redis, "s", TEN, patience=0.1).enter()
+
+
+def test_without_a_time_of_theirs_a_scope_stays_closed_longer_with_every_strike(redis: Redis) -> None:
+    scope = Scope(redis, "s", TEN)
+    first = scope.close(None)
+    time.sleep(first + 0.01)
+    second = scope.close(None)
+    assert first == pytest.approx(0.206, abs=0.02)
+    assert second == pytest.approx(2 * first, abs=0.02)
+
+
+def test_calls_refused_together_are_one_strike(redis: Redis) -> None:
+    scope = Scope(redis, "s", TEN)
+    for _ in range(5):
+        scope.close(None)
+    assert redis.hget("intake:limit:s", "strikes") == "1"
+
+
+def test_a_throttled_scope_slows_down_and_recovers_by_itself(redis: Redis) -> None:
+    scope = Scope(redis, "s", FIFTY)
+    scope.close(0.0)
+    assert float(redis.hget("intake:limit:s", "pace") or 0) > 1.05
+    for _ in range(10):
+        scope.enter()
+    assert redis.hget("intake:limit:s", "pace") is None
+
+
+def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(20, 4.0)), patience=0.0)
+    let_out = 0
+    for _ in range(60):
+        try:
+            scope.enter()
+        except RateLimited:
+            time.sleep(0.01)
+        else:
+            let_out += 1
+    assert 10 <= let_out <= 20
+
+
+def test_without_a_limit_no_question_is_asked(redis: Redis) -> None:
+    scope = Scope(redis, "s", ())
+    started = time.monotonic()
+    for _ in range(1000):
+        scope.enter()
+    assert time.monotonic() - started < 0.1

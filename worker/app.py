@@ -1,0 +1,110 @@
+"""The Celery app: queues, clocks, and the beat schedule made from the settings."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery, signals
+from kombu import Queue
+
+from worker import log
+from worker.errors import ConfigError
+from worker.runtime import read_settings, redis_url
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+#: One queue for each kind of work, so that one can be given workers of its own.
+QUEUES = ("intake.poll", "intake.deliver", "intake.upkeep")
+#: Worker processes when the settings would ask for more: beyond, start a second worker.
+MOST_PROCESSES = 16
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    expires = settings.clocks.hint
+    schedule: dict[str, Any] = {
+        f"poll {name}": {
+            "task": "tasks.poll",
+            "schedule": account.poll_every,
+            "args": (name,),
+            "options": {"queue": "intake.poll", "expires": max(expires, account.poll_every)},
+        }
+        for name, account in settings.providers.items()
+    }
+    schedule["sweep"] = {
+        "task": "tasks.sweep",
+        "schedule": settings.clocks.sweep,
+        "options": {"queue": "intake.upkeep", "expires": expires},
+    }
+    return schedule
+
+
+def _processes(settings: Settings) -> int:
+    """As many processes as there are systems to talk to, so that no slow one holds up another."""
+    wanted = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
+    return max(2, min(wanted, MOST_PROCESSES))
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's settings. A wrong `intake.toml` ends the process with the reason, not with a traceback."""
+    try:
+        settings = read_settings()
+        url = redis_url(settings)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # there is no log before there are settings
+        raise SystemExit(2) from None
+    return {
+        "broker_url": url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        "beat_schedule": _schedule(settings),
+        "beat_max_loop_interval": settings.clocks.sweep,
+        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_default_queue": "intake.upkeep",
+        "task_create_missing_queues": False,
+        # A message is only a hint: acknowledged early, kept nowhere, answered to nobody.
+        "task_acks_late": False,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_time_limit": 60 + max(settings.clocks.poll, settings.clocks.drain) + settings.clocks.request,
+        "worker_prefetch_multiplier": 1,
+        "worker_concurrency": _processes(settings),
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+app = Celery("intake", include=["tasks.poll", "tasks.deliver", "tasks.sweep"])
+app.add_defaults(configuration)
+
+
+def hint(task: str, name: str) -> None:
+    """Tell the workers that `task` ("poll", "deliver") has something to do for `name`.
+
+    Losing the hint costs a second: the sweep looks for itself.
+    """
+    queue = f"intake.{task}"
+    app.send_task(f"tasks.{task}", args=(name,), queue=queue, expires=10, ignore_result=True, retry=False)
+
+
+@signals.setup_logging.connect
+def _configure_log(**_: object) -> None:
+    settings = read_settings()
+    log.configure(settings.log.level, settings.log.format)
+
+
+@signals.beat_init.connect
+def _poll_at_start(**_: object) -> None:
+    """Poll once when beat starts: its first tick comes only after a whole interval."""
+    for name in read_settings().providers:
+        hint("poll", name)

@@ -1,0 +1,117 @@
+"""The composition root: settings become objects."""
+
+from __future__ import annotations
+
+import os
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from worker.errors import ConfigError
+from worker.http import Client
+from worker.providers import provider_kinds
+from worker.settings import load
+from worker.store import embedded
+from worker.store.connection import connect
+from worker.store.cursors import Cursors
+from worker.store.lanes import Lane
+from worker.store.ledger import Ledger
+from worker.store.limiter import Scope
+from worker.targets import target_kinds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+    from worker.providers.contract import Provider
+    from worker.settings import ProviderSettings, Settings, TargetSettings
+    from worker.store.limits import Limit
+    from worker.targets.contract import Target
+
+
+def read_settings(path: Path | None = None) -> Settings:
+    """The settings of `path`, of $INTAKE_CONFIG or of `intake.toml` here; raises ConfigError."""
+    return load(path, os.environ, provider_kinds(), target_kinds())
+
+
+def redis_url(settings: Settings) -> str:
+    """Where Redis is: the one in the settings, or the embedded server that `intake up` runs."""
+    url = settings.redis_url or embedded.url(settings.data_dir)
+    if url is None:
+        raise ConfigError(
+            settings.file,
+            "redis.url",
+            "no Redis is named, and no embedded server runs here",
+            'Start everything with `intake up`, or write [redis] url = "redis://host:6379/0".',
+        )
+    return url
+
+
+class Runtime:
+    """Everything a task works with, made from the settings; one for each process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        clocks = settings.clocks
+        self.redis: Redis = connect(redis_url(settings))
+        self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+        self.ledger = Ledger(self.redis, lease=clocks.lease)
+
+    def _scope(self, name: str) -> Scope:
+        """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""
+        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
+        shared: list[tuple[Limit, ...]] = [a.limits for a in accounts if a.limit_scope == name and a.limits]
+        tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
+        return Scope(self.redis, name, tightest)
+
+    @cached_property
+    def scopes(self) -> dict[str, Scope]:
+        """The limits by scope name."""
+        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
+        return {name: self._scope(name) for name in {account.limit_scope for account in accounts}}
+
+    def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
+        client = Client(
+            account.url,
+            gate=self.scopes[account.limit_scope],
+            headers={},
+            deadline=self.settings.clocks.request,
+            max_bytes=account.max_bytes,
+            throttle_statuses=kind.throttle_statuses,
+        )
+        return kind(account.name, account.options, client)
+
+    @cached_property
+    def providers(self) -> dict[str, Provider]:
+        """The adapters of the configured providers by name."""
+        kinds = provider_kinds()
+        return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.providers.items()}
+
+    @cached_property
+    def targets(self) -> dict[str, Target]:
+        """The adapters of the configured targets by name."""
+        kinds = target_kinds()
+        return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.targets.items()}
+
+    @cached_property
+    def lanes(self) -> dict[str, Lane]:
+        """The lanes by target name."""
+        clocks = self.settings.clocks
+        return {
+            name: Lane(
+                self.redis,
+                name,
+                self.scopes[account.limit_scope],
+                lease=clocks.lease,
+                heartbeat=clocks.heartbeat,
+                max_tries=account.max_tries,
+                concurrency=account.concurrency,
+            )
+            for name, account in self.settings.targets.items()
+        }
+
+
+@cache
+def runtime() -> Runtime:
+    """The runtime of this process; first asked for inside a task, so never shared over a fork."""
+    return Runtime(read_settings())

@@ -1,0 +1,29 @@
+"""The connection to Redis."""
+
+from __future__ import annotations
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
+from redis.retry import Retry
+
+#: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.
+TIMEOUT = 5.0
+
+
+def connect(url: str) -> Redis:
+    """Connect to `url`, text in and out.
+
+    A command that failed is repeated for about six seconds: that is a restart of the server, and less than a lease.
+    Every script may be repeated (each says how), so a lost answer costs nothing.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=TIMEOUT,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        health_check_interval=30,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 10),
+        retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
+    )

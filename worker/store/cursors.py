@@ -1,0 +1,126 @@
+"""Cursors: how far each provider has been read."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import simplejson
+
+from worker.errors import LeaseLost
+from worker.store import keys
+from worker.store.heartbeat import Heartbeat
+from worker.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+#: Bytes of a record that are kept with its dead letter.
+RAW_LIMIT = 65_536
+
+
+@dataclass(slots=True)
+class Poll:
+    """One poll that runs: where it reads, and the lease by which it may move the cursor."""
+
+    cursors: Cursors
+    provider: str
+    owner: str
+    cursor: str | None
+    #: No walk has come to its end yet: the ledger may be younger than what the targets hold.
+    first_walk: bool
+    heartbeat: Heartbeat = field(repr=False)
+
+    def advance(self, cursor: str, *, more: bool, records: int) -> None:
+        """Move the cursor, once everything on the page is accepted; raises LeaseLost if it is not ours to move."""
+        self.heartbeat.check()
+        args = [self.owner, self.cursor or "", cursor, "more" if more else "end", records]
+        if not self.cursors.scripts("advance", [keys.cursor(self.provider), keys.poll(self.provider)], args):
+            raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
+        self.cursor = cursor
+
+
+class Cursors:
+    """The cursors of all providers, and the dead letters of what could not be read."""
+
+    def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
+        self.redis = redis
+        self.scripts = Scripts(redis)
+        self._lease, self._interval = lease, heartbeat
+
+    @contextlib.contextmanager
+    def poll(self, provider: str, gap: float) -> Iterator[Poll | str]:
+        """Take the poll lease of `provider`; yields why not ("busy", "early", "paused") instead of a Poll.
+
+        Args:
+            provider: Name of the account.
+            gap: Seconds that must lie between two whole polls: two beats do not make a provider polled twice as often.
+        """
+        owner = secrets.token_hex(8)
+        names = [keys.cursor(provider), keys.poll(provider)]
+        lease = int(self._lease * 1000)
+        answer = self.scripts("begin", names, [owner, lease, int(gap * 1000)])
+        if answer[0] != "begun":
+            yield str(answer[0])
+            return
+        heartbeat = Heartbeat(
+            lambda: bool(self.scripts("renew", names[1:], [owner, lease])), self._interval, self._lease
+        )
+        try:
+            with heartbeat:
+                yield Poll(self, provider, owner, answer[1] or None, bool(answer[2]), heartbeat)
+        finally:
+            self.scripts("renew", names[1:], [owner, 0])
+
+    def bury(self, provider: str, external_id: str, raw: object, field_path: str, reason: str) -> None:
+        """Keep a record that could not be read; the same record again replaces its letter."""
+        text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
+        letter = {"field": field_path, "reason": reason, "at": self.now(), "raw": text[:RAW_LIMIT]}
+        self.redis.hset(keys.malformed(provider), external_id, simplejson.dumps(letter))
+
+    def mended(self, provider: str, external_ids: list[str]) -> None:
+        """Drop the letters of records that could be read after all."""
+        if external_ids:
+            self.redis.hdel(keys.malformed(provider), *external_ids)
+
+    def letters(self, provider: str) -> dict[str, dict[str, str]]:
+        """The dead letters of a provider by external id: field, reason, at (ISO), raw."""
+        found = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))
+        return {key: simplejson.loads(text) for key, text in found.items()}
+
+    def failed(self, provider: str, error: str, delay: float) -> None:
+        """Note why a poll did not get on; it is not tried again for `delay` seconds."""
+        name, now = keys.cursor(provider), int(self.now())
+        self.redis.hset(name, items=["error", error, "failed", now, "retry_at", now + int(delay * 1000)])
+        self.redis.hincrby(name, "failures", 1)
+        self.redis.hdel(name, "finished")
+
+    def waiting(self, provider: str) -> bool:
+        """Whether a poll was cut short, or never began, and may go on now."""
+        finished, retry_at, paused = self.redis.hmget(keys.cursor(provider), "finished", "retry_at", "paused")
+        if finished or paused or int(retry_at or 0) > int(self.now()):
+            return False
+        return not self.redis.exists(keys.poll(provider))
+
+    def pause(self, provider: str, reason: str) -> None:
+        """Poll no more until resumed."""
+        self.redis.hset(keys.cursor(provider), "paused", reason)
+
+    def resume(self, provider: str) -> None:
+        """Poll again."""
+        self.redis.hdel(keys.cursor(provider), "paused")
+
+    def status(self, provider: str) -> dict[str, str]:
+        """What is known of the provider's polls: value, started, finished, moved (ms), records, error, paused."""
+        known = cast("dict[str, str]", self.redis.hgetall(keys.cursor(provider)))
+        known["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
+        return known
+
+    def now(self) -> str:
+        """Redis' clock in whole milliseconds."""
+        seconds, micros = self.redis.time()
+        return str(seconds * 1000 + micros // 1000)

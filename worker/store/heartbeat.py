@@ -1,0 +1,65 @@
+"""A lease kept alive from the side."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from worker.errors import LeaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+
+def _clock() -> float:
+    """Seconds that go on while the machine sleeps, so that a lease does not outlive a suspended laptop."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+class Heartbeat:
+    """Calls `renew` every `interval` seconds from a thread of its own until left.
+
+    `renew` answers whether the lease is still ours. After `lease` seconds without a "yes" it counts as lost here too,
+    whatever Redis thinks: a process that was stopped must not go on with what another has taken over.
+    """
+
+    def __init__(self, renew: Callable[[], bool], interval: float, lease: float) -> None:
+        self._renew, self._interval, self._lease = renew, interval, lease
+        self._renewed = _clock()
+        self._lost = False
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._interval):
+            # A Redis that does not answer is not a lost lease yet: the time decides.
+            with contextlib.suppress(Exception):
+                self.confirm(ours=self._renew())
+
+    def confirm(self, *, ours: bool) -> None:
+        """Note that Redis has just said whose the lease is."""
+        if ours:
+            self._renewed = _clock()
+        else:
+            self._lost = True
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease is certainly ours at this moment."""
+        if self._lost or _clock() - self._renewed > self._lease:
+            raise LeaseLost("the lease ended while the work was going on")
+
+    def __enter__(self) -> Self:
+        self._renewed = _clock()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()

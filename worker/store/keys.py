@@ -1,0 +1,56 @@
+"""The names of the keys in Redis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKeys:
+    """The keys of one lane; a prefix is followed by an order key or a drain."""
+
+    lane: str
+    due: str
+    drains: str
+    dead: str
+    doubt: str
+    claims: str
+    order: str
+    payload: str
+    story: str
+
+    @classmethod
+    def of(cls, target: str) -> LaneKeys:
+        """The keys of the lane of `target`."""
+        lane = f"intake:lane:{target}"
+        return cls(
+            lane=lane,
+            due=f"{lane}:due",
+            drains=f"{lane}:drains",
+            dead=f"{lane}:dead",
+            doubt=f"{lane}:doubt",
+            claims=f"{lane}:claims:",
+            order=f"intake:order:{target}:",
+            payload=f"intake:payload:{target}:",
+            story=f"intake:story:{target}:",
+        )
+
+
+def cursor(provider: str) -> str:
+    """The hash with a provider's cursor and what became of its polls."""
+    return f"intake:cursor:{provider}"
+
+
+def poll(provider: str) -> str:
+    """The lease of the poll that runs."""
+    return f"intake:poll:{provider}"
+
+
+def malformed(provider: str) -> str:
+    """The dead letters of a provider: records that could not be read."""
+    return f"intake:malformed:{provider}"
+
+
+def limit(scope: str) -> str:
+    """The state of one limit."""
+    return f"intake:limit:{scope}"

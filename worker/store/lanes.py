@@ -1,0 +1,221 @@
+"""Lanes: the queue of one target, and the drains that take orders from it."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from worker.errors import LeaseLost
+from worker.store import keys
+from worker.store.heartbeat import Heartbeat
+from worker.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Literal, Self
+
+    from redis import Redis
+
+    from worker.store.limiter import Scope
+    from worker.store.scripts import Argument
+
+#: Failures in a row that open a lane's breaker: from then on the lane waits, and no order pays a try for it.
+BREAKER = 5
+#: Times an order may lose its drain before it is buried as poison.
+POISON = 5
+#: Milliseconds an order's story is kept after its delivery: 30 days.
+KEEP_STORY = 30 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that is ours to deliver until it is settled, or the lease ends."""
+
+    key: str
+    reference: str
+    fingerprint: str
+    tries: int
+    #: An earlier create may have gone through: find before create.
+    uncertain: bool
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a claim.
+
+    `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
+    or the target's field errors (JSON) of a rejected one.
+    """
+
+    what: Literal["delivered", "existed", "retry", "snooze", "release", "bury", "doubt"]
+    code: str = ""
+    detail: str = ""
+    delay: float = 0.0
+    uncertain: bool = False
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep found: orders freed and buried, and what the lane has to do."""
+
+    freed: int
+    buried: int
+    due: int
+    drains: int
+    closed: float
+    paused: bool
+    #: Seconds since the last sign of life of the longest dead drain.
+    waited: float
+
+
+class Lane:
+    """The lane of one target."""
+
+    def __init__(  # noqa: PLR0913  # the clocks of one lane, each named at the call
+        self,
+        redis: Redis,
+        target: str,
+        scope: Scope,
+        *,
+        lease: float,
+        heartbeat: float,
+        max_tries: int,
+        concurrency: int,
+    ) -> None:
+        self.target, self.scope = target, scope
+        self.redis = redis
+        self.scripts = Scripts(redis)
+        self.keys = keys.LaneKeys.of(target)
+        self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
+        self.max_tries, self.concurrency = max_tries, concurrency
+
+    def drain(self) -> Drain:
+        """A run that takes orders from this lane; a context manager."""
+        return Drain(self)
+
+    def sweep(self) -> Swept:
+        """Free what dead drains held."""
+        k = self.keys
+        names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name)]
+        found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON])
+        freed, buried, due, drains, closed, paused, waited = found
+        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000)
+
+    def pause(self, reason: str) -> None:
+        """Send nothing until resumed."""
+        self.redis.hset(self.keys.lane, "paused", reason)
+
+    def resume(self) -> None:
+        """Send again."""
+        self.redis.hdel(self.keys.lane, "paused")
+
+    def status(self) -> dict[str, int | str]:
+        """Counts by state, the oldest due order, the counters since the beginning, why it is paused."""
+        k = self.keys
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(k.lane)
+            pipe.zcard(k.due)
+            pipe.zcard(k.dead)
+            pipe.zcard(k.doubt)
+            pipe.zrange(k.drains, 0, -1)
+            pipe.zrange(k.due, 0, 0, withscores=True)
+            pipe.time()
+            known, due, dead, doubt, drains, oldest, (seconds, _) = pipe.execute()
+        with self.redis.pipeline(transaction=False) as pipe:
+            for drain in drains:
+                pipe.scard(k.claims + drain)
+            claimed = sum(pipe.execute())
+        status: dict[str, int | str] = {
+            name: value if name == "paused" else int(value) for name, value in known.items()
+        }
+        status |= {"queued": due, "in_flight": claimed, "dead_now": dead, "in_doubt_now": doubt, "drains": len(drains)}
+        status["oldest_s"] = max(0, seconds - int(oldest[0][1] / 1000)) if oldest else 0
+        return status
+
+
+class Drain:
+    """One run of `tasks.deliver`: claims orders, settles them, and lives by its heartbeat."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self.name = f"{socket.gethostname()}-{secrets.token_hex(6)}"
+        self._claims = lane.keys.claims + self.name
+        self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
+
+    def _renew(self) -> bool:
+        lane = self._lane
+        return bool(lane.scripts("beat", [lane.keys.drains], [self.name, lane.lease_ms]))
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease is certainly ours: the guard before every write to a target."""
+        self._heartbeat.check()
+
+    def claim(self, most: int) -> list[Claim]:
+        """Take up to `most` orders that are due; all of them must be settled before the next claim.
+
+        An empty list: there is nothing to do for now, this drain is struck off and must end.
+        """
+        self.check()
+        lane, k = self._lane, self._lane.keys
+        names = [k.lane, k.due, k.drains, self._claims, keys.limit(lane.scope.name)]
+        interval = lane.scope.interval
+        args: list[Argument] = [
+            self.name,
+            most,
+            lane.lease_ms,
+            interval,
+            k.order,
+            k.payload,
+            k.story,
+            k.claims,
+            BREAKER,
+        ]
+        args.append(lane.concurrency)
+        reason, *orders = lane.scripts("claim", names, args)
+        if reason == "lost":
+            raise LeaseLost(f"the drain {self.name} was taken over")
+        if reason != "orders":
+            return []
+        self._heartbeat.confirm(ours=True)
+        return [
+            Claim(key, reference, fingerprint, tries, bool(uncertain), payload)
+            for key, reference, fingerprint, tries, uncertain, payload in orders
+        ]
+
+    def leave(self) -> None:
+        """End although there may be work: nothing may be claimed any more."""
+        self._lane.redis.zrem(self._lane.keys.drains, self.name)
+
+    def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
+        """Write down what became of claims; answers the state of each order now, or "refused"."""
+        lane, k = self._lane, self._lane.keys
+        names = [k.lane, k.due, k.drains, self._claims, k.dead, k.doubt, keys.limit(lane.scope.name)]
+        args: list[Argument] = [
+            self.name,
+            lane.lease_ms,
+            k.order,
+            k.payload,
+            k.story,
+            lane.max_tries,
+            BREAKER,
+            KEEP_STORY,
+        ]
+        for claim, outcome in settled:
+            args += [claim.key, outcome.what, outcome.code, outcome.detail, round(outcome.delay * 1000)]
+            args += [int(outcome.uncertain), outcome.extra, claim.fingerprint]
+        states: list[str] = lane.scripts("settle", names, args)
+        return states
+
+    def __enter__(self) -> Self:
+        self._heartbeat.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._heartbeat.__exit__(kind, error, trace)

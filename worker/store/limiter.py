@@ -1,0 +1,68 @@
+"""The limiter: how fast we may call one system, over all processes."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+from worker.errors import RateLimited
+from worker.store import keys
+from worker.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis import Redis
+
+    from worker.store.limits import Limit
+
+#: Calls are spaced this much wider than the limit asks for: on the way to the other side two calls can come closer to
+#: each other, and a strict server counts arrivals. Measured: 3 % keeps refusals under 1 % and use above 95 %.
+MARGIN = 1.03
+#: A caller waits this long for its slot itself, in seconds; beyond, it is told when to come back and holds no worker.
+PATIENCE = 2.0
+
+
+def interval_us(limits: Sequence[Limit]) -> int:
+    """Microseconds from one call to the next under the first window; 0 without a limit."""
+    return math.ceil(limits[0].period / limits[0].count * MARGIN * 1e6) if limits else 0
+
+
+class Scope:
+    """One limit, shared by everybody who counts against it; a `worker.http.Gate`.
+
+    The first window is spaced evenly, with no burst: RetailCRM's limit is a leaky bucket that refuses two calls in the
+    same 100 ms. A longer window (a daily quota) may run half of itself ahead.
+    """
+
+    def __init__(self, redis: Redis, name: str, limits: Sequence[Limit], patience: float = PATIENCE) -> None:
+        self.name = name
+        self._scripts = Scripts(redis)
+        self._keys = [keys.limit(name)]
+        self._patience = patience
+        self.interval = interval_us(limits)
+        self._windows: list[int] = [self.interval, 0] if limits else []
+        for limit in limits[1:]:
+            ahead = limit.count // 2
+            self._windows += [math.ceil(limit.period / (limit.count - ahead) * 1e6), ahead]
+
+    def enter(self) -> None:
+        """Wait for this call's turn and go out of the door; raises RateLimited if the turn is too far off."""
+        if not self._windows:
+            return
+        granted, wait = self._scripts("reserve", self._keys, [int(self._patience * 1e6), *self._windows])
+        if not granted:
+            raise RateLimited(f"the limit {self.name} is used up", wait / 1e6)
+        while True:
+            time.sleep(wait / 1e6)
+            wait = self._scripts("depart", self._keys, [self.interval])
+            if wait == 0:
+                return
+            if wait < 0:
+                raise RateLimited(f"the limit {self.name} was closed meanwhile", -wait / 1e6)
+
+    def close(self, delay: float | None) -> float:
+        """Close the scope for every worker because the other side said so; returns the seconds it is closed."""
+        named = -1 if delay is None else int(delay * 1e6)
+        return float(self._scripts("close", self._keys, [named, self.interval])) / 1e6

@@ -1,0 +1,61 @@
+-- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
+--
+-- KEYS  1 lane  2 due  3 drains  4 dead
+-- ARGV  1 prefix of order records  2 prefix of payloads  3 prefix of stories  4 lease in ms  5 where they come from
+--       6 "1" if the target may already have them (the ledger was lost)  then by order: key, reference, fingerprint, version, payload
+-- Returns {live drains, result of each order}; a result is new, same, stale, replaced, revived or changed.
+-- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stamp = string.format('%.0f', now)
+local results, counts = {}, {}
+
+local function tell(key, event)
+  redis.call('RPUSH', ARGV[3] .. key, stamp .. ' ' .. event)
+end
+
+local function take(key, reference, fingerprint, version, payload)
+  local record = ARGV[1] .. key
+  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version')
+  local state = seen[1]
+  if not state then
+    redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version,
+      'seen', stamp)
+    if ARGV[6] == '1' then redis.call('HSET', record, 'uncertain', '1') end
+    redis.call('SET', ARGV[2] .. key, payload)
+    redis.call('ZADD', KEYS[2], now, key)
+    tell(key, 'accepted ' .. ARGV[5])
+    return 'new'
+  end
+  -- A version of up to 2^63 does not fit a Lua number: compare as text of equal length.
+  local old = seen[3]
+  local older = #version < #old or (#version == #old and version < old)
+  if seen[2] == fingerprint then
+    if not older and version ~= old then redis.call('HSET', record, 'version', version) end
+    return 'same'
+  end
+  if older then return 'stale' end
+  redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version)
+  if state == 'delivered' then
+    tell(key, 'changed after delivery')
+    return 'changed'
+  end
+  redis.call('SET', ARGV[2] .. key, payload)
+  tell(key, 'changed before delivery')
+  if state ~= 'dead' then return 'replaced' end
+  -- What was refused may be mended now: a changed order gets all its tries again.
+  redis.call('ZREM', KEYS[4], key)
+  redis.call('HSET', record, 'state', 'queued')
+  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail')
+  redis.call('ZADD', KEYS[2], now, key)
+  return 'revived'
+end
+
+for i = 7, #ARGV, 5 do
+  local result = take(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+  results[#results + 1] = result
+  counts[result] = (counts[result] or 0) + 1
+end
+for result, count in pairs(counts) do redis.call('HINCRBY', KEYS[1], 'accepted_' .. result, count) end
+return {redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf'), results}

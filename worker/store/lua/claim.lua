@@ -1,0 +1,77 @@
+-- Hand orders that are due to one drain, no more than the limit lets out in about a second.
+--
+-- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 limit scope
+-- ARGV  1 drain  2 most  3 lease in ms  4 interval of the limit in us (0: none)  5 prefix of order records
+--       6 prefix of payloads  7 prefix of stories  8 prefix of claims  9 failures that open the breaker
+--       10 most drains at a time
+-- Returns {'orders', {key, reference, fingerprint, tries, uncertain, payload}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
+-- A drain that is given nothing is struck off in the same step, so that no order can arrive between "empty" and its leaving.
+-- Repeated: a drain settles all before it claims again, so claims it still holds are the answer that was lost.
+
+local time = redis.call('TIME')
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
+local drain, lease = ARGV[1], tonumber(ARGV[3])
+
+local function leave(reason, wait)
+  redis.call('ZREM', KEYS[3], drain)
+  return {reason, math.max(0, math.ceil(wait))}
+end
+
+local beat = redis.call('ZSCORE', KEYS[3], drain)
+if beat and now - beat > lease then return {'lost', 0} end
+
+if not beat and redis.call('ZCOUNT', KEYS[3], now - lease, '+inf') >= tonumber(ARGV[10]) then return {'full', 0} end
+
+local keys = redis.call('SMEMBERS', KEYS[4])
+if #keys == 0 then
+  local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until', 'failures')
+  if lane[1] then return leave('paused', 0) end
+  local open_at = tonumber(lane[2] or 0)
+  if now < open_at then return leave('closed', open_at - now) end
+
+  local most = tonumber(ARGV[2])
+  local interval = tonumber(ARGV[4])
+  local scope = redis.call('HMGET', KEYS[5], 'closed_until', 'next')
+  local free_at = math.max(micros, tonumber(scope[1] or 0))
+  if interval > 0 then
+    free_at = math.max(free_at, tonumber(scope[2] or 0))
+    most = math.min(most, math.floor((micros + 1000000 - free_at) / interval))
+  elseif free_at > micros then
+    most = 0
+  end
+  if most < 1 then return leave('closed', (free_at - micros) / 1000) end
+
+  if tonumber(lane[3] or 0) >= tonumber(ARGV[9]) then
+    -- Half open: one order of one drain shows whether the target is back.
+    most = 1
+    for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+      if other ~= drain and redis.call('SCARD', ARGV[8] .. other) > 0 then return leave('closed', 1000) end
+    end
+  end
+
+  for _, key in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+    -- An order whose drain died goes alone, so that a poison order does not take innocent ones with it.
+    local lost = redis.call('HGET', ARGV[5] .. key, 'lost')
+    if lost and #keys > 0 then break end
+    keys[#keys + 1] = key
+    if lost then break end
+  end
+  if #keys == 0 then return leave('empty', 0) end
+end
+
+redis.call('ZADD', KEYS[3], now, drain)
+local stamp = string.format('%.0f', now)
+local answer = {'orders'}
+for _, key in ipairs(keys) do
+  local record = ARGV[5] .. key
+  if redis.call('SADD', KEYS[4], key) == 1 then
+    redis.call('ZREM', KEYS[2], key)
+    redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
+    redis.call('RPUSH', ARGV[7] .. key, stamp .. ' claimed ' .. drain)
+  end
+  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain')
+  answer[#answer + 1] = {key, known[1], known[2], tonumber(known[3] or 0), tonumber(known[4] or 0),
+    redis.call('GET', ARGV[6] .. key) or ''}
+end
+return answer

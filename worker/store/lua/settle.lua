@@ -1,0 +1,102 @@
+-- Write down what became of claimed orders; refused to a drain whose lease has ended.
+--
+-- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt  7 scope of the limit
+-- ARGV  1 drain  2 lease in ms  3 prefix of order records  4 prefix of payloads  5 prefix of stories  6 most tries
+--       7 failures that open the breaker  8 ms that a story is kept after delivery
+--       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON), fingerprint sent
+-- Outcomes: delivered, existed, retry, snooze, release, bury, doubt.
+-- Returns the state of each order now, or "refused".
+-- Repeated: an order that this drain has settled already answers with its state.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stamp = string.format('%.0f', now)
+local drain = ARGV[1]
+local beat = redis.call('ZSCORE', KEYS[3], drain)
+local live = beat and now - beat <= tonumber(ARGV[2])
+local trip = tonumber(ARGV[7])
+
+local function count(name) redis.call('HINCRBY', KEYS[1], name, 1) end
+
+local function tell(key, event) redis.call('RPUSH', ARGV[5] .. key, stamp .. ' ' .. event) end
+
+local function queue(key, record, delay)
+  redis.call('HSET', record, 'state', 'queued')
+  redis.call('ZADD', KEYS[2], now + delay, key)
+  return 'queued'
+end
+
+local function finish(key, record, state, set, code, detail)
+  redis.call('HSET', record, 'state', state, 'code', code, 'detail', detail)
+  redis.call('ZADD', set, now, key)
+  tell(key, state .. ' ' .. code .. ' ' .. detail)
+  count(state)
+  return state
+end
+
+local function delivered(key, record, outcome, target_id, fingerprint)
+  redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
+  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'code', 'detail', 'fields')
+  redis.call('DEL', ARGV[4] .. key)
+  tell(key, 'delivered ' .. target_id .. (outcome == 'existed' and ' existed' or ''))
+  redis.call('PEXPIRE', ARGV[5] .. key, ARGV[8])
+  count(outcome)
+  if redis.call('HGET', record, 'fingerprint') ~= fingerprint then count('accepted_changed') end
+  redis.call('HDEL', KEYS[1], 'failures', 'closed_until')
+  return 'delivered'
+end
+
+-- Every failure in a row counts; from `trip` on the whole lane waits, longer each time, and no order pays for it.
+local function breaker()
+  local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
+  if failures < trip then return false end
+  local wait = math.min(60000, 1000 * 2 ^ math.min(failures - trip, 10))
+  redis.call('HSET', KEYS[1], 'closed_until', string.format('%.0f', now + wait))
+  return failures > trip
+end
+
+local function retry(key, record, code, detail, delay)
+  local tries = tonumber(redis.call('HGET', record, 'tries') or 0)
+  if not breaker() then tries = redis.call('HINCRBY', record, 'tries', 1) end
+  if tries < tonumber(ARGV[6]) then
+    tell(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
+    count('retried')
+    return queue(key, record, delay)
+  end
+  if redis.call('HGET', record, 'uncertain') then return finish(key, record, 'in_doubt', KEYS[6], code, detail) end
+  return finish(key, record, 'dead', KEYS[5], code, detail)
+end
+
+local function settle(key, outcome, code, detail, delay, uncertain, extra, fingerprint)
+  local record = ARGV[3] .. key
+  if not live or redis.call('SREM', KEYS[4], key) == 0 then
+    local known = redis.call('HMGET', record, 'state', 'settled')
+    if known[1] and known[2] == drain .. ' ' .. outcome then return known[1] end
+    return 'refused'
+  end
+  redis.call('HSET', record, 'settled', drain .. ' ' .. outcome)
+  if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end
+  if outcome == 'delivered' or outcome == 'existed' then
+    return delivered(key, record, outcome, extra, fingerprint)
+  elseif outcome == 'retry' then
+    return retry(key, record, code, detail, tonumber(delay))
+  elseif outcome == 'snooze' then
+    tell(key, 'snoozed ' .. code .. ' ' .. delay)
+    count('snoozed')
+    return queue(key, record, tonumber(delay))
+  elseif outcome == 'release' then
+    tell(key, 'released')
+    return queue(key, record, 0)
+  elseif outcome == 'doubt' then
+    return finish(key, record, 'in_doubt', KEYS[6], code, detail)
+  end
+  redis.call('HDEL', KEYS[1], 'failures', 'closed_until') -- they answered: they are there
+  if extra ~= '' then redis.call('HSET', record, 'fields', extra) end
+  return finish(key, record, 'dead', KEYS[5], code, detail)
+end
+
+local states = {}
+for i = 9, #ARGV, 8 do
+  states[#states + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
+end
+return states

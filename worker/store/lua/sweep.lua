@@ -1,0 +1,45 @@
+-- Free the orders of dead drains, then tell what the lane has to do.
+--
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope
+-- ARGV  1 lease in ms  2 prefix of order records  3 prefix of stories  4 prefix of claims  5 times an order may lose its drain
+-- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited}.
+-- Repeated: the dead are gone already.
+
+local time = redis.call('TIME')
+local micros = time[1] * 1000000 + time[2]
+local now = math.floor(micros / 1000)
+local stamp = string.format('%.0f', now)
+local freed, buried, waited = 0, 0, 0
+
+local function free(key, drain)
+  local record = ARGV[2] .. key
+  local lost = redis.call('HINCRBY', record, 'lost', 1)
+  redis.call('RPUSH', ARGV[3] .. key, stamp .. ' taken over from ' .. drain)
+  redis.call('HSET', record, 'uncertain', '1')
+  redis.call('HDEL', record, 'drain')
+  if lost < tonumber(ARGV[5]) then
+    redis.call('HSET', record, 'state', 'queued')
+    redis.call('ZADD', KEYS[2], now, key)
+    freed = freed + 1
+    return
+  end
+  redis.call('HSET', record, 'state', 'dead', 'code', 'poison', 'detail', 'its worker died ' .. lost .. ' times')
+  redis.call('RPUSH', ARGV[3] .. key, stamp .. ' dead poison its worker died ' .. lost .. ' times')
+  redis.call('ZADD', KEYS[4], now, key)
+  redis.call('HINCRBY', KEYS[1], 'dead', 1)
+  buried = buried + 1
+end
+
+for _, drain in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', '(' .. (now - ARGV[1]), 'BYSCORE')) do
+  local claims = ARGV[4] .. drain
+  local keys = redis.call('SMEMBERS', claims)
+  if #keys > 0 then waited = math.max(waited, now - redis.call('ZSCORE', KEYS[3], drain)) end
+  for _, key in ipairs(keys) do free(key, drain) end
+  redis.call('DEL', claims)
+  redis.call('ZREM', KEYS[3], drain)
+end
+
+local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until')
+local scope = redis.call('HGET', KEYS[5], 'closed_until')
+local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
+return {freed, buried, redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3]), math.ceil(closed), lane[1] and 1 or 0, waited}

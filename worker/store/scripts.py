@@ -1,0 +1,36 @@
+"""The Lua scripts, each one atomic move of the store."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis import Redis
+    from redis.commands.core import Script
+
+#: What `EVALSHA` takes.
+Argument = str | int | float | bytes
+
+
+@cache
+def _source(name: str) -> str:
+    return resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+class Scripts:
+    """The scripts of one Redis connection; loaded by the server on first use, and again if it forgot them."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._registered: dict[str, Script] = {}
+
+    def __call__(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run the script `lua/NAME.lua`."""
+        script = self._registered.get(name)
+        if script is None:
+            script = self._registered[name] = self._redis.register_script(_source(name))
+        return script(keys=list(keys), args=list(args))
