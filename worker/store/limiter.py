@@ -38,6 +38,7 @@ class Scope:
 
     def __init__(self, redis: Redis, name: str, limits: Sequence[Limit], patience: float = PATIENCE) -> None:
         self.name = name
+        self._redis = redis
         self._scripts = Scripts(redis)
         self._keys = [keys.limit(name)]
         self._patience = patience
@@ -61,6 +62,12 @@ class Scope:
                 return
             if wait < 0:
                 raise RateLimited(f"the limit {self.name} was closed meanwhile", -wait / 1e6)
+
+    def closed(self) -> float:
+        """Seconds the scope is closed from now; 0 when it is open."""
+        until = self._redis.hget(self._keys[0], "closed_until")
+        seconds, micros = self._redis.time()
+        return max(0.0, float(until or 0) / 1e6 - seconds - micros / 1e6)
 
     def close(self, delay: float | None) -> float:
         """Close the scope for every worker because the other side said so; returns the seconds it is closed."""

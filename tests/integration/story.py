@@ -1,0 +1,130 @@
+"""A runtime of a provider and a target made of lists, on a real Redis: for the stories that tasks tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from orders import order
+from pydantic import BaseModel
+
+from worker.errors import Malformed
+from worker.providers.contract import Page, Provider, Record
+from worker.store.cursors import Cursors
+from worker.store.lanes import Lane
+from worker.store.ledger import Ledger
+from worker.store.limiter import Scope
+from worker.targets.contract import Receipt, Target
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from redis import Redis
+
+    from schemas.order import Order
+
+
+class Shop(Provider):
+    """Pages of records; what stands in `trouble` is raised by the next fetches."""
+
+    kind = "shop"
+    Options = BaseModel
+    default_limit, documented_limit, default_poll_every = "10/s", None, 60.0
+
+    def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
+        self.name, self.pages, self.trouble, self.asked = "shop", pages, list[Exception](), list[str]()
+
+    def start(self, since: datetime) -> str:
+        return "0"
+
+    def fetch(self, cursor: str) -> Page:
+        self.asked.append(cursor)
+        if self.trouble:
+            raise self.trouble.pop(0)
+        at = int(cursor)
+        if at >= len(self.pages):
+            return Page([], cursor, more=False)
+        return Page([Record(raw) for raw in self.pages[at]], str(at + 1), more=at + 1 < len(self.pages))
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return None
+
+    def normalize(self, record: Record) -> Order:
+        if "bad" in record.raw:
+            raise Malformed("items[0].quantity: not a number", "items[0].quantity")
+        return order(str(record.raw["id"]), **{k: v for k, v in record.raw.items() if k != "id"})
+
+    def check(self) -> None:
+        return
+
+
+class Warehouse(Target):
+    """A list of created orders; doubles are possible, so that a test can see them."""
+
+    kind = "warehouse"
+    Options = BaseModel
+    default_limit, documented_limit = "10/s", None
+
+    def __init__(self) -> None:
+        self.name, self.created, self.trouble = "t", list[tuple[str, Order]](), list[Exception | None]()
+        self.after: list[Exception | None] = []
+        self.finds = 0
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        if self.trouble and (error := self.trouble.pop(0)):
+            raise error
+        self.created.append((reference, order))
+        if self.after and (error := self.after.pop(0)):
+            raise error
+        return Receipt(str(len(self.created)))
+
+    def find(self, reference: str) -> Receipt | None:
+        self.finds += 1
+        ids = [n for n, (known, _) in enumerate(self.created, 1) if known == reference]
+        return Receipt(str(ids[0]), existed=True) if ids else None
+
+    def check(self) -> None:
+        return
+
+
+@dataclass
+class Route:
+    source: str = "shop"
+    targets: tuple[str, ...] = ("t",)
+
+    def wants(self, order: Order) -> bool:
+        return True
+
+    def reference_of(self, order: Order) -> str:
+        return order.external_id
+
+
+@dataclass
+class Story:
+    """Stands for `worker.runtime.Runtime`."""
+
+    redis: Redis
+    shop: Shop
+    warehouse: Warehouse = field(default_factory=Warehouse)
+    lease: float = 5.0
+    hints: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        account = SimpleNamespace(poll_every=0.0, look_back=3600.0)
+        self.settings = SimpleNamespace(
+            providers={"shop": account}, routes=(Route(),), clocks=SimpleNamespace(poll=10.0, drain=5.0)
+        )
+        self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
+        self.ledger = Ledger(self.redis, lease=self.lease)
+        self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
+        scope = Scope(self.redis, "t", ())
+        self.lanes = {
+            "t": Lane(self.redis, "t", scope, lease=self.lease, heartbeat=self.lease / 4, max_tries=4, concurrency=2)
+        }
+
+    def wake(self, task: str, name: str) -> None:
+        self.hints.append((task, name))
+
+    def state(self, external_id: str) -> dict[str, str]:
+        return self.ledger.entries(["t"], f"shop:{external_id}")[0].record

@@ -1,0 +1,156 @@
+"""The normalized order: exact, aware, frozen, and with a fingerprint that means something."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.order import Line, Order, Status, Totals
+
+
+def raw(**fields: Any) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "provider": "shop",
+        "external_id": "1001",
+        "status": "new",
+        "ordered_at": "2026-01-02T03:04:05+03:00",
+        "lines": [{"name": "Mug", "quantity": "2", "unit_price": "9.90"}],
+        "totals": {"shipping": "4.95", "grand": "24.75"},
+    }
+    return base | fields
+
+
+def order(**fields: Any) -> Order:
+    return Order.model_validate(raw(**fields))
+
+
+def test_a_float_never_becomes_an_amount() -> None:
+    with pytest.raises(ValidationError, match="never a float"):
+        order(totals={"grand": 24.75})
+
+
+def test_an_amount_keeps_every_digit() -> None:
+    assert order(totals={"grand": "12345678901234567890.0001"}).totals.grand == Decimal("12345678901234567890.0001")
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "1e400", "twelve"])
+def test_what_is_not_a_number_is_no_amount(amount: str) -> None:
+    with pytest.raises(ValidationError):
+        order(totals={"grand": amount})
+
+
+def test_times_are_utc_and_a_naive_time_is_refused() -> None:
+    assert order().ordered_at == datetime(2026, 1, 2, 0, 4, 5, tzinfo=UTC)
+    assert order().ordered_at.tzinfo is UTC
+    with pytest.raises(ValidationError):
+        order(ordered_at="2026-01-02T03:04:05")
+
+
+def test_an_unknown_key_is_refused() -> None:
+    with pytest.raises(ValidationError, match="shiping"):
+        order(shiping={})
+
+
+def test_an_order_is_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        order().status = Status.PAID  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("external_id", ["", " ", " 1", "1 ", "a\nb", "a\x00b", "x" * 256, 7])
+def test_an_id_is_a_non_empty_printable_string(external_id: object) -> None:
+    with pytest.raises(ValidationError):
+        order(external_id=external_id)
+
+
+@pytest.mark.parametrize("external_id", ["1", "SO-1001", "№ 12/2026", "a:b", "日本-7", "0012"])
+def test_an_id_is_opaque(external_id: str) -> None:
+    assert order(external_id=external_id).key == f"shop:{external_id}"
+
+
+def test_amounts_that_add_up_are_known_to() -> None:
+    assert order().adds_up is True
+    assert order(totals={"grand": "24.74", "shipping": "4.95"}).adds_up is False
+    assert order(totals={}).adds_up is None
+
+
+def test_tax_may_be_in_the_prices_or_come_on_top() -> None:
+    assert order(totals={"grand": "19.80", "tax": "3.44"}).adds_up is True
+    assert order(totals={"grand": "23.24", "tax": "3.44"}).adds_up is True
+
+
+def test_discounts_of_lines_and_of_the_order_are_taken_off() -> None:
+    line = {"name": "Mug", "quantity": 2, "unit_price": 10, "discount": 5}
+    assert order(lines=[line], totals={"discount": 3, "fees": 1, "grand": 13}).adds_up is True
+
+
+def test_the_fingerprint_is_the_same_however_a_number_is_written() -> None:
+    written = order(lines=[{"name": "Mug", "quantity": "2.000", "unit_price": "9.9"}])
+    assert written.fingerprint() == order().fingerprint()
+    assert order(totals={"shipping": "100", "grand": 1}).fingerprint() == (
+        order(totals={"shipping": "1E+2", "grand": "1.0"}).fingerprint()
+    )
+
+
+def test_the_fingerprint_is_the_same_in_every_time_zone() -> None:
+    moscow = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=3)))
+    assert order(ordered_at=moscow).fingerprint() == order().fingerprint()
+
+
+def test_the_fingerprint_does_not_move_with_version_and_update_time() -> None:
+    moved = order(version=7, updated_at="2026-02-01T00:00:00Z")
+    assert moved.fingerprint() == order().fingerprint()
+
+
+#: One change for every field that a target could want to know.
+CHANGES: dict[str, Any] = {
+    "provider": "other",
+    "external_id": "1002",
+    "display_id": "A",
+    "source_id": "B",
+    "store": "C",
+    "status": "paid",
+    "status_raw": "prepayed",
+    "test": True,
+    "ordered_at": "2026-01-02T03:04:06+03:00",
+    "currency": "EUR",
+    "lines": [{"name": "Mug", "quantity": "3", "unit_price": "9.90"}],
+    "totals": {"shipping": "4.95", "grand": "24.76"},
+    "customer": {"email": "a@example.org"},
+    "shipping_address": {"city": "Reno"},
+    "billing_address": {"city": "Reno"},
+    "shipping": {"method": "courier"},
+    "payments": [{"method": "card"}],
+    "note": "ring twice",
+    "internal_note": "vip",
+    "gift_message": "hi",
+    "tags": ["x"],
+    "discount_codes": ["X"],
+    "custom": {"a": 1},
+}
+
+
+def test_every_field_a_target_could_want_to_know_moves_the_fingerprint() -> None:
+    assert set(CHANGES) == set(Order.model_fields) - {"version", "updated_at"}
+    prints = {order(**{name: value}).fingerprint() for name, value in CHANGES.items()}
+    assert len(prints) == len(CHANGES)
+    assert order().fingerprint() not in prints
+
+
+amounts = st.decimals(min_value=-(10**9), max_value=10**9, places=4)
+
+
+@given(st.lists(st.tuples(amounts, amounts, st.text(min_size=1, max_size=20)), max_size=5), st.none() | amounts)
+def test_an_order_survives_json_unchanged(lines: list[tuple[Decimal, Decimal, str]], grand: Decimal | None) -> None:
+    made = order(
+        lines=[Line(name=name, quantity=quantity, unit_price=price) for quantity, price, name in lines],
+        totals=Totals(grand=grand),
+    )
+    back = Order.model_validate_json(made.model_dump_json(exclude_defaults=True))
+    assert back == made
+    assert back.fingerprint() == made.fingerprint()

@@ -1,0 +1,99 @@
+"""`intake status`: what is going on, on one screen."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+def snapshot(rt: Runtime) -> dict[str, Any]:
+    """Everything the screen shows, as plain data: times in seconds, ages counted on Redis' clock."""
+    now = int(rt.cursors.now())
+
+    def age(known: dict[str, str], name: str) -> float | None:
+        return round((now - int(known[name])) / 1000, 1) if name in known else None
+
+    providers = {}
+    for name, account in rt.settings.providers.items():
+        known = rt.cursors.status(name)
+        providers[name] = {
+            "kind": account.kind,
+            "last_success_s": age(known, "finished") or age(known, "moved"),
+            "records": int(known.get("records", 0)),
+            "malformed": int(known["malformed"]),
+            "paused": known.get("paused"),
+            "error": known.get("error"),
+        }
+    lanes = {name: lane.status() for name, lane in rt.lanes.items()}
+    limits = {name: round(scope.closed(), 1) for name, scope in rt.scopes.items()}
+    return {"providers": providers, "lanes": lanes, "limits_closed_s": limits}
+
+
+def _ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "never"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size * 2:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def screen(found: dict[str, Any]) -> RenderableType:
+    """The snapshot as two tables, with what needs a person below them."""
+    providers = Table("provider", "kind", "last success", title="Providers", title_justify="left", expand=True)
+    for column in ("records read", "malformed"):
+        providers.add_column(column, justify="right")
+    attention: list[str] = []
+    for name, it in found["providers"].items():
+        bad = str(it["malformed"])
+        providers.add_row(name, it["kind"], _ago(it["last_success_s"]), str(it["records"]), bad)
+        if it["paused"]:
+            attention.append(f"provider {name} is paused: {it['paused']}  →  intake resume {name}")
+        elif it["error"]:
+            attention.append(f"provider {name}: {it['error']}")
+        if it["malformed"]:
+            attention.append(f"provider {name}: {it['malformed']} records could not be read  →  intake show {name}")
+    lanes = Table("target", title="Lanes", title_justify="left", expand=True)
+    columns = ("queued", "in flight", "oldest", "delivered", "existed", "retried", "in doubt", "dead", "changed")
+    for column in columns:
+        lanes.add_column(column, justify="right")
+    for name, it in found["lanes"].items():
+        numbers = ("delivered", "existed", "retried", "in_doubt_now", "dead_now", "accepted_changed")
+        oldest = f"{it['oldest_s']} s" if it["queued"] else "-"
+        row = [str(it["queued"]), str(it["in_flight"]), oldest, *(str(it.get(n, 0)) for n in numbers)]
+        lanes.add_row(name, *row)
+        if it.get("paused"):
+            attention.append(f"lane {name} is paused: {it['paused']}  →  intake resume {name}")
+    attention += [f"limit {n} is closed for {s} s more" for n, s in found["limits_closed_s"].items() if s]
+    told = Text("\n".join(attention), style="yellow") if attention else Text("Nothing needs you.", style="green")
+    return Group(providers, lanes, told)
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(*, watch: bool, as_json: bool) -> None:
+    """Show providers, lanes and limits on one screen."""
+    rt = Runtime(read_settings())
+    console = Console()
+    if as_json:
+        click.echo(json.dumps(snapshot(rt), indent=2))
+    elif not watch:
+        console.print(screen(snapshot(rt)))
+    else:
+        with Live(screen(snapshot(rt)), console=console, screen=True) as live:
+            while True:
+                time.sleep(1)
+                live.update(screen(snapshot(rt)))
