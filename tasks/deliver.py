@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import simplejson
 import structlog
-from worker.http import guarded
 
 from schemas.order import Order
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
+from worker.http import guarded
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 from worker.store.lanes import Claim, Outcome
@@ -34,7 +34,9 @@ SETTLE_WITHIN = 0.25
 @app.task(name="tasks.deliver")
 def deliver_lane(name: str) -> None:
     """Celery's door to `deliver`."""
-    deliver(runtime(), name, hint)
+    rt = runtime()
+    rt.hints.taken("deliver", name)
+    deliver(rt, name, hint)
 
 
 def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:

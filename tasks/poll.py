@@ -32,7 +32,9 @@ SHORT_WAIT = 2.0
 @app.task(name="tasks.poll")
 def poll_provider(name: str) -> None:
     """Celery's door to `poll`."""
-    poll(runtime(), name, hint)
+    rt = runtime()
+    rt.hints.taken("poll", name)
+    poll(rt, name, hint)
 
 
 def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:

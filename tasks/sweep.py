@@ -13,6 +13,9 @@ from worker.runtime import Runtime, runtime
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    #: Tells so many workers of a task and a name.
+    Wake = Callable[[str, str, int], None]
+
 log = structlog.get_logger()
 
 #: Due orders for which one more drain is worth its start.
@@ -22,10 +25,13 @@ PER_DRAIN = 25
 @app.task(name="tasks.sweep")
 def sweep_all() -> None:
     """Celery's door to `sweep`."""
-    sweep(runtime(), hint)
+    rt = runtime()
+    # One sweep answers every tick that waits: after a pause there is no heap of them to work off.
+    rt.hints.drop_waiting("intake.upkeep")
+    sweep(rt, hint)
 
 
-def sweep(rt: Runtime, wake: Callable[[str, str], None]) -> None:
+def sweep(rt: Runtime, wake: Wake) -> None:
     """Look after every lane and every poll once; harmless at any time, any number of times."""
     for name, lane in rt.lanes.items():
         found = lane.sweep()
@@ -35,8 +41,8 @@ def sweep(rt: Runtime, wake: Callable[[str, str], None]) -> None:
             )
         if found.due and not found.paused and not found.closed:
             drains = min(lane.concurrency, math.ceil(found.due / PER_DRAIN)) - found.drains
-            for _ in range(drains):
-                wake("deliver", name)
+            if drains > 0:
+                wake("deliver", name, drains)
     for name in rt.settings.providers:
         if rt.cursors.waiting(name):
-            wake("poll", name)
+            wake("poll", name, 1)

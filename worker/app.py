@@ -10,7 +10,7 @@ from kombu import Queue
 
 from worker import log
 from worker.errors import ConfigError
-from worker.runtime import read_settings, redis_url
+from worker.runtime import read_settings, redis_url, runtime
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -22,20 +22,19 @@ MOST_PROCESSES = 16
 
 
 def _schedule(settings: Settings) -> dict[str, Any]:
-    expires = settings.clocks.hint
     schedule: dict[str, Any] = {
         f"poll {name}": {
             "task": "tasks.poll",
             "schedule": account.poll_every,
             "args": (name,),
-            "options": {"queue": "intake.poll", "expires": max(expires, account.poll_every)},
+            "options": {"queue": "intake.poll"},
         }
         for name, account in settings.providers.items()
     }
     schedule["sweep"] = {
         "task": "tasks.sweep",
         "schedule": settings.clocks.sweep,
-        "options": {"queue": "intake.upkeep", "expires": expires},
+        "options": {"queue": "intake.upkeep"},
     }
     return schedule
 
@@ -88,13 +87,14 @@ app = Celery("intake", include=["tasks.poll", "tasks.deliver", "tasks.sweep"])
 app.add_defaults(configuration)
 
 
-def hint(task: str, name: str) -> None:
-    """Tell the workers that `task` ("poll", "deliver") has something to do for `name`.
+def hint(task: str, name: str, count: int = 1) -> None:
+    """Tell `count` workers that `task` ("poll", "deliver") has something to do for `name`, unless they were told.
 
-    Losing the hint costs a second: the sweep looks for itself.
+    Losing the hint costs seconds: the sweep looks for itself.
     """
-    queue = f"intake.{task}"
-    app.send_task(f"tasks.{task}", args=(name,), queue=queue, expires=10, ignore_result=True, retry=False)
+    if runtime().hints.offer(task, name):
+        for _ in range(count):
+            app.send_task(f"tasks.{task}", args=(name,), queue=f"intake.{task}", ignore_result=True, retry=False)
 
 
 @signals.setup_logging.connect

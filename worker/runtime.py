@@ -13,6 +13,7 @@ from worker.settings import load
 from worker.store import embedded
 from worker.store.connection import connect
 from worker.store.cursors import Cursors
+from worker.store.hints import Hints
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
@@ -56,6 +57,7 @@ class Runtime:
         self.redis: Redis = connect(redis_url(settings))
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
+        self.hints = Hints(self.redis, clocks.hint)
 
     def _scope(self, name: str) -> Scope:
         """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""

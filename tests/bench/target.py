@@ -1,6 +1,6 @@
 """A target that costs next to nothing: answers like Dropday, counts what was created and when.
 
-`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": first to last}.
+`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": from first to last}.
 """
 
 from __future__ import annotations
@@ -73,7 +73,6 @@ async def serve() -> None:
     """Serve until killed."""
     book = Book()
     server = await asyncio.get_running_loop().create_server(lambda: Server(book), "127.0.0.1", 0)
-    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

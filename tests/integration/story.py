@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orders import order
 from pydantic import BaseModel
 
+from schemas.order import Order
 from worker.errors import Malformed
 from worker.providers.contract import Page, Provider, Record
 from worker.store.cursors import Cursors
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from redis import Redis
-
-    from schemas.order import Order
 
 
 class Shop(Provider):
@@ -123,8 +122,8 @@ class Story:
             "t": Lane(self.redis, "t", scope, lease=self.lease, heartbeat=self.lease / 4, max_tries=4, concurrency=2)
         }
 
-    def wake(self, task: str, name: str) -> None:
-        self.hints.append((task, name))
+    def wake(self, task: str, name: str, count: int = 1) -> None:
+        self.hints += [(task, name)] * count
 
     def state(self, external_id: str) -> dict[str, str]:
         return self.ledger.entries(["t"], f"shop:{external_id}")[0].record

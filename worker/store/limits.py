@@ -1,10 +1,38 @@
-"""Placeholder until the settings land."""
+"""How many calls in how many seconds."""
+
+from __future__ import annotations
+
+import re
 from dataclasses import dataclass
+from typing import Final, Self
+
+_FORM: Final = re.compile(r"([1-9][0-9]{0,8})\s*/\s*([1-9][0-9]{0,4})?\s*(s|m|h|d)")
+_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many calls in so many seconds."""
+    """At most `count` calls in any window of `period` seconds."""
 
     count: int
     period: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `10/s`, `600/m`, `5000/h`, `100000/d` or `100/10s`; raises ValueError."""
+        if (found := _FORM.fullmatch(text.strip().lower())) is None:
+            raise ValueError("not a limit")
+        count, times, unit = found.groups()
+        return cls(int(count), int(times or 1) * _SECONDS[unit])
+
+    @property
+    def rate(self) -> float:
+        """Calls per second."""
+        return self.count / self.period
+
+    def __str__(self) -> str:
+        for unit, seconds in reversed(_SECONDS.items()):
+            if self.period % seconds == 0:
+                times = int(self.period / seconds)
+                return f"{self.count}/{'' if times == 1 else times}{unit}"
+        return f"{self.count}/{self.period:g}s"

@@ -1,0 +1,33 @@
+"""Hints do not pile up, and none is needed twice."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from worker.store.hints import Hints
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+def test_a_hint_that_is_out_is_not_sent_again_until_it_was_taken(redis: Redis) -> None:
+    hints = Hints(redis, 10)
+    assert hints.offer("deliver", "a")
+    assert not hints.offer("deliver", "a")
+    assert hints.offer("deliver", "b")
+    hints.taken("deliver", "a")
+    assert hints.offer("deliver", "a")
+
+
+def test_a_lost_hint_is_sent_again_after_its_life(redis: Redis) -> None:
+    hints = Hints(redis, 0.1)
+    assert hints.offer("deliver", "a")
+    time.sleep(0.15)
+    assert hints.offer("deliver", "a")
+
+
+def test_ticks_that_waited_are_dropped_together(redis: Redis) -> None:
+    redis.lpush("intake.upkeep", "tick", "tick")
+    Hints(redis, 1).drop_waiting("intake.upkeep")
+    assert redis.llen("intake.upkeep") == 0

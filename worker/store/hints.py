@@ -1,0 +1,31 @@
+"""Hints on their way to the workers, so that they do not pile up while nobody takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+class Hints:
+    """Notes which hints are out.
+
+    Celery can let a message expire, but by the clocks of two hosts: where they differ, every hint would be thrown away
+    unread. So a hint never expires; instead the same one is sent again only once it was taken, or `life` seconds later.
+    """
+
+    def __init__(self, redis: Redis, life: float) -> None:
+        self._redis, self._life_ms = redis, int(life * 1000)
+
+    def offer(self, task: str, name: str) -> bool:
+        """Whether to send the hint: not while the same one is out."""
+        return bool(self._redis.set(f"intake:hint:{task}:{name}", 1, nx=True, px=self._life_ms))
+
+    def taken(self, task: str, name: str) -> None:
+        """Note that a worker has begun: from now on a new hint means something again."""
+        self._redis.delete(f"intake:hint:{task}:{name}")
+
+    def drop_waiting(self, queue: str) -> None:
+        """Throw away the messages that wait in a Celery queue in which all messages mean the same."""
+        self._redis.delete(queue)
