@@ -1,0 +1,18 @@
+"""The order APIs that orders are read from, by kind."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from worker.providers.contract import Provider
+from worker.providers.retailcrm import RetailCRM
+from worker.registry import kinds
+
+BUILT_IN: Final[dict[str, type[Provider]]] = {RetailCRM.kind: RetailCRM}
+
+
+@cache
+def provider_kinds() -> dict[str, type[Provider]]:
+    """Ours, then those that other packages bring under the entry point `intake.providers`; raises ConfigError."""
+    return kinds("intake.providers", Provider, BUILT_IN)

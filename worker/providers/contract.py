@@ -82,4 +82,4 @@ class Provider(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable, …"""
+        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and their like."""

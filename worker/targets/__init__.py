@@ -1,0 +1,18 @@
+"""The systems that orders are created in, by kind."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from worker.registry import kinds
+from worker.targets.contract import Target
+from worker.targets.dropday import Dropday
+
+BUILT_IN: Final[dict[str, type[Target]]] = {Dropday.kind: Dropday}
+
+
+@cache
+def target_kinds() -> dict[str, type[Target]]:
+    """Ours, then those that other packages bring under the entry point `intake.targets`; raises ConfigError."""
+    return kinds("intake.targets", Target, BUILT_IN)

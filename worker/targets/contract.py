@@ -58,4 +58,4 @@ class Target(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable, …"""
+        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and their like."""

@@ -1,0 +1,199 @@
+"""What Dropday's API, version 1, is sent and what it answers (docs.dropday.io, "Orders")."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from schemas.order import Money, Number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.order import Line, Order
+
+
+class Request(BaseModel):
+    """A part of what is sent; what an order lacks is left out, and it is for Dropday to refuse it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Receiver(Request):
+    """Where the goods go; `address1` is street and number."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    company_name: str | None = None
+    address1: str | None = None
+    address2: str | None = None
+    postcode: str | None = None
+    city: str | None = None
+    state: str | None = None
+    country: str | None = None
+    phone: str | None = None
+
+
+class ShippingWish(Request):
+    """How the goods shall travel; `delivery_date` is written DD-MM-YYYY."""
+
+    name: str | None = None
+    description: str | None = None
+    cost: Money | None = None
+    note: str | None = None
+    delivery_date: str | None = None
+
+
+class Product(Request):
+    """One line; `price` is for one, before discounts, which Dropday has no field for."""
+
+    external_id: str | None = None
+    ean13: str | None = None
+    name: str
+    reference: str | None = None
+    quantity: Number
+    stock_quantity: Number | None = None
+    price: Money
+    purchase_price: Money | None = None
+    image_url: str | None = None
+    brand: str | None = None
+    category: str | None = None
+    supplier: str | None = None
+    custom: dict[str, Any] | None = None
+
+
+class OrderRequest(Request):
+    """`POST /orders`."""
+
+    external_id: str
+    source: str
+    test: bool
+    total: Money | None = None
+    shipping_cost: Money | None = None
+    email: str | None = None
+    shipping_address: Receiver
+    shipping: ShippingWish | None = None
+    products: tuple[Product, ...]
+
+    def body(self) -> dict[str, Any]:
+        """What goes out: amounts are Decimal, what is not known is left out."""
+        return self.model_dump(exclude_none=True)
+
+    @classmethod
+    def of(
+        cls, order: Order, reference: str, *, source: str, test: bool, country: Callable[[str], str]
+    ) -> OrderRequest:
+        """The order as Dropday shall know it; `country` writes a country as the account wants it."""
+        totals = order.totals
+        return cls(
+            external_id=reference,
+            source=source,
+            test=test,
+            total=totals.grand,
+            shipping_cost=totals.shipping,
+            email=order.shipping_address.email or order.customer.email,
+            shipping_address=_receiver(order, country),
+            shipping=_wish(order),
+            products=tuple(map(_product, order.lines)),
+        )
+
+
+def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
+    to, customer = order.shipping_address, order.customer
+    named = to if to.first_name or to.last_name or to.company else customer
+    return Receiver(
+        first_name=named.first_name,
+        last_name=named.last_name,
+        company_name=named.company,
+        address1=to.street1,
+        address2=to.street2,
+        postcode=to.postal_code,
+        city=to.city,
+        state=to.region,
+        country=country(to.country) if to.country else None,
+        phone=to.phone or customer.phone,
+    )
+
+
+def _wish(order: Order) -> ShippingWish | None:
+    """None where there is nothing to say but the cost, which `shipping_cost` says already."""
+    said, day = order.shipping, order.shipping.promised_on
+    wish = ShippingWish(
+        name=said.method,
+        description=said.description,
+        note=said.note or order.note,
+        delivery_date="-".join(reversed(day.split("-"))) if day else None,
+    )
+    return wish.model_copy(update={"cost": order.totals.shipping}) if wish != ShippingWish() else None
+
+
+def _product(line: Line) -> Product:
+    """Their `custom` is whatever one likes; a line has no `stock_quantity`, so it may travel in the line's `custom`."""
+    custom: dict[str, Any] = {**line.custom, **line.options, **({"note": line.note} if line.note else {})}
+    stock = custom.get("stock_quantity")
+    if isinstance(stock, int | Decimal) and not isinstance(stock, bool):
+        del custom["stock_quantity"]
+    else:
+        stock = None
+    return Product(
+        external_id=line.product_id or line.sku or line.id,
+        ean13=line.ean,
+        name=line.name,
+        reference=line.sku,
+        quantity=line.quantity,
+        stock_quantity=stock,
+        price=line.unit_price,
+        purchase_price=line.purchase_price,
+        image_url=line.image_url,
+        brand=line.brand,
+        category=line.category,
+        supplier=line.supplier,
+        custom=custom or None,
+    )
+
+
+class Answer(BaseModel):
+    """A part of what is answered: keys that nobody reads are let pass, ids may be numbers or text."""
+
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+
+class Created(Answer):
+    """The answer to a create; `reference` is Dropday's own id, and may be missing where the order was there already."""
+
+    message: str
+    reference: str | None = Field(default=None, min_length=1)
+
+
+class Refused(Answer):
+    """The answer 422: texts by field."""
+
+    errors: Annotated[dict[str, Any], BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = {}
+
+
+class Held(Answer):
+    """One order of the list, as far as it is needed to know it again."""
+
+    external_id: str | None = None
+    reference: str | None = None
+
+
+class Meta(Answer):
+    """The newer style of paging."""
+
+    last_page: int | None = None
+
+
+class Listed(Answer):
+    """`GET /orders`; the docs show both styles of paging, mixed."""
+
+    data: list[Held]
+    meta: Meta = Meta()
+    last_page: int | None = None
+
+    def ends_at(self, page: int) -> bool:
+        """Whether `page`, which this is, is the last one."""
+        last = self.meta.last_page or self.last_page
+        return not self.data or (last is not None and page >= last)
