@@ -1,0 +1,157 @@
+"""The sandbox as a process of its own, for any test that needs a system to talk to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import ProxyHandler, Request, build_opener
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_direct = build_opener(ProxyHandler({}))
+
+
+class Sandbox:
+    """Runs `python -m worker.sandbox`; use it in a `with` or call `start` and `stop`.
+
+    `accounts`, `faults` and `limits` are specifications as on the command line: `retailcrm:main:orders=500`,
+    `dropday:create:500_after:rate=0.02`, `retailcrm=off`. A system without an account in the list gets one named
+    `main`. The credentials are `sandbox-key` and `sandbox-account`.
+    """
+
+    KEY = "sandbox-key"
+    ACCOUNT_ID = "sandbox-account"
+
+    def __init__(  # noqa: PLR0913  # the options of a command line
+        self,
+        *,
+        accounts: Iterable[str] = (),
+        faults: Iterable[str] = (),
+        limits: Iterable[str] = (),
+        systems: str = "retailcrm,dropday",
+        seed: int = 1,
+        journal: Path | None = None,
+        port: int = 0,
+    ) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "worker.sandbox",
+            "--systems",
+            systems,
+            "--seed",
+            str(seed),
+            "--port",
+            str(port),
+        ]
+        for option, values in (("--account", accounts), ("--fault", faults), ("--limit", limits)):
+            for value in values:
+                command += [option, value]
+        if journal is not None:
+            command += ["--journal", str(journal)]
+        self._command = [*command, "--parent", str(os.getpid())]
+        self._process: subprocess.Popen[str] | None = None
+        self.port = port
+
+    def start(self) -> Self:
+        """Start it, and return when it listens."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self.stop()
+            raise RuntimeError("the sandbox did not start; its reason is on stderr")
+        self.port = json.loads(line)["port"]
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it, by default politely; returns its exit code."""
+        process = self._process
+        assert process is not None
+        if process.poll() is None:
+            process.send_signal(number)
+        try:
+            code = process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        return code
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def url(self, system: str, account: str = "main") -> str:
+        """The base URL of one account, as an adapter is configured with it."""
+        return f"{self.base_url}/{system}/{account}"
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the sandbox's own API. Raises RuntimeError with its reason."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.base_url}/_sandbox/{path}", data=data, method=method)
+        try:
+            with _direct.open(request, timeout=60) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            with error:
+                raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from None
+
+    def orders(self, system: str, account: str = "main") -> list[dict[str, Any]]:
+        """Every order of the account, whole."""
+        return self.admin("GET", f"{system}/{account}/orders")["orders"]
+
+    def add_orders(self, count: int, system: str = "retailcrm", account: str = "main", **wish: Any) -> list[str]:
+        """Add made-up orders; `wish`: `spread`, `over`, `missing_ids`, `hidden`. Returns the system's ids."""
+        return self.admin("POST", f"{system}/{account}/orders", {"count": count, **wish})["ids"]
+
+    def add_order(self, order: dict[str, Any], system: str = "retailcrm", account: str = "main") -> str:
+        """Add one order in the system's own words, right or wrong. Returns the system's id."""
+        return self.admin("POST", f"{system}/{account}/orders", {"order": order})["ids"][0]
+
+    def change(self, order_id: str | int, system: str = "retailcrm", account: str = "main", **fields: Any) -> None:
+        """Change an order as a user of the system would; or `deleted=True`, or `combinedTo=id`."""
+        self.admin("POST", f"{system}/{account}/orders/{quote(str(order_id), safe='')}/change", fields)
+
+    def journal(self, since: int = 0, **only: Any) -> list[dict[str, Any]]:
+        """The lines of the journal whose columns are as given: `journal(kind="effect", did="created")`."""
+        entries = self.admin("GET", f"journal?since={since}")["entries"]
+        return [entry for entry in entries if all(entry.get(key) == value for key, value in only.items())]
+
+    def stats(self) -> dict[str, Any]:
+        """By system: `accepted`, `refused`, `first`, `last`, `smallest_gap`, `window`, `addresses`, `did`, `orders`."""
+        return self.admin("GET", "stats")
+
+    def fault(self, spec: str) -> None:
+        """Switch a fault on: `dropday:create:cut_after:times=1`."""
+        self.admin("POST", "faults", {"spec": spec})
+
+    def clear_faults(self, system: str | None = None) -> None:
+        """Switch the faults of one system off, or all."""
+        self.admin("DELETE", "faults" if system is None else f"faults?system={system}")
+
+    def limit(self, **windows: float) -> None:
+        """Change the limits while it runs: `limit(retailcrm=0)`."""
+        self.admin("POST", "limits", windows)

@@ -1,0 +1,74 @@
+"""What Dropday requires of a posted order, told in the words of its documents."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+#: The documented error for a missing `first_name` is under another name, so it is here.
+_FIRST_NAME: Final = "shipping_address.firstname"
+_ADDRESS: Final = ("first_name", "last_name", "address1", "postcode", "city", "country")
+_PRODUCT_TEXTS: Final = ("external_id", "name")
+_PRODUCT_NUMBERS: Final = ("quantity", "price")
+
+
+def check(order: dict[str, Any]) -> dict[str, list[str]]:
+    """The errors of a posted order by field, in the form of a 422 answer; empty if it is taken."""
+    errors: dict[str, list[str]] = {}
+    for field in ("external_id", "source"):
+        _text(errors, field, order.get(field), field.replace("_", " "))
+    _number(errors, "total", order.get("total"))
+    shipping = order.get("shipping")
+    new_cost = shipping.get("cost") if isinstance(shipping, dict) else None
+    old_cost = order.get("shipping_cost")
+    _number(errors, "shipping_cost", new_cost if old_cost is None else old_cost, "shipping cost")
+    if isinstance(shipping, dict) and not _is_day(shipping.get("delivery_date")):
+        errors["shipping.delivery_date"] = ["The shipping.delivery_date does not match the format d-m-Y."]
+    address = order.get("shipping_address")
+    if isinstance(address, dict):
+        for field in _ADDRESS:
+            key = _FIRST_NAME if field == "first_name" else f"shipping_address.{field}"
+            _text(errors, key, address.get(field), key.replace("_", " ", 1))
+    else:
+        errors["shipping_address"] = ["The shipping address field is required."]
+    products = order.get("products")
+    if isinstance(products, list) and products:
+        for n, product in enumerate(products):
+            _product(errors, n, product if isinstance(product, dict) else {})
+    else:
+        errors["products"] = ["The products field is required."]
+    return errors
+
+
+def _product(errors: dict[str, list[str]], n: int, product: dict[str, Any]) -> None:
+    for field in _PRODUCT_TEXTS:
+        _text(errors, f"products.{n}.{field}", product.get(field))
+    for field in _PRODUCT_NUMBERS:
+        _number(errors, f"products.{n}.{field}", product.get(field))
+
+
+def _text(errors: dict[str, list[str]], key: str, value: object, said: str = "") -> None:
+    """Blanks count as nothing; a number passes for a text, as a shipped plugin sends one."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        errors[key] = [f"The {said or key} field is required."]
+    elif isinstance(value, (list, dict, bool)):
+        errors[key] = [f"The {said or key} must be a string."]
+
+
+def _number(errors: dict[str, list[str]], key: str, value: object, said: str = "") -> None:
+    if value is None or value == "":
+        errors[key] = [f"The {said or key} field is required."]
+        return
+    try:
+        good = isinstance(value, (int, float, str)) and not isinstance(value, bool) and float(value) is not None
+    except ValueError:
+        good = False
+    if not good:
+        errors[key] = [f"The {said or key} must be a number."]
+
+
+def _is_day(value: object) -> bool:
+    try:
+        return value is None or bool(datetime.strptime(str(value), "%d-%m-%Y").replace(tzinfo=UTC))
+    except ValueError:
+        return False
