@@ -1,0 +1,74 @@
+"""Settings files for the tests, and two kinds to put into them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from worker.settings import Settings, load
+from worker.settings_file import ConfigErrors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Crm:
+    class Options(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        api_key: SecretStr
+        sites: tuple[str, ...] = ()
+        page_size: int = Field(default=100, ge=20, le=100)
+
+    default_limit: ClassVar[str] = "8/s"
+    documented_limit: ClassVar[str | None] = "10/s"
+    limit_per_address: ClassVar[bool] = True
+    default_poll_every: ClassVar[float] = 60.0
+
+
+class Shop(Crm):
+    documented_limit = None
+    limit_per_address = False
+    default_url: ClassVar[str] = "https://api.shop.example"
+
+
+ENV = {"KEY": "k-123456", "EMPTY": " "}
+GOOD = """
+[providers.shop-nl]
+kind = "crm"
+url = "https://shop-nl.crm.example/"
+api_key = "env:KEY"
+
+[targets.store]
+kind = "shop"
+api_key = "env:KEY"
+
+[[routes]]
+from = "shop-nl"
+to = ["store"]
+"""
+SECOND = """
+[providers.shop]
+kind = "shop"
+api_key = "env:KEY"
+
+[[routes]]
+from = "shop"
+to = ["store"]
+"""
+
+
+def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
+    file = tmp_path / "intake.toml"
+    file.write_text(text)
+    return load(file, ENV if environ is None else environ, {"crm": Crm, "shop": Shop}, {"shop": Shop})
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigErrors) as refused:
+        read(tmp_path, text)
+    prefix = f"{tmp_path / 'intake.toml'}: "
+    lines = str(refused.value).splitlines()
+    assert all(line.startswith(prefix) for line in lines)
+    return [line.removeprefix(prefix) for line in lines]

@@ -1,0 +1,102 @@
+"""What the settings accept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from settings_files import ENV, GOOD, Crm, read
+
+from worker.errors import ConfigError
+from worker.settings import load
+from worker.store.limits import Limit
+
+
+def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> None:
+    settings = read(tmp_path, GOOD)
+    provider, target = settings.providers["shop-nl"], settings.targets["store"]
+    assert provider.url == "https://shop-nl.crm.example"
+    assert provider.limits == (Limit(8, 1.0),)
+    assert provider.limit_scope == "crm@address"
+    assert (provider.poll_every, provider.look_back) == (60.0, 30 * 86400.0)
+    assert isinstance(provider.options, Crm.Options)
+    assert provider.options.api_key.get_secret_value() == "k-123456"
+    assert (target.url, target.limit_scope) == ("https://api.shop.example", "shop:store")
+    assert (target.concurrency, target.max_tries) == (2, 12)
+    assert settings.redis_url is None
+    assert settings.data_dir == tmp_path / ".intake"
+    assert settings.routes[0].reference == "{external_id}"
+
+
+def test_everything_that_may_be_said_is_read(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        'api_key = "env:KEY"\n\n[targets',
+        'api_key = "env:KEY"\nlimit = ["50000/d", "300/m"]\nlimit_scope = "nl"\npoll_every = "1m30s"\n'
+        "look_back = '7d'\nmax_bytes = 100000\nsites = ['a']\n\n[targets",
+    )
+    settings = read(
+        tmp_path,
+        '[redis]\nurl = "env:REDIS"\ndata_dir = "/var/lib/intake"\n[clocks]\nsweep = "500ms"\n[log]\nlevel = "debug"\n'
+        "format = 'json'\n" + text,
+        ENV | {"REDIS": "rediss://:pw@redis.example:6380/1"},
+    )
+    provider = settings.providers["shop-nl"]
+    assert provider.limits == (Limit(300, 60.0), Limit(50000, 86400.0))
+    assert (provider.limit_scope, provider.poll_every, provider.look_back) == ("nl", 90.0, 7 * 86400.0)
+    assert settings.redis_url == "rediss://:pw@redis.example:6380/1"
+    assert settings.data_dir == Path("/var/lib/intake")
+    assert settings.clocks.sweep == 0.5
+    assert (settings.log.level, settings.log.format) == ("debug", "json")
+
+
+def test_no_secret_is_in_the_text_of_the_settings(tmp_path: Path) -> None:
+    settings = read(tmp_path, '[redis]\nurl = "env:REDIS"\n' + GOOD, ENV | {"REDIS": "redis://:hush@localhost/0"})
+    assert "hush" not in repr(settings)
+    assert "k-123456" not in repr(settings)
+
+
+def test_a_provider_and_a_target_may_have_one_name(tmp_path: Path) -> None:
+    assert set(read(tmp_path, GOOD.replace("store", "shop-nl")).targets) == {"shop-nl"}
+
+
+def test_http_to_loopback_is_accepted(tmp_path: Path) -> None:
+    for address in ("http://127.0.0.1:8000", "http://localhost:1", "http://[::1]:8000/api"):
+        settings = read(tmp_path, GOOD.replace("https://shop-nl.crm.example/", address))
+        assert settings.providers["shop-nl"].url == address
+
+
+def test_a_limit_may_be_lowered_and_a_longer_window_may_say_the_same(tmp_path: Path) -> None:
+    for limit in ("1/s", "10/s", "600/m", "100/10s"):
+        assert read(tmp_path, GOOD.replace('"crm"', f'"crm"\nlimit = "{limit}"')).providers
+
+
+def test_a_number_may_come_from_the_environment(tmp_path: Path) -> None:
+    text = GOOD.replace('"shop"', '"shop"\nconcurrency = "env:MANY"')
+    assert read(tmp_path, text, ENV | {"MANY": "7"}).targets["store"].concurrency == 7
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a = 1\nb = = 2\n", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
+        (b"a = 1\nb = ", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
+        (b"a = '\xff'", "is not UTF-8 text. Save it as UTF-8."),
+        (None, "is not there. Write it, or name another one by --config or $INTAKE_CONFIG."),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: bytes | None, said: str) -> None:
+    file = tmp_path / "other.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError) as refused:
+        load(None, {"INTAKE_CONFIG": str(file)}, {}, {})
+    assert str(refused.value) == f"{file}: (the file): {said}"
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: is a directory"):
+        load(tmp_path, {}, {}, {})
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert read(tmp_path, "\ufeff" + GOOD).providers

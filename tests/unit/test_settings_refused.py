@@ -1,0 +1,300 @@
+"""The exact words with which wrong settings are refused."""
+# ruff: noqa: E501  # the words are tested whole, as they are printed
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from settings_files import GOOD, problems
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "[providers.shop-nl]",
+            "[provider.x]\n[providers.shop-nl]",
+            "provider: is not a setting. Did you mean providers?",
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\nlaese = '9s'\n[providers.shop-nl]",
+            "clocks.laese: is not a setting. Did you mean lease?",
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\npol_every = "1m"',
+            "providers.shop-nl.pol_every: is not a setting. Did you mean poll_every?",
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\napi_kye = "x"',
+            "providers.shop-nl.api_kye: is not a setting. Did you mean api_key?",
+        ),
+        (
+            'kind = "shop"',
+            'kind = "shop"\nzzz = 1',
+            (
+                "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, max_bytes,"
+                " max_tries, page_size, sites, url."
+            ),
+        ),
+        ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Known here: crm, shop."),
+        ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Known here: crm, shop."),
+        (
+            'api_key = "env:KEY"\n\n[targets',
+            "[targets",
+            (
+                "providers.shop-nl.api_key: is missing."
+                ' Add api_key = "env:SHOP_NL_API_KEY" and put the secret into the environment.'
+            ),
+        ),
+        (
+            'api_key = "env:KEY"\n\n[targets',
+            'api_key = "s3cret"\n[targets',
+            (
+                "providers.shop-nl.api_key: is a secret, and stands in the file itself."
+                ' Put it into the environment and write api_key = "env:SHOP_NL_API_KEY".'
+            ),
+        ),
+        (
+            'api_key = "env:KEY"\n\n[targets',
+            'api_key = "env:NOPE"\n[targets',
+            "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
+        ),
+        (
+            'api_key = "env:KEY"\n\n[targets',
+            'api_key = "env:EMPTY"\n[targets',
+            (
+                "providers.shop-nl.api_key: the environment variable EMPTY is empty."
+                " Set it before the start: export EMPTY=…"
+            ),
+        ),
+        (
+            'api_key = "env:KEY"\n\n[targets',
+            'api_key = "env:MY KEY"\n[targets',
+            "providers.shop-nl.api_key: names no environment variable. Write env:NAME, with letters, digits and _ only.",
+        ),
+        (
+            'url = "https://shop-nl.crm.example/"\n',
+            "",
+            'providers.shop-nl.url: is missing. Add url = "https://…", the address of this account.',
+        ),
+        (
+            "https://shop-nl.crm.example/",
+            "http://shop-nl.crm.example/",
+            "providers.shop-nl.url: is http, and credentials and orders would travel unencrypted. Write https://.",
+        ),
+        (
+            "https://shop-nl.crm.example/",
+            "http://127.0.0.1.crm.example/",
+            "providers.shop-nl.url: is http, and credentials and orders would travel unencrypted. Write https://.",
+        ),
+        (
+            "https://shop-nl.crm.example/",
+            "shop-nl.crm.example",
+            "providers.shop-nl.url: is not a web address. Write it whole: https://shop.example.",
+        ),
+        (
+            "https://shop-nl.crm.example/",
+            "https://me:pw@shop-nl.crm.example/",
+            (
+                "providers.shop-nl.url: has more than an address in it."
+                " Leave out user, password, ? and #; credentials have own keys."
+            ),
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\nlimit = "11/s"',
+            'providers.shop-nl.limit: 11/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\nlimit = ["20/s", "600/m"]',
+            'providers.shop-nl.limit: 20/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\nlimit = "ten"',
+            'providers.shop-nl.limit: is not a limit. Write "10/s", "600/m", or several windows: ["10/s", "50000/d"].',
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\nlimit = ["5/s", "6/s"]',
+            'providers.shop-nl.limit: needs one limit for each window. Write each window once: ["10/s", "50000/d"].',
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\npoll_every = 60',
+            (
+                "providers.shop-nl.poll_every: is not a length of time."
+                ' Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
+            ),
+        ),
+        (
+            'kind = "shop"',
+            'kind = "shop"\nconcurrency = 0',
+            "targets.store.concurrency: is too small. Write 1 or more.",
+        ),
+        (
+            'kind = "shop"',
+            'kind = "shop"\nmax_tries = "many"',
+            "targets.store.max_tries: must be a whole number. Write it without quotes and without a dot.",
+        ),
+        (
+            'kind = "crm"',
+            'kind = "crm"\npage_size = 500',
+            "providers.shop-nl.page_size: is too large. Write 100 or less.",
+        ),
+        (
+            "[providers.shop-nl]",
+            "[log]\nlevel = 'loud'\n[providers.shop-nl]",
+            "log.level: is not one of the choices. Write 'debug', 'info', 'warning' or 'error'.",
+        ),
+        (
+            "[providers.shop-nl]",
+            "log = 'json'\n[providers.shop-nl]",
+            "log: must be a table. Write its keys under a heading of their own, in brackets.",
+        ),
+        (
+            "[providers.shop-nl]",
+            "[redis]\nurl = 'localhost:6379'\n[providers.shop-nl]",
+            "redis.url: is not the address of a Redis. Write redis://localhost:6379/0, or rediss:// for TLS.",
+        ),
+        (
+            "[providers.shop-nl]",
+            "[redis]\nurl = 'redis://:hush@redis.example/0'\n[providers.shop-nl]",
+            (
+                "redis.url: is a secret, and stands in the file itself."
+                ' Put it into the environment and write url = "env:REDIS_URL".'
+            ),
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\nheartbeat = '4s'\n[providers.shop-nl]",
+            (
+                "clocks.heartbeat: three heartbeats of 4s do not fit into a lease of 10s: one late heartbeat would take the"
+                " orders from a worker that is alive. Make heartbeat at most a third of lease."
+            ),
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\nlease = '13s'\n[providers.shop-nl]",
+            (
+                "clocks.lease: a lease of 13s and two sweeps of 1s are not under 15s: the work of a killed worker would be"
+                " taken up too late. Keep lease + 2 * sweep under 15s."
+            ),
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\ndrain = '1s'\n[providers.shop-nl]",
+            (
+                "clocks.drain: a drain of 1s ends before the next sweep, which comes each 1s: a full lane would stand still in"
+                " between. Make drain longer than sweep."
+            ),
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\nhint = '500ms'\n[providers.shop-nl]",
+            (
+                "clocks.hint: a hint of 500ms is void before the next sweep, which comes each 1s: behind busy workers a lane"
+                " might never be woken. Make hint longer than sweep."
+            ),
+        ),
+        ('to = ["store"]', "to = []", "routes[0].to: is empty. Name at least one."),
+        (
+            'to = ["store"]',
+            'to = ["store", "stroe"]',
+            "routes[0].to: stroe is not one of the targets. Known here: store.",
+        ),
+        (
+            'from = "shop-nl"',
+            'from = "shop-nl"\nreference = "{external_id} {"',
+            (
+                "routes[0].reference: has a brace that is not part of a field."
+                " Use text and {provider}, {external_id}, {display_id}, {source_id}, {store}."
+            ),
+        ),
+        (
+            'from = "shop-nl"',
+            'from = "shop-nl"\nreference = "{external_id} {email}"',
+            (
+                "routes[0].reference: has a field that a reference cannot be made of."
+                " Use text and {provider}, {external_id}, {display_id}, {source_id}, {store}."
+            ),
+        ),
+        (
+            'from = "shop-nl"',
+            'from = "shop-nl"\nreference = "{external_id.__class__}"',
+            (
+                "routes[0].reference: has a field that a reference cannot be made of."
+                " Use text and {provider}, {external_id}, {display_id}, {source_id}, {store}."
+            ),
+        ),
+        (
+            'from = "shop-nl"',
+            'from = "shop-nl"\nreference = "{provider}-{display_id}"',
+            "routes[0].reference: does not tell one order from the other. Use {external_id} or {source_id} in it.",
+        ),
+        (
+            'to = ["store"]',
+            'to = ["store"]\nonly = { state = ["new"] }',
+            "routes[0].only.state: is not a setting. Did you mean status?",
+        ),
+        (
+            'to = ["store"]',
+            'to = ["store"]\nonly = { status = ["fresh"] }',
+            (
+                "routes[0].only.status[0]: is not one of the choices. Write 'new', 'paid', 'processing', 'shipped',"
+                " 'delivered', 'cancelled', 'returned' or 'unknown'."
+            ),
+        ),
+        (
+            "[targets.store]",
+            '[targets.spare]\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
+            "targets.spare: is in no route. Add a [[routes]] table for it, or take it out.",
+        ),
+        (
+            "[targets.store]",
+            '[providers.b]\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
+            "providers.b: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or take it out.",
+        ),
+        (
+            "[targets.store]",
+            '[targets.Big_Store]\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
+            "targets.Big_Store: is not a name. Use a-z, 0-9 and -, at most 41, and begin with a letter or a digit.",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_its_key_the_reason_and_the_remedy(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in GOOD
+    assert said in problems(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_all_that_is_wrong_is_said_at_once_and_only_once(tmp_path: Path) -> None:
+    text = GOOD.replace('"crm"', '"crm"\nlimit = "99/s"\ntypo = 1').replace('from = "shop-nl"', 'from = "shop"')
+    assert problems(tmp_path, "[clocks]\nlease = 10\n" + text.replace("env:KEY", "env:NOPE", 1)) == [
+        "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
+        'clocks.lease: is not a length of time. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
+        (
+            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope, look_back, max_bytes,"
+            " page_size, poll_every, sites, url."
+        ),
+        'providers.shop-nl.limit: 99/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
+        "routes[0].from: shop is not one of the providers. Known here: shop-nl.",
+        "providers.shop-nl: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or take it out.",
+    ]
+
+
+def test_a_file_without_accounts_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, "") == [
+        "providers: names no account. Write a table [providers.NAME] with its kind.",
+        "targets: names no account. Write a table [targets.NAME] with its kind.",
+        "routes: has no route. Write a table [[routes]] with from and to.",
+    ]

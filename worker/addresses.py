@@ -1,0 +1,55 @@
+"""Addresses in the settings: which ones may be called, and whether one holds a secret."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, parse_qs, urlsplit
+
+from worker.settings_file import Wrong
+
+
+def web_url(text: str) -> str:
+    """Accept the base URL of an API, and give it back without a slash at its end: `https`, or `http` to loopback."""
+    url = _split(text, "https://shop.example")
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise Wrong("is not a web address", "Write it whole: https://shop.example.")
+    if url.username is not None or url.password is not None or url.query or url.fragment:
+        raise Wrong("has more than an address in it", "Leave out user, password, ? and #; credentials have own keys.")
+    if url.scheme == "http" and not _is_loopback(url.hostname):
+        raise Wrong("is http, and credentials and orders would travel unencrypted", "Write https://.")
+    return text.rstrip("/")
+
+
+def redis_url(text: str) -> str:
+    """Accept the URL of a Redis server as redis-py reads it."""
+    url = _split(text, "redis://localhost:6379/0")
+    if url.scheme == "unix" and url.path:
+        return text
+    database = url.path.strip("/")
+    if url.scheme not in {"redis", "rediss"} or not url.hostname or (database and not database.isdigit()):
+        raise Wrong("is not the address of a Redis", "Write redis://localhost:6379/0, or rediss:// for TLS.")
+    return text
+
+
+def secret_in(url: str) -> bool:
+    """Whether the URL carries a password."""
+    parts = urlsplit(url)
+    return bool(parts.password) or "password" in parse_qs(parts.query)
+
+
+def _split(text: str, example: str) -> SplitResult:
+    try:
+        url = urlsplit(text)
+        _ = url.port
+    except ValueError:
+        raise Wrong("is not an address", f"Write it like {example}.") from None
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
