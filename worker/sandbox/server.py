@@ -37,8 +37,8 @@ class Server:
         now = time.monotonic()
         path, _, query = request.raw_path.partition("?")
         pieces = path.split("/")
-        system = self._world.systems.get(pieces[1])
-        if system is None or len(pieces) < _SHORTEST:
+        system = self._world.systems.get(pieces[1]) if len(pieces) >= _SHORTEST else None
+        if system is None:
             return await self._own(request, path, query)
         address = request.headers.get(_ADDRESS) or request.remote or ""
         account, method = pieces[2], request.method
