@@ -36,6 +36,10 @@ class Receiver(Request):
     phone: str | None = None
 
 
+#: The parts of an address that Dropday requires ("Create an order").
+_REQUIRED = ("first_name", "last_name", "address1", "postcode", "city", "country")
+
+
 class ShippingWish(Request):
     """How the goods shall travel; `delivery_date` is written DD-MM-YYYY."""
 
@@ -77,9 +81,12 @@ class OrderRequest(Request):
     shipping: ShippingWish | None = None
     products: tuple[Product, ...]
 
-    def body(self) -> dict[str, Any]:
-        """What goes out: amounts are Decimal, what is not known is left out."""
-        return self.model_dump(exclude_none=True)
+    def body(self, placeholder: str | None = None) -> dict[str, Any]:
+        """What goes out: exact amounts; what is not known is left out, or is `placeholder` where it is required."""
+        body = self.model_dump(exclude_none=True)
+        if placeholder is not None:
+            body["shipping_address"] = dict.fromkeys(_REQUIRED, placeholder) | body["shipping_address"]
+        return body
 
     @classmethod
     def of(

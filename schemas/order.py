@@ -41,7 +41,12 @@ Number = Money
 #: A moment; always aware, always UTC.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
 #: An id of another system: opaque, never parsed, never empty, never with control characters or outer blanks.
-Id = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$")]
+Id = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=255, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
+    ),
+]
 
 
 class Part(BaseModel):

@@ -21,7 +21,10 @@ A message never holds a secret or personal data: it is safe in a log line.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class IntakeError(Exception):

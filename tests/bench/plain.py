@@ -1,6 +1,6 @@
 """The same work as people do it without Intake: a plain Celery app, one task for each order.
 
-Acknowledged late, retried by `autoretry_for`, one `requests.Session` in each process. The environment names BROKER, TARGET.
+Acknowledged late, retried by `autoretry_for`, one Session in each process; the environment names BROKER and TARGET.
 """
 
 from __future__ import annotations

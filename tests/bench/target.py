@@ -1,6 +1,6 @@
 """A target that costs next to nothing: answers like Dropday, counts what was created and when.
 
-`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": from first to last}.
+`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": n}.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def story(redis: Redis) -> Story:
 
 def test_every_order_of_every_page_is_created_once(story: Story) -> None:
     poll(story)
-    assert story.hints == [("deliver", "t")]
+    assert set(story.hints) == {("deliver", "t")}
     deliver(story)
     poll(story)
     deliver(story)
@@ -145,6 +145,8 @@ def test_a_short_limit_is_waited_for_and_a_long_one_ends_the_poll(story: Story) 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
 def test_a_create_whose_answer_is_lost_makes_no_second_order(story: Story, error: RetryableError) -> None:
     """The write was done although the answer says nothing; only an Uncertain may come after a write."""
+    story.shop.pages = []
+    poll(story)
     story.shop.pages = [[{"id": 1}]]
     poll(story)
     if isinstance(error, Uncertain):

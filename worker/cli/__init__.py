@@ -1,0 +1,59 @@
+"""The `intake` command."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from worker.errors import ConfigError
+
+#: Where each subcommand is: imported when it is called, so that `intake --help` is quick.
+COMMANDS = {
+    "up": "worker.cli.up:command",
+    "demo": "worker.cli.demo:command",
+    "check": "worker.cli.check:command",
+    "status": "worker.cli.status:command",
+    "show": "worker.cli.show:command",
+    "pause": "worker.cli.pause:pause",
+    "resume": "worker.cli.pause:resume",
+    "sandbox": "worker.cli.sandbox:command",
+    "bench": "worker.cli.bench:command",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose subcommands are imported one at a time, and whose wrong settings are told in plain words."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="intake-orders", prog_name="intake")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The settings; otherwise $INTAKE_CONFIG, or intake.toml here.",
+)
+def main(config: Path | None) -> None:
+    """Carry orders: no order lost, none doubled."""
+    if config is not None:
+        os.environ["INTAKE_CONFIG"] = str(config.absolute())

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import dropday as wire
 from schemas.country import name_of
-from worker.errors import Malformed, Rejected, Unavailable, Uncertain
+from worker.errors import Rejected, Unavailable, Uncertain
 from worker.targets.contract import Receipt, Target
-from worker.wire import readable
+from worker.wire import reading
 
 if TYPE_CHECKING:
     from schemas.order import Order
@@ -29,6 +29,8 @@ class DropdayOptions(BaseModel):
 
     `source` is the shop that Dropday shows; left out, it is the order's store, or else the provider's name. `country`
     is written as a code, as in the docs, or by name, as the shop plugins do. `test` orders are stored, not routed.
+    `placeholder` stands in the parts of an address that Dropday requires and the order lacks (people of one name,
+    places without postcodes); left out, Dropday refuses such an order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -38,6 +40,7 @@ class DropdayOptions(BaseModel):
     source: str | None = None
     country: Literal["code", "name"] = "code"
     test: Literal["as_ordered", "always"] = "as_ordered"
+    placeholder: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Dropday(Target):
@@ -70,37 +73,36 @@ class Dropday(Target):
             country=self._country,
         )
         answer = self.client.write(
-            "POST", "/api/v1/orders", json=request.body(), headers=self._headers, accept=frozenset({_UNPROCESSABLE})
+            "POST",
+            "/api/v1/orders",
+            json=request.body(self.options.placeholder),
+            headers=self._headers,
+            accept=frozenset({_UNPROCESSABLE}),
         )
         if answer.status == _UNPROCESSABLE:
             raise _refusal(answer)
-        try:
-            with readable("create"):
-                created = wire.Created.model_validate(answer.json())
-        except Malformed as error:
-            raise Uncertain(f"POST /api/v1/orders: the answer cannot be read: {error}") from None
+        created = reading(answer.request, lambda: wire.Created.model_validate(answer.json()), Uncertain)
         if created.message == "Order already exists":
             return Receipt(created.reference, existed=True)
         if created.message == "Order created" and created.reference:
             return Receipt(created.reference)
-        raise Uncertain("POST /api/v1/orders: the answer is neither of the two that the docs know")
+        raise Uncertain(f"{answer.request}: the answer is neither of the two that the docs know")
 
     def find(self, reference: str) -> Receipt | None:
         """`GET /orders`: the filter matches parts of ids, so we compare; test orders are left out unless asked for."""
         query = [("external_id", reference), ("include_test", "true"), ("per_page", "100")]
         for page in range(1, _MOST_PAGES + 1):
-            raw = self.client.read("/api/v1/orders", [*query, ("page", str(page))], headers=self._headers).json()
-            try:
-                with readable("list"):
-                    listed = wire.Listed.model_validate(raw)
-            except Malformed as error:
-                raise Unavailable(f"GET /api/v1/orders: {error}") from None
+            listed = self._list([*query, ("page", str(page))])
             for held in listed.data:
                 if held.external_id == reference:
                     return Receipt(held.reference, existed=True)
             if listed.ends_at(page):
                 return None
         raise Unavailable(f"GET /api/v1/orders: no end after {_MOST_PAGES} pages")
+
+    def _list(self, query: list[tuple[str, str]]) -> wire.Listed:
+        answer = self.client.read("/api/v1/orders", query, headers=self._headers)
+        return reading(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
 
     def check(self) -> None:
         """`GET /api/v1` needs the credentials, and nothing else."""
@@ -113,4 +115,4 @@ def _refusal(answer: Answer) -> Rejected:
     with suppress(Uncertain, ValidationError):  # refused for certain, however it is said
         errors = wire.Refused.model_validate(answer.json()).errors
     names = ", ".join(sorted(name for name in errors if _FIELD.fullmatch(name)))
-    return Rejected(f"POST /api/v1/orders: status 422: {names or 'no field named'}", errors)
+    return Rejected(f"{answer.request}: status 422: {names or 'no field named'}", errors)

@@ -1,0 +1,171 @@
+"""The whole of Intake as a person runs it: `intake up` in a folder of its own, beside the simulated systems."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import psutil
+
+from worker.cli.compare import Comparison, compare
+from worker.http import Client, Open
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+KEY = "stack-key"
+CONFIG = """\
+[log]
+format = "json"
+
+[providers.shop]
+kind = "retailcrm"
+url = "{base}/retailcrm/shop"
+api_key = "env:STACK_KEY"
+poll_every = "2s"
+overlap = 5
+
+[targets.dropday]
+kind = "dropday"
+url = "{base}/dropday/main"
+api_key = "env:STACK_KEY"
+account_id = "env:STACK_KEY"
+limit = "{limit}"
+placeholder = "-"
+
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+#: What the command line of a process holds, by the part it plays.
+ROLES = {
+    "worker": "intake.deliver",
+    "upkeep": "intake.upkeep",
+    "beat": "celery.beat:Scheduler",
+    "valkey": "valkey-server",
+}
+
+
+class Stack:
+    """Sandbox and `intake up`; what is still running when it is left was left running by `intake up`."""
+
+    def __init__(
+        self, home: Path, orders: int, *, faults: Sequence[str] = (), limit: str = "60/s", dedupe: str = "on"
+    ) -> None:
+        self.home = home
+        self.config = home / "intake.toml"
+        os.environ["STACK_KEY"] = KEY
+        command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
+        command += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe={dedupe}"]
+        command += [part for fault in faults for part in ("--fault", fault)]
+        self.sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.sandbox.stdout is not None
+        base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
+        self.admin = Client(base, gate=Open(), headers={})
+        self.config.write_text(CONFIG.format(base=base, limit=limit))
+        self.up: subprocess.Popen[bytes] | None = None
+        self._runtime: Runtime | None = None
+
+    def start(self) -> None:
+        """`intake up`, its output into `intake.log`."""
+        env = os.environ | {"INTAKE_CONFIG": str(self.config)}
+        command = [sys.executable, "-c", "from worker.cli import main; main()", "up"]
+        with (self.home / "intake.log").open("ab") as log:
+            self.up = subprocess.Popen(command, env=env, cwd=self.home, stdout=log, stderr=log, start_new_session=True)
+
+    def log(self) -> str:
+        return (self.home / "intake.log").read_text(errors="replace")
+
+    @property
+    def runtime(self) -> Runtime:
+        if self._runtime is None:
+            self._runtime = Runtime(read_settings(self.config))
+        return self._runtime
+
+    def processes(self, role: str) -> list[psutil.Process]:
+        """The main processes that play this part, below `intake up`."""
+        assert self.up is not None
+        found = []
+        for process in psutil.Process(self.up.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if ROLES[role] in " ".join(process.cmdline()):
+                    found.append(process)
+        pids = {process.pid for process in found}
+        return [process for process in found if process.ppid() not in pids]
+
+    def kill(self, role: str) -> float:
+        """SIGKILL the main process of this part; answers the moment (Unix time)."""
+        (process,) = self.processes(role)
+        process.kill()
+        return time.time()
+
+    def kill_child(self) -> float:
+        """SIGKILL one of the worker's pool processes, one that has a drain at work if there is any."""
+        (main,) = self.processes("worker")
+        children = main.children()
+        busiest = max(children, key=lambda child: sum(child.cpu_times()[:2]))
+        busiest.kill()
+        return time.time()
+
+    def created(self) -> int:
+        return int(self.admin.read("/_sandbox/stats").json()["dropday"]["orders"]["main"])
+
+    def stats(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.admin.read("/_sandbox/stats").json()
+        return found
+
+    def add(self, count: int, over: float = 0.0) -> None:
+        self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count, "over": over})
+
+    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        until = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < until, f"{what}: not within {seconds} s\n" + "\n".join(
+                self.log().splitlines()[-40:]
+            )
+            time.sleep(0.1)
+
+    def settled(self) -> bool:
+        """Whether nothing waits and nothing is on its way."""
+        status = self.runtime.lanes["dropday"].status()
+        return status["queued"] == 0 and status["in_flight"] == 0
+
+    def compare(self) -> Comparison:
+        source = self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
+        target = self.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
+        return compare(source, target)
+
+    def stop(self) -> list[str]:
+        """Ctrl-C; answers the command lines of what is still running afterwards."""
+        left: list[str] = []
+        if self.up is not None:
+            below = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
+            self.up.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.up.wait(timeout=60)
+            if self.up.poll() is None:
+                self.up.kill()
+                left.append("intake up")
+            _, alive = psutil.wait_procs(below, timeout=3)
+            for process in alive:
+                with contextlib.suppress(psutil.Error):
+                    left.append(" ".join(process.cmdline()))
+                    process.kill()
+        self.sandbox.terminate()
+        self.sandbox.wait(timeout=10)
+        return left
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,70 @@
+"""SIGKILL in the middle of the work: of a pool process, of the worker, of beat, of Valkey."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from stack import Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORDERS = 600
+#: What an order's worker may have been dead for before another has the order.
+TAKE_OVER = 15.0
+
+
+def taken_up(stack: Stack, killed_at: float) -> float | None:
+    """Seconds from the kill until the last order of the killed worker was claimed again; None if it held none."""
+    longest: float | None = None
+    for raw in stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
+        for entry in stack.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
+            lost = False
+            for at, event in entry.story:
+                if event.startswith("taken over") and at / 1000 > killed_at:
+                    lost = True
+                elif lost and event.startswith("claimed"):
+                    longest = max(longest or 0.0, at / 1000 - killed_at)
+                    lost = False
+    return longest
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("dedupe", ["on", "off"], ids=["target refuses doubles", "target would take doubles"])
+def test_killing_every_process_in_turn_loses_and_doubles_nothing(tmp_path: Path, dedupe: str) -> None:
+    faults = ["dropday:create:cut_after:times=5:skip=100", "dropday:create:500_after:times=5:skip=300"]
+    with Stack(tmp_path, ORDERS - 100, faults=faults, limit="40/s", dedupe=dedupe) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() > 50, 60, "the first orders")
+        child = stack.kill_child()
+        stack.wait(lambda: stack.created() > 150, 60, "after a pool process")
+        worker = stack.kill("worker")
+        stack.add(100, over=5)
+        stack.wait(lambda: stack.created() > 250, 90, "after the worker")
+        stack.kill("beat")
+        stack.wait(lambda: stack.created() > 350, 60, "after beat")
+        stack.kill("valkey")
+        stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
+        stack.wait(stack.settled, 60, "settled")
+        found = stack.compare()
+        times = {"pool process": taken_up(stack, child), "worker": taken_up(stack, worker)}
+        left = stack.stop()
+    print(f"{found}; taken up after (s): {times}")
+    assert found.clean, str(found)
+    assert found.orders == ORDERS
+    assert left == []
+    assert any(times.values()), "no killed process held an order: the test saw nothing"
+    assert all(seconds is None or seconds < TAKE_OVER for seconds in times.values())
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_at_any_time_leaves_nothing_running(tmp_path: Path) -> None:
+    for delay in (0.3, 2.0, 6.0):
+        home = tmp_path / str(delay)
+        home.mkdir()
+        with Stack(home, 200) as stack:
+            stack.start()
+            time.sleep(delay)
+            assert stack.stop() == []

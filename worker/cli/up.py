@@ -1,0 +1,36 @@
+"""`intake up`: every process on one machine, with a Redis of its own if none is named."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from worker.cli.processes import COMMANDS
+from worker.cli.supervisor import Program, Supervisor
+from worker.runtime import read_settings
+from worker.store import embedded
+
+
+def _celery(name: str) -> list[str]:
+    """The command of the Procfile, run by this very Python."""
+    return [sys.executable, "-m", *shlex.split(COMMANDS[name])]
+
+
+@click.command("up")
+@click.option("--flower", is_flag=True, help="Run Flower too, on 127.0.0.1:5555.")
+def command(*, flower: bool) -> None:
+    """Run worker, upkeep and beat, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
+    settings = read_settings()
+    env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
+    names = ["worker", "upkeep", "beat", *(["flower"] if flower else [])]
+    with contextlib.ExitStack() as stack:
+        programs = [Program(name, _celery(name)) for name in names]
+        if settings.redis_url is None:
+            server = stack.enter_context(embedded.prepare(settings.data_dir))
+            programs.insert(0, Program("valkey", server.command, lambda: embedded.wait_ready(server.url, 30)))
+        Supervisor(programs, env).run()
