@@ -1,0 +1,181 @@
+"""What a log line may say, and what never gets into one."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from worker import log
+from worker.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Lines = "Callable[[], list[dict[str, Any]]]"
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines() -> Callable[[], list[dict[str, Any]]]:
+    stream = io.StringIO()
+    log.configure("info", "json", stream)
+    return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def ours() -> Any:
+    return structlog.get_logger()
+
+
+def test_a_state_change_is_one_line_of_json(lines: Lines) -> None:
+    ours().info("order.delivered", target="store", order="shop-nl:7", attempt=2, seconds=0.25, existed=True)
+    (line,) = lines()
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "order.delivered",
+        "level": "info",
+        "target": "store",
+        "order": "shop-nl:7",
+        "attempt": 2,
+        "seconds": 0.25,
+        "existed": True,
+    }
+
+
+def test_a_key_that_is_not_on_the_list_is_left_out_and_its_name_said(lines: Lines) -> None:
+    ours().info("order.accepted", order="shop-nl:7", email="jan@example.com", customer={"name": "Jan"})
+    assert "Jan" not in json.dumps(lines())
+    assert "jan@" not in json.dumps(lines())
+    assert lines()[0]["left_out"] == ["customer", "email"]
+
+
+def test_a_sentence_is_not_an_event(lines: Lines) -> None:
+    ours().info("order of Jan Jansen delivered", order="shop-nl:7")
+    assert lines()[0]["event"] == "log.misnamed"
+    assert lines()[0]["order"] == "shop-nl:7"
+    assert "Jansen" not in json.dumps(lines())
+
+
+def test_an_object_is_never_written_out(lines: Lines) -> None:
+    class Buyer:
+        def __repr__(self) -> str:
+            return "Jan Jansen"
+
+    ours().info("order.accepted", reason=Buyer(), counts={"new": [Buyer()]})
+    assert "Jansen" not in json.dumps(lines())
+    assert lines()[0]["reason"] == "<Buyer>"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("redis://user:hunter2@host:6379/0", "redis://***@host:6379/0"),
+        ("redis://:hunter2@host", "redis://***@host"),
+        ("GET /api?apiKey=hunter2&page=2", "GET /api?apiKey=***&page=2"),
+        ("X-API-KEY: hunter2", "X-API-KEY: ***"),
+        ("{'api_key': 'hunter2', 'page': 1}", "{'api_key': '***', 'page': 1}"),
+        ('{"access_token": "hunter2"}', '{"access_token": "***"}'),
+        ("Authorization: Bearer hunter2.abc", "Authorization: Bearer ***"),
+        ("Authorization: Basic aHVudGVyMg==", "Authorization: Basic ***"),
+        ("password=hunter2", "password=***"),
+        ("client_secret=hunter2", "client_secret=***"),
+        ("no customer jan.jansen@mail.example", "no customer ***"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked_wherever_it_stands(lines: Lines, text: str, masked: str) -> None:
+    ours().warning("provider.failed", reason=text, counts={"x": [text]})
+    assert lines()[0]["reason"] == masked
+    assert lines()[0]["counts"] == {"x": [masked]}
+
+
+def test_ids_and_cursors_are_not_taken_for_secrets(lines: Lines) -> None:
+    cursor = "0123456789abcdef0123456789abcdef.eyJhIjoxfQ=="
+    ours().info("provider.polled", cursor=cursor, order="shop-nl:token-7")
+    assert (lines()[0]["cursor"], lines()[0]["order"]) == (cursor, "shop-nl:token-7")
+
+
+def test_a_very_long_text_is_cut(lines: Lines) -> None:
+    ours().info("provider.failed", reason="x" * 10_000)
+    assert len(lines()[0]["reason"]) < 600
+
+
+def test_an_exception_of_ours_is_quoted_and_a_strangers_only_named_and_placed(lines: Lines) -> None:
+    def read() -> None:
+        raise KeyError("Jan Jansen")
+
+    for wrong in (read, lambda: (_ for _ in ()).throw(Unavailable("the connection was refused"))):
+        try:
+            wrong()
+        except (KeyError, Unavailable):
+            ours().exception("task.failed", task="deliver")
+    stranger, known = lines()
+    assert stranger["error"] == "KeyError"
+    assert stranger["at"].endswith(" read")
+    assert "Jansen" not in json.dumps(stranger)
+    assert known["error"] == "Unavailable: the connection was refused"
+
+
+def test_celerys_line_about_a_failed_task_goes_the_same_way_without_the_exceptions_text(lines: Lines) -> None:
+    logger = logging.getLogger("celery.app.trace")
+    log.configure("info", "json", logging.getLogger().handlers[0].stream)
+    try:
+        raise ValueError("Jan Jansen, Dam 1")  # noqa: TRY301
+    except ValueError as error:
+        context = {"name": "tasks.poll", "id": "1-2", "description": "raised unexpected", "exc": repr(error)}
+        logger.exception("Task %(name)s[%(id)s] %(description)s: %(exc)s", context)
+    (line,) = lines()
+    assert line["event"] == "library.logged"
+    assert line["message"] == "Task tasks.poll[1-2] raised unexpected: ValueError"
+    assert (line["logger"], line["error"]) == ("celery.app.trace", "ValueError")
+    assert "Jansen" not in json.dumps(line)
+
+
+def test_libraries_lose_their_own_handlers_and_their_chatter(lines: Lines) -> None:
+    own = io.StringIO()
+    for name in ("celery", "kombu.connection", "urllib3.connectionpool"):
+        logging.getLogger(name).addHandler(logging.StreamHandler(own))
+    stream = logging.getLogger().handlers[0].stream
+    log.configure("debug", "json", stream)
+    logging.getLogger("urllib3.connectionpool").debug("GET /api?apiKey=hunter2")
+    logging.getLogger("celery.worker.strategy").info("Task tasks.poll[1] received")
+    logging.getLogger("kombu.connection").warning("lost %s", "redis://:hunter2@host//")
+    logging.getLogger("celery").info("ready")
+    assert own.getvalue() == ""
+    assert [line["message"] for line in lines()] == ["lost redis://***@host//", "ready"]
+
+
+def test_the_level_holds_back_what_is_below_it(lines: Lines) -> None:
+    ours().debug("provider.skipped")
+    assert lines() == []
+
+
+def test_a_person_at_a_terminal_gets_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    log.configure("info", "auto", stream)
+    ours().info("order.delivered", order="shop-nl:7")
+    assert "order.delivered" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_behind_a_pipe_the_environment_says_whether_a_person_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INTAKE_LOG_FORMAT", "text")
+    stream = io.StringIO()
+    log.configure("info", "auto", stream)
+    ours().info("order.delivered", order="shop-nl:7")
+    text = stream.getvalue()
+    assert "order.delivered" in text
+    assert "order=shop-nl:7" in text
+    assert "\x1b" not in text
