@@ -109,12 +109,14 @@ class Stack:
         return time.time()
 
     def kill_child(self) -> float:
-        """SIGKILL one of the worker's pool processes, one that has a drain at work if there is any."""
-        (main,) = self.processes("worker")
-        children = main.children()
-        busiest = max(children, key=lambda child: sum(child.cpu_times()[:2]))
-        busiest.kill()
-        return time.time()
+        """SIGKILL a pool process of the worker, one that has orders in its hands."""
+        lane = self.runtime.lanes["dropday"]
+        while True:
+            for drain in lane.redis.zrange(lane.keys.drains, 0, -1):
+                if lane.redis.scard(lane.keys.claims + str(drain)) > 1:
+                    os.kill(int(str(drain).split("-")[-2]), signal.SIGKILL)
+                    return time.time()
+            time.sleep(0.01)
 
     def created(self) -> int:
         return int(self.admin.read("/_sandbox/stats").json()["dropday"]["orders"]["main"])
@@ -162,6 +164,9 @@ class Stack:
                     process.kill()
         self.sandbox.terminate()
         self.sandbox.wait(timeout=10)
+        if self.sandbox.stdout is not None:
+            self.sandbox.stdout.close()
+        self.admin.close()
         return left
 
     def __enter__(self) -> Self:

@@ -21,13 +21,15 @@ def taken_up(stack: Stack, killed_at: float) -> float | None:
     longest: float | None = None
     for raw in stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
         for entry in stack.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
-            lost = False
-            for at, event in entry.story:
-                if event.startswith("taken over") and at / 1000 > killed_at:
-                    lost = True
-                elif lost and event.startswith("claimed"):
-                    longest = max(longest or 0.0, at / 1000 - killed_at)
-                    lost = False
+            claimed, lost = 0.0, False
+            for millis, event in entry.story:
+                at = millis / 1000
+                if event.startswith("claimed"):
+                    if lost:
+                        longest = max(longest or 0.0, at - killed_at)
+                    claimed, lost = at, False
+                elif event.startswith("taken over"):
+                    lost = claimed <= killed_at < at
     return longest
 
 

@@ -31,6 +31,7 @@ def command(*, flower: bool) -> None:
     with contextlib.ExitStack() as stack:
         programs = [Program(name, _celery(name)) for name in names]
         if settings.redis_url is None:
-            server = stack.enter_context(embedded.prepare(settings.data_dir))
+            server = embedded.prepare(settings.data_dir)
+            stack.callback(server.release)
             programs.insert(0, Program("valkey", server.command, lambda: embedded.wait_ready(server.url, 30)))
         Supervisor(programs, env).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -143,7 +144,7 @@ class Drain:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self.name = f"{socket.gethostname()}-{secrets.token_hex(6)}"
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims = lane.keys.claims + self.name
         self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
 

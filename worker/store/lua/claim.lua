@@ -51,11 +51,11 @@ if #keys == 0 then
   end
 
   for _, key in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
-    -- An order whose drain died goes alone, so that a poison order does not take innocent ones with it.
-    local lost = redis.call('HGET', ARGV[5] .. key, 'lost')
-    if lost and #keys > 0 then break end
+    -- An order that lost its drain twice goes alone: if it kills workers, then not with innocent ones beside it.
+    local suspect = tonumber(redis.call('HGET', ARGV[5] .. key, 'lost') or 0) > 1
+    if suspect and #keys > 0 then break end
     keys[#keys + 1] = key
-    if lost then break end
+    if suspect then break end
   end
   if #keys == 0 then return leave('empty', 0) end
 end

@@ -19,7 +19,8 @@ local function free(key, drain)
   redis.call('HDEL', record, 'drain')
   if lost < tonumber(ARGV[5]) then
     redis.call('HSET', record, 'state', 'queued')
-    redis.call('ZADD', KEYS[2], now, key)
+    -- In the place it had, not behind the backlog: it has waited for a whole lease already.
+    redis.call('ZADD', KEYS[2], redis.call('HGET', record, 'seen') or now, key)
     freed = freed + 1
     return
   end
