@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from schemas import retailcrm as wire
 from schemas.order import Order, Status
 from worker.durations import parse_duration
-from worker.errors import AuthFailed
+from worker.errors import AuthFailed, Unavailable
 from worker.providers.contract import Page, Provider, Record
 from worker.providers.retailcrm_feed import Place
 from worker.providers.retailcrm_order import STATUSES, to_order
-from worker.wire import readable
+from worker.wire import reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from worker.http import Answer
 
+M = TypeVar("M", bound=BaseModel)
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
@@ -78,36 +79,34 @@ class RetailCRM(Provider):
         """One page of changes ("Working with history"), then their orders as they are now, in one call more."""
         place, zone = Place.model_validate_json(cursor), self.zone()
         query = [*place.query(zone), ("limit", str(self.options.page_size))]
-        raw = self._read("orders/history", query).json()
-        with readable("history"):
-            answer = wire.History.model_validate(raw)
+        answer = self._read(wire.History, "orders/history", query)
         place, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
         return Page(self._changed(changes), place.text(), answer.pagination.more)
 
     def fetch_one(self, external_id: str) -> Record | None:
         """By RetailCRM's own id, which its history names; no version, because that is a history id."""
+        self.zone()  # so that normalizing what comes needs no call
         query = [("by", "id"), *([("site", self.options.site)] if self.options.site else [])]
-        answer = self._read(f"orders/{quote(external_id, safe='')}", query, frozenset({_NOT_FOUND}))
+        answer = self._get(f"orders/{quote(external_id, safe='')}", query, frozenset({_NOT_FOUND}))
         if answer.status == _NOT_FOUND:
             self._settings()  # a wrong url answers 404 as well, in words that depend on the account's language
             return None
-        raw = answer.json()
-        with readable("order"):
-            return Record(wire.OneOrder.model_validate(raw).order)
+        return Record(_parsed(wire.OneOrder, answer).order)
 
     def normalize(self, record: Record) -> Order:
         """Pure, but for the account's zone, where it is not configured and nothing was fetched yet: see `zone`."""
         zone = self.zone()
-        with readable("order"):
-            order = wire.Order.model_validate(record.raw)
-            return to_order(
-                order,
+        return reading(
+            "order",
+            lambda: to_order(
+                wire.Order.model_validate(record.raw),
                 provider=self.name,
                 version=record.version,
                 zone=zone,
                 currency=self._currency,
                 statuses=self._statuses,
-            )
+            ),
+        )
 
     def check(self) -> None:
         """Read the account's settings."""
@@ -124,14 +123,12 @@ class RetailCRM(Provider):
 
     def _settings(self) -> wire.AccountSettings:
         """Whoever knows no such account says so with 404 or 400, or with a web page ("APIErrorMessage")."""
-        answer = self._read("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
+        answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
         if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
             raise AuthFailed(
                 f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
             )
-        raw = answer.json()
-        with readable("settings"):
-            return wire.Settings.model_validate(raw).settings
+        return _parsed(wire.Settings, answer).settings
 
     def _changed(self, changes: Sequence[wire.Change]) -> list[Record]:
         """The orders of these changes; one that was deleted or combined with another is not there any more."""
@@ -143,10 +140,15 @@ class RetailCRM(Provider):
             return []
         ids = [("filter[ids][]", order_id) for order_id in versions]
         site = [("filter[sites][]", self.options.site)] if self.options.site else []
-        raw = self._read("orders", [*ids, *site, ("limit", "100")]).json()
-        with readable("orders"):
-            orders = wire.Orders.model_validate(raw).orders
+        orders = self._read(wire.Orders, "orders", [*ids, *site, ("limit", "100")]).orders
         return [Record(order, versions.get(str(order.get("id")))) for order in orders]
 
-    def _read(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
+    def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]]) -> M:
+        return _parsed(model, self._get(path, query))
+
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
         return self.client.read(f"/api/v5/{path}", query, headers=self._headers, accept=accept)
+
+
+def _parsed(model: type[M], answer: Answer) -> M:
+    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)

@@ -1,0 +1,199 @@
+"""Providers that break one promise each, made of any provider; none may get through the suite."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
+
+from worker.errors import IntakeError, Malformed, Rejected, Unavailable
+from worker.providers.contract import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Case
+
+
+def _changed(case: Case, **fields: Any) -> Case:
+    real = case.adapter
+    return having(case, normalize=lambda self, record: real.normalize(self, record).model_copy(update=fields))
+
+
+def writes_a_note_of_its_own(case: Case) -> Case:
+    return _changed(case, internal_note="seen")
+
+
+def asks_once_more_than_it_must(case: Case) -> Case:
+    real = case.adapter
+
+    def fetch(self: Any, cursor: str) -> Page:
+        self.check()
+        return real.fetch(self, cursor)
+
+    return having(case, fetch=fetch)
+
+
+def says_there_is_more(case: Case) -> Case:
+    real = case.adapter
+    return having(case, fetch=lambda self, cursor: replace(real.fetch(self, cursor), more=True))
+
+
+def has_no_empty_page(case: Case) -> Case:
+    return replace(case, scenes={name: scene for name, scene in case.scenes.items() if name != "empty"})
+
+
+def starts_when_it_likes(case: Case) -> Case:
+    real = case.adapter
+    return having(case, start=lambda self, since: real.start(self, datetime(2020, 1, 1, tzinfo=UTC)))
+
+
+def touches_the_cursor_of_an_empty_page(case: Case) -> Case:
+    real = case.adapter
+
+    def fetch(self: Any, cursor: str) -> Page:
+        page = real.fetch(self, cursor)
+        return page if page.records else replace(page, cursor=page.cursor + " ")
+
+    return having(case, fetch=fetch)
+
+
+def keeps_the_real_cursor_to_itself(case: Case) -> Case:
+    real, start = case.adapter, case.account["start"]
+
+    def fetch(self: Any, cursor: str) -> Page:
+        if cursor != start and not hasattr(self, "kept"):
+            return Page([], cursor, more=False)
+        page = real.fetch(self, cursor if cursor == start else self.kept)
+        self.kept = page.cursor
+        return replace(page, cursor="kept")
+
+    return having(case, fetch=fetch)
+
+
+def marks_what_it_has_seen(case: Case) -> Case:
+    real = case.adapter
+
+    def normalize(self: Any, record: Any) -> Any:
+        record.raw["seen"] = True
+        return real.normalize(self, record)
+
+    return having(case, normalize=normalize)
+
+
+def numbers_what_it_reads(case: Case) -> Case:
+    real, numbers = case.adapter, count()
+    return having(
+        case,
+        normalize=lambda self, record: real.normalize(self, record).model_copy(update={"note": str(next(numbers))}),
+    )
+
+
+def calls_while_it_normalizes(case: Case) -> Case:
+    real = case.adapter
+
+    def normalize(self: Any, record: Any) -> Any:
+        self.check()
+        return real.normalize(self, record)
+
+    return having(case, normalize=normalize)
+
+
+def forgets_whose_order_it_is(case: Case) -> Case:
+    return _changed(case, provider="somebody")
+
+
+def does_not_say_what_is_malformed(case: Case) -> Case:
+    real = case.adapter
+
+    def normalize(self: Any, record: Any) -> Any:
+        try:
+            return real.normalize(self, record)
+        except Malformed:
+            raise Malformed("something is wrong") from None
+
+    return having(case, normalize=normalize)
+
+
+def stops_at_a_malformed_record(case: Case) -> Case:
+    real = case.adapter
+
+    def fetch(self: Any, cursor: str) -> Page:
+        page = real.fetch(self, cursor)
+        for record in page.records:
+            self.normalize(record)
+        return page
+
+    return having(case, fetch=fetch)
+
+
+def trips_over_a_record(case: Case) -> Case:
+    real = case.adapter
+
+    def normalize(self: Any, record: Any) -> Any:
+        try:
+            return real.normalize(self, record)
+        except Malformed:
+            raise KeyError("items") from None
+
+    return having(case, normalize=normalize)
+
+
+def finds_nothing(case: Case) -> Case:
+    return having(case, fetch_one=lambda self, external_id: None)
+
+
+def calls_a_bad_line_a_refusal(case: Case) -> Case:
+    return renaming(case, "fetch", wrong=Unavailable, name=lambda error: Rejected(str(error)))
+
+
+def calls_a_strange_answer_malformed(case: Case) -> Case:
+    return renaming(case, "fetch_one", wrong=Unavailable, name=lambda error: Malformed(str(error), "order"))
+
+
+def tells_its_key(case: Case) -> Case:
+    said = " ".join(case.secrets())
+    return renaming(case, "fetch", wrong=IntakeError, name=lambda error: type(error)(f"{error} {said}"))
+
+
+def tells_what_it_read(case: Case) -> Case:
+    real = case.adapter
+
+    def normalize(self: Any, record: Any) -> Any:
+        try:
+            return real.normalize(self, record)
+        except Malformed as error:
+            raise Malformed(f"{error} in {record.raw}", error.field) from None
+
+    return having(case, normalize=normalize)
+
+
+#: Who must not get past which check.
+SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
+    "it_asks_and_answers_exactly_as_recorded": (
+        writes_a_note_of_its_own,
+        asks_once_more_than_it_must,
+        says_there_is_more,
+    ),
+    "the_recordings_cover_every_case": (has_no_empty_page,),
+    "it_starts_where_it_is_told_to_by_the_moment_alone": (starts_when_it_likes,),
+    "an_empty_page_keeps_the_cursor": (touches_the_cursor_of_an_empty_page,),
+    "the_cursor_alone_resumes_a_fresh_instance": (keeps_the_real_cursor_to_itself,),
+    "normalize_is_pure_and_repeatable": (marks_what_it_has_seen, numbers_what_it_reads, calls_while_it_normalizes),
+    "an_order_is_known_by_the_account_it_came_from": (forgets_whose_order_it_is,),
+    "a_malformed_record_is_named_and_does_not_stop_the_page": (
+        does_not_say_what_is_malformed,
+        stops_at_a_malformed_record,
+    ),
+    "whatever_a_record_holds_it_is_an_order_or_malformed": (trips_over_a_record,),
+    "one_order_is_found_by_its_id_or_is_none": (finds_nothing,),
+    "check_needs_the_credentials": (takes_any_key_for_good,),
+    "every_failure_has_its_right_name": (calls_a_bad_line_a_refusal,),
+    "an_answer_of_another_shape_is_as_good_as_none": (calls_a_strange_answer_malformed,),
+    "slow_down_closes_the_limit_for_as_long_as_they_say": (does_not_tell_the_limiter,),
+    "no_message_holds_a_secret_or_a_person": (tells_its_key, tells_what_it_read),
+    "its_kind_is_the_name_of_its_file": (has_another_name,),
+}

@@ -1,0 +1,54 @@
+"""Makes a saboteur of any adapter: a subclass that breaks one promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from worker.http import Open
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stage import Case
+
+    from worker.errors import IntakeError
+
+
+def having(case: Case, **methods: Any) -> Case:
+    """The case with a subclass of its adapter."""
+    own = {"__module__": case.adapter.__module__, **methods}
+    return replace(case, adapter=type(case.adapter.__name__, (case.adapter,), own))
+
+
+def renaming(case: Case, *methods: str, wrong: type[IntakeError], name: Callable[[Any], IntakeError]) -> Case:
+    """The case with an adapter that gives errors of the class `wrong` another name."""
+
+    def around(method: str) -> Callable[..., Any]:
+        def call(self: Any, *args: Any) -> Any:
+            try:
+                return getattr(case.adapter, method)(self, *args)
+            except wrong as error:
+                raise name(error) from None
+
+        return call
+
+    return having(case, **{method: around(method) for method in methods})
+
+
+def does_not_tell_the_limiter(case: Case) -> Case:
+    real = case.adapter
+
+    def configure(self: Any, options: Any) -> None:
+        self.client._gate = Open()
+        real.configure(self, options)
+
+    return having(case, configure=configure)
+
+
+def takes_any_key_for_good(case: Case) -> Case:
+    return having(case, check=lambda self: None)
+
+
+def has_another_name(case: Case) -> Case:
+    return having(case, kind="another")

@@ -1,0 +1,164 @@
+"""The cursor of RetailCRM's feed, against a history that commits late, hides rows and lives through two clock changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.retailcrm import History
+from worker.providers.retailcrm_feed import Place
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+MINUTE = timedelta(seconds=60)
+#: In 2024 the clocks there went forward on 31 March, back on 27 October, each at this moment.
+CHANGES = (datetime(2024, 3, 31, 1, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC), datetime(2024, 6, 1, 1, tzinfo=UTC))
+
+
+def local(moment: datetime) -> str:
+    return f"{moment.astimezone(AMSTERDAM):%Y-%m-%d %H:%M:%S}"
+
+
+def answer(now: str, *rows: tuple[int, str], page: int = 1, of: int = 1) -> History:
+    history = [{"id": id_, "createdAt": at, "source": "user", "order": {"id": id_}} for id_, at in rows]
+    return History.model_validate(
+        {"generatedAt": now, "history": history, "pagination": {"currentPage": page, "totalPageCount": of}}
+    )
+
+
+def after(cursor: str, said: History, overlap: timedelta = MINUTE) -> str:
+    return Place.model_validate_json(cursor).after(said, AMSTERDAM, overlap).text()
+
+
+def asked(cursor: str) -> dict[str, str]:
+    return dict(Place.model_validate_json(cursor).query(AMSTERDAM))
+
+
+SAFE = '{"safe":[5,"2024-06-01T10:00:00Z"]}'
+
+
+def test_the_first_question_goes_by_date_an_hour_early_in_the_local_time_of_the_account() -> None:
+    start = Place.start(datetime(2024, 6, 1, 10, tzinfo=UTC)).text()
+    assert asked(start) == {"filter[startDate]": "2024-06-01 11:00:00", "page": "1"}
+
+
+def test_after_the_first_answer_it_goes_by_id_and_never_by_id_and_page() -> None:
+    start = Place.start(datetime(2024, 6, 1, 10, tzinfo=UTC)).text()
+    cursor = after(start, answer("2024-06-01 12:30:00", (5, "2024-06-01 12:00:00"), of=3))
+    assert cursor == '{"safe":[5,"2024-06-01T10:00:00Z"],"read":[5,"2024-06-01T10:00:00Z"]}'
+    assert asked(cursor) == {"filter[sinceId]": "5"}
+
+
+def test_a_young_change_is_read_again_and_an_old_one_is_not() -> None:
+    young, old = (7, "2024-06-01 12:29:01"), (6, "2024-06-01 12:29:00")
+    assert after(SAFE, answer("2024-06-01 12:30:00", old, young)) == '{"safe":[6,"2024-06-01T10:29:00Z"]}'
+
+
+def test_while_there_is_more_it_reads_on_from_what_it_has_read() -> None:
+    cursor = after(SAFE, answer("2024-06-01 12:30:00", (6, "2024-06-01 12:29:30"), of=2))
+    assert asked(cursor) == {"filter[sinceId]": "6"}
+    assert Place.model_validate_json(cursor).safe.id == 5
+
+
+def test_nothing_is_safe_behind_a_young_change_of_an_earlier_page() -> None:
+    """What was young when its page was read may have been seen before an older one, whatever came on later pages."""
+    first = after(SAFE, answer("2024-06-01 12:30:00", (6, "2024-06-01 12:29:30"), of=2))
+    assert after(first, answer("2024-06-01 13:30:00", (7, "2024-06-01 12:29:31"))) == SAFE
+
+
+def test_an_old_change_behind_a_young_one_is_not_safe_either() -> None:
+    rows = ((6, "2024-06-01 12:29:30"), (7, "2024-06-01 12:00:00"))
+    assert after(SAFE, answer("2024-06-01 12:30:00", *rows)) == SAFE
+
+
+def test_an_empty_page_at_the_end_keeps_the_cursor() -> None:
+    assert after(SAFE, answer("2024-06-01 12:30:00", of=0)) == SAFE
+
+
+def test_without_generated_at_the_newest_change_is_the_clock() -> None:
+    said = answer("2024-06-01 12:30:00", (6, "2024-06-01 12:00:00"), (7, "2024-06-01 12:05:00"))
+    assert after(SAFE, said.model_copy(update={"generated_at": None})) == '{"safe":[6,"2024-06-01T10:00:00Z"]}'
+
+
+def test_when_the_clocks_go_forward_a_change_is_not_taken_for_an_hour_older() -> None:
+    said = answer("2024-03-31 03:00:05", (6, "2024-03-31 01:59:50"))
+    assert after(SAFE, said) == SAFE
+
+
+@pytest.mark.parametrize(
+    ("created", "now"),
+    [("2024-10-27 02:59:50", "2024-10-27 03:00:05"), ("2024-10-27 02:59:50", "2024-10-27 02:00:05")],
+)
+def test_when_the_clocks_go_back_no_change_is_taken_for_older_than_it_can_be(created: str, now: str) -> None:
+    assert after(SAFE, answer(now, (6, created))) == SAFE
+
+
+def test_an_hour_that_comes_twice_is_read_by_date_from_before_its_first_time() -> None:
+    cursor = after(SAFE, answer("2024-10-27 12:00:00", (6, "2024-10-27 02:30:00")))
+    gap = after(cursor, answer("2024-10-27 12:00:01", of=2))
+    assert asked(gap) == {"filter[startDate]": "2024-10-27 01:30:00", "page": "1"}
+
+
+@dataclass
+class Row:
+    id: int
+    created: datetime
+    seen_from: datetime
+    hidden: bool
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Row]:
+    """Ids in order of creation; each may be seen up to a minute later than made; some are counted but never shown."""
+    at = draw(st.sampled_from(CHANGES)) - timedelta(minutes=draw(st.integers(0, 90)))
+    rows = []
+    for id_ in range(1, draw(st.integers(1, 40))):
+        at += timedelta(seconds=draw(st.sampled_from([0, 0, 1, 20, 300])))
+        late = timedelta(seconds=draw(st.sampled_from([0, 0, 0, 5, 59])))
+        rows.append(Row(id_, at, at + late, hidden=draw(st.sampled_from([False, False, False, True]))))
+    return rows
+
+
+def served(rows: list[Row], now: datetime, query: dict[str, str], limit: int) -> History:
+    """What the server answers: pages are cut before what is hidden is left out."""
+    there = [row for row in rows if row.seen_from <= now]
+    if "filter[sinceId]" in query:
+        assert "page" not in query
+        there = [row for row in there if row.id > int(query["filter[sinceId]"])]
+    else:
+        there = [row for row in there if local(row.created) >= query["filter[startDate]"]]
+    page = int(query.get("page", 1))
+    shown = [(row.id, local(row.created)) for row in there[(page - 1) * limit : page * limit] if not row.hidden]
+    return answer(local(now), *shown, page=page, of=-(-len(there) // limit))
+
+
+@given(histories(), st.integers(1, 5), st.lists(st.integers(1, 400), max_size=12), st.sampled_from([0.3, 20, 70]))
+def test_every_change_is_read_however_late_it_was_to_be_seen(
+    rows: list[Row], limit: int, pauses: list[int], page_takes: float
+) -> None:
+    if not rows:
+        return
+    start = rows[0].created
+    cursor, now, read = Place.start(start).text(), start, set()
+    safe = 0
+    for pause in [*pauses, 7200, 7200]:
+        now += timedelta(seconds=pause)
+        for _ in range(1000):
+            said = served(rows, now, asked(cursor), limit)
+            read |= {change.id for change in Place.model_validate_json(cursor).new(said)}
+            cursor = after(cursor, said)
+            now += timedelta(seconds=page_takes)
+            place = Place.model_validate_json(cursor)
+            assert place.safe.id >= safe
+            safe = place.safe.id
+            if not said.pagination.more:
+                break
+        else:
+            pytest.fail("a pass that does not end")
+        assert place.read is None
+        assert place.page == 0
+    assert read == {row.id for row in rows if not row.hidden}
