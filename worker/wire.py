@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from worker.errors import Malformed
+from worker.errors import Malformed, Unavailable, Uncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+T = TypeVar("T")
 
 
-@contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Turn the first thing that a model has against `what` into Malformed: the path and the reason, not the value."""
+def reading(what: str, build: Callable[[], T], error: type[Malformed | Unavailable | Uncertain] = Malformed) -> T:
+    """What `build` makes of `what`; the first thing that a model has against it becomes `error`, without the value.
+
+    One record that cannot be read is Malformed. A whole answer that cannot be read is as good as none: Unavailable for
+    a read, Uncertain for a write.
+    """
     try:
-        yield
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = path(first["loc"])
-    else:
-        return
-    raise Malformed(f"{what}: {field}: {first['type']}", field)
+        return build()
+    except ValidationError as wrong:
+        first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+    # raised out here, where the error that holds what was sent is not its context
+    field = path(first["loc"])
+    message = f"{what}: {field or 'the whole'}: {first['type']}"
+    raise Malformed(message, field) if issubclass(error, Malformed) else error(message)
 
 
 def path(loc: tuple[int | str, ...]) -> str:
