@@ -161,6 +161,13 @@ class Property(Wire):
     value: str | None = None
 
 
+class Price(Wire):
+    """For how much so many pieces are sold in the end."""
+
+    price: Money
+    quantity: Number
+
+
 class Item(Wire):
     """One line of an order; `discount_total` is for one unit and holds the line's share of the order's discounts."""
 
@@ -169,6 +176,8 @@ class Item(Wire):
     quantity: Number
     initial_price: Money
     discount_total: Money | None = None
+    prices: List[Price] = []
+    is_canceled: bool | None = None
     purchase_price: Money | None = None
     comment: str | None = None
     offer: Object[Offer] = Offer()

@@ -1,4 +1,4 @@
-"""The cursor of RetailCRM's feed, against a history that commits late, hides rows and lives through two clock changes."""
+"""The cursor of RetailCRM's feed: late changes, hidden rows, two changes of the clocks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from worker.providers.retailcrm_feed import Place
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MINUTE = timedelta(seconds=60)
 #: In 2024 the clocks there went forward on 31 March, back on 27 October, each at this moment.
-CHANGES = (datetime(2024, 3, 31, 1, tzinfo=UTC), datetime(2024, 10, 27, 1, tzinfo=UTC), datetime(2024, 6, 1, 1, tzinfo=UTC))
+CHANGES = (
+    datetime(2024, 3, 31, 1, tzinfo=UTC),
+    datetime(2024, 10, 27, 1, tzinfo=UTC),
+    datetime(2024, 6, 1, 1, tzinfo=UTC),
+)
 
 
 def local(moment: datetime) -> str:

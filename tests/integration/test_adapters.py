@@ -1,0 +1,203 @@
+"""The adapters against the simulated systems: what is read whole, what is created once, what is found again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from sandbox import Sandbox
+
+from worker.errors import AuthFailed, Malformed, Uncertain
+from worker.http import Client, Open
+from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
+from worker.targets.dropday import Dropday, DropdayOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from schemas.order import Order
+    from worker.providers.contract import Page
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = [
+        "retailcrm:main:orders=230:spread=3600:missing_ids=0",
+        "retailcrm:hidden:timezone=Asia/Tokyo:currencies=default:currency=JPY",
+        "retailcrm:shops:sites=a+b:key=ours+theirs",
+        "dropday:main",
+    ]
+    with Sandbox(accounts=accounts, limits=["retailcrm=off", "dropday=off"]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(box: Sandbox) -> Iterator[Callable[..., Client]]:
+    """Makes clients for an account of a system, and closes them."""
+    made: list[Client] = []
+
+    def make(system: str, account: str = "main", statuses: frozenset[int] = frozenset({429})) -> Client:
+        made.append(Client(box.url(system, account), gate=Open(), headers={}, throttle_statuses=statuses))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def crm(client: Callable[..., Client]) -> Callable[..., RetailCRM]:
+    def make(account: str = "main", **options: Any) -> RetailCRM:
+        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "page_size": 50, **options})
+        return RetailCRM(account, given, client("retailcrm", account, RetailCRM.throttle_statuses))
+
+    return make
+
+
+@pytest.fixture
+def dropday(client: Callable[..., Client]) -> Dropday:
+    given = DropdayOptions.model_validate(
+        {"api_key": Sandbox.KEY, "account_id": Sandbox.ACCOUNT_ID, "placeholder": "-"}
+    )
+    return Dropday("dropday", given, client("dropday"))
+
+
+def walk(provider: RetailCRM, cursor: str) -> tuple[list[Page], str]:
+    """All pages of one pass."""
+    pages = [provider.fetch(cursor)]
+    while pages[-1].more:
+        pages.append(provider.fetch(pages[-1].cursor))
+        assert len(pages) < 100
+    return pages, pages[-1].cursor
+
+
+def newest(provider: RetailCRM, pages: list[Page]) -> dict[str, Order]:
+    """The newest reading of each order."""
+    orders: dict[str, Order] = {}
+    for order in (provider.normalize(record) for page in pages for record in page.records):
+        if order.external_id not in orders or (order.version or 0) >= (orders[order.external_id].version or 0):
+            orders[order.external_id] = order
+    return orders
+
+
+def test_every_order_of_an_account_is_read_and_adds_up(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    provider = crm()
+    pages, _ = walk(provider, provider.start(LONG_AGO))
+    orders = newest(provider, pages)
+    there = box.orders("retailcrm")
+    assert orders.keys() == {str(order["id"]) for order in there}
+    assert {order.source_id for order in orders.values()} == {order["externalId"] for order in there}
+    whole = [order for order in orders.values() if all(line.quantity % 1 == 0 for line in order.lines)]
+    assert len(whole) > 100
+    assert [order.external_id for order in whole if not order.adds_up] == []
+
+
+def test_a_pass_that_found_nothing_new_keeps_its_cursor(crm: Callable[..., RetailCRM]) -> None:
+    provider = crm(overlap=0)
+    _, cursor = walk(provider, provider.start(LONG_AGO))
+    assert provider.fetch(cursor).cursor == cursor
+    assert provider.fetch(cursor).records == []
+
+
+def test_changes_are_read_and_what_was_deleted_is_left_out(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    provider = crm(overlap=0)
+    kept, gone = box.add_orders(2)
+    _, cursor = walk(provider, provider.start(LONG_AGO))
+    box.change(kept, status="complete")
+    box.change(gone, deleted=True)
+    pages, _ = walk(provider, cursor)
+    assert {key: order.status_raw for key, order in newest(provider, pages).items()} == {kept: "complete"}
+    assert provider.fetch_one(gone) is None
+    again = provider.fetch_one(kept)
+    assert again is not None
+    assert provider.normalize(again).fingerprint() == newest(provider, pages)[kept].fingerprint()
+
+
+def test_a_stretch_of_empty_pages_does_not_hide_what_comes_after_it(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    provider = crm("hidden", page_size=20, overlap=0)
+    before = box.add_orders(3, account="hidden")
+    first, cursor = walk(provider, provider.start(LONG_AGO))
+    box.add_orders(0, account="hidden", hidden=90)
+    after = box.add_orders(30, account="hidden")
+    pages, _ = walk(provider, cursor)
+    orders = newest(provider, first + pages)
+    assert orders.keys() == {*before, *after}
+    assert {order.currency for order in orders.values()} == {"JPY"}
+    assert any(page.more and not page.records for page in pages)
+
+
+def test_our_own_writes_do_not_come_back_unless_they_shall(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    for key in ("ours", "theirs"):
+        order = f'{{"externalId": "{key}", "items": [], "firstName": "Ada"}}'
+        url = f"{box.url('retailcrm', 'shops')}/api/v5/orders/create"
+        answer = requests.post(url, data={"order": order, "site": "a"}, headers={"X-API-KEY": key}, timeout=20)
+        assert answer.status_code == 201
+
+    def read(**options: Any) -> set[str | None]:
+        provider = crm("shops", api_key="ours", **options)
+        return {order.source_id for order in newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()}
+
+    assert read() == {"theirs"}
+    assert read(echo="keep") == {"ours", "theirs"}
+    assert read(site="b") == set()
+    assert read(site="a") == {"theirs"}
+
+
+def test_a_broken_record_is_the_only_one_that_is_not_read(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    provider = crm(overlap=0)
+    _, cursor = walk(provider, provider.start(LONG_AGO))
+    bad = box.add_order({"externalId": "BAD", "items": [{"id": 1, "initialPrice": 1, "quantity": "many"}]})
+    good = box.add_orders(1)
+    records = {str(record.raw["id"]): record for record in provider.fetch(cursor).records}
+    assert records.keys() == {bad, *good}
+    assert provider.normalize(records[good[0]]).external_id == good[0]
+    with pytest.raises(Malformed, match=r"items\[0\]\.quantity"):
+        provider.normalize(records[bad])
+    box.change(bad, deleted=True)
+
+
+def test_an_account_that_is_not_there_is_called_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        crm("nobody").check()
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        crm("nobody", time_zone="UTC").fetch_one("7")
+    with pytest.raises(AuthFailed, match="403"):
+        crm(api_key="wrong").check()
+
+
+def test_every_order_is_created_once_and_found_again(
+    box: Sandbox, crm: Callable[..., RetailCRM], dropday: Dropday
+) -> None:
+    provider = crm()
+    orders = newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()
+    dropday.check()
+    first = {order.key: dropday.create(order, f"crm-{order.external_id}") for order in orders}
+    again = {order.key: dropday.create(order, f"crm-{order.external_id}") for order in orders}
+    assert {receipt.existed for receipt in first.values()} == {False}
+    assert {receipt.existed for receipt in again.values()} == {True}
+    assert len({receipt.target_id for receipt in first.values()}) == len(first) == len(box.orders("dropday"))
+    found = {order.key: dropday.find(f"crm-{order.external_id}") for order in list(orders)[:20]}
+    assert {key: receipt and receipt.target_id for key, receipt in found.items()} == {
+        key: first[key].target_id for key in found
+    }
+    assert dropday.find("crm-") is None
+
+
+@pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
+def test_a_create_whose_answer_is_lost_is_uncertain_and_then_found(
+    box: Sandbox, crm: Callable[..., RetailCRM], dropday: Dropday, kind: str
+) -> None:
+    provider = crm()
+    order = next(iter(newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()))
+    box.fault(f"dropday:create:{kind}:times=1")
+    with pytest.raises(Uncertain):
+        dropday.create(order, f"lost-{kind}")
+    receipt = dropday.find(f"lost-{kind}")
+    assert receipt is not None
+    assert receipt.existed

@@ -1,0 +1,118 @@
+"""What of an order Dropday is sent, where the options or the order leave a choice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.country import name_of
+from schemas.dropday import OrderRequest
+from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
+from worker.http import Client, Open
+from worker.targets.dropday import Dropday, DropdayOptions
+
+ORDER = Order(
+    provider="shop-nl",
+    external_id="7",
+    status=Status.NEW,
+    ordered_at=datetime(2024, 4, 2, tzinfo=UTC),
+    lines=(Line(id="1", name="Mug", quantity=Decimal(1), unit_price=Decimal(5)),),
+    totals=Totals(),
+    customer=Customer(first_name="Ada", last_name="Lovelace", email="ada@example.org", phone="1"),
+    shipping_address=Address(country="GB", city="London"),
+)
+
+
+def body(order: Order = ORDER) -> dict[str, Any]:
+    return OrderRequest.of(order, "SO-7", source="shop", test=False, country=str).body()
+
+
+class Sent(Client):
+    """A client that keeps what it was to send, and has no answer."""
+
+    def write(self, *args: object, **kinds: Any) -> Any:
+        self.body = kinds["json"]
+        raise ConnectionError
+
+
+def sent(order: Order = ORDER, **options: str) -> dict[str, Any]:
+    client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
+    target = Dropday("dropday", DropdayOptions.model_validate({"api_key": "k", "account_id": "a", **options}), client)
+    with pytest.raises(ConnectionError):
+        target.create(order, "SO-7")
+    client.close()
+    return client.body
+
+
+def test_what_an_order_lacks_is_left_out_for_them_to_refuse() -> None:
+    order = ORDER.model_copy(update={"customer": Customer(), "shipping_address": Address()})
+    assert body(order) == {
+        "external_id": "SO-7",
+        "source": "shop",
+        "test": False,
+        "shipping_address": {},
+        "products": ({"external_id": "1", "name": "Mug", "quantity": Decimal(1), "price": Decimal(5)},),
+    }
+
+
+def test_a_receiver_without_a_name_has_the_customers() -> None:
+    assert body()["shipping_address"] == {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "city": "London",
+        "country": "GB",
+        "phone": "1",
+    }
+    assert body()["email"] == "ada@example.org"
+
+
+def test_a_receiver_with_a_name_does_not_mix_it_with_the_customers() -> None:
+    order = ORDER.model_copy(update={"shipping_address": Address(company="Engines Ltd")})
+    assert body(order)["shipping_address"] == {"company_name": "Engines Ltd", "phone": "1"}
+
+
+def test_the_note_of_the_order_travels_where_the_delivery_has_none() -> None:
+    assert body(ORDER.model_copy(update={"note": "Ring twice"}))["shipping"] == {"note": "Ring twice"}
+    both = ORDER.model_copy(update={"note": "Ring twice", "shipping": Shipping(note="Gate 3")})
+    assert body(both)["shipping"] == {"note": "Gate 3"}
+
+
+@pytest.mark.parametrize("stock", ["many", True, None, [3]])
+def test_a_stock_quantity_that_is_no_number_stays_in_custom(stock: object) -> None:
+    line = ORDER.lines[0].model_copy(update={"custom": {"stock_quantity": stock}})
+    product = body(ORDER.model_copy(update={"lines": (line,)}))["products"][0]
+    assert product["custom"] == {"stock_quantity": stock}
+    assert "stock_quantity" not in product
+
+
+def test_the_source_is_the_configured_one_or_the_store_or_the_provider() -> None:
+    of_a_store = ORDER.model_copy(update={"store": "shop-a"})
+    assert [sent(of_a_store, source="Mine")["source"], sent(of_a_store)["source"], sent()["source"]] == [
+        "Mine",
+        "shop-a",
+        "shop-nl",
+    ]
+
+
+def test_a_country_is_written_as_the_account_wants_it() -> None:
+    assert sent()["shipping_address"]["country"] == "GB"
+    assert sent(country="name")["shipping_address"]["country"] == "United Kingdom"
+
+
+@pytest.mark.parametrize(
+    ("test", "ordered", "is_test"), [("always", False, True), ("as_ordered", True, True), ("as_ordered", False, False)]
+)
+def test_an_order_is_a_test_if_it_is_one_or_all_are(test: str, *, ordered: bool, is_test: bool) -> None:
+    assert sent(ORDER.model_copy(update={"test": ordered}), test=test)["test"] is is_test
+
+
+def test_a_country_that_is_no_code_stays_as_it_is() -> None:
+    assert [name_of(country) for country in ("NL", "KR", "Netherlands", "XX")] == [
+        "Netherlands",
+        "South Korea",
+        "Netherlands",
+        "XX",
+    ]

@@ -1,0 +1,86 @@
+"""The registries: what other packages bring is found, and what is wrong with it is said."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from worker.errors import ConfigError
+from worker.providers.contract import Provider
+from worker.providers.retailcrm import RetailCRM
+from worker.registry import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Install = Callable[[str, str], None]
+
+MODULE = """
+from worker.providers.retailcrm import RetailCRM
+
+class Shop(RetailCRM):
+    kind = "shop"
+
+class Half(RetailCRM.__mro__[1]):
+    kind = "shop"
+
+nothing = 1
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Install a package that brings one entry point."""
+
+    def install(name: str, value: str) -> None:
+        (tmp_path / "shop_adapter.py").write_text(MODULE)
+        (tmp_path / "shop_broken.py").write_text("raise RuntimeError('the key is K-4711')")
+        info = tmp_path / "shop_adapter-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shop-adapter\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[intake.providers]\n{name} = {value}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    yield install
+    sys.modules.pop("shop_adapter", None)
+
+
+def found() -> dict[str, type[Provider]]:
+    return kinds("intake.providers", Provider, {RetailCRM.kind: RetailCRM})
+
+
+def test_ours_are_there_without_any_package() -> None:
+    assert found() == {"retailcrm": RetailCRM}
+
+
+def test_a_package_may_bring_a_kind(install: Install) -> None:
+    install("shop", "shop_adapter:Shop")
+    assert found().keys() == {"retailcrm", "shop"}
+    assert issubclass(found()["shop"], RetailCRM)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("retailcrm", "shop_adapter:Shop", "the kind retailcrm is taken by worker.providers.retailcrm"),
+        ("shop", "shop_adapter:Gone", "shop_adapter:Gone cannot be imported: AttributeError"),
+        ("shop", "shop_missing:Shop", "shop_missing:Shop cannot be imported: ModuleNotFoundError"),
+        ("shop", "shop_broken:Shop", "shop_broken:Shop cannot be imported: RuntimeError"),
+        ("shop", "shop_adapter:nothing", "shop_adapter:nothing is no complete Provider"),
+        ("shop", "shop_adapter:Half", "shop_adapter:Half is no complete Provider"),
+        ("store", "shop_adapter:Shop", "shop_adapter:Shop has another kind"),
+    ],
+)
+def test_a_package_that_does_not_fit_is_named_with_reason_and_remedy(
+    install: Install, name: str, value: str, reason: str
+) -> None:
+    install(name, value)
+    with pytest.raises(ConfigError) as caught:
+        found()
+    wrong = caught.value
+    assert (wrong.file, wrong.key, wrong.reason) == ("package shop-adapter", f"intake.providers.{name}", reason)
+    assert wrong.remedy.endswith(".")
+    assert "K-4711" not in str(wrong)
