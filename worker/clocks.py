@@ -42,7 +42,7 @@ class Clocks(Table):
     poll: Duration = 20.0
     #: One HTTP call has this long.
     request: Duration = 30.0
-    #: A message that nobody took is void after this.
+    #: A message that nobody took is sent again after this.
     hint: Duration = 10.0
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
@@ -79,8 +79,17 @@ class Clocks(Table):
             yield (
                 "hint",
                 (
-                    f"a hint of {say(self.hint)} is void before the next sweep, which comes each {say(self.sweep)}:"
-                    " behind busy workers a lane might never be woken"
+                    f"a hint of {say(self.hint)} is over before the next sweep, which comes each {say(self.sweep)}:"
+                    " each sweep would send busy workers one message more"
                 ),
                 "Make hint longer than sweep.",
+            )
+        if self.hint + 2 * self.sweep >= _PROMISE:
+            yield (
+                "hint",
+                (
+                    f"a hint of {say(self.hint)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}:"
+                    " a message that was lost with a killed worker would be sent again too late"
+                ),
+                f"Keep hint + 2 * sweep under {say(_PROMISE)}.",
             )

@@ -49,7 +49,7 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
 
 
-class Wrong(ValueError):  # noqa: N818  # never leaves a validator: pydantic wraps it
+class Wrong(ValueError):  # never leaves a validator: pydantic wraps it
     """What a validator of ours has against a value, and what to write instead; holds no part of the value."""
 
     def __init__(self, reason: str, remedy: str) -> None:
@@ -57,7 +57,7 @@ class Wrong(ValueError):  # noqa: N818  # never leaves a validator: pydantic wra
         self.reason, self.remedy = reason, remedy
 
 
-class ConfigErrors(ConfigError):  # noqa: N818  # several of them
+class ConfigErrors(ConfigError):  # several of them
     """Everything that is wrong with the settings, each on a line of its own."""
 
     def __init__(self, problems: list[ConfigError]) -> None:

@@ -8,8 +8,10 @@ import pytest
 from settings_files import ENV, GOOD, Crm, read
 
 from worker.errors import ConfigError
+from worker.providers import provider_kinds
 from worker.settings import load
 from worker.store.limits import Limit
+from worker.targets import target_kinds
 
 
 def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> None:
@@ -73,6 +75,14 @@ def test_a_limit_may_be_lowered_and_a_longer_window_may_say_the_same(tmp_path: P
 def test_a_number_may_come_from_the_environment(tmp_path: Path) -> None:
     text = GOOD.replace('"shop"', '"shop"\nconcurrency = "env:MANY"')
     assert read(tmp_path, text, ENV | {"MANY": "7"}).targets["store"].concurrency == 7
+
+
+def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    file = tmp_path / "intake.toml"
+    file.write_text(readme.partition("```toml\n")[2].partition("```")[0])
+    environ = {"SHOP_NL_KEY": "a", "DROPDAY_KEY": "b", "DROPDAY_ACCOUNT": "c"}
+    assert load(file, environ, provider_kinds(), target_kinds()).routes
 
 
 @pytest.mark.parametrize(

@@ -200,10 +200,12 @@ if TYPE_CHECKING:
         (
             "[providers.shop-nl]",
             "[clocks]\nhint = '500ms'\n[providers.shop-nl]",
-            (
-                "clocks.hint: a hint of 500ms is void before the next sweep, which comes each 1s: behind busy workers a lane"
-                " might never be woken. Make hint longer than sweep."
-            ),
+            "clocks.hint: a hint of 500ms is over before the next sweep, which comes each 1s: each sweep would send busy workers one message more. Make hint longer than sweep.",
+        ),
+        (
+            "[providers.shop-nl]",
+            "[clocks]\nhint = '13s'\n[providers.shop-nl]",
+            "clocks.hint: a hint of 13s and two sweeps of 1s are not under 15s: a message that was lost with a killed worker would be sent again too late. Keep hint + 2 * sweep under 15s.",
         ),
         ('to = ["store"]', "to = []", "routes[0].to: is empty. Name at least one."),
         (

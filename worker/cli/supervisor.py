@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SOONEST, LATEST = 0.5, 10.0
 #: A process that lived for so many seconds did not die young.
 GROWN_UP = 10.0
+#: Seconds that each program has to end by itself, even where one before it used up the grace of all.
+AT_LEAST = 3.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 _PR_SET_PDEATHSIG = 1
 
@@ -30,8 +32,14 @@ def _die_with_parent() -> Callable[[], None] | None:
     """What a child runs first on Linux: it is killed when its parent is, even by SIGKILL."""
     if not sys.platform.startswith("linux"):
         return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def leash() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # killed before the line above
+            os._exit(1)
+
+    return leash
 
 
 @dataclass(slots=True)
@@ -54,7 +62,7 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps programs running in the order given, until SIGINT or SIGTERM; stops them in the reverse order.
+    """Keeps programs running in the order given, until a signal; stops them in the reverse order.
 
     Args:
         programs: What to run; each stands on those before it (workers on Redis).
@@ -71,7 +79,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Run until told to stop; a second signal kills at once."""
-        before = {number: signal.signal(number, self._signalled) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._signalled) for number in numbers}
         try:
             for program in self._programs:
                 if self._stop.is_set():
@@ -114,12 +123,11 @@ class Supervisor:
     def _forward(self, program: Program, output: IO[str]) -> None:
         colour = COLOURS[[p.name for p in self._programs].index(program.name) % len(COLOURS)]
         prefix = click.style(f"{program.name:<{self._width}} | ", fg=colour)
-        with contextlib.suppress(ValueError, OSError):
-            for line in output:
-                click.echo(prefix + line.rstrip("\n"), err=True)
+        for line in output:
+            _echo(prefix + line.rstrip("\n"))
 
     def _say(self, running: _Running, what: str) -> None:
-        click.echo(f"{running.program.name:<{self._width}} | {what}", err=True)
+        _echo(f"{running.program.name:<{self._width}} | {what}")
 
     def _look_after(self, running: _Running) -> None:
         now = time.monotonic()
@@ -137,16 +145,22 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         until = time.monotonic() + self._grace
+        # What stands on the others goes first; Redis goes last, when nobody writes any more.
         for running in reversed(self._running):
             _signal_group_leader(running)
-            # What stands on the others goes first; Redis goes last, when nobody writes any more.
-            while running.process.poll() is None and time.monotonic() < until and self._grace:
+            end = max(until, time.monotonic() + AT_LEAST)
+            while running.process.poll() is None and time.monotonic() < end and self._grace:
                 time.sleep(0.05)
-        for running in self._running:
             _signal_group(running, signal.SIGKILL)
             running.process.wait()
             if running.forwarder is not None:
                 running.forwarder.join(timeout=2)
+
+
+def _echo(line: str) -> None:
+    """Print, and go on if nobody reads: a pipe that is not emptied would hold up who writes into it."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _signal_group_leader(running: _Running) -> None:

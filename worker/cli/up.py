@@ -27,6 +27,9 @@ def command(*, flower: bool) -> None:
     """Run worker, upkeep and beat, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
     settings = read_settings()
     env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
+    if sys.stderr.isatty():
+        # The processes write into a pipe, but a person reads.
+        env.setdefault("INTAKE_LOG_FORMAT", "text")
     names = ["worker", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
         programs = [Program(name, _celery(name)) for name in names]
@@ -34,4 +37,5 @@ def command(*, flower: bool) -> None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)
             programs.insert(0, Program("valkey", server.command, lambda: embedded.wait_ready(server.url, 30)))
-        Supervisor(programs, env).run()
+        # Long enough for a drain to end by itself with the call it is in; Ctrl-C twice is quicker.
+        Supervisor(programs, env, grace=settings.clocks.drain + settings.clocks.request + 5).run()

@@ -12,7 +12,7 @@ import secrets
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -53,7 +53,7 @@ timeout 0
 class Embedded:
     """What a supervisor needs: the command to run, the URL to reach it, and the lock to keep meanwhile."""
 
-    url: str
+    url: str = field(repr=False)
     command: tuple[str, ...]
     #: A file descriptor; whoever holds it runs the server. The kernel closes it with the process.
     lock: int

@@ -1,0 +1,233 @@
+"""The supervisor, over real processes: what dies is started again, and nothing is ever left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from worker.store import embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DRIVER = """
+import json, os, sys
+from worker.cli.supervisor import Program, Supervisor
+programs, grace = json.loads(sys.argv[1])
+Supervisor([Program(name, command) for name, command in programs], os.environ, grace=grace).run()
+print("left in order", flush=True)
+"""
+#: Says its process id, and ends on SIGTERM after saying so.
+POLITE = """
+import os, signal, sys, time
+def end(*_):
+    print("bye", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("pid", os.getpid(), flush=True)
+while True:
+    time.sleep(0.05)
+"""
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(300)"
+)
+CELERY_APP = """
+import time
+from celery import Celery
+app = Celery("app", broker={url!r})
+app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
+
+@app.task(name="hold")
+def hold():
+    open({started!r}, "w").close()
+    time.sleep(300)
+"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-u", "-c", code]
+
+
+class Run:
+    """A supervisor as a process of its own, with what it prints."""
+
+    def __init__(self, home: Path, programs: list[tuple[str, list[str]]], grace: float) -> None:
+        self.output = home / "output"
+        with self.output.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", DRIVER, json.dumps([programs, grace])],
+                stdout=out,
+                stderr=out,
+                cwd=home,
+                start_new_session=True,
+            )
+        self.seen: dict[int, psutil.Process] = {}
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def below(self) -> list[psutil.Process]:
+        """All processes below the supervisor, remembered for the end."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        self.seen |= {process.pid: process for process in found}
+        return found
+
+    def left(self) -> list[psutil.Process]:
+        """What of it is still running (a zombie is not)."""
+        alive = []
+        for process in self.seen.values():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    alive.append(process)
+        return alive
+
+
+def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def supervise(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(*programs: tuple[str, list[str]], grace: float = 10.0) -> Run:
+        runs.append(Run(tmp_path, list(programs), grace))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            run.below()
+        run.process.kill()
+        run.process.wait()
+        for process in run.left():
+            process.kill()
+
+
+def test_a_program_that_is_killed_is_started_again(supervise: Callable[..., Run]) -> None:
+    run = supervise(("one", python(POLITE)), ("two", python(POLITE)))
+    until(lambda: run.text().count("pid") == 2)
+    first = run.below()
+    victim = next(p for p in first if f"one | pid {p.pid}" in run.text())
+    victim.kill()
+    until(lambda: run.text().count("one | pid") == 2)
+    assert run.text().count("two | pid") == 1
+    assert "one | ended with -9" in run.text()
+
+
+def test_a_program_that_keeps_dying_is_started_ever_more_slowly(supervise: Callable[..., Run]) -> None:
+    run = supervise(("bad", python("print('start')")))
+    time.sleep(6)
+    # 0, 1, 3, 7 s, and not once each 0.1 s.
+    assert 2 <= run.text().count("| start") <= 4
+
+
+def test_ctrl_c_ends_the_programs_in_reverse_order_and_leaves_nothing(supervise: Callable[..., Run]) -> None:
+    run = supervise(("base", python(POLITE)), ("top", python(POLITE)))
+    until(lambda: run.text().count("pid") == 2)
+    run.below()
+    # As a terminal sends it: to the whole group of the supervisor.
+    os.killpg(run.process.pid, signal.SIGINT)
+    assert run.process.wait(10) == 0
+    text = run.text()
+    assert text.index("top  | bye") < text.index("base | bye") < text.index("left in order")
+    assert run.left() == []
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_or_a_closed_terminal_is_like_ctrl_c(supervise: Callable[..., Run], number: signal.Signals) -> None:
+    run = supervise(("one", python(POLITE)))
+    until(lambda: "pid" in run.text())
+    run.below()
+    run.process.send_signal(number)
+    assert run.process.wait(10) == 0
+    assert "bye" in run.text()
+    assert run.left() == []
+
+
+def test_a_program_that_will_not_end_is_killed_after_the_grace(supervise: Callable[..., Run]) -> None:
+    run = supervise(("polite", python(POLITE)), ("mule", python(STUBBORN)), grace=1.0)
+    until(lambda: "| up" in run.text() and "pid" in run.text())
+    run.below()
+    began = time.monotonic()
+    run.process.terminate()
+    assert run.process.wait(10) == 0
+    assert 0.9 < time.monotonic() - began < 5
+    assert run.left() == []
+    # What stands below it is still asked, and still has time to answer.
+    assert "bye" in run.text()
+
+
+def test_a_second_ctrl_c_kills_at_once(supervise: Callable[..., Run]) -> None:
+    run = supervise(("mule", python(STUBBORN)), grace=60.0)
+    until(lambda: "| up" in run.text())
+    run.below()
+    run.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert run.process.poll() is None
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(5) == 0
+    assert run.left() == []
+
+
+def test_a_dead_programs_own_children_do_not_go_on_without_it(supervise: Callable[..., Run]) -> None:
+    child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']);"
+    run = supervise(("parent", python(child + "print('up', flush=True); time.sleep(300)")))
+    until(lambda: "| up" in run.text() and len(run.below()) == 2)
+    orphan = next(p for p in run.below() if p.ppid() != run.process.pid)
+    next(p for p in run.below() if p.ppid() == run.process.pid).kill()
+    until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_nobody_reading_the_output_holds_up_no_program(tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    talk = f"import time\nfor _ in range(30000): print('x' * 100)\nopen({str(done)!r}, 'w').close()\ntime.sleep(300)"
+    programs = json.dumps([[["talker", python(talk)]], 5.0])
+    process = subprocess.Popen([sys.executable, "-c", DRIVER, programs], stdout=-1, stderr=-1)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        process.stderr.readline()
+        process.stderr.close()
+        until(done.exists)
+    finally:
+        process.terminate()
+        process.wait(15)
+        process.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_kill_9_of_the_supervisor_leaves_no_celery_worker_no_pool_process_and_no_valkey(
+    supervise: Callable[..., Run], tmp_path: Path
+) -> None:
+    server = embedded.prepare(tmp_path / ".intake")
+    started = tmp_path / "started"
+    (tmp_path / "held.py").write_text(CELERY_APP.format(url=server.url, started=str(started)))
+    worker = [sys.executable, "-m", "celery", "-A", "held", "worker", "-c", "2", "--without-gossip", "--without-mingle"]
+    run = supervise(("valkey", list(server.command)), ("worker", worker))
+    try:
+        embedded.wait_ready(server.url, 20)
+        send = [sys.executable, "-c", "import held; held.hold.delay()"]
+        subprocess.run(send, cwd=tmp_path, check=True)
+        until(started.exists, 40)
+        # Valkey, the worker, two pool processes, one of them in the middle of a task.
+        assert len(run.below()) == 4
+        run.process.kill()
+        run.process.wait()
+        until(lambda: run.left() == [], 5)
+    finally:
+        server.release()

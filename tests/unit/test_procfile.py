@@ -1,0 +1,52 @@
+"""The Procfile says what `intake up` runs."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+from celery.bin.celery import celery
+
+from worker.app import QUEUES
+from worker.cli.processes import COMMANDS, procfile
+
+
+def options(command: str) -> dict[str, object]:
+    """The command line as Celery itself reads it; raises click.UsageError where it does not."""
+    words = shlex.split(command)[1:]
+    at = next(number for number, word in enumerate(words) if word in celery.commands)
+    sub = celery.commands[words[at]]
+    with click.Context(celery) as parent:
+        return sub.make_context(words[at], words[at + 1 :], parent=parent, resilient_parsing=True).params
+
+
+def test_the_procfile_repeats_the_list_of_processes() -> None:
+    assert (Path(__file__).parents[2] / "Procfile").read_text() == procfile()
+
+
+def test_every_queue_has_a_worker_and_no_worker_waits_at_a_queue_that_is_not_there() -> None:
+    served = [queue for name in ("worker", "upkeep") for queue in options(COMMANDS[name])["queues"]]
+    assert sorted(served) == sorted(QUEUES)
+
+
+def test_upkeep_has_a_process_of_its_own_so_that_slow_systems_cannot_hold_it_up() -> None:
+    assert "--pool solo" in COMMANDS["upkeep"]
+    assert options(COMMANDS["upkeep"])["queues"] == ["intake.upkeep"]
+
+
+def test_workers_neither_gossip_nor_mingle() -> None:
+    for name in ("worker", "upkeep"):
+        read = options(COMMANDS[name])
+        assert read["without_gossip"]
+        assert read["without_mingle"]
+
+
+def test_beat_keeps_no_file() -> None:
+    assert options(COMMANDS["beat"])["scheduler"] == "celery.beat:Scheduler"
+
+
+def test_flower_is_on_loopback_and_can_only_look() -> None:
+    words = shlex.split(COMMANDS["flower"])
+    assert "--address=127.0.0.1" in words
+    assert "--read_only" in words

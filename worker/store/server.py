@@ -1,0 +1,59 @@
+"""What a Redis server says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import AuthenticationError, RedisError
+
+from worker.errors import AuthFailed, Unavailable
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The facts that decide whether orders are safe in it; memory in bytes, `limit` None where there is none."""
+
+    name: str
+    version: tuple[int, ...]
+    policy: str
+    limit: int | None
+    used: int
+    appends: bool
+    last_write_ok: bool
+    replica: bool
+
+
+def inspect(redis: Redis) -> Server:
+    """Ask the server: `INFO` says all of it, and is allowed where `CONFIG` is not.
+
+    Raises:
+        AuthFailed: It wants another password, or does not allow `INFO`.
+        Unavailable: It does not answer.
+    """
+    try:
+        info: dict[str, Any] = redis.info()
+    except AuthenticationError:
+        raise AuthFailed("the server does not accept the password") from None
+    except RedisError as error:
+        if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
+            raise AuthFailed("the server does not let this user ask for INFO") from None
+        raise Unavailable("the server does not answer") from None
+    except OSError:
+        raise Unavailable("the server does not answer") from None
+    valkey = "valkey_version" in info
+    version = str(info["valkey_version"] if valkey else info.get("redis_version", "0"))
+    return Server(
+        name=f"{'Valkey' if valkey else 'Redis'} {version}",
+        # Valkey says for itself which Redis it behaves like.
+        version=tuple(int(part) for part in str(info.get("redis_version", "0")).split(".") if part.isdigit()),
+        policy=str(info.get("maxmemory_policy", "unknown")),
+        limit=int(info.get("maxmemory", 0)) or None,
+        used=int(info.get("used_memory", 0)),
+        appends=bool(info.get("aof_enabled", 0)),
+        last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
+        replica=info.get("role", "master") != "master",
+    )
