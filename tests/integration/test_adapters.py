@@ -130,6 +130,8 @@ def test_a_stretch_of_empty_pages_does_not_hide_what_comes_after_it(
     assert orders.keys() == {*before, *after}
     assert {order.currency for order in orders.values()} == {"JPY"}
     assert any(page.more and not page.records for page in pages)
+    euro = crm("hidden", currency="EUR")
+    assert {order.currency for order in newest(euro, [euro.fetch(euro.start(LONG_AGO))]).values()} == {"EUR"}
 
 
 def test_our_own_writes_do_not_come_back_unless_they_shall(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:

@@ -11,7 +11,8 @@ import pytest
 from schemas.country import name_of
 from schemas.dropday import OrderRequest
 from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
-from worker.http import Client, Open
+from worker.errors import Unavailable
+from worker.http import Answer, Client, Open
 from worker.targets.dropday import Dropday, DropdayOptions
 
 ORDER = Order(
@@ -36,6 +37,13 @@ class Sent(Client):
     def write(self, *args: object, **kinds: Any) -> Any:
         self.body = kinds["json"]
         raise ConnectionError
+
+
+class Endless(Client):
+    """A list that knows no last page and never comes to an end."""
+
+    def read(self, path: str, *_: object, **__: object) -> Answer:
+        return Answer(200, {}, b'{"data": [{"external_id": "SO-71", "reference": 1}]}', f"GET {path}")
 
 
 def sent(order: Order = ORDER, **options: str) -> dict[str, Any]:
@@ -86,6 +94,14 @@ def test_a_stock_quantity_that_is_no_number_stays_in_custom(stock: object) -> No
     product = body(ORDER.model_copy(update={"lines": (line,)}))["products"][0]
     assert product["custom"] == {"stock_quantity": stock}
     assert "stock_quantity" not in product
+
+
+def test_a_list_without_an_end_is_not_taken_for_a_no() -> None:
+    client = Endless("http://127.0.0.1:9", gate=Open(), headers={})
+    target = Dropday("dropday", DropdayOptions.model_validate({"api_key": "k", "account_id": "a"}), client)
+    with pytest.raises(Unavailable, match="no end after 1000 pages"):
+        target.find("SO-7")
+    client.close()
 
 
 def test_the_source_is_the_configured_one_or_the_store_or_the_provider() -> None:
