@@ -10,14 +10,12 @@ import click
 
 from worker.durations import say_duration
 from worker.errors import AuthFailed, ConfigError, IntakeError, SnoozeError, Unavailable
-from worker.runtime import Runtime, read_settings
+from worker.runtime import Runtime, read_settings, redis_url
 from worker.settings_file import ConfigErrors
 from worker.store.server import Server, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from redis import Redis
 
     from worker.settings import Settings
 
@@ -47,8 +45,6 @@ class Accounts(Protocol):
     """What the settings become, as far as it is looked at here (see `worker.runtime.Runtime`)."""
 
     @property
-    def redis(self) -> Redis: ...  # noqa: D102
-    @property
     def providers(self) -> Mapping[str, Checkable]: ...  # noqa: D102
     @property
     def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
@@ -70,8 +66,7 @@ def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts])
     lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
     yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
     try:
-        accounts = build(settings)
-        server = inspect(accounts.redis)
+        server = inspect(redis_url(settings))
     except ConfigError as error:
         yield Finding("redis", "wrong", error.reason, error.remedy)
         return
@@ -83,6 +78,7 @@ def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts])
         yield Finding("redis", "wrong", str(error), remedy)
         return
     yield from examine_server(server)
+    accounts = build(settings)
     for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
         for name, adapter in adapters.items():
             yield examine_account(f"{section} {name}", adapter)

