@@ -38,10 +38,7 @@ if TYPE_CHECKING:
         (
             'kind = "shop"',
             'kind = "shop"\nzzz = 1',
-            (
-                "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, max_bytes,"
-                " max_tries, page_size, sites, url."
-            ),
+            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, max_bytes, max_tries, page_size, sites, url.",
         ),
         ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Known here: crm, shop."),
         ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Known here: crm, shop."),
