@@ -12,7 +12,16 @@ import simplejson
 import structlog
 
 from worker.app import app, hint
-from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, SnoozeError
+from worker.errors import (
+    AuthFailed,
+    IntakeError,
+    LeaseLost,
+    Malformed,
+    PermanentError,
+    RateLimited,
+    SnoozeError,
+    StoreFull,
+)
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 
@@ -51,6 +60,10 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
             _walk(rt, run, rt.providers[name], wake)
         except LeaseLost as lost:
             log.warning("provider.fenced", provider=name, reason=str(lost))
+        except StoreFull as full:
+            log.error(
+                "store.full", provider=name, reason=str(full), remedy="raise maxmemory; polling goes on by itself"
+            )
         except AuthFailed as refused:
             rt.cursors.pause(name, str(refused))
             log.error(

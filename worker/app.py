@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from celery import Celery, signals
 from kombu import Queue
 
 from worker import log
-from worker.errors import ConfigError
+from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, redis_url, runtime
 
 if TYPE_CHECKING:
@@ -92,7 +93,12 @@ def hint(task: str, name: str, count: int = 1) -> None:
 
     Losing the hint costs seconds: the sweep looks for itself.
     """
-    if runtime().hints.offer(task, name):
+    try:
+        wanted = runtime().hints.offer(task, name)
+    except StoreFull as full:
+        structlog.get_logger().error("store.full", reason=str(full), remedy="raise maxmemory; work goes on by itself")
+        return
+    if wanted:
         for _ in range(count):
             app.send_task(f"tasks.{task}", args=(name,), queue=f"intake.{task}", ignore_result=True, retry=False)
 

@@ -14,6 +14,7 @@
     ├── PermanentError         bury, with reason and advice
     │   ├── Malformed            we cannot read what they sent
     │   └── Rejected             they will not take what we sent
+    ├── StoreFull              Redis has no room: accept nothing, lose nothing, say it loudly
     └── LeaseLost              another worker has the work now: put it down, write nothing
 
 A message never holds a secret or personal data: it is safe in a log line.
@@ -131,6 +132,12 @@ class Rejected(PermanentError):
     """They will not take what we sent; their field errors are in `fields`."""
 
     code = "rejected"
+
+
+class StoreFull(IntakeError):
+    """Redis has no room for another order: nothing was written, so nothing may count as read."""
+
+    code = "store_full"
 
 
 class LeaseLost(IntakeError):

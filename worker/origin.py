@@ -8,7 +8,7 @@ import socket
 import time
 from contextvars import ContextVar
 from functools import cached_property
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
@@ -92,19 +92,36 @@ class _Reading(io.RawIOBase):
         super().close()
 
 
+class _Lines(io.BufferedReader):
+    """`http.client` takes headers that break off for headers that end: a lost answer would look like an empty one."""
+
+    heading = True
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        if self.heading and not line.endswith(b"\n") and len(line) < (size or 0):
+            raise RemoteDisconnected("the headers broke off")
+        return line
+
+
 class _Side:
     """What `http.client.HTTPResponse` wants of a socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reading(self._sock))
+    def makefile(self, _mode: str) -> _Lines:
+        return _Lines(_Reading(self._sock))
 
 
 class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(_Side(sock), *args, **kwargs)  # type: ignore[arg-type]  # it only calls makefile
+
+    def begin(self) -> None:
+        super().begin()
+        if isinstance(self.fp, _Lines):
+            self.fp.heading = False
 
 
 class _Connection(HTTPConnection):

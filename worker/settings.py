@@ -45,7 +45,9 @@ class ProviderKind(Kind, Protocol):
 
 
 def _limits(value: Any) -> tuple[Limit, ...]:
-    """One window or several, the shortest first: that one is spaced evenly."""
+    """One window or several, the shortest first: that one is spaced evenly. "none": as fast as they answer."""
+    if value == "none":
+        return ()
     try:
         limits = [Limit.parse(text) for text in ([value] if isinstance(value, str) else value)]
     except (AttributeError, TypeError, ValueError):
@@ -228,7 +230,7 @@ def _account(
         "name": at[1],
         "kind": own.kind,
         "url": url,
-        "limits": own.limit or _limits(kind.default_limit),
+        "limits": _limits(kind.default_limit) if own.limit is None else own.limit,
         "limit_scope": own.limit_scope or f"{own.kind}{'@address' if kind.limit_per_address else f':{at[1]}'}",
         "max_bytes": own.max_bytes,
         "options": options,
@@ -237,10 +239,12 @@ def _account(
 
 def _check_limit(document: Document, at: Key, own: _AccountTable, kind: Kind) -> None:
     """An account may lower its limit as it likes, and raise it up to the documented one."""
-    if own.limit and kind.documented_limit and own.limit[0].rate > Limit.parse(kind.documented_limit).rate:
+    if own.limit is None or kind.documented_limit is None:
+        return
+    if not own.limit or own.limit[0].rate > Limit.parse(kind.documented_limit).rate:
         document.wrong(
             (*at, "limit"),
-            f"{own.limit[0]} is more than {own.kind} allows, which is {kind.documented_limit}",
+            f"{own.limit[0] if own.limit else 'none'} is more than {own.kind} allows, which is {kind.documented_limit}",
             f'Write limit = "{kind.documented_limit}" or less.',
         )
 

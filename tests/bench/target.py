@@ -73,6 +73,7 @@ async def serve() -> None:
     """Serve until killed."""
     book = Book()
     server = await asyncio.get_running_loop().create_server(lambda: Server(book), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

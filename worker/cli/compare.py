@@ -44,11 +44,13 @@ def _source(order: Mapping[str, Any]) -> dict[str, Any]:
     """A RetailCRM order as it should be seen in Dropday: read here from the simulation, not through our adapters."""
     delivery = order.get("delivery") or {}
     address = delivery.get("address") or {}
+    # A cancelled item stays in the list and is not charged: nobody may ship it.
+    items = [item for item in order.get("items") or () if not item.get("isCanceled")]
     return {
         "total": _amount(order.get("totalSumm")),
         "shipping": _amount(delivery.get("cost")),
-        "lines": len(order.get("items") or ()),
-        "pieces": sum((_amount(item["quantity"]) for item in order.get("items") or ()), Decimal(0)).normalize(),
+        "lines": len(items),
+        "pieces": sum((_amount(item["quantity"]) for item in items), Decimal(0)).normalize(),
         "city": address.get("city") or "",
         "postcode": address.get("index") or "",
     }

@@ -24,6 +24,7 @@ def connect(url: str) -> Redis:
         socket_connect_timeout=2.0,
         socket_keepalive=True,
         health_check_interval=30,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 10),
+        # Two: connecting is tried again inside of each try, which makes about six seconds.
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.25), 2),
         retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
     )

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from redis.exceptions import OutOfMemoryError
+
+from worker.errors import StoreFull
+
 if TYPE_CHECKING:
     from redis import Redis
 
@@ -19,8 +23,11 @@ class Hints:
         self._redis, self._life_ms = redis, int(life * 1000)
 
     def offer(self, task: str, name: str) -> bool:
-        """Whether to send the hint: not while the same one is out."""
-        return bool(self._redis.set(f"intake:hint:{task}:{name}", 1, nx=True, px=self._life_ms))
+        """Whether to send the hint: not while the same one is out. Raises StoreFull."""
+        try:
+            return bool(self._redis.set(f"intake:hint:{task}:{name}", 1, nx=True, px=self._life_ms))
+        except OutOfMemoryError:
+            raise StoreFull("Redis is full: no hint can be sent") from None
 
     def taken(self, task: str, name: str) -> None:
         """Note that a worker has begun: from now on a new hint means something again."""

@@ -6,6 +6,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import OutOfMemoryError
+
+from worker.errors import StoreFull
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,4 +37,7 @@ class Scripts:
         script = self._registered.get(name)
         if script is None:
             script = self._registered[name] = self._redis.register_script(_source(name))
-        return script(keys=list(keys), args=list(args))
+        try:
+            return script(keys=list(keys), args=list(args))
+        except OutOfMemoryError:
+            raise StoreFull(f"Redis is full: {name} was refused") from None

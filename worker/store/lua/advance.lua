@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Move a cursor from the value it was read at; only for the poll that holds the lease.
 --
 -- KEYS  1 cursor  2 poll lease   ARGV  1 owner  2 value it was read at  3 new value  4 "more" or "end"  5 records on the page

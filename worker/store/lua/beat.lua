@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Renew a drain's lease; a drain that is struck off, or came too late, stays out.
 --
 -- KEYS  1 drains   ARGV  1 drain  2 lease in ms

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Start a poll: take the provider's poll lease, unless another poll has it or the last one is too fresh.
 --
 -- KEYS  1 cursor  2 poll lease   ARGV  1 owner  2 lease in ms  3 ms that must lie between two whole polls

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hand orders that are due to one drain, no more than the limit lets out in about a second.
 --
 -- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 limit scope

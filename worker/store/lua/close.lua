@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- The other side said "slow down": close the scope for every worker, then go on slower for a while.
 --
 -- KEYS  1 limit scope   ARGV  1 us they named (-1: none)  2 interval in us (0: no limit of ours)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Let a caller whose slot has come out of the door, a whole interval after the one before.
 --
 -- A late sender and a punctual one behind it would come too close: the door, not the slot, keeps the distance.

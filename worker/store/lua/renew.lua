@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Renew a poll lease, for its owner only.
 --
 -- KEYS  1 poll lease   ARGV  1 owner  2 lease in ms (0: give it back)

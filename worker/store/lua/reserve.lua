@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hand out the next free time slot of a limit: "when may I?", evenly spaced, first come first served over all processes.
 --
 -- KEYS  1 limit scope

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Write down what became of claimed orders; refused to a drain whose lease has ended.
 --
 -- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt  7 scope of the limit

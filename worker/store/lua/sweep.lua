@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Free the orders of dead drains, then tell what the lane has to do.
 --
 -- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope
