@@ -1,0 +1,87 @@
+"""What the tests of a call ask of the client, and of the server."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable
+
+import pytest
+from httpd import Answerer, Request, Server
+
+from worker.errors import IntakeError
+from worker.http import Answer, Client
+
+SECRET = "hunter2"
+Serve = Callable[..., Server]
+Make = Callable[..., Client]
+
+
+class Clerk:
+    """A gate that writes down what it is told and closes for as long as it is told, or for 7 s."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.closed: list[float | None] = []
+
+    def enter(self) -> None:
+        self.entered += 1
+
+    def close(self, delay: float | None) -> float:
+        self.closed.append(delay)
+        return 7.0 if delay is None else delay
+
+
+def read(client: Client) -> Answer:
+    return client.read("/orders", [("apiKey", SECRET)], headers={"Authorization": SECRET})
+
+
+def write(client: Client) -> Answer:
+    return client.write("POST", "/orders", json={"name": SECRET}, headers={"Authorization": SECRET})
+
+
+def failure(call: Callable[[], object]) -> IntakeError:
+    """What `call` raises, after a look for secrets in all that a log could show of it."""
+    with pytest.raises(IntakeError) as caught:
+        call()
+    error = caught.value
+    shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
+    assert SECRET not in shown
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    return error
+
+
+def both(client: Client) -> tuple[IntakeError, IntakeError]:
+    return failure(lambda: read(client)), failure(lambda: write(client))
+
+
+def types(errors: Iterable[IntakeError]) -> list[type]:
+    return [type(error) for error in errors]
+
+
+def dripping_headers(server: Callable[[], Server]) -> Answerer:
+    return lambda _: server().pieces(b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 900, 0.05)
+
+
+def dripping_body(server: Callable[[], Server]) -> Answerer:
+    def answer(_: Request) -> Iterable[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"
+        yield from server().pieces(b"x" * 900, 0.05)
+
+    return answer
+
+
+def dripping_chunks(server: Callable[[], Server]) -> Answerer:
+    def answer(_: Request) -> Iterable[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        yield from server().pieces(b"1\r\nx\r\n" * 900, 0.05, 3)
+
+    return answer
+
+
+def endless_interim_answers(server: Callable[[], Server]) -> Answerer:
+    return lambda _: server().pieces(b"HTTP/1.1 100 Continue\r\n\r\n" * 900, 0.05, 25)
+
+
+def silence(server: Callable[[], Server]) -> Answerer:
+    return lambda _: server().pieces(b"x", 60)

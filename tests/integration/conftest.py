@@ -1,0 +1,87 @@
+"""Servers, clients and a certificate for the tests of HTTP."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from calls import SECRET, Make, Serve
+from httpd import Answerer, Server, reply
+
+from worker.http import Client, Open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    servers: list[Server] = []
+
+    def start(answer: Answerer = lambda _: reply(), tls: ssl.SSLContext | None = None) -> Server:
+        servers.append(Server(answer, tls))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Clients that are closed in the end; the environment names no proxy and no CA bundle."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    clients: list[Client] = []
+
+    def build(base_url: str, **options: Any) -> Client:
+        clients.append(
+            Client(base_url, **{"gate": Open(), "headers": {"X-Api-Key": SECRET}, "deadline": 5.0} | options)
+        )
+        return clients[-1]
+
+    yield build
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a self-signed certificate for 127.0.0.1, good for a day, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    made = subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            "-",
+            "-out",
+            "-",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_bytes(made.stdout)
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context

@@ -1,0 +1,259 @@
+"""What a call ends in, for everything the other side can answer."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from calls import Clerk, Make, Serve, both, failure, read, types, write
+from httpd import Answerer, Close, Request, Reset, reply
+
+from worker.errors import AuthFailed, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+
+
+def test_a_refused_connection_means_nothing_happened(make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    errors = both(make(f"http://127.0.0.1:{port}"))
+    assert types(errors) == [Unavailable, Unavailable]
+    assert str(errors[1]) == "POST /orders: ConnectionRefusedError, nothing was sent"
+
+
+def test_a_name_that_is_not_resolved_means_nothing_happened(make: Make) -> None:
+    errors = both(make("http://nowhere.invalid"))
+    assert types(errors) == [Unavailable, Unavailable]
+    assert "gaierror" in str(errors[0])
+
+
+def test_a_certificate_we_do_not_trust_means_nothing_happened(
+    serve: Serve, make: Make, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(tls=tls)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    errors = both(make(server.url))
+    assert types(errors) == [Unavailable, Unavailable]
+    assert "SSLCertVerificationError" in str(errors[0])
+    assert server.requests == []
+
+
+def test_a_certificate_for_another_host_means_nothing_happened(serve: Serve, make: Make, tls: ssl.SSLContext) -> None:
+    server = serve(tls=tls)
+    assert types(both(make(f"https://localhost:{server.port}"))) == [Unavailable, Unavailable]
+    assert server.requests == []
+
+
+def test_a_server_without_tls_means_nothing_happened(make: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            for _ in range(2):
+                with listener.accept()[0] as sock:
+                    sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                    sock.recv(65536)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        errors = both(make(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+        thread.join(5)
+    assert types(errors) == [Unavailable, Unavailable]
+
+
+def reset(_: Request) -> bytes:
+    raise Reset
+
+
+def close(_: Request) -> bytes:
+    raise Close
+
+
+@pytest.mark.parametrize("answer", [reset, close])
+def test_a_connection_lost_after_the_request_was_read_is_uncertain_for_a_write(
+    serve: Serve, make: Make, answer: Answerer
+) -> None:
+    server = serve(answer)
+    errors = both(make(server.url))
+    assert types(errors) == [Unavailable, Uncertain]
+    assert "after sending began" in str(errors[1])
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{",
+        b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 5\r\nContent-Encoding: gzip\r\n\r\n{abc}",
+        b"HTTP/1.1 201 Created\r\nContent-Len",
+        b"HTTP/1.1 201 Created\r\nServer: x\r\n",
+        b"HTTP/1.1 201",
+        b"SMTP is not HTTP\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+    ids=[
+        "truncated",
+        "truncated chunk",
+        "not gzip",
+        "truncated header",
+        "no end of headers",
+        "truncated status",
+        "not http",
+        "neither good nor bad",
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_uncertain_for_a_write(serve: Serve, make: Make, answer: bytes) -> None:
+    assert types(both(make(serve(lambda _: [answer]).url))) == [Unavailable, Uncertain]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refused_credentials_need_a_person(serve: Serve, make: Make, status: int) -> None:
+    errors = both(make(serve(lambda _: reply(status)).url))
+    assert types(errors) == [AuthFailed, AuthFailed]
+    assert str(errors[0]) == f"GET /orders: status {status}"
+
+
+@pytest.mark.parametrize("status", [304, 400, 404, 409, 422, 460])
+def test_any_other_refusal_is_rejected(serve: Serve, make: Make, status: int) -> None:
+    assert types(both(make(serve(lambda _: reply(status)).url))) == [Rejected, Rejected]
+
+
+def test_a_refusal_keeps_their_words_for_the_ledger(serve: Serve, make: Make) -> None:
+    client = make(serve(lambda _: reply(422, b'{"errors": {"email": "hunter2 is no address"}}')).url)
+    error = failure(lambda: write(client))
+    assert isinstance(error, Rejected)
+    assert error.fields == {"errors": {"email": "hunter2 is no address"}}
+
+
+@pytest.mark.parametrize("words", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
+def test_a_refusal_in_no_words_we_know_is_a_refusal(serve: Serve, make: Make, words: bytes) -> None:
+    error = failure(lambda: write(make(serve(lambda _: reply(400, words)).url)))
+    assert isinstance(error, Rejected)
+    assert error.fields == {}
+
+
+def test_the_status_of_a_refusal_decides_even_if_its_body_is_lost(serve: Serve, make: Make) -> None:
+    client = make(serve(lambda _: [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\n{"]).url)
+    assert types(both(client)) == [Rejected, Rejected]
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 599])
+def test_a_broken_server_is_uncertain_for_a_write(serve: Serve, make: Make, status: int) -> None:
+    gate = Clerk()
+    assert types(both(make(serve(lambda _: reply(status)).url, gate=gate))) == [Unavailable, Uncertain]
+    assert gate.closed == []
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "delay"),
+    [(503, {}, None), (503, {"retry_after": "20"}, 20.0), (500, {"retry_after": "9"}, 9.0)],
+)
+def test_a_server_that_is_away_closes_the_gate(
+    serve: Serve, make: Make, status: int, headers: dict[str, str], delay: float | None
+) -> None:
+    gate = Clerk()
+    errors = both(make(serve(lambda _: reply(status, **headers)).url, gate=gate))
+    assert types(errors) == [TargetDown, TargetDown]
+    assert gate.closed == [delay, delay]
+    assert [(error.delay, error.uncertain) for error in errors] == [(delay or 7.0, False), (delay or 7.0, True)]
+
+
+def test_too_many_requests_close_the_gate_and_did_nothing(serve: Serve, make: Make) -> None:
+    gate = Clerk()
+    errors = both(make(serve(lambda _: reply(429, retry_after="3")).url, gate=gate))
+    assert types(errors) == [RateLimited, RateLimited]
+    assert gate.closed == [3.0, 3.0]
+    assert [(error.delay, error.uncertain) for error in errors] == [(3.0, False), (3.0, False)]
+
+
+def test_a_503_that_means_slow_down_may_have_written(serve: Serve, make: Make) -> None:
+    gate = Clerk()
+    client = make(serve(lambda _: reply(503)).url, gate=gate, throttle_statuses=frozenset({429, 503}))
+    errors = both(client)
+    assert types(errors) == [RateLimited, RateLimited]
+    assert gate.closed == [None, None]
+    assert [(error.delay, error.uncertain) for error in errors] == [(7.0, False), (7.0, True)]
+
+
+def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, make: Make) -> None:
+    closed_at: list[float] = []
+
+    class Watch(Clerk):
+        def close(self, delay: float | None) -> float:
+            closed_at.append(time.monotonic())
+            return super().close(delay)
+
+    def answer(_: Request) -> Iterable[bytes]:
+        yield b"HTTP/1.1 429 Slow\r\nContent-Length: 900\r\n\r\n"
+        yield from server.pieces(b"x" * 900, 0.05)
+
+    server = serve(answer)
+    began = time.monotonic()
+    assert type(failure(lambda: write(make(server.url, gate=Watch(), deadline=1.0)))) is RateLimited
+    assert closed_at[0] - began < 0.5
+    assert time.monotonic() - began < 2
+
+
+def test_statuses_that_the_adapter_accepts_are_answers(serve: Serve, make: Make) -> None:
+    client = make(serve(lambda _: reply(460, b'{"a": 1}')).url)
+    accept = frozenset({460})
+    for answer in (client.read("/x", accept=accept), client.write("PUT", "/x", accept=accept)):
+        assert (answer.status, answer.json()) == (460, {"a": 1})
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_every_2xx_is_an_answer(serve: Serve, make: Make, status: int) -> None:
+    client = make(serve(lambda _: reply(status, b"")).url)
+    assert [read(client).status, write(client).status] == [status, status]
+
+
+# Retry-After.
+
+NOW = datetime(2025, 11, 21, 10, 0, tzinfo=UTC)
+
+
+def date(seconds: float) -> str:
+    return format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "delay"),
+    [
+        ({"retry_after": "0"}, 0.0),
+        ({"retry_after": "120"}, 120.0),
+        ({"retry_after": "1.5"}, 1.5),
+        ({"retry_after": "86400"}, 3600.0),
+        ({"retry_after": "9" * 400}, 3600.0),
+        ({"retry_after": date(90), "date": date(0)}, 90.0),
+        ({"retry_after": date(-90), "date": date(0)}, 0.0),
+        ({"retry_after": date(86400), "date": date(0)}, 3600.0),
+        ({"retry_after": date(90).replace("GMT", "-0000"), "date": date(0)}, 90.0),
+        ({"retry_after": date(90)}, 0.0),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": "-5"}, None),
+        ({"retry_after": "nan"}, None),
+        ({"retry_after": "1e9"}, None),
+        ({"retry_after": ""}, None),
+        ({"retry_after": "Fri, 99 Nov 2025 10:00:00 GMT"}, None),
+    ],
+)
+def test_retry_after_is_read_in_all_its_forms(
+    serve: Serve, make: Make, headers: dict[str, str], delay: float | None
+) -> None:
+    gate = Clerk()
+    failure(lambda: write(make(serve(lambda _: reply(429, **headers)).url, gate=gate)))
+    assert gate.closed == [delay]
+
+
+def test_a_date_is_read_by_our_clock_where_the_answer_has_none(serve: Serve, make: Make) -> None:
+    gate = Clerk()
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    failure(lambda: read(make(serve(lambda _: reply(503, retry_after=until)).url, gate=gate)))
+    assert gate.closed[0] == pytest.approx(100, abs=3)
