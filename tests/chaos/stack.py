@@ -125,6 +125,11 @@ class Stack:
         found: dict[str, Any] = self.admin.read("/_sandbox/stats").json()
         return found
 
+    def calls(self, system: str) -> list[float]:
+        """When each call of ours arrived at a system, in seconds of its monotonic clock."""
+        entries = self.admin.read("/_sandbox/journal").json()["entries"]
+        return [float(e["mono"]) for e in entries if e["kind"] == "request" and e["system"] == system]
+
     def add(self, count: int, over: float = 0.0) -> None:
         self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count, "over": over})
 

