@@ -44,6 +44,16 @@ class _Lazy(click.Group):
         except ConfigError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except _store_errors() as error:
+            click.echo(f"Redis does not answer: {error} Start `intake up`, or look at redis.url.", err=True)
+            sys.exit(3)
+
+
+def _store_errors() -> tuple[type[Exception], ...]:
+    """What a dead Redis raises; imported only when something was raised."""
+    from worker.store.connection import ERRORS
+
+    return ERRORS
 
 
 @click.group(cls=_Lazy)

@@ -66,7 +66,7 @@ def screen(found: dict[str, Any]) -> RenderableType:
         if it["malformed"]:
             attention.append(f"provider {name}: {it['malformed']} records could not be read  →  intake show {name}")
     lanes = Table("target", title="Lanes", title_justify="left", expand=True)
-    columns = ("queued", "in flight", "oldest", "delivered", "existed", "retried", "in doubt", "dead", "changed")
+    columns = ("queued", "in flight", "oldest", "created", "was there", "retried", "in doubt", "dead", "changed")
     for column in columns:
         lanes.add_column(column, justify="right")
     for name, it in found["lanes"].items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004  # redis-py's own names
 from redis.retry import Retry
 
+#: What a Redis that is away, full or not ours raises.
+ERRORS: tuple[type[Exception], ...] = (RedisError,)
 #: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.
 TIMEOUT = 5.0
 
