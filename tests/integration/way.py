@@ -1,0 +1,134 @@
+"""The whole way in one process: a runtime made from an intake.toml, between two simulated systems."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from sandbox import Sandbox
+
+import tasks.deliver
+import tasks.poll
+from worker.cli.compare import Comparison, compare
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+CONFIG = """\
+[redis]
+url = "env:WAY_REDIS"
+
+[providers.shop]
+kind = "retailcrm"
+url = "{shop}"
+api_key = "env:WAY_SHOP_KEY"
+poll_every = "1ms"
+overlap = 0
+{provider}
+
+[targets.dropday]
+kind = "dropday"
+url = "{dropday}"
+api_key = "env:WAY_DROPDAY_KEY"
+account_id = "env:WAY_DROPDAY_ACCOUNT"
+limit = "none"
+{target}
+
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+PLACEHOLDER = 'placeholder = "-"'
+
+
+class Way:
+    """Sandbox, settings and runtime; `open` makes the runtime anew, as a restart with other settings does."""
+
+    def __init__(
+        self, home: Path, redis_url: str, environment: pytest.MonkeyPatch, orders: int = 0, **sandbox: Any
+    ) -> None:
+        accounts = [f"retailcrm:main:orders={orders}:spread=3600", "dropday:main:dedupe=off"]
+        self.box = Sandbox(accounts=sandbox.pop("accounts", accounts), **sandbox)
+        self._file, self._environment = home / "intake.toml", environment
+        environment.setenv("WAY_REDIS", redis_url)
+        self.hints: list[tuple[str, str]] = []
+        self.rt: Runtime
+
+    def open(
+        self,
+        *,
+        provider: str = "",
+        target: str = PLACEHOLDER,
+        shop_key: str = Sandbox.KEY,
+        dropday_key: str = Sandbox.KEY,
+    ) -> Self:
+        """Write the settings, and make the runtime from them."""
+        self.close()
+        os.environ.pop("INTAKE_CONFIG", None)
+        for name, value in (
+            ("SHOP_KEY", shop_key),
+            ("DROPDAY_KEY", dropday_key),
+            ("DROPDAY_ACCOUNT", self.box.ACCOUNT_ID),
+        ):
+            self._environment.setenv(f"WAY_{name}", value)
+        shop, dropday = self.box.url("retailcrm"), self.box.url("dropday")
+        self._file.write_text(CONFIG.format(shop=shop, dropday=dropday, provider=provider, target=target))
+        self.rt = Runtime(read_settings(self._file))
+        return self
+
+    def close(self) -> None:
+        """Close all connections of the runtime, if there is one."""
+        if hasattr(self, "rt"):
+            for adapter in (*self.rt.providers.values(), *self.rt.targets.values()):
+                adapter.client.close()
+            self.rt.redis.close()
+
+    def wake(self, task: str, name: str) -> None:
+        self.hints.append((task, name))
+
+    def poll(self) -> None:
+        """Poll at once, however long the last failure asked to wait."""
+        self.rt.redis.hdel("intake:cursor:shop", "retry_at")
+        tasks.poll.poll(self.rt, "shop", self.wake)
+
+    def deliver(self) -> None:
+        """Deliver what is due; a closed limit stays closed."""
+        tasks.deliver.deliver(self.rt, "dropday", self.wake)
+
+    def deliver_all(self, within: float = 15.0) -> None:
+        """Deliver until nothing waits: backoff and breaker are over at once, a closed limit is waited for."""
+        lane = self.rt.lanes["dropday"]
+        until = time.monotonic() + within
+        while lane.status()["queued"]:
+            assert time.monotonic() < until, f"still not delivered after {within} s: {lane.status()}"
+            for key in self.rt.redis.zrange(lane.keys.due, 0, -1):
+                self.rt.redis.zadd(lane.keys.due, {key: 0})
+            self.rt.redis.hdel(lane.keys.lane, "closed_until")
+            time.sleep(lane.scope.closed())
+            self.deliver()
+
+    def cursor(self) -> str | None:
+        return self.rt.cursors.status("shop").get("value")
+
+    def status(self) -> dict[str, str]:
+        return self.rt.cursors.status("shop")
+
+    def lane(self) -> dict[str, int | str]:
+        return self.rt.lanes["dropday"].status()
+
+    def record(self, external_id: str) -> dict[str, str]:
+        """What the ledger knows of an order."""
+        (entry,) = self.rt.ledger.entries(["dropday"], f"shop:{external_id}")
+        return entry.record
+
+    def created(self) -> list[str]:
+        """The external id of each order that the target created, doubles and all, from the sandbox's own journal."""
+        found = self.box.journal(kind="effect", system="dropday", did="created")
+        return [entry["external_id"] for entry in found]
+
+    def compare(self) -> Comparison:
+        return compare(self.box.orders("retailcrm"), self.box.orders("dropday"))
