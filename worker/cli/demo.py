@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from worker.cli.compare import Comparison, compare
+from worker.cli.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.http import Client, Open
 from worker.runtime import Runtime, read_settings
@@ -128,7 +129,13 @@ def _intake(home: Path, config: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-c", "from worker.cli import main; main()", "up"]
     with (home / "intake.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # ours
-            command, env=env, cwd=home, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=env,
+            cwd=home,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, nothing that could hang
         )
         with _stopped(process, 40):
             yield process
@@ -199,6 +206,8 @@ def command(orders: int, keep: Path | None) -> None:
     """Carry orders from a simulated RetailCRM to a simulated Dropday, lose answers on purpose, compare both sides."""
     console = Console()
     started = time.monotonic()
+    # Whatever ends the demo ends it in order, like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.print(f"[bold]{orders} orders[/] go from RetailCRM to Dropday: real workers, a real server, real HTTP.")
     with contextlib.ExitStack() as stack:
         if keep is None:

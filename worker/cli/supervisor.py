@@ -28,7 +28,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """What a child runs first on Linux: it is killed when its parent is, even by SIGKILL."""
     if not sys.platform.startswith("linux"):
         return None
@@ -75,7 +75,7 @@ class Supervisor:
         self._running: list[_Running] = []
         self._stop = threading.Event()
         self._width = max(len(program.name) for program in programs)
-        self._preexec = _die_with_parent()
+        self._preexec = die_with_parent()
 
     def run(self) -> None:
         """Run until told to stop; a second signal kills at once."""

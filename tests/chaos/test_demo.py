@@ -1,0 +1,82 @@
+"""`intake demo` as a person runs it: its last line, its exit code, Ctrl-C, and what is left running."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Demo:
+    """A demo that runs, and the processes below it."""
+
+    def __init__(self, home: Path, orders: int) -> None:
+        self.output = home / "output"
+        command = [sys.executable, "-c", "from worker.cli import main; main()", "demo", "--orders", str(orders)]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen([*command, "--keep", str(home / "demo")], stdout=output, stderr=output)
+        self.below: dict[int, psutil.Process] = {}
+
+    def look(self) -> dict[int, psutil.Process]:
+        """All processes that were ever seen below the demo."""
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            self.below[process.pid] = process
+        return self.below
+
+    def left(self) -> list[str]:
+        """The command lines of what still runs."""
+        _, alive = psutil.wait_procs(list(self.below.values()), timeout=5)
+        return [" ".join(process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    running = Demo(tmp_path, 150)
+    yield running
+    if running.process.poll() is None:
+        running.process.kill()
+    running.process.wait()
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo) -> None:
+    while demo.process.poll() is None:
+        demo.look()
+        time.sleep(0.5)
+    said = demo.output.read_text()
+    assert "150 orders, 150 created, 0 lost, 0 doubled" in said
+    assert demo.process.returncode == 0
+    assert demo.left() == []
+
+
+@pytest.mark.timeout(120)
+def test_a_demo_that_lost_orders_says_so_and_exits_with_1(demo: Demo) -> None:
+    while not (up := [p for p in demo.look().values() if p.is_running() and p.cmdline()[-1:] == ["up"]]):
+        time.sleep(0.05)
+    up[0].kill()
+    assert demo.process.wait(timeout=60) == 1
+    assert re.search(r"\d+ orders, \d+ created, [1-9]\d* lost, 0 doubled", demo.output.read_text())
+    assert demo.left() == []
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("delay", [0.5, 4.0])
+def test_stopping_the_demo_at_any_time_leaves_nothing_running(demo: Demo, number: signal.Signals, delay: float) -> None:
+    until = time.monotonic() + delay
+    while time.monotonic() < until:
+        demo.look()
+        time.sleep(0.05)
+    demo.process.send_signal(number)
+    assert demo.process.wait(timeout=60) != 0
+    assert demo.left() == []

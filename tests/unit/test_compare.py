@@ -1,0 +1,57 @@
+"""The comparison that the demo ends with finds what is lost, doubled, different or unknown, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from worker.cli.compare import compare
+
+
+def source(number: int, **fields: Any) -> dict[str, Any]:
+    items = [{"quantity": 2.0}, {"quantity": 1.5, "isCanceled": True}]
+    delivery = {"cost": 4.95, "address": {"city": "Łódź", "index": "90-001"}}
+    return {"id": number, "totalSumm": 24.75, "items": items, "delivery": delivery} | fields
+
+
+def target(number: int, **fields: Any) -> dict[str, Any]:
+    address = {"city": "Łódź", "postcode": "90-001"}
+    lines = [{"quantity": 2}]
+    told = {"external_id": str(number), "total": 24.75, "shipping": {"cost": 4.950}, "order_lines": lines}
+    return told | {"shipping_address": address} | fields
+
+
+def test_both_sides_the_same_is_clean() -> None:
+    found = compare([source(1), source(2)], [target(2), target(1)])
+    assert found.clean
+    assert str(found) == "2 orders, 2 created, 0 lost, 0 doubled"
+
+
+def test_a_lost_order_is_named() -> None:
+    found = compare([source(1), source(2)], [target(1)])
+    assert (found.lost, found.clean) == (("2",), False)
+    assert str(found) == "2 orders, 1 created, 1 lost, 0 doubled"
+
+
+def test_a_doubled_order_is_named() -> None:
+    found = compare([source(1)], [target(1), target(1)])
+    assert (found.doubled, found.clean) == (("1",), False)
+
+
+def test_an_order_nobody_placed_is_named() -> None:
+    found = compare([source(1)], [target(1), target(9)])
+    assert (found.extra, found.clean) == (("9",), False)
+
+
+def test_every_compared_field_that_differs_is_named() -> None:
+    changes: dict[str, dict[str, Any]] = {
+        "total": {"total": 24.74},
+        "shipping": {"shipping": {"cost": 5}},
+        "lines": {"order_lines": [{"quantity": 1}, {"quantity": 1}]},
+        "pieces": {"order_lines": [{"quantity": 3}]},
+        "city": {"shipping_address": {"city": "Reno", "postcode": "90-001"}},
+        "postcode": {"shipping_address": {"city": "Łódź", "postcode": "1"}},
+    }
+    for name, change in changes.items():
+        found = compare([source(1)], [target(1, **change)])
+        assert found.different == (("1", name),)
+        assert not found.clean
