@@ -78,6 +78,16 @@ def test_an_order_never_arrives_between_empty_and_leaving(ledger: Ledger, lane: 
         assert ledger.accept("t", [(order(), "R1")], "test").wake
 
 
+def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), DONE)])
+        assert lane.status()["drains"] == 1
+        assert drain.claim(5) == []
+        assert lane.status()["drains"] == 0
+        assert ledger.accept("t", [(order("2"), "R2")], "test").wake
+
+
 def test_a_claimed_order_comes_back_whole_with_its_reference(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
