@@ -155,6 +155,17 @@ def test_a_settle_whose_answer_was_lost_may_be_repeated(ledger: Ledger, lane: La
     assert lane.status()["delivered"] == 1
 
 
+def test_the_story_of_an_order_that_waits_for_days_stays_short(ledger: Ledger, lane: Lane) -> None:
+    fill(ledger)
+    with lane.drain() as drain:
+        for _ in range(100):
+            drain.settle([(one(drain), Outcome("snooze", "rate_limited"))])
+    entry = ledger.entries(["t"], "shop:1")[0]
+    assert len(entry.story) <= 61
+    assert entry.due is not None
+    assert entry.story[-1][1].startswith("snoozed rate_limited")
+
+
 def test_a_retry_spends_a_try_and_a_snooze_does_not(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:

@@ -63,7 +63,9 @@ def command(key: str, *, as_json: bool) -> None:
         for name in ("target_id", "code", "detail", "fields"):
             if name in record:
                 console.print(f"  {name}: {record[name]}", highlight=False)
-        console.print(f"  next: {NEXT.get(record['state'], '?')}")
+        when = f" (due {_time(entry.due)} UTC)" if entry.due is not None else ""
+        tries = f", {record['tries']} tries so far" if "tries" in record else ""
+        console.print(f"  next: {NEXT.get(record['state'], '?')}{when}{tries}", highlight=False)
     if letter is not None:
         console.print(f"[bold]{key}[/] could not be read: {letter['field']}: {letter['reason']}")
         console.print(letter["raw"], highlight=False, markup=False)

@@ -38,6 +38,8 @@ class Entry:
     target: str
     record: dict[str, str]
     story: tuple[tuple[int, str], ...]
+    #: When it is sent (Unix milliseconds), if it is queued.
+    due: int | None = None
 
 
 class Ledger:
@@ -82,5 +84,6 @@ class Ledger:
             if record:
                 lines = cast("list[str]", self._redis.lrange(k.story + order_key, 0, -1))
                 story = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
-                found.append(Entry(target, record, story))
+                due = self._redis.zscore(k.due, order_key)
+                found.append(Entry(target, record, story, None if due is None else int(due)))
         return found

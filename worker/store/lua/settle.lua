@@ -19,7 +19,11 @@ local trip = tonumber(ARGV[7])
 
 local function count(name) redis.call('HINCRBY', KEYS[1], name, 1) end
 
-local function tell(key, event) redis.call('RPUSH', ARGV[5] .. key, stamp .. ' ' .. event) end
+-- An order that waits for days is told of by its latest events only.
+local function tell(key, event)
+  local story = ARGV[5] .. key
+  if redis.call('RPUSH', story, stamp .. ' ' .. event) > 60 then redis.call('LTRIM', story, -60, -1) end
+end
 
 local function queue(key, record, delay)
   redis.call('HSET', record, 'state', 'queued')
