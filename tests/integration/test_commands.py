@@ -1,0 +1,132 @@
+"""What `intake status`, `show`, `pause` and `resume` tell a person."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+from orders import order
+
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+from worker.store.lanes import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:COMMANDS_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:COMMANDS_KEY"
+account_id = "env:COMMANDS_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("COMMANDS_KEY", "key")
+    monkeypatch.setenv("COLUMNS", "100")
+    return Runtime(read_settings())
+
+
+def intake(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+def status() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(intake("status", "--json").output)
+    return found
+
+
+def test_status_of_an_idle_system_says_that_nothing_needs_a_person(rt: Runtime) -> None:
+    said = intake("status").output
+    assert "Nothing needs you." in said
+    assert "never" in said
+
+
+def test_status_counts_what_waits_and_what_was_made(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [(order(str(n)), str(n)) for n in range(3)], "test")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle([(drain.claim(1)[0], Outcome("delivered", extra="98"))])
+        drain.leave()
+    lane = status()["lanes"]["dropday"]
+    assert (lane["queued"], lane["delivered"], lane["accepted_new"]) == (2, 1, 3)
+
+
+def test_status_tells_what_needs_a_person_and_what_to_type(rt: Runtime) -> None:
+    rt.cursors.pause("shop", "GET /orders: status 403")
+    rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+    rt.scopes["dropday:dropday"].close(30.0)
+    said = " ".join(intake("status").output.split())
+    assert "provider shop is paused: GET /orders: status 403 → intake resume shop" in said
+    assert "1 records could not be read → intake show shop" in said
+    assert "limit dropday:dropday is closed for" in said
+
+
+def test_show_tells_the_whole_story_of_an_order(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [(order("1001"), "R-1001")], "poll shop")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle([(drain.claim(1)[0], Outcome("retry", "uncertain", "POST: status 500", delay=0, uncertain=True))])
+        drain.settle([(drain.claim(1)[0], Outcome("existed", "found", extra="98"))])
+    said = intake("show", "shop:1001").output
+    for part in ("delivered", "R-1001", "accepted poll shop", "retry 1 uncertain POST: status 500", "98", "it is done"):
+        assert part in said
+
+
+def test_show_of_a_rejected_order_gives_the_fields_that_the_target_named(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [(order("1"), "1")], "test")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle(
+            [(drain.claim(1)[0], Outcome("bury", "rejected", "status 422: city", extra='{"city": ["required"]}'))]
+        )
+    said = intake("show", "shop:1").output
+    assert '{"city": ["required"]}' in said
+    assert "until it changes at the source" in said
+
+
+def test_show_lists_the_records_of_a_provider_that_could_not_be_read(rt: Runtime) -> None:
+    rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+    assert "items[0].quantity" in intake("show", "shop").output
+    assert '{"id": 7}' in intake("show", "shop:7").output
+
+
+def test_show_of_an_unknown_order_says_what_a_key_looks_like(rt: Runtime) -> None:
+    result = intake("show", "nobody:1")
+    assert result.exit_code == 1
+    assert "a key is provider:external_id, providers: shop" in result.output
+
+
+def test_pause_and_resume_hold_a_provider_and_a_target(rt: Runtime) -> None:
+    assert "intake resume dropday" in intake("pause", "dropday", "--reason", "stocktaking").output
+    assert status()["lanes"]["dropday"]["paused"] == "stocktaking"
+    assert intake("resume", "dropday").exit_code == 0
+    assert "paused" not in status()["lanes"]["dropday"]
+    intake("pause", "shop")
+    assert status()["providers"]["shop"]["paused"] == "by hand"
+    assert "known are: shop, dropday" in intake("resume", "nobody").output
+
+
+def test_a_dead_redis_is_told_in_one_line(rt: Runtime, tmp_path: Path) -> None:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url="redis://127.0.0.1:9/0"))
+    result = intake("status")
+    assert result.exit_code == 3
+    assert result.output.startswith("Redis does not answer: ")
+    assert "Traceback" not in result.output
