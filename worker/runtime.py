@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from worker.errors import ConfigError
-from worker.http import Client
+from worker.http import Client, Open
 from worker.providers import provider_kinds
 from worker.settings import load
 from worker.store import embedded
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from worker.http import Gate
     from worker.providers.contract import Provider
     from worker.settings import ProviderSettings, Settings, TargetSettings
     from worker.store.limits import Limit
@@ -48,34 +49,20 @@ def redis_url(settings: Settings) -> str:
     return url
 
 
-class Runtime:
-    """Everything a task works with, made from the settings; one for each process."""
+class Adapters:
+    """The adapters of the configured accounts, held back by nothing: for a look before there is a Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        clocks = settings.clocks
-        self.redis: Redis = connect(redis_url(settings))
-        self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
-        self.ledger = Ledger(self.redis, lease=clocks.lease)
-        self.hints = Hints(self.redis, clocks.hint)
 
-    def _scope(self, name: str) -> Scope:
-        """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""
-        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
-        shared: list[tuple[Limit, ...]] = [a.limits for a in accounts if a.limit_scope == name and a.limits]
-        tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
-        return Scope(self.redis, name, tightest)
-
-    @cached_property
-    def scopes(self) -> dict[str, Scope]:
-        """The limits by scope name."""
-        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
-        return {name: self._scope(name) for name in {account.limit_scope for account in accounts}}
+    def gate(self, scope: str) -> Gate:  # noqa: ARG002  # a limit is kept in Redis
+        """What the calls that count against `scope` have to pass."""
+        return Open()
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
         client = Client(
             account.url,
-            gate=self.scopes[account.limit_scope],
+            gate=self.gate(account.limit_scope),
             headers={},
             deadline=self.settings.clocks.request,
             max_bytes=account.max_bytes,
@@ -94,6 +81,35 @@ class Runtime:
         """The adapters of the configured targets by name."""
         kinds = target_kinds()
         return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.targets.items()}
+
+
+class Runtime(Adapters):
+    """Everything a task works with, made from the settings; one for each process."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        clocks = settings.clocks
+        self.redis: Redis = connect(redis_url(settings))
+        self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+        self.ledger = Ledger(self.redis, lease=clocks.lease)
+        self.hints = Hints(self.redis, clocks.hint)
+
+    def _scope(self, name: str) -> Scope:
+        """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""
+        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
+        shared: list[tuple[Limit, ...]] = [a.limits for a in accounts if a.limit_scope == name and a.limits]
+        tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
+        return Scope(self.redis, name, tightest)
+
+    def gate(self, scope: str) -> Gate:
+        """The limit itself, shared with every other process."""
+        return self.scopes[scope]
+
+    @cached_property
+    def scopes(self) -> dict[str, Scope]:
+        """The limits by scope name."""
+        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
+        return {name: self._scope(name) for name in {account.limit_scope for account in accounts}}
 
     @cached_property
     def lanes(self) -> dict[str, Lane]:

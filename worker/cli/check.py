@@ -10,8 +10,9 @@ import click
 
 from worker.durations import say_duration
 from worker.errors import AuthFailed, ConfigError, IntakeError, SnoozeError, Unavailable
-from worker.runtime import Runtime, read_settings, redis_url
+from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings_file import ConfigErrors
+from worker.store import embedded
 from worker.store.server import Server, inspect
 
 if TYPE_CHECKING:
@@ -65,11 +66,12 @@ def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts])
     yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
     lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
     yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
+    if settings.redis_url is None and not _embedded_runs(settings):
+        yield Finding("redis", "ok", "none is named, and none runs: `intake up` starts an embedded Valkey")
+        yield from examine_accounts(Adapters(settings))
+        return
     try:
         server = inspect(redis_url(settings))
-    except ConfigError as error:
-        yield Finding("redis", "wrong", error.reason, error.remedy)
-        return
     except AuthFailed as error:
         yield Finding("redis", "wrong", str(error), "Look at the user and the password in redis.url.")
         return
@@ -78,10 +80,19 @@ def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts])
         yield Finding("redis", "wrong", str(error), remedy)
         return
     yield from examine_server(server)
-    accounts = build(settings)
+    yield from examine_accounts(build(settings))
+
+
+def examine_accounts(accounts: Accounts) -> Iterator[Finding]:
+    """Whether each account's credentials work."""
     for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
         for name, adapter in adapters.items():
             yield examine_account(f"{section} {name}", adapter)
+
+
+def _embedded_runs(settings: Settings) -> bool:
+    url = embedded.url(settings.data_dir)
+    return url is not None and embedded.is_ready(url)
 
 
 def examine_server(server: Server) -> Iterator[Finding]:
