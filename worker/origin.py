@@ -281,10 +281,17 @@ def content_of(raw: Any, limit: int) -> bytes | None:
     return None
 
 
+_WORDS: Final[dict[type[BaseException], str]] = {
+    ConnectionRefusedError: "connection refused",
+    ConnectionResetError: "connection reset",
+    socket.gaierror: "no address is known for this name",
+}
+
+
 def cause(error: BaseException) -> str:
-    """The class of the innermost error; the errors around it know URLs."""
+    """What the innermost error is, in words or by its class; the errors around it know URLs."""
     inner: object = error
     while isinstance(inner, BaseException):
         error = inner
         inner = getattr(error, "reason", None) or error.__cause__ or [None, *error.args][-1]
-    return type(error).__name__
+    return _WORDS.get(type(error), type(error).__name__)

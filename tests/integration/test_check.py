@@ -210,6 +210,15 @@ def test_no_command_answers_a_wrong_file_with_a_traceback(tmp_path: Path, words:
     assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
 
 
+def test_before_there_is_a_redis_the_accounts_are_looked_at_all_the_same(tmp_path: Path, systems: Sandbox) -> None:
+    base = systems.base_url
+    (tmp_path / "intake.toml").write_text(CONFIG.format(base=base).partition("\n\n")[2])
+    done = intake(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")
+    assert "ok       redis: none is named, and none runs: `intake up` starts an embedded Valkey" in done.stdout
+    assert "ok       provider shop: the credentials work" in done.stdout
+    assert done.returncode == 0
+
+
 def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path) -> None:
     done = intake(tmp_path, "up")
     assert (done.returncode, done.stderr) == (

@@ -25,13 +25,13 @@ def test_a_refused_connection_means_nothing_happened(make: Make) -> None:
         port = listener.getsockname()[1]
     errors = both(make(f"http://127.0.0.1:{port}"))
     assert types(errors) == [Unavailable, Unavailable]
-    assert str(errors[1]) == "POST /orders: ConnectionRefusedError, nothing was sent"
+    assert str(errors[1]) == "POST /orders: connection refused, nothing was sent"
 
 
 def test_a_name_that_is_not_resolved_means_nothing_happened(make: Make) -> None:
     errors = both(make("http://nowhere.invalid"))
     assert types(errors) == [Unavailable, Unavailable]
-    assert "gaierror" in str(errors[0])
+    assert "no address is known for this name" in str(errors[0])
 
 
 def test_a_certificate_we_do_not_trust_means_nothing_happened(
