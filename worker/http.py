@@ -111,7 +111,7 @@ class Answer:
     def json(self) -> Any:
         """The body; a number with a fraction is a Decimal. Not JSON: Unavailable for a read, Uncertain for a write."""
         with suppress(ValueError, RecursionError):
-            return _DECODER.decode(self.body.decode("utf-8-sig"))
+            return _DECODER.decode(self.body.decode())
         kind = self.headers.get("Content-Type", "no content type").partition(";")[0][:64]
         message = f"{self.request}: status {self.status}, {kind}, {len(self.body)} bytes: not JSON"
         raise _unsettled(self.request, message) from None
@@ -281,7 +281,7 @@ def _unsettled(what: str, message: str) -> IntakeError:
 def _words(raw: Any) -> dict[str, Any]:
     """What a refusal says, if it is a JSON object."""
     with suppress(OSError, HTTPError, ValueError, RecursionError):
-        words = _DECODER.decode((content_of(raw, _REFUSAL) or b"").decode("utf-8-sig"))
+        words = _DECODER.decode((content_of(raw, _REFUSAL) or b"").decode())
         return words if isinstance(words, dict) else {}
     return {}
 
