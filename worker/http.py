@@ -49,6 +49,7 @@ _REFUSAL: Final = 64 * 1024
 #: Statuses, or where a class of them begins.
 _SUCCESS: Final = 200
 _REDIRECT: Final = 300
+_TIMED_OUT: Final = 408
 _SERVER_ERROR: Final = 500
 _DOWN: Final = 503
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -241,7 +242,8 @@ class Client:
             words = _words(raw)
         if status in {401, 403}:
             return AuthFailed(message)
-        if _REDIRECT <= status < _SERVER_ERROR:
+        # 408 is no refusal: it is what some proxies say when they lost patience with either side.
+        if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
             return Rejected(message, words)
         return _unsettled(what, message)
 

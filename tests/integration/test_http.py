@@ -144,7 +144,7 @@ def test_the_status_of_a_refusal_decides_even_if_its_body_is_lost(serve: Serve, 
     assert types(both(client)) == [Rejected, Rejected]
 
 
-@pytest.mark.parametrize("status", [500, 502, 504, 599])
+@pytest.mark.parametrize("status", [408, 500, 502, 504, 599])
 def test_a_broken_server_is_uncertain_for_a_write(serve: Serve, make: Make, status: int) -> None:
     gate = Clerk()
     assert types(both(make(serve(lambda _: reply(status)).url, gate=gate))) == [Unavailable, Uncertain]
