@@ -6,10 +6,11 @@ from functools import cache
 from typing import Final
 
 from worker.providers.contract import Provider
+from worker.providers.dropstream import DropStream
 from worker.providers.retailcrm import RetailCRM
 from worker.registry import kinds
 
-BUILT_IN: Final[dict[str, type[Provider]]] = {RetailCRM.kind: RetailCRM}
+BUILT_IN: Final[dict[str, type[Provider]]] = {RetailCRM.kind: RetailCRM, DropStream.kind: DropStream}
 
 
 @cache

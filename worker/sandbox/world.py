@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox import spec
 from worker.sandbox.dropday import Dropday
+from worker.sandbox.dropstream import Dropstream
 from worker.sandbox.faults import Faults
 from worker.sandbox.limits import LeakyBucket
 from worker.sandbox.orders import Orders
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from worker.sandbox.system import Account, System
 
 #: A new system is one line here.
-SYSTEMS: Final[dict[str, type[System]]] = {"retailcrm": Retailcrm, "dropday": Dropday}
+SYSTEMS: Final[dict[str, type[System]]] = {
+    "retailcrm": Retailcrm,
+    "dropday": Dropday,
+    "dropstream": Dropstream,
+}
 #: Bulk work gives way after so many orders (a few milliseconds), lest calls pile up and seem to come in a burst.
 _SLICE: Final = 20
 _A_DAY: Final = 86400.0
