@@ -98,7 +98,7 @@ class OrderRequest(Request):
             external_id=reference,
             source=source,
             test=test,
-            total=totals.grand,
+            total=order.grand_total,
             shipping_cost=totals.shipping,
             email=order.shipping_address.email or order.customer.email,
             shipping_address=_receiver(order, country),

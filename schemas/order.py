@@ -26,7 +26,10 @@ def _plain(value: Decimal) -> Decimal:
 
 
 def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time before the year 1 or after 9999") from None
 
 
 #: An amount of money in whole currency units (12.5 = twelve and a half), exact.
@@ -217,6 +220,20 @@ class Order(Part):
         return f"{self.provider}:{self.external_id}"
 
     @property
+    def _net(self) -> Decimal:
+        """Lines, shipping and fees, less the discount; without the tax."""
+        lines = sum((line.subtotal for line in self.lines), Decimal(0))
+        return lines + (self.totals.shipping or 0) + (self.totals.fees or 0) - (self.totals.discount or 0)
+
+    @property
+    def grand_total(self) -> Decimal:
+        """What the customer pays: as stated, or reckoned where the provider states no grand total.
+
+        Reckoned, the tax comes on top: who states no total (DropStream) states it beside the prices.
+        """
+        return self._net + (self.totals.tax or 0) if self.totals.grand is None else self.totals.grand
+
+    @property
     def adds_up(self) -> bool | None:
         """Whether lines and amounts make the grand total; `None` where the provider states no grand total.
 
@@ -224,9 +241,7 @@ class Order(Part):
         """
         if self.totals.grand is None:
             return None
-        lines = sum((line.subtotal for line in self.lines), Decimal(0))
-        net = lines + (self.totals.shipping or 0) + (self.totals.fees or 0) - (self.totals.discount or 0)
-        return self.totals.grand in {net, net + (self.totals.tax or 0)}
+        return self.totals.grand in {self._net, self._net + (self.totals.tax or 0)}
 
     def fingerprint(self) -> str:
         """Thirty-two hex digits that change when something changes that a target could want to know."""

@@ -60,6 +60,7 @@ def test_what_an_order_lacks_is_left_out_for_them_to_refuse() -> None:
     assert body(order) == {
         "external_id": "SO-7",
         "source": "shop",
+        "total": Decimal(5),
         "test": False,
         "shipping_address": {},
         "products": ({"external_id": "1", "name": "Mug", "quantity": Decimal(1), "price": Decimal(5)},),

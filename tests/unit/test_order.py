@@ -52,6 +52,12 @@ def test_times_are_utc_and_a_naive_time_is_refused() -> None:
         order(ordered_at="2026-01-02T03:04:05")
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_time_that_utc_cannot_tell_is_refused_like_any_wrong_value(moment: str) -> None:
+    with pytest.raises(ValidationError):
+        order(ordered_at=moment)
+
+
 def test_an_unknown_key_is_refused() -> None:
     with pytest.raises(ValidationError, match="shiping"):
         order(shiping={})
@@ -77,6 +83,12 @@ def test_amounts_that_add_up_are_known_to() -> None:
     assert order().adds_up is True
     assert order(totals={"grand": "24.74", "shipping": "4.95"}).adds_up is False
     assert order(totals={}).adds_up is None
+
+
+def test_a_grand_total_that_is_not_stated_is_reckoned_with_the_tax_on_top() -> None:
+    assert order(totals={"grand": "1"}).grand_total == Decimal(1)
+    reckoned = order(totals={"shipping": "4.95", "tax": "2", "fees": "1", "discount": "3"})
+    assert reckoned.grand_total == Decimal("24.75")
 
 
 def test_tax_may_be_in_the_prices_or_come_on_top() -> None:
