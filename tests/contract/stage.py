@@ -54,8 +54,10 @@ class Case:
     scenes: dict[str, Json]
 
     @classmethod
-    def of(cls, kind: str, adapter: type[Any]) -> Case:
-        files = {file.stem: load(file.read_text("utf-8")) for file in sorted((RECORDINGS / kind).glob("*.json"))}
+    def of(cls, sort: str, kind: str, adapter: type[Any]) -> Case:
+        """What was recorded of a kind as one of the `providers`, or of the `targets`."""
+        folder = RECORDINGS / sort / kind
+        files = {file.stem: load(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
         return cls(kind, adapter, files.pop("account", {}), files)
 
     def scenes_of(self, call: str) -> dict[str, Json]:
@@ -68,19 +70,18 @@ class Case:
 
     @contextmanager
     def playing(self, scene: Json, failure: Failure | None = None, at: int = -1) -> Iterator[tuple[Any, Stage]]:
-        """A fresh adapter in front of a server that plays `scene`; exchange number `at` goes wrong by `failure`."""
+        """A fresh adapter in front of a server that plays `scene`; exchange number `at` goes wrong by `failure`.
+
+        A scene may have `options` of its own over the account's.
+        """
+        options = self.adapter.Options.model_validate({**self.account["options"], **scene.get("options", {})})
         stage = Stage(scene["exchanges"], failure, at)
         with stage.open() as url:
             client = Client(
                 url, gate=stage.gate, headers={}, deadline=5, throttle_statuses=self.adapter.throttle_statuses
             )
             try:
-                yield (
-                    self.adapter(
-                        self.account["name"], self.adapter.Options.model_validate(self.account["options"]), client
-                    ),
-                    stage,
-                )
+                yield self.adapter(self.account["name"], options, client), stage
             finally:
                 client.close()
 

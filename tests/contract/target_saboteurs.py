@@ -44,8 +44,8 @@ def makes_up_an_id(case: Case) -> Case:
 
 def counts_with_floats(case: Case) -> Case:
     def rounded(order: Order, reference: str) -> tuple[Order, str]:
-        grand = Decimal(repr(float(order.totals.grand or 0)))
-        return order.model_copy(update={"totals": order.totals.model_copy(update={"grand": grand})}), reference
+        lines = [line.model_copy(update={"unit_price": Decimal(repr(float(line.unit_price)))}) for line in order.lines]
+        return order.model_copy(update={"lines": tuple(lines)}), reference
 
     return _sending(case, rounded)
 

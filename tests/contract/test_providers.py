@@ -19,4 +19,4 @@ CHECKS = promises(provider_suite)
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 @pytest.mark.parametrize("kind", provider_kinds())
 def test_a_provider_holds_to_its_contract(kind: str, check: Callable[[Case], None]) -> None:
-    check(Case.of(kind, provider_kinds()[kind]))
+    check(Case.of("providers", kind, provider_kinds()[kind]))

@@ -20,20 +20,22 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 SORTS = (
-    (provider_suite, provider_saboteurs.SABOTEURS, provider_kinds()),
-    (target_suite, target_saboteurs.SABOTEURS, target_kinds()),
+    ("providers", provider_suite, provider_saboteurs.SABOTEURS, provider_kinds()),
+    ("targets", target_suite, target_saboteurs.SABOTEURS, target_kinds()),
 )
 TRIPS = [
-    pytest.param(promises(suite)[check], saboteur, Case.of(kind, adapter), id=f"{kind}-{saboteur.__name__}-{check}")
-    for suite, saboteurs, kinds in SORTS
+    pytest.param(
+        promises(suite)[check], saboteur, Case.of(sort, kind, adapter), id=f"{sort}-{kind}-{saboteur.__name__}-{check}"
+    )
+    for sort, suite, saboteurs, kinds in SORTS
     for check, against in saboteurs.items()
     for saboteur in against
     for kind, adapter in kinds.items()
 ]
 
 
-@pytest.mark.parametrize(("suite", "saboteurs", "kinds"), SORTS, ids=["providers", "targets"])
-def test_no_check_lacks_a_saboteur(suite: ModuleType, saboteurs: dict[str, Any], kinds: object) -> None:
+@pytest.mark.parametrize(("sort", "suite", "saboteurs", "kinds"), SORTS, ids=["providers", "targets"])
+def test_no_check_lacks_a_saboteur(sort: str, suite: ModuleType, saboteurs: dict[str, Any], kinds: object) -> None:
     assert {check for check, against in saboteurs.items() if against} == promises(suite).keys()
 
 

@@ -19,4 +19,4 @@ CHECKS = promises(target_suite)
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 @pytest.mark.parametrize("kind", target_kinds())
 def test_a_target_holds_to_its_contract(kind: str, check: Callable[[Case], None]) -> None:
-    check(Case.of(kind, target_kinds()[kind]))
+    check(Case.of("targets", kind, target_kinds()[kind]))

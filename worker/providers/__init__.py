@@ -6,11 +6,16 @@ from functools import cache
 from typing import Final
 
 from worker.providers.contract import Provider
+from worker.providers.dropday import Dropday
 from worker.providers.dropstream import DropStream
 from worker.providers.retailcrm import RetailCRM
 from worker.registry import kinds
 
-BUILT_IN: Final[dict[str, type[Provider]]] = {RetailCRM.kind: RetailCRM, DropStream.kind: DropStream}
+BUILT_IN: Final[dict[str, type[Provider]]] = {
+    Dropday.kind: Dropday,
+    DropStream.kind: DropStream,
+    RetailCRM.kind: RetailCRM,
+}
 
 
 @cache

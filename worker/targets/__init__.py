@@ -8,8 +8,9 @@ from typing import Final
 from worker.registry import kinds
 from worker.targets.contract import Target
 from worker.targets.dropday import Dropday
+from worker.targets.retailcrm import RetailCRM
 
-BUILT_IN: Final[dict[str, type[Target]]] = {Dropday.kind: Dropday}
+BUILT_IN: Final[dict[str, type[Target]]] = {Dropday.kind: Dropday, RetailCRM.kind: RetailCRM}
 
 
 @cache

@@ -1,0 +1,219 @@
+"""How RetailCRM (Simla.com), API version 5, is given an order (docs.simla.com, "orders/create")."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from schemas.order import Money, Number, Status
+from schemas.retailcrm import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from schemas.order import Line, Order, Payment
+
+_CENTS: Final = -2
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
+
+
+class Request(BaseModel):
+    """A part of what is sent; what an order lacks is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Property(Request):
+    """What the buyer chose, and what else tells the goods apart."""
+
+    code: str
+    name: str
+    value: str
+
+
+class Item(Request):
+    """One line; `discount_manual_amount` is for one piece. No offer is named: one that they lack is refused."""
+
+    product_name: str
+    quantity: Number
+    initial_price: Money
+    discount_manual_amount: Money | None = None
+    purchase_price: Money | None = None
+    comment: str | None = None
+    properties: dict[str, Property] | None = None
+
+
+class DeliveryAddress(Request):
+    """Where the goods go; we have streets with numbers in them, so they go into `text`, as the shop modules do it."""
+
+    index: str | None = None
+    country_iso: str | None = None
+    region: str | None = None
+    city: str | None = None
+    text: str | None = None
+    notes: str | None = None
+
+
+class Delivery(Request):
+    """How the goods travel; `code` must be one of the account's, `date` is `YYYY-MM-DD`."""
+
+    code: str | None = None
+    cost: Money | None = None
+    date: str | None = None
+    address: DeliveryAddress
+
+
+class PaymentRequest(Request):
+    """One payment; `type` must be one of the account's."""
+
+    type: str
+    status: str | None = None
+    amount: Money | None = None
+    paid_at: str | None = None
+
+
+class Codes(Request):
+    """The account's own codes for our words; what has no code is left out, because one they lack is refused."""
+
+    status: dict[Status, str] = {}
+    delivery: dict[str, str] = {}
+    payment: dict[str, str] = {}
+
+
+class OrderRequest(Request):
+    """The field `order` of `POST /orders/create`.
+
+    They reckon the total themselves from items, discounts and delivery: fees, and tax on top, have no field.
+    """
+
+    external_id: str
+    number: str | None = None
+    created_at: str
+    currency: str | None = None
+    status: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    customer_comment: str | None = None
+    manager_comment: str | None = None
+    discount_manual_amount: Money | None = None
+    delivery: Delivery
+    items: tuple[Item, ...]
+    payments: tuple[PaymentRequest, ...] | None = None
+
+    def body(self) -> dict[str, Any]:
+        """What goes out: exact amounts; what is not known is left out."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+    @classmethod
+    def of(cls, order: Order, reference: str, *, zone: ZoneInfo, currency: str | None, codes: Codes) -> OrderRequest:
+        """The order as RetailCRM shall know it: times of `zone`; `currency` is for orders that name none."""
+        to, customer = order.shipping_address, order.customer
+        named = to if to.first_name or to.last_name else customer
+        payments = tuple(_payment(paid, codes.payment[paid.method], zone) for paid in _coded(order, codes))
+        # what a line's discount cannot say for one piece without rounding, the whole order says
+        discount = (order.totals.discount or 0) + sum(line.discount for line in order.lines if _per_piece(line) is None)
+        return cls(
+            external_id=reference,
+            number=order.display_id,
+            created_at=_local(order.ordered_at, zone),
+            currency=order.currency or currency,
+            status=codes.status.get(order.status),
+            first_name=named.first_name,
+            last_name=named.last_name,
+            phone=to.phone or customer.phone,
+            email=to.email or customer.email,
+            customer_comment="\n".join(filter(None, (order.note, order.gift_message))) or None,
+            manager_comment=order.internal_note,
+            discount_manual_amount=Decimal(discount) or None,
+            delivery=_delivery(order, codes),
+            items=tuple(map(_item, order.lines)),
+            payments=payments or None,
+        )
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def _coded(order: Order, codes: Codes) -> list[Any]:
+    return [payment for payment in order.payments if payment.method in codes.payment]
+
+
+def _payment(payment: Payment, code: str, zone: ZoneInfo) -> PaymentRequest:
+    paid_at = _local(payment.paid_at, zone) if payment.paid_at else None
+    return PaymentRequest(type=code, status="paid" if paid_at else None, amount=payment.amount, paid_at=paid_at)
+
+
+def _per_piece(line: Line) -> Decimal | None:
+    """The discount of one piece in whole cents; None if there is no such."""
+    if not line.quantity:
+        return None
+    piece = (line.discount / line.quantity).normalize()
+    whole_cents = int(piece.as_tuple().exponent) >= _CENTS
+    return piece if whole_cents and piece * line.quantity == line.discount else None
+
+
+def _item(line: Line) -> Item:
+    known = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
+    said = {name: text for name, text in {**line.options, **known}.items() if text}
+    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(said.items(), 1)]
+    return Item(
+        product_name=line.name,
+        quantity=line.quantity,
+        initial_price=line.unit_price,
+        discount_manual_amount=_per_piece(line) or None,
+        purchase_price=line.purchase_price,
+        comment=line.note,
+        properties={each.code: each for each in properties} or None,
+    )
+
+
+def _delivery(order: Order, codes: Codes) -> Delivery:
+    """A country that is no code goes into the text, where people read it."""
+    to, shipping = order.shipping_address, order.shipping
+    code = to.country if to.country and _COUNTRY.fullmatch(to.country) else None
+    text = filter(None, (to.company, to.street1, to.street2, None if code else to.country))
+    return Delivery(
+        code=_code(codes.delivery, shipping.method),
+        cost=order.totals.shipping,
+        date=shipping.promised_on,
+        address=DeliveryAddress(
+            index=to.postal_code,
+            country_iso=code,
+            region=to.region,
+            city=to.city,
+            text=", ".join(text) or None,
+            notes=shipping.note,
+        ),
+    )
+
+
+def _code(codes: Mapping[str, str], word: str | None) -> str | None:
+    return codes.get(word) if word else None
+
+
+class Created(Wire):
+    """The answer to `POST /orders/create`."""
+
+    id: int = Field(gt=0)
+
+
+class Held(Wire):
+    """An order, as far as it is needed to know it again."""
+
+    id: int = Field(gt=0)
+    external_id: str | None = None
+
+
+class HeldOrder(Wire):
+    """`GET /orders/{externalId}`."""
+
+    order: Held

@@ -1,0 +1,34 @@
+"""An order that Dropday holds, created in RetailCRM: what one adapter reads, the other can send."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sandbox import Sandbox
+
+from worker.http import Client, Open
+from worker.providers.dropday import Dropday, DropdayOptions
+from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+
+
+def test_every_order_of_dropday_is_taken_once_by_retailcrm() -> None:
+    key = {"api_key": Sandbox.KEY}
+    with Sandbox(accounts=["dropday:main:orders=80:spread=3600"], limits=["retailcrm=off"]) as box:
+        reading = Client(box.url("dropday"), gate=Open(), headers={})
+        writing = Client(box.url("retailcrm"), gate=Open(), headers={})
+        given = DropdayOptions.model_validate({**key, "account_id": Sandbox.ACCOUNT_ID})
+        provider = Dropday("dropday", given, reading)
+        target = RetailCRM("crm", RetailCRMOptions.model_validate({**key, "currency": "EUR"}), writing)
+        try:
+            records = provider.fetch(provider.start(datetime.now(UTC) - timedelta(days=2))).records
+            orders = [provider.normalize(record) for record in records]
+            assert not any(target.create(order, order.key).existed for order in orders)
+            assert all(target.create(order, order.key).existed for order in orders)
+        finally:
+            reading.close()
+            writing.close()
+        there = {order["externalId"]: order for order in box.orders("retailcrm")}
+    assert len(orders) == 80
+    assert there.keys() == {order.key for order in orders}
+    assert {order["currency"] for order in there.values()} == {"EUR"}
+    assert all(len(there[order.key]["items"]) == len(order.lines) for order in orders)

@@ -1,0 +1,159 @@
+"""RetailCRM as a target against the simulated one: created once, found again, read back as it was sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sandbox import Sandbox
+
+from schemas.order import Order
+from worker.errors import AuthFailed, RateLimited, Rejected, Uncertain
+from worker.http import Client, Open
+from worker.providers.retailcrm import RetailCRM as Reader
+from worker.providers.retailcrm import RetailCRMOptions as ReaderOptions
+from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = [
+        "retailcrm:main:orders=120:missing_ids=0",
+        "retailcrm:copy:timezone=Asia/Tokyo",
+        "retailcrm:list:duplicate=errors",
+        "retailcrm:shops:sites=a+b",
+    ]
+    with Sandbox(accounts=accounts, limits=["retailcrm=off"], systems="retailcrm") as running:
+        yield running
+
+
+@pytest.fixture
+def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
+    made: list[Client] = []
+
+    def make(account: str) -> Client:
+        statuses = RetailCRM.throttle_statuses
+        made.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def crm(client: Callable[[str], Client]) -> Callable[..., RetailCRM]:
+    def make(account: str, **options: Any) -> RetailCRM:
+        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, **options})
+        return RetailCRM(account, given, client(account))
+
+    return make
+
+
+@pytest.fixture
+def orders(client: Callable[[str], Client]) -> Callable[..., list[Order]]:
+    """Reads all orders of an account."""
+
+    def read(account: str) -> list[Order]:
+        reader = Reader(account, ReaderOptions(api_key=Sandbox.KEY, echo="keep"), client(account))  # type: ignore[arg-type]  # pydantic makes it one
+        page = reader.fetch(reader.start(LONG_AGO))
+        records = list(page.records)
+        while page.more:
+            page = reader.fetch(page.cursor)
+            records += page.records
+        return list({order.external_id: order for order in map(reader.normalize, records)}.values())
+
+    return read
+
+
+def one(**fields: Any) -> Order:
+    lines = [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}]
+    base = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": LONG_AGO, "totals": {}}
+    return Order.model_validate({**base, "lines": lines, **fields})
+
+
+@pytest.mark.parametrize("account", ["copy", "list"])
+def test_every_order_is_created_once_and_read_back_with_its_amounts_and_times(
+    box: Sandbox, crm: Callable[..., RetailCRM], orders: Callable[..., list[Order]], account: str
+) -> None:
+    target = crm(account)
+    target.check()
+    given = {f"main-{order.external_id}": order for order in orders("main")}
+    first = {reference: target.create(order, reference) for reference, order in given.items()}
+    again = {reference: target.create(order, reference) for reference, order in given.items()}
+    assert {receipt.existed for receipt in first.values()} == {False}
+    assert {reference: receipt.target_id for reference, receipt in again.items()} == {
+        reference: receipt.target_id for reference, receipt in first.items()
+    }
+    assert {receipt.existed for receipt in again.values()} == {True}
+    back = {order.source_id: order for order in orders(account)}
+    assert back.keys() == given.keys() == {order["externalId"] for order in box.orders("retailcrm", account)}
+    for reference, order in given.items():
+        there = back[reference]
+        assert (there.ordered_at, there.currency, there.totals.shipping) == (
+            order.ordered_at,
+            order.currency,
+            order.totals.shipping,
+        )
+        assert [(line.quantity, line.unit_price) for line in there.lines] == [
+            (line.quantity, line.unit_price) for line in order.lines
+        ]
+    whole = {reference for reference, order in given.items() if all(line.quantity % 1 == 0 for line in order.lines)}
+    assert len(whole) > 50
+    assert {r for r in whole if back[r].totals.grand != given[r].totals.grand} == set()
+    assert target.find("main-") is None
+
+
+@pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
+def test_a_create_whose_answer_is_lost_is_uncertain_and_then_found(
+    box: Sandbox, crm: Callable[..., RetailCRM], kind: str
+) -> None:
+    target = crm("copy")
+    box.fault(f"retailcrm:create:{kind}:times=1")
+    with pytest.raises(Uncertain):
+        target.create(one(), f"lost-{kind}")
+    receipt = target.find(f"lost-{kind}")
+    assert receipt is not None
+    assert receipt.existed
+
+
+def test_service_overloaded_is_slow_down_and_leaves_a_doubt(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    box.fault("retailcrm:create:503_after:times=1")
+    with pytest.raises(RateLimited) as caught:
+        crm("copy").create(one(), "late")
+    assert caught.value.uncertain
+
+
+def test_a_reference_is_known_within_its_site(crm: Callable[..., RetailCRM]) -> None:
+    a, b = crm("shops", site="a"), crm("shops", site="b")
+    created = a.create(one(), "twin")
+    assert b.find("twin") is None
+    assert not b.create(one(), "twin").existed
+    assert a.create(one(), "twin").target_id == created.target_id
+    with pytest.raises(Rejected, match="status 400: no field named"):
+        crm("shops").create(one(), "nowhere")
+    with pytest.raises(Rejected, match="status 400: site"):
+        crm("shops", site="c").create(one(), "nowhere")
+
+
+def test_what_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]) -> None:
+    order = one(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
+    with pytest.raises(Rejected, match=r"status 400: items\[0\]\.quantity$") as caught:
+        crm("copy").create(order, "nothing")
+    assert caught.value.fields == {"items[0].quantity": "This value is not valid."}
+
+
+def test_an_account_that_is_not_there_is_called_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
+    for call in (crm("nobody").check, lambda: crm("nobody").find("1"), lambda: crm("nobody").create(one(), "1")):
+        with pytest.raises(AuthFailed, match="url is probably wrong"):
+            call()
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        crm("nobody", time_zone="UTC").create(one(), "1")
+    with pytest.raises(AuthFailed, match="403"):
+        crm("copy", api_key="wrong").check()
