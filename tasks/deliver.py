@@ -82,10 +82,12 @@ def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: 
 
 def attempt(target: Target, claim: Claim) -> Outcome:
     """Make one order exist in the target; never raises but LeaseLost."""
+    asking = claim.uncertain
     try:
-        found = target.find(claim.reference) if claim.uncertain else None
+        found = target.find(claim.reference) if asking else None
         if found is not None:
             return Outcome("existed", "found", extra=found.target_id or "")
+        asking = False
         order = Order.model_validate_json(claim.payload)
         receipt = target.create(order, claim.reference)
         return Outcome("existed" if receipt.existed else "delivered", extra=_id(target, claim, receipt))
@@ -97,7 +99,8 @@ def attempt(target: Target, claim: Claim) -> Outcome:
         return Outcome("retry", again.code, str(again), backoff(claim.tries), uncertain=isinstance(again, Uncertain))
     except PermanentError as refused:
         fields = simplejson.dumps(refused.fields, default=str) if refused.fields else ""
-        return Outcome("bury", refused.code, str(refused), extra=fields)
+        # A target that will not be asked has said nothing of the order: it may be there.
+        return Outcome("doubt" if asking else "bury", refused.code, str(refused), extra=fields)
     except Exception as bug:  # noqa: BLE001  # the adapter stumbled, maybe after it had sent: say where, not with what
         frame = traceback.extract_tb(bug.__traceback__)[-1]
         detail = f"{type(bug).__name__} in {frame.name}, line {frame.lineno}"

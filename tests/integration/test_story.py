@@ -202,6 +202,22 @@ def test_a_rejected_order_is_buried_with_the_fields_and_the_others_go_on(story: 
     assert len(story.warehouse.created) == 2
 
 
+def test_an_uncertain_order_whose_target_will_not_be_asked_is_in_doubt_and_not_sent_again(story: Story) -> None:
+    story.shop.pages = [[{"id": 1}]]
+    story.warehouse.after = [Uncertain("POST /orders: answer lost")]
+    poll(story)
+    deliver(story)
+
+    def refuse(_: str) -> None:
+        raise Rejected("GET /orders: status 400")
+
+    story.warehouse.find = refuse  # type: ignore[assignment]
+    all_due(story)
+    deliver(story)
+    assert (story.state("1")["state"], story.state("1")["detail"]) == ("in_doubt", "GET /orders: status 400")
+    assert len(story.warehouse.created) == 1
+
+
 def test_a_drain_that_lost_its_lease_sends_nothing_more(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     poll(story)
     story.warehouse.trouble = [LeaseLost("gone")]

@@ -195,7 +195,7 @@ class Drain:
     def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
         """Write down what became of claims; answers the state of each order now, or "refused"."""
         lane, k = self._lane, self._lane.keys
-        names = [k.lane, k.due, k.drains, self._claims, k.dead, k.doubt, keys.limit(lane.scope.name)]
+        names = [k.lane, k.due, k.drains, self._claims, k.dead, k.doubt]
         args: list[Argument] = [
             self.name,
             lane.lease_ms,

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Write down what became of claimed orders; refused to a drain whose lease has ended.
 --
--- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt  7 scope of the limit
+-- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt
 -- ARGV  1 drain  2 lease in ms  3 prefix of order records  4 prefix of payloads  5 prefix of stories  6 most tries
 --       7 failures that open the breaker  8 ms that a story is kept after delivery
 --       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON), fingerprint sent
