@@ -16,6 +16,7 @@ from worker.http import guarded
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 from worker.store.lanes import Claim, Outcome
+from worker.targets.contract import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,8 @@ def attempt(target: Target, claim: Claim) -> Outcome:
         asking = False
         order = Order.model_validate_json(claim.payload)
         receipt = target.create(order, claim.reference)
+        if isinstance(receipt, Pending):
+            return Outcome("snooze", "pending", receipt.step, receipt.delay, uncertain=True)
         return Outcome("existed" if receipt.existed else "delivered", extra=_id(target, claim, receipt))
     except LeaseLost:
         raise

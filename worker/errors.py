@@ -14,6 +14,7 @@
     ├── PermanentError         bury, with reason and advice
     │   ├── Malformed            we cannot read what they sent
     │   └── Rejected             they will not take what we sent
+    ├── Held                   a person has to add something (a mapping): keep it aside, it is not wrong
     ├── StoreFull              Redis has no room: accept nothing, lose nothing, say it loudly
     └── LeaseLost              another worker has the work now: put it down, write nothing
 
@@ -132,6 +133,12 @@ class Rejected(PermanentError):
     """They will not take what we sent; their field errors are in `fields`."""
 
     code = "rejected"
+
+
+class Held(IntakeError):
+    """The order is right, but something is missing on our side (a mapping): keep it aside until a person adds it."""
+
+    code = "held"
 
 
 class StoreFull(IntakeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,6 +53,9 @@ class Provider(ABC):
     default_poll_every: ClassVar[float]
     #: Whether the limit is counted per calling address (all accounts of the kind share it) rather than per account.
     limit_per_address: ClassVar[bool] = False
+    #: The field of `Order` in which an order that a target of this kind created carries its reference, when it is read
+    #: back here: what our own writes are recognised by. None: this kind is no target.
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = None
     #: HTTP statuses by which this system says "slow down" (not "down").
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydantic import BaseModel
 
     from schemas.order import Order
+    from worker.errors import IntakeError
     from worker.http import Client
 
 
@@ -19,6 +22,17 @@ class Receipt:
 
     target_id: str | None
     existed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The target has taken the order in and will make it later.
+
+    `step` is what `resume` needs to ask how it went (no personal data), `delay` the seconds until asking is sensible.
+    """
+
+    step: str
+    delay: float
 
 
 class Target(ABC):
@@ -36,6 +50,15 @@ class Target(ABC):
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
     #: The system itself refuses a second order of the same reference, and says so.
     dedupes: ClassVar[bool] = False
+    #: `find` answering None right after a create whose answer was lost proves that nothing was, or will be, created.
+    settles: ClassVar[bool] = True
+    #: Most orders in one call of `create_many`; 1: it is never called.
+    bulk: ClassVar[int] = 1
+    #: `update` can carry a change to an order that is there.
+    updates: ClassVar[bool] = False
+    #: The characters that its ids are known to carry, as a regular expression's character class ("A-Za-z0-9-"), if not
+    #: all; the others of a reference are written by means of "_" (worker/references.py).
+    alphabet: ClassVar[str | None] = None
 
     def __init__(self, name: str, options: BaseModel, client: Client) -> None:
         self.name, self.client = name, client
@@ -46,11 +69,30 @@ class Target(ABC):
         self.options = options
 
     @abstractmethod
-    def create(self, order: Order, reference: str) -> Receipt:
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
         """Create the order under `reference`. "Already there" is success, and said so (`existed`).
 
-        Raises Rejected (they will not take it), Uncertain (it may be there now), Unavailable (it is not), …
+        Raises Rejected (they will not take it), Held (a person has to add a mapping first), Uncertain (it may be there
+        now), Unavailable (it is not), …
         """
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:
+        """Create up to `bulk` orders in one call: what became of each, in their order. Raises what befalls them all."""
+        raise NotImplementedError(f"{self.kind} takes one order at a time")
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
+        """Ask what became of an order that `create` left pending at `step`; asking is safe to repeat.
+
+        Raises Unavailable (ask again), Rejected (they did not take it), …
+        """
+        raise NotImplementedError(f"{self.kind} leaves nothing pending")
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:
+        """Bring the order that is there (its own id there is `target_id`, "" if never told) to what `order` says.
+
+        Saying the same twice changes nothing, so any error may be tried again. Raises Rejected, Held, Unavailable, …
+        """
+        raise NotImplementedError(f"{self.kind} cannot change an order")
 
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:
