@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-import traceback
+from collections import deque
 from typing import TYPE_CHECKING
 
-import simplejson
 import structlog
 
-from schemas.order import Order
+from tasks.attempt import attempt, attempt_many
 from worker.app import app, hint
-from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
+from worker.errors import AuthFailed, LeaseLost
 from worker.http import guarded
-from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 from worker.store.lanes import Claim, Outcome
-from worker.targets.contract import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.store.lanes import Drain, Lane
-    from worker.targets.contract import Receipt, Target
+    from worker.targets.contract import Target
 
 log = structlog.get_logger()
 
@@ -43,10 +40,12 @@ def deliver_lane(name: str) -> None:
 def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
     """Drain the lane of target `name` until it is empty, closed, or the time of one drain is up."""
     lane, target = rt.lanes[name], rt.targets[name]
+    # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
+    most = max(BATCH, target.bulk) if target.settles else 1
     until = time.monotonic() + rt.settings.clocks.drain
     with lane.drain() as drain, guarded(drain.check):
         try:
-            while claims := drain.claim(BATCH):
+            while claims := drain.claim(most):
                 _work(lane, target, drain, claims, until)
                 if time.monotonic() > until:
                     drain.leave()
@@ -57,81 +56,69 @@ def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
 
 
 def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: float) -> None:
-    """Deliver the claims one after the other; what the limit or the time does not let out is handed back."""
+    """Deliver the claims one call after the other; what the limit or the time does not let out is handed back."""
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
     stop, refused = False, ""
-    for claim in claims:
+    calls = deque(_calls(target, claims))
+    while calls:
+        together = calls.popleft()
         now = time.monotonic()
         if settled and now - flushed > SETTLE_WITHIN:
             _settle(target, drain, settled)
             settled, flushed = [], now
         if stop or now > until:
-            settled.append((claim, Outcome("release")))
+            settled += [(claim, Outcome("release")) for claim in together]
             continue
-        outcome = attempt(target, claim)
-        settled.append((claim, outcome))
-        # What stops one order of a lane stops them all: a limit, a maintenance, a wrong key.
-        stop = outcome.what == "snooze"
-        if outcome.code == AuthFailed.code:
-            refused = outcome.detail
+        outcomes = attempt_many(target, together) if len(together) > 1 else [attempt(target, together[0])]
+        if outcomes is None:
+            calls.extendleft([claim] for claim in reversed(together))
+            continue
+        settled += zip(together, outcomes, strict=True)
+        for outcome in outcomes:
+            # What stops one order of a lane stops them all: a limit, a maintenance, a wrong key.
+            stop = stop or outcome.what == "snooze"
+            if outcome.code == AuthFailed.code:
+                refused = outcome.detail
     _settle(target, drain, settled)
     if refused:
         lane.pause(refused)
         log.error("lane.paused", lane=target.name, reason=refused, remedy=f"mend it, then: intake resume {target.name}")
 
 
-def attempt(target: Target, claim: Claim) -> Outcome:
-    """Make one order exist in the target; never raises but LeaseLost."""
-    asking = claim.uncertain
-    try:
-        found = target.find(claim.reference) if asking else None
-        if found is not None:
-            return Outcome("existed", "found", extra=found.target_id or "")
-        asking = False
-        order = Order.model_validate_json(claim.payload)
-        receipt = target.create(order, claim.reference)
-        if isinstance(receipt, Pending):
-            return Outcome("snooze", "pending", receipt.step, receipt.delay, uncertain=True)
-        return Outcome("existed" if receipt.existed else "delivered", extra=_id(target, claim, receipt))
-    except LeaseLost:
-        raise
-    except SnoozeError as wait:
-        return Outcome("snooze", wait.code, str(wait), wait.delay, uncertain=wait.uncertain)
-    except RetryableError as again:
-        return Outcome("retry", again.code, str(again), backoff(claim.tries), uncertain=isinstance(again, Uncertain))
-    except PermanentError as refused:
-        fields = simplejson.dumps(refused.fields, default=str) if refused.fields else ""
-        # A target that will not be asked has said nothing of the order: it may be there.
-        return Outcome("doubt" if asking else "bury", refused.code, str(refused), extra=fields)
-    except Exception as bug:  # noqa: BLE001  # the adapter stumbled, maybe after it had sent: say where, not with what
-        frame = traceback.extract_tb(bug.__traceback__)[-1]
-        detail = f"{type(bug).__name__} in {frame.name}, line {frame.lineno}"
-        return Outcome("retry", "bug", detail, backoff(claim.tries), uncertain=True)
-
-
-def _id(target: Target, claim: Claim, receipt: Receipt) -> str:
-    """The target's id of the order; asked for where "already there" came without it, and done without if need be."""
-    if receipt.target_id is not None:
-        return receipt.target_id
-    try:
-        found = target.find(claim.reference)
-    except LeaseLost:
-        raise
-    except IntakeError:
-        return ""
-    return (found.target_id or "") if found else ""
+def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
+    """The claims by call: what is certainly new goes together as far as the target takes it, all else alone."""
+    if target.bulk == 1:
+        return [[claim] for claim in claims]
+    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.there]
+    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.there)]
+    return [*alone, *(new[n : n + target.bulk] for n in range(0, len(new), target.bulk))]
 
 
 #: How a state is told in the log, by what the drain wrote.
 _EVENTS = {
     "delivered": "order.delivered",
     "existed": "order.delivered",
+    "updated": "order.updated",
+    "pending": "order.pending",
     "retry": "order.retried",
     "snooze": "order.snoozed",
     "release": "order.released",
+    "hold": "order.held",
     "bury": "order.buried",
     "doubt": "order.doubted",
+}
+
+
+#: Told by the state itself, whatever the drain wrote.
+_ENDS = {"dead": "order.buried", "in_doubt": "order.doubted", "held": "order.held"}
+
+_LEVELS = {
+    "order.released": "debug",
+    "order.delivered": "info",
+    "order.updated": "info",
+    "order.pending": "info",
+    "order.snoozed": "info",
 }
 
 
@@ -139,16 +126,12 @@ def _settle(target: Target, drain: Drain, settled: list[tuple[Claim, Outcome]]) 
     states = drain.settle(settled)
     for (claim, outcome), state in zip(settled, states, strict=True):
         event = "order.refused" if state == "refused" else _EVENTS[outcome.what]
-        if state in {"dead", "in_doubt"}:
-            event = "order.buried" if state == "dead" else "order.doubted"
-        level = "debug" if event == "order.released" else "info"
-        if event not in {"order.delivered", "order.released", "order.snoozed"}:
-            level = "warning"
+        event = _ENDS.get(state, event)
         fields: dict[str, object] = {"target": target.name, "order": claim.key, "state": state}
         if outcome.code:
             fields |= {"code": outcome.code, "reason": outcome.detail, "attempt": claim.tries + 1}
         if outcome.delay:
             fields["delay"] = round(outcome.delay, 2)
-        getattr(log, level)(event, **fields)
+        getattr(log, _LEVELS.get(event, "warning"))(event, **fields)
     if "refused" in states:
         raise LeaseLost(f"{states.count('refused')} of {len(states)} outcomes were refused")

@@ -19,17 +19,21 @@ from worker.errors import (
     Malformed,
     PermanentError,
     RateLimited,
+    Rejected,
     SnoozeError,
     StoreFull,
 )
+from worker.references import encode
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
+from worker.store.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from schemas.order import Order
     from worker.providers.contract import Page, Provider, Record
+    from worker.routes import Route
     from worker.store.cursors import Poll
 
 log = structlog.get_logger()
@@ -112,17 +116,17 @@ def _fetch(provider: Provider, cursor: str, until: float) -> Page:
 def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
     """Write the page into the ledger, for every target that a route names; answers what became of it, counted."""
     routes = [route for route in rt.settings.routes if route.source == provider.name]
-    by_target: dict[str, list[tuple[Order, str]]] = defaultdict(list)
+    by_target: dict[str, list[Delivery]] = defaultdict(list)
     counts: Counter[str] = Counter()
     readable: list[str] = []
     for record in page.records:
         try:
             order = _normalize(provider, record)
-            for route in routes:
-                if route.wants(order):
-                    reference = route.reference_of(order)
-                    for target in route.targets:
-                        by_target[target].append((order, reference))
+            if rt.ours(provider, order):
+                counts["ours"] += 1
+                continue
+            for target, delivery in _deliveries(rt, routes, order):
+                by_target[target].append(delivery)
             readable.append(order.external_id)
         except PermanentError as error:
             letter = letter_id(record)
@@ -133,11 +137,30 @@ def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callab
     for target, orders in by_target.items():
         # A target that refuses doubles itself needs no question first, even when the ledger is new.
         ask = run.first_walk and not rt.targets[target].dedupes
-        accepted = rt.ledger.accept(target, orders, f"poll {provider.name}", first_walk=ask)
+        accepted = rt.ledger.accept(
+            target, orders, f"poll {provider.name}", first_walk=ask, on_change=rt.on_change(provider.name, target)
+        )
         counts.update(accepted.results)
         if accepted.wake:
             wake("deliver", target)
     return counts
+
+
+def _deliveries(rt: Runtime, routes: list[Route], order: Order) -> Iterator[tuple[str, Delivery]]:
+    """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
+
+    Raises Rejected if a route wants it and cannot make its reference.
+    """
+    for target in dict.fromkeys(name for route in routes for name in route.targets):
+        ways = [route for route in routes if target in route.targets]
+        wanted = [route for route in ways if route.wants(order)]
+        try:
+            reference = (wanted or ways)[0].reference_of(order)
+        except Rejected:
+            if wanted:
+                raise
+            continue
+        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(wanted))
 
 
 def _normalize(provider: Provider, record: Record) -> Order:

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import Rejected
 from worker.settings_file import Table, Wrong
+from worker.store.ledger import OnChange  # noqa: TC001  # as above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from schemas.order import Order
 
@@ -82,6 +83,8 @@ class Route(Table):
     #: What the targets know the order by.
     reference: Annotated[str, AfterValidator(_reference)] = "{external_id}"
     only: Only = Only()
+    #: What becomes of an order that changes after its delivery. A target that cannot change an order: only counted.
+    on_change: OnChange = "update"
 
     def wants(self, order: Order) -> bool:
         """Whether this order goes this way."""
@@ -97,6 +100,11 @@ class Route(Table):
             parts += [literal, value]
         return "".join(parts)
 
+    def made(self, reference: str) -> bool:
+        """Whether this route may have given this reference to an order."""
+        start, end = self.edges
+        return len(reference) > len(start) + len(end) and reference.startswith(start) and reference.endswith(end)
+
     @property
     def edges(self) -> tuple[str, str]:
         """The text that each reference of this route begins with, and the text that it ends with."""
@@ -105,23 +113,32 @@ class Route(Table):
         return parts[0][0], parts[-1][0] if parts[-1][1] is None else ""
 
 
-def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str]]:
+def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:
     """Pairs of routes that could give two references to one order, or one reference to two orders.
 
     Yields:
-        The number of the later route, the reason, the remedy.
+        The number of the later route, its key, the reason, the remedy.
     """
     for (_, first), (number, second) in combinations(enumerate(routes), 2):
         for target in [name for name in second.targets if name in first.targets]:
+            if first.source == second.source and first.on_change != second.on_change:
+                yield (
+                    number,
+                    "on_change",
+                    f"an order of {first.source} that changes could be treated in two ways in {target}",
+                    "Give all routes between the two the same on_change.",
+                )
             if first.source == second.source and first.reference != second.reference:
                 yield (
                     number,
+                    "reference",
                     f"an order of {first.source} could get two references in {target}, and be created twice",
                     "Give all routes between the two the same reference.",
                 )
             elif first.source != second.source and not _told_apart(first, second):
                 yield (
                     number,
+                    "reference",
                     (
                         f"an order of {first.source} and one of {second.source} could get one reference in {target},"
                         " and one of them would be lost"
@@ -135,3 +152,20 @@ def _told_apart(first: Route, second: Route) -> bool:
     (start, end), (other_start, other_end) = first.edges, second.edges
     starts_differ = not start.startswith(other_start) and not other_start.startswith(start)
     return starts_differ or (not end.endswith(other_end) and not other_end.endswith(end))
+
+
+def echoes(routes: Sequence[Route], sources: Collection[str]) -> Iterator[tuple[int, str, str, str]]:
+    """Routes into a target that is a source as well (`sources`), whose own orders could not be told when read back.
+
+    Yields:
+        The number of the route, its key, the reason, the remedy.
+    """
+    for number, route in enumerate(routes):
+        for target in route.targets:
+            if target in sources and not any(route.edges):
+                yield (
+                    number,
+                    "reference",
+                    f"the account of {target} is read as well, and the orders that we create there would come back",
+                    'Write reference = "{provider}:{external_id}": what begins so is ours, and not carried on.',
+                )

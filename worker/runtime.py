@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from worker.errors import ConfigError
 from worker.http import Client, Open
 from worker.providers import provider_kinds
+from worker.references import decode
 from worker.settings import load
 from worker.store import embedded
 from worker.store.connection import connect
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from schemas.order import Order
     from worker.http import Gate
     from worker.providers.contract import Provider
     from worker.settings import ProviderSettings, Settings, TargetSettings
+    from worker.store.ledger import OnChange
     from worker.store.limits import Limit
     from worker.targets.contract import Target
 
@@ -124,9 +127,25 @@ class Runtime(Adapters):
                 heartbeat=clocks.heartbeat,
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
+                bulk=target_kinds()[account.kind].bulk,
             )
             for name, account in self.settings.targets.items()
         }
+
+    def on_change(self, provider: str, target: str) -> OnChange:
+        """What becomes of the provider's orders that change after their delivery; only counted if the target cannot."""
+        wish = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
+        return "ignore" if wish == "update" and not self.targets[target].updates else wish
+
+    def ours(self, provider: Provider, order: Order) -> bool:
+        """Whether we created this order in the account it was read from: carrying it on would be an echo."""
+        text = getattr(order, provider.reference_field) if provider.reference_field else None
+        return text is not None and any(
+            route.made(decode(text, self.targets[name].alphabet))
+            for name in self.settings.mirrors(provider.name)
+            for route in self.settings.routes
+            if name in route.targets
+        )
 
 
 @cache

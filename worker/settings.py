@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.addresses import redis_url, secret_in, web_url
 from worker.clocks import Clocks, Duration
-from worker.routes import Route, conflicts
+from worker.kind import Kind, ProviderKind
+from worker.routes import Route, conflicts, echoes
 from worker.settings_file import Document, Key, Table, Wrong, names_of, read_file, secrets_of
 from worker.store.limits import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 #: Bytes of one answer, by default: a page of a thousand orders is well below.
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _K = TypeVar("_K", bound="Kind")
 _T = TypeVar("_T", bound="_AccountTable")
-
-
-class Kind(Protocol):
-    """What the settings must know of an adapter class (see `worker/providers/contract.py`)."""
-
-    @property
-    def Options(self) -> type[BaseModel]: ...  # noqa: D102, N802  # the contract's own name
-    @property
-    def default_limit(self) -> str: ...  # noqa: D102
-    @property
-    def documented_limit(self) -> str | None: ...  # noqa: D102
-    @property
-    def limit_per_address(self) -> bool: ...  # noqa: D102
-
-
-class ProviderKind(Kind, Protocol):
-    """What the settings must know of a provider's class besides."""
-
-    @property
-    def default_poll_every(self) -> float: ...  # noqa: D102
 
 
 def _limits(value: Any) -> tuple[Limit, ...]:
@@ -126,6 +107,14 @@ class Settings(Table):
     targets: dict[str, TargetSettings]
     routes: tuple[Route, ...]
 
+    def mirrors(self, provider: str) -> tuple[str, ...]:
+        """The targets that write into the account which `provider` reads."""
+        return _mirrors(self.providers[provider], self.targets)
+
+
+def _mirrors(source: Account, targets: Mapping[str, TargetSettings]) -> tuple[str, ...]:
+    return tuple(name for name, it in targets.items() if (it.kind, it.url) == (source.kind, source.url))
+
 
 def load(
     path: Path | None,
@@ -157,10 +146,11 @@ def load(
     }
     targets = {
         name: TargetSettings(**common, concurrency=table.concurrency, max_tries=table.max_tries)
-        for name, _, table, common in _accounts(document, "targets", _TargetTable, target_kinds)
+        for name, _, table, common in _accounts(document, "targets", _TargetTable, target_kinds, provider_kinds)
     }
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
-    routes = _routes(document)
+    sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
+    routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
     document.refuse_if_wrong()
     return Settings(
         file=document.file,
@@ -188,7 +178,11 @@ def _refuse_literal(document: Document, key: Key) -> None:
 
 
 def _accounts(
-    document: Document, section: str, model: type[_T], kinds: Mapping[str, _K]
+    document: Document,
+    section: str,
+    model: type[_T],
+    kinds: Mapping[str, _K],
+    readable: Collection[str] = (),
 ) -> Iterator[tuple[str, _K, _T, dict[str, Any]]]:
     """The accounts of a section that are right, each as its name, kind, table and the fields all accounts have."""
     tables = document.values.get(section, {})
@@ -201,7 +195,10 @@ def _accounts(
             document.wrong(at, "is not a name", "Use a-z, 0-9 and -, at most 41, and begin with a letter or a digit.")
         elif not isinstance(table, dict):
             document.wrong(at, "must be a table", f"Write its keys under [{section}.{name}].")
-        elif not isinstance(word := table.get("kind"), str) or word not in kinds:
+        elif (word := table.get("kind")) not in kinds and isinstance(word, str) and word in readable:
+            remedy = f"It can be a provider only; targets are: {', '.join(sorted(kinds))}."
+            document.wrong((*at, "kind"), f"{word} cannot be a target: its API cannot write orders", remedy)
+        elif not isinstance(word, str) or word not in kinds:
             reason = "is not known" if "kind" in table else "is missing"
             document.wrong((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
         elif (account := _account(document, at, table, model, kinds[word])) is not None:
@@ -249,7 +246,7 @@ def _check_limit(document: Document, at: Key, own: _AccountTable, kind: Kind) ->
         )
 
 
-def _routes(document: Document) -> tuple[Route, ...]:
+def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
     tables = document.values.get("routes", [])
     if not isinstance(tables, list) or not tables:
         document.wrong(("routes",), "has no route", "Write a table [[routes]] with from and to.")
@@ -257,8 +254,9 @@ def _routes(document: Document) -> tuple[Route, ...]:
     read = [document.read(Route, table, ("routes", number)) for number, table in enumerate(tables)]
     _check_ends(document, tables)
     if None not in read:
-        for number, reason, remedy in conflicts([route for route in read if route]):
-            document.wrong(("routes", number, "reference"), reason, remedy)
+        routes = [route for route in read if route]
+        for number, key, reason, remedy in [*conflicts(routes), *echoes(routes, mirrored)]:
+            document.wrong(("routes", number, key), reason, remedy)
     return tuple(route for route in read if route)
 
 

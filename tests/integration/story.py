@@ -10,15 +10,18 @@ from orders import order
 from pydantic import BaseModel
 
 from schemas.order import Order
-from worker.errors import Malformed
+from worker.errors import IntakeError, Malformed, Rejected, Uncertain
 from worker.providers.contract import Page, Provider, Record
+from worker.routes import Route
+from worker.runtime import Runtime
 from worker.store.cursors import Cursors
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
-from worker.targets.contract import Receipt, Target
+from worker.targets.contract import Pending, Receipt, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from redis import Redis
@@ -87,16 +90,72 @@ class Warehouse(Target):
         return
 
 
-@dataclass
-class Route:
-    source: str = "shop"
-    targets: tuple[str, ...] = ("t",)
+class Bulky(Warehouse):
+    """Takes three at a time; an order with the note "bad" is refused, one with "lost" is created in silence."""
 
-    def wants(self, order: Order) -> bool:
-        return True
+    bulk, dedupes = 3, True
 
-    def reference_of(self, order: Order) -> str:
-        return order.external_id
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[str]] = []
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
+        self.calls.append([reference for _, reference in batch])
+        if any(order.note == "poison" for order, _ in batch):
+            raise Rejected("the whole call is refused")
+        return [self._one(order, reference) for order, reference in batch]
+
+    def _one(self, order: Order, reference: str) -> Receipt | IntakeError:
+        if order.note == "bad":
+            return Rejected("bad", {"note": "bad"})
+        receipt = super().create(order, reference)
+        return Uncertain("no answer for this one") if order.note == "lost" else receipt
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        if order.note == "poison":
+            raise Rejected("poison")
+        return super().create(order, reference)
+
+
+class Editable(Warehouse):
+    """Changes orders: `updated` has what was sent, to which id."""
+
+    updates = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.updated: list[tuple[str, str, str | None]] = []
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:
+        if self.trouble and (error := self.trouble.pop(0)):
+            raise error
+        self.updated.append((reference, target_id, order.note))
+
+
+class Slow(Warehouse):
+    """Takes an order in, and makes it when asked for the second time; it shows only what is made."""
+
+    settles = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: dict[str, list[int]] = {}
+        self.refuse = False
+
+    def create(self, order: Order, reference: str) -> Pending:  # type: ignore[override]
+        if self.trouble and (error := self.trouble.pop(0)):
+            raise error
+        self.taken.setdefault(reference, []).append(0)
+        if self.after and (error := self.after.pop(0)):
+            raise error
+        return Pending(f"step-{reference}", 0.0)
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
+        assert step == f"step-{reference}"
+        self.taken[reference][-1] += 1
+        if self.refuse:
+            raise Rejected("refused later")
+        return super().create(order, reference) if self.taken[reference][-1] > 1 else Pending(step, 0.0)
 
 
 @dataclass
@@ -108,18 +167,35 @@ class Story:
     warehouse: Warehouse = field(default_factory=Warehouse)
     lease: float = 5.0
     hints: list[tuple[str, str]] = field(default_factory=list)
+    routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
+    #: Targets that write into the account which the shop is.
+    mirrored: tuple[str, ...] = ()
+
+    on_change, ours = Runtime.on_change, Runtime.ours
 
     def __post_init__(self) -> None:
         account = SimpleNamespace(poll_every=0.0, look_back=3600.0)
         self.settings = SimpleNamespace(
-            providers={"shop": account}, routes=(Route(),), clocks=SimpleNamespace(poll=10.0, drain=5.0)
+            providers={"shop": account},
+            routes=self.routes,
+            clocks=SimpleNamespace(poll=10.0, drain=5.0),
+            mirrors=lambda _: self.mirrored,
         )
         self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
         scope = Scope(self.redis, "t", ())
         self.lanes = {
-            "t": Lane(self.redis, "t", scope, lease=self.lease, heartbeat=self.lease / 4, max_tries=4, concurrency=2)
+            "t": Lane(
+                self.redis,
+                "t",
+                scope,
+                lease=self.lease,
+                heartbeat=self.lease / 4,
+                max_tries=4,
+                concurrency=2,
+                bulk=self.warehouse.bulk,
+            )
         }
 
     def wake(self, task: str, name: str, count: int = 1) -> None:

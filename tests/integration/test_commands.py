@@ -12,6 +12,7 @@ from orders import order
 from worker.cli import main
 from worker.runtime import Runtime, read_settings
 from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,7 @@ def test_status_of_an_idle_system_says_that_nothing_needs_a_person(rt: Runtime) 
 
 
 def test_status_counts_what_waits_and_what_was_made(rt: Runtime) -> None:
-    rt.ledger.accept("dropday", [(order(str(n)), str(n)) for n in range(3)], "test")
+    rt.ledger.accept("dropday", [Delivery(order(str(n)), str(n)) for n in range(3)], "test")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(drain.claim(1)[0], Outcome("delivered", extra="98"))])
         drain.leave()
@@ -81,7 +82,7 @@ def test_status_tells_what_needs_a_person_and_what_to_type(rt: Runtime) -> None:
 
 
 def test_show_tells_the_whole_story_of_an_order(rt: Runtime) -> None:
-    rt.ledger.accept("dropday", [(order("1001"), "R-1001")], "poll shop")
+    rt.ledger.accept("dropday", [Delivery(order("1001"), "R-1001")], "poll shop")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(drain.claim(1)[0], Outcome("retry", "uncertain", "POST: status 500", delay=0, uncertain=True))])
         drain.settle([(drain.claim(1)[0], Outcome("existed", "found", extra="98"))])
@@ -91,7 +92,7 @@ def test_show_tells_the_whole_story_of_an_order(rt: Runtime) -> None:
 
 
 def test_show_of_a_rejected_order_gives_the_fields_that_the_target_named(rt: Runtime) -> None:
-    rt.ledger.accept("dropday", [(order("1"), "1")], "test")
+    rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "test")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle(
             [(drain.claim(1)[0], Outcome("bury", "rejected", "status 422: city", extra='{"city": ["required"]}'))]
@@ -130,3 +131,42 @@ def test_a_dead_redis_is_told_in_one_line(rt: Runtime, tmp_path: Path) -> None:
     assert result.exit_code == 3
     assert result.output.startswith("Redis does not answer: ")
     assert "Traceback" not in result.output
+
+
+def hold(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [Delivery(order(str(n)), f"R{n}") for n in (1, 2)], "test")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle([(claim, Outcome("hold", "held", "no product for sku A")) for claim in drain.claim(2)])
+
+
+def test_held_orders_are_shown_with_the_reason_and_what_to_type(rt: Runtime) -> None:
+    hold(rt)
+    assert "2 orders are held → intake release dropday --dry-run" in " ".join(intake("status").output.split())
+    said = intake("release", "dropday", "--dry-run").output
+    for part in ("shop:1", "R2", "not delivered yet", "no product for sku A"):
+        assert part in said
+    assert status()["lanes"]["dropday"]["held_now"] == 2
+
+
+def test_release_sends_the_orders_that_are_named_and_leaves_the_others(rt: Runtime) -> None:
+    hold(rt)
+    assert "1 of dropday released" in intake("release", "dropday", "shop:1").output
+    lane = status()["lanes"]["dropday"]
+    assert (lane["queued"], lane["held_now"]) == (1, 1)
+    assert "1 of dropday released" in intake("release", "dropday").output
+    assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
+
+
+def test_dropping_what_is_held_is_asked_for_first(rt: Runtime) -> None:
+    hold(rt)
+    assert intake("release", "dropday", "--drop").exit_code == 1
+    assert status()["lanes"]["dropday"]["held_now"] == 2
+    assert "2 of dropday dropped" in intake("release", "dropday", "--drop", "--yes").output
+    assert status()["lanes"]["dropday"]["dead_now"] == 2
+
+
+def test_release_of_what_is_not_held_says_so(rt: Runtime) -> None:
+    hold(rt)
+    assert "not held in dropday: shop:9" in intake("release", "dropday", "shop:9", "shop:1").output
+    assert status()["lanes"]["dropday"]["held_now"] == 2
+    assert "is not a target; known are: dropday" in intake("release", "dropboy").output

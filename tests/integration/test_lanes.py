@@ -11,7 +11,7 @@ from orders import order
 
 from worker.errors import LeaseLost
 from worker.store.lanes import BREAKER, POISON, Lane, Outcome
-from worker.store.ledger import Ledger
+from worker.store.ledger import Delivery, Ledger
 from worker.store.limiter import Scope
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def ledger(redis: Redis) -> Ledger:
 
 
 def fill(ledger: Ledger, count: int = 1, **fields: object) -> None:
-    ledger.accept("t", [(order(str(n + 1), **fields), f"R{n + 1}") for n in range(count)], "test")
+    ledger.accept("t", [Delivery(order(str(n + 1), **fields), f"R{n + 1}") for n in range(count)], "test")
 
 
 def one(drain: Drain) -> Claim:
@@ -57,25 +57,25 @@ def events(ledger: Ledger, key: str = "shop:1") -> list[str]:
 
 
 def test_an_order_is_accepted_once_however_often_it_is_read(ledger: Ledger, lane: Lane) -> None:
-    assert ledger.accept("t", [(order(), "R1")], "test").results == ("new",)
-    assert ledger.accept("t", [(order(), "R1")], "test").results == ("same",)
-    assert ledger.accept("t", [(order(), "R1"), (order("2"), "R2")], "test").results == ("same", "new")
+    assert ledger.accept("t", [Delivery(order(), "R1")], "test").results == ("new",)
+    assert ledger.accept("t", [Delivery(order(), "R1")], "test").results == ("same",)
+    assert ledger.accept("t", [Delivery(order(), "R1"), Delivery(order("2"), "R2")], "test").results == ("same", "new")
     assert lane.status()["queued"] == 2
 
 
 def test_accepting_asks_for_a_wake_only_when_nobody_is_at_work(ledger: Ledger, lane: Lane) -> None:
-    assert ledger.accept("t", [(order(), "R1")], "test").wake
-    assert not ledger.accept("t", [(order(), "R1")], "test").wake
+    assert ledger.accept("t", [Delivery(order(), "R1")], "test").wake
+    assert not ledger.accept("t", [Delivery(order(), "R1")], "test").wake
     with lane.drain() as drain:
         drain.claim(1)
-        assert not ledger.accept("t", [(order("2"), "R2")], "test").wake
+        assert not ledger.accept("t", [Delivery(order("2"), "R2")], "test").wake
 
 
 def test_an_order_never_arrives_between_empty_and_leaving(ledger: Ledger, lane: Lane) -> None:
     with lane.drain() as drain:
         assert drain.claim(5) == []
         assert lane.status()["drains"] == 0
-        assert ledger.accept("t", [(order(), "R1")], "test").wake
+        assert ledger.accept("t", [Delivery(order(), "R1")], "test").wake
 
 
 def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Ledger, lane: Lane) -> None:
@@ -85,14 +85,14 @@ def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Le
         assert lane.status()["drains"] == 1
         assert drain.claim(5) == []
         assert lane.status()["drains"] == 0
-        assert ledger.accept("t", [(order("2"), "R2")], "test").wake
+        assert ledger.accept("t", [Delivery(order("2"), "R2")], "test").wake
 
 
 def test_a_claimed_order_comes_back_whole_with_its_reference(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
         claim = one(drain)
-        assert (claim.key, claim.reference, claim.tries, claim.uncertain) == ("shop:1", "R1", 0, False)
+        assert (claim.key, claim.reference, claim.tries, claim.uncertain) == ("shop:1", "R1", 0, "")
         assert type(order()).model_validate_json(claim.payload) == order()
 
 
@@ -213,14 +213,14 @@ def test_an_order_changed_at_the_source_is_taken_from_the_dead(ledger: Ledger, l
     fill(ledger)
     with lane.drain() as drain:
         drain.settle([(one(drain), Outcome("bury", "rejected"))])
-        assert ledger.accept("t", [(order(note="mended"), "R1")], "test").results == ("revived",)
+        assert ledger.accept("t", [Delivery(order(note="mended"), "R1")], "test").results == ("revived",)
         assert "mended" in one(drain).payload
     assert lane.status()["dead_now"] == 0
 
 
 def test_an_older_version_never_overwrites_a_newer_one(ledger: Ledger, lane: Lane) -> None:
     def accept(version: int, note: str) -> str:
-        return ledger.accept("t", [(order(version=version, note=note), "R1")], "test").results[0]
+        return ledger.accept("t", [Delivery(order(version=version, note=note), "R1")], "test").results[0]
 
     assert accept(9, "nine") == "new"
     assert accept(10, "ten") == "replaced"
@@ -235,7 +235,7 @@ def test_a_change_after_delivery_is_noted_and_sends_nothing(ledger: Ledger, lane
     fill(ledger, version=1)
     with lane.drain() as drain:
         drain.settle([(one(drain), DONE)])
-        changed = ledger.accept("t", [(order(version=2, note="changed"), "R1")], "test")
+        changed = ledger.accept("t", [Delivery(order(version=2, note="changed"), "R1")], "test")
         assert changed.results == ("changed",)
         assert not changed.wake
         assert drain.claim(1) == []
@@ -246,7 +246,7 @@ def test_a_change_while_the_order_is_on_its_way_is_noted_when_it_arrives(ledger:
     fill(ledger, version=1)
     with lane.drain() as drain:
         claim = one(drain)
-        assert ledger.accept("t", [(order(version=2, note="changed"), "R1")], "test").results == ("replaced",)
+        assert ledger.accept("t", [Delivery(order(version=2, note="changed"), "R1")], "test").results == ("replaced",)
         drain.settle([(claim, DONE)])
     assert lane.status()["accepted_changed"] == 1
     assert state(ledger)["sent"] != state(ledger)["fingerprint"]
@@ -355,6 +355,6 @@ def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lan
 
 
 def test_orders_of_a_first_walk_are_asked_for_before_they_are_created(ledger: Ledger, lane: Lane) -> None:
-    ledger.accept("t", [(order(), "R1")], "test", first_walk=True)
+    ledger.accept("t", [Delivery(order(), "R1")], "test", first_walk=True)
     with lane.drain() as drain:
         assert one(drain).uncertain

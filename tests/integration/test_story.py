@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from story import Shop, Story
 
+import tasks.attempt
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
@@ -269,7 +270,7 @@ def test_orders_of_a_killed_worker_are_asked_for_before_they_are_created(redis: 
     poll(story)
     dead: Drain = story.lanes["t"].drain()
     first, _ = dead.claim(2)
-    tasks.deliver.attempt(story.warehouse, first)
+    tasks.attempt.attempt(story.warehouse, first)
     time.sleep(0.5)
     sweep(story)
     deliver(story)

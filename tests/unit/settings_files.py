@@ -25,6 +25,7 @@ class Crm:
     documented_limit: ClassVar[str | None] = "10/s"
     limit_per_address: ClassVar[bool] = True
     default_poll_every: ClassVar[float] = 60.0
+    reference_field: ClassVar[str | None] = None
 
 
 class Shop(Crm):

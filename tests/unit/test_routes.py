@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from settings_files import GOOD, SECOND, problems, read
+from settings_files import ENV, GOOD, SECOND, Shop, problems, read
 
 from schemas.order import Line, Order, Status, Totals
 from worker.errors import Rejected
+from worker.settings import Settings, load
+from worker.settings_file import ConfigErrors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +93,77 @@ def test_a_reference_is_made_of_the_order_and_refused_where_a_field_is_missing(t
     assert route.reference_of(order(store="nl", source_id="{x}")) == "shop-nl:nl/{x}!"
     with pytest.raises(Rejected, match="the order has no source_id, which its reference is made of"):
         route.reference_of(order(store="nl"))
+
+
+class Hub(Shop):
+    """A system that is read and written."""
+
+    reference_field: ClassVar[str | None] = "source_id"
+
+
+HUB = """
+[providers.crm]
+kind = "hub"
+api_key = "env:KEY"
+[targets.hub]
+kind = "hub"
+api_key = "env:KEY"
+url = "{url}"
+[providers.shop-nl]
+kind = "shop"
+api_key = "env:KEY"
+[targets.store]
+kind = "shop"
+url = "https://store.example"
+api_key = "env:KEY"
+[[routes]]
+from = "crm"
+to = ["store"]
+[[routes]]
+from = "shop-nl"
+to = ["hub"]
+reference = "{reference}"
+"""
+
+
+def hub(tmp_path: Path, url: str, reference: str) -> Settings:
+    file = tmp_path / "intake.toml"
+    file.write_text(HUB.replace("{url}", url).replace("{reference}", reference))
+    return load(file, ENV, {"hub": Hub, "shop": Shop}, {"hub": Hub, "shop": Shop})
+
+
+def test_a_target_that_is_read_as_well_needs_references_that_are_known_as_ours(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match=r"routes\[1\].reference: the account of hub is read as well"):
+        hub(tmp_path, "https://api.shop.example", "{external_id}")
+
+
+@pytest.mark.parametrize(
+    ("url", "reference", "mirrors"),
+    [
+        ("https://api.shop.example", "{provider}:{external_id}", ("hub",)),
+        ("https://api.shop.example", "{external_id}-nl", ("hub",)),
+        ("https://other.shop.example", "{external_id}", ()),
+    ],
+)
+def test_an_account_that_is_read_and_written_is_known_by_its_kind_and_url(
+    tmp_path: Path, url: str, reference: str, mirrors: tuple[str, ...]
+) -> None:
+    assert hub(tmp_path, url, reference).mirrors("crm") == mirrors
+
+
+@pytest.mark.parametrize(
+    ("reference", "ours"), [("shop-nl:7", True), ("shop-nl:", False), ("shop-nl", False), ("shop-be:7", False)]
+)
+def test_a_route_knows_the_references_it_gives(tmp_path: Path, reference: str, ours: object) -> None:
+    route = hub(tmp_path, "https://api.shop.example", "{provider}:{external_id}").routes[1]
+    assert route.made(reference) is ours
+
+
+def test_two_routes_between_the_same_two_treat_changes_alike(tmp_path: Path) -> None:
+    second = '\n[[routes]]\nfrom = "shop-nl"\nto = ["store"]\non_change = "hold"\nonly = { store = ["nl"] }\n'
+    assert problems(tmp_path, GOOD + second) == [
+        (
+            "routes[1].on_change: an order of shop-nl that changes could be treated in two ways in store."
+            " Give all routes between the two the same on_change."
+        )
+    ]

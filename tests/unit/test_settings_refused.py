@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     ("old", "new", "said"),
     [
         (
+            'kind = "shop"',
+            'kind = "crm"\nurl = "https://x.example"',
+            "targets.store.kind: crm cannot be a target: its API cannot write orders. It can be a provider only; targets are: shop.",
+        ),
+        (
             "[providers.shop-nl]",
             "[provider.x]\n[providers.shop-nl]",
             "provider: is not a setting. Did you mean providers?",

@@ -20,6 +20,7 @@ COMMANDS = {
     "show": "worker.cli.show:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
+    "release": "worker.cli.release:command",
     "sandbox": "worker.cli.sandbox:command",
     "bench": "worker.cli.bench:command",
 }

@@ -24,6 +24,7 @@ from schemas.order import Order
 from worker.http import Client, Open
 from worker.runtime import Runtime, read_settings
 from worker.store.connection import connect
+from worker.store.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -139,7 +140,7 @@ def ours(redis: str, orders: int, processes: int, home: Path) -> float:
         rt.redis.flushall()
         for start in range(0, orders, PAGE):
             page = [make_order(number) for number in range(start, min(start + PAGE, orders))]
-            rt.ledger.accept("dropday", [(order, order.external_id) for order in page], "bench")
+            rt.ledger.accept("dropday", [Delivery(order, order.external_id) for order in page], "bench")
         celery = [sys.executable, "-m", "celery", "-A", "worker.app"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         commands = [

@@ -18,6 +18,7 @@ NEXT = {
     "claimed": "a worker has it now",
     "delivered": "nothing: it is done",
     "in_doubt": "a person must look whether the target has it",
+    "held": "it waits for a person: see `intake release`",
     "dead": "nothing, until it changes at the source",
 }
 

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+#: The counted columns of a lane: title and name.
+COUNTS = {
+    "created": "delivered",
+    "was there": "existed",
+    "updated": "updated",
+    "retried": "retried",
+    "held": "held_now",
+    "in doubt": "in_doubt_now",
+    "dead": "dead_now",
+    "changed": "accepted_changed",
+}
+
+
 def snapshot(rt: Runtime) -> dict[str, Any]:
     """Everything the screen shows, as plain data: times in seconds, ages counted on Redis' clock."""
     now = int(rt.cursors.now())
@@ -66,16 +79,16 @@ def screen(found: dict[str, Any]) -> RenderableType:
         if it["malformed"]:
             attention.append(f"provider {name}: {it['malformed']} records could not be read  →  intake show {name}")
     lanes = Table("target", title="Lanes", title_justify="left", expand=True)
-    columns = ("queued", "in flight", "oldest", "created", "was there", "retried", "in doubt", "dead", "changed")
-    for column in columns:
+    for column in ("queued", "in flight", "oldest", *COUNTS):
         lanes.add_column(column, justify="right")
     for name, it in found["lanes"].items():
-        numbers = ("delivered", "existed", "retried", "in_doubt_now", "dead_now", "accepted_changed")
         oldest = f"{it['oldest_s']} s" if it["queued"] else "-"
-        row = [str(it["queued"]), str(it["in_flight"]), oldest, *(str(it.get(n, 0)) for n in numbers)]
+        row = [str(it["queued"]), str(it["in_flight"]), oldest, *(str(it.get(n, 0)) for n in COUNTS.values())]
         lanes.add_row(name, *row)
         if it.get("paused"):
             attention.append(f"lane {name} is paused: {it['paused']}  →  intake resume {name}")
+        if it["held_now"]:
+            attention.append(f"lane {name}: {it['held_now']} orders are held  →  intake release {name} --dry-run")
     attention += [f"limit {n} is closed for {s} s more" for n, s in found["limits_closed_s"].items() if s]
     told = Text("\n".join(attention), style="yellow") if attention else Text("Nothing needs you.", style="green")
     return Group(providers, lanes, told)

@@ -14,6 +14,7 @@ class LaneKeys:
     drains: str
     dead: str
     doubt: str
+    held: str
     claims: str
     order: str
     payload: str
@@ -29,6 +30,7 @@ class LaneKeys:
             drains=f"{lane}:drains",
             dead=f"{lane}:dead",
             doubt=f"{lane}:doubt",
+            held=f"{lane}:held",
             claims=f"{lane}:claims:",
             order=f"intake:order:{target}:",
             payload=f"intake:payload:{target}:",

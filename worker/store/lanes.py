@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from worker.errors import LeaseLost
 from worker.store import keys
@@ -14,9 +14,9 @@ from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
-    from typing import Literal, Self
+    from typing import Self
 
     from redis import Redis
 
@@ -39,9 +39,14 @@ class Claim:
     reference: str
     fingerprint: str
     tries: int
-    #: An earlier create may have gone through: find before create.
-    uncertain: bool
     payload: str
+    #: Why to ask before creating: the ledger is new ("ask"), or an earlier create may have gone through ("1").
+    uncertain: Literal["", "ask", "1"] = ""
+    #: Where to go on: the target has taken the order in, and told this.
+    step: str = ""
+    #: The order is there, under the target's own id: what is to be sent is a change.
+    there: bool = False
+    target_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,10 @@ class Outcome:
     """What became of a claim.
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
-    or the target's field errors (JSON) of a rejected one.
+    the step of a pending one, or the target's field errors (JSON) of a rejected one.
     """
 
-    what: Literal["delivered", "existed", "retry", "snooze", "release", "bury", "doubt"]
+    what: Literal["delivered", "existed", "updated", "pending", "retry", "snooze", "release", "hold", "bury", "doubt"]
     code: str = ""
     detail: str = ""
     delay: float = 0.0
@@ -87,13 +92,14 @@ class Lane:
         heartbeat: float,
         max_tries: int,
         concurrency: int,
+        bulk: int = 1,
     ) -> None:
         self.target, self.scope = target, scope
         self.redis = redis
         self.scripts = Scripts(redis)
         self.keys = keys.LaneKeys.of(target)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
-        self.max_tries, self.concurrency = max_tries, concurrency
+        self.max_tries, self.concurrency, self.bulk = max_tries, concurrency, bulk
 
     def drain(self) -> Drain:
         """A run that takes orders from this lane; a context manager."""
@@ -115,6 +121,16 @@ class Lane:
         """Send again."""
         self.redis.hdel(self.keys.lane, "paused")
 
+    def held(self) -> list[str]:
+        """The keys of orders that are held, the longest held first."""
+        return cast("list[str]", self.redis.zrange(self.keys.held, 0, -1))
+
+    def release(self, order_keys: Sequence[str], do: Literal["send", "drop"]) -> int:
+        """Send held orders, or drop what is held of them; answers how many were held."""
+        k = self.keys
+        args: list[Argument] = [k.order, k.payload, k.story, KEEP_STORY, do, *order_keys]
+        return int(self.scripts("release", [k.due, k.held, k.dead], args))
+
     def status(self) -> dict[str, int | str]:
         """Counts by state, the oldest due order, the counters since the beginning, why it is paused."""
         k = self.keys
@@ -123,10 +139,11 @@ class Lane:
             pipe.zcard(k.due)
             pipe.zcard(k.dead)
             pipe.zcard(k.doubt)
+            pipe.zcard(k.held)
             pipe.zrange(k.drains, 0, -1)
             pipe.zrange(k.due, 0, 0, withscores=True)
             pipe.time()
-            known, due, dead, doubt, drains, oldest, (seconds, _) = pipe.execute()
+            known, due, dead, doubt, held, drains, oldest, (seconds, _) = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
             for drain in drains:
                 pipe.scard(k.claims + drain)
@@ -134,7 +151,8 @@ class Lane:
         status: dict[str, int | str] = {
             name: value if name == "paused" else int(value) for name, value in known.items()
         }
-        status |= {"queued": due, "in_flight": claimed, "dead_now": dead, "in_doubt_now": doubt, "drains": len(drains)}
+        status |= {"queued": due, "in_flight": claimed, "drains": len(drains)}
+        status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}
         status["oldest_s"] = max(0, seconds - int(oldest[0][1] / 1000)) if oldest else 0
         return status
 
@@ -176,7 +194,7 @@ class Drain:
             k.claims,
             BREAKER,
         ]
-        args.append(lane.concurrency)
+        args += [lane.concurrency, lane.bulk]
         reason, *orders = lane.scripts("claim", names, args)
         if reason == "lost":
             raise LeaseLost(f"the drain {self.name} was taken over")
@@ -184,8 +202,8 @@ class Drain:
             return []
         self._heartbeat.confirm(ours=True)
         return [
-            Claim(key, reference, fingerprint, tries, bool(uncertain), payload)
-            for key, reference, fingerprint, tries, uncertain, payload in orders
+            Claim(key, reference, fingerprint, tries, payload, uncertain, step, bool(there), target_id)
+            for key, reference, fingerprint, tries, uncertain, step, target_id, there, payload in orders
         ]
 
     def leave(self) -> None:
@@ -195,7 +213,7 @@ class Drain:
     def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
         """Write down what became of claims; answers the state of each order now, or "refused"."""
         lane, k = self._lane, self._lane.keys
-        names = [k.lane, k.due, k.drains, self._claims, k.dead, k.doubt]
+        names = [k.lane, k.due, k.drains, self._claims, k.dead, k.doubt, k.held]
         args: list[Argument] = [
             self.name,
             lane.lease_ms,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
 from worker.store import keys
 from worker.store.scripts import Scripts
 
@@ -13,13 +14,29 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from schemas.order import Order
     from worker.store.scripts import Argument
+
+
+#: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
+OnChange = Literal["update", "hold", "ignore"]
+
+
+class Delivery(NamedTuple):
+    """An order, its reference in the target, whether a route wants it there (if not, only its later changes count)."""
+
+    order: Order
+    reference: str
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the ledger made of a page, order by order: new, same, stale, replaced, revived or changed."""
+    """What the ledger made of a page, order by order.
+
+    new: queued. unwanted: its route does not want it. same: known. stale: older than what is known. replaced: it goes
+    out with its new content. revived: it was dead or held, and is queued again. withdrawn: not sent yet, and not wanted
+    any more: held. After delivery: updating (queued again), held, or changed (told in its story, and no more).
+    """
 
     results: tuple[str, ...]
     #: Drains that are at work on the lane already.
@@ -28,7 +45,7 @@ class Accepted:
     @property
     def wake(self) -> bool:
         """Whether somebody has to be told that the lane has work."""
-        return not self.drains and any(result in {"new", "revived"} for result in self.results)
+        return not self.drains and any(result in {"new", "revived", "updating"} for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +68,26 @@ class Ledger:
         self._lease_ms = int(lease * 1000)
 
     def accept(
-        self, target: str, orders: Sequence[tuple[Order, str]], source: str, *, first_walk: bool = False
+        self,
+        target: str,
+        orders: Sequence[Delivery],
+        source: str,
+        *,
+        first_walk: bool = False,
+        on_change: OnChange = "ignore",
     ) -> Accepted:
-        """Write orders, each with its reference, into the ledger and onto the lane of `target`.
+        """Write orders into the ledger and onto the lane of `target`.
 
         Args:
             target: Name of the target.
-            orders: Orders and what the target is to know them by.
+            orders: Orders, what the target is to know them by, and whether they are to go there at all.
             source: Where they come from ("poll shop-nl"), for the story.
             first_walk: The ledger is new or was lost: the target may hold them already, ask before creating.
+            on_change: What becomes of an order that changes after its delivery.
         """
         k = keys.LaneKeys.of(target)
-        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, int(first_walk)]
-        for order, reference in orders:
+        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, int(first_walk), on_change]
+        for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
             args += [
                 order.key,
@@ -71,8 +95,9 @@ class Ledger:
                 order.fingerprint(),
                 str(order.version or 0),
                 order.model_dump_json(exclude_defaults=True),
+                int(wanted),
             ]
-        drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead], args)
+        drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead, k.held], args)
         return Accepted(tuple(results), drains)
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:

@@ -1,28 +1,62 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 --
--- KEYS  1 lane  2 due  3 drains  4 dead
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 held
 -- ARGV  1 prefix of order records  2 prefix of payloads  3 prefix of stories  4 lease in ms  5 where they come from
---       6 "1" if the target may already have them (the ledger was lost)  then by order: key, reference, fingerprint, version, payload
--- Returns {live drains, result of each order}; a result is new, same, stale, replaced, revived or changed.
+--       6 "1" if the target may already have them (the ledger was lost)  7 a change after delivery: update, hold or ignore
+--       then by order: key, reference, fingerprint, version, payload, wanted (1: its route wants it)
+-- Returns {live drains, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
+local change = ARGV[7]
 
 local function tell(key, event)
   redis.call('RPUSH', ARGV[3] .. key, stamp .. ' ' .. event)
 end
 
-local function take(key, reference, fingerprint, version, payload)
+local function queue(key, record)
+  redis.call('ZREM', KEYS[4], key)
+  redis.call('ZREM', KEYS[5], key)
+  redis.call('HSET', record, 'state', 'queued')
+  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
+  redis.call('ZADD', KEYS[2], now, key)
+end
+
+local function hold(key, record, detail)
+  redis.call('ZREM', KEYS[2], key)
+  redis.call('ZREM', KEYS[4], key)
+  redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', detail)
+  redis.call('ZADD', KEYS[5], now, key)
+  tell(key, 'held changed ' .. detail)
+end
+
+-- The target has it already, and it is not what it was.
+local function changed(key, record, state, payload)
+  tell(key, 'changed after delivery')
+  if change == 'ignore' then return 'changed' end
+  redis.call('SET', ARGV[2] .. key, payload)
+  redis.call('PERSIST', ARGV[3] .. key)
+  if state == 'queued' or state == 'claimed' then return 'replaced' end
+  if change == 'hold' then
+    hold(key, record, 'after delivery')
+    return 'held'
+  end
+  queue(key, record)
+  return 'updating'
+end
+
+local function take(key, reference, fingerprint, version, payload, wanted)
   local record = ARGV[1] .. key
-  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version')
+  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain')
   local state = seen[1]
   if not state then
+    if wanted == '0' then return 'unwanted' end
     redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version,
       'seen', stamp)
-    if ARGV[6] == '1' then redis.call('HSET', record, 'uncertain', '1') end
+    if ARGV[6] == '1' then redis.call('HSET', record, 'uncertain', 'ask') end
     redis.call('SET', ARGV[2] .. key, payload)
     redis.call('ZADD', KEYS[2], now, key)
     tell(key, 'accepted ' .. ARGV[5])
@@ -36,24 +70,22 @@ local function take(key, reference, fingerprint, version, payload)
     return 'same'
   end
   if older then return 'stale' end
-  redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version)
-  if state == 'delivered' then
-    tell(key, 'changed after delivery')
-    return 'changed'
-  end
+  redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
+  if seen[4] then return changed(key, record, state, payload) end
   redis.call('SET', ARGV[2] .. key, payload)
   tell(key, 'changed before delivery')
-  if state ~= 'dead' then return 'replaced' end
+  if wanted == '0' and state == 'queued' and seen[5] ~= '1' then
+    hold(key, record, 'before delivery: its route does not want it any more')
+    return 'withdrawn'
+  end
+  if wanted == '0' or (state ~= 'dead' and state ~= 'held') then return 'replaced' end
   -- What was refused may be mended now: a changed order gets all its tries again.
-  redis.call('ZREM', KEYS[4], key)
-  redis.call('HSET', record, 'state', 'queued')
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail')
-  redis.call('ZADD', KEYS[2], now, key)
+  queue(key, record)
   return 'revived'
 end
 
-for i = 7, #ARGV, 5 do
-  local result = take(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+for i = 8, #ARGV, 6 do
+  local result = take(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

@@ -4,8 +4,9 @@
 -- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 limit scope
 -- ARGV  1 drain  2 most  3 lease in ms  4 interval of the limit in us (0: none)  5 prefix of order records
 --       6 prefix of payloads  7 prefix of stories  8 prefix of claims  9 failures that open the breaker
---       10 most drains at a time
--- Returns {'orders', {key, reference, fingerprint, tries, uncertain, payload}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
+--       10 most drains at a time  11 orders in one call
+-- Returns {'orders', {key, reference, fingerprint, tries, uncertain (''; 'ask': the ledger is new; '1': it was sent), step, the target's id
+-- (of an order that is there: a change is to be sent), "1" if it is there, payload}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
 -- A drain that is given nothing is struck off in the same step, so that no order can arrive between "empty" and its leaving.
 -- Repeated: a drain settles all before it claims again, so claims it still holds are the answer that was lost.
 
@@ -37,7 +38,7 @@ if #keys == 0 then
   local free_at = math.max(micros, tonumber(scope[1] or 0))
   if interval > 0 then
     free_at = math.max(free_at, tonumber(scope[2] or 0))
-    most = math.min(most, math.floor((micros + 1000000 - free_at) / interval))
+    most = math.min(most, math.floor((micros + 1000000 - free_at) / interval) * ARGV[11])
   elseif free_at > micros then
     most = 0
   end
@@ -71,8 +72,10 @@ for _, key in ipairs(keys) do
     redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
     redis.call('RPUSH', ARGV[7] .. key, stamp .. ' claimed ' .. drain)
   end
-  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain')
-  answer[#answer + 1] = {key, known[1], known[2], tonumber(known[3] or 0), tonumber(known[4] or 0),
-    redis.call('GET', ARGV[6] .. key) or ''}
+  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done')
+  -- What an uncertain create has left there is what was sent first, however often the order changes meanwhile.
+  if not known[7] then redis.call('HSETNX', record, 'tried', known[2]) end
+  answer[#answer + 1] = {key, known[1], known[2], tonumber(known[3] or 0), known[4] or '', known[5] or '', known[6] or '',
+    known[7] and '1' or '', redis.call('GET', ARGV[6] .. key) or ''}
 end
 return answer

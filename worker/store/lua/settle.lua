@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- Write down what became of claimed orders; refused to a drain whose lease has ended.
 --
--- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt
+-- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 dead  6 doubt  7 held
 -- ARGV  1 drain  2 lease in ms  3 prefix of order records  4 prefix of payloads  5 prefix of stories  6 most tries
 --       7 failures that open the breaker  8 ms that a story is kept after delivery
---       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON), fingerprint sent
--- Outcomes: delivered, existed, retry, snooze, release, bury, doubt.
+--       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON; the step
+--       to go on from), fingerprint sent
+-- Outcomes: delivered, existed, updated, pending, retry, snooze, release, hold, bury, doubt.
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
@@ -39,15 +40,31 @@ local function finish(key, record, state, set, code, detail)
   return state
 end
 
+-- The order changed while it was under way: what was said of its former content settles nothing.
+local function overtaken(record, fingerprint)
+  return redis.call('HGET', record, 'fingerprint') ~= fingerprint
+end
+
+local function afresh(key, record)
+  redis.call('HDEL', record, 'tries', 'lost', 'step', 'tried', 'code', 'detail', 'fields')
+  return queue(key, record, 0)
+end
+
 local function delivered(key, record, outcome, target_id, fingerprint)
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
-  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'code', 'detail', 'fields')
-  redis.call('DEL', ARGV[4] .. key)
-  tell(key, 'delivered ' .. target_id .. (outcome == 'existed' and ' existed' or ''))
-  redis.call('PEXPIRE', ARGV[5] .. key, ARGV[8])
+  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields')
+  tell(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
-  if redis.call('HGET', record, 'fingerprint') ~= fingerprint then count('accepted_changed') end
   redis.call('HDEL', KEYS[1], 'failures', 'closed_until')
+  if overtaken(record, fingerprint) then
+    local change = redis.call('HGET', record, 'change')
+    tell(key, 'changed since it was sent')
+    if change == 'update' then return queue(key, record, 0) end
+    if change == 'hold' then return finish(key, record, 'held', KEYS[7], 'changed', 'after delivery') end
+    count('accepted_changed')
+  end
+  redis.call('DEL', ARGV[4] .. key)
+  redis.call('PEXPIRE', ARGV[5] .. key, ARGV[8])
   return 'delivered'
 end
 
@@ -68,7 +85,9 @@ local function retry(key, record, code, detail, delay)
     count('retried')
     return queue(key, record, delay)
   end
-  if redis.call('HGET', record, 'uncertain') then return finish(key, record, 'in_doubt', KEYS[6], code, detail) end
+  -- A change that may have got through is not in doubt: it can be sent again.
+  local known = redis.call('HMGET', record, 'uncertain', 'done')
+  if known[1] and not known[2] then return finish(key, record, 'in_doubt', KEYS[6], code, detail) end
   return finish(key, record, 'dead', KEYS[5], code, detail)
 end
 
@@ -81,8 +100,20 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
   end
   redis.call('HSET', record, 'settled', drain .. ' ' .. outcome)
   if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end
-  if outcome == 'delivered' or outcome == 'existed' then
+  -- What is found there, or was taken in before, has the content that was sent first.
+  if outcome == 'existed' or redis.call('HEXISTS', record, 'step') == 1 then
+    fingerprint = redis.call('HGET', record, 'tried') or fingerprint
+  end
+  if outcome == 'delivered' or outcome == 'existed' or outcome == 'updated' then
     return delivered(key, record, outcome, extra, fingerprint)
+  elseif outcome == 'pending' then
+    redis.call('HDEL', KEYS[1], 'failures', 'closed_until')
+    if redis.call('HGET', record, 'step') ~= extra then
+      redis.call('HSET', record, 'step', extra, 'tried', fingerprint)
+      tell(key, 'pending ' .. extra)
+      count('pending')
+    end
+    return queue(key, record, tonumber(delay))
   elseif outcome == 'retry' then
     return retry(key, record, code, detail, tonumber(delay))
   elseif outcome == 'snooze' then
@@ -94,8 +125,17 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
     return queue(key, record, 0)
   elseif outcome == 'doubt' then
     return finish(key, record, 'in_doubt', KEYS[6], code, detail)
+  elseif outcome == 'hold' then
+    if overtaken(record, fingerprint) then return afresh(key, record) end
+    return finish(key, record, 'held', KEYS[7], code, detail)
   end
   redis.call('HDEL', KEYS[1], 'failures', 'closed_until') -- they answered: they are there
+  redis.call('HDEL', record, 'uncertain') -- and have not got it
+  if overtaken(record, fingerprint) then
+    tell(key, 'refused ' .. code .. ', and changed since it was sent')
+    return afresh(key, record)
+  end
+  redis.call('HDEL', record, 'step', 'tried')
   if extra ~= '' then redis.call('HSET', record, 'fields', extra) end
   return finish(key, record, 'dead', KEYS[5], code, detail)
 end

@@ -1,0 +1,319 @@
+"""Orders that change, are held, or are made in steps: the ledger and the lane on a real server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from orders import order
+
+from worker.store.lanes import Claim, Drain, Lane, Outcome
+from worker.store.ledger import Delivery, Ledger
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+    from worker.store.ledger import OnChange
+
+DONE = Outcome("delivered", extra="T1")
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, lease=5.0)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> Lane:
+    return Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
+
+
+@pytest.fixture
+def drain(lane: Lane) -> Iterator[Drain]:
+    with lane.drain() as drain:
+        yield drain
+
+
+def accept(ledger: Ledger, version: int, on_change: OnChange = "update", wanted: str = "yes") -> str:
+    """Version `version` of the order, its note "v{version}"."""
+    it = Delivery(order(version=version, note=f"v{version}"), "R1", wanted=bool(wanted))
+    return ledger.accept("t", [it], "test", on_change=on_change).results[0]
+
+
+def one(drain: Drain) -> Claim:
+    (claim,) = drain.claim(10)
+    return claim
+
+
+def state(ledger: Ledger) -> dict[str, str]:
+    return ledger.entries(["t"], "shop:1")[0].record
+
+
+def story(ledger: Ledger) -> list[str]:
+    return [event for _, event in ledger.entries(["t"], "shop:1")[0].story]
+
+
+def test_a_change_after_delivery_goes_out_as_an_update_under_the_targets_own_id(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    claim = one(drain)
+    assert not claim.there
+    drain.settle([(claim, DONE)])
+    assert accept(ledger, 2) == "updating"
+    claim = one(drain)
+    assert (claim.there, claim.target_id, "v2" in claim.payload) == (True, "T1", True)
+    assert drain.settle([(claim, Outcome("updated", extra="T1"))]) == ["delivered"]
+    assert state(ledger)["sent"] == state(ledger)["fingerprint"]
+    assert accept(ledger, 2) == "same"
+    assert accept(ledger, 1) == "stale"
+
+
+def test_the_update_wakes_the_lane(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger, 1)
+    with lane.drain() as drain:
+        drain.settle([(one(drain), DONE)])
+        assert drain.claim(1) == []
+    changed = ledger.accept("t", [Delivery(order(version=2, note="x"), "R1")], "test", on_change="update")
+    assert changed.wake
+
+
+def test_a_change_while_the_order_is_on_its_way_follows_it_as_an_update(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    claim = one(drain)
+    assert accept(ledger, 2) == "replaced"
+    assert drain.settle([(claim, DONE)]) == ["queued"]
+    claim = one(drain)
+    assert (claim.there, "v2" in claim.payload) == (True, True)
+    assert drain.settle([(claim, Outcome("updated", extra="T1"))]) == ["delivered"]
+
+
+def test_two_changes_in_a_row_are_one_update(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    assert (accept(ledger, 2), accept(ledger, 3)) == ("updating", "replaced")
+    claim = one(drain)
+    assert "v3" in claim.payload
+    drain.settle([(claim, Outcome("updated", extra="T1"))])
+    assert drain.claim(1) == []
+
+
+def test_what_an_uncertain_create_left_there_is_brought_up_to_date_when_it_is_found(
+    ledger: Ledger, drain: Drain
+) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
+    assert accept(ledger, 2) == "replaced"
+    found = Outcome("existed", "found", extra="T1")
+    assert drain.settle([(one(drain), found)]) == ["queued"]
+    claim = one(drain)
+    assert (claim.there, "v2" in claim.payload) == (True, True)
+
+
+def test_an_update_that_used_up_its_tries_is_dead_never_in_doubt(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    accept(ledger, 2)
+    for _ in range(2):
+        drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
+    assert drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))]) == ["dead"]
+    assert accept(ledger, 3) == "updating"
+    assert one(drain).there
+
+
+def test_an_order_refused_while_it_changed_is_tried_again_as_it_is_now(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    claim = one(drain)
+    accept(ledger, 2)
+    assert drain.settle([(claim, Outcome("bury", "rejected", "city"))]) == ["queued"]
+    claim = one(drain)
+    assert "v2" in claim.payload
+    assert drain.settle([(claim, Outcome("bury", "rejected", "city"))]) == ["dead"]
+
+
+def test_a_change_that_is_to_be_held_waits_for_a_person(ledger: Ledger, lane: Lane, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    assert accept(ledger, 2, "hold") == "held"
+    assert lane.status()["held_now"] == 1
+    assert lane.held() == ["shop:1"]
+    assert drain.claim(1) == []
+    assert lane.release(["shop:1"], "send") == 1
+    assert lane.release(["shop:1"], "send") == 0
+    claim = one(drain)
+    assert (claim.there, "v2" in claim.payload) == (True, True)
+
+
+def test_a_held_change_that_is_dropped_leaves_the_order_delivered(
+    ledger: Ledger, lane: Lane, drain: Drain, redis: Redis
+) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    accept(ledger, 2, "hold")
+    lane.release(["shop:1"], "drop")
+    assert state(ledger)["state"] == "delivered"
+    assert redis.keys("intake:payload:*") == []
+    assert redis.pttl("intake:story:t:shop:1") > 0
+    assert drain.claim(1) == []
+
+
+def test_a_change_on_its_way_that_is_to_be_held_is_held_when_it_arrives(
+    ledger: Ledger, lane: Lane, drain: Drain
+) -> None:
+    accept(ledger, 1, "hold")
+    claim = one(drain)
+    accept(ledger, 2, "hold")
+    assert drain.settle([(claim, DONE)]) == ["held"]
+    lane.release(["shop:1"], "send")
+    assert "v2" in one(drain).payload
+
+
+def test_an_order_that_lacks_a_mapping_is_held_and_goes_on_when_released(
+    ledger: Ledger, lane: Lane, drain: Drain
+) -> None:
+    accept(ledger, 1)
+    assert drain.settle([(one(drain), Outcome("hold", "held", "no product for sku A"))]) == ["held"]
+    assert drain.claim(1) == []
+    assert accept(ledger, 1) == "same"
+    assert lane.status()["dead_now"] == 0
+    lane.release(["shop:1"], "send")
+    claim = one(drain)
+    assert not claim.there
+    drain.settle([(claim, DONE)])
+    assert story(ledger)[-4:] == ["held held no product for sku A", "released", f"claimed {drain.name}", "delivered T1"]
+
+
+def test_a_held_order_that_changes_at_the_source_is_tried_again(ledger: Ledger, lane: Lane, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("hold", "held", "no product for sku A"))])
+    assert accept(ledger, 2) == "revived"
+    assert lane.status()["held_now"] == 0
+    assert "v2" in one(drain).payload
+
+
+def test_a_held_order_that_was_never_delivered_is_dead_when_dropped(ledger: Ledger, lane: Lane, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("hold", "held", "no product for sku A"))])
+    lane.release(["shop:1"], "drop")
+    assert (state(ledger)["state"], state(ledger)["code"]) == ("dead", "dropped")
+    assert lane.status()["dead_now"] == 1
+
+
+def test_an_order_that_no_route_wants_is_not_taken(ledger: Ledger, drain: Drain) -> None:
+    assert accept(ledger, 1, wanted="") == "unwanted"
+    assert ledger.entries(["t"], "shop:1") == []
+    assert accept(ledger, 2) == "new"
+
+
+def test_an_order_cancelled_before_it_was_sent_is_held_back(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    assert accept(ledger, 2, wanted="") == "withdrawn"
+    assert state(ledger)["state"] == "held"
+    assert drain.claim(1) == []
+    assert accept(ledger, 3) == "revived"
+    assert "v3" in one(drain).payload
+
+
+def test_a_delivered_order_that_its_route_wants_no_more_is_still_updated(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    assert accept(ledger, 2, wanted="") == "updating"
+
+
+def test_an_order_that_may_have_been_sent_is_not_held_back(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
+    assert accept(ledger, 2, wanted="") == "replaced"
+    assert one(drain).uncertain == "1"
+
+
+def test_a_pending_order_goes_on_from_its_step(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    pending = Outcome("pending", extra="batch-9", uncertain=True)
+    assert drain.settle([(one(drain), pending)]) == ["queued"]
+    claim = one(drain)
+    assert claim.step == "batch-9"
+    drain.settle([(claim, pending)])
+    drain.settle([(one(drain), DONE)])
+    assert state(ledger)["state"] == "delivered"
+    assert "step" not in state(ledger)
+    assert story(ledger).count("pending batch-9") == 1
+
+
+def test_a_pending_order_waits_as_long_as_it_is_told(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("pending", delay=60.0, extra="batch-9", uncertain=True))])
+    assert drain.claim(1) == []
+
+
+def test_what_was_taken_in_before_the_order_changed_is_brought_up_to_date(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
+    assert accept(ledger, 2) == "replaced"
+    assert drain.settle([(one(drain), DONE)]) == ["queued"]
+    assert one(drain).there
+
+
+def test_a_pending_order_that_was_refused_and_has_changed_is_created_anew(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
+    accept(ledger, 2)
+    assert drain.settle([(one(drain), Outcome("bury", "rejected", "phone"))]) == ["queued"]
+    claim = one(drain)
+    assert (claim.step, claim.uncertain, "v2" in claim.payload) == ("", "", True)
+
+
+def test_a_pending_order_that_stays_silent_is_in_doubt_with_its_step(ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
+    for _ in range(3):
+        drain.settle([(one(drain), Outcome("retry", "unavailable"))])
+    assert state(ledger)["state"] == "in_doubt"
+    assert state(ledger)["step"] == "batch-9"
+
+
+@pytest.mark.parametrize("first", ["", "1"])
+def test_what_is_claimed_is_told_why_it_must_be_asked_for(ledger: Ledger, drain: Drain, first: str) -> None:
+    ledger.accept("t", [Delivery(order(), "R1")], "test", first_walk=not first)
+    claim = one(drain)
+    assert claim.uncertain == ("" if first else "ask")
+    drain.settle([(claim, Outcome("retry", "uncertain", uncertain=True))])
+    assert one(drain).uncertain == "1"
+
+
+def test_a_target_that_takes_many_in_a_call_is_given_as_many_for_each_call_of_its_limit(
+    redis: Redis, ledger: Ledger
+) -> None:
+    from worker.store.limits import Limit
+
+    scope = Scope(redis, "bulk", (Limit.parse("5/s"),))
+    single = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
+    bulk = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2, bulk=50)
+    ledger.accept("t", [Delivery(order(str(n)), str(n)) for n in range(120)], "test")
+    with single.drain() as drain:
+        assert 3 <= len(drain.claim(100)) <= 5
+    with bulk.drain() as drain:
+        assert len(drain.claim(50)) == 50
+
+
+def test_the_story_of_an_order_that_changes_is_kept_until_the_change_is_delivered(
+    ledger: Ledger, drain: Drain, redis: Redis
+) -> None:
+    accept(ledger, 1)
+    drain.settle([(one(drain), DONE)])
+    assert redis.pttl("intake:story:t:shop:1") > 0
+    accept(ledger, 2)
+    assert redis.pttl("intake:story:t:shop:1") == -1
+    drain.settle([(one(drain), Outcome("updated", extra="T1"))])
+    assert redis.pttl("intake:story:t:shop:1") > 0
+
+
+def test_an_order_that_changed_while_it_was_found_to_lack_a_mapping_is_tried_again(
+    ledger: Ledger, drain: Drain
+) -> None:
+    accept(ledger, 1)
+    claim = one(drain)
+    accept(ledger, 2)
+    assert drain.settle([(claim, Outcome("hold", "held", "no product for sku A"))]) == ["queued"]
+    assert "v2" in one(drain).payload
