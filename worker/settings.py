@@ -10,13 +10,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.addresses import redis_url, secret_in, web_url
 from worker.clocks import Clocks, Duration
-from worker.kind import Kind, ProviderKind
 from worker.routes import Route, conflicts, echoes
 from worker.settings_file import Document, Key, Table, Wrong, names_of, read_file, secrets_of
 from worker.store.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from worker.kind import Kind, ProviderKind
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 #: Bytes of one answer, by default: a page of a thousand orders is well below.
