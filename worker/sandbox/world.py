@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox import spec
+from worker.sandbox.dropboy import Dropboy
 from worker.sandbox.dropday import Dropday
 from worker.sandbox.dropstream import Dropstream
 from worker.sandbox.faults import Faults
@@ -25,6 +26,7 @@ SYSTEMS: Final[dict[str, type[System]]] = {
     "retailcrm": Retailcrm,
     "dropday": Dropday,
     "dropstream": Dropstream,
+    "dropboy": Dropboy,
 }
 #: Bulk work gives way after so many orders (a few milliseconds), lest calls pile up and seem to come in a burst.
 _SLICE: Final = 20

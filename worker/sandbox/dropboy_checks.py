@@ -1,0 +1,141 @@
+"""What Dropboy wants of a row of a batch file, told as its JSON Schema validator does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+#: From the order down, beginning with an empty piece.
+Path = list[str | int]
+#: Where, and what.
+Mistake = tuple[Path, str]
+#: Checks one value at one place.
+Check = Callable[[Path, Any], Iterator[Mistake]]
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}Z")
+
+
+def _a(words: str, good: Callable[[Any], bool]) -> Check:
+    def check(path: Path, value: Any) -> Iterator[Mistake]:
+        if not good(value):
+            yield path, f"should be {words}"
+
+    return check
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_text = _a("string", lambda value: isinstance(value, str))
+_flag = _a("boolean", lambda value: isinstance(value, bool))
+_number = _a("number", _is_number)
+_mapping = _a("object", lambda value: isinstance(value, dict))
+
+
+def _anything(_path: Path, _value: Any) -> Iterator[Mistake]:
+    yield from ()
+
+
+def _whole_number(path: Path, value: Any) -> Iterator[Mistake]:
+    if value is not None and not _is_number(value):
+        yield path, "should be number,null"
+    elif value is not None and value % 1:
+        yield path, "should be integer"
+
+
+def _one_of(*allowed: str) -> Check:
+    return _a("equal to one of the allowed values", lambda value: isinstance(value, str) and value in allowed)
+
+
+def _moment(path: Path, value: Any) -> Iterator[Mistake]:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        yield path, 'should match format "date-time"'
+
+
+def _uuid(path: Path, value: Any) -> Iterator[Mistake]:
+    if not isinstance(value, str) or not _UUID.fullmatch(value):
+        yield path, 'should match format "uuid"'
+
+
+_PHONE: Final[dict[str, Check]] = {"prefix": _whole_number, "number": _whole_number}
+_WINDOW: Final[dict[str, Check]] = {
+    "start": _moment,
+    "end": _moment,
+    "timeType": _one_of("before", "after", "between", "anytime"),
+    "lock": _flag,
+}
+_PLACE_TEXTS: Final = (
+    "companyName", "attention", "address", "extraInfo", "zipCode", "city", "countryCode", "email", "comments",
+)  # fmt: skip
+_PLACE: Final[dict[str, Check]] = {**dict.fromkeys(_PLACE_TEXTS, _text), "coordinates": _anything}
+_ORDER: Final[dict[str, Check]] = {
+    **dict.fromkeys(("orderNumber", "requisition", "comments", "commentsSpecial"), _text),
+    **dict.fromkeys(("pickuped", "sendSMS"), _flag),
+    **dict.fromkeys(("ruleset", "smsSettings", "commentsFiles", "routingTags", "paidBy"), _anything),
+    "orderType": _one_of("adhoc", "distribution"),
+    "customFields": _mapping,
+}
+
+
+def _unknown(path: Path, _value: Any) -> Iterator[Mistake]:
+    yield path, "should NOT have additional properties"
+
+
+def _object(fields: dict[str, Check], other: Check) -> Check:
+    """An object; `other` checks the fields that are not named."""
+
+    def check(path: Path, value: Any) -> Iterator[Mistake]:
+        if not isinstance(value, dict):
+            yield path, "should be object"
+            return
+        for key, inner in value.items():
+            yield from fields.get(key, other)([*path, key], inner)
+
+    return check
+
+
+def _list_of(item: Check) -> Check:
+    def check(path: Path, value: Any) -> Iterator[Mistake]:
+        if not isinstance(value, list):
+            yield path, "should be array"
+            return
+        for n, inner in enumerate(value):
+            yield from item([*path, n], inner)
+
+    return check
+
+
+class Checker:
+    """Checks rows.
+
+    `required` are the fields an order must have: the documents differ over `orderNumber` and `orderType`.
+    `unknown_fields`, those that no document names, are to `refuse` or to `ignore`.
+    """
+
+    def __init__(self, required: tuple[str, ...], unknown_fields: str) -> None:
+        self._required = required
+        other = _unknown if unknown_fields == "refuse" else _anything
+        place = _object({**_PLACE, "phone": _object(_PHONE, other), "timeWindow": _object(_WINDOW, other)}, other)
+        fields: dict[str, Check] = {
+            **_ORDER,
+            **dict.fromkeys(("origin", "destination", "sender", "receiver"), place),
+            "price": _object({"amount": _number}, other),
+            # Only some fields of a cargo are known, so its others are never a mistake.
+            "cargo": _list_of(_object({"type": _text, "amount": _number, "barcode": _text}, _anything)),
+        }
+        self._order = _object(fields, other)
+
+    def mistakes(self, row: Any) -> list[Mistake]:
+        """Everything that is wrong with one row; empty if it is taken."""
+        if not isinstance(row, dict) or not isinstance(row.get("order"), dict):
+            return [([""], "should be object")]
+        order = row["order"]
+        found: list[Mistake] = [
+            ([""], f"should have required property '{key}'") for key in self._required if key not in order
+        ]
+        if "contractKey" in row:
+            found += _uuid(["", "contractKey"], row["contractKey"])
+        return [*found, *self._order([""], order)]
