@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import simplejson
 import structlog
 
+from tasks.accept import accept, normalized
 from worker.app import app, hint
-from worker.errors import (
-    AuthFailed,
-    IntakeError,
-    LeaseLost,
-    Malformed,
-    PermanentError,
-    RateLimited,
-    Rejected,
-    SnoozeError,
-    StoreFull,
-)
-from worker.references import encode
+from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, SnoozeError, StoreFull
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
-from worker.store.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from schemas.order import Order
     from worker.providers.contract import Page, Provider, Record
-    from worker.routes import Route
     from worker.store.cursors import Poll
 
 log = structlog.get_logger()
@@ -114,62 +102,31 @@ def _fetch(provider: Provider, cursor: str, until: float) -> Page:
 
 
 def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
-    """Write the page into the ledger, for every target that a route names; answers what became of it, counted."""
-    routes = [route for route in rt.settings.routes if route.source == provider.name]
-    by_target: dict[str, list[Delivery]] = defaultdict(list)
+    """Write the page into the ledger, or what cannot be read among the dead letters; answers what became of it."""
+    orders: list[Order] = []
     counts: Counter[str] = Counter()
-    readable: list[str] = []
+    by_key: dict[str, Record] = {}
+
+    def bury(record: Record, error: PermanentError) -> None:
+        letter = letter_id(record)
+        rt.cursors.bury(provider.name, letter, record.raw, getattr(error, "field", ""), str(error))
+        log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
+        counts["malformed"] += 1
+
     for record in page.records:
         try:
-            order = _normalize(provider, record)
-            if rt.ours(provider, order):
-                counts["ours"] += 1
-                continue
-            for target, delivery in _deliveries(rt, routes, order):
-                by_target[target].append(delivery)
-            readable.append(order.external_id)
+            order = normalized(provider, record)
         except PermanentError as error:
-            letter = letter_id(record)
-            rt.cursors.bury(provider.name, letter, record.raw, getattr(error, "field", ""), str(error))
-            log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
-            counts["malformed"] += 1
-    rt.cursors.mended(provider.name, readable)
-    for target, orders in by_target.items():
-        # A target that refuses doubles itself needs no question first, even when the ledger is new.
-        ask = run.first_walk and not rt.targets[target].dedupes
-        accepted = rt.ledger.accept(
-            target, orders, f"poll {provider.name}", first_walk=ask, on_change=rt.on_change(provider.name, target)
-        )
-        counts.update(accepted.results)
-        if accepted.wake:
-            wake("deliver", target)
-    return counts
-
-
-def _deliveries(rt: Runtime, routes: list[Route], order: Order) -> Iterator[tuple[str, Delivery]]:
-    """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
-
-    Raises Rejected if a route wants it and cannot make its reference.
-    """
-    for target in dict.fromkeys(name for route in routes for name in route.targets):
-        ways = [route for route in routes if target in route.targets]
-        wanted = [route for route in ways if route.wants(order)]
-        try:
-            reference = (wanted or ways)[0].reference_of(order)
-        except Rejected:
-            if wanted:
-                raise
+            bury(record, error)
             continue
-        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(wanted))
-
-
-def _normalize(provider: Provider, record: Record) -> Order:
-    try:
-        return provider.normalize(record)
-    except PermanentError:
-        raise
-    except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
-        raise Malformed(f"the {provider.kind} adapter failed with {type(error).__name__}") from None
+        orders.append(order)
+        by_key[order.key] = record
+    accepted, refused = accept(rt, orders, f"poll {provider.name}", wake, first_walk=run.first_walk)
+    for order, reason in refused:
+        bury(by_key[order.key], reason)
+    readable = {order.external_id for order in orders} - {order.external_id for order, _ in refused}
+    rt.cursors.mended(provider.name, sorted(readable))
+    return counts + accepted
 
 
 def letter_id(record: Record) -> str:

@@ -137,8 +137,9 @@ class Runtime(Adapters):
         wish = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
         return "ignore" if wish == "update" and not self.targets[target].updates else wish
 
-    def ours(self, provider: Provider, order: Order) -> bool:
+    def ours(self, order: Order) -> bool:
         """Whether we created this order in the account it was read from: carrying it on would be an echo."""
+        provider = self.providers[order.provider]
         text = getattr(order, provider.reference_field) if provider.reference_field else None
         return text is not None and any(
             route.made(decode(text, self.targets[name].alphabet))

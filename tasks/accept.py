@@ -1,0 +1,84 @@
+"""Accept: orders, wherever they come from, go into the ledger for every target that a route names."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from worker.errors import Malformed, PermanentError, Rejected
+from worker.references import encode
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from schemas.order import Order
+    from worker.providers.contract import Provider, Record
+    from worker.routes import Route
+    from worker.runtime import Runtime
+
+
+def normalized(provider: Provider, record: Record) -> Order:
+    """The record as an order; raises PermanentError, whatever the adapter stumbles over."""
+    try:
+        return provider.normalize(record)
+    except PermanentError:
+        raise
+    except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
+        raise Malformed(f"the {provider.kind} adapter failed with {type(error).__name__}") from None
+
+
+def accept(
+    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None], *, first_walk: bool = False
+) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
+    """Write orders of one provider into the ledger, and wake the lanes that have work now.
+
+    Args:
+        rt: The runtime.
+        orders: Orders of one provider.
+        source: Where they come from ("poll shop-nl"), for their stories.
+        wake: Tells a worker that a task has something to do for a name.
+        first_walk: The ledger is new or was lost: a target may have them already.
+
+    Returns:
+        What became of them, counted by delivery (see `Accepted`); the orders that cannot go where a route wants them.
+    """
+    counts: Counter[str] = Counter()
+    refused: list[tuple[Order, Rejected]] = []
+    by_target: dict[str, list[Delivery]] = defaultdict(list)
+    for order in orders:
+        if rt.ours(order):
+            counts["ours"] += 1
+            continue
+        try:
+            for target, delivery in _deliveries(rt, order):
+                by_target[target].append(delivery)
+        except Rejected as error:
+            refused.append((order, error))
+    for target, deliveries in by_target.items():
+        # A target that refuses doubles itself needs no question first, even when the ledger is new.
+        ask = first_walk and not rt.targets[target].dedupes
+        on_change = rt.on_change(orders[0].provider, target)
+        accepted = rt.ledger.accept(target, deliveries, source, first_walk=ask, on_change=on_change)
+        counts.update(accepted.results)
+        if accepted.wake:
+            wake("deliver", target)
+    return counts, refused
+
+
+def _deliveries(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
+    """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
+
+    Raises Rejected if a route wants it and cannot make its reference.
+    """
+    routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
+    for target in dict.fromkeys(name for route in routes for name in route.targets):
+        ways = [route for route in routes if target in route.targets]
+        wanted = [route for route in ways if route.wants(order)]
+        try:
+            reference = (wanted or ways)[0].reference_of(order)
+        except Rejected:
+            if wanted:
+                raise
+            continue
+        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(wanted))
