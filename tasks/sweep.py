@@ -43,6 +43,10 @@ def sweep(rt: Runtime, wake: Wake) -> None:
             drains = min(lane.concurrency, math.ceil(found.due / PER_DRAIN)) - found.drains
             if drains > 0:
                 wake("deliver", name, drains)
+    if freed := rt.inbox.free():
+        log.warning("inbox.taken_over", freed=freed)
     for name in rt.settings.providers:
+        if rt.fetches.due(name):
+            wake("fetch", name, 1)
         if rt.cursors.waiting(name):
             wake("poll", name, 1)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 #: One queue for each kind of work, so that one can be given workers of its own.
-QUEUES = ("intake.poll", "intake.deliver", "intake.upkeep")
+QUEUES = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
+#: The queue of each hint.
+_QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver"}
 #: Worker processes when the settings would ask for more: beyond, start a second worker.
 MOST_PROCESSES = 16
 
@@ -66,6 +68,7 @@ def configuration() -> dict[str, Any]:
         },
         "beat_schedule": _schedule(settings),
         "beat_max_loop_interval": settings.clocks.sweep,
+        "task_routes": {"tasks.ingest": {"queue": "intake.ingest"}},
         "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_default_queue": "intake.upkeep",
         "task_create_missing_queues": False,
@@ -84,12 +87,12 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("intake", include=["tasks.poll", "tasks.deliver", "tasks.sweep"])
+app = Celery("intake", include=["tasks.poll", "tasks.fetch", "tasks.listen", "tasks.deliver", "tasks.sweep"])
 app.add_defaults(configuration)
 
 
 def hint(task: str, name: str, count: int = 1) -> None:
-    """Tell `count` workers that `task` ("poll", "deliver") has something to do for `name`, unless they were told.
+    """Tell `count` workers that `task` ("poll", "fetch", "deliver") has something to do for `name`, unless told.
 
     Losing the hint costs seconds: the sweep looks for itself.
     """
@@ -100,7 +103,7 @@ def hint(task: str, name: str, count: int = 1) -> None:
         return
     if wanted:
         for _ in range(count):
-            app.send_task(f"tasks.{task}", args=(name,), queue=f"intake.{task}", ignore_result=True, retry=False)
+            app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
 
 
 @signals.setup_logging.connect

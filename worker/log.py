@@ -22,7 +22,8 @@ _EVENT: Final = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
 #: All that a line may say: names, ids of orders, states, numbers. What is not here is left out, by its name.
 ALLOWED: Final = frozenset(
     """
-    event level timestamp logger message error at left_out
+    event level timestamp logger message error at left_out ours unwanted withdrawn revived
+    updating producer job letter bytes jobs hints bad taken
     provider target account kind lane drain order external_id reference route process pid task exit_code
     attempt tries fence state code reason remedy delay seconds uncertain existed
     page cursor records more due freed buried new same stale changed replaced revived accepted duplicate updated queued

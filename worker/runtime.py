@@ -14,7 +14,9 @@ from worker.settings import load
 from worker.store import embedded
 from worker.store.connection import connect
 from worker.store.cursors import Cursors
+from worker.store.fetches import Fetches
 from worker.store.hints import Hints
+from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
@@ -96,6 +98,14 @@ class Runtime(Adapters):
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
         self.hints = Hints(self.redis, clocks.hint)
+        self.fetches = Fetches(self.redis)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """The inbox, on a connection of its own: what strangers wrote is bytes, and somebody may wait for it."""
+        clocks = self.settings.clocks
+        redis = connect(redis_url(self.settings), text="raw")
+        return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     def _scope(self, name: str) -> Scope:
         """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""
@@ -139,11 +149,11 @@ class Runtime(Adapters):
 
     def ours(self, order: Order) -> bool:
         """Whether we created this order in the account it was read from: carrying it on would be an echo."""
-        provider = self.providers[order.provider]
-        text = getattr(order, provider.reference_field) if provider.reference_field else None
+        provider = self.providers.get(order.provider)
+        text = getattr(order, provider.reference_field) if provider and provider.reference_field else None
         return text is not None and any(
             route.made(decode(text, self.targets[name].alphabet))
-            for name in self.settings.mirrors(provider.name)
+            for name in self.settings.mirrors(order.provider)
             for route in self.settings.routes
             if name in route.targets
         )

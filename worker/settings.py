@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
@@ -10,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.addresses import redis_url, secret_in, web_url
 from worker.clocks import Clocks, Duration
+from worker.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.routes import Route, conflicts, echoes
-from worker.settings_file import Document, Key, Table, Wrong, names_of, read_file, secrets_of
+from worker.settings_file import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, read_file, secrets_of
 from worker.store.limits import Limit
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from worker.kind import Kind, ProviderKind
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 #: Bytes of one answer, by default: a page of a thousand orders is well below.
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _K = TypeVar("_K", bound="Kind")
@@ -106,6 +105,8 @@ class Settings(Table):
     log: Log = Log()
     providers: dict[str, ProviderSettings]
     targets: dict[str, TargetSettings]
+    producers: dict[str, Producer] = Field(default_factory=dict)
+    inbox: InboxSettings = InboxSettings()
     routes: tuple[Route, ...]
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
@@ -132,7 +133,7 @@ def load(
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
-    sections = {"redis", "clocks", "log", "providers", "targets", "routes"}
+    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes"}
     for name in sorted(document.values.keys() - sections):
         document.unknown((name,), sections)
     redis = _redis(document)
@@ -149,6 +150,8 @@ def load(
         name: TargetSettings(**common, concurrency=table.concurrency, max_tries=table.max_tries)
         for name, _, table, common in _accounts(document, "targets", _TargetTable, target_kinds, provider_kinds)
     }
+    producers = read_producers(document)
+    inbox = read_inbox(document, producers)
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
@@ -161,6 +164,8 @@ def load(
         log=log,
         providers=providers,
         targets=targets,
+        producers=producers,
+        inbox=inbox,
         routes=routes,
     )
 
@@ -168,14 +173,8 @@ def load(
 def _redis(document: Document) -> _RedisTable:
     table = document.read(_RedisTable, document.values.get("redis", {}), ("redis",)) or _RedisTable()
     if table.url and secret_in(table.url) and ("redis", "url") not in document.from_environment:
-        _refuse_literal(document, ("redis", "url"))
+        document.refuse_literal(("redis", "url"))
     return table
-
-
-def _refuse_literal(document: Document, key: Key) -> None:
-    variable = re.sub(r"[^A-Z0-9]", "_", "_".join(map(str, key[-2:])).upper())
-    remedy = f'Put it into the environment and write {key[-1]} = "env:{variable}".'
-    document.wrong(key, "is a secret, and stands in the file itself", remedy)
 
 
 def _accounts(
@@ -192,8 +191,8 @@ def _accounts(
         return
     for name, table in tables.items():
         at: Key = (section, name)
-        if not _NAME.fullmatch(name):
-            document.wrong(at, "is not a name", "Use a-z, 0-9 and -, at most 41, and begin with a letter or a digit.")
+        if not NAME.fullmatch(name):
+            document.wrong(at, *NO_NAME)
         elif not isinstance(table, dict):
             document.wrong(at, "must be a table", f"Write its keys under [{section}.{name}].")
         elif (word := table.get("kind")) not in kinds and isinstance(word, str) and word in readable:
@@ -214,7 +213,7 @@ def _account(
         document.unknown((*at, key), ours | theirs)
     for key in sorted(secrets_of(kind.Options) & table.keys()):
         if isinstance(table[key], str) and (*at, key) not in document.from_environment:
-            _refuse_literal(document, (*at, key))
+            document.refuse_literal((*at, key))
     options = document.read(kind.Options, {key: table[key] for key in table.keys() & (theirs - ours)}, at)
     own = document.read(model, {key: table[key] for key in table.keys() & ours}, at)
     if own is None or options is None:
@@ -264,12 +263,15 @@ def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
 def _check_ends(document: Document, tables: list[Any]) -> None:
     """Each end of a route must be an account, and each account must be the end of a route."""
     used: dict[str, set[str]] = {"providers": set(), "targets": set()}
+    pushing = document.values.get("producers", {})
     for number, table in enumerate(tables):
         for key, section in (("from", "providers"), ("to", "targets")):
             names = table.get(key, ()) if isinstance(table, dict) else ()
             listed = [names] if isinstance(names, str) else names
             for name in filter(lambda name: isinstance(name, str), listed if isinstance(listed, list) else ()):
                 used[section].add(name)
+                if section == "providers" and isinstance(pushing, dict) and name in pushing:
+                    continue
                 _check_end(document, ("routes", number, key), section, name)
     for section, names in used.items():
         accounts = document.values.get(section, {})

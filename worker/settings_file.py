@@ -22,6 +22,9 @@ Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+#: What an account may be called, and what to say where it is called otherwise.
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+NO_NAME: Final = ("is not a name", "Use a-z, 0-9 and -, at most 41, and begin with a letter or a digit.")
 _AT_END: Final = "(at end of document)"
 #: Pydantic's names of errors, in words and with what to do; {…} is filled in from the error's own numbers.
 _WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -102,6 +105,12 @@ class Document:
     def wrong(self, key: Key, reason: str, remedy: str) -> None:
         """Note that the value at `key` is wrong."""
         self.problems.append(ConfigError(self.file, dotted(key), reason, remedy))
+
+    def refuse_literal(self, key: Key) -> None:
+        """Note that a secret stands in the file itself."""
+        variable = re.sub(r"[^A-Z0-9]", "_", "_".join(map(str, key[-2:])).upper())
+        remedy = f'Put it into the environment and write {key[-1]} = "env:{variable}".'
+        self.wrong(key, "is a secret, and stands in the file itself", remedy)
 
     def unknown(self, key: Key, known: Iterable[str]) -> None:
         """Note that nobody knows `key`, and which of the `known` names was probably meant."""

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from orders import order
 from pydantic import BaseModel
+from redis import ConnectionPool, Redis
 
 from schemas.order import Order
 from worker.errors import IntakeError, Malformed, Rejected, Uncertain
+from worker.producers import InboxSettings, Producer
 from worker.providers.contract import Page, Provider, Record
 from worker.routes import Route
 from worker.runtime import Runtime
 from worker.store.cursors import Cursors
+from worker.store.fetches import Fetches
+from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
@@ -23,8 +27,6 @@ from worker.targets.contract import Pending, Receipt, Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-
-    from redis import Redis
 
 
 class Shop(Provider):
@@ -168,6 +170,8 @@ class Story:
     lease: float = 5.0
     hints: list[tuple[str, str]] = field(default_factory=list)
     routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
+    producers: dict[str, Producer] = field(default_factory=dict)
+    inbox_settings: InboxSettings = field(default_factory=InboxSettings)
     #: Targets that write into the account which the shop is.
     mirrored: tuple[str, ...] = ()
 
@@ -180,9 +184,18 @@ class Story:
             routes=self.routes,
             clocks=SimpleNamespace(poll=10.0, drain=5.0),
             mirrors=lambda _: self.mirrored,
+            producers=self.producers,
+            inbox=self.inbox_settings,
         )
         self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
         self.ledger = Ledger(self.redis, lease=self.lease)
+        self.fetches = Fetches(self.redis)
+        raw = Redis(
+            connection_pool=ConnectionPool(
+                **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}
+            )
+        )
+        self.inbox = Inbox(raw, lease=self.lease, heartbeat=self.lease / 4)
         self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
         scope = Scope(self.redis, "t", ())
         self.lanes = {

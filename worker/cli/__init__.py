@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "worker.cli.check:command",
     "status": "worker.cli.status:command",
     "show": "worker.cli.show:command",
+    "listen": "worker.cli.listen:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "release": "worker.cli.release:command",

@@ -5,9 +5,10 @@ from __future__ import annotations
 #: Name and command line; what a person could type. How many pool processes a worker has follows from the settings.
 COMMANDS = {
     "worker": (
-        "celery --quiet -A worker.app worker --queues intake.deliver,intake.poll --hostname worker@%h"
+        "celery --quiet -A worker.app worker --queues intake.deliver,intake.poll,intake.ingest --hostname worker@%h"
         " --without-gossip --without-mingle --loglevel WARNING"
     ),
+    "listen": "intake listen",
     "upkeep": (
         "celery --quiet -A worker.app worker --queues intake.upkeep --pool solo --hostname upkeep@%h"
         " --without-gossip --without-mingle --loglevel WARNING"

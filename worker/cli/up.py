@@ -16,23 +16,24 @@ from worker.runtime import read_settings
 from worker.store import embedded
 
 
-def _celery(name: str) -> list[str]:
+def _command(name: str) -> list[str]:
     """The command of the Procfile, run by this very Python."""
-    return [sys.executable, "-m", *shlex.split(COMMANDS[name])]
+    program, *args = shlex.split(COMMANDS[name])
+    return [sys.executable, "-m", "worker.cli" if program == "intake" else program, *args]
 
 
 @click.command("up")
 @click.option("--flower", is_flag=True, help="Run Flower too, on 127.0.0.1:5555.")
 def command(*, flower: bool) -> None:
-    """Run worker, upkeep and beat, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
+    """Run worker, listen, upkeep and beat, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
     settings = read_settings()
     env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
     if sys.stderr.isatty():
         # The processes write into a pipe, but a person reads.
         env.setdefault("INTAKE_LOG_FORMAT", "text")
-    names = ["worker", "upkeep", "beat", *(["flower"] if flower else [])]
+    names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
-        programs = [Program(name, _celery(name)) for name in names]
+        programs = [Program(name, _command(name)) for name in names]
         if settings.redis_url is None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004  # redis-py's own names
@@ -13,15 +15,15 @@ ERRORS: tuple[type[Exception], ...] = (RedisError,)
 TIMEOUT = 5.0
 
 
-def connect(url: str) -> Redis:
-    """Connect to `url`, text in and out.
+def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded") -> Redis:
+    """Connect to `url`; answers come as text, or as the bytes they are, for what strangers wrote.
 
     A command that failed is repeated for about six seconds: that is a restart of the server, and less than a lease.
     Every script may be repeated (each says how), so a lost answer costs nothing.
     """
     return Redis.from_url(
         url,
-        decode_responses=True,
+        decode_responses=text == "decoded",
         socket_timeout=TIMEOUT,
         socket_connect_timeout=2.0,
         socket_keepalive=True,

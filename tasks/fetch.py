@@ -1,0 +1,101 @@
+"""Fetch: read single orders of a provider that somebody gave a hint of."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import simplejson
+import structlog
+
+from tasks.accept import accept, normalized
+from worker.app import app, hint
+from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
+from worker.runtime import Runtime, runtime
+from worker.store.inbox import Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.providers.contract import Provider
+    from worker.store.fetches import Fetch
+
+log = structlog.get_logger()
+
+#: Orders claimed at once: few, because each waits for the limit.
+BATCH: Final = 5
+#: Times a provider may not have an order before the hint is given up: with the waiting in between, about four hours.
+GIVE_UP: Final = 30
+#: Seconds between two tries, at most.
+LONGEST: Final = 600.0
+#: Seconds until a provider that does not answer is asked again.
+UNAVAILABLE: Final = 10.0
+
+
+@app.task(name="tasks.fetch")
+def fetch_orders(name: str) -> None:
+    """Celery's door to `fetch`."""
+    rt = runtime()
+    rt.hints.taken("fetch", name)
+    fetch(rt, name, hint)
+
+
+def fetch(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+    """Fetch what is due of the provider `name`, until nothing is, its limit is reached, or the time is up."""
+    provider = rt.providers[name]
+    until = time.monotonic() + rt.settings.clocks.poll
+    while "paused" not in rt.cursors.status(name) and (claimed := rt.fetches.claim(name, BATCH)):
+        delay = 0.0
+        for one in claimed:
+            # What stops one stops all that would follow it.
+            delay = delay or _fetch_one(rt, provider, one, wake)
+            if delay:
+                rt.fetches.settle(name, one, "wait", delay)
+        if delay:
+            return
+        if time.monotonic() > until:
+            wake("fetch", name)
+            return
+
+
+def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str, str], None]) -> float:
+    """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
+    name = provider.name
+    try:
+        record = provider.fetch_one(one.external_id)
+        if record is None:
+            _missing(rt, name, one)
+            return 0.0
+        order = normalized(provider, record)
+        _, refused = accept(rt, [order], f"hint {name}", wake)
+        if refused:
+            raise refused[0][1]
+    except AuthFailed as error:
+        rt.cursors.pause(name, str(error))
+        log.error("provider.paused", provider=name, reason=str(error), remedy=f"mend it, then: intake resume {name}")
+        return error.delay
+    except SnoozeError as error:
+        return max(error.delay, 0.1)
+    except StoreFull as error:
+        log.error("store.full", provider=name, reason=str(error), remedy="raise maxmemory; work goes on by itself")
+        return UNAVAILABLE
+    except PermanentError as error:
+        rt.cursors.bury(name, one.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
+        log.error("record.malformed", provider=name, external_id=one.external_id, reason=str(error))
+    except IntakeError as error:
+        log.warning("hint.failed", provider=name, external_id=one.external_id, code=error.code, reason=str(error))
+        return UNAVAILABLE
+    rt.fetches.settle(name, one, "done")
+    return 0.0
+
+
+def _missing(rt: Runtime, name: str, one: Fetch) -> None:
+    """The provider may not show it yet."""
+    if one.tries + 1 < GIVE_UP:
+        rt.fetches.settle(name, one, "again", min(LONGEST, 2.0**one.tries))
+        return
+    job = simplejson.dumps({"v": 1, "provider": name, "external_id": one.external_id}).encode()
+    reason = f"{name} does not have it, asked {GIVE_UP} times"
+    rt.inbox.keep([Letter("not_there", reason, job, len(job), name)])
+    log.error("hint.buried", provider=name, external_id=one.external_id, reason=reason)
+    rt.fetches.settle(name, one, "done")

@@ -1,0 +1,65 @@
+"""Ingest: jobs that producers pushed become orders in the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tasks.accept import accept
+from tasks.job import BadJob, job_of, order_of
+from worker.store.inbox import Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from schemas.order import Order
+    from worker.runtime import Runtime
+
+#: Bytes that are kept of a job which is larger than a job may be.
+_KEPT: Final = 4096
+
+
+@dataclass
+class Result:
+    """What became of jobs."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    letters: list[Letter] = field(default_factory=list)
+
+
+def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None]) -> Result:
+    """Write the orders of `jobs` into the ledger, note the hints; safe to repeat.
+
+    Raises only what the ledger raises: then nothing is lost, and all is to be done again.
+    """
+    result = Result()
+    result.counts["jobs"] = len(jobs)
+    orders: dict[str, list[tuple[Order, bytes]]] = defaultdict(list)
+    hints: dict[str, list[str]] = defaultdict(list)
+    for raw in jobs:
+        try:
+            job = job_of(rt, raw)
+            if job.external_id is not None:
+                hints[job.provider].append(job.external_id)
+            else:
+                orders[job.provider].append((order_of(rt, job), raw))
+        except BadJob as bad:
+            result.letters.append(_letter(rt, raw, bad))
+    for provider, pushed in orders.items():
+        counts, refused = accept(rt, [order for order, _ in pushed], f"push {provider}", wake)
+        result.counts += counts
+        by_order = {id(order): raw for order, raw in pushed}
+        for order, error in refused:
+            result.letters.append(_letter(rt, by_order[id(order)], BadJob(error.code, str(error), provider)))
+    for provider, external_ids in hints.items():
+        rt.fetches.add(provider, external_ids)
+        result.counts["hints"] += len(external_ids)
+        wake("fetch", provider)
+    result.counts["bad"] += len(result.letters)
+    return result
+
+
+def _letter(rt: Runtime, raw: bytes, bad: BadJob) -> Letter:
+    kept = raw if len(raw) <= rt.settings.inbox.max_bytes else raw[:_KEPT]
+    return Letter(bad.code, bad.reason, kept, len(raw), bad.provider)

@@ -1,0 +1,77 @@
+"""Listen: take jobs out of the inbox as they come."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from tasks.ingest import Result, ingest
+from worker.app import app
+from worker.errors import LeaseLost, StoreFull
+from worker.runtime import runtime
+from worker.store.connection import ERRORS
+from worker.store.inbox import POISON, Letter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.runtime import Runtime
+    from worker.store.inbox import Taken, Taker
+
+log = structlog.get_logger()
+
+#: Jobs taken at once when many wait.
+BATCH: Final = 200
+#: Seconds that a Redis which is away or full is left alone.
+PAUSE: Final = 1.0
+
+
+@app.task(name="tasks.ingest")
+def push(job: str) -> None:
+    """The door for a producer that has a Celery client and nothing else: `send_task("tasks.ingest", [JOB])`.
+
+    `JOB` is the text of a job (see `schemas/job.py`). It is in the inbox when this has run. Before, it is a Celery
+    message: a worker that is killed at the wrong moment loses it, and Flower shows what is in it. Whoever can `LPUSH`
+    does better.
+    """
+    runtime().inbox.push([job])
+
+
+def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bool]) -> None:
+    """Take jobs and ingest them while `going`; whatever happens to Redis or to a job, it goes on."""
+    while going():
+        try:
+            with rt.inbox.taker() as taker:
+                while going():
+                    rt.inbox.wait(1)
+                    take(rt, taker, wake)
+        except LeaseLost as lost:
+            log.warning("taker.fenced", reason=str(lost))
+        except StoreFull as full:
+            log.error("store.full", reason=str(full), remedy="raise maxmemory; the inbox is taken up again by itself")
+            time.sleep(PAUSE)
+        except ERRORS as error:
+            log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
+            time.sleep(PAUSE)
+
+
+def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> None:
+    """One batch: taken, ingested, done with. Raises LeaseLost, StoreFull, and what a Redis that is away raises."""
+    taken = taker.take(BATCH)
+    if not taken.jobs:
+        return
+    result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
+    taker.done(result.counts, result.letters)
+    for letter in result.letters:
+        log.error("job.buried", letter=letter.id, code=letter.code, reason=letter.reason, provider=letter.provider)
+    log.info("inbox.taken", **result.counts)
+
+
+def _poison(taken: Taken) -> Result:
+    result = Result()
+    (job,) = taken.jobs
+    result.letters.append(Letter("poison", f"whoever took it died, {taken.lost} times", job, len(job)))
+    result.counts["bad"] = 1
+    return result

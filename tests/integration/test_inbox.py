@@ -1,0 +1,362 @@
+"""The inbox on a real Redis: who takes a job has it until it is in the ledger, and no job can break the worker."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import SecretStr
+from story import Shop, Story
+
+import tasks.fetch
+import tasks.listen
+import tasks.sweep
+from schemas.job import INBOX
+from worker.errors import AuthFailed, LeaseLost, RateLimited, Unavailable
+from worker.producers import InboxSettings, Producer
+from worker.routes import Route
+from worker.store.inbox import POISON, Taker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+    from worker.providers.contract import Record
+
+
+class Single(Shop):
+    """A shop that has single orders: what stands in `orders` is found."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.orders: dict[str, Record] = {}
+        self.fetched: list[str] = []
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        self.fetched.append(external_id)
+        if self.trouble:
+            raise self.trouble.pop(0)
+        return self.orders.get(external_id)
+
+
+@pytest.fixture
+def story(redis: Redis) -> Story:
+    return Story(redis, Single(), lease=0.5)
+
+
+@pytest.fixture
+def taker(story: Story) -> Iterator[Taker]:
+    with story.inbox.taker() as taker:
+        yield taker
+
+
+def job(**fields: Any) -> str:
+    return json.dumps({"v": 1, "provider": "shop", **fields})
+
+
+def push(story: Story, *jobs: str | bytes) -> None:
+    """As a producer does it, with nothing of ours."""
+    story.redis.lpush("intake:inbox", *jobs)
+
+
+def take(story: Story, taker: Taker) -> None:
+    tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+
+
+def fetch(story: Story) -> None:
+    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+
+
+def letters(story: Story) -> dict[str, str]:
+    return {letter.code: letter.reason for letter in story.inbox.letters().values()}
+
+
+def test_a_record_pushed_becomes_an_order_in_the_lane(story: Story, taker: Taker) -> None:
+    push(story, job(record={"id": "7"}))
+    assert story.inbox.wait(1)
+    take(story, taker)
+    assert story.state("7")["state"] == "queued"
+    assert story.hints == [("deliver", "t")]
+    assert story.inbox.status() | {"jobs": 1, "waiting": 0, "taken": 0, "dead_now": 0} == story.inbox.status()
+
+
+def test_the_same_job_pushed_again_changes_nothing(story: Story, taker: Taker) -> None:
+    push(story, job(record={"id": "7"}), job(record={"id": "7"}))
+    take(story, taker)
+    push(story, job(record={"id": "7"}))
+    take(story, taker)
+    assert story.lanes["t"].status()["queued"] == 1
+
+
+ORDER = {
+    "external_id": "9",
+    "status": "new",
+    "ordered_at": "2026-01-01T10:00:00+01:00",
+    "lines": [{"name": "Mug", "quantity": 2, "unit_price": 49.9}],
+    "totals": {"grand": "99.80"},
+}
+
+
+def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(story: Story, taker: Taker) -> None:
+    push(story, job(order=ORDER))
+    take(story, taker)
+    assert letters(story) == {}
+    with story.lanes["t"].drain() as drain:
+        (claim,) = drain.claim(1)
+    assert '"unit_price":"49.9"' in claim.payload
+
+
+def test_a_producer_without_an_api_is_a_source_of_its_own(redis: Redis) -> None:
+    story = Story(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
+    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}), job(record={"id": "1"}))
+    push(story, json.dumps({"v": 1, "provider": "web", "record": {"id": 1}}))
+    with story.inbox.taker() as taker:
+        take(story, taker)
+    assert story.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
+    assert letters(story) == {"no_record": "web is a producer: it pushes `order`"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "reason"),
+    [
+        (b"hello", "not_json", "it is not JSON, or nested too deep"),
+        (b"\xff\xfe\x00", "not_json", "it is not JSON, or nested too deep"),
+        (b"[" * 100_000, "not_json", "it is not JSON, or nested too deep"),
+        (b'{"v":' + b"9" * 5000 + b"}", "not_json", "it is not JSON, or nested too deep"),
+        (b"[]", "not_a_job", "the job: Input should be a valid dictionary or instance of Job"),
+        (b"{}", "not_a_job", "v: Field required"),
+        (b'{"v":2,"provider":"shop","external_id":"1"}', "not_a_job", "v: Input should be 1"),
+        (b'{"v":1,"provider":"shop"}', "not_a_job", "give exactly one of"),
+        (b'{"v":1,"provider":"shop","external_id":"1","record":{"id":1}}', "not_a_job", "give exactly one of"),
+        (b'{"v":1,"provider":"shop","external_id":"1","colour":"red"}', "not_a_job", "colour: Extra inputs"),
+        (b'{"v":1,"provider":"shop","external_id":"\\u0000"}', "not_a_job", "external_id: String should match"),
+        (b'{"v":1,"provider":"nobody","external_id":"1"}', "unknown_provider", "no provider or producer nobody"),
+        (b'{"v":1,"provider":"shop","record":{"bad":1,"id":3}}', "malformed", "items[0].quantity: not a number"),
+        (b'{"v":1,"provider":"shop","record":{"x":1}}', "malformed", "the shop adapter failed with KeyError"),
+        (b'{"v":1,"provider":"shop","order":{"external_id":"1"}}', "malformed", "order.status: Field required"),
+        (b'{"v":1,"provider":"shop","order":{"provider":"other"}}', "malformed", "is not the provider of the job"),
+        (
+            b'{"v":1,"provider":"shop","record":{"note":"' + b"x" * 1_100_000 + b'"}}',
+            "too_large",
+            "bytes; a job has at",
+        ),
+    ],
+)
+def test_a_bad_job_is_a_dead_letter_with_its_reason_and_the_others_go_on(
+    story: Story, taker: Taker, bad: bytes, code: str, reason: str
+) -> None:
+    push(story, job(record={"id": "1"}), bad, job(record={"id": "2"}))
+    take(story, taker)
+    (letter,) = story.inbox.letters().values()
+    assert (letter.code, letter.size) == (code, len(bad))
+    assert reason in letter.reason
+    assert letter.raw == bad[: len(letter.raw)]
+    assert story.lanes["t"].status()["queued"] == 2
+    assert story.inbox.status()["dead_now"] == 1
+
+
+def test_no_reason_holds_what_the_job_said(story: Story, taker: Taker) -> None:
+    secret = "Ada Lovelace"
+    push(
+        story,
+        job(order={**ORDER, "status": secret}),
+        job(external_id=" " + secret),
+        job(order={**ORDER, "lines": [{"name": "Mug", "quantity": secret}]}),
+        json.dumps({"v": secret}),
+    )
+    take(story, taker)
+    assert len(story.inbox.letters()) == 4
+    assert not any(secret in letter.reason for letter in story.inbox.letters().values())
+
+
+def test_a_dead_job_goes_again_once_its_cause_is_mended(story: Story, taker: Taker) -> None:
+    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
+    take(story, taker)
+    ((key, letter),) = story.inbox.letters().items()
+    story.settings.producers["web"] = Producer()
+    story.settings.routes = (Route(source="web", targets=("t",)),)
+    story.inbox.replay(letter, key)
+    assert story.inbox.letters() == {}
+    take(story, taker)
+    assert story.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
+
+
+def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_one_is_refused(story: Story) -> None:
+    push(story, job(record={"id": "1"}), job(record={"id": "2"}))
+    dead = story.inbox.taker()
+    assert len(dead.take(10).jobs) == 2
+    assert story.inbox.free() == 0
+    time.sleep(0.6)
+    assert story.inbox.free() == 2
+    with story.inbox.taker() as heir:
+        take(story, heir)
+        take(story, heir)
+        assert story.lanes["t"].status()["queued"] == 2
+        with pytest.raises(LeaseLost):
+            dead.done({}, [])
+        with pytest.raises(LeaseLost):
+            dead.take(1)
+    assert story.inbox.status()["waiting"] == 0
+
+
+def test_the_sweep_frees_the_jobs_of_a_dead_taker(story: Story) -> None:
+    push(story, job(record={"id": "1"}))
+    story.inbox.taker().take(10)
+    time.sleep(0.6)
+    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    assert story.inbox.status()["waiting"] == 1
+
+
+def test_a_job_that_kills_its_takers_is_buried_and_takes_no_other_with_it(story: Story) -> None:
+    push(story, job(record={"id": "poison"}), job(record={"id": "1"}), job(record={"id": "2"}))
+    for _ in range(10):
+        taker = story.inbox.taker()
+        taken = taker.take(10)
+        if taken.lost < POISON and any(b"poison" in one for one in taken.jobs):
+            time.sleep(0.55)
+            story.inbox.free()
+        else:
+            take(story, taker)
+    assert set(letters(story)) == {"poison"}
+    assert (story.state("1")["state"], story.state("2")["state"]) == ("queued", "queued")
+    assert story.redis.hlen(f"{INBOX}:lost") == 0
+
+
+def test_an_answer_that_was_lost_is_given_again(story: Story, taker: Taker) -> None:
+    push(story, job(record={"id": "1"}))
+    assert taker.take(10) == taker.take(10)
+
+
+def test_a_taker_that_leaves_is_not_missed(story: Story) -> None:
+    with story.inbox.taker() as taker:
+        take(story, taker)
+    assert story.inbox.status()["takers"] == 0
+
+
+def test_large_jobs_are_not_all_taken_at_once(story: Story, taker: Taker) -> None:
+    push(story, *(b"x" * 1_000_000 for _ in range(20)))
+    assert len(taker.take(200).jobs) == 9
+
+
+def test_a_key_that_somebody_spoilt_does_not_end_the_listener(story: Story) -> None:
+    story.redis.set(INBOX, "oops")
+    rounds = iter([True, True, True, False])
+    tasks.listen.PAUSE = 0.01  # type: ignore[misc]
+    tasks.listen.listen(story, story.wake, lambda: next(rounds, False))  # type: ignore[arg-type]
+
+
+def signed(story: Story, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
+    moment = int(time.time() if at is None else at)
+    signature = hmac.new(secret.encode(), f"{moment}.{text}".encode(), "sha256").hexdigest()
+    return json.dumps({"v": 1, "producer": producer, "at": moment, "job": text, "signature": signature})
+
+
+@pytest.fixture
+def strict(redis: Redis) -> Story:
+    producers = {"hook": Producer(secret=SecretStr("s3cret"), pushes_for=("shop",)), "other": Producer()}
+    return Story(redis, Single(), producers=producers, inbox_settings=InboxSettings(unsigned="refuse"))
+
+
+def test_a_signed_job_is_taken(strict: Story) -> None:
+    push(strict, signed(strict, job(record={"id": "é"})))
+    with strict.inbox.taker() as taker:
+        take(strict, taker)
+    assert strict.state("é")["state"] == "queued"
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        (lambda s: job(record={"id": "1"}), "unsigned"),
+        (lambda s: signed(s, job(record={"id": "1"}), secret="guess"), "signature"),
+        (lambda s: signed(s, job(record={"id": "1"}), producer="nobody"), "signature"),
+        (lambda s: signed(s, job(record={"id": "1"}), producer="other"), "signature"),
+        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() - 90_000), "signature_age"),
+        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() + 90_000), "signature_age"),
+        (lambda s: signed(s, '{"v":1,"provider":"other","order":{"a":1}}'), "not_allowed"),
+        (lambda s: signed(s, job(record={"id": "1"})).replace('\\"1\\"', '\\"2\\"'), "signature"),
+        (lambda s: signed(s, "hello"), "not_json"),
+    ],
+)
+def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: Story, made: Any, code: str) -> None:
+    push(strict, made(strict))
+    with strict.inbox.taker() as taker:
+        take(strict, taker)
+    assert set(letters(strict)) == {code}
+    assert strict.lanes["t"].status()["queued"] == 0
+
+
+def test_many_hints_of_one_order_are_one_fetch(story: Story, taker: Taker) -> None:
+    from worker.providers.contract import Record
+
+    assert isinstance(story.shop, Single)
+    story.shop.orders["5"] = Record({"id": "5"})
+    push(story, *(job(external_id="5") for _ in range(10)))
+    take(story, taker)
+    assert ("fetch", "shop") in story.hints
+    fetch(story)
+    assert story.shop.fetched == ["5"]
+    assert story.state("5")["state"] == "queued"
+    assert story.fetches.waiting("shop") == 0
+
+
+def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(story: Story) -> None:
+    from worker.providers.contract import Record
+
+    assert isinstance(story.shop, Single)
+    story.fetches.add("shop", ["5"])
+    fetch(story)
+    assert story.fetches.waiting("shop") == 1
+    story.shop.orders["5"] = Record({"id": "5"})
+    time.sleep(1.1)
+    assert story.fetches.due("shop") == 1
+    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    assert ("fetch", "shop") in story.hints
+    fetch(story)
+    assert story.state("5")["state"] == "queued"
+
+
+def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(story: Story) -> None:
+    tasks.fetch.GIVE_UP, before = 1, tasks.fetch.GIVE_UP  # type: ignore[misc]
+    try:
+        story.fetches.add("shop", ["5"])
+        fetch(story)
+    finally:
+        tasks.fetch.GIVE_UP = before  # type: ignore[misc]
+    assert letters(story) == {"not_there": "shop does not have it, asked 1 times"}
+    assert story.fetches.waiting("shop") == 0
+
+
+def test_a_hint_that_comes_during_the_fetch_is_fetched_again(story: Story) -> None:
+    story.fetches.add("shop", ["5"])
+    (one,) = story.fetches.claim("shop", 5)
+    assert story.fetches.claim("shop", 5) == []
+    time.sleep(0.01)
+    story.fetches.add("shop", ["5"])
+    story.fetches.settle("shop", one, "done")
+    assert story.fetches.due("shop") == 1
+
+
+@pytest.mark.parametrize("error", [RateLimited("slow down", 0.2), Unavailable("down")])
+def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(story: Story, error: Exception) -> None:
+    assert isinstance(story.shop, Single)
+    story.fetches.add("shop", ["1", "2", "3"])
+    story.shop.trouble = [error]
+    fetch(story)
+    assert len(story.shop.fetched) == 1
+    assert story.fetches.waiting("shop") == 3
+
+
+def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(story: Story) -> None:
+    assert isinstance(story.shop, Single)
+    story.fetches.add("shop", ["1", "2"])
+    story.shop.trouble = [AuthFailed("GET: status 401")]
+    fetch(story)
+    fetch(story)
+    assert len(story.shop.fetched) == 1
+    assert story.fetches.waiting("shop") == 2
+    assert story.cursors.status("shop")["paused"] == "GET: status 401"
