@@ -51,12 +51,11 @@ $(VENV)/.venv:
 
 $(VENV)/.run: $(VENV)/.venv $(RUN_LOCK) pyproject.toml
 	@echo "[2/2] Installing $$(grep -c == $(RUN_LOCK)) packages, each checked against its hash (under a minute)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(RUN_LOCK)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r $(RUN_LOCK)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.venv $(TEST_LOCK) pyproject.toml
-	@echo "[2/2] Installing $$(grep -c == $(TEST_LOCK)) packages, each checked against its hash (about a minute)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(TEST_LOCK)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/.run
+$(VENV)/.test: $(VENV)/.run $(TEST_LOCK) pyproject.toml
+	@echo "And what the checks need besides, $$(grep -c == $(TEST_LOCK)) packages in all (about a minute)"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $(TEST_LOCK)
+	@touch $@

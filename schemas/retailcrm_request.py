@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from schemas.order import Money, Number, Status
-from schemas.retailcrm import Wire
+from schemas.retailcrm import List, Object, Offer, Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _CENTS: Final = -2
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
+#: What an edit leaves as it was created; payments have calls of their own ("orders/payments/create" and its like).
+_SETTLED: Final = frozenset({"externalId", "createdAt", "currency", "payments"})
 
 
 class Request(BaseModel):
@@ -87,7 +89,7 @@ class Codes(Request):
 
 
 class OrderRequest(Request):
-    """The field `order` of `POST /orders/create`.
+    """The field `order` of `POST /orders/create`, and one of the list `orders` of `POST /orders/upload`.
 
     They reckon the total themselves from items, discounts and delivery: fees, and tax on top, have no field.
     """
@@ -111,6 +113,22 @@ class OrderRequest(Request):
     def body(self) -> dict[str, Any]:
         """What goes out: exact amounts; what is not known is left out."""
         return self.model_dump(by_alias=True, exclude_none=True)
+
+    def changes(self, lines: Sequence[HeldLine]) -> dict[str, Any]:
+        """What goes out to change an order that has these `lines`: amounts are said even if they are nothing now.
+
+        The lines sent replace all lines, and one without an id is a new one: so each keeps the id of the line of its
+        name. Texts and codes that are not known stay as they are, because people in RetailCRM add theirs.
+        """
+        body = {key: value for key, value in self.body().items() if key not in _SETTLED}
+        left = list(lines)
+        for item in body["items"]:
+            item.setdefault("discountManualAmount", Decimal(0))
+            known = next((line for line in left if line.name == item["productName"]), None)
+            if known is not None:
+                left.remove(known)
+                item["id"] = known.id
+        return {"discountManualAmount": Decimal(0), **body}
 
     @classmethod
     def of(cls, order: Order, reference: str, *, zone: ZoneInfo, currency: str | None, codes: Codes) -> OrderRequest:
@@ -200,20 +218,60 @@ def _code(codes: Mapping[str, str], word: str | None) -> str | None:
     return codes.get(word) if word else None
 
 
+H = TypeVar("H", bound="There")
+
+
 class Created(Wire):
     """The answer to `POST /orders/create`."""
 
     id: int = Field(gt=0)
 
 
-class Held(Wire):
+class There(Wire):
     """An order, as far as it is needed to know it again."""
 
     id: int = Field(gt=0)
     external_id: str | None = None
 
 
-class HeldOrder(Wire):
-    """`GET /orders/{externalId}`."""
+class HeldOrders(Wire):
+    """`GET /orders`."""
 
-    order: Held
+    orders: List[There]
+
+
+class HeldLine(Wire):
+    """One line of an order that is there."""
+
+    id: int
+    product_name: str | None = None
+    offer: Object[Offer] = Offer()
+
+    @property
+    def name(self) -> str | None:
+        """What the line is called."""
+        return self.product_name or self.offer.display_name or self.offer.name
+
+
+class LinedOrder(There):
+    """An order that is there, with its lines."""
+
+    items: List[HeldLine] = Field(default_factory=list)
+
+
+class HeldOrder(Wire, Generic[H]):
+    """`GET /orders/{externalId}`, as much of it as is needed."""
+
+    order: H
+
+
+class Uploaded(Wire):
+    """The answer to `POST /orders/upload`: what was taken of the batch, as far as they say it."""
+
+    uploaded_orders: List[There] = Field(default_factory=list)
+
+
+class Edited(Wire):
+    """The answer to `POST /orders/{externalId}/edit`."""
+
+    success: Literal[True]

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("provider_suite", "target_suite")
+pytest.register_assert_rewrite("provider_suite", "target_suite", "bulk_suite", "update_suite")

@@ -61,6 +61,8 @@ class RetailCRM(Provider):
     documented_limit: ClassVar[str | None] = "10/s"
     default_poll_every: ClassVar[float] = 300
     limit_per_address: ClassVar[bool] = True
+    #: `externalId`, which is what the target gives its reference as.
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
 
     def configure(self, options: RetailCRMOptions) -> None:

@@ -69,7 +69,9 @@ class RetailcrmAccount(Account):
     """Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (the clock's error, seconds).
 
     Readings of what no document settles: `duplicate` (`message`: the text stands in `errorMsg`; `errors`: in the list
-    `errors`), `currencies` (`own`: each order has its own; `default`: orders name none).
+    `errors`), `currencies` (`own`: each order has its own; `default`: orders name none), `upload` (`lists`: the answer
+    tells what was taken and what not; `maps`: PHP's maps with the keys 0, 1, ...; `bare`: it tells nothing of either),
+    `edit` (`replace`: a posted `delivery` takes the place of the old one; `merge`: its fields do).
     """
 
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
@@ -81,6 +83,8 @@ class RetailcrmAccount(Account):
         self.currency = options.pop("currency", "RUB")
         self.skew = float(options.pop("skew", "0"))
         self.duplicate_in = spec.choice(options, "duplicate", "message", "errors")
+        self.upload = spec.choice(options, "upload", "lists", "maps", "bare")
+        self.edits = spec.choice(options, "edit", "replace", "merge")
         self.currencies = spec.choice(options, "currencies", "own", "default")
         self._last_id = self._last_event = 0
         self._orders: dict[int, Stored] = {}
@@ -225,7 +229,7 @@ class RetailcrmAccount(Account):
         changed = [field for field in fields if before.get(field) != order.get(field)]
         if "status" in changed:
             order["statusUpdatedAt"] = self.now()
-        if "items" in changed or "delivery" in changed:
+        if not {"items", "delivery", "discountManualAmount"}.isdisjoint(changed):
             shape.settle_sums(order)
         order = {field: value for field, value in order.items() if value is not None}
         self._store(found, order)

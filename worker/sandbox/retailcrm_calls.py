@@ -120,6 +120,8 @@ class Session:
         posted, found = self._body("order", dict), self._found(self.parts[3])
         if found is None:
             return failure(404, "not_found", "Not found")
+        if self.account.edits == "merge" and isinstance(posted.get("delivery"), dict):
+            posted["delivery"] = _merged(json.loads(found.text).get("delivery"), posted["delivery"])
         try:
             order = self.account.edit(found, posted, self.key)
         except InvalidError as error:
@@ -147,12 +149,23 @@ class Session:
                 errors += [f"{field}: {text}" for field, text in error.errors.items()]
             else:
                 done.append({"id": order["id"], **name})
-        if not failed:
-            return _success("uploaded", {"uploadedOrders": done}, 201)
-        reply = {"success": False, "uploadedOrders": done, "failedOrders": failed}
-        return Answer(
-            _PARTIAL, dump({**reply, "errorMsg": "Orders are loaded with errors", "errors": errors}), "uploaded_partly"
-        )
+        return self._upload_answer(done, failed, errors)
+
+    def _upload_answer(self, done: list[dict[str, Any]], failed: list[dict[str, Any]], errors: list[str]) -> Answer:
+        """As documented, or in one of the other ways that clients were seen to expect."""
+        reading, status, did = self.account.upload, 201, "uploaded"
+        head: dict[str, Any] = {"success": not failed}
+        if failed:
+            status, did = _PARTIAL, "uploaded_partly"
+            head["errorMsg"] = "Orders are loaded with errors"
+        if reading == "bare":
+            return Answer(status if failed else 200, dump(head), did)
+        if reading == "maps":
+            rows, texts = ({str(n): row for n, row in enumerate(many)} for many in (done, errors))
+            maps = {"uploadedOrders": shape.php_map(rows)} | ({"errors": texts} if failed else {})
+            return Answer(status, dump({**head, **maps}), did)
+        lists: dict[str, Any] = {"failedOrders": failed, "errors": errors} if failed else {}
+        return Answer(status, dump({**head, "uploadedOrders": done, **lists}), did)
 
     def _duplicate(self, external_id: object) -> Answer:
         if self.account.duplicate_in == "errors":
@@ -229,6 +242,13 @@ class Session:
 
 def _exists(external_id: object) -> str:
     return f"Order with externalId={external_id} already exists."
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """`new` over `old`, map by map."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return old | {key: _merged(old.get(key), value) for key, value in new.items()}
+    return new
 
 
 def _many(value: object) -> list[Any]:

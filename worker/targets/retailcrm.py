@@ -1,4 +1,4 @@
-"""RetailCRM (Simla.com), API version 5, as a target (docs.simla.com, "orders/create")."""
+"""RetailCRM (Simla.com), API version 5, as a target (docs.simla.com, "orders/create", "upload", "edit")."""
 
 from __future__ import annotations
 
@@ -9,26 +9,56 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import simplejson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import retailcrm as wire
 from schemas.order import Status  # pydantic reads it
-from schemas.retailcrm_request import Codes, Created, HeldOrder, OrderRequest
-from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
+from schemas.retailcrm_request import (
+    Codes,
+    Created,
+    Edited,
+    H,
+    HeldOrder,
+    HeldOrders,
+    LinedOrder,
+    OrderRequest,
+    There,
+    Uploaded,
+)
+from worker.errors import (
+    AuthFailed,
+    Held,
+    IntakeError,
+    LeaseLost,
+    PermanentError,
+    Rejected,
+    RetryableError,
+    SnoozeError,
+    Unavailable,
+    Uncertain,
+)
 from worker.targets.contract import Receipt, Target
+from worker.targets.retailcrm_refusal import refused
+from worker.wire import path as path_of
 from worker.wire import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from schemas.order import Order
     from worker.http import Answer
 
+    #: What became of each order, by its reference.
+    Outcomes = dict[str, Receipt | IntakeError]
+
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
+#: "Orders are loaded with errors": some were taken. No HTTP of anybody else's knows it.
+_IN_PART: Final = 460
 #: All by which it says no to an order; 401 and 403 are about the key, 408 settles nothing, 429 is about the pace.
 _REFUSALS: Final = frozenset(range(_BAD_REQUEST, 500)) - {401, 403, 408, 429}
 #: "APIErrorMessage"; only in an English account.
 _EXISTS: Final = re.compile(r"externalId=.* already exists", re.DOTALL)
-_FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,99}")
 
 
 class RetailCRMOptions(BaseModel):
@@ -36,7 +66,8 @@ class RetailCRMOptions(BaseModel):
 
     `site` must be named where the key reaches several. `time_zone` is the account's own where left out. `currency` is
     for orders that name none. `status_map`, `delivery_map` and `payment_map` give the account's codes for our statuses
-    and for the providers' words for delivery and payment; what is not in them is left out of the order.
+    and for the providers' words for delivery and payment; what is not in them is left out of the order. But an order
+    that is cancelled later is held until `status_map` has a code for that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -60,6 +91,9 @@ class RetailCRM(Target):
     limit_per_address: ClassVar[bool] = True
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
     dedupes: ClassVar[bool] = True
+    #: "orders/upload".
+    bulk: ClassVar[int] = 50
+    updates: ClassVar[bool] = True
 
     def configure(self, options: RetailCRMOptions) -> None:
         """Take over the account's options."""
@@ -75,30 +109,119 @@ class RetailCRM(Target):
         That a duplicate is refused is documented, in which words only for English accounts, and no page has the whole
         answer. So the words alone never decide: an order that is there is success, however the refusal is put.
         """
-        request = OrderRequest.of(
-            order, reference, zone=self._account_zone(), currency=self.options.currency, codes=self._codes
-        )
-        text = simplejson.dumps(request.body(), use_decimal=True, separators=(",", ":"))
-        answer = self.client.write(
-            "POST",
-            "/api/v5/orders/create",
-            form=[("order", text), *self._site],
-            headers=self._headers,
-            accept=_REFUSALS,
-        )
+        answer = self._post("orders/create", "order", self._request(order, reference).body())
         if answer.status not in _REFUSALS:
             created = reading(answer.request, lambda: Created.model_validate(answer.json()), Uncertain)
             return Receipt(str(created.id))
-        refused = _refused(answer)
+        refusal = refused(answer)
         with suppress(Rejected):  # what was wrong with the order says more than what is wrong with the question
             if found := self.find(reference):
                 return found
-        if refused.says(_EXISTS):
+        if refusal.says(_EXISTS):
             raise Uncertain(f"{answer.request}: status {answer.status}: it is there, and cannot be found")
-        raise Rejected(f"{answer.request}: status {answer.status}: {refused.names}", refused.fields)
+        raise refusal.as_error(answer)
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:
+        """`POST /orders/upload`. What was not taken is looked up, and if it is not there, created by itself.
+
+        Of a batch that was taken in part (460) no page says which error is whose, and no error has to be there at all:
+        only an order's own refusal tells its own reason. Any other no is one to the whole batch: Rejected.
+        """
+        self._account_zone()
+        told: dict[int, Receipt | IntakeError] = {}
+        numbers: dict[str, int] = {}
+        bodies: list[dict[str, Any]] = []
+        for n, (order, reference) in enumerate(batch):
+            if reference in numbers:
+                told[n] = Uncertain("another order of the batch has the same reference")
+                continue
+            try:
+                bodies.append(self._request(order, reference).body())
+            except PermanentError as wrong:
+                told[n] = wrong
+            else:
+                numbers[reference] = n
+        if bodies:
+            outcomes = self._upload(bodies, {reference: batch[n][0] for reference, n in numbers.items()})
+            told |= {numbers[reference]: outcome for reference, outcome in outcomes.items()}
+        return [told[n] for n in range(len(batch))]
+
+    def _upload(self, bodies: list[dict[str, Any]], orders: Mapping[str, Order]) -> Outcomes:
+        """Which were taken they say, but one answer on record does not: then only asking tells."""
+        answer = self._post("orders/upload", "orders", bodies)
+        taken, rows = answer.status not in _REFUSALS, []
+        if not taken and answer.status != _IN_PART:
+            raise refused(answer).as_error(answer)
+        try:
+            rows = reading(answer.request, lambda: Uploaded.model_validate(answer.json()), Uncertain).uploaded_orders
+        except Uncertain:
+            if taken:
+                raise
+        told: Outcomes = {str(row.external_id): Receipt(str(row.id)) for row in rows if row.external_id in orders}
+        left = {reference: order for reference, order in orders.items() if reference not in told}
+        if left:
+            told |= self._look_up(left)
+            left = {reference: order for reference, order in left.items() if reference not in told}
+        if taken:
+            doubt = Uncertain(f"{answer.request}: status {answer.status}: this order is not named, nor found")
+            return told | dict.fromkeys(left, doubt)
+        return told | self._one_by_one(left)
+
+    def _look_up(self, references: Collection[str]) -> Outcomes:
+        """`GET /orders` by their external ids: those that are there; all, as doubtful, where it cannot be asked now."""
+        query = [("filter[externalIds][]", reference) for reference in references]
+        query += [("filter[sites][]", site) for _, site in self._site]
+        try:
+            answer = self._get("orders", [*query, ("limit", str(self.bulk))])
+            held = reading(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
+        except PermanentError:  # such as an address that is too long
+            return {}
+        except SnoozeError as wait:
+            wait.uncertain = True
+            return dict.fromkeys(references, wait)
+        except RetryableError as failed:
+            return dict.fromkeys(references, Uncertain(str(failed)))
+        return {
+            str(row.external_id): Receipt(str(row.id), existed=True) for row in held if row.external_id in references
+        }
+
+    def _one_by_one(self, orders: Mapping[str, Order]) -> Outcomes:
+        """Each by itself, until one is told to wait: then so are all that follow."""
+        told: Outcomes = {}
+        for reference, order in orders.items():
+            try:
+                told[reference] = self.create(order, reference)
+            except LeaseLost:
+                raise
+            except SnoozeError as wait:
+                return dict.fromkeys(orders, wait) | told
+            except IntakeError as error:
+                told[reference] = error
+        return told
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # known by its externalId
+        """`POST /orders/{externalId}/edit`, with the ids of the lines that are there: they are read first.
+
+        An order that is not there any more was deleted, or combined with another, by somebody who can: Rejected.
+        """
+        if order.status is Status.CANCELLED and order.status not in self.options.status_map:
+            raise Held(f"status_map has no code for {order.status.value}: the order would be shipped all the same")
+        request = self._request(order, reference)
+        held = self._look(reference, HeldOrder[LinedOrder])
+        if held is None:
+            raise Rejected("the order is not there any more: it was deleted, or combined with another")
+        path = f"orders/{quote(reference, safe='')}/edit"
+        answer = self._post(path, "order", request.changes(held.items), ("by", "externalId"))
+        if answer.status in _REFUSALS:
+            raise refused(answer).as_error(answer)
+        reading(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
 
     def find(self, reference: str) -> Receipt | None:
         """`GET /orders/{externalId}`; a database may find it in other letter cases, so we compare."""
+        held = self._look(reference, HeldOrder[There])
+        return Receipt(str(held.id), existed=True) if held else None
+
+    def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
         answer = self._get(path, [("by", "externalId"), *self._site], frozenset({_BAD_REQUEST, _NOT_FOUND}))
         if answer.status in {_BAD_REQUEST, _NOT_FOUND}:
@@ -106,8 +229,8 @@ class RetailCRM(Target):
             if answer.status == _BAD_REQUEST:
                 raise Rejected(f"{answer.request}: status {answer.status}")
             return None
-        held = reading(answer.request, lambda: HeldOrder.model_validate(answer.json()), Unavailable).order
-        return Receipt(str(held.id), existed=True) if held.external_id == reference else None
+        held = reading(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
+        return held if held.external_id == reference else None
 
     def check(self) -> None:
         """Read the account's settings."""
@@ -128,28 +251,24 @@ class RetailCRM(Target):
             )
         return reading(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings
 
+    def _request(self, order: Order, reference: str) -> OrderRequest:
+        """Raises Rejected where no account could be told such an order."""
+        zone, currency = self._account_zone(), self.options.currency
+        try:
+            return OrderRequest.of(order, reference, zone=zone, currency=currency, codes=self._codes)
+        except OverflowError:
+            field = "ordered_at"
+        except ValidationError as wrong:
+            field = path_of(wrong.errors(include_url=False, include_context=False, include_input=False)[0]["loc"])
+        raise Rejected(f"the order cannot be written: {field}")
+
+    def _post(self, path: str, name: str, body: object, *query: tuple[str, str]) -> Answer:
+        """A form with `body` as JSON in the field `name`; a refusal is an answer as well."""
+        text = simplejson.dumps(body, use_decimal=True, separators=(",", ":"))
+        form = [*query, (name, text), *self._site]
+        return self.client.write("POST", f"/api/v5/{path}", form=form, headers=self._headers, accept=_REFUSALS)
+
     def _get(
         self, path: str, query: list[tuple[str, str]] | tuple[()] = (), accept: frozenset[int] = frozenset()
     ) -> Answer:
         return self.client.read(f"/api/v5/{path}", query, headers=self._headers, accept=accept)
-
-
-class _Refusal:
-    """Their texts may repeat what we sent, so they go into `fields` only, and field names alone into `names`."""
-
-    def __init__(self, said: dict[str, Any]) -> None:
-        errors, message = said.get("errors"), said.get("errorMsg")
-        by_field: dict[str, object] = errors if isinstance(errors, dict) else {}
-        self.fields = by_field or ({"errors": errors} if errors else {"errorMsg": message} if message else {})
-        self.names = ", ".join(sorted(name for name in by_field if _FIELD.fullmatch(name))) or "no field named"
-        self._texts = [message, *(errors if isinstance(errors, list) else by_field.values())]
-
-    def says(self, pattern: re.Pattern[str]) -> bool:
-        return any(pattern.search(text) for text in self._texts if isinstance(text, str))
-
-
-def _refused(answer: Answer) -> _Refusal:
-    with suppress(Uncertain):  # refused for certain, however it is said
-        said = answer.json()
-        return _Refusal(said if isinstance(said, dict) else {})
-    return _Refusal({})

@@ -1,0 +1,298 @@
+"""RetailCRM as a target against the simulated one: many orders in one call, and changes of orders that are there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sandbox import Sandbox
+
+from schemas.order import Order
+from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
+from worker.http import Client, Open
+from worker.targets.contract import Receipt
+from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+YESTERDAY = datetime.now(UTC) - timedelta(days=1)
+READINGS = ("lists", "maps", "bare")
+STATUSES = {"new": "new", "cancelled": "cancel-other"}
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = [f"retailcrm:{reading}:upload={reading}" for reading in READINGS]
+    accounts += ["retailcrm:main", "retailcrm:merging:edit=merge", "retailcrm:shops:sites=a+b"]
+    with Sandbox(accounts=accounts, limits=["retailcrm=off"], systems="retailcrm") as running:
+        yield running
+
+
+@pytest.fixture
+def crm(box: Sandbox) -> Iterator[Callable[..., RetailCRM]]:
+    made: list[Client] = []
+
+    def make(account: str = "main", **options: Any) -> RetailCRM:
+        statuses = RetailCRM.throttle_statuses
+        made.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
+        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "status_map": STATUSES, **options})
+        return RetailCRM(account, given, made[-1])
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def one(**fields: Any) -> Order:
+    lines = [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}]
+    base = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": YESTERDAY, "totals": {}}
+    return Order.model_validate({**base, "lines": lines, **fields})
+
+
+def none() -> Order:
+    """One that they refuse."""
+    return one(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
+
+
+def batch(prefix: str, count: int) -> list[tuple[Order, str]]:
+    return [(one(), f"{prefix}-{n}") for n in range(count)]
+
+
+def calls(box: Sandbox, since: int) -> list[str]:
+    return [entry["path"].rpartition("/")[2].partition("?")[0] for entry in box.journal(since, kind="request")]
+
+
+def mark(box: Sandbox) -> int:
+    entries = box.journal()
+    return int(entries[-1]["seq"]) if entries else 0
+
+
+def there(box: Sandbox, account: str, prefix: str) -> dict[str, str]:
+    """The ids by external id; fails if there are two of one."""
+    orders = [o for o in box.orders("retailcrm", account) if str(o.get("externalId", "")).startswith(prefix)]
+    found = {order["externalId"]: str(order["id"]) for order in orders}
+    assert len(found) == len(orders)
+    return found
+
+
+def told(outcomes: Sequence[Receipt | IntakeError]) -> list[Any]:
+    return [outcome if isinstance(outcome, Receipt) else type(outcome) for outcome in outcomes]
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_fifty_orders_are_created_in_one_call_and_each_gets_its_own_id(
+    box: Sandbox, crm: Callable[..., RetailCRM], reading: str
+) -> None:
+    target, orders = crm(reading, time_zone="UTC"), batch("whole", RetailCRM.bulk)
+    before = mark(box)
+    receipts = target.create_many(orders)
+    ids = there(box, reading, "whole")
+    assert [r.target_id for r in receipts if isinstance(r, Receipt)] == [ids[reference] for _, reference in orders]
+    assert {r.existed for r in receipts if isinstance(r, Receipt)} == {reading == "bare"}
+    assert calls(box, before) == ["upload"] + ["orders"] * (reading == "bare")
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_one_bad_order_of_fifty_fails_alone_and_with_its_own_reason(
+    box: Sandbox, crm: Callable[..., RetailCRM], reading: str
+) -> None:
+    orders = batch("bad", RetailCRM.bulk)
+    orders[17] = (none(), "bad-17")
+    outcomes = crm(reading).create_many(orders)
+    ids = there(box, reading, "bad")
+    assert [o.target_id for o in outcomes if isinstance(o, Receipt)] == [ids[r] for _, r in orders if r != "bad-17"]
+    refused = outcomes[17]
+    assert isinstance(refused, Rejected)
+    assert refused.fields == {"items[0].quantity": "This value is not valid."}
+    assert len(ids) == 49
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_a_batch_that_is_there_already_is_found_in_one_question(
+    box: Sandbox, crm: Callable[..., RetailCRM], reading: str
+) -> None:
+    target, orders = crm(reading, time_zone="UTC"), batch("twice", RetailCRM.bulk)
+    target.create_many(orders)
+    before = mark(box)
+    again = target.create_many(orders)
+    ids = there(box, reading, "twice")
+    assert again == [Receipt(ids[reference], existed=True) for _, reference in orders]
+    assert calls(box, before) == ["upload", "orders"]
+
+
+def test_an_order_that_cannot_even_be_written_does_not_hold_up_the_others(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    orders = batch("odd", 3)
+    orders[1] = (one(ordered_at="9999-12-31T23:59:59Z"), "odd-1")
+    outcomes = crm().create_many(orders)
+    assert told(outcomes) == [Receipt(there(box, "main", "odd")["odd-0"]), Rejected, outcomes[2]]
+    assert str(outcomes[1]) == "the order cannot be written: ordered_at"
+    assert told(crm().create_many(orders[1:2])) == [Rejected]
+
+
+def test_two_orders_of_one_reference_never_share_a_call(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    outcomes = crm().create_many([(one(), "same"), (one(), "same")])
+    assert told(outcomes) == [Receipt(there(box, "main", "same")["same"]), Uncertain]
+
+
+def test_a_batch_is_known_within_its_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    a, b = crm("shops", site="a").create_many(batch("twin", 2)), crm("shops", site="b").create_many(batch("twin", 2))
+    assert not {r.target_id for r in a if isinstance(r, Receipt)} & {r.target_id for r in b if isinstance(r, Receipt)}
+    again = crm("shops", site="b").create_many(batch("twin", 2))
+    assert [r.target_id for r in again if isinstance(r, Receipt)] == [r.target_id for r in b if isinstance(r, Receipt)]
+
+
+def test_a_refusal_of_the_whole_batch_is_raised_and_says_nothing_of_any_order(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    """Nor is it looked into all sites then: there the reference may be somebody else's."""
+    crm("shops", site="a").create_many(batch("mine", 2))
+    for options in ({}, {"site": "c"}):
+        before = mark(box)
+        with pytest.raises(Rejected):
+            crm("shops", time_zone="UTC", **options).create_many(batch("mine", 2))
+        assert calls(box, before) == ["upload"]
+
+
+@pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
+def test_a_batch_whose_answer_is_lost_is_uncertain_and_then_found(
+    box: Sandbox, crm: Callable[..., RetailCRM], kind: str
+) -> None:
+    target, orders = crm(), batch(kind, 3)
+    box.fault(f"retailcrm:upload:{kind}:times=1")
+    with pytest.raises(Uncertain):
+        target.create_many(orders)
+    assert told(target.create_many(orders)) == [
+        Receipt(there(box, "main", kind)[reference], existed=True) for _, reference in orders
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "wanted"), [("503", RateLimited), ("500", Uncertain), ("cut", Uncertain), ("401", AuthFailed)]
+)
+def test_what_was_taken_stands_even_if_the_others_cannot_be_looked_up(
+    box: Sandbox, crm: Callable[..., RetailCRM], fault: str, wanted: type[IntakeError]
+) -> None:
+    prefix = f"half-{fault}"
+    target, orders = crm(), batch(prefix, 3)
+    target.create_many(orders[:1])
+    box.fault(f"retailcrm:list:{fault}:times=1")
+    outcomes = target.create_many(orders)
+    ids = there(box, "main", prefix)
+    assert told(outcomes) == [wanted, Receipt(ids[f"{prefix}-1"]), Receipt(ids[f"{prefix}-2"])]
+    assert isinstance(outcomes[0], Uncertain) or getattr(outcomes[0], "uncertain", False)
+
+
+def test_a_look_up_that_is_refused_leaves_each_order_to_its_own_answer(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    target, orders = crm(), batch("long", 3)
+    target.create_many(orders[:1])
+    box.fault("retailcrm:list:414:times=1")
+    ids = there(box, "main", "long")
+    assert target.create_many(orders)[0] == Receipt(ids["long-0"], existed=True)
+
+
+def test_who_is_told_to_wait_among_the_last_ones_keeps_the_receipts_of_the_first(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    orders = [*batch("slow", 1), (none(), "slow-1"), (none(), "slow-2"), (none(), "slow-3")]
+    box.fault("retailcrm:create:503:skip=1:times=1")
+    outcomes = crm().create_many(orders)
+    assert told(outcomes) == [Receipt(there(box, "main", "slow")["slow-0"]), Rejected, RateLimited, RateLimited]
+
+
+def stored(box: Sandbox, account: str, reference: str) -> dict[str, Any]:
+    return next(order for order in box.orders("retailcrm", account) if order.get("externalId") == reference)
+
+
+FULL: dict[str, Any] = {
+    "display_id": "SO-1",
+    "lines": [
+        {"name": "Mug", "quantity": "2", "unit_price": "9.9", "discount": "2", "sku": "M"},
+        {"name": "Mug", "quantity": "1", "unit_price": "12", "options": {"Size": "XL"}},
+        {"name": "Tea", "quantity": "1.5", "unit_price": "26.5333"},
+    ],
+    "totals": {"shipping": "4.95", "discount": "1"},
+    "shipping_address": {"first_name": "Ada", "street1": "Oude Delft 12", "city": "Delft", "country": "NL"},
+}
+
+
+@pytest.mark.parametrize("account", ["main", "merging"])
+def test_an_order_is_brought_to_what_is_said_and_saying_it_twice_changes_nothing(
+    box: Sandbox, crm: Callable[..., RetailCRM], account: str
+) -> None:
+    target = crm(account)
+    made = target.create(one(**FULL), "change").target_id
+    before = stored(box, account, "change")
+    target.update(one(**FULL), "change", made or "")
+    kept = [[item["id"] for item in order["items"]] for order in (before, stored(box, account, "change"))]
+    assert kept[0] == kept[1]
+    fields = {**FULL, "lines": [FULL["lines"][0] | {"quantity": "3", "discount": "0"}, FULL["lines"][2]], "totals": {}}
+    fields["shipping_address"] = {**FULL["shipping_address"], "city": "Den Haag"}
+    changed = one(**fields, ordered_at=YESTERDAY - timedelta(hours=1), note="Ring twice")
+    target.update(changed, "change", made or "")
+    after = stored(box, account, "change")
+    assert (after["id"], after["createdAt"], after["externalId"]) == (before["id"], before["createdAt"], "change")
+    assert [item["id"] for item in after["items"]] == [before["items"][n]["id"] for n in (0, 2)]
+    assert [(item["quantity"], item["discountTotal"]) for item in after["items"]] == [(3, 0), (1.5, 0)]
+    assert (after["delivery"]["address"]["city"], after["customerComment"]) == ("Den Haag", "Ring twice")
+    assert after["discountManualAmount"] == 0
+    history = len(box.journal(kind="effect"))
+    target.update(changed, "change", "")
+    assert stored(box, account, "change") == after
+    assert len(box.journal(kind="effect")) == history
+
+
+def test_a_cancellation_is_a_change_of_status_and_without_a_code_it_waits_for_one(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    crm().create(one(), "off")
+    with pytest.raises(Held, match="status_map has no code for cancelled"):
+        crm(status_map={}).update(one(status="cancelled"), "off", "")
+    assert stored(box, "main", "off")["status"] == "new"
+    crm(status_map={}).update(one(status="shipped"), "off", "")
+    assert stored(box, "main", "off")["status"] == "new"
+    crm().update(one(status="cancelled"), "off", "")
+    assert stored(box, "main", "off")["status"] == "cancel-other"
+
+
+def test_an_order_that_somebody_deleted_is_not_made_again_by_a_change(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    made = crm().create(one(), "gone").target_id or ""
+    box.change(made, deleted=True)
+    with pytest.raises(Rejected, match="not there any more"):
+        crm().update(one(), "gone", made)
+    assert there(box, "main", "gone") == {}
+
+
+def test_a_change_that_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]) -> None:
+    crm().create(one(), "wrong")
+    with pytest.raises(Rejected, match=r"status 400: items\[0\]\.quantity$"):
+        crm().update(none(), "wrong", "")
+
+
+@pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
+def test_a_change_whose_answer_is_lost_may_be_sent_again(
+    box: Sandbox, crm: Callable[..., RetailCRM], kind: str
+) -> None:
+    crm().create(one(), f"again-{kind}")
+    box.fault(f"retailcrm:edit:{kind}:times=1")
+    with pytest.raises(Uncertain):
+        crm().update(one(note="Ring"), f"again-{kind}", "")
+    before = stored(box, "main", f"again-{kind}")
+    crm().update(one(note="Ring"), f"again-{kind}", "")
+    assert stored(box, "main", f"again-{kind}") == before
+
+
+def test_a_change_is_made_in_its_own_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    ids = {site: crm("shops", site=site).create(one(), "both").target_id for site in "ab"}
+    crm("shops", site="b").update(one(note="Ring"), "both", "")
+    comments = {str(o["id"]): o.get("customerComment") for o in box.orders("retailcrm", "shops")}
+    assert (comments[str(ids["a"])], comments[str(ids["b"])]) == (None, "Ring")
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        crm("nobody", time_zone="UTC").update(one(), "both", "")

@@ -1,0 +1,92 @@
+"""The times of RetailCRM, which name no zone, read and written to the second through changes of the clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.order import Order
+from schemas.retailcrm_request import Codes, OrderRequest
+from worker.http import Client, Open
+from worker.providers.contract import Record
+from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
+from worker.providers.retailcrm_feed import Place
+from worker.sandbox.retailcrm_shape import local
+
+MOSCOW, NEW_YORK = "Europe/Moscow", "America/New_York"
+#: When an hour began to come a second time. Moscow moved its clocks for the last time then.
+FOLDS = {MOSCOW: datetime(2014, 10, 25, 22, tzinfo=UTC), NEW_YORK: datetime(2024, 11, 3, 6, tzinfo=UTC)}
+HOUR = timedelta(hours=1)
+
+
+def account(zone: str) -> RetailCRM:
+    client = Client("http://127.0.0.1:9", gate=Open(), headers={})
+    client.close()
+    return RetailCRM("crm", RetailCRMOptions.model_validate({"api_key": "k", "time_zone": zone}), client)
+
+
+def read(zone: str, text: str) -> Order:
+    payment = {"id": 1, "type": "card", "paidAt": text}
+    raw: dict[str, Any] = {"id": 7, "status": "new", "createdAt": text, "payments": {"1": payment}}
+    return account(zone).normalize(Record(raw))
+
+
+def written(zone: str, moment: datetime) -> OrderRequest:
+    paid = {"method": "card", "paid_at": moment}
+    given = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": moment, "payments": [paid]}
+    order = Order.model_validate({**given, "lines": [], "totals": {}})
+    return OrderRequest.of(order, "R-1", zone=ZoneInfo(zone), currency=None, codes=Codes(payment={"card": "card"}))
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "utc"),
+    [
+        (MOSCOW, "2024-07-01 12:00:01", "2024-07-01T09:00:01Z"),
+        (MOSCOW, "2012-12-01 12:00:01", "2012-12-01T08:00:01Z"),  # four hours ahead, summer and winter
+        (MOSCOW, "2014-10-26 00:59:59", "2014-10-25T20:59:59Z"),
+        (MOSCOW, "2014-10-26 01:30:00", "2014-10-25T21:30:00Z"),  # twice: the earlier
+        (MOSCOW, "2014-10-26 02:00:00", "2014-10-25T23:00:00Z"),
+        (MOSCOW, "2010-03-28 01:59:59", "2010-03-27T22:59:59Z"),
+        (MOSCOW, "2010-03-28 02:30:00", "2010-03-27T23:30:00Z"),  # never
+        (MOSCOW, "2010-03-28 03:00:00", "2010-03-27T23:00:00Z"),
+        (NEW_YORK, "2024-07-01 12:00:01", "2024-07-01T16:00:01Z"),
+        (NEW_YORK, "2024-11-03 00:59:59", "2024-11-03T04:59:59Z"),
+        (NEW_YORK, "2024-11-03 01:30:00", "2024-11-03T05:30:00Z"),  # twice: the earlier
+        (NEW_YORK, "2024-11-03 02:00:00", "2024-11-03T07:00:00Z"),
+        (NEW_YORK, "2024-03-10 01:59:59", "2024-03-10T06:59:59Z"),
+        (NEW_YORK, "2024-03-10 02:30:00", "2024-03-10T07:30:00Z"),  # never
+        (NEW_YORK, "2024-03-10 03:00:00", "2024-03-10T07:00:00Z"),
+    ],
+)
+def test_a_local_time_is_read_to_the_second(zone: str, text: str, utc: str) -> None:
+    order = read(zone, text)
+    assert order.ordered_at == order.payments[0].paid_at == datetime.fromisoformat(utc)
+
+
+@given(st.sampled_from([MOSCOW, NEW_YORK]), st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1)))  # noqa: DTZ001  # it is made UTC below
+def test_what_one_system_writes_another_reads_as_the_same_second(zone: str, at: datetime) -> None:
+    """But for the second time that an hour comes: it has the name of the first."""
+    moment = at.replace(microsecond=0, tzinfo=UTC)
+    request, text = written(zone, moment), local(moment.timestamp(), ZoneInfo(zone))
+    assert request.payments
+    assert request.created_at == request.payments[0].paid_at == text
+    again = moment.astimezone(ZoneInfo(zone)).fold
+    assert read(zone, text).ordered_at == moment - again * HOUR
+
+
+@pytest.mark.parametrize("zone", FOLDS)
+@pytest.mark.parametrize("minutes", range(-130, 131, 10))
+def test_reading_by_date_leaves_out_nothing_that_was_made_since(zone: str, minutes: int) -> None:
+    """Whatever second of the hours around the change reading starts at; a server may compare texts or moments."""
+    since = FOLDS[zone] + timedelta(minutes=minutes)
+    start = dict(Place.start(since).query(ZoneInfo(zone)))["filter[startDate]"]
+    for seconds in range(0, 3 * 3600, 300):
+        assert local((since + timedelta(seconds=seconds)).timestamp(), ZoneInfo(zone)) >= start
+    named = datetime.fromisoformat(start).replace(tzinfo=ZoneInfo(zone))
+    assert named.astimezone(UTC) <= since
+    assert named.replace(fold=1).astimezone(UTC) <= since
