@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+import click
 import structlog
 
 from tasks.ingest import Result, ingest
-from worker.app import app
+from worker.app import app, hint
 from worker.errors import LeaseLost, StoreFull
-from worker.runtime import runtime
+from worker.log import configure
+from worker.runtime import Runtime, read_settings, runtime
 from worker.store.connection import ERRORS
 from worker.store.inbox import POISON, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.runtime import Runtime
     from worker.store.inbox import Taken, Taker
 
 log = structlog.get_logger()
@@ -39,14 +42,25 @@ def push(job: str) -> None:
     runtime().inbox.push([job])
 
 
+@click.command("listen")
+def command() -> None:
+    """Take the jobs that producers push, until told to stop; it may run many times, on many machines."""
+    settings = read_settings()
+    configure(settings.log.level, settings.log.format)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    listen(Runtime(settings), hint, lambda: not stopped.is_set())
+
+
 def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bool]) -> None:
     """Take jobs and ingest them while `going`; whatever happens to Redis or to a job, it goes on."""
     while going():
         try:
             with rt.inbox.taker() as taker:
                 while going():
-                    rt.inbox.wait(1)
-                    take(rt, taker, wake)
+                    if not take(rt, taker, wake):
+                        rt.inbox.wait(1)
         except LeaseLost as lost:
             log.warning("taker.fenced", reason=str(lost))
         except StoreFull as full:
@@ -57,16 +71,20 @@ def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bo
             time.sleep(PAUSE)
 
 
-def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> None:
-    """One batch: taken, ingested, done with. Raises LeaseLost, StoreFull, and what a Redis that is away raises."""
+def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:
+    """One batch: taken, ingested, done with; answers how many jobs it had.
+
+    Raises LeaseLost, StoreFull, and what a Redis that is away raises.
+    """
     taken = taker.take(BATCH)
     if not taken.jobs:
-        return
+        return 0
     result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
     taker.done(result.counts, result.letters)
     for letter in result.letters:
         log.error("job.buried", letter=letter.id, code=letter.code, reason=letter.reason, provider=letter.provider)
     log.info("inbox.taken", **result.counts)
+    return len(taken.jobs)
 
 
 def _poison(taken: Taken) -> Result:

@@ -44,10 +44,12 @@ placeholder = "-"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+reference = "{reference}"
 """
 #: What the command line of a process holds, by the part it plays.
 ROLES = {
     "worker": "intake.deliver",
+    "listen": "worker.cli listen",
     "upkeep": "intake.upkeep",
     "beat": "celery.beat:Scheduler",
     "valkey": "valkey-server",
@@ -57,8 +59,16 @@ ROLES = {
 class Stack:
     """Sandbox and `intake up`; what is still running when it is left was left running by `intake up`."""
 
-    def __init__(
-        self, home: Path, orders: int, *, faults: Sequence[str] = (), limit: str = "60/s", dedupe: str = "on"
+    def __init__(  # noqa: PLR0913  # what a test may want otherwise, each named at the call
+        self,
+        home: Path,
+        orders: int,
+        *,
+        faults: Sequence[str] = (),
+        limit: str = "60/s",
+        dedupe: str = "on",
+        extra: str = "",
+        reference: str = "{external_id}",
     ) -> None:
         self.home = home
         self.config = home / "intake.toml"
@@ -71,7 +81,7 @@ class Stack:
         assert self.sandbox.stdout is not None
         base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
         self.admin = Client(base, gate=Open(), headers={})
-        self.config.write_text(CONFIG.format(base=base, limit=limit))
+        self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference) + extra)
         self.up: subprocess.Popen[bytes] | None = None
         self._runtime: Runtime | None = None
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "check": "worker.cli.check:command",
     "status": "worker.cli.status:command",
     "show": "worker.cli.show:command",
-    "listen": "worker.cli.listen:command",
+    "listen": "tasks.listen:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "release": "worker.cli.release:command",
