@@ -29,3 +29,11 @@ def _names() -> dict[str, str]:
 def name_of(country: str) -> str:
     """The name of a code; what is not a code comes back as it is."""
     return _names().get(country, country)
+
+
+def code_of(country: str) -> str | None:
+    """The code of a country that is written as a code, or by its usual English name; None if it is neither."""
+    code = country.strip().upper()
+    if code in _names():
+        return code
+    return next((known for known, name in _names().items() if name.upper() == code), None)

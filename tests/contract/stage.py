@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from email import message_from_string
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -155,7 +156,8 @@ class Stage:
 
             def do(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                answered = stage.answer(_asked(self.command, self.path, body), self.headers, body)
+                kind = self.headers.get("Content-Type", "")
+                answered = stage.answer(_asked(self.command, self.path, body, kind), self.headers, body)
                 if answered is None:
                     self.close_connection = True
                     return
@@ -174,17 +176,34 @@ class Stage:
         return Handler
 
 
-def _asked(method: str, target: str, body: str) -> Json:
+def _asked(method: str, target: str, body: str, kind: str) -> Json:
     split = urlsplit(target)
     query = [list(pair) for pair in parse_qsl(split.query, keep_blank_values=True)]
     ask: Json = {"method": method, "path": split.path}
     if query:
         ask["query"] = query
-    if body:
+    if kind.startswith("multipart/"):
+        ask["files"] = _files(body, kind)
+    elif body:
         ask["body"] = (
             load(body) if body[0] in "[{" else [list(pair) for pair in parse_qsl(body, keep_blank_values=True)]
         )
     return ask
+
+
+def _files(body: str, kind: str) -> list[Json]:
+    """The parts of a form; their boundary is another each time."""
+    message = message_from_string(f"Content-Type: {kind}\n\n{body}")
+    return [
+        {
+            "part": part.get_param("name", header="Content-Disposition"),
+            "name": part.get_filename(),
+            "type": part.get_content_type(),
+            "content": load(str(part.get_payload())),
+        }
+        for part in message.walk()
+        if not part.is_multipart()
+    ]
 
 
 def promises(suite: ModuleType) -> dict[str, Callable[[Case], None]]:

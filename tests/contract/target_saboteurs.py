@@ -45,7 +45,9 @@ def makes_up_an_id(case: Case) -> Case:
 def counts_with_floats(case: Case) -> Case:
     def rounded(order: Order, reference: str) -> tuple[Order, str]:
         lines = [line.model_copy(update={"unit_price": Decimal(repr(float(line.unit_price)))}) for line in order.lines]
-        return order.model_copy(update={"lines": tuple(lines)}), reference
+        grand = None if order.totals.grand is None else Decimal(repr(float(order.totals.grand)))
+        totals = order.totals.model_copy(update={"grand": grand})
+        return order.model_copy(update={"lines": tuple(lines), "totals": totals}), reference
 
     return _sending(case, rounded)
 
@@ -59,6 +61,14 @@ def hides_that_it_was_there(case: Case) -> Case:
     return having(
         case, create=lambda self, order, reference: replace(real.create(self, order, reference), existed=False)
     )
+
+
+def gives_up_what_is_pending(case: Case) -> Case:
+    return renaming(case, "resume", wrong=Unavailable, name=lambda error: Rejected(str(error)))
+
+
+def sends_it_again_instead_of_asking(case: Case) -> Case:
+    return having(case, resume=lambda self, order, reference, step: self.create(order, reference))
 
 
 def finds_everything(case: Case) -> Case:
@@ -145,6 +155,7 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "every_amount_arrives_exact": (counts_with_floats,),
     "it_carries_the_reference_and_not_an_id_of_the_order": (sends_an_id_of_the_order,),
     "already_there_is_success_and_said_so": (hides_that_it_was_there, makes_up_an_id),
+    "what_is_pending_is_asked_for_until_it_is_decided": (gives_up_what_is_pending, sends_it_again_instead_of_asking),
     "find_returns_the_order_of_exactly_this_reference_or_none": (finds_everything, finds_nothing),
     "check_needs_the_credentials": (takes_any_key_for_good,),
     "every_failure_of_a_read_has_its_right_name": (takes_no_answer_for_a_no,),
@@ -158,4 +169,10 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "a_rejection_keeps_their_words_out_of_the_message": (forgets_why, repeats_their_words),
     "no_message_holds_a_secret_or_a_person": (tells_its_key, tells_it_behind_the_message),
     "its_kind_is_the_name_of_its_file": (has_another_name,),
+}
+
+#: Which targets a check says nothing of.
+SPARED: Final[dict[str, Callable[[Case], bool]]] = {
+    "already_there_is_success_and_said_so": lambda case: not case.adapter.dedupes,
+    "what_is_pending_is_asked_for_until_it_is_decided": lambda case: "pending" not in case.scenes["created"],
 }

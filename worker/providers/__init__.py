@@ -6,12 +6,14 @@ from functools import cache
 from typing import Final
 
 from worker.providers.contract import Provider
+from worker.providers.dropboy import Dropboy
 from worker.providers.dropday import Dropday
 from worker.providers.dropstream import DropStream
 from worker.providers.retailcrm import RetailCRM
 from worker.registry import kinds
 
 BUILT_IN: Final[dict[str, type[Provider]]] = {
+    Dropboy.kind: Dropboy,
     Dropday.kind: Dropday,
     DropStream.kind: DropStream,
     RetailCRM.kind: RetailCRM,

@@ -7,10 +7,15 @@ from typing import Final
 
 from worker.registry import kinds
 from worker.targets.contract import Target
+from worker.targets.dropboy import Dropboy
 from worker.targets.dropday import Dropday
 from worker.targets.retailcrm import RetailCRM
 
-BUILT_IN: Final[dict[str, type[Target]]] = {Dropday.kind: Dropday, RetailCRM.kind: RetailCRM}
+BUILT_IN: Final[dict[str, type[Target]]] = {
+    Dropboy.kind: Dropboy,
+    Dropday.kind: Dropday,
+    RetailCRM.kind: RetailCRM,
+}
 
 
 @cache

@@ -1,0 +1,48 @@
+"""Amounts of money in the smallest unit of their currency, as whole numbers."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, StringConstraints
+
+#: ISO 4217, list one (SIX, 2024): how many digits follow the point where that is not two.
+_DIGITS: Final = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0
+    ),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+#: The same list: codes of metals, funds and tests, which have no smallest unit.
+_NONE: Final = frozenset(
+    ("XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"),
+)
+
+
+def _divisible(currency: str) -> str:
+    if currency in _NONE:
+        raise ValueError("a currency that has no smallest unit")
+    return currency
+
+
+#: ISO 4217, upper case, with a smallest unit.
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_divisible)]
+
+
+def to_minor(amount: Decimal, currency: str) -> int:
+    """12.5 EUR as 1250; raises ValueError where that is not exact."""
+    sign, digits, exponent = amount.as_tuple()
+    # with tuples, not with arithmetic: that would round to the digits of the context
+    shifted = Decimal((sign, digits, int(exponent) + _DIGITS.get(currency, 2)))
+    if shifted != int(shifted):
+        raise ValueError(f"the amount is finer than the smallest unit of {currency}")
+    return int(shifted)
+
+
+def from_minor(amount: Decimal, currency: str) -> Decimal:
+    """1250 of the smallest unit of EUR as 12.50."""
+    sign, digits, exponent = amount.as_tuple()
+    return Decimal((sign, digits, int(exponent) - _DIGITS.get(currency, 2)))

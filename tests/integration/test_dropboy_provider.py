@@ -1,0 +1,299 @@
+"""Dropboy as a provider against the simulated one: nothing is lost from a list without an order, a total or an end."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from httpd import Request, Server, reply
+from sandbox import Sandbox
+
+from worker.errors import AuthFailed, Malformed, Rejected, Unavailable
+from worker.http import Client, Open
+from worker.providers.dropboy import Dropboy, DropboyOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from schemas.order import Order
+    from worker.providers.contract import Record
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = [
+        "dropboy:big:orders=3000:order=shuffled",
+        "dropboy:newest:orders=130:spread=3600:dates=createdAt:errors=absent:info=absent",
+        "dropboy:oldest:orders=130:order=oldest:errors=empty",
+        "dropboy:capped:orders=130:max_take=7",
+        "dropboy:single:orders=12:max_take=1",
+        "dropboy:refusing:orders=130:max_take=30:over_max=refuse",
+        "dropboy:random:orders=100:order=random",
+        "dropboy:shrinking:orders=130",
+        "dropboy:undated:orders=5:dates=absent",
+        "dropboy:bare:orders=5:rows=bare",
+        "dropboy:ids:orders=5:rows=id",
+        "dropboy:long:orders=5:rows=id:ids=32",
+        "dropboy:changing:orders=5",
+        "dropboy:aged:orders=40:spread=86400",
+        "dropboy:deep:orders=60",
+        "dropboy:k401:key_status=401",
+        "dropboy:k403:key_status=403",
+        "dropboy:k200:key_status=200",
+    ]
+    with Sandbox(accounts=accounts, systems="dropboy") as running:
+        yield running
+
+
+@pytest.fixture
+def dropboy(box: Sandbox) -> Iterator[Callable[..., Dropboy]]:
+    made: list[Client] = []
+
+    def make(account: str, url: str | None = None, **options: Any) -> Dropboy:
+        given = {"api_key": Sandbox.KEY, "take": 20, **options}
+        made.append(Client(url or box.url("dropboy", account), gate=Open(), headers={}))
+        return Dropboy(account, DropboyOptions.model_validate(given), made[-1])
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def records(
+    provider: Dropboy, cursor: str, between: Callable[[int], object] = lambda _: None
+) -> tuple[list[Record], str]:
+    """The records of one pass as they came, and the cursor of the next; `between` is called after each page."""
+    read: list[Record] = []
+    for number in range(1000):
+        page = provider.fetch(cursor)
+        read += page.records
+        cursor = page.cursor
+        between(number)
+        if not page.more:
+            return read, cursor
+    raise AssertionError("no end")
+
+
+def walk(provider: Dropboy, cursor: str, between: Callable[[int], object] = lambda _: None) -> tuple[list[Order], str]:
+    read, after = records(provider, cursor, between)
+    return [provider.normalize(record) for record in read], after
+
+
+def keys(orders: list[Order]) -> set[str]:
+    return {order.external_id for order in orders}
+
+
+def there(box: Sandbox, account: str) -> set[str]:
+    return {order["id"] for order in box.orders("dropboy", account)}
+
+
+@pytest.mark.parametrize("account", ["newest", "oldest", "capped", "single", "refusing"])
+def test_every_order_is_read_however_the_pages_are_cut(
+    box: Sandbox, dropboy: Callable[..., Dropboy], account: str
+) -> None:
+    provider = dropboy(account, currency="EUR", take=100)
+    provider.check()
+    start = provider.start(LONG_AGO)
+    orders, again = walk(provider, start)
+    assert keys(orders) == there(box, account)
+    assert again == start
+    assert len(orders) <= 1.25 * len(keys(orders))  # what is read twice costs little
+    by_id = {order["id"]: order for order in box.orders("dropboy", account)}
+    for order in orders:
+        raw = by_id[order.external_id]
+        assert order.source_id == raw.get("orderNumber")
+        assert order.display_id == raw["wuxusNumber"]
+        assert order.totals.grand is not None
+        assert order.totals.grand * 100 == raw["price"]["amount"]
+        assert [line.quantity for line in order.lines] == [Decimal(str(cargo["amount"])) for cargo in raw["cargo"]]
+        assert order.shipping_address.city == raw["destination"]["city"]
+
+
+def test_a_few_thousand_orders_are_all_read_while_others_come_in_at_the_front_and_pages_are_shuffled(
+    box: Sandbox, dropboy: Callable[..., Dropboy]
+) -> None:
+    provider = dropboy("big", take=200)
+    before = there(box, "big")
+    inserted: list[str] = []
+
+    def come(page: int) -> None:
+        if page < 10:
+            inserted.extend(box.add_orders(30, "dropboy", "big"))
+
+    seen, cursor = walk(provider, provider.start(LONG_AGO), come)
+    assert len(before) == 3000
+    assert before <= keys(seen)
+    assert len(inserted) == 300
+    more, again = walk(provider, cursor)
+    assert keys(more) == before | set(inserted) == there(box, "big")
+    assert again == cursor
+
+
+def test_orders_that_leave_the_front_while_it_pages_pull_none_over_unread(
+    box: Sandbox, dropboy: Callable[..., Dropboy]
+) -> None:
+    provider = dropboy("shrinking", take=40)  # four rows are read again
+    newest = [order["id"] for order in reversed(box.orders("dropboy", "shrinking"))]
+
+    def leave(page: int) -> None:
+        for external_id in newest[4 * page : 4 * page + 4] if page < 2 else ():
+            box.change(external_id, "dropboy", "shrinking", deleted=True)
+
+    seen, _ = walk(provider, provider.start(LONG_AGO), leave)
+    assert set(newest) == keys(seen)
+    assert len(there(box, "shrinking")) == 122
+
+
+def test_a_list_in_another_order_for_each_call_is_read_whole_by_and_by(
+    box: Sandbox, dropboy: Callable[..., Dropboy]
+) -> None:
+    """No single pass can promise it; none is passed for good, because each pass reads all that it is shown."""
+    provider = dropboy("random")
+    cursor, seen, passes = provider.start(LONG_AGO), set[str](), 0
+    while seen != there(box, "random"):
+        orders, cursor = walk(provider, cursor)
+        seen |= keys(orders)
+        passes += 1
+        assert passes < 40
+    assert passes > 1
+
+
+def test_a_pass_with_a_depth_is_short_and_each_so_many_th_is_whole(
+    box: Sandbox, dropboy: Callable[..., Dropboy]
+) -> None:
+    provider = dropboy("deep", depth=15, full_every=3)
+    everything, cursor, read = there(box, "deep"), provider.start(LONG_AGO), []
+    for _ in range(6):
+        orders, cursor = walk(provider, cursor)
+        read.append(keys(orders))
+    assert [len(seen) for seen in read] == [60, 20, 20, 60, 20, 20]
+    assert read[0] == read[3] == everything
+    assert read[1] == read[2] == {order["id"] for order in list(reversed(box.orders("dropboy", "deep")))[:20]}
+    assert cursor == provider.start(LONG_AGO)
+
+
+def test_what_shows_that_it_is_older_than_the_look_back_is_left_out(
+    box: Sandbox, dropboy: Callable[..., Dropboy]
+) -> None:
+    since = datetime.now(UTC) - timedelta(hours=6)
+    orders, _ = walk(provider := dropboy("aged"), dropboy("aged").start(since))
+    young = {order["id"] for order in box.orders("dropboy", "aged") if datetime.fromisoformat(order["created"]) > since}
+    assert keys(orders) == young
+    assert 0 < len(young) < 40
+    assert len(walk(provider, provider.start(LONG_AGO))[0]) >= 40
+
+
+def test_an_order_is_found_by_its_id_by_walking_the_list(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
+    provider = dropboy("capped")
+    oldest = box.orders("dropboy", "capped")[0]["id"]
+    record = provider.fetch_one(oldest)
+    assert record is not None
+    assert provider.normalize(record).external_id == oldest
+    assert provider.fetch_one("5acf36d1a2261f5d4edb91b3") is None
+
+
+def test_a_change_is_read_by_the_next_pass(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
+    provider = dropboy("changing", status_map={"delivered": "delivered"})
+    first, cursor = walk(provider, provider.start(LONG_AGO))
+    box.change(first[2].external_id, "dropboy", "changing", status="delivered")
+    again = {order.external_id: order for order in walk(provider, cursor)[0]}
+    assert again[first[2].external_id].status == "delivered"
+    assert [order for order in first if again[order.external_id] != order] == [first[2]]
+
+
+@pytest.mark.parametrize(
+    ("account", "field"),
+    [("undated", "createdAt"), ("bare", "destination"), ("ids", "destination"), ("long", "destination")],
+)
+def test_a_list_that_shows_too_little_is_refused_by_name_or_taken_as_it_is(
+    box: Sandbox, dropboy: Callable[..., Dropboy], account: str, field: str
+) -> None:
+    strict, lenient = dropboy(account), dropboy(account, bare="accept")
+    read, _ = records(strict, strict.start(LONG_AGO))
+    assert len({record.raw["id"] for record in read}) == 5
+    for record in read:
+        with pytest.raises(Malformed) as caught:
+            strict.normalize(record)
+        assert caught.value.field == field
+        if account != "long":
+            order = lenient.normalize(record)
+            made = next(it["created"] for it in box.orders("dropboy", account) if it["id"] == order.external_id)
+            assert abs(order.ordered_at - datetime.fromisoformat(made)) < timedelta(seconds=1)
+        else:  # nobody knows how old such an id is
+            with pytest.raises(Malformed, match="createdAt"):
+                lenient.normalize(record)
+
+
+@pytest.mark.parametrize("account", ["k401", "k403", "k200"])
+def test_a_wrong_key_is_told_by_the_words_whatever_the_status(dropboy: Callable[..., Dropboy], account: str) -> None:
+    provider = dropboy(account, api_key="wrong")
+    for call in (provider.check, lambda: provider.fetch(provider.start(LONG_AGO)), lambda: provider.fetch_one("1")):
+        with pytest.raises(AuthFailed):
+            call()
+    dropboy(account).check()
+
+
+def test_an_account_that_is_not_there_is_called_a_wrong_url(dropboy: Callable[..., Dropboy]) -> None:
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        dropboy("nobody").check()
+
+
+def test_a_page_that_moves_between_two_looks_of_the_same_pass_is_not_taken_for_the_end() -> None:
+    """Exactly as many rows come in at the front as the next step is long: the page is the same, and there is more."""
+    rows = [{"id": f"{number:024x}"} for number in range(60)]
+
+    def answer(request: Request) -> bytes:
+        skip = int(request.target.rpartition("=")[2])
+        page = rows[skip : skip + 20]
+        if skip in {0, 18}:
+            rows[:0] = [{"id": f"f{skip}{number:021x}"} for number in range(18)]
+        return reply(body=json.dumps({"success": True, "result": page}).encode())
+
+    server = Server(answer)
+    client = Client(server.url, gate=Open(), headers={})
+    provider = Dropboy("dropboy", DropboyOptions.model_validate({"api_key": "k", "take": 20}), client)
+    try:
+        seen = {record.raw["id"] for record in records(provider, provider.start(LONG_AGO))[0]}
+    finally:
+        client.close()
+        server.close()
+    assert {f"{number:024x}" for number in range(60)} <= seen
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, {"success": True, "errors": None, "result": None}, Unavailable),
+        (200, {"success": True, "result": {"id": "1"}}, Unavailable),
+        (200, {"success": True, "result": ["5acf36d1a2261f5d4edb91b3"]}, Unavailable),
+        (200, {"result": []}, Unavailable),
+        (200, {"success": "true", "result": []}, Unavailable),
+        (200, {"success": False, "errors": None, "error": "Invalid API key"}, AuthFailed),
+        (200, {"success": False, "errors": ["Missing API key"]}, AuthFailed),
+        (200, {"success": False}, Unavailable),
+        (400, {"success": True, "result": []}, Unavailable),
+        (400, {"success": False, "errors": ["Invalid API key"]}, AuthFailed),
+        (401, {"success": False, "errors": ["User does not have permission"]}, AuthFailed),
+        (405, {"success": False}, Rejected),
+        (415, {"success": False}, Rejected),
+    ],
+)
+def test_nothing_that_is_not_a_list_is_taken_for_an_empty_one(
+    status: int, body: dict[str, Any], error: type[Exception]
+) -> None:
+    server = Server(lambda _: reply(status, json.dumps(body).encode()))
+    client = Client(server.url, gate=Open(), headers={})
+    provider = Dropboy("dropboy", DropboyOptions.model_validate({"api_key": "k"}), client)
+    try:
+        for call in (lambda: provider.fetch(provider.start(LONG_AGO)), lambda: provider.fetch_one("1"), provider.check):
+            with pytest.raises(error):
+                call()
+        assert {request.headers["apikey"] for request in server.requests} == {"k"}
+    finally:
+        client.close()
+        server.close()

@@ -1,0 +1,266 @@
+"""Dropboy as a target against the simulated one: uploaded once, asked for until it is there, found again by number."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from sandbox import Sandbox
+
+from schemas.order import Order
+from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
+from worker.http import Client, Open
+from worker.providers.dropboy import Dropboy as Reader
+from worker.providers.dropboy import DropboyOptions as ReaderOptions
+from worker.targets.contract import Pending, Receipt
+from worker.targets.dropboy import Dropboy, DropboyOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+SCHEMA = json.loads((Path(__file__).parents[1] / "contract" / "dropboy_batch.schema.json").read_text("utf-8"))
+ORIGIN = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus", "phone": "+45 87 65 43 21"}
+CONTRACT = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = [
+        "dropboy:main:processing=0:required=annotated",
+        "dropboy:slow:processing=0.4",
+        "dropboy:lagging:processing=0:list_lag=0.6",
+        "dropboy:bare:processing=0:rows=bare",
+        "dropboy:bareforgets:processing=0:rows=bare:batch_life=0.01",
+        "dropboy:once:processing=0:repeated=refused",
+        "dropboy:forgets:processing=0:batch_life=0.01",
+        "dropboy:forgets404:processing=0:batch_life=0.01:unknown_batch=404",
+        "dropboy:forgets200:processing=0:batch_life=0.01:unknown_batch=200",
+        "dropboy:source:orders=150:missing_ids=0",
+        "dropboy:reading:permission=read",
+        "dropboy:swapped:permission=read:key_status=401",
+        "dropboy:busy:processing=0:orders=300:max_take=50:order=shuffled",
+    ]
+    with Sandbox(accounts=accounts, systems="dropboy") as running:
+        yield running
+
+
+@pytest.fixture
+def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
+    made: list[Client] = []
+
+    def make(account: str) -> Client:
+        made.append(Client(box.url("dropboy", account), gate=Open(), headers={}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+    box.clear_faults()
+
+
+@pytest.fixture
+def dropboy(client: Callable[[str], Client]) -> Callable[..., Dropboy]:
+    def make(account: str, **options: Any) -> Dropboy:
+        given = {"api_key": Sandbox.KEY, "origin": ORIGIN, **options}
+        return Dropboy(account, DropboyOptions.model_validate(given), client(account))
+
+    return make
+
+
+@pytest.fixture
+def orders(client: Callable[[str], Client]) -> Callable[[str], dict[str, Order]]:
+    """Reads all orders of an account, by their ids."""
+
+    def read(account: str) -> dict[str, Order]:
+        given = ReaderOptions.model_validate({"api_key": Sandbox.KEY, "currency": "EUR"})
+        reader = Reader(account, given, client(account))
+        page = reader.fetch(reader.start(LONG_AGO))
+        found = list(page.records)
+        while page.more:
+            page = reader.fetch(page.cursor)
+            found += page.records
+        return {order.external_id: order for order in map(reader.normalize, found)}
+
+    return read
+
+
+def one(**fields: Any) -> Order:
+    base: dict[str, Any] = {
+        "provider": "shop",
+        "external_id": "1",
+        "status": "new",
+        "ordered_at": LONG_AGO,
+        "lines": [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}],
+        "totals": {"grand": "19.8"},
+        "shipping_address": {
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "street1": "High St 9",
+            "postal_code": "2100",
+            "city": "Copenhagen",
+            "country": "DK",
+            "phone": "32 12 34 56",
+        },
+    }
+    return Order.model_validate(base | fields)
+
+
+def carried(target: Dropboy, order: Order, reference: str) -> Receipt:
+    """Create and ask until it is there, as the core does."""
+    told: Receipt | Pending = target.create(order, reference)
+    until = time.monotonic() + 10
+    while isinstance(told, Pending):
+        assert time.monotonic() < until
+        told = target.resume(order, reference, told.step)
+        time.sleep(0.02)
+    return told
+
+
+def numbers(box: Sandbox, account: str) -> list[str]:
+    return [order["orderNumber"] for order in box.orders("dropboy", account)]
+
+
+def test_every_order_is_created_once_and_read_back_as_it_was_sent(
+    box: Sandbox, dropboy: Callable[..., Dropboy], orders: Callable[[str], dict[str, Order]]
+) -> None:
+    target = dropboy("main", contract_key=CONTRACT, price="send", currency="EUR", time_zone="Europe/Copenhagen")
+    target.check()
+    given = {f"source-{order.external_id}": order for order in orders("source").values()}
+    receipts = {reference: carried(target, order, reference) for reference, order in given.items()}
+    back = orders("main")
+    assert len(given) == 150
+    assert {receipt.target_id for receipt in receipts.values()} == back.keys()
+    assert sorted(numbers(box, "main")) == sorted(given)
+    for reference, order in given.items():
+        there = back[str(receipts[reference].target_id)]
+        assert there.source_id == reference
+        assert getattr(there, Reader.reference_field or "") == reference
+        assert (there.totals.grand, there.shipping_address.phone) == (order.totals.grand, order.shipping_address.phone)
+        assert there.shipping_address.city == order.shipping_address.city
+        assert target.find(reference) == Receipt(there.external_id, existed=True)
+    assert target.find("source-") is None
+
+
+def test_the_file_that_arrived_is_one_by_the_schema(
+    dropboy: Callable[..., Dropboy], box: Sandbox, client: Callable[[str], Client]
+) -> None:
+    """The order as the other side has it, put into a file again."""
+    receipt = carried(dropboy("main", contract_key=CONTRACT), one(), "by-the-book")
+    there = next(order for order in box.orders("dropboy", "main") if order["id"] == receipt.target_id)
+    mine = {key: there[key] for key in there.keys() - {"id", "wuxusNumber", "status", "created", "batchFileId"}}
+    Draft202012Validator(SCHEMA).validate({"version": "1.0", "data": [{"order": mine}]})
+    assert mine["destination"]["phone"] == {"prefix": 45, "number": 32123456}
+
+
+def test_an_upload_is_pending_until_it_is_worked_through(dropboy: Callable[..., Dropboy], box: Sandbox) -> None:
+    target = dropboy("slow")
+    pending = target.create(one(), "slow-1")
+    assert isinstance(pending, Pending)
+    assert pending.delay > 0
+    assert target.resume(one(), "slow-1", pending.step) == pending
+    assert target.find("slow-1") is None  # and that proves nothing: it is on its way
+    assert not Dropboy.settles
+    time.sleep(0.5)
+    receipt = target.resume(one(), "slow-1", pending.step)
+    assert receipt == target.resume(one(), "slow-1", pending.step)  # asking is safe to repeat
+    assert isinstance(receipt, Receipt)
+    assert not receipt.existed
+    assert numbers(box, "slow") == ["slow-1"]
+
+
+@pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
+def test_an_upload_whose_answer_is_lost_is_uncertain_and_found_when_it_is_listed(
+    box: Sandbox, dropboy: Callable[..., Dropboy], kind: str
+) -> None:
+    target = dropboy("lagging")
+    reference = f"lost-{kind}"
+    box.fault(f"dropboy:create:{kind}:account=lagging:times=1")
+    with pytest.raises(Uncertain):
+        target.create(one(), reference)
+    assert target.find(reference) is None
+    time.sleep(0.7)
+    receipt = target.find(reference)
+    assert receipt is not None
+    assert receipt.existed
+    assert numbers(box, "lagging").count(reference) == 1
+
+
+@pytest.mark.parametrize("kind", ["500", "cut_after", "html", "503"])
+def test_a_question_whose_answer_is_lost_is_asked_again(
+    box: Sandbox, dropboy: Callable[..., Dropboy], kind: str
+) -> None:
+    target = dropboy("main")
+    pending = target.create(one(), f"asked-{kind}")
+    assert isinstance(pending, Pending)
+    box.fault(f"dropboy:status:{kind}:account=main:times=1")
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # which it is, is said below
+        target.resume(one(), f"asked-{kind}", pending.step)
+    assert type(caught.value).__name__ == ("TargetDown" if kind == "503" else "Unavailable")
+    assert isinstance(target.resume(one(), f"asked-{kind}", pending.step), Receipt)
+    assert numbers(box, "main").count(f"asked-{kind}") == 1
+
+
+def test_a_row_that_they_refuse_is_named_by_its_path(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
+    target = dropboy("once")
+    carried(target, one(), "twin")
+    with pytest.raises(Rejected, match=r"completed: orderNumber$") as caught:
+        carried(target, one(), "twin")
+    assert caught.value.fields == {"errors": [{"index": 0, "path": ["", "orderNumber"], "message": "should be unique"}]}
+    assert numbers(box, "once") == ["twin"]
+
+
+@pytest.mark.parametrize("account", ["forgets", "forgets404", "forgets200"])
+def test_a_file_that_was_forgotten_is_made_up_for_by_the_list(dropboy: Callable[..., Dropboy], account: str) -> None:
+    target = dropboy(account)
+    pending = target.create(one(), "kept")
+    assert isinstance(pending, Pending)
+    time.sleep(0.05)
+    receipt = target.resume(one(), "kept", pending.step)
+    assert isinstance(receipt, Receipt)
+    assert receipt.existed
+    with pytest.raises(Unavailable, match="the file is not known"):
+        target.resume(one(), "never sent", pending.step)
+
+
+def test_a_list_that_shows_no_numbers_is_no_proof_that_an_order_is_not_there(dropboy: Callable[..., Dropboy]) -> None:
+    target = dropboy("bare")
+    assert target.find("first") is None  # nothing is there, for certain
+    carried(target, one(), "first")
+    for reference in ("first", "second"):
+        with pytest.raises(Rejected, match="does not show order numbers"):
+            target.find(reference)
+
+
+def test_a_forgotten_file_and_a_list_without_numbers_bury_nothing(dropboy: Callable[..., Dropboy]) -> None:
+    target = dropboy("bareforgets")
+    pending = target.create(one(), "somewhere")
+    assert isinstance(pending, Pending)
+    time.sleep(0.05)
+    with pytest.raises(Unavailable):
+        target.resume(one(), "somewhere", pending.step)
+
+
+def test_an_order_is_found_behind_many_others_though_pages_are_cut_and_shuffled(
+    dropboy: Callable[..., Dropboy], box: Sandbox
+) -> None:
+    target = dropboy("busy")
+    receipt = carried(target, one(), "needle")
+    box.add_orders(200, "dropboy", "busy")
+    assert target.find("needle") == Receipt(receipt.target_id, existed=True)
+    assert target.find("needl") is None
+
+
+@pytest.mark.parametrize("account", ["reading", "swapped"])
+def test_a_key_that_may_not_upload_stops_the_lane(dropboy: Callable[..., Dropboy], account: str) -> None:
+    with pytest.raises(AuthFailed):
+        dropboy(account).create(one(), "1")
+    with pytest.raises(AuthFailed):
+        dropboy(account, api_key="wrong").check()
+    with pytest.raises(AuthFailed, match="url is probably wrong"):
+        dropboy("nobody").check()

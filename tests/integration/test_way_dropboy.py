@@ -1,0 +1,125 @@
+"""From Dropboy to Dropboy, through poll, ledger and deliver: every order once, though it is only made later."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from sandbox import Sandbox
+
+import tasks.deliver
+import tasks.poll
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """\
+[redis]
+url = "{redis}"
+
+[providers.from]
+kind = "dropboy"
+url = "{source}"
+api_key = "env:WAY_KEY"
+currency = "EUR"
+poll_every = "1ms"
+limit = "none"
+
+[targets.to]
+kind = "dropboy"
+url = "{target}"
+api_key = "env:WAY_KEY"
+price = "send"
+currency = "EUR"
+limit = "none"
+max_tries = {tries}
+
+[targets.to.origin]
+address = "Dock Rd 1"
+zip_code = "8000"
+city = "Aarhus"
+
+[[routes]]
+from = "from"
+to = ["to"]
+"""
+FAULTS = (
+    "dropboy:create:500_after:account=to:times=2",
+    "dropboy:create:cut_after:account=to:times=2:skip=10",
+    "dropboy:status:500:account=to:times=3",
+    "dropboy:list:html:account=to:times=1",
+    "dropboy:list:500:account=from:times=1:skip=1",
+)
+
+
+def run(rt: Runtime, until: float = 60) -> None:
+    """Poll once, then deliver until nothing is left to do."""
+    tasks.poll.poll(rt, "from", lambda *_: None)
+    end = time.monotonic() + until
+    while (status := rt.lanes["to"].status()) and (status["queued"] or status["in_flight"]):
+        assert time.monotonic() < end, status
+        tasks.deliver.deliver(rt, "to", lambda *_: None)
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def way(
+    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[Sandbox, Runtime]]]:
+    """Makes the two ends, and what is between them."""
+    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
+    with ExitStack() as stack:
+
+        def make(accounts: Sequence[str], faults: Sequence[str], tries: int) -> tuple[Sandbox, Runtime]:
+            box = stack.enter_context(Sandbox(systems="dropboy", accounts=accounts, faults=faults))
+            source, target = box.url("dropboy", "from"), box.url("dropboy", "to")
+            config = tmp_path / "intake.toml"
+            config.write_text(CONFIG.format(redis=redis_url, source=source, target=target, tries=tries))
+            rt = Runtime(read_settings(config))
+            stack.callback(rt.redis.close)
+            for adapter in (*rt.providers.values(), *rt.targets.values()):
+                stack.callback(adapter.client.close)
+            return box, rt
+
+        yield make
+
+
+def test_orders_of_dropboy_go_the_whole_way_once_though_answers_are_lost_and_redis_too(
+    way: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
+) -> None:
+    accounts = [
+        "dropboy:from:orders=30:spread=3600:max_take=8:order=shuffled",
+        "dropboy:to:processing=0.2:list_lag=0.5:max_take=8",
+    ]
+    box, rt = way(accounts, FAULTS, 12)
+    run(rt)
+    run(rt)
+    redis.flushall()
+    box.add_orders(5, system="dropboy", account="from")
+    run(rt)
+    sent = sorted(order["id"] for order in box.orders("dropboy", "from"))
+    there = sorted(order["orderNumber"] for order in box.orders("dropboy", "to"))
+    status = rt.lanes["to"].status()
+    assert there == sent
+    assert len(sent) == 35
+    assert (status["dead_now"], status["in_doubt_now"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("rows", "created"), [("uploaded", 0), ("bare", 1)])
+def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_and_is_not_sent_again(
+    way: Callable[..., tuple[Sandbox, Runtime]], rows: str, created: int
+) -> None:
+    fault = "500_after" if created else "500_before"
+    accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
+    box, rt = way(accounts, [f"dropboy:create:{fault}:account=to:times=1"], 3)
+    run(rt)
+    status = rt.lanes["to"].status()
+    assert (status["dead_now"], status["in_doubt_now"]) == (0, 1)
+    assert len(box.orders("dropboy", "to")) == created
+    assert len(box.journal(kind="request", account="to", method="POST")) == 1

@@ -1,0 +1,291 @@
+"""What of an order Dropboy is sent, and what is refused before it is: nothing is guessed, nothing rounded."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from schemas.country import code_of, name_of
+from schemas.minor_units import from_minor, to_minor
+from schemas.order import Order
+from schemas.phone import split
+from worker.errors import Rejected
+from worker.http import Client, Open
+from worker.offsets import MOST_SAME, Offset
+from worker.targets.dropboy import Dropboy, DropboyOptions
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "contract" / "dropboy_batch.schema.json").read_text("utf-8"))
+ORIGIN = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus", "phone": "+45 87 65 43 21"}
+TO = {"first_name": "Ada", "last_name": "Lovelace", "street1": "High St 9", "city": "Copenhagen", "country": "DK"}
+
+
+class Sent(Client):
+    """A client that keeps what it was to send, and has no answer."""
+
+    def write(self, *args: object, **kinds: Any) -> Any:
+        self.files = kinds["files"]
+        raise ConnectionError
+
+
+def order(**fields: Any) -> Order:
+    base: dict[str, Any] = {
+        "provider": "shop",
+        "external_id": "7",
+        "status": "new",
+        "ordered_at": "2024-04-02T08:14:02Z",
+        "lines": [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}],
+        "totals": {"grand": "19.8"},
+        "shipping_address": TO,
+    }
+    return Order.model_validate(base | fields)
+
+
+def target(client: Client, **options: Any) -> Dropboy:
+    given_options = {"api_key": "k", "origin": ORIGIN, **options}
+    return Dropboy("dropboy", DropboyOptions.model_validate(given_options), client)
+
+
+def sent(given_order: Order, **options: Any) -> dict[str, Any]:
+    """The one order of the file, after a look at the file as a whole."""
+    client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
+    with pytest.raises(ConnectionError):
+        target(client, **options).create(given_order, "SO-7")
+    client.close()
+    [(part, (_, content, kind))] = client.files
+    assert (part, kind) == ("batch", "application/json")
+    file = json.loads(content)
+    Draft202012Validator(SCHEMA).validate(file)
+    [row] = file["data"]
+    return dict(row["order"])
+
+
+def refused(given_order: Order, **options: Any) -> str:
+    client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
+    with pytest.raises(Rejected) as caught:
+        target(client, **options).create(given_order, "SO-7")
+    client.close()
+    assert not hasattr(client, "files")
+    return str(caught.value)
+
+
+def test_the_schema_is_one_and_refuses_what_their_validator_refuses() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    validator = Draft202012Validator(SCHEMA)
+    good = {"orderNumber": "1", "orderType": "adhoc", "origin": {}, "destination": {}}
+    assert validator.is_valid({"version": "1.0", "data": [{"order": good}]})
+    for wrong in (
+        {"origin": {"phone": {"prefix": 45, "number": "12345678"}}},
+        {"origin": {"phone": "+4512345678"}},
+        {"price": {"amount": 19.8}},
+        {"orderType": "express"},
+        {"destination": {"timeWindow": {"start": "2024-04-04T00:00:00Z", "end": "x", "timeType": "between"}}},
+        {"orderNumber": 7},
+        {"number": "7"},
+    ):
+        assert not validator.is_valid({"version": "1.0", "data": [{"order": good | wrong}]}), wrong
+    assert not validator.is_valid({"version": "1.0", "data": []})
+
+
+def test_an_order_with_next_to_nothing_is_still_a_file_by_the_schema() -> None:
+    bare = order(lines=[], shipping_address={"city": "Delft"})
+    assert sent(bare) == {
+        "orderNumber": "SO-7",
+        "orderType": "distribution",
+        "origin": {
+            "address": "Dock Rd 1",
+            "zipCode": "8000",
+            "city": "Aarhus",
+            "phone": {"prefix": 45, "number": 87654321},
+        },
+        "destination": {"city": "Delft"},
+        "cargo": [{"type": "pallet", "amount": 1}],
+    }
+
+
+@given(
+    st.builds(
+        order,
+        note=st.none() | st.text(),
+        display_id=st.none() | st.text(),
+        shipping_address=st.fixed_dictionaries(
+            {"street1": st.text(min_size=1)},
+            optional={
+                name: st.none() | st.text()
+                for name in ("first_name", "company", "street2", "city", "region", "postal_code", "country", "phone")
+            },
+        ),
+        shipping=st.fixed_dictionaries({"promised_on": st.none() | st.dates().map(str)}),
+    ),
+    st.sampled_from(["Europe/Amsterdam", "America/Sao_Paulo", None]),
+)
+def test_whatever_an_order_says_its_file_is_one_by_the_schema(given_order: Order, zone: str | None) -> None:
+    written = sent(given_order, time_zone=zone)["destination"]
+    phone = given_order.shipping_address.phone
+    assert not phone or "phone" in written or f"Phone: {phone}" in written["comments"]
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "parts"),
+    [
+        ("+45 12 34 56 78", None, (45, 12345678)),
+        ("+4512345678", "NL", (45, 12345678)),
+        ("+1 555 0001", None, (1, 5550001)),
+        ("0045 12 34 56 78", "DK", None),  # 12345678 is no number of Denmark, so the zeros may mean something else
+        ("0045 32 12 34 56", "DK", (45, 32123456)),
+        ("32 12 34 56", "DK", (45, 32123456)),
+        ("020 7946 0958", "GB", (44, 2079460958)),
+        ("+44 (0)20 7946 0958", None, (44, 2079460958)),
+        ("020 7946 0958", None, None),
+        ("020 7946 0958", "DK", None),
+        ("+39 06 698 12345", None, None),  # the zero belongs to it
+        ("06 698 12345", "IT", None),
+        ("+45 32 12 34 56 ext. 7", None, None),
+        ("+45 12 34 56 78 90 12 34 56", None, None),
+        ("call me", "DK", None),
+        ("", "DK", None),
+        ("+", None, None),
+        ("+999 1234567", None, None),
+    ],
+)
+def test_a_phone_is_two_integers_only_where_none_of_it_is_lost_or_guessed(
+    text: str, country: str | None, parts: tuple[int, int] | None
+) -> None:
+    assert split(text, country) == parts
+
+
+def test_a_phone_that_does_not_fit_is_said_in_the_comments() -> None:
+    fits = sent(order(shipping_address={**TO, "phone": "32 12 34 56"}))["destination"]
+    assert (fits["phone"], "comments" in fits) == ({"prefix": 45, "number": 32123456}, False)
+    not_so = sent(order(shipping_address={**TO, "phone": "020 7946 0958"}, note="Ring"))["destination"]
+    assert ("phone" in not_so, not_so["comments"]) == (False, "Ring\nPhone: 020 7946 0958")
+
+
+def test_a_promised_day_is_a_whole_day_where_the_receiver_lives_or_is_said_in_words() -> None:
+    promised = order(shipping={"promised_on": "2024-03-31"})  # summer time begins: 23 hours
+    window = sent(promised, time_zone="Europe/Amsterdam")["destination"]["timeWindow"]
+    assert window == {
+        "start": "2024-03-30T23:00:00.000Z",
+        "end": "2024-03-31T22:00:00.000Z",
+        "timeType": "between",
+    }
+    assert sent(promised)["destination"]["comments"] == "Promised on: 2024-03-31"
+    never = sent(order(shipping={"promised_on": "2024-02-30"}), time_zone="Europe/Amsterdam")["destination"]
+    assert ("timeWindow" in never, never["comments"]) == (False, "Promised on: 2024-02-30")
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("19.8", "EUR", 1980),
+        ("1980", "JPY", 1980),
+        ("1.234", "KWD", 1234),
+        ("12345678901234567890.12", "EUR", 1234567890123456789012),
+        ("123456789012345678901234567.8", "EUR", 12345678901234567890123456780),
+        ("-0.05", "DKK", -5),
+        ("1.2345", "CLF", 12345),
+    ],
+)
+def test_an_amount_goes_to_the_smallest_unit_and_back(amount: str, currency: str, minor: int) -> None:
+    assert to_minor(Decimal(amount), currency) == minor
+    assert from_minor(Decimal(minor), currency) == Decimal(amount)
+    price = order(currency=currency, totals={"grand": amount})
+    assert sent(price, price="send", currency=currency)["price"] == {"amount": minor}
+
+
+def test_a_price_that_is_not_exact_or_of_another_currency_is_refused() -> None:
+    eur = {"price": "send", "currency": "EUR"}
+    jpy = {"price": "send", "currency": "JPY"}
+    assert "finer" in refused(order(totals={"grand": "19.805"}), **eur)
+    assert "finer" in refused(order(totals={"grand": "19.8"}), **jpy)
+    assert "in USD, the account in EUR" in refused(order(currency="USD"), **eur)
+    assert sent(order(), **eur)["price"] == {"amount": 1980}  # an order that names no currency is in the account's
+    assert "price" not in sent(order(currency="USD", totals={"grand": "19.805"}), currency="EUR")
+
+
+def test_what_would_be_carried_in_vain_is_refused() -> None:
+    assert "test orders" in refused(order(test=True))
+    assert "no address" in refused(order(shipping_address={"first_name": "Ada", "country": "DK"}))
+
+
+def test_a_country_is_sent_as_a_code_and_else_said_in_the_comments() -> None:
+    assert code_of("Netherlands") == code_of("nl") == "NL"
+    assert {code for code in ("DK", "GB", "KR") if code_of(name_of(code)) != code} == set()
+    assert sent(order(shipping_address={**TO, "country": "Denmark"}))["destination"]["countryCode"] == "DK"
+    elsewhere = sent(order(shipping_address={**TO, "country": "Narnia"}))["destination"]
+    assert ("countryCode" in elsewhere, elsewhere["comments"]) == (False, "Country: Narnia")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"origin": None},
+        {"origin": {"city": "Aarhus"}},
+        {"origin": {**ORIGIN, "phone": "87 65 43 21"}},
+        {"contract_key": "my contract"},
+        {"price": "send"},
+        {"currency": "XAU"},
+        {"currency": "eur"},
+        {"order_type": "express"},
+        {"time_zone": "Mars/Olympus"},
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused_at_start(options: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DropboyOptions.model_validate({"api_key": "k", "origin": ORIGIN, **options})
+
+
+def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
+    """What a walk sees of a list that stands still, and in how many pages."""
+    place, seen, pages = Offset(), set(), 0
+    while True:
+        page = rows[place.skip : place.skip + min(take, cap)]
+        seen |= set(page)
+        pages += 1
+        after = place.after(page)
+        if after is None:
+            return seen, pages
+        place = after
+
+
+@given(st.integers(0, 600), st.integers(1, 300), st.integers(1, 300))
+def test_a_walk_sees_every_row_whatever_the_cap(count: int, take: int, cap: int) -> None:
+    rows = [str(number) for number in range(count)]
+    seen, pages = walked(rows, take, cap)
+    assert seen == set(rows)
+    assert pages <= 2 * (count // min(take, cap)) + 3
+
+
+@given(st.integers(20, 300), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), max_size=60))
+def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_few_leave(
+    count: int, moves: list[tuple[int, int]]
+) -> None:
+    rows = [str(number) for number in range(count)]
+    stay, place, seen = set(rows), Offset(), set()
+    for step in range(1000):
+        page = rows[place.skip : place.skip + 20]
+        seen |= set(page)
+        after = place.after(page)
+        if after is None:
+            break
+        place = after
+        come, leave = moves[step] if step < len(moves) else (0, 0)
+        rows = [f"{step}-{number}" for number in range(come)] + rows
+        if place.overlap:
+            stay -= set(rows[:leave])
+            rows = rows[leave:]
+    assert stay <= seen
+
+
+def test_a_server_that_does_not_heed_skip_does_not_hold_a_walk_for_ever() -> None:
+    place, pages = Offset(), 0
+    while (after := place.after(["a", "b", "c"])) is not None:
+        place, pages = after, pages + 1
+    assert pages == MOST_SAME
