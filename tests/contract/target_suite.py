@@ -67,17 +67,21 @@ def it_sends_the_recorded_body_and_returns_what_became_of_it(case: Case) -> None
 
 
 def every_amount_arrives_exact(case: Case) -> None:
+    """In whichever calls: so the recorded answers are given to other bodies as well."""
     amount = Decimal("12345678901234567890.12")
+    scene = case.scenes["created"]
+    order = Order.model_validate(scene.get("order", ORDER))
     # A system may have its own way to write an amount, or none for that of a line.
-    written = case.account.get("amount", {"text": str(amount), "times": len(ORDER.lines)})
-    order = ORDER.model_copy(
+    written = case.account.get("amount", {"text": str(amount), "times": len(order.lines)})
+    order = order.model_copy(
         update={
-            "totals": ORDER.totals.model_copy(update={"grand": amount}),
-            "lines": tuple(line.model_copy(update={"unit_price": amount}) for line in ORDER.lines),
+            "totals": order.totals.model_copy(update={"grand": amount}),
+            "lines": tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines),
         }
     )
-    with case.playing(case.scenes["created"]) as (target, stage):
-        _error(target, {"call": "create", "given": "SO-1", "order": order})
+    asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
+    with case.playing(scene | {"exchanges": asked}) as (target, stage):
+        _error(target, scene | {"order": order})
         assert "".join(stage.bodies).count(written["text"]) >= written["times"]
 
 
@@ -152,8 +156,10 @@ def a_create_that_may_have_happened_is_uncertain(case: Case) -> None:
             name = failure.read if exchange["ask"]["method"] == "GET" else failure.write
             wanted = exchange.get("instead", {}).get(failure.name, name)
             assert (failure.name, type(error).__name__) == (failure.name, wanted)
-            assert (failure.name, getattr(error, "uncertain", False)) == (failure.name, failure.status == 503)
-            assert len(writes) <= 1 + at
+            doubtful = failure.status == 503 and exchange["ask"]["method"] != "GET"
+            assert (failure.name, getattr(error, "uncertain", False)) == (failure.name, doubtful)
+            # a write that was refused for its token may be repeated under a new one
+            assert len(writes) <= 1 + at + 2 * (failure.status == 401)
 
 
 def a_create_that_could_not_be_sent_did_not_happen(case: Case) -> None:

@@ -21,11 +21,11 @@ _LOWEST_STATUS, _HIGHEST_STATUS = 400, 599
 class Fault:
     """One rule.
 
-    Kinds: `slow` (answers `seconds` later), a status such as `500`, `502`, `503`, `429`, `401` (with `retry_after`),
-    `cut` (the connection is aborted), `html` (200 with a web page) - each also with `_before` or `_after`, that is
-    before the work or after it - and `drip` (one byte each `seconds`), `oversize` (the answer is blown up to `size`
-    bytes), `malformed` (`field` of the `record`-th record of a page is broken), `truncated` (half the body, then cut),
-    `insert` (an order is added after a page was read).
+    Kinds: `slow` (answers `seconds` later), a status such as `500`, `502`, `503`, `429`, `401` (with `retry_after` or
+    `code`), `cut` (the connection is aborted), `html` (200 with a web page) - each also with `_before` or `_after`,
+    that is before the work or after it - and `drip` (one byte each `seconds`), `oversize` (the answer is blown up to
+    `size` bytes), `malformed` (`field` of the `record`-th record of a page is broken), `truncated` (half the body, then
+    cut), `insert` (an order is added after a page was read).
     """
 
     system: str
@@ -43,6 +43,8 @@ class Fault:
     record: int = 0
     field: str | None = None
     retry_after: str | None = None
+    #: Of a system whose errors have codes, the one that comes with a status.
+    code: str | None = None
     fired: int = 0
 
     def __post_init__(self) -> None:

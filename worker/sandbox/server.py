@@ -112,7 +112,8 @@ def _instead(system: System, fault: Fault, answer: Answer) -> Answer:
     if fault.base == "html":
         page = web_page(200, answer.did, "Please log in")
     elif fault.base.isdecimal():
-        page = system.refusal(int(fault.base))
+        status = int(fault.base)
+        page = system.refusal(status) if fault.code is None else system.refusal_of(status, fault.code)
         if fault.retry_after is not None:
             page.headers = {"Retry-After": fault.retry_after}
     else:

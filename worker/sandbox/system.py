@@ -104,6 +104,10 @@ class System(ABC):
     def refusal(self, status: int) -> Answer:
         """What this system sends along with a status that was asked for as a fault."""
 
+    def refusal_of(self, status: int, code: str) -> Answer:  # noqa: ARG002  # for systems whose errors have codes
+        """The same where the fault names an error by its `code`."""
+        return self.refusal(status)
+
 
 class Account(ABC):
     """One account's orders."""

@@ -13,6 +13,7 @@ from worker.sandbox.dropday import Dropday
 from worker.sandbox.dropstream import Dropstream
 from worker.sandbox.faults import Faults
 from worker.sandbox.limits import LeakyBucket
+from worker.sandbox.ordercloud import OrderCloud
 from worker.sandbox.orders import Orders
 from worker.sandbox.retailcrm import Retailcrm
 from worker.sandbox.retailcrm_account import RetailcrmAccount
@@ -27,6 +28,7 @@ SYSTEMS: Final[dict[str, type[System]]] = {
     "dropday": Dropday,
     "dropstream": Dropstream,
     "dropboy": Dropboy,
+    "ordercloud": OrderCloud,
 }
 #: Bulk work gives way after so many orders (a few milliseconds), lest calls pile up and seem to come in a burst.
 _SLICE: Final = 20

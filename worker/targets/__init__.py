@@ -9,11 +9,13 @@ from worker.registry import kinds
 from worker.targets.contract import Target
 from worker.targets.dropboy import Dropboy
 from worker.targets.dropday import Dropday
+from worker.targets.ordercloud import OrderCloud
 from worker.targets.retailcrm import RetailCRM
 
 BUILT_IN: Final[dict[str, type[Target]]] = {
     Dropboy.kind: Dropboy,
     Dropday.kind: Dropday,
+    OrderCloud.kind: OrderCloud,
     RetailCRM.kind: RetailCRM,
 }
 

@@ -1,0 +1,115 @@
+"""The simulated OrderCloud for the tests of it as a target: an order, and what is there of it."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox import Sandbox
+
+from schemas.order import Order
+from worker.errors import RetryableError, SnoozeError
+from worker.http import Client, Open
+from worker.targets.ordercloud import OrderCloud, OrderCloudOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from worker.targets.contract import Receipt
+
+Json = dict[str, Any]
+REFERENCES = (f"shop_3A{number}" for number in itertools.count(1))
+ACCOUNTS = [
+    "ordercloud:main:currency=EUR:products=mug+tea+pot",
+    "ordercloud:other:currency=EUR:products=mug+tea:product=seller:shipto=lines:put_create=201:approval=yes:conflict=Taken:oauth_refusal=401",
+    "ordercloud:dollars",
+    "ordercloud:reader:roles=OrderReader",
+    "ordercloud:short:currency=:token_uses=3",
+    "ordercloud:final:cancel_open=no",
+]
+OPTIONS: Json = {
+    "client_id": Sandbox.ACCOUNT_ID,
+    "client_secret": Sandbox.KEY,
+    "buyer_id": "web",
+    "user_id": "web-shop",
+    "product_map": {"MUG": "mug", "TEA": "tea", "POT": "pot"},
+}
+MUG: Json = {"id": "a", "sku": "MUG", "name": "Mug", "quantity": "2", "unit_price": "9.95", "discount": "1.00"}
+TEA: Json = {"id": "b", "sku": "TEA", "name": "Tea", "quantity": "1", "unit_price": "26.5333"}
+POT: Json = {"id": "c", "sku": "POT", "name": "Pot", "quantity": "1", "unit_price": "40"}
+DELFT: Json = {"first_name": "Ada", "street1": "Oude Delft 12", "city": "Delft", "country": "NL", "postal_code": "2611"}
+
+
+@contextmanager
+def running() -> Iterator[Sandbox]:
+    with Sandbox(accounts=ACCOUNTS, systems="ordercloud") as box:
+        yield box
+
+
+@contextmanager
+def targets(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
+    """Makes targets of an account, `main` if not named, with options over OPTIONS; faults end with it."""
+    made: list[Client] = []
+
+    def make(account: str = "main", **options: Any) -> OrderCloud:
+        made.append(Client(box.url("ordercloud", account), gate=Open(), headers={}))
+        return OrderCloud(account, OrderCloudOptions.model_validate(OPTIONS | options), made[-1])
+
+    yield make
+    box.clear_faults()
+    for each in made:
+        each.close()
+
+
+def one(**fields: Any) -> Order:
+    base: Json = {
+        "provider": "shop",
+        "external_id": "1",
+        "status": "paid",
+        "ordered_at": "2026-01-02T03:04:05Z",
+        "currency": "EUR",
+        "lines": [MUG, TEA],
+        "totals": {"shipping": "4.95", "tax": "9.03"},
+        "shipping_address": DELFT,
+        "billing_address": {**DELFT, "street1": "Postbus 5"},
+        "note": "Ring twice",
+    }
+    return Order.model_validate(base | fields)
+
+
+def there(box: Sandbox, reference: str, account: str = "main") -> Json:
+    """The order as the system holds it; there is one of this id, and no other for its order."""
+    [found] = [order for order in box.orders("ordercloud", account) if order["ID"] == reference]
+    return found
+
+
+def submitted(box: Sandbox, reference: str) -> int:
+    return len(box.journal(kind="effect", did="created", reference=reference))
+
+
+def is_as(found: Json, order: Order) -> None:
+    """Each field that the system holds of the order, by what the order says."""
+    lines = [(line["ID"], line["ProductID"], line["Quantity"]) for line in found["LineItems"]]
+    assert sorted(lines) == sorted((line.id, (line.sku or "").lower(), line.quantity) for line in order.lines)
+    assert {line["ShippingAddress"]["Street1"] for line in found["LineItems"]} == {order.shipping_address.street1}
+    assert order.billing_address is not None
+    assert found["BillingAddress"]["Street1"] == order.billing_address.street1
+    assert found["Comments"] == order.note
+    assert round(Decimal(str(found["Total"])), 2) == round(order.grand_total, 2)
+    assert (found["FromCompanyID"], found["FromUser"]["ID"]) == ("web", "web-shop")
+
+
+def carry(make: Callable[[], OrderCloud], order: Order, reference: str) -> Receipt:
+    """As the core does it: after a doubt it asks first. Each try is another worker's."""
+    doubt = False
+    for _ in range(30):
+        target = make()
+        try:
+            return (target.find(reference) if doubt else None) or target.create(order, reference)
+        except SnoozeError as wait:
+            doubt = wait.uncertain
+        except RetryableError as again:
+            doubt = again.code == "uncertain"
+    raise AssertionError("it does not come to an end")

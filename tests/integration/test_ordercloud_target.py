@@ -1,0 +1,242 @@
+"""OrderCloud as a target against the simulated one: made in many calls, submitted once, whatever answer is lost."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from cloud import DELFT, MUG, OPTIONS, POT, REFERENCES, TEA, carry, is_as, one, running, submitted, targets, there
+from httpd import Request, Server, reply
+
+from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
+from worker.http import Client, Open
+from worker.targets.contract import Receipt
+from worker.targets.ordercloud import OrderCloud, OrderCloudOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox import Sandbox
+
+#: Token, order, two lines, two addresses, submit.
+CALLS = 7
+LOST = ["cut_after", "500_after", "html_after", "503_after", "cut_before", "500_before", "401_before"]
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    with running() as box:
+        yield box
+
+
+@pytest.fixture
+def cloud(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
+    with targets(box) as make:
+        yield make
+
+
+def test_an_order_is_created_whole_found_and_not_created_again(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    for account, status in (("main", "Open"), ("other", "AwaitingApproval")):
+        target, reference = cloud(account), next(REFERENCES)
+        target.check()
+        assert target.find(reference) is None
+        assert target.create(one(), reference) == Receipt(reference)
+        found = there(box, reference, account)
+        assert found["Status"] == status
+        is_as(found, one())
+        assert found["xp"]["Intake"]["Order"] == "shop:1"
+        assert target.find(reference) == target.create(one(), reference) == Receipt(reference, existed=True)
+        assert there(box, reference, account) == found
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize("step", range(CALLS))
+def test_one_order_is_submitted_once_whichever_call_goes_wrong(
+    box: Sandbox, cloud: Callable[..., OrderCloud], step: int, kind: str
+) -> None:
+    reference = next(REFERENCES)
+    box.fault(f"ordercloud:*:{kind}:skip={step}:times=1")
+    carry(cloud, one(), reference)
+    is_as(there(box, reference), one())
+    assert submitted(box, reference) == 1
+
+
+def test_one_order_is_submitted_once_when_every_ninth_call_goes_wrong(
+    box: Sandbox, cloud: Callable[..., OrderCloud]
+) -> None:
+    for kind in LOST:
+        box.fault(f"ordercloud:*:{kind}:rate=0.02")
+    references = [next(REFERENCES) for _ in range(20)]
+    for reference in references:
+        carry(cloud, one(), reference)
+    for reference in references:
+        is_as(there(box, reference), one())
+        assert submitted(box, reference) == 1
+
+
+@pytest.mark.parametrize("step", range(2, CALLS))
+def test_an_order_that_changed_before_it_was_submitted_is_submitted_as_it_is_now(
+    box: Sandbox, cloud: Callable[..., OrderCloud], step: int
+) -> None:
+    reference = next(REFERENCES)
+    box.fault(f"ordercloud:*:500_before:skip={step}:times=1")
+    with pytest.raises(RetryableError):
+        cloud().create(one(), reference)
+    changed = one(
+        lines=[{**MUG, "quantity": "3"}, {**POT, "id": "b"}],
+        note=None,
+        totals={"shipping": "0"},
+        shipping_address={**DELFT, "street1": "Voorstraat 1"},
+    )
+    assert carry(cloud, changed, reference) == Receipt(reference)
+    found = there(box, reference)
+    is_as(found, changed)
+    assert submitted(box, reference) == 1
+
+
+def test_two_workers_at_once_make_one_order(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    for _ in range(10):
+        reference = next(REFERENCES)
+        targets = [cloud(), cloud()]
+        with ThreadPoolExecutor(2) as pool:
+            tries = [pool.submit(carry, lambda target=target: target, one(), reference) for target in targets]
+        assert {each.result().target_id for each in tries} == {reference}
+        is_as(there(box, reference), one())
+        assert submitted(box, reference) == 1
+
+
+def test_an_order_of_this_id_that_is_not_ours_is_left_alone(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    for xp in ({}, {"Intake": {"Order": "elsewhere:1"}}):
+        reference = next(REFERENCES)
+        box.add_order({"ID": reference, "xp": xp}, "ordercloud")
+        before = there(box, reference)
+        for call in (
+            lambda at=reference: cloud().create(one(), at),
+            lambda at=reference: cloud().update(one(), at, at),
+        ):
+            with pytest.raises(Rejected, match="was not made for this one"):
+                call()
+        assert there(box, reference) == before
+
+
+def test_a_line_without_a_product_is_held_before_anything_is_sent(
+    box: Sandbox, cloud: Callable[..., OrderCloud]
+) -> None:
+    reference = next(REFERENCES)
+    order = one(lines=[MUG, {**TEA, "sku": "CUP"}])
+    with pytest.raises(Held, match=r"line 2: .* sku CUP: add it to targets\.main\.product_map.*intake release main"):
+        cloud().create(order, reference)
+    with pytest.raises(Rejected, match="line 2: OrderCloud takes whole quantities only, from 1 on"):
+        cloud().create(one(lines=[MUG, {**TEA, "quantity": "0.5"}]), reference)
+    with pytest.raises(Rejected, match="line 1: OrderCloud takes whole"):
+        cloud().create(one(lines=[{**MUG, "quantity": "0"}]), reference)
+    with pytest.raises(Rejected, match="line 1: it has no sku"):
+        cloud().create(one(lines=[{**MUG, "sku": None}]), reference)
+    assert reference not in {order["ID"] for order in box.orders("ordercloud")}
+
+
+@pytest.mark.parametrize(("account", "code"), [("main", "NotFound"), ("other", "ProductNotAvailableFromSeller")])
+def test_a_product_that_is_not_there_is_held_and_the_order_is_finished_later(
+    box: Sandbox, cloud: Callable[..., OrderCloud], account: str, code: str
+) -> None:
+    reference = next(REFERENCES)
+    wrong = {"MUG": "mug", "TEA": "coffee"}
+    with pytest.raises(Held, match=rf"line 2, sku TEA: the product coffee is not there.*{code}.*intake release"):
+        cloud(account, product_map=wrong).create(one(), reference)
+    assert there(box, reference, account)["Status"] == "Unsubmitted"
+    assert cloud(account).find(reference) is None
+    assert cloud(account).create(one(), reference) == Receipt(reference)
+    is_as(there(box, reference, account), one())
+
+
+def test_skus_may_be_products(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    reference = next(REFERENCES)
+    lines = [{**MUG, "sku": "mug"}, TEA]
+    cloud(products="sku", product_map={"TEA": "tea"}).create(one(lines=lines), reference)
+    assert {line["ProductID"] for line in there(box, reference)["LineItems"]} == {"mug", "tea"}
+
+
+def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
+    box: Sandbox, cloud: Callable[..., OrderCloud]
+) -> None:
+    reference = next(REFERENCES)
+    target = cloud("dollars", prices="theirs")
+    target.create(one(), reference)
+    found = there(box, reference, "dollars")
+    assert not any(line["PriceOverridden"] for line in found["LineItems"])
+    assert not found["ShippingCost"]
+    assert not found["TaxCost"]
+    assert OrderCloudOptions.model_validate(OPTIONS | {"prices": "theirs"}).roles == "OrderAdmin"
+
+
+def test_our_prices_are_not_put_into_another_currency(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    reference = next(REFERENCES)
+    with pytest.raises(Held, match=r"the order is in EUR, and the user of targets\.dollars is not"):
+        cloud("dollars").create(one(), reference)
+    assert there(box, reference, "dollars")["Status"] == "Unsubmitted"
+
+
+def test_an_order_begun_for_another_user_is_held(cloud: Callable[..., OrderCloud], box: Sandbox) -> None:
+    reference = next(REFERENCES)
+    box.fault("ordercloud:submit:500_before:times=1")
+    with pytest.raises(RetryableError):
+        cloud(user_id="nobody").create(one(), reference)
+    with pytest.raises(Held, match=r"another buyer or user.*delete it there, then: intake release main"):
+        cloud().create(one(), reference)
+
+
+def test_a_token_that_was_revoked_is_replaced_on_the_way(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    target, reference = cloud("short"), next(REFERENCES)
+    target.create(one(), reference)
+    target.create(one(), reference)
+    is_as(there(box, reference, "short"), one())
+
+
+def test_missing_roles_are_named_and_stop_the_account(cloud: Callable[..., OrderCloud]) -> None:
+    with pytest.raises(AuthFailed, match=r"status 403: Auth\.InsufficientRoles, FullAccess, OrderAdmin$"):
+        cloud("reader").create(one(), next(REFERENCES))
+    for account, status in (("main", 400), ("other", 401)):
+        with pytest.raises(AuthFailed, match=rf"POST /oauth/token: status {status}: Auth\.OauthError, invalid_client$"):
+            cloud(account, client_secret="wrong").check()
+    with pytest.raises(AuthFailed, match="POST /oauth/token: status 404"):
+        cloud("nobody").find("x")
+
+
+def test_after_a_person_looked_a_new_token_is_asked_for() -> None:
+    """The roles are in the token: the old one would be refused for as long as it lives."""
+
+    def answer(request: Request) -> bytes:
+        if request.target == "/oauth/token":
+            tokens.append(f"T{len(tokens)}")
+            return reply(body=json.dumps({"access_token": tokens[-1]}).encode())
+        good = request.headers["authorization"] == "Bearer T1"
+        return reply(404 if good else 403, b"{}")
+
+    tokens: list[str] = []
+    server = Server(answer)
+    client = Client(server.url, gate=Open(), headers={})
+    try:
+        target = OrderCloud("main", OrderCloudOptions.model_validate(OPTIONS), client)
+        with pytest.raises(AuthFailed):
+            target.find("x")
+        assert target.find("x") is None
+        assert tokens == ["T0", "T1"]
+    finally:
+        client.close()
+        server.close()
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_maintenance_is_no_fault_of_the_order(box: Sandbox, cloud: Callable[..., OrderCloud], status: int) -> None:
+    box.fault(f"ordercloud:create:{status}_before:times=1:code=Api.Offline")
+    with pytest.raises((TargetDown, RetryableError)) as caught:
+        cloud().create(one(), next(REFERENCES))
+    assert not isinstance(caught.value, PermanentError)
+
+
+def test_an_incoming_order_needs_somebody_who_places_it() -> None:
+    with pytest.raises(ValueError, match="needs both buyer_id and user_id"):
+        OrderCloudOptions.model_validate(OPTIONS | {"user_id": None})
+    OrderCloudOptions.model_validate(OPTIONS | {"direction": "Outgoing", "user_id": None, "buyer_id": None})
