@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import simplejson
@@ -45,7 +46,8 @@ def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | Non
     except PermanentError:
         return None
     except Exception as error:  # noqa: BLE001  # as in `_tried`
-        return [_failed(claim, error) for claim in claims]
+        first, *others = [_failed(claim, error) for claim in claims]
+        return [first, *(replace(it, what="retry_too") if it.what == "retry" else it for it in others)]
 
 
 def _one_of_many(target: Target, claim: Claim, what: Receipt | IntakeError) -> Outcome:

@@ -102,6 +102,7 @@ _EVENTS = {
     "updated": "order.updated",
     "pending": "order.pending",
     "retry": "order.retried",
+    "retry_too": "order.retried",
     "snooze": "order.snoozed",
     "release": "order.released",
     "hold": "order.held",

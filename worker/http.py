@@ -7,6 +7,7 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
@@ -194,6 +195,12 @@ class Client:
             body = b""
         own = _merged(own, headers)
         return self._call(method, path, "", body, {**own, "Content-Length": str(len(body))}, accept)
+
+    def beside(self, base_url: str) -> Client:
+        """The calls of this account to another address: the same gate, headers and limits; to be closed as well."""
+        other = copy(self)
+        other._origin = Origin(base_url)  # noqa: SLF001  # one of us
+        return other
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
 from worker.cli.compare import Comparison, compare
+from worker.cli.views import in_source, in_target
 from worker.http import Client, Open
 from worker.runtime import Runtime, read_settings
 
@@ -159,7 +161,8 @@ class Stack:
     def compare(self) -> Comparison:
         source = self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
         target = self.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
-        return compare(source, target)
+        there = [replace(order, key=f"shop:{order.key}") for order in in_target("dropday", target)]
+        return compare(in_source("retailcrm", "shop", source), there)
 
     def stop(self) -> list[str]:
         """Ctrl-C; answers the command lines of what is still running afterwards."""

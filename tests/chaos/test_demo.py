@@ -54,7 +54,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
         demo.look()
         time.sleep(0.5)
     said = demo.output.read_text()
-    assert "150 orders, 150 created, 0 lost, 0 doubled" in said
+    assert "540 orders, 540 created, 0 lost, 0 doubled" in said
     assert demo.process.returncode == 0
     assert demo.left() == []
 

@@ -100,9 +100,12 @@ class Bulky(Warehouse):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[list[str]] = []
+        self.away: list[Exception | None] = []
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
         self.calls.append([reference for _, reference in batch])
+        if self.away and (error := self.away.pop(0)):
+            raise error
         if any(order.note == "poison" for order, _ in batch):
             raise Rejected("the whole call is refused")
         return [self._one(order, reference) for order, reference in batch]

@@ -272,3 +272,23 @@ def test_an_unavailable_answer_while_asking_is_asked_again(redis: Redis) -> None
 
 def _refuses(_: str) -> Any:
     raise Rejected("the list does not show order numbers")
+
+
+def test_a_bulk_call_that_fails_is_one_failure_of_the_lane(redis: Redis) -> None:
+    story = Story(redis, Shop([]), Bulky())
+    assert isinstance(story.warehouse, Bulky)
+    story.warehouse.away = [Uncertain("cut"), None]
+    poll(story, *({"id": n} for n in range(1, 4)))
+    deliver(story)
+    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert story.warehouse.finds == 3
+
+
+def test_bulk_calls_that_fail_one_after_the_other_are_so_many_failures(redis: Redis) -> None:
+    story = Story(redis, Shop([]), Bulky())
+    assert isinstance(story.warehouse, Bulky)
+    story.warehouse.away = [Unavailable("down")] * 3
+    poll(story, *({"id": n} for n in range(1, 4)))
+    deliver(story)
+    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert story.lanes["t"].status()["retried"] == 9

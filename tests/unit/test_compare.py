@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.cli.compare import compare
+from worker.cli.compare import Comparison
+from worker.cli.compare import compare as compare_seen
+from worker.cli.views import in_source, in_target
 
 
 def source(number: int, **fields: Any) -> dict[str, Any]:
@@ -16,8 +18,12 @@ def source(number: int, **fields: Any) -> dict[str, Any]:
 def target(number: int, **fields: Any) -> dict[str, Any]:
     address = {"city": "Łódź", "postcode": "90-001"}
     lines = [{"quantity": 2}]
-    told = {"external_id": str(number), "total": 24.75, "shipping": {"cost": 4.950}, "order_lines": lines}
+    told = {"external_id": f"shop:{number}", "total": 24.75, "shipping": {"cost": 4.950}, "order_lines": lines}
     return told | {"shipping_address": address} | fields
+
+
+def compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> Comparison:
+    return compare_seen(in_source("retailcrm", "shop", there), in_target("dropday", here))
 
 
 def test_both_sides_the_same_is_clean() -> None:
@@ -28,18 +34,18 @@ def test_both_sides_the_same_is_clean() -> None:
 
 def test_a_lost_order_is_named() -> None:
     found = compare([source(1), source(2)], [target(1)])
-    assert (found.lost, found.clean) == (("2",), False)
+    assert (found.lost, found.clean) == (("shop:2",), False)
     assert str(found) == "2 orders, 1 created, 1 lost, 0 doubled"
 
 
 def test_a_doubled_order_is_named() -> None:
     found = compare([source(1)], [target(1), target(1)])
-    assert (found.doubled, found.clean) == (("1",), False)
+    assert (found.doubled, found.clean) == (("shop:1",), False)
 
 
 def test_an_order_nobody_placed_is_named() -> None:
     found = compare([source(1)], [target(1), target(9)])
-    assert (found.extra, found.clean) == (("9",), False)
+    assert (found.extra, found.clean) == (("shop:9",), False)
 
 
 def test_every_compared_field_that_differs_is_named() -> None:
@@ -53,5 +59,5 @@ def test_every_compared_field_that_differs_is_named() -> None:
     }
     for name, change in changes.items():
         found = compare([source(1)], [target(1, **change)])
-        assert found.different == (("1", name),)
+        assert found.different == (("shop:1", name),)
         assert not found.clean

@@ -9,6 +9,7 @@ from worker.providers.contract import Provider
 from worker.providers.dropboy import Dropboy
 from worker.providers.dropday import Dropday
 from worker.providers.dropstream import DropStream
+from worker.providers.ordercloud import OrderCloud
 from worker.providers.retailcrm import RetailCRM
 from worker.registry import kinds
 
@@ -16,6 +17,7 @@ BUILT_IN: Final[dict[str, type[Provider]]] = {
     Dropboy.kind: Dropboy,
     Dropday.kind: Dropday,
     DropStream.kind: DropStream,
+    OrderCloud.kind: OrderCloud,
     RetailCRM.kind: RetailCRM,
 }
 

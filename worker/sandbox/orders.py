@@ -88,8 +88,9 @@ class Draft:
 class Orders:
     """An endless supply of orders: the same seed and the same calls give the same orders."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self._chance = chance
+    def __init__(self, chance: random.Random, fractions: float = 0.04) -> None:
+        """A share of `fractions` of the lines has a quantity that is not whole."""
+        self._chance, self._fractions = chance, fractions
         self._pick = chance.choice
         self._serial = 100_000
 
@@ -160,7 +161,7 @@ class Orders:
             sku=f"SKU-{article:05d}",
             ean=f"8723521{article:06d}" if odds(0.6) else None,
             name=PRODUCTS[article % len(PRODUCTS)],
-            quantity=pick((0.5, 1.25, 0.333, 2.75)) if odds(0.04) else float(pick((1, 1, 1, 2, 2, 3, 10))),
+            quantity=pick((0.5, 1.25, 0.333, 2.75)) if odds(self._fractions) else float(pick((1, 1, 1, 2, 2, 3, 10))),
             price=price,
             discount=price // 10 if odds(0.15) else 0,
             purchase_price=price // 3 if odds(0.5) else None,

@@ -60,17 +60,20 @@ class World:
     async def open_account(self, text: str) -> None:
         """From `system:account:key=value:...`.
 
-        `orders=N`, `spread=SECONDS` and `missing_ids=SHARE` fill it; `hidden=N` puts a stretch of history that nobody
-        is shown before the last of these orders; the other options are the system's.
+        `orders=N`, `spread=SECONDS`, `missing_ids=SHARE` and `fractions=SHARE` (lines of half a piece and such) fill
+        it; `hidden=N` puts a stretch of history that nobody is shown before the last of these orders; the other options
+        are the system's.
         """
         (system, name), options = spec.parse(text, 2)
         if system not in self.systems:
             raise ValueError(f"{text!r}: {system!r} is not simulated")
         count, hidden = int(options.pop("orders", "0")), int(options.pop("hidden", "0"))
         spread, missing = float(options.pop("spread", _A_DAY)), float(options.pop("missing_ids", "0.01"))
+        fractions = float(options.pop("fractions", "0.04"))
         account = self.systems[system].open_account(name, options)
         spec.finish(options)
-        supply = self._supplies[system, name] = Orders(random.Random(f"{self._seed}:{system}:{name}"))
+        chance = random.Random(f"{self._seed}:{system}:{name}")
+        supply = self._supplies[system, name] = Orders(chance, fractions)
         times = supply.times(count, time.time(), spread)
         for n, draft in enumerate(supply.make(times, account.prefix, missing)):
             if hidden and n == count - 1:

@@ -54,10 +54,23 @@ class Outcome:
     """What became of a claim.
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
-    the step of a pending one, or the target's field errors (JSON) of a rejected one.
+    the step of a pending one, or the target's field errors (JSON) of a rejected one. A "retry_too" failed in the same
+    call as the one before it.
     """
 
-    what: Literal["delivered", "existed", "updated", "pending", "retry", "snooze", "release", "hold", "bury", "doubt"]
+    what: Literal[
+        "delivered",
+        "existed",
+        "updated",
+        "pending",
+        "retry",
+        "retry_too",
+        "snooze",
+        "release",
+        "hold",
+        "bury",
+        "doubt",
+    ]
     code: str = ""
     detail: str = ""
     delay: float = 0.0

@@ -6,7 +6,7 @@
 --       7 failures that open the breaker  8 ms that a story is kept after delivery
 --       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON; the step
 --       to go on from), fingerprint sent
--- Outcomes: delivered, existed, updated, pending, retry, snooze, release, hold, bury, doubt.
+-- Outcomes: delivered, existed, updated, pending, retry, retry_too (in the same call as the one before), snooze, release, hold, bury, doubt.
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
@@ -69,7 +69,9 @@ local function delivered(key, record, outcome, target_id, fingerprint)
 end
 
 -- Every failure in a row counts; from `trip` on the whole lane waits, longer each time, and no order pays for it.
-local function breaker()
+-- A call for many orders that failed is one failure.
+local function breaker(outcome)
+  if outcome == 'retry_too' then return tonumber(redis.call('HGET', KEYS[1], 'failures') or 0) > trip end
   local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
   if failures < trip then return false end
   local wait = math.min(60000, 1000 * 2 ^ math.min(failures - trip, 10))
@@ -77,9 +79,9 @@ local function breaker()
   return failures > trip
 end
 
-local function retry(key, record, code, detail, delay)
+local function retry(key, record, outcome, code, detail, delay)
   local tries = tonumber(redis.call('HGET', record, 'tries') or 0)
-  if not breaker() then tries = redis.call('HINCRBY', record, 'tries', 1) end
+  if not breaker(outcome) then tries = redis.call('HINCRBY', record, 'tries', 1) end
   if tries < tonumber(ARGV[6]) then
     tell(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')
@@ -114,8 +116,8 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
       count('pending')
     end
     return queue(key, record, tonumber(delay))
-  elseif outcome == 'retry' then
-    return retry(key, record, code, detail, tonumber(delay))
+  elseif outcome == 'retry' or outcome == 'retry_too' then
+    return retry(key, record, outcome, code, detail, tonumber(delay))
   elseif outcome == 'snooze' then
     tell(key, 'snoozed ' .. code .. ' ' .. delay)
     count('snoozed')
