@@ -14,9 +14,8 @@ from worker.targets.contract import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from stage import Case
-
     from schemas.order import Order
+    from worker.suite.stage import Case
 
     Batch = Sequence[tuple[Order, str]]
     Told = Sequence[Receipt | IntakeError]

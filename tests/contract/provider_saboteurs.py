@@ -15,7 +15,7 @@ from worker.providers.contract import Page
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stage import Case
+    from worker.suite.stage import Case
 
 
 def _changed(case: Case, **fields: Any) -> Case:

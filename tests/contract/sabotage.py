@@ -10,9 +10,8 @@ from worker.http import Open
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stage import Case
-
     from worker.errors import IntakeError
+    from worker.suite.stage import Case
 
 
 def having(case: Case, **methods: Any) -> Case:

@@ -14,9 +14,8 @@ from worker.targets.contract import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stage import Case
-
     from schemas.order import Order
+    from worker.suite.stage import Case
 
 
 def _sending(case: Case, change: Callable[[Order, str], tuple[Order, str]]) -> Case:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import provider_saboteurs
-import provider_suite
 import pytest
-import target_saboteurs
-import target_suite
-from stage import Case, promises
+from capability_saboteurs import OF_BULK, OF_UPDATES
+from provider_saboteurs import SABOTEURS as OF_PROVIDERS
+from target_saboteurs import SABOTEURS as OF_TARGETS
+from target_saboteurs import SPARED
 
 from worker.errors import IntakeError
-from worker.providers import provider_kinds
-from worker.targets import target_kinds
+from worker.suite import bulk, providers, targets, updates
+from worker.suite.cases import cases, suites
+from worker.suite.stage import Case, promises
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-SORTS = (
-    ("providers", provider_suite, provider_saboteurs.SABOTEURS, provider_kinds()),
-    ("targets", target_suite, target_saboteurs.SABOTEURS, target_kinds()),
-)
+RECORDINGS = Path(__file__).with_name("recordings")
+SABOTEURS: dict[ModuleType, dict[str, Any]] = {
+    providers: OF_PROVIDERS,
+    targets: OF_TARGETS,
+    bulk: OF_BULK,
+    updates: OF_UPDATES,
+}
 TRIPS = [
     pytest.param(promises(suite)[check], saboteur, case, id=f"{sort}-{case.kind}-{saboteur.__name__}-{check}")
-    for sort, suite, saboteurs, kinds in SORTS
-    for case in (Case.of(sort, kind, adapter) for kind, adapter in kinds.items())
-    for check, against in saboteurs.items()
+    for sort, case in cases(RECORDINGS)
+    for suite in suites(sort, case.adapter)
+    for check, against in SABOTEURS[suite].items()
     for saboteur in against
-    if sort == "providers" or check not in target_saboteurs.SPARED or not target_saboteurs.SPARED[check](case)
+    if suite is not targets or check not in SPARED or not SPARED[check](case)
 ]
 
 
-@pytest.mark.parametrize(("sort", "suite", "saboteurs", "kinds"), SORTS, ids=["providers", "targets"])
-def test_no_check_lacks_a_saboteur(sort: str, suite: ModuleType, saboteurs: dict[str, Any], kinds: object) -> None:
-    assert {check for check, against in saboteurs.items() if against} == promises(suite).keys()
+@pytest.mark.parametrize("suite", SABOTEURS, ids=lambda suite: suite.__name__)
+def test_no_check_lacks_a_saboteur(suite: ModuleType) -> None:
+    assert {check for check, against in SABOTEURS[suite].items() if against} == promises(suite).keys()
 
 
 @pytest.mark.parametrize(("check", "saboteur", "case"), TRIPS)

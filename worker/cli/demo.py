@@ -147,7 +147,7 @@ def command(orders: int, keep: Path | None) -> None:
     each = max(4, orders // len(SOURCES))
     wanted = each * sum(len(to) for to in ROUTES.values())
     console.print(
-        f"[bold]{each * len(SOURCES)} orders[/] of {len(SOURCES)} systems go into {len(TARGETS)} others, {wanted} to create:"
+        f"[bold]{each * len(SOURCES)} orders[/] of {len(SOURCES)} systems go into {len(TARGETS)}, {wanted} to create:"
         " real workers, a real server, real HTTP."
     )
     with contextlib.ExitStack() as stack:

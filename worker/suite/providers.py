@@ -6,15 +6,14 @@ import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from failures import failures, shapes, slow_downs
-from stage import story_of
-
 from schemas.order import Order
 from worker.errors import AuthFailed, Malformed
 from worker.providers.contract import Page, Record
+from worker.suite.failures import failures, shapes, slow_downs
+from worker.suite.stage import story_of
 
 if TYPE_CHECKING:
-    from stage import Case, Json, Stage
+    from worker.suite.stage import Case, Json, Stage
 
 
 def _call(provider: Any, scene: Json) -> Any:
@@ -150,7 +149,7 @@ def whatever_a_record_holds_it_is_an_order_or_malformed(case: Case) -> None:
                 assert isinstance(_normalized(provider, raw), Order | Malformed)
 
 
-_SILLY: Final = (None, [], {}, "", "silly", -1, True, [None], {"a": 1})
+_SILLY: Final[tuple[Any, ...]] = (None, [], {}, "", "silly", -1, True, [None], {"a": 1})
 
 
 def _spoiled(value: Any) -> list[Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import simplejson
-from stage import Failure
+
+from worker.suite.stage import Failure
 
 if TYPE_CHECKING:
-    from stage import Case
+    from worker.suite.stage import Case
 
 _PAGE: Final = "<html><body>Service Temporarily Unavailable</body></html>"
 _DATES: Final = (("Date", "Tue, 02 Apr 2024 08:15:30 GMT"), ("Retry-After", "Tue, 02 Apr 2024 08:15:39 GMT"))
@@ -32,7 +33,7 @@ def failures(case: Case) -> list[Failure]:
 
 
 def slow_downs() -> list[tuple[Failure, float]]:
-    """ "Slow down" in both spellings of Retry-After, with the seconds it means."""
+    """A "slow down" in both spellings of Retry-After, with the seconds it means."""
     return [
         (Failure("seconds", "RateLimited", "RateLimited", 429, (("Retry-After", "7"),)), 7.0),
         (Failure("date", "RateLimited", "RateLimited", 429, _DATES), 9.0),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from failures import Failure, failures, shapes, slow_downs
-from stage import story_of
-from target_suite import ORDER
-
 from schemas.order import Order
+from worker.suite.failures import failures, shapes, slow_downs
+from worker.suite.stage import Failure, story_of
+from worker.suite.targets import ORDER
 
 if TYPE_CHECKING:
-    from stage import Case, Json
+    from worker.suite.stage import Case, Json
 
 
 def _error(target: Any, scene: Json, order: Order | None = None) -> Any:

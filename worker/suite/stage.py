@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from email import message_from_string
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import simplejson
@@ -20,9 +19,9 @@ from worker.http import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
     from types import ModuleType
 
-RECORDINGS: Final = Path(__file__).with_name("recordings")
 Json = dict[str, Any]
 
 
@@ -55,9 +54,8 @@ class Case:
     scenes: dict[str, Json]
 
     @classmethod
-    def of(cls, sort: str, kind: str, adapter: type[Any]) -> Case:
-        """What was recorded of a kind as one of the `providers`, or of the `targets`."""
-        folder = RECORDINGS / sort / kind
+    def of(cls, folder: Path, kind: str, adapter: type[Any]) -> Case:
+        """What was recorded of a kind, in the files of `folder`."""
         files = {file.stem: load(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
         return cls(kind, adapter, files.pop("account", {}), files)
 

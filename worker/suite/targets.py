@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-from failures import Failure, failures, shapes, slow_downs
-from stage import RECORDINGS, load, story_of
 
 from schemas.order import Order
 from worker.errors import AuthFailed, Rejected
+from worker.suite.failures import failures, shapes, slow_downs
+from worker.suite.stage import Failure, load, story_of
 from worker.targets.contract import Pending, Receipt
 
 if TYPE_CHECKING:
-    from stage import Case, Json
+    from worker.suite.stage import Case, Json
 
 #: The order that every target is given, unless a scene has one of its own.
-ORDER: Final = Order.model_validate(load((RECORDINGS / "order.json").read_text("utf-8")))
+ORDER: Final = Order.model_validate(load(Path(__file__).with_name("order.json").read_text("utf-8")))
 
 
 def _call(target: Any, scene: Json) -> Any:

@@ -1,0 +1,24 @@
+"""Every registered adapter against the whole of its contract, by the plug-in that anybody's adapters can use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worker.providers import provider_kinds
+from worker.suite.cases import cases
+from worker.targets import target_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORDINGS = Path(__file__).with_name("recordings")
+
+
+def test_an_adapter_holds_to_its_contract(intake_contract: Callable[[], None]) -> None:
+    intake_contract()
+
+
+def test_no_registered_adapter_is_left_out() -> None:
+    found = {(sort, case.kind) for sort, case in cases(RECORDINGS)}
+    assert found == {("providers", kind) for kind in provider_kinds()} | {("targets", kind) for kind in target_kinds()}
