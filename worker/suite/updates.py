@@ -14,13 +14,24 @@ if TYPE_CHECKING:
     from worker.suite.stage import Case, Json
 
 
+def _order(scene: Json) -> Order:
+    return Order.model_validate(scene.get("order", ORDER))
+
+
 def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
-    own = Order.model_validate(scene["order"]) if "order" in scene else ORDER
     try:
-        target.update(order or own, scene["given"], scene["target_id"])
+        target.update(order or _order(scene), scene["given"], scene["target_id"])
     except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
         return error
     return None
+
+
+def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:
+    """What may be asked where `failure` befalls call number `at`: a token that is refused is renewed once."""
+    asked = wanted[: at + 1]
+    if failure.status == 401 and "Authorization" in asked[at].get("headers", {}):
+        return [*asked, asked[0], asked[at]]
+    return asked
 
 
 def the_recordings_cover_an_update(case: Case) -> None:
@@ -48,15 +59,19 @@ def a_change_does_not_depend_on_the_targets_id(case: Case) -> None:
 
 
 def every_amount_of_a_change_arrives_exact(case: Case) -> None:
+    """In whichever calls: so the recorded answers are given to other bodies as well."""
     amount = Decimal("12345678901234567890.12")
-    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in ORDER.lines)
     scene = case.scenes["updated"]
-    with case.playing(scene) as (target, stage):
-        _error(target, scene, ORDER.model_copy(update={"lines": lines}))
-        assert "".join(stage.bodies).count(str(amount)) >= len(lines)
+    order = _order(scene)
+    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines)
+    asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
+    with case.playing(scene | {"exchanges": asked}) as (target, stage):
+        _error(target, scene, order.model_copy(update={"lines": lines}))
+    assert "".join(stage.bodies).count(str(amount)) >= len(lines)
 
 
 def a_change_that_may_not_have_been_made_is_not_taken_for_made(case: Case) -> None:
+    """Whichever of its calls fails is the last one: nothing is written after it, and nothing twice."""
     scene = case.scenes["updated"]
     for at, exchange in enumerate(scene["exchanges"]):
         for failure in [*failures(case), *shapes()]:
@@ -65,7 +80,7 @@ def a_change_that_may_not_have_been_made_is_not_taken_for_made(case: Case) -> No
             name = failure.read if exchange["ask"]["method"] == "GET" else failure.write
             wanted = exchange.get("instead", {}).get(failure.name, name)
             assert (failure.name, type(error).__name__) == (failure.name, wanted)
-            assert [ask["method"] for ask in stage.asked if ask["method"] != "GET"].count("POST") <= 1
+            assert (failure.name, stage.asked) == (failure.name, _asked_until(at, stage.wanted(), failure))
     with case.playing(scene) as (target, stage):
         stage.away()
         assert type(_error(target, scene)).__name__ == "Unavailable"
