@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import psutil
@@ -161,8 +160,7 @@ class Stack:
     def compare(self) -> Comparison:
         source = self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
         target = self.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
-        there = [replace(order, key=f"shop:{order.key}") for order in in_target("dropday", target)]
-        return compare(in_source("retailcrm", "shop", source), there)
+        return compare(in_source("retailcrm", "shop", source), in_target("dropday", target, "shop"))
 
     def stop(self) -> list[str]:
         """Ctrl-C; answers the command lines of what is still running afterwards."""

@@ -55,7 +55,7 @@ def test_one_malformed_record_is_kept_and_the_rest_of_its_page_delivered(make: M
     assert "createdAt" in letter["reason"]
     raw = json.loads(letter["raw"])
     assert (str(raw["id"]), raw["createdAt"]) == (external_id, "?broken?")
-    assert way.compare().lost == (external_id,)
+    assert way.compare().lost == (f"shop:{external_id}",)
 
     way.box.change(external_id, managerComment="mended")
     way.poll()

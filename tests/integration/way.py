@@ -16,6 +16,7 @@ import tasks.deliver
 import tasks.poll
 import worker.log
 from worker.cli.compare import Comparison, compare
+from worker.cli.views import in_source, in_target
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ class Way:
         return [entry["external_id"] for entry in found]
 
     def compare(self) -> Comparison:
-        return compare(self.box.orders("retailcrm"), self.box.orders("dropday"))
+        source = in_source("retailcrm", "shop", self.box.orders("retailcrm"))
+        return compare(source, in_target("dropday", self.box.orders("dropday"), "shop"))
 
 
 @contextmanager

@@ -122,7 +122,8 @@ def in_source(system: str, provider: str, orders: Iterable[Raw]) -> list[Seen]:
     return seen
 
 
-def in_target(system: str, orders: Iterable[Raw]) -> list[Seen]:
-    """The orders of a target, by the reference that it knows them by."""
+def in_target(system: str, orders: Iterable[Raw], provider: str | None = None) -> list[Seen]:
+    """The orders of a target, by the reference that it knows them by: the order key, or the `provider`'s own id."""
     view, _, reference = _SYSTEMS[system]
-    return [Seen(str(reference(order)), view(order)) for order in orders]
+    before = "" if provider is None else f"{provider}:"
+    return [Seen(f"{before}{reference(order)}", view(order)) for order in orders]
