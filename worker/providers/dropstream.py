@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 from schemas import dropstream as wire
 from schemas.order import Order, Status
+from worker.bearer import Bearer
 from worker.durations import parse_duration
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
 from worker.providers.contract import Page, Provider, Record
@@ -19,12 +20,11 @@ from worker.providers.dropstream_order import STATUSES, to_order
 from worker.wire import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from worker.http import Answer
 
 M = TypeVar("M", bound=BaseModel)
-_UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 #: How they may say that a session is over: which status it is stands nowhere. These have no meaning of their own.
 _ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
@@ -79,11 +79,7 @@ class Place(BaseModel):
 
 
 class DropStream(Provider):
-    """One account. The quoted pages are those of dev.getdropstream.com on /orders and /auth/token.
-
-    A token names its end (`exp`), but by whose clock? An adapter looks at none. Their 401 is the word of the clock
-    that counts: it costs one call for each token, and is needed anyhow for a token that was revoked.
-    """
+    """One account. The quoted pages are those of dev.getdropstream.com on /orders and /auth/token."""
 
     kind: ClassVar[str] = "dropstream"
     Options: ClassVar[type[BaseModel]] = DropStreamOptions
@@ -96,7 +92,7 @@ class DropStream(Provider):
         self.options: DropStreamOptions = options
         pair = f"{options.user}:{options.password.get_secret_value()}".encode()
         self._basic = {"Authorization": f"Basic {b64encode(pair).decode()}"}
-        self._bearer: dict[str, str] = {}
+        self._bearer = Bearer(self.client, self._token)
         #: The session whose last call went wrong.
         self._suspect: str | None = None
         self._statuses = {**STATUSES, **options.status_map}
@@ -108,13 +104,13 @@ class DropStream(Provider):
     def fetch(self, cursor: str) -> Page:
         """The next page of the session, or the first one of a new session where there is none any more."""
         place = Place.model_validate_json(cursor)
-        answer = self._next(place) or _parsed(wire.Orders, self._get("/orders", self._query(place)))
+        answer = self._next(place) or _parsed(wire.Orders, self._bearer.read("/orders", self._query(place)))
         place, more = place.after(answer)
         return Page([Record(order) for order in answer.orders], place.text(), more)
 
     def fetch_one(self, external_id: str) -> Record | None:
         """By DropStream's own id; the token proves the url, so a 404 means the order."""
-        answer = self._get(f"/orders/{quote(external_id, safe='')}", accept=frozenset({_NOT_FOUND}))
+        answer = self._bearer.read(f"/orders/{quote(external_id, safe='')}", accept=frozenset({_NOT_FOUND}))
         return None if answer.status == _NOT_FOUND else Record(_parsed(wire.OneOrder, answer).order)
 
     def normalize(self, record: Record) -> Order:
@@ -142,7 +138,7 @@ class DropStream(Provider):
         if place.session is None or place.session == self._suspect:
             return None
         try:
-            answer = self._get("/orders", [("session_id", place.session)], _ENDED)
+            answer = self._bearer.read("/orders", [("session_id", place.session)], accept=_ENDED)
             orders = None if answer.status in _ENDED else _parsed(wire.Orders, answer)
         except (AuthFailed, RetryableError, PermanentError):
             self._suspect = place.session
@@ -155,18 +151,6 @@ class DropStream(Provider):
         store = [("store_id", self.options.store_id)] if self.options.store_id else []
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return [("created_at_min", moment), *store, ("limit", str(self.options.page_size))]
-
-    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
-        """One read; a token that is not good any more is replaced once."""
-        bearer = self._bearer or self._authorize()
-        answer = self.client.read(path, query, headers=bearer, accept=accept | {_UNAUTHORIZED})
-        if answer.status == _UNAUTHORIZED:
-            answer = self.client.read(path, query, headers=self._authorize(), accept=accept)
-        return answer
-
-    def _authorize(self) -> Mapping[str, str]:
-        self._bearer = {"Authorization": f"Bearer {self._token()}"}
-        return self._bearer
 
     def _token(self) -> str:
         """A new token; asking for one changes nothing there, so an answer that is lost is as good as none."""
