@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tasks.attempt import attempt, attempt_many
-from worker.app import app, hint
+from worker.app import app, has_room, hint
 from worker.errors import AuthFailed, LeaseLost
 from worker.http import guarded
 from worker.runtime import Runtime, runtime
@@ -34,15 +34,32 @@ def deliver_lane(name: str) -> None:
     """Celery's door to `deliver`."""
     rt = runtime()
     rt.hints.taken("deliver", name)
-    deliver(rt, name, hint)
+    deliver(rt, name, hint, idle=rt.settings.clocks.drain if has_room(rt.settings) else 0.0)
 
 
-def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
-    """Drain the lane of target `name` until it is empty, closed, or the time of one drain is up."""
+def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None], *, idle: float = 0.0) -> None:
+    """Drain the lane of target `name` until it is empty, closed, or the time of one drain is up.
+
+    Args:
+        rt: The runtime.
+        name: The target.
+        wake: Tells a worker that a task has something to do for a name.
+        idle: Seconds to wait for the next order at an empty lane: it is sent without the way through a message.
+    """
+    started = time.monotonic()
+    while _drain(rt, name, started + rt.settings.clocks.drain, wake):
+        if idle and rt.lanes[name].wait(started + idle):
+            continue
+        if idle and time.monotonic() > started + idle:
+            wake("deliver", name)
+        return
+
+
+def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None]) -> bool:
+    """One drain; whether it came to the end of the lane."""
     lane, target = rt.lanes[name], rt.targets[name]
     # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
     most = max(BATCH, target.bulk) if target.settles else 1
-    until = time.monotonic() + rt.settings.clocks.drain
     with lane.drain() as drain, guarded(drain.check):
         try:
             while claims := drain.claim(most):
@@ -50,9 +67,11 @@ def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
                 if time.monotonic() > until:
                     drain.leave()
                     wake("deliver", name)
-                    return
+                    return False
         except LeaseLost as lost:
             log.warning("drain.fenced", lane=name, drain=drain.name, reason=str(lost))
+            return False
+    return True
 
 
 def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: float) -> None:

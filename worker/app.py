@@ -48,6 +48,20 @@ def _processes(settings: Settings) -> int:
     return max(2, min(wanted, MOST_PROCESSES))
 
 
+#: Processes of this worker's pool; set before they are forked.
+_pool = {"processes": 0}
+
+
+@signals.celeryd_init.connect
+def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
+    _pool["processes"] = int(options.get("concurrency") or conf.worker_concurrency or 0)
+
+
+def has_room(settings: Settings) -> bool:
+    """Whether this worker has a process for each account: then one may wait for orders and keep nobody from work."""
+    return _pool["processes"] >= len(settings.providers) + len(settings.targets)
+
+
 def configuration() -> dict[str, Any]:
     """Celery's settings. A wrong `intake.toml` ends the process with the reason, not with a traceback."""
     try:

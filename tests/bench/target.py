@@ -1,6 +1,7 @@
 """A target that costs next to nothing: answers like Dropday, counts what was created and when.
 
-`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": n}.
+`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": n}, and
+`GET /times` when each order came: {external id: seconds of the machine's monotonic clock}.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Book:
 
     def __init__(self) -> None:
         self.ids: dict[bytes, int] = {}
+        self.times: dict[str, float] = {}
         self.requests = 0
         self.first = self.last = 0.0
 
@@ -38,10 +40,13 @@ class Book:
         if external_id in self.ids:
             return answer(b'{"message":"Order already exists"}')
         self.ids[external_id] = number = len(self.ids) + 1
+        self.times[external_id.decode()] = now
         return answer(b'{"message":"Order created","reference":%d}' % number)
 
-    def tell(self) -> bytes:
+    def tell(self, request: bytes) -> bytes:
         """What was counted so far."""
+        if request.startswith(b"GET /times"):
+            return answer(json.dumps(self.times).encode())
         told = {"created": len(self.ids), "requests": self.requests, "seconds": self.last - self.first}
         return answer(json.dumps(told).encode())
 
@@ -66,7 +71,7 @@ class Server(asyncio.Protocol):
             if len(self.buffer) < size:
                 return
             request, self.buffer = self.buffer[:size], self.buffer[size:]
-            self.transport.write(self.book.create(request) if request.startswith(b"POST") else self.book.tell())
+            self.transport.write(self.book.create(request) if request.startswith(b"POST") else self.book.tell(request))
 
 
 async def serve() -> None:

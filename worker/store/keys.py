@@ -15,6 +15,8 @@ class LaneKeys:
     dead: str
     doubt: str
     held: str
+    waiting: str
+    wake: str
     claims: str
     order: str
     payload: str
@@ -31,6 +33,8 @@ class LaneKeys:
             dead=f"{lane}:dead",
             doubt=f"{lane}:doubt",
             held=f"{lane}:held",
+            waiting=f"{lane}:waiting",
+            wake=f"{lane}:wake",
             claims=f"{lane}:claims:",
             order=f"intake:order:{target}:",
             payload=f"intake:payload:{target}:",

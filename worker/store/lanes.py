@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -29,6 +30,8 @@ BREAKER = 5
 POISON = 5
 #: Milliseconds an order's story is kept after its delivery: 30 days.
 KEEP_STORY = 30 * 86_400_000
+#: Milliseconds after which somebody that waits for orders, and says so no more, is thought dead.
+_WAITING_MS = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +121,27 @@ class Lane:
         """A run that takes orders from this lane; a context manager."""
         return Drain(self)
 
+    def wait(self, until: float) -> bool:
+        """Wait for an order until then (`time.monotonic`); whether there is one. Only one waits for a lane at a time.
+
+        Whoever accepts an order wakes the one that waits, which is quicker than a Celery message.
+        """
+        if not self.redis.set(self.keys.waiting, 1, nx=True, px=_WAITING_MS):
+            return False
+        try:
+            while (left := until - time.monotonic()) > 0:
+                if self.redis.blpop([self.keys.wake], timeout=min(left, 1.0)):
+                    return True
+                self.redis.pexpire(self.keys.waiting, _WAITING_MS)
+        finally:
+            self.redis.delete(self.keys.waiting)
+        # Who accepted an order a moment ago counted on us.
+        return self.redis.lpop(self.keys.wake) is not None
+
     def sweep(self) -> Swept:
         """Free what dead drains held."""
         k = self.keys
-        names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name)]
+        names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name), k.waiting, k.wake]
         found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON])
         freed, buried, due, drains, closed, paused, waited = found
         return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000)

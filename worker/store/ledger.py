@@ -39,7 +39,7 @@ class Accepted:
     """
 
     results: tuple[str, ...]
-    #: Drains that are at work on the lane already.
+    #: Drains that are at work on the lane already, or were waked.
     drains: int
 
     @property
@@ -97,7 +97,7 @@ class Ledger:
                 order.model_dump_json(exclude_defaults=True),
                 int(wanted),
             ]
-        drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead, k.held], args)
+        drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake], args)
         return Accepted(tuple(results), drains)
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:

@@ -1,10 +1,10 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 held
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 held  6 whether a drain waits for orders  7 what wakes it
 -- ARGV  1 prefix of order records  2 prefix of payloads  3 prefix of stories  4 lease in ms  5 where they come from
 --       6 "1" if the target may already have them (the ledger was lost)  7 a change after delivery: update, hold or ignore
 --       then by order: key, reference, fingerprint, version, payload, wanted (1: its route wants it)
--- Returns {live drains, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
+-- Returns {live drains, with the one that was waked, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
 local time = redis.call('TIME')
@@ -90,4 +90,9 @@ for i = 8, #ARGV, 6 do
   counts[result] = (counts[result] or 0) + 1
 end
 for result, count in pairs(counts) do redis.call('HINCRBY', KEYS[1], 'accepted_' .. result, count) end
-return {redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf'), results}
+local drains = redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf')
+if drains == 0 and (counts.new or counts.revived or counts.updating) and redis.call('EXISTS', KEYS[6]) == 1 then
+  if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
+  drains = 1
+end
+return {drains, results}

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Free the orders of dead drains, then tell what the lane has to do.
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope  6 whether a drain waits for orders  7 what wakes it
 -- ARGV  1 lease in ms  2 prefix of order records  3 prefix of stories  4 prefix of claims  5 times an order may lose its drain
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited}.
 -- Repeated: the dead are gone already.
@@ -44,4 +44,9 @@ end
 local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until')
 local scope = redis.call('HGET', KEYS[5], 'closed_until')
 local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
-return {freed, buried, redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3]), math.ceil(closed), lane[1] and 1 or 0, waited}
+local due, drains = redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3])
+if due > 0 and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 1 then
+  if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
+  drains = drains + 1
+end
+return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited}

@@ -1,0 +1,104 @@
+"""A drain that waits at an empty lane: whoever accepts an order wakes it, and nothing is left lying if it died."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from orders import order
+from story import Shop, Story
+
+import tasks.deliver
+from worker.store.lanes import Lane
+from worker.store.ledger import Accepted, Delivery, Ledger
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+@pytest.fixture
+def lane(redis: Redis) -> Lane:
+    return Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
+
+
+def accept(redis: Redis, number: int = 1) -> Accepted:
+    return Ledger(redis, lease=5.0).accept("t", [Delivery(order(str(number)), f"R{number}")], "test")
+
+
+def test_an_order_wakes_the_drain_that_waits_and_no_message_is_sent(redis: Redis, lane: Lane) -> None:
+    waked: list[float] = []
+
+    def wait() -> None:
+        if lane.wait(time.monotonic() + 5):
+            waked.append(time.monotonic())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    assert not accept(redis).wake
+    thread.join()
+    assert waked[0] - began < 0.5
+    assert redis.keys("intake:lane:t:wa*") == []
+
+
+def test_only_one_waits_at_a_lane(redis: Redis, lane: Lane) -> None:
+    redis.set("intake:lane:t:waiting", 1)
+    assert not lane.wait(time.monotonic() + 5)
+
+
+def test_an_order_that_comes_as_the_waiting_ends_is_not_left_lying(redis: Redis, lane: Lane) -> None:
+    redis.set("intake:lane:t:waiting", 1)
+    assert not accept(redis).wake
+    redis.delete("intake:lane:t:waiting")
+    assert lane.wait(time.monotonic() - 1)
+
+
+def test_a_drain_that_died_waiting_is_waited_for_only_until_the_next_sweep(redis: Redis, lane: Lane) -> None:
+    redis.set("intake:lane:t:waiting", 1, px=200)
+    assert not accept(redis).wake
+    time.sleep(0.3)
+    found = lane.sweep()
+    assert (found.due, found.drains) == (1, 0)
+    assert accept(redis, 2).wake
+
+
+def test_the_sweep_wakes_the_drain_that_waits_for_what_has_become_due(redis: Redis, lane: Lane) -> None:
+    accept(redis)
+    redis.set("intake:lane:t:waiting", 1)
+    assert lane.sweep().drains == 1
+    assert redis.llen("intake:lane:t:wake") == 1
+    lane.sweep()
+    assert redis.llen("intake:lane:t:wake") == 1
+    lane.pause("by hand")
+    redis.delete("intake:lane:t:wake")
+    assert lane.sweep().drains == 0
+    assert redis.llen("intake:lane:t:wake") == 0
+
+
+def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up(redis: Redis) -> None:
+    story = Story(redis, Shop([]))
+    thread = threading.Thread(
+        target=tasks.deliver.deliver,
+        args=(story, "t", story.wake),
+        kwargs={"idle": 2.0},
+    )
+    thread.start()
+    for number in (1, 2):
+        time.sleep(0.4)
+        accept(redis, number)
+    time.sleep(0.4)
+    assert [reference for reference, _ in story.warehouse.created] == ["R1", "R2"]
+    thread.join()
+    assert story.hints == [("deliver", "t")]
+
+
+def test_a_drain_that_is_not_to_wait_ends_at_the_end_of_the_lane(redis: Redis) -> None:
+    story = Story(redis, Shop([]))
+    began = time.monotonic()
+    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    assert time.monotonic() - began < 1
+    assert story.hints == []
