@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.order import Id, Moment
+from schemas.order import Id, Moment, Order
 
 #: The version of this format; a producer writes it into every job.
 VERSION: Final = 1
 #: The list in Redis that jobs are pushed onto (`LPUSH intake:inbox JOB`).
 INBOX: Final = "intake:inbox"
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+#: A `$` stands before a last line break too in some languages; no name has one.
+_ONE_LINE: Final = {"not": {"pattern": "\\n"}}
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", json_schema_extra=_ONE_LINE)]
+#: RFC 3339, which JSON Schema calls a date-time.
+_TIME: Final = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
+    r"(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 
 
-def _json_object(value: dict[str, Any]) -> dict[str, Any]:
-    if not value:
-        raise ValueError("is empty")
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(_TIME, value):
+        raise ValueError("write a time as 2026-01-31T09:30:00Z, or with +01:00 for Z")
     return value
 
 
+def _whole(value: Any) -> Any:
+    if type(value) is not int:  # to Python, True and 1.0 are 1 as well
+        raise ValueError("Input should be a whole number")
+    return value
+
+
+_Version = Annotated[Literal[1], BeforeValidator(_whole)]
 _Short = Annotated[str, Field(max_length=200)]
-_Object = Annotated[dict[str, Any], AfterValidator(_json_object)]
+_Object = Annotated[dict[str, Any], Field(min_length=1)]
+_ExternalId = Annotated[Id, Field(json_schema_extra=_ONE_LINE)]
+_SentAt = Annotated[Moment, BeforeValidator(_rfc3339), Field(json_schema_extra={"pattern": _TIME, **_ONE_LINE})]
 
 
 class Job(BaseModel):
     """An order for Intake to carry: as the provider sends it, as an `Order`, or by its id alone.
 
-    Exactly one of `record`, `order` and `external_id` is given. Pushing the same job again changes nothing.
+    Exactly one of `record`, `order` and `external_id` is given (null is not given). Pushing the same job again changes
+    nothing.
+
+    The JSON Schema says all that is asked of a job, but: a whole number is written without a point (1, not 1.0); a day
+    is one that the calendar has; text is Unicode (no half of a surrogate pair); a job has at most 1 MiB, if `[inbox]
+    max_bytes` says nothing else; `record` and `order` are read later, one by the provider's adapter, the other by
+    `intake schema order`.
     """
 
     model_config = ConfigDict(
@@ -38,11 +62,14 @@ class Job(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
         json_schema_extra={
-            "oneOf": [{"required": ["record"]}, {"required": ["order"]}, {"required": ["external_id"]}],
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": kind}}}
+                for name, kind in (("record", "object"), ("order", "object"), ("external_id", "string"))
+            ],
         },
     )
 
-    v: Literal[1]
+    v: _Version
     """The version of this format."""
     provider: Name
     """The name in intake.toml of the account whose order this is."""
@@ -50,12 +77,12 @@ class Job(BaseModel):
     """The order as the provider sends it."""
     order: _Object | None = None
     """The order in the words of Intake (`intake schema order`)."""
-    external_id: Id | None = None
+    external_id: _ExternalId | None = None
     """A hint: Intake fetches the order itself."""
     id: _Short | None = None
     """The producer's own id of the job, for its log."""
-    sent_at: Moment | None = None
-    """When it was sent: ISO 8601 with a zone."""
+    sent_at: _SentAt | None = None
+    """When it was sent: RFC 3339 with a zone."""
     trace: _Short | None = None
     """A W3C traceparent."""
 
@@ -67,30 +94,53 @@ class Job(BaseModel):
 
 
 class Signed(BaseModel):
-    """A job whose producer proves who it is.
+    """A job whose producer proves who it is."""
 
-    `signature` is the lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, as bytes of
-    UTF-8; `job` is the job's JSON as text, `at` the Unix time in whole seconds.
-    """
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    v: Literal[1]
+    v: _Version
+    """The version of this format."""
     producer: Name
+    """The name in intake.toml of the producer, which has a secret there."""
     at: Annotated[int, Field(ge=0, lt=10**12)]
+    """When it was signed: Unix time in whole seconds."""
     job: str
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """The job's JSON as text."""
+    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra=_ONE_LINE)]
+    """The lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, both as bytes of UTF-8."""
+
+    def signed_by(self, secret: str) -> bool:
+        """Whether the signature is that of who knows the secret."""
+        return hmac.compare_digest(signature(secret, self.at, self.job), self.signature)
+
+
+def signature(secret: str, at: int, job: str) -> str:
+    """The signature of the text `job`, signed at the Unix time `at`."""
+    return hmac.new(secret.encode(), f"{at}.{job}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+
+
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def published() -> dict[str, Any]:
     """The JSON Schema of what may be pushed: a job, signed or not."""
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+    schema: dict[str, Any] = {
+        "$schema": _DIALECT,
         "title": "Intake job",
         "anyOf": [{"$ref": "#/$defs/Job"}, {"$ref": "#/$defs/Signed"}],
         "$defs": {},
     }
     for model in (Job, Signed):
-        one = model.model_json_schema(ref_template="#/$defs/{model}")
-        schema["$defs"] |= one.pop("$defs", {}) | {model.__name__: one}
+        schema["$defs"][model.__name__] = model.model_json_schema()
+    text = schema["$defs"]["Signed"]["properties"]["job"]
+    text |= {"contentMediaType": "application/json", "contentSchema": {"$ref": "#/$defs/Job"}}
     return schema
+
+
+def published_order() -> dict[str, Any]:
+    """The JSON Schema of a job's `order`, in which `provider` may be left out: the job names it."""
+    schema = Order.model_json_schema()
+    schema["required"].remove("provider")
+    return {"$schema": _DIALECT, **schema}

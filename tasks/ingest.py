@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tasks.accept import accept
-from tasks.job import BadJob, job_of, order_of
+from tasks.job import job_of, order_of
+from worker.jobs import BadJob
 from worker.store.inbox import Letter
 
 if TYPE_CHECKING:
@@ -61,5 +63,7 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None])
 
 
 def _letter(rt: Runtime, raw: bytes, bad: BadJob) -> Letter:
-    kept = raw if len(raw) <= rt.settings.inbox.max_bytes else raw[:_KEPT]
-    return Letter(bad.code, bad.reason, kept, len(raw), bad.provider)
+    if len(raw) <= rt.settings.inbox.max_bytes:
+        return Letter(bad.code, bad.reason, raw, len(raw), bad.provider)
+    digest = hashlib.sha256(raw).hexdigest()
+    return Letter(bad.code, bad.reason, raw[:_KEPT], len(raw), bad.provider, sha256=digest)

@@ -1,4 +1,4 @@
-"""Node's programs of tests/clients, installed outside the source tree from their lock file."""
+"""A folder of Node's programs, installed outside the source tree from its lock file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-_SOURCE = Path(__file__).parents[1] / "clients"
+#: The clients of other systems.
+CLIENTS = Path(__file__).parents[1] / "clients"
 #: What npm says when it could not reach a registry, or when the registry does not have the package.
 _UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E40[134]|network")
 
@@ -22,30 +23,30 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
-def install() -> Path:
-    """The folder where the programs can be run. Skips the test where there is no node, npm or registry."""
+def install(source: Path = CLIENTS) -> Path:
+    """The folder where the programs of `source` can be run. Skips the test where there is no node, npm or registry."""
     if lacking := [name for name in ("node", "npm") if shutil.which(name) is None]:
         pytest.skip(f"there is no {lacking[0]} here")
-    lock = (_SOURCE / "package-lock.json").read_bytes()
+    lock = (source / "package-lock.json").read_bytes()
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intake-tests"
-    folder = caches / f"clients-{hashlib.sha256(lock).hexdigest()[:16]}"
+    folder = caches / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not folder.exists():
         caches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=caches) as fresh:
-            _install(Path(fresh))
+            _install(source, Path(fresh))
             # Whole or not at all; who comes second finds it done.
             if not folder.exists():
                 Path(fresh, "node").rename(folder)
-    for program in _SOURCE.glob("*.mjs"):
+    for program in source.glob("*.*js"):
         shutil.copy(program, folder)
     return folder
 
 
-def _install(fresh: Path) -> None:
+def _install(source: Path, fresh: Path) -> None:
     target = fresh / "node"
     target.mkdir()
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(_SOURCE / name, target)
+        shutil.copy(source / name, target)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False, timeout=100)
     if done.returncode and (found := _UNREACHABLE.search(done.stderr)):

@@ -111,13 +111,24 @@ def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(s
 
 
 def test_a_producer_without_an_api_is_a_source_of_its_own(redis: Redis) -> None:
-    story = Story(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
+    routes = tuple(Route(source=name, targets=("t",)) for name in ("shop", "web"))
+    story = Story(redis, Single(), routes=routes, producers={"web": Producer()})
     push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}), job(record={"id": "1"}))
     push(story, json.dumps({"v": 1, "provider": "web", "record": {"id": 1}}))
+    push(story, json.dumps({"v": 1, "provider": "web", "external_id": "1"}))
     with story.inbox.taker() as taker:
         take(story, taker)
+    assert len(story.inbox.letters()) == 2
     assert story.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
     assert letters(story) == {"no_record": "web is a producer: it pushes `order`"}
+
+
+def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> None:
+    story = Story(redis, Single(), producers={"web": Producer()})
+    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
+    with story.inbox.taker() as taker:
+        take(story, taker)
+    assert letters(story) == {"no_route": "no route is from web: the order would go nowhere"}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,21 @@ from rich.text import Text
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
 
 
+#: The columns of the inbox: title and name.
+INBOX = {
+    "waiting": "waiting",
+    "being taken": "taken",
+    "takers": "takers",
+    "jobs so far": "jobs",
+    "hints so far": "hints",
+    "bad so far": "bad",
+    "dead": "dead_now",
+}
 #: The counted columns of a lane: title and name.
 COUNTS = {
     "created": "delivered",
@@ -46,12 +58,13 @@ def snapshot(rt: Runtime) -> dict[str, Any]:
             "last_success_s": age(known, "finished") or age(known, "moved"),
             "records": int(known.get("records", 0)),
             "malformed": int(known["malformed"]),
+            "hints": rt.fetches.waiting(name),
             "paused": known.get("paused"),
             "error": known.get("error"),
         }
     lanes = {name: lane.status() for name, lane in rt.lanes.items()}
     limits = {name: round(scope.closed(), 1) for name, scope in rt.scopes.items()}
-    return {"providers": providers, "lanes": lanes, "limits_closed_s": limits}
+    return {"providers": providers, "inbox": rt.inbox.status(), "lanes": lanes, "limits_closed_s": limits}
 
 
 def _ago(seconds: float | None) -> str:
@@ -64,20 +77,21 @@ def _ago(seconds: float | None) -> str:
 
 
 def screen(found: dict[str, Any]) -> RenderableType:
-    """The snapshot as two tables, with what needs a person below them."""
+    """The snapshot as tables, with what needs a person below them."""
     providers = Table("provider", "kind", "last success", title="Providers", title_justify="left", expand=True)
-    for column in ("records read", "malformed"):
+    for column in ("records read", "hints waiting", "malformed"):
         providers.add_column(column, justify="right")
     attention: list[str] = []
     for name, it in found["providers"].items():
-        bad = str(it["malformed"])
-        providers.add_row(name, it["kind"], _ago(it["last_success_s"]), str(it["records"]), bad)
+        counts = (str(it[n]) for n in ("records", "hints", "malformed"))
+        providers.add_row(name, it["kind"], _ago(it["last_success_s"]), *counts)
         if it["paused"]:
             attention.append(f"provider {name} is paused: {it['paused']}  →  intake resume {name}")
         elif it["error"]:
             attention.append(f"provider {name}: {it['error']}")
         if it["malformed"]:
             attention.append(f"provider {name}: {it['malformed']} records could not be read  →  intake show {name}")
+    attention += _inbox_attention(found["inbox"])
     lanes = Table("target", title="Lanes", title_justify="left", expand=True)
     for column in ("queued", "in flight", "oldest", *COUNTS):
         lanes.add_column(column, justify="right")
@@ -91,7 +105,22 @@ def screen(found: dict[str, Any]) -> RenderableType:
             attention.append(f"lane {name}: {it['held_now']} orders are held  →  intake release {name} --dry-run")
     attention += [f"limit {n} is closed for {s} s more" for n, s in found["limits_closed_s"].items() if s]
     told = Text("\n".join(attention), style="yellow") if attention else Text("Nothing needs you.", style="green")
-    return Group(providers, lanes, told)
+    return Group(providers, _inbox_table(found["inbox"]), lanes, told)
+
+
+def _inbox_table(inbox: dict[str, int]) -> Table:
+    table = Table(title="Inbox", title_justify="left", expand=True)
+    for title in INBOX:
+        table.add_column(title, justify="right")
+    table.add_row(*(str(inbox.get(name, 0)) for name in INBOX.values()))
+    return table
+
+
+def _inbox_attention(inbox: dict[str, int]) -> Iterator[str]:
+    if inbox["waiting"] and not inbox["takers"]:
+        yield f"inbox: {inbox['waiting']} jobs wait, and nobody takes them  →  intake listen"
+    if inbox["dead_now"]:
+        yield f"inbox: {inbox['dead_now']} jobs could not be taken in  →  intake inbox list"
 
 
 @click.command("status")

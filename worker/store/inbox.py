@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import simplejson
+from redis.exceptions import OutOfMemoryError
 
 from schemas.job import INBOX
-from worker.errors import LeaseLost
+from worker.errors import LeaseLost, StoreFull
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -48,11 +49,18 @@ class Letter:
     size: int
     provider: str = ""
     at: int = 0
+    #: Of the whole job, where `raw` is only a part of it.
+    sha256: str = ""
 
     @property
     def id(self) -> str:
         """The same job has the same letter, however often it is pushed."""
-        return hashlib.sha256(self.raw).hexdigest()[:16]
+        return (self.sha256 or hashlib.sha256(self.raw).hexdigest())[:16]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the job is here, so that it can be pushed again."""
+        return len(self.raw) == self.size
 
     def text(self, now: int) -> str:
         """The letter as it is kept."""
@@ -63,6 +71,7 @@ class Letter:
                 "reason": self.reason,
                 "provider": self.provider,
                 "size": self.size,
+                "sha256": self.sha256,
                 "raw": b64encode(self.raw).decode(),
             }
         )
@@ -91,8 +100,11 @@ class Inbox:
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
 
     def push(self, jobs: Sequence[str | bytes]) -> int:
-        """Put jobs into the inbox; answers how many wait in it now."""
-        return int(self.redis.lpush(INBOX, *jobs))
+        """Put jobs into the inbox; answers how many wait in it now. Raises StoreFull."""
+        try:
+            return int(self.redis.lpush(INBOX, *jobs))
+        except OutOfMemoryError:
+            raise StoreFull("Redis is full: no job was pushed") from None
 
     def taker(self) -> Taker:
         """Somebody who takes jobs; a context manager."""
@@ -112,6 +124,10 @@ class Inbox:
         now = seconds * 1000 + micros // 1000
         if letters:
             self.redis.hset(_DEAD, mapping={letter.id: letter.text(now) for letter in letters})
+
+    def letter_ids(self) -> list[str]:
+        """The ids of all dead letters."""
+        return [key.decode() for key in cast("list[bytes]", self.redis.hkeys(_DEAD))]
 
     def letters(self, ids: Sequence[str] = ()) -> dict[str, Letter]:
         """The dead letters by id: all of them, or those of `ids` that are there."""
@@ -134,17 +150,20 @@ class Inbox:
         return int(self.redis.hdel(_DEAD, *letter_ids)) if letter_ids else 0
 
     def status(self) -> dict[str, int]:
-        """How many wait, are being taken in, are dead; how many takers there are; what was counted so far."""
+        """How many wait, are being taken in, are dead; how many takers are alive; what was counted so far."""
+        seconds, micros = self.redis.time()
+        alive = seconds * 1000 + micros // 1000 - self.lease_ms
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.llen(INBOX)
             pipe.llen(_AGAIN)
             pipe.zrange(_TAKERS, 0, -1)
             pipe.hlen(_DEAD)
             pipe.hgetall(_COUNTS)
-            waiting, again, takers, dead, counts = pipe.execute()
+            pipe.zcount(_TAKERS, alive, "+inf")
+            waiting, again, takers, dead, counts, living = pipe.execute()
         taken = sum(self.redis.llen(_TAKEN + taker.decode()) for taker in takers)
         counted = {name.decode(): int(value) for name, value in counts.items()}
-        return {"waiting": waiting + again, "taken": taken, "takers": len(takers), "dead_now": dead, **counted}
+        return {"waiting": waiting + again, "taken": taken, "takers": living, "dead_now": dead, **counted}
 
 
 class Taker:

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Push jobs onto Intake's inbox with nc alone.
+#
+# sh push_nc.sh JOB…      or one job a line on stdin. REDIS_URL says where Redis is: redis://[[USER]:PASSWORD@]HOST[:PORT]
+
+url=${REDIS_URL:-redis://localhost:6379/0}
+url=${url#redis://}
+url=${url%%/*}
+server=${url##*@}
+host=${server%%:*}
+port=${server#"$host"}
+port=${port#:}
+
+# One argument as Redis reads it: its length in bytes, then itself.
+argument() {
+    printf '$%d\r\n%s\r\n' "$(printf %s "$1" | wc -c)" "$1"
+}
+
+commands() {
+    if [ "$server" != "$url" ]; then
+        login=${url%@*}
+        user=${login%%:*}
+        printf '*3\r\n'
+        argument AUTH
+        argument "${user:-default}"
+        argument "${login#*:}"
+    fi
+    printf '*3\r\n'
+    argument LPUSH
+    argument intake:inbox
+    argument "$1"
+    printf '*1\r\n$4\r\nQUIT\r\n'
+}
+
+push() {
+    # Redis answers +OK to AUTH and QUIT, and :N to a push, N being how many jobs wait.
+    answer=$(commands "$1" | nc -w 5 "$host" "${port:-6379}" | tr -d '\r')
+    case $answer in
+        *-* | '')
+            echo "not pushed: ${answer:-no answer}" >&2
+            exit 1
+            ;;
+    esac
+}
+
+if [ $# -gt 0 ]; then
+    for job in "$@"; do push "$job"; done
+else
+    while IFS= read -r job || [ -n "$job" ]; do
+        [ -z "$job" ] || push "$job"
+    done
+fi

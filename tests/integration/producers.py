@@ -1,0 +1,43 @@
+"""The examples of deploy/producers, run as a person runs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import node
+import pytest
+
+FOLDER: Final = Path(__file__).parents[2] / "deploy" / "producers"
+#: By file: what runs it, and what it needs besides.
+EXAMPLES: Final = {
+    "push.py": (sys.executable,),
+    "push.js": ("node",),
+    "push.php": ("php",),
+    "push.sh": ("sh", "redis-cli"),
+    "push_nc.sh": ("sh", "nc"),
+}
+#: It sends a Celery task; the others push onto the inbox.
+CELERY: Final = {"push_celery.js": ("node",)}
+SIGNING: Final = ("push.py", "push.js", "push.php")
+
+
+def run(name: str, url: str, *jobs: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the example `name`; skips the test where this machine lacks what it needs."""
+    command, *needs = (EXAMPLES | CELERY)[name]
+    if lacking := [one for one in (command, *needs) if shutil.which(one) is None]:
+        pytest.skip(f"there is no {lacking[0]} here")
+    folder = node.install(FOLDER) if name.endswith(".js") else FOLDER
+    return subprocess.run(
+        [command, str(folder / name), *jobs],
+        input=stdin,
+        env=os.environ | {"REDIS_URL": url} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

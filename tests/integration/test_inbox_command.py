@@ -1,0 +1,221 @@
+"""What `intake inbox` and `intake status` tell of the inbox, and what a person can do about it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tasks.ingest import ingest
+from worker.cli import inbox as inbox_command
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:INBOX_KEY"
+account_id = "env:INBOX_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:INBOX_KEY"
+account_id = "env:INBOX_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url).replace('"http://127.0.0.1:9"', '"http://127.0.0.1:8"', 1))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("INBOX_KEY", "key")
+    monkeypatch.setenv("COLUMNS", "160")
+    runtime = Runtime(read_settings())
+    yield runtime
+    runtime.redis.close()
+    runtime.inbox.redis.close()
+
+
+def intake(*args: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, args, input=stdin)
+
+
+def take(rt: Runtime, *jobs: str | bytes) -> None:
+    """The jobs are pushed and taken in."""
+    if jobs:
+        rt.inbox.push(jobs)
+    with rt.inbox.taker() as taker:
+        result = ingest(rt, taker.take(1000).jobs, lambda *_: None)
+        taker.done(result.counts, result.letters)
+
+
+@pytest.fixture
+def dead(rt: Runtime) -> Runtime:
+    large = [json.dumps({"v": 1, "provider": "shop", "record": {"a": "x" * size}}) for size in (1_100_000, 1_200_000)]
+    take(rt, "oops", "oops too", UNKNOWN, *large)
+    return rt
+
+
+def listed(*args: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(intake("inbox", "list", "--json", *args).output)
+    return found
+
+
+def test_reasons_are_grouped_with_their_counts(dead: Runtime) -> None:
+    found = listed()
+    assert found["count"] == 5
+    assert [(one["count"], one["code"]) for one in found["reasons"]] == [
+        (2, "too_large"),
+        (2, "not_json"),
+        (1, "unknown_provider"),
+    ]
+    said = " ".join(intake("inbox", "list").output.split())
+    for part in ("it is not JSON", "N bytes; a job has at most N", "web", "intake inbox replay ID"):
+        assert part in said
+    assert re.search(r"\b11\d{5} bytes; a job has at most 1048576", said)
+
+
+def test_letters_are_chosen_by_code_and_by_provider(dead: Runtime) -> None:
+    assert listed("--code", "not_json")["count"] == 2
+    assert listed("--provider", "web")["count"] == 1
+    assert listed("--provider", "web", "--code", "not_json")["count"] == 0
+    assert "is not one of" in intake("inbox", "list", "--code", "bad").output
+
+
+def test_a_list_holds_no_job_and_show_does(dead: Runtime) -> None:
+    assert "oops" not in intake("inbox", "list").output + intake("inbox", "list", "--json").output
+    letter = listed("--code", "unknown_provider")["letters"][0]
+    said = intake("inbox", "show", letter["id"]).output
+    assert UNKNOWN in said
+    assert "add [providers.NAME] or [producers.NAME]" in said
+    assert json.loads(intake("inbox", "show", letter["id"], "--json").output)["job"] == UNKNOWN
+
+
+def test_each_code_of_a_dead_letter_has_its_advice() -> None:
+    root = Path(inbox_command.__file__).parents[2]
+    files = (root / "worker/jobs.py", root / "tasks/job.py", root / "tasks/listen.py", root / "tasks/fetch.py")
+    codes = {code for file in files for code in re.findall(r'(?:BadJob|Letter)\("(\w+)"', file.read_text())}
+    assert len(codes) > 8
+    assert codes | {"malformed", "rejected"} == set(inbox_command.ADVICE)
+
+
+def test_a_dry_run_of_replay_and_discard_touches_nothing(dead: Runtime) -> None:
+    assert intake("inbox", "replay", "--all", "--dry-run").output == (
+        "3 would be replayed. 2 stay: only a part of each is kept.\n"
+    )
+    assert intake("inbox", "discard", "--all", "--dry-run").output == "5 would be discarded.\n"
+    assert json.loads(intake("inbox", "discard", "--all", "--dry-run", "--json").output) == {
+        "discarded": 5,
+        "dry_run": True,
+    }
+    assert listed()["count"] == 5
+    assert dead.inbox.status()["waiting"] == 0
+
+
+def test_replay_pushes_what_was_chosen_and_leaves_the_others(dead: Runtime) -> None:
+    first = listed("--code", "unknown_provider")["letters"][0]["id"]
+    assert intake("inbox", "replay", first).output == "1 replayed.\n"
+    assert dead.redis.lrange("intake:inbox", 0, -1) == [UNKNOWN]
+    assert json.loads(intake("inbox", "replay", "--code", "not_json", "--yes", "--json").output) == {
+        "replayed": 2,
+        "not_whole": 0,
+        "dry_run": False,
+    }
+    assert "0 replayed. 2 stay: only a part of each is kept." in intake("inbox", "replay", "--all", "--yes").output
+    assert listed()["count"] == 2
+    take(dead)
+    assert listed()["count"] == 5
+
+
+def test_what_touches_many_or_forgets_is_asked_for_first(dead: Runtime) -> None:
+    one = listed()["letters"][0]["id"]
+    for args in (["replay", "--all"], ["discard", "--all"], ["discard", one]):
+        refused = intake("inbox", *args, stdin="n\n")
+        assert refused.exit_code == 1
+        assert "dead letters? [y/N]" in refused.output
+    assert listed()["count"] == 5
+    assert "1 discarded." in intake("inbox", "discard", one, stdin="y\n").output
+    assert "4 discarded." in intake("inbox", "discard", "--all", "--yes").output
+    assert intake("inbox", "list").output == "No dead letters.\n"
+
+
+@pytest.mark.parametrize("what", ["replay", "discard"])
+def test_a_letter_that_is_not_there_stops_all(dead: Runtime, what: str) -> None:
+    one = listed("--code", "not_json")["letters"][0]["id"]
+    result = intake("inbox", what, one, "0123", "--yes")
+    assert result.exit_code == 1
+    assert "no dead letter has the id 0123. See: intake inbox list" in result.output
+    assert listed()["count"] == 5
+    assert "no dead letter has the id 0123" in intake("inbox", "show", "0123").output
+
+
+@pytest.mark.parametrize("args", [[], ["--all", "0123"], ["--code", "not_json", "0123"]])
+def test_what_is_meant_must_be_said(dead: Runtime, args: list[str]) -> None:
+    for what in ("replay", "discard"):
+        result = intake("inbox", what, "--yes", *args)
+        assert result.exit_code == 2
+        assert "name letters by their ids, or else --all, --code or --provider" in result.output
+
+
+def test_many_large_letters_are_not_all_in_memory_at_once(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(rt, *(f"oops {n}" for n in range(100)))
+    asked: list[int] = []
+    letters = type(rt.inbox).letters
+    monkeypatch.setattr(type(rt.inbox), "letters", lambda self, ids=(): asked.append(len(ids)) or letters(self, ids))
+    assert listed()["count"] == 100
+    assert max(asked) == 20
+    assert 0 not in asked
+
+
+def status() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(intake("status", "--json").output)
+    return found
+
+
+def test_status_shows_the_inbox_and_what_to_type(dead: Runtime) -> None:
+    dead.inbox.push([UNKNOWN])
+    dead.fetches.add("shop", ["1", "2"])
+    found = status()
+    assert found["inbox"] == {
+        "waiting": 1,
+        "taken": 0,
+        "takers": 0,
+        "dead_now": 5,
+        "jobs": 5,
+        "bad": 5,
+    }
+    assert found["providers"]["shop"]["hints"] == 2
+    said = " ".join(intake("status").output.split())
+    assert "inbox: 1 jobs wait, and nobody takes them → intake listen" in said
+    assert "inbox: 5 jobs could not be taken in → intake inbox list" in said
+    assert "bad so far" in said
+
+
+def test_status_counts_the_takers_that_are_alive_and_what_they_hold(rt: Runtime) -> None:
+    rt.inbox.push([UNKNOWN, UNKNOWN, UNKNOWN])
+    with rt.inbox.taker() as taker:
+        taker.take(2)
+        found = status()["inbox"]
+        assert (found["waiting"], found["taken"], found["takers"]) == (1, 2, 1)
+        assert "nobody takes them" not in intake("status").output
+        rt.redis.zadd("intake:inbox:takers", {taker.name: 0})
+        assert status()["inbox"]["takers"] == 0
+        assert "nobody takes them" in " ".join(intake("status").output.split())
+        rt.redis.delete("intake:inbox:takers")

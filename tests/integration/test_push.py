@@ -1,0 +1,257 @@
+"""`intake push`: what a person gives it becomes jobs in the inbox, checked before."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from worker.cli import main
+from worker.jobs import read_job
+from worker.runtime import read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:PUSH_KEY"
+[producers.web]
+[producers.hook]
+secret = "env:PUSH_SECRET"
+for = "shop"
+[inbox]
+unsigned = "{unsigned}"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:PUSH_KEY"
+account_id = "env:PUSH_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+reference = "{{provider}}-{{external_id}}"
+[[routes]]
+from = "web"
+to = ["dropday"]
+reference = "{{provider}}-{{external_id}}"
+"""
+ORDER = {
+    "external_id": "9",
+    "status": "new",
+    "ordered_at": "2026-01-01T10:00:00+01:00",
+    "lines": [{"name": "Mug", "quantity": 2, "unit_price": "49.9"}],
+    "totals": {"grand": "99.80"},
+}
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "intake.toml"
+    file.write_text(CONFIG.format(url=redis_url, unsigned="accept"))
+    monkeypatch.setenv("INTAKE_CONFIG", str(file))
+    monkeypatch.setenv("PUSH_KEY", "key")
+    monkeypatch.setenv("PUSH_SECRET", "hush")
+    monkeypatch.chdir(tmp_path)
+    return file
+
+
+def push(*args: str, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(main, ["push", *args], input=stdin)
+
+
+def inbox(redis: Redis) -> list[Any]:
+    """The oldest first."""
+    return [json.loads(job) for job in reversed(redis.lrange("intake:inbox", 0, -1))]
+
+
+def hint(number: int, **more: Any) -> dict[str, Any]:
+    return {"v": 1, "provider": "shop", "external_id": str(number), **more}
+
+
+LINES = "\n".join(json.dumps(hint(n)) for n in range(3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINES,
+        "\n\n" + LINES + "\n\n",
+        "\ufeff" + LINES,
+        LINES.replace("\n", "\r\n"),
+        json.dumps([hint(n) for n in range(3)]),
+        json.dumps([hint(n) for n in range(3)], indent=2),
+        json.dumps([hint(0), hint(1)]) + "\n" + json.dumps(hint(2)),
+    ],
+    ids=["lines", "blank lines", "byte order mark", "DOS", "list", "indented list", "a list in a line"],
+)
+@pytest.mark.parametrize("way", ["file", "stdin"])
+def test_json_lines_or_one_document_are_pushed_in_their_order(
+    tmp_path: Path, redis: Redis, text: str, way: str
+) -> None:
+    (tmp_path / "jobs.json").write_bytes(text.encode())
+    result = push("jobs.json") if way == "file" else push("-", stdin=text.encode())
+    assert (result.exit_code, result.output) == (0, "3 pushed.\n")
+    assert inbox(redis) == [hint(n) for n in range(3)]
+
+
+def test_one_indented_job_is_one_job(redis: Redis) -> None:
+    assert push("-", stdin=json.dumps(hint(1), indent=2)).output == "1 pushed.\n"
+    assert inbox(redis) == [hint(1)]
+
+
+def test_amounts_stay_exact_on_their_way(tmp_path: Path, redis: Redis) -> None:
+    (tmp_path / "record.json").write_text('[{"id": 1, "sum": 0.10000000000000000001, "big": 123456789012345678901}]')
+    assert push("--provider", "shop", "--record", "record.json").exit_code == 0
+    job = redis.lrange("intake:inbox", 0, -1)[0]
+    assert job == (
+        '{"v":1,"provider":"shop","record":{"id":1,"sum":0.10000000000000000001,"big":123456789012345678901}}'
+    )
+
+
+def test_jobs_are_built_from_options(tmp_path: Path, redis: Redis) -> None:
+    (tmp_path / "order.json").write_text(json.dumps(ORDER, indent=2))
+    assert push("--provider", "shop", "--external-id", "17", "--external-id", "18").output == "2 pushed.\n"
+    assert push("--provider", "web", "--order", "order.json").output == "1 pushed.\n"
+    assert push("--provider", "shop", "--record", "-", stdin='{"id": 3}\n{"id": 4}').output == "2 pushed.\n"
+    assert inbox(redis) == [
+        hint(17),
+        hint(18),
+        {"v": 1, "provider": "web", "order": ORDER},
+        {"v": 1, "provider": "shop", "record": {"id": 3}},
+        {"v": 1, "provider": "shop", "record": {"id": 4}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"v": 1', "<stdin>: it is not JSON: Expecting ',' delimiter or '}': line 1 column 8"),
+        (LINES + "\n{oops}\n" + LINES, "<stdin>: line 4: it is not JSON: "),
+        ('[\n{"v": 1,\n}]', "<stdin>: it is not JSON: "),
+        ('\n\n{\n"v": oops}', "line 4 column 6"),
+        (LINES + "\n5", "<stdin>: line 4: the job: Input should be a valid dictionary"),
+        (json.dumps([hint(1), {"v": 1}]), "<stdin>: line 1: item 2: provider: Field required"),
+        (json.dumps(hint(1, colour="red")), "<stdin>: line 1: colour: Extra inputs are not permitted"),
+        (json.dumps(hint(1) | {"provider": "nobody"}), "<stdin>: line 1: no provider or producer nobody is known here"),
+        (json.dumps(hint(1) | {"provider": "web"}), "<stdin>: line 1: web is a producer: it pushes `order`"),
+        (
+            json.dumps({"v": 1, "provider": "web", "order": ORDER | {"status": "lost"}}),
+            "<stdin>: line 1: order.status: Input should be 'new'",
+        ),
+        (json.dumps({"v": 1, "provider": "shop", "record": {"x": "y" * 1_100_000}}), "a job has at most 1048576"),
+        ("[" * 100_000, "<stdin>: it is not JSON: a number is too long, or it is nested too deep"),
+        (b'{"v": 1, "provider": "\xff"}', "<stdin>: it is not UTF-8"),
+        ("", "0 pushed."),
+    ],
+)
+def test_bad_input_is_told_with_its_place_and_its_reason(redis: Redis, text: str | bytes, reason: str) -> None:
+    result = push("-", stdin=text)
+    assert reason in result.output
+    assert result.exit_code == (1 if text else 0)
+    assert "Traceback" not in result.output
+
+
+def test_the_good_jobs_among_bad_ones_are_pushed_and_the_exit_code_says_that_some_were_not(redis: Redis) -> None:
+    bad = "\n".join(["{oops}"] * 30)
+    result = push("-", stdin=f"{LINES}\n{bad}\n{json.dumps(hint(3))}")
+    assert result.exit_code == 1
+    assert inbox(redis) == [hint(n) for n in range(4)]
+    assert "<stdin>: line 4: it is not JSON" in result.output
+    assert "… and 10 more\n4 pushed, 30 refused.\n" in result.output
+
+
+def test_no_reason_holds_what_the_job_said(redis: Redis) -> None:
+    secret = "Ada Lovelace"
+    jobs = [
+        {"v": 1, "provider": "web", "order": ORDER | {"status": secret}},
+        hint(1, sent_at=secret),
+        hint(1) | {"external_id": f" {secret}"},
+        secret,
+    ]
+    text = "\n".join([*map(json.dumps, jobs), secret])
+    assert secret not in push("-", stdin=text).output
+    assert inbox(redis) == []
+
+
+def test_a_dry_run_checks_and_pushes_nothing(redis: Redis) -> None:
+    assert push("--dry-run", "-", stdin=LINES).output == "3 are right, nothing was pushed.\n"
+    result = push("--dry-run", "-", stdin=LINES + "\n{}")
+    assert "3 are right, nothing was pushed, 1 refused.\n" in result.output
+    assert result.exit_code == 1
+    assert inbox(redis) == []
+
+
+def test_a_dry_run_needs_no_redis(config: Path) -> None:
+    config.write_text(CONFIG.format(url="redis://127.0.0.1:9/0", unsigned="accept"))
+    assert push("--dry-run", "-", stdin=LINES).exit_code == 0
+    assert push("-", stdin=LINES).exit_code == 3
+
+
+def test_a_signed_job_is_one_that_the_inbox_takes(config: Path, redis: Redis) -> None:
+    config.write_text(config.read_text().replace('"accept"', '"refuse"'))
+    refused = push("-", stdin=LINES)
+    assert refused.exit_code == 1
+    assert "<stdin>: line 1: jobs must be signed here" in refused.output
+    assert push("--producer", "hook", "-", stdin=LINES).output == "3 pushed.\n"
+    assert push("--producer", "hook", "--provider", "shop", "--external-id", "é").exit_code == 0
+    raw = redis.lrange("intake:inbox", 0, -1)
+    jobs = [read_job(read_settings(), one.encode(), time.time) for one in raw]
+    assert [job.external_id for job in jobs] == ["é", "2", "1", "0"]
+    signed = raw[0]
+    assert push("-", stdin=signed).output == "1 pushed.\n"
+    assert "does not fit" in push("-", stdin=signed.replace("é", "e")).output
+
+
+def test_a_producer_that_may_not_push_for_a_provider_is_told_before(redis: Redis) -> None:
+    said = push("--producer", "hook", "--provider", "web", "--order", "-", stdin=json.dumps(ORDER)).output
+    assert "producer hook may not push for web" in said
+    assert inbox(redis) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        ([], "give jobs (FILE, or - for stdin), or one of --record, --order and --external-id"),
+        (["-", "--external-id", "1"], "give jobs (FILE, or - for stdin), or one of"),
+        (["-", "--provider", "shop"], "jobs name their provider"),
+        (["--external-id", "1"], "--external-id needs --provider NAME"),
+        (["--record", "-"], "--record needs --provider NAME"),
+        (["nowhere.json"], "No such file"),
+        (["-", "--producer", "web"], "no producer web with a secret is known here; known: hook"),
+    ],
+)
+def test_a_wrong_command_line_says_what_to_write(args: list[str], reason: str) -> None:
+    result = push(*args)
+    assert reason in result.output
+    assert result.exit_code in (1, 2)
+
+
+def test_a_full_redis_is_told_as_such(redis: Redis) -> None:
+    redis.config_set("maxmemory", 1)
+    try:
+        result = push("-", stdin=LINES)
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert result.exit_code == 1
+    assert "Redis is full: no job was pushed; 0 jobs were pushed before. Raise its maxmemory." in result.output
+
+
+def test_thousands_of_jobs_a_second_are_pushed(tmp_path: Path, redis: Redis) -> None:
+    order = json.dumps({"v": 1, "provider": "web", "order": ORDER})
+    (tmp_path / "many.jsonl").write_text("\n".join([order] * 10_000))
+    began = time.perf_counter()
+    assert push("many.jsonl").output == "10000 pushed.\n"
+    rate = 10_000 / (time.perf_counter() - began)
+    print(f"{rate:.0f} jobs/s")
+    assert redis.llen("intake:inbox") == 10_000
+    assert rate > 1_000
