@@ -37,7 +37,7 @@ lock: ## write the lock files anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade pyproject.toml --extra sandbox --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --group build --group test -o $(TEST_LOCK)
+	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --group build --group test -o $(TEST_LOCK)
 
 clean: ## remove what was set up here
 	rm -rf $(VENV) .intake

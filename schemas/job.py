@@ -124,6 +124,11 @@ def signature(secret: str, at: int, job: str) -> str:
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+def sign(producer: str, secret: str, at: int, job: str) -> Signed:
+    """The job, signed by its producer at the Unix time `at`."""
+    return Signed(v=VERSION, producer=producer, at=at, job=job, signature=signature(secret, at, job))
+
+
 def published() -> dict[str, Any]:
     """The JSON Schema of what may be pushed: a job, signed or not."""
     schema: dict[str, Any] = {

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from base64 import b64decode
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
 from worker.clocks import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings_file import NAME, NO_NAME, Document, Key, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Whose webhooks `intake receive` understands (see `worker/receive/`).
+HookKind = Literal["ordercloud", "retailcrm", "dropboy", "standard", "signed"]
+#: Those whose webhooks say only which order changed.
+_HINTING: Final = frozenset({"ordercloud", "retailcrm", "dropboy"})
+#: Those that have no signature: the secret itself travels, in the URL.
+_UNSIGNED: Final = frozenset({"retailcrm", "dropboy"})
+_SHORTEST: Final = 20
 
 
 def _listed(value: Any) -> Any:
@@ -18,9 +30,11 @@ class Producer(Table):
     """One `[producers.NAME]` table: somebody who pushes jobs.
 
     Orders that no API can be asked for come `from` the producer itself; `for` names the providers for which it may push
-    besides. With a `secret` its jobs are signed (see `schemas/job.py`).
+    besides. With a `secret` its jobs are signed (see `schemas/job.py`). With a `kind` it may send webhooks to
+    `intake receive`, which proves who it is as that kind does, and signs.
     """
 
+    kind: HookKind | None = None
     secret: SecretStr | None = None
     pushes_for: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(alias="for")] = ()
 
@@ -77,5 +91,37 @@ def read_producers(document: Document) -> dict[str, Producer]:
                 if one not in providers:
                     known = ", ".join(sorted(providers)) or "none"
                     document.wrong((*at, "for"), f"{one} is not one of the providers", f"Known here: {known}.")
+            for key, reason, remedy in _hook_conflicts(producer):
+                document.wrong((*at, key), reason, remedy)
             producers[name] = producer
     return producers
+
+
+def standard_key(secret: str) -> bytes:
+    """The key of a secret of Standard Webhooks: Base64, after `whsec_`; raises ValueError."""
+    key = b64decode(secret.removeprefix("whsec_"), validate=True)
+    if not key:
+        raise ValueError("the key is empty")
+    return key
+
+
+def _hook_conflicts(producer: Producer) -> Iterator[tuple[str, str, str]]:
+    """What does not go together with the kind of a producer: the key, the reason, the remedy."""
+    if producer.kind is None:
+        return
+    if producer.kind in _HINTING and len(producer.pushes_for) != 1:
+        yield "for", "must name the one provider whose orders its webhooks speak of", 'Write for = ["NAME"].'
+    if producer.secret is None:
+        remedy = 'Write secret = "env:NAME": without it anybody could send.'
+        yield "secret", f"is missing, and webhooks of the kind {producer.kind} are checked by it", remedy
+        return
+    secret = producer.secret.get_secret_value()
+    if secret.startswith("env:"):
+        return  # already said: its environment variable is missing
+    if producer.kind in _UNSIGNED and len(secret) < _SHORTEST:
+        yield "secret", f"is shorter than {_SHORTEST} characters, and it is the only proof", "Make it long and random."
+    if producer.kind == "standard":
+        try:
+            standard_key(secret)
+        except ValueError:
+            yield "secret", "is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64."

@@ -22,6 +22,7 @@ COMMANDS = {
     "push": "worker.cli.push:command",
     "listen": "tasks.listen:command",
     "inbox": "worker.cli.inbox:command",
+    "receive": "worker.cli.receive:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "release": "worker.cli.release:command",

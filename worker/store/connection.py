@@ -15,20 +15,23 @@ ERRORS: tuple[type[Exception], ...] = (RedisError,)
 TIMEOUT = 5.0
 
 
-def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded") -> Redis:
+def connect(
+    url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Literal["long", "short"] = "long"
+) -> Redis:
     """Connect to `url`; answers come as text, or as the bytes they are, for what strangers wrote.
 
     A command that failed is repeated for about six seconds: that is a restart of the server, and less than a lease.
-    Every script may be repeated (each says how), so a lost answer costs nothing.
+    Every script may be repeated (each says how), so a lost answer costs nothing. Where somebody waits for the answer
+    and can come again himself, `patience` is short: once more, because the old connection may be dead, and no longer.
     """
     return Redis.from_url(
         url,
         decode_responses=text == "decoded",
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=2.0,
+        socket_timeout=TIMEOUT if patience == "long" else 2.0,
+        socket_connect_timeout=2.0 if patience == "long" else 1.0,
         socket_keepalive=True,
         health_check_interval=30,
         # Two: connecting is tried again inside of each try, which makes about six seconds.
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.25), 2),
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.25), 2 if patience == "long" else 1),
         retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
     )

@@ -106,6 +106,10 @@ class Inbox:
         except OutOfMemoryError:
             raise StoreFull("Redis is full: no job was pushed") from None
 
+    def answers(self) -> bool:
+        """Whether Redis is there; raises what a dead one raises."""
+        return bool(self.redis.ping())
+
     def taker(self) -> Taker:
         """Somebody who takes jobs; a context manager."""
         return Taker(self)

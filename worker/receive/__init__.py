@@ -1,0 +1,1 @@
+"""The receiver: webhooks that come over HTTP become jobs in the inbox."""
