@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from worker.errors import ConfigError
 from worker.http import Client, Open
@@ -106,6 +106,21 @@ class Runtime(Adapters):
         clocks = self.settings.clocks
         redis = connect(redis_url(self.settings), text="raw")
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+
+    def close(self) -> None:
+        """Close the connections that were opened."""
+        self.redis.close()
+        if "inbox" in self.__dict__:
+            self.inbox.redis.close()
+        for accounts in (self.__dict__.get("providers", {}), self.__dict__.get("targets", {})):
+            for adapter in accounts.values():
+                adapter.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _scope(self, name: str) -> Scope:
         """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -198,6 +199,8 @@ class Story:
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}
             )
         )
+        # Nobody ends a story: its connection goes with it.
+        weakref.finalize(self, raw.close)
         self.inbox = Inbox(raw, lease=self.lease, heartbeat=self.lease / 4)
         self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
         scope = Scope(self.redis, "t", ())

@@ -15,6 +15,7 @@ from worker.store.lanes import Outcome
 from worker.store.ledger import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from redis import Redis
@@ -38,13 +39,14 @@ to = ["dropday"]
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
     config = tmp_path / "intake.toml"
     config.write_text(CONFIG.format(url=redis_url))
     monkeypatch.setenv("INTAKE_CONFIG", str(config))
     monkeypatch.setenv("COMMANDS_KEY", "key")
     monkeypatch.setenv("COLUMNS", "100")
-    return Runtime(read_settings())
+    with Runtime(read_settings()) as rt:
+        yield rt
 
 
 def intake(*args: str) -> Result:

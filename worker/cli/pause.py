@@ -8,7 +8,7 @@ from worker.runtime import Runtime, read_settings
 
 
 def _parts(name: str) -> tuple[Runtime, bool, bool]:
-    rt = Runtime(read_settings())
+    rt = click.get_current_context().with_resource(Runtime(read_settings()))
     is_provider, is_target = name in rt.settings.providers, name in rt.settings.targets
     if not is_provider and not is_target:
         known = ", ".join([*rt.settings.providers, *rt.settings.targets])

@@ -32,7 +32,7 @@ def _shown(rt: Runtime, target: str, keys: list[str]) -> Table:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders that are held in TARGET, all of them or those of KEYS (`provider:external_id`)."""
-    rt = Runtime(read_settings())
+    rt = click.get_current_context().with_resource(Runtime(read_settings()))
     if target not in rt.lanes:
         raise click.ClickException(f"{target} is not a target; known are: {', '.join(rt.lanes)}")
     lane = rt.lanes[target]

@@ -39,7 +39,7 @@ def _letters(rt: Runtime, console: Console, provider: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(key: str, *, as_json: bool) -> None:
     """Show the story of order KEY (`provider:external_id`), or the unreadable records of a provider."""
-    rt = Runtime(read_settings())
+    rt = click.get_current_context().with_resource(Runtime(read_settings()))
     console = Console()
     provider, _, external_id = key.partition(":")
     entries = rt.ledger.entries(list(rt.settings.targets), key)

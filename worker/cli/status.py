@@ -128,7 +128,7 @@ def _inbox_attention(inbox: dict[str, int]) -> Iterator[str]:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(*, watch: bool, as_json: bool) -> None:
     """Show providers, lanes and limits on one screen."""
-    rt = Runtime(read_settings())
+    rt = click.get_current_context().with_resource(Runtime(read_settings()))
     console = Console()
     if as_json:
         click.echo(json.dumps(snapshot(rt), indent=2))

