@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from worker.errors import Malformed, PermanentError, Rejected
+from worker.errors import Malformed, PermanentError, Rejected, RetryableError, SnoozeError
 from worker.references import encode
 from worker.store.ledger import Delivery
 
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 
 def normalized(provider: Provider, record: Record) -> Order:
-    """The record as an order; raises PermanentError, whatever the adapter stumbles over."""
+    """The record as an order; raises PermanentError, whatever the adapter stumbles over.
+
+    One that has to ask first (RetailCRM its time zone) may raise what any call raises.
+    """
     try:
         return provider.normalize(record)
-    except PermanentError:
+    except (PermanentError, RetryableError, SnoozeError):
         raise
     except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
         raise Malformed(f"the {provider.kind} adapter failed with {type(error).__name__}") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tasks.accept import accept
 from tasks.job import job_of, order_of
+from worker.errors import RetryableError, SnoozeError
 from worker.jobs import BadJob
 from worker.store.inbox import Letter
 
@@ -28,6 +29,8 @@ class Result:
 
     counts: Counter[str] = field(default_factory=Counter)
     letters: list[Letter] = field(default_factory=list)
+    #: Jobs that could not be read yet, because the provider had to be asked and did not answer.
+    later: list[bytes] = field(default_factory=list)
 
 
 def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None]) -> Result:
@@ -48,6 +51,8 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None])
                 orders[job.provider].append((order_of(rt, job), raw))
         except BadJob as bad:
             result.letters.append(_letter(rt, raw, bad))
+        except (RetryableError, SnoozeError):
+            result.later.append(raw)
     for provider, pushed in orders.items():
         counts, refused = accept(rt, [order for order, _ in pushed], f"push {provider}", wake)
         result.counts += counts
@@ -59,6 +64,8 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None])
         result.counts["hints"] += len(external_ids)
         wake("fetch", provider)
     result.counts["bad"] += len(result.letters)
+    if result.later:
+        result.counts["later"] = len(result.later)
     return result
 
 

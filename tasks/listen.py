@@ -29,6 +29,8 @@ log = structlog.get_logger()
 BATCH: Final = 200
 #: Seconds that a Redis which is away or full is left alone.
 PAUSE: Final = 1.0
+#: Seconds until a job is looked at again whose provider had to be asked, and did not answer.
+LATER: Final = 15.0
 
 
 @app.task(name="tasks.ingest")
@@ -80,6 +82,8 @@ def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:
     if not taken.jobs:
         return 0
     result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
+    if result.later:
+        rt.inbox.put_off(result.later, LATER)
     taker.done(result.counts, result.letters)
     for letter in result.letters:
         log.error("job.buried", letter=letter.id, code=letter.code, reason=letter.reason, provider=letter.provider)

@@ -43,11 +43,12 @@ class InboxTable(Table):
     """The `[inbox]` table.
 
     `unsigned` jobs are refused as soon as one producer has a secret, unless it says otherwise. `tolerance` (seconds) is
-    how old a signature may be. `max_bytes` is the size of the largest job.
+    how old a signature may be: a job may have to wait over a weekend for whoever reads it. `max_bytes` is the size of
+    the largest job.
     """
 
     unsigned: Literal["accept", "refuse"] | None = None
-    tolerance: Duration = 86_400.0
+    tolerance: Duration = 7 * 86_400.0
     max_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
 
 
@@ -55,7 +56,7 @@ class InboxSettings(Table):
     """The same, decided."""
 
     unsigned: Literal["accept", "refuse"] = "accept"
-    tolerance: float = 86_400.0
+    tolerance: float = 7 * 86_400.0
     max_bytes: int = 1024 * 1024
 
 

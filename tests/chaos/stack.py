@@ -81,7 +81,8 @@ class Stack:
         self.sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.sandbox.stdout is not None
         base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
-        self.admin = Client(base, gate=Open(), headers={})
+        # A soak's orders, all in one answer.
+        self.admin = Client(base, gate=Open(), headers={}, max_bytes=1 << 30)
         self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference) + extra)
         self.up: subprocess.Popen[bytes] | None = None
         self._runtime: Runtime | None = None

@@ -13,6 +13,7 @@ from story import Shop, Story
 
 import tasks.fetch
 import tasks.listen
+import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
 from worker.errors import AuthFailed, LeaseLost, RateLimited, Unavailable
@@ -286,8 +287,8 @@ def test_a_signed_job_is_taken(strict: Story) -> None:
         (lambda s: signed(s, job(record={"id": "1"}), secret="guess"), "signature"),
         (lambda s: signed(s, job(record={"id": "1"}), producer="nobody"), "signature"),
         (lambda s: signed(s, job(record={"id": "1"}), producer="other"), "signature"),
-        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() - 90_000), "signature_age"),
-        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() + 90_000), "signature_age"),
+        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() - 700_000), "signature_age"),
+        (lambda s: signed(s, job(record={"id": "1"}), at=time.time() + 700_000), "signature_age"),
         (lambda s: signed(s, '{"v":1,"provider":"other","order":{"a":1}}'), "not_allowed"),
         (lambda s: signed(s, job(record={"id": "1"})).replace('\\"1\\"', '\\"2\\"'), "signature"),
         (lambda s: signed(s, "hello"), "not_json"),
@@ -371,3 +372,33 @@ def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(story: Story) -> No
     assert len(story.shop.fetched) == 1
     assert story.fetches.waiting("shop") == 2
     assert story.cursors.status("shop")["paused"] == "GET: status 401"
+
+
+def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and_not_lost(
+    story: Story, taker: Taker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def normalize(_: Record) -> Any:
+        raise Unavailable("GET /settings: status 500")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(story.shop, "normalize", normalize)
+        patch.setattr("tasks.listen.LATER", 0.3)
+        push(story, job(record={"id": "1"}), job(external_id="2"))
+        take(story, taker)
+    assert letters(story) == {}
+    story.inbox.free()
+    assert story.redis.llen(INBOX) == 0
+    assert story.inbox.status()["waiting"] == 1
+    time.sleep(0.35)
+    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    take(story, taker)
+    assert story.state("1")["state"] == "queued"
+
+
+def test_it_is_counted_who_was_the_first_to_tell_of_an_order(story: Story, taker: Taker) -> None:
+    push(story, job(record={"id": "1"}))
+    take(story, taker)
+    story.shop.pages = [[{"id": "1"}, {"id": "2"}]]
+    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    status = story.lanes["t"].status()
+    assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)

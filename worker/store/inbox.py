@@ -32,6 +32,7 @@ _TAKEN: Final = f"{INBOX}:taken:"
 _AGAIN: Final = f"{INBOX}:again"
 _LOST: Final = f"{INBOX}:lost"
 _DEAD: Final = f"{INBOX}:dead"
+_LATER: Final = f"{INBOX}:later"
 _COUNTS: Final = f"{INBOX}:counts"
 #: Times a job may lose its taker before it is buried as poison.
 POISON: Final = 3
@@ -118,14 +119,22 @@ class Inbox:
         """Wait until a job is there, for at most so long. It stays where it is: nothing is lost with a connection."""
         return self.redis.blmove(INBOX, INBOX, seconds, src="RIGHT", dest="RIGHT") is not None
 
+    def put_off(self, jobs: Sequence[bytes], seconds: float) -> None:
+        """Look at these again in so many seconds; the same job put off twice is one."""
+        due = self._now() + int(seconds * 1000)
+        self.redis.zadd(_LATER, dict.fromkeys(jobs, due))
+
     def free(self) -> int:
-        """Put back what dead takers held."""
-        return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST], [self.lease_ms, _TAKEN]))
+        """Put back what dead takers held, and what was put off until now; answers how many of the former."""
+        return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST, _LATER, INBOX], [self.lease_ms, _TAKEN]))
+
+    def _now(self) -> int:
+        seconds, micros = self.redis.time()
+        return int(seconds * 1000 + micros // 1000)
 
     def keep(self, letters: Sequence[Letter]) -> None:
         """Put letters among the dead ones."""
-        seconds, micros = self.redis.time()
-        now = seconds * 1000 + micros // 1000
+        now = self._now()
         if letters:
             self.redis.hset(_DEAD, mapping={letter.id: letter.text(now) for letter in letters})
 
@@ -160,14 +169,15 @@ class Inbox:
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.llen(INBOX)
             pipe.llen(_AGAIN)
+            pipe.zcard(_LATER)
             pipe.zrange(_TAKERS, 0, -1)
             pipe.hlen(_DEAD)
             pipe.hgetall(_COUNTS)
             pipe.zcount(_TAKERS, alive, "+inf")
-            waiting, again, takers, dead, counts, living = pipe.execute()
+            waiting, again, later, takers, dead, counts, living = pipe.execute()
         taken = sum(self.redis.llen(_TAKEN + taker.decode()) for taker in takers)
         counted = {name.decode(): int(value) for name, value in counts.items()}
-        return {"waiting": waiting + again, "taken": taken, "takers": living, "dead_now": dead, **counted}
+        return {"waiting": waiting + again + later, "taken": taken, "takers": living, "dead_now": dead, **counted}
 
 
 class Taker:
@@ -194,8 +204,7 @@ class Taker:
     def done(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
         """Let go of what was taken; raises LeaseLost if it was another's by then, who does it again."""
         self._heartbeat.check()
-        seconds, micros = self._inbox.redis.time()
-        now = seconds * 1000 + micros // 1000
+        now = self._inbox._now()  # noqa: SLF001  # its own taker
         args: list[Argument] = [self.name, self._inbox.lease_ms]
         for name, count in counts.items():
             args += [name, count]

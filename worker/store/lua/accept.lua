@@ -90,6 +90,8 @@ for i = 8, #ARGV, 6 do
   counts[result] = (counts[result] or 0) + 1
 end
 for result, count in pairs(counts) do redis.call('HINCRBY', KEYS[1], 'accepted_' .. result, count) end
+-- "poll shop", "push shop", "hint shop": who was the first to tell of an order.
+if counts.new then redis.call('HINCRBY', KEYS[1], 'new_by_' .. string.match(ARGV[5], '^%a*'), counts.new) end
 local drains = redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf')
 if drains == 0 and (counts.new or counts.revived or counts.updating) and redis.call('EXISTS', KEYS[6]) == 1 then
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Put back the jobs of dead takers.
+-- Put back the jobs of dead takers, and those that were put off until now.
 --
--- KEYS  1 takers  2 jobs that lost their taker  3 times lost, by job
+-- KEYS  1 takers  2 jobs that lost their taker  3 times lost, by job  4 jobs that were put off, by time  5 inbox
 -- ARGV  1 lease in ms  2 prefix of takers' jobs
--- Returns how many jobs were put back.
+-- Returns how many jobs of dead takers were put back.
 -- Repeated: the dead are gone already.
 
 local time = redis.call('TIME')
@@ -18,5 +18,9 @@ for _, taker in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', '(' .. (now - ARGV[
     freed = freed + 1
   end
   redis.call('ZREM', KEYS[1], taker)
+end
+for _, job in ipairs(redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
+  redis.call('LPUSH', KEYS[5], job)
+  redis.call('ZREM', KEYS[4], job)
 end
 return freed

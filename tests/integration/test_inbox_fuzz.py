@@ -1,0 +1,132 @@
+"""Whatever is pushed, nobody who takes it dies, and every job is accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from story import Shop, Story
+
+import tasks.listen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+VALUES = (None, True, -1, 1e308, "", "x" * 300, [], {}, [[]], "\ud800", "2026-13-45", 10**30, {"a": {"b": [None]}})
+
+
+def good(chance: random.Random) -> dict[str, Any]:
+    """A job that is right, of any sort; few different orders, so that many come twice."""
+    number = str(chance.randrange(500))
+    order = {
+        "external_id": number,
+        "status": "new",
+        "ordered_at": "2026-01-01T10:00:00Z",
+        "lines": [{"name": "Mug", "quantity": 1, "unit_price": 9.9}],
+        "totals": {"grand": "9.90"},
+    }
+    content: dict[str, Any] = chance.choice([{"record": {"id": number}}, {"order": order}, {"external_id": number}])
+    return {"v": 1, "provider": "shop", **content}
+
+
+def spoilt(chance: random.Random) -> bytes:
+    """A job with something wrong in it, or bytes that never were one."""
+    job: Any = good(chance)
+    part = job
+    while chance.random() < 0.6 and (inner := [v for v in part.values() if isinstance(v, dict) and v]):
+        part = chance.choice(inner)
+    kind = chance.randrange(6)
+    if kind == 0:
+        part[chance.choice(list(part))] = chance.choice(VALUES)
+    elif kind == 1:
+        del part[chance.choice(list(part))]
+    elif kind == 2:
+        part[chance.choice(["v", "id", "trace", "job", "signature", "zzz"])] = chance.choice(VALUES)
+    text = json.dumps(job).encode()
+    if kind == 3:
+        at = chance.randrange(len(text))
+        return text[:at] + bytes([chance.randrange(256)]) + text[at + 1 :]
+    if kind == 4:
+        return text[: chance.randrange(len(text))]
+    if kind == 5:
+        return chance.choice(
+            [chance.randbytes(chance.randrange(200)), b"[" * chance.randrange(9999), b"{" * 99, b"1" * 5000]
+        )
+    return text
+
+
+def account(story: Story, jobs: list[bytes]) -> Counter[str]:
+    """Push the jobs, have them taken; what became of them, which must be all."""
+    counts: Counter[str] = Counter()
+    ingest: Callable[..., Any] = tasks.listen.ingest
+    with pytest.MonkeyPatch.context() as patch:
+
+        def counting(*args: Any) -> Any:
+            result = ingest(*args)
+            counts.update(result.counts)
+            return result
+
+        patch.setattr("tasks.listen.ingest", counting)
+        with story.inbox.taker() as taker:
+            for start in range(0, len(jobs), 500):
+                story.inbox.push(jobs[start : start + 500])
+                while tasks.listen.take(story, taker, story.wake):  # type: ignore[arg-type]
+                    pass
+    ends = counts["new"] + counts["same"] + counts["replaced"] + counts["hints"] + counts["bad"]
+    assert (counts["jobs"], ends) == (len(jobs), len(jobs)), counts
+    assert story.inbox.status()["waiting"] == story.inbox.status()["taken"] == 0
+    return counts
+
+
+def run(redis: Redis, total: int, seed: int) -> str:
+    chance = random.Random(seed)
+    story = Story(redis, Shop([]))
+    counts: Counter[str] = Counter()
+    memory: list[int] = []
+    while counts["jobs"] < total:
+        jobs = [json.dumps(good(chance)).encode() if chance.random() < 0.3 else spoilt(chance) for _ in range(2500)]
+        counts += account(story, jobs)
+        story.inbox.discard(story.inbox.letter_ids())
+        story.hints.clear()
+        memory.append(psutil.Process().memory_info().rss)
+    assert memory[-1] < memory[min(1, len(memory) - 1)] * 1.15, memory
+    return f"{dict(counts)}, seed {seed}, {memory[0] >> 20} MiB, in the end {memory[-1] >> 20} MiB"
+
+
+def test_thousands_of_spoilt_jobs_are_all_accounted_for(redis: Redis) -> None:
+    print(run(redis, 7500, random.randrange(10**6)))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_hundred_thousand_spoilt_jobs_are_all_accounted_for(redis: Redis) -> None:
+    print(run(redis, 100_000, int(os.environ.get("INTAKE_SEED", "1"))))
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+_KEYS = ("v", "provider", "record", "order", "external_id", "id", "sent_at", "signature", "producer", "job")
+_JOB = st.dictionaries(
+    st.sampled_from(
+        ["v", "provider", "record", "order", "external_id", "id", "sent_at", "signature", "producer", "job"]
+    ),
+    st.just(1) | st.just("shop") | _JSON,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(job=st.binary() | _JOB.map(lambda it: json.dumps(it).encode()) | _JSON.map(lambda it: json.dumps(it).encode()))
+def test_whatever_json_there_is_is_accounted_for(redis: Redis, job: bytes) -> None:
+    account(Story(redis, Shop([])), [job])
