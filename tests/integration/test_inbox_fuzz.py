@@ -119,9 +119,7 @@ _JSON = st.recursive(
 )
 _KEYS = ("v", "provider", "record", "order", "external_id", "id", "sent_at", "signature", "producer", "job")
 _JOB = st.dictionaries(
-    st.sampled_from(
-        ["v", "provider", "record", "order", "external_id", "id", "sent_at", "signature", "producer", "job"]
-    ),
+    st.sampled_from(_KEYS),
     st.just(1) | st.just("shop") | _JSON,
 )
 
