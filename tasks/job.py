@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 from tasks.accept import normalized
 from worker.errors import PermanentError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.runtime import Runtime
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def job_of(rt: Runtime, raw: bytes) -> Job:
     """The job, if it is one and may be pushed by whoever pushed it; raises BadJob."""
@@ -24,9 +27,16 @@ def order_of(rt: Runtime, job: Job) -> Order:
     """The order of a job that carries one; raises BadJob."""
     try:
         if job.order is not None:
-            return order_in(job)
+            return _dated(rt, job, order_in(job))
         return normalized(rt.providers[job.provider], Record(job.record or {}))
     except PermanentError as error:
         raise BadJob(error.code, str(error), job.provider) from None
     except RecursionError:
         raise BadJob("not_json", "it is nested too deep", job.provider) from None
+
+
+def _dated(rt: Runtime, job: Job, order: Order) -> Order:
+    """Where no API tells which of two contents is the newer one, the time of sending does."""
+    if order.version is not None or job.sent_at is None or job.provider not in rt.settings.producers:
+        return order
+    return order.model_copy(update={"version": (job.sent_at - _EPOCH) // timedelta(microseconds=1)})

@@ -402,3 +402,17 @@ def test_it_is_counted_who_was_the_first_to_tell_of_an_order(story: Story, taker
     tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
     status = story.lanes["t"].status()
     assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)
+
+
+def test_of_two_jobs_of_a_producer_the_one_sent_later_wins_in_whichever_order_they_come(redis: Redis) -> None:
+    story = Story(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
+    first = {"v": 1, "provider": "web", "sent_at": "2026-01-01T10:00:00.1Z", "order": {**ORDER, "note": "first"}}
+    later = {"v": 1, "provider": "web", "sent_at": "2026-01-01T11:00:00.2+01:00", "order": {**ORDER, "note": "later"}}
+    push(story, json.dumps(later))
+    push(story, json.dumps(first))
+    with story.inbox.taker() as taker:
+        take(story, taker)
+    with story.lanes["t"].drain() as drain:
+        (claim,) = drain.claim(1)
+    assert "later" in claim.payload
+    assert story.lanes["t"].status()["accepted_stale"] == 1
