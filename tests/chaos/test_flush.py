@@ -1,0 +1,45 @@
+"""Redis lost whole, again and again, while orders flow: in the end the target holds what the source holds, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from stack import Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(home: Path, orders: int, flushes: int, seed: int) -> str:
+    """Let orders flow, lose Redis at random moments; answers what was seen."""
+    chance = random.Random(seed)
+    faults = ["dropday:create:cut_after:times=10:skip=50", "dropday:create:500_after:times=10:skip=150"]
+    with Stack(home, orders // 2, faults=faults, limit="40/s") as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() > 10, 60, "the first orders")
+        stack.add(orders - orders // 2, over=flushes * 1.5)
+        for _ in range(flushes):
+            time.sleep(chance.uniform(0.2, 3.0))
+            stack.runtime.redis.flushall()
+        stack.wait(lambda: stack.created() >= orders, 120 + orders / 10, "all orders")
+        stack.wait(stack.settled, 60, "settled")
+        time.sleep(3)  # a poll more, that nothing may come of
+        found = stack.compare()
+    assert found.clean, str(found)
+    assert found.orders == orders
+    return f"{found}; {flushes} times lost, seed {seed}"
+
+
+@pytest.mark.timeout(240)
+def test_redis_may_be_lost_at_any_moment_and_the_target_equals_the_source(tmp_path: Path) -> None:
+    print(run(tmp_path, 300, 4, random.randrange(10**6)))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_redis_lost_at_twenty_moments(tmp_path: Path) -> None:
+    print(run(tmp_path, 1000, 20, int(os.environ.get("INTAKE_SEED", "1"))))
