@@ -10,7 +10,7 @@ import structlog
 
 from tasks.attempt import attempt, attempt_many
 from worker.app import app, has_room, hint
-from worker.errors import AuthFailed, LeaseLost
+from worker.errors import AuthFailed, LeaseLost, StoreFull
 from worker.http import guarded
 from worker.runtime import Runtime, runtime
 from worker.store.lanes import Claim, Outcome
@@ -70,6 +70,10 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
                     return False
         except LeaseLost as lost:
             log.warning("drain.fenced", lane=name, drain=drain.name, reason=str(lost))
+            return False
+        except StoreFull as full:
+            # What is claimed is freed when the lease ends, and asked for before it is sent again.
+            log.error("store.full", lane=name, reason=str(full), remedy="make room; work goes on by itself")
             return False
     return True
 

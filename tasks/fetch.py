@@ -77,7 +77,12 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
     except SnoozeError as error:
         return max(error.delay, 0.1)
     except StoreFull as error:
-        log.error("store.full", provider=name, reason=str(error), remedy="raise maxmemory; work goes on by itself")
+        log.error(
+            "store.full",
+            provider=name,
+            reason=str(error),
+            remedy="make room in Redis (maxmemory, disk); work goes on by itself",
+        )
         return UNAVAILABLE
     except PermanentError as error:
         rt.cursors.bury(name, one.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))

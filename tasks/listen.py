@@ -66,7 +66,11 @@ def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bo
         except LeaseLost as lost:
             log.warning("taker.fenced", reason=str(lost))
         except StoreFull as full:
-            log.error("store.full", reason=str(full), remedy="raise maxmemory; the inbox is taken up again by itself")
+            log.error(
+                "store.full",
+                reason=str(full),
+                remedy="make room in Redis (maxmemory, disk); the inbox goes on by itself",
+            )
             time.sleep(PAUSE)
         except ERRORS as error:
             log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")

@@ -54,7 +54,10 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
             log.warning("provider.fenced", provider=name, reason=str(lost))
         except StoreFull as full:
             log.error(
-                "store.full", provider=name, reason=str(full), remedy="raise maxmemory; polling goes on by itself"
+                "store.full",
+                provider=name,
+                reason=str(full),
+                remedy="make room in Redis (maxmemory, disk); polling goes on by itself",
             )
         except AuthFailed as refused:
             rt.cursors.pause(name, str(refused))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from worker.app import app, hint
+from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def sweep_all() -> None:
     rt = runtime()
     # One sweep answers every tick that waits: after a pause there is no heap of them to work off.
     rt.hints.drop_waiting("intake.upkeep")
-    sweep(rt, hint)
+    try:
+        sweep(rt, hint)
+    except StoreFull as full:
+        log.error("store.full", reason=str(full), remedy="make room; work goes on by itself")
 
 
 def sweep(rt: Runtime, wake: Wake) -> None:

@@ -243,7 +243,9 @@ def test_a_full_redis_is_told_as_such(redis: Redis) -> None:
     finally:
         redis.config_set("maxmemory", 0)
     assert result.exit_code == 1
-    assert "Redis is full: no job was pushed; 0 jobs were pushed before. Raise its maxmemory." in result.output
+    assert (
+        "Redis is full (maxmemory): no job was pushed; 0 jobs were pushed before. Raise its maxmemory." in result.output
+    )
 
 
 def test_thousands_of_jobs_a_second_are_pushed(tmp_path: Path, redis: Redis) -> None:

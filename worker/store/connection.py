@@ -6,13 +6,31 @@ from typing import Literal
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004  # redis-py's own names
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004  # redis-py's own name
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004  # redis-py's own name
+)
 from redis.retry import Retry
+
+from worker.errors import StoreFull
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
 #: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.
 TIMEOUT = 5.0
+
+
+def refuses(error: ResponseError) -> StoreFull | None:
+    """What a Redis says that takes no writes now, in memory or on its disk: StoreFull; None for any other refusal."""
+    if isinstance(error, OutOfMemoryError):
+        return StoreFull("Redis is full (maxmemory)")
+    if str(error).startswith("MISCONF"):
+        return StoreFull("Redis cannot write to its disk, and takes no writes")
+    return None
 
 
 def connect(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ResponseError
 
-from worker.errors import StoreFull
+from worker.store.connection import refuses
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -26,8 +26,10 @@ class Hints:
         """Whether to send the hint: not while the same one is out. Raises StoreFull."""
         try:
             return bool(self._redis.set(f"intake:hint:{task}:{name}", 1, nx=True, px=self._life_ms))
-        except OutOfMemoryError:
-            raise StoreFull("Redis is full: no hint can be sent") from None
+        except ResponseError as error:
+            if full := refuses(error):
+                raise full from None
+            raise
 
     def taken(self, task: str, name: str) -> None:
         """Note that a worker has begun: from now on a new hint means something again."""

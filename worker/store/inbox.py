@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 import simplejson
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
+from worker.store.connection import refuses
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -104,8 +105,10 @@ class Inbox:
         """Put jobs into the inbox; answers how many wait in it now. Raises StoreFull."""
         try:
             return int(self.redis.lpush(INBOX, *jobs))
-        except OutOfMemoryError:
-            raise StoreFull("Redis is full: no job was pushed") from None
+        except ResponseError as error:
+            if full := refuses(error):
+                raise StoreFull(f"{full}: no job was pushed") from None
+            raise
 
     def answers(self) -> bool:
         """Whether Redis is there; raises what a dead one raises."""

