@@ -84,7 +84,7 @@ def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
     until_full(redis)
     with pytest.raises(StoreFull, match="cannot write to its disk"):
         Ledger(redis, lease=5.0).accept("t", [Delivery(order("99"), "99")], "test")
-    with pytest.raises(StoreFull, match="disk.*no job was pushed"):
+    with pytest.raises(StoreFull, match=r"disk.*no job was pushed"):
         story.inbox.push(["{}"])
     tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
     assert "store.full" in capsys.readouterr().out
