@@ -15,19 +15,22 @@ from worker.store.lanes import Claim, Outcome
 from worker.targets.contract import Pending, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from worker.targets.contract import Target
 
 
-def attempt(target: Target, claim: Claim) -> Outcome:
-    """Make one order exist in the target, or bring it up to date there; raises only LeaseLost."""
+def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None] = lambda: None) -> Outcome:
+    """Make one order exist in the target, or bring it up to date there; raises only LeaseLost.
+
+    `seen` gives what the target is known to hold (see `tasks/sight.py`), for an order that this ledger never sent.
+    """
     if claim.there:
         return _tried(claim, lambda: _update(target, claim))
     if claim.step:
         return _tried(claim, lambda: _made(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
     if claim.uncertain:
-        found = _tried(claim, lambda: _find(target, claim))
+        found = _tried(claim, lambda: _find(target, claim, seen))
         if found.what == "bury":
             # A target that will not be asked has said nothing of the order: it may be there.
             return Outcome("doubt", found.code, found.detail, extra=found.extra)
@@ -58,9 +61,10 @@ def _order(claim: Claim) -> Order:
     return Order.model_validate_json(claim.payload)
 
 
-def _find(target: Target, claim: Claim) -> Outcome:
+def _find(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None]) -> Outcome:
     """What asking tells: it has "existed", or (a "release") it is certainly not there."""
-    found = target.find(claim.reference)
+    there = seen() if claim.uncertain == "ask" else None
+    found = target.find(claim.reference) if there is None else there.get(claim.reference)
     if found is not None:
         return Outcome("existed", "found", extra=found.target_id or "")
     if claim.uncertain == "1" and not target.settles:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tasks.attempt import attempt, attempt_many
+from tasks.sight import sight
 from worker.app import app, has_room, hint
 from worker.errors import AuthFailed, LeaseLost, StoreFull
 from worker.http import guarded
@@ -63,7 +64,7 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
     with lane.drain() as drain, guarded(drain.check):
         try:
             while claims := drain.claim(most):
-                _work(lane, target, drain, claims, until)
+                _work(rt, lane, drain, claims, until)
                 if time.monotonic() > until:
                     drain.leave()
                     wake("deliver", name)
@@ -78,8 +79,9 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
     return True
 
 
-def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: float) -> None:
+def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: float) -> None:
     """Deliver the claims one call after the other; what the limit or the time does not let out is handed back."""
+    target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
     stop, refused = False, ""
@@ -93,7 +95,7 @@ def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: 
         if stop or now > until:
             settled += [(claim, Outcome("release")) for claim in together]
             continue
-        outcomes = attempt_many(target, together) if len(together) > 1 else [attempt(target, together[0])]
+        outcomes = attempt_many(target, together) if len(together) > 1 else [_alone(rt, target, together[0])]
         if outcomes is None:
             calls.extendleft([claim] for claim in reversed(together))
             continue
@@ -107,6 +109,10 @@ def _work(lane: Lane, target: Target, drain: Drain, claims: list[Claim], until: 
     if refused:
         lane.pause(refused)
         log.error("lane.paused", lane=target.name, reason=refused, remedy=f"mend it, then: intake resume {target.name}")
+
+
+def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
+    return attempt(target, claim, lambda: sight(rt, target.name))
 
 
 def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:

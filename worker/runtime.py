@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from worker.settings import ProviderSettings, Settings, TargetSettings
     from worker.store.ledger import OnChange
     from worker.store.limits import Limit
-    from worker.targets.contract import Target
+    from worker.targets.contract import Receipt, Target
 
 
 def read_settings(path: Path | None = None) -> Settings:
@@ -99,6 +99,8 @@ class Runtime(Adapters):
         self.ledger = Ledger(self.redis, lease=clocks.lease)
         self.hints = Hints(self.redis, clocks.hint)
         self.fetches = Fetches(self.redis)
+        #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/sight.py`).
+        self.sights: dict[str, tuple[str, dict[str, Receipt]]] = {}
 
     @cached_property
     def inbox(self) -> Inbox:

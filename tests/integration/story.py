@@ -194,6 +194,7 @@ class Story:
         self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
+        self.sights: dict[str, Any] = {}
         raw = Redis(
             connection_pool=ConnectionPool(
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +12,11 @@ import tasks.deliver
 import tasks.poll
 from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.routes import Route
+from worker.targets.contract import Receipt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from redis import Redis
 
 
@@ -178,9 +182,9 @@ def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) 
     claimed: list[int] = []
     work = tasks.deliver._work
 
-    def counting(lane: Any, target: Any, drain: Any, claims: Any, until: Any) -> None:
+    def counting(rt: Any, lane: Any, drain: Any, claims: Any, until: Any) -> None:
         claimed.append(len(claims))
-        work(lane, target, drain, claims, until)
+        work(rt, lane, drain, claims, until)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.deliver._work", counting)
@@ -292,3 +296,35 @@ def test_bulk_calls_that_fail_one_after_the_other_are_so_many_failures(redis: Re
     deliver(story)
     assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
     assert story.lanes["t"].status()["retried"] == 9
+
+
+class Walked(Slow):
+    """To ask it for one order means to walk through all."""
+
+    walks = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.walked = 0
+
+    def everything(self) -> Iterator[tuple[str, Receipt]]:
+        self.walked += 1
+        for number, (reference, _) in enumerate(self.created, 1):
+            yield reference, Receipt(str(number), existed=True)
+
+
+def test_after_the_ledger_was_lost_such_a_target_is_walked_through_once_for_all_orders(redis: Redis) -> None:
+    story = Story(redis, Shop([]), Walked())
+    assert isinstance(story.warehouse, Walked)
+    poll(story, *({"id": n} for n in range(1, 6)))
+    deliver(story)
+    assert (story.warehouse.walked, story.warehouse.finds) == (0, 5)  # the ledger is young: what is on its way may come
+    for again in (1, 2):
+        redis.flushall()
+        redis.set("intake:epoch", int(time.time() * 1000) - 70_000 - again)
+        story.shop.pages = []
+        poll(story, *({"id": n} for n in range(1, 9)))
+        deliver(story)
+        assert story.warehouse.walked == again
+    assert sorted(reference for reference, _ in story.warehouse.created) == [str(n) for n in range(1, 9)]
+    assert story.warehouse.finds == 5

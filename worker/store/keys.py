@@ -42,6 +42,10 @@ class LaneKeys:
         )
 
 
+#: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
+EPOCH = "intake:epoch"
+
+
 def cursor(provider: str) -> str:
     """The hash with a provider's cursor and what became of its polls."""
     return f"intake:cursor:{provider}"

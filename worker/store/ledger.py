@@ -85,6 +85,8 @@ class Ledger:
             first_walk: The ledger is new or was lost: the target may hold them already, ask before creating.
             on_change: What becomes of an order that changes after its delivery.
         """
+        if first_walk:
+            self.epoch()  # from now on it counts how old the ledger is
         k = keys.LaneKeys.of(target)
         args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, int(first_walk), on_change]
         for order, reference, wanted in orders:
@@ -99,6 +101,14 @@ class Ledger:
             ]
         drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake], args)
         return Accepted(tuple(results), drains)
+
+    def epoch(self) -> tuple[str, float]:
+        """Which ledger this is, and how many seconds old: Redis may have been lost since somebody last looked."""
+        seconds, micros = self._redis.time()
+        now = seconds * 1000 + micros // 1000
+        self._redis.setnx(keys.EPOCH, now)
+        epoch = str(self._redis.get(keys.EPOCH) or now)
+        return epoch, (now - int(epoch)) / 1000
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:
         """Everything known of one order, for those of `targets` that know it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -52,6 +52,8 @@ class Target(ABC):
     dedupes: ClassVar[bool] = False
     #: `find` answering None right after a create whose answer was lost proves that nothing was, or will be, created.
     settles: ClassVar[bool] = True
+    #: `find` has to walk through all orders: `everything` costs no more.
+    walks: ClassVar[bool] = False
     #: Most orders in one call of `create_many`; 1: it is never called.
     bulk: ClassVar[int] = 1
     #: `update` can carry a change to an order that is there.
@@ -97,6 +99,10 @@ class Target(ABC):
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:
         """The order known by exactly `reference`, or None: what makes an uncertain create recoverable."""
+
+    def everything(self) -> Iterator[tuple[str, Receipt]]:
+        """Every order that is there, by its reference. Raises what `find` raises."""
+        raise NotImplementedError(f"{self.kind} is asked for one order at a time")
 
     @abstractmethod
     def check(self) -> None:

@@ -20,6 +20,8 @@ from worker.targets.contract import Pending, Receipt, Target
 from worker.wire import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from schemas.order import Order
 
 #: Seconds until asking how an upload went is sensible; "reasonable frequency" is all that is asked for.
@@ -77,6 +79,7 @@ class Dropboy(Target):
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None
     settles: ClassVar[bool] = False
+    walks: ClassVar[bool] = True
 
     def configure(self, options: DropboyOptions) -> None:
         """Take over the account's options."""
@@ -130,14 +133,17 @@ class Dropboy(Target):
 
         None proves little: an upload that is still in the works is not in the list.
         """
+        return next((receipt for known, receipt in self.everything() if known == reference), None)
+
+    def everything(self) -> Iterator[tuple[str, Receipt]]:
+        """`GET /public/orders`, all of it."""
         rows = shows = 0
         for row in self._api.rows():
             rows, shows = rows + 1, shows + ("orderNumber" in row)
-            if row.get("orderNumber") == reference and row.get("id"):
-                return Receipt(str(row["id"]), existed=True)
+            if row.get("orderNumber") and row.get("id"):
+                yield str(row["orderNumber"]), Receipt(str(row["id"]), existed=True)
         if rows and not shows:
             raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
-        return None
 
     def check(self) -> None:
         """Read one order of the list."""

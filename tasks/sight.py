@@ -1,0 +1,32 @@
+"""What a target holds, looked through once for all the orders that a lost ledger makes us ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.runtime import Runtime
+    from worker.targets.contract import Receipt
+
+#: Seconds after which what was on its way to a target when the ledger was lost has arrived there.
+ARRIVED: Final = 60.0
+
+
+def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
+    """The orders that the target `name` held by reference, seen since the ledger began; None: ask for each by itself.
+
+    Only where asking for one order means to walk through all of them. It tells of orders that this ledger has never
+    sent, so it does not grow old: they can have come from the ledger before only.
+    """
+    target = rt.targets[name]
+    if not target.walks:
+        return None
+    epoch, age = rt.ledger.epoch()
+    if age < ARRIVED:
+        return None
+    known = rt.sights.get(name)
+    if known is None or known[0] != epoch:
+        known = rt.sights[name] = (epoch, dict(target.everything()))
+    return known[1]
