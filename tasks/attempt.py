@@ -31,10 +31,10 @@ def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receip
         return _tried(claim, lambda: _made(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
     if claim.uncertain:
         found = _tried(claim, lambda: _find(target, claim, seen))
-        if found.what == "bury":
+        if found.what == "bury" and claim.uncertain != "looked":
             # A target that will not be asked has said nothing of the order: it may be there.
             return Outcome("doubt", found.code, found.detail, extra=found.extra)
-        if found.what != "release":
+        if found.what not in {"release", "bury"}:
             return found
     return _tried(claim, lambda: _made(target, claim, target.create(_order(claim), claim.reference)))
 

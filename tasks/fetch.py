@@ -70,6 +70,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
         _, refused = accept(rt, [order], f"hint {name}", wake)
         if refused:
             raise refused[0][1]
+        rt.cursors.mended(name, [one.external_id])
     except AuthFailed as error:
         rt.cursors.pause(name, str(error))
         log.error("provider.paused", provider=name, reason=str(error), remedy=f"mend it, then: intake resume {name}")

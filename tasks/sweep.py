@@ -47,6 +47,8 @@ def sweep(rt: Runtime, wake: Wake) -> None:
             drains = min(lane.concurrency, math.ceil(found.due / PER_DRAIN)) - found.drains
             if drains > 0:
                 wake("deliver", name, drains)
+        if found.doubts:
+            wake("doubt", name, 1)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
     for name in rt.settings.providers:

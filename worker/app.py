@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: One queue for each kind of work, so that one can be given workers of its own.
 QUEUES = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
 #: The queue of each hint.
-_QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver"}
+_QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver", "doubt": "intake.deliver"}
 #: Worker processes when the settings would ask for more: beyond, start a second worker.
 MOST_PROCESSES = 16
 
@@ -101,12 +101,14 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("intake", include=["tasks.poll", "tasks.fetch", "tasks.listen", "tasks.deliver", "tasks.sweep"])
+app = Celery(
+    "intake", include=["tasks.poll", "tasks.fetch", "tasks.listen", "tasks.deliver", "tasks.doubt", "tasks.sweep"]
+)
 app.add_defaults(configuration)
 
 
 def hint(task: str, name: str, count: int = 1) -> None:
-    """Tell `count` workers that `task` ("poll", "fetch", "deliver") has something to do for `name`, unless told.
+    """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has something to do for `name`, unless told.
 
     Losing the hint costs seconds: the sweep looks for itself.
     """

@@ -20,6 +20,7 @@ from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
+from worker.store.stuck import Stuck
 from worker.targets import target_kinds
 
 if TYPE_CHECKING:
@@ -158,6 +159,11 @@ class Runtime(Adapters):
             )
             for name, account in self.settings.targets.items()
         }
+
+    @cached_property
+    def stuck(self) -> dict[str, Stuck]:
+        """The dead orders and those in doubt, by target name."""
+        return {name: Stuck(self.redis, name) for name in self.settings.targets}
 
     def on_change(self, provider: str, target: str) -> OnChange:
         """What becomes of the provider's orders that change after their delivery; only counted if the target cannot."""

@@ -23,6 +23,7 @@ from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
+from worker.store.stuck import Stuck
 from worker.targets.contract import Pending, Receipt, Target
 
 if TYPE_CHECKING:
@@ -204,6 +205,7 @@ class Story:
         weakref.finalize(self, raw.close)
         self.inbox = Inbox(raw, lease=self.lease, heartbeat=self.lease / 4)
         self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
+        self.stuck = {"t": Stuck(self.redis, "t")}
         scope = Scope(self.redis, "t", ())
         self.lanes = {
             "t": Lane(

@@ -10,6 +10,7 @@ import pytest
 from sandbox import Sandbox
 
 import tasks.deliver
+import tasks.doubt
 import tasks.poll
 from worker.runtime import Runtime, read_settings
 
@@ -123,3 +124,38 @@ def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_a
     assert (status["dead_now"], status["in_doubt_now"]) == (0, 1)
     assert len(box.orders("dropboy", "to")) == created
     assert len(box.journal(kind="request", account="to", method="POST")) == 1
+
+
+def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
+    way: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
+) -> None:
+    accounts = ["dropboy:from:orders=1:spread=60", "dropboy:to:processing=0:list_lag=4"]
+    box, rt = way(accounts, ["dropboy:create:500_after:account=to:times=1"], 2)
+    run(rt)
+    key = f"from:{box.orders('dropboy', 'from')[0]['id']}"
+    assert rt.lanes["to"].status()["in_doubt_now"] == 1
+    end = time.monotonic() + 30
+    while rt.lanes["to"].status()["in_doubt_now"]:
+        assert time.monotonic() < end
+        redis.zadd("intake:lane:to:doubt", {key: 1})  # for long
+        tasks.doubt.look(rt, "to")
+        time.sleep(0.5)
+    (entry,) = rt.ledger.entries(["to"], key)
+    assert entry.record["state"] == "delivered"
+    assert entry.record["target_id"] == box.orders("dropboy", "to")[0]["id"]
+    assert len(box.journal(kind="request", account="to", method="POST")) == 1
+
+
+@pytest.mark.parametrize("rows", ["uploaded", "bare"])
+def test_an_upload_that_a_person_did_not_find_is_sent_once_more(
+    way: Callable[..., tuple[Sandbox, Runtime]], rows: str
+) -> None:
+    accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
+    box, rt = way(accounts, ["dropboy:create:500_before:account=to:times=1"], 3)
+    run(rt)
+    assert rt.lanes["to"].status()["in_doubt_now"] == 1
+    rt.stuck["to"].move("send", [f"from:{box.orders('dropboy', 'from')[0]['id']}"])
+    run(rt)
+    assert len(box.orders("dropboy", "to")) == 1
+    status = rt.lanes["to"].status()
+    assert (status["dead_now"], status["in_doubt_now"]) == (0, 0)

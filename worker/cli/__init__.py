@@ -25,6 +25,8 @@ COMMANDS = {
     "receive": "worker.cli.receive:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
+    "dead": "worker.cli.dead:command",
+    "doubt": "worker.cli.doubt:command",
     "release": "worker.cli.release:command",
     "sandbox": "worker.cli.sandbox:command",
     "bench": "worker.cli.bench:command",

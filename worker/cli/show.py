@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from worker.store.ledger import Entry
 
 #: What comes next, by state.
 NEXT = {
     "queued": "it is sent when its time comes",
     "claimed": "a worker has it now",
     "delivered": "nothing: it is done",
-    "in_doubt": "a person must look whether the target has it",
+    "in_doubt": "the target is asked now and then; or a person looks whether it is there: see `intake doubt`",
     "held": "it waits for a person: see `intake release`",
-    "dead": "nothing, until it changes at the source",
+    "dead": "nothing, until it changes at the source, or a person decides: see `intake dead`",
+    "discarded": "nothing, until it changes at the source",
 }
 
 
@@ -32,6 +37,22 @@ def _letters(rt: Runtime, console: Console, provider: str) -> None:
     for external_id, letter in rt.cursors.letters(provider).items():
         table.add_row(external_id, letter["field"], letter["reason"], _time(int(letter["at"])))
     console.print(table)
+
+
+def tell_order(console: Console, key: str, entry: Entry) -> None:
+    """Print the story of one order for one target, and what comes next."""
+    record = entry.record
+    console.print(f"[bold]{key}[/] → [bold]{entry.target}[/]  {record['state']}  (reference {record['reference']})")
+    table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
+    for at, event in entry.story:
+        table.add_row(_time(at), escape(event))
+    console.print(table)
+    for name in ("target_id", "code", "detail", "fields"):
+        if name in record:
+            console.print(f"  {name}: {record[name]}", highlight=False, markup=False)
+    when = f" (due {_time(entry.due)} UTC)" if entry.due is not None else ""
+    tries = f", {record['tries']} tries so far" if "tries" in record else ""
+    console.print(f"  next: {NEXT.get(record['state'], '?')}{when}{tries}", highlight=False)
 
 
 @click.command("show")
@@ -55,18 +76,7 @@ def command(key: str, *, as_json: bool) -> None:
         known = ", ".join(rt.settings.providers)
         raise click.ClickException(f"no order {key} is known here; a key is provider:external_id, providers: {known}")
     for entry in entries:
-        record = entry.record
-        console.print(f"[bold]{key}[/] → [bold]{entry.target}[/]  {record['state']}  (reference {record['reference']})")
-        table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
-        for at, event in entry.story:
-            table.add_row(_time(at), event)
-        console.print(table)
-        for name in ("target_id", "code", "detail", "fields"):
-            if name in record:
-                console.print(f"  {name}: {record[name]}", highlight=False)
-        when = f" (due {_time(entry.due)} UTC)" if entry.due is not None else ""
-        tries = f", {record['tries']} tries so far" if "tries" in record else ""
-        console.print(f"  next: {NEXT.get(record['state'], '?')}{when}{tries}", highlight=False)
+        tell_order(console, key, entry)
     if letter is not None:
         console.print(f"[bold]{key}[/] could not be read: {letter['field']}: {letter['reason']}")
         console.print(letter["raw"], highlight=False, markup=False)

@@ -90,7 +90,9 @@ def screen(found: dict[str, Any]) -> RenderableType:
         elif it["error"]:
             attention.append(f"provider {name}: {it['error']}")
         if it["malformed"]:
-            attention.append(f"provider {name}: {it['malformed']} records could not be read  →  intake show {name}")
+            attention.append(
+                f"provider {name}: {it['malformed']} records could not be read  →  intake dead list --provider {name}"
+            )
     attention += _inbox_attention(found["inbox"])
     lanes = Table("target", title="Lanes", title_justify="left", expand=True)
     for column in ("queued", "in flight", "oldest", *COUNTS):
@@ -99,13 +101,21 @@ def screen(found: dict[str, Any]) -> RenderableType:
         oldest = f"{it['oldest_s']} s" if it["queued"] else "-"
         row = [str(it["queued"]), str(it["in_flight"]), oldest, *(str(it.get(n, 0)) for n in COUNTS.values())]
         lanes.add_row(name, *row)
-        if it.get("paused"):
-            attention.append(f"lane {name} is paused: {it['paused']}  →  intake resume {name}")
-        if it["held_now"]:
-            attention.append(f"lane {name}: {it['held_now']} orders are held  →  intake release {name} --dry-run")
+        attention += _lane_attention(name, it)
     attention += [f"limit {n} is closed for {s} s more" for n, s in found["limits_closed_s"].items() if s]
     told = Text("\n".join(attention), style="yellow") if attention else Text("Nothing needs you.", style="green")
     return Group(providers, _inbox_table(found["inbox"]), lanes, told)
+
+
+def _lane_attention(name: str, it: dict[str, Any]) -> Iterator[str]:
+    if it.get("paused"):
+        yield f"lane {name} is paused: {it['paused']}  →  intake resume {name}"
+    if it["held_now"]:
+        yield f"lane {name}: {it['held_now']} orders are held  →  intake release {name} --dry-run"
+    if it["dead_now"]:
+        yield f"lane {name}: {it['dead_now']} orders are dead  →  intake dead list --target {name}"
+    if it["in_doubt_now"]:
+        yield f"lane {name}: {it['in_doubt_now']} orders are in doubt  →  intake doubt list --target {name}"
 
 
 def _inbox_table(inbox: dict[str, int]) -> Table:

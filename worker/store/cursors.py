@@ -87,6 +87,15 @@ class Cursors:
         if external_ids:
             self.redis.hdel(keys.malformed(provider), *external_ids)
 
+    def letter_ids(self, provider: str) -> list[str]:
+        """The external ids of a provider's dead letters."""
+        return cast("list[str]", self.redis.hkeys(keys.malformed(provider)))
+
+    def letter(self, provider: str, external_id: str) -> dict[str, str] | None:
+        """One dead letter: field, reason, at (Unix ms), raw."""
+        text = self.redis.hget(keys.malformed(provider), external_id)
+        return None if text is None else cast("dict[str, str]", simplejson.loads(text))
+
     def letters(self, provider: str) -> dict[str, dict[str, str]]:
         """The dead letters of a provider by external id: field, reason, at (ISO), raw."""
         found = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))

@@ -30,6 +30,8 @@ BREAKER = 5
 POISON = 5
 #: Milliseconds an order's story is kept after its delivery: 30 days.
 KEEP_STORY = 30 * 86_400_000
+#: Milliseconds from one asking after orders in doubt to the next: 10 minutes.
+ASK_EVERY = 600_000
 #: Milliseconds after which somebody that waits for orders, and says so no more, is thought dead.
 _WAITING_MS = 3000
 
@@ -43,8 +45,9 @@ class Claim:
     fingerprint: str
     tries: int
     payload: str
-    #: Why to ask before creating: the ledger is new ("ask"), or an earlier create may have gone through ("1").
-    uncertain: Literal["", "ask", "1"] = ""
+    #: Why to ask before creating: the ledger is new ("ask"), an earlier create may have gone through ("1"), or it may
+    #: have, but a person has looked and not found it ("looked").
+    uncertain: Literal["", "ask", "looked", "1"] = ""
     #: Where to go on: the target has taken the order in, and told this.
     step: str = ""
     #: The order is there, under the target's own id: what is to be sent is a change.
@@ -93,6 +96,8 @@ class Swept:
     paused: bool
     #: Seconds since the last sign of life of the longest dead drain.
     waited: float
+    #: Orders in doubt that the target is to be asked for.
+    doubts: int
 
 
 class Lane:
@@ -141,10 +146,15 @@ class Lane:
     def sweep(self) -> Swept:
         """Free what dead drains held."""
         k = self.keys
-        names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name), k.waiting, k.wake]
-        found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON])
-        freed, buried, due, drains, closed, paused, waited = found
-        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000)
+        names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name), k.waiting, k.wake, k.doubt]
+        found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON, ASK_EVERY])
+        freed, buried, due, drains, closed, paused, waited, doubts = found
+        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts)
+
+    def asked(self) -> None:
+        """Note that orders in doubt are asked for now: the next time is `ASK_EVERY` later."""
+        seconds, micros = self.redis.time()
+        self.scripts("note", [self.keys.lane], ["", "", "asked", seconds * 1000 + micros // 1000])
 
     def pause(self, reason: str) -> None:
         """Send nothing until resumed."""

@@ -72,13 +72,15 @@ local function take(key, reference, fingerprint, version, payload, wanted)
   if older then return 'stale' end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   if seen[4] then return changed(key, record, state, payload) end
+  if state == 'discarded' and wanted == '0' then return 'unwanted' end
   redis.call('SET', ARGV[2] .. key, payload)
+  redis.call('PERSIST', ARGV[3] .. key)
   tell(key, 'changed before delivery')
   if wanted == '0' and state == 'queued' and seen[5] ~= '1' then
     hold(key, record, 'before delivery: its route does not want it any more')
     return 'withdrawn'
   end
-  if wanted == '0' or (state ~= 'dead' and state ~= 'held') then return 'replaced' end
+  if wanted == '0' or (state ~= 'dead' and state ~= 'held' and state ~= 'discarded') then return 'replaced' end
   -- What was refused may be mended now: a changed order gets all its tries again.
   queue(key, record)
   return 'revived'

@@ -5,7 +5,7 @@
 -- ARGV  1 drain  2 most  3 lease in ms  4 interval of the limit in us (0: none)  5 prefix of order records
 --       6 prefix of payloads  7 prefix of stories  8 prefix of claims  9 failures that open the breaker
 --       10 most drains at a time  11 orders in one call
--- Returns {'orders', {key, reference, fingerprint, tries, uncertain (''; 'ask': the ledger is new; '1': it was sent), step, the target's id
+-- Returns {'orders', {key, reference, fingerprint, tries, uncertain (''; 'ask': the ledger is new; 'looked': a person did; '1': it was sent), step, the target's id
 -- (of an order that is there: a change is to be sent), "1" if it is there, payload}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
 -- A drain that is given nothing is struck off in the same step, so that no order can arrive between "empty" and its leaving.
 -- Repeated: a drain settles all before it claims again, so claims it still holds are the answer that was lost.

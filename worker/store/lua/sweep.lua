@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
 -- Free the orders of dead drains, then tell what the lane has to do.
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope  6 whether a drain waits for orders  7 what wakes it
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope  6 whether a drain waits for orders  7 what wakes it  8 doubt
 -- ARGV  1 lease in ms  2 prefix of order records  3 prefix of stories  4 prefix of claims  5 times an order may lose its drain
--- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited}.
+--       6 ms from one asking after orders in doubt to the next
+-- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited,
+-- orders in doubt that are to be asked for}.
 -- Repeated: the dead are gone already.
 
 local time = redis.call('TIME')
@@ -41,7 +43,7 @@ for _, drain in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', '(' .. (now - ARGV[
   redis.call('ZREM', KEYS[3], drain)
 end
 
-local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until')
+local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until', 'asked')
 local scope = redis.call('HGET', KEYS[5], 'closed_until')
 local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
 local due, drains = redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3])
@@ -49,4 +51,6 @@ if due > 0 and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
   drains = drains + 1
 end
-return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited}
+local doubts, since = 0, now - ARGV[6]
+if closed == 0 and not lane[1] and tonumber(lane[3] or 0) <= since then doubts = redis.call('ZCOUNT', KEYS[8], '-inf', since) end
+return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited, doubts}

@@ -1,0 +1,271 @@
+"""What `intake dead` and `intake doubt` show to a person, and what they do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+from httpd import Request, reply
+from orders import order
+
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from calls import Serve
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:DEAD_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "{target}"
+api_key = "env:DEAD_KEY"
+account_id = "env:DEAD_KEY"
+[targets.carrier]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:DEAD_KEY"
+account_id = "env:DEAD_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday", "carrier"]
+"""
+NAME = "Somebody Personal"
+FIELDS = '{"city": ["is required"]}'
+
+
+@pytest.fixture
+def rt(
+    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> Iterator[Runtime]:
+    """A runtime whose target `dropday` holds order R1, and nothing else."""
+
+    def answer(request: Request) -> Any:
+        held = [{"external_id": "R1", "reference": "T1"}] if "external_id=R1&" in request.target else []
+        return reply(body=json.dumps({"data": held, "meta": {"last_page": 1, "current_page": 1}}).encode())
+
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url, target=serve(answer).url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("DEAD_KEY", "key")
+    monkeypatch.setenv("COLUMNS", "180")
+    with Runtime(read_settings()) as rt:
+        yield rt
+
+
+def intake(*args: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, args, input=stdin)
+
+
+def end(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:
+    """These orders end so."""
+    orders = [Delivery(order(n, customer={"first_name": NAME}), f"R{n}") for n in ids]
+    rt.ledger.accept(target, orders, "test")
+    with rt.lanes[target].drain() as drain:
+        while claims := drain.claim(10):
+            drain.settle([(claim, outcome) for claim in claims])
+
+
+def refused(rt: Runtime, *ids: str, target: str = "dropday", why: str = "422: city") -> None:
+    end(rt, target, Outcome("bury", "rejected", why, extra=FIELDS), *ids)
+
+
+def doubted(rt: Runtime, *ids: str) -> None:
+    """These may have been sent."""
+    end(rt, "dropday", Outcome("doubt", "uncertain", "cut", uncertain=True), *ids)
+
+
+def listed(*args: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(intake(*args, "--json").output)
+    return found
+
+
+def keys(*args: str) -> list[str]:
+    return sorted(one["key"] for one in listed("dead", "list", *args)["orders"])
+
+
+def state(rt: Runtime, n: str = "1", target: str = "dropday") -> dict[str, str]:
+    return rt.ledger.entries([target], f"shop:{n}")[0].record
+
+
+def test_what_is_dead_is_grouped_by_its_reason(rt: Runtime) -> None:
+    refused(rt, "1", "2", why="line 1: city")
+    refused(rt, "3", why="line 2: city")
+    refused(rt, "4", target="carrier", why="no address")
+    rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+    found = listed("dead", "list")
+    assert found["count"] == 5
+    assert found["reasons"] == [
+        {"count": 3, "target": "dropday", "code": "rejected", "reason": "line N: city"},
+        {"count": 1, "target": "", "code": "malformed", "reason": "items[N].quantity: not a number"},
+        {"count": 1, "target": "carrier", "code": "rejected", "reason": "no address"},
+    ]
+    said = " ".join(intake("dead", "list").output.split())
+    for part in ("line N: city", "shop:7", "Newest of 5", "intake dead replay"):
+        assert part in said
+    assert "Newest of 5" in intake("dead", "list", "--limit", "1").output
+    assert intake("dead", "list", "--limit", "1").output.count("shop:") == 1
+
+
+def test_a_reason_in_brackets_is_shown_as_it_is(rt: Runtime) -> None:
+    refused(rt, "1", why="[city] is wrong")
+    assert intake("dead", "list").output.count("[city] is wrong") == 2
+    assert intake("dead", "show", "shop:1").output.count("[city] is wrong") == 2
+
+
+def test_dead_orders_and_records_are_chosen_by_each_filter(rt: Runtime) -> None:
+    refused(rt, "1")
+    refused(rt, "21", target="carrier", why="phone")
+    rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+    rt.redis.zadd("intake:lane:dropday:dead", {"shop:1": 1})
+    everything = ["shop:1", "shop:21", "shop:7"]
+    assert keys() == keys("--provider", "shop") == everything
+    assert keys("--target", "carrier") == ["shop:21"]
+    assert keys("--reason", "PHONE") == ["shop:21"]
+    assert keys("--reason", "malformed") == ["shop:7"]
+    assert keys("--match", "shop:?1") == ["shop:21"]
+    assert (keys("--older", "1h"), keys("--newer", "1h")) == (["shop:1"], ["shop:21", "shop:7"])
+    assert keys("--provider", "sho") == []
+    assert "is not a length of time" in intake("dead", "list", "--older", "soon").output
+    assert "known are: dropday, carrier" in intake("dead", "list", "--target", "nobody").output
+    assert intake("dead", "list", "--reason", "nothing like it").output == "Nothing is dead.\n"
+
+
+def test_show_tells_the_story_and_the_order_itself_only_when_asked(rt: Runtime) -> None:
+    refused(rt, "1")
+    said = intake("dead", "show", "shop:1").output
+    for part in ("rejected", "422: city", "is required", "intake dead"):
+        assert part in said
+    assert NAME not in said
+    assert NAME not in intake("dead", "show", "shop:1", "--json").output
+    assert NAME in intake("dead", "show", "shop:1", "--payload").output
+    assert NAME in intake("dead", "show", "shop:1", "--payload", "--json").output
+    rt.cursors.bury("shop", "7", {"name": NAME}, "items", "none")
+    assert NAME not in intake("dead", "show", "shop:7").output + intake("dead", "show", "shop:7", "--json").output
+    assert NAME in intake("dead", "show", "shop:7", "--payload").output
+    assert "shop:9 is not dead" in intake("dead", "show", "shop:9").output
+
+
+def test_a_dry_run_touches_nothing(rt: Runtime) -> None:
+    refused(rt, "1", "2")
+    rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
+    assert intake("dead", "replay", "--all", "--dry-run").output == "3 would be replayed.\n"
+    assert listed("dead", "discard", "--all", "--dry-run") == {"discarded": 3, "dry_run": True}
+    assert listed("dead", "list")["count"] == 3
+    assert rt.fetches.waiting("shop") == 0
+
+
+def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:
+    refused(rt, "1", "2")
+    for record in ("7", "sha-0123456789abcdef"):
+        rt.cursors.bury("shop", record, {}, "items", "none")
+    assert intake("dead", "replay", "shop:1", stdin="y\n").output.endswith(
+        "1 replayed. They are sent, or read, with the next sweep.\n"
+    )
+    assert (state(rt)["state"], state(rt, "2")["state"]) == ("queued", "dead")
+    assert listed("dead", "replay", "--all", "--yes") == {"replayed": 2, "stay_without_id": 1, "dry_run": False}
+    assert rt.lanes["dropday"].status()["queued"] == 2
+    assert [one.external_id for one in rt.fetches.claim("shop", 5)] == ["7"]
+
+
+def test_discard_forgets_what_is_personal(rt: Runtime) -> None:
+    refused(rt, "1", "2")
+    rt.cursors.bury("shop", "7", {"name": NAME}, "items", "none")
+    assert intake("dead", "discard", "--target", "dropday", "--match", "*:1", "--yes").output == "1 discarded.\n"
+    assert (state(rt)["state"], keys()) == ("discarded", ["shop:2", "shop:7"])
+    assert "until it changes at the source" in intake("show", "shop:1").output
+    assert intake("dead", "discard", "--all", "--yes").output == "2 discarded.\n"
+    assert keys() == []
+    assert not rt.redis.keys("intake:payload:*")
+
+
+@pytest.mark.parametrize("what", ["replay", "discard"])
+def test_what_touches_the_dead_is_asked_for_and_named_first(rt: Runtime, what: str) -> None:
+    refused(rt, "1", "2")
+    no = intake("dead", what, "--all", stdin="n\n")
+    assert (no.exit_code, "2 that are dead? [y/N]" in no.output) == (1, True)
+    for args in ([], ["--all", "shop:1"], ["--all", "--target", "dropday"]):
+        assert intake("dead", what, "--yes", *args).exit_code == 2
+    unknown = intake("dead", what, "shop:1", "shop:9", "--yes")
+    assert (unknown.exit_code, "not dead: shop:9. See: intake dead list" in unknown.output) == (1, True)
+    assert keys() == ["shop:1", "shop:2"]
+
+
+def test_what_is_in_doubt_is_listed_with_its_reference(rt: Runtime) -> None:
+    doubted(rt, "1", "2")
+    found = listed("doubt", "list", "--match", "*:2")
+    assert [(one["key"], one["reference"]) for one in found["orders"]] == [("shop:2", "R2")]
+    assert "Newest of 2" in intake("doubt", "list").output
+    assert intake("doubt", "list", "--target", "carrier").output == "Nothing is in doubt.\n"
+
+
+def test_asking_a_target_settles_what_it_can_tell(rt: Runtime) -> None:
+    doubted(rt, "1", "2")
+    assert intake("doubt", "ask", "--dry-run").output == "2 would be asked for.\n"
+    assert listed("doubt", "ask", "dropday") == {
+        "found": 1,
+        "queued_again": 1,
+        "stay_in_doubt": 0,
+        "dry_run": False,
+    }
+    assert (state(rt)["state"], state(rt)["target_id"]) == ("delivered", "T1")
+    assert (state(rt, "2")["state"], state(rt, "2")["uncertain"]) == ("queued", "1")
+    assert "is not a target" in intake("doubt", "ask", "nobody").output
+
+
+def test_a_target_that_does_not_answer_is_told(rt: Runtime) -> None:
+    end(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
+    said = intake("doubt", "ask").output
+    assert "carrier does not answer now" in said
+    assert state(rt, target="carrier")["code"] == "unavailable"
+    assert state(rt, target="carrier")["state"] == "in_doubt"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "now"), [("--delivered", "delivered"), ("--send-again", "queued"), ("--dead", "dead")]
+)
+def test_a_person_says_how_it_is(rt: Runtime, verdict: str, now: str) -> None:
+    doubted(rt, "1", "2")
+    args = ("doubt", "resolve", "shop:1", "shop:2", "--target", "dropday", verdict)
+    assert intake(*args, stdin="n\n").exit_code == 1
+    assert intake(*args, "--dry-run").output == "2 would be resolved.\n"
+    assert state(rt)["state"] == "in_doubt"
+    assert intake(*args, "--yes").output == "2 resolved.\n"
+    assert [state(rt, n)["state"] for n in "12"] == [now, now]
+    again = intake(*args, "--yes")
+    assert (again.exit_code, "not in doubt in dropday: shop:1, shop:2" in again.output) == (1, True)
+
+
+def test_an_order_that_was_found_is_given_the_id_of_the_target(rt: Runtime) -> None:
+    doubted(rt, "1", "2")
+    resolve = ("doubt", "resolve", "--target", "dropday", "--yes")
+    assert intake(*resolve, "shop:1", "--delivered", "--id", "T1").exit_code == 0
+    assert state(rt)["target_id"] == "T1"
+    assert intake(*resolve, "shop:2").exit_code == 2
+    assert intake(*resolve, "shop:2", "--delivered", "--dead").exit_code == 2
+    assert intake(*resolve, "shop:2", "--dead", "--id", "T1").exit_code == 2
+    assert intake(*resolve, "shop:2", "shop:3", "--delivered", "--id", "T1").exit_code == 2
+    assert state(rt, "2")["state"] == "in_doubt"
+
+
+def test_status_names_what_to_type(rt: Runtime) -> None:
+    refused(rt, "1")
+    doubted(rt, "2")
+    rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
+    said = " ".join(intake("status").output.split())
+    assert "lane dropday: 1 orders are dead → intake dead list --target dropday" in said
+    assert "lane dropday: 1 orders are in doubt → intake doubt list --target dropday" in said
+    assert "1 records could not be read → intake dead list --provider shop" in said
