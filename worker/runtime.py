@@ -155,7 +155,7 @@ class Runtime(Adapters):
                 heartbeat=clocks.heartbeat,
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
-                bulk=target_kinds()[account.kind].bulk,
+                bulk=self.targets[name].bulk,
             )
             for name, account in self.settings.targets.items()
         }

@@ -54,8 +54,8 @@ class Target(ABC):
     settles: ClassVar[bool] = True
     #: `find` has to walk through all orders: `everything` costs no more.
     walks: ClassVar[bool] = False
-    #: Most orders in one call of `create_many`; 1: it is never called.
-    bulk: ClassVar[int] = 1
+    #: Most orders in one call of `create_many`; 1: it is never called. An account may have a smaller number of its own.
+    bulk: int = 1
     #: `update` can carry a change to an order that is there.
     updates: ClassVar[bool] = False
     #: The characters that its ids are known to carry, as a regular expression's character class ("A-Za-z0-9-"), if not

@@ -67,7 +67,7 @@ class RetailCRMOptions(BaseModel):
     `site` must be named where the key reaches several. `time_zone` is the account's own where left out. `currency` is
     for orders that name none. `status_map`, `delivery_map` and `payment_map` give the account's codes for our statuses
     and for the providers' words for delivery and payment; what is not in them is left out of the order. But an order
-    that is cancelled later is held until `status_map` has a code for that.
+    that is cancelled later is held until `status_map` has a code for that. `bulk` orders are created in one call.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -79,6 +79,7 @@ class RetailCRMOptions(BaseModel):
     status_map: dict[Status, str] = {}
     delivery_map: dict[str, str] = {}
     payment_map: dict[str, str] = {}
+    bulk: Annotated[int, Field(ge=1, le=50)] = 50
 
 
 class RetailCRM(Target):
@@ -92,13 +93,14 @@ class RetailCRM(Target):
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
     dedupes: ClassVar[bool] = True
     #: "orders/upload".
-    bulk: ClassVar[int] = 50
+    bulk: int = 50
     updates: ClassVar[bool] = True
 
     def configure(self, options: RetailCRMOptions) -> None:
         """Take over the account's options."""
         self.options: RetailCRMOptions = options
         self._headers = {"X-API-KEY": options.api_key.get_secret_value()}
+        self.bulk = options.bulk
         self._site = [("site", options.site)] if options.site else []
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
         self._codes = Codes(status=options.status_map, delivery=options.delivery_map, payment=options.payment_map)

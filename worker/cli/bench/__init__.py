@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from worker.cli.bench.bulk import command as bulk
 from worker.cli.bench.latency import command as latency
 from worker.cli.bench.throughput import command as throughput
 
@@ -18,3 +19,4 @@ def command(ctx: click.Context) -> None:
 
 command.add_command(throughput)
 command.add_command(latency)
+command.add_command(bulk)
