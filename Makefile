@@ -7,7 +7,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests bench lock clean
+.PHONY: help demo test lint types imports tests mutate bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(BIN)/pytest -q
+
+mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
+	@$(BIN)/python tests/mutation/mutate.py
 
 bench: $(VENV)/.test ## measure this machine: ours beside plain Celery, in one run
 	@$(BIN)/intake bench

@@ -169,3 +169,36 @@ def test_without_a_limit_no_question_is_asked(redis: Redis) -> None:
     for _ in range(1000):
         scope.enter()
     assert time.monotonic() - started < 0.1
+
+
+def test_of_many_callers_at_once_those_whose_turn_is_far_off_are_refused_at_once(redis: Redis) -> None:
+    refused: list[float] = []
+    began = time.monotonic()
+
+    def call() -> None:
+        try:
+            Scope(redis, "s", (Limit(1, 1.0),), patience=1.5).enter()
+        except RateLimited:
+            refused.append(time.monotonic() - began)
+
+    callers = [threading.Thread(target=call) for _ in range(5)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(refused) == 3
+    assert max(refused) < 1.0
+
+
+def test_in_no_longer_window_are_more_calls_than_its_count(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(20, 1.0)), patience=0.0)
+    let_out = 0
+    until = time.monotonic() + 0.95
+    while time.monotonic() < until:
+        try:
+            scope.enter()
+        except RateLimited:
+            time.sleep(0.005)
+        else:
+            let_out += 1
+    assert 15 <= let_out <= 20

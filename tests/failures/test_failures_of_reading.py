@@ -1,0 +1,203 @@
+"""How orders are lost while they are read: rows 1 to 7, 18, 20 and 22 of the failure list in the README."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from redis.exceptions import ResponseError
+from sandbox import Sandbox
+from story import Shop, Story, Warehouse
+from way import ways
+
+import tasks.deliver
+import tasks.listen
+import tasks.poll
+from worker.cli.status import snapshot
+from worker.http import Client, Open
+from worker.providers.contract import Page, Record
+from worker.providers.dropboy import Dropboy, DropboyOptions
+from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
+from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
+from worker.providers.retailcrm_feed import Place
+from worker.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from redis import Redis
+    from way import Make
+
+    from worker.providers.contract import Provider
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    with ways(tmp_path, redis_url, monkeypatch) as start:
+        yield start
+
+
+def poll(story: Story) -> None:
+    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+
+
+def deliver(story: Story) -> None:
+    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+
+
+def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda: None) -> tuple[list[Record], str]:
+    """All records of one pass, and the cursor of the next; `between` is called after each of the first pages."""
+    records: list[Record] = []
+    for number in range(100):
+        page = provider.fetch(cursor)
+        records, cursor = [*records, *page.records], page.cursor
+        if not page.more:
+            return records, cursor
+        if number < 8:
+            between()
+    raise AssertionError("no end")
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_row_01_times_without_a_zone_push_no_recent_order_out_of_the_window(zone: str) -> None:
+    with Sandbox(accounts=[f"retailcrm:main:orders=5:spread=600:timezone={zone}"], limits=["retailcrm=off"]) as box:
+        client = Client(box.url("retailcrm"), gate=Open(), headers={})
+        shop = RetailCRM("crm", RetailCRMOptions.model_validate({"api_key": Sandbox.KEY}), client)
+        now = datetime.now(UTC)
+        records, _ = walk(shop, shop.start(now - HOUR))
+        ordered = [shop.normalize(record).ordered_at for record in records]
+        client.close()
+    assert len(ordered) == 5
+    assert all(at is not None and now - HOUR < at <= datetime.now(UTC) for at in ordered)
+
+
+def test_row_02_the_hour_that_comes_twice_is_neither_refused_nor_skipped() -> None:
+    client = Client("http://127.0.0.1:9", gate=Open(), headers={})
+    options = {"api_key": "k", "time_zone": "Europe/Amsterdam"}
+    shop = RetailCRM("crm", RetailCRMOptions.model_validate(options), client)
+    record = Record({"id": 7, "status": "new", "createdAt": "2024-10-27 02:30:00"})
+    assert shop.normalize(record).ordered_at == datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
+    # Read up to 02:50 of the first time; what is made at 02:10 of the second time is twenty minutes younger.
+    read_to = Place.start(datetime(2024, 10, 27, 0, 50, tzinfo=UTC))
+    assert dict(read_to.query(ZoneInfo("Europe/Amsterdam")))["filter[startDate]"] <= "2024-10-27 02:10:00"
+    client.close()
+
+
+def test_row_03_orders_of_the_same_second_as_the_cursor_are_read() -> None:
+    told = "2026-01-01T10:00:00+00:00"
+    with Sandbox(accounts=["ordercloud:main"], systems="ordercloud") as box:
+        client = Client(box.url("ordercloud"), gate=Open(), headers={})
+        given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": 10}
+        shop = OrderCloud("oc", OrderCloudOptions.model_validate(given), client)
+        before = {box.add_order({"LastUpdated": told}, "ordercloud") for _ in range(3)}
+        first, cursor = walk(shop, shop.start(datetime(2026, 1, 1, tzinfo=UTC)))
+        # More of that second than a page holds: a cursor that went on behind it would never see them.
+        ties = {box.add_order({"LastUpdated": told}, "ordercloud") for _ in range(25)}
+        second, _ = walk(shop, cursor)
+        client.close()
+    assert {record.raw["ID"] for record in first} == before
+    assert ties <= {record.raw["ID"] for record in second}
+
+
+def test_row_04_rows_that_slide_between_the_pages_of_an_unsorted_list_are_read() -> None:
+    with Sandbox(accounts=["dropboy:main:orders=200:order=shuffled"], systems="dropboy") as box:
+        client = Client(box.url("dropboy"), gate=Open(), headers={})
+        shop = Dropboy("d", DropboyOptions.model_validate({"api_key": Sandbox.KEY, "take": 20}), client)
+        there = {order["id"] for order in box.orders("dropboy")}
+        since = shop.start(datetime.now(UTC) - timedelta(days=2))
+        seen, cursor = walk(shop, since, lambda: box.add_orders(3, "dropboy"))
+        later, _ = walk(shop, cursor)
+        now = {order["id"] for order in box.orders("dropboy")}
+        client.close()
+    assert there <= {record.raw["id"] for record in seen}
+    assert {record.raw["id"] for record in later} == now > there
+
+
+def test_row_05_the_cursor_stays_until_the_page_is_in_the_ledger(redis: Redis) -> None:
+    story = Story(redis, Shop([[{"id": 1}], [{"id": 2}]]))
+    redis.set("intake:lane:t", "not what a lane is")
+    with pytest.raises(ResponseError):
+        poll(story)
+    assert story.cursors.status("shop").get("value") is None
+    redis.delete("intake:lane:t")
+    poll(story)
+    deliver(story)
+    assert [reference for reference, _ in story.warehouse.created] == ["1", "2"]
+
+
+class Restored(Shop):
+    """A shop that was restored from a backup: its cursor is behind the one it gave before."""
+
+    def fetch(self, cursor: str) -> Page:
+        page = super().fetch(cursor)
+        return replace(page, cursor="0") if cursor == "2" and len(self.pages) == 2 else page
+
+
+def test_row_06_a_cursor_that_goes_back_is_followed_and_stops_nothing(redis: Redis) -> None:
+    story = Story(redis, Restored([[{"id": 1}], [{"id": 2}]]))
+    poll(story)
+    poll(story)
+    assert story.cursors.status("shop")["value"] == "0"
+    story.shop.pages.append([{"id": 3}])
+    poll(story)
+    deliver(story)
+    assert [reference for reference, _ in story.warehouse.created] == ["1", "2", "3"]
+
+
+def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(make: Make) -> None:
+    way = make(3).open()
+    way.poll()
+    way.box.fault("retailcrm:history:html")
+    way.poll()
+    way.poll()
+    told = snapshot(way.rt)["providers"]["shop"]
+    assert "not JSON" in told["error"]
+    assert told["last_success_s"] >= 0
+    way.box.clear_faults()
+    way.box.add_orders(2)
+    way.poll()
+    way.deliver()
+    assert snapshot(way.rt)["providers"]["shop"]["error"] is None
+    assert way.compare().clean, str(way.compare())
+
+
+def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_come_back(redis: Redis) -> None:
+    routes = (
+        Route(source="shop", targets=("t",), reference="shop:{external_id}"),
+        Route(source="web", targets=("crm",), reference="web:{external_id}"),
+    )
+    story = Story(redis, Shop([[{"id": 1, "source_id": "web:7"}, {"id": 2}]]), routes=routes, mirrored=("crm",))
+    story.targets["crm"] = Warehouse()
+    story.shop.reference_field = "source_id"
+    poll(story)
+    deliver(story)
+    assert [reference for reference, _ in story.warehouse.created] == ["shop:2"]
+
+
+def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis: Redis) -> None:
+    story = Story(redis, Shop([]))
+    paid, created = ({"id": 7, "status": status, "version": n} for n, status in ((2, "paid"), (1, "new")))
+    for record in (paid, created):
+        story.inbox.push([json.dumps({"v": 1, "provider": "shop", "record": record})])
+        with story.inbox.taker() as taker:
+            tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+    deliver(story)
+    assert [(reference, order.status) for reference, order in story.warehouse.created] == [("7", "paid")]
+
+
+def test_row_22_one_bad_record_stops_nothing_and_leaves_a_trace(make: Make) -> None:
+    way = make(30, faults=["retailcrm:list:malformed:record=7:times=1"]).open()
+    way.poll()
+    way.deliver()
+    assert len(way.created()) == 29
+    ((external_id, letter),) = way.rt.cursors.letters("shop").items()
+    assert way.compare().lost == (f"shop:{external_id}",)
+    assert letter["field"] == "createdAt"
+    assert letter["raw"]

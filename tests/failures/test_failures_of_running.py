@@ -1,0 +1,162 @@
+"""How orders are lost by what runs the work: rows 8, 14, 16 and 23 to 25 of the failure list in the README."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from stack import Stack
+from story import Shop, Story
+
+import tasks.deliver
+import tasks.fetch
+import tasks.listen
+import tasks.poll
+import tasks.sweep
+from worker.providers.contract import Record
+from worker.store.connection import connect
+from worker.store.hints import Hints
+from worker.store.inbox import POISON, Inbox
+from worker.store.lanes import Lane
+from worker.store.limiter import Scope
+from worker.store.limits import Limit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+TAKER = """
+import sys, time
+from worker.store.connection import connect
+from worker.store.inbox import Inbox
+with Inbox(connect(sys.argv[1], text="raw"), lease=1.0, heartbeat=0.2).taker() as taker:
+    print(len(taker.take(10).jobs), flush=True)
+    time.sleep(60)
+"""
+
+
+def poll(story: Story) -> None:
+    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+
+
+def sweep(story: Story) -> None:
+    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+
+
+def push(story: Story, **job: object) -> None:
+    story.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
+
+
+def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis, redis_url: str) -> None:
+    story = Story(redis, Shop([]), lease=1.0)
+    push(story, record={"id": "7"})
+    with subprocess.Popen([sys.executable, "-c", TAKER, redis_url], stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"1\n"
+        sweep(story)
+        assert story.inbox.status()["taken"] == 1
+        worker.kill()
+    killed = time.monotonic()
+    with story.inbox.taker() as heir:
+        while not tasks.listen.take(story, heir, story.wake):  # type: ignore[arg-type]
+            assert time.monotonic() - killed < 5
+            sweep(story)
+            time.sleep(0.05)
+    assert story.state("7")["state"] == "queued"
+
+
+def test_row_14_two_beats_at_once_poll_once_and_send_one_hint(redis: Redis) -> None:
+    story = Story(redis, Shop([[{"id": 1}]]))
+    story.settings.providers["shop"].poll_every = 60.0
+    hints = Hints(redis, 10.0)
+    assert [hints.offer("poll", "shop") for _ in range(2)] == [True, False]
+    beats = [threading.Thread(target=poll, args=(story,)) for _ in range(2)]
+    for beat in beats:
+        beat.start()
+    for beat in beats:
+        beat.join()
+    poll(story)
+    assert story.shop.asked == ["0"]
+
+
+def test_row_16_a_job_that_kills_whoever_takes_it_is_counted_by_itself_and_buried(redis: Redis) -> None:
+    story = Story(redis, Shop([]), lease=0.2)
+    push(story, record={"id": "poison"})
+    push(story, record={"id": "innocent"})
+    deaths = 0
+    for _ in range(10):
+        taker = story.inbox.taker()  # another name each time
+        taken = taker.take(10)
+        if taken.lost < POISON and any(b"poison" in job for job in taken.jobs):
+            deaths += 1
+            time.sleep(0.25)
+            story.inbox.free()
+        else:
+            tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+    assert deaths == POISON
+    assert [letter.code for letter in story.inbox.letters().values()] == ["poison"]
+    assert story.state("innocent")["state"] == "queued"
+
+
+class Single(Shop):
+    """A shop that has single orders, too."""
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return Record({"id": external_id})
+
+
+def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_webhooks(redis: Redis) -> None:
+    story = Story(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
+    push(story, external_id="1")
+    with story.inbox.taker() as taker:
+        tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+    poll(story)
+    status = story.lanes["t"].status()
+    assert (status["new_by_hint"], status["new_by_poll"]) == (1, 2)
+
+
+@pytest.mark.timeout(150)
+def test_row_24_twenty_seconds_without_an_answer_of_redis_end_nothing_for_good(tmp_path: Path) -> None:
+    with Stack(tmp_path, 40, dedupe="off") as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() > 10, 60, "the first orders")
+        (valkey,) = stack.processes("valkey")
+        valkey.suspend()
+        try:
+            stack.add(20)
+            time.sleep(20)
+        finally:
+            valkey.resume()
+        stack.wait(lambda: stack.created() >= 60, 60, "all orders")
+        stack.wait(stack.settled, 30, "settled")
+        assert stack.compare().clean, str(stack.compare())
+
+
+def test_row_25_whoever_waits_for_work_does_not_hold_up_the_limiter(redis: Redis, redis_url: str) -> None:
+    lane = Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
+    scope = Scope(redis, "s", (Limit(100_000, 1.0),))
+    raw = connect(redis_url, text="raw")
+    inbox = Inbox(raw, lease=5.0, heartbeat=1.0)
+    waiting = [
+        threading.Thread(target=lane.wait, args=(time.monotonic() + 3,)),
+        threading.Thread(target=inbox.wait, args=(3,)),
+    ]
+    for thread in waiting:
+        thread.start()
+    time.sleep(0.2)
+    began = time.monotonic()
+    for _ in range(100):
+        scope.enter()
+    took = time.monotonic() - began
+    assert [thread.is_alive() for thread in waiting] == [True, True]
+    for thread in waiting:
+        thread.join()
+    raw.close()
+    assert took < 1.0

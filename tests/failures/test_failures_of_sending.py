@@ -1,0 +1,214 @@
+"""How orders are doubled or given up while they are sent: rows 9 to 13, 15, 17, 19 and 21 of the list in the README."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from cloud import one, running, targets
+from orders import order
+from story import Shop, Story, Warehouse
+from way import PLACEHOLDER, ways
+
+import tasks.deliver
+import tasks.fetch
+import tasks.listen
+import tasks.poll
+import tasks.sweep
+from worker.errors import Rejected
+from worker.producers import Producer
+from worker.providers.contract import Record
+from worker.routes import Route
+from worker.store.lanes import Lane, Outcome
+from worker.store.ledger import Delivery, Ledger
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+    from way import Make
+
+    from schemas.order import Order
+    from worker.targets.contract import Receipt
+
+LEASE = 0.6
+
+
+@pytest.fixture
+def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    with ways(tmp_path, redis_url, monkeypatch) as start:
+        yield start
+
+
+def poll(story: Story) -> None:
+    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+
+
+def deliver(story: Story) -> None:
+    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+
+
+def take(story: Story) -> None:
+    with story.inbox.taker() as taker:
+        tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+
+
+def references(story: Story) -> list[str]:
+    return [reference for reference, _ in story.warehouse.created]
+
+
+def test_row_09_an_order_whose_product_is_not_mapped_yet_is_held_and_sent_when_it_is(redis: Redis) -> None:
+    with running() as box, targets(box) as cloud:
+        story = Story(redis, Shop([]))
+        story.targets["t"] = cloud(product_map={"MUG": "mug"})
+        story.ledger.accept("t", [Delivery(one(), "mapped_3A1")], "test")
+        deliver(story)
+        lane = story.lanes["t"]
+        assert (lane.status()["held_now"], lane.status()["dead_now"]) == (1, 0)
+        assert cloud().find("mapped_3A1") is None
+        story.targets["t"] = cloud()
+        assert lane.release(lane.held(), "send") == 1
+        deliver(story)
+        assert cloud().find("mapped_3A1") is not None
+
+
+class Single(Shop):
+    """A shop that has single orders, too."""
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return Record({"id": external_id})
+
+
+def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_ledger(redis: Redis) -> None:
+    story = Story(redis, Single([[{"id": "7"}]]))
+    for _ in range(2):
+        poll(story)
+        deliver(story)
+        story.shop.pages.append([{"id": "7"}])
+        for job in ({"record": {"id": "7"}}, {"external_id": "7"}):
+            story.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
+            take(story)
+        tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+        deliver(story)
+    assert references(story) == ["7"]
+    status = story.lanes["t"].status()
+    assert (status["accepted_new"], status["accepted_same"]) == (1, 5)
+
+
+def test_row_11_a_timeout_after_the_target_had_created_the_order_makes_no_second(make: Make) -> None:
+    """The target would take an order twice (`dedupe=off`)."""
+    way = make(3, faults=["dropday:create:slow_after:seconds=1.5:times=1"])
+    way.open(target=f'{PLACEHOLDER}\n[clocks]\nrequest = "500ms"')
+    way.poll()
+    way.deliver()
+    assert way.lane()["retried"] == 1
+    way.deliver_all()
+    assert len(way.created()) == len(set(way.created())) == 3
+    assert way.compare().clean, str(way.compare())
+
+
+class Slow(Warehouse):
+    """Takes its time."""
+
+    seconds = 3 * LEASE
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        time.sleep(self.seconds)
+        return super().create(order, reference)
+
+
+def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis: Redis) -> None:
+    story = Story(redis, Shop([[{"id": 1}]]), Slow(), lease=LEASE)
+    poll(story)
+    first = threading.Thread(target=deliver, args=(story,))
+    first.start()
+    while first.is_alive():
+        tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+        deliver(story)
+        time.sleep(0.05)
+    first.join()
+    assert references(story) == ["1"]
+    assert "taken" not in {event.split()[0] for _, event in story.ledger.entries(["t"], "shop:1")[0].story}
+
+
+def test_row_13_a_message_that_comes_again_while_its_work_goes_on_doubles_nothing(redis: Redis) -> None:
+    """As a broker's visibility timeout does it: another copy in each period, as long as the first one works."""
+    story = Story(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
+    story.warehouse.seconds = 0.2  # type: ignore[attr-defined]
+    poll(story)
+    copies = [threading.Thread(target=deliver, args=(story,)) for _ in range(6)]
+    for copy in copies:
+        copy.start()
+        time.sleep(0.1)
+    for copy in copies:
+        copy.join()
+    assert sorted(references(story)) == ["0", "1", "2", "3"]
+
+
+def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make: Make, redis: Redis) -> None:
+    way = make(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
+    way.poll()
+    ids = [str(order["id"]) for order in way.box.orders("retailcrm")]
+    for _ in range(14):  # an order has twelve tries
+        way.deliver()
+        assert way.rt.scopes["dropday:dropday"].closed() > 1000
+        assert all("tries" not in way.record(external_id) for external_id in ids)
+        # Half an hour later:
+        redis.delete("intake:limit:dropday:dropday")
+        redis.zadd("intake:lane:dropday:due", dict.fromkeys(redis.zrange("intake:lane:dropday:due", 0, -1), 0))
+    way.deliver_all()
+    assert (way.lane()["dead_now"], way.lane()["in_doubt_now"]) == (0, 0)
+    assert way.compare().clean, str(way.compare())
+
+
+def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_stands_before_a_fresh_order(redis: Redis) -> None:
+    ledger = Ledger(redis, lease=5.0)
+    slow, fast = (
+        Lane(redis, name, Scope(redis, name, ()), lease=5.0, heartbeat=1.0, max_tries=9, concurrency=2)
+        for name in ("slow", "fast")
+    )
+    ledger.accept("slow", [Delivery(order(str(n)), str(n)) for n in range(500)], "test")
+    ledger.accept("fast", [Delivery(order("failing"), "failing")], "test")
+    with fast.drain() as drain:
+        (failing,) = drain.claim(50)
+        drain.settle([(failing, Outcome("retry", "unavailable", delay=60.0))])
+        ledger.accept("fast", [Delivery(order("fresh"), "fresh")], "test")
+        assert [claim.reference for claim in drain.claim(50)] == ["fresh"]
+    assert slow.status()["queued"] == 500
+
+
+def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_doubled(make: Make) -> None:
+    accounts = ["retailcrm:main:orders=20:spread=86400", "dropday:main"]
+    faults = ["dropday:create:500_after:times=3", "dropday:create:500:times=3:skip=6"]
+    way = make(accounts=accounts, faults=faults).open()
+    way.poll()
+    way.deliver()
+    assert way.lane()["queued"]
+    way.rt.redis.flushall()
+    way.poll()
+    way.deliver_all()
+    assert len(way.created()) == len(set(way.created())) == 20
+    assert way.compare().clean, str(way.compare())
+
+
+def test_row_21_what_is_replayed_by_hand_is_not_stopped_by_its_first_run(redis: Redis) -> None:
+    story = Story(redis, Shop([]))
+    said = order("9").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
+    story.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])
+    take(story)
+    ((key, letter),) = story.inbox.letters().items()
+    story.settings.producers["web"] = Producer()
+    story.settings.routes = (Route(source="web", targets=("t",)),)
+    story.inbox.replay(letter, key)
+    take(story)
+    story.warehouse.trouble = [Rejected("not yet")]
+    deliver(story)
+    assert story.lanes["t"].status()["dead_now"] == 1
+    story.stuck["t"].move("replay", ["web:9"])
+    deliver(story)
+    assert references(story) == ["9"]

@@ -1,0 +1,251 @@
+"""What holds when the first guard does not: whoever comes too late, or breaks off, changes nothing."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from orders import order
+from redis.exceptions import ResponseError
+from story import Bulky, Shop, Slow, Story, Warehouse
+from way import PLACEHOLDER, ways
+
+import tasks.deliver
+import tasks.listen
+import tasks.poll
+from worker.errors import IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
+from worker.runtime import Runtime, read_settings
+from worker.store.cursors import Cursors, Poll
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+from worker.store.limiter import Scope, interval_us
+from worker.store.limits import Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from redis import Redis
+
+    from schemas.order import Order
+    from worker.targets.contract import Pending, Receipt
+
+LEASE = 0.6
+
+
+def story_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) -> Story:
+    """A story whose first orders are in the lane."""
+    story = Story(redis, Shop([]), warehouse or Warehouse(), lease=LEASE)
+    story.ledger.accept("t", [Delivery(order(str(n + 1)), str(n + 1)) for n in range(orders)], "test")
+    return story
+
+
+def deliver(story: Story) -> None:
+    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+
+
+def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
+    story = story_of(redis, orders=2)
+    late = story.lanes["t"].drain()
+    (claim,) = late.claim(1)
+    time.sleep(LEASE + 0.1)
+    late._heartbeat.confirm(ours=True)  # it thinks that all is well
+    assert late.settle([(claim, Outcome("delivered", extra="77"))]) == ["refused"]
+    with pytest.raises(LeaseLost, match="taken over"):
+        late.claim(1)
+
+
+def test_a_drain_that_was_struck_off_cannot_renew_its_lease(redis: Redis) -> None:
+    lane = story_of(redis).lanes["t"]
+    with lane.drain() as drain:
+        drain.claim(1)
+        redis.zrem(lane.keys.drains, drain.name)
+        time.sleep(LEASE / 2)
+        with pytest.raises(LeaseLost):
+            drain.check()
+    assert redis.zcard(lane.keys.drains) == 0
+
+
+def test_a_lease_that_nobody_could_renew_counts_as_lost_here_too(redis: Redis) -> None:
+    stopped = story_of(redis).lanes["t"].drain()
+    stopped.claim(1)
+    stopped.check()
+    time.sleep(LEASE + 0.1)
+    with pytest.raises(LeaseLost):
+        stopped.check()
+
+
+def test_an_order_taken_over_goes_out_before_the_backlog(redis: Redis) -> None:
+    story = story_of(redis)
+    lane = story.lanes["t"]
+    lane.drain().claim(1)
+    story.ledger.accept("t", [Delivery(order("2"), "2")], "test")
+    time.sleep(LEASE + 0.1)
+    assert lane.sweep().freed == 1
+    assert [claim.key for claim in lane.drain().claim(2)] == ["shop:1", "shop:2"]
+
+
+def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
+    tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ways(tmp_path, redis_url, monkeypatch) as make:
+        way = make(1).open(target=f'{PLACEHOLDER}\n[clocks]\nlease = "900ms"\nheartbeat = "200ms"')
+        way.poll()
+        target = way.rt.targets["dropday"]
+        create = target.create
+
+        def stopped(order: Order, reference: str) -> Receipt | Pending:
+            redis.delete(way.rt.lanes["dropday"].keys.drains)  # as a sweep does that thinks it dead
+            time.sleep(0.5)
+            return create(order, reference)
+
+        monkeypatch.setattr(target, "create", stopped)
+        way.deliver()
+        assert way.created() == []
+
+
+def test_a_cursor_that_somebody_moved_meanwhile_stays_where_he_put_it(redis: Redis) -> None:
+    cursors = Cursors(redis, lease=LEASE, heartbeat=LEASE / 4)
+    with cursors.poll("p", 0) as poll:
+        assert isinstance(poll, Poll)
+        redis.hset("intake:cursor:p", "value", "elsewhere")
+        with pytest.raises(LeaseLost):
+            poll.advance("a", more=False, records=1)
+    assert cursors.status("p")["value"] == "elsewhere"
+
+
+def test_a_poll_that_lost_its_lease_does_not_give_back_that_of_the_next(redis: Redis) -> None:
+    with Cursors(redis, lease=LEASE, heartbeat=LEASE / 4).poll("p", 0):
+        redis.set("intake:poll:p", "the next")
+    assert redis.get("intake:poll:p") == "the next"
+
+
+def test_a_limit_stays_closed_for_the_longest_time_that_was_named(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(10, 1.0),))
+    scope.close(5.0)
+    scope.close(0.2)
+    assert scope.closed() > 4
+
+
+def test_a_limit_that_is_closed_for_a_moment_is_waited_for(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(10, 1.0),))
+    scope.close(0.4)
+    began = time.monotonic()
+    scope.enter()
+    assert time.monotonic() - began > 0.3
+
+
+def test_of_accounts_that_share_a_limit_the_tightest_holds_for_all(
+    tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANY", redis_url)
+    account = 'kind = "retailcrm"\nurl = "http://127.0.0.1:9/{0}"\napi_key = "env:ANY"\n'
+    text = '[redis]\nurl = "env:ANY"\n'
+    for name, limit in (("a", "8/s"), ("b", "2/s"), ("c", "5/s")):
+        text += f'[providers.{name}]\n{account.format(name)}limit = "{limit}"\n'
+        text += f'[[routes]]\nfrom = "{name}"\nto = ["t"]\nreference = "{{provider}}:{{external_id}}"\n'
+    text += f"[targets.t]\n{account.format('t')}"
+    file = tmp_path / "intake.toml"
+    file.write_text(text)
+    with Runtime(read_settings(file)) as rt:
+        assert [scope.interval for scope in rt.scopes.values()] == [interval_us((Limit(2, 1.0),))]
+
+
+def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
+    story = story_of(redis)
+    story.inbox.push(['{"v": 1, "provider": "shop", "external_id": "1"}'])
+    late = story.inbox.taker()
+    assert len(late.take(1).jobs) == 1
+    time.sleep(LEASE + 0.1)
+    late._heartbeat.confirm(ours=True)
+    with pytest.raises(LeaseLost):
+        late.done({}, [])
+    assert story.inbox.free() == 1
+
+
+def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None:
+    story = story_of(redis, orders=0)
+    story.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
+    redis.set("intake:lane:t", "spoilt")
+    with pytest.raises(ResponseError), story.inbox.taker() as breaking_off:
+        tasks.listen.take(story, breaking_off, story.wake)  # type: ignore[arg-type]
+    redis.delete("intake:lane:t")
+    time.sleep(LEASE + 0.1)
+    assert story.inbox.free() == 1
+    with story.inbox.taker() as heir:
+        tasks.listen.take(story, heir, story.wake)  # type: ignore[arg-type]
+    assert story.state("7")["state"] == "queued"
+
+
+def test_an_order_that_is_being_fetched_is_not_handed_out_again(redis: Redis) -> None:
+    story = story_of(redis)
+    story.fetches.add("shop", ["1", "1"])
+    assert [fetch.external_id for fetch in story.fetches.claim("shop", 5)] == ["1"]
+    assert story.fetches.claim("shop", 5) == []
+
+
+def test_an_adapter_that_stumbles_after_it_sent_is_asked_first_even_when_the_ledger_is_old(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    story = story_of(redis)
+    story.warehouse.after = [KeyError("id")]
+    deliver(story)
+    assert (len(story.warehouse.created), story.warehouse.finds) == (1, 1)
+
+
+class Throttled(Warehouse):
+    """Says "slow down" to everything, and the limit is closed for all."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self.scope, self.asked = scope, list[str]()
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        self.asked.append(reference)
+        raise RateLimited("slow down", self.scope.close(60.0))
+
+
+def test_after_a_slow_down_no_other_order_of_the_batch_is_sent(redis: Redis) -> None:
+    throttled = Throttled(Scope(redis, "t", ()))
+    story = story_of(redis, throttled, orders=3)
+    deliver(story)
+    assert len(throttled.asked) == 1
+    assert story.lanes["t"].status()["queued"] == 3
+
+
+class Silent(Slow):
+    """Takes an order in, and never says a word about it again."""
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
+        raise Unavailable("no answer")
+
+
+def test_an_order_that_waits_at_the_target_and_is_never_told_of_again_is_in_doubt(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    story = story_of(redis, Silent())
+    deliver(story)
+    assert story.state("1")["state"] == "in_doubt"
+
+
+class Mute(Bulky):
+    """The answer to its first bulk call is lost on the way."""
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
+        made: list[Any] = super().create_many(batch)
+        if len(self.calls) == 1:
+            raise Uncertain("cut")
+        return made
+
+
+def test_all_orders_of_a_bulk_call_without_an_answer_are_asked_for_before_they_are_created(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    story = story_of(redis, Mute(), orders=3)
+    deliver(story)
+    assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2", "3"]
+    assert story.warehouse.finds == 3

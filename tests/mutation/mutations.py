@@ -1,0 +1,50 @@
+"""The list of deliberate breakages, as it stands in the TOML files beside."""
+
+from __future__ import annotations
+
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parents[1]
+FILES: Final = ("lanes", "store", "tasks", "adapters")
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """One breakage: in `file`, `old` becomes `new`; the `tests` must see that the `promise` is broken."""
+
+    name: str
+    promise: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def broken(self, text: str) -> str:
+        """The text of the file with the breakage; raises ValueError unless `old` is there once."""
+        if (found := text.count(self.old)) != 1:
+            raise ValueError(f"{self.name}: the text is found {found} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+    def arguments(self) -> list[str]:
+        """What pytest is given: `integration/test_lanes::test_x -k y` is a test of tests/integration/test_lanes.py."""
+        words = [shlex.split(test) for test in self.tests]
+        return [_path(first) for first, *_ in words] + [word for _, *rest in words for word in rest]
+
+
+def _path(test: str) -> str:
+    name, colons, function = test.partition("::")
+    return f"tests/{name}.py{colons}{function}"
+
+
+def mutations() -> list[Mutation]:
+    """All of them, in the order of the files."""
+    found = []
+    for file in FILES:
+        for name, fields in tomllib.loads((HERE / f"{file}.toml").read_text(encoding="utf-8")).items():
+            found.append(Mutation(name, **{**fields, "tests": tuple(fields["tests"])}))
+    return found

@@ -1,0 +1,37 @@
+"""The breakages of `make mutate` still fit the code they break."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+from mutations import ROOT, Mutation, mutations
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+@pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: mutation.name)
+def test_what_a_mutation_breaks_is_there_once_and_is_still_a_program_when_broken(
+    mutation: Mutation, redis: Redis
+) -> None:
+    broken = mutation.broken((ROOT / mutation.file).read_text(encoding="utf-8"))
+    if mutation.file.endswith(".lua"):
+        redis.script_load(broken)  # raises what is wrong with it
+    else:
+        ast.parse(broken)
+
+
+@pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: mutation.name)
+def test_the_tests_that_must_see_a_mutation_are_there(mutation: Mutation) -> None:
+    for argument in mutation.arguments():
+        path, _, function = argument.partition("::")
+        if path.startswith("tests/"):
+            assert (
+                f"def {function}(" in (ROOT / path).read_text(encoding="utf-8") if function else (ROOT / path).exists()
+            )
+
+
+def test_there_are_at_least_forty() -> None:
+    assert len(mutations()) >= 40
