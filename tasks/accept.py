@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from worker.providers.contract import Provider, Record
     from worker.routes import Route
     from worker.runtime import Runtime
+    from worker.store.ledger import IfNew
 
 
 def normalized(provider: Provider, record: Record) -> Order:
@@ -32,7 +33,7 @@ def normalized(provider: Provider, record: Record) -> Order:
 
 
 def accept(
-    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None], *, first_walk: bool = False
+    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None]
 ) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
     """Write orders of one provider into the ledger, and wake the lanes that have work now.
 
@@ -41,7 +42,6 @@ def accept(
         orders: Orders of one provider.
         source: Where they come from ("poll shop-nl"), for their stories.
         wake: Tells a worker that a task has something to do for a name.
-        first_walk: The ledger is new or was lost: a target may have them already.
 
     Returns:
         What became of them, counted by delivery (see `Accepted`); the orders that cannot go where a route wants them.
@@ -59,14 +59,21 @@ def accept(
         except Rejected as error:
             refused.append((order, error))
     for target, deliveries in by_target.items():
-        # A target that refuses doubles itself needs no question first, even when the ledger is new.
-        ask = first_walk and not rt.targets[target].dedupes
         on_change = rt.on_change(orders[0].provider, target)
-        accepted = rt.ledger.accept(target, deliveries, source, first_walk=ask, on_change=on_change)
+        if_new = _if_new(rt, orders[0].provider, target)
+        accepted = rt.ledger.accept(target, deliveries, source, if_new=if_new, on_change=on_change)
         counts.update(accepted.results)
         if accepted.wake:
             wake("deliver", target)
     return counts, refused
+
+
+def _if_new(rt: Runtime, provider: str, target: str) -> IfNew:
+    """What a ledger that is new means for a target. Whoever only pushes has no walk after which it were not new."""
+    if provider not in rt.settings.providers:
+        return "never"
+    # A target that refuses doubles itself needs no question first.
+    return "never" if rt.targets[target].dedupes else "ask"
 
 
 def _deliveries(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:

@@ -355,6 +355,6 @@ def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lan
 
 
 def test_orders_of_a_first_walk_are_asked_for_before_they_are_created(ledger: Ledger, lane: Lane) -> None:
-    ledger.accept("t", [Delivery(order(), "R1")], "test", first_walk=True)
+    ledger.accept("t", [Delivery(order(), "R1")], "test", if_new="ask")
     with lane.drain() as drain:
         assert one(drain).uncertain

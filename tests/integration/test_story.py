@@ -286,3 +286,9 @@ def test_after_redis_was_lost_everything_is_read_again_and_nothing_doubled(story
     deliver(story)
     assert len(story.warehouse.created) == 3
     assert story.warehouse.finds == 6
+
+
+def test_a_letter_stays_while_the_newest_record_of_its_order_cannot_be_read(redis: Redis) -> None:
+    story = Story(redis, Shop([[{"id": 1}, {"id": 1, "bad": 1}, {"id": 2, "bad": 1}, {"id": 2}]]))
+    poll(story)
+    assert list(story.cursors.letters("shop")) == ["1"]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 #: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
 OnChange = Literal["update", "hold", "ignore"]
 
+#: A new ledger does not know what the target holds already: "ask" before creating. "never": the target refuses doubles
+#: itself, or nobody reads the orders again that were there before.
+IfNew = Literal["never", "ask"]
+
 
 class Delivery(NamedTuple):
     """An order, its reference in the target, whether a route wants it there (if not, only its later changes count)."""
@@ -73,7 +77,7 @@ class Ledger:
         orders: Sequence[Delivery],
         source: str,
         *,
-        first_walk: bool = False,
+        if_new: IfNew = "never",
         on_change: OnChange = "ignore",
     ) -> Accepted:
         """Write orders into the ledger and onto the lane of `target`.
@@ -82,13 +86,11 @@ class Ledger:
             target: Name of the target.
             orders: Orders, what the target is to know them by, and whether they are to go there at all.
             source: Where they come from ("poll shop-nl"), for the story.
-            first_walk: The ledger is new or was lost: the target may hold them already, ask before creating.
+            if_new: What follows from the ledger being new, or new again: no walk of their provider came to its end yet.
             on_change: What becomes of an order that changes after its delivery.
         """
-        if first_walk:
-            self.epoch()  # from now on it counts how old the ledger is
         k = keys.LaneKeys.of(target)
-        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, int(first_walk), on_change]
+        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, if_new, on_change]
         for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
             args += [
@@ -99,7 +101,10 @@ class Ledger:
                 order.model_dump_json(exclude_defaults=True),
                 int(wanted),
             ]
-        drains, results = self._scripts("accept", [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake], args)
+        names = [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake]
+        # One call is for orders of one provider.
+        names += [keys.cursor(orders[0].order.provider), keys.EPOCH]
+        drains, results = self._scripts("accept", names, args)
         return Accepted(tuple(results), drains)
 
     def epoch(self) -> tuple[str, float]:

@@ -1,0 +1,151 @@
+"""The target of the model: it takes doubles, forgets nothing, and misbehaves on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import faults
+from pydantic import BaseModel
+
+from worker.errors import Held, IntakeError, Rejected
+from worker.targets.contract import Pending, Receipt, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from schemas.order import Order
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What kind of target it is."""
+
+    updates: bool = False
+    #: It refuses doubles itself.
+    dedupes: bool = False
+    #: False: a create whose answer was lost is not to be seen until time has passed.
+    settles: bool = True
+    bulk: int = 1
+    #: It takes an order in, and makes it when asked for the second time.
+    steps: bool = False
+
+
+@dataclass
+class Made:
+    """An order in the target."""
+
+    order: Order
+    visible: bool = True
+    ready: bool = True
+
+
+class Depot(Target):
+    """All that was ever created, by reference, one after the other: two are a double."""
+
+    kind = "depot"
+    Options = BaseModel
+    default_limit, documented_limit = "10/s", None
+
+    def __init__(self, traits: Traits, redis_lost: Callable[[], None]) -> None:
+        self.name, self.traits = "t", traits
+        self.updates, self.dedupes = traits.updates, traits.dedupes  # type: ignore[misc]
+        self.settles, self.bulk = traits.settles, traits.bulk  # type: ignore[misc]
+        self.made: dict[str, list[Made]] = {}
+        #: The highest version that was written since the ledger was new, by reference.
+        self.highest: dict[str, int] = {}
+        self.wrong: list[str] = []
+        #: What befalls the next writes and the next question.
+        self.writes: list[str] = []
+        self.read = ""
+        self.redis_lost = redis_lost
+
+    def calm(self) -> None:
+        self.writes, self.read = [], ""
+
+    def appear(self) -> None:
+        """Time has passed: everything is there, for all to see."""
+        for made in self.made.values():
+            for one in made:
+                one.visible = one.ready = True
+
+    def _befall(self, names: dict[str, Callable[[], Any]], fault: str) -> None:
+        if fault == "redis lost" and names is faults.AFTER:
+            self.redis_lost()
+        if fault in names:
+            error = names[fault]()
+            raise error
+
+    def _written(self, order: Order, reference: str) -> None:
+        version = order.version or 0
+        if version < self.highest.get(reference, 0):
+            self.wrong.append(f"{reference}: version {version} was sent after {self.highest[reference]}")
+        self.highest[reference] = max(version, self.highest.get(reference, 0))
+
+    @staticmethod
+    def _check(order: Order) -> None:
+        if order.note == "refused":
+            raise Rejected("422: note", {"note": ["is not to their taste"]})
+        if order.note == "unmapped":
+            raise Held("no product for it")
+
+    def _create(self, order: Order, reference: str, fault: str) -> Receipt | Pending:
+        there = self.made.setdefault(reference, [])
+        if there and self.dedupes:
+            self._befall(faults.AFTER, fault)
+            return Receipt(str(reference), existed=True)
+        self._check(order)
+        made = Made(order)
+        there.append(made)
+        self._written(order, reference)
+        made.ready = not self.traits.steps
+        made.visible = self.settles
+        self._befall(faults.AFTER, fault)
+        if self.traits.steps:
+            return Pending(f"step-{reference}", 0.0)
+        made.visible = True
+        return Receipt(str(reference))
+
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
+        fault = self.writes.pop(0) if self.writes else ""
+        self._befall(faults.BEFORE, fault)
+        return self._create(order, reference, fault)
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
+        fault = self.writes.pop(0) if self.writes else ""
+        self._befall(faults.BEFORE, fault)
+        answers: list[Receipt | IntakeError] = []
+        for number, (order, reference) in enumerate(batch, 1):
+            try:
+                # The answer is lost when all of them are made.
+                answers.append(self._create(order, reference, fault if number == len(batch) else ""))  # type: ignore[arg-type]
+            except (Rejected, Held) as error:
+                answers.append(error)
+        return answers
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
+        self._befall(faults.BEFORE, self.read)
+        (*_, made) = self.made[reference]
+        if not made.ready:
+            made.ready = True
+            return Pending(step, 0.0)
+        made.visible = True
+        return Receipt(str(reference))
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:
+        fault = self.writes.pop(0) if self.writes else ""
+        self._befall(faults.BEFORE, fault)
+        self._check(order)
+        self._written(order, reference)
+        self.made[reference][-1].order = order
+        self._befall(faults.AFTER, fault)
+
+    def find(self, reference: str) -> Receipt | None:
+        read, self.read = self.read, ""
+        self._befall(faults.BEFORE, read)
+        self._befall(faults.AFTER, read)
+        seen = any(made.visible for made in self.made.get(reference, []))
+        return Receipt(str(reference), existed=True) if seen else None
+
+    def check(self) -> None:
+        return

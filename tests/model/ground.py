@@ -1,0 +1,127 @@
+"""The runtime of the model on a real Redis, which can lose everything, and whose time can be let pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from depot import Depot, Traits
+from faults import Died
+from source import Source
+from story import Story
+
+from worker.routes import Route
+from worker.store import keys
+from worker.store.inbox import Inbox
+from worker.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from worker.store.ledger import OnChange
+
+#: Seconds; far longer than an example runs, so that a slow machine ends no lease.
+LEASE = 5000.0
+#: Seconds after which each lease has ended and each wait is over; and so few that all of an example's end no lease.
+LONG, SHORT = 10_000.0, 10.0
+
+# Instead of waiting, everything that Redis has noted is moved into the past: to each script that is the same.
+_AGE = """
+local ms = tonumber(ARGV[1])
+local function older(hash, field, by)
+  local value = redis.call('HGET', hash, field)
+  if value then redis.call('HSET', hash, field, string.format('%.0f', value - by)) end
+end
+for _, set in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]}) do
+  for _, member in ipairs(redis.call('ZRANGE', set, 0, -1)) do redis.call('ZINCRBY', set, -ms, member) end
+end
+older(KEYS[6], 'closed_until', ms)
+older(KEYS[7], 'retry_at', ms)
+older(KEYS[7], 'finished', ms)
+local left = redis.call('PTTL', KEYS[8])
+if left > ms then redis.call('PEXPIRE', KEYS[8], left - ms) elseif left > 0 then redis.call('DEL', KEYS[8]) end
+"""
+
+
+class _Mortal(Ledger):
+    """A ledger whose user may die, or whose Redis may be lost, around a write."""
+
+    ground: Ground
+    fault = ""
+
+    def accept(self, *args: Any, **options: Any) -> Any:
+        fault, self.fault = self.fault, ""
+        if fault == "killed before":
+            raise Died
+        if fault == "redis lost before":
+            self.ground.lose_redis()
+        accepted = super().accept(*args, **options)
+        if fault == "redis lost after":
+            self.ground.lose_redis()
+        if fault == "killed after":
+            raise Died
+        return accepted
+
+
+class Ground(Story):
+    """One provider, one route, one target, and what Redis and its clock do."""
+
+    def __init__(self, redis: Redis, raw: Redis, traits: Traits, on_change: OnChange) -> None:
+        redis.flushall()
+        self.source = Source(self._mishap)
+        self.depot = Depot(traits, self.lose_redis)
+        route = Route(source="shop", targets=("t",), on_change=on_change)  # type: ignore[call-arg]
+        super().__init__(redis, self.source, self.depot, lease=LEASE, routes=(route,))  # type: ignore[arg-type]
+        self.ledger = _Mortal(redis, lease=LEASE)
+        self.ledger.ground = self
+        self.inbox = Inbox(raw, lease=LEASE, heartbeat=LEASE / 4)
+        self.lane = self.lanes["t"]
+        #: Seconds that have passed, and how often Redis was lost.
+        self.clock, self.losses = 0.0, 0
+        #: Orders that were only ever pushed, and cannot be had again from the provider.
+        self.pushed: set[str] = set()
+        #: Orders of which a change was dropped by hand.
+        self.dropped: set[str] = set()
+        self._age = redis.register_script(_AGE)
+
+    def _mishap(self, what: str) -> None:
+        if what == "redis lost":
+            self.lose_redis()
+        elif self.source.orders:
+            external_id = min(self.source.orders)
+            self.source.write(external_id, "edited meanwhile")
+            if external_id not in self.pushed:
+                self.source.touch(external_id)
+
+    def lose_redis(self) -> None:
+        """Everything is gone. It took so long that what the target took in can be seen there."""
+        self.depot.appear()
+        self.redis.flushall()
+        self.losses += 1
+        self.depot.highest.clear()
+        self.dropped.clear()
+        for external_id in self.pushed:
+            del self.source.orders[external_id]
+            self.depot.made.pop(external_id, None)
+        self.pushed.clear()
+        # Known and open: what cannot be read by the next walk, and later can, is not asked for.
+        for external_id, raws in self.source.orders.items():
+            if "bad" in raws[-1] and self.depot.made.get(external_id):
+                self.source.write(external_id, "mended")
+                self.source.touch(external_id)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock += seconds
+        if seconds >= LONG:
+            self.depot.appear()
+        lane = self.lane.keys
+        inbox = "intake:inbox"
+        sets = [lane.due, lane.drains, f"{inbox}:takers", f"{inbox}:later", "intake:fetch:shop"]
+        self._age(keys=[*sets, lane.lane, keys.cursor("shop"), keys.poll("shop")], args=[round(seconds * 1000)])
+
+    def poll_killed(self) -> None:
+        """Nobody gave the lease of the poll back."""
+        self.redis.set(keys.poll("shop"), "killed", px=round(LEASE * 1000))
+
+    def record(self, external_id: str) -> dict[str, str]:
+        found = self.ledger.entries(["t"], f"shop:{external_id}")
+        return found[0].record if found else {}

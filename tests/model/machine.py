@@ -1,0 +1,321 @@
+"""The machine: the whole way of orders, step by step, with every mishap at every step."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import checks
+import faults
+from depot import Traits
+from faults import Died
+from ground import LEASE, LONG, SHORT, Ground
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import tasks.deliver
+import tasks.fetch
+import tasks.listen
+import tasks.poll
+import tasks.sweep
+from tasks.attempt import attempt
+from worker.errors import LeaseLost
+from worker.store.lanes import Claim, Drain, Outcome
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from worker.store.ledger import OnChange
+
+
+def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """One of the mishaps, and more often none."""
+    return st.just("") | st.just("") | st.sampled_from(names)
+
+
+IDS = st.sampled_from(["a", "b", "c"])
+CONTENTS = st.sampled_from(["fine", "finer", "finest"]) | st.sampled_from(["fine", "refused", "unmapped", "bad"])
+TRAITS = st.builds(
+    Traits,
+    updates=st.booleans(),
+    dedupes=st.booleans(),
+    settles=st.just(value=True),
+    bulk=st.sampled_from([1, 3]),
+) | st.builds(
+    Traits,
+    updates=st.booleans(),
+    settles=st.just(value=False),
+    steps=st.booleans(),
+)
+ON_CHANGE = st.sampled_from(["update", "hold", "ignore"])
+
+
+@dataclass
+class Slow:
+    """A drain that takes its time between claiming, sending and settling."""
+
+    drain: Drain
+    claims: list[Claim]
+    clock: float
+    losses: int
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def alive(self, ground: Ground) -> bool:
+        """Whether its lease holds; a loss of Redis is thought to be noticed at once (see its heartbeat)."""
+        return ground.losses == self.losses and ground.clock - self.clock <= LEASE
+
+
+class Machine(RuleBasedStateMachine):
+    """Ingest to deliver; `steps` is what the example did, `last` the machine that ran last."""
+
+    last: Machine
+
+    def __init__(self, redis: Redis, raw: Redis) -> None:
+        super().__init__()
+        self.redis, self.raw = redis, raw
+        self.steps: list[str] = []
+        self.slow: list[Slow] = []
+        #: False from the beginning of a step until all was found well after it.
+        self.sound = True
+        self.states: set[str] = set()
+        #: What was found after the last step: jobs and hints that wait, whether something is paused, or nothing there.
+        self.jobs, self.hints, self.paused, self.blank = 0, 0, False, True
+        type(self).last = self
+
+    def _step(self, text: str) -> None:
+        self.steps.append(text)
+        self.sound = False
+
+    @initialize(traits=TRAITS, on_change=ON_CHANGE, orders=st.lists(CONTENTS, max_size=3))
+    def start(self, traits: Traits, on_change: OnChange, orders: list[str]) -> None:
+        self._step(f"start {traits} {on_change} {orders}")
+        self.ground = Ground(self.redis, self.raw, traits, on_change)
+        for external_id, content in zip("abc", orders, strict=False):
+            self._write(external_id, content)
+
+    def _wake(self, task: str, name: str, count: int = 1) -> None:
+        """Messages are only hints: all of them are lost here."""
+
+    @rule()
+    def work(self) -> None:
+        """All goes well for a while."""
+        self._step("work")
+        self._round()
+
+    def _round(self) -> None:
+        tasks.sweep.sweep(self.ground, self._wake)  # type: ignore[arg-type]
+        self._take()
+        tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+
+    # The source
+
+    @rule(external_id=IDS, content=CONTENTS)
+    def write(self, external_id: str, content: str) -> None:
+        self._step(f"write {external_id} {content}")
+        self._write(external_id, content)
+
+    def _write(self, external_id: str, content: str) -> None:
+        if content == "bad" and self.ground.losses and self.ground.depot.made.get(external_id):
+            content = "fine"  # see `Ground.lose_redis`
+        self.ground.source.write(external_id, content)
+        self.ground.source.touch(external_id)
+
+    @precondition(lambda self: not self.paused)
+    @rule(fault=rarely(faults.FETCHES), accepts=rarely(faults.ACCEPTS))
+    def poll(self, fault: str, accepts: str) -> None:
+        self._step(f"poll {fault}/{accepts}")
+        self.ground.source.fault, self.ground.ledger.fault = fault, accepts
+        before = self.ground.losses
+        try:
+            tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        except Died:
+            if self.ground.losses == before:
+                self.ground.poll_killed()
+        self._calm()
+
+    # Pushes
+
+    @precondition(lambda self: self.ground.source.orders)
+    @rule(data=st.data(), kind=st.sampled_from(["record", "order", "external_id"]))
+    def push(self, data: st.DataObject, kind: str) -> None:
+        """Tell of an order: as it is, or as it once was."""
+        external_id = data.draw(st.sampled_from(sorted(self.ground.source.orders)))
+        raw = data.draw(st.sampled_from(self.ground.source.orders[external_id]))
+        self._step(f"push {kind} {raw}")
+        self.tell(kind, external_id, raw)
+
+    @rule(external_id=st.sampled_from(["x", "y"]), content=CONTENTS)
+    def push_only(self, external_id: str, content: str) -> None:
+        """An order that the feed does not show; once Redis was lost, that is another one."""
+        external_id += str(self.ground.losses)
+        self._step(f"push only {external_id} {content}")
+        self.ground.pushed.add(external_id)
+        self.tell("record", external_id, self.ground.source.write(external_id, content))
+
+    def tell(self, kind: str, external_id: str, raw: dict[str, Any]) -> None:
+        order = {k: v for k, v in raw.items() if k != "id"} | {"external_id": external_id}
+        order |= {"status": "new", "ordered_at": "2026-01-02T03:04:05Z", "totals": {"grand": "19.80"}}
+        order |= {"lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}]}
+        content = {"record": raw, "order": order, "external_id": external_id}[kind]
+        self.ground.inbox.push([json.dumps({"v": 1, "provider": "shop", kind: content})])
+
+    @precondition(lambda self: self.jobs)
+    @rule(accepts=rarely(faults.ACCEPTS))
+    def take(self, accepts: str) -> None:
+        self._step(f"take {accepts}")
+        self.ground.ledger.fault = accepts
+        with suppress(Died, LeaseLost):
+            self._take()
+        self._calm()
+
+    def _take(self) -> None:
+        with self.ground.inbox.taker() as taker:
+            while tasks.listen.take(self.ground, taker, self._wake):  # type: ignore[arg-type]
+                pass
+
+    @precondition(lambda self: self.hints)
+    @rule(fault=rarely(faults.FETCHES), accepts=rarely(faults.ACCEPTS))
+    def fetch(self, fault: str, accepts: str) -> None:
+        self._step(f"fetch {fault}/{accepts}")
+        self.ground.source.fault, self.ground.ledger.fault = fault, accepts
+        with suppress(Died):
+            tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        self._calm()
+
+    # The target
+
+    @precondition(lambda self: "queued" in self.states)
+    @rule(writes=st.lists(rarely(faults.WRITES), max_size=3), read=rarely(faults.READS))
+    def deliver(self, writes: list[str], read: str) -> None:
+        self._step(f"deliver {writes}/{read}")
+        self.ground.depot.writes, self.ground.depot.read = list(writes), read
+        with suppress(Died):
+            tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+        self._calm()
+
+    def _calm(self) -> None:
+        self.ground.depot.calm()
+        self.ground.source.fault = self.ground.ledger.fault = ""
+
+    # A drain that takes its time, between which anything may happen
+
+    @precondition(lambda self: "queued" in self.states)
+    @rule(most=st.integers(1, 3))
+    def claim(self, most: int) -> None:
+        self._step(f"claim {most}")
+        drain = self.ground.lane.drain()
+        if claims := drain.claim(most):
+            self.slow.append(Slow(drain, claims, self.ground.clock, self.ground.losses))
+
+    @precondition(lambda self: self.slow)
+    @rule(data=st.data(), write=rarely(faults.WRITES))
+    def send(self, data: st.DataObject, write: str) -> None:
+        slow = data.draw(st.sampled_from(self.slow))
+        self._step(f"send {write}")
+        if len(slow.outcomes) == len(slow.claims) or not slow.alive(self.ground):
+            return
+        self.ground.depot.writes = [write]
+        try:
+            slow.outcomes.append(attempt(self.ground.depot, slow.claims[len(slow.outcomes)]))
+        except Died:
+            self.slow.remove(slow)
+        self._calm()
+
+    @precondition(lambda self: self.slow)
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        """Write down what became of them: refused, if its lease has ended."""
+        slow = data.draw(st.sampled_from(self.slow))
+        self._step("settle")
+        self.slow.remove(slow)
+        rest = [Outcome("release")] * (len(slow.claims) - len(slow.outcomes))
+        states = slow.drain.settle(zip(slow.claims, [*slow.outcomes, *rest], strict=True))
+        if slow.alive(self.ground):
+            assert "refused" not in states, "a live drain was refused"
+            slow.drain.leave()
+        else:
+            assert set(states) == {"refused"}, f"a late owner wrote {states}"
+
+    # What people do, and time
+
+    @precondition(lambda self: not self.paused)
+    @rule(what=st.sampled_from(["shop", "t"]))
+    def pause(self, what: str) -> None:
+        self._step(f"pause {what}")
+        if what == "shop":
+            self.ground.cursors.pause("shop", "by hand")
+        else:
+            self.ground.lane.pause("by hand")
+
+    @precondition(lambda self: self.paused)
+    @rule()
+    def resume(self) -> None:
+        self._step("resume")
+        self._resume()
+
+    def _resume(self) -> None:
+        self.ground.cursors.resume("shop")
+        self.ground.lane.resume()
+
+    @precondition(lambda self: "held" in self.states)
+    @rule(do=st.sampled_from(["send", "drop"]))
+    def release(self, do: Any) -> None:
+        self._step(f"release {do}")
+        held = self.ground.lane.held()
+        self.ground.lane.release(held, do)
+        if do == "drop":
+            self.ground.dropped |= {key.removeprefix("shop:") for key in held}
+
+    @rule(seconds=st.sampled_from([SHORT, LONG]))
+    def wait(self, seconds: float) -> None:
+        self._step(f"wait {seconds}")
+        self.ground.pass_time(seconds)
+
+    @rule()
+    def sweep(self) -> None:
+        self._step("sweep")
+        tasks.sweep.sweep(self.ground, self._wake)  # type: ignore[arg-type]
+        checks.swept(self.ground)
+
+    @precondition(lambda self: not self.blank)
+    @rule()
+    def lose_redis(self) -> None:
+        self._step("lose redis")
+        self.ground.lose_redis()
+
+    @invariant()
+    def holds(self) -> None:
+        if hasattr(self, "ground"):
+            self._look()
+        self.sound = True
+
+    def _look(self) -> None:
+        ground = self.ground
+        self.states = checks.always(ground)
+        self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.waiting("shop")
+        self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
+        self.blank = not self.redis.dbsize()
+
+    def teardown(self) -> None:
+        if not self.sound or not self.steps:
+            return
+        self._rest()
+        checks.at_rest(self.ground)
+        self.ground.lose_redis()
+        self._rest()
+        checks.whole_again(self.ground)
+
+    def _rest(self) -> None:
+        """Everything works again: let it all run until nothing is left to do."""
+        ground, rounds = self.ground, 0
+        self._resume()
+        while rounds < 2 or (rounds < 12 and not checks.idle(ground)):
+            ground.pass_time(LONG)
+            ground.lane.release(ground.lane.held(), "send")
+            self._round()
+            checks.always(ground)
+            rounds += 1

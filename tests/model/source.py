@@ -1,0 +1,73 @@
+"""The provider of the model: a feed of what was touched, read with the content that it has at that moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import faults
+from story import Shop
+
+from worker.providers.contract import Page, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.order import Order
+
+PAGE = 2
+
+
+class Source(Shop):
+    """Orders by id with everything they ever were, and the feed: which was touched, and its version then."""
+
+    def __init__(self, mishap: Callable[[str], None]) -> None:
+        super().__init__([])
+        self.orders: dict[str, list[dict[str, Any]]] = {}
+        self.feed: list[tuple[str, int]] = []
+        self.versions = 0
+        #: Done when an order is read, by the name of what happens then ("redis lost", "edited meanwhile").
+        self.mishap = mishap
+        self.fault = ""
+
+    def write(self, external_id: str, content: str) -> dict[str, Any]:
+        """Add or change an order; content "bad" cannot be read, any other is its note."""
+        self.versions += 1
+        raw: dict[str, Any] = {"id": external_id, "version": self.versions}
+        raw |= {"bad": "x"} if content == "bad" else {"note": content}
+        self.orders.setdefault(external_id, []).append(raw)
+        return raw
+
+    def touch(self, external_id: str) -> None:
+        """Show it in the feed."""
+        self.feed.append((external_id, self.orders[external_id][-1]["version"]))
+
+    def newest(self, external_id: str) -> Order | None:
+        """What it is now; None if that cannot be read."""
+        raw = self.orders[external_id][-1]
+        return None if "bad" in raw else self.normalize(Record(raw))
+
+    def _befall(self, names: dict[str, Any]) -> None:
+        if self.fault in names:
+            fault, self.fault = self.fault, ""
+            error = names[fault]()
+            raise error
+
+    def fetch(self, cursor: str) -> Page:
+        self._befall(faults.BEFORE)
+        at = int(cursor)
+        records = [Record(dict(self.orders[external_id][-1])) for external_id, _ in self.feed[at : at + PAGE]]
+        page = Page(records, str(at + len(records)), more=at + len(records) < len(self.feed))
+        self._read()
+        return page
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        self._befall(faults.BEFORE)
+        record = Record(dict(self.orders[external_id][-1])) if external_id in self.orders else None
+        self._read()
+        return record
+
+    def _read(self) -> None:
+        self._befall(faults.AFTER)
+        if self.fault:
+            fault, self.fault = self.fault, ""
+            self.mishap(fault)

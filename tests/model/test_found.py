@@ -1,0 +1,48 @@
+"""What the machine found once, each as the shortest way there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from depot import Traits
+from machine import Machine
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+def begin(redis: Redis, raw: Redis, traits: Traits) -> Machine:
+    machine = Machine(redis, raw)
+    machine.start(traits, "update", ["fine"])
+    return machine
+
+
+def end(machine: Machine) -> None:
+    machine.holds()
+    machine.teardown()
+
+
+@pytest.mark.parametrize("kind", ["record", "order", "external_id"])
+def test_an_order_pushed_after_redis_was_lost_and_before_it_was_read_again_is_asked_for(
+    redis: Redis, raw: Redis, kind: str
+) -> None:
+    machine = begin(redis, raw, Traits())
+    machine.work()
+    machine.lose_redis()
+    machine.tell(kind, "a", machine.ground.source.orders["a"][0])
+    machine.take("")
+    machine.fetch("", "")
+    machine.deliver([], "")
+    end(machine)
+
+
+def test_an_order_that_was_read_before_redis_was_lost_and_accepted_after_it_is_asked_for(
+    redis: Redis, raw: Redis
+) -> None:
+    machine = begin(redis, raw, Traits())
+    machine.work()
+    machine.write("a", "finer")
+    machine.poll("", "redis lost before")
+    machine.deliver([], "")
+    end(machine)
