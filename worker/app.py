@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Celery, signals
+from celery.schedules import crontab
 from kombu import Queue
 
 from worker import log
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 QUEUES = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
 #: The queue of each hint.
 _QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver", "doubt": "intake.deliver"}
+#: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
+RECONCILE_LIMIT = 20 * 3600
 #: Worker processes when the settings would ask for more: beyond, start a second worker.
 MOST_PROCESSES = 16
 
@@ -39,12 +42,24 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "schedule": settings.clocks.sweep,
         "options": {"queue": "intake.upkeep"},
     }
+    wanted = settings.reconcile
+    for provider, target in wanted.pairs:
+        schedule[f"reconcile {provider} {target}"] = {
+            "task": "tasks.reconcile",
+            "schedule": crontab(minute=str(wanted.minute), hour=str(wanted.hour)),
+            "args": (provider, target),
+            "options": {"queue": "intake.poll"},
+        }
     return schedule
 
 
 def _processes(settings: Settings) -> int:
-    """As many processes as there are systems to talk to, so that no slow one holds up another."""
+    """As many processes as there are systems to talk to, so that no slow one holds up another.
+
+    Comparing a pair holds one for hours.
+    """
     wanted = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
+    wanted += len(settings.reconcile.pairs)
     return max(2, min(wanted, MOST_PROCESSES))
 
 
@@ -59,7 +74,8 @@ def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
 
 def has_room(settings: Settings) -> bool:
     """Whether this worker has a process for each account: then one may wait for orders and keep nobody from work."""
-    return _pool["processes"] >= len(settings.providers) + len(settings.targets)
+    accounts = len(settings.providers) + len(settings.targets)
+    return _pool["processes"] >= accounts + len(settings.reconcile.pairs)
 
 
 def configuration() -> dict[str, Any]:
@@ -102,7 +118,8 @@ def configuration() -> dict[str, Any]:
 
 
 app = Celery(
-    "intake", include=["tasks.poll", "tasks.fetch", "tasks.listen", "tasks.deliver", "tasks.doubt", "tasks.sweep"]
+    "intake",
+    include=[f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile")],
 )
 app.add_defaults(configuration)
 

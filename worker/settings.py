@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from worker.addresses import redis_url, secret_in, web_url
 from worker.clocks import Clocks, Duration
 from worker.producers import InboxSettings, Producer, read_inbox, read_producers
+from worker.reconciling import Reconciling, read_reconciling
 from worker.routes import Route, conflicts, echoes
 from worker.settings_file import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, read_file, secrets_of
 from worker.store.limits import Limit
@@ -108,6 +109,7 @@ class Settings(Table):
     producers: dict[str, Producer] = Field(default_factory=dict)
     inbox: InboxSettings = InboxSettings()
     routes: tuple[Route, ...]
+    reconcile: Reconciling = Reconciling()
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """The targets that write into the account which `provider` reads."""
@@ -133,7 +135,7 @@ def load(
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
-    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes"}
+    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes", "reconcile"}
     for name in sorted(document.values.keys() - sections):
         document.unknown((name,), sections)
     redis = _redis(document)
@@ -155,6 +157,7 @@ def load(
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
+    reconcile = read_reconciling(document, routes, providers)
     document.refuse_if_wrong()
     return Settings(
         file=document.file,
@@ -167,6 +170,7 @@ def load(
         producers=producers,
         inbox=inbox,
         routes=routes,
+        reconcile=reconcile,
     )
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "listen": "tasks.listen:command",
     "inbox": "worker.cli.inbox:command",
     "receive": "worker.cli.receive:command",
+    "reconcile": "worker.cli.reconcile:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "dead": "worker.cli.dead:command",

@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from worker.reconcile.report import FAULTS
+from worker.reconciling import pairs_of
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -64,7 +66,14 @@ def snapshot(rt: Runtime) -> dict[str, Any]:
         }
     lanes = {name: lane.status() for name, lane in rt.lanes.items()}
     limits = {name: round(scope.closed(), 1) for name, scope in rt.scopes.items()}
-    return {"providers": providers, "inbox": rt.inbox.status(), "lanes": lanes, "limits_closed_s": limits}
+    reports = {f"{provider} > {target}": rt.reports.last(provider, target) for provider, target in _pairs(rt)}
+    compared = {pair: {**it, "age_s": round(now / 1000 - it["at"])} for pair, it in reports.items() if it}
+    found = {"providers": providers, "inbox": rt.inbox.status(), "lanes": lanes, "limits_closed_s": limits}
+    return found | {"reconciled": compared}
+
+
+def _pairs(rt: Runtime) -> tuple[tuple[str, str], ...]:
+    return pairs_of(rt.settings.routes, rt.settings.providers)
 
 
 def _ago(seconds: float | None) -> str:
@@ -102,6 +111,7 @@ def screen(found: dict[str, Any]) -> RenderableType:
         row = [str(it["queued"]), str(it["in_flight"]), oldest, *(str(it.get(n, 0)) for n in COUNTS.values())]
         lanes.add_row(name, *row)
         attention += _lane_attention(name, it)
+    attention += _reconciled_attention(found["reconciled"])
     attention += [f"limit {n} is closed for {s} s more" for n, s in found["limits_closed_s"].items() if s]
     told = Text("\n".join(attention), style="yellow") if attention else Text("Nothing needs you.", style="green")
     return Group(providers, _inbox_table(found["inbox"]), lanes, told)
@@ -116,6 +126,15 @@ def _lane_attention(name: str, it: dict[str, Any]) -> Iterator[str]:
         yield f"lane {name}: {it['dead_now']} orders are dead  →  intake dead list --target {name}"
     if it["in_doubt_now"]:
         yield f"lane {name}: {it['in_doubt_now']} orders are in doubt  →  intake doubt list --target {name}"
+
+
+def _reconciled_attention(reconciled: dict[str, Any]) -> Iterator[str]:
+    for pair, it in reconciled.items():
+        counts = ", ".join(f"{it['counts'][fault]} {fault}" for fault in FAULTS if it["counts"].get(fault))
+        if it["error"] or counts:
+            name = pair.replace(" > ", " ")
+            what = it["error"] or counts
+            yield f"{pair}, compared {_ago(it['age_s'])}: {what}  →  intake reconcile {name} --since 7d"
 
 
 def _inbox_table(inbox: dict[str, int]) -> Table:

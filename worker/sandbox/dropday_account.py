@@ -101,6 +101,7 @@ class DropdayAccount(Account):
         else:
             found.status = fields.pop("current_status", found.status)
             found.updated = time.time()
+            found.total = float(fields.get("total", found.total))
             found.posted = dump({**json.loads(found.posted), **fields})
         did = "deleted" if fields.get("deleted") else "changed"
         self._journal.effect("dropday", self.name, did, found.external_id, str(found.number))

@@ -64,3 +64,13 @@ def malformed(provider: str) -> str:
 def limit(scope: str) -> str:
     """The state of one limit."""
     return f"intake:limit:{scope}"
+
+
+def reconciled(provider: str, target: str) -> str:
+    """What the last reconciliation of a pair found."""
+    return f"intake:reconciled:{provider}:{target}"
+
+
+def reconciling(provider: str, target: str) -> str:
+    """The lease of the reconciliation that runs."""
+    return f"intake:reconciling:{provider}:{target}"

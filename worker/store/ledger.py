@@ -63,6 +63,15 @@ class Entry:
     due: int | None = None
 
 
+class Standing(NamedTuple):
+    """What the ledger believes of one order; all empty: it never heard of it."""
+
+    state: str = ""
+    fingerprint: str = ""
+    done: str = ""
+    code: str = ""
+
+
 class Ledger:
     """The ledger of all targets."""
 
@@ -114,6 +123,39 @@ class Ledger:
         self._redis.setnx(keys.EPOCH, now)
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000
+
+    def standing(self, target: str, order_key: str) -> Standing:
+        """What the ledger believes of an order at this moment."""
+        names = ("state", "fingerprint", "done", "code")
+        found = cast("list[str | None]", self._redis.hmget(keys.LaneKeys.of(target).order + order_key, *names))
+        return Standing(*(value or "" for value in found))
+
+    def resend(  # noqa: PLR0913  # one order, and what was seen of it on both sides
+        self,
+        target: str,
+        delivery: Delivery,
+        do: Literal["create", "update"],
+        *,
+        seen: Standing,
+        source: str,
+        target_id: str = "",
+    ) -> Literal["queued", "moved"]:
+        """Queue an order again that the ledger takes for delivered, or dead: somebody looked into the target.
+
+        Args:
+            target: Name of the target.
+            delivery: The order as the source has it now.
+            do: It is not there: asked for, then created. Or it is there under `target_id`, and has to be changed.
+            seen: What the ledger believed before anybody looked: an order that moved since is left alone.
+            source: Who looked, for the story.
+            target_id: The target's own id of the order.
+        """
+        k, order = keys.LaneKeys.of(target), delivery.order
+        payload = order.model_dump_json(exclude_defaults=True)
+        args: list[Argument] = [k.order, k.payload, k.story, order.key, delivery.reference, order.fingerprint()]
+        args += [str(order.version or 0), payload, do, target_id, seen.state, seen.fingerprint, seen.done, source]
+        answer: Literal["queued", "moved"] = self._scripts("resend", [k.lane, k.due, k.dead], args)
+        return answer
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:
         """Everything known of one order, for those of `targets` that know it."""

@@ -1,0 +1,76 @@
+"""Faults put into what a target has, and what a reconciliation must say of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from worker.reconcile.run import Run, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox import Sandbox
+
+    from worker.reconcile.report import Report
+    from worker.reconcile.run import Repair
+    from worker.runtime import Runtime
+
+
+def reconciled(
+    rt: Runtime, target: str, *, repair: Repair | None = None, share: float = 1.0, hours: float = 3.0
+) -> Report:
+    """A run over the last hours, with nothing forgiven for being young."""
+    now = datetime.now(UTC)
+    wish = Wish("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
+    with Run(rt, wish) as run:
+        return run.compare(repair)
+
+
+def found(report: Report, fault: str) -> list[str]:
+    """The references of one fault, in their order."""
+    return sorted(finding.reference for finding in report.findings if finding.fault == fault)
+
+
+def clean(report: Report) -> bool:
+    """Clean, and printed if it is not."""
+    for finding in report.findings:
+        print(finding, finding.values)
+    print(report.counts)
+    return report.clean
+
+
+def spoil_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
+    """Deletes, doubles and changes `each` orders of the target, adds as many foreign ones; answers their references."""
+    orders = sorted(box.orders("dropday"), key=lambda order: int(order["reference"]))
+    parts: list[Sequence[dict[str, Any]]] = [orders[n * each : (n + 1) * each] for n in range(4)]
+    gone, doubled, changed, copied = parts
+    for order in gone:
+        box.change(order["reference"], "dropday", deleted=True)
+    for order in doubled:
+        box.add_order(order["posted"], "dropday")
+    for number, order in enumerate(changed):
+        box.change(order["reference"], "dropday", **_spoilt(order["posted"], number))
+    for number, order in enumerate(copied):
+        box.add_order(order["posted"] | {"external_id": f"{900_000_000 + number}"}, "dropday")
+    return {
+        "missing": sorted(order["external_id"] for order in gone),
+        "doubled": sorted(order["external_id"] for order in doubled),
+        "different": sorted(order["external_id"] for order in changed),
+        "extra": sorted(f"{900_000_000 + number}" for number in range(len(copied))),
+    }
+
+
+def _spoilt(posted: dict[str, Any], number: int) -> dict[str, Any]:
+    """One field changed, another one for each number; what the source does not say is not compared."""
+    address, products = posted["shipping_address"], posted["products"]
+    ways: list[dict[str, Any]] = [
+        {"total": float(posted["total"]) + 0.01},
+        {"email": "somebody@else.example"} if posted.get("email") else {"total": float(posted["total"]) - 0.01},
+        {"shipping_address": address | {"city": "Elsewhere"}},
+        {"shipping_address": address | {"address1": "Elsewhere 1"}},
+        {"products": [*products[:-1], products[-1] | {"quantity": products[-1]["quantity"] + 1}]},
+        {"products": [*products[:-1], products[-1] | {"price": products[-1]["price"] + 0.01}]},
+        {"products": [*products, products[-1]]},
+    ]
+    return ways[number % len(ways)]

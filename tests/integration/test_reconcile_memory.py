@@ -1,0 +1,166 @@
+"""Many orders compared in memory that does not grow with them; the orders are made up as they are read."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from pydantic import BaseModel
+
+from schemas.order import Address, Customer, Line, Order, Status, Totals
+from worker.providers.contract import Page, Provider, Record
+from worker.reconcile.run import Run, Wish
+from worker.runtime import Runtime, read_settings
+from worker.targets.contract import Receipt, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:MEMORY_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:MEMORY_KEY"
+account_id = "env:MEMORY_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+#: Every so many orders has this fault.
+MISSING, DOUBLED, CHANGED, EXTRA = 1009, 1013, 1019, 1021
+
+
+class Shop(Provider):
+    """Pages of a hundred, each order made of its number; in the target's account some are not as they should be."""
+
+    kind: ClassVar[str] = "made-up"
+    Options: ClassVar[type[BaseModel]] = BaseModel
+    count = 0
+
+    def start(self, since: datetime) -> str:
+        return str(self.count if since > SINCE + timedelta(days=200) else 0)
+
+    def fetch(self, cursor: str) -> Page:
+        first = int(cursor)
+        last = min(first + 100, self.count)
+        records = [record for n in range(first, last) for record in self.records(n)]
+        return Page(records, str(last), more=last < self.count)
+
+    def records(self, n: int) -> list[Record]:
+        return [Record({"id": str(n), "of": str(n)})]
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return next(iter(self.records(int(external_id))), None) if int(external_id) < self.count else None
+
+    def normalize(self, record: Record) -> Order:
+        n, city = int(record.raw["of"]) % 10**6, record.raw.get("city", "Utrecht")
+        lines = tuple(
+            Line(name=f"Goods {n} {k}", sku=f"S{k}", quantity=Decimal(k), unit_price=Decimal(n % 99)) for k in (1, 2, 3)
+        )
+        to = Address(first_name="A", last_name=f"B{n}", street1=f"Street {n}", city=city, postal_code="1", country="NL")
+        totals, who = Totals(grand=Decimal(n)), Customer(email=f"{n}@example.org")
+        return Order(
+            provider="shop", external_id=record.raw["id"], source_id=record.raw["of"], status=Status.NEW, totals=totals,
+            ordered_at=SINCE + timedelta(minutes=n), lines=lines, shipping_address=to, customer=who,
+        )  # fmt: skip
+
+    def check(self) -> None:
+        return None
+
+
+class Account(Shop):
+    """The target's side, read."""
+
+    def records(self, n: int) -> list[Record]:
+        if n % MISSING == 1:
+            return []
+        told = [Record({"id": f"1{n:07}", "of": str(n), **({"city": "Ede"} if n % CHANGED == 1 else {})})]
+        if n % DOUBLED == 1:
+            told.append(Record({"id": f"2{n:07}", "of": str(n)}))
+        if n % EXTRA == 1:
+            told.append(Record({"id": f"3{n:07}", "of": str(n + 10**6)}))
+        return told
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return next((it for it in self.records(int(external_id[1:])) if it.raw["id"] == external_id), None)
+
+
+class Warehouse(Target):
+    kind: ClassVar[str] = "made-up"
+    Options: ClassVar[type[BaseModel]] = BaseModel
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        raise AssertionError(reference)
+
+    def find(self, reference: str) -> Receipt | None:
+        return None if int(reference) % MISSING == 1 else Receipt(reference, existed=True)
+
+    def check(self) -> None:
+        return None
+
+
+def peak() -> float:
+    """Megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def compared(tmp_path: Path, redis_url: str, count: int) -> tuple[Any, float]:
+    """What was found among so many orders, and by how much the process grew."""
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    until = SINCE + timedelta(minutes=count)
+    with Runtime(read_settings(config)) as rt, Run(rt, Wish("shop", "dropday", SINCE, until, grace=1.0)) as run:
+        nobody: Any = run.sides.source.client
+        for side, kind in (("source", Shop), ("reader", Account), ("target", Warehouse)):
+            adapter: Any = kind(side, rt.settings.clocks, nobody)
+            adapter.count = count
+            setattr(run.sides, side, adapter)
+        before = peak()
+        report = run.compare()
+        grown = peak() - before
+    faults = (MISSING, CHANGED, DOUBLED, EXTRA)
+    whole = {n: len(range(1, count, n)) for n in faults}
+    both = len([n for n in range(1, count, MISSING) if n % CHANGED == 1 or n % DOUBLED == 1 or n % EXTRA == 1])
+    assert both == 1, "the very first of them"
+    names = dict(zip(("missing", "different", "doubled", "extra"), faults, strict=True))
+    expected = {name: whole[n] - (name != "missing") for name, n in names.items()}
+    assert {name: report.counts[name] for name in names} == expected
+    assert report.counts["source"] == count
+    return report, grown
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORY_KEY", "key")
+
+
+def test_every_fault_among_ten_thousand_made_up_orders_is_found(
+    tmp_path: Path, redis: Redis, redis_url: str, key: None
+) -> None:
+    report, grown = compared(tmp_path, redis_url, 10_000)
+    assert len(report.findings) <= 4 * report.most
+    assert grown < 60, f"{grown} MB"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_hundred_thousand_orders_are_compared_in_bounded_memory(
+    tmp_path: Path, redis: Redis, redis_url: str, key: None
+) -> None:
+    _, grown = compared(tmp_path, redis_url, int(os.environ.get("RECONCILE_ORDERS", "100000")))
+    print(f"the process grew by {grown:.0f} MB", file=sys.stderr)
+    assert grown < 60, f"{grown} MB"

@@ -1,0 +1,149 @@
+"""An order that the ledger takes for delivered goes the normal way again, once, and not if it moved meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from orders import order
+
+from worker.store.lanes import Lane, Outcome
+from worker.store.ledger import Delivery, Ledger, Standing
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+DONE = Outcome("delivered", extra="77")
+DELIVERY = Delivery(order("1"), "R1")
+KEY = "shop:1"
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, lease=5)
+
+
+@pytest.fixture
+def lane(redis: Redis, ledger: Ledger) -> Lane:
+    """With one order that was delivered."""
+    lane = Lane(redis, "t", Scope(redis, "dropday:t", ()), lease=5, heartbeat=1, max_tries=1, concurrency=4)
+    ledger.accept("t", [DELIVERY], "test")
+    settle(lane, DONE)
+    return lane
+
+
+def settle(lane: Lane, outcome: Outcome) -> None:
+    with lane.drain() as drain:
+        (claim,) = drain.claim(1)
+        drain.settle([(claim, outcome)])
+        drain.leave()
+
+
+def record(ledger: Ledger) -> dict[str, str]:
+    return ledger.entries(["t"], KEY)[0].record
+
+
+def test_an_order_that_is_missing_is_asked_for_before_it_is_created(ledger: Ledger, lane: Lane) -> None:
+    seen = ledger.standing("t", KEY)
+    assert (seen.state, bool(seen.done)) == ("delivered", True)
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "queued"
+    with lane.drain() as drain:
+        (claim,) = drain.claim(1)
+        assert (claim.uncertain, claim.there, claim.target_id, claim.reference) == ("ask", False, "", "R1")
+        assert claim.payload
+        assert drain.settle([(claim, DONE)]) == ["delivered"]
+    assert record(ledger)["target_id"] == "77"
+
+
+def test_a_second_resend_changes_nothing(ledger: Ledger, lane: Lane) -> None:
+    seen = ledger.standing("t", KEY)
+    ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop")
+    before = record(ledger)
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "moved"
+    assert record(ledger) == before
+    settle(lane, DONE)
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "moved"
+    assert lane.status()["queued"] == 0
+
+
+def test_what_is_different_is_sent_as_a_change_with_the_content_of_now(ledger: Ledger, lane: Lane) -> None:
+    changed = Delivery(order("1", note="Ring twice"), "R1")
+    seen = ledger.standing("t", KEY)
+    assert ledger.resend("t", changed, "update", seen=seen, source="reconcile shop", target_id="77") == "queued"
+    with lane.drain() as drain:
+        (claim,) = drain.claim(1)
+        assert (claim.there, claim.target_id, claim.uncertain) == (True, "77", "")
+        assert "Ring twice" in claim.payload
+        drain.settle([(claim, Outcome("updated", extra="77"))])
+    assert record(ledger)["fingerprint"] == changed.order.fingerprint()
+
+
+def test_an_order_that_changed_since_the_target_was_looked_at_is_left_alone(ledger: Ledger, lane: Lane) -> None:
+    seen = ledger.standing("t", KEY)
+    newer = Delivery(order("1", note="newer"), "R1")
+    ledger.accept("t", [newer], "poll shop", on_change="update")
+    settle(lane, Outcome("updated", extra="77"))
+    assert ledger.resend("t", DELIVERY, "update", seen=seen, source="reconcile shop", target_id="77") == "moved"
+    assert record(ledger)["fingerprint"] == newer.order.fingerprint()
+
+
+def test_a_change_that_was_only_noted_meanwhile_is_not_overwritten(ledger: Ledger, lane: Lane) -> None:
+    seen = ledger.standing("t", KEY)
+    newer = Delivery(order("1", note="newer"), "R1")
+    ledger.accept("t", [newer], "poll shop", on_change="ignore")
+    assert ledger.standing("t", KEY)._replace(fingerprint="") == seen._replace(fingerprint="")
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "moved"
+    assert lane.status()["queued"] == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome("doubt", "uncertain"), Outcome("hold", "held")])
+def test_what_waits_for_a_person_is_left_to_the_person(redis: Redis, outcome: Outcome) -> None:
+    redis.flushall()
+    ledger = Ledger(redis, lease=5)
+    lane = Lane(redis, "t", Scope(redis, "dropday:t", ()), lease=5, heartbeat=1, max_tries=1, concurrency=4)
+    ledger.accept("t", [DELIVERY], "test")
+    settle(lane, outcome)
+    seen = ledger.standing("t", KEY)
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "moved"
+    assert lane.status()["queued"] == 0
+
+
+def test_a_dead_order_leaves_the_dead_when_it_is_sent_again(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+    redis.flushall()
+    ledger.accept("t", [DELIVERY], "test")
+    settle(lane, Outcome("bury", "rejected", "status 422"))
+    assert lane.status()["dead_now"] == 1
+    seen = ledger.standing("t", KEY)
+    assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "queued"
+    assert (lane.status()["dead_now"], lane.status()["queued"]) == (0, 1)
+    assert "code" not in record(ledger)
+
+
+def test_a_dead_order_that_may_have_been_sent_stays_uncertain(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+    redis.flushall()
+    ledger.accept("t", [DELIVERY], "test")
+    settle(lane, Outcome("bury", "rejected", "status 422"))
+    redis.hset(f"{lane.keys.order}{KEY}", mapping={"uncertain": "1", "code": "poison"})
+    ledger.resend("t", DELIVERY, "create", seen=ledger.standing("t", KEY), source="reconcile shop")
+    assert (record(ledger)["uncertain"], record(ledger)["lost"]) == ("1", "2")
+
+
+def test_an_order_that_the_ledger_lost_is_known_again_by_what_stands_in_the_target(
+    ledger: Ledger, lane: Lane, redis: Redis
+) -> None:
+    redis.flushall()
+    seen = ledger.standing("t", KEY)
+    assert seen == Standing()
+    assert ledger.resend("t", DELIVERY, "update", seen=seen, source="reconcile shop", target_id="77") == "queued"
+    with lane.drain() as drain:
+        (claim,) = drain.claim(1)
+        assert (claim.there, claim.target_id) == (True, "77")
+
+
+def test_a_version_that_a_single_reading_does_not_know_stays(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+    redis.flushall()
+    ledger.accept("t", [Delivery(order("1", version=900), "R1")], "test")
+    settle(lane, DONE)
+    ledger.resend("t", DELIVERY, "create", seen=ledger.standing("t", KEY), source="reconcile shop")
+    assert record(ledger)["version"] == "900"

@@ -1,0 +1,155 @@
+"""What two walks found is compared by digests in a file, and only what both sides can say is a difference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
+from worker.reconcile.report import Finding, Report
+from worker.reconcile.sides import Pace
+from worker.reconcile.spill import Candidate, Spill
+from worker.reconcile.views import VIEWS, differing
+from worker.targets import target_kinds
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+OPTIONS = SimpleNamespace(status_map={}, placeholder=None, country="code", prices="ours", product_map={})
+
+
+def order(**fields: Any) -> Order:
+    line = Line(sku="KS-1", product_id="KS-1", name="Kaasschaaf", quantity=Decimal(2), unit_price=Decimal("9.90"))
+    to = Address(first_name="Zoë", last_name="Quist", street1="Gracht 7", postal_code="1017", city="Łódź", country="NL")
+    said: dict[str, Any] = {"status": Status.NEW, "ordered_at": AT, "lines": (line,), "shipping_address": to}
+    said |= {"totals": Totals(shipping=Decimal("4.95"), grand=Decimal("24.75"))}
+    said |= {"customer": Customer(email="z@q.example", phone="+31 20 555")}
+    return Order(provider="shop", external_id="1", **said | fields)
+
+
+def spilled(spill: Spill, text: str) -> bytes:
+    return spill.digest({"total": text, "note": ""})
+
+
+def test_each_sort_of_fault_is_listed_and_nothing_else() -> None:
+    with Spill() as spill:
+        said = spilled(spill, "1")
+        spill.add_source([(f"r{n}", str(n), True, said) for n in range(6)])
+        spill.add_source([("late", "77", False, said)])
+        spill.add_target([(f"t{n}", f"r{n}", 5.0, said) for n in (0, 1, 2)])
+        spill.add_target([("t1b", "r1", 5.0, said), ("t3", "r3", 5.0, spilled(spill, "2"))])
+        spill.add_target([("x", "foreign", 5.0, said), ("y", "before", 1.0, said)])
+        assert list(spill.missing()) == [Candidate("r4", "4"), Candidate("r5", "5")]
+        assert list(spill.doubled()) == [Candidate("r1", "1", ("t1", "t1b"))]
+        assert list(spill.different()) == [Candidate("r3", "3", ("t3",))]
+        assert list(spill.unknown(2.0)) == [Candidate("foreign", "", ("x",))]
+        assert spill.counts() == (6, 7)
+
+
+def test_what_the_source_does_not_say_is_no_difference() -> None:
+    with Spill() as spill:
+        spill.add_source([("r", "1", True, spill.digest({"total": "1", "note": ""}))])
+        spill.add_target([("t", "r", 5.0, spill.digest({"total": "1", "note": "theirs"}))])
+        assert list(spill.different()) == []
+
+
+def test_candidates_come_page_by_page_and_every_one_once() -> None:
+    with Spill() as spill:
+        said, other = spilled(spill, "1"), spilled(spill, "2")
+        spill.add_source([(f"r{n:05}", str(n), True, said) for n in range(3000)])
+        spill.add_target([(f"t{n}{copy}", f"r{n:05}", 5.0, other) for n in range(1200) for copy in "abc"])
+        assert len({(c.reference, c.target_ids) for c in spill.different()}) == 3600
+        assert len({c.reference for c in spill.doubled()}) == 1200
+        assert len({c.reference for c in spill.missing()}) == 1800
+
+
+def test_the_file_holds_nothing_personal_and_is_gone_in_the_end() -> None:
+    with Spill() as spill:
+        spill.add_source([("r", "1", True, spill.digest(VIEWS["dropday"](order(), OPTIONS, "source")))])
+        (file,) = spill.path.iterdir()
+        told = file.read_bytes()
+        assert [word for word in ("Quist", "Gracht", "z@q", "Łódź".encode().decode()) if word.encode() in told] == []
+    assert not spill.path.exists()
+
+
+def test_a_later_reading_of_an_order_takes_the_place_of_the_earlier() -> None:
+    with Spill() as spill:
+        spill.add_source([("r", "1", True, spilled(spill, "1"))])
+        spill.add_source([("r", "1", True, spilled(spill, "2"))])
+        spill.add_target([("t", "r", 5.0, spilled(spill, "2"))])
+        assert list(spill.different()) == []
+
+
+@pytest.mark.parametrize("kind", sorted(VIEWS))
+def test_a_view_has_the_same_fields_on_both_sides(kind: str) -> None:
+    to = order().shipping_address.model_copy(update={"phone": "+31 20 555"})
+    there, here = (VIEWS[kind](order(shipping_address=to), OPTIONS, side) for side in ("source", "target"))
+    assert list(there) == list(here)
+    assert differing(there, here) == ()
+
+
+def test_every_kind_of_target_has_a_view() -> None:
+    assert target_kinds().keys() == VIEWS.keys()
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "shipping": {"totals": Totals(shipping=Decimal(5), grand=Decimal("24.75"))},
+    "total": {"totals": Totals(shipping=Decimal("4.95"), grand=Decimal("24.76"))},
+    "goods": {"lines": (order().lines[0].model_copy(update={"quantity": Decimal(3)}),)},
+    "prices": {"lines": (order().lines[0].model_copy(update={"unit_price": Decimal("9.91")}),)},
+    "city": {"shipping_address": order().shipping_address.model_copy(update={"city": "Lodz"})},
+    "postal_code": {"shipping_address": order().shipping_address.model_copy(update={"postal_code": "1018"})},
+    "street": {"shipping_address": order().shipping_address.model_copy(update={"street1": "Gracht 8"})},
+    "last_name": {"shipping_address": order().shipping_address.model_copy(update={"last_name": "Kist"})},
+    "email": {"customer": Customer(email="q@z.example", phone="+31 20 555")},
+    "phone": {"customer": Customer(email="z@q.example", phone="+31 20 556")},
+    "promised_on": {"shipping": Shipping(promised_on="2026-03-02")},
+}
+
+
+@pytest.mark.parametrize("field", sorted(CHANGES))
+@pytest.mark.parametrize("kind", ["retailcrm", "dropday"])
+def test_a_field_that_was_changed_in_the_target_is_named_and_no_other(kind: str, field: str) -> None:
+    said = order(shipping=Shipping(promised_on="2026-03-01"))
+    changed = said.model_copy(update=CHANGES[field])
+    there, here = VIEWS[kind](said, OPTIONS, "source"), VIEWS[kind](changed, OPTIONS, "target")
+    assert differing(there, here) == (field,)
+
+
+def test_ways_to_write_the_same_are_the_same() -> None:
+    to = order().shipping_address.model_copy(update={"first_name": "Zoe\u0308", "street1": "Gracht  7 "})
+    customer = Customer(email="z@q.example", phone="003120555".removeprefix("00"))
+    here = VIEWS["dropday"](order(shipping_address=to, customer=customer), OPTIONS, "target")
+    assert differing(VIEWS["dropday"](order(), OPTIONS, "source"), here) == ()
+
+
+def test_an_order_that_was_cancelled_must_be_cancelled_where_the_target_has_a_code_for_it() -> None:
+    mapped = SimpleNamespace(**{**vars(OPTIONS), "status_map": {Status.CANCELLED: "cancel-other"}})
+    there, here = order(status=Status.CANCELLED), order()
+    for options, fields in ((OPTIONS, ()), (mapped, ("cancelled",))):
+        views = VIEWS["retailcrm"](there, options, "source"), VIEWS["retailcrm"](here, options, "target")
+        assert differing(*views) == fields
+    assert differing(VIEWS["retailcrm"](here, mapped, "source"), VIEWS["retailcrm"](there, mapped, "target")) == ()
+
+
+def test_a_report_keeps_the_first_findings_counts_all_and_tells_no_values() -> None:
+    report = Report("shop", "crm", AT, AT, "listed", most=2)
+    assert report.clean
+    for number in range(5):
+        report.add(Finding("different", f"r{number}", fields=("email",), values={"email": ("z@q.example", "")}))
+    assert (report.counts["different"], len(report.findings), report.clean) == (5, 2, False)
+    assert "z@q.example" not in str(report.as_json())
+    assert "z@q.example" not in str(report)
+
+
+def test_a_pace_leaves_the_rest_of_the_limit_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, entered = [100.0], []
+    monkeypatch.setattr("worker.reconcile.sides.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("worker.reconcile.sides.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    gate: Any = SimpleNamespace(enter=lambda: entered.append(now[0]))
+    pace = Pace(gate, 0.5)
+    for _ in range(4):
+        pace.enter()
+    assert entered == [100.0, 100.5, 101.0, 101.5]

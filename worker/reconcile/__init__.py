@@ -1,0 +1,1 @@
+"""Reconcile: what a source has compared with what a target has, order by order."""

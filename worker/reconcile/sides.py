@@ -1,0 +1,180 @@
+"""The two accounts that are compared, each called within a share of its limit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
+from worker.http import Client
+from worker.providers import provider_kinds
+from worker.retry import backoff
+from worker.targets import target_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from schemas.order import Order, Status
+    from worker.http import Gate
+    from worker.providers.contract import Provider, Record
+    from worker.runtime import Runtime
+    from worker.settings import ProviderSettings, TargetSettings
+    from worker.targets.contract import Target
+
+T = TypeVar("T")
+#: Seconds that an account may be away before the run is given up.
+PATIENCE: Final = 600.0
+
+
+class Pace:
+    """A gate before the account's own: so few calls that other work has the rest of the limit."""
+
+    def __init__(self, gate: Gate, spacing: float) -> None:
+        self._gate, self._spacing, self._next = gate, spacing, 0.0
+
+    def enter(self) -> None:
+        """Wait for the turn that the share leaves, then for the limit's."""
+        if (early := self._next - time.monotonic()) > 0:
+            time.sleep(early)
+        self._gate.enter()
+        self._next = time.monotonic() + self._spacing
+
+    def close(self, delay: float | None) -> float:
+        """As the limit itself."""
+        return self._gate.close(delay)
+
+
+class Sides:
+    """The provider, the target, and the provider that reads the target's account, where its kind can be read."""
+
+    def __init__(self, rt: Runtime, provider: str, target: str, share: float) -> None:
+        self._rt, self._share = rt, share
+        self._paces: dict[str, Pace] = {}
+        source, account = rt.settings.providers[provider], rt.settings.targets[target]
+        self.source: Provider = self._adapter(source, provider_kinds()[source.kind], source.options)
+        self.target: Target = self._adapter(account, target_kinds()[account.kind], account.options)
+        self.reader: Provider | None = None
+        kind = provider_kinds().get(account.kind)
+        if kind is not None and account.kind in _READERS:
+            options = kind.Options.model_validate(_READERS[account.kind](account.options))
+            self.reader = self._adapter(account, kind, options)
+        #: The field of an order that was read in the target's account in which our reference stands.
+        self.reference_field = _REFERENCES.get(account.kind)
+
+    def close(self) -> None:
+        """Close the connections."""
+        for adapter in (self.source, self.target, self.reader):
+            if adapter is not None:
+                adapter.client.close()
+
+    def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any], options: object) -> Any:
+        name, scope = account.limit_scope, self._rt.scopes[account.limit_scope]
+        # Accounts that share a limit share the part of it as well.
+        pace = self._paces.setdefault(name, Pace(scope, scope.interval / 1e6 / self._share if self._share < 1 else 0.0))
+        client = Client(
+            account.url,
+            gate=pace,
+            headers={},
+            deadline=self._rt.settings.clocks.request,
+            max_bytes=account.max_bytes,
+            throttle_statuses=kind.throttle_statuses,
+        )
+        return kind(account.name, options, client)
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """What `call` answers; limits and short absences are waited for; raises AuthFailed and its like."""
+    until, tries = time.monotonic() + PATIENCE, 0
+    while True:
+        try:
+            return call()
+        except AuthFailed:
+            raise
+        except SnoozeError as wait:
+            delay = wait.delay
+            if time.monotonic() + delay > until:
+                raise
+        except RetryableError:
+            tries += 1
+            delay = min(backoff(tries), 30.0)
+            if time.monotonic() + delay > until:
+                raise
+        time.sleep(delay)
+
+
+def walk(account: Provider, since: datetime) -> Iterator[list[Record]]:
+    """All that changed at or after `since`, page by page; a cursor of its own, which nobody keeps."""
+    cursor, more = account.start(since), True
+    while more:
+        here = cursor
+        page = patiently(lambda: account.fetch(here))  # noqa: B023  # called at once
+        yield page.records
+        cursor, more = page.cursor, page.more
+
+
+def read(account: Provider, record: Record) -> Order | None:
+    """The record as an order; None if it cannot be read."""
+    try:
+        return patiently(lambda: account.normalize(record))
+    except (PermanentError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def read_one(account: Provider, external_id: str) -> Order | None:
+    """One order as it is now; None if it is not there. Raises Malformed if it cannot be read."""
+    record = patiently(lambda: account.fetch_one(external_id))
+    if record is None:
+        return None
+    order = read(account, record)
+    if order is None:
+        raise Malformed("it cannot be read")
+    return order
+
+
+def _retailcrm(options: Any) -> dict[str, Any]:
+    """Our own writes are what is looked for, and their statuses are known by the codes that we gave."""
+    codes: Mapping[Status, str] = options.status_map
+    return {
+        "api_key": options.api_key,
+        "site": options.site,
+        "time_zone": options.time_zone,
+        "currency": options.currency,
+        "echo": "keep",
+        "overlap": 0,
+        "status_map": {code: status for status, code in codes.items()},
+    }
+
+
+def _dropday(options: Any) -> dict[str, Any]:
+    return {"api_key": options.api_key, "account_id": options.account_id, "include_test": True}
+
+
+def _ordercloud(options: Any) -> dict[str, Any]:
+    return {
+        "client_id": options.client_id,
+        "client_secret": options.client_secret,
+        "scope": options.roles,
+        "direction": options.direction,
+        "several_addresses": "first",
+    }
+
+
+def _dropboy(options: Any) -> dict[str, Any]:
+    return {"api_key": options.api_key, "bare": "accept", "currency": options.currency, "take": options.take}
+
+
+#: By the kind of the target: the options by which a provider of this kind reads the same account.
+_READERS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
+    "retailcrm": _retailcrm,
+    "dropday": _dropday,
+    "ordercloud": _ordercloud,
+    "dropboy": _dropboy,
+}
+#: Where such a provider finds the reference: `externalId`, `external_id`, `ID`, `orderNumber`.
+_REFERENCES: Final[Mapping[str, str]] = {
+    "retailcrm": "source_id",
+    "dropday": "source_id",
+    "ordercloud": "external_id",
+    "dropboy": "source_id",
+}
