@@ -7,7 +7,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types imports tests mutate bench lock clean
+.PHONY: help demo test prove lint types imports tests mutate bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(BIN)/pytest -q
+
+prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
+	@$(BIN)/python tests/chaos/prove.py --readme README.md
 
 mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
 	@$(BIN)/python tests/mutation/mutate.py

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from worker.errors import Malformed, PermanentError, Rejected, RetryableError, SnoozeError
 from worker.references import encode
-from worker.store.ledger import Delivery
+from worker.store.ledger import Ask, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from worker.providers.contract import Provider, Record
     from worker.routes import Route
     from worker.runtime import Runtime
-    from worker.store.ledger import IfNew
 
 
 def normalized(provider: Provider, record: Record) -> Order:
@@ -59,21 +58,14 @@ def accept(
         except Rejected as error:
             refused.append((order, error))
     for target, deliveries in by_target.items():
+        # A target that refuses doubles itself needs no question first, even when the ledger is new.
+        ask: Ask = "never" if rt.targets[target].dedupes else "new"
         on_change = rt.on_change(orders[0].provider, target)
-        if_new = _if_new(rt, orders[0].provider, target)
-        accepted = rt.ledger.accept(target, deliveries, source, if_new=if_new, on_change=on_change)
+        accepted = rt.ledger.accept(target, deliveries, source, ask=ask, on_change=on_change)
         counts.update(accepted.results)
         if accepted.wake:
             wake("deliver", target)
     return counts, refused
-
-
-def _if_new(rt: Runtime, provider: str, target: str) -> IfNew:
-    """What a ledger that is new means for a target. Whoever only pushes has no walk after which it were not new."""
-    if provider not in rt.settings.providers:
-        return "never"
-    # A target that refuses doubles itself needs no question first.
-    return "never" if rt.targets[target].dedupes else "ask"
 
 
 def _deliveries(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:

@@ -82,7 +82,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
         cursor = run.cursor
     while True:
         page = _fetch(provider, cursor, until)
-        counts = _accept(rt, provider, page, wake)
+        counts = _accept(rt, run, provider, page, wake)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
         if not page.more:
@@ -104,7 +104,7 @@ def _fetch(provider: Provider, cursor: str, until: float) -> Page:
             time.sleep(limited.delay)
 
 
-def _accept(rt: Runtime, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
+def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
     """Write the page into the ledger, or what cannot be read among the dead letters; answers what became of it."""
     orders: list[Order] = []
     counts: Counter[str] = Counter()
@@ -115,7 +115,7 @@ def _accept(rt: Runtime, provider: Provider, page: Page, wake: Callable[[str, st
     def bury(record: Record, error: PermanentError) -> None:
         letter = letter_id(record)
         readable.pop(letter, None)
-        rt.cursors.bury(provider.name, letter, record.raw, getattr(error, "field", ""), str(error))
+        run.bury(letter, record.raw, getattr(error, "field", ""), str(error))
         log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
         counts["malformed"] += 1
 

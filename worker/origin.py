@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from urllib3.util.ssl_ import create_urllib3_context
 
 from worker.errors import ConfigError
+from worker.failing import arm
 
 if TYPE_CHECKING:
     import ssl
@@ -215,6 +216,7 @@ class Origin(HTTPAdapter):
             raise ConfigError(
                 "the environment", "HTTPS_PROXY", "is not the URL of a proxy", "Write http://host:port"
             ) from None
+        arm(self._pool)
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -275,7 +275,7 @@ def test_a_pending_order_that_stays_silent_is_in_doubt_with_its_step(ledger: Led
 
 @pytest.mark.parametrize("first", ["", "1"])
 def test_what_is_claimed_is_told_why_it_must_be_asked_for(ledger: Ledger, drain: Drain, first: str) -> None:
-    ledger.accept("t", [Delivery(order(), "R1")], "test", if_new="never" if first else "ask")
+    ledger.accept("t", [Delivery(order(), "R1")], "test", ask="never" if first else "new")
     claim = one(drain)
     assert claim.uncertain == ("" if first else "ask")
     drain.settle([(claim, Outcome("retry", "uncertain", uncertain=True))])

@@ -22,16 +22,16 @@ def cursors(redis: Redis) -> Cursors:
 def test_a_cursor_goes_on_from_where_the_last_page_was_accepted(cursors: Cursors) -> None:
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
-        assert (poll.cursor, poll.first_walk) == (None, True)
+        assert (poll.cursor, cursors.status("p").get("walked")) == (None, None)
         poll.advance("a", more=True, records=1)
         poll.advance("b", more=True, records=1)
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
-        assert (poll.cursor, poll.first_walk) == ("b", True)
+        assert (poll.cursor, cursors.status("p").get("walked")) == ("b", None)
         poll.advance("c", more=False, records=1)
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
-        assert (poll.cursor, poll.first_walk) == ("c", False)
+        assert (poll.cursor, cursors.status("p").get("walked")) == ("c", "1")
 
 
 def test_of_two_polls_at_once_one_steps_aside(cursors: Cursors) -> None:

@@ -354,7 +354,29 @@ def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lan
     assert ledger.entries(["t"], "shop:1") == []
 
 
-def test_orders_of_a_first_walk_are_asked_for_before_they_are_created(ledger: Ledger, lane: Lane) -> None:
-    ledger.accept("t", [Delivery(order(), "R1")], "test", if_new="ask")
+def test_orders_are_asked_for_before_they_are_created_until_a_walk_of_their_provider_has_ended(
+    redis: Redis, ledger: Ledger, lane: Lane
+) -> None:
+    redis.hset("intake:cursor:shop", "walked", 1)
+    ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
     with lane.drain() as drain:
-        assert one(drain).uncertain
+        assert not one(drain).uncertain
+    redis.flushall()
+    ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
+    with lane.drain() as drain:
+        assert one(drain).uncertain == "ask"
+
+
+def test_what_nobody_polls_is_asked_for_until_the_ledger_is_a_day_old(redis: Redis, ledger: Ledger, lane: Lane) -> None:
+    def asked(number: str) -> str:
+        ledger.accept("t", [Delivery(order(number), number)], "push", ask="new")
+        with lane.drain() as drain:
+            claim = one(drain)
+            drain.settle([(claim, DONE)])
+        return claim.uncertain
+
+    assert asked("1") == "ask"
+    redis.decrby("intake:epoch", 86_400_000)
+    assert asked("2") == ""
+    redis.hset("intake:cursor:shop", "started", 1)
+    assert asked("3") == "ask"

@@ -29,7 +29,7 @@ def repaired(run: Run, finding: Finding, order: Order, seen: Standing) -> str:
     if finding.fault == "missing":
         if not seen.state:
             change = rt.on_change(run.wish.provider, target)
-            done = rt.ledger.accept(target, [delivery], source, first_walk=True, on_change=change).results[0]
+            done = rt.ledger.accept(target, [delivery], source, ask="always", on_change=change).results[0]
         else:
             done = rt.ledger.resend(target, delivery, "create", seen=seen, source=source)
     elif rt.on_change(run.wish.provider, target) != "update":

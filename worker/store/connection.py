@@ -17,6 +17,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.errors import StoreFull
+from worker.store.failing import failing
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
@@ -42,7 +43,7 @@ def connect(
     Every script may be repeated (each says how), so a lost answer costs nothing. Where somebody waits for the answer
     and can come again himself, `patience` is short: once more, because the old connection may be dead, and no longer.
     """
-    return Redis.from_url(
+    return failing(Redis).from_url(
         url,
         decode_responses=text == "decoded",
         socket_timeout=TIMEOUT if patience == "long" else 2.0,

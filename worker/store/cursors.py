@@ -31,8 +31,6 @@ class Poll:
     provider: str
     owner: str
     cursor: str | None
-    #: No walk has come to its end yet: the ledger may be younger than what the targets hold.
-    first_walk: bool
     heartbeat: Heartbeat = field(repr=False)
 
     def advance(self, cursor: str, *, more: bool, records: int) -> None:
@@ -42,6 +40,10 @@ class Poll:
         if not self.cursors.scripts("advance", [keys.cursor(self.provider), keys.poll(self.provider)], args):
             raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
         self.cursor = cursor
+
+    def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> None:
+        """Keep a record that could not be read; raises LeaseLost if another polls by now, who may have read it."""
+        self.cursors.bury(self.provider, external_id, raw, field_path, reason, owner=self.owner)
 
 
 class Cursors:
@@ -72,15 +74,22 @@ class Cursors:
         )
         try:
             with heartbeat:
-                yield Poll(self, provider, owner, answer[1] or None, bool(answer[2]), heartbeat)
+                yield Poll(self, provider, owner, answer[1] or None, heartbeat)
         finally:
             self.scripts("renew", names[1:], [owner, 0])
 
-    def bury(self, provider: str, external_id: str, raw: object, field_path: str, reason: str) -> None:
-        """Keep a record that could not be read; the same record again replaces its letter."""
+    def bury(  # noqa: PLR0913  # the columns of a letter
+        self, provider: str, external_id: str, raw: object, field_path: str, reason: str, *, owner: str = ""
+    ) -> None:
+        """Keep a record that could not be read; the same record again replaces its letter.
+
+        Raises LeaseLost if `owner` is named, and the lease of the poll is not its any more.
+        """
         text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
         letter = {"field": field_path, "reason": reason, "at": self.now(), "raw": text[:RAW_LIMIT]}
-        self.scripts("bury", [keys.malformed(provider)], [external_id, simplejson.dumps(letter)])
+        names = [keys.malformed(provider), keys.poll(provider)]
+        if not self.scripts("bury", names, [external_id, simplejson.dumps(letter), owner]):
+            raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
 
     def mended(self, provider: str, external_ids: list[str]) -> None:
         """Drop the letters of records that could be read after all."""

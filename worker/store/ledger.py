@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 #: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
 OnChange = Literal["update", "hold", "ignore"]
 
-#: A new ledger does not know what the target holds already: "ask" before creating. "never": the target refuses doubles
-#: itself, or nobody reads the orders again that were there before.
-IfNew = Literal["never", "ask"]
+#: Whether the target is asked for an order before it is created: "new", as long as the ledger is new (it was lost: no
+#: walk of the provider has come to its end; what nobody polls, for a day); "always"; "never": it refuses doubles.
+Ask = Literal["never", "new", "always"]
 
 
 class Delivery(NamedTuple):
@@ -86,7 +86,7 @@ class Ledger:
         orders: Sequence[Delivery],
         source: str,
         *,
-        if_new: IfNew = "never",
+        ask: Ask = "never",
         on_change: OnChange = "ignore",
     ) -> Accepted:
         """Write orders into the ledger and onto the lane of `target`.
@@ -95,11 +95,11 @@ class Ledger:
             target: Name of the target.
             orders: Orders, what the target is to know them by, and whether they are to go there at all.
             source: Where they come from ("poll shop-nl"), for the story.
-            if_new: What follows from the ledger being new, or new again: no walk of their provider came to its end yet.
+            ask: Whether the target is asked before it creates an order that this ledger does not know.
             on_change: What becomes of an order that changes after its delivery.
         """
         k = keys.LaneKeys.of(target)
-        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, if_new, on_change]
+        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, ask, on_change]
         for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
             args += [
@@ -111,7 +111,6 @@ class Ledger:
                 int(wanted),
             ]
         names = [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake]
-        # One call is for orders of one provider.
         names += [keys.cursor(orders[0].order.provider), keys.EPOCH]
         drains, results = self._scripts("accept", names, args)
         return Accepted(tuple(results), drains)

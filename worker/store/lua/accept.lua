@@ -1,9 +1,9 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 held  6 whether a drain waits for orders  7 what wakes it
---       8 cursor of the provider of these orders  9 when this ledger began
+-- KEYS  1 lane  2 due  3 drains  4 dead  5 held  6 whether a drain waits for orders  7 what wakes it  8 cursor of the orders' provider
+--       9 when this ledger began
 -- ARGV  1 prefix of order records  2 prefix of payloads  3 prefix of stories  4 lease in ms  5 where they come from
---       6 "ask" before creating where the ledger is new, and the target may have them already; or "never"  7 a change after delivery: update, hold or ignore
+--       6 ask the target first: "never", "always", or while the ledger is "new" (it was lost: no walk has ended)  7 a change after delivery: update, hold or ignore
 --       then by order: key, reference, fingerprint, version, payload, wanted (1: its route wants it)
 -- Returns {live drains, with the one that was waked, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
@@ -13,9 +13,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
 local change = ARGV[7]
--- Looked at here, where it cannot be overtaken by a loss of Redis: the ledger is new until one walk has come to its end.
-local new = ARGV[6] ~= 'never' and redis.call('HEXISTS', KEYS[8], 'walked') == 0
-if new then redis.call('SET', KEYS[9], stamp, 'NX') end
+-- Asked here, not by whoever accepts: Redis can be lost between his question and this.
+-- A producer is never walked: what it pushes again it pushes within a day.
+redis.call('SET', KEYS[9], stamp, 'NX')
+local young = now - redis.call('GET', KEYS[9]) < 86400000
+local ask = ARGV[6] == 'always' or (ARGV[6] == 'new' and redis.call('HEXISTS', KEYS[8], 'walked') == 0
+  and (young or redis.call('EXISTS', KEYS[8]) == 1))
 
 local function tell(key, event)
   redis.call('RPUSH', ARGV[3] .. key, stamp .. ' ' .. event)
@@ -60,7 +63,7 @@ local function take(key, reference, fingerprint, version, payload, wanted)
     if wanted == '0' then return 'unwanted' end
     redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version,
       'seen', stamp)
-    if new then redis.call('HSET', record, 'uncertain', 'ask') end
+    if ask then redis.call('HSET', record, 'uncertain', 'ask') end
     redis.call('SET', ARGV[2] .. key, payload)
     redis.call('ZADD', KEYS[2], now, key)
     tell(key, 'accepted ' .. ARGV[5])

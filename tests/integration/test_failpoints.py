@@ -1,0 +1,123 @@
+"""Failpoints: not there unless armed, and then they fire where and as often as they are told to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from httpd import reply
+from redis import Redis
+from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+
+from worker.errors import Uncertain
+from worker.failpoints import Failpoint, Failpoints
+from worker.origin import Origin
+from worker.store.connection import connect
+from worker.store.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from calls import Make, Serve
+
+    #: Arms failpoints for what is made from now on; answers the folder in which they tell that they fired.
+    Arm = Callable[[str], Path]
+
+
+@pytest.fixture
+def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Arm:
+    def set_up(text: str) -> Path:
+        monkeypatch.setenv("INTAKE_FAILPOINTS", text)
+        monkeypatch.setenv("INTAKE_FAILPOINTS_DIR", str(tmp_path))
+        return tmp_path
+
+    return set_up
+
+
+def test_what_is_not_armed_is_not_there_at_all(redis_url: str) -> None:
+    with connect(redis_url) as redis:
+        assert type(redis) is Redis
+    origin = Origin("http://127.0.0.1:9")
+    assert "ConnectionCls" not in vars(origin._pool)
+    origin.close()
+
+
+def test_a_lost_answer_of_redis_is_repeated_by_its_client_once(redis: Redis, redis_url: str, arm: Arm) -> None:
+    fired = arm("redis:INCRBY:after=lost")
+    with connect(redis_url) as failing:
+        assert failing.incr("n") == 2
+        assert failing.incr("n") == 3
+    assert [file.name for file in fired.iterdir()] == ["redis:INCRBY:after.0"]
+
+
+def test_an_answer_that_is_lost_each_time_ends_as_an_error(redis: Redis, redis_url: str, arm: Arm) -> None:
+    arm("redis:INCRBY:after=lost,times=3")
+    with connect(redis_url) as failing, pytest.raises(ConnectionError, match="failpoint"):
+        failing.incr("n")
+    assert redis.get("n") == "3"
+
+
+def test_a_script_is_known_by_its_name_and_done_twice(redis: Redis, redis_url: str, arm: Arm) -> None:
+    arm("script:note:after=repeat")
+    with connect(redis_url) as failing:
+        Scripts(failing)("note", ["h"], ["failures", "", "error", "x"])
+    assert redis.hget("h", "failures") == "2"
+
+
+def test_redis_is_emptied_between_the_effect_and_its_answer(redis: Redis, redis_url: str, arm: Arm) -> None:
+    arm("script:note:after=flush")
+    with connect(redis_url) as failing:
+        assert Scripts(failing)("note", ["h"], ["failures", "", "error", "x"]) == 1
+    assert redis.keys("*") == []
+
+
+@pytest.mark.parametrize("seconds", [60, -60])
+def test_a_stepped_clock_is_seen_by_scripts_by_us_and_by_keys_that_end(
+    redis: Redis, redis_url: str, arm: Arm, seconds: int
+) -> None:
+    arm(f"script:note:after=step,seconds={seconds}")
+    redis.set("lease", 1, px=90_000)
+    with connect(redis_url) as failing:
+        scripts = Scripts(failing)
+        failing.zadd("drains", {"d": failing.time()[0] * 1000})
+        before = failing.time()[0]
+        scripts("note", ["h"], ["", "", "a", "b"])
+        assert abs(failing.time()[0] - before - seconds) <= 1
+        assert scripts("beat", ["drains"], ["d", 10_000]) == (0 if seconds > 0 else 1)
+    assert abs(int(redis.pttl("lease")) - (90 - seconds) * 1000) < 1000
+
+
+def test_a_fault_fires_once_over_all_processes_after_as_many_passages_as_it_is_told(tmp_path: Path) -> None:
+    done: list[float] = []
+    one, other = (
+        Failpoints(tmp_path, {"p": Failpoint("note", skip=1, match="^yes", seconds=2.0)}, {"note": done.append})
+        for _ in range(2)
+    )
+    for points in (one, other):
+        for detail in ("no", "yes", "yes", "yes"):
+            assert points.fire("p", detail) == ""
+            points.fire("another", detail)
+    assert done == [2.0]
+
+
+def test_a_killed_process_is_dead_before_its_command_leaves(redis: Redis, redis_url: str, arm: Arm) -> None:
+    arm("redis:INCRBY:before=kill")
+    code = f"from worker.store.connection import connect; connect({redis_url!r}).incr('n')"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert redis.get("n") is None
+
+
+def test_a_write_whose_answer_is_lost_or_that_is_cut_before_its_first_byte_is_uncertain(
+    serve: Serve, make: Make, arm: Arm
+) -> None:
+    server = serve(lambda _: reply())
+    arm("http:write:after=lost")
+    with pytest.raises(Uncertain):
+        make(server.url).write("POST", "/orders", json={})
+    arm("http:write:before=cut")
+    with pytest.raises(Uncertain):
+        make(server.url).write("POST", "/orders", json={})
+    assert len(server.requests) == 1
