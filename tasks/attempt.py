@@ -68,7 +68,9 @@ def _find(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt]
     if found is not None:
         return Outcome("existed", "found", extra=found.target_id or "")
     if claim.uncertain == "1" and not target.settles:
-        raise Uncertain(f"{target.kind}: it may have been sent, and is not to be seen there yet")
+        told = f"{target.kind}: it may have been sent, and is not to be seen there yet"
+        # The target has answered: the lane has not failed, only this order waits.
+        return Outcome("retry_too", Uncertain.code, told, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")
 
 

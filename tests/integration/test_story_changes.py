@@ -328,3 +328,13 @@ def test_after_the_ledger_was_lost_such_a_target_is_walked_through_once_for_all_
         assert story.warehouse.walked == again
     assert sorted(reference for reference, _ in story.warehouse.created) == [str(n) for n in range(1, 9)]
     assert story.warehouse.finds == 5
+
+
+def test_an_order_that_cannot_be_settled_comes_to_its_end_and_does_not_close_its_lane(redis: Redis) -> None:
+    story = Story(redis, Shop([]), Slow())
+    story.lanes["t"].max_tries = 12
+    story.warehouse.after = [Uncertain("cut")]
+    poll(story, {"id": 1})
+    deliver(story)
+    assert story.state("1")["state"] == "in_doubt"
+    assert int(story.redis.hget("intake:lane:t", "failures") or 0) <= 1

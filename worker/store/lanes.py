@@ -60,8 +60,8 @@ class Outcome:
     """What became of a claim.
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
-    the step of a pending one, or the target's field errors (JSON) of a rejected one. A "retry_too" failed in the same
-    call as the one before it.
+    the step of a pending one, or the target's field errors (JSON) of a rejected one. A "retry_too" is no failure
+    of the lane: the target answered, or another order of the same call was counted.
     """
 
     what: Literal[

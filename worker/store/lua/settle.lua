@@ -6,7 +6,7 @@
 --       7 failures that open the breaker  8 ms that a story is kept after delivery
 --       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON; the step
 --       to go on from), fingerprint sent
--- Outcomes: delivered, existed, updated, pending, retry, retry_too (in the same call as the one before), snooze, release, hold, bury, doubt.
+-- Outcomes: delivered, existed, updated, pending, retry, retry_too (no failure of the lane: it answered, or one of the same call was counted), snooze, release, hold, bury, doubt.
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
@@ -69,7 +69,7 @@ local function delivered(key, record, outcome, target_id, fingerprint)
 end
 
 -- Every failure in a row counts; from `trip` on the whole lane waits, longer each time, and no order pays for it.
--- A call for many orders that failed is one failure.
+-- A call for many orders that failed is one failure, and an answer that does not settle an order is none.
 local function breaker(outcome)
   if outcome == 'retry_too' then return tonumber(redis.call('HGET', KEYS[1], 'failures') or 0) > trip end
   local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
