@@ -28,7 +28,7 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q --durations 15
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@$(BIN)/python tests/chaos/prove.py --readme README.md
