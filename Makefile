@@ -28,7 +28,7 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test
-	$(BIN)/pytest -q --durations 15
+	$(BIN)/python tests/run.py
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@$(BIN)/python tests/chaos/prove.py --readme README.md

@@ -36,7 +36,7 @@ def run(home: Path, orders: int, flushes: int, seed: int) -> str:
 
 @pytest.mark.timeout(240)
 def test_redis_may_be_lost_at_any_moment_and_the_target_equals_the_source(tmp_path: Path) -> None:
-    print(run(tmp_path, 300, 4, random.randrange(10**6)))
+    print(run(tmp_path, 160, 3, random.randrange(10**6)))
 
 
 @pytest.mark.soak

@@ -126,7 +126,7 @@ def test_an_order_that_a_person_discarded_is_no_fault(make: Make) -> None:
 
 
 def test_a_run_keeps_to_its_share_of_the_limit(make: Make) -> None:
-    way = make(250, limits=["retailcrm=off"]).open()
+    way = make(30, limits=["retailcrm=off"]).open()
     reconciled(way.rt, "dropday", share=0.4)
     stats = way.box.stats()["retailcrm"]
     assert stats["accepted"] >= 8
