@@ -98,6 +98,8 @@ class Ledger:
             ask: Whether the target is asked before it creates an order that this ledger does not know.
             on_change: What becomes of an order that changes after its delivery.
         """
+        if not orders:
+            return Accepted((), 0)
         k = keys.LaneKeys.of(target)
         args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, ask, on_change]
         for order, reference, wanted in orders:
