@@ -74,7 +74,7 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
             return False
         except StoreFull as full:
             # What is claimed is freed when the lease ends, and asked for before it is sent again.
-            log.error("store.full", lane=name, reason=str(full), remedy="make room; work goes on by itself")
+            log.error("store.full", lane=name, reason=str(full), remedy=full.remedy)
             return False
     return True
 

@@ -60,7 +60,7 @@ def fetch(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
 
 def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str, str], None]) -> float:
     """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
-    name = provider.name
+    name, record = provider.name, None
     try:
         record = provider.fetch_one(one.external_id)
         if record is None:
@@ -82,7 +82,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
             "store.full",
             provider=name,
             reason=str(error),
-            remedy="make room in Redis (maxmemory, disk); work goes on by itself",
+            remedy=error.remedy,
         )
         return UNAVAILABLE
     except PermanentError as error:

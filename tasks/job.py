@@ -20,7 +20,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def job_of(rt: Runtime, raw: bytes) -> Job:
     """The job, if it is one and may be pushed by whoever pushed it; raises BadJob."""
-    return read_job(rt.settings, raw, lambda: int(rt.cursors.now()) / 1000)
+    return read_job(rt.settings, raw, lambda: rt.cursors.now() / 1000)
 
 
 def order_of(rt: Runtime, job: Job) -> Order:

@@ -69,7 +69,7 @@ def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bo
             log.error(
                 "store.full",
                 reason=str(full),
-                remedy="make room in Redis (maxmemory, disk); the inbox goes on by itself",
+                remedy=full.remedy,
             )
             time.sleep(PAUSE)
         except ERRORS as error:

@@ -57,7 +57,7 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
                 "store.full",
                 provider=name,
                 reason=str(full),
-                remedy="make room in Redis (maxmemory, disk); polling goes on by itself",
+                remedy=full.remedy,
             )
         except AuthFailed as refused:
             rt.cursors.pause(name, str(refused))
@@ -76,7 +76,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
     until = time.monotonic() + rt.settings.clocks.poll
     if run.cursor is None:
         # Redis' clock, like everything that is compared with what Redis holds.
-        now = datetime.fromtimestamp(int(rt.cursors.now()) / 1000, UTC)
+        now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
         cursor = provider.start(now - timedelta(seconds=account.look_back))
     else:
         cursor = run.cursor

@@ -30,7 +30,7 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
     Nothing is written to either side: what is found is for a person, who may repair it.
     """
     wanted = rt.settings.reconcile
-    now = datetime.fromtimestamp(int(rt.cursors.now()) / 1000, UTC)
+    now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
     since = now - timedelta(seconds=wanted.range)
     wish = Wish(provider, target, since, now, share=wanted.share, grace=grace_of(rt, provider))
     with rt.reports.alone(provider, target) as alone:

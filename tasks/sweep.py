@@ -32,7 +32,7 @@ def sweep_all() -> None:
     try:
         sweep(rt, hint)
     except StoreFull as full:
-        log.error("store.full", reason=str(full), remedy="make room; work goes on by itself")
+        log.error("store.full", reason=str(full), remedy=full.remedy)
 
 
 def sweep(rt: Runtime, wake: Wake) -> None:

@@ -132,9 +132,7 @@ def hint(task: str, name: str, count: int = 1) -> None:
     try:
         wanted = runtime().hints.offer(task, name)
     except StoreFull as full:
-        structlog.get_logger().error(
-            "store.full", reason=str(full), remedy="make room in Redis (maxmemory, disk); work goes on by itself"
-        )
+        structlog.get_logger().error("store.full", reason=str(full), remedy=full.remedy)
         return
     if wanted:
         for _ in range(count):

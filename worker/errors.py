@@ -145,6 +145,8 @@ class StoreFull(IntakeError):
     """Redis has no room for another order: nothing was written, so nothing may count as read."""
 
     code = "store_full"
+    #: What a person can do; all the rest happens without one.
+    remedy = "make room in Redis (maxmemory, disk); work goes on by itself"
 
 
 class LeaseLost(IntakeError):

@@ -53,11 +53,16 @@ def _model(model: type[Any], said: Any) -> Any:
     try:
         return model.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join(map(str, first["loc"])) or "the job"
-        raise BadJob("not_a_job", f"{path}: {first['msg']}") from None
+        path, why = _first(error)
+        raise BadJob("not_a_job", f"{path or 'the job'}: {why}") from None
     except RecursionError:
         raise BadJob("not_json", "it is nested too deep") from None
+
+
+def _first(error: ValidationError, *before: str) -> tuple[str, str]:
+    """Where the first mistake is, and what it is: without the value, which may be personal."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return ".".join(map(str, (*before, *first["loc"]))), first["msg"]
 
 
 def _verify(settings: Settings, signed: Signed, now: Callable[[], float]) -> None:
@@ -93,6 +98,5 @@ def order_in(job: Job) -> Order:
     try:
         return Order.model_validate({**given, "provider": job.provider})
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        path = ".".join(map(str, ("order", *first["loc"])))
-        raise Malformed(f"{path}: {first['msg']}", path) from None
+        path, why = _first(error, "order")
+        raise Malformed(f"{path}: {why}", path) from None

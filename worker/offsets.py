@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 #: One row in so many of a page is read again with the next: so many may leave the list between the two.
 OVERLAP: Final = 10
-#: A page of the very same rows, so often in a row, is a server that does not heed skip.
+#: A page of the very same rows, so often in a row, is a server that does not heed skip. (A list into which rows come
+#: exactly as fast as it is read looks the same; the next pass reads the rest.)
 MOST_SAME: Final = 3
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from worker.clocks import Duration  # noqa: TC001  # pydantic reads it at run time
-from worker.settings_file import NAME, NO_NAME, Document, Key, Table
+from worker.settings_file import NAME, NO_NAME, Document, Key, Table, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +22,6 @@ _UNSIGNED: Final = frozenset({"retailcrm", "dropboy"})
 _SHORTEST: Final = 20
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 class Producer(Table):
     """One `[producers.NAME]` table: somebody who pushes jobs.
 
@@ -36,7 +32,7 @@ class Producer(Table):
 
     kind: HookKind | None = None
     secret: SecretStr | None = None
-    pushes_for: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(alias="for")] = ()
+    pushes_for: Annotated[tuple[str, ...], BeforeValidator(listed), Field(alias="for")] = ()
 
 
 class InboxTable(Table):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import combinations
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import Rejected
-from worker.settings_file import Table, Wrong
+from worker.settings_file import Table, Wrong, listed
 from worker.store.ledger import OnChange  # noqa: TC001  # as above
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 #: What a reference may be made of; the second tuple tells one order of a provider from the other.
 _FIELDS: Final = ("provider", "external_id", "display_id", "source_id", "store")
 _IDS: Final = ("external_id", "source_id")
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _reference(text: str) -> str:
@@ -46,13 +42,13 @@ def _reference(text: str) -> str:
     return text
 
 
-_Some = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+_Some = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 class Only(Table):
     """A filter: every key that is given must hold, by any of its values."""
 
-    status: Annotated[tuple[Status, ...], BeforeValidator(_listed)] = ()
+    status: Annotated[tuple[Status, ...], BeforeValidator(listed)] = ()
     status_raw: _Some = ()
     store: _Some = ()
     currency: _Some = ()
@@ -79,7 +75,7 @@ class Route(Table):
     """One `[[routes]]` table: the orders of `source` that pass `only` go to every one of `targets`."""
 
     source: str = Field(alias="from")
-    targets: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)] = Field(alias="to")
+    targets: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)] = Field(alias="to")
     #: What the targets know the order by.
     reference: Annotated[str, AfterValidator(_reference)] = "{external_id}"
     only: Only = Only()

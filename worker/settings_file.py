@@ -46,6 +46,11 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+def listed(value: Any) -> Any:
+    """One text may stand for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 class Table(BaseModel):
     """What all tables of the settings have in common: frozen, unknown keys refused, no value in an error."""
 

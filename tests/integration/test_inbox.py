@@ -16,8 +16,9 @@ import tasks.listen
 import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
-from worker.errors import AuthFailed, LeaseLost, RateLimited, Unavailable
+from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, Unavailable
 from worker.producers import InboxSettings, Producer
+from worker.providers.contract import Record
 from worker.routes import Route
 from worker.store.inbox import POISON, Taker
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis import Redis
-
-    from worker.providers.contract import Record
 
 
 class Single(Shop):
@@ -303,8 +302,6 @@ def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: Story, 
 
 
 def test_many_hints_of_one_order_are_one_fetch(story: Story, taker: Taker) -> None:
-    from worker.providers.contract import Record
-
     assert isinstance(story.shop, Single)
     story.shop.orders["5"] = Record({"id": "5"})
     push(story, *(job(external_id="5") for _ in range(10)))
@@ -317,8 +314,6 @@ def test_many_hints_of_one_order_are_one_fetch(story: Story, taker: Taker) -> No
 
 
 def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(story: Story) -> None:
-    from worker.providers.contract import Record
-
     assert isinstance(story.shop, Single)
     story.fetches.add("shop", ["5"])
     fetch(story)
@@ -416,3 +411,14 @@ def test_of_two_jobs_of_a_producer_the_one_sent_later_wins_in_whichever_order_th
         (claim,) = drain.claim(1)
     assert "later" in claim.payload
     assert story.lanes["t"].status()["accepted_stale"] == 1
+
+
+def test_an_order_that_the_provider_refuses_to_give_is_kept_with_the_reason_and_holds_up_no_other(story: Story) -> None:
+    assert isinstance(story.shop, Single)
+    story.fetches.add("shop", ["1", "2"])
+    story.shop.orders["2"] = Record({"id": "2"})
+    story.shop.trouble = [Rejected("GET /orders/1: status 400")]
+    fetch(story)
+    assert story.cursors.letters("shop")["1"]["reason"] == "GET /orders/1: status 400"
+    assert story.state("2")["state"] == "queued"
+    assert story.fetches.waiting("shop") == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -263,7 +263,8 @@ def test_a_walk_sees_every_row_whatever_the_cap(count: int, take: int, cap: int)
     assert pages <= 2 * (count // min(take, cap)) + 3
 
 
-@given(st.integers(20, 300), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), max_size=60))
+@given(st.integers(20, 300), st.lists(st.tuples(st.integers(0, 17), st.integers(0, 2)), max_size=60))
+@example(21, [(17, 0), (17, 0), (17, 0)])
 def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_few_leave(
     count: int, moves: list[tuple[int, int]]
 ) -> None:

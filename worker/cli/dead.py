@@ -27,7 +27,7 @@ def _opened() -> Runtime:
 
 def _records(rt: Runtime, target: str | None, wanted: Filter) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """The records that could not be read and are meant: provider, id, and what may be said of it."""
-    first, last = wanted.times(int(rt.cursors.now()))
+    first, last = wanted.times(rt.cursors.now())
     for provider in rt.settings.providers if target is None else ():
         for external_id in rt.cursors.letter_ids(provider):
             key = f"{provider}:{external_id}"

@@ -47,7 +47,7 @@ COUNTS = {
 
 def snapshot(rt: Runtime) -> dict[str, Any]:
     """Everything the screen shows, as plain data: times in seconds, ages counted on Redis' clock."""
-    now = int(rt.cursors.now())
+    now = rt.cursors.now()
 
     def age(known: dict[str, str], name: str) -> float | None:
         return round((now - int(known[name])) / 1000, 1) if name in known else None

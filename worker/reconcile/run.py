@@ -69,7 +69,7 @@ class Run:
         self.sides = Sides(rt, wish.provider, wish.target, wish.share)
         self._alphabet = self.sides.target.alphabet
         self._spill = Spill()
-        self._began = datetime.fromtimestamp(int(rt.cursors.now()) / 1000, UTC)
+        self._began = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
         self.report = Report(
             wish.provider,
             wish.target,

@@ -13,7 +13,7 @@ from worker.sandbox.dropboy_shape import written
 from worker.sandbox.system import dump
 
 if TYPE_CHECKING:
-    from worker.sandbox.dropboy_account import Job
+    from worker.sandbox.dropboy_job import Job
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=5)
 

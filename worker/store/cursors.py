@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import simplejson
 
 from worker.errors import LeaseLost
-from worker.store import keys
+from worker.store import clock, keys
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -86,7 +86,7 @@ class Cursors:
         Raises LeaseLost if `owner` is named, and the lease of the poll is not its any more.
         """
         text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
-        letter = {"field": field_path, "reason": reason, "at": self.now(), "raw": text[:RAW_LIMIT]}
+        letter = {"field": field_path, "reason": reason, "at": str(self.now()), "raw": text[:RAW_LIMIT]}
         names = [keys.malformed(provider), keys.poll(provider)]
         if not self.scripts("bury", names, [external_id, simplejson.dumps(letter), owner]):
             raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
@@ -112,14 +112,14 @@ class Cursors:
 
     def failed(self, provider: str, error: str, delay: float) -> None:
         """Note why a poll did not get on; it is not tried again for `delay` seconds."""
-        name, now = keys.cursor(provider), int(self.now())
+        name, now = keys.cursor(provider), self.now()
         noted: list[str | int] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
         self.scripts("note", [name], ["failures", "finished", *noted])
 
     def waiting(self, provider: str) -> bool:
         """Whether a poll was cut short, or never began, and may go on now."""
         finished, retry_at, paused = self.redis.hmget(keys.cursor(provider), "finished", "retry_at", "paused")
-        if finished or paused or int(retry_at or 0) > int(self.now()):
+        if finished or paused or int(retry_at or 0) > self.now():
             return False
         return not self.redis.exists(keys.poll(provider))
 
@@ -137,7 +137,6 @@ class Cursors:
         known["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
         return known
 
-    def now(self) -> str:
+    def now(self) -> int:
         """Redis' clock in whole milliseconds."""
-        seconds, micros = self.redis.time()
-        return str(seconds * 1000 + micros // 1000)
+        return clock.now(self.redis)

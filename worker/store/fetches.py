@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from worker.store import clock
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -38,9 +39,7 @@ class Fetches:
 
     def add(self, provider: str, external_ids: Iterable[str]) -> None:
         """Fetch these, now."""
-        seconds, micros = self._redis.time()
-        now = seconds * 1000 + micros // 1000
-        self._redis.zadd(self._keys(provider)[0], dict.fromkeys(external_ids, now))
+        self._redis.zadd(self._keys(provider)[0], dict.fromkeys(external_ids, clock.now(self._redis)))
 
     def claim(self, provider: str, most: int) -> list[Fetch]:
         """Take up to `most` that are due."""
@@ -52,8 +51,7 @@ class Fetches:
 
     def due(self, provider: str) -> int:
         """How many may be fetched now."""
-        seconds, micros = self._redis.time()
-        return int(self._redis.zcount(self._keys(provider)[0], "-inf", seconds * 1000 + micros // 1000))
+        return int(self._redis.zcount(self._keys(provider)[0], "-inf", clock.now(self._redis)))
 
     def waiting(self, provider: str) -> int:
         """How many are to be fetched, now or later."""

@@ -15,6 +15,7 @@ from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
+from worker.store import clock
 from worker.store.connection import refuses
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
@@ -124,20 +125,16 @@ class Inbox:
 
     def put_off(self, jobs: Sequence[bytes], seconds: float) -> None:
         """Look at these again in so many seconds; the same job put off twice is one."""
-        due = self._now() + int(seconds * 1000)
+        due = clock.now(self.redis) + int(seconds * 1000)
         self.redis.zadd(_LATER, dict.fromkeys(jobs, due))
 
     def free(self) -> int:
         """Put back what dead takers held, and what was put off until now; answers how many of the former."""
         return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST, _LATER, INBOX], [self.lease_ms, _TAKEN]))
 
-    def _now(self) -> int:
-        seconds, micros = self.redis.time()
-        return int(seconds * 1000 + micros // 1000)
-
     def keep(self, letters: Sequence[Letter]) -> None:
         """Put letters among the dead ones."""
-        now = self._now()
+        now = clock.now(self.redis)
         if letters:
             self.redis.hset(_DEAD, mapping={letter.id: letter.text(now) for letter in letters})
 
@@ -167,8 +164,7 @@ class Inbox:
 
     def status(self) -> dict[str, int]:
         """How many wait, are being taken in, are dead; how many takers are alive; what was counted so far."""
-        seconds, micros = self.redis.time()
-        alive = seconds * 1000 + micros // 1000 - self.lease_ms
+        alive = clock.now(self.redis) - self.lease_ms
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.llen(INBOX)
             pipe.llen(_AGAIN)
@@ -207,7 +203,7 @@ class Taker:
     def done(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
         """Let go of what was taken; raises LeaseLost if it was another's by then, who does it again."""
         self._heartbeat.check()
-        now = self._inbox._now()  # noqa: SLF001  # its own taker
+        now = clock.now(self._inbox.redis)
         args: list[Argument] = [self.name, self._inbox.lease_ms]
         for name, count in counts.items():
             args += [name, count]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from worker.errors import LeaseLost
-from worker.store import keys
+from worker.store import clock, keys
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -153,8 +153,7 @@ class Lane:
 
     def asked(self) -> None:
         """Note that orders in doubt are asked for now: the next time is `ASK_EVERY` later."""
-        seconds, micros = self.redis.time()
-        self.scripts("note", [self.keys.lane], ["", "", "asked", seconds * 1000 + micros // 1000])
+        self.scripts("note", [self.keys.lane], ["", "", "asked", clock.now(self.redis)])
 
     def pause(self, reason: str) -> None:
         """Send nothing until resumed."""

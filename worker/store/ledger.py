@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
-from worker.store import keys
+from worker.store import clock, keys
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -119,8 +119,7 @@ class Ledger:
 
     def epoch(self) -> tuple[str, float]:
         """Which ledger this is, and how many seconds old: Redis may have been lost since somebody last looked."""
-        seconds, micros = self._redis.time()
-        now = seconds * 1000 + micros // 1000
+        now = clock.now(self._redis)
         self._redis.setnx(keys.EPOCH, now)
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000

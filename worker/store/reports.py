@@ -7,7 +7,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
-from worker.store import keys
+from worker.store import clock, keys
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -41,8 +41,7 @@ class Reports:
 
     def keep(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
         """Keep what was counted, or why it was not; it takes the place of the report before."""
-        seconds, _ = self._redis.time()
-        told = json.dumps({"at": seconds, "counts": dict(counts), "error": error})
+        told = json.dumps({"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error})
         self._redis.set(keys.reconciled(provider, target), told)
 
     def last(self, provider: str, target: str) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from worker.store import keys
+from worker.store import clock, keys
 from worker.store.lanes import KEEP_STORY
 from worker.store.scripts import Scripts
 
@@ -80,8 +80,7 @@ class Stuck:
 
         What is given out may be moved before the next are asked for; what dies meanwhile, even again, is left out.
         """
-        seconds, micros = self._redis.time()
-        first, last = wanted.times(seconds * 1000 + micros // 1000)
+        first, last = wanted.times(clock.now(self._redis))
         name, seen = self._set(state), 0
         while chunk := self._redis.zrange(name, first, last, byscore=True, withscores=True, offset=seen, num=_AT_ONCE):
             scores = {key: int(score) for key, score in cast("list[tuple[str, float]]", chunk)}
@@ -96,10 +95,10 @@ class Stuck:
         chosen = cast("list[str]", self._redis.zrandmember(self._keys.doubt, most))
         if not chosen:
             return []
-        seconds, _ = self._redis.time()
+        last = clock.now(self._redis) - older * 1000
         scores = self._redis.zmscore(self._keys.doubt, chosen)
         ages = {key: int(score) for key, score in zip(chosen, scores, strict=True) if score is not None}
-        return list(self._read(ages, lambda key: ages[key] <= (seconds - older) * 1000))
+        return list(self._read(ages, lambda key: ages[key] <= last))
 
     def _read(self, scores: dict[str, int], names: Callable[[str], bool]) -> Iterator[StuckOrder]:
         chosen = [key for key in scores if names(key)]
