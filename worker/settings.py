@@ -128,7 +128,8 @@ def load(
 ) -> Settings:
     """Read `path`, or the file that $INTAKE_CONFIG names, or `intake.toml` here.
 
-    `redis.data_dir` is counted from the folder of the file, so that all processes mean the same one.
+    `redis.data_dir` is counted from the folder of the file, so that all processes mean the same one; $INTAKE_DATA_DIR
+    goes before it, for a container whose folder of settings cannot be written.
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors) all that is wrong with it at once.
@@ -162,7 +163,7 @@ def load(
     return Settings(
         file=document.file,
         redis_url=redis.url,
-        data_dir=path.absolute().parent / redis.data_dir,
+        data_dir=path.absolute().parent / (environ.get("INTAKE_DATA_DIR") or redis.data_dir),
         clocks=clocks,
         log=log,
         providers=providers,

@@ -14,6 +14,7 @@ from worker.errors import ConfigError
 #: Where each subcommand is: imported when it is called, so that `intake --help` is quick.
 COMMANDS = {
     "up": "worker.cli.up:command",
+    "run": "worker.cli.run:command",
     "demo": "worker.cli.demo:command",
     "check": "worker.cli.check:command",
     "status": "worker.cli.status:command",

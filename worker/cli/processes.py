@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 #: Name and command line; what a person could type. How many pool processes a worker has follows from the settings.
 COMMANDS = {
     "worker": (
@@ -14,8 +17,18 @@ COMMANDS = {
         " --without-gossip --without-mingle --loglevel WARNING"
     ),
     "beat": "celery --quiet -A worker.app beat --scheduler celery.beat:Scheduler --pidfile= --loglevel WARNING",
-    "flower": "celery -A worker.app flower --address=127.0.0.1 --port=5555 --read_only",
+    "flower": "intake run flower",
 }
+
+
+#: What `intake run` becomes where the Procfile names `intake run` itself.
+_BEHIND = {"flower": "celery -A worker.app flower --read_only"}
+
+
+def argv(name: str) -> list[str]:
+    """The command line of a process, run by this very Python."""
+    program, *args = shlex.split(_BEHIND.get(name, COMMANDS[name]))
+    return [sys.executable, "-m", "worker.cli" if program == "intake" else program, *args]
 
 
 def procfile() -> str:

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from worker.cli.processes import COMMANDS
+from worker.cli.processes import argv
+from worker.cli.run import guarded
 from worker.cli.supervisor import Program, Supervisor
 from worker.runtime import read_settings
 from worker.store import embedded
-
-
-def _command(name: str) -> list[str]:
-    """The command of the Procfile, run by this very Python."""
-    program, *args = shlex.split(COMMANDS[name])
-    return [sys.executable, "-m", "worker.cli" if program == "intake" else program, *args]
 
 
 @click.command("up")
@@ -31,9 +25,11 @@ def command(*, flower: bool) -> None:
     if sys.stderr.isatty():
         # The processes write into a pipe, but a person reads.
         env.setdefault("INTAKE_LOG_FORMAT", "text")
+    if flower:
+        env = guarded(env)
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
-        programs = [Program(name, _command(name)) for name in names]
+        programs = [Program(name, argv(name)) for name in names]
         if settings.redis_url is None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)

@@ -1,0 +1,135 @@
+"""What is in deploy/ is held to the tools that will read it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from worker.cli.processes import COMMANDS, argv, procfile
+from worker.cli.run import guarded
+from worker.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+CHART = DEPLOY / "helm" / "intake"
+
+
+def tool(name: str) -> str:
+    """The path of a tool: beside this Python, or of the system."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        pytest.skip(f"there is no {name} here")
+    return found
+
+
+def ran(command: Sequence[str], **environ: str) -> str:
+    """What it prints; fails with that if it does not end well."""
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    return said
+
+
+def test_hadolint_finds_nothing_to_say_of_the_dockerfile() -> None:
+    assert ran([tool("hadolint"), "deploy/Dockerfile"]) == ""
+
+
+def test_the_image_is_given_all_that_the_project_is_built_of_and_no_more() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(" ".join(copied).split()) == sorted(allowed)
+    assert {"schemas", "worker", "tasks"} <= set(allowed)
+
+
+def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(tmp_path: Path) -> None:
+    compose = tool("docker-compose")
+    deploy = tmp_path / "deploy"
+    shutil.copytree(DEPLOY, deploy, ignore=shutil.ignore_patterns("node_modules", "producers"))
+    example = (deploy / "env.example").read_text()
+    (deploy / ".env").write_text(example)
+    command = [compose, "-f", str(deploy / "compose.yaml"), "config"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode != 0
+    assert "set it in deploy/.env" in refused.stderr
+    filled = re.sub(r"^(FLOWER_BASIC_AUTH|GRAFANA_PASSWORD)=$", r"\1=me:secret", example, flags=re.MULTILINE)
+    (deploy / ".env").write_text(filled)
+    services = yaml.safe_load(ran(command))["services"]
+    ours = {name: service for name, service in services.items() if service["image"].startswith("intake:")}
+    assert {*COMMANDS} <= {*ours}
+    for name, service in ours.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+    published = [port["host_ip"] for service in services.values() for port in service.get("ports", [])]
+    assert set(published) == {"127.0.0.1"}
+    for mount in (mount for service in services.values() for mount in service.get("volumes", [])):
+        if mount["type"] == "bind" and Path(mount["source"]).is_relative_to(deploy):
+            assert Path(mount["source"]).exists(), mount["source"]
+
+
+def test_systemd_takes_the_units_and_thinks_them_well_locked_up(tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze")
+    units = tmp_path / "units"
+    shutil.copytree(DEPLOY / "systemd", units)
+    for unit in units.glob("*.service"):
+        # The program is not installed where the unit looks for it.
+        unit.write_text(unit.read_text().replace("/opt/intake/.venv/bin/intake", sys.executable))
+    shutil.copy(units / "intake@.service", units / "intake@worker.service")
+    names = ["intake@worker.service", "intake-metrics.service", "intake.target"]
+    assert ran([analyze, "verify", "--man=no", *(str(units / name) for name in names)]) == ""
+    for name in names[:2]:
+        said = ran([analyze, "security", "--offline=yes", "--no-pager", str(units / name)])
+        exposure = re.search(r"exposure level for \S+: ([0-9.]+)", said)
+        assert exposure is not None, said
+        assert float(exposure[1]) < 2.5, said
+
+
+def test_the_chart_names_only_values_that_there_are_and_only_templates_that_there_are() -> None:
+    values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+    text = "\n".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
+    for path in set(re.findall(r"\.Values\.([A-Za-z.]+)", text)):
+        at: Any = values
+        for key in path.split("."):
+            assert key in at, f".Values.{path} is not in values.yaml"
+            at = at[key]
+    assert set(re.findall(r'include "([^"]+)"', text)) == set(re.findall(r'define "([^"]+)"', text))
+    args = re.findall(r'"args" \(list ([^)]+)\)', text)
+    assert {words.replace('"', "").split()[1] for words in args if '"run"' in words} == {*COMMANDS}
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
+)
+def test_helm_makes_objects_of_the_chart_that_kubernetes_would_take(more: list[str]) -> None:
+    helm = tool("helm")
+    words = [word for value in more for word in ("--set", value)]
+    made = [it for it in yaml.safe_load_all(ran([helm, "template", "shop", str(CHART), *words])) if it]
+    names = {(it["kind"], it["metadata"]["name"]) for it in made}
+    assert {("Deployment", f"shop-{name}") for name in ("worker", "listen", "upkeep", "beat", "metrics")} <= names
+    assert (("ScaledObject", "shop-worker") in names) is bool(more)
+
+
+def test_the_procfile_is_the_list_that_the_commands_run() -> None:
+    assert (ROOT / "Procfile").read_text() == procfile()
+    assert argv("listen")[1:] == ["-m", "worker.cli", "listen"]
+    assert argv("flower")[1:] == ["-m", "celery", "-A", "worker.app", "flower", "--read_only"]
+
+
+def test_flower_does_not_start_unless_it_is_said_who_may_look() -> None:
+    for wrong in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
+        with pytest.raises(ConfigError, match="FLOWER_BASIC_AUTH=user:password"):
+            guarded(wrong)
+    assert guarded({"FLOWER_BASIC_AUTH": "me:pw"})["FLOWER_ADDRESS"] == "127.0.0.1"
+    assert guarded({"FLOWER_BASIC_AUTH": "me:pw", "FLOWER_ADDRESS": "0.0.0.0"})["FLOWER_ADDRESS"] == "0.0.0.0"
