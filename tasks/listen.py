@@ -33,13 +33,12 @@ PAUSE: Final = 1.0
 LATER: Final = 15.0
 
 
-@app.task(name="tasks.ingest")
+@app.task(name="tasks.ingest", Request="worker.quiet:Quiet")
 def push(job: str) -> None:
     """The door for a producer that has a Celery client and nothing else: `send_task("tasks.ingest", [JOB])`.
 
     `JOB` is the text of a job (see `schemas/job.py`). It is in the inbox when this has run. Before, it is a Celery
-    message: a worker that is killed at the wrong moment loses it, and Flower shows what is in it. Whoever can `LPUSH`
-    does better.
+    message, and a worker that is killed at the wrong moment loses it. Whoever can `LPUSH` does better.
     """
     runtime().inbox.push([job])
 

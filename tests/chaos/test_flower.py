@@ -1,0 +1,128 @@
+"""Flower, looked at as an operator does: in a browser, with a password, and nobody's data on any page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from celery import Celery
+from ports import free_port
+from stack import Stack
+
+from worker.runtime import read_settings, redis_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ME = ("operator", "s3cret-of-flower")
+ORDER = {
+    "external_id": "web-1",
+    "status": "new",
+    "ordered_at": "2026-01-02T03:04:05Z",
+    "customer": {"email": "ada.lovelace@example.com", "first_name": "Adaline", "last_name": "Lovelacious"},
+    "shipping_address": {"street1": "Analytical Row 12", "city": "Delft", "postal_code": "2611", "country": "NL"},
+    "totals": {"grand": "19.80", "shipping": "0"},
+    "lines": [{"sku": "m-1", "name": "Mug", "quantity": 2, "unit_price": "9.90"}],
+}
+#: What no page may show.
+PERSONAL = ("lovelace@", "Adaline", "Lovelacious", "Analytical Row", "Mug")
+WEB = '\n[producers.web]\n[[routes]]\nfrom = "web"\nto = ["dropday"]\nreference = "web-{external_id}"\n'
+
+
+@pytest.fixture(scope="module")
+def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Flower's URL, beside a stack that has carried orders, one of them sent as a Celery task."""
+    home = tmp_path_factory.mktemp("flower")
+    with Stack(home, 20, limit="none", extra=WEB, reference="shop-{external_id}") as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 20, 60, "the orders")
+        port = free_port()
+        environ = {"INTAKE_CONFIG": str(stack.config), "FLOWER_BASIC_AUTH": ":".join(ME), "FLOWER_PORT": str(port)}
+        command = [sys.executable, "-m", "worker.cli", "run", "flower"]
+        process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            stack.wait(lambda: _answers(url), 30, "Flower")
+            time.sleep(6)  # until it has told the workers to send events
+            producer = Celery(broker=redis_url(read_settings(stack.config)))
+            job = json.dumps({"v": 1, "provider": "web", "order": ORDER})
+            producer.send_task("tasks.ingest", [job], queue="intake.ingest", ignore_result=True)
+            stack.wait(lambda: stack.created() == 21, 60, "the pushed order")
+            stack.wait(lambda: _tasks(url) >= {"tasks.poll", "tasks.sweep", "tasks.ingest"}, 30, "the tasks in Flower")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{url}/healthcheck", timeout=5).ok
+    return False
+
+
+def _tasks(url: str) -> set[str]:
+    return {task["name"] for task in json.loads(_get(f"{url}/api/tasks")).values()}
+
+
+def _get(url: str) -> str:
+    answer = requests.get(url, auth=ME, timeout=10)
+    assert answer.status_code == 200, (url, answer.status_code)
+    return answer.text
+
+
+@pytest.mark.timeout(180)
+def test_without_the_password_no_page_of_flower_is_shown(flower: str) -> None:
+    for path in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers"):
+        for auth in (None, (ME[0], "wrong")):
+            answer = requests.get(flower + path, auth=auth, timeout=10)
+            assert answer.status_code == 401, path
+            assert "tasks." not in answer.text
+
+
+@pytest.mark.timeout(60)
+def test_no_page_of_flower_shows_anything_personal(flower: str) -> None:
+    tasks = json.loads(_get(f"{flower}/api/tasks"))
+    workers = json.loads(_get(f"{flower}/api/workers?refresh=1"))
+    pages = ["/workers", "/tasks", "/broker", "/api/tasks", "/metrics"]
+    pages += [f"/worker/{name}" for name in workers] + [f"/task/{uuid}" for uuid in tasks]
+    pages += [f"/api/task/info/{uuid}" for uuid in tasks]
+    for page in pages:
+        text = _get(flower + page)
+        assert not [word for word in PERSONAL if word in text], page
+
+
+@pytest.mark.timeout(60)
+def test_flower_can_only_look(flower: str) -> None:
+    for path in ("/api/worker/shutdown/worker@x", "/api/task/async-apply/tasks.poll", "/api/worker/pool/restart/x"):
+        answer = requests.post(flower + path, auth=ME, json={"args": ["shop"]}, timeout=10)
+        assert answer.status_code == 403, (path, answer.status_code)
+
+
+@pytest.mark.timeout(120)
+def test_a_browser_shows_the_tasks_to_who_has_the_password_and_to_nobody_else(flower: str, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("there is no chromium here")
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+    quiet += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"]
+
+    def page(url: str) -> str:
+        command = [chromium, *quiet, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", url]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+
+    shown = page(f"http://{ME[0]}:{ME[1]}@{flower.removeprefix('http://')}/tasks")
+    assert "tasks.ingest" in shown
+    assert "tasks.sweep" in shown
+    assert not [word for word in PERSONAL if word in shown]
+    shutil.rmtree(tmp_path / "profile")
+    assert "tasks." not in page(f"{flower}/tasks")
