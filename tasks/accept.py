@@ -28,7 +28,12 @@ def normalized(provider: Provider, record: Record) -> Order:
     except (PermanentError, RetryableError, SnoozeError):
         raise
     except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
-        raise Malformed(f"the {provider.kind} adapter failed with {type(error).__name__}") from None
+        raise stumbled(provider, error) from None
+
+
+def stumbled(provider: Provider, error: Exception) -> Malformed:
+    """What an adapter's own mistake makes of the one record that it was made with; no value of it is told."""
+    return Malformed(f"bug: the {provider.kind} adapter failed with {type(error).__name__}")
 
 
 def accept(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 import simplejson
 import structlog
 
-from tasks.accept import accept, normalized
+from tasks.accept import accept, normalized, stumbled
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
 from worker.runtime import Runtime, runtime
+from worker.store.connection import ERRORS
 from worker.store.inbox import Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.providers.contract import Provider
+    from worker.providers.contract import Provider, Record
     from worker.store.fetches import Fetch
 
 log = structlog.get_logger()
@@ -62,7 +63,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
     """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
     name, record = provider.name, None
     try:
-        record = provider.fetch_one(one.external_id)
+        record = _read(provider, one.external_id)
         if record is None:
             _missing(rt, name, one)
             return 0.0
@@ -90,9 +91,23 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
         log.error("record.malformed", provider=name, external_id=one.external_id, reason=str(error))
     except IntakeError as error:
         log.warning("hint.failed", provider=name, external_id=one.external_id, code=error.code, reason=str(error))
+        # Behind the others: if it is this order alone that is not given, it must not be the first again.
+        rt.fetches.settle(name, one, "wait", 2 * UNAVAILABLE)
         return UNAVAILABLE
     rt.fetches.settle(name, one, "done")
     return 0.0
+
+
+def _read(provider: Provider, external_id: str) -> Record | None:
+    """The record; raises Malformed for a mistake of the adapter, which would be made again at each try."""
+    try:
+        return provider.fetch_one(external_id)
+    except IntakeError:
+        raise
+    except ERRORS:
+        raise
+    except Exception as error:  # noqa: BLE001  # one order that an adapter stumbles over must not stop the others
+        raise stumbled(provider, error) from None
 
 
 def _missing(rt: Runtime, name: str, one: Fetch) -> None:

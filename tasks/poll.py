@@ -14,6 +14,7 @@ import structlog
 from tasks.accept import accept, normalized
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, SnoozeError, StoreFull
+from worker.providers.contract import Unread
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: Times a page is asked for of which some records are not given: with the waiting in between, a few minutes.
+TRIES = 8
 #: A limit that opens again within so many seconds is waited for, rather than the walk given up.
 SHORT_WAIT = 2.0
 
@@ -81,7 +84,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
     else:
         cursor = run.cursor
     while True:
-        page = _fetch(provider, cursor, until)
+        page = _page(run, provider, cursor, until)
         counts = _accept(rt, run, provider, page, wake)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
@@ -91,6 +94,20 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
         if time.monotonic() > until:
             wake("poll", provider.name)
             return
+
+
+def _page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
+    """One page; what of it is not given, however often it is asked for, is kept as a dead letter."""
+    try:
+        return _fetch(provider, cursor, until)
+    except Unread as some:
+        if run.missed() < TRIES:
+            raise
+        for record in some.missing:
+            letter, reason = letter_id(record), f"not given, asked {TRIES} times: {some}"
+            run.bury(letter, record.raw, "", reason)
+            log.error("record.malformed", provider=provider.name, external_id=letter, reason=reason)
+        return some.page
 
 
 def _fetch(provider: Provider, cursor: str, until: float) -> Page:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import timedelta
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -32,10 +30,12 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
+from worker.http_times import moment, retry_after
 from worker.origin import Call, Origin, cause, content_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     #: (field, (file name, content, content type))
     Files = Sequence[tuple[str, tuple[str, bytes, str]]]
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 # urllib3 logs whole URLs, and a query may hold a key: below this level it says nothing that the errors here do not say.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-#: Seconds; nobody is believed who asks for more.
-LONGEST_WAIT: Final = 3600.0
 #: Bytes of a refusal that are read: enough for its field errors, and to use the connection again.
 _REFUSAL: Final = 64 * 1024
 #: Statuses, or where a class of them begins.
@@ -109,6 +107,12 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     request: str = "GET /"
+
+    @property
+    def now(self) -> datetime | None:
+        """The latest that their own clock can have shown: the header `Date`, and the second that it is cut off to."""
+        date = moment(self.headers.get("Date", ""))
+        return date and date + timedelta(seconds=1)
 
     def json(self) -> Any:
         """The body; a number with a fraction is a Decimal. Not JSON: Unavailable for a read, Uncertain for a write."""
@@ -253,30 +257,6 @@ class Client:
         if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
             return Rejected(message, words)
         return _unsettled(what, message)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the header Retry-After (RFC 9110, 10.2.3), an hour at most; None where it is none or nonsense.
-
-    A date is read against the `Date` of the same answer: their clock, not ours.
-    """
-    text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
-        return min(float(text), LONGEST_WAIT)
-    until = _moment(text)
-    if until is None:
-        return None
-    now = _moment(headers.get("Date", ""))
-    return min(max(until - (time.time() if now is None else now), 0.0), LONGEST_WAIT)
-
-
-def _moment(text: str) -> float | None:
-    """Unix time of an HTTP date; None if it is none."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _is_write(what: str) -> bool:

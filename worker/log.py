@@ -15,6 +15,8 @@ from structlog.stdlib import ProcessorFormatter
 from worker.errors import IntakeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 #: `noun.past_verb`. A sentence made at run time could hold anybody's name, so it is not an event.
@@ -31,21 +33,22 @@ ALLOWED: Final = frozenset(
     """.split()  # noqa: SIM905  # sixty quoted words read worse
 )
 _MASK: Final = "***"
-_SECRETS: Final = (
+_NAMES: Final = "api[_-]?key|token|secret|passw(?:or)?d|pwd|authorization|credential"
+_SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     # redis://user:password@host
     (re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*@"), f"{_MASK}@"),
     # Authorization: Bearer …, and Basic …
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
     # somebody@somewhere.example is not a secret, but somebody
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _MASK),
-    # api_key=…, "token": "…", X-API-KEY: …
+    # api_key=…, "token": "…", X-API-KEY: …; but not what is said of a path: "POST /oauth/token: status 500"
     (
         re.compile(
-            r"""((?:api[_-]?key|token|secret|passw(?:or)?d|pwd|authorization|credential)\w*["']?\s*[:=]\s*["']?)"""
-            r"""(?!(?:bearer|basic)\b)[^\s"',&;]+""",
+            rf"""(/[\w.-]*(?:{_NAMES})\w*:(?=\s))|"""
+            rf"""((?:{_NAMES})\w*["']?\s*[:=]\s*["']?)(?!(?:bearer|basic)\b)[^\s"',&;]+""",
             re.IGNORECASE,
         ),
-        rf"\1{_MASK}",
+        lambda found: found[1] or f"{found[2]}{_MASK}",
     ),
 )
 #: Longer text is somebody's document, not a reason.

@@ -17,7 +17,6 @@ class Quiet(Request):
         super().__init__(message, **options)
         self._argsrepr, self._kwargsrepr = "(…)", "{}"
 
-    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002  # Celery's signature
+    def info(self, safe: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  # Celery's signature
         """What `celery inspect` tells of it."""
-        told: dict[str, Any] = super().info(safe=True)
-        return told
+        return super().info(safe=True)

@@ -147,7 +147,7 @@ def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> No
         (b'{"v":1,"provider":"shop","external_id":"\\u0000"}', "not_a_job", "external_id: String should match"),
         (b'{"v":1,"provider":"nobody","external_id":"1"}', "unknown_provider", "no provider or producer nobody"),
         (b'{"v":1,"provider":"shop","record":{"bad":1,"id":3}}', "malformed", "items[0].quantity: not a number"),
-        (b'{"v":1,"provider":"shop","record":{"x":1}}', "malformed", "the shop adapter failed with KeyError"),
+        (b'{"v":1,"provider":"shop","record":{"x":1}}', "malformed", "bug: the shop adapter failed with KeyError"),
         (b'{"v":1,"provider":"shop","order":{"external_id":"1"}}', "malformed", "order.status: Field required"),
         (b'{"v":1,"provider":"shop","order":{"provider":"other"}}', "malformed", "is not the provider of the job"),
         (
@@ -356,6 +356,50 @@ def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(story: S
     fetch(story)
     assert len(story.shop.fetched) == 1
     assert story.fetches.waiting("shop") == 3
+
+
+def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(story.shop, Single)
+    monkeypatch.setattr("tasks.fetch.UNAVAILABLE", 0.2)
+    story.shop.orders = {"2": Record({"id": "2"})}
+    story.fetches.add("shop", ["1", "2"])
+    for _ in range(2):
+        story.shop.trouble = [Unavailable("500")] if not story.shop.fetched else []
+        fetch(story)
+        time.sleep(0.25)
+    assert story.shop.fetched == ["1", "2"]
+    assert story.state("2")["state"] == "queued"
+    assert story.fetches.waiting("shop") == 1
+
+
+@pytest.mark.parametrize("where", ["fetch_one", "normalize"])
+def test_a_hint_that_the_adapter_stumbles_over_is_kept_with_the_reason_and_the_others_go_on(
+    story: Story, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    assert isinstance(story.shop, Single)
+    story.shop.orders = {name: Record({"id": name}) for name in ("1", "2", "3")}
+    real = getattr(story.shop, where)
+
+    def stumble(what: Any) -> Any:
+        if (what if isinstance(what, str) else what.raw["id"]) == "2":
+            raise KeyError("Jansen")
+        return real(what)
+
+    monkeypatch.setattr(story.shop, where, stumble)
+    story.fetches.add("shop", ["1", "2", "3"])
+    fetch(story)
+    assert story.fetches.waiting("shop") == 0
+    assert [story.state(name)["state"] for name in ("1", "3")] == ["queued", "queued"]
+    letter = story.cursors.letters("shop")["2"]
+    assert letter["reason"] == "bug: the shop adapter failed with KeyError"
+    assert json.loads(letter["raw"]) == ({"id": "2"} if where == "normalize" else {})
+    monkeypatch.undo()
+    story.fetches.add("shop", ["2"])
+    fetch(story)
+    assert story.state("2")["state"] == "queued"
+    assert story.cursors.letters("shop") == {}
 
 
 def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(story: Story) -> None:

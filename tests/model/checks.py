@@ -17,12 +17,12 @@ REASONS = {"rejected", "poison", "dropped", "uncertain", "unavailable", "bug"}
 def always(ground: Ground) -> set[str]:
     """After every step; answers the states that orders are in."""
     assert not ground.depot.wrong, ground.depot.wrong
-    _no_doubles(ground)
+    no_doubles(ground)
     _cursor_passes_nothing(ground)
     return _one_place_each(ground)
 
 
-def _no_doubles(ground: Ground) -> None:
+def no_doubles(ground: Ground) -> None:
     doubles = {reference: len(made) for reference, made in ground.depot.made.items() if len(made) > 1}
     assert not doubles, f"created more than once: {doubles}"
 

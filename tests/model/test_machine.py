@@ -6,9 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 from machine import Machine
+from running import run
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -17,24 +16,11 @@ if TYPE_CHECKING:
 EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.environ.get("INTAKE_MODEL_STEPS", "60"))
 
 
-def run(redis: Redis, raw: Redis, examples: int, steps: int) -> None:
-    profile = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        database=None,
-        print_blob=True,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(lambda: Machine(redis, raw), settings=profile)
-
-
 def test_whatever_happens_no_order_is_lost_and_none_is_doubled(redis: Redis, raw: Redis) -> None:
-    run(redis, raw, examples=80, steps=40)
+    run(Machine, redis, raw, max_examples=80, stateful_step_count=40, print_blob=True)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_the_same_for_a_long_time(redis: Redis, raw: Redis) -> None:
-    run(redis, raw, EXAMPLES, STEPS)
+    run(Machine, redis, raw, max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True)

@@ -91,6 +91,11 @@ def test_an_object_is_never_written_out(lines: Lines) -> None:
         ("Authorization: Basic aHVudGVyMg==", "Authorization: Basic ***"),
         ("password=hunter2", "password=***"),
         ("client_secret=hunter2", "client_secret=***"),
+        ("POST /oauth/token: status 401, no code", "POST /oauth/token: status 401, no code"),
+        ("POST /auth/token: timed out, token: hunter2", "POST /auth/token: timed out, token: ***"),
+        ("GET /v1/me/access_token: status 500", "GET /v1/me/access_token: status 500"),
+        ("GET /token/token=hunter2", "GET /token/token=***"),
+        ("/token:hunter2", "/token:***"),
         ("no customer jan.jansen@mail.example", "no customer ***"),
     ],
 )

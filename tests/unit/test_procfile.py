@@ -44,9 +44,3 @@ def test_workers_neither_gossip_nor_mingle() -> None:
 
 def test_beat_keeps_no_file() -> None:
     assert options(COMMANDS["beat"])["scheduler"] == "celery.beat:Scheduler"
-
-
-def test_flower_is_on_loopback_and_can_only_look() -> None:
-    words = shlex.split(COMMANDS["flower"])
-    assert "--address=127.0.0.1" in words
-    assert "--read_only" in words

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from worker.errors import Unavailable
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -34,6 +36,18 @@ class Page:
     records: list[Record]
     cursor: str
     more: bool
+
+
+class Unread(Unavailable):
+    """Some records of a page cannot be had, while the others can.
+
+    After some tries the reader may do without them: `page` is the page as it is without the `missing` ones, of which
+    each is what is known, with its id. Its cursor does not come back to them until they change.
+    """
+
+    def __init__(self, message: str, page: Page, missing: list[Record]) -> None:
+        super().__init__(message)
+        self.page, self.missing = page, missing
 
 
 class Provider(ABC):

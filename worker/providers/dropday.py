@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -56,6 +56,9 @@ class Dropday(Provider):
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300
+    #: `external_id` of an order that is read is the one that it was posted with (the docs' response reference shows it
+    #: beside their own `reference`), which is what the target gives its reference as.
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
 
     def configure(self, options: DropdayOptions) -> None:
         """Take over the account's options."""
@@ -80,7 +83,7 @@ class Dropday(Provider):
         if answer.status == _NOT_FOUND:
             raise _nobody(answer)
         rows = reading(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
-        after = place.after(rows, self._window)
+        after = place.after(rows, self._window, answer.now)
         return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
 
     def fetch_one(self, external_id: str) -> Record | None:

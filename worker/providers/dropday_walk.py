@@ -23,7 +23,8 @@ class Place(BaseModel):
     front pushes orders to later pages, where they are read twice, and is itself read by the next pass. Only orders
     that leave the list could pull others over to pages that were read already; then `total` is smaller than on the
     page before, and the pass begins again. When it has come to the end, `since` moves up to the `newest` order that
-    it saw, less the window: within that an order is read again by each pass, and its changes with it.
+    it saw, less the window: within that an order is read again by each pass, and its changes with it. An order that
+    says it was made later than their own clock tells moves nothing: all that is made until then would be passed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,9 +51,10 @@ class Place(BaseModel):
         """The orders that belong to the window, and those that do not say when they were made."""
         return [row for row in rows.data if (at := _latest(row)) is None or at >= self.since]
 
-    def after(self, rows: Rows, window: timedelta) -> Place:
-        """The place to read on from; equal to this one where nothing was there."""
-        made = [at for row in rows.data if (at := moment(row.get("created_at")))]
+    def after(self, rows: Rows, window: timedelta, now: datetime | None = None) -> Place:
+        """The place to read on from by their clock `now`; equal to this one where nothing was there."""
+        told = [at for row in rows.data if (at := moment(row.get("created_at")))]
+        made = [at for at in told if now is None or at <= now]
         newest = max([*made, *([self.newest] if self.newest else [])], default=None)
         if self.total is not None and rows.count is not None and rows.count < self.total:
             return Place(since=self.since, newest=newest)

@@ -70,9 +70,13 @@ class Place(BaseModel):
         """The place as a cursor; the same place is always the same text."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def after(self, answer: wire.Orders) -> tuple[Place, bool]:
-        """The place after a page, and whether more follows: "stop" stands nowhere, so a page that is not full is it."""
-        at = max([self.at, *_imports(answer.orders)])
+    def after(self, answer: wire.Orders, now: datetime | None = None) -> tuple[Place, bool]:
+        """The place after a page, and whether more follows: "stop" stands nowhere, so a page that is not full is it.
+
+        An order imported later than their clock tells (`now`) moves nothing: all that is imported until then would be
+        passed.
+        """
+        at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
         if len(answer.orders) < answer.limit:
             return Place(at=at), False
         return Place(at=at, session=answer.session_id, page=answer.page), True
@@ -104,9 +108,9 @@ class DropStream(Provider):
     def fetch(self, cursor: str) -> Page:
         """The next page of the session, or the first one of a new session where there is none any more."""
         place = Place.model_validate_json(cursor)
-        answer = self._next(place) or _parsed(wire.Orders, self._bearer.read("/orders", self._query(place)))
-        place, more = place.after(answer)
-        return Page([Record(order) for order in answer.orders], place.text(), more)
+        orders, now = self._next(place) or self._first(place)
+        place, more = place.after(orders, now)
+        return Page([Record(order) for order in orders.orders], place.text(), more)
 
     def fetch_one(self, external_id: str) -> Record | None:
         """By DropStream's own id; the token proves the url, so a 404 means the order."""
@@ -129,8 +133,13 @@ class DropStream(Provider):
         """Ask for a token, and leave it."""
         self._token()
 
-    def _next(self, place: Place) -> wire.Orders | None:
-        """The page after `place`; None if its session is over, or went on without us.
+    def _first(self, place: Place) -> tuple[wire.Orders, datetime | None]:
+        """The first page of a new session, and their clock."""
+        answer = self._bearer.read("/orders", self._query(place))
+        return _parsed(wire.Orders, answer), answer.now
+
+    def _next(self, place: Place) -> tuple[wire.Orders, datetime | None] | None:
+        """The page after `place`, and their clock; None if its session is over, or went on without us.
 
         A session goes strictly forward: of a page whose answer was lost, only the number of the next one tells.
         An error may be their way to say that the session is over, so it is not asked again after one.
@@ -143,7 +152,7 @@ class DropStream(Provider):
         except (AuthFailed, RetryableError, PermanentError):
             self._suspect = place.session
             raise
-        return orders if orders and orders.page == place.page + 1 else None
+        return (orders, answer.now) if orders and orders.page == place.page + 1 else None
 
     def _query(self, place: Place) -> list[tuple[str, str]]:
         """What opens a session: a whole time with its zone, because what is less is guessed at ("DateStrings")."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
@@ -15,7 +15,7 @@ from schemas.order import Order, Status
 from worker.addresses import web_url
 from worker.durations import parse_duration
 from worker.errors import Unavailable
-from worker.providers.contract import Page, Provider, Record
+from worker.providers.contract import Page, Provider, Record, Unread
 from worker.providers.ordercloud_account import Account, TooMany, parsed
 from worker.providers.ordercloud_order import STATUSES, to_order
 from worker.providers.ordercloud_walk import Place, moment
@@ -24,6 +24,10 @@ from worker.wire import reading
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+
+#: So many orders one after the other that are not given may each have a fault of their own.
+_IN_A_ROW: Final = 2
 
 
 def _seconds(value: object) -> object:
@@ -80,20 +84,36 @@ class OrderCloud(Provider):
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """A page of the list, then each order of it that was not returned of late; one that is gone is left out."""
-        place, rows = self._rows(Place.model_validate_json(cursor).begun(self._overlap))
+        """A page of the list, then each order of it that was not returned of late; one that is gone is left out.
+
+        Raises Unread for orders that are listed and not given; where several in a row are not, it is the account.
+        """
+        place, rows, now = self._rows(Place.model_validate_json(cursor).begun(self._overlap))
         records: list[Record] = []
-        returned: list[str] = []
-        known = set(place.seen)
+        settled: list[str] = []
+        missing: list[Record] = []
+        known, in_a_row = set(place.seen), 0
         for row in rows.items:
             key = _key(row)
-            raw = None if key in known else self._read(row)
+            try:
+                raw = None if key in known else self._read(row)
+            except Unavailable as error:
+                refusal, in_a_row = str(error), in_a_row + 1
+                if in_a_row > _IN_A_ROW:
+                    raise
+                missing.append(Record(dict(row)))
+                settled.append(key)
+                continue
             if raw is not None:
+                in_a_row = 0
                 records.append(Record(raw))
                 if _is_no_older(raw, row):
-                    returned.append(key)
-        after, more = place.remembering(returned).after(rows, self.options.page_size)
-        return Page(records, after.text(), more)
+                    settled.append(key)
+        after, more = place.remembering(settled).after(rows, self.options.page_size, now)
+        page = Page(records, after.text(), more)
+        if missing:
+            raise Unread(refusal, page, missing)
+        return page
 
     def fetch_one(self, external_id: str) -> Record | None:
         """By its ID, not from the list, which is late; a cart is not an order."""
@@ -116,12 +136,12 @@ class OrderCloud(Provider):
         """The shortest list."""
         self._list(self._orders, [], page=1, size=1)
 
-    def _rows(self, place: Place) -> tuple[Place, wire.Rows]:
-        """The rows at this place; where more follow, and where too many do, the place is one with an end."""
+    def _rows(self, place: Place) -> tuple[Place, wire.Rows, datetime | None]:
+        """The rows at this place, and their clock; where more follow, or too many are, the place is one with an end."""
         size, by_age = self.options.page_size, ("sortBy", "LastUpdated,ID")
         while True:
             try:
-                rows = self._list(self._orders, [*place.bounds(), by_age], page=place.page or 1, size=size)
+                rows, now = self._list(self._orders, [*place.bounds(), by_age], page=place.page or 1, size=size)
             except TooMany:
                 narrowed = place.narrowed()
                 if narrowed is None:
@@ -130,12 +150,15 @@ class OrderCloud(Provider):
             else:
                 break
         if place.until is None and rows.more_after(place.page or 1, size):
-            youngest = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
-            place = place.up_to([*youngest.items, *rows.items])
-        return place, rows
+            youngest, _ = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
+            place = place.up_to([*youngest.items, *rows.items], now)
+        return place, rows, now
 
-    def _list(self, path: str, query: list[tuple[str, str]], *, page: int, size: int) -> wire.Rows:
-        return parsed(wire.Rows, self._account.get(path, [*query, ("page", str(page)), ("pageSize", str(size))]))
+    def _list(
+        self, path: str, query: list[tuple[str, str]], *, page: int, size: int
+    ) -> tuple[wire.Rows, datetime | None]:
+        answer = self._account.get(path, [*query, ("page", str(page)), ("pageSize", str(size))])
+        return parsed(wire.Rows, answer), answer.now
 
     def _read(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
         """The whole order of a row; None if it is gone, or a cart. What names no order is left for `normalize`."""
@@ -170,7 +193,7 @@ class OrderCloud(Provider):
         page, more = 0, True
         while more:
             page += 1
-            rows = self._list(path, [], page=page, size=100)
+            rows, _ = self._list(path, [], page=page, size=100)
             lines |= {str(line.get("ID", (page, at))): line for at, line in enumerate(rows.items)}
             more = rows.more_after(page, 100)
         return list(lines.values())

@@ -36,6 +36,9 @@ class Place(BaseModel):
     the same moment. Only a moment with more rows than a page is read by `page`, alone; when its `total` shrinks, a
     row of it may have slipped to a page that was read, and the moment begins again.
 
+    A change that is said to be later than their own clock tells is read, and moves `at` no further than where their
+    clock was when the pass began (`limit`): all that changes until then would be passed.
+
     Each order costs a call of its own, so `seen` remembers which rows of late were returned.
     """
 
@@ -44,6 +47,7 @@ class Place(BaseModel):
     at: datetime
     since: datetime | None = None
     until: datetime | None = None
+    limit: datetime | None = None
     window: datetime | None = None
     page: int = 0
     total: int | None = None
@@ -74,13 +78,16 @@ class Place(BaseModel):
         span = (until - since) / 2 if until else _LONGEST
         return None if span < _SHORTEST else self.model_copy(update={"window": _tick(since + span), "until": None})
 
-    def up_to(self, rows: Sequence[dict[str, Any]]) -> Place:
-        """This place in a pass that ends with the youngest of `rows`."""
+    def up_to(self, rows: Sequence[dict[str, Any]], now: datetime | None = None) -> Place:
+        """This place in a pass that ends with the youngest of `rows`, by their clock `now`."""
         youngest = max(_moments(rows), default=None)
-        return self.model_copy(update={"until": youngest + TICK}) if youngest else self
+        if youngest is None:
+            return self
+        limit = now if now and youngest > now else None
+        return self.model_copy(update={"until": youngest + TICK, "limit": limit})
 
-    def after(self, rows: Rows, asked: int) -> tuple[Place, bool]:
-        """The place after this page, and whether more follows."""
+    def after(self, rows: Rows, asked: int, now: datetime | None = None) -> tuple[Place, bool]:
+        """The place after this page by their clock `now`, and whether more follows."""
         since, more = self.since or self.at, rows.more_after(self.page or 1, asked)
         if self.page:
             return self._after_page(since, rows.meta.total_count, more=more), True
@@ -88,6 +95,8 @@ class Place(BaseModel):
         if more:
             return self.model_copy(update={"since": youngest} if youngest > since else {"page": 1}), True
         end = self.until or (youngest + TICK if rows.items else self.at)
+        limit = self.limit if self.until else now
+        end = min(end, limit) if limit else end
         if end > self.at:
             return Place(at=end, seen=self.seen), bool(self.until or self.window)
         if self.window:

@@ -41,6 +41,10 @@ class Poll:
             raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
         self.cursor = cursor
 
+    def missed(self) -> int:
+        """Note that some of the page at the cursor is not given; answers how often that is so since it moved."""
+        return int(self.cursors.redis.hincrby(keys.cursor(self.provider), "missed", 1))
+
     def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> None:
         """Keep a record that could not be read; raises LeaseLost if another polls by now, who may have read it."""
         self.cursors.bury(self.provider, external_id, raw, field_path, reason, owner=self.owner)

@@ -1,0 +1,94 @@
+"""One order that is dated in the far future is read, and does not keep the later ones from being read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from httpd import Request, reply
+from sandbox import Sandbox
+
+from worker.http import Client, Open
+from worker.providers.dropday import Dropday, DropdayOptions
+from worker.providers.dropstream import DropStream, DropStreamOptions
+from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from calls import Make, Serve
+
+    from worker.providers.contract import Provider
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=2)
+FAR = "2099-01-02T03:04:05.000Z"
+
+
+def walk(provider: Provider, cursor: str) -> tuple[list[str], str]:
+    """The ids of a pass, and the cursor after it."""
+    ids: list[str] = []
+    for _ in range(50):
+        page = provider.fetch(cursor)
+        ids += [str(record.raw.get("ID") or record.raw.get("id")) for record in page.records]
+        cursor = page.cursor
+        if not page.more:
+            return ids, cursor
+    raise AssertionError("no end")
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    accounts = ["dropstream:main:orders=3", *(f"ordercloud:size{size}:orders=3:spread=60" for size in (1, 20))]
+    with Sandbox(systems="dropstream,ordercloud", accounts=accounts) as running:
+        yield running
+
+
+def test_after_an_order_of_the_far_future_dropstream_is_read_on_from_the_present(box: Sandbox) -> None:
+    client = Client(box.url("dropstream"), gate=Open(), headers={})
+    shop = DropStream(
+        "shop", DropStreamOptions.model_validate({"user": "sandbox-user", "password": Sandbox.KEY}), client
+    )
+    far = box.add_order({"created_at": FAR}, "dropstream")
+    ids, cursor = walk(shop, shop.start(LONG_AGO))
+    assert far in ids
+    (later,) = box.add_orders(1, "dropstream")
+    assert later in walk(shop, cursor)[0]
+    client.close()
+
+
+@pytest.mark.parametrize("size", [1, 20])
+def test_after_an_order_of_the_far_future_ordercloud_is_read_on_from_the_present(box: Sandbox, size: int) -> None:
+    account = f"size{size}"
+    client = Client(box.url("ordercloud", account), gate=Open(), headers={})
+    given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": size}
+    cloud = OrderCloud("cloud", OrderCloudOptions.model_validate(given), client)
+    ids, cursor = walk(cloud, cloud.start(LONG_AGO))
+    far = box.add_order({"LastUpdated": FAR, "DateSubmitted": FAR}, "ordercloud", account)
+    ids, cursor = walk(cloud, cursor)
+    assert far in ids
+    (later,) = box.add_orders(1, "ordercloud", account)
+    ids, cursor = walk(cloud, cursor)
+    assert ids == [later]
+    assert walk(cloud, cursor)[0] == []
+    client.close()
+
+
+@pytest.mark.parametrize(("date", "since"), [("Fri, 02 Jan 2026 12:00:00 GMT", "2026-01-01T11:00:00Z"), (None, FAR)])
+def test_after_an_order_of_the_far_future_dropday_is_read_on_from_the_present(
+    serve: Serve, make: Make, date: str | None, since: str
+) -> None:
+    """From the newest that is made, less the window; without their clock there is nothing to hold it against."""
+
+    def orders(_: Request) -> bytes:
+        rows = [{"id": 2, "created_at": FAR}, {"id": 1, "created_at": "2026-01-02T11:00:00.000000Z"}]
+        body = json.dumps({"data": rows, "meta": {"last_page": 1}}).encode()
+        return reply(200, body, **({"date": date} if date else {}))
+
+    given = {"api_key": "k", "account_id": "a", "window": "1d"}
+    shop = Dropday("shop", DropdayOptions.model_validate(given), make(serve(orders).url))
+    ids, cursor = walk(shop, shop.start(LONG_AGO - timedelta(days=9999)))
+    assert ids == ["2", "1"]
+    moved = datetime.fromisoformat(json.loads(cursor)["since"])
+    assert moved == datetime.fromisoformat(since) - (timedelta(0) if date else timedelta(days=1))

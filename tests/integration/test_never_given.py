@@ -1,0 +1,133 @@
+"""An order that OrderCloud lists and never gives: it is kept with the reason, and the feed goes on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from httpd import Request, reply
+from story import Story
+
+import tasks.fetch
+import tasks.poll
+from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
+
+if TYPE_CHECKING:
+    from calls import Make, Serve
+    from redis import Redis
+
+
+class Cloud:
+    """Orders by ID, of which the `broken` ones are listed only."""
+
+    def __init__(self, *ids: str) -> None:
+        self.changed = {order_id: f"2026-01-02T00:00:{n:02}.000Z" for n, order_id in enumerate(ids)}
+        self.broken: set[str] = set()
+
+    def _row(self, order_id: str) -> dict[str, Any]:
+        row = {"ID": order_id, "LastUpdated": self.changed[order_id], "IsSubmitted": True, "LineItemCount": 1}
+        return row | {"DateSubmitted": "2026-01-02T00:00:00Z", "Status": "Open", "Currency": "EUR", "Total": 1}
+
+    def __call__(self, request: Request) -> bytes:
+        if request.method == "POST":
+            return reply(body=b'{"access_token": "t-1"}')
+        if request.target.endswith("/worksheet"):
+            order_id = request.target.split("/")[-2]
+            line = {"ID": "1", "ProductID": "mug", "Quantity": 1, "UnitPrice": 1, "LineTotal": 1}
+            sheet = {"Order": self._row(order_id), "LineItems": [line]}
+            return reply(500) if order_id in self.broken else reply(body=json.dumps(sheet).encode())
+        rows = sorted(map(self._row, self.changed), key=lambda row: row["LastUpdated"])
+        if "%21LastUpdated" in request.target:
+            rows = rows[::-1]
+        meta = {"Page": 1, "PageSize": 20, "TotalCount": len(rows), "TotalPages": 1}
+        return reply(body=json.dumps({"Meta": meta, "Items": rows}).encode())
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.poll.backoff", lambda _: 0.0)
+
+
+def begin(redis: Redis, make: Make, url: str) -> Story:
+    given = {"client_id": "c", "client_secret": "s"}
+    return Story(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))  # type: ignore[arg-type]
+
+
+def poll(story: Story, times: int = 1) -> None:
+    for _ in range(times):
+        tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+
+
+def known(story: Story, *ids: str) -> list[bool]:
+    return [bool(story.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
+
+
+def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
+    redis: Redis, serve: Serve, make: Make, patient: None
+) -> None:
+    cloud = Cloud("a", "b", "c")
+    cloud.broken = {"b"}
+    server = serve(cloud)
+    story = begin(redis, make, server.url)
+    poll(story, tasks.poll.TRIES - 1)
+    assert known(story, "a", "b", "c") == [False] * 3
+    assert story.cursors.letters("shop") == {}
+    assert story.cursors.status("shop")["error"].startswith("unavailable")
+    poll(story)
+    assert known(story, "a", "b", "c") == [True, False, True]
+    (letter,) = story.cursors.letters("shop").items()
+    assert letter[0] == "b"
+    assert "status 500" in letter[1]["reason"]
+    assert json.loads(letter[1]["raw"])["ID"] == "b"
+    assert "error" not in story.cursors.status("shop")
+    cloud.changed["d"] = "2026-01-02T00:00:30.000Z"
+    asked = sum("b/worksheet" in request.target for request in server.requests)
+    poll(story)
+    assert known(story, "b", "d") == [False, True]
+    assert sum("b/worksheet" in request.target for request in server.requests) == asked
+    # What `intake dead replay` does.
+    cloud.broken = set()
+    story.fetches.add("shop", ["b"])
+    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+    assert known(story, "b") == [True]
+    assert story.cursors.letters("shop") == {}
+
+
+def test_it_is_read_when_it_changes(redis: Redis, serve: Serve, make: Make, patient: None) -> None:
+    cloud = Cloud("a", "b")
+    cloud.broken = {"b"}
+    story = begin(redis, make, serve(cloud).url)
+    poll(story, tasks.poll.TRIES)
+    cloud.broken, cloud.changed["b"] = set(), "2026-01-02T00:00:40.000Z"
+    poll(story)
+    assert known(story, "b") == [True]
+    assert story.cursors.letters("shop") == {}
+
+
+def test_an_order_that_is_given_in_time_is_no_dead_letter(
+    redis: Redis, serve: Serve, make: Make, patient: None
+) -> None:
+    cloud = Cloud("a", "b")
+    story = begin(redis, make, serve(cloud).url)
+    for number in range(3):
+        cloud.changed[f"n{number}"] = f"2026-01-02T00:01:{number:02}.000Z"
+        cloud.broken = {f"n{number}"}
+        poll(story, tasks.poll.TRIES - 1)
+        cloud.broken = set()
+        poll(story)
+    assert known(story, "a", "b", "n0", "n1", "n2") == [True] * 5
+    assert story.cursors.letters("shop") == {}
+
+
+def test_an_account_that_gives_no_order_at_all_is_waited_for(
+    redis: Redis, serve: Serve, make: Make, patient: None
+) -> None:
+    cloud = Cloud("a", "b", "c", "d")
+    cloud.broken = set(cloud.changed)
+    story = begin(redis, make, serve(cloud).url)
+    poll(story, tasks.poll.TRIES + 2)
+    assert story.cursors.letters("shop") == {}
+    cloud.broken = set()
+    poll(story)
+    assert known(story, *cloud.changed) == [True] * 4

@@ -1,0 +1,167 @@
+"""A bug that doubles orders, planted here on purpose: the machine finds it, and tells it in a few steps."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import checks
+import pytest
+from depot import Traits
+from faults import AFTER, Died
+from ground import Ground
+from hypothesis import Phase
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule
+from machine import Machine
+from running import run, story
+
+import tasks.attempt
+import tasks.deliver
+import tasks.poll
+from worker.store import scripts
+from worker.store.lanes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+
+#: Steps that a person reads at one glance.
+SHORT = 10
+
+
+class Planted(Machine):
+    """The machine, only as much of it as shows a double at once: shrinking runs hundreds of examples on a real Valkey.
+
+    Left out are the look at everything after each step, the rest at the end (half of an example's time), what people
+    do, what is pushed, what befalls whoever reads, slow drains, and losses of Redis: those are a machine of their own,
+    because they end most of the ways that lead to other doubles.
+    """
+
+    last: Machine
+    work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]
+    claim = send = settle = lose_redis = None  # type: ignore[assignment]
+
+    @initialize()
+    def start(self) -> None:  # type: ignore[override]
+        self._step("start with an order that was read, by a provider that was read before")
+        self.ground = Ground(self.redis, self.raw, Traits(), "update")
+        self._poll()
+        self._write("a", "fine")
+        self._poll()
+
+    def _poll(self) -> None:
+        tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+
+    @rule()
+    def poll(self) -> None:  # type: ignore[override]
+        self._step("poll")
+        self._poll()
+
+    @precondition(lambda self: "queued" in self.states)
+    @rule(write=st.sampled_from(["", *AFTER]))
+    def deliver(self, write: str) -> None:  # type: ignore[override]
+        self._step(f"deliver {write}")
+        self.ground.depot.writes = [write]
+        with suppress(Died):
+            tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+        self._calm()
+
+    def _look(self) -> None:
+        checks.no_doubles(self.ground)
+        k = self.ground.lane.keys
+        with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(k.due)
+            pipe.dbsize()
+            queued, size = pipe.execute()
+        self.states = {"queued"} if queued else set()
+        self.blank = not size
+
+    def teardown(self) -> None:
+        """What a double was is seen by now."""
+
+
+class Lossy(Planted):
+    """The same, whose Redis is lost now and then."""
+
+    last: Machine
+    lose_redis = Machine.lose_redis
+
+
+def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """The script `name`, with the one place that says `old` saying `new`."""
+
+    def plant(monkeypatch: pytest.MonkeyPatch) -> None:
+        text = scripts._source(name)
+        assert text.count(old) == 1, f"{name}.lua says it {text.count(old)} times: {old}"
+        bad = text.replace(old, new)
+        source = scripts._source
+        monkeypatch.setattr(scripts, "_source", lambda asked: bad if asked == name else source(asked))
+
+    return plant
+
+
+def never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order that may be there is sent again, as if the target had been asked, and did not have it."""
+
+    def find(*_: Any) -> Outcome:
+        return Outcome("release")
+
+    monkeypatch.setattr(tasks.attempt, "_find", find)
+
+
+PLANTS = {
+    "an order that may be there is sent again without asking": never_asked,
+    "the orders of a dead drain are freed as if they were never sent": in_lua(
+        "sweep", "redis.call('HSET', record, 'uncertain', '1')", ""
+    ),
+    "an answer that was lost is not noted": in_lua(
+        "settle", "if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end", ""
+    ),
+    "an order that changed after its delivery is taken for a new one": in_lua(
+        "accept",
+        "local state = seen[1]",
+        "if seen[4] then redis.call('DEL', record) end\n  local state = not seen[4] and seen[1]",
+    ),
+}
+
+
+def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
+    """Run until the double is found, and shrink the way there."""
+    began = time.monotonic()
+    with pytest.raises(AssertionError, match="created more than once") as caught:
+        run(
+            machine,
+            redis,
+            raw,
+            max_examples=500,
+            stateful_step_count=15,
+            derandomize=True,
+            phases=(Phase.generate, Phase.shrink),
+        )
+    told = story(machine)
+    print(told, f"found and shrunk in {time.monotonic() - began:.1f} s", sep="\n")
+    assert told in "".join(caught.value.__notes__)
+    assert len(machine.last.steps) <= SHORT, told
+
+
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_a_planted_double_is_found_and_told_in_a_few_steps(
+    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    plant(monkeypatch)
+    find(Planted, redis, raw)
+
+
+def test_a_double_planted_for_a_loss_of_redis_is_found_and_told_in_a_few_steps(
+    redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new ledger takes every order for one that was never sent."""
+    in_lua("accept", "if ask then redis.call('HSET', record, 'uncertain', 'ask') end", "")(monkeypatch)
+    find(Lossy, redis, raw)
+
+
+def test_what_is_not_planted_is_not_found(redis: Redis, raw: Redis) -> None:
+    run(Planted, redis, raw, max_examples=30, stateful_step_count=15, derandomize=True, phases=(Phase.generate,))
