@@ -56,3 +56,4 @@ def sweep(rt: Runtime, wake: Wake) -> None:
             wake("fetch", name, 1)
         if rt.cursors.waiting(name):
             wake("poll", name, 1)
+    rt.ledger.tidy()

@@ -47,6 +47,7 @@ def places(ground: Ground) -> dict[str, str]:
 def _one_place_each(ground: Ground) -> set[str]:
     k, where = ground.lane.keys, places(ground)
     known = sorted(name.removeprefix(k.order) for name in ground.redis.keys(f"{k.order}*"))
+    _one_record_each(ground, known)
     assert set(where) <= set(known), f"in a set and not in the ledger: {set(where) - set(known)}"
     with ground.redis.pipeline(transaction=False) as pipe:
         for key in known:
@@ -57,6 +58,18 @@ def _one_place_each(ground: Ground) -> set[str]:
         assert state == where.get(key, "delivered"), f"{key} is {state} and in {where.get(key)}"
         assert bool(payload) is (state != "delivered"), f"{key} is {state}, and its content there: {payload}"
     return set(found[::2])
+
+
+def _one_record_each(ground: Ground, living: list[str]) -> None:
+    """No order is awake and at rest; what is at rest is whole, and has no payload."""
+    resting = [key for name in ground.redis.keys("intake:done:t:*") for key in ground.redis.hkeys(name)]
+    resting = [key for key in resting if "\x01" not in key]
+    assert not set(living) & set(resting), f"awake and at rest: {set(living) & set(resting)}"
+    for key in resting:
+        record = ground.record(key.removeprefix("shop:"))
+        assert record["state"] == "delivered", record
+        assert {"fingerprint", "version", "done", "reference", "target_id"} <= set(record), record
+        assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is at rest with its content"
 
 
 def _cursor_passes_nothing(ground: Ground) -> None:

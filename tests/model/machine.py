@@ -82,6 +82,7 @@ class Machine(RuleBasedStateMachine):
         self.states: set[str] = set()
         #: What was found after the last step: jobs and hints that wait, whether something is paused, or nothing there.
         self.jobs, self.hints, self.paused, self.blank = 0, 0, False, True
+        self.resting = False
         type(self).last = self
 
     def _step(self, text: str) -> None:
@@ -275,6 +276,21 @@ class Machine(RuleBasedStateMachine):
         self._step(f"wait {seconds}")
         self.ground.pass_time(seconds)
 
+    @precondition(lambda self: "delivered" in self.states or self.resting)
+    @rule()
+    def a_month(self) -> None:
+        self._step("a month")
+        self.ground.forget_stories()
+        self.ground.pass_time(LONG)
+
+    @rule(when=st.sampled_from(["late", "now"]))
+    def rest(self, when: str) -> None:
+        self._step(f"rest {when}")
+        if when == "late":
+            self.ground.sleep_late()
+        else:
+            self.ground.sleep_now()
+
     @rule()
     def sweep(self) -> None:
         self._step("sweep")
@@ -299,6 +315,7 @@ class Machine(RuleBasedStateMachine):
         self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.waiting("shop")
         self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
         self.blank = not self.redis.dbsize()
+        self.resting = bool(self.redis.keys("intake:done:*"))
 
     def teardown(self) -> None:
         if not self.sound or not self.steps:

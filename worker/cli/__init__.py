@@ -30,6 +30,8 @@ COMMANDS = {
     "dead": "worker.cli.dead:command",
     "doubt": "worker.cli.doubt:command",
     "release": "worker.cli.release:command",
+    "erase": "worker.cli.erase:command",
+    "ledger": "worker.cli.ledger:command",
     "sandbox": "worker.cli.sandbox:command",
     "bench": "worker.cli.bench:command",
 }

@@ -46,7 +46,10 @@ def tell_order(console: Console, key: str, entry: Entry) -> None:
     table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
     for at, event in entry.story:
         table.add_row(_time(at), escape(event))
-    console.print(table)
+    if entry.story:
+        console.print(table)
+    elif "done" in record:
+        console.print(f"  delivered {_time(int(record['done']))} UTC; its story is no longer kept", highlight=False)
     for name in ("target_id", "code", "detail", "fields"):
         if name in record:
             console.print(f"  {name}: {record[name]}", highlight=False, markup=False)

@@ -162,6 +162,24 @@ class Inbox:
         """Forget dead letters."""
         return int(self.redis.hdel(_DEAD, *letter_ids)) if letter_ids else 0
 
+    def everything(self) -> tuple[list[bytes], list[bytes]]:
+        """The jobs that wait, wherever they do; and those that takers have in hand."""
+        waiting = {*self._list(INBOX), *self._list(_AGAIN), *cast("list[bytes]", self.redis.zrange(_LATER, 0, -1))}
+        takers = cast("Iterable[bytes]", self.redis.scan_iter(match=f"{_TAKEN}*", count=1000))
+        return list(waiting), [job for name in takers for job in self._list(name.decode())]
+
+    def _list(self, name: str) -> list[bytes]:
+        return cast("list[bytes]", self.redis.lrange(name, 0, -1))
+
+    def remove(self, jobs: Sequence[bytes]) -> None:
+        """Forget jobs that wait, each wherever it is."""
+        for job in jobs:
+            with self.redis.pipeline() as pipe:
+                pipe.lrem(INBOX, 0, cast("str", job))
+                pipe.lrem(_AGAIN, 0, cast("str", job))
+                pipe.zrem(_LATER, job)
+                pipe.execute()
+
     def status(self) -> dict[str, int]:
         """How many wait, are being taken in, are dead; how many takers are alive; what was counted so far."""
         alive = clock.now(self.redis) - self.lease_ms

@@ -44,6 +44,8 @@ class LaneKeys:
 
 #: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
 EPOCH = "intake:epoch"
+#: From when on orders are laid to rest (see `lua/rest.lua`, which names their other keys), how far that has come.
+LEDGER = "intake:ledger"
 
 
 def cursor(provider: str) -> str:

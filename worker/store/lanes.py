@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from worker.errors import LeaseLost
-from worker.store import clock, keys
+from worker.store import clock, keys, payload
 from worker.store.heartbeat import Heartbeat
 from worker.store.scripts import Scripts
 
@@ -244,8 +244,8 @@ class Drain:
             return []
         self._heartbeat.confirm(ours=True)
         return [
-            Claim(key, reference, fingerprint, tries, payload, uncertain, step, bool(there), target_id)
-            for key, reference, fingerprint, tries, uncertain, step, target_id, there, payload in orders
+            Claim(key, reference, fingerprint, tries, payload.unpack(kept), uncertain, step, bool(there), target_id)
+            for key, reference, fingerprint, tries, uncertain, step, target_id, there, kept in orders
         ]
 
     def leave(self) -> None:

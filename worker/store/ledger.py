@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
-from worker.store import clock, keys
+from worker.store import clock, keys, payload
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from redis import Redis
 
     from worker.store.scripts import Argument
 
+
+#: Milliseconds from the first sweep of this release to the first order that is laid to rest: until then workers of the
+#: release before, which look for an order in its old place only, may be running still, or come back.
+REST_AFTER: Final = 86_400_000
+#: Keys that one call of `Ledger.tidy` looks at: about a millisecond.
+TIDY_AT_ONCE: Final = 500
 
 #: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
 OnChange = Literal["update", "hold", "ignore"]
@@ -79,6 +85,7 @@ class Ledger:
         self._redis = redis
         self._scripts = Scripts(redis)
         self._lease_ms = int(lease * 1000)
+        self._rests = False
 
     def accept(
         self,
@@ -100,7 +107,7 @@ class Ledger:
         """
         if not orders:
             return Accepted((), 0)
-        k = keys.LaneKeys.of(target)
+        k, pack = keys.LaneKeys.of(target), self._pack()
         args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, ask, on_change]
         for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
@@ -109,13 +116,39 @@ class Ledger:
                 reference,
                 order.fingerprint(),
                 str(order.version or 0),
-                order.model_dump_json(exclude_defaults=True),
+                pack(order.model_dump_json(exclude_defaults=True)),
                 int(wanted),
             ]
         names = [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake]
         names += [keys.cursor(orders[0].order.provider), keys.EPOCH]
         drains, results = self._scripts("accept", names, args)
         return Accepted(tuple(results), drains)
+
+    def rest_now(self) -> None:
+        """Let orders rest from now on: whoever says so knows that no worker of the release before runs."""
+        self._redis.hset(keys.LEDGER, mapping={"rests": clock.now(self._redis), "tidied": "0"})
+
+    def rouse(self) -> Iterator[int]:
+        """Wake all orders at rest, as the release before knows them; gives, as it goes, how many were woken.
+
+        No worker of this release may run: what it delivers meanwhile is not laid to rest, but what it accepts may be
+        kept in a way that the release before cannot read.
+        """
+        at = ""
+        while at != "0":
+            at, woken = self._scripts("rouse", [keys.LEDGER], [at or "0", TIDY_AT_ONCE])
+            yield int(woken)
+        for name in self._redis.scan_iter(match="intake:payload:*", count=1000):
+            kept = cast("str | None", self._redis.get(name))
+            if kept is not None:
+                self._redis.set(name, payload.unpack(kept), xx=True)
+
+    def _pack(self) -> Callable[[str], str]:
+        """How content is kept: as the release before can read it, while its workers may still be there."""
+        if not self._rests:
+            since = cast("str | None", self._redis.hget(keys.LEDGER, "rests"))
+            self._rests = since is not None and int(since) <= clock.now(self._redis)
+        return payload.pack if self._rests else str
 
     def epoch(self) -> tuple[str, float]:
         """Which ledger this is, and how many seconds old: Redis may have been lost since somebody last looked."""
@@ -126,9 +159,18 @@ class Ledger:
 
     def standing(self, target: str, order_key: str) -> Standing:
         """What the ledger believes of an order at this moment."""
-        names = ("state", "fingerprint", "done", "code")
-        found = cast("list[str | None]", self._redis.hmget(keys.LaneKeys.of(target).order + order_key, *names))
-        return Standing(*(value or "" for value in found))
+        record, _ = self._read(target, order_key)
+        return Standing(*(record.get(name, "") for name in Standing._fields))
+
+    def _read(self, target: str, order_key: str) -> tuple[dict[str, str], list[str]]:
+        """The fields of a record, living or at rest, and the lines of its story; both empty if it is not known."""
+        k = keys.LaneKeys.of(target)
+        [[fields, lines]] = self._scripts("record", [], [k.order, k.story, order_key])
+        return dict(zip(fields[::2], fields[1::2], strict=True)), lines
+
+    def tidy(self) -> int:
+        """Lay some orders to rest that the release before left delivered; answers how many, -1 once all are."""
+        return int(self._scripts("tidy", [keys.LEDGER], [TIDY_AT_ONCE, REST_AFTER]))
 
     def resend(  # noqa: PLR0913  # one order, and what was seen of it on both sides
         self,
@@ -151,9 +193,9 @@ class Ledger:
             target_id: The target's own id of the order.
         """
         k, order = keys.LaneKeys.of(target), delivery.order
-        payload = order.model_dump_json(exclude_defaults=True)
+        content = self._pack()(order.model_dump_json(exclude_defaults=True))
         args: list[Argument] = [k.order, k.payload, k.story, order.key, delivery.reference, order.fingerprint()]
-        args += [str(order.version or 0), payload, do, target_id, seen.state, seen.fingerprint, seen.done, source]
+        args += [str(order.version or 0), content, do, target_id, seen.state, seen.fingerprint, seen.done, source]
         answer: Literal["queued", "moved"] = self._scripts("resend", [k.lane, k.due, k.dead], args)
         return answer
 
@@ -162,9 +204,8 @@ class Ledger:
         found = []
         for target in targets:
             k = keys.LaneKeys.of(target)
-            record = cast("dict[str, str]", self._redis.hgetall(k.order + order_key))
+            record, lines = self._read(target, order_key)
             if record:
-                lines = cast("list[str]", self._redis.lrange(k.story + order_key, 0, -1))
                 story = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
                 due = self._redis.zscore(k.due, order_key)
                 found.append(Entry(target, record, story, None if due is None else int(due)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ResponseError
 
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
+#: A line that stands for another file: what several scripts do alike.
+_INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 #: What `EVALSHA` takes.
 Argument = str | int | float | bytes
 
 
 @cache
 def _source(name: str) -> str:
-    return resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    text = resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda found: _source(found[1]), text)
 
 
 class Scripts:

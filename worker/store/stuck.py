@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from worker.store import clock, keys
+from worker.store import clock, keys, payload
 from worker.store.lanes import KEEP_STORY
 from worker.store.scripts import Scripts
 
@@ -130,7 +130,8 @@ class Stuck:
 
     def payload(self, key: str) -> str | None:
         """The order itself, as JSON, while it is not delivered: personal data."""
-        return cast("str | None", self._redis.get(self._keys.payload + key))
+        kept = cast("str | None", self._redis.get(self._keys.payload + key))
+        return None if kept is None else payload.unpack(kept)
 
     def _set(self, state: State) -> str:
         return self._keys.dead if state == "dead" else self._keys.doubt

@@ -6,6 +6,7 @@ import click
 
 from worker.cli.bench.bulk import command as bulk
 from worker.cli.bench.latency import command as latency
+from worker.cli.bench.memory import command as memory
 from worker.cli.bench.throughput import command as throughput
 
 
@@ -20,3 +21,4 @@ def command(ctx: click.Context) -> None:
 command.add_command(throughput)
 command.add_command(latency)
 command.add_command(bulk)
+command.add_command(memory)

@@ -8,6 +8,8 @@
 -- Returns {live drains, with the one that was waked, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
+-- include rest.lua
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
@@ -15,7 +17,10 @@ local results, counts = {}, {}
 local change = ARGV[7]
 -- Asked here, not by whoever accepts: Redis can be lost between his question and this.
 -- A producer is never walked: what it pushes again it pushes within a day.
-redis.call('SET', KEYS[9], stamp, 'NX')
+-- No release before this one ever wrote into a ledger that begins now.
+if redis.call('SET', KEYS[9], stamp, 'NX') and redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('HSETNX', 'intake:ledger', 'rests', stamp)
+end
 local young = now - redis.call('GET', KEYS[9]) < 86400000
 local ask = ARGV[6] == 'always' or (ARGV[6] == 'new' and redis.call('HEXISTS', KEYS[8], 'walked') == 0
   and (young or redis.call('EXISTS', KEYS[8]) == 1))
@@ -43,7 +48,10 @@ end
 -- The target has it already, and it is not what it was.
 local function changed(key, record, state, payload)
   tell(key, 'changed after delivery')
-  if change == 'ignore' then return 'changed' end
+  if change == 'ignore' then
+    if state == 'delivered' then lay(ARGV[1], key, ARGV[2], ARGV[3]) end
+    return 'changed'
+  end
   redis.call('SET', ARGV[2] .. key, payload)
   redis.call('PERSIST', ARGV[3] .. key)
   if state == 'queued' or state == 'claimed' then return 'replaced' end
@@ -57,7 +65,9 @@ end
 
 local function take(key, reference, fingerprint, version, payload, wanted)
   local record = ARGV[1] .. key
-  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain')
+  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code')
+  local rest = not seen[1] and at_rest(ARGV[1], key)
+  if rest then seen = {rest.state, rest.fingerprint, rest.version, rest.done, false} end
   local state = seen[1]
   if not state then
     if wanted == '0' then return 'unwanted' end
@@ -73,10 +83,20 @@ local function take(key, reference, fingerprint, version, payload, wanted)
   local old = seen[3]
   local older = #version < #old or (#version == #old and version < old)
   if seen[2] == fingerprint then
-    if not older and version ~= old then redis.call('HSET', record, 'version', version) end
+    if not older and version ~= old then
+      if rest then
+        rest.version = version
+        put(ARGV[1], key, rest)
+      else
+        redis.call('HSET', record, 'version', version)
+      end
+    end
     return 'same'
   end
   if older then return 'stale' end
+  -- The customer wanted to be forgotten: a change at the source, which may be just that, is not sent after him.
+  if state == 'discarded' and seen[6] == 'erased' then return 'unwanted' end
+  if rest then wake(ARGV[1], key, rest, ARGV[3]) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   if seen[4] then return changed(key, record, state, payload) end
   if state == 'discarded' and wanted == '0' then return 'unwanted' end

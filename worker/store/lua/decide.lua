@@ -9,6 +9,8 @@
 -- Returns for each order "moved", or the state for which the move is none ("" if it is not known here).
 -- Repeated: they are moved already, and nothing is done twice.
 
+-- include rest.lua
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
@@ -47,6 +49,7 @@ function moves.discard(key, record)
   redis.call('HDEL', record, 'tries', 'lost', 'fields')
   if done then redis.call('HDEL', record, 'code', 'detail', 'uncertain', 'step', 'tried') end
   tell(key, (done and 'change discarded ' or 'discarded ') .. who)
+  if done then return lay(ARGV[1], key, ARGV[2], ARGV[3]) end
   forget(key)
 end
 
@@ -68,7 +71,7 @@ function moves.delivered(key, record)
     end
     redis.call('HINCRBY', KEYS[1], 'accepted_changed', 1)
   end
-  forget(key)
+  lay(ARGV[1], key, ARGV[2], ARGV[3])
 end
 
 function moves.again(key, record)
@@ -110,7 +113,7 @@ for i = 9, #ARGV do
     moves[move](key, record)
     results[#results + 1] = 'moved'
   else
-    results[#results + 1] = redis.call('HGET', record, 'state') or ''
+    results[#results + 1] = redis.call('HGET', record, 'state') or (at_rest(ARGV[1], key) and 'delivered' or '')
   end
 end
 return results

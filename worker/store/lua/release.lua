@@ -7,6 +7,8 @@
 -- Returns how many of them were held.
 -- Repeated: they are not held any more.
 
+-- include rest.lua
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local released = 0
@@ -23,9 +25,7 @@ local function drop(key, record)
   if redis.call('HEXISTS', record, 'done') == 1 then
     redis.call('HSET', record, 'state', 'delivered')
     redis.call('HDEL', record, 'code', 'detail')
-    redis.call('DEL', ARGV[2] .. key)
-    redis.call('PEXPIRE', ARGV[3] .. key, ARGV[4])
-    return 'change dropped'
+    return 'change dropped', 'delivered'
   end
   redis.call('HSET', record, 'state', 'dead', 'code', 'dropped', 'detail', 'by hand')
   redis.call('ZADD', KEYS[3], now, key)
@@ -35,8 +35,9 @@ end
 for i = 6, #ARGV do
   local key = ARGV[i]
   if redis.call('ZREM', KEYS[2], key) == 1 then
-    local event = (ARGV[5] == 'send' and send or drop)(key, ARGV[1] .. key)
+    local event, state = (ARGV[5] == 'send' and send or drop)(key, ARGV[1] .. key)
     redis.call('RPUSH', ARGV[3] .. key, string.format('%.0f ', now) .. event)
+    if state then lay(ARGV[1], key, ARGV[2], ARGV[3]) end
     released = released + 1
   end
 end

@@ -10,6 +10,8 @@
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
+-- include rest.lua
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
@@ -63,8 +65,7 @@ local function delivered(key, record, outcome, target_id, fingerprint)
     if change == 'hold' then return finish(key, record, 'held', KEYS[7], 'changed', 'after delivery') end
     count('accepted_changed')
   end
-  redis.call('DEL', ARGV[4] .. key)
-  redis.call('PEXPIRE', ARGV[5] .. key, ARGV[8])
+  lay(ARGV[3], key, ARGV[4], ARGV[5])
   return 'delivered'
 end
 
@@ -97,6 +98,11 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
   local record = ARGV[3] .. key
   if not live or redis.call('SREM', KEYS[4], key) == 0 then
     local known = redis.call('HMGET', record, 'state', 'settled')
+    local rest = not known[1] and at_rest(ARGV[3], key)
+    if rest then
+      local _, _, settled = told(ARGV[3], key, rest, ARGV[5])
+      known = {rest.state, settled}
+    end
     if known[1] and known[2] == drain .. ' ' .. outcome then return known[1] end
     return 'refused'
   end

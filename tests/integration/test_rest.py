@@ -1,0 +1,340 @@
+"""Orders at rest: what a few packed bytes still know, and how an order wakes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from orders import order
+
+from worker.store import keys, payload
+from worker.store.lanes import Lane, Outcome
+from worker.store.ledger import Delivery, Ledger, OnChange
+from worker.store.limiter import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from redis import Redis
+
+    from worker.store.lanes import Drain
+
+KEY = "shop:1"
+#: Redis as the release before left it.
+BEFORE = Path(__file__).parent / "data" / "previous_release.json"
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, lease=60.0)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> Lane:
+    return Lane(redis, "t", Scope(redis, "t", ()), lease=60.0, heartbeat=10.0, max_tries=3, concurrency=2)
+
+
+@pytest.fixture
+def drain(lane: Lane) -> Iterator[Drain]:
+    with lane.drain() as drain:
+        yield drain
+
+
+def accept(ledger: Ledger, version: int = 1, on_change: OnChange = "update", key: str = "1", **fields: Any) -> str:
+    made = order(key, version=version, note=f"v{version}", **fields)
+    return ledger.accept("t", [Delivery(made, f"R{key}")], "poll shop", on_change=on_change).results[0]
+
+
+def deliver(drain: Drain, what: Any = "delivered", target_id: str = "77") -> None:
+    claims = drain.claim(10)
+    assert set(drain.settle([(claim, Outcome(what, extra=target_id)) for claim in claims])) == {"delivered"}
+
+
+def record(ledger: Ledger, key: str = KEY) -> dict[str, str]:
+    return ledger.entries(["t"], key)[0].record
+
+
+def events(ledger: Ledger, key: str = KEY) -> list[str]:
+    return [event for _, event in ledger.entries(["t"], key)[0].story]
+
+
+def over(redis: Redis) -> None:
+    """The time of all stories is over."""
+    redis.delete(*redis.keys("intake:told:t:*"))
+
+
+def test_an_order_at_rest_has_no_key_of_its_own_and_is_known_with_all_that_was_known(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    accept(ledger, 9_223_372_036_854_775_807)
+    [claim] = drain.claim(1)
+    before = record(ledger)
+    drain.settle([(claim, Outcome("delivered", extra="77"))])
+    assert redis.keys("*shop:1*") == []
+    after = record(ledger)
+    same = ("reference", "fingerprint", "version", "seen")
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+    assert (after["state"], after["target_id"], after["sent"]) == ("delivered", "77", after["fingerprint"])
+    assert ledger.standing("t", KEY) == ("delivered", after["fingerprint"], after["done"], "")
+    assert [event.split()[0] for event in events(ledger)] == ["accepted", "claimed", "delivered"]
+
+
+@pytest.mark.parametrize("aged", ["with its story", "its story over"])
+def test_an_order_at_rest_is_never_created_again_and_an_older_version_never_overwrites(
+    redis: Redis, ledger: Ledger, drain: Drain, aged: str
+) -> None:
+    accept(ledger, 5)
+    deliver(drain)
+    if aged == "its story over":
+        over(redis)
+    assert [accept(ledger, 5), accept(ledger, 4), accept(ledger, 3)] == ["same", "stale", "stale"]
+    assert drain.claim(1) == []
+    assert record(ledger)["version"] == "5"
+
+
+def test_the_same_content_under_a_later_version_moves_the_version_of_an_order_at_rest(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    def push(version: int, note: str) -> str:
+        made = order("1", version=version, note=note)
+        return ledger.accept("t", [Delivery(made, "R1")], "poll shop", on_change="update").results[0]
+
+    push(1, "a")
+    deliver(drain)
+    assert [push(7, "a"), push(6, "b")] == ["same", "stale"]
+    assert record(ledger)["version"] == "7"
+    assert redis.keys("intake:order:*") == []
+
+
+@pytest.mark.parametrize("aged", ["with its story", "its story over"])
+def test_a_change_wakes_an_order_and_goes_out_under_the_targets_id(
+    redis: Redis, ledger: Ledger, drain: Drain, aged: str
+) -> None:
+    accept(ledger, 1)
+    deliver(drain, target_id="7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1")
+    if aged == "its story over":
+        over(redis)
+    assert accept(ledger, 2) == "updating"
+    assert redis.keys("intake:done:*") == []
+    [claim] = drain.claim(1)
+    assert (claim.there, claim.target_id, claim.reference) == (True, "7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1", "R1")
+    drain.settle([(claim, Outcome("updated", extra=claim.target_id))])
+    assert redis.keys("intake:order:*") == redis.keys("intake:story:*") == redis.keys("intake:payload:*") == []
+    told = [event.split()[0] for event in events(ledger)]
+    assert told == ([] if aged == "its story over" else ["accepted", "claimed", "delivered"]) + [
+        "changed",
+        "claimed",
+        "updated",
+    ]
+
+
+def test_a_change_that_is_ignored_is_told_and_the_order_rests_again(redis: Redis, ledger: Ledger, drain: Drain) -> None:
+    accept(ledger, 1)
+    deliver(drain)
+    assert [accept(ledger, 2, "ignore"), accept(ledger, 2, "ignore")] == ["changed", "same"]
+    assert redis.keys("intake:order:*") == redis.keys("intake:story:*") == redis.keys("intake:payload:*") == []
+    assert events(ledger)[-1] == "changed after delivery"
+    assert record(ledger)["sent"] != record(ledger)["fingerprint"]
+
+
+def test_a_settle_whose_answer_was_lost_is_answered_the_same_for_an_order_at_rest(
+    ledger: Ledger, drain: Drain, lane: Lane
+) -> None:
+    accept(ledger)
+    [claim] = drain.claim(1)
+    done = Outcome("delivered", extra="77")
+    assert [drain.settle([(claim, done)]), drain.settle([(claim, done)])] == [["delivered"], ["delivered"]]
+    assert drain.settle([(claim, Outcome("existed", extra="78"))]) == ["refused"]
+    with lane.drain() as other:
+        assert other.settle([(claim, done)]) == ["refused"]
+    assert record(ledger)["target_id"] == "77"
+
+
+@pytest.mark.parametrize("do", ["create", "update"])
+def test_an_order_at_rest_is_sent_again_only_as_it_was_seen(ledger: Ledger, drain: Drain, do: Any) -> None:
+    accept(ledger, 1)
+    deliver(drain)
+    seen, delivery = ledger.standing("t", KEY), Delivery(order("1", version=1, note="v1"), "R1")
+    other = seen._replace(done="1")
+    assert ledger.resend("t", delivery, do, seen=other, source="reconcile", target_id="77") == "moved"
+    assert drain.claim(1) == []
+    assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "queued"
+    assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "moved"
+    [claim] = drain.claim(1)
+    assert (claim.there, claim.uncertain, claim.target_id) == (
+        (True, "", "77") if do == "update" else (False, "ask", "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "reference", "target_id", "version"),
+    [
+        ("1", "1", "1", 0),
+        ("1", "2", "1", 1),
+        ("2", "1", "", 12),
+        ("0017", "0017", "000", 10**15),
+        ("a:b", "x", "a" * 255, 2**63 - 1),
+        ("k" * 255, "r" * 255, "t" * 600, 3),
+        ("ключ", "№ 7", "=#", 4),
+        ("ab" * 32, "f" * 64, "0" * 64, 5),
+        ("3", "e" * 59, "e" * 59, 6),
+    ],
+)
+def test_whatever_an_order_is_known_by_comes_back_as_it_was(  # noqa: PLR0913, PLR0917  # four names of one order
+    redis: Redis, ledger: Ledger, drain: Drain, key: str, reference: str, target_id: str, version: int
+) -> None:
+    made = order(key, version=version, note="a")
+    ledger.accept("t", [Delivery(made, reference)], "poll shop", on_change="update")
+    deliver(drain, target_id=target_id)
+    assert redis.keys("intake:order:*") == []
+    at_rest = record(ledger, made.key)
+    expected = {"reference": reference, "target_id": target_id, "version": str(version)}
+    assert expected | {"fingerprint": made.fingerprint()} == {
+        name: at_rest[name] for name in (*expected, "fingerprint")
+    }
+    changed = (
+        order(key, version=version + 1, note="b") if version < 2**63 - 1 else order(key, version=version, note="b")
+    )
+    ledger.accept("t", [Delivery(changed, reference)], "poll shop", on_change="update")
+    assert redis.keys("intake:done:*") == []
+    assert record(ledger, made.key)["target_id"] == target_id
+
+
+def test_every_length_of_what_is_packed_comes_back_and_leaves_no_piece_behind(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    for version, length in enumerate([*range(140, 0, -1), 300, 1], 1):
+        accept(ledger, version)
+        deliver(drain, "delivered" if version == 1 else "updated", "t" * length)
+        assert record(ledger)["target_id"] == "t" * length
+    assert sum(redis.hlen(name) for name in redis.keys("intake:done:*")) == 1
+
+
+def test_many_orders_share_pages_of_stories_and_each_has_its_own(ledger: Ledger, redis: Redis, drain: Drain) -> None:
+    for n in range(300):
+        accept(ledger, key=str(n))
+    while claims := drain.claim(50):
+        drain.settle([(claim, Outcome("delivered", extra=f"T{claim.key}")) for claim in claims])
+    assert len(redis.keys("intake:told:t:*")) == 3
+    for n in range(300):
+        assert events(ledger, f"shop:{n}")[-1] == f"delivered Tshop:{n}"
+    assert all(0 < redis.ttl(name) <= 30 * 86400 for name in redis.keys("intake:told:t:*"))
+
+
+def test_the_order_of_another_target_is_another_order(redis: Redis, ledger: Ledger, drain: Drain) -> None:
+    accept(ledger)
+    deliver(drain)
+    other = ledger.accept("t2", [Delivery(order("1", version=1, note="v1"), "R1")], "poll shop")
+    assert other.results == ("new",)
+    assert ledger.entries(["t2"], KEY)[0].record["state"] == "queued"
+
+
+def restore(redis: Redis) -> None:
+    kinds: dict[str, Any] = {
+        "hash": lambda key, value: redis.hset(key, mapping=value),
+        "zset": redis.zadd,
+        "set": lambda key, value: redis.sadd(key, *value),
+        "list": lambda key, value: redis.rpush(key, *value),
+        "string": redis.set,
+    }
+    for key, (kind, value) in json.loads(BEFORE.read_text("utf-8")).items():
+        kinds[kind](key, value)
+
+
+def test_nothing_rests_as_long_as_a_worker_of_the_release_before_may_come_back(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    restore(redis)
+    accept(ledger, key="9")
+    assert ledger.tidy() == 0
+    rests = int(redis.hget(keys.LEDGER, "rests") or 0)
+    assert 86_000 < rests / 1000 - time.time() < 86_500
+    for claim in drain.claim(10):
+        drain.settle([(claim, Outcome("delivered", extra="77"))])
+    assert [ledger.tidy(), redis.keys("intake:done:*")] == [0, []]
+    assert redis.hget("intake:order:t:shop:9", "state") == "delivered"
+    assert 29 * 86400 < redis.ttl("intake:story:t:shop:9") <= 30 * 86400
+
+
+def test_what_the_release_before_delivered_is_laid_to_rest_bit_by_bit_and_stays_known(
+    redis: Redis, ledger: Ledger
+) -> None:
+    restore(redis)
+    before = {n: ledger.entries(["t"], f"shop:{n}")[0] for n in range(1, 9)}
+    ledger.tidy()
+    redis.hset(keys.LEDGER, "rests", 0)
+    laid = 0
+    while (some := ledger.tidy()) >= 0:
+        laid += some
+    delivered = [n for n, entry in before.items() if entry.record["state"] == "delivered"]
+    assert laid == len(delivered) > 0
+    assert len(redis.keys("intake:order:*")) == 8 - laid
+    for n, was in before.items():
+        [entry] = ledger.entries(["t"], f"shop:{n}")
+        assert entry.story == was.story
+        kept = ("state", "fingerprint", "version", "reference", "target_id", "done")
+        assert [entry.record.get(name) for name in kept] == [was.record.get(name) for name in kept]
+
+
+def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    accept(ledger, 1)
+    deliver(drain, target_id="t" * 300)
+    made = {"state": "delivered", "reference": "R1", "fingerprint": "f", "version": "9", "done": "5", "target_id": "9"}
+    redis.hset("intake:order:t:shop:1", mapping=made)
+    assert (record(ledger)["target_id"], accept(ledger, 8)) == ("9", "stale")
+    while ledger.tidy() >= 0:
+        pass
+    assert redis.keys("intake:order:*") == []
+    assert {name: record(ledger)[name] for name in made} == made
+    assert sum(redis.hlen(name) for name in redis.keys("intake:done:*")) == 1
+
+
+@pytest.mark.parametrize("text", ["", "x", "1", "{}", '{"a": "\u20ac ключ"}' * 50, "{" + "q" * 100_000])
+def test_content_is_kept_in_fewer_bytes_and_comes_back_as_it_was(text: str) -> None:
+    made = order("1", note=text).model_dump_json(exclude_defaults=True)
+    assert payload.unpack(payload.pack(made)) == made
+    assert payload.unpack(made) == made
+    assert len(payload.pack(made)) < len(made)
+
+
+def test_content_is_kept_as_the_release_before_reads_it_while_its_workers_may_be_there(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    restore(redis)
+    ledger.tidy()
+    accept(ledger, key="9")
+    assert str(redis.get("intake:payload:t:shop:9")).startswith("{")
+    redis.hset(keys.LEDGER, "rests", 0)
+    accept(ledger, key="10")
+    assert not str(redis.get("intake:payload:t:shop:10")).startswith("{")
+    claims = {claim.key: claim.payload for claim in drain.claim(10)}
+    assert '"v1"' in claims["shop:9"]
+    assert '"v1"' in claims["shop:10"]
+
+
+def test_the_way_back_writes_the_ledger_as_the_release_before_had_it(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
+    for key in ("1", "k" * 200, "a:b"):
+        accept(ledger, key=key)
+    deliver(drain)
+    accept(ledger, key="5")
+    before = {key: ledger.entries(["t"], f"shop:{key}")[0] for key in ("1", "k" * 200, "a:b")}
+    assert sum(ledger.rouse()) == 3
+    assert sum(ledger.rouse()) == 0
+    assert redis.keys("intake:done:*") == []
+    for key, was in before.items():
+        assert redis.hgetall(f"intake:order:t:shop:{key}") == was.record
+        assert len(redis.lrange(f"intake:story:t:shop:{key}", 0, -1)) == len(was.story) == 3
+        assert redis.ttl(f"intake:story:t:shop:{key}") > 0
+    assert str(redis.get("intake:payload:t:shop:5")).startswith("{")
+    assert ledger.tidy() == 0
+    ledger.rest_now()
+    while ledger.tidy() >= 0:
+        pass
+    assert len(redis.keys("intake:order:*")) == 1
