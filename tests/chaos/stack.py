@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 import psutil
 
 from worker.cli.compare import Comparison, compare
+from worker.cli.history import judged
+from worker.cli.judge import Route
+from worker.cli.verdict import FAULTS
 from worker.cli.views import in_source, in_target
 from worker.http import Client, Open
 from worker.runtime import Runtime, read_settings
@@ -71,10 +74,11 @@ class Stack:
         extra: str = "",
         reference: str = "{external_id}",
     ) -> None:
-        self.home = home
+        self.home, self.reference = home, reference
         self.config = home / "intake.toml"
         os.environ["STACK_KEY"] = KEY
         command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command += ["--journal", str(home / "journals")]
         command += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
         command += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe={dedupe}"]
         command += [part for fault in faults for part in ("--fault", fault)]
@@ -162,6 +166,15 @@ class Stack:
         source = self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
         target = self.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
         return compare(in_source("retailcrm", "shop", source), in_target("dropday", target, "shop"))
+
+    def history(self, *routes: str) -> str:
+        """What the simulated systems' journals alone tell of the target: nothing, if no order came to grief."""
+        routes = routes or (f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}",)
+        found, reading = judged(self.home / "journals", [Route.read(route) for route in routes])
+        verdict = found.targets["dropday/main"]
+        wrong = [f"{fault}: {named.first}" for fault in FAULTS if (named := getattr(verdict, fault)).count]
+        assert verdict.orders
+        return "; ".join([*wrong, *reading.damaged, *reading.cut])
 
     def stop(self) -> list[str]:
         """Ctrl-C; answers the command lines of what is still running afterwards."""

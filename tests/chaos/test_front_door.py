@@ -50,6 +50,12 @@ for n in range(count):
 """
 
 
+def _pushed(reference: str) -> str:
+    """What a producer's own journal would say of an order."""
+    line = {"kind": "effect", "system": "producer", "account": "web", "did": "added", "mono": 0.0}
+    return json.dumps({**line, "external_id": None, "reference": reference}) + "\n"
+
+
 def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
     """Push, kill, compare; answers what was seen."""
     fate = random.Random(seed)
@@ -75,6 +81,8 @@ def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
         there = [order["external_id"] for order in stack.admin.read("/_sandbox/dropday/main/orders").json()["orders"]]
         letters = stack.runtime.inbox.letters().values()
         left = stack.stop()
+        (tmp_path / "journals" / "web.jsonl").write_text("".join(map(_pushed, sorted(wanted))))
+        assert stack.history("producer/web=dropday/main={id}") == ""
     assert sorted(there) == sorted(wanted)
     assert {json.loads(letter.raw)["bad"] for letter in letters} == {
         f"{name}-{n}" for name in range(PRODUCERS) for n in range(0, each, BAD)

@@ -53,8 +53,10 @@ def test_killing_every_process_in_turn_loses_and_doubles_nothing(tmp_path: Path)
         found = stack.compare()
         times = {"pool process": taken_up(stack, child), "worker": taken_up(stack, worker)}
         left = stack.stop()
+        history = stack.history()
     print(f"{found}; taken up after (s): {times}")
     assert found.clean, str(found)
+    assert history == ""
     assert found.orders == ORDERS
     assert left == []
     assert any(times.values()), "no killed process held an order: the test saw nothing"

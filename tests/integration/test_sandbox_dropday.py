@@ -363,6 +363,7 @@ def test_the_journal_file_keeps_every_line_through_a_kill(tmp_path: Path) -> Non
     assert box.stop(signal.SIGKILL) == -signal.SIGKILL
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert lines == in_memory
+    assert [lines.pop(0)["kind"] for _ in range(2)] == ["run", "limit"]
     assert [(line["kind"], line["did"], line["external_id"]) for line in lines] == [
         ("effect", "created", "J-1"),
         ("request", "created", "J-1"),

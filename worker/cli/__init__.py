@@ -32,6 +32,8 @@ COMMANDS = {
     "release": "worker.cli.release:command",
     "erase": "worker.cli.erase:command",
     "ledger": "worker.cli.ledger:command",
+    "drill": "worker.cli.drill:command",
+    "history": "worker.cli.history:command",
     "sandbox": "worker.cli.sandbox:command",
     "bench": "worker.cli.bench:command",
 }

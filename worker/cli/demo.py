@@ -5,117 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.cli.demo_world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, sandbox, stopped
-from worker.cli.supervisor import die_with_parent
-from worker.errors import IntakeError
-from worker.runtime import Runtime, read_settings
+from worker.cli import history
+from worker.cli.demo_stack import JOURNALS, NAMES, TOO_SOON, intake, settled, watch
+from worker.cli.demo_world import KEY, ROUTES, SOURCES, TARGETS, config, routes, sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from worker.cli.compare import Comparison
-
-#: Seconds without a new order in any target after which the demo gives up.
-PATIENCE = 60.0
-#: Systems, as their makers write them.
-NAMES = {
-    "retailcrm": "RetailCRM",
-    "dropstream": "DropStream",
-    "ordercloud": "OrderCloud",
-    "dropday": "Dropday",
-    "dropboy": "Dropboy",
-}
-
-
-@contextlib.contextmanager
-def _intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    env = os.environ | {"INTAKE_CONFIG": str(file), "DEMO_KEY": KEY}
-    command = [sys.executable, "-m", "worker.cli", "up"]
-    with (home / "intake.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  # ours
-            command,
-            env=env,
-            cwd=home,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, nothing that could hang
-        )
-        with stopped(process, 40):
-            yield process
-
-
-@cache
-def _runtime(file: Path) -> Runtime:
-    return Runtime(read_settings(file))
-
-
-def _quiet(file: Path) -> bool:
-    """Whether nothing waits and nothing is on its way; False while Redis is still starting."""
-    try:
-        status = [lane.status() for lane in _runtime(file).lanes.values()]
-    except (IntakeError, OSError):
-        return False
-    return all(it["queued"] == 0 and it["in_flight"] == 0 for it in status)
-
-
-def _watch(world: Sandbox, orders: int, up: subprocess.Popen[bytes], console: Console) -> None:
-    """Show the orders flowing until all of them are there, or nothing has moved for a while."""
-    columns = (TextColumn("{task.description:<36}"), BarColumn(36), MofNCompleteColumn(), TimeElapsedColumn())
-    wanted = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
-    with Progress(*columns, console=console) as progress:
-        placed = progress.add_task(f"placed in {len(SOURCES)} sources", total=orders * len(SOURCES))
-        bars = {
-            target: progress.add_task(f"created in {target} ({NAMES[kind]})", total=wanted[target])
-            for target, kind in TARGETS.items()
-        }
-        before, moved = -1, time.monotonic()
-        while time.monotonic() - moved < PATIENCE and up.poll() is None:
-            held = world.held()
-            progress.update(placed, completed=sum(held[source] for source in SOURCES))
-            for target, bar in bars.items():
-                progress.update(bar, completed=held[target])
-            now = sum(held[target] for target in TARGETS)
-            if now >= sum(wanted.values()):
-                return
-            if now != before:
-                before, moved = now, time.monotonic()
-            time.sleep(0.3)
-
-
-def _settled(file: Path) -> None:
-    """Give the last answers, some of them lost, the time to be written down."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and not _quiet(file):
-        time.sleep(0.3)
 
 
 def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
     """Run the demo in `home` with so many orders in each source; answers the comparison for each target."""
     first = orders * 3 // 4
-    with sandbox(first) as world:
+    with sandbox(first, home / JOURNALS) as world:
         file = home / "intake.toml"
         file.write_text(config(world.base))
         os.environ["DEMO_KEY"] = KEY
-        with _intake(home, file) as up:
+        with intake(home, file) as up:
             for source in SOURCES:
                 world.add(source, orders - first, over=8)
-            _watch(world, orders, up, console)
+            watch(world, orders, up, console)
             if up.poll() is None:
-                _settled(file)
+                settled(file)
             told = world.faults()
         found = world.compare()
     console.print(f"Went wrong on purpose: {told} times (answers lost after the create, 500, 503, HTML for JSON).")
@@ -167,14 +87,19 @@ def command(orders: int, keep: Path | None) -> None:
             sum(len(it.lost) for it in found.values()),
             sum(len(it.doubled) for it in found.values()),
         )
-        clean = all(it.clean for it in found.values()) and orders_in == wanted
+        judged, reading = history.judged(home / JOURNALS, routes())
+        proven = judged.clean(TOO_SOON) and not reading.damaged
+        clean = all(it.clean for it in found.values()) and orders_in == wanted and proven
         told = f"{orders_in} orders, {created} created, {lost} lost, {doubled} doubled"
         console.print(f"[bold {'green' if clean else 'red'}]{told}[/]", highlight=False)
+        journals = f"And by the journals of the simulated systems alone, {reading.lines} lines"
+        console.print(f"{journals}: {'the same' if proven else 'not so'}.", highlight=False)
         console.print(f"{time.monotonic() - started:.0f} s")
         if not clean:
             for target, it in found.items():
                 if not it.clean:
                     console.print(f"{target}: {it}", highlight=False)
+            click.echo("\n".join(history.told(judged, reading)))
             log = (home / "intake.log").read_text(errors="replace").splitlines()[-15:]
             click.echo("\n".join(log), err=True)
             sys.exit(1)

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from worker.cli import history
 from worker.cli.compare import Comparison, compare
+from worker.cli.judge import Route
 from worker.cli.views import in_source, in_target
 from worker.http import Client, Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEY: Final = "demo-key"
 #: Provider and the system that it is an account of.
@@ -92,6 +95,15 @@ def config(base: str) -> str:
     return "\n".join(parts)
 
 
+def routes() -> list[Route]:
+    """The same routes in the words of the journals."""
+    return [
+        Route((SOURCES[source], source), (TARGETS[target], target), f"{source}:{{id}}")
+        for source, to in ROUTES.items()
+        for target in to
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
     """The simulated systems of a demo, and what they admit to."""
@@ -144,9 +156,13 @@ def stopped(process: subprocess.Popen[Any], grace: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def sandbox(orders: int) -> Iterator[Sandbox]:
-    """Simulated systems, each source with so many orders."""
-    command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+def sandbox(orders: int, journals: Path) -> Iterator[Sandbox]:
+    """Simulated systems, each source with so many orders; what happens in them is written into `journals`."""
+    journals.mkdir(parents=True, exist_ok=True)
+    for old in journals.glob("*.jsonl"):
+        old.unlink()
+    (journals / history.ROUTES).write_text("".join(f"{route}\n" for route in routes()))
+    command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid()), "--journal", str(journals)]
     for name, kind in SOURCES.items():
         command += ["--account", f"{kind}:{name}:{_ACCOUNTS[kind].format(key=KEY)}:orders={orders}:fractions=0"]
     for name, kind in TARGETS.items():

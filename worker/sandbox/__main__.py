@@ -28,7 +28,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0: any free one; it is printed")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma list (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--journal", type=Path, help="append a JSON line per request and effect to this file")
+    parser.add_argument(
+        "--journal", type=Path, help="append a JSON line per request and effect to this file, or to one in this folder"
+    )
+    parser.add_argument("--salt", default="", help="of the journal's digests; the same for sandboxes of one run")
     parser.add_argument(
         "--account",
         action="append",
@@ -37,7 +40,7 @@ def _arguments() -> argparse.Namespace:
         help="default: one account 'main' per system; e.g. retailcrm:main:key=K:timezone=Asia/Tokyo:orders=500",
     )
     parser.add_argument("--fault", action="append", default=[], metavar="SYSTEM:OP:KIND[:KEY=VALUE...]")
-    parser.add_argument("--limit", action="append", default=[], metavar="SYSTEM=SECONDS", help="or SYSTEM=off")
+    parser.add_argument("--limit", action="append", default=[], metavar="SYSTEM=[CALLS/]SECONDS", help="or SYSTEM=off")
     parser.add_argument(
         "--parent", type=int, metavar="PID", help="stop as soon as this process is not the parent any more"
     )
@@ -46,7 +49,7 @@ def _arguments() -> argparse.Namespace:
 
 async def _build(options: argparse.Namespace) -> World:
     names = [name for name in options.systems.split(",") if name]
-    world = World(names, options.seed, Journal(options.journal))
+    world = World(names, options.seed, Journal(options.journal, options.salt))
     for text in options.limit:
         world.set_limit(text)
     for text in options.fault:

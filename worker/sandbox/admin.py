@@ -54,7 +54,7 @@ class Admin:
                 return 200, dump({"removed": world.faults.clear(query.get("system"))})
             case "POST", ("limits",):
                 for name, window in given.items():
-                    world.limits[name].window = float(window)
+                    world.limit(name, float(window))
                 return 200, dump({name: limit.window for name, limit in world.limits.items()})
             case _, (system, name, "orders", *rest) if world.account(system, name):
                 return await self._orders(method, (system, name), rest, given)

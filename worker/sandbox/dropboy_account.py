@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import unquote
 
 from worker.sandbox import dropboy_shape as shape
-from worker.sandbox import spec
+from worker.sandbox import essence, spec
 from worker.sandbox.dropboy_checks import Checker
 from worker.sandbox.dropboy_job import Batch, Job
 from worker.sandbox.dropboy_webhooks import Webhooks
@@ -187,7 +187,7 @@ class DropboyAccount(Account):
             del self._jobs[order_id]
         job.status = fields.pop("status", job.status)
         job.order = {**job.order, **fields}
-        self._journal.effect("dropboy", self.name, did, job.number, job.id)
+        self._journal.effect("dropboy", self.name, did, job.number, job.id, lambda: essence.dropboy(job.order))
         return True
 
     def stored(self) -> Iterable[bytes]:
@@ -204,7 +204,7 @@ class DropboyAccount(Account):
         number = f"HAU-{self._last % 1000:03d}-{45_000_000 + self._last}"
         job = Job(self._new_id(created), number, order, status, created, batch)
         self._jobs[job.id] = job
-        self._journal.effect("dropboy", self.name, did, job.number, job.id)
+        self._journal.effect("dropboy", self.name, did, job.number, job.id, lambda: essence.dropboy(job.order))
         return job
 
     def _new_id(self, moment: float | None = None) -> str:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
-from worker.sandbox import spec
+from worker.sandbox import essence, spec
 from worker.sandbox.system import Account, dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from worker.sandbox.journal import Journal
     from worker.sandbox.orders import Draft
@@ -104,7 +104,7 @@ class DropdayAccount(Account):
             found.total = float(fields.get("total", found.total))
             found.posted = dump({**json.loads(found.posted), **fields})
         did = "deleted" if fields.get("deleted") else "changed"
-        self._journal.effect("dropday", self.name, did, found.external_id, str(found.number))
+        self._note(did, found)
         return True
 
     def find(self, reference: str) -> Stored | None:
@@ -143,8 +143,14 @@ class DropdayAccount(Account):
         stored = Stored(self._last, external_id, test, total, source, created, listed_from, text, updated=created)
         self._orders[self._last] = stored
         self._by_external.setdefault(self._scope(external_id, test=test), stored)
-        self._journal.effect("dropday", self.name, did, external_id, str(self._last))
+        self._note(did, stored)
         return stored
+
+    def _note(self, did: str, order: Stored) -> None:
+        def said() -> Mapping[str, str]:
+            return essence.dropday(json.loads(order.posted))
+
+        self._journal.effect("dropday", self.name, did, order.external_id, str(order.number), said)
 
 
 def _from_draft(draft: Draft) -> dict[str, Any]:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.sandbox import dropstream_shape as shape
-from worker.sandbox import spec
+from worker.sandbox import essence, spec
 from worker.sandbox.system import Account, dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from worker.sandbox.journal import Journal
     from worker.sandbox.orders import Draft
@@ -151,11 +151,11 @@ class DropstreamAccount(Account):
             return False
         if fields.pop("deleted", False):
             self._orders.remove(found)
-            self._journal.effect("dropstream", self.name, "deleted", found.external_id, order_id)
+            self._note("deleted", found)
             return True
         moved = {"fulfillment_transitioned_at": shape.written(time.time())} if "fulfillment_state" in fields else {}
-        self._orders[self._orders.index(found)] = _read({**json.loads(found.text), **moved, **fields})
-        self._journal.effect("dropstream", self.name, "changed", found.external_id, order_id)
+        self._orders[self._orders.index(found)] = now = _read({**json.loads(found.text), **moved, **fields})
+        self._note("changed", now)
         return True
 
     def stored(self) -> Iterable[bytes]:
@@ -171,8 +171,14 @@ class DropstreamAccount(Account):
             order["order_items"] = [{k: v for k, v in item.items() if k != "quantity"} for item in order["order_items"]]
         stored = _read(shape.numbers(order) if self.money == "numbers" else order)
         self._orders.append(stored)
-        self._journal.effect("dropstream", self.name, "added", stored.external_id, str(stored.id))
+        self._note("added", stored)
         return str(stored.id)
+
+    def _note(self, did: str, order: Stored) -> None:
+        def said() -> Mapping[str, str]:
+            return essence.dropstream(json.loads(order.text))
+
+        self._journal.effect("dropstream", self.name, did, order.external_id, str(order.id), said)
 
 
 def _base64(data: bytes) -> bytes:

@@ -1,33 +1,56 @@
-"""What was asked of the sandbox, line by line, with what came of it."""
+"""What was asked of the sandbox, and what it wrote down, line by line."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+_DIGEST: Final = 6
 
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Journal:
-    """One JSON line per request, and one per effect at the moment it takes place.
+    """One JSON line per request when it is answered, and one per effect at the moment it takes place.
 
     A line has `seq`, `mono` and `wall` (seconds), `kind` (`request` or `effect`), `system`, `account`, `did`,
     `external_id`, `reference`; a request also `method`, `path` (without its query), `status` (0: the connection was
-    cut), `address`, `fault`. With a file, each line is handed to the operating system at once, so a killed process
-    keeps all of them. The memory holds the newest `keep` lines.
+    cut), `address`, `fault`, `arrived` (as `mono`). With a file, each line is handed to the operating system at once,
+    so a killed process keeps all of them; and
+
+    - an effect has `version` (1, and one more with each change of the order) and `fields`: a digest of each field of
+      the order's essence (essence.py). The salt of the digests is kept nowhere, so nobody can guess his way back.
+    - the first line has `kind` `run`, with an id of the salt: digests are comparable within one run.
+    - a line of `kind` `limit` says how many `calls` of one address a system takes in any `window` (seconds; 0: no
+      limit) from then on.
+
+    The memory holds the newest `keep` lines. A folder gets a file of its own for each process.
     """
 
-    def __init__(self, file: Path | None = None, keep: int = 500_000) -> None:
+    def __init__(self, path: Path | None = None, salt: str = "", keep: int = 500_000) -> None:
         self._lines: deque[tuple[int, str]] = deque(maxlen=keep)
         self._seq = 0
-        self._fd = None if file is None else os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._fd = None if path is None else _open(path)
+        self._salt = hashlib.blake2b((salt or secrets.token_hex()).encode()).digest()
+        #: Of orders that were changed.
+        self._versions: dict[tuple[str, str, str | None], int] = {}
         self.counts: Counter[tuple[str, str, str]] = Counter()
+        if self._fd is not None:
+            self._write({"kind": "run", "run": self._digest("run")})
+
+    def limit(self, system: str, calls: int, window: float) -> None:
+        """Note the limit that a system keeps from now on."""
+        if self._fd is not None:
+            self._write({"kind": "limit", "system": system, "calls": calls, "window": window})
 
     def request(  # noqa: PLR0913  # a journal line has that many columns
         self,
@@ -39,6 +62,7 @@ class Journal:
         did: str,
         status: int,
         address: str,
+        arrived: float,
         external_id: str | None = None,
         reference: str | None = None,
         fault: str | None = None,
@@ -57,23 +81,44 @@ class Journal:
                 "path": path,
                 "status": status,
                 "address": address,
+                "arrived": arrived,
                 "fault": fault,
             }
         )
 
-    def effect(self, system: str, account: str, did: str, external_id: str | None, reference: str | None) -> None:
-        """Note that something was written: `created`, `added` (by the sandbox itself), `changed`, `deleted`."""
+    def effect(  # noqa: PLR0913, PLR0917  # a journal line has that many columns
+        self,
+        system: str,
+        account: str,
+        did: str,
+        external_id: str | None,
+        reference: str | None,
+        essence: Callable[[], Mapping[str, str]],
+    ) -> None:
+        """Note that something was written: `created`, `added` (by the sandbox itself), `changed`, `deleted`.
+
+        `essence` is what the order says from now on; it is asked for only if it is written down.
+        """
         self.counts[system, "effect", did] += 1
-        self._write(
-            {
-                "kind": "effect",
-                "system": system,
-                "account": account,
-                "did": did,
-                "external_id": external_id,
-                "reference": reference,
-            }
-        )
+        entry: dict[str, object] = {
+            "kind": "effect",
+            "system": system,
+            "account": account,
+            "did": did,
+            "external_id": external_id,
+            "reference": reference,
+        }
+        if self._fd is not None:
+            key = system, account, reference
+            if did == "changed":
+                self._versions[key] = self._versions.get(key, 1) + 1
+            entry["version"] = self._versions.get(key, 1)
+            if did != "deleted":
+                entry["fields"] = {name: self._digest(f"{name}={text}") for name, text in essence().items()}
+        self._write(entry)
+
+    def _digest(self, text: str) -> str:
+        return hashlib.blake2b(text.encode(), key=self._salt, digest_size=_DIGEST).hexdigest()
 
     def _write(self, entry: dict[str, object]) -> None:
         self._seq += 1
@@ -96,3 +141,15 @@ class Journal:
             if name == system:
                 result[kind][did] = count
         return result
+
+
+def _open(path: Path) -> int:
+    """Open a file to append whole lines: a line that a killed process began stands alone."""
+    if not path.suffix:
+        path.mkdir(parents=True, exist_ok=True)
+        path /= f"sandbox-{time.time_ns()}.jsonl"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        os.write(handle, b"\n")
+    return handle

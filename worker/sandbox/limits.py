@@ -1,8 +1,9 @@
-"""A rate limit as a web server keeps it: a leaky bucket without a burst."""
+"""A rate limit as a web server keeps it: so many calls in any window."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -15,6 +16,8 @@ class Seen:
     first: float = 0.0
     last: float = 0.0
     smallest_gap: float | None = None
+    #: When the newest accepted calls came, as many as fill a window.
+    newest: deque[float] = field(default_factory=deque, repr=False)
 
     def report(self) -> dict[str, Any]:
         """The same as JSON; `first` and `last` are the first and last accepted call."""
@@ -28,14 +31,14 @@ class Seen:
 
 
 class LeakyBucket:
-    """Refuses a call that comes less than `window` seconds after the last *accepted* one of the same address.
+    """Refuses a call if `calls` of the same address were *accepted* in the `window` seconds before it.
 
-    That is nginx's `limit_req` without `burst`: a refused call costs nothing, and no credit is saved up. A window of
-    zero is no limit; calls are counted all the same.
+    With one call, that is nginx's `limit_req` without `burst`: a refused call costs nothing, and no credit is saved up.
+    A window of zero is no limit; calls are counted all the same.
     """
 
-    def __init__(self, window: float) -> None:
-        self.window = window
+    def __init__(self, window: float, calls: int = 1) -> None:
+        self.window, self.calls = window, calls
         self.addresses: dict[str, Seen] = {}
 
     def take(self, address: str, now: float) -> bool:
@@ -43,15 +46,16 @@ class LeakyBucket:
         seen = self.addresses.get(address)
         if seen is None:
             seen = self.addresses[address] = Seen()
+        while len(seen.newest) > self.calls or (seen.newest and now - seen.newest[0] >= self.window):
+            seen.newest.popleft()
+        if len(seen.newest) == self.calls:
+            seen.refused += 1
+            return False
         if not seen.accepted:
             seen.first = now
-        else:
-            gap = now - seen.last
-            if gap < self.window:
-                seen.refused += 1
-                return False
-            if seen.smallest_gap is None or gap < seen.smallest_gap:
-                seen.smallest_gap = gap
+        elif seen.smallest_gap is None or now - seen.last < seen.smallest_gap:
+            seen.smallest_gap = now - seen.last
+        seen.newest.append(now)
         seen.accepted += 1
         seen.last = now
         return True

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.sandbox import essence, spec
 from worker.sandbox import ordercloud_shape as shape
-from worker.sandbox import spec
 from worker.sandbox.ordercloud_hooks import Hooks
 from worker.sandbox.ordercloud_tokens import Tokens
 from worker.sandbox.ordercloud_wire import RefusedError, dump, missing, moment, now, written
 from worker.sandbox.system import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from worker.sandbox.journal import Journal
     from worker.sandbox.orders import Draft
@@ -149,7 +149,7 @@ class OrderCloudAccount(Account):
         key = order.doc["ID"]
         del self._orders[key]
         self._enqueue(key, None)
-        self._journal.effect("ordercloud", self.name, "deleted", key, key)
+        self._note(order, "deleted")
 
     def save(self, order: Stored, did: str = "changed", at: int | None = None) -> None:
         """Note a write: the sums, `LastUpdated`, what reads show from now on, and what lists will show."""
@@ -160,7 +160,14 @@ class OrderCloudAccount(Account):
         order.row = Row(order.direction, doc, dump(doc))
         self._enqueue(doc["ID"], order.row, at_once=at is not None)
         if did != "changed" or doc["IsSubmitted"]:
-            self._journal.effect("ordercloud", self.name, did, doc["ID"], doc["ID"])
+            self._note(order, did)
+
+    def _note(self, order: Stored, did: str) -> None:
+        def said() -> Mapping[str, str]:
+            return essence.ordercloud({**order.doc, "LineItems": order.lines.values()})
+
+        key = order.doc["ID"]
+        self._journal.effect("ordercloud", self.name, did, key, key, said)
 
     def taken(self, kind: str, key: str) -> RefusedError:
         """The 409; the text of its code is not documented."""
@@ -196,7 +203,7 @@ class OrderCloudAccount(Account):
         if fields.pop("deleted", False):
             self.remove(found)
             return True
-        lines = fields.pop("LineItems", None)
+        was, lines = found.doc["IsSubmitted"], fields.pop("LineItems", None)
         if lines is not None:
             found.lines = {
                 each["ID"]: shape.line(_exact({**found.lines.get(each["ID"], {}), **each})) for each in lines
@@ -204,7 +211,7 @@ class OrderCloudAccount(Account):
         found.doc |= {name: value for name, value in _exact(fields).items() if name in found.doc}
         if "Status" in fields:
             self.move(found, fields["Status"])
-        self.save(found)
+        self.save(found, "changed" if was or not found.doc["IsSubmitted"] else "added")
         return True
 
     def stored(self) -> Iterable[bytes]:
@@ -230,7 +237,7 @@ class OrderCloudAccount(Account):
         self._orders[key] = made
         if "LastUpdated" in doc:
             at = moment(doc["LastUpdated"])
-        self.save(made, "added", at)
+        self.save(made, "added" if made.doc["IsSubmitted"] else "drafted", at)
         if at is None and made.doc["IsSubmitted"]:
             params = {"direction": "Outgoing", "orderID": key}
             self.hooks.fire("v1/orders/{direction}/{orderID}/submit", "POST", params, b"", made.row.text, None, "")

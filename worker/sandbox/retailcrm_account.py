@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from worker.sandbox import essence, spec
 from worker.sandbox import retailcrm_shape as shape
-from worker.sandbox import spec
 from worker.sandbox.system import Account, dump
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class RetailcrmAccount(Account):
         if external_id is not None:
             self._by_external.setdefault((order["site"], external_id), number)
         self._store(stored, order)
-        self._journal.effect("retailcrm", self.name, did, external_id, str(number))
+        self._journal.effect("retailcrm", self.name, did, external_id, str(number), lambda: essence.retailcrm(order))
         status = {"code": order["status"]}
         self._event(shape.replied(order), key, source, "status", None, status, extra={"created": True}, at=at)
         return stored
@@ -241,7 +241,8 @@ class RetailcrmAccount(Account):
                 old, new = ({"code": v[field]} if field == "status" else v.get(field) for v in (before, order))
                 self._event(short, key, source, field, old, new)
         if changed:
-            self._journal.effect("retailcrm", self.name, "changed", found.external_id, str(found.id))
+            names = found.external_id, str(found.id)
+            self._journal.effect("retailcrm", self.name, "changed", *names, lambda: essence.retailcrm(order))
         return order
 
     def _item_events(self, old: Any, new: Any, short: dict[str, Any], key: str | None, source: str) -> None:
@@ -263,7 +264,7 @@ class RetailcrmAccount(Account):
         if found.external_id is not None:
             self._by_external.pop((found.site, found.external_id), None)
         self._event(short, None, source, field, None, self.now(), extra=extra)
-        self._journal.effect("retailcrm", self.name, "deleted", found.external_id, str(found.id))
+        self._journal.effect("retailcrm", self.name, "deleted", found.external_id, str(found.id), dict)
 
     def _event(  # noqa: PLR0913, PLR0917  # the columns of a history record
         self,

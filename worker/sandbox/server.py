@@ -60,6 +60,7 @@ class Server:
             did=answer.did,
             status=0 if cut else answer.status,
             address=address,
+            arrived=now,
             external_id=answer.external_id,
             reference=answer.reference,
             fault=None if fault is None else fault.kind,

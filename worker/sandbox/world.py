@@ -46,16 +46,28 @@ class World:
         self.systems = {name: SYSTEMS[name](journal) for name in names}
         self.limits = {name: LeakyBucket(system.default_window) for name, system in self.systems.items()}
         self.faults = Faults(random.Random(f"{seed}:faults"))
+        for name, limit in self.limits.items():
+            journal.limit(name, limit.calls, limit.window)
         self._seed = seed
         self._supplies: dict[tuple[str, str], Orders] = {}
         self._background: set[asyncio.Task[None]] = set()
 
     def set_limit(self, text: str) -> None:
-        """From `system=seconds` or `system=off`."""
-        name, _, window = text.partition("=")
+        """From `system=seconds` (between two calls), `system=calls/seconds` or `system=off`."""
+        name, _, limit = text.partition("=")
         if name not in self.systems:
             raise ValueError(f"{text!r}: {name!r} is not simulated")
-        self.limits[name].window = 0.0 if window == "off" else float(window)
+        calls, slash, window = limit.partition("/")
+        if not slash:
+            calls, window = "1", "0" if limit == "off" else limit
+        self.limit(name, float(window), int(calls))
+
+    def limit(self, name: str, window: float, calls: int = 1) -> None:
+        """Let a system take so many calls of one address in any window, from now on."""
+        if calls < 1:
+            raise ValueError(f"{calls} calls are no limit")
+        self.limits[name].window, self.limits[name].calls = window, calls
+        self.journal.limit(name, calls, window)
 
     async def open_account(self, text: str) -> None:
         """From `system:account:key=value:...`.

@@ -1,0 +1,56 @@
+"""`intake drill` as a person runs it: the way back from a Redis lost whole, and a way back that was not found."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def drill(home: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from worker.cli import main; main()", "drill", "--keep", str(home), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def ended(process: subprocess.Popen[str], seconds: float) -> str:
+    try:
+        return process.communicate(timeout=seconds)[0]
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("how", ["disk", pytest.param("flush", marks=pytest.mark.soak)])
+def test_after_redis_was_lost_whole_the_targets_have_what_the_sources_have(tmp_path: Path, how: str) -> None:
+    seed = str(random.randrange(10**6))
+    process = drill(tmp_path, "--how", how, "--moments", "1", "--orders", "40", "--seed", seed)
+    said = ended(process, 170)
+    print(said)
+    assert said.count("Redis is lost: ") == 1
+    assert f"--seed {seed}" in said
+    assert re.search(r"all was there again, \d+\.\d s after the last loss", said)
+    assert re.search(r"the targets were asked [1-9]\d* times since, and had [1-9]\d* orders already", said)
+    assert "144 orders, 144 created, 0 lost, 0 doubled" in said
+    assert process.returncode == 0
+
+
+@pytest.mark.timeout(90)
+def test_a_drill_whose_orders_are_lost_says_so_and_exits_with_1(tmp_path: Path) -> None:
+    process = drill(tmp_path, "--moments", "1", "--orders", "20")
+    while not (up := [p for p in psutil.Process(process.pid).children() if p.cmdline()[-1:] == ["up"]]):
+        time.sleep(0.05)
+    up[0].kill()
+    said = ended(process, 60)
+    assert "Intake carried nothing" in said
+    assert "36 orders, 0 created, 36 lost, 0 doubled" in said
+    assert process.returncode == 1

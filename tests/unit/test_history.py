@@ -1,0 +1,289 @@
+"""What is planted in a journal is found, and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.cli.history import command
+from worker.cli.journals import Reading, entries, files
+from worker.cli.judge import Judgement, Route, judge
+from worker.cli.verdict import FAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    Entry = dict[str, Any]
+
+ROUTE = Route.read("retailcrm/shop=dropday/main")
+FIELDS = {"name": "n", "total": "t", "lines": "l1"}
+
+
+def wrote(did: str, number: int | str, system: str = "retailcrm", **fields: str) -> Entry:
+    """A write: in the source under its own id, in the target under the reference."""
+    to = system != "retailcrm"
+    account, key = ("main", f"shop:{number}") if to else ("shop", None)
+    names = {"external_id": key, "reference": f"T{number}" if to else str(number)}
+    return {"kind": "effect", "system": system, "account": account, "did": did, **names, "fields": FIELDS | fields}
+
+
+def into(did: str, number: int | str, system: str = "dropday", **fields: str) -> Entry:
+    return wrote(did, number, system, **fields)
+
+
+def numbered(lines: Iterable[Entry]) -> list[Entry]:
+    run = {"kind": "run", "run": "r"}
+    return [{"seq": n, "mono": float(n), "run": "r", **line} for n, line in enumerate([run, *lines], 1)]
+
+
+def judged(*lines: Entry, routes: Sequence[Route] = (ROUTE,)) -> Judgement:
+    return judge(numbered(lines), routes)
+
+
+def told(found: Judgement, target: str = "dropday/main") -> dict[str, list[str]]:
+    verdict = found.targets[target]
+    return {fault: getattr(verdict, fault).first for fault in FAULTS if getattr(verdict, fault).count}
+
+
+CLEAN = [wrote("added", 1), wrote("added", 2), into("created", 2), into("created", 1)]
+
+
+def test_a_history_in_which_nothing_went_wrong_is_clean() -> None:
+    found = judged(*CLEAN)
+    assert found.clean()
+    assert told(found) == {}
+    assert (found.targets["dropday/main"].orders, found.targets["dropday/main"].created) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("planted", "named"),
+    [
+        ([wrote("added", 3)], {"lost": ["shop:3"]}),
+        ([into("created", 1)], {"doubled": ["shop:1"]}),
+        ([wrote("added", 3), into("created", 3, total="t2")], {"wrong": ["shop:3"]}),
+        ([into("changed", 1, lines="l9")], {"wrong": ["shop:1"]}),
+        ([into("created", 4)], {"unknown": ["shop:4"]}),
+        ([into("created", 3), wrote("added", 3)], {"wrong": ["shop:3"]}),
+        (
+            [wrote("changed", 1, total="t2"), into("changed", 1, total="t2"), into("changed", 1)],
+            {"stale": ["shop:1"]},
+        ),
+    ],
+    ids=["lost", "doubled", "wrong", "wrong change", "unknown", "before its source", "stale"],
+)
+def test_what_is_planted_is_found_and_nothing_else(planted: list[Entry], named: dict[str, list[str]]) -> None:
+    found = judged(*CLEAN, *planted)
+    assert told(found) == named
+    assert not found.clean()
+
+
+def test_an_older_version_that_was_newest_when_it_was_written_is_not_stale() -> None:
+    changes = [wrote("changed", 1, total="t2"), into("changed", 1, total="t2"), wrote("changed", 1)]
+    found = judged(*CLEAN, *changes, into("changed", 1))
+    assert found.clean()
+
+
+def test_a_change_that_did_not_arrive_is_said_and_breaks_no_promise() -> None:
+    found = judged(*CLEAN, wrote("changed", 1, total="t2"))
+    assert found.clean()
+    assert found.targets["dropday/main"].behind.first == ["shop:1"]
+
+
+def test_what_was_deleted_in_its_source_need_not_arrive() -> None:
+    gone = wrote("deleted", 3)
+    del gone["fields"]
+    assert judged(*CLEAN, wrote("added", 3), gone).clean()
+
+
+def test_an_order_that_a_person_was_told_of_need_not_arrive() -> None:
+    assert judge(numbered([*CLEAN, wrote("added", 3)]), [ROUTE], excused={"shop:3"}).clean()
+
+
+def test_a_field_that_a_system_cannot_hold_or_another_run_digested_is_not_compared() -> None:
+    without = into("created", 3)
+    del without["fields"]["total"]
+    other = into("created", 4, total="x") | {"run": "another"}
+    assert judged(*CLEAN, wrote("added", 3), without, wrote("added", 4), other).clean()
+
+
+def test_dropdays_total_is_no_sum_that_a_target_could_reach() -> None:
+    route = Route.read("dropday/web=retailcrm/crm")
+    source = into("added", 7) | {"account": "web", "external_id": "x", "reference": "7"}
+    for field, named in (("total", {}), ("lines", {"wrong": ["web:7"]})):
+        target = wrote("created", 1, **{field: "?"}) | {"account": "crm", "external_id": "web:7"}
+        assert told(judged(source, target, routes=[route]), "retailcrm/crm") == named
+
+
+def test_a_change_in_many_steps_is_judged_by_where_it_ends() -> None:
+    route = Route.read("retailcrm/shop=ordercloud/main")
+    steps = [wrote("added", 1), into("created", "_3A", "ordercloud") | {"external_id": "shop_3A1"}]
+    for name, total, lines in (("a", "t2", "l1"), ("b", "t2", "l2")):
+        steps.append(into("changed", name, "ordercloud", total=total, lines=lines) | {"external_id": "shop_3A1"})
+    changed = wrote("changed", 1, total="t2", lines="l2")
+    assert judged(*steps[:2], changed, *steps[2:], routes=[route]).clean()
+    assert told(judged(*steps[:2], changed, *steps[2:3], routes=[route]), "ordercloud/main") == {"wrong": ["shop:1"]}
+
+
+def test_orders_that_come_back_the_other_way_are_no_orders_of_that_source() -> None:
+    both = [ROUTE, Route.read("dropday/main=retailcrm/shop")]
+    assert judged(*CLEAN, into("changed", 1), routes=both).clean()
+
+
+# --- limits ---
+
+
+def call(at: float, address: str = "1") -> Entry:
+    return {"kind": "request", "system": "retailcrm", "address": address, "arrived": at}
+
+
+def limit(calls: int, window: float, at: float = 0.0) -> Entry:
+    return {"kind": "limit", "system": "retailcrm", "calls": calls, "window": window, "mono": at}
+
+
+def over(*lines: Entry) -> list[tuple[str, int, int]]:
+    return [(pace.address, pace.calls, pace.over) for pace in judged(*lines).paces]
+
+
+def test_a_limit_is_kept_for_each_address_in_every_window() -> None:
+    times = [0.0, 0.1, 0.95, 1.0, 1.05, 1.1]
+    assert over(limit(2, 1.0), *map(call, times)) == [("1", 6, 2)]
+    assert over(limit(1, 0.1), call(0.0), call(0.0, "2"), call(0.1), call(0.05, "2")) == [("1", 2, 0), ("2", 2, 1)]
+
+
+def test_a_limit_counts_from_when_it_was_declared_and_until_the_next() -> None:
+    calls = [call(at / 10) for at in range(30)]
+    assert over(limit(100, 1.0), limit(1, 1.0, at=1.0), limit(0, 0.0, at=2.0), *calls) == [("1", 30, 10)]
+    assert over(*calls) == []
+
+
+def test_a_share_of_calls_may_come_too_soon_if_one_says_so() -> None:
+    found = judged(limit(1, 0.125), *(call(at / 8) for at in range(98)), call(20.0), call(20.05))
+    assert not found.clean()
+    assert found.clean(too_soon=0.01)
+    assert not found.clean(too_soon=0.009)
+
+
+# --- files ---
+
+
+def written(folder: Path, lines: Iterable[Entry], name: str = "a") -> Path:
+    file = folder / f"{name}.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return file
+
+
+def read(folder: Path) -> tuple[list[Entry], Reading]:
+    reading = Reading()
+    return list(entries(files(folder), reading)), reading
+
+
+def test_a_last_line_that_was_cut_by_a_kill_is_survived_and_said(tmp_path: Path) -> None:
+    file = written(tmp_path, numbered(CLEAN))
+    whole = file.read_bytes()
+    last = len(whole.splitlines()[-1])
+    for cut in (1, 2, last - 1, last):
+        file.write_bytes(whole[:-cut])
+        lines, reading = read(tmp_path)
+        assert len(lines) == len(CLEAN)
+        assert (reading.cut, reading.damaged) == (["a.jsonl: line 5"], [])
+    file.write_bytes(whole[: -last + 3] + b"\n" + whole)
+    lines, reading = read(tmp_path)
+    assert (len(lines), reading.cut, reading.damaged) == (9, ["a.jsonl: line 5"], [])
+
+
+def test_a_line_that_is_missing_or_broken_in_the_middle_is_damage(tmp_path: Path) -> None:
+    lines = numbered(CLEAN)
+    written(tmp_path, lines[:2] + lines[3:])
+    assert read(tmp_path)[1].damaged == ["a.jsonl: line 3: 4 comes after 2"]
+    written(tmp_path, lines[1:])
+    assert read(tmp_path)[1].damaged == ["a.jsonl: line 1: 2 comes after 0"]
+    file = written(tmp_path, lines)
+    file.write_text(file.read_text().replace('"seq": 3', '"seq": ', 1))
+    assert read(tmp_path)[1].damaged == ["a.jsonl: line 4: 4 comes after 2"]
+
+
+def run(folder: Path, *options: str) -> tuple[int, str]:
+    result = CliRunner().invoke(command, [str(folder), *options], env={"COLUMNS": "120"})
+    return result.exit_code, result.output
+
+
+def test_the_command_says_what_it_found_by_its_exit_code_its_words_and_as_json(tmp_path: Path) -> None:
+    written(tmp_path, numbered([*CLEAN, into("created", 1)]))
+    assert run(tmp_path)[0] == 2  # it is not said what must be where
+    code, said = run(tmp_path, "--route", str(ROUTE))
+    assert code == 1
+    assert "dropday/main: doubled, created more than once: shop:1" in said
+    (tmp_path / "routes").write_text(f"{ROUTE}\n")
+    code, said = run(tmp_path, "--json")
+    found = json.loads(said)
+    assert (code, found["clean"], found["lines"]) == (1, False, 6)
+    assert found["targets"]["dropday/main"]["doubled"] == {"count": 1, "first": ["shop:1"]}
+    written(tmp_path, numbered(CLEAN))
+    code, said = run(tmp_path)
+    assert (code, "every order is there once" in said) == (0, True)
+
+
+def test_no_journals_prove_nothing(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "--route", str(ROUTE))
+    assert code == 1
+    assert "nothing is proven" in said
+
+
+@pytest.mark.parametrize("text", ["", "a=b", "a/b", "a/b=c/d=x", "a/b/c=d/e", "/b=c/d"])
+def test_a_route_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is wanted|must name"):
+        Route.read(text)
+
+
+# --- any history ---
+
+PLANS = st.lists(st.sampled_from(["clean", "changed", "lost", "doubled", "wrong", "stale", "unknown", "deleted"]))
+
+
+def lived(number: int, plan: str) -> list[Entry]:
+    """The life of one order in which one thing is planted."""
+    added, created, version = wrote("added", number), into("created", number), {"total": "t2"}
+    newer = [wrote("changed", number, **version), into("changed", number, **version)]
+    lives: dict[str, list[Entry]] = {
+        "clean": [added, created],
+        "changed": [added, created, *newer],
+        "lost": [added],
+        "doubled": [added, created, into("created", number)],
+        "wrong": [added, into("created", number, name="m")],
+        "stale": [added, created, *newer, into("changed", number)],
+        "unknown": [created],
+        "deleted": [added, created, wrote("deleted", number)],
+    }
+    return lives[plan]
+
+
+@given(plans=PLANS, data=st.data())
+def test_the_faults_of_any_history_are_those_that_were_planted(plans: list[str], data: st.DataObject) -> None:
+    lives = [lived(number, plan) for number, plan in enumerate(plans)]
+    order = data.draw(st.permutations([n for n, life in enumerate(lives) for _ in life]))
+    rest = [iter(life) for life in lives]
+    found = judge(numbered(next(rest[n]) for n in order), [ROUTE], keep=1000)
+    wanted = {
+        fault: sorted(f"shop:{n}" for n, plan in enumerate(plans) if plan == fault)
+        for fault in FAULTS
+        if fault in plans
+    }
+    assert {fault: sorted(keys) for fault, keys in told(found).items()} == wanted
+
+
+@given(gaps=st.lists(st.integers(0, 12)), calls=st.integers(1, 4))
+def test_calls_are_beyond_a_limit_exactly_where_a_window_would_hold_more(gaps: list[int], calls: int) -> None:
+    times = list(itertools.accumulate(gaps))
+    accepted: list[int] = []
+    for at in times:
+        if sum(at - one < 10 for one in accepted) < calls:
+            accepted.append(at)
+    (pace,) = judged(limit(calls, 10.0), *(call(float(at)) for at in times)).paces or [None]
+    assert (pace.calls - pace.over if pace else 0) == len(accepted)
