@@ -7,7 +7,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove lint types imports tests mutate bench lock clean
+.PHONY: help demo test soak prove lint types imports tests mutate bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ tests: $(VENV)/.test
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@$(BIN)/python tests/chaos/prove.py --readme README.md
+
+ORDERS ?= 1000000
+SEED ?= 1
+soak: $(VENV)/.test ## carry a million orders with faults at every step (ORDERS=1000000 SEED=1): half an hour and more
+	@$(BIN)/python tests/soak/soak.py --orders $(ORDERS) --seed $(SEED)
 
 mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
 	@$(BIN)/python tests/mutation/mutate.py

@@ -15,7 +15,7 @@ from worker.store.lanes import Claim, Outcome
 from worker.targets.contract import Pending, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from worker.targets.contract import Target
 
@@ -43,14 +43,22 @@ def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | Non
     """Create many orders in one call; None: it was refused as a whole, so take them one by one."""
     try:
         made = target.create_many([(_order(claim), claim.reference) for claim in claims])
-        return [_one_of_many(target, claim, one) for claim, one in zip(claims, made, strict=True)]
+        return _one_failure(_one_of_many(target, claim, one) for claim, one in zip(claims, made, strict=True))
     except LeaseLost:
         raise
     except PermanentError:
         return None
     except Exception as error:  # noqa: BLE001  # as in `_tried`
-        first, *others = [_failed(claim, error) for claim in claims]
-        return [first, *(replace(it, what="retry_too") if it.what == "retry" else it for it in others)]
+        return _one_failure(_failed(claim, error) for claim in claims)
+
+
+def _one_failure(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """What stopped one call, or the question after it, is one failure of the lane, however many orders were in it."""
+    told: list[Outcome] = []
+    for it in outcomes:
+        again = it.what == "retry" and any(other.what == "retry" for other in told)
+        told.append(replace(it, what="retry_too") if again else it)
+    return told
 
 
 def _one_of_many(target: Target, claim: Claim, what: Receipt | IntakeError) -> Outcome:

@@ -4,6 +4,10 @@ They are armed by the environment of the process, for tests alone:
 
     INTAKE_FAILPOINTS="script:settle:after=kill,skip=3; http:write:before=stop,seconds=5"
     INTAKE_FAILPOINTS_DIR=/a/folder     # a fault fires once over all processes that share it; a file there says so
+    INTAKE_FAILPOINTS="script:settle:after=kill,call=one; script:settle:after=lost,call=two"    # whenever it is called
+
+A fault with a `call` fires each time that a file of this name lies in the folder: who takes the file away acts it out.
+A point may be named many times; the first fault that is due fires.
 
 Points are `script:NAME:before|after` (a Lua script), `redis:COMMAND:before|after` (any other command), and
 `http:read|write:before|sent|after`: between the look at the lease and the first byte; the request is gone; the answer
@@ -42,6 +46,12 @@ class Failpoint:
     match: str = ""
     #: How long (delay, stop), or how far (step).
     seconds: float = 0.0
+    #: The file that calls for it, instead of `skip` and `times`.
+    call: str = ""
+
+
+#: Seconds for which a process believes what it saw of the calls in the folder.
+_FRESH: Final = 0.05
 
 
 def _kill(_: float) -> None:
@@ -60,31 +70,54 @@ class Failpoints:
     """What is armed in this process, and what the faults do."""
 
     folder: Path
-    armed: dict[str, Failpoint]
+    armed: dict[str, list[Failpoint]]
     #: By fault; the store adds its own: flush, step.
     actions: dict[str, Callable[[float], object]] = field(
         default_factory=lambda: {"kill": _kill, "delay": time.sleep, "stop": _stop}
     )
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _calls: frozenset[str] = frozenset()
+    _looked: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.armed)
 
     def fire(self, point: str, detail: object = "") -> str:
         """Do what is armed here; answers the fault if the caller has to act it out, else ""."""
-        found = self.armed.get(point)
-        if found is None or (found.match and not re.search(found.match, str(detail))):
+        for found in self.armed.get(point, ()):
+            if found.call and found.call not in self._called():
+                continue
+            if found.match and not re.search(found.match, str(detail)):
+                continue
+            if not (self._answers(found.call) if found.call else self._due(point, found)):
+                continue
+            if found.fault in ACTED:
+                return found.fault
+            self.actions[found.fault](found.seconds)
             return ""
+        return ""
+
+    def _called(self) -> frozenset[str]:
+        now = time.monotonic()
+        if now - self._looked > _FRESH:
+            self._calls, self._looked = frozenset(os.listdir(self.folder)), now  # noqa: PTH208  # names are enough, and it is asked all the time
+        return self._calls
+
+    def _answers(self, call: str) -> bool:
+        """Take the call away; of all processes one can."""
+        self._calls -= {call}
+        try:
+            (self.folder / call).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _due(self, point: str, found: Failpoint) -> bool:
         with self._lock:
             if found.skip > 0:
                 found.skip -= 1
-                return ""
-        if not self._first(point, found):
-            return ""
-        if found.fault in ACTED:
-            return found.fault
-        self.actions[found.fault](found.seconds)
-        return ""
+                return False
+        return self._first(point, found)
 
     def _first(self, point: str, found: Failpoint) -> bool:
         for number in range(found.times):
@@ -105,11 +138,12 @@ def armed() -> Failpoints:
 def _read(text: str, folder: str) -> Failpoints:
     if text and not folder:
         raise ValueError("INTAKE_FAILPOINTS needs INTAKE_FAILPOINTS_DIR")
-    found: dict[str, Failpoint] = {}
+    found: dict[str, list[Failpoint]] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         point, _, rest = part.partition("=")
         fault, *options = rest.split(",")
         given = dict(option.split("=", 1) for option in options)
         skip, times = int(given.get("skip", "0")), int(given.get("times", "1"))
-        found[point] = Failpoint(fault, skip, times, given.get("match", ""), float(given.get("seconds", "0")))
+        match, seconds, call = given.get("match", ""), float(given.get("seconds", "0")), given.get("call", "")
+        found.setdefault(point, []).append(Failpoint(fault, skip, times, match, seconds, call))
     return Failpoints(Path(folder), found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_stepped_clock_is_seen_by_scripts_by_us_and_by_keys_that_end(
 def test_a_fault_fires_once_over_all_processes_after_as_many_passages_as_it_is_told(tmp_path: Path) -> None:
     done: list[float] = []
     one, other = (
-        Failpoints(tmp_path, {"p": Failpoint("note", skip=1, match="^yes", seconds=2.0)}, {"note": done.append})
+        Failpoints(tmp_path, {"p": [Failpoint("note", skip=1, match="^yes", seconds=2.0)]}, {"note": done.append})
         for _ in range(2)
     )
     for points in (one, other):
@@ -101,6 +102,25 @@ def test_a_fault_fires_once_over_all_processes_after_as_many_passages_as_it_is_t
             assert points.fire("p", detail) == ""
             points.fire("another", detail)
     assert done == [2.0]
+
+
+def test_a_fault_that_is_called_for_fires_once_for_each_call_over_all_processes(tmp_path: Path) -> None:
+    done: list[float] = []
+    armed = {"p": [Failpoint("note", call="one", seconds=1.0), Failpoint("lost", match="^yes", call="two")]}
+    one, other = (Failpoints(tmp_path, armed, {"note": done.append}) for _ in range(2))
+    assert one.fire("p", "yes") == ""
+    for _ in range(2):
+        (tmp_path / "one").touch()
+        (tmp_path / "two").touch()
+        time.sleep(0.06)
+        assert [one.fire("p", "no"), one.fire("p", "no"), other.fire("p", "yes"), one.fire("p", "yes")] == [
+            "",
+            "",
+            "lost",
+            "",
+        ]
+        assert list(tmp_path.iterdir()) == []
+    assert done == [1.0, 1.0]
 
 
 def test_a_killed_process_is_dead_before_its_command_leaves(redis: Redis, redis_url: str, arm: Arm) -> None:

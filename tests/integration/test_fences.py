@@ -249,3 +249,18 @@ def test_all_orders_of_a_bulk_call_without_an_answer_are_asked_for_before_they_a
     deliver(story)
     assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2", "3"]
     assert story.warehouse.finds == 3
+
+
+class Deaf(Bulky):
+    """Cannot be asked what became of the orders of a call."""
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
+        super().create_many(batch)
+        return [Uncertain("taken in part, and the question after it was cut") for _ in batch]
+
+
+def test_a_bulk_call_after_which_nothing_is_known_of_its_orders_is_one_failure_of_the_lane(redis: Redis) -> None:
+    story = story_of(redis, Deaf(), orders=3)
+    deliver(story)
+    assert redis.hget("intake:lane:t", "failures") == "1"
+    assert [story.state(str(n))["uncertain"] for n in (1, 2, 3)] == ["1", "1", "1"]

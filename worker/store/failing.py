@@ -48,7 +48,7 @@ def _names() -> dict[str, str]:
 
 
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
-    stepped = any(point.fault == "step" for point in points.armed.values())
+    stepped = any(one.fault == "step" for armed_here in points.armed.values() for one in armed_here)
     now = threading.local()
     scripts: dict[str, str] = {}
 

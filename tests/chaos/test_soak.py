@@ -1,0 +1,29 @@
+"""A small soak: the whole stack, many faults at once; `make soak` is the great one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOAK = Path(__file__).parents[1] / "soak"
+
+
+@pytest.mark.timeout(300)
+def test_a_small_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    command = [sys.executable, SOAK / "soak.py", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
+    # Of a call whose answer was lost each order is asked for by itself, at 10 calls a second.
+    command += ["--bulk", "10"]
+    run = subprocess.run(
+        [*command, "--home", tmp_path / "home", "--results", results], capture_output=True, text=True, check=False
+    )
+    print(run.stdout, run.stderr)
+    found = json.loads(results.read_text())
+    assert run.returncode == 0
+    assert found["problems"] == []
+    assert len(found["fired"]) > 20
+    assert sum(found["killed"].values()) > 5

@@ -1,0 +1,207 @@
+"""What a soak stands on: the systems, and Intake as `intake up` runs it, its failpoints ready to be called."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import soak_faults
+from redis.exceptions import RedisError
+
+from worker.errors import ConfigError
+from worker.http import Client, Open
+from worker.runtime import Runtime, read_settings
+
+HERE = Path(__file__).parent
+KEY = "soak-key"
+#: Where each source's orders go, and its share of all.
+SHOPS = {"shop1": "depot", "shop2": "depot", "shop3": "crm", "shop4": "crm"}
+PUSHED, HINTED = "web", "tips"
+SOURCES = {**SHOPS, PUSHED: "depot", HINTED: "depot"}
+SHARES = {**dict.fromkeys(SHOPS, 0.22), PUSHED: 0.11, HINTED: 0.01}
+#: What the command line of a process holds, by the part it plays.
+ROLES = {
+    "worker": "intake.deliver",
+    "listen": "worker.cli listen",
+    "upkeep": "intake.upkeep",
+    "beat": "celery.beat:Scheduler",
+    "valkey": "valkey-server",
+}
+_HEAD = """\
+[log]
+level = "warning"
+format = "json"
+[clocks]
+lease = "{lease}ms"
+heartbeat = "{beat}ms"
+[inbox]
+unsigned = "accept"
+[producers.web]
+[targets.depot]
+kind = "depot"
+url = "http://127.0.0.20:{port}/depot"
+api_key = "env:SOAK_KEY"
+account_id = "env:SOAK_KEY"
+limit = "none"
+concurrency = 5
+[targets.crm]
+kind = "retailcrm"
+url = "http://127.0.0.21:{port}/crm"
+api_key = "env:SOAK_KEY"
+limit_scope = "crm"
+bulk = {bulk}
+time_zone = "UTC"
+concurrency = 2
+"""
+#: Each shop is behind an address of its own, with a limit of its own.
+_SHOP = """\
+[providers.{name}]
+kind = "retailcrm"
+url = "http://127.0.0.{address}:{port}/{name}"
+api_key = "env:SOAK_KEY"
+limit_scope = "{name}"
+time_zone = "UTC"
+poll_every = "{every}"
+overlap = 3
+"""
+_ROUTE = """\
+[[routes]]
+from = "{name}"
+to = ["{target}"]
+reference = "{{provider}}:{{external_id}}"
+"""
+
+
+def _settings(port: int, lease: float, bulk: int) -> str:
+    text = _HEAD.format(port=port, bulk=bulk, lease=round(lease * 1000), beat=round(lease * 300))
+    for address, name in enumerate((*SHOPS, HINTED), 2):
+        # What is hinted at is polled too seldom to matter.
+        every = f"{round(lease * 500)}ms" if name in SHOPS else "1d"
+        text += _SHOP.format(name=name, address=address, port=port, every=every)
+    return text + "".join(_ROUTE.format(name=name, target=target) for name, target in SOURCES.items())
+
+
+class Ground:
+    """The systems and `intake up`, in a folder of their own."""
+
+    def __init__(self, home: Path, seed: int, weather: dict[str, float], lease: float, bulk: int) -> None:
+        self.home, self.calls = home, home / "calls"
+        self.calls.mkdir(parents=True)
+        os.environ["SOAK_KEY"] = KEY
+        plan = json.dumps({"sources": SOURCES, "seed": seed, "weather": weather})
+        self._systems = subprocess.Popen(
+            [sys.executable, HERE / "soak_systems.py", plan], stdout=subprocess.PIPE, text=True
+        )
+        assert self._systems.stdout is not None
+        self.port = int(self._systems.stdout.readline())
+        self._admin = Client(f"http://127.0.0.1:{self.port}", gate=Open(), headers={}, max_bytes=1 << 28)
+        self.config = home / "intake.toml"
+        self.config.write_text(_settings(self.port, lease, bulk))
+        self._announce()
+        self._env = {
+            **os.environ,
+            "INTAKE_CONFIG": str(self.config),
+            "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in soak_faults.arms()),
+            "INTAKE_FAILPOINTS_DIR": str(self.calls),
+            "PYTHONPATH": os.pathsep.join((str(home), str(HERE), str(HERE.parents[1]))),
+        }
+        self._log = (home / "intake.log").open("ab")
+        self.up = self._intake("up")
+        self._runtime: Runtime | None = None
+
+    def _announce(self) -> None:
+        """The depot's adapter as a package of somebody else's would bring it."""
+        package = self.home / "soak_depot-1.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
+        (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak_depot:Depot\n")
+        sys.path.insert(0, str(self.home))
+
+    def _intake(self, *args: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", "from worker.cli import main; main()", *args]
+        return subprocess.Popen(
+            command, env=self._env, cwd=self.home, stdout=self._log, stderr=self._log, start_new_session=True
+        )
+
+    def intake(self, *args: str) -> None:
+        """Run one command of Intake, unharmed by failpoints."""
+        env = {**self._env, "INTAKE_FAILPOINTS": ""}
+        command = [sys.executable, "-c", "from worker.cli import main; main()", *args]
+        subprocess.run(command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, check=False)
+
+    @property
+    def runtime(self) -> Runtime:
+        if self._runtime is None:
+            self._runtime = Runtime(read_settings(self.config))
+        return self._runtime
+
+    def fsync_always(self) -> bool:
+        """What a server that was started anew has to be told; whether it answers."""
+        with contextlib.suppress(RedisError, OSError, ConfigError):
+            self.runtime.redis.config_set("appendfsync", "always")
+            return True
+        return False
+
+    def ask(self, what: str, **query: object) -> Any:
+        return self._admin.read(f"/soak/{what}", [(name, str(value)) for name, value in query.items()]).json()
+
+    def make(self, counts: dict[str, int]) -> None:
+        self._admin.write("POST", "/soak/make", json=counts)
+
+    def processes(self, role: str) -> list[psutil.Process]:
+        """The main processes that play this part."""
+        found = {}
+        for process in psutil.Process(self.up.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if ROLES[role] in " ".join(process.cmdline()):
+                    found[process.pid] = process
+        return [process for process in found.values() if process.ppid() not in found]
+
+    def pool(self) -> list[psutil.Process]:
+        """The worker's pool processes."""
+        return [child for worker in self.processes("worker") for child in worker.children()]
+
+    def kill(self, role: str, choose: Any) -> bool:
+        """SIGKILL one process of this part; whether there was one."""
+        with contextlib.suppress(psutil.Error, IndexError):
+            choose(self.pool() if role == "pool process" else self.processes(role)).kill()
+            return True
+        return False
+
+    def memory(self) -> dict[str, float]:
+        """MiB that each part has in memory; of the pool the largest process."""
+        found: dict[str, float] = {"systems": psutil.Process(self._systems.pid).memory_info().rss / 2**20}
+        for role in ("pool process", *ROLES):
+            with contextlib.suppress(psutil.Error):
+                chosen = self.pool() if role == "pool process" else self.processes(role)
+                found[role] = max((one.memory_info().rss / 2**20 for one in chosen), default=0.0)
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        below = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
+        self.up.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.up.wait(timeout=60)
+        self.up.kill()
+        self.up.wait()
+        for process in psutil.wait_procs(below, timeout=3)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        if self._runtime is not None:
+            self._runtime.close()
+        self._admin.close()
+        self._log.close()
+        self._systems.kill()
+        self._systems.wait()
+        if self._systems.stdout is not None:
+            self._systems.stdout.close()

@@ -1,0 +1,308 @@
+"""The systems of a soak: shops that make orders up, targets that count what they are given and compare it at once.
+
+They take next to no memory: of an order they keep when it was made, and how often it was created. `python
+soak_systems.py` prints its port; `POST /soak/make` tells how many orders each source has by now, `GET /soak/state` how
+many came, `GET /soak/missing` which did not.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+import soak_orders
+from soak_server import Reply, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Seconds for which a change has its id, and is not to be seen.
+_HIDDEN = 1.0
+#: Told one by one, of whatever is wrong.
+_TOLD = 200
+Query = dict[str, list[str]]
+
+
+def _local(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _json(body: Any, status: int = 200) -> Reply:
+    return Reply(status, json.dumps(body).encode())
+
+
+@dataclass
+class Source:
+    """One account that orders come from."""
+
+    name: str
+    target: str
+    made: array[float] = field(default_factory=lambda: array("d"))
+    #: How often each of them was created in its target.
+    created: bytearray = field(default_factory=bytearray)
+    there: int = 0
+    #: All below this one have been created.
+    first_missing: int = 0
+
+    def make(self, count: int) -> None:
+        more = max(0, count - len(self.made))
+        self.made.extend([time.time()] * more)
+        self.created.extend(bytes(more))
+
+    def missing(self, older: float) -> Iterable[int]:
+        """Those made longer ago than so many seconds that are not there (numbers from 1)."""
+        while self.first_missing < len(self.made) and self.created[self.first_missing]:
+            self.first_missing += 1
+        until = bisect_left(self.made, time.time() - older)
+        at = self.created.find(0, self.first_missing, until)
+        while at >= 0:
+            yield at + 1
+            at = self.created.find(0, at + 1, until)
+
+
+class Shop:
+    """RetailCRM's API, version 5, as far as orders are read."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def answer(self, path: str, query: Query, chance: random.Random, malformed: float) -> Reply:
+        if path == "/api/v5/orders/history":
+            return self._history(query)
+        if path == "/api/v5/orders":
+            rows = [self._order(int(one)) for one in query.get("filter[ids][]", ())]
+            if rows and chance.random() < malformed:
+                rows[0]["items"][0]["quantity"] = "some"
+            return _json({"success": True, "orders": rows})
+        number = int(path.rpartition("/")[2])
+        if not 1 <= number <= len(self.source.made):
+            return _json({"success": False, "errorMsg": "Not found"}, 404)
+        return _json({"success": True, "order": self._order(number)})
+
+    def _order(self, number: int) -> dict[str, Any]:
+        return soak_orders.shop_order(self.source.name, number, _local(self.source.made[number - 1]))
+
+    def _history(self, query: Query) -> Reply:
+        made, now, limit = self.source.made, time.time(), int(query["limit"][0])
+        if since := query.get("filter[sinceId]"):
+            begin = int(since[0])
+        else:
+            start = datetime.strptime(query["filter[startDate]"][0], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+            begin = bisect_left(made, start.timestamp())
+        page = int(query.get("page", ["1"])[0])
+        total = max(0, len(made) - begin)
+        first = begin + (page - 1) * limit + 1
+        rows = [
+            {"id": n, "createdAt": _local(made[n - 1]), "created": True, "source": "user", "order": {"id": n}}
+            for n in range(first, min(first + limit, len(made) + 1))
+            if n % soak_orders.LATE or made[n - 1] + _HIDDEN < now
+        ]
+        pages = {"limit": limit, "totalCount": total, "currentPage": page, "totalPageCount": -(-total // limit)}
+        return _json({"success": True, "generatedAt": _local(now), "history": rows, "pagination": pages})
+
+
+class Book:
+    """What the targets were given."""
+
+    def __init__(self, sources: dict[str, Source]) -> None:
+        self.sources = sources
+        self.counts: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self.extra: list[str] = []
+        self.doubles = 0
+
+    def place(self, reference: str) -> tuple[Source, int] | None:
+        """Whose order this is, and where it stands; None: nobody's."""
+        name, _, number = reference.partition(":")
+        source = self.sources.get(name)
+        at = int(number) - 1 if number.isdecimal() else -1
+        return (source, at) if source is not None and 0 <= at < len(source.made) else None
+
+    def holds(self, target: str, reference: str) -> int:
+        """The target's id of an order that is there; 0: it is not."""
+        found = self.place(reference)
+        if found is None or found[0].target != target or not found[0].created[found[1]]:
+            return 0
+        return list(self.sources).index(found[0].name) * 10_000_000 + found[1] + 1
+
+    def create(self, target: str, reference: str, given: soak_orders.Content) -> int:
+        """Note one creation; answers the target's id."""
+        found = self.place(reference)
+        if found is None or found[0].target != target:
+            self.extra.append(f"{target} {reference}")
+            return 1
+        source, at = found
+        source.there += not source.created[at]
+        self.doubles += source.created[at] > 0
+        source.created[at] = min(255, source.created[at] + 1)
+        if given != soak_orders.content(source.name, at + 1):
+            self.wrong.append(f"{target} {reference}")
+        return self.holds(target, reference)
+
+    def state(self) -> dict[str, Any]:
+        doubled = [
+            f"{s.target} {s.name}:{n + 1} x{c}" for s in self.sources.values() for n, c in enumerate(s.created) if c > 1
+        ]
+        return {
+            "made": {name: len(s.made) for name, s in self.sources.items()},
+            "there": {name: s.there for name, s in self.sources.items()},
+            "doubled": doubled[:_TOLD],
+            "wrong": self.wrong[:_TOLD],
+            "extra": self.extra[:_TOLD],
+            "counts": dict(self.counts),
+        }
+
+
+class Depot:
+    """Dropday's API with its check for doubles off: what is sent twice is there twice."""
+
+    def __init__(self, name: str, book: Book) -> None:
+        self.name, self.book = name, book
+
+    def answer(self, method: str, path: str, query: Query, body: bytes) -> Reply:
+        if method == "POST":
+            given = json.loads(body)
+            made = self.book.create(self.name, given["external_id"], soak_orders.in_depot(given))
+            return _json({"message": "Order created", "reference": made})
+        if path == "/api/v1":
+            return _json({})
+        reference = query["external_id"][0]
+        made = self.book.holds(self.name, reference)
+        return _json({"data": [{"external_id": reference, "reference": made}] if made else [], "last_page": 1})
+
+
+class Crm:
+    """RetailCRM's API, version 5, as far as orders are written: it refuses doubles."""
+
+    def __init__(self, name: str, book: Book) -> None:
+        self.name, self.book = name, book
+
+    def answer(self, method: str, path: str, query: Query, body: bytes) -> Reply:
+        if method == "POST":
+            given = dict(parse_qsl(body.decode()))
+            return self._upload(json.loads(given["orders"])) if "orders" in given else self._create(given["order"])
+        if path == "/api/v5/settings":
+            return _json({"success": True, "settings": {"timezone": {"value": "UTC"}}})
+        if path == "/api/v5/orders":
+            asked = query.get("filter[externalIds][]", [])
+            held = [{"id": made, "externalId": one} for one in asked if (made := self.book.holds(self.name, one))]
+            return _json({"success": True, "orders": held})
+        reference = unquote(path.rpartition("/")[2])
+        if made := self.book.holds(self.name, reference):
+            return _json({"success": True, "order": {"id": made, "externalId": reference}})
+        return _json({"success": False, "errorMsg": "Not found"}, 404)
+
+    def _take(self, order: dict[str, Any]) -> int:
+        """The new order's id; 0: it is there."""
+        if self.book.holds(self.name, order["externalId"]):
+            self.book.counts["doubles refused by crm"] += 1
+            return 0
+        return self.book.create(self.name, order["externalId"], soak_orders.in_crm(order))
+
+    def _create(self, text: str) -> Reply:
+        order = json.loads(text)
+        if made := self._take(order):
+            return _json({"success": True, "id": made}, 201)
+        return _json(
+            {"success": False, "errorMsg": f"Order with externalId={order['externalId']} already exists."}, 400
+        )
+
+    def _upload(self, orders: list[dict[str, Any]]) -> Reply:
+        taken = [(order["externalId"], self._take(order)) for order in orders]
+        done = [{"id": made, "externalId": one} for one, made in taken if made]
+        failed = [{"externalId": one} for one, made in taken if not made]
+        if failed:
+            head = {"success": False, "errorMsg": "Orders are loaded with errors", "failedOrders": failed}
+            return _json({**head, "uploadedOrders": done}, 460)
+        return _json({"success": True, "uploadedOrders": done}, 201)
+
+
+class Systems:
+    """All of them behind one port; the first part of a path says which one is meant."""
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self.sources = {name: Source(name, target) for name, target in plan["sources"].items()}
+        self.book = Book(self.sources)
+        self.shops = {name: Shop(source) for name, source in self.sources.items()}
+        self.targets = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
+        #: How often a call of each sort goes wrong, and what may then happen.
+        self.weather: dict[str, float] = plan["weather"]
+        self.chance = random.Random(plan["seed"])
+
+    def answer(self, method: str, target: str, body: bytes) -> Reply:
+        """The answer to one request, with what the weather makes of it."""
+        path, _, text = target.partition("?")
+        _, system, rest = path.split("/", 2)
+        query: Query = {}
+        for name, value in parse_qsl(text):
+            query.setdefault(name, []).append(value)
+        if system == "soak":
+            return self._soak(rest, query, body)
+        sort = "write" if method == "POST" else "read"
+        sort = f"{system if system in self.targets else 'shop'} {sort}"
+        # A web page in the place of the account's settings means a wrong url to Intake: it stops and asks for a person.
+        before = None if rest.endswith("/settings") else self._before(sort)
+        if before is not None:
+            return before
+        reply = self._real(system, method, f"/{rest}", query, body)
+        self._after(sort, reply)
+        return reply
+
+    def _real(self, system: str, method: str, path: str, query: Query, body: bytes) -> Reply:
+        if system in self.targets:
+            return self.targets[system].answer(method, path, query, body)
+        return self.shops[system].answer(path, query, self.chance, self.weather["malformed"])
+
+    def _before(self, sort: str) -> Reply | None:
+        """Nothing has been done: 500, a page of HTML, cut, 429, 503."""
+        if self.chance.random() >= self.weather[sort]:
+            return None
+        what = self.chance.choice(("500 before", "html", "cut before", "429", "503"))
+        self.book.counts[f"{sort}: {what}"] += 1
+        match what:
+            case "500 before":
+                return _json({"success": False, "errorMsg": "Internal error"}, 500)
+            case "html":
+                return Reply(200, b"<html><body>One moment, please</body></html>", kind="text/html")
+            case "cut before":
+                return Reply(0)
+        return Reply(int(what), b'{"success":false}', wait="1")
+
+    def _after(self, sort: str, reply: Reply) -> None:
+        """It was done, and the answer tells nothing: 500, cut, slow."""
+        if self.chance.random() >= self.weather[sort]:
+            return
+        what = self.chance.choice(("500 after", "cut after", "slow"))
+        self.book.counts[f"{sort}: {what}"] += 1
+        if what == "500 after":
+            reply.status, reply.body = 500, b'{"success":false}'
+        elif what == "cut after":
+            reply.status = 0
+        else:
+            reply.delay = self.chance.uniform(0.5, 3.0)
+
+    def _soak(self, what: str, query: Query, body: bytes) -> Reply:
+        if what == "make":
+            for name, count in json.loads(body).items():
+                self.sources[name].make(count)
+        if what == "missing":
+            older, most = float(query["older"][0]), int(query["most"][0])
+            return _json({name: list(islice(s.missing(older), most)) for name, s in self.sources.items()})
+        if what == "there":
+            bad = self.book.doubles + len(self.book.wrong) + len(self.book.extra)
+            return _json({"there": {name: s.there for name, s in self.sources.items()}, "bad": bad})
+        return _json(self.book.state())
+
+
+if __name__ == "__main__":
+    serve(Systems(json.loads(sys.argv[1])).answer)
