@@ -7,12 +7,12 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak prove lint types imports tests mutate bench lock clean
+.PHONY: help demo test prove soak simulate lint types imports tests mutate bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.run ## see 1,000 orders go the whole way, with faults, in under three minutes
+demo: $(VENV)/.run ## see 400 orders of five systems go the whole way, with faults, in under three minutes
 	@$(BIN)/intake demo
 
 test: lint types imports tests ## run every check
@@ -33,13 +33,14 @@ tests: $(VENV)/.test
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@$(BIN)/python tests/chaos/prove.py --readme README.md
 
-ORDERS ?= 1000000
-SEED ?= 1
-soak: $(VENV)/.test ## carry a million orders with faults at every step (ORDERS=1000000 SEED=1): half an hour and more
-	@$(BIN)/python tests/soak/soak.py --orders $(ORDERS) --seed $(SEED)
+soak: $(VENV)/.test ## carry ORDERS=1000000 orders through faults at every step, by SEED=1: half an hour and more
+	@$(BIN)/python tests/soak/soak.py --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)
 
 mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
 	@$(BIN)/python tests/mutation/mutate.py
+
+simulate: $(VENV)/.test ## histories of the whole worker on a fake clock: SEEDS=1000 runs so many, SEED=42 replays one
+	@PYTHONPATH=.:tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5)
 
 bench: $(VENV)/.test ## measure this machine: ours beside plain Celery, in one run
 	@$(BIN)/intake bench

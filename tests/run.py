@@ -18,7 +18,7 @@ def halves() -> tuple[list[str], list[str]]:
     """The other tests, so that each half takes about as long."""
     files = sorted(str(file.relative_to(HERE.parent)) for file in (HERE / "integration").glob("test_*.py"))
     files = [file for file in files if file not in ALONE]
-    return [*files[::2], "tests/model"], [*files[1::2], "tests/contract", "tests/unit"]
+    return [*files[::2], "tests/model"], [*files[1::2], "tests/contract", "tests/simulation", "tests/unit"]
 
 
 def start(tests: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:

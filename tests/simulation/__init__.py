@@ -1,0 +1,1 @@
+"""The whole worker on a fake clock: one seed is one history."""

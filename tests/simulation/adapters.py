@@ -1,0 +1,148 @@
+"""The adapters of the simulated systems: small, over the real `worker.http.Client`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+
+from schemas.order import Order
+from worker.errors import Held, Malformed, Rejected, Unavailable, Uncertain
+from worker.providers.contract import Page, Provider, Record
+from worker.targets.contract import Pending, Receipt, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from worker.errors import IntakeError
+
+
+class ShopOptions(BaseModel):
+    """None."""
+
+
+class DepotOptions(BaseModel):
+    """What kind of target it is: see `worker.targets.contract.Target`."""
+
+    updates: bool = False
+    dedupes: bool = False
+    settles: bool = True
+    bulk: int = 1
+    steps: bool = False
+
+
+class Shop(Provider):
+    """A feed of what was touched, by number."""
+
+    kind = "shop"
+    Options = ShopOptions
+    default_limit, documented_limit, default_poll_every = "10/s", None, 60.0
+
+    def start(self, since: datetime) -> str:
+        return "0"
+
+    def fetch(self, cursor: str) -> Page:
+        said = self.client.read("/feed", [("after", cursor)]).json()
+        if not isinstance(said, dict):
+            raise Unavailable("not a page")
+        return Page([Record(raw) for raw in said["items"]], said["next"], more=said["more"])
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        said = self.client.read(f"/orders/{external_id}", accept=frozenset({404}))
+        return None if said.status == 404 else Record(said.json())
+
+    def normalize(self, record: Record) -> Order:
+        raw = record.raw
+        if raw["note"].startswith("bad"):
+            raise Malformed("lines: none", "lines")
+        return Order.model_validate(content(self.name, raw))
+
+    def check(self) -> None:
+        return
+
+
+def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
+    """The order that a record of a shop means."""
+    return {
+        "provider": provider,
+        "external_id": raw["id"],
+        "status": "new",
+        "ordered_at": "2026-01-02T03:04:05Z",
+        "lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}],
+        "totals": {"grand": "19.80"},
+        "note": raw["note"],
+        "version": raw["version"],
+    }
+
+
+class Depot(Target):
+    """Takes orders under a reference; doubles are possible, unless it refuses them."""
+
+    kind = "depot"
+    Options = DepotOptions
+    default_limit, documented_limit = "10/s", None
+
+    def configure(self, options: Any) -> None:
+        self.options = options
+        self.updates, self.dedupes = options.updates, options.dedupes  # type: ignore[misc]
+        self.settles, self.bulk = options.settles, options.bulk  # type: ignore[misc]
+
+    @staticmethod
+    def _body(order: Order, reference: str) -> dict[str, Any]:
+        return {"reference": reference, "note": order.note, "version": order.version, "sum": order.fingerprint()}
+
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
+        (made,) = self._create([self._body(order, reference)])
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
+        return self._create([self._body(order, reference) for order, reference in batch])  # type: ignore[return-value]
+
+    def _create(self, bodies: list[dict[str, Any]]) -> list[Receipt | Pending | IntakeError]:
+        said = self.client.write("POST", "/orders", json=bodies).json()
+        if not isinstance(said, list) or len(said) != len(bodies):
+            raise Uncertain("not the answer to a create")
+        return [self._made(one) for one in said]
+
+    @staticmethod
+    def _made(said: dict[str, Any]) -> Receipt | Pending | IntakeError:
+        match said["is"]:
+            case "refused":
+                return Rejected("note", {"note": "is not to their taste"})
+            case "unmapped":
+                return Held("no product for it")
+            case "taken":
+                return Pending(said["id"], 2.0)
+            case _:
+                return Receipt(said["id"], existed=said["is"] == "there")
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
+        said = self.client.read(f"/steps/{step}").json()
+        if not isinstance(said, dict):
+            raise Unavailable("not the answer to a question")
+        return Pending(step, 2.0) if said["is"] == "taken" else Receipt(said["id"])
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:
+        said = self.client.write("PUT", f"/orders/{reference}", json=self._body(order, reference)).json()
+        if said == {"is": "refused"}:
+            raise Rejected("note", {"note": "is not to their taste"})
+        if said == {"is": "unmapped"}:
+            raise Held("no product for it")
+        if said != {"is": "changed"}:
+            raise Uncertain("not the answer to a change")
+
+    def find(self, reference: str) -> Receipt | None:
+        said = self.client.read("/orders", [("reference", reference)]).json()
+        if not isinstance(said, list):
+            raise Unavailable("not a list")
+        return Receipt(said[0], existed=True) if said else None
+
+    def check(self) -> None:
+        return
+
+
+PROVIDERS: Final = {"shop": Shop}
+TARGETS: Final = {"depot": Depot}

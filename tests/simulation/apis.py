@@ -1,0 +1,206 @@
+"""The systems on the other side, as far as they can be seen through HTTP, and what they hold in truth."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from simulation.network import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulation.adapters import DepotOptions
+    from simulation.faults import Faults
+    from worker.store.limits import Limit
+
+#: Seconds after Redis was lost in which a target hides nothing: a drain of before may still send, and a target that
+#: hides what it was sent by him is one for which no promise is made then (see `tasks/sight.py`).
+OPEN = 60_000_000
+#: Records on a page of the feed.
+PAGE = 5
+
+
+class Violation(AssertionError):
+    """A promise is broken."""
+
+
+def _json(status: int, body: Any) -> Answer:
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+
+
+def _status(status: int, after: float = 0.0) -> Answer:
+    headers = {"Content-Type": "text/html"} | ({"Retry-After": f"{after:.0f}"} if after else {})
+    return Answer(status, headers, b"<html>")
+
+
+class Api:
+    """One system: it has a limit, moods, and its own idea of the time."""
+
+    def __init__(self, name: str, limits: tuple[Limit, ...], faults: Faults, now: Callable[[], int]) -> None:
+        self.name, self.limits, self.faults, self.now = name, limits, faults, now
+        #: When calls left for it (microseconds), as far as they count.
+        self._left: deque[int] = deque()
+        self.calls = 0
+        #: Until when it is in maintenance, and whether it refuses connections then.
+        self.down_until, self.refusing = 0, False
+        #: Seconds that each answer takes.
+        self.pace = (0.02, 0.2)
+
+    def refuses(self) -> bool:
+        """Whether nobody listens at the moment."""
+        return self.refusing and self.now() < self.down_until
+
+    def leaves(self, *, late: bool) -> None:
+        """A call is on its way; who was stopped behind the limit's door is late, and no fault of the limit's."""
+        if late or not self.limits:
+            return
+        limit = self.limits[0]
+        self._left.append(self.now())
+        if len(self._left) > limit.count and self._left.popleft() > self.now() - limit.period * 1e6:
+            raise Violation(f"more than {limit} calls were sent to {self.name}")
+
+    def forget(self) -> None:
+        """The limit's state was lost with Redis."""
+        self._left.clear()
+
+    def arrive(self, method: str, path: str, body: bytes | None) -> tuple[Answer | None, float]:
+        """The answer (None: the connection breaks), and the seconds until it is there."""
+        self.calls += 1
+        delay = self.faults.chance.uniform(*self.pace)
+        if self.now() < self.down_until:
+            return _status(503, (self.down_until - self.now()) / 1e6 % 60 + 1), delay
+        fault = self.faults.answer(self)
+        before = {"cut before": None, "500 before": _status(500), "401": _status(401)}
+        if fault == "429":
+            before["429"] = _status(429, self.faults.chance.choice([0, 1, 5, 30]))
+        if fault in before:
+            return before[fault], delay
+        answer = self.handle(method, path, body)
+        if fault == "slow":
+            return answer, self.faults.chance.uniform(1, 45)
+        after = {"cut after": None, "500 after": _status(500), "503 after": _status(503, 2), "garbage": _status(200)}
+        return after.get(fault, answer), delay
+
+    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+        raise NotImplementedError
+
+
+class ShopApi(Api):
+    """Orders with all that they ever were, and the feed: which was touched, and its version then."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.orders: dict[str, list[dict[str, Any]]] = {}
+        self.feed: list[tuple[str, int]] = []
+        self.versions = 0
+
+    def write(self, external_id: str, note: str) -> dict[str, Any]:
+        """Add or change an order, and show it."""
+        self.versions += 1
+        raw = {"id": external_id, "version": self.versions, "note": note}
+        self.orders.setdefault(external_id, []).append(raw)
+        self.feed.append((external_id, self.versions))
+        return raw
+
+    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+        if path.startswith("/orders/"):
+            known = self.orders.get(path.removeprefix("/orders/"))
+            return _json(200, known[-1]) if known else _json(404, {})
+        at = int(parse_qs(path.partition("?")[2])["after"][0])
+        end = min(at + PAGE, len(self.feed))
+        items = [self.orders[external_id][-1] for external_id, _ in self.feed[at:end]]
+        return _json(200, {"items": items, "next": str(end), "more": end < len(self.feed)})
+
+
+@dataclass
+class Made:
+    """An order in a target."""
+
+    id: str
+    body: dict[str, Any]
+    shown: int
+    ready: int
+    at: int
+
+
+@dataclass(eq=False)
+class _Books:
+    made: dict[str, list[Made]] = field(default_factory=dict)
+    steps: dict[str, Made] = field(default_factory=dict)
+    #: The highest version that was written since the ledger was new, by reference.
+    highest: dict[str, int] = field(default_factory=dict)
+
+
+class DepotApi(Api):
+    """A target: `made` has all that was ever created, by reference; two are a double."""
+
+    def __init__(self, traits: DepotOptions, *given: Any) -> None:
+        super().__init__(*given)
+        self.traits, self._books = traits, _Books()
+        self.made = self._books.made
+        #: When Redis was lost the last time.
+        self._lost = -OPEN
+
+    def ledger_lost(self) -> None:
+        """Nobody knows any more what was sent; so long it takes that all is shown which was taken in."""
+        self.forget()
+        self._lost = self.now()
+        self._books.highest.clear()
+        for made in self.made.values():
+            for one in made:
+                one.shown = min(one.shown, self.now())
+
+    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+        if path.startswith("/steps/"):
+            made = self._books.steps[path.removeprefix("/steps/")]
+            if self.now() < made.ready:
+                return _json(200, {"is": "taken"})
+            made.shown = 0
+            return _json(200, {"is": "made", "id": made.id})
+        if method == "POST":
+            return _json(200, [self._create(one) for one in json.loads(body or b"")])
+        if method == "PUT":
+            return _json(200, self._change(unquote(path.removeprefix("/orders/")), json.loads(body or b"")))
+        reference = parse_qs(path.partition("?")[2])["reference"][0]
+        return _json(200, [one.id for one in self.made.get(reference, ()) if one.shown <= self.now()])
+
+    def _refused(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        word = body["note"].partition(" ")[0]
+        return {"is": word} if word in {"refused", "unmapped"} else None
+
+    def _create(self, body: dict[str, Any]) -> dict[str, Any]:
+        reference = body["reference"]
+        there = self.made.get(reference)
+        if there and self.traits.dedupes:
+            return {"is": "there", "id": there[0].id}
+        if refused := self._refused(body):
+            return refused
+        if there:
+            raise Violation(f"{self.name}: {reference} was created twice")
+        self._written(reference, body)
+        hides = not self.traits.settles and self.now() > self._lost + OPEN
+        shown = self.now() + int(self.faults.chance.uniform(5, 300) * 1e6) if hides else 0
+        ready = self.now() + int(self.faults.chance.uniform(0, 8) * 1e6) if self.traits.steps else 0
+        made = Made(f"{self.name}-{len(self.made)}", body, shown, ready, self.now())
+        self.made[reference] = [made]
+        if not self.traits.steps:
+            return {"is": "made", "id": made.id}
+        self._books.steps[made.id] = made
+        return {"is": "taken", "id": made.id}
+
+    def _change(self, reference: str, body: dict[str, Any]) -> dict[str, Any]:
+        if refused := self._refused(body):
+            return refused
+        self._written(reference, body)
+        self.made[reference][0].body = body
+        return {"is": "changed"}
+
+    def _written(self, reference: str, body: dict[str, Any]) -> None:
+        highest = self._books.highest.get(reference, 0)
+        if body["version"] < highest:
+            raise Violation(f"{self.name}: version {body['version']} of {reference} was written over {highest}")
+        self._books.highest[reference] = body["version"]

@@ -1,0 +1,144 @@
+"""The promises of a history: watched while it goes on, and looked at when all is quiet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from simulation.apis import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from simulation.scheduler import Process
+    from simulation.world import World
+
+#: Why an order may be dead that the target would take.
+_NO_FAULT_OF_ITS: Final = {"poison", "uncertain", "unavailable", "bug"}
+_ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
+#: Seconds in which the work of a dead process is taken up.
+TAKEOVER: Final = 15.0
+
+
+class Checks:
+    """Looks at the keys themselves, past every wire."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._keys = world, world.server.keys
+        self.takeovers = self.excused = 0
+        self.longest = 0.0
+        self._last_sweep = 0
+
+    def _text(self, key: str, field: str) -> str:
+        value = (self._keys.get(key.encode()) or {}).get(field.encode(), b"")
+        return str(value.decode())
+
+    def record(self, target: str, key: str) -> dict[str, str]:
+        """What the ledger says of an order."""
+        known = self._keys.get(f"intake:order:{target}:{key}".encode()) or {}
+        return {name.decode(): value.decode() for name, value in known.items()}
+
+    # While it goes on
+
+    def done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
+        """A script has run."""
+        if name == "advance" and reply == 1:
+            self._passed(words[3].decode().rpartition(":")[2], int(words[7]))
+
+    def _passed(self, provider: str, cursor: int) -> None:
+        """The cursor passes nothing that was not accepted, or kept among the dead letters."""
+        shop = self._world.shops[provider]
+        letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
+        for external_id, version in shop.feed[max(0, cursor - 5) : cursor]:
+            if external_id.encode() in letters:
+                continue
+            for target in self._world.depots:
+                known = self.record(target, f"{provider}:{external_id}").get("version")
+                if known is None or int(known) < version:
+                    raise Violation(
+                        f"the cursor of {provider} is at {cursor}, and version {version} of {external_id} was not"
+                        f" accepted for {target} (it knows {known})"
+                    )
+
+    def swept(self) -> None:
+        """A sweep has ended."""
+        self._last_sweep = self._world.now()
+
+    def died(self, process: Process) -> None:
+        """What it held has to be somebody else's soon."""
+        mark = f":claims:host-{process.name}-".encode()
+        held = [key for key in self._keys.data if mark in key]
+        began = self._world.now()
+        for key in held:
+            self._world.scheduler.later(TAKEOVER, lambda key=key: self._taken_over(key, began))  # type: ignore[misc]
+
+    def _taken_over(self, key: bytes, since: int) -> None:
+        if self._world.disturbed >= since or any(one.stopped >= since for one in self._world.processes):
+            self.excused += 1
+            return
+        self.takeovers += 1
+        if self._keys.get(key):
+            orders = [one.decode() for one in self._keys.get(key)]
+            last = (self._world.now() - self._last_sweep) / 1e6
+            raise Violation(f"{key.decode()} still holds {orders} after {TAKEOVER:g} s (last sweep {last:.1f} s ago)")
+
+    # When it is over
+
+    def busy(self) -> str:
+        """What is left to do; empty: all is quiet."""
+        return next(self._left(), "")
+
+    def _left(self) -> Iterator[str]:
+        keys = self._keys
+        for name, shop in self._world.shops.items():
+            if int(self._text(f"intake:cursor:{name}", "value") or -1) != len(shop.feed):
+                yield f"{name} is not read to its end"
+        waiting = [f"fetch:{name}" for name in self._world.shops] + ["inbox", "inbox:again", "inbox:later"]
+        waiting += [f"lane:{name}:due" for name in self._world.depots]
+        yield from (f"{name} is not empty" for name in waiting if keys.get(f"intake:{name}".encode()))
+        for key in sorted(keys.data):
+            if b":claims:" in key or b"inbox:taken:" in key:
+                yield f"{key.decode()} is not empty"
+        for name, depot in self._world.depots.items():
+            doubts = keys.get(f"intake:lane:{name}:doubt".encode()) or {}
+            if depot.traits.settles and any(self.record(name, key.decode()).get("again", "0") < "3" for key in doubts):
+                yield f"orders are in doubt at {name}, which can be asked"
+
+    def at_rest(self) -> None:
+        """Each order has its end in each target, and the target holds what the source has."""
+        for provider, shop in self._world.shops.items():
+            for external_id in shop.orders:
+                for target in self._world.depots:
+                    self._ended(provider, external_id, target)
+
+    def _ended(self, provider: str, external_id: str, target: str) -> None:
+        key = f"{provider}:{external_id}"
+        versions, record = self._world.shops[provider].orders[external_id], self.record(target, key)
+        newest, where = versions[-1], f"{key} in {target}"
+        if not record:
+            letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
+            if external_id.encode() not in letters:
+                raise Violation(f"{where} is nowhere")
+            return
+        state, code = record.get("state", ""), record.get("code", "")
+        if state not in _ENDS or (state == "dead" and not code):
+            raise Violation(f"{where} ends {state} {code}")
+        made = self._world.depots[target].made.get(key, [])
+        if state == "delivered" and len(made) != 1:
+            raise Violation(f"{where} is said to be delivered, and is there {len(made)} times")
+        if not newest["note"].startswith("fine"):
+            return
+        if state == "dead" and code not in _NO_FAULT_OF_ITS:
+            raise Violation(f"{where} is dead ({code}), and the target would take it")
+        change = self._change(provider)
+        if state == "held" and change != "hold":
+            raise Violation(f"{where} is held ({code}), and nobody asked for that")
+        if state == "delivered" and change == "update" and self._world.depots[target].traits.updates:
+            self._same(where, made[0].body, newest)
+
+    def _change(self, provider: str) -> str:
+        return next(route.on_change for route in self._world.house.settings.routes if route.source == provider)
+
+    def _same(self, where: str, body: dict[str, Any], newest: dict[str, Any]) -> None:
+        # A change that was not sent yet when Redis was lost is not known to be one.
+        if body["note"] != newest["note"] and not self._world.faults.losses:
+            raise Violation(f"{where}: the target has {body['note']!r}, the source {newest['note']!r}")

@@ -1,0 +1,80 @@
+"""A client of the Redis in this process: redis-py's own, from the first word of a command to the last of its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+
+from simulation.server import name_of
+
+if TYPE_CHECKING:
+    from simulation.network import Wire
+
+#: redis-py tries so often, with so many seconds in between: see worker/store/connection.py.
+TRIES: Final = 3
+PAUSES: Final = (0.5, 1.0)
+
+
+class Client(Redis):
+    """What `worker.store.connection.connect` would make, over a simulated wire."""
+
+    wire: Wire
+    decodes: bool
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """One command, repeated as redis-py repeats it."""
+        return self.answer(args, options)
+
+    def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """The answer as redis-py gives it to the caller."""
+        reply = self._tried(tuple(map(_word, args)))
+        if self.decodes:
+            reply = _decoded(reply)
+        options.pop("keys", None)
+        if callback := self.response_callbacks.get(args[0]):
+            return callback(reply, **options)
+        return reply
+
+    def _tried(self, words: tuple[bytes, ...]) -> Any:
+        for tried in range(TRIES):
+            try:
+                return self.wire.command(words, name_of(words))
+            except ConnectionError:
+                if tried + 1 == TRIES:
+                    raise
+                self.wire.sleep(PAUSES[tried])
+        return None
+
+    def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> _Pipeline:  # noqa: FBT002
+        """Commands that are sent together; here they are run together as well."""
+        pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, None)
+        pipe.client = self
+        return pipe
+
+
+class _Pipeline(Pipeline):
+    client: Client
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return self.pipeline_execute_command(*args, **options)
+
+    def execute(self, raise_on_error: Any = True) -> list[Any]:  # noqa: FBT002
+        commands, self.command_stack = self.command_stack, []
+        return [self.client.answer(args, options) for args, options in commands]
+
+
+def _word(value: Any) -> bytes:
+    """A word as redis-py sends it."""
+    kind = type(value)
+    if kind is str:
+        return value.encode()  # type: ignore[no-any-return]
+    return value if kind is bytes else repr(value).encode()
+
+
+def _decoded(reply: Any) -> Any:
+    if type(reply) is bytes:
+        return reply.decode()
+    return [_decoded(one) for one in reply] if type(reply) is list else reply

@@ -1,0 +1,19 @@
+"""What the tests of the simulation ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def raw(redis: Redis, redis_url: str) -> Iterator[Redis]:
+    """A connection to the emptied server that gives what the server says."""
+    client = Redis.from_url(redis_url, protocol=2)
+    yield client
+    client.close()

@@ -1,0 +1,174 @@
+"""What happens around an installation in a history: orders come and change, houses burn, people mend."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from simulation.adapters import content
+from simulation.apis import Violation
+from worker.store import keys
+
+if TYPE_CHECKING:
+    from simulation.apis import ShopApi
+    from simulation.world import World
+
+#: Seconds that a history may take to come to rest.
+PATIENCE = 6 * 3600.0
+#: Seconds that an answer takes.
+FAST = (0.02, 0.2)
+
+
+class Director:
+    """Runs a world for some time, then lets it come to rest."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._chance = world, world.stream("director")
+        self._gap = 10 ** self._chance.uniform(0.3, 1.8)
+        self._pushes = self._chance.random() < 0.6
+        self._wait = world.scheduler.wait
+        self.orders = 0
+        world.network.lose = self.lose_redis
+        for api in world.network.apis.values():
+            api.pace = self._chance.choice([FAST, FAST, (0.2, 2.0), (2.0, 12.0)])
+
+    def run(self, seconds: float) -> None:
+        """So many seconds with mishaps, then as many as it takes without."""
+        world = self._world
+        world.start()
+        until = world.now() + int(seconds * 1e6)
+        self._wait(1)
+        world.faults.on = True
+        mishap = world.now() + self._next_mishap()
+        while world.now() < until:
+            self._wait(self._chance.expovariate(1 / self._gap))
+            self._trade()
+            if world.now() >= mishap and world.faults.great:
+                self._befall(self._chance.choice(world.faults.great))
+                mishap = world.now() + self._next_mishap()
+            if self._chance.random() < 0.05:
+                self._mend()
+        self.rest()
+
+    def rest(self) -> None:
+        """Everything works again; raises Violation if it does not come to rest, or not to the right one."""
+        world = self._world
+        world.faults.on = False
+        world.tell("all mishaps end")
+        world.network.away, world.server.full = "", False
+        for api in world.network.apis.values():
+            api.down_until, api.pace = 0, FAST
+        self._mend()
+        until, quiet = world.now() + int(PATIENCE * 1e6), 0
+        while quiet < 2:
+            self._wait(20)
+            busy = world.checks.busy()
+            quiet = 0 if busy else quiet + 1
+            if world.now() > until:
+                raise Violation(f"after {PATIENCE / 3600:g} hours without mishaps: {busy}")
+        world.checks.at_rest()
+        world.tell("all is quiet, and as it should be")
+
+    def lose_redis(self) -> None:
+        """Everything in Redis is gone."""
+        world = self._world
+        world.tell("Redis is emptied")
+        world.faults.losses += 1
+        world.server.run(b"FLUSHALL")
+        world.disturbed = world.now()
+        for shop in world.shops.values():
+            shop.forget()
+        for depot in world.depots.values():
+            depot.ledger_lost()
+
+    # Orders
+
+    def _trade(self) -> None:
+        name = self._chance.choice(sorted(self._world.shops))
+        shop = self._world.shops[name]
+        burst = self._chance.choice([1, 1, 1, 1, 2, 3, 30]) if self._chance.random() < 0.1 else 1
+        for _ in range(burst):
+            known = sorted(shop.orders)
+            if known and self._chance.random() < 0.3:
+                external_id = self._chance.choice(known[-20:])
+            else:
+                self.orders += 1
+                external_id = f"{self.orders:05}"
+            note = self._chance.choices(["fine", "refused", "unmapped", "bad"], [90, 4, 3, 3])[0]
+            # Now and then it is again what it once was.
+            raw = shop.write(external_id, f"{note} {self._chance.randrange(5)}")
+            self._world.tell(f"{name} has {external_id} version {raw['version']} {raw['note']}")
+            if (
+                self._pushes
+                and not self._world.network.away
+                and not self._world.server.full
+                and self._chance.random() < 0.4
+            ):
+                self._push(name, shop, external_id)
+
+    def _push(self, name: str, shop: ShopApi, external_id: str) -> None:
+        """Tell of an order: as it is, or as it once was."""
+        raw = self._chance.choice(shop.orders[external_id])
+        kind = self._chance.choice(["record", "order", "external_id"])
+        said = {"record": raw, "order": content(name, raw), "external_id": external_id}[kind]
+        if raw["note"].startswith("bad"):
+            kind, said = "external_id", external_id
+        job = json.dumps({"v": 1, "provider": name, kind: said})
+        self._world.tell(f"pushed: {kind} {external_id} version {raw['version']}")
+        self._world.server.run(b"LPUSH", b"intake:inbox", job.encode())
+
+    # Mishaps
+
+    def _next_mishap(self) -> int:
+        return int(self._chance.uniform(30, 300) * 1e6)
+
+    def _befall(self, kind: str) -> None:
+        world, chance = self._world, self._chance
+        world.faults.count(kind)
+        if kind == "flush":
+            return self.lose_redis()
+        if kind == "away":
+            world.network.away = chance.choice(["refused", "silent"])
+            seconds = chance.uniform(1, 40)
+            world.tell(f"Redis is away for {seconds:.1f} s ({world.network.away})")
+            world.disturbed = world.now() + int((seconds + 10) * 1e6)
+            world.scheduler.later(seconds, self._back)
+        elif kind == "full":
+            world.server.full = True
+            seconds = chance.uniform(1, 40)
+            world.tell(f"Redis is full for {seconds:.1f} s")
+            world.disturbed = world.now() + int((seconds + 10) * 1e6)
+            world.scheduler.later(seconds, lambda: setattr(world.server, "full", False))
+        elif kind == "maintenance":
+            api = world.network.apis[chance.choice(sorted(world.network.apis))]
+            seconds = chance.uniform(5, 200)
+            api.down_until, api.refusing = world.now() + int(seconds * 1e6), chance.random() < 0.3
+            world.tell(f"{api.name} is down for {seconds:.1f} s")
+        elif kind == "kill all":
+            world.tell("every worker is killed")
+            world.disturbed = world.now() + 6_000_000
+            for process in [one for one in world.processes if one.name.startswith(("worker", "upkeep"))]:
+                world.die(process)
+        elif kind == "kill beat":
+            world.tell("beat is killed")
+            for process in [one for one in world.processes if one.name.startswith("beat")]:
+                world.die(process)
+        elif kind == "two beats" and sum(one.name.startswith("beat") for one in world.processes) < 2:
+            world.tell("a second beat is started")
+            world.run("beat", world._beat)
+        return None
+
+    def _back(self) -> None:
+        self._world.network.away = ""
+        self._world.tell("Redis is back")
+
+    def _mend(self) -> None:
+        """What people do: resume what is paused, send what is held."""
+        server = self._world.server
+        if self._world.network.away:
+            return
+        for name in self._world.shops:
+            server.run(b"HDEL", keys.cursor(name).encode(), b"paused")
+        for name in self._world.depots:
+            server.run(b"HDEL", keys.LaneKeys.of(name).lane.encode(), b"paused")
+        self._world.tell("what was paused goes on")

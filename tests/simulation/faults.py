@@ -1,0 +1,92 @@
+"""What goes wrong in a history, drawn from its seed: each history has its own few kinds of mishaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from simulation.apis import Api
+    from simulation.scheduler import Process
+
+#: What can befall a process at a passage of a wire; "lost": the answer of Redis; "refused": the connection to an API.
+WIRE: Final = ("kill", "stop", "lost", "refused", "flush")
+#: What can befall a call at an API.
+ANSWERS: Final = (
+    "cut before",
+    "cut after",
+    "500 before",
+    "500 after",
+    "503 after",
+    "429",
+    "401",
+    "garbage",
+    "slow",
+)
+#: What a person or the house does: see `simulation.director`.
+GREAT: Final = ("flush", "away", "full", "maintenance", "kill all", "kill beat", "two beats")
+#: Passages at which a mishap tells more than at the many others.
+_DEAR: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
+_REDIS: Final = {"lost"}
+
+
+class Faults:
+    """The mishaps of one history; none before it begins, and none once it is `calm`."""
+
+    def __init__(self, chance: random.Random, tell: Callable[[str], None], die: Callable[[Process], None]) -> None:
+        self.chance, self.tell, self._die = chance, tell, die
+        self.on = False
+        #: The odds of each kind at a dear passage.
+        self.odds = {kind: 10 ** chance.uniform(-3.5, -1.7) for kind in WIRE if chance.random() < 0.6}
+        self.odds |= {kind: 10 ** chance.uniform(-3, -1.2) for kind in ANSWERS if chance.random() < 0.4}
+        for rare, share in (("401", 0.1), ("flush", 0.05)):
+            if rare in self.odds:
+                self.odds[rare] *= share
+        self.great = [kind for kind in GREAT if chance.random() < 0.35]
+        self.counts: dict[str, int] = {}
+        #: How often Redis was lost.
+        self.losses = 0
+        self._wire = [(kind, self.odds[kind]) for kind in WIRE if kind in self.odds]
+        self._answers = [(kind, self.odds[kind]) for kind in ANSWERS if kind in self.odds]
+        self._most = sum(odds for _, odds in self._wire)
+
+    def _drawn(self, table: list[tuple[str, float]], share: float) -> str:
+        drawn = self.chance.random() / share
+        for kind, odds in table:
+            if (drawn := drawn - odds) < 0:
+                return kind
+        return ""
+
+    def at(self, point: str, process: Process) -> str:
+        """What goes wrong at this passage."""
+        if not self.on or not self._most:
+            return ""
+        place, name, side = point.split(":")
+        dear = place == "http" or name in _DEAR
+        kind = self._drawn(self._wire, 1.0 if dear else 0.01)
+        if (kind == "lost" and (place, side) != ("redis", "after")) or (kind == "refused" and point[:4] != "http"):
+            return ""
+        if kind:
+            self.count(kind)
+            if kind in {"lost", "refused", "flush"}:
+                self.tell(f"{process.name}: {point} {kind}")
+        return kind
+
+    def answer(self, api: Api) -> str:
+        """What goes wrong with this call at the API."""
+        kind = self._drawn(self._answers, 1.0) if self.on else ""
+        if kind:
+            self.count(kind)
+            self.tell(f"{api.name}: {kind}")
+        return kind
+
+    def kill(self, process: Process, point: str) -> None:
+        """The process dies at this point."""
+        self.tell(f"{process.name} is killed at {point}")
+        self._die(process)
+
+    def count(self, kind: str) -> None:
+        """One more of this kind."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1

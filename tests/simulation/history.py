@@ -1,0 +1,77 @@
+"""One history from one seed: run, judged, told."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from simulation.director import Director
+from simulation.scheduler import BEGIN
+from simulation.seams import seams
+from simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a history went: `wrong` is the promise that was broken, or ""."""
+
+    seed: int
+    wrong: str
+    #: Of all that Redis was told and answered.
+    digest: str
+    #: How long it took on its own clock.
+    seconds: float
+    commands: int
+    orders: int
+    takeovers: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    error: BaseException | None = field(default=None, repr=False)
+
+
+def history(
+    seed: int,
+    seconds: float = 300.0,
+    *,
+    line: Callable[[str], None] | None = None,
+    change: Callable[[World], None] = lambda _: None,
+    lose: bool = True,
+) -> Told:
+    """Run the history of `seed`: `seconds` with mishaps, then until it rests; then Redis is lost, and it rests again.
+
+    `change` may plant a bug; `line` is told what happens.
+    """
+    world = World(seed, line)
+    error: BaseException | None = None
+    with seams(world.scheduler, world.stream("ids"), world.wire, line and world.tell):
+        change(world)
+        director = Director(world)
+        try:
+            director.run(seconds)
+            if lose and seed % 4 == 0:
+                director.lose_redis()
+                director.rest()
+        except BaseException as raised:  # noqa: BLE001  # told with the history
+            error = raised
+        ended = world.now()
+        world.scheduler.end()
+    gc.collect(0)
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    wrong = "" if error is None else f"{type(error).__name__}: {error}"
+    if wrong:
+        world.tell(f"WRONG: {wrong}")
+    return Told(
+        seed,
+        wrong,
+        world.digest.hexdigest(),
+        (ended - BEGIN) / 1e6,
+        world.commands,
+        director.orders,
+        world.checks.takeovers,
+        world.faults.counts,
+        error,
+    )

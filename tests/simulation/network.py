@@ -1,0 +1,168 @@
+"""The wires of one process, to Redis and to the APIs: each passage takes time, and is where things go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
+
+from simulation.scheduler import Killed
+from worker import origin
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from simulation.apis import Api
+    from simulation.faults import Faults
+    from simulation.scheduler import Process, Scheduler
+    from simulation.server import Server
+
+
+@dataclass
+class Network:
+    """Everything that the processes of one history share."""
+
+    scheduler: Scheduler
+    server: Server
+    faults: Faults
+    chance: random.Random
+    #: By host name.
+    apis: dict[str, Api]
+    #: Told of every command that was done: its name, its words, its answer.
+    done: Callable[[str, tuple[bytes, ...], Any], None]
+    #: Everything in Redis is gone.
+    lose: Callable[[], None] = lambda: None
+    #: How Redis is away: "" (it is not), "refused" or "silent".
+    away: str = ""
+    #: The longest way to Redis, in seconds.
+    slowest: float = 0.001
+
+    def suffer(self, point: str, process: Process) -> str:
+        """What goes wrong at this point: the caller acts out "lost" and "refused"; it may be killed or stopped here."""
+        fault = self.faults.at(point, process)
+        if fault == "flush":
+            self.lose()
+        if fault == "kill":
+            self.faults.kill(process, point)
+            raise Killed
+        if fault == "stop":
+            process.stopped = self.scheduler.now + int(self.faults.chance.uniform(1, 40) * 1e6)
+            self.faults.tell(f"{process.name} is stopped for {(process.stopped - self.scheduler.now) / 1e6:.1f} s")
+            self.scheduler.wait(0)
+        return fault
+
+
+@dataclass
+class Wire:
+    """The connection of one process to Redis."""
+
+    network: Network
+    process: Process
+    #: When this process was let out of a limit's door, by actor.
+    departed: dict[Any, int] = field(default_factory=dict)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as the client does between two tries."""
+        self.network.scheduler.wait(seconds)
+
+    def command(self, words: tuple[bytes, ...], name: str) -> Any:
+        """Send one command, wait for its answer."""
+        net = self.network
+        net.scheduler.wait(net.chance.uniform(0.0001, net.slowest))
+        self._reach()
+        net.suffer(f"redis:{name}:before", self.process)
+        reply = self._blocking(words, name) if name in {"BLPOP", "BLMOVE"} else net.server.run(*words)
+        if name == "depart":
+            self.departed[net.scheduler.current] = net.scheduler.now
+        net.done(name, words, reply)
+        if net.suffer(f"redis:{name}:after", self.process) == "lost":
+            raise ConnectionError("lost")
+        return reply
+
+    def _reach(self) -> None:
+        if self.network.away == "silent":
+            self.sleep(2.0)
+            raise TimeoutError("silent")
+        if self.network.away:
+            raise ConnectionError("refused")
+
+    def _blocking(self, words: tuple[bytes, ...], name: str) -> Any:
+        """Wait for something in a list."""
+        server, scheduler = self.network.server, self.network.scheduler
+        until = scheduler.now + int(float(words[-1]) * 1e6)
+        while True:
+            if name == "BLPOP":
+                found = server.run(b"LPOP", words[1])
+                reply = None if found is None else [words[1], found]
+            else:
+                reply = server.run(b"LMOVE", *words[1:-1])
+            if reply is not None or scheduler.now >= until:
+                return reply
+            scheduler.wait((until - scheduler.now) / 1e6, key=words[1])
+            self._reach()
+
+
+class Answer:
+    """What `worker.http` sees of an answer: urllib3's, as far as it looks at it."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self._body = status, headers, body
+        self.length_remaining = len(body)
+
+    def read(self, amount: int, *, decode_content: bool) -> bytes:
+        assert decode_content
+        return self._body[:amount]
+
+    def release_conn(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class Origin:
+    """Stands in the place of `worker.origin.Origin`: the way to one API."""
+
+    def __init__(self, wire: Wire, url: str) -> None:
+        self.wire, self.url = wire, url
+
+    def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
+        """Send the request, wait for its answer until the call's time is up."""
+        net, process = self.wire.network, self.wire.process
+        call = origin._CALL.get()
+        api = net.apis[self.url.removeprefix("http://")]
+        net.scheduler.wait(net.chance.uniform(0.001, 0.02))
+        kind = "read" if request.method == "GET" else "write"
+        if net.suffer(f"http:{kind}:before", process) == "refused" or api.refuses():
+            raise ConnectionRefusedError
+        call.begin()
+        # From here to the first byte nothing happens: what a stop in between may cost is a documented limit.
+        api.leaves(late=process.stopped > self.wire.departed.get(net.scheduler.current, 0))
+        exchange: list[Any] = []
+
+        def arrive() -> None:
+            answer, delay = api.arrive(request.method, request.url.removeprefix(self.url), request.body)
+            net.scheduler.later(delay, lambda: back(answer))
+
+        def back(answer: Answer | None) -> None:
+            exchange.append(answer)
+            net.scheduler.call(id_)
+
+        id_ = object()
+        net.scheduler.later(net.chance.uniform(0.005, 0.02), arrive)
+        net.suffer(f"http:{kind}:sent", process)
+        if not exchange:
+            net.scheduler.wait(call.left(), key=id_)
+        if not exchange:
+            raise TimeoutError("timed out")
+        net.suffer(f"http:{kind}:after", process)
+        call.left()
+        if exchange[0] is None:
+            raise ConnectionResetError
+        return SimpleNamespace(raw=exchange[0])
+
+    def close(self) -> None:
+        return

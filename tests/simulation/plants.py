@@ -1,0 +1,101 @@
+"""Bugs to be planted: each breaks one promise, and a simulation that is worth its time finds it."""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import tasks.attempt
+import tasks.poll
+from worker.store.lanes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from simulation.world import World
+
+
+def _script(name: str, old: str, new: str) -> Callable[[World], None]:
+    source = resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    assert old in source
+    return lambda world: world.server.plant(name, source.replace(old, new))
+
+
+@contextlib.contextmanager
+def late_settles() -> Iterator[Callable[[World], None]]:
+    """A drain whose lease has ended may still write."""
+    old = "if not live or redis.call('SREM', KEYS[4], key) == 0 then"
+    yield _script("settle", old, "redis.call('SREM', KEYS[4], key)\n  if false then")
+
+
+@contextlib.contextmanager
+def nobody_asks() -> Iterator[Callable[[World], None]]:
+    """An order that may have been sent is sent again without asking."""
+    with patch.object(tasks.attempt, "_find", lambda *_: Outcome("release")):
+        yield lambda _: None
+
+
+@contextlib.contextmanager
+def cursor_first() -> Iterator[Callable[[World], None]]:
+    """The cursor moves before the page is accepted."""
+    accept = tasks.poll._accept
+
+    def early(rt: Any, run: Any, provider: Any, page: Any, wake: Any) -> Any:
+        run.advance(page.cursor, more=page.more, records=len(page.records))
+        return accept(rt, run, provider, page, wake)
+
+    with patch.object(tasks.poll, "_accept", early):
+        yield lambda _: None
+
+
+@contextlib.contextmanager
+def nobody_frees() -> Iterator[Callable[[World], None]]:
+    """The orders of a dead drain are freed a lease too late."""
+    yield _script("sweep", "'(' .. (now - ARGV[1])", "'(' .. (now - 2 * ARGV[1])")
+
+
+@contextlib.contextmanager
+def no_limit() -> Iterator[Callable[[World], None]]:
+    """Slots are given out without looking at the one before, and the door stands open."""
+    slots = _script("reserve", "slot = math.max(slot, at - interval * ARGV[i + 1])", "")
+    door = _script("depart", "if free > now", "if false and free > now")
+    yield lambda world: (slots(world), door(world))  # type: ignore[func-returns-value]
+
+
+@contextlib.contextmanager
+def older_wins() -> Iterator[Callable[[World], None]]:
+    """An older version takes the place of a newer one."""
+    yield _script("accept", "if older then return 'stale' end", "")
+
+
+@contextlib.contextmanager
+def never_asked_after_a_loss() -> Iterator[Callable[[World], None]]:
+    """A new ledger sends what it does not know without asking."""
+    yield _script("accept", "if ask then", "if false then")
+
+
+@contextlib.contextmanager
+def change_forgotten() -> Iterator[Callable[[World], None]]:
+    """An order that changed while it was under way is taken for delivered as it is."""
+    yield _script("settle", "redis.call('HGET', record, 'fingerprint') ~= fingerprint", "false")
+
+
+@contextlib.contextmanager
+def claims_doubled() -> Iterator[Callable[[World], None]]:
+    """What is claimed stays in the queue."""
+    yield _script("claim", "    redis.call('ZREM', KEYS[2], key)\n", "")
+
+
+PLANTS = (
+    late_settles,
+    nobody_asks,
+    cursor_first,
+    nobody_frees,
+    no_limit,
+    older_wins,
+    never_asked_after_a_loss,
+    change_forgotten,
+    claims_doubled,
+)

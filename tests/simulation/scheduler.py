@@ -1,0 +1,222 @@
+"""Actors in threads of which exactly one runs at a time, on a clock that stands still while it does."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Hashable
+
+#: When every history begins: Unix microseconds.
+BEGIN = 1_760_000_000_000_000
+
+
+class Killed(BaseException):
+    """The process of this actor is dead: nothing that it still does has an effect."""
+
+
+@dataclass(eq=False)
+class Process:
+    """What lives and dies together, and may be stopped for a while."""
+
+    name: str
+    alive: bool = True
+    #: Until when it is stopped (microseconds).
+    stopped: int = 0
+    actors: list[Actor] = field(default_factory=list)
+    #: Starts it anew.
+    again: Callable[[], None] = lambda: None
+
+
+class _Worker:
+    """A thread that runs one actor after the other, whenever it holds the baton."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler, self.job = scheduler, None
+        self.baton = threading.Lock()
+        self.baton.acquire()
+        self.job: Actor | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self.baton.acquire()
+            if (actor := self.job) is None:
+                return
+            Context().run(actor.perform)
+            self.job = None
+            self._scheduler.ended(actor, self)
+
+
+@dataclass(eq=False)
+class Actor:
+    """One thread of a process."""
+
+    process: Process
+    name: str
+    work: Callable[[], object]
+    scheduler: Scheduler
+    worker: _Worker | None = None
+    done: bool = False
+    #: Counts its waits: an event of an earlier wait is void.
+    turn: int = 0
+    #: What it waits for beside the time, and whether that has come.
+    key: Hashable = None
+    called: bool = False
+
+    def perform(self) -> None:
+        """Do its work to the end; whatever it raises ends the history."""
+        try:
+            if self.process.alive:
+                self.work()
+        except Killed:
+            pass
+        except BaseException as error:  # noqa: BLE001  # told to whoever runs the history
+            self.scheduler.fail(error)
+
+
+class Scheduler:
+    """The clock (`now`, Unix microseconds), and who goes on next."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.now, self._chance, self._number = BEGIN, chance, 0
+        self._events: list[tuple[int, float, int, Actor | None, object]] = []
+        self._idle: list[_Worker] = []
+        self._workers: list[_Worker] = []
+        self._waiting: dict[Hashable, list[Actor]] = {}
+        self.failure: BaseException | None = None
+        self._baton = threading.Lock()
+        self._baton.acquire()
+        self._main = Actor(Process("director"), "director", lambda: None, self)
+        self.current = self._main
+
+    # What may be called from anywhere
+
+    def spawn(self, process: Process, name: str, work: Callable[[], object]) -> Actor:
+        """Start an actor of `process`."""
+        actor = Actor(process, name, work, self)
+        process.actors = [one for one in process.actors if not one.done]
+        process.actors.append(actor)
+        self._push(self.now, actor, actor.turn)
+        return actor
+
+    def later(self, seconds: float, do: Callable[[], object]) -> None:
+        """Run something that does not wait, after so many seconds, whoever is dead by then."""
+        self._push(self.now + int(seconds * 1e6), None, do)
+
+    def kill(self, process: Process) -> None:
+        """End a process where it stands; the actor that calls goes on until its next wait."""
+        process.alive = False
+        for actor in process.actors:
+            if not actor.done and actor is not self.current:
+                actor.turn += 1
+                self._push(self.now, actor, actor.turn)
+
+    def call(self, key: Hashable) -> None:
+        """Wake whoever waits for `key`."""
+        for actor in self._waiting.pop(key, ()):
+            if actor.key == key and not actor.called:
+                actor.called = True
+                actor.turn += 1
+                self._push(self.now, actor, actor.turn)
+
+    def fail(self, error: BaseException) -> None:
+        """End the history with this error."""
+        self.failure = self.failure or error
+        self._main.turn += 1
+        self._push(-1, self._main, self._main.turn)
+
+    # What an actor, or the director, calls of itself
+
+    def wait(self, seconds: float, key: Hashable = None) -> bool:
+        """Let so many seconds pass, at most until `key` is called: then True. Raises Killed."""
+        me = self.current
+        if not me.process.alive:
+            raise Killed
+        at = self.now + max(0, int(seconds * 1e6))
+        if key is None and me.process.stopped <= self.now and (not self._events or self._events[0][0] > at):
+            self.now = at
+            return False
+        me.turn += 1
+        me.called, me.key = False, key
+        if key is not None:
+            self._waiting.setdefault(key, []).append(me)
+        self._push(at, me, me.turn)
+        self._go_on(me)
+        me.key = None
+        if me is self._main and self.failure:
+            raise self.failure
+        if not me.process.alive:
+            raise Killed
+        return me.called
+
+    def end(self) -> None:
+        """Kill everybody and let them unwind; the threads end."""
+        self.failure = None
+        for _, _, _, actor, _ in list(self._events):
+            if actor is not None and actor is not self._main:
+                self.kill(actor.process)
+        for actors in list(self._waiting.values()):
+            for actor in actors:
+                self.kill(actor.process)
+        self._events = [event for event in self._events if event[3] is not None]
+        heapq.heapify(self._events)
+        self.wait(0.000_001)
+        for worker in self._workers:
+            worker.job = None
+            worker.baton.release()
+        for worker in self._workers:
+            worker.thread.join()
+
+    # How it works
+
+    def _push(self, at: int, actor: Actor | None, what: object) -> None:
+        self._number += 1
+        heapq.heappush(self._events, (at, self._chance.random(), self._number, actor, what))
+
+    def _next(self) -> Actor:
+        """The actor whose turn it is; what only has to be done is done on the way."""
+        while True:
+            at, _, _, actor, what = heapq.heappop(self._events)
+            if actor is None:
+                self.now = max(self.now, at)
+                what()  # type: ignore[operator]
+            elif what == actor.turn and not actor.done:
+                if actor.process.stopped > max(at, self.now) and actor.process.alive:
+                    self._push(actor.process.stopped, actor, what)
+                    continue
+                self.now = max(self.now, at)
+                return actor
+
+    def _hand_over(self, actor: Actor) -> None:
+        self.current = actor
+        if actor is self._main:
+            self._baton.release()
+            return
+        if actor.worker is None:
+            if not self._idle:
+                self._idle.append(_Worker(self))
+                self._workers.append(self._idle[-1])
+            actor.worker = self._idle.pop()
+            actor.worker.job = actor
+        actor.worker.baton.release()
+
+    def _go_on(self, me: Actor) -> None:
+        actor = self._next()
+        if actor is me:
+            return
+        self._hand_over(actor)
+        (self._baton if me is self._main else me.worker.baton).acquire()  # type: ignore[union-attr]
+
+    def ended(self, actor: Actor, worker: _Worker) -> None:
+        """An actor has come to its end: its thread is free, its joiners go on."""
+        actor.done, actor.worker = True, None
+        self._idle.append(worker)
+        self.call(actor)
+        self._hand_over(self._next())

@@ -1,0 +1,123 @@
+"""The few places where the code meets the world: for the time of a history, each leads into the simulation."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import secrets
+import socket
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+import structlog
+
+import worker.http
+import worker.retry
+import worker.runtime
+import worker.store.heartbeat
+from simulation.adapters import PROVIDERS, TARGETS
+from simulation.client import Client
+from simulation.network import Origin
+from simulation.scheduler import BEGIN
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Iterator
+
+    from simulation.network import Wire
+    from simulation.scheduler import Scheduler
+
+
+class _Event:
+    """`threading.Event`, as far as a heartbeat needs it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler, self._set = scheduler, False
+
+    def set(self) -> None:
+        self._set = True
+        self._scheduler.call(self)
+
+    def wait(self, seconds: float) -> bool:
+        if not self._set:
+            self._scheduler.wait(seconds, key=self)
+        return self._set
+
+
+class _Thread:
+    """`threading.Thread`, as one more actor of the process that starts it."""
+
+    def __init__(self, scheduler: Scheduler, target: Callable[[], None], name: str) -> None:
+        self._scheduler, self._target, self._name = scheduler, target, name
+
+    def start(self) -> None:
+        self._actor = self._scheduler.spawn(self._scheduler.current.process, self._name, self._target)
+
+    def join(self) -> None:
+        while not self._actor.done:
+            self._scheduler.wait(3600, key=self._actor)
+
+
+@contextlib.contextmanager
+def seams(
+    scheduler: Scheduler, chance: random.Random, wire: Callable[[], Wire], line: Callable[[str], None] | None
+) -> Iterator[None]:
+    """Time, chance, threads, Redis and HTTP come from the simulation; `wire` is that of the process that asks.
+
+    What the code logs goes to `line`.
+    """
+
+    def logged(_: object, level: str, event: dict[str, Any]) -> str:
+        said = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
+        if line is not None:
+            line(f"{scheduler.current.process.name}: {event['event']} {said}")
+        raise structlog.DropEvent
+
+    def seconds(*_: object) -> float:
+        return scheduler.now / 1e6
+
+    def running(*_: object) -> float:
+        return (scheduler.now - BEGIN) / 1e6 + 1000
+
+    def connect(url: str, *, text: str = "decoded", patience: str = "long") -> Client:
+        client = Client(decode_responses=text == "decoded", protocol=2)
+        client.wire, client.decodes = wire(), text == "decoded"
+        return client
+
+    threads = SimpleNamespace(
+        Event=lambda: _Event(scheduler),
+        Thread=lambda target, name, daemon: _Thread(scheduler, target, name),
+    )
+    put: list[tuple[Any, str, Any]] = [
+        (time, "time", seconds),
+        (time, "monotonic", running),
+        (time, "clock_gettime", running),
+        (time, "sleep", scheduler.wait),
+        (secrets, "token_hex", lambda size: chance.randbytes(size).hex()),
+        (worker.retry, "random", chance),
+        (socket, "gethostname", lambda: "host"),
+        (os, "getpid", lambda: scheduler.current.process.name),
+        (worker.store.heartbeat, "threading", threads),
+        (worker.runtime, "connect", connect),
+        (worker.runtime, "provider_kinds", lambda: PROVIDERS),
+        (worker.runtime, "target_kinds", lambda: TARGETS),
+        (worker.http, "version", lambda _: "simulated"),
+        (worker.http, "Origin", lambda url: Origin(wire(), url)),
+    ]
+    quiet = structlog.get_config()
+    level = "critical" if line is None else "info"
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level), processors=[logged], cache_logger_on_first_use=False
+    )
+    gc.disable()  # a finalizer that runs at another moment each time would be chance of its own
+    with contextlib.ExitStack() as stack:
+        for where, name, what in put:
+            stack.enter_context(patch.object(where, name, what))
+        try:
+            yield
+        finally:
+            gc.enable()
+            structlog.configure(**quiet)

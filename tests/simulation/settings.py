@@ -1,0 +1,92 @@
+"""The settings of a history, drawn from its seed: accounts, limits, routes, how many processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulation.adapters import DepotOptions, ShopOptions
+from worker.routes import Route
+from worker.settings import ProviderSettings, Settings, TargetSettings
+from worker.store.limits import Limit
+
+if TYPE_CHECKING:
+    import random
+
+
+@dataclass(frozen=True)
+class House:
+    """An installation: its settings, and what runs."""
+
+    settings: Settings
+    #: Processes of the pool, and takers of jobs.
+    pool: int
+    listeners: int
+    #: Whether a drain waits for orders: there is a process for each account.
+    room: bool
+
+
+def _limits(chance: random.Random) -> tuple[Limit, ...]:
+    count = chance.choice([2, 5, 10, 50, 0])
+    return (Limit(count, 1.0),) if count else ()
+
+
+def _traits(chance: random.Random) -> DepotOptions:
+    return DepotOptions(
+        updates=chance.random() < 0.6,
+        dedupes=chance.random() < 0.25,
+        settles=chance.random() < 0.75,
+        bulk=chance.choice([1, 1, 1, 3]),
+        steps=chance.random() < 0.2,
+    )
+
+
+def house(chance: random.Random) -> House:
+    """One of the many ways to run Intake; the clocks are those of the house."""
+    providers = {
+        name: ProviderSettings(
+            name=name,
+            kind="shop",
+            url=f"http://{name}",
+            limits=_limits(chance),
+            limit_scope=name,
+            options=ShopOptions(),
+            poll_every=chance.choice([15.0, 60.0, 60.0]),
+            look_back=86_400.0,
+        )
+        for name in ("shop", "bazaar")[: chance.choice([1, 1, 2])]
+    }
+    targets = {
+        name: TargetSettings(
+            name=name,
+            kind="depot",
+            url=f"http://{name}",
+            limits=_limits(chance),
+            limit_scope=name,
+            options=_traits(chance),
+            concurrency=chance.choice([1, 2, 2, 3]),
+            max_tries=chance.choice([3, 6]),
+        )
+        for name in ("depot", "annex", "cellar")[: chance.choice([1, 1, 2, 2, 3])]
+    }
+    routes = tuple(
+        Route(
+            source=name,
+            targets=tuple(targets),
+            reference="{provider}:{external_id}",
+            on_change=chance.choice(["update", "update", "hold", "ignore"]),
+        )
+        for name in providers
+    )
+    settings = Settings(
+        file="simulation",
+        redis_url="redis://simulation",
+        data_dir=Path(),
+        providers=providers,
+        targets=targets,
+        routes=routes,
+    )
+    accounts = len(providers) + sum(target.concurrency for target in targets.values())
+    pool = chance.choice([2, accounts, accounts, accounts + 2])
+    return House(settings, pool, chance.choice([1, 2]), pool >= len(providers) + len(targets))

@@ -1,0 +1,62 @@
+"""The Redis of the simulation answers every command of a history as a real server does."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from simulation.history import history
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from simulation.world import World
+
+#: What a script reads the clock from on the real server.
+NOW = "simulation:now"
+_TIME = "redis.call('TIME')"
+_GIVEN = f"(function() local us = redis.call('GET', '{NOW}'); return {{math.floor(us / 1000000), us % 1000000}} end)()"
+
+
+def heard(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
+    """A history as its Redis heard it: the time, a command, the answer, the keys that had ended since the last one."""
+    commands: list[tuple[int, tuple[bytes, ...], Any, list[bytes]]] = []
+
+    def listen(world: World) -> None:
+        def note(words: tuple[bytes, ...], reply: Any) -> None:
+            ended, world.server.keys.ended = world.server.keys.ended, []
+            commands.append((world.now(), words, reply, ended))
+
+        world.server.heard = note
+
+    told = history(seed, 120, change=listen)
+    assert not told.wrong
+    return commands
+
+
+def on_given_time(redis: Redis) -> dict[bytes, str]:
+    """Our scripts by their digest, as they are known to the real server with the time taken from a key."""
+    found = {}
+    for file in resources.files("worker.store").joinpath("lua").iterdir():
+        source = file.read_text(encoding="utf-8")
+        sha = redis.register_script(source).sha.encode()
+        found[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
+    return found
+
+
+@pytest.mark.parametrize("seed", [3, 4, 9])
+def test_a_real_server_answers_all_of_a_history_alike(redis: Redis, raw: Redis, seed: int) -> None:
+    scripts = on_given_time(redis)
+    raw.response_callbacks.clear()
+    for number, (now, words, reply, ended) in enumerate(heard(seed)):
+        name = words[0].decode()
+        if name in {"TIME", "SCRIPT LOAD", "ZRANDMEMBER"}:
+            continue
+        if ended:
+            raw.execute_command("DEL", *ended)
+        raw.execute_command("SET", NOW, now)
+        given = (scripts[words[1]], *words[2:]) if name == "EVALSHA" else words[1:]
+        answer = raw.execute_command(name, *given)
+        assert answer == reply, f"command {number}: {words}"

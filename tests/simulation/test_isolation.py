@@ -1,0 +1,40 @@
+"""A system that hangs holds up nobody else: the orders of the other lanes arrive in their usual time."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from simulation.apis import DepotApi
+from simulation.scheduler import BEGIN
+from simulation.seams import seams
+from simulation.world import World
+
+#: Seconds beside the poll's interval: a tick, a hint, the calls, the limit.
+USUAL = 10.0
+
+
+def roomy() -> World:
+    """A house with several targets, and a process for each account; nothing in it goes wrong by chance."""
+    worlds = (World(seed) for seed in count(1))
+    return next(w for w in worlds if len(w.depots) > 1 and len(w.shops) == 1 and w.house.room and w.house.pool > 3)
+
+
+def test_a_target_that_hangs_holds_up_no_other() -> None:
+    world = roomy()
+    (shop,), (*others, hanging) = world.shops.values(), world.depots.values()
+    hanging.arrive = lambda *call: (DepotApi.arrive(hanging, *call)[0], 29.0)  # type: ignore[method-assign]
+    written: dict[str, int] = {}
+    with seams(world.scheduler, world.stream("ids"), world.wire, None):
+        world.start()
+        for number in range(90):
+            world.scheduler.wait(2)
+            shop.write(str(number), "fine 0")
+            written[f"shop:{number}"] = world.now()
+        account = world.house.settings.providers["shop"]
+        world.scheduler.wait(account.poll_every + 2 * USUAL)
+        world.scheduler.end()
+    assert world.now() > BEGIN
+    assert 0 < len(hanging.made) < 90
+    for depot in others:
+        took = {key: (depot.made[key][0].at - at) / 1e6 for key, at in written.items()}
+        assert max(took.values()) < account.poll_every + USUAL, took

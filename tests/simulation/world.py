@@ -1,0 +1,199 @@
+"""One installation that runs: its Redis, its APIs, its processes, which are started anew when they die."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+import redis.exceptions
+
+import tasks.deliver
+import tasks.doubt
+import tasks.fetch
+import tasks.listen
+import tasks.poll
+import tasks.sweep
+from simulation.apis import DepotApi, ShopApi
+from simulation.checks import Checks
+from simulation.faults import Faults
+from simulation.network import Network, Wire
+from simulation.scheduler import BEGIN, Process, Scheduler
+from simulation.server import Server
+from simulation.settings import House, house
+from worker.app import _QUEUE_OF, QUEUES
+from worker.errors import StoreFull
+from worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a task may raise when Redis is away or full.
+AWAY: Final = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.OutOfMemoryError)
+_QUEUES: Final = [name.encode() for name in QUEUES]
+
+
+class World:
+    """Everything of one history; `line` is told what happens, in words."""
+
+    def __init__(self, seed: int, line: Callable[[str], None] | None = None) -> None:
+        self.seed, self._line = seed, line
+        self.chance = self.stream("world")
+        self.house: House = house(self.stream("house"))
+        self.scheduler = Scheduler(self.stream("order"))
+        self.server = Server(self.now, self.stream("redis"))
+        self.server.keys.pushed = self._pushed
+        self.faults = Faults(self.stream("faults"), self.tell, self.die)
+        settings, given = self.house.settings, (self.faults, self.now)
+        self.shops = {name: ShopApi(name, it.limits, *given) for name, it in settings.providers.items()}
+        self.depots = {
+            name: DepotApi(it.options, name, it.limits, *given)  # type: ignore[arg-type]
+            for name, it in settings.targets.items()
+        }
+        self.checks = Checks(self)
+        self.network = Network(
+            self.scheduler, self.server, self.faults, self.stream("network"), {**self.shops, **self.depots}, self._done
+        )
+        self.network.slowest = self.chance.choice([0.001, 0.001, 0.02])
+        #: Of all that Redis was told and answered: two histories are the same if this is.
+        self.digest = hashlib.blake2b(digest_size=8)
+        self.commands = 0
+        self.processes: list[Process] = []
+        self._numbers = count(1)
+        #: When somebody last could not work through no fault of his own: promises about time begin anew.
+        self.disturbed = 0
+
+    def stream(self, name: str) -> random.Random:
+        """A source of chance of its own, so that a change in one place leaves the others as they were."""
+        return random.Random(f"{self.seed} {name}")
+
+    def now(self) -> int:
+        """Unix microseconds."""
+        return self.scheduler.now
+
+    def tell(self, text: str) -> None:
+        """Write a line into the history."""
+        if self._line is not None:
+            self._line(f"{(self.now() - BEGIN) / 1e6:12.6f}  {text}")
+
+    def _done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
+        self.commands += 1
+        self.digest.update(f"{self.now()} {self.scheduler.current.process.name} {name} {reply}".encode())
+        if name in {"advance", "settle"}:
+            self.checks.done(name, words, reply)
+
+    def _pushed(self, key: bytes) -> None:
+        self.scheduler.call(_QUEUES[0] if key in _QUEUES[:-1] else key)
+
+    # Processes
+
+    def start(self) -> None:
+        """Start everything."""
+        *others, upkeep = _QUEUES
+        for number in range(self.house.pool):
+            self.run(f"worker-{number}", lambda: self._worker(others))
+        self.run("upkeep", lambda: self._worker([upkeep]))
+        for number in range(self.house.listeners):
+            self.run(f"listen-{number}", self._listen)
+        self.run("beat", self._beat)
+
+    def run(self, name: str, work: Callable[[], None]) -> None:
+        """Start a process, and start it anew some seconds after it died."""
+        process = Process(f"{name}.{next(self._numbers)}")
+        process.again = lambda: self.run(name, work)
+        self.processes.append(process)
+        self.scheduler.spawn(process, "main", work)
+
+    def die(self, process: Process) -> None:
+        """Kill a process; somebody starts it anew."""
+        self.checks.died(process)
+        self.processes.remove(process)
+        self.scheduler.kill(process)
+        self.scheduler.later(self.faults.chance.uniform(0.5, 5), process.again)
+        if process.name.startswith(("beat", "upkeep")):
+            self.disturbed = self.now() + 5_000_000
+
+    def wire(self) -> Wire:
+        """The connection of the process that runs at the moment."""
+        return Wire(self.network, self.scheduler.current.process)
+
+    def send(self, task: str, name: str) -> None:
+        """A message of Celery; a Redis that is full takes none."""
+        if self.server.full:
+            return
+        queue = _QUEUE_OF.get(task, "intake.upkeep")
+        self.server.run(b"LPUSH", queue.encode(), f"{task} {name}".encode())
+
+    def _taken(self, queues: list[bytes]) -> tuple[str, str] | None:
+        """The next message of Celery; who dies from here on has lost it."""
+        found = None if self.network.away else [key for key in queues if self.server.keys.get(key)]
+        if not found:
+            return None
+        message = self.server.run(b"RPOP", self.chance.choice(found))
+        assert isinstance(message, bytes)
+        task, _, name = message.decode().partition(" ")
+        return task, name
+
+    def _worker(self, queues: list[bytes]) -> None:
+        with_idle = self.house.settings.clocks.drain if self.house.room else 0.0
+        rt = Runtime(self.house.settings)
+
+        def wake(task: str, name: str, wanted: int = 1) -> None:
+            # `worker.app.hint`, but for Celery.
+            try:
+                offered = rt.hints.offer(task, name)
+            except StoreFull:
+                return
+            for _ in range(wanted if offered else 0):
+                self.send(task, name)
+
+        doors: dict[str, Callable[[str], object]] = {
+            "poll": lambda name: tasks.poll.poll(rt, name, wake),
+            "fetch": lambda name: tasks.fetch.fetch(rt, name, wake),
+            "deliver": lambda name: tasks.deliver.deliver(rt, name, wake, idle=with_idle),
+            "doubt": lambda name: tasks.doubt.look(rt, name),
+            "sweep": lambda _: self._sweep(rt, wake),
+        }
+        while True:
+            self.scheduler.wait(0.002)
+            message = self._taken(queues)
+            if message is None:
+                self.scheduler.wait(1.0, key=queues[0])
+                continue
+            task, name = message
+            try:
+                if task != "sweep":
+                    rt.hints.taken(task, name)
+                doors[task](name)
+            except StoreFull:
+                self.tell(f"{task} {name}: Redis is full")
+            except AWAY as error:
+                # Celery would log it, and go on.
+                self.tell(f"{task} {name}: {type(error).__name__}")
+
+    def _sweep(self, rt: Runtime, wake: Callable[[str, str, int], None]) -> None:
+        rt.hints.drop_waiting("intake.upkeep")
+        tasks.sweep.sweep(rt, wake)
+        self.checks.swept()
+
+    def _listen(self) -> None:
+        rt = Runtime(self.house.settings)
+
+        def wake(task: str, name: str, wanted: int = 1) -> None:
+            if rt.hints.offer(task, name):
+                self.send(task, name)
+
+        tasks.listen.listen(rt, wake, lambda: True)
+
+    def _beat(self) -> None:
+        settings = self.house.settings
+        due = {f"poll {name}": self.now() for name in settings.providers} | {"sweep ": self.now()}
+        every = {f"poll {name}": it.poll_every for name, it in settings.providers.items()}
+        every["sweep "] = settings.clocks.sweep
+        while True:
+            for message in [key for key, at in due.items() if at <= self.now()]:
+                if not self.network.away:
+                    self.send(*message.split(" "))
+                due[message] = self.now() + int(every[message] * 1e6)
+            self.scheduler.wait((min(due.values()) - self.now()) / 1e6)
