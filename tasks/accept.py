@@ -58,7 +58,7 @@ def accept(
             counts["ours"] += 1
             continue
         try:
-            for target, delivery in _deliveries(rt, order):
+            for target, delivery in routed(rt, order):
                 by_target[target].append(delivery)
         except Rejected as error:
             refused.append((order, error))
@@ -73,7 +73,7 @@ def accept(
     return counts, refused
 
 
-def _deliveries(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
+def routed(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
     """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
 
     Raises Rejected if a route wants it and cannot make its reference.

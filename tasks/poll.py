@@ -41,18 +41,25 @@ def poll_provider(name: str) -> None:
     poll(rt, name, hint)
 
 
-def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int = 0, gap: float | None = None) -> None:
     """Read the provider `name` from its cursor until it has nothing more, or the time of one poll is up.
 
     Every page is a checkpoint: the cursor moves once all of the page is accepted, or kept as a dead letter.
+
+    Args:
+        rt: The runtime.
+        name: The provider.
+        wake: Tells a worker that a task has something to do for a name.
+        pages: Stop after so many; 0: after none.
+        gap: Seconds since the last whole poll, before which there is no other (see `Cursors.poll`).
     """
     account = rt.settings.providers[name]
-    with rt.cursors.poll(name, gap=account.poll_every * 0.8) as run:
+    with rt.cursors.poll(name, gap=account.poll_every * 0.8 if gap is None else gap) as run:
         if isinstance(run, str):
             log.debug("provider.skipped", provider=name, reason=run)
             return
         try:
-            _walk(rt, run, rt.providers[name], wake)
+            _walk(rt, run, rt.providers[name], wake, pages)
         except LeaseLost as lost:
             log.warning("provider.fenced", provider=name, reason=str(lost))
         except StoreFull as full:
@@ -74,7 +81,7 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
             log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str], None]) -> None:
+def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str], None], pages: int) -> None:
     account = rt.settings.providers[run.provider]
     until = time.monotonic() + rt.settings.clocks.poll
     if run.cursor is None:
@@ -88,7 +95,8 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
         counts = _accept(rt, run, provider, page, wake)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
-        if not page.more:
+        pages -= 1
+        if not page.more or pages == 0:
             return
         cursor = page.cursor
         if time.monotonic() > until:
@@ -99,7 +107,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
 def _page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
     """One page; what of it is not given, however often it is asked for, is kept as a dead letter."""
     try:
-        return _fetch(provider, cursor, until)
+        return fetch(provider, cursor, until)
     except Unread as some:
         if run.missed() < TRIES:
             raise
@@ -110,7 +118,7 @@ def _page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
         return some.page
 
 
-def _fetch(provider: Provider, cursor: str, until: float) -> Page:
+def fetch(provider: Provider, cursor: str, until: float) -> Page:
     """One page; a limit that opens again in a moment is waited for."""
     while True:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,6 +14,8 @@ from kombu import Queue
 from worker import log
 from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, redis_url, runtime
+from worker.store.connection import connect
+from worker.store.pulse import Pulse
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -143,6 +146,29 @@ def hint(task: str, name: str, count: int = 1) -> None:
 def _configure_log(**_: object) -> None:
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
+
+
+@signals.task_prerun.connect
+def _note_task(task: Any, **_: object) -> None:
+    runtime().pulse.note(f"did {task.name.removeprefix('tasks.')}")
+
+
+@signals.before_task_publish.connect
+def _note_beat(sender: object = None, **_: object) -> None:
+    """Nobody but beat sends the sweep."""
+    if sender == "tasks.sweep":
+        runtime().pulse.note("beat")
+
+
+@cache
+def _own_pulse() -> Pulse:
+    """For the process that has the pool: on a connection of its own, which is never shared over a fork."""
+    return Pulse(connect(redis_url(read_settings()), patience="short"))
+
+
+@signals.heartbeat_sent.connect
+def _note_process(sender: Any, **_: object) -> None:
+    _own_pulse().note(f"process {sender.eventer.hostname}")
 
 
 @signals.beat_init.connect

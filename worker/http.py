@@ -58,6 +58,7 @@ _NO_STATUS: Final[frozenset[int]] = frozenset()
 _ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
 _DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
 _GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
+_WITNESS: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
 
 
 class Gate(Protocol):
@@ -97,6 +98,26 @@ def guarded(check: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _GUARD.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is about to be sent, byte for byte: with its secrets and all that is personal in it."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@contextmanager
+def witnessed(see: Callable[[Request], None]) -> Iterator[None]:
+    """Show each request of this thread to `see` before anything is done for it; what that raises stops the call."""
+    token = _WITNESS.set(see)
+    try:
+        yield
+    finally:
+        _WITNESS.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +239,8 @@ class Client:
         request.url = f"{self._origin.url}/{path.lstrip('/')}{query}"
         request.headers = headers  # type: ignore[assignment]  # it is only read, and a plain dict is faster
         what = f"{method} {path.partition('?')[0]}"
+        if (see := _WITNESS.get()) is not None:
+            see(Request(method, request.url, headers, body or b""))
         self._gate.enter()
         with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
             try:

@@ -20,6 +20,7 @@ from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
+from worker.store.pulse import Pulse
 from worker.store.reports import Reports
 from worker.store.stuck import Stuck
 from worker.targets import target_kinds
@@ -101,6 +102,7 @@ class Runtime(Adapters):
         self.ledger = Ledger(self.redis, lease=clocks.lease)
         self.hints = Hints(self.redis, clocks.hint)
         self.fetches = Fetches(self.redis)
+        self.pulse = Pulse(self.redis)
         #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/sight.py`).
         self.sights: dict[str, tuple[str, dict[str, Receipt]]] = {}
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)

@@ -163,7 +163,10 @@ def read_file(path: Path, environ: Mapping[str, str]) -> Document:
         return Document(file, tomllib.loads(text), environ)
     except FileNotFoundError:
         raise ConfigError(
-            file, "(the file)", "is not there", "Write it, or name another one by --config or $INTAKE_CONFIG."
+            file,
+            "(the file)",
+            "is not there",
+            "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG.",
         ) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()

@@ -86,13 +86,17 @@ def test_where_all_is_well_it_says_so_of_each_thing(tmp_path: Path, systems: San
     with redis_with(tmp_path / "redis", appendonly="yes", maxmemory_policy="noeviction") as redis:
         code, found = check(tmp_path, systems, redis)
     assert code == 0
+    assert found.pop("processes")["state"] == "skipped"
     assert {what: finding["state"] for what, finding in found.items()} == dict.fromkeys(
         [
             "intake.toml",
             "clocks",
+            "route shop > store",
             "redis",
             "redis eviction",
             "redis persistence",
+            "redis latency",
+            "redis clock",
             "provider shop",
             "target store",
         ],
@@ -130,7 +134,7 @@ def test_a_redis_that_is_not_there_is_said_once_and_without_its_password(tmp_pat
         "remedy": "Start it, or correct redis.url.",
     }
     assert "hush-hush" not in json.dumps(found)
-    assert "provider shop" not in found
+    assert found["provider shop"]["state"] == "ok"  # the accounts are looked at all the same
 
 
 def test_a_wrong_password_of_redis_is_told_from_a_server_that_is_away(tmp_path: Path, systems: Sandbox) -> None:
@@ -226,7 +230,10 @@ def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path)
     done = intake(tmp_path, "up")
     assert (done.returncode, done.stderr) == (
         2,
-        "intake.toml: (the file): is not there. Write it, or name another one by --config or $INTAKE_CONFIG.\n",
+        (
+            "intake.toml: (the file): is not there. Write it (intake init asks for what it needs),"
+            " or name another one by --config or $INTAKE_CONFIG.\n"
+        ),
     )
 
 

@@ -130,7 +130,7 @@ def test_a_dead_redis_is_told_in_one_line(rt: Runtime, tmp_path: Path) -> None:
     config = tmp_path / "intake.toml"
     config.write_text(CONFIG.format(url="redis://127.0.0.1:9/0"))
     result = intake("status")
-    assert result.exit_code == 3
+    assert result.exit_code == 1
     assert result.output.startswith("Redis does not answer: ")
     assert "Traceback" not in result.output
 

@@ -81,7 +81,7 @@ def test_json_has_the_counts_and_the_first_findings(make: Make) -> None:
 def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make: Make) -> None:
     way = carried(make)
     (missing,) = spoil_dropday(way.box, 1)["missing"]
-    told = reconcile("--repair")
+    told = reconcile("--repair", "--yes")
     assert "queued" in told.output
     way.deliver_all()
     (entry,) = way.rt.ledger.entries(["dropday"], f"shop:{missing}")

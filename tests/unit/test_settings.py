@@ -91,7 +91,13 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
         (b"a = 1\nb = = 2\n", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
         (b"a = 1\nb = ", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
         (b"a = '\xff'", "is not UTF-8 text. Save it as UTF-8."),
-        (None, "is not there. Write it, or name another one by --config or $INTAKE_CONFIG."),
+        (
+            None,
+            (
+                "is not there. Write it (intake init asks for what it needs),"
+                " or name another one by --config or $INTAKE_CONFIG."
+            ),
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: bytes | None, said: str) -> None:

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import click
 
-from worker.errors import ConfigError
+from worker.errors import ConfigError, IntakeError
 
 #: Where each subcommand is: imported when it is called, so that `intake --help` is quick.
 COMMANDS = {
     "up": "worker.cli.up:command",
     "run": "worker.cli.run:command",
     "demo": "worker.cli.demo:command",
+    "init": "worker.cli.init:command",
     "check": "worker.cli.check:command",
     "status": "worker.cli.status:command",
     "show": "worker.cli.show:command",
+    "poll": "tasks.poll_command:command",
+    "cursor": "worker.cli.cursor:command",
     "schema": "worker.cli.schema:command",
     "push": "worker.cli.push:command",
     "listen": "tasks.listen:command",
@@ -58,9 +61,12 @@ class _Lazy(click.Group):
         except ConfigError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except IntakeError as error:
+            click.echo(f"{error.code}: {error}. See: intake check", err=True)
+            sys.exit(1)
         except _store_errors() as error:
             click.echo(f"Redis does not answer: {error} Start `intake up`, or look at redis.url.", err=True)
-            sys.exit(3)
+            sys.exit(1)
 
 
 def _store_errors() -> tuple[type[Exception], ...]:
@@ -78,6 +84,9 @@ def _store_errors() -> tuple[type[Exception], ...]:
     help="The settings; otherwise $INTAKE_CONFIG, or intake.toml here.",
 )
 def main(config: Path | None) -> None:
-    """Carry orders: no order lost, none doubled."""
+    """Carry orders: no order lost, none doubled.
+
+    Exit codes: 0 all is well, 1 something is wrong, 2 the command or the settings cannot be understood.
+    """
     if config is not None:
         os.environ["INTAKE_CONFIG"] = str(config.absolute())

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import queue
+import threading
+import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import click
@@ -13,16 +18,25 @@ from worker.errors import AuthFailed, ConfigError, IntakeError, SnoozeError, Una
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings_file import ConfigErrors
 from worker.store import embedded
-from worker.store.server import Server, inspect
+from worker.store.server import Server, inspect, measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from worker.settings import Settings
 
-_COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+#: Seconds in which all accounts, asked at the same time, have to answer.
+_PATIENCE: Final = 45.0
+#: Seconds of an answer of Redis, and between its clock and ours, that are told as too many.
+_SLOW: Final = 0.02
+_APART: Final = 5.0
 #: What Celery's transport needs.
 _OLDEST: Final = (6, 2)
+
+
+_CREDENTIALS: Final = "Correct the credentials of this account."
+_ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +44,7 @@ class Finding:
     """One thing that was looked at; `remedy` says what to do where it is not ok."""
 
     what: str
-    state: Literal["ok", "warning", "wrong"]
+    state: Literal["ok", "warning", "wrong", "skipped"]
     detail: str
     remedy: str = ""
 
@@ -51,7 +65,9 @@ class Accounts(Protocol):
     def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
 
 
-def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts]) -> Iterator[Finding]:
+def examine(
+    read: Callable[[], Settings], build: Callable[[Settings], Accounts], *, live: bool = True
+) -> Iterator[Finding]:
     """Look at everything, one finding after the other; what cannot be reached is not waited for twice."""
     try:
         settings = read()
@@ -62,32 +78,119 @@ def examine(read: Callable[[], Settings], build: Callable[[Settings], Accounts])
     except ConfigError as error:
         yield Finding(error.file, "wrong", f"{error.key}: {error.reason}", error.remedy)
         return
-    clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
-    yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
-    lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
-    yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
+    yield from examine_settings(settings)
+    if not live:
+        for what in ("redis", *_accounts_of(settings)):
+            yield Finding(what, "skipped", "not asked", "Without --offline it is.")
+        return
     if settings.redis_url is None and not _embedded_runs(settings):
         yield Finding("redis", "ok", "none is named, and none runs: `intake up` starts an embedded Valkey")
         yield from examine_accounts(Adapters(settings))
         return
+    url = redis_url(settings)
     try:
-        server = inspect(redis_url(settings))
-    except AuthFailed as error:
-        yield Finding("redis", "wrong", str(error), "Look at the user and the password in redis.url.")
-        return
-    except Unavailable as error:
+        server = inspect(url)
+    except (AuthFailed, Unavailable) as error:
         remedy = "Start it, or correct redis.url." if settings.redis_url else "Start it with `intake up`."
+        if isinstance(error, AuthFailed):
+            remedy = "Look at the user and the password in redis.url."
         yield Finding("redis", "wrong", str(error), remedy)
+        yield from examine_accounts(Adapters(settings))
         return
     yield from examine_server(server)
-    yield from examine_accounts(build(settings))
+    yield from examine_distance(*measure(url))
+    rt = build(settings)
+    yield from examine_accounts(rt)
+    if isinstance(rt, Runtime):
+        yield from examine_standing(rt)
 
 
-def examine_accounts(accounts: Accounts) -> Iterator[Finding]:
-    """Whether each account's credentials work."""
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    """What the file says, now that it is right: what the settings refuse never comes here."""
+    clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
+    yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
+    lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
+    yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
+    for route in settings.routes:
+        only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""
+        detail = f"as {route.reference}{only}; no other order can have such a reference there"
+        yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
+    yield from _examine_producers(settings)
+
+
+def _examine_producers(settings: Settings) -> Iterator[Finding]:
+    """Who may push, and whether what they need is here."""
+    receives = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
+    for name, producer in settings.producers.items():
+        what, signed = f"producer {name}", "signed" if producer.secret else "unsigned"
+        if producer.kind and not receives:
+            remedy = "pip install 'intake-orders[receive]', then: intake receive"
+            yield Finding(what, "warning", f"its webhooks ({producer.kind}) need the extra `receive`", remedy)
+        elif producer.kind:
+            yield Finding(what, "ok", f"webhooks of {producer.kind}, at /hooks/{name} of: intake receive")
+        elif not producer.secret and settings.inbox.unsigned == "refuse":
+            remedy = f'Write secret = "env:NAME" for it, or [inbox] unsigned = "accept". See: {settings.file}'
+            yield Finding(what, "wrong", "it has no secret, and the inbox refuses unsigned jobs", remedy)
+        else:
+            yield Finding(what, "ok", f"its jobs are {signed}")
+
+
+def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
+    """Whether Redis is near, and its clock ours."""
+    said = f"an answer takes {seconds * 1000:.1f} ms"
+    if seconds > _SLOW:
+        remedy = "Put Redis near the workers: each order takes some answers of it."
+        yield Finding("redis latency", "warning", said, remedy)
+    else:
+        yield Finding("redis latency", "ok", said)
+    apart = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) > _APART:
+        yield Finding("redis clock", "warning", apart, "Set both by NTP: signatures and logs are told by ours.")
+    else:
+        yield Finding("redis clock", "ok", apart)
+
+
+def examine_standing(rt: Runtime) -> Iterator[Finding]:
+    """What stands still at this moment, and whether somebody works."""
+    sections = (("provider", rt.settings.providers), ("target", rt.settings.targets))
+    for section, names in sections:
+        for name in names:
+            known = rt.cursors.status(name) if section == "provider" else rt.lanes[name].status()
+            if paused := known.get("paused"):
+                yield Finding(f"{section} {name}", "warning", f"paused: {paused}", f"intake resume {name}")
+    swept = rt.pulse.seen().get("did sweep")
+    if swept is None or swept > _PATIENCE:
+        yield Finding("processes", "skipped", "none are running", "Start them: intake up")
+        return
+    yield Finding("processes", "ok", f"the last sweep was {swept:.0f} s ago")
+    if not rt.inbox.status()["takers"]:
+        yield Finding("inbox", "warning", "nobody takes what producers push", "Start: intake listen")
+
+
+def _accounts_of(settings: Settings) -> list[str]:
+    return [*(f"provider {name}" for name in settings.providers), *(f"target {name}" for name in settings.targets)]
+
+
+def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
+    """Whether each account's credentials work; all are asked at the same time."""
+    asked: list[tuple[str, queue.SimpleQueue[Finding]]] = []
     for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
         for name, adapter in adapters.items():
-            yield examine_account(f"{section} {name}", adapter)
+            answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+            what = f"{section} {name}"
+            ask = partial(_answered, what, adapter, answer)
+            threading.Thread(target=ask, name=what, daemon=True).start()
+            asked.append((what, answer))
+    until = time.monotonic() + patience
+    for what, answer in asked:
+        try:
+            yield answer.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            yield Finding(what, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
+
+
+def _answered(what: str, adapter: Checkable, answer: queue.SimpleQueue[Finding]) -> None:
+    answer.put(examine_account(what, adapter))
 
 
 def _embedded_runs(settings: Settings) -> bool:
@@ -130,11 +233,13 @@ def examine_account(what: str, adapter: Checkable) -> Finding:
     try:
         adapter.check()
     except AuthFailed as error:
-        return Finding(what, "wrong", str(error), "Correct the credentials of this account.")
+        said = str(error)
+        remedy = "Correct its url: is it the right region and account?" if "url" in said else _CREDENTIALS
+        return Finding(what, "wrong", said, remedy)
     except SnoozeError as error:
         return Finding(what, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
     except IntakeError as error:
-        return Finding(what, "wrong", str(error), "Look at the address: is it right, and does this machine reach it?")
+        return Finding(what, "wrong", str(error), _ADDRESS)
     except Exception as error:  # noqa: BLE001  # one broken adapter must not hide what the others say
         detail = f"the check itself failed: {type(error).__name__}"
         return Finding(what, "wrong", detail, "This is a fault of the adapter: please report it.")
@@ -143,10 +248,11 @@ def examine_account(what: str, adapter: Checkable) -> Finding:
 
 @click.command("check")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
-def command(*, as_json: bool) -> None:
+@click.option("--offline", is_flag=True, help="The file only: ask neither Redis nor anybody.")
+def command(*, as_json: bool, offline: bool) -> None:
     """Look at the file, at Redis, and at every account, live; exit code 1 if something is wrong."""
     findings: list[Finding] = []
-    for finding in examine(read_settings, Runtime):
+    for finding in examine(read_settings, Runtime, live=not offline):
         findings.append(finding)
         if not as_json:
             state = click.style(f"{finding.state:<7}", fg=_COLOURS[finding.state])

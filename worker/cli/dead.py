@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from worker.cli import stuck
-from worker.cli.show import tell_order
+from worker.cli.story import tell_order
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def show(key: str, **options: Any) -> None:
         return
     console = Console()
     for entry in dead:
-        tell_order(console, key, entry)
+        tell_order(rt, console, key, entry)
         if payload := payloads.get(entry.target):
             click.echo(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
     if letter is not None:

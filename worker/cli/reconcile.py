@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from worker.cli.opened import go_on
 from worker.durations import parse_duration
 from worker.errors import AuthFailed, IntakeError
 from worker.reconcile.repair import repaired
@@ -125,19 +126,22 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
 @click.option(
     "--repair", is_flag=True, help="Send again what is missing, and what is different where it can be changed."
 )
+@click.option("--yes", is_flag=True, help="With --repair: do not ask.")
 @click.option("--values", is_flag=True, help="Show the values of different fields: they are personal.")
 @click.option("--most", type=click.IntRange(0), default=20, help="Findings of each sort that are shown (20).")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(provider: str, target: str, **given: Any) -> None:
     """Compare the orders of PROVIDER with those that TARGET has; exit code 1 if anything is not clean.
 
-    Nothing is written anywhere without --repair, and doubled or extra orders are never touched.
+    Nothing is written anywhere without --repair, which asks first, and doubled or extra orders are never touched.
     """
     rt = click.get_current_context().with_resource(Runtime(read_settings()))
     _checked(rt, provider, target)
     since, until = given["since"], given["until"] or datetime.now(UTC)
     if until <= since:
-        raise click.ClickException("--until is not after --since")
+        raise click.UsageError("--until is not after --since")
+    if given["repair"]:
+        go_on(f"Send to {target} again what of {provider} is missing or different there?", yes=given["yes"])
     wish = Wish(provider, target, since, until, given["share"], grace_of(rt, provider), given["most"])
     try:
         report = _compared(rt, wish, Console(stderr=True), repair=given["repair"])

@@ -34,7 +34,7 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders that are held in TARGET, all of them or those of KEYS (`provider:external_id`)."""
     rt = click.get_current_context().with_resource(Runtime(read_settings()))
     if target not in rt.lanes:
-        raise click.ClickException(f"{target} is not a target; known are: {', '.join(rt.lanes)}")
+        raise click.UsageError(f"{target} is not a target; known are: {', '.join(rt.lanes)}")
     lane = rt.lanes[target]
     held = [key for key in lane.held() if not keys or key in keys]
     if unknown := sorted(set(keys) - set(held)):

@@ -81,9 +81,9 @@ def named(options: dict[str, Any]) -> Filter:
 
 
 def targets(rt: Runtime, target: str | None) -> list[str]:
-    """The target that is named, or all; raises ClickException for one that there is not."""
+    """The target that is named, or all; raises UsageError for one that there is not."""
     if target is not None and target not in rt.settings.targets:
-        raise click.ClickException(f"{target} is not a target; known are: {', '.join(rt.settings.targets)}")
+        raise click.UsageError(f"{target} is not a target; known are: {', '.join(rt.settings.targets)}")
     return list(rt.settings.targets) if target is None else [target]
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a record that are kept with its dead letter.
 RAW_LIMIT = 65_536
+#: Former values of a cursor that are kept, for a person who moved it and wants it back.
+FORMER = 10
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Cursors:
         Args:
             provider: Name of the account.
             gap: Seconds that must lie between two whole polls: two beats do not make a provider polled twice as often.
+                -1: at once, even after a failure.
         """
         owner = secrets.token_hex(8)
         names = [keys.cursor(provider), keys.poll(provider)]
@@ -140,6 +143,24 @@ class Cursors:
         known = cast("dict[str, str]", self.redis.hgetall(keys.cursor(provider)))
         known["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
         return known
+
+    def place(self, provider: str, seen: str, value: str) -> bool:
+        """Move the cursor by hand, from the value that was `seen` ("": none); False if it was moved meanwhile.
+
+        What it was is kept for `undo`. A poll that runs loses its page, which is read again, and moves nothing.
+        """
+        names = [keys.cursor(provider), keys.former(provider)]
+        return bool(self.scripts("place", names, [seen, value, "set", FORMER]))
+
+    def undo(self, provider: str, seen: str, value: str) -> bool:
+        """Put the latest of the `former` values back; False if the cursor, or that list, was moved meanwhile."""
+        names = [keys.cursor(provider), keys.former(provider)]
+        return bool(self.scripts("place", names, [seen, value, "undo", FORMER]))
+
+    def former(self, provider: str) -> list[tuple[int, str]]:
+        """What the cursor was before a person moved it: when (Unix ms), and the value; the latest first."""
+        lines = cast("list[str]", self.redis.lrange(keys.former(provider), 0, -1))
+        return [(int(at), value) for at, _, value in (line.partition(" ") for line in lines)]
 
     def now(self) -> int:
         """Redis' clock in whole milliseconds."""

@@ -47,10 +47,18 @@ EPOCH = "intake:epoch"
 #: From when on orders are laid to rest (see `lua/rest.lua`, which names their other keys), how far that has come.
 LEDGER = "intake:ledger"
 
+#: When each process was last seen, and each task last begun.
+PULSE = "intake:pulse"
+
 
 def cursor(provider: str) -> str:
     """The hash with a provider's cursor and what became of its polls."""
     return f"intake:cursor:{provider}"
+
+
+def former(provider: str) -> str:
+    """What a provider's cursor was before a person moved it, the latest first."""
+    return f"intake:cursor:{provider}:former"
 
 
 def poll(provider: str) -> str:

