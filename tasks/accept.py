@@ -62,14 +62,18 @@ def accept(
                 by_target[target].append(delivery)
         except Rejected as error:
             refused.append((order, error))
+    fresh: set[str] = set()
     for target, deliveries in by_target.items():
         # A target that refuses doubles itself needs no question first, even when the ledger is new.
         ask: Ask = "never" if rt.targets[target].dedupes else "new"
         on_change = rt.on_change(orders[0].provider, target)
         accepted = rt.ledger.accept(target, deliveries, source, ask=ask, on_change=on_change)
         counts.update(accepted.results)
+        fresh.update(it.order.key for it, result in zip(deliveries, accepted.results, strict=True) if result == "new")
         if accepted.wake:
             wake("deliver", target)
+    if fresh:
+        rt.ledger.arrived(orders[0].provider, source, len(fresh))
     return counts, refused
 
 

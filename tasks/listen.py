@@ -11,12 +11,15 @@ import click
 import structlog
 
 from tasks.ingest import Result, ingest
+from worker.alive import Alive
 from worker.app import app, hint
 from worker.errors import LeaseLost, StoreFull
 from worker.log import configure
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.connection import ERRORS
 from worker.store.inbox import POISON, Letter
+from worker.watch.steps import folder
+from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +54,16 @@ def command() -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    listen(Runtime(settings), hint, lambda: not stopped.is_set())
+    rt = Runtime(settings)
+    alive = Alive(folder(settings.data_dir), "listen")
+
+    def going() -> bool:
+        alive.tick()
+        return not stopped.is_set()
+
+    # Upkeep watches too; here it is told when beat or upkeep are silent.
+    with Watch(rt):
+        listen(rt, hint, going)
 
 
 def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bool]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,6 +11,8 @@ import structlog
 from worker.app import app, hint
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
+from worker.store.signs import SWEPT
+from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     Wake = Callable[[str, str, int], None]
 
 log = structlog.get_logger()
+_watch = cache(Watch)
 
 #: Due orders for which one more drain is worth its start.
 PER_DRAIN = 25
@@ -29,10 +33,12 @@ def sweep_all() -> None:
     rt = runtime()
     # One sweep answers every tick that waits: after a pause there is no heap of them to work off.
     rt.hints.drop_waiting("intake.upkeep")
+    rt.signs.give(SWEPT)
     try:
         sweep(rt, hint)
     except StoreFull as full:
         log.error("store.full", reason=str(full), remedy=full.remedy)
+    _watch(rt).look()
 
 
 def sweep(rt: Runtime, wake: Wake) -> None:

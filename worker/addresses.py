@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from worker.settings_file import Wrong
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 
 def web_url(text: str) -> str:
@@ -18,6 +22,16 @@ def web_url(text: str) -> str:
     if url.scheme == "http" and not _is_loopback(url.hostname):
         raise Wrong("is http, and credentials and orders would travel unencrypted", "Write https://.")
     return text.rstrip("/")
+
+
+def hook_url(value: SecretStr) -> SecretStr:
+    """Accept the address of somebody who is told something: `https`, or `http` to loopback; it may hold a secret."""
+    url = _split(value.get_secret_value(), "https://hooks.example/T0/B0/secret")
+    if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or url.fragment:
+        raise Wrong("is not a web address", "Write it whole, without user, password and #.")
+    if url.scheme == "http" and not _is_loopback(url.hostname):
+        raise Wrong("is http, and the secret in it would travel unencrypted", "Write https://.")
+    return value
 
 
 def redis_url(text: str) -> str:

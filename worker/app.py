@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,14 +13,13 @@ from kombu import Queue
 from worker import log
 from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, redis_url, runtime
-from worker.store.connection import connect
-from worker.store.pulse import Pulse
+from worker.store.hints import QUEUES
+from worker.store.signs import BEAT
+from worker.watch.steps import ShowsLife
 
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-#: One queue for each kind of work, so that one can be given workers of its own.
-QUEUES = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
 #: The queue of each hint.
 _QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver", "doubt": "intake.deliver"}
 #: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
@@ -125,6 +123,7 @@ app = Celery(
     include=[f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile")],
 )
 app.add_defaults(configuration)
+app.steps["consumer"].add(ShowsLife)
 
 
 def hint(task: str, name: str, count: int = 1) -> None:
@@ -150,25 +149,14 @@ def _configure_log(**_: object) -> None:
 
 @signals.task_prerun.connect
 def _note_task(task: Any, **_: object) -> None:
-    runtime().pulse.note(f"did {task.name.removeprefix('tasks.')}")
+    runtime().signs.give(f"did {task.name.removeprefix('tasks.')}")
 
 
 @signals.before_task_publish.connect
 def _note_beat(sender: object = None, **_: object) -> None:
     """Nobody but beat sends the sweep."""
     if sender == "tasks.sweep":
-        runtime().pulse.note("beat")
-
-
-@cache
-def _own_pulse() -> Pulse:
-    """For the process that has the pool: on a connection of its own, which is never shared over a fork."""
-    return Pulse(connect(redis_url(read_settings()), patience="short"))
-
-
-@signals.heartbeat_sent.connect
-def _note_process(sender: Any, **_: object) -> None:
-    _own_pulse().note(f"process {sender.eventer.hostname}")
+        runtime().signs.give(BEAT)
 
 
 @signals.beat_init.connect

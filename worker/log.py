@@ -26,6 +26,7 @@ ALLOWED: Final = frozenset(
     """
     event level timestamp logger message error at left_out ours unwanted withdrawn revived
     updating producer job letter bytes jobs hints bad taken
+    name subject since what
     provider target account kind lane drain order external_id reference route process pid task exit_code
     attempt tries fence state code reason remedy delay seconds uncertain existed
     page cursor records more due freed buried new same stale changed replaced revived accepted duplicate updated queued

@@ -12,7 +12,7 @@ from worker.providers import provider_kinds
 from worker.references import decode
 from worker.settings import load
 from worker.store import embedded
-from worker.store.connection import connect
+from worker.store.connection import Patience, connect
 from worker.store.cursors import Cursors
 from worker.store.fetches import Fetches
 from worker.store.hints import Hints
@@ -20,8 +20,8 @@ from worker.store.inbox import Inbox
 from worker.store.lanes import Lane
 from worker.store.ledger import Ledger
 from worker.store.limiter import Scope
-from worker.store.pulse import Pulse
 from worker.store.reports import Reports
+from worker.store.signs import Signs
 from worker.store.stuck import Stuck
 from worker.targets import target_kinds
 
@@ -94,15 +94,15 @@ class Adapters:
 class Runtime(Adapters):
     """Everything a task works with, made from the settings; one for each process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, patience: Patience = "long") -> None:
         super().__init__(settings)
-        clocks = settings.clocks
-        self.redis: Redis = connect(redis_url(settings))
+        clocks, self._patience = settings.clocks, patience
+        self.redis: Redis = connect(redis_url(settings), patience=patience)
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
         self.hints = Hints(self.redis, clocks.hint)
         self.fetches = Fetches(self.redis)
-        self.pulse = Pulse(self.redis)
+        self.signs = Signs(self.redis)
         #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/sight.py`).
         self.sights: dict[str, tuple[str, dict[str, Receipt]]] = {}
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
@@ -111,7 +111,7 @@ class Runtime(Adapters):
     def inbox(self) -> Inbox:
         """The inbox, on a connection of its own: what strangers wrote is bytes, and somebody may wait for it."""
         clocks = self.settings.clocks
-        redis = connect(redis_url(self.settings), text="raw")
+        redis = connect(redis_url(self.settings), text="raw", patience=self._patience)
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.addresses import redis_url, secret_in, web_url
+from worker.alarming import Alarming, read_alarming
 from worker.clocks import Clocks, Duration
 from worker.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.reconciling import Reconciling, read_reconciling
@@ -110,6 +111,7 @@ class Settings(Table):
     inbox: InboxSettings = InboxSettings()
     routes: tuple[Route, ...]
     reconcile: Reconciling = Reconciling()
+    alarms: Alarming = Alarming()
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """The targets that write into the account which `provider` reads."""
@@ -136,7 +138,7 @@ def load(
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
-    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes", "reconcile"}
+    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes", "reconcile", "alarms"}
     for name in sorted(document.values.keys() - sections):
         document.unknown((name,), sections)
     redis = _redis(document)
@@ -159,6 +161,7 @@ def load(
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
     reconcile = read_reconciling(document, routes, providers)
+    alarms = read_alarming(document, providers)
     document.refuse_if_wrong()
     return Settings(
         file=document.file,
@@ -172,6 +175,7 @@ def load(
         inbox=inbox,
         routes=routes,
         reconcile=reconcile,
+        alarms=alarms,
     )
 
 

@@ -157,6 +157,13 @@ class Stack:
             )
             time.sleep(0.1)
 
+    def health(self, *args: str) -> tuple[int, str]:
+        """`intake health`: its exit code, and what it says."""
+        command = [sys.executable, "-m", "worker.cli", "--config", str(self.config), "health", *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout
+
     def settled(self) -> bool:
         """Whether nothing waits and nothing is on its way."""
         status = self.runtime.lanes["dropday"].status()

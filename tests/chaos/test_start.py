@@ -23,8 +23,13 @@ def test_a_redis_that_is_down_at_the_start_is_waited_for(tmp_path: Path) -> None
         stack.start()
         said = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*Connection refused")
         stack.wait(lambda: said.search(stack.log()) is not None, 30, "the complaint")
+        # Nobody's fault but Redis': a supervisor that restarted the worker for it would help nobody.
+        stack.wait(lambda: stack.health("--live", "worker") == (0, "ok: worker waits for Redis\n"), 30, "alive")
+        assert stack.health("--ready")[0] == 1
         with ValkeyServer(port=port, data_dir=tmp_path / "valkey"):
             stack.wait(lambda: stack.created() == 50, 90, "the orders")
+            assert stack.health("--live") == (0, "ok: listen turns, upkeep turns, worker turns\n")
+            assert stack.health("--ready")[0] == 0
             assert stack.stop() == []
 
 

@@ -78,7 +78,7 @@ def test_status_tells_what_needs_a_person_and_what_to_type(rt: Runtime) -> None:
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     rt.scopes["dropday:dropday"].close(30.0)
     said = " ".join(intake("status").output.split())
-    assert "provider shop is paused: GET /orders: status 403 → intake resume shop" in said
+    assert "shop: it is paused: GET /orders: status 403 → Mend it, then: intake resume shop" in said
     assert "1 records could not be read → intake dead list --provider shop" in said
     assert "limit dropday:dropday is closed for" in said
 

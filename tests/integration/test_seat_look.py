@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +137,7 @@ def test_hints_letters_and_jobs_of_an_order_are_shown_as_well(rt: Runtime) -> No
 
 
 def told(rt: Runtime) -> list[str]:
-    return [f"{what} → {command}" for what, command in needs(snapshot(rt))]
+    return [f"{need.said} → {need.remedy}" for need in needs(snapshot(rt))]
 
 
 def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis: Redis) -> None:
@@ -147,15 +146,17 @@ def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis:
     put(rt, "3", Outcome("hold", "held", "no product"))
     rt.cursors.pause("shop", "status 403")
     rt.cursors.failed("web", "unavailable: connection refused", 90)
-    redis.zadd("intake:pulse", {"did sweep": 1000, "beat": rt.cursors.now()})
-    assert told(rt) == [
-        f"no sweep for {rt.cursors.now() / 86_400_000:.0f} d: upkeep does not run → intake up",
-        "provider shop is paused: status 403 → intake resume shop",
+    redis.zadd("intake:signs", {"did sweep": 1000, "beat": rt.cursors.now()})
+    said = told(rt)
+    assert len(said) == len({line.partition(" → ")[0] for line in said})
+    assert said[0].startswith("upkeep: ticks come, and no sweep was made for")
+    assert set(said[1:]) == {
+        "shop: it is paused: status 403 → Mend it, then: intake resume shop",
+        "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list --target dropday",
         "provider web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
-        "lane dropday: 1 orders are in doubt → intake doubt list --target dropday",
-        "lane dropday: 1 orders are dead → intake dead list --target dropday",
-        "lane dropday: 1 orders are held → intake release dropday --dry-run",
-    ]
+        "dropday: 1 orders died within the hour, 1 are dead → intake dead list --target dropday",
+        "dropday: 1 orders are held → intake release dropday --dry-run",
+    }
 
 
 def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt: Runtime, redis: Redis) -> None:
@@ -165,7 +166,7 @@ def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt
     redis.hset("intake:cursor:shop", mapping={"started": 1, "finished": now - 7_200_000})
     said = " ".join(told(rt))
     assert "lane dropday: orders are due for 10 min, and nobody sends them" in said
-    assert "provider shop was last read 2 h ago, and should be every 5 min → intake poll shop" in said
+    assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in said
 
 
 def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
@@ -175,7 +176,7 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
     rt.cursors.pause("shop", "GET /api/v5/settings: status 403")
     rt.cursors.failed("web", "unavailable: " + "very long " * 12, 90)
     rt.scopes["dropday:dropday"].close(30.0)
-    redis.zadd("intake:pulse", {"did sweep": 1000})
+    redis.zadd("intake:signs", {"did sweep": 1000})
     console = Console(width=100, record=True, highlight=False, file=StringIO())
     console.print(screen(snapshot(rt), ROWS))
     lines = console.export_text().rstrip().splitlines()
@@ -192,9 +193,8 @@ def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) ->
     assert status["allowed"] == 600
 
 
-def test_a_process_and_a_task_are_seen_by_their_pulse(rt: Runtime) -> None:
-    rt.pulse.note("process worker@here")
-    rt.pulse.note("did sweep")
-    time.sleep(0.01)
-    assert set(rt.pulse.seen()) == {"process worker@here", "did sweep"}
+def test_a_process_and_a_task_are_seen_by_their_signs_of_life(rt: Runtime) -> None:
+    rt.signs.give("worker worker@here")
+    rt.signs.give("did sweep")
+    assert set(rt.signs.ages()) == {"worker worker@here", "did sweep"}
     assert "worker@here 0 s ago" in intake("status").output

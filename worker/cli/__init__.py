@@ -19,6 +19,8 @@ COMMANDS = {
     "init": "worker.cli.init:command",
     "check": "worker.cli.check:command",
     "status": "worker.cli.status:command",
+    "health": "worker.cli.health:command",
+    "metrics": "worker.cli.metrics:command",
     "show": "worker.cli.show:command",
     "poll": "tasks.poll_command:command",
     "cursor": "worker.cli.cursor:command",

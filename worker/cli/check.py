@@ -19,6 +19,7 @@ from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings_file import ConfigErrors
 from worker.store import embedded
 from worker.store.server import Server, inspect, measure
+from worker.store.signs import SWEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -158,7 +159,7 @@ def examine_standing(rt: Runtime) -> Iterator[Finding]:
             known = rt.cursors.status(name) if section == "provider" else rt.lanes[name].status()
             if paused := known.get("paused"):
                 yield Finding(f"{section} {name}", "warning", f"paused: {paused}", f"intake resume {name}")
-    swept = rt.pulse.seen().get("did sweep")
+    swept = rt.signs.ages().get(SWEPT)
     if swept is None or swept > _PATIENCE:
         yield Finding("processes", "skipped", "none are running", "Start them: intake up")
         return

@@ -12,6 +12,7 @@ from rich.text import Text
 from worker.cli.ages import age, ago, clock
 from worker.cli.attention import needs
 from worker.cli.snapshot import at
+from worker.store.signs import BEAT, PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def _head(found: dict[str, Any], most: int | None) -> Iterator[RenderableType]:
         yield Text("Nothing needs you.", style="green")
         return
     yield Text(f"{many}:", style="bold yellow")
-    for what, command in said[:most]:
+    for _, _, what, command in said[:most]:
         yield Text.assemble(("! ", "yellow"), (f"{what}  →  ", "yellow"), (command, "bold"))
     if most is not None and len(said) > most:
         yield Text(f"  … and {len(said) - most} more: intake status --json", style="yellow")
@@ -170,23 +171,21 @@ def _reasons(found: dict[str, Any]) -> Rows:
 
 
 def _foot(found: dict[str, Any]) -> RenderableType:
-    inbox, pulse, redis = found["inbox"], found["pulse"], found["redis"]
+    inbox, signs, redis = found["inbox"], found["signs"], found["redis"]
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column()
     jobs = f"{_many(inbox['waiting'])} waiting, {_many(inbox['taken'])} being taken, {_many(inbox['dead_now'])} dead"
     grid.add_row("Inbox", f"{jobs}; so far {_many(inbox.get('jobs', 0))} jobs, {_many(inbox.get('hints', 0))} hints")
-    processes = [
-        f"{name.removeprefix('process ')} {ago(it)}" for name, it in pulse.items() if name.startswith("process")
-    ]
-    beats = [f"beat {ago(pulse['beat'])}"] if "beat" in pulse else []
+    processes = [f"{name.partition(' ')[2]} {ago(it)}" for name, it in signs.items() if name.startswith(PROCESSES)]
+    beats = [f"beat {ago(signs[BEAT])}"] if BEAT in signs else []
     listens = [f"{inbox['takers']} listening"] if inbox["takers"] else []
     drains = sum(it["drains"] for it in found["lanes"].values())
     sending = [f"{drains} sending"] if drains else []
     grid.add_row(
         "Processes", " · ".join([*processes, *beats, *listens, *sending]) or "none was seen for a day: intake up"
     )
-    did = [f"{name.removeprefix('did ')} {ago(it)}" for name, it in pulse.items() if name.startswith("did ")]
+    did = [f"{name.removeprefix('did ')} {ago(it)}" for name, it in signs.items() if name.startswith("did ")]
     if did:
         grid.add_row("Last done", " · ".join(did))
     memory = f"{redis['used'] / 2**20:,.0f} MB" + (f" of {redis['limit'] / 2**20:,.0f}" if redis["limit"] else "")

@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.cli.alarms import alarms
 from worker.cli.places import moment
 from worker.reconciling import pairs_of
 from worker.store.server import read
@@ -34,7 +35,8 @@ def snapshot(rt: Runtime) -> dict[str, Any]:
         "limits_closed_s": {name: it["closed_s"] for name, it in limits.items()},
         "dead_by_reason": _reasons(rt),
         "reconciled": {pair: {**it, "age_s": round(now / 1000 - it["at"])} for pair, it in reports.items() if it},
-        "pulse": rt.pulse.seen(),
+        "signs": rt.signs.ages(),
+        "alarms": alarms(rt),
         "sweep_every_s": rt.settings.clocks.sweep,
         "redis": {
             "name": server.name,

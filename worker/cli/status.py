@@ -35,7 +35,7 @@ def command(*, watch: bool, as_json: bool) -> None:
     rows = ROWS if console.is_terminal and console.height < _TALL else None
     if as_json:
         found = snapshot(rt)
-        attention = [{"what": what, "command": do} for what, do in needs(found)]
+        attention = [{"what": need.said, "command": need.remedy} for need in needs(found)]
         click.echo(json.dumps({"attention": attention, **found}, indent=2))
     elif not watch:
         console.print(screen(snapshot(rt), rows))

@@ -21,6 +21,8 @@ from worker.store.failing import failing
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
+#: How long a command that failed is repeated.
+Patience = Literal["long", "short"]
 #: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.
 TIMEOUT = 5.0
 
@@ -34,9 +36,7 @@ def refuses(error: ResponseError) -> StoreFull | None:
     return None
 
 
-def connect(
-    url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Literal["long", "short"] = "long"
-) -> Redis:
+def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Patience = "long") -> Redis:
     """Connect to `url`; answers come as text, or as the bytes they are, for what strangers wrote.
 
     A command that failed is repeated for about six seconds: that is a restart of the server, and less than a lease.

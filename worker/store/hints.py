@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ResponseError
 
 from worker.store.connection import refuses
+from worker.store.signs import TOOK, Signs
 
 if TYPE_CHECKING:
     from redis import Redis
+
+#: One queue for each kind of work, so that one can be given workers of its own.
+QUEUES: Final = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
 
 
 class Hints:
@@ -21,6 +25,7 @@ class Hints:
 
     def __init__(self, redis: Redis, life: float) -> None:
         self._redis, self._life_ms = redis, int(life * 1000)
+        self._signs = Signs(redis)
 
     def offer(self, task: str, name: str) -> bool:
         """Whether to send the hint: not while the same one is out. Raises StoreFull."""
@@ -34,6 +39,7 @@ class Hints:
     def taken(self, task: str, name: str) -> None:
         """Note that a worker has begun: from now on a new hint means something again."""
         self._redis.delete(f"intake:hint:{task}:{name}")
+        self._signs.give(TOOK)
 
     def drop_waiting(self, queue: str) -> None:
         """Throw away the messages that wait in a Celery queue in which all messages mean the same."""

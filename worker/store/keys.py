@@ -21,6 +21,7 @@ class LaneKeys:
     order: str
     payload: str
     story: str
+    took: str
 
     @classmethod
     def of(cls, target: str) -> LaneKeys:
@@ -39,6 +40,7 @@ class LaneKeys:
             order=f"intake:order:{target}:",
             payload=f"intake:payload:{target}:",
             story=f"intake:story:{target}:",
+            took=f"{lane}:took",
         )
 
 
@@ -46,9 +48,6 @@ class LaneKeys:
 EPOCH = "intake:epoch"
 #: From when on orders are laid to rest (see `lua/rest.lua`, which names their other keys), how far that has come.
 LEDGER = "intake:ledger"
-
-#: When each process was last seen, and each task last begun.
-PULSE = "intake:pulse"
 
 
 def cursor(provider: str) -> str:
@@ -71,6 +70,11 @@ def malformed(provider: str) -> str:
     return f"intake:malformed:{provider}"
 
 
+def fetches(provider: str) -> str:
+    """The orders of a provider that are to be fetched one by one."""
+    return f"intake:fetch:{provider}"
+
+
 def limit(scope: str) -> str:
     """The state of one limit."""
     return f"intake:limit:{scope}"
@@ -84,3 +88,8 @@ def reconciled(provider: str, target: str) -> str:
 def reconciling(provider: str, target: str) -> str:
     """The lease of the reconciliation that runs."""
     return f"intake:reconciling:{provider}:{target}"
+
+
+def arrivals(provider: str) -> str:
+    """When and by what orders of a provider came that nobody had told of before."""
+    return f"intake:arrivals:{provider}"

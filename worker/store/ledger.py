@@ -150,10 +150,17 @@ class Ledger:
             self._rests = since is not None and int(since) <= clock.now(self._redis)
         return payload.pack if self._rests else str
 
+    def arrived(self, provider: str, source: str, count: int) -> None:
+        """Note that `count` orders of a provider were new; the first word of `source` is what brought them."""
+        by = source.partition(" ")[0]
+        self._scripts("arrive", [keys.arrivals(provider), keys.cursor(provider)], [by, count])
+
     def epoch(self) -> tuple[str, float]:
         """Which ledger this is, and how many seconds old: Redis may have been lost since somebody last looked."""
         now = clock.now(self._redis)
-        self._redis.setnx(keys.EPOCH, now)
+        # Asked first: a Redis that is full takes no word, not even one that it has.
+        if not self._redis.exists(keys.EPOCH):
+            self._redis.setnx(keys.EPOCH, now)
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000
 

@@ -76,7 +76,7 @@ class Scope:
         seconds, micros = self._redis.time()
         minute, into = divmod(seconds + micros / 1e6, 60)
         last = int(known.get("minute", 0))
-        calls, before = int(known.get("calls", 0)), int(known.get("before", 0))
+        calls, before = int(known.get("minute_calls", 0)), int(known.get("before", 0))
         # The part of the minute before that a window of sixty seconds still has in it.
         used = (
             calls + before * (1 - into / 60) if last == minute else calls * (1 - into / 60) if last == minute - 1 else 0

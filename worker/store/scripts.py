@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis import Redis
+    from redis.client import Pipeline
     from redis.commands.core import Script
 
 #: A line that stands for another file: what several scripts do alike.
@@ -38,12 +39,19 @@ class Scripts:
 
     def __call__(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run the script `lua/NAME.lua`."""
-        script = self._registered.get(name)
-        if script is None:
-            script = self._registered[name] = self._redis.register_script(_source(name))
         try:
-            return script(keys=list(keys), args=list(args))
+            return self._script(name)(keys=list(keys), args=list(args))
         except ResponseError as error:
             if full := refuses(error):
                 raise full from None
             raise
+
+    def queue(self, pipe: Pipeline, name: str, keys: Sequence[str], args: Sequence[Argument]) -> None:
+        """Put the script into a pipeline."""
+        self._script(name)(keys=list(keys), args=list(args), client=pipe)
+
+    def _script(self, name: str) -> Script:
+        script = self._registered.get(name)
+        if script is None:
+            script = self._registered[name] = self._redis.register_script(_source(name))
+        return script

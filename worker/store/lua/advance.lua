@@ -12,6 +12,7 @@ local value = redis.call('HGET', KEYS[1], 'value') or ''
 if value ~= ARGV[2] and value ~= ARGV[3] then return 0 end
 redis.call('HSET', KEYS[1], 'value', ARGV[3], 'moved', now)
 redis.call('HINCRBY', KEYS[1], 'records', ARGV[5])
+if value ~= ARGV[3] then redis.call('HSET', KEYS[1], 'turned', now) end
 redis.call('HDEL', KEYS[1], 'error', 'failures', 'missed', 'retry_at')
 if ARGV[4] == 'end' then redis.call('HSET', KEYS[1], 'finished', now, 'walked', '1') else redis.call('HDEL', KEYS[1], 'finished') end
 return 1

@@ -52,7 +52,16 @@ local function afresh(key, record)
   return queue(key, record, 0)
 end
 
+-- A histogram of the time from accept to delivery, for whoever watches: bounds in seconds, the last one is all that took longer.
+local function took(seen)
+  local ms, bound = now - (seen or now), 'inf'
+  for _, le in ipairs({1, 2, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400}) do if ms <= le * 1000 then bound = le break end end
+  redis.call('HINCRBY', KEYS[1] .. ':took', bound, 1)
+  redis.call('HINCRBY', KEYS[1] .. ':took', 'ms', ms)
+end
+
 local function delivered(key, record, outcome, target_id, fingerprint)
+  if outcome ~= 'updated' then took(redis.call('HGET', record, 'seen')) end
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields')
   tell(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))

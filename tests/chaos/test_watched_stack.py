@@ -1,0 +1,94 @@
+"""The whole of Intake, watched: what freezes, hangs or dies is told, once, and it is told when it is over."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from stack import Stack
+
+from worker.store.alarmed import Alarmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+#: Seconds from one poll to the next.
+POLL = 2.0
+WATCHED = '[clocks]\nsweep = "250ms"\n[alarms]\nevery = "200ms"\ngrace = "100ms"\nsilent_after = "5s"\n'
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with Stack(tmp_path, 5, extra=WATCHED) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 5, 60, "the first orders")
+        # What was raised while the processes were starting is over.
+        stack.wait(lambda: not Alarmed(stack.runtime.redis).raised(), 30, "no alarm")
+        yield stack
+
+
+def told(stack: Stack, event: str, name: str) -> list[dict[str, Any]]:
+    """The lines of the log that say so."""
+    texts = [line[line.index("{") :] for line in stack.log().splitlines() if f'"{event}"' in line]
+    return [line for line in map(json.loads, texts) if (line["event"], line["name"]) == (event, name)]
+
+
+def within(seconds: float, done: Callable[[], object]) -> None:
+    until = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.soak
+def test_who_freezes_or_dies_is_told_in_time_and_once_and_when_it_is_over(stack: Stack) -> None:
+    # A provider: within two of its poll intervals.
+    before = len(told(stack, "alarm.raised", "provider_late"))
+    stack.admin.write("POST", "/_sandbox/faults", json={"spec": "retailcrm:history:500"})
+    frozen = time.time()
+    within(30, lambda: len(told(stack, "alarm.raised", "provider_late")) > before)
+    line = told(stack, "alarm.raised", "provider_late")[-1]
+    assert line["subject"] == "shop"
+    # The moment it was told, by its own line; a second more, for two busy cores.
+    at = calendar.timegm(time.strptime(line["timestamp"][:19], "%Y-%m-%dT%H:%M:%S"))
+    assert at - frozen <= 2 * POLL + 1
+    stack.admin.write("DELETE", "/_sandbox/faults")
+    within(40, lambda: len(told(stack, "alarm.cleared", "provider_late")) > before)
+    assert len(told(stack, "alarm.raised", "provider_late")) == before + 1, "once, for as long as it lasted"
+    # Everybody here is well, and says so.
+    assert stack.health("--live") == (0, "ok: listen turns, upkeep turns, worker turns\n")
+    assert stack.health("--ready")[0] == 0
+    # Beat: by somebody who needs no tick.
+    (beat,) = stack.processes("beat")
+    beat.suspend()
+    within(20, lambda: told(stack, "alarm.raised", "beat_silent"))
+    code, said = stack.health("--ready")
+    assert (code, "Start the process beat" in said) == (1, True)
+    beat.resume()
+    within(20, lambda: told(stack, "alarm.cleared", "beat_silent"))
+
+
+@pytest.mark.soak
+def test_a_redis_that_does_not_answer_is_not_blamed_on_the_worker(stack: Stack) -> None:
+    (valkey,) = stack.processes("valkey")
+    valkey.suspend()
+    try:
+        until = time.monotonic() + 25
+        while time.monotonic() < until:
+            assert stack.health("--live")[0] == 0
+        code, said = stack.health("--ready")
+        assert (code, said.startswith("not ready: Redis does not answer")) == (1, True)
+    finally:
+        valkey.resume()
+    within(60, lambda: stack.health("--ready")[0] == 0)
+    (worker,) = stack.processes("worker")
+    worker.suspend()
+    try:
+        within(30, lambda: told(stack, "alarm.raised", "worker_silent"))
+    finally:
+        worker.resume()
+    within(30, lambda: told(stack, "alarm.cleared", "worker_silent"))

@@ -1,0 +1,120 @@
+"""What Prometheus and Grafana are given: they ask only for metrics that there are, and every panel says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from way import ways
+
+from worker.cli import COMMANDS
+from worker.watch import alarms
+from worker.watch.metrics import Ledger
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+#: Names of metrics and of our recording rules, as PromQL has them.
+METRIC = re.compile(r"\bintake[_:][a-z_:0-9]+")
+#: What promtool checks: the command, and the file.
+CHECKS = [("check rules", "rules.yml"), ("check config", "prometheus.yml"), ("test rules", "rules_test.yml")]
+
+
+@pytest.fixture
+def exported(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    with ways(tmp_path, redis_url, monkeypatch) as make:
+        way = make(2, limits=["retailcrm=off"]).open()
+        way.poll()
+        way.deliver_all()
+        way.rt.ledger.arrived("shop", "hint shop", 1)
+        registry = CollectorRegistry()
+        registry.register(Ledger(way.rt))
+        families = list(text_string_to_metric_families(generate_latest(registry).decode()))
+    names = {sample.name for family in families for sample in family.samples}
+    # Nothing is compared, and nothing is wrong: these have no sample yet.
+    return names | {family.name for family in families}
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "dashboards" / "intake.json").read_text())["panels"]
+    return found
+
+
+def recorded() -> set[str]:
+    return set(re.findall(r"record: (\S+)", (PROMETHEUS / "rules.yml").read_text()))
+
+
+def told() -> set[str]:
+    """The names of all alarms."""
+    literal = re.findall(r'Alarm\(\s*"([a-z_]+)"', Path(alarms.__file__).read_text())
+    return {*literal, "beat_silent", "upkeep_silent"}
+
+
+def test_rules_and_panels_ask_only_for_metrics_that_are_exported(exported: set[str]) -> None:
+    rules = [line for line in (PROMETHEUS / "rules.yml").read_text().splitlines() if not line.strip().startswith("#")]
+    asked = set(METRIC.findall("\n".join(rules)))
+    asked |= {name for panel in panels() for target in panel["targets"] for name in METRIC.findall(target["expr"])}
+    assert len(asked) > 20
+    assert asked - exported - recorded() == set()
+
+
+def test_every_panel_says_what_to_do_when_it_is_red() -> None:
+    known = {*COMMANDS}
+    for panel in panels():
+        assert re.match(r"(When|Red when|Each row) ", panel["description"]), panel["title"]
+        assert len(panel["description"]) > 40, panel["title"]
+        for command in re.findall(r"\bintake ([a-z]+)\b", panel["description"]):
+            assert command in known, f"{panel['title']}: intake {command}"
+
+
+def test_panels_have_ids_and_places_of_their_own_and_a_source_that_can_be_chosen() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in panels():
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= cells
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    ids = [panel["id"] for panel in panels()]
+    assert len(set(ids)) == len(ids)
+
+
+def test_each_alarm_is_told_by_one_rule() -> None:
+    text = (PROMETHEUS / "rules.yml").read_text()
+    names = told()
+    assert len(names) >= 20
+    wanted = re.findall(r'intake_alarm\{name=~"([^"]+)"', text)
+    (others,) = re.findall(r'intake_alarm\{name!~"([^"]+)"', text)
+    listed = [name for group in wanted for name in group.split("|")]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == set(others.split("|"))
+    assert set(listed) <= names
+
+
+def test_every_alarm_and_every_metric_is_in_the_documentation(exported: set[str]) -> None:
+    page = (DEPLOY / "docs" / "watching.md").read_text()
+    names = told()
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+    base = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in exported}
+    families = {name for name in base if f"{name}_total" not in base}
+    assert [name for name in sorted(families) if f"`{name}`" not in page and f"`{name}{{" not in page] == []
+
+
+@pytest.mark.parametrize(("command", "file"), CHECKS)
+def test_promtool_has_nothing_against_the_rules(command: str, file: str) -> None:
+    if (promtool := shutil.which("promtool")) is None:
+        pytest.skip("promtool is not installed (Debian: prometheus)")
+    done = subprocess.run(
+        [promtool, *command.split(), file], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

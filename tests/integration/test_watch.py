@@ -1,0 +1,287 @@
+"""Alarms that are raised and cleared once, whoever watches, and told to a web hook."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from httpd import Request, reply
+from orders import order
+from way import log_lines, logged, ways
+
+from worker.runtime import Runtime, read_settings
+from worker.store.alarmed import Alarmed
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+from worker.watch import notify
+from worker.watch.state import state_of
+from worker.watch.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from calls import Serve
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[alarms]
+every = "1ms"
+grace = "1ms"
+{alarms}
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:COMMANDS_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:COMMANDS_KEY"
+account_id = "env:COMMANDS_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+SECRET = "/services/T0/B0/hush-hush"
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    with build(tmp_path, redis_url, monkeypatch) as rt:
+        yield rt
+
+
+def build(home: Path, redis_url: str, environment: pytest.MonkeyPatch, hook: str = "") -> Runtime:
+    config = home / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url, alarms='url = "env:TELL"' if hook else ""))
+    environment.setenv("COMMANDS_KEY", "key")
+    environment.setenv("TELL", hook)
+    return Runtime(read_settings(config))
+
+
+def hold(rt: Runtime, number: int = 1) -> None:
+    """One order is held: that is told."""
+    rt.ledger.accept("dropday", [Delivery(order(str(number)), str(number))], "poll shop")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle([(claim, Outcome("hold", "held", "no mapping")) for claim in drain.claim(1)])
+
+
+def looked(*watches: Watch) -> None:
+    time.sleep(0.005)
+    for watch in watches:
+        watch.look()
+
+
+def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -> None:
+    watches = [Watch(rt) for _ in range(3)]
+    with log_lines() as lines:
+        looked(*watches)
+        assert logged(lines, "alarm.raised") == []
+        hold(rt)
+        threads = [threading.Thread(target=lambda watch=watch: [looked(watch) for _ in range(20)]) for watch in watches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (raised,) = logged(lines, "alarm.raised")
+        assert logged(lines, "alarm.cleared") == []
+        rt.lanes["dropday"].release(["shop:1"], "send")
+        for _ in range(5):
+            looked(*watches)
+        (cleared,) = logged(lines, "alarm.cleared")
+    assert (raised["name"], raised["subject"]) == ("orders_held", "dropday") == (cleared["name"], cleared["subject"])
+    assert raised["remedy"] == "intake release dropday --dry-run"
+    assert "left_out" not in raised
+
+
+def test_an_alarm_that_comes_again_is_told_again(rt: Runtime) -> None:
+    watch = Watch(rt)
+    with log_lines() as lines:
+        for number in (1, 2):
+            hold(rt, number)
+            looked(watch)
+            rt.lanes["dropday"].release(rt.lanes["dropday"].held(), "send")
+            looked(watch)
+        assert len(logged(lines, "alarm.raised")) == len(logged(lines, "alarm.cleared")) == 2
+
+
+def test_in_its_first_moments_a_process_raises_nothing(rt: Runtime) -> None:
+    hold(rt)
+    patient = rt.settings.model_copy(update={"alarms": rt.settings.alarms.model_copy(update={"grace": 60.0})})
+    rt.settings = patient
+    looked(Watch(rt))
+    assert Alarmed(rt.redis).raised() == {}
+
+
+def sent(requests: list[Request]) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in requests]
+
+
+def until(done: Any) -> None:
+    end = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_web_hook_is_told_in_words_that_slack_reads_and_in_fields(
+    serve: Serve, tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(lambda _: reply(200, b"ok"))
+    with build(tmp_path, redis_url, monkeypatch, server.url + SECRET + "?sig=1") as rt, log_lines() as lines:
+        with Watch(rt):
+            hold(rt)
+            until(lambda: len(server.requests) == 1)
+            rt.lanes["dropday"].release(["shop:1"], "send")
+            until(lambda: len(server.requests) == 2)
+        raised, cleared = sent(server.requests)
+    assert server.requests[0].target == SECRET + "?sig=1"
+    assert raised["text"] == "Intake: dropday: 1 orders are held. intake release dropday --dry-run"
+    assert (raised["event"], raised["name"], raised["subject"]) == ("raised", "orders_held", "dropday")
+    assert cleared["event"] == "cleared"
+    assert cleared["text"] == "Intake: over: orders held, dropday"
+    assert "hush" not in lines.getvalue()
+
+
+def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_log_line(
+    serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "AGAIN", 0.02)
+    answers = iter([reply(500), reply(503, retry_after="0"), reply(404), reply(200), reply(200)])
+    server = serve(lambda _: next(answers))
+    alarmed = Alarmed(rt.redis)
+    for number in range(3):
+        alarmed.change("raise", f"n {number}", {}, json.dumps({"n": number}))
+    with log_lines() as lines:
+        until(
+            lambda: notify.deliver_messages(alarmed, server.url + SECRET) or not rt.redis.llen("intake:alarms:outbox")
+        )
+        assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]
+        assert [line["reason"] for line in logged(lines, "alarm.refused")] == ["POST …: status 404"]
+        assert "hush" not in lines.getvalue()
+    # The first is sent until it is refused for good; the others are not lost with it.
+    assert [it["n"] for it in sent(server.requests)] == [0, 0, 0, 1, 2]
+
+
+def test_a_slow_hook_holds_up_nobody(
+    serve: Serve, tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def slow(_: Request) -> bytes:
+        go_on.wait(10)
+        return reply(200)
+
+    server = serve(slow)
+    with build(tmp_path, redis_url, monkeypatch, server.url + SECRET) as rt:
+        hold(rt)
+        watch = Watch(rt)
+        looked(watch)
+        until(lambda: server.requests)
+        began = time.monotonic()
+        for _ in range(10):
+            looked(watch)
+        assert time.monotonic() - began < 2
+        assert len(server.requests) == 1, "one sender at a time"
+        go_on.set()
+        with watch:
+            pass
+
+
+def test_a_full_redis_is_told_all_the_same(rt: Runtime) -> None:
+    used = int(rt.redis.info("memory")["used_memory"])
+    hold(rt)
+    rt.redis.config_set("maxmemory", used // 2)
+    try:
+        with log_lines() as lines:
+            looked(Watch(rt))
+            told = {line["name"] for line in logged(lines, "alarm.raised")}
+    finally:
+        rt.redis.config_set("maxmemory", 0)
+    assert told == {"redis_full", "orders_held"}
+
+
+def test_what_only_the_poll_found_is_counted_until_a_hint_tells_of_one(rt: Runtime) -> None:
+    def missed() -> int:
+        return state_of(rt).providers["shop"].missed
+
+    rt.ledger.arrived("shop", "poll shop", 500)
+    assert missed() == 0, "the past is read by nobody else"
+    rt.redis.hset("intake:cursor:shop", "walked", "1")
+    rt.ledger.arrived("shop", "poll shop", 3)
+    rt.ledger.arrived("shop", "poll shop", 4)
+    assert missed() == 7
+    rt.ledger.arrived("shop", "hint shop", 1)
+    assert missed() == 0
+
+
+def test_an_order_of_a_hint_is_unseen_until_the_cursor_turns(rt: Runtime) -> None:
+    def poll(cursor: str) -> None:
+        rt.redis.hdel("intake:cursor:shop", "finished")
+        with rt.cursors.poll("shop", 0) as run:
+            assert not isinstance(run, str)
+            run.advance(cursor, more=False, records=0)
+
+    def unseen() -> float | None:
+        return state_of(rt).providers["shop"].unseen
+
+    poll("1")
+    assert unseen() is None
+    rt.ledger.arrived("shop", "hint shop", 1)
+    first = unseen()
+    time.sleep(0.01)
+    rt.ledger.arrived("shop", "push shop", 1)
+    poll("1")  # succeeds, and sees nothing
+    assert first is not None
+    assert unseen() == first
+    time.sleep(0.01)
+    poll("2")
+    assert unseen() is None
+
+
+def test_the_oldest_order_is_the_one_that_was_accepted_first_however_often_it_was_tried(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "poll shop")
+    time.sleep(0.2)
+    rt.ledger.accept("dropday", [Delivery(order("2"), "2")], "poll shop")
+    with rt.lanes["dropday"].drain() as drain:
+        (claim,) = drain.claim(1)
+        drain.settle([(claim, Outcome("retry", "unavailable", "status 500", delay=60))])
+    lane = state_of(rt).lanes["dropday"]
+    assert (lane.queued, lane.due) == (2, 1)
+    assert lane.oldest >= 0.2
+    assert lane.failures == 1
+
+
+def test_a_provider_that_freezes_is_told_within_two_poll_intervals_once_and_when_it_is_over(
+    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = 2.0
+    with ways(tmp_path, redis_url, monkeypatch) as make, log_lines() as lines:
+        way = make(3, limits=["retailcrm=off"]).open()
+        account = way.rt.settings.providers["shop"]
+        way.rt.settings.providers["shop"] = account.model_copy(update={"poll_every": every})
+        quick = way.rt.settings.alarms.model_copy(update={"every": 0.05, "grace": 0.001})
+        way.rt.settings = way.rt.settings.model_copy(update={"alarms": quick})
+
+        def names(event: str) -> list[str]:
+            return [line["name"] for line in logged(lines, event)]
+
+        with Watch(way.rt):
+            way.poll()
+            way.box.fault("retailcrm:history:html")
+            frozen = time.monotonic()
+            while "provider_late" not in names("alarm.raised"):
+                assert time.monotonic() - frozen < 2 * every
+                time.sleep(0.3)
+                way.poll()
+            time.sleep(every)
+            assert names("alarm.raised") == ["provider_late"]
+            assert "not JSON" in logged(lines, "alarm.raised")[0]["what"]
+            way.box.clear_faults()
+            way.poll()
+            until(lambda: names("alarm.cleared") == ["provider_late"])

@@ -1,0 +1,199 @@
+"""What is told, by the state of everything: each alarm, from when on, and with what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from settings_files import ENV, GOOD, problems, read
+
+from worker.store.state import LaneState, ProviderState, ServerState, State
+from worker.watch.alarms import Alarm, judge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.settings import Settings
+
+NOW = 1_800_000_000.0
+PRODUCER = '[producers.web]\nkind = "standard"\nsecret = "env:HOOK"\nfor = ["shop-nl"]\n'
+HOOK = {"HOOK": "whsec_aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8="}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read(tmp_path, GOOD)
+
+
+def state(**other: Any) -> State:
+    """All is well: polled every 60 s, ten seconds ago for the last time."""
+    return State(
+        **{
+            "now": NOW,
+            "began": NOW - 40 * 86_400,
+            "providers": {"shop-nl": provider()},
+            "lanes": {"store": LaneState()},
+            "inbox": {"waiting": 0, "takers": 1, "dead_now": 0},
+            "queues": {"intake.poll": 0, "intake.upkeep": 0},
+            "signs": {"did sweep": NOW - 1, "took": NOW - 5, "worker worker@a": NOW - 2},
+            "server": ServerState(10, 100, writes=True),
+        }
+        | other
+    )
+
+
+def provider(**other: Any) -> ProviderState:
+    good = {"success": NOW - 10, "turned": NOW - 3000, "arrived": {"poll": NOW - 3000}}
+    return ProviderState(**good | other)
+
+
+def named(found: list[Alarm]) -> list[str]:
+    return [alarm.key for alarm in found]
+
+
+def test_nothing_is_told_when_all_is_well(settings: Settings) -> None:
+    assert judge(state(), settings) == []
+
+
+PROVIDERS = [
+    ("provider_late", {"success": NOW - 91}),
+    ("provider_late", {"success": None}),
+    ("provider_paused", {"paused": "wrong key", "success": NOW - 4000}),
+    ("records_unreadable", {"malformed": 1}),
+    ("provider_quiet", {"arrived": {"poll": NOW - 8 * 86_400}}),
+    ("provider_quiet", {"arrived": {}}),
+    ("cursor_stands", {"unseen": NOW - 130, "turned": NOW - 90 * 86_400}),
+]
+
+
+@pytest.mark.parametrize(("name", "other"), PROVIDERS)
+def test_what_is_wrong_with_a_provider_is_told_by_itself(name: str, other: dict[str, Any], settings: Settings) -> None:
+    found = judge(state(providers={"shop-nl": provider(**other)}), settings)
+    assert named(found) == [f"{name} shop-nl"]
+
+
+def test_a_provider_is_late_before_its_second_interval_is_over(settings: Settings) -> None:
+    (late,) = judge(
+        state(providers={"shop-nl": provider(success=NOW - 115, error="unavailable: status 500")}), settings
+    )
+    assert late.since == NOW - 115
+    assert "status 500" in late.what
+    assert judge(state(providers={"shop-nl": provider(success=NOW - 85)}), settings) == []
+
+
+def test_an_order_that_came_by_a_hint_gives_the_poll_two_intervals_to_see_it(settings: Settings) -> None:
+    assert judge(state(providers={"shop-nl": provider(unseen=NOW - 110)}), settings) == []
+
+
+def test_how_long_a_shop_may_be_quiet_is_said_for_each(tmp_path: Path) -> None:
+    few = read(tmp_path, GOOD + '[alarms]\nquiet = { shop-nl = "30d" }\nquiet_after = "1h"\n')
+    silent = state(providers={"shop-nl": provider(arrived={"push": NOW - 8 * 86_400})})
+    assert judge(silent, few) == []
+
+
+def test_webhooks_that_do_not_come_are_told_where_one_is_set_up(settings: Settings, tmp_path: Path) -> None:
+    missed = state(providers={"shop-nl": provider(missed=12)})
+    assert judge(missed, settings) == []
+    hooked = read(tmp_path, GOOD + PRODUCER, ENV | HOOK)
+    (alarm,) = judge(missed, hooked)
+    assert alarm.name == "hooks_missed"
+    assert alarm.what.startswith("12 new orders in a row")
+
+
+LANES = [
+    ("lane_paused", {"paused": "wrong key"}),
+    ("lane_old", {"oldest": 901.0, "queued": 3}),
+    ("target_failing", {"failures": 10}),
+    ("orders_died", {"died_lately": 1, "dead": 4}),
+    ("orders_in_doubt", {"in_doubt": 1, "oldest_doubt": 60.0}),
+    ("orders_held", {"held": 1, "oldest_held": 60.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "other"), LANES)
+def test_what_is_wrong_with_a_lane_is_told_by_itself(name: str, other: dict[str, Any], settings: Settings) -> None:
+    found = judge(state(lanes={"store": LaneState(**other)}), settings)
+    assert named(found) == [f"{name} store"]
+    assert "store" in found[0].remedy or "intake" in found[0].remedy
+
+
+def test_old_dead_orders_are_no_news(settings: Settings) -> None:
+    assert judge(state(lanes={"store": LaneState(dead=100)}), settings) == []
+
+
+def test_no_tick_is_the_fault_of_beat_and_ticks_that_wait_the_fault_of_upkeep(settings: Settings) -> None:
+    late = {"did sweep": NOW - 31, "took": NOW - 5, "worker worker@a": NOW - 2}
+    assert named(judge(state(signs=late), settings)) == ["beat_silent beat"]
+    waiting = state(signs=late, queues={"intake.upkeep": 30})
+    assert named(judge(waiting, settings)) == ["upkeep_silent upkeep"]
+
+
+def test_a_worker_that_gives_no_sign_and_one_that_takes_nothing_are_two_things(settings: Settings) -> None:
+    gone = {"did sweep": NOW - 1, "took": NOW - 500, "worker worker@a": NOW - 31}
+    queues = {"intake.poll": 1, "intake.upkeep": 0}
+    assert named(judge(state(signs=gone, queues=queues), settings)) == ["worker_silent worker"]
+    deaf = gone | {"worker worker@a": NOW - 1}
+    assert named(judge(state(signs=deaf, queues=queues), settings)) == ["work_untaken worker"]
+    assert judge(state(signs=deaf), settings) == []  # nothing waits: an idle worker is no deaf one
+
+
+def test_a_new_ledger_is_given_time_before_anybody_is_missed(settings: Settings) -> None:
+    assert judge(state(began=NOW - 5, signs={}, providers={"shop-nl": ProviderState()}), settings) == []
+
+
+def test_an_inbox_that_nobody_takes_from_is_told_where_it_is_needed(settings: Settings, tmp_path: Path) -> None:
+    empty = {"waiting": 0, "takers": 0, "dead_now": 0}
+    assert judge(state(inbox=empty), settings) == []
+    assert named(judge(state(inbox=empty | {"waiting": 1}), settings)) == ["inbox_unheard inbox"]
+    assert named(judge(state(inbox=empty), read(tmp_path, GOOD + "[producers.web]\n"))) == ["inbox_unheard inbox"]
+    assert named(judge(state(inbox=empty | {"takers": 1, "dead_now": 1}), settings)) == ["jobs_refused inbox"]
+
+
+def test_a_redis_that_is_nearly_full_or_does_not_save_is_told(settings: Settings) -> None:
+    assert named(judge(state(server=ServerState(81, 100, writes=True)), settings)) == ["redis_full redis"]
+    assert named(judge(state(server=ServerState(81, 0, writes=False)), settings)) == ["redis_not_saving redis"]
+    assert judge(state(server=None), settings) == []
+
+
+def test_what_reconciling_found_is_told_for_its_pair(settings: Settings) -> None:
+    report = {"at": NOW - 60, "counts": {"missing": 2, "source": 100}, "error": ""}
+    (alarm,) = judge(state(reports={("shop-nl", "store"): report}), settings)
+    assert alarm.key == "reconcile_found shop-nl > store"
+    assert alarm.what.endswith("2 missing")
+    clean = replace(state(), reports={("shop-nl", "store"): report | {"counts": {"source": 100}}})
+    assert judge(clean, settings) == []
+
+
+def test_the_address_that_is_told_must_come_from_the_environment(tmp_path: Path) -> None:
+    (line,) = problems(tmp_path, GOOD + '[alarms]\nurl = "https://hooks.example/T/secret"\n')
+    assert line.startswith("alarms.url: is a secret, and stands in the file itself. ")
+    assert "T/secret" not in line
+    told = read(tmp_path, GOOD + '[alarms]\nurl = "env:TELL"\n', ENV | {"TELL": "https://hooks.example/T/secret?sig=1"})
+    assert told.alarms.url is not None
+    assert "secret" not in repr(told)
+
+
+WRONG = [
+    ("[alarms]\noldst = 1\n", "alarms.oldst: is not a setting. Did you mean oldest?"),
+    ("[alarms]\noldest = 9\n", "alarms.oldest: is not a length of time"),
+    ("[alarms]\nlate = 0\n", "alarms.late: is too small"),
+    ('[alarms]\nquiet = { shop = "1d" }\n', "alarms.quiet.shop: is not one of the providers. Known here: shop-nl."),
+    ('[alarms]\nquiet = { shop-nl = "long" }\n', "alarms.quiet.shop-nl: is not a length of time"),
+    ("[alarms]\nheld = 0\n", "alarms.held: is too small. Write 1 or more."),
+    ("[alarms]\nmemory = 2\n", "alarms.memory: is too large"),
+    ("alarms = 1\n" + GOOD, "alarms: must be a table"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_a_wrong_line_is_refused_with_what_to_write(text: str, said: str, tmp_path: Path) -> None:
+    told = problems(tmp_path, text if GOOD in text else GOOD + text)
+    assert [line for line in told if line.startswith(said)], told
+
+
+def test_an_address_that_is_none_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    for address in ("http://hooks.example/hush", "ftp://hooks.example/hush", "hush"):
+        with pytest.raises(Exception, match=r"alarms\.url: is ") as refused:
+            read(tmp_path, GOOD + '[alarms]\nurl = "env:TELL"\n', ENV | {"TELL": address})
+        assert "hush" not in str(refused.value)

@@ -1,0 +1,1 @@
+"""Who watches: alarms, metrics, signs of life."""

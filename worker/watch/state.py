@@ -1,0 +1,28 @@
+"""The state of everything that is configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from worker.reconciling import pairs_of
+from worker.store import state
+from worker.store.hints import QUEUES
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
+    from worker.store.state import State
+
+
+def state_of(rt: Runtime) -> State:
+    """Read it from Redis; raises what a Redis that is away raises."""
+    settings = rt.settings
+    accounts = [*settings.providers.values(), *settings.targets.values()]
+    return state.read(
+        rt.redis,
+        rt.inbox,
+        providers=settings.providers,
+        targets=settings.targets,
+        limits=sorted({account.limit_scope for account in accounts}),
+        queues=QUEUES,
+        pairs=pairs_of(settings.routes, settings.providers),
+    )
