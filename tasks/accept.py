@@ -37,7 +37,7 @@ def stumbled(provider: Provider, error: Exception) -> Malformed:
 
 
 def accept(
-    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None]
+    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None], ask: Ask = "new"
 ) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
     """Write orders of one provider into the ledger, and wake the lanes that have work now.
 
@@ -46,6 +46,7 @@ def accept(
         orders: Orders of one provider.
         source: Where they come from ("poll shop-nl"), for their stories.
         wake: Tells a worker that a task has something to do for a name.
+        ask: Whether a target that takes doubles is asked for an order that the ledger does not know.
 
     Returns:
         What became of them, counted by delivery (see `Accepted`); the orders that cannot go where a route wants them.
@@ -65,9 +66,9 @@ def accept(
     fresh: set[str] = set()
     for target, deliveries in by_target.items():
         # A target that refuses doubles itself needs no question first, even when the ledger is new.
-        ask: Ask = "never" if rt.targets[target].dedupes else "new"
+        first: Ask = "never" if rt.targets[target].dedupes else ask
         on_change = rt.on_change(orders[0].provider, target)
-        accepted = rt.ledger.accept(target, deliveries, source, ask=ask, on_change=on_change)
+        accepted = rt.ledger.accept(target, deliveries, source, ask=first, on_change=on_change)
         counts.update(accepted.results)
         fresh.update(it.order.key for it, result in zip(deliveries, accepted.results, strict=True) if result == "new")
         if accepted.wake:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,7 +15,9 @@ from worker.app import app, has_room, hint
 from worker.errors import AuthFailed, LeaseLost, StoreFull
 from worker.http import guarded
 from worker.runtime import Runtime, runtime
+from worker.stopping import stopping
 from worker.store.lanes import Claim, Outcome
+from worker.store.limiter import yielding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,12 +51,15 @@ def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None], *, idle: f
         idle: Seconds to wait for the next order at an empty lane: it is sent without the way through a message.
     """
     started = time.monotonic()
-    while _drain(rt, name, started + rt.settings.clocks.drain, wake):
+    while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, wake):
         if idle and rt.lanes[name].wait(started + idle):
             continue
         if idle and time.monotonic() > started + idle:
             wake("deliver", name)
-        return
+        break
+    if stopping():
+        # Another worker goes on at once.
+        wake("deliver", name)
 
 
 def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None]) -> bool:
@@ -63,9 +69,10 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
     most = max(BATCH, target.bulk) if target.settles else 1
     with lane.drain() as drain, guarded(drain.check):
         try:
-            while claims := drain.claim(most):
-                _work(rt, lane, drain, claims, until)
-                if time.monotonic() > until:
+            while not rt.rest_of_target(name) and (claims := drain.claim(most)):
+                with yielding() if claims[0].later else nullcontext():
+                    _work(rt, lane, drain, claims, until)
+                if time.monotonic() > until or stopping():
                     drain.leave()
                     wake("deliver", name)
                     return False
@@ -76,11 +83,13 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
             # What is claimed is freed when the lease ends, and asked for before it is sent again.
             log.error("store.full", lane=name, reason=str(full), remedy=full.remedy)
             return False
+        if rt.rest_of_target(name):
+            drain.leave()
     return True
 
 
 def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: float) -> None:
-    """Deliver the claims one call after the other; what the limit or the time does not let out is handed back."""
+    """Deliver the claims one call after the other; what cannot go out now is handed back."""
     target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
@@ -92,7 +101,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
         if settled and now - flushed > SETTLE_WITHIN:
             _settle(target, drain, settled)
             settled, flushed = [], now
-        if stop or now > until:
+        if stop or now > until or stopping():
             settled += [(claim, Outcome("release")) for claim in together]
             continue
         outcomes = attempt_many(target, together) if len(together) > 1 else [_alone(rt, target, together[0])]

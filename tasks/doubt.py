@@ -10,6 +10,7 @@ import structlog
 from worker.app import app
 from worker.asking import ask, finder
 from worker.runtime import Runtime, runtime
+from worker.stopping import stopping
 from worker.store.lanes import ASK_EVERY
 
 log = structlog.get_logger()
@@ -43,7 +44,7 @@ def look(rt: Runtime, name: str) -> Counter[str]:
         if int(order.record.get("again", 0)) >= AGAIN:
             continue
         answers[ask(target, rt.stuck[name], order, find)] += 1
-        if answers["away"] or answers["unknown"] >= FEW:
+        if answers["away"] or answers["unknown"] >= FEW or stopping():
             break
     log.info("doubt.asked", target=name, counts=dict(answers))
     return answers

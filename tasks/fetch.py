@@ -12,6 +12,7 @@ from tasks.accept import accept, normalized, stumbled
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
 from worker.runtime import Runtime, runtime
+from worker.stopping import stopping
 from worker.store.connection import ERRORS
 from worker.store.inbox import Letter
 
@@ -45,18 +46,24 @@ def fetch(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
     """Fetch what is due of the provider `name`, until nothing is, its limit is reached, or the time is up."""
     provider = rt.providers[name]
     until = time.monotonic() + rt.settings.clocks.poll
-    while "paused" not in rt.cursors.status(name) and (claimed := rt.fetches.claim(name, BATCH)):
+    while not _rests(rt, name) and (claimed := rt.fetches.claim(name, BATCH)):
         delay = 0.0
         for one in claimed:
             # What stops one stops all that would follow it.
-            delay = delay or _fetch_one(rt, provider, one, wake)
-            if delay:
-                rt.fetches.settle(name, one, "wait", delay)
+            if not delay and not stopping():
+                delay = _fetch_one(rt, provider, one, wake)
+                if not delay:
+                    continue
+            rt.fetches.settle(name, one, "wait", delay)
         if delay:
             return
-        if time.monotonic() > until:
+        if time.monotonic() > until or stopping():
             wake("fetch", name)
             return
+
+
+def _rests(rt: Runtime, name: str) -> bool:
+    return "paused" in rt.cursors.status(name) or bool(rt.rest_of_provider(name))
 
 
 def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str, str], None]) -> float:

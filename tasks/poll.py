@@ -17,6 +17,7 @@ from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, Ra
 from worker.providers.contract import Unread
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
+from worker.stopping import stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.providers.contract import Page, Provider, Record
     from worker.store.cursors import Poll
+    from worker.store.ledger import Ask
 
 log = structlog.get_logger()
 
@@ -54,6 +56,9 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
         gap: Seconds since the last whole poll, before which there is no other (see `Cursors.poll`).
     """
     account = rt.settings.providers[name]
+    if rt.rest_of_provider(name):
+        log.debug("provider.skipped", provider=name, reason="maintenance")
+        return
     with rt.cursors.poll(name, gap=account.poll_every * 0.8 if gap is None else gap) as run:
         if isinstance(run, str):
             log.debug("provider.skipped", provider=name, reason=run)
@@ -91,20 +96,20 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
     else:
         cursor = run.cursor
     while True:
-        page = _page(run, provider, cursor, until)
-        counts = _accept(rt, run, provider, page, wake)
+        page = fetch_page(run, provider, cursor, until)
+        counts = accept_page(rt, run, provider, page, wake)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
         pages -= 1
         if not page.more or pages == 0:
             return
         cursor = page.cursor
-        if time.monotonic() > until:
+        if time.monotonic() > until or stopping():
             wake("poll", provider.name)
             return
 
 
-def _page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
+def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
     """One page; what of it is not given, however often it is asked for, is kept as a dead letter."""
     try:
         return fetch(provider, cursor, until)
@@ -124,13 +129,26 @@ def fetch(provider: Provider, cursor: str, until: float) -> Page:
         try:
             return provider.fetch(cursor)
         except RateLimited as limited:
-            if limited.delay > SHORT_WAIT or time.monotonic() > until:
+            if limited.delay > SHORT_WAIT or time.monotonic() > until or stopping():
                 raise
             time.sleep(limited.delay)
 
 
-def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callable[[str, str], None]) -> Counter[str]:
-    """Write the page into the ledger, or what cannot be read among the dead letters; answers what became of it."""
+def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
+    rt: Runtime,
+    run: Poll,
+    provider: Provider,
+    page: Page,
+    wake: Callable[[str, str], None],
+    *,
+    source: str = "poll",
+    ask: Ask = "new",
+    within: Callable[[Order], bool] = lambda _: True,
+) -> Counter[str]:
+    """Write the page into the ledger, or what cannot be read among the dead letters; answers what became of it.
+
+    What is not `within` is left out.
+    """
     orders: list[Order] = []
     counts: Counter[str] = Counter()
     by_key: dict[str, Record] = {}
@@ -150,10 +168,13 @@ def _accept(rt: Runtime, run: Poll, provider: Provider, page: Page, wake: Callab
         except PermanentError as error:
             bury(record, error)
             continue
+        if not within(order):
+            counts["outside"] += 1
+            continue
         orders.append(order)
         by_key[order.key] = record
         readable[order.external_id] = None
-    accepted, refused = accept(rt, orders, f"poll {provider.name}", wake)
+    accepted, refused = accept(rt, orders, f"{source} {provider.name}", wake, ask)
     for order, reason in refused:
         bury(by_key[order.key], reason)
         readable.pop(order.external_id, None)

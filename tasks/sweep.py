@@ -43,23 +43,38 @@ def sweep_all() -> None:
 
 def sweep(rt: Runtime, wake: Wake) -> None:
     """Look after every lane and every poll once; harmless at any time, any number of times."""
-    for name, lane in rt.lanes.items():
-        found = lane.sweep()
-        if found.freed or found.buried:
-            log.warning(
-                "lane.taken_over", lane=name, freed=found.freed, buried=found.buried, seconds=round(found.waited, 1)
-            )
-        if found.due and not found.paused and not found.closed:
-            drains = min(lane.concurrency, math.ceil(found.due / PER_DRAIN)) - found.drains
-            if drains > 0:
-                wake("deliver", name, drains)
-        if found.doubts:
-            wake("doubt", name, 1)
+    for name in rt.lanes:
+        _look_after(rt, name, wake)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
     for name in rt.settings.providers:
+        if rt.cursors.resume_if_over(name):
+            wake("poll", name, 1)
+        if rt.rest_of_provider(name):
+            continue
         if rt.fetches.due(name):
             wake("fetch", name, 1)
         if rt.cursors.waiting(name):
             wake("poll", name, 1)
+        if rt.backfills.waiting(name):
+            wake("backfill", name, 1)
     rt.ledger.tidy()
+
+
+def _look_after(rt: Runtime, name: str, wake: Wake) -> None:
+    """Free what dead drains of one lane held, wake as many as it has work for."""
+    lane = rt.lanes[name]
+    found = lane.sweep()
+    if found.freed or found.buried:
+        log.warning(
+            "lane.taken_over", lane=name, freed=found.freed, buried=found.buried, seconds=round(found.waited, 1)
+        )
+    if rt.rest_of_target(name):
+        return
+    if found.due + found.later and not found.paused and not found.closed:
+        most = lane.concurrency if found.due else lane.spare
+        drains = min(most, math.ceil((found.due + found.later) / PER_DRAIN)) - found.drains
+        if drains > 0:
+            wake("deliver", name, drains)
+    if found.doubts:
+        wake("doubt", name, 1)

@@ -7,11 +7,16 @@ import fcntl
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from worker.watchdog import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+#: Seconds that a loop may take for one turn: longer than any wait for Redis in it.
+TURN: Final = 60.0
 
 
 class Alive:
@@ -23,6 +28,8 @@ class Alive:
 
     def __init__(self, folder: Path, role: str) -> None:
         self._file = -1
+        self._turned, self._waits = time.monotonic(), True
+        watch(self.is_well)
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(folder / f"{role}-{os.getpid()}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -30,11 +37,17 @@ class Alive:
 
     def tick(self) -> None:
         """The loop turns."""
+        self._turned, self._waits = time.monotonic(), False
         self._write("turns")
 
     def wait(self) -> None:
         """Until the next tick it waits for Redis: that is not its fault."""
+        self._waits = True
         self._write("waits")
+
+    def is_well(self) -> bool:
+        """Whether it waits for Redis, or its loop turned a moment ago."""
+        return self._waits or time.monotonic() - self._turned < TURN
 
     def _write(self, state: str) -> None:
         if self._file >= 0:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from billiard import current_process
 from celery import Celery, signals
 from celery.schedules import crontab
 from kombu import Queue
@@ -13,6 +15,7 @@ from kombu import Queue
 from worker import log
 from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, redis_url, runtime
+from worker.stopping import stop_all, stop_here
 from worker.store.hints import QUEUES
 from worker.store.signs import BEAT
 from worker.watch.steps import ShowsLife
@@ -21,7 +24,13 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 #: The queue of each hint.
-_QUEUE_OF = {"poll": "intake.poll", "fetch": "intake.poll", "deliver": "intake.deliver", "doubt": "intake.deliver"}
+_QUEUE_OF = {
+    "poll": "intake.poll",
+    "fetch": "intake.poll",
+    "backfill": "intake.poll",
+    "deliver": "intake.deliver",
+    "doubt": "intake.deliver",
+}
 #: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
 RECONCILE_LIMIT = 20 * 3600
 #: Worker processes when the settings would ask for more: beyond, start a second worker.
@@ -60,7 +69,8 @@ def _processes(settings: Settings) -> int:
     Comparing a pair holds one for hours.
     """
     wanted = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
-    wanted += len(settings.reconcile.pairs)
+    # One more, so that a backfill keeps nobody from work.
+    wanted += len(settings.reconcile.pairs) + 1
     return max(2, min(wanted, MOST_PROCESSES))
 
 
@@ -120,7 +130,9 @@ def configuration() -> dict[str, Any]:
 
 app = Celery(
     "intake",
-    include=[f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile")],
+    include=[
+        f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
+    ],
 )
 app.add_defaults(configuration)
 app.steps["consumer"].add(ShowsLife)
@@ -139,6 +151,22 @@ def hint(task: str, name: str, count: int = 1) -> None:
     if wanted:
         for _ in range(count):
             app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
+
+
+@signals.worker_shutting_down.connect
+def _tell_pool(**_: object) -> None:
+    """Let the processes of the pool put down what they hold: a warm shutdown only waits for them."""
+    stop_all()
+
+
+@signals.task_prerun.connect
+def _end_after_this(**_: object) -> None:
+    """A supervisor may tell each process of the pool as well (systemd does): that must not cut off a call.
+
+    Not at the start of the process: the pool sets its own handler after that.
+    """
+    if current_process().name != "MainProcess":
+        signal.signal(signal.SIGTERM, lambda *_: stop_here())
 
 
 @signals.setup_logging.connect

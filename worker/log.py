@@ -54,8 +54,13 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
 )
 #: Longer text is somebody's document, not a reason.
 _LONGEST: Final = 500
-#: Libraries that would repeat each hint and each call; at DEBUG urllib3 writes whole addresses, keys and all.
-_QUIET: Final = ("celery.worker.strategy", "celery.app.trace", "celery.beat", "urllib3")
+#: Libraries that would repeat each hint and each call; below an error urllib3 writes whole addresses, keys and all.
+_QUIET: Final = {
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.WARNING,
+    "celery.beat": logging.WARNING,
+    "urllib3": logging.ERROR,
+}
 
 
 def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:  # noqa: A002  # the name of the setting
@@ -108,8 +113,8 @@ def _join_libraries(level: int) -> None:
             logger.handlers.clear()
             logger.propagate = True
             logger.setLevel(logging.NOTSET)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(level, least))
 
 
 def _of_a_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

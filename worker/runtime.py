@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from worker.errors import ConfigError
 from worker.http import Client, Open
+from worker.maintenance import Resting
 from worker.providers import provider_kinds
 from worker.references import decode
 from worker.settings import load
 from worker.store import embedded
+from worker.store.backfills import Backfills
 from worker.store.connection import Patience, connect
 from worker.store.cursors import Cursors
 from worker.store.fetches import Fetches
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.http import Gate
     from worker.providers.contract import Provider
-    from worker.settings import ProviderSettings, Settings, TargetSettings
+    from worker.settings import Account, ProviderSettings, Settings, TargetSettings
     from worker.store.ledger import OnChange
     from worker.store.limits import Limit
     from worker.targets.contract import Receipt, Target
@@ -63,14 +66,14 @@ class Adapters:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def gate(self, scope: str) -> Gate:  # noqa: ARG002  # a limit is kept in Redis
-        """What the calls that count against `scope` have to pass."""
+    def gate_of(self, account: Account) -> Gate:  # noqa: ARG002  # a limit is kept in Redis
+        """What the calls of the account have to pass."""
         return Open()
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
         client = Client(
             account.url,
-            gate=self.gate(account.limit_scope),
+            gate=self.gate_of(account),
             headers={},
             deadline=self.settings.clocks.request,
             max_bytes=account.max_bytes,
@@ -99,6 +102,7 @@ class Runtime(Adapters):
         clocks, self._patience = settings.clocks, patience
         self.redis: Redis = connect(redis_url(settings), patience=patience)
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+        self.backfills = Backfills(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
         self.hints = Hints(self.redis, clocks.hint)
         self.fetches = Fetches(self.redis)
@@ -136,9 +140,26 @@ class Runtime(Adapters):
         tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
         return Scope(self.redis, name, tightest)
 
-    def gate(self, scope: str) -> Gate:
-        """The limit itself, shared with every other process."""
-        return self.scopes[scope]
+    def gate_of(self, account: Account) -> Gate:
+        """The limit, shared with every other process, and before it the maintenance of the account."""
+        return self.resting(account, self.scopes[account.limit_scope])
+
+    def resting(self, account: Account, gate: Gate) -> Gate:
+        """The gate, closed in the maintenance of the account."""
+        return Resting(gate, lambda: self._rest(account)) if account.maintenance.windows else gate
+
+    def rest_of_provider(self, name: str) -> float:
+        """Seconds for which the provider is in maintenance; 0: it is not."""
+        return self._rest(self.settings.providers[name])
+
+    def rest_of_target(self, name: str) -> float:
+        """Seconds for which the target is in maintenance; 0: it is not."""
+        return self._rest(self.settings.targets[name])
+
+    def _rest(self, account: Account) -> float:
+        if not account.maintenance.windows:
+            return 0.0
+        return account.maintenance.left(datetime.fromtimestamp(self.cursors.now() / 1000, UTC))
 
     @cached_property
     def scopes(self) -> dict[str, Scope]:

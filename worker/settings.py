@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from worker.addresses import redis_url, secret_in, web_url
 from worker.alarming import Alarming, read_alarming
 from worker.clocks import Clocks, Duration
+from worker.maintenance import Maintenance, Window, windows, zone
 from worker.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.reconciling import Reconciling, read_reconciling
 from worker.routes import Route, conflicts, echoes
@@ -58,6 +59,8 @@ class _AccountTable(Table):
     limit: Annotated[tuple[Limit, ...], BeforeValidator(_limits)] | None = None
     limit_scope: Annotated[str, Field(pattern=r"^[A-Za-z0-9@:._-]{1,80}$")] | None = None
     max_bytes: int = Field(default=_MAX_BYTES, ge=65_536)
+    maintenance: Annotated[tuple[Window, ...], BeforeValidator(windows)] = ()
+    maintenance_zone: Annotated[str, AfterValidator(zone)] = "UTC"
 
 
 class _ProviderTable(_AccountTable):
@@ -79,6 +82,7 @@ class Account(Table):
     limits: tuple[Limit, ...]
     limit_scope: str
     max_bytes: int = _MAX_BYTES
+    maintenance: Maintenance = Maintenance()
     #: An instance of the kind's own `Options`, secrets resolved.
     options: BaseModel
 
@@ -239,6 +243,7 @@ def _account(
         "limits": _limits(kind.default_limit) if own.limit is None else own.limit,
         "limit_scope": own.limit_scope or f"{own.kind}{'@address' if kind.limit_per_address else f':{at[1]}'}",
         "max_bytes": own.max_bytes,
+        "maintenance": Maintenance(own.maintenance, own.maintenance_zone),
         "options": options,
     }
 

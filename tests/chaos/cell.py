@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -204,6 +205,7 @@ class _Run:
     def run(self) -> Result:
         started = time.monotonic()
         self._push()
+        self._backfill()
         walkers = [self._start(self.cell.ahead), self._start(0.0)]
         try:
             self._until_quiet(walkers, started)
@@ -227,6 +229,11 @@ class _Run:
         process.start()
         return process
 
+    def _backfill(self) -> None:
+        """Everything is to be read again besides; by the sandbox' clock the orders are of the last hour."""
+        now = datetime.fromtimestamp(self.rt.cursors.now() / 1000, UTC)
+        self.rt.backfills.begin("shop", now - timedelta(days=2), now + timedelta(days=1))
+
     def _push(self) -> None:
         ids = [order["id"] for order in self.ground.orders("retailcrm", self.cell.name)[:HINTS]]
         hints = [json.dumps({"v": 1, "provider": "shop", "external_id": str(one)}) for one in ids]
@@ -247,6 +254,7 @@ class _Run:
                 fired_at, seen = now, self._finished()
                 if self.cell.again:
                     self._push()
+                    self._backfill()
             settled = fired_at and now > fired_at + self.cell.seconds + 0.3 and self._finished() not in {"", seen}
             quiet = quiet + 1 if settled and not any(self._state().values()) else 0
             time.sleep(0.1)
@@ -259,12 +267,15 @@ class _Run:
 
     def _state(self) -> dict[str, Any]:
         lane, inbox = self.rt.lanes["dropday"].status(), self.rt.inbox.status()
+        backfill = self.rt.backfills.status("shop")
         return {
             "queued": lane["queued"],
             "in_flight": lane["in_flight"],
             "waiting": inbox["waiting"],
             "taken": inbox["taken"],
             "hints": self.rt.fetches.waiting("shop"),
+            # One that Redis lost is not under way any more.
+            "backfill": "since" in backfill and "finished" not in backfill,
         }
 
     def _look(self) -> None:

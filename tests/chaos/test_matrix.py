@@ -22,6 +22,7 @@ PART = [
     ("ingest: take jobs", "killed", "after"),
     ("ingest: be done with the jobs", "answer lost", "after"),
     ("ingest: be done with a hint", "Redis emptied", "before"),
+    ("backfill: accept the orders", "killed", "after"),
     ("deliver: claim orders", "stopped", "after"),
     ("deliver: create in the target", "killed", "sent"),
     ("deliver: create in the target", "answer lost", "after"),

@@ -10,6 +10,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from tasks.backfill import backfill
 from tasks.deliver import deliver
 from tasks.fetch import fetch
 from tasks.listen import take
@@ -42,6 +43,7 @@ def ingest(rt: Runtime) -> None:
 STEPS: dict[str, Callable[[Runtime], None]] = {
     "poll": lambda rt: poll(rt, "shop", nobody),
     "ingest": ingest,
+    "backfill": lambda rt: backfill(rt, "shop", nobody),
     "fetch": lambda rt: fetch(rt, "shop", nobody),
     "deliver": lambda rt: deliver(rt, "dropday", nobody),
     "sweep": lambda rt: sweep(rt, nobody),

@@ -166,7 +166,9 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make: Make, redis: R
     assert way.compare().clean, str(way.compare())
 
 
-def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_stands_before_a_fresh_order(redis: Redis) -> None:
+def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_nor_a_backfill_stands_before_a_fresh_order(
+    redis: Redis,
+) -> None:
     ledger = Ledger(redis, lease=5.0)
     slow, fast = (
         Lane(redis, name, Scope(redis, name, ()), lease=5.0, heartbeat=1.0, max_tries=9, concurrency=2)
@@ -177,9 +179,10 @@ def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_stands_bef
     with fast.drain() as drain:
         (failing,) = drain.claim(50)
         drain.settle([(failing, Outcome("retry", "unavailable", delay=60.0))])
+        ledger.accept("fast", [Delivery(order(f"old-{n}"), f"old-{n}") for n in range(500)], "backfill shop")
         ledger.accept("fast", [Delivery(order("fresh"), "fresh")], "test")
         assert [claim.reference for claim in drain.claim(50)] == ["fresh"]
-    assert slow.status()["queued"] == 500
+    assert (slow.status()["queued"], fast.status()["backfilled"]) == (500, 500)
 
 
 def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_doubled(make: Make) -> None:

@@ -17,6 +17,7 @@ from worker.producers import InboxSettings, Producer
 from worker.providers.contract import Page, Provider, Record
 from worker.routes import Route
 from worker.runtime import Runtime
+from worker.store.backfills import Backfills
 from worker.store.cursors import Cursors
 from worker.store.fetches import Fetches
 from worker.store.inbox import Inbox
@@ -181,6 +182,14 @@ class Story:
     mirrored: tuple[str, ...] = ()
 
     on_change, ours = Runtime.on_change, Runtime.ours
+    #: Seconds of maintenance that are left, of the provider and of the target.
+    rests: list[float] = field(default_factory=lambda: [0.0, 0.0])
+
+    def rest_of_provider(self, _: str) -> float:
+        return self.rests[0]
+
+    def rest_of_target(self, _: str) -> float:
+        return self.rests[1]
 
     def __post_init__(self) -> None:
         account = SimpleNamespace(poll_every=0.0, look_back=3600.0)
@@ -193,6 +202,7 @@ class Story:
             inbox=self.inbox_settings,
         )
         self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
+        self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=self.lease / 4)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
         self.sights: dict[str, Any] = {}

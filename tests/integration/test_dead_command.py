@@ -266,6 +266,6 @@ def test_status_names_what_to_type(rt: Runtime) -> None:
     doubted(rt, "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
     said = " ".join(intake("status").output.split())
-    assert "lane dropday: 1 orders are dead → intake dead list --target dropday" in said
-    assert "lane dropday: 1 orders are in doubt → intake doubt list --target dropday" in said
+    assert "1 are dead → intake dead list --target dropday" in said
+    assert "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list" in said
     assert "1 records could not be read → intake dead list --provider shop" in said

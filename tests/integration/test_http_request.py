@@ -13,7 +13,7 @@ import pytest
 from calls import SECRET, Make, Serve, both, failure, read, types, write
 from httpd import reply
 
-from worker import http
+from worker import http_times
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
 
 if TYPE_CHECKING:
@@ -148,4 +148,4 @@ def test_a_query_that_was_put_into_the_path_is_not_told(serve: Serve, make: Make
 
 
 def test_the_longest_wait_is_an_hour() -> None:
-    assert http.LONGEST_WAIT == 3600
+    assert http_times.LONGEST_WAIT == 3600

@@ -203,9 +203,8 @@ def test_status_shows_the_inbox_and_what_to_type(dead: Runtime) -> None:
     }
     assert found["providers"]["shop"]["hints"] == 2
     said = " ".join(intake("status").output.split())
-    assert "inbox: 1 jobs wait, and nobody takes them → intake listen" in said
+    assert "inbox: nobody takes the jobs that producers push; 1 wait → Start the process listen: intake listen" in said
     assert "inbox: 5 jobs could not be taken in → intake inbox list" in said
-    assert "bad so far" in said
 
 
 def test_status_counts_the_takers_that_are_alive_and_what_they_hold(rt: Runtime) -> None:
@@ -214,8 +213,8 @@ def test_status_counts_the_takers_that_are_alive_and_what_they_hold(rt: Runtime)
         taker.take(2)
         found = status()["inbox"]
         assert (found["waiting"], found["taken"], found["takers"]) == (1, 2, 1)
-        assert "nobody takes them" not in intake("status").output
+        assert "nobody takes the jobs" not in intake("status").output
         rt.redis.zadd("intake:inbox:takers", {taker.name: 0})
         assert status()["inbox"]["takers"] == 0
-        assert "nobody takes them" in " ".join(intake("status").output.split())
+        assert "nobody takes the jobs" in " ".join(intake("status").output.split())
         rt.redis.delete("intake:inbox:takers")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.errors import RateLimited
-from worker.store.limiter import Scope
+from worker.store.limiter import Scope, yielding
 from worker.store.limits import Limit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FIFTY = (Limit(50, 1.0),)
 CALLER = """
 import sys, time
 from worker.store.connection import connect
-from worker.store.limiter import Scope
+from worker.store.limiter import Scope, yielding
 from worker.store.limits import Limit
 from worker.errors import RateLimited
 redis = connect(sys.argv[1])
@@ -202,3 +202,67 @@ def test_in_no_longer_window_are_more_calls_than_its_count(redis: Redis) -> None
         else:
             let_out += 1
     assert 15 <= let_out <= 20
+
+
+def test_whoever_yields_is_given_no_slot_that_another_could_want(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(2, 1.0),))
+    scope.enter()
+    before, went = redis.hget("intake:limit:s", "next"), threading.Event()
+
+    def wait() -> None:
+        with yielding():
+            scope.enter()
+        went.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.1)
+    assert redis.hget("intake:limit:s", "next") == before, "it has taken the next slot, and only waits for it"
+    assert not went.is_set()
+    assert went.wait(5), "it goes when the slot is free"
+    waiting.join()
+    hasty = Scope(redis, "s", (Limit(2, 1.0),), patience=0.2)
+    with yielding(), pytest.raises(RateLimited):
+        hasty.enter()
+
+
+def test_whoever_yields_has_the_whole_limit_when_nobody_else_calls(redis: Redis) -> None:
+    scope = Scope(redis, "s", FIFTY)
+    started = time.monotonic()
+    with yielding():
+        for _ in range(25):
+            scope.enter()
+    assert 24 * scope.interval / 1e6 <= time.monotonic() - started < 5
+
+
+def test_whoever_yields_leaves_what_a_quota_has_ahead_to_the_others(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(10, 60.0)), patience=0.1)
+    with yielding():
+        scope.enter()
+        with pytest.raises(RateLimited):
+            scope.enter()
+    for _ in range(4):
+        scope.enter()
+
+
+def test_a_call_among_those_of_a_busy_yielding_caller_waits_for_one_slot_at_most(redis: Redis) -> None:
+    scope, stop, waits = Scope(redis, "s", FIFTY), threading.Event(), []
+
+    def bulk() -> None:
+        mine = Scope(redis, "s", FIFTY)
+        with yielding():
+            while not stop.is_set():
+                mine.enter()
+
+    threads = [threading.Thread(target=bulk) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        time.sleep(0.031)
+        reserved = scope._reserve(2.0, scope._windows)
+        waits.append(reserved / scope.interval)
+        scope._scripts("depart", scope._keys, [scope.interval])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert max(waits) <= 1.01, waits

@@ -121,7 +121,7 @@ def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make: Make)
     (line,) = logged(lines, "reconcile.finished")
     assert (line["level"], line["counts"]["extra"], line["counts"]["doubled"]) == ("warning", 2, 2)
     said = " ".join(intake("status").output.split())
-    assert "shop > dropday, compared" in said
+    assert "shop > dropday: compared, and found:" in said
     assert "intake reconcile shop dropday --since 7d" in said
     assert way.lane()["queued"] == 0
 

@@ -152,7 +152,10 @@ def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis:
     assert said[0].startswith("upkeep: ticks come, and no sweep was made for")
     assert set(said[1:]) == {
         "shop: it is paused: status 403 → Mend it, then: intake resume shop",
-        "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list --target dropday",
+        (
+            "dropday: 1 orders are in doubt: they may be there, and are not sent again"
+            " → intake doubt list --target dropday"
+        ),
         "provider web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
         "dropday: 1 orders died within the hour, 1 are dead → intake dead list --target dropday",
         "dropday: 1 orders are held → intake release dropday --dry-run",

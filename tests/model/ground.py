@@ -37,8 +37,11 @@ end
 older(KEYS[6], 'closed_until', ms)
 older(KEYS[7], 'retry_at', ms)
 older(KEYS[7], 'finished', ms)
-local left = redis.call('PTTL', KEYS[8])
-if left > ms then redis.call('PEXPIRE', KEYS[8], left - ms) elseif left > 0 then redis.call('DEL', KEYS[8]) end
+older(KEYS[9], 'retry_at', ms)
+for _, lease in ipairs({KEYS[8], KEYS[10]}) do
+  local left = redis.call('PTTL', lease)
+  if left > ms then redis.call('PEXPIRE', lease, left - ms) elseif left > 0 then redis.call('DEL', lease) end
+end
 """
 
 
@@ -116,7 +119,15 @@ class Ground(Story):
         lane = self.lane.keys
         inbox = "intake:inbox"
         sets = [lane.due, lane.drains, f"{inbox}:takers", f"{inbox}:later", "intake:fetch:shop"]
-        self._age(keys=[*sets, lane.lane, keys.cursor("shop"), keys.poll("shop")], args=[round(seconds * 1000)])
+        names = [
+            *sets,
+            lane.lane,
+            keys.cursor("shop"),
+            keys.poll("shop"),
+            keys.backfill("shop"),
+            keys.backfilling("shop"),
+        ]
+        self._age(keys=names, args=[round(seconds * 1000)])
 
     def forget_stories(self) -> None:
         """The stories of what was delivered are over."""
@@ -136,6 +147,9 @@ class Ground(Story):
     def poll_killed(self) -> None:
         """Nobody gave the lease of the poll back."""
         self.redis.set(keys.poll("shop"), "killed", px=round(LEASE * 1000))
+
+    def backfill_killed(self) -> None:
+        self.redis.set(keys.backfilling("shop"), "killed", px=round(LEASE * 1000))
 
     def record(self, external_id: str) -> dict[str, str]:
         found = self.ledger.entries(["t"], f"shop:{external_id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import checks
@@ -15,6 +16,7 @@ from ground import LEASE, LONG, SHORT, Ground
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+import tasks.backfill
 import tasks.deliver
 import tasks.fetch
 import tasks.listen
@@ -49,6 +51,8 @@ TRAITS = st.builds(
     settles=st.just(value=False),
     steps=st.booleans(),
 )
+#: All orders of the model were placed in it.
+RANGE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 ON_CHANGE = st.sampled_from(["update", "hold", "ignore"])
 
 
@@ -110,6 +114,8 @@ class Machine(RuleBasedStateMachine):
         self._take()
         tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
         tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        if self.ground.backfills.waiting("shop"):
+            tasks.backfill.backfill(self.ground, "shop", self._wake)  # type: ignore[arg-type]
         tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
 
     # The source
@@ -136,6 +142,22 @@ class Machine(RuleBasedStateMachine):
         except Died:
             if self.ground.losses == before:
                 self.ground.poll_killed()
+        self._calm()
+
+    @precondition(lambda self: not self.paused)
+    @rule(fault=rarely(faults.FETCHES), accepts=rarely(faults.ACCEPTS), begin=st.booleans())
+    def backfill(self, fault: str, accepts: str, begin: Any) -> None:
+        """Read everything again, or go on with it."""
+        self._step(f"backfill {fault}/{accepts} {begin}")
+        if begin:
+            self.ground.backfills.begin("shop", *RANGE)
+        self.ground.source.fault, self.ground.ledger.fault = fault, accepts
+        before = self.ground.losses
+        try:
+            tasks.backfill.backfill(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        except Died:
+            if self.ground.losses == before:
+                self.ground.backfill_killed()
         self._calm()
 
     # Pushes

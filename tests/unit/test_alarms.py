@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,6 +101,18 @@ def test_webhooks_that_do_not_come_are_told_where_one_is_set_up(settings: Settin
     (alarm,) = judge(missed, hooked)
     assert alarm.name == "hooks_missed"
     assert alarm.what.startswith("12 new orders in a row")
+
+
+def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_path: Path) -> None:
+    old = LaneState(oldest=7200.0, queued=3)
+    late = state(providers={"shop-nl": provider(success=NOW - 7200)}, lanes={"store": old})
+    names = {alarm.name for alarm in judge(late, read(tmp_path, GOOD))}
+    assert {"provider_late", "lane_old"} <= names
+    minute = datetime.fromtimestamp(NOW, UTC)
+    began, ends = (f"{minute + timedelta(minutes=n):%H:%M}" for n in (-90, 5))
+    window = f'maintenance = ["daily {began}-{ends}"]\n'
+    resting = re.sub(r"(?m)^(kind = .*)$", rf"\1\n{window}", GOOD)
+    assert not {"provider_late", "lane_old"} & {alarm.name for alarm in judge(late, read(tmp_path, resting))}
 
 
 LANES = [

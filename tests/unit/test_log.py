@@ -154,6 +154,7 @@ def test_libraries_lose_their_own_handlers_and_their_chatter(lines: Lines) -> No
     stream = logging.getLogger().handlers[0].stream
     log.configure("debug", "json", stream)
     logging.getLogger("urllib3.connectionpool").debug("GET /api?apiKey=hunter2")
+    logging.getLogger("urllib3.connection").warning("Failed to parse headers (url=http://x/api?apiKey=hunter2)")
     logging.getLogger("celery.worker.strategy").info("Task tasks.poll[1] received")
     logging.getLogger("kombu.connection").warning("lost %s", "redis://:hunter2@host//")
     logging.getLogger("celery").info("ready")

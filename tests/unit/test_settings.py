@@ -116,3 +116,10 @@ def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeff" + GOOD).providers
+
+
+def test_an_account_may_name_its_maintenance_and_on_whose_clocks(tmp_path: Path) -> None:
+    text = GOOD.replace('"crm"', '"crm"\nmaintenance = "Sun 02:00-04:00"\nmaintenance_zone = "Europe/Amsterdam"')
+    maintenance = read(tmp_path, text).providers["shop-nl"].maintenance
+    assert (len(maintenance.windows), maintenance.zone) == (1, "Europe/Amsterdam")
+    assert read(tmp_path, GOOD).targets["store"].maintenance.windows == ()

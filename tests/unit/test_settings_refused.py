@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         (
             'kind = "shop"',
             'kind = "shop"\nzzz = 1',
-            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, max_bytes, max_tries, page_size, sites, url.",
+            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, maintenance, maintenance_zone, max_bytes, max_tries, page_size, sites, url.",
         ),
         ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Known here: crm, shop."),
         ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Known here: crm, shop."),
@@ -287,8 +287,8 @@ def test_all_that_is_wrong_is_said_at_once_and_only_once(tmp_path: Path) -> None
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
         'clocks.lease: is not a length of time. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
         (
-            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope, look_back, max_bytes,"
-            " page_size, poll_every, sites, url."
+            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope, look_back,"
+            " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, url."
         ),
         'providers.shop-nl.limit: 99/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
         "routes[0].from: shop is not one of the providers. Known here: shop-nl.",

@@ -30,6 +30,7 @@ COMMANDS = {
     "inbox": "worker.cli.inbox:command",
     "receive": "worker.cli.receive:command",
     "reconcile": "worker.cli.reconcile:command",
+    "backfill": "worker.cli.backfill:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "dead": "worker.cli.dead:command",

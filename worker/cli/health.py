@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from worker.alive import living
+from worker.alive import TURN, living
 from worker.runtime import Runtime, read_settings
 from worker.store.connection import ERRORS
 from worker.watch.alarms import judge, say
@@ -16,8 +16,6 @@ from worker.watch.steps import folder
 if TYPE_CHECKING:
     from worker.settings import Settings
 
-#: Seconds that a loop may take for one turn: longer than any wait for Redis in it.
-TURN: Final = 60.0
 #: The alarms that say that work stands still.
 _STILL: Final = frozenset({"beat_silent", "upkeep_silent", "worker_silent", "work_untaken"})
 

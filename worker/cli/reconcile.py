@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from worker.cli.moment import moment
 from worker.cli.opened import go_on
-from worker.durations import parse_duration
 from worker.errors import AuthFailed, IntakeError
 from worker.reconcile.repair import repaired
 from worker.reconcile.report import FAULTS
@@ -37,22 +37,6 @@ _ASIDE = {
     "discarded": "discarded by a person",
     "queued": "queued again",
 }
-
-
-def _moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """A day or a time (UTC unless it says otherwise), or how long ago."""
-    if value is None:
-        return None
-    try:
-        return datetime.now(UTC) - timedelta(seconds=parse_duration(value))
-    except ValueError:
-        pass
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        reason = f"{value} is no time: write 2026-03-01, 2026-03-01T08:00+02:00, or how long ago (7d, 12h)"
-        raise click.BadParameter(reason, ctx, param) from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def told(report: Report, *, values: bool) -> Iterator[RenderableType]:
@@ -120,8 +104,8 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
 @click.command("reconcile")
 @click.argument("provider")
 @click.argument("target")
-@click.option("--since", callback=_moment, required=True, help="Orders placed since then: 2026-03-01, or 7d (ago).")
-@click.option("--until", callback=_moment, help="And before then; left out, until now.")
+@click.option("--since", callback=moment, required=True, help="Orders placed since then: 2026-03-01, or 7d (ago).")
+@click.option("--until", callback=moment, help="And before then; left out, until now.")
 @click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="The part of each limit it may use (1).")
 @click.option(
     "--repair", is_flag=True, help="Send again what is missing, and what is different where it can be changed."

@@ -103,13 +103,22 @@ def _providers(found: dict[str, Any]) -> Rows:
 
 
 def _provider_state(it: dict[str, Any]) -> str:
-    if it["paused"]:
-        return "PAUSED"
+    if still := _still(it):
+        return still
     if it["error"]:
         return "FAILS"
     if it["started_s"] is None:
         return "not read yet"
+    if (backfill := it["backfill"]) and backfill["state"] == "running":
+        return f"backfill {backfill['read']:.0%}"
     return "reading" if it["walking"] else "ok"
+
+
+def _still(it: dict[str, Any]) -> str:
+    """Why nothing is read or sent on purpose, and for how long."""
+    if it.get("paused"):
+        return "PAUSED" if it["paused_for_s"] is None else f"PAUSED {age(max(0, it['paused_for_s']))}"
+    return f"maintenance {age(it['maintenance_s'])}" if it["maintenance_s"] else ""
 
 
 def _lanes(found: dict[str, Any]) -> Rows:
@@ -129,7 +138,7 @@ def _lanes(found: dict[str, Any]) -> Rows:
     rows: list[tuple[str, ...]] = [
         (
             name,
-            _many(it["queued"] - it["later"]),
+            _many(it["queued"] - it["later"] - it["backfilled"]),
             _many(it["in_flight"]),
             _many(it["later"]),
             _many(it["held_now"]),
@@ -146,11 +155,12 @@ def _lanes(found: dict[str, Any]) -> Rows:
 
 
 def _lane_state(it: dict[str, Any]) -> str:
-    if it.get("paused"):
-        return "PAUSED"
+    if still := _still(it):
+        return still
     if it["closed_s"]:
         return f"target down, again in {age(it['closed_s'])}"
-    return f"sending, {it['drains']}" if it["drains"] else "ok"
+    sending = f"sending, {it['drains']}" if it["drains"] else "ok"
+    return f"{sending}, {_many(it['backfilled'])} of backfill" if it["backfilled"] else sending
 
 
 def _limits(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.cli.alarms import alarms
+from worker.cli.backfill import progress
 from worker.cli.places import moment
 from worker.reconciling import pairs_of
 from worker.store.server import read
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.runtime import Runtime
 
 #: Dead orders of each target whose reasons are looked at.
@@ -72,6 +75,9 @@ def _provider(rt: Runtime, name: str, now: int) -> dict[str, Any]:
         "malformed": int(known["malformed"]),
         "hints": rt.fetches.waiting(name),
         "paused": known.get("paused"),
+        "paused_for_s": _left(known, now),
+        "maintenance_s": round(rt.rest_of_provider(name)),
+        "backfill": progress(rt, name),
         "error": known.get("error"),
         "failures": int(known.get("failures", 0)),
         "retry_in_s": round((int(known["retry_at"]) - now) / 1000) if "retry_at" in known else None,
@@ -81,7 +87,18 @@ def _provider(rt: Runtime, name: str, now: int) -> dict[str, Any]:
 def _lane(rt: Runtime, name: str, now: int) -> dict[str, Any]:
     status = rt.lanes[name].status()
     closed = max(0.0, (int(status.get("closed_until", 0)) - now) / 1000)
-    return {**status, "limit": rt.settings.targets[name].limit_scope, "closed_s": round(closed, 1)}
+    return {
+        **status,
+        "limit": rt.settings.targets[name].limit_scope,
+        "closed_s": round(closed, 1),
+        "paused_for_s": _left(status, now),
+        "maintenance_s": round(rt.rest_of_target(name)),
+    }
+
+
+def _left(known: Mapping[str, Any], now: int) -> int | None:
+    """Seconds until a pause ends by itself."""
+    return round((int(known["paused_until"]) - now) / 1000) if "paused_until" in known else None
 
 
 def _reasons(rt: Runtime) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError,
 from worker.http import Client
 from worker.providers import provider_kinds
 from worker.retry import backoff
+from worker.stopping import stopping
 from worker.targets import target_kinds
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Sides:
         pace = self._paces.setdefault(name, Pace(scope, scope.interval / 1e6 / self._share if self._share < 1 else 0.0))
         client = Client(
             account.url,
-            gate=pace,
+            gate=self._rt.resting(account, pace),
             headers={},
             deadline=self._rt.settings.clocks.request,
             max_bytes=account.max_bytes,
@@ -87,6 +88,8 @@ def patiently(call: Callable[[], T]) -> T:
     """What `call` answers; limits and short absences are waited for; raises AuthFailed and its like."""
     until, tries = time.monotonic() + PATIENCE, 0
     while True:
+        if stopping():
+            raise SnoozeError("this process was told to end")
         try:
             return call()
         except AuthFailed:

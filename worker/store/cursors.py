@@ -12,6 +12,7 @@ import simplejson
 from worker.errors import LeaseLost
 from worker.store import clock, keys
 from worker.store.heartbeat import Heartbeat
+from worker.store.pauses import Pause
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ class Poll:
         """Move the cursor, once everything on the page is accepted; raises LeaseLost if it is not ours to move."""
         self.heartbeat.check()
         args = [self.owner, self.cursor or "", cursor, "more" if more else "end", records]
-        if not self.cursors.scripts("advance", [keys.cursor(self.provider), keys.poll(self.provider)], args):
+        if not self.cursors.scripts(
+            "advance", [self.cursors.key(self.provider), self.cursors.lease(self.provider)], args
+        ):
             raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
         self.cursor = cursor
 
     def missed(self) -> int:
         """Note that some of the page at the cursor is not given; answers how often that is so since it moved."""
-        return int(self.cursors.redis.hincrby(keys.cursor(self.provider), "missed", 1))
+        return int(self.cursors.redis.hincrby(self.cursors.key(self.provider), "missed", 1))
 
     def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> None:
         """Keep a record that could not be read; raises LeaseLost if another polls by now, who may have read it."""
@@ -54,6 +57,9 @@ class Poll:
 
 class Cursors:
     """The cursors of all providers, and the dead letters of what could not be read."""
+
+    #: The keys of a provider's cursor, and of the lease by which it is moved.
+    key, lease = staticmethod(keys.cursor), staticmethod(keys.poll)
 
     def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
         self.redis = redis
@@ -70,7 +76,7 @@ class Cursors:
                 -1: at once, even after a failure.
         """
         owner = secrets.token_hex(8)
-        names = [keys.cursor(provider), keys.poll(provider)]
+        names = [self.key(provider), self.lease(provider)]
         lease = int(self._lease * 1000)
         answer = self.scripts("begin", names, [owner, lease, int(gap * 1000)])
         if answer[0] != "begun":
@@ -94,7 +100,7 @@ class Cursors:
         """
         text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
         letter = {"field": field_path, "reason": reason, "at": str(self.now()), "raw": text[:RAW_LIMIT]}
-        names = [keys.malformed(provider), keys.poll(provider)]
+        names = [keys.malformed(provider), self.lease(provider)]
         if not self.scripts("bury", names, [external_id, simplejson.dumps(letter), owner]):
             raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
 
@@ -119,28 +125,32 @@ class Cursors:
 
     def failed(self, provider: str, error: str, delay: float) -> None:
         """Note why a poll did not get on; it is not tried again for `delay` seconds."""
-        name, now = keys.cursor(provider), self.now()
+        name, now = self.key(provider), self.now()
         noted: list[str | int] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
         self.scripts("note", [name], ["failures", "finished", *noted])
 
     def waiting(self, provider: str) -> bool:
         """Whether a poll was cut short, or never began, and may go on now."""
-        finished, retry_at, paused = self.redis.hmget(keys.cursor(provider), "finished", "retry_at", "paused")
+        finished, retry_at, paused = self.redis.hmget(self.key(provider), "finished", "retry_at", "paused")
         if finished or paused or int(retry_at or 0) > self.now():
             return False
-        return not self.redis.exists(keys.poll(provider))
+        return not self.redis.exists(self.lease(provider))
 
-    def pause(self, provider: str, reason: str) -> None:
-        """Poll no more until resumed."""
-        self.scripts("note", [keys.cursor(provider)], ["", "", "paused", reason])
+    def pause(self, provider: str, reason: str, seconds: float | None = None) -> None:
+        """Poll no more, for so many seconds or until resumed."""
+        Pause(self.redis, self.key(provider)).begin(reason, seconds)
 
     def resume(self, provider: str) -> None:
         """Poll again."""
-        self.redis.hdel(keys.cursor(provider), "paused")
+        Pause(self.redis, self.key(provider)).end()
+
+    def resume_if_over(self, provider: str) -> bool:
+        """Poll again if the pause had an end, and that is reached."""
+        return Pause(self.redis, self.key(provider)).end_if_over()
 
     def status(self, provider: str) -> dict[str, str]:
-        """What is known of the provider's polls: value, started, finished, moved (ms), records, error, paused."""
-        known = cast("dict[str, str]", self.redis.hgetall(keys.cursor(provider)))
+        """What is known of the polls: value, started, finished, moved (ms), records, error, paused, paused_until."""
+        known = cast("dict[str, str]", self.redis.hgetall(self.key(provider)))
         known["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
         return known
 

@@ -44,6 +44,9 @@ class LaneKeys:
         )
 
 
+#: What lies between the scores of fresh orders and those of bulk work in a lane (the same number as in the scripts).
+LATER = 2**50
+
 #: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
 EPOCH = "intake:epoch"
 #: From when on orders are laid to rest (see `lua/rest.lua`, which names their other keys), how far that has come.
@@ -63,6 +66,16 @@ def former(provider: str) -> str:
 def poll(provider: str) -> str:
     """The lease of the poll that runs."""
     return f"intake:poll:{provider}"
+
+
+def backfill(provider: str) -> str:
+    """The hash with the backfill of a provider: its range, its own cursor, what became of it."""
+    return f"intake:backfill:{provider}"
+
+
+def backfilling(provider: str) -> str:
+    """The lease of the backfill that runs."""
+    return f"intake:backfilling:{provider}"
 
 
 def malformed(provider: str) -> str:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
 from worker.errors import LeaseLost
+from worker.stopping import stopping
 from worker.store import clock, keys, payload
 from worker.store.heartbeat import Heartbeat
+from worker.store.pauses import Pause
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Claim:
     #: The order is there, under the target's own id: what is to be sent is a change.
     there: bool = False
     target_id: str = ""
+    #: Bulk work: it takes only what others leave of the limits.
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class Swept:
     waited: float
     #: Orders in doubt that the target is to be asked for.
     doubts: int
+    #: Orders of bulk work that are due; `due` counts the others.
+    later: int
 
 
 class Lane:
@@ -119,8 +125,18 @@ class Lane:
         self.redis = redis
         self.scripts = Scripts(redis)
         self.keys = keys.LaneKeys.of(target)
+        self._pause = Pause(redis, self.keys.lane)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
         self.max_tries, self.concurrency, self.bulk = max_tries, concurrency, bulk
+
+    @property
+    def spare(self) -> int:
+        """Drains that bulk work may have: one is left for fresh orders."""
+        return max(1, self.concurrency - 1)
+
+    def later(self) -> int:
+        """How many orders of bulk work wait."""
+        return int(self.redis.zcount(self.keys.due, keys.LATER, "+inf"))
 
     def drain(self) -> Drain:
         """A run that takes orders from this lane; a context manager."""
@@ -134,7 +150,7 @@ class Lane:
         if not self.redis.set(self.keys.waiting, 1, nx=True, px=_WAITING_MS):
             return False
         try:
-            while (left := until - time.monotonic()) > 0:
+            while (left := until - time.monotonic()) > 0 and not stopping():
                 if self.redis.blpop([self.keys.wake], timeout=min(left, 1.0)):
                     return True
                 self.redis.pexpire(self.keys.waiting, _WAITING_MS)
@@ -144,24 +160,25 @@ class Lane:
         return self.redis.lpop(self.keys.wake) is not None
 
     def sweep(self) -> Swept:
-        """Free what dead drains held."""
+        """Free what dead drains held; end a pause whose time is over."""
+        self._pause.end_if_over()
         k = self.keys
         names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name), k.waiting, k.wake, k.doubt]
         found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON, ASK_EVERY])
-        freed, buried, due, drains, closed, paused, waited, doubts = found
-        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts)
+        freed, buried, due, drains, closed, paused, waited, doubts, later = found
+        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, later)
 
     def asked(self) -> None:
         """Note that orders in doubt are asked for now: the next time is `ASK_EVERY` later."""
         self.scripts("note", [self.keys.lane], ["", "", "asked", clock.now(self.redis)])
 
-    def pause(self, reason: str) -> None:
-        """Send nothing until resumed."""
-        self.scripts("note", [self.keys.lane], ["", "", "paused", reason])
+    def pause(self, reason: str, seconds: float | None = None) -> None:
+        """Send nothing, for so many seconds or until resumed."""
+        self._pause.begin(reason, seconds)
 
     def resume(self) -> None:
         """Send again."""
-        self.redis.hdel(self.keys.lane, "paused")
+        self._pause.end()
 
     def held(self) -> list[str]:
         """The keys of orders that are held, the longest held first."""
@@ -180,7 +197,8 @@ class Lane:
     def status(self) -> dict[str, int | str]:
         """Counts by state, the oldest due order, the counters since the beginning, why it is paused.
 
-        `queued` are all that are to be sent, `later` those of them whose time comes later, as after a failure.
+        `queued` are all that are to be sent: `later` those of them whose time comes later, as after a failure,
+        `backfilled` those that wait behind all others.
         """
         k = self.keys
         with self.redis.pipeline(transaction=False) as pipe:
@@ -192,18 +210,21 @@ class Lane:
             pipe.zrange(k.drains, 0, -1)
             pipe.zrange(k.due, 0, 0, withscores=True)
             pipe.time()
-            known, due, dead, doubt, held, drains, oldest, (seconds, micros) = pipe.execute()
+            pipe.zcount(k.due, keys.LATER, "+inf")
+            known, due, dead, doubt, held, drains, oldest, (seconds, micros), backfilled = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", "+inf")
+            pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", f"({keys.LATER}")
             for drain in drains:
                 pipe.scard(k.claims + drain)
             later, *claimed = pipe.execute()
         status: dict[str, int | str] = {
             name: value if name == "paused" else int(value) for name, value in known.items()
         }
-        status |= {"queued": due, "later": later, "in_flight": sum(claimed), "drains": len(drains)}
+        # The rest of a score is its time, in either class.
+        status["oldest_s"] = max(0, seconds - int(oldest[0][1] % keys.LATER / 1000)) if oldest else 0
+        status |= {"queued": due, "later": later, "backfilled": backfilled}
+        status |= {"in_flight": sum(claimed), "drains": len(drains)}
         status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}
-        status["oldest_s"] = max(0, seconds - int(oldest[0][1] / 1000)) if oldest else 0
         return status
 
 
@@ -252,8 +273,19 @@ class Drain:
             return []
         self._heartbeat.confirm(ours=True)
         return [
-            Claim(key, reference, fingerprint, tries, payload.unpack(kept), uncertain, step, bool(there), target_id)
-            for key, reference, fingerprint, tries, uncertain, step, target_id, there, kept in orders
+            Claim(
+                key,
+                reference,
+                fingerprint,
+                tries,
+                payload.unpack(kept),
+                uncertain,
+                step,
+                bool(there),
+                target_id,
+                bool(later),
+            )
+            for key, reference, fingerprint, tries, uncertain, step, target_id, there, kept, later in orders
         ]
 
     def leave(self) -> None:

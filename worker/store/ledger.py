@@ -215,5 +215,5 @@ class Ledger:
             if record:
                 story = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
                 due = self._redis.zscore(k.due, order_key)
-                found.append(Entry(target, record, story, None if due is None else int(due)))
+                found.append(Entry(target, record, story, None if due is None else int(due % keys.LATER)))
         return found

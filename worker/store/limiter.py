@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from worker.errors import RateLimited
@@ -11,7 +13,7 @@ from worker.store import keys
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from redis import Redis
 
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
 MARGIN = 1.03
 #: A caller waits this long for its slot itself, in seconds; beyond, it is told when to come back and holds no worker.
 PATIENCE = 2.0
+_YIELDING: ContextVar[bool] = ContextVar("yielding", default=False)
+
+
+@contextmanager
+def yielding() -> Iterator[None]:
+    """Calls of this thread take only time slots that nobody else wants, and none of a quota that others have ahead."""
+    token = _YIELDING.set(True)
+    try:
+        yield
+    finally:
+        _YIELDING.reset(token)
 
 
 def interval_us(limits: Sequence[Limit]) -> int:
@@ -48,14 +61,16 @@ class Scope:
         for limit in limits[1:]:
             ahead = limit.count // 2
             self._windows += [math.ceil(limit.period / (limit.count - ahead) * 1e6), ahead]
+        #: The same windows, with nothing ahead.
+        self._steady = [part if n % 2 == 0 else 0 for n, part in enumerate(self._windows)]
 
     def enter(self) -> None:
         """Wait for this call's turn and go out of the door; raises RateLimited if the turn is too far off."""
         if not self._windows:
             return
-        granted, wait = self._scripts("reserve", self._keys, [int(self._patience * 1e6), *self._windows])
-        if not granted:
-            raise RateLimited(f"the limit {self.name} is used up", wait / 1e6)
+        wait = self._left_over() if _YIELDING.get() else self._reserve(self._patience, self._windows)
+        if wait < 0:
+            raise RateLimited(f"the limit {self.name} is used up", -wait / 1e6)
         while True:
             time.sleep(wait / 1e6)
             wait = self._scripts("depart", self._keys, [self.interval])
@@ -63,6 +78,18 @@ class Scope:
                 return
             if wait < 0:
                 raise RateLimited(f"the limit {self.name} was closed meanwhile", -wait / 1e6)
+
+    def _reserve(self, patience: float, windows: list[int]) -> int:
+        """Microseconds until the time slot that is ours now; negative: none is, and so long it is not worth asking."""
+        granted, wait = self._scripts("reserve", self._keys, [int(patience * 1e6), *windows])
+        return int(wait) if granted else -max(1, int(wait))
+
+    def _left_over(self) -> int:
+        """As `_reserve`, for a slot that is free at this moment: whoever asks for the next one meanwhile goes first."""
+        until = time.monotonic() + self._patience
+        while (wait := self._reserve(0.0, self._steady)) < 0 and time.monotonic() - wait / 1e6 < until:
+            time.sleep(-wait / 1e6)
+        return wait
 
     def closed(self) -> float:
         """Seconds the scope is closed from now; 0 when it is open."""

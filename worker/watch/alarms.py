@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.durations import say_duration
@@ -12,7 +13,7 @@ from worker.store.signs import BEAT, SWEPT, TOOK, WORKER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.settings import ProviderSettings, Settings
+    from worker.settings import ProviderSettings, Settings, TargetSettings
     from worker.store.state import LaneState, ProviderState, State
 
 #: The queue that beat fills and upkeep empties.
@@ -115,12 +116,20 @@ def _provider(state: State, settings: Settings, account: ProviderSettings, it: P
         yield Alarm("provider_paused", name, it.success, what, f"Mend it, then: intake resume {name}")
         return
     success = state.began if it.success is None else it.success
+    if _rests(state, account, rules.late * account.poll_every):
+        return
     if state.now - success > rules.late * account.poll_every:
         reason = f"; {it.error}" if it.error else ""
         what = f"no poll succeeded for {_ago(state, success)}, and it is polled each {say_duration(account.poll_every)}"
         yield Alarm("provider_late", name, success, what + reason, _late_remedy(it))
         return
     yield from _silence(state, settings, account, it)
+
+
+def _rests(state: State, account: ProviderSettings | TargetSettings, after: float) -> bool:
+    """Whether it is in maintenance, or was `after` seconds ago: then nobody expects anything of it yet."""
+    now = datetime.fromtimestamp(state.now, UTC)
+    return any(account.maintenance.left(at) for at in (now, now - timedelta(seconds=after)))
 
 
 def _late_remedy(it: ProviderState) -> str:
@@ -156,7 +165,7 @@ def _lane(state: State, settings: Settings, name: str, it: LaneState) -> Iterato
     rules, now = settings.alarms, state.now
     if it.paused is not None:
         yield Alarm("lane_paused", name, None, f"it is paused: {it.paused}", f"Mend it, then: intake resume {name}")
-    if it.oldest > rules.oldest:
+    if it.oldest > rules.oldest and not _rests(state, settings.targets[name], rules.oldest):
         what = f"its oldest order waits for {say(it.oldest)}, one of {it.queued}"
         yield Alarm("lane_old", name, now - it.oldest, what, "See limits, tries and errors: intake status")
     if it.failures >= rules.failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from worker.cli.bench.backfill import command as backfill
 from worker.cli.bench.bulk import command as bulk
 from worker.cli.bench.latency import command as latency
 from worker.cli.bench.memory import command as memory
@@ -22,3 +23,4 @@ command.add_command(throughput)
 command.add_command(latency)
 command.add_command(bulk)
 command.add_command(memory)
+command.add_command(backfill)

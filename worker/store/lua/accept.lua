@@ -6,6 +6,7 @@
 --       6 ask the target first: "never", "always", or while the ledger is "new" (it was lost: no walk has ended)  7 a change after delivery: update, hold or ignore
 --       then by order: key, reference, fingerprint, version, payload, wanted (1: its route wants it)
 -- Returns {live drains, with the one that was waked, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
+-- What a backfill brings is bulk work: its scores lie behind all others by a constant, which its record keeps ('later').
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
 -- include rest.lua
@@ -15,6 +16,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
 local change = ARGV[7]
+local LATER = 1125899906842624
+local bulk = string.match(ARGV[5], '^%a*') == 'backfill'
 -- Asked here, not by whoever accepts: Redis can be lost between his question and this.
 -- A producer is never walked: what it pushes again it pushes within a day.
 -- No release before this one ever wrote into a ledger that begins now.
@@ -29,12 +32,24 @@ local function tell(key, event)
   redis.call('RPUSH', ARGV[3] .. key, stamp .. ' ' .. event)
 end
 
+-- Onto the lane, in the class of whoever tells of it.
+local function due(key, record)
+  if bulk then redis.call('HSET', record, 'later', string.format('%.0f', LATER)) else redis.call('HDEL', record, 'later') end
+  redis.call('ZADD', KEYS[2], now + (bulk and LATER or 0), key)
+end
+
+local function fresh(key, record)
+  redis.call('HDEL', record, 'later')
+  local at = redis.call('ZSCORE', KEYS[2], key)
+  if at and tonumber(at) >= LATER then redis.call('ZADD', KEYS[2], at - LATER, key) end
+end
+
 local function queue(key, record)
   redis.call('ZREM', KEYS[4], key)
   redis.call('ZREM', KEYS[5], key)
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
-  redis.call('ZADD', KEYS[2], now, key)
+  due(key, record)
 end
 
 local function hold(key, record, detail)
@@ -65,7 +80,7 @@ end
 
 local function take(key, reference, fingerprint, version, payload, wanted)
   local record = ARGV[1] .. key
-  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code')
+  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'later')
   local rest = not seen[1] and at_rest(ARGV[1], key)
   if rest then seen = {rest.state, rest.fingerprint, rest.version, rest.done, false} end
   local state = seen[1]
@@ -75,10 +90,11 @@ local function take(key, reference, fingerprint, version, payload, wanted)
       'seen', stamp)
     if ask then redis.call('HSET', record, 'uncertain', 'ask') end
     redis.call('SET', ARGV[2] .. key, payload)
-    redis.call('ZADD', KEYS[2], now, key)
+    due(key, record)
     tell(key, 'accepted ' .. ARGV[5])
     return 'new'
   end
+  if seen[7] and not bulk then fresh(key, record) end
   -- A version of up to 2^63 does not fit a Lua number: compare as text of equal length.
   local old = seen[3]
   local older = #version < #old or (#version == #old and version < old)
@@ -122,6 +138,8 @@ for result, count in pairs(counts) do redis.call('HINCRBY', KEYS[1], 'accepted_'
 -- "poll shop", "push shop", "hint shop": who was the first to tell of an order.
 if counts.new then redis.call('HINCRBY', KEYS[1], 'new_by_' .. string.match(ARGV[5], '^%a*'), counts.new) end
 local drains = redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf')
+-- Whoever is at bulk work is not waited for.
+if not bulk and redis.call('ZCOUNT', KEYS[2], LATER, '+inf') > 0 then drains = 0 end
 if drains == 0 and (counts.new or counts.revived or counts.updating) and redis.call('EXISTS', KEYS[6]) == 1 then
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
   drains = 1

@@ -6,18 +6,30 @@
 --       6 prefix of payloads  7 prefix of stories  8 prefix of claims  9 failures that open the breaker
 --       10 most drains at a time  11 orders in one call
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain (''; 'ask': the ledger is new; 'looked': a person did; '1': it was sent), step, the target's id
--- (of an order that is there: a change is to be sent), "1" if it is there, payload}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
+-- (of an order that is there: a change is to be sent), "1" if it is there, payload, "1" if it is bulk work}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
 -- A drain that is given nothing is struck off in the same step, so that no order can arrive between "empty" and its leaving.
+-- Bulk work (what a backfill brought) is handed out only where nothing else is due, and never to all drains at once; where there is but one, by one call.
 -- Repeated: a drain settles all before it claims again, so claims it still holds are the answer that was lost.
 
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local drain, lease = ARGV[1], tonumber(ARGV[3])
+local LATER = 1125899906842624 -- see accept.lua
 
 local function leave(reason, wait)
   redis.call('ZREM', KEYS[3], drain)
   return {reason, math.max(0, math.ceil(wait))}
+end
+
+-- Whether a drain is left for a fresh order, if this one does bulk work.
+local function spare()
+  local free = math.max(1, ARGV[10] - 1)
+  for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    local held = other ~= drain and redis.call('SRANDMEMBER', ARGV[8] .. other)
+    if held and redis.call('HEXISTS', ARGV[5] .. held, 'later') == 1 then free = free - 1 end
+  end
+  return free > 0
 end
 
 local beat = redis.call('ZSCORE', KEYS[3], drain)
@@ -52,13 +64,17 @@ if #keys == 0 then
     end
   end
 
-  for _, key in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
-    -- An order that lost its drain twice goes alone: if it kills workers, then not with innocent ones beside it.
-    local suspect = tonumber(redis.call('HGET', ARGV[5] .. key, 'lost') or 0) > 1
-    if suspect and #keys > 0 then break end
-    keys[#keys + 1] = key
-    if suspect then break end
+  local function take(from, to, count)
+    for _, key in ipairs(redis.call('ZRANGE', KEYS[2], from, to, 'BYSCORE', 'LIMIT', 0, count)) do
+      -- An order that lost its drain twice goes alone: if it kills workers, then not with innocent ones beside it.
+      local suspect = tonumber(redis.call('HGET', ARGV[5] .. key, 'lost') or 0) > 1
+      if suspect and #keys > 0 then break end
+      keys[#keys + 1] = key
+      if suspect then break end
+    end
   end
+  take('-inf', now, most)
+  if #keys == 0 and spare() then take(LATER, LATER + now, math.min(most, ARGV[11] * (ARGV[10] == '1' and 1 or 10))) end
   if #keys == 0 then return leave('empty', 0) end
 end
 
@@ -72,10 +88,10 @@ for _, key in ipairs(keys) do
     redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
     redis.call('RPUSH', ARGV[7] .. key, stamp .. ' claimed ' .. drain)
   end
-  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done')
+  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'later')
   -- What an uncertain create has left there is what was sent first, however often the order changes meanwhile.
   if not known[7] then redis.call('HSETNX', record, 'tried', known[2]) end
   answer[#answer + 1] = {key, known[1], known[2], tonumber(known[3] or 0), known[4] or '', known[5] or '', known[6] or '',
-    known[7] and '1' or '', redis.call('GET', ARGV[6] .. key) or ''}
+    known[7] and '1' or '', redis.call('GET', ARGV[6] .. key) or '', known[8] and '1' or ''}
 end
 return answer

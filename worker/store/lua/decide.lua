@@ -25,7 +25,7 @@ end
 local function queue(key, record)
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
-  redis.call('ZADD', KEYS[2], now, key)
+  redis.call('ZADD', KEYS[2], now + (redis.call('HGET', record, 'later') or 0), key)
 end
 
 local function forget(key)
@@ -58,7 +58,7 @@ function moves.delivered(key, record)
   local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change')
   local sent = known[1] or known[2]
   redis.call('HSET', record, 'state', 'delivered', 'target_id', said, 'sent', sent, 'done', stamp)
-  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
   redis.call('HINCRBY', KEYS[1], 'existed', 1)
   tell(key, 'delivered ' .. said .. ' existed, ' .. who)
   if sent ~= known[2] then

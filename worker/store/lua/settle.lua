@@ -30,7 +30,7 @@ end
 
 local function queue(key, record, delay)
   redis.call('HSET', record, 'state', 'queued')
-  redis.call('ZADD', KEYS[2], now + delay, key)
+  redis.call('ZADD', KEYS[2], now + delay + (redis.call('HGET', record, 'later') or 0), key) -- in its class
   return 'queued'
 end
 
@@ -63,7 +63,7 @@ end
 local function delivered(key, record, outcome, target_id, fingerprint)
   if outcome ~= 'updated' then took(redis.call('HGET', record, 'seen')) end
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
-  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields')
+  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
   tell(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
   redis.call('HDEL', KEYS[1], 'failures', 'closed_until')

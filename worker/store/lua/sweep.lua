@@ -5,7 +5,7 @@
 -- ARGV  1 lease in ms  2 prefix of order records  3 prefix of stories  4 prefix of claims  5 times an order may lose its drain
 --       6 ms from one asking after orders in doubt to the next
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited,
--- orders in doubt that are to be asked for}.
+-- orders in doubt that are to be asked for, orders of bulk work that are due}.
 -- Repeated: the dead are gone already.
 
 local time = redis.call('TIME')
@@ -13,6 +13,7 @@ local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)
 local freed, buried, waited = 0, 0, 0
+local LATER = 1125899906842624 -- see accept.lua
 
 local function free(key, drain)
   local record = ARGV[2] .. key
@@ -23,7 +24,7 @@ local function free(key, drain)
   if lost < tonumber(ARGV[5]) then
     redis.call('HSET', record, 'state', 'queued')
     -- In the place it had, not behind the backlog: it has waited for a whole lease already.
-    redis.call('ZADD', KEYS[2], redis.call('HGET', record, 'seen') or now, key)
+    redis.call('ZADD', KEYS[2], (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'later') or 0), key)
     freed = freed + 1
     return
   end
@@ -47,10 +48,11 @@ local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until', 'asked')
 local scope = redis.call('HGET', KEYS[5], 'closed_until')
 local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
 local due, drains = redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3])
-if due > 0 and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 1 then
+local later = redis.call('ZCOUNT', KEYS[2], LATER, LATER + now)
+if (due > 0 or (later > 0 and drains == 0)) and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 1 then
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
   drains = drains + 1
 end
 local doubts, since = 0, now - ARGV[6]
 if closed == 0 and not lane[1] and tonumber(lane[3] or 0) <= since then doubts = redis.call('ZCOUNT', KEYS[8], '-inf', since) end
-return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited, doubts}
+return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited, doubts, later}

@@ -1,0 +1,112 @@
+"""Backfill: read a range of a provider again, with what live work leaves of everything."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from tasks.poll import accept_page, fetch_page
+from worker.app import app, hint
+from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, SnoozeError, StoreFull
+from worker.retry import backoff
+from worker.runtime import Runtime, runtime
+from worker.stopping import stopping
+from worker.store.limiter import yielding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.order import Order
+    from worker.store.cursors import Poll
+
+log = structlog.get_logger()
+
+#: No more is read while so many of its orders wait at a target: Redis is not filled with what nobody can send yet.
+MOST_WAITING: Final = 2000
+#: Seconds until a backfill that has to wait looks again.
+AGAIN: Final = 2.0
+
+
+@app.task(name="tasks.backfill")
+def backfill_provider(name: str) -> None:
+    """Celery's door to `backfill`."""
+    rt = runtime()
+    rt.hints.taken("backfill", name)
+    backfill(rt, name, hint)
+
+
+def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+    """Read on in the range of the provider `name` that somebody asked for, until its end or the time of one poll.
+
+    Its orders stand behind all others, its calls go out when nobody else wants to call, the cursor of the polls stays.
+    """
+    with rt.backfills.run(name) as run:
+        if isinstance(run, str):
+            log.debug("backfill.skipped", provider=name, reason=run)
+            return
+        try:
+            with yielding():
+                _read(rt, run, wake)
+        except LeaseLost as lost:
+            log.warning("backfill.fenced", provider=name, reason=str(lost))
+        except StoreFull as full:
+            log.error("store.full", provider=name, reason=str(full), remedy=full.remedy)
+            rt.backfills.put_off(name, "Redis is full", AGAIN)
+        except RateLimited as limited:
+            rt.backfills.put_off(name, "others use the limit", limited.delay)
+        except AuthFailed as refused:
+            rt.cursors.pause(name, str(refused))
+            log.error(
+                "provider.paused", provider=name, reason=str(refused), remedy=f"mend it, then: intake resume {name}"
+            )
+        except IntakeError as error:
+            failures = int(rt.backfills.status(name).get("failures", "0"))
+            delay = error.delay if isinstance(error, SnoozeError) else backoff(failures)
+            rt.backfills.failed(name, f"{error.code}: {error}", delay)
+            log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+
+
+def _read(rt: Runtime, run: Poll, wake: Callable[[str, str], None]) -> None:
+    provider, known = rt.providers[run.provider], rt.backfills.status(run.provider)
+    if "since" not in known:
+        raise LeaseLost("nobody asked for it, or Redis was lost")
+    since, until = (datetime.fromtimestamp(int(known[name]) / 1000, UTC) for name in ("since", "until"))
+    cursor, ends = run.cursor or provider.start(since), time.monotonic() + rt.settings.clocks.poll
+    placed = [datetime.fromtimestamp(int(known[name]) / 1000, UTC) for name in ("first", "last") if name in known]
+
+    def within(order: Order) -> bool:
+        if not since <= order.ordered_at < until:
+            return False
+        placed.append(order.ordered_at)
+        return True
+
+    while not (why := _waits(rt, run.provider)):
+        page = fetch_page(run, provider, cursor, ends)
+        counts = accept_page(rt, run, provider, page, wake, source="backfill", ask="always", within=within)
+        run.advance(page.cursor, more=page.more, records=len(page.records))
+        times = {"first": min(placed), "last": max(placed)} if placed else {}
+        rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})
+        log.info("backfill.read", provider=provider.name, records=len(page.records), more=page.more, **counts)
+        if not page.more:
+            return
+        cursor = page.cursor
+        if time.monotonic() > ends or stopping():
+            wake("backfill", provider.name)
+            return
+    rt.backfills.put_off(run.provider, why, AGAIN)
+
+
+def _waits(rt: Runtime, name: str) -> str:
+    """Why nothing is to be read at the moment; "": it may go on."""
+    if "paused" in rt.backfills.status(name):
+        return "stopped"
+    if "paused" in rt.cursors.status(name):
+        return f"{name} is paused"
+    if rt.rest_of_provider(name):
+        return f"{name} is in maintenance"
+    targets = {target for route in rt.settings.routes if route.source == name for target in route.targets}
+    full = [target for target in sorted(targets) if rt.lanes[target].later() >= MOST_WAITING]
+    return f"{full[0]} has enough to do" if full else ""

