@@ -101,7 +101,7 @@ def test_the_command_takes_a_length_or_a_time_and_status_shows_it(make: Make) ->
     way = make(1).open()
     told = intake("pause", "dropday", "--for", "2h", "--reason", "stocktaking")
     assert "dropday is paused until " in told.output
-    assert "PAUSED 1" in intake("status").output
+    assert "PAUSED 2 h" in intake("status").output
     assert 7190 < (int(way.lane()["paused_until"]) - way.rt.cursors.now()) / 1000 <= 7200
     later = datetime.now(UTC) + timedelta(minutes=90)
     assert f"until {later:%Y-%m-%d %H:%M}:00" in intake("pause", "shop", "--until", f"{later:%H:%M}").output
