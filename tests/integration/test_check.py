@@ -226,6 +226,21 @@ def test_before_there_is_a_redis_the_accounts_are_looked_at_all_the_same(tmp_pat
     assert done.returncode == 0
 
 
+def test_accounts_behind_one_limit_are_not_in_each_others_way(tmp_path: Path, systems: Sandbox) -> None:
+    base = f"http://127.0.0.1:{systems.port}"
+    text = CONFIG.format(base=base).partition("\n\n")[2]
+    shop, _, rest = text.partition("\n\n")
+    shops = "\n\n".join(shop.replace("providers.shop", f"providers.shop{n}") for n in range(4))
+    rest = rest.replace('from = "shop"', 'from = "shop0"')
+    routes = "".join(
+        f'\n[[routes]]\nfrom = "shop{n}"\nto = ["store"]\nreference = "{{provider}}:{{external_id}}"\n'
+        for n in (1, 2, 3)
+    )
+    (tmp_path / "intake.toml").write_text(f"{shops}\n\n{rest}\nreference = '{{provider}}:{{external_id}}'\n{routes}")
+    done = intake(tmp_path, "check", CHECK_KEY=Sandbox.KEY, CHECK_ACCOUNT=Sandbox.ACCOUNT_ID)
+    assert done.stdout.count("the credentials work") == 5, done.stdout
+
+
 def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path) -> None:
     done = intake(tmp_path, "up")
     assert (done.returncode, done.stderr) == (

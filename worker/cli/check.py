@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import click
 
 from worker.durations import say_duration
-from worker.errors import AuthFailed, ConfigError, IntakeError, SnoozeError, Unavailable
+from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings_file import ConfigErrors
 from worker.store import embedded
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from worker.settings import Settings
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+#: Times an account is asked again that has no room for one more call at this moment.
+_AGAIN: Final = 4
 #: Seconds in which all accounts, asked at the same time, have to answer.
 _PATIENCE: Final = 45.0
 #: Seconds of an answer of Redis, and between its clock and ours, that are told as too many.
@@ -229,10 +231,20 @@ def examine_server(server: Server) -> Iterator[Finding]:
         yield Finding("redis memory", "warning", detail, "Raise maxmemory: a full Redis takes no order.")
 
 
+def _asked(adapter: Checkable) -> None:
+    """Ask; accounts that share a limit are in each other's way here, and soon are not."""
+    for _ in range(_AGAIN):
+        try:
+            return adapter.check()
+        except RateLimited as limited:
+            time.sleep(min(limited.delay, 1.0))
+    return adapter.check()
+
+
 def examine_account(what: str, adapter: Checkable) -> Finding:
     """Whether the account's credentials work."""
     try:
-        adapter.check()
+        _asked(adapter)
     except AuthFailed as error:
         said = str(error)
         remedy = "Correct its url: is it the right region and account?" if "url" in said else _CREDENTIALS
