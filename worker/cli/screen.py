@@ -62,10 +62,13 @@ Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def _table(content: Rows, most: int | None) -> Iterator[RenderableType]:
     (first, *others), rows = content
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    table.add_column(Text(first, style="bold not dim"), no_wrap=True, max_width=22)
-    for title in others:
+    # Only the last one, a text, gives way where a line is too long.
+    cells = zip((first, *others), *rows[:most], strict=True)
+    least = [*[min(22, max(map(len, column))) for column in cells][: len(others)], 0]
+    table.add_column(Text(first, style="bold not dim"), no_wrap=True, min_width=least[0], max_width=22)
+    for title, width in zip(others, least[1:], strict=True):
         left = title in {"kind", "state", "code", "reason", ""}
-        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+        table.add_column(title, justify="left" if left else "right", no_wrap=True, min_width=width)
     for row in rows[:most]:
         table.add_row(*map(Text, row))
     yield table
