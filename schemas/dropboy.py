@@ -56,7 +56,7 @@ class Envelope(Wire):
     """What is around every answer; of `errors` and `error` the docs and their examples differ."""
 
     success: StrictBool
-    errors: Annotated[list[str], BeforeValidator(_texts)] = []
+    errors: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
     error: Annotated[str | None, BeforeValidator(_text)] = None
     result: Any = None
 
@@ -108,7 +108,7 @@ class Order(Wire):
     wuxus_number: str | None = None
     status: str | None = None
     destination: Party | None = None
-    cargo: Annotated[list[Cargo], BeforeValidator(_list)] = []
+    cargo: Annotated[list[Cargo], BeforeValidator(_list)] = Field(default_factory=list)
     price: Price | None = None
     comments: str | None = None
     made: AwareDatetime | None = Field(default=None, validation_alias=AliasChoices(*MADE))

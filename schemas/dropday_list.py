@@ -119,7 +119,7 @@ class Row(Wire):
     brand: str | None = None
     category: str | None = None
     image_url: str | None = None
-    custom: Object[dict[str, Any]] = {}
+    custom: Object[dict[str, Any]] = Field(default_factory=dict)
     current_status: str | None = None
     matched_supplier: Object[Supplier] = Supplier()
 
@@ -134,7 +134,7 @@ class Order(Wire):
     total: Money | None = None
     shipping_address: Object[Receiver] = Receiver()
     shipping: Object[Shipping] = Shipping()
-    custom: Object[dict[str, Any]] = {}
+    custom: Object[dict[str, Any]] = Field(default_factory=dict)
     order_lines: List[Row]
     created_at: AwareDatetime
     updated_at: AwareDatetime | None = None

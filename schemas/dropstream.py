@@ -97,8 +97,8 @@ class Item(Wire):
     customer_notes: Maybe[str] = None
     color_description: Maybe[str] = None
     size_description: Maybe[str] = None
-    options: List[dict[str, Any]] = []
-    custom: Object[dict[str, Any]] = {}
+    options: List[dict[str, Any]] = Field(default_factory=list)
+    custom: Object[dict[str, Any]] = Field(default_factory=dict)
 
 
 class Order(Wire):
@@ -135,4 +135,4 @@ class Order(Wire):
     shipping_address: Object[Place] = Place()
     billing_address: Place | None = None
     order_items: List[Item]
-    custom: Object[dict[str, Any]] = {}
+    custom: Object[dict[str, Any]] = Field(default_factory=dict)

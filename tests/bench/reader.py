@@ -1,0 +1,72 @@
+"""Reads one page of the provider `shop` again and again: fetched, normalized, accepted into an empty ledger; or bare.
+
+`python reader.py PAGES` with $INTAKE_CONFIG, or `python reader.py PAGES URL FILE`: the requests of that page alone (the
+keys of FILE), by one `requests.Session`, each answer through `json.loads`. Prints {"records", "wall", "cpu"}.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+
+from tasks.accept import accept, normalized
+from worker.runtime import Adapters, Runtime, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def whole() -> tuple[Callable[[], int], Callable[[], object]]:
+    """The page as `tasks.poll` reads it, and what empties the ledger before the next one."""
+    settings = read_settings()
+    rt, provider = Runtime(settings), Adapters(settings).providers["shop"]  # not held back by its limit
+    start = provider.start(datetime(2020, 1, 1, tzinfo=UTC))
+
+    def page() -> int:
+        found = provider.fetch(start)
+        orders = [normalized(provider, record) for record in found.records]
+        counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
+        if refused or counts["new"] != len(found.records):
+            sys.exit(f"of {len(found.records)} records only {counts} were accepted")
+        return len(found.records)
+
+    return page, rt.redis.flushall
+
+
+def bare(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], object]]:
+    """The same requests, and nothing else."""
+    session = requests.Session()
+    calls = [request.split(" ", 1) for request in json.loads(file.read_text(encoding="utf-8"))]
+
+    def page() -> int:
+        for method, path in calls:
+            response = session.request(method, url + path, timeout=30)
+            json.loads(response.text)
+        return 0
+
+    return page, lambda: None
+
+
+def main(pages: int, *others: str) -> None:
+    """Read, and print what it took."""
+    page, empty = bare(others[0], Path(others[1])) if others else whole()
+    empty()
+    page()  # connections, compiled models, scripts
+    records, wall, cpu = 0, 0.0, 0.0
+    for _ in range(pages):
+        empty()
+        began, used = time.perf_counter(), time.process_time()
+        records += page()
+        wall += time.perf_counter() - began
+        cpu += time.process_time() - used
+    print(json.dumps({"records": records, "wall": wall, "cpu": cpu}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])

