@@ -10,7 +10,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
-FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "seat", "watch", "acting")
+FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "seat", "watch", "acting", "report")
 
 
 @dataclass(frozen=True, slots=True)

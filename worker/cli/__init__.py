@@ -31,6 +31,7 @@ COMMANDS = {
     "receive": "worker.cli.receive:command",
     "reconcile": "worker.cli.reconcile:command",
     "backfill": "worker.cli.backfill:command",
+    "report": "worker.cli.report:command",
     "pause": "worker.cli.pause:pause",
     "resume": "worker.cli.pause:resume",
     "dead": "worker.cli.dead:command",

@@ -9,6 +9,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,  # noqa: A004  # redis-py's own name
+    NoPermissionError,
     OutOfMemoryError,
     RedisError,
     ResponseError,
@@ -21,6 +22,8 @@ from worker.store.failing import failing
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
+#: What it raises for a command that its user has no right to.
+FORBIDDEN: type[Exception] = NoPermissionError
 #: How long a command that failed is repeated.
 Patience = Literal["long", "short"]
 #: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.

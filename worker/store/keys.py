@@ -106,3 +106,8 @@ def reconciling(provider: str, target: str) -> str:
 def arrivals(provider: str) -> str:
     """When and by what orders of a provider came that nobody had told of before."""
     return f"intake:arrivals:{provider}"
+
+
+def day(target: str, number: int) -> str:
+    """The counters of a target on one day, which is counted from 1970-01-01 (see `lua/day.lua`)."""
+    return f"intake:day:{target}:{number}"

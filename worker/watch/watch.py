@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import structlog
 
 from worker.errors import StoreFull
 from worker.store.alarmed import Alarmed
-from worker.store.connection import ERRORS
+from worker.store.connection import ERRORS, FORBIDDEN
 from worker.watch.alarms import Alarm, judge
 from worker.watch.notify import deliver_messages
 from worker.watch.state import state_of
@@ -47,6 +48,10 @@ class Watch:
                 self._rt.ledger.epoch()
                 self._tell(judge(state_of(self._rt), self._rt.settings))
             self._send()
+        except FORBIDDEN:
+            # A user that may only read, as the one for the metrics: others watch.
+            self._looked = math.inf
+            log.info("watch.left")
         except ERRORS as error:
             log.warning("watch.blinded", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
         except StoreFull as full:

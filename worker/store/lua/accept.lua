@@ -10,6 +10,7 @@
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
 -- include rest.lua
+-- include day.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -58,6 +59,7 @@ local function hold(key, record, detail)
   redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', detail)
   redis.call('ZADD', KEYS[5], now, key)
   tell(key, 'held changed ' .. detail)
+  tally(now, 'held changed')
 end
 
 -- The target has it already, and it is not what it was.
@@ -92,6 +94,7 @@ local function take(key, reference, fingerprint, version, payload, wanted)
     redis.call('SET', ARGV[2] .. key, payload)
     due(key, record)
     tell(key, 'accepted ' .. ARGV[5])
+    tally(now, 'in ' .. string.match(key, '^[^:]*'))
     return 'new'
   end
   if seen[7] and not bulk then fresh(key, record) end

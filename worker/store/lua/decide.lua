@@ -10,6 +10,7 @@
 -- Repeated: they are moved already, and nothing is done twice.
 
 -- include rest.lua
+-- include day.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -60,6 +61,7 @@ function moves.delivered(key, record)
   redis.call('HSET', record, 'state', 'delivered', 'target_id', said, 'sent', sent, 'done', stamp)
   redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
   redis.call('HINCRBY', KEYS[1], 'existed', 1)
+  tally_out(now, key, redis.call('HGET', record, 'seen'))
   tell(key, 'delivered ' .. said .. ' existed, ' .. who)
   if sent ~= known[2] then
     tell(key, 'changed since it was sent')
@@ -67,6 +69,7 @@ function moves.delivered(key, record)
     if known[3] == 'hold' then
       redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', 'after delivery')
       redis.call('ZADD', KEYS[5], now, key)
+      tally(now, 'held changed')
       return tell(key, 'held changed after delivery')
     end
     redis.call('HINCRBY', KEYS[1], 'accepted_changed', 1)
@@ -91,6 +94,7 @@ function moves.bury(key, record)
   redis.call('HSET', record, 'state', 'dead', 'code', 'given_up', 'detail', who)
   redis.call('ZADD', KEYS[3], now, key)
   redis.call('HINCRBY', KEYS[1], 'dead', 1)
+  tally(now, 'dead given_up')
   tell(key, 'dead given_up ' .. who)
 end
 

@@ -11,6 +11,7 @@
 -- Repeated: an order that this drain has settled already answers with its state.
 
 -- include rest.lua
+-- include day.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -39,6 +40,7 @@ local function finish(key, record, state, set, code, detail)
   redis.call('ZADD', set, now, key)
   tell(key, state .. ' ' .. code .. ' ' .. detail)
   count(state)
+  tally(now, state .. ' ' .. code)
   return state
 end
 
@@ -66,6 +68,7 @@ local function delivered(key, record, outcome, target_id, fingerprint)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
   tell(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
+  if outcome == 'updated' then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
   redis.call('HDEL', KEYS[1], 'failures', 'closed_until')
   if overtaken(record, fingerprint) then
     local change = redis.call('HGET', record, 'change')
@@ -95,6 +98,7 @@ local function retry(key, record, outcome, code, detail, delay)
   if tries < tonumber(ARGV[6]) then
     tell(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')
+    tally(now, 'retry ' .. code)
     return queue(key, record, delay)
   end
   -- A change that may have got through is not in doubt: it can be sent again.

@@ -8,6 +8,8 @@
 -- orders in doubt that are to be asked for, orders of bulk work that are due}.
 -- Repeated: the dead are gone already.
 
+-- include day.lua
+
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
@@ -32,6 +34,7 @@ local function free(key, drain)
   redis.call('RPUSH', ARGV[3] .. key, stamp .. ' dead poison its worker died ' .. lost .. ' times')
   redis.call('ZADD', KEYS[4], now, key)
   redis.call('HINCRBY', KEYS[1], 'dead', 1)
+  tally(now, 'dead poison')
   buried = buried + 1
 end
 

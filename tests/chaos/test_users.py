@@ -1,0 +1,196 @@
+"""The users of Redis in deploy/users.acl.example: each part of the stack runs with its own, and may do nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from acl import Guarded, guarded
+from click.testing import CliRunner, Result
+from ports import free_port
+from redis import Redis
+from redis.exceptions import ResponseError
+from stack import Stack
+
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+from worker.watch.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with guarded(tmp_path_factory.mktemp("acl")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(server: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that runs as `worker`, and has carried what it read and what the producer pushed."""
+    os.environ["STACK_REDIS"] = server.url("worker")
+    extra = '[redis]\nurl = "env:STACK_REDIS"\n[producers.web]\nfor = ["shop"]\n'
+    with Stack(tmp_path_factory.mktemp("users"), 20, limit="none", extra=extra) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 20, 60, "the orders")
+        stack.add(1)
+        with Redis.from_url(server.url("producer")) as producer:
+            producer.lpush("intake:inbox", json.dumps({"v": 1, "provider": "shop", "external_id": "1"}))
+        stack.wait(lambda: stack.created() == 21, 60, "the order that was added")
+        yield stack
+
+
+def intake(stack: Stack, *args: str) -> Result:
+    return CliRunner().invoke(main, ["--config", str(stack.config), *args])
+
+
+@pytest.mark.timeout(180)
+def test_the_whole_stack_runs_as_worker_and_nothing_is_refused_to_it(server: Guarded, stack: Stack) -> None:
+    for command in (
+        "status --json",
+        "check",
+        "report --out -",
+        "show shop:1",
+        "dead list",
+        "doubt list",
+        "inbox list",
+        "pause dropday",
+        "resume dropday",
+        "release dropday --dry-run",
+        "poll shop --dry-run",
+        "cursor show shop",
+        "reconcile shop dropday --since 7d",
+        "erase shop:1 --yes --rewrite",
+        "erase --match nobody@example.org --dry-run",
+        "health --ready",
+        "metrics --once",
+    ):
+        done = intake(stack, *command.split())
+        assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
+        assert done.exit_code in {0, 1}, (command, done.stderr)
+    assert server.refused() == []
+    assert "Permission" not in stack.log()
+
+
+def test_metrics_reads_all_that_prometheus_is_told_and_writes_nothing(
+    server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = intake(stack, "metrics", "--once").stdout
+    server.refused()
+    monkeypatch.setenv("STACK_REDIS", server.url("metrics"))
+    done = intake(stack, "metrics", "--once")
+    assert done.exit_code == 0, done.stderr
+    assert {line.split()[2] for line in done.stdout.splitlines() if line.startswith("# HELP")} == {
+        line.split()[2] for line in full.splitlines() if line.startswith("# HELP")
+    }
+    assert "intake_up 1" in done.stdout
+    assert server.refused() == []
+
+
+#: What no process of ours needs, whoever asks.
+NEVER = (
+    "FLUSHALL",
+    "FLUSHDB",
+    "KEYS *",
+    "CONFIG GET *",
+    "CONFIG SET maxmemory 1",
+    "ACL LIST",
+    "ACL SETUSER x on",
+    "SHUTDOWN NOSAVE",
+    "MONITOR",
+    "CLIENT KILL ID 1",
+    "CLIENT LIST",
+    "REPLICAOF a 1",
+    "MIGRATE a 1 k 0 1",
+    "SCRIPT FLUSH",
+    "FUNCTION LIST",
+    "SWAPDB 0 1",
+    "SAVE",
+    "GET another",
+    "SET another x",
+    "DEL another",
+    "SET intakes x",
+    "PUBLISH another x",
+    "EVAL return(redis.call('GET','another')) 0",
+)
+#: What is personal, and what only the workers may do.
+OF_THE_WORKER = (
+    "GET intake:payload:dropday:shop:1",
+    "HGETALL intake:malformed:shop",
+    "LRANGE intake:inbox 0 -1",
+    "LRANGE intake:story:dropday:shop:1 0 -1",
+    "HGETALL intake:order:dropday:shop:1",
+    "HGETALL intake:inbox:dead",
+    "LRANGE intake.ingest 0 -1",
+    "HSET intake:lane:dropday paused x",
+    "DEL intake:lane:dropday",
+    "LPUSH intake.poll x",
+    "ZADD intake:lane:dropday:due 0 x",
+    "SET intake:epoch 0",
+)
+
+
+@pytest.mark.parametrize(
+    ("user", "commands"),
+    [("worker", NEVER), *((user, (*NEVER, *OF_THE_WORKER)) for user in ("producer", "flower", "metrics"))],
+)
+def test_what_a_user_does_not_need_is_refused_to_it(server: Guarded, user: str, commands: tuple[str, ...]) -> None:
+    with Redis.from_url(server.url(user)) as redis:
+        for command in commands:
+            with pytest.raises(ResponseError, match=r"(?i)permission|ACL"):
+                redis.execute_command(*command.split())
+    server.refused()
+
+
+def test_a_job_is_pushed_by_the_producer_and_read_back_by_nobody_but_the_worker(server: Guarded) -> None:
+    with Redis.from_url(server.url("producer")) as producer:
+        assert producer.lpush("intake:inbox", "{}") >= 1
+        with pytest.raises(ResponseError, match="permission"):
+            producer.lrange("intake:inbox", 0, -1)
+    server.refused()
+
+
+@pytest.mark.timeout(120)
+def test_flower_shows_the_workers_as_a_user_that_sees_no_key_of_the_ledger(server: Guarded, stack: Stack) -> None:
+    port = free_port()
+    environ = {"INTAKE_CONFIG": str(stack.config), "FLOWER_BASIC_AUTH": "me:pw", "FLOWER_PORT": str(port)}
+    environ["STACK_REDIS"] = server.url("flower")
+    command = [sys.executable, "-m", "worker.cli", "run", "flower"]
+    with subprocess.Popen(command, env=os.environ | environ, stderr=subprocess.DEVNULL) as process:
+        try:
+            stack.wait(lambda: len(_get(port, "/api/workers?refresh=1")) == 2, 60, "the workers in Flower")
+            stack.wait(lambda: bool(_get(port, "/api/tasks")), 60, "the tasks in Flower")
+            queues = {queue["name"]: queue["messages"] for queue in _get(port, "/api/queues/length")["active_queues"]}
+            assert queues.keys() >= {"intake.poll", "intake.deliver", "intake.ingest"}
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+    # Celery's library wants to hand out again what workers did not acknowledge: not from here, where it could be read.
+    assert set(server.refused()) <= {"flower: key unacked_mutex"}
+
+
+def _get(port: int, path: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = requests.get(f"http://127.0.0.1:{port}{path}", auth=("me", "pw"), timeout=20).json()
+    except (requests.ConnectionError, ValueError):
+        return {}
+    return found
+
+
+def test_a_watch_that_may_only_read_leaves_it_to_the_others(
+    server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACK_REDIS", server.url("metrics"))
+    with Runtime(read_settings(stack.config)) as rt:
+        watch = Watch(rt)
+        watch._began = watch._looked = -1e6
+        watch.look()
+        assert server.refused() == ["metrics: command set"]
+        watch.look()
+    assert server.refused() == []

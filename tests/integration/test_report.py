@@ -1,0 +1,352 @@
+"""`intake report`: known orders with known delays, over some days, and the very numbers on the page."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from click.testing import CliRunner, Result
+from orders import order
+
+from worker.cli import main
+from worker.cli.period.figures import Sum
+from worker.cli.period.words import REASONS, length
+from worker.cli.report import span
+from worker.runtime import Runtime, read_settings
+from worker.store import scripts
+from worker.store.days import Days
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:REPORT_KEY"
+[providers.web]
+kind = "retailcrm"
+url = "http://127.0.0.1:9/web"
+api_key = "env:REPORT_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:REPORT_KEY"
+account_id = "env:REPORT_KEY"
+[targets.crm]
+kind = "retailcrm"
+url = "http://127.0.0.1:9/crm"
+api_key = "env:REPORT_KEY"
+site = "main"
+[[routes]]
+from = "shop"
+to = ["dropday", "crm"]
+reference = "{{provider}}:{{external_id}}"
+[[routes]]
+from = "web"
+to = ["dropday"]
+reference = "{{provider}}:{{external_id}}"
+"""
+#: Where the scripts of these tests read the clock.
+NOW: Final = "report:now"
+_GIVEN = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
+DONE = Outcome("delivered", extra="77")
+#: Four days ago, at midnight.
+FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4)
+
+
+class Period:
+    """A runtime whose scripts are told what time it is."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self.rt = rt
+        self.at(0, "00:00:00")
+
+    def at(self, day: int, clock: str, plus: float = 0.0) -> None:
+        """It is so late on this day of the period."""
+        hours, minutes, seconds = map(int, clock.split(":"))
+        moment = FIRST + timedelta(days=day, hours=hours, minutes=minutes, seconds=seconds + plus)
+        self.rt.redis.set(NOW, int(moment.timestamp() * 1000))
+
+    def accept(self, target: str, *ids: str, provider: str = "shop") -> None:
+        orders = [Delivery(order(one, provider=provider), one) for one in ids]
+        self.rt.ledger.accept(target, orders, f"poll {provider}")
+
+    def settle(self, target: str, outcome: Outcome, most: int = 1) -> None:
+        """What is due there comes to this, said twice: as after an answer that was lost."""
+        with self.rt.lanes[target].drain() as drain:
+            settled = [(claim, outcome) for claim in drain.claim(most)]
+            assert settled
+            assert drain.settle(settled) == drain.settle(settled)
+            drain.leave()
+
+
+@pytest.fixture
+def period(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Period]:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("REPORT_KEY", "s3cret-key")
+    # Not the one that remembers: other tests are to have the scripts as they are.
+    source = scripts._source.__wrapped__
+    monkeypatch.setattr(scripts, "_source", lambda name: source(name).replace("redis.call('TIME')", _GIVEN))
+    with Runtime(read_settings()) as rt:
+        yield Period(rt)
+
+
+class Page(HTMLParser):
+    """The tables of a page by their id, and all its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.text, self.tags = "", list[str]()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "table":
+            self._rows = self.tables[dict(attrs)["id"] or ""] = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in {"td", "th"}:
+            self._rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.tables and self._rows and self._rows[-1]:
+            self._rows[-1][-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self._rows = []
+
+    def rows(self, name: str) -> list[list[str]]:
+        return self.tables[name][1:] if name in self.tables else []
+
+
+def intake(*args: str) -> Result:
+    return CliRunner().invoke(main, args, catch_exceptions=False)
+
+
+def report(first: int, until: int) -> tuple[str, Page]:
+    days = [f"{FIRST + timedelta(days=n):%Y-%m-%d}" for n in (first, until)]
+    html = intake("report", "--since", days[0], "--until", days[1], "--out", "-").stdout
+    return html, Page(html)
+
+
+def name_of(day: int) -> str:
+    return f"{FIRST + timedelta(days=day):%Y-%m-%d}"
+
+
+@pytest.fixture
+def three_days(period: Period) -> Period:
+    """Twenty orders that took 1 to 20 s; a day of troubles; an order that was accepted before midnight."""
+    period.at(0, "10:00:00")
+    period.accept("dropday", *(f"a{n}" for n in range(1, 21)))
+    for seconds in range(1, 21):
+        period.at(0, "10:00:00", seconds)
+        period.settle("dropday", DONE)
+    period.at(0, "12:00:00")
+    period.accept("crm", "a1", "a2")
+    period.at(0, "12:00:00", 0.24)
+    period.settle("crm", Outcome("existed", extra="8"), 2)
+
+    period.at(1, "09:00:00")
+    period.accept("dropday", "w1", provider="web")
+    period.settle("dropday", Outcome("bury", "rejected", "no such article"))
+    period.accept("dropday", "w2", provider="web")
+    period.settle("dropday", Outcome("retry", "unavailable", "connection refused"))
+    period.at(1, "09:05:00")
+    period.settle("dropday", DONE)
+    period.accept("dropday", "w3", provider="web")
+    period.settle("dropday", Outcome("doubt", "uncertain", "it shows nothing", uncertain=True))
+    period.accept("crm", "a3")
+    period.settle("crm", Outcome("hold", "held", "no code for the status"))
+    period.at(1, "23:59:50")
+    period.accept("dropday", "a30")
+    period.at(2, "00:00:20")
+    period.settle("dropday", DONE)
+    return period
+
+
+def test_the_page_has_the_very_numbers_of_what_happened(three_days: Period) -> None:
+    _, page = report(0, 3)
+    assert page.rows("days") == [
+        [name_of(0), "22", "22", "0", "0", "9.0 s", "19 s"],
+        [name_of(1), "5", "1", "0", "1", "5 min", "5 min"],
+        [name_of(2), "0", "1", "0", "0", "30 s", "30 s"],
+    ]
+    assert page.rows("pairs") == [
+        ["shop", "dropday", "21", "21"],
+        ["web", "dropday", "3", "1"],
+        ["shop", "crm", "3", "2"],
+    ]
+    assert page.rows("systems") == [
+        ["dropday", "24", "22", "0", "1", "11 s", "30 s", "1", "0", "1"],
+        ["crm", "3", "2", "0", "0", "0.2 s", "0.2 s", "0", "1", "0"],
+    ]
+    assert page.rows("troubles") == [
+        ["not delivered", REASONS["rejected"], "dropday", "1"],
+        ["unclear", REASONS["uncertain"], "dropday", "1"],
+        ["kept aside", REASONS["held"], "crm", "1"],
+        ["tried again", REASONS["unavailable"], "dropday", "1"],
+    ]
+    assert "27 orders came in, 24 were delivered: half of them within 10 s, 95 of 100 within 30 s" in page.text
+    assert "1 could not be delivered. 3 orders wait for a person now." in page.text
+
+
+def test_a_long_period_is_told_by_month_and_drawn_by_day(three_days: Period) -> None:
+    html, page = report(-62, 3)
+    rows = page.rows("days")
+    assert page.tables["days"][0][0] == "month"
+    assert {row[0] for row in rows} >= {name_of(0)[:7], name_of(-62)[:7]}
+    assert sum(int(row[1]) for row in rows) == 27
+    assert f"{name_of(1)}: 5 accepted" in html
+
+
+def test_a_part_of_the_period_has_its_own_numbers_and_a_day_without_orders_has_none(three_days: Period) -> None:
+    _, page = report(2, 4)
+    dash = "\N{EN DASH}"
+    assert page.rows("days") == [
+        [name_of(2), "0", "1", "0", "0", "30 s", "30 s"],
+        [name_of(3), "0", "0", "0", "0", dash, dash],
+    ]
+    assert page.rows("troubles") == []
+    assert {command for _, command in page.rows("needs")} >= {
+        "intake doubt list --target dropday",
+        "intake dead list --target dropday",
+        "intake release crm --dry-run",
+    }
+    assert page.rows("dead") == [["dropday", REASONS["rejected"], "no such article", "1"]]
+
+
+def test_what_a_person_or_a_sweep_decides_is_counted_once_too(three_days: Period, redis: Redis) -> None:
+    rt = three_days.rt
+    three_days.at(2, "08:00:00")
+    rt.stuck["dropday"].move("delivered", ["web:w3"], said="9")
+    rt.stuck["dropday"].move("delivered", ["web:w3"], said="9")
+    days = Days(redis).read(["dropday"], (FIRST + timedelta(days=2)).date(), (FIRST + timedelta(days=2)).date())
+    [counts] = days["dropday"].values()
+    # 22 h 55 min, in two digits.
+    assert counts == {"out shop": 1, "t300": 1, "out web": 1, "t830000": 1}
+
+
+def test_reading_a_page_again_counts_no_order_again(three_days: Period, redis: Redis) -> None:
+    before = report(0, 5)[1].rows("days")
+    three_days.at(2, "08:00:00")
+    three_days.accept("dropday", *(f"a{n}" for n in range(1, 21)))
+    assert report(0, 5)[1].rows("days") == before
+
+
+def test_a_day_is_kept_for_400_days_and_is_small(three_days: Period, redis: Redis) -> None:
+    names = redis.keys("intake:day:*")
+    assert len(names) == 5
+    for name in names:
+        assert 399 * 86_400 < redis.ttl(name) <= 400 * 86_400
+        assert redis.memory_usage(name) < 700
+        assert redis.object("encoding", name) == "listpack"
+
+
+def test_a_period_before_anything_was_counted_says_so(three_days: Period, redis: Redis) -> None:
+    assert "Counted since" in report(0, 3)[0]
+    assert "Counted since" not in report(1, 3)[0]
+    redis.flushall()
+    three_days.at(4, "00:00:00")
+    _, page = report(0, 3)
+    assert "Nothing was ever counted here." in page.text
+    assert page.rows("pairs") == []
+
+
+def test_the_page_is_one_file_without_script_or_network_or_anything_personal(three_days: Period) -> None:
+    html, page = report(0, 3)
+    assert not set(page.tags) & {"script", "link", "img", "iframe", "object", "base", "form"}
+    for word in ("http:", "https:", "url(", "@import", "javascript", "s3cret-key"):
+        assert word not in html
+    for personal in ("Mug", "shop:a1", "web:w1", "19.80"):
+        assert personal not in html
+    for drawing in html.split("<svg")[1:]:
+        ET.fromstring("<svg" + drawing.split("</svg>")[0] + "</svg>")
+
+
+def test_a_plot_has_a_bar_for_each_number_that_is_not_nothing(three_days: Period) -> None:
+    html, _ = report(0, 3)
+    bars = ET.fromstring("<svg" + html.split("<svg", 1)[1].split("</svg>")[0] + "</svg>")
+    tips = [title.text for title in bars.iter("title")]
+    assert tips == [
+        f"{name_of(0)}: 22 accepted",
+        f"{name_of(1)}: 5 accepted",
+        f"{name_of(0)}: 22 delivered",
+        f"{name_of(1)}: 1 delivered",
+        f"{name_of(2)}: 1 delivered",
+        f"{name_of(1)}: 1 failed",
+    ]
+    heights = [float(rect.attrib["height"]) for rect in bars.iter("rect")]
+    assert heights[0] / heights[1] == pytest.approx(22 / 5, rel=0.02)
+
+
+def test_names_and_reasons_are_text_on_the_page_and_never_html(period: Period) -> None:
+    period.at(0, "09:00:00")
+    period.accept("dropday", "1")
+    period.settle("dropday", Outcome("bury", "rejected", "<script>alert(1)</script>"))
+    html, page = report(0, 1)
+    assert "<script" not in html
+    assert page.rows("dead") == [["dropday", REASONS["rejected"], "<script>alert(N)</script>", "1"]]
+
+
+def test_a_comparison_is_told_with_what_it_found(period: Period) -> None:
+    period.rt.reports.keep("shop", "crm", {"missing": 2, "source": 9})
+    rows = report(0, 1)[1].rows("compared")
+    assert [row[:2] + row[3:] for row in rows if row[1] == "crm"] == [["shop", "crm", "2", "0", "0", "0", "0"]]
+    assert [row[2] for row in rows if row[1] == "dropday"] == ["never", "never"]
+
+
+def test_it_writes_the_file_and_says_which_days_are_in_it(period: Period, tmp_path: Path) -> None:
+    out = tmp_path / "week.html"
+    done = intake("report", "--since", "7d", "--out", str(out))
+    assert done.exit_code == 0
+    assert out.read_text().startswith("<!doctype html>")
+    assert f"{datetime.now(UTC).date() - timedelta(days=6)} to {datetime.now(UTC).date()}" in done.stdout
+
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("first", "until", "days"),
+    [
+        (timedelta(days=7), None, ("2026-11-15", "2026-11-21")),
+        (timedelta(hours=12), None, ("2026-11-21", "2026-11-21")),
+        (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC), ("2026-11-01", "2026-11-21")),
+        (datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC), ("2026-10-01", "2026-10-31")),
+        (timedelta(days=2), timedelta(days=7), ("2026-11-13", "2026-11-14")),
+    ],
+)
+def test_a_period_is_whole_days(
+    first: datetime | timedelta, until: datetime | timedelta | None, days: tuple[str, str]
+) -> None:
+    assert tuple(map(str, span(first, until, NOON))) == days
+
+
+def test_a_delay_is_the_one_of_an_order_by_its_rank() -> None:
+    assert Sum.of([]).within(0.5) is None
+    some = Sum.of([{"t10": 1, "t20": 1}, {"t30": 1, "t990000": 1}])  # type: ignore[list-item]
+    assert (some.within(0.5), some.within(0.75), some.within(0.95)) == (2.0, 3.0, 99_000.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.1, "0.1 s"), (12, "12 s"), (60, "1 min"), (270, "4 min 30 s"), (7_800, "2 h 10 min"), (99_000, "1 d 3 h")],
+)
+def test_a_length_of_time_is_said_in_two_units(seconds: float, said: str) -> None:
+    assert length(seconds) == said

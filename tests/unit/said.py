@@ -1,0 +1,86 @@
+"""What the code can say to a person, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+LOUD = {"warning", "error", "exception", "critical"}
+#: Who says that a setting is wrong, and the place of the reason among its arguments.
+REFUSES = {"ConfigError": 2, "Wrong": 0, "wrong": 1}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """The modules of Intake; the simulated systems are others' programs."""
+    files = [*(ROOT / "worker").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
+    wanted = [file for file in sorted(files) if "sandbox" not in file.parts]
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in wanted}
+
+
+def nodes() -> Iterator[ast.AST]:
+    for tree in trees().values():
+        yield from ast.walk(tree)
+
+
+def codes() -> set[str]:
+    """The codes of all errors: each is a `code` of a class."""
+    found = set()
+    for node in nodes():
+        for line in node.body if isinstance(node, ast.ClassDef) else ():
+            target = line.target if isinstance(line, ast.AnnAssign) else None
+            target = line.targets[0] if isinstance(line, ast.Assign) else target
+            if isinstance(target, ast.Name) and target.id == "code" and isinstance(line.value, ast.Constant):
+                found.add(line.value.value)
+    return {code for code in found if code}
+
+
+def events() -> set[str]:
+    """The names of the log lines at warning and above."""
+    return {
+        node.args[0].value
+        for node in nodes()
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in LOUD
+        and isinstance(node.func.value, ast.Name)
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    }
+
+
+def alarms() -> set[str]:
+    """The names of all alarms; a name made of a part is given by its end."""
+    found = set()
+    for node in ast.walk(trees()["worker/watch/alarms.py"]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Alarm":
+            found.add(_longest(node.args[0]))
+    return found
+
+
+def reasons() -> set[str]:
+    """Why settings are refused: of each reason the longest piece that is always the same."""
+    found = set()
+    for node in nodes():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if len(node.args) > REFUSES.get(name, 99):
+                found.add(_longest(node.args[REFUSES[name]]))
+    for node in ast.walk(trees()["worker/settings_file.py"]):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "_WORDS":
+            assert isinstance(node.value, ast.Dict)
+            found |= {_longest(pair.elts[0]) for pair in node.value.values if isinstance(pair, ast.Tuple)}
+    return {reason for reason in found if reason}
+
+
+def _longest(node: ast.AST) -> str:
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    return max(texts, key=len, default="").strip(" :;,.(`")

@@ -1,0 +1,55 @@
+"""deploy/docs/errors.md has everything that the code can say to a person."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+import said
+
+from worker.cli.period.words import REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PAGE = (said.ROOT / "deploy" / "docs" / "errors.md").read_text()
+#: Codes of outcomes that no error is behind: they are made by the ledger, or by a person.
+MADE = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
+
+
+def named(section: str) -> set[str]:
+    """What stands in the first column of a section's table, word by word."""
+    rows = re.findall(r"^\| (.+?) \|", PAGE.split(f"## {section}")[1].split("\n## ")[0], re.MULTILINE)
+    return set(re.findall(r"`([^`]+)`", " ".join(rows)))
+
+
+@pytest.mark.parametrize(
+    ("section", "there", "least"),
+    [
+        ("Codes", lambda: said.codes() | MADE, 20),
+        ("Log lines", said.events, 20),
+        ("Alarms", lambda: said.alarms() - {"_silent"} | {"beat_silent", "upkeep_silent"}, 20),
+    ],
+)
+def test_the_page_has_each_of_them_and_no_other(section: str, there: Callable[[], set[str]], least: int) -> None:
+    assert len(there()) >= least
+    assert named(section) == there()
+
+
+@pytest.mark.parametrize("reason", sorted(said.reasons()))
+def test_a_setting_that_is_refused_is_explained(reason: str) -> None:
+    assert reason in PAGE.split("## Settings that are refused")[1]
+
+
+def test_the_report_says_each_code_in_plain_words() -> None:
+    never = {"config", "store_full", "lease_lost", "snoozed", "dropped", "erased"}
+    assert {code for code in said.codes() | MADE if code not in REASONS} <= never
+
+
+def test_every_command_on_the_page_is_one() -> None:
+    from worker.cli import COMMANDS
+
+    commands = set(re.findall(r"`intake ([a-z]+)", PAGE))
+    assert len(commands) > 8
+    assert commands <= COMMANDS.keys()

@@ -1,0 +1,26 @@
+"""deploy/docs/guarantees.md names tests that are there."""
+
+from __future__ import annotations
+
+import re
+
+import said
+
+PAGE = (said.ROOT / "deploy" / "docs" / "guarantees.md").read_text()
+
+
+def test_each_promise_names_what_holds_it_its_tests_and_where_it_ends() -> None:
+    promises = PAGE.split("\n## ")[1:]
+    assert len(promises) >= 9
+    for promise in promises:
+        assert promise.count("**Holds it:**") == 1, promise
+        assert promise.count("**Ends**") == 1, promise
+        assert "`test_" in promise.split("**Proof:**")[1], promise
+
+
+def test_the_tests_that_the_page_names_are_there() -> None:
+    tests = "\n".join(file.read_text() for file in (said.ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", tests))
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    assert len(named) > 20
+    assert named <= there
