@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from worker.settings_file import Wrong
+from worker.store.sentinel import SCHEME, Watched
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -35,7 +36,14 @@ def hook_url(value: SecretStr) -> SecretStr:
 
 
 def redis_url(text: str) -> str:
-    """Accept the URL of a Redis server as redis-py reads it."""
+    """Accept the URL of a Redis server as redis-py reads it, or of a service that Sentinels watch over."""
+    if text.startswith(f"{SCHEME}:"):
+        try:
+            Watched.parse(text)
+        except ValueError:
+            remedy = "Write sentinel://host:26379,host2:26379/service, if need be with ?db=0."
+            raise Wrong("is not the address of a service behind Sentinels", remedy) from None
+        return text
     url = _split(text, "redis://localhost:6379/0")
     if url.scheme == "unix" and url.path:
         return text
@@ -45,10 +53,19 @@ def redis_url(text: str) -> str:
     return text
 
 
+def broker_url(text: str) -> str:
+    """Accept the URL of a RabbitMQ as Celery reads it: `amqp`, or `amqps` for TLS."""
+    url = _split(text, "amqp://host:5672/vhost")
+    if url.scheme not in {"amqp", "amqps"} or not url.hostname:
+        remedy = "Write amqp://host:5672/vhost, or amqps:// for TLS; leave it out, and the broker is the Redis above."
+        raise Wrong("is not the address of a RabbitMQ", remedy)
+    return text
+
+
 def secret_in(url: str) -> bool:
     """Whether the URL carries a password."""
     parts = urlsplit(url)
-    return bool(parts.password) or "password" in parse_qs(parts.query)
+    return bool(parts.password) or not {"password", "sentinel_password"}.isdisjoint(parse_qs(parts.query))
 
 
 def _split(text: str, example: str) -> SplitResult:

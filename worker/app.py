@@ -10,13 +10,13 @@ import structlog
 from billiard import current_process
 from celery import Celery, signals
 from celery.schedules import crontab
-from kombu import Queue
+from kombu.exceptions import OperationalError
 
 from worker import log
+from worker.broker import broker
 from worker.errors import ConfigError, StoreFull
-from worker.runtime import read_settings, redis_url, runtime
+from worker.runtime import read_settings, runtime
 from worker.stopping import stop_all, stop_here
-from worker.store.hints import QUEUES
 from worker.store.signs import BEAT
 from worker.watch.steps import ShowsLife
 
@@ -31,6 +31,7 @@ _QUEUE_OF = {
     "deliver": "intake.deliver",
     "doubt": "intake.deliver",
 }
+_BROKER_AWAY = "look at the broker; it goes on by itself"
 #: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
 RECONCILE_LIMIT = 20 * 3600
 #: Worker processes when the settings would ask for more: beyond, start a second worker.
@@ -93,24 +94,17 @@ def configuration() -> dict[str, Any]:
     """Celery's settings. A wrong `intake.toml` ends the process with the reason, not with a traceback."""
     try:
         settings = read_settings()
-        url = redis_url(settings)
+        broker_settings = broker(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  # there is no log before there are settings
         raise SystemExit(2) from None
     return {
-        "broker_url": url,
+        **broker_settings,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        "broker_transport_options": {
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-        },
         "beat_schedule": _schedule(settings),
         "beat_max_loop_interval": settings.clocks.sweep,
         "task_routes": {"tasks.ingest": {"queue": "intake.ingest"}},
-        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_default_queue": "intake.upkeep",
         "task_create_missing_queues": False,
         # A message is only a hint: acknowledged early, kept nowhere, answered to nobody.
@@ -141,16 +135,21 @@ app.steps["consumer"].add(ShowsLife)
 def hint(task: str, name: str, count: int = 1) -> None:
     """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has something to do for `name`, unless told.
 
-    Losing the hint costs seconds: the sweep looks for itself.
+    Losing the hint costs seconds: the sweep looks for itself. So does a broker that is away; it is told once in the
+    time of a hint, because until then nobody tries again.
     """
     try:
         wanted = runtime().hints.offer(task, name)
     except StoreFull as full:
         structlog.get_logger().error("store.full", reason=str(full), remedy=full.remedy)
         return
-    if wanted:
-        for _ in range(count):
+    try:
+        for _ in range(count if wanted else 0):
             app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
+    except OperationalError as error:
+        structlog.get_logger().error(
+            "broker.away", task=task, name=name, reason=type(error.__cause__ or error).__name__, remedy=_BROKER_AWAY
+        )
 
 
 @signals.worker_shutting_down.connect

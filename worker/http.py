@@ -155,6 +155,8 @@ class Client:
             not count, nor can a slow name server be cut short.
         max_bytes: The largest body taken in, decompressed.
         throttle_statuses: How this system says "slow down".
+        unheard: Seconds after which what was sent and not acknowledged is given up (see `worker/origin.py`): less than
+            a lease, or it could arrive when the work is another's.
     """
 
     def __init__(  # noqa: PLR0913  # each is one fact about the account
@@ -166,8 +168,10 @@ class Client:
         deadline: float = 30.0,
         max_bytes: int = 32 * 2**20,
         throttle_statuses: frozenset[int] = frozenset({429}),
+        unheard: float = 5.0,
     ) -> None:
-        self._origin = Origin(base_url)
+        self._unheard = unheard
+        self._origin = Origin(base_url, unheard)
         self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
         always = {
             "User-Agent": f"intake/{version('intake-orders')}",
@@ -224,7 +228,7 @@ class Client:
     def beside(self, base_url: str) -> Client:
         """The calls of this account to another address: the same gate, headers and limits; to be closed as well."""
         other = copy(self)
-        other._origin = Origin(base_url)  # noqa: SLF001  # one of us
+        other._origin = Origin(base_url, self._unheard)  # noqa: SLF001  # one of us
         return other
 
     def close(self) -> None:

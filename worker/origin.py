@@ -191,9 +191,14 @@ class Origin(HTTPAdapter):
 
     Args:
         url: `https://host[:port][/path]`, without user, query or fragment; else ValueError, which does not show it.
+        unheard: Seconds after which Linux throws away what nobody acknowledged (RFC 5482). It would send it again for
+            minutes, the call long over: a request could arrive that somebody else has repeated meanwhile.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, unheard: float = 5.0) -> None:
+        option = getattr(socket, "TCP_USER_TIMEOUT", None)
+        own = [(socket.IPPROTO_TCP, option, round(unheard * 1000))] if option else []
+        self._options = [*HTTPConnection.default_socket_options, *own]
         super().__init__(pool_maxsize=_KEPT)
         probe = PreparedRequest()
         try:
@@ -233,13 +238,14 @@ class Origin(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Direct connections obey the active call."""
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, socket_options=self._options, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Connections by a proxy obey the active call."""
         context = self._tls if proxy.lower().startswith("https:") else None
-        manager = super().proxy_manager_for(proxy, proxy_ssl_context=context, **kwargs)
+        options = {"proxy_ssl_context": context, "socket_options": self._options}
+        manager = super().proxy_manager_for(proxy, **options, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 

@@ -78,6 +78,7 @@ class Adapters:
             deadline=self.settings.clocks.request,
             max_bytes=account.max_bytes,
             throttle_statuses=kind.throttle_statuses,
+            unheard=self.settings.clocks.lease / 2,
         )
         return kind(account.name, account.options, client)
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from worker.addresses import redis_url, secret_in, web_url
+from worker.addresses import web_url
 from worker.alarming import Alarming, read_alarming
 from worker.clocks import Clocks, Duration
 from worker.maintenance import Maintenance, Window, windows, zone
 from worker.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.reconciling import Reconciling, read_reconciling
 from worker.routes import Route, conflicts, echoes
+from worker.servers import read_servers
 from worker.settings_file import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, read_file, secrets_of
 from worker.store.limits import Limit
 
@@ -46,11 +47,6 @@ class Log(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
-
-
-class _RedisTable(Table):
-    url: Annotated[str, AfterValidator(redis_url)] | None = None
-    data_dir: str = Field(default=".intake", min_length=1)
 
 
 class _AccountTable(Table):
@@ -102,10 +98,11 @@ class TargetSettings(Account):
 
 
 class Settings(Table):
-    """All of it; `redis_url` is None where the embedded server is to be used."""
+    """All of it; `redis_url` is None for the embedded server, `broker_url` where the ledger's Redis is the broker."""
 
     file: str
     redis_url: str | None = Field(default=None, repr=False)
+    broker_url: str | None = Field(default=None, repr=False)
     data_dir: Path
     clocks: Clocks = Clocks()
     log: Log = Log()
@@ -135,17 +132,19 @@ def load(
     """Read `path`, or the file that $INTAKE_CONFIG names, or `intake.toml` here.
 
     `redis.data_dir` is counted from the folder of the file, so that all processes mean the same one; $INTAKE_DATA_DIR
-    goes before it, for a container whose folder of settings cannot be written.
+    goes before it, for a container whose folder of settings cannot be written. $INTAKE_ADDRESS names the address that
+    this process goes out by, where there are several: a limit per address is then one for each name.
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors) all that is wrong with it at once.
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
-    sections = {"redis", "clocks", "log", "providers", "producers", "inbox", "targets", "routes", "reconcile", "alarms"}
+    known = "redis celery clocks log providers producers inbox targets routes reconcile alarms"
+    sections = set(known.split())
     for name in sorted(document.values.keys() - sections):
         document.unknown((name,), sections)
-    redis = _redis(document)
+    redis, celery = read_servers(document)
     clocks = document.read(Clocks, document.values.get("clocks", {}), ("clocks",)) or Clocks()
     for key, reason, remedy in clocks.conflicts():
         document.wrong(("clocks", key), reason, remedy)
@@ -170,6 +169,7 @@ def load(
     return Settings(
         file=document.file,
         redis_url=redis.url,
+        broker_url=celery.broker,
         data_dir=path.absolute().parent / (environ.get("INTAKE_DATA_DIR") or redis.data_dir),
         clocks=clocks,
         log=log,
@@ -181,13 +181,6 @@ def load(
         reconcile=reconcile,
         alarms=alarms,
     )
-
-
-def _redis(document: Document) -> _RedisTable:
-    table = document.read(_RedisTable, document.values.get("redis", {}), ("redis",)) or _RedisTable()
-    if table.url and secret_in(table.url) and ("redis", "url") not in document.from_environment:
-        document.refuse_literal(("redis", "url"))
-    return table
 
 
 def _accounts(
@@ -241,7 +234,8 @@ def _account(
         "kind": own.kind,
         "url": url,
         "limits": _limits(kind.default_limit) if own.limit is None else own.limit,
-        "limit_scope": own.limit_scope or f"{own.kind}{'@address' if kind.limit_per_address else f':{at[1]}'}",
+        "limit_scope": own.limit_scope
+        or (f"{own.kind}@{document.address}" if kind.limit_per_address else f"{own.kind}:{at[1]}"),
         "max_bytes": own.max_bytes,
         "maintenance": Maintenance(own.maintenance, own.maintenance_zone),
         "options": options,

@@ -84,6 +84,11 @@ class Document:
         #: The keys whose values came out of the environment, or would have.
         self.from_environment: set[Key] = set()
         self._unset: set[Key] = set()
+        #: By which address this process goes out, where there are several: its limits per address are its own.
+        self.address = environ.get("INTAKE_ADDRESS", "").strip() or "address"
+        if not NAME.fullmatch(self.address):
+            remedy = "Use a-z, 0-9 and -, at most 41: INTAKE_ADDRESS=nat-a."
+            self.wrong(("INTAKE_ADDRESS",), "the environment variable INTAKE_ADDRESS is not a name", remedy)
         self.values: dict[str, Any] = self._filled(values, (), environ)
 
     def _filled(self, value: Any, key: Key, environ: Mapping[str, str]) -> Any:

@@ -105,7 +105,7 @@ def seams(
         (worker.runtime, "provider_kinds", lambda: PROVIDERS),
         (worker.runtime, "target_kinds", lambda: TARGETS),
         (worker.http, "version", lambda _: "simulated"),
-        (worker.http, "Origin", lambda url: Origin(wire(), url)),
+        (worker.http, "Origin", lambda url, _unheard: Origin(wire(), url)),
     ]
     quiet = structlog.get_config()
     level = "critical" if line is None else "info"

@@ -22,9 +22,10 @@ from simulation.network import Network, Wire
 from simulation.scheduler import BEGIN, Process, Scheduler
 from simulation.server import Server
 from simulation.settings import House, house
-from worker.app import _QUEUE_OF, QUEUES
+from worker.app import _QUEUE_OF
 from worker.errors import StoreFull
 from worker.runtime import Runtime
+from worker.store.hints import QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

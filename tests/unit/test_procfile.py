@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from celery.bin.celery import celery
 
-from worker.app import QUEUES
 from worker.cli.processes import COMMANDS, procfile
+from worker.store.hints import QUEUES
 
 
 def options(command: str) -> dict[str, object]:

@@ -51,6 +51,24 @@ def test_everything_that_may_be_said_is_read(tmp_path: Path) -> None:
     assert (settings.log.level, settings.log.format) == ("debug", "json")
 
 
+def test_a_process_with_an_address_of_its_own_has_the_limits_per_address_for_itself(tmp_path: Path) -> None:
+    settings = read(tmp_path, GOOD, ENV | {"INTAKE_ADDRESS": "nat-a"})
+    assert settings.providers["shop-nl"].limit_scope == "crm@nat-a"
+    assert settings.targets["store"].limit_scope == "shop:store"
+    named = GOOD.replace('"crm"', '"crm"\nlimit_scope = "nl"')
+    assert read(tmp_path, named, ENV | {"INTAKE_ADDRESS": "nat-a"}).providers["shop-nl"].limit_scope == "nl"
+    with pytest.raises(ConfigError, match="INTAKE_ADDRESS is not a name"):
+        read(tmp_path, GOOD, ENV | {"INTAKE_ADDRESS": "nat a"})
+
+
+def test_a_broker_may_be_named_and_is_the_redis_of_the_ledger_otherwise(tmp_path: Path) -> None:
+    broker = '[celery]\nbroker = "env:BROKER"\n'
+    settings = read(tmp_path, broker + GOOD, ENV | {"BROKER": "amqps://me:hush@rabbit.example/intake"})
+    assert settings.broker_url == "amqps://me:hush@rabbit.example/intake"
+    assert "hush" not in repr(settings)
+    assert read(tmp_path, GOOD).broker_url is None
+
+
 def test_no_secret_is_in_the_text_of_the_settings(tmp_path: Path) -> None:
     settings = read(tmp_path, '[redis]\nurl = "env:REDIS"\n' + GOOD, ENV | {"REDIS": "redis://:hush@localhost/0"})
     assert "hush" not in repr(settings)

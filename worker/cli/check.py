@@ -102,6 +102,7 @@ def examine(
         return
     yield from examine_server(server)
     yield from examine_distance(*measure(url))
+    yield from examine_broker(settings.broker_url)
     rt = build(settings)
     yield from examine_accounts(rt)
     if isinstance(rt, Runtime):
@@ -226,6 +227,13 @@ def examine_server(server: Server) -> Iterator[Finding]:
         yield Finding("redis persistence", "wrong", detail, "Make room on the disk of the Redis server.")
     else:
         yield Finding("redis persistence", "ok", "appendonly yes")
+    if server.watched and server.carried is None:
+        detail = (
+            "min-replicas-to-write 0: a master that is cut off from its replicas takes orders that are lost with it"
+        )
+        yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
+    elif server.watched:
+        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.carried} keep up")
     if server.limit and server.used > 0.7 * server.limit:
         detail = f"{server.used / server.limit:.0%} of maxmemory is used"
         yield Finding("redis memory", "warning", detail, "Raise maxmemory: a full Redis takes no order.")
@@ -239,6 +247,21 @@ def _asked(adapter: Checkable) -> None:
         except RateLimited as limited:
             time.sleep(min(limited.delay, 1.0))
     return adapter.check()
+
+
+def examine_broker(url: str | None) -> Iterator[Finding]:
+    """Whether the broker lets us in, where it is not the Redis that was looked at."""
+    if url is None:
+        return
+    from worker.broker import greet
+
+    try:
+        yield Finding("broker", "ok", f"{greet(url)} answers")
+    except AuthFailed as error:
+        remedy = "Look at the user, the password and the host in celery.broker."
+        yield Finding("broker", "wrong", str(error), remedy)
+    except Unavailable as error:
+        yield Finding("broker", "wrong", str(error), "Start it, or correct celery.broker.")
 
 
 def examine_account(what: str, adapter: Checkable) -> Finding:

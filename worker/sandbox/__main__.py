@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import signal
+import ssl
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worker.sandbox", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one; it is printed")
+    parser.add_argument("--certificate", type=Path, help="serve TLS: a PEM file with the key and the certificate")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma list (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -68,7 +70,11 @@ async def _serve(options: argparse.Namespace, world: World) -> None:
     server = web.Server(Server(world).handle, access_log=None)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, options.host, options.port, backlog=1024)
+    tls = None
+    if options.certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
+    site = web.TCPSite(runner, options.host, options.port, backlog=1024, ssl_context=tls)
     await site.start()
     # The orders made so far live as long as the process: the collector need not walk them, which would take long
     # enough to make two evenly spaced calls look like a burst.

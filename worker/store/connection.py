@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 from worker.errors import StoreFull
 from worker.store.failing import failing
+from worker.store.sentinel import SCHEME, Watched
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
@@ -36,7 +37,16 @@ def refuses(error: ResponseError) -> StoreFull | None:
         return StoreFull("Redis is full (maxmemory)")
     if str(error).startswith("MISCONF"):
         return StoreFull("Redis cannot write to its disk, and takes no writes")
+    if str(error).startswith("NOREPLICAS"):
+        return StoreFull("Redis has no replica that keeps up, and takes no writes")
     return None
+
+
+def client(kind: type[Redis], url: str, **options: Any) -> Redis:
+    """A client of the server at `url`, or of the master that the Sentinels at `url` name."""
+    if url.startswith(f"{SCHEME}:"):
+        return Watched.parse(url).client(kind, **options)
+    return kind.from_url(url, **options)
 
 
 def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Patience = "long") -> Redis:
@@ -46,7 +56,8 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
     Every script may be repeated (each says how), so a lost answer costs nothing. Where somebody waits for the answer
     and can come again himself, `patience` is short: once more, because the old connection may be dead, and no longer.
     """
-    return failing(Redis).from_url(
+    return client(
+        failing(Redis),
         url,
         decode_responses=text == "decoded",
         socket_timeout=TIMEOUT if patience == "long" else 2.0,

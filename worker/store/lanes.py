@@ -266,7 +266,8 @@ class Drain:
             BREAKER,
         ]
         args += [lane.concurrency, lane.bulk]
-        reason, *orders = lane.scripts("claim", names, args)
+        # What a failover forgets of a claim, another would send once more.
+        reason, *orders = lane.scripts.carried("claim", names, args)
         if reason == "lost":
             raise LeaseLost(f"the drain {self.name} was taken over")
         if reason != "orders":

@@ -8,7 +8,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ResponseError
+from redis.sentinel import SentinelConnectionPool
 
+from worker.errors import StoreFull
 from worker.store.connection import refuses
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 #: What `EVALSHA` takes.
 Argument = str | int | float | bytes
+#: Milliseconds that a replica has to take in what was written; it takes one or two.
+_CARRIED_MS = 1000
 
 
 @cache
@@ -49,6 +53,25 @@ class Scripts:
     def queue(self, pipe: Pipeline, name: str, keys: Sequence[str], args: Sequence[Argument]) -> None:
         """Put the script into a pipeline."""
         self._script(name)(keys=list(keys), args=list(args), client=pipe)
+
+    def carried(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run the script; behind Sentinels, come back only when a replica has what it wrote: it outlives a failover.
+
+        Raises StoreFull if no replica has it in time; then it may be forgotten, and nothing may be built on it.
+        """
+        if not isinstance(self._redis.connection_pool, SentinelConnectionPool):
+            return self(name, keys, args)
+        # One connection for both: WAIT counts what was written on its own.
+        with self._redis.pipeline(transaction=False) as pipe:
+            self.queue(pipe, name, keys, args)
+            pipe.wait(1, _CARRIED_MS)
+            # redis-py would put words of its own before those of the server.
+            answer, replicas = pipe.execute(raise_on_error=False)
+        if isinstance(answer, ResponseError):
+            raise refuses(answer) or answer
+        if not replicas:
+            raise StoreFull("no replica of Redis keeps up")
+        return answer
 
     def _script(self, name: str) -> Script:
         script = self._registered.get(name)

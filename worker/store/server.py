@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import Redis
@@ -12,6 +12,8 @@ from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
 from worker.errors import AuthFailed, Unavailable
+from worker.store.connection import client
+from worker.store.sentinel import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,9 @@ class Server:
     appends: bool
     last_write_ok: bool
     replica: bool
+    #: Replicas that keep up, where Sentinels watch; None where it would take writes without one.
+    carried: int | None = 0
+    watched: bool = False
 
 
 def inspect(url: str) -> Server:
@@ -47,7 +52,7 @@ def inspect(url: str) -> Server:
     """
     try:
         # redis-py takes a wrong password for a lost connection, and would try it again for minutes.
-        with Redis.from_url(url, **_ONCE) as redis:
+        with client(Redis, url, **_ONCE) as redis:
             info: dict[str, Any] = redis.info()
     except AuthenticationError:
         raise AuthFailed("the server does not accept the password") from None
@@ -57,7 +62,7 @@ def inspect(url: str) -> Server:
         raise Unavailable("the server does not answer") from None
     except OSError:
         raise Unavailable("the server does not answer") from None
-    return read(info)
+    return replace(read(info), watched=url.startswith(f"{SCHEME}:"))
 
 
 def measure(url: str) -> tuple[float, float]:
@@ -66,7 +71,7 @@ def measure(url: str) -> tuple[float, float]:
     Raises what a server raises that is not there.
     """
     answers: list[tuple[float, float]] = []
-    with Redis.from_url(url, **_ONCE) as redis:
+    with client(Redis, url, **_ONCE) as redis:
         redis.ping()
         for _ in range(5):
             began = time.time()
@@ -90,4 +95,6 @@ def read(info: Mapping[str, Any]) -> Server:
         appends=bool(info.get("aof_enabled", 0)),
         last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
         replica=info.get("role", "master") != "master",
+        # INFO has this line only where min-replicas-to-write is set.
+        carried=info.get("min_slaves_good_slaves"),
     )

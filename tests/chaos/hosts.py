@@ -1,0 +1,158 @@
+"""Several hosts on one machine: network namespaces, each with one link to Redis and one to the target."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+#: What a host's links lead to; each is a network of its own.
+Link = Literal["redis", "target"]
+LINKS: tuple[Link, Link] = ("redis", "target")
+#: Runs the named processes of the Procfile, and starts again what ends, as systemd would.
+KEEPER = """\
+import os, sys
+from worker.cli.processes import argv
+from worker.cli.supervisor import Program, Supervisor
+Supervisor([Program(name, argv(name)) for name in sys.argv[1:]], os.environ, grace=1.0).run()
+"""
+
+
+def impossible() -> str:
+    """Why there can be no network namespaces here; empty if there can."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if missing := [tool for tool in ("ip", "unshare", "hostname", "openssl") if shutil.which(tool) is None]:
+        return f"not installed: {', '.join(missing)}"
+    name = f"intake-{os.getpid()}"
+    for command in (f"netns add {name}", f"-n {name} link add type bridge", f"netns del {name}"):
+        done = subprocess.run(["ip", *command.split()], check=False, capture_output=True, text=True)
+        if done.returncode:
+            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+            return f"no network namespaces here: {done.stderr.strip()}"
+    return ""
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+class Host:
+    """A machine of its own: its network, its name; what runs on it is ended with it."""
+
+    def __init__(self, net: Net, number: int) -> None:
+        self.name = f"host-{number}"
+        self._space = f"{net.prefix}h{number}"
+        self._bridges = net.bridges
+        #: The ends of its two cables that are at the switch.
+        self._cables = {link: f"{net.prefix}{link[0]}{number}" for link in LINKS}
+        self._running: list[subprocess.Popen[bytes]] = []
+        ip("netns", "add", self._space)
+        ip("-n", self._space, "link", "set", "lo", "up")
+        for link, cable in self._cables.items():
+            ip("link", "add", cable, "type", "veth", "peer", "name", link, "netns", self._space)
+            ip("link", "set", cable, "master", net.bridges[link], "up")
+            ip("-n", self._space, "addr", "add", f"{net.address(link, 10 + number)}/24", "dev", link)
+            ip("-n", self._space, "link", "set", link, "up")
+
+    def run(self, names: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        """Run processes of the Procfile here, whose host name is this one's."""
+        inside = f'hostname {self.name}; exec ip netns exec {self._space} "$@"'
+        command = ["unshare", "--uts", "sh", "-c", inside, "sh", sys.executable, "-c", KEEPER, *names]
+        with log.open("ab") as out:
+            self._running.append(
+                subprocess.Popen(command, env=dict(env), stdout=out, stderr=out, cwd=log.parent, start_new_session=True)
+            )
+
+    def python(self, program: str, *words: str) -> subprocess.Popen[str]:
+        """Run a program here, to talk to."""
+        command = ["ip", "netns", "exec", self._space, sys.executable, "-c", program, *words]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def cut(self, *links: Link) -> float:
+        """Take the cables out of the switch: every packet is lost, and neither end is told. Answers the Unix time.
+
+        A link that is down would be told, and Linux would send again as soon as it is up.
+        """
+        for link in links:
+            ip("link", "set", self._cables[link], "nomaster", "arp", "off")
+        return time.time()
+
+    def mend(self) -> None:
+        for link, cable in self._cables.items():
+            ip("link", "set", cable, "master", self._bridges[link], "arp", "on")
+
+    def signal(self, number: signal.Signals) -> None:
+        for process in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def end(self) -> None:
+        for process in self._running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=30)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        ip("netns", "del", self._space)
+
+
+class Net:
+    """The switches of both networks, on the machine where Redis and the target are."""
+
+    def __init__(self) -> None:
+        number = os.getpid()
+        self.prefix = f"i{number:x}"
+        self._second = f"10.{200 + number % 50}"
+        self._third = number // 50 % 120 * 2
+        self.bridges = {link: f"{self.prefix}{link[0]}" for link in LINKS}
+        self.hosts: list[Host] = []
+
+    def address(self, link: Link, number: int = 1) -> str:
+        """The address of host `number` on a network; 1 is the machine of Redis and the target."""
+        return f"{self._second}.{self._third + LINKS.index(link)}.{number}"
+
+    def host(self) -> Host:
+        self.hosts.append(Host(self, len(self.hosts) + 1))
+        return self.hosts[-1]
+
+    def __enter__(self) -> Self:
+        for link, bridge in self.bridges.items():
+            # An address of its own: else it is that of a cable, which would go on hearing what is sent to it.
+            ip("link", "add", bridge, "address", f"02:00:00:00:0{LINKS.index(link)}:01", "type", "bridge")
+            ip("addr", "add", f"{self.address(link)}/24", "dev", bridge)
+            ip("link", "set", bridge, "up")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for host in self.hosts:
+            host.mend()
+            host.signal(signal.SIGTERM)
+        time.sleep(0.3)
+        for host in self.hosts:
+            # The second one ends what is still going on: nobody wants to know any more.
+            host.signal(signal.SIGTERM)
+        for host in self.hosts:
+            host.end()
+        for bridge in self.bridges.values():
+            ip("link", "del", bridge)
+
+
+def certificate(home: Path, address: str) -> Path:
+    """A key and a self-signed certificate for an address, in one file."""
+    file = home / "both.pem"
+    words = f"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=IP:{address}"
+    made = subprocess.run(
+        ["openssl", *words.split(), "-keyout", "-", "-out", "-"], check=True, capture_output=True
+    ).stdout
+    file.write_bytes(made)
+    return file

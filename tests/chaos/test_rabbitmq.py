@@ -1,0 +1,68 @@
+"""RabbitMQ as Celery's broker, the ledger in Redis: it is killed in the middle, and nothing was in it but hints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from rabbit import Rabbit, impossible
+from stack import Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORDERS = 260
+BROKER = """
+[celery]
+broker = "env:STACK_BROKER"
+"""
+
+pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible() or "possible")
+
+
+def check(stack: Stack, url: str) -> dict[str, Any]:
+    """What `intake check` says of the broker."""
+    command = [sys.executable, "-c", "from worker.cli import main; main()", "check", "--json"]
+    env = os.environ | {"INTAKE_CONFIG": str(stack.config), "STACK_BROKER": url}
+    done = subprocess.run(command, env=env, cwd=stack.home, capture_output=True, text=True, check=False, timeout=60)
+    assert "guest" not in done.stdout
+    (finding,) = [finding for finding in json.loads(done.stdout) if finding["what"] == "broker"]
+    return dict(finding)
+
+
+@pytest.mark.timeout(240)
+def test_a_killed_rabbitmq_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target would take doubles."""
+    with Rabbit(tmp_path / "rabbit") as rabbit:
+        monkeypatch.setenv("STACK_BROKER", rabbit.url)
+        with Stack(tmp_path, ORDERS - 100, limit="40/s", dedupe="off", extra=BROKER) as stack:
+            stack.start()
+            stack.wait(lambda: stack.created() > 20, 90, "the first orders")
+            rabbit.kill()
+            before = stack.created()
+            stack.add(100)
+            assert check(stack, rabbit.url)["detail"] == "the broker does not answer"
+            time.sleep(3)
+            meanwhile = stack.created() - before
+            rabbit.start()
+            back = time.monotonic()
+            rabbit.wait()
+            stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
+            print(f"{meanwhile} while it was away, all {time.monotonic() - back:.1f} s after it was started again")
+            stack.wait(stack.settled, 60, "settled")
+            assert check(stack, rabbit.url)["detail"].startswith("RabbitMQ ")
+            wrong = check(stack, rabbit.url.replace("guest:guest", "guest:other"))
+            assert wrong["remedy"] == "Look at the user, the password and the host in celery.broker."
+            found, log = stack.compare(), stack.log()
+            left = stack.stop()
+    print(found)
+    assert found.clean, str(found)
+    assert found.orders == ORDERS
+    assert meanwhile > 0, "the drains that had begun did not go on"
+    assert '"broker.away"' in log
+    assert left == []

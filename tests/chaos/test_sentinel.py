@@ -1,0 +1,73 @@
+"""A Redis that Sentinels watch over: its master is killed in the middle, a replica takes its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sentinels import Sentinels
+from stack import Stack
+
+from worker.cli.check import examine_server
+from worker.errors import StoreFull
+from worker.store.connection import connect
+from worker.store.lanes import Lane
+from worker.store.limiter import Scope
+from worker.store.server import inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ORDERS = 240
+WATCHED = """
+[redis]
+url = "env:STACK_SENTINELS"
+[clocks]
+heartbeat = "1s"
+lease = "3s"
+hint = "3s"
+"""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
+    with Sentinels(tmp_path_factory.mktemp("redis")) as one:
+        yield one
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(240)
+def test_a_killed_master_loses_and_doubles_nothing(
+    tmp_path: Path, redis: Sentinels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The target would take doubles."""
+    monkeypatch.setenv("STACK_SENTINELS", redis.url)
+    with Stack(tmp_path, ORDERS - 60, limit="40/s", dedupe="off", extra=WATCHED) as stack:
+        states = {finding.what: finding.state for finding in examine_server(inspect(redis.url))}
+        assert states == dict.fromkeys(["redis", "redis eviction", "redis persistence", "redis replicas"], "ok")
+        stack.start()
+        stack.wait(lambda: stack.created() > 50, 90, "the first orders")
+        killed = redis.kill_master()
+        stack.add(60)
+        stack.wait(lambda: redis.master() not in {0, killed}, 60, "another master")
+        stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
+        stack.wait(stack.settled, 60, "settled")
+        found = stack.compare()
+        left = stack.stop()
+    print(found)
+    assert found.clean, str(found)
+    assert found.orders == ORDERS
+    assert left == []
+
+
+def test_a_claim_that_no_replica_has_is_not_built_on(redis: Sentinels) -> None:
+    with connect(redis.url) as client:
+        lane = Lane(client, "t", Scope(client, "t", ()), lease=9.0, heartbeat=3.0, max_tries=1, concurrency=2)
+        with lane.drain() as drain:
+            assert drain.claim(1) == []
+        # What min-replicas-to-write allows for, a replica that is a little late, is too late for a claim.
+        client.config_set("min-replicas-to-write", 0)
+        redis.detach_replicas()
+        with lane.drain() as drain, pytest.raises(StoreFull, match="no replica"):
+            drain.claim(1)
