@@ -40,7 +40,7 @@ mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each 
 	@$(BIN)/python tests/mutation/mutate.py
 
 simulate: $(VENV)/.test ## histories of the whole worker on a fake clock: SEEDS=1000 runs so many, SEED=42 replays one
-	@PYTHONPATH=.:tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5)
+	@PYTHONPATH=.:tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
 
 bench: $(VENV)/.test ## measure this machine, each figure beside something named (about an hour; QUICK=1: four minutes)
 	@$(BIN)/intake bench all $(if $(QUICK),--quick)

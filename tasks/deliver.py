@@ -85,6 +85,9 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
             return False
         if rt.rest_of_target(name):
             drain.leave()
+    if drain.young:
+        why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
+        log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.young))
     return True
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from worker.runtime import Runtime
     from worker.targets.contract import Receipt
-
-#: Seconds after which what was on its way to a target when the ledger was lost has arrived there.
-ARRIVED: Final = 60.0
 
 
 def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
@@ -24,7 +21,7 @@ def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
     if not target.walks:
         return None
     epoch, age = rt.ledger.epoch()
-    if age < ARRIVED:
+    if age < rt.settings.clocks.arrived:
         return None
     known = rt.sights.get(name)
     if known is None or known[0] != epoch:

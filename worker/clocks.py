@@ -42,6 +42,8 @@ class Clocks(Table):
     poll: Duration = 20.0
     #: One HTTP call has this long.
     request: Duration = 30.0
+    #: What a target took in that does not show an order at once (Dropboy) can be seen there after this.
+    arrived: Duration = 60.0
     #: A message that nobody took is sent again after this.
     hint: Duration = 10.0
 

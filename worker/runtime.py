@@ -182,9 +182,21 @@ class Runtime(Adapters):
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
                 bulk=self.targets[name].bulk,
+                quiet=self._quiet(self.targets[name]),
             )
             for name, account in self.settings.targets.items()
         }
+
+    def _quiet(self, target: Target) -> float:
+        """Seconds in which a new ledger sends nothing to a target that takes doubles.
+
+        A drain of the ledger before begins its last write within a lease, and ends it within a request; by then asking
+        tells of it, at once or when it has arrived.
+        """
+        if target.dedupes:
+            return 0.0
+        clocks = self.settings.clocks
+        return clocks.lease + clocks.request + (0.0 if target.settles else clocks.arrived)
 
     @cached_property
     def stuck(self) -> dict[str, Stuck]:

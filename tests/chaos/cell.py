@@ -50,7 +50,7 @@ sweep = "200ms"
 drain = "1s"
 poll = "5s"
 hint = "1s"
-request = "8s"
+request = "4s"
 [providers.shop]
 kind = "retailcrm"
 url = "{base}/retailcrm/{name}"
@@ -190,6 +190,7 @@ class _Run:
         self.redis = Redis(port=port)
         self.redis.flushall()
         self.rt = Runtime(read_settings(config))
+        self.rt.ledger.nothing_before()
         self.env = {
             "INTAKE_CONFIG": str(config),
             "INTAKE_FAILPOINTS": cell.arms,

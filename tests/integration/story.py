@@ -196,7 +196,7 @@ class Story:
         self.settings = SimpleNamespace(
             providers={"shop": account},
             routes=self.routes,
-            clocks=SimpleNamespace(poll=10.0, drain=5.0),
+            clocks=SimpleNamespace(poll=10.0, drain=5.0, arrived=60.0),
             mirrors=lambda _: self.mirrored,
             producers=self.producers,
             inbox=self.inbox_settings,

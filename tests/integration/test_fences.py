@@ -17,6 +17,7 @@ import tasks.poll
 from worker.errors import IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
 from worker.runtime import Runtime, read_settings
 from worker.store.cursors import Cursors, Poll
+from worker.store.heartbeat import uptime
 from worker.store.lanes import Outcome
 from worker.store.ledger import Delivery
 from worker.store.limiter import Scope, interval_us
@@ -50,7 +51,7 @@ def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
     late = story.lanes["t"].drain()
     (claim,) = late.claim(1)
     time.sleep(LEASE + 0.1)
-    late._heartbeat.confirm(ours=True)  # it thinks that all is well
+    late._heartbeat.confirm(uptime(), ours=True)  # it thinks that all is well
     assert late.settle([(claim, Outcome("delivered", extra="77"))]) == ["refused"]
     with pytest.raises(LeaseLost, match="taken over"):
         late.claim(1)
@@ -158,7 +159,7 @@ def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
     late = story.inbox.taker()
     assert len(late.take(1).jobs) == 1
     time.sleep(LEASE + 0.1)
-    late._heartbeat.confirm(ours=True)
+    late._heartbeat.confirm(uptime(), ours=True)
     with pytest.raises(LeaseLost):
         late.done({}, [])
     assert story.inbox.free() == 1

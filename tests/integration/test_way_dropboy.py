@@ -24,6 +24,12 @@ CONFIG = """\
 [redis]
 url = "{redis}"
 
+[clocks]
+lease = "3s"
+heartbeat = "1s"
+request = "4s"
+arrived = "1s"
+
 [providers.from]
 kind = "dropboy"
 url = "{source}"
@@ -83,6 +89,7 @@ def way(
             config = tmp_path / "intake.toml"
             config.write_text(CONFIG.format(redis=redis_url, source=source, target=target, tries=tries))
             rt = Runtime(read_settings(config))
+            rt.ledger.nothing_before()
             stack.callback(rt.redis.close)
             for adapter in (*rt.providers.values(), *rt.targets.values()):
                 stack.callback(adapter.client.close)

@@ -9,6 +9,7 @@ import time
 import click
 
 from simulation.history import history
+from simulation.settings import DENSE, SHOP
 
 
 @click.command()
@@ -16,31 +17,37 @@ from simulation.history import history
 @click.option("--seeds", type=int, default=100, show_default=True, help="Run so many.")
 @click.option("--first", type=int, default=1, show_default=True, help="The first one.")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="Simulated minutes with mishaps.")
-def main(seed: int | None, seeds: int, first: int, minutes: float) -> None:
+@click.option(
+    "--days", type=float, default=0.0, help="Instead: days of a small shop, 300 orders and few mishaps in each."
+)
+def main(seed: int | None, seeds: int, first: int, minutes: float, days: float) -> None:
     """Run histories of the whole worker on a fake clock; a wrong one prints its seed."""
     if hasattr(os, "sched_setaffinity"):
-        # One runs at a time: threads that hand over on one core do so four times as fast.
+        # One runs at a time: another core would only cost what is in the caches of this one.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    seconds, pace = (days * 86_400, SHOP) if days else (minutes * 60, DENSE)
     if seed is not None:
-        told = history(seed, minutes * 60, line=print)
+        told = history(seed, seconds, line=print, pace=pace)
         print(f"seed {seed}: {told.wrong or 'all well'}; {told.seconds / 3600:.2f} hours, digest {told.digest}")
         sys.exit(bool(told.wrong))
-    began, hours, orders, commands, wrong = time.process_time(), 0.0, 0, 0, []
+    began, hours, orders, polls, commands, wrong = time.process_time(), 0.0, 0, 0, 0, []
     counts: dict[str, int] = {}
+    length = f"DAYS={days:g}" if days else f"MINUTES={minutes:g}"
     for one in range(first, first + seeds):
-        told = history(one, minutes * 60)
+        told = history(one, seconds, pace=pace)
         if one % 100 == 0:  # on the way, for whoever waits
             print(f"... {one - first + 1} histories", file=sys.stderr, flush=True)
         hours, orders, commands = hours + told.seconds / 3600, orders + told.orders, commands + told.commands
+        polls += told.polls
         for kind, count in told.faults.items():
             counts[kind] = counts.get(kind, 0) + count
         if told.wrong:
             wrong.append(one)
-            print(f"seed {one}: {told.wrong}\n  replay: make simulate SEED={one} MINUTES={minutes:g}", flush=True)
+            print(f"seed {one}: {told.wrong}\n  replay: make simulate SEED={one} {length}", flush=True)
     spent = time.process_time() - began
     pace = hours / spent * 60
     print(f"{seeds} histories, {hours:.1f} simulated hours, {spent:.0f} s of a core: {pace:.1f} hours a minute")
-    print(f"{orders} orders, {commands} commands; mishaps: {dict(sorted(counts.items()))}")
+    print(f"{orders} orders, {polls} polls, {commands} commands; mishaps: {dict(sorted(counts.items()))}")
     print(f"{len(wrong)} went wrong: {wrong}" if wrong else "none went wrong")
     sys.exit(bool(wrong))
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from simulation.faults import Faults
     from worker.store.limits import Limit
 
-#: Seconds after Redis was lost in which a target hides nothing: a drain of before may still send, and a target that
-#: hides what it was sent by him is one for which no promise is made then (see `tasks/sight.py`).
-OPEN = 60_000_000
+#: Seconds for which a target that does not settle hides what it took in: at most what `[clocks] arrived` says.
+HIDDEN = (5, 60)
 #: Records on a page of the feed.
 PAGE = 5
 
@@ -142,17 +141,11 @@ class DepotApi(Api):
         super().__init__(*given)
         self.traits, self._books = traits, _Books()
         self.made = self._books.made
-        #: When Redis was lost the last time.
-        self._lost = -OPEN
 
     def ledger_lost(self) -> None:
-        """Nobody knows any more what was sent; so long it takes that all is shown which was taken in."""
+        """Nobody knows any more what was sent."""
         self.forget()
-        self._lost = self.now()
         self._books.highest.clear()
-        for made in self.made.values():
-            for one in made:
-                one.shown = min(one.shown, self.now())
 
     def handle(self, method: str, path: str, body: bytes | None) -> Answer:
         if path.startswith("/steps/"):
@@ -182,8 +175,7 @@ class DepotApi(Api):
         if there:
             raise Violation(f"{self.name}: {reference} was created twice")
         self._written(reference, body)
-        hides = not self.traits.settles and self.now() > self._lost + OPEN
-        shown = self.now() + int(self.faults.chance.uniform(5, 300) * 1e6) if hides else 0
+        shown = self.now() + int(self.faults.chance.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0
         ready = self.now() + int(self.faults.chance.uniform(0, 8) * 1e6) if self.traits.steps else 0
         made = Made(f"{self.name}-{len(self.made)}", body, shown, ready, self.now())
         self.made[reference] = [made]

@@ -34,8 +34,9 @@ class Checks:
 
     def record(self, target: str, key: str) -> dict[str, str]:
         """What the ledger says of an order."""
-        known = self._keys.get(f"intake:order:{target}:{key}".encode()) or {}
-        return {name.decode(): value.decode() for name, value in known.items()}
+        prefixes = f"intake:order:{target}:".encode(), f"intake:story:{target}:".encode()
+        [[fields, _]] = self._world.server.look("record", *prefixes, key.encode())  # type: ignore[misc]
+        return {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
 
     # While it goes on
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004  # redis-py's own name
 
 from simulation.server import name_of
 
@@ -28,13 +29,27 @@ class Client(Redis):
         """One command, repeated as redis-py repeats it."""
         return self.answer(args, options)
 
+    def register_script(self, script: Any) -> Any:
+        """A script as redis-py's own, without its way through the types of all its possible arguments."""
+        sha = hashlib.sha1(script.encode()).hexdigest()
+
+        def run(keys: Any = (), args: Any = ()) -> Any:
+            words = ("EVALSHA", sha, len(keys), *keys, *args)
+            try:
+                return self.answer(words, {})
+            except NoScriptError:
+                self.answer(("SCRIPT LOAD", script), {})
+                return self.answer(words, {})
+
+        return run
+
     def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """The answer as redis-py gives it to the caller."""
         reply = self._tried(tuple(map(_word, args)))
         if self.decodes:
             reply = _decoded(reply)
-        options.pop("keys", None)
         if callback := self.response_callbacks.get(args[0]):
+            options.pop("keys", None)
             return callback(reply, **options)
         return reply
 

@@ -24,7 +24,8 @@ class Director:
 
     def __init__(self, world: World) -> None:
         self._world, self._chance = world, world.stream("director")
-        self._gap = 10 ** self._chance.uniform(0.3, 1.8)
+        drawn = 10 ** self._chance.uniform(0.3, 1.8)
+        self._gap = world.pace.gap or drawn
         self._pushes = self._chance.random() < 0.6
         self._wait = world.scheduler.wait
         self.orders = 0
@@ -120,7 +121,7 @@ class Director:
     # Mishaps
 
     def _next_mishap(self) -> int:
-        return int(self._chance.uniform(30, 300) * 1e6)
+        return int(self._chance.uniform(*self._world.pace.great) * 1e6)
 
     def _befall(self, kind: str) -> None:
         world, chance = self._world, self._chance

@@ -35,15 +35,17 @@ _REDIS: Final = {"lost"}
 class Faults:
     """The mishaps of one history; none before it begins, and none once it is `calm`."""
 
-    def __init__(self, chance: random.Random, tell: Callable[[str], None], die: Callable[[Process], None]) -> None:
-        self.chance, self.tell, self._die = chance, tell, die
+    def __init__(
+        self, chance: random.Random, tell: Callable[[str], None], die: Callable[[Process], None], share: float
+    ) -> None:
+        self.chance, self.tell, self._die, self._share = chance, tell, die, share
         self.on = False
         #: The odds of each kind at a dear passage.
         self.odds = {kind: 10 ** chance.uniform(-3.5, -1.7) for kind in WIRE if chance.random() < 0.6}
         self.odds |= {kind: 10 ** chance.uniform(-3, -1.2) for kind in ANSWERS if chance.random() < 0.4}
-        for rare, share in (("401", 0.1), ("flush", 0.05)):
+        for rare, left in (("401", 0.1), ("flush", 0.05)):
             if rare in self.odds:
-                self.odds[rare] *= share
+                self.odds[rare] *= left
         self.great = [kind for kind in GREAT if chance.random() < 0.35]
         self.counts: dict[str, int] = {}
         #: How often Redis was lost.
@@ -65,7 +67,7 @@ class Faults:
             return ""
         place, name, side = point.split(":")
         dear = place == "http" or name in _DEAR
-        kind = self._drawn(self._wire, 1.0 if dear else 0.01)
+        kind = self._drawn(self._wire, self._share if dear else 0.01 * self._share)
         if (kind == "lost" and (place, side) != ("redis", "after")) or (kind == "refused" and point[:4] != "http"):
             return ""
         if kind:
@@ -76,7 +78,7 @@ class Faults:
 
     def answer(self, api: Api) -> str:
         """What goes wrong with this call at the API."""
-        kind = self._drawn(self._answers, 1.0) if self.on else ""
+        kind = self._drawn(self._answers, self._share) if self.on else ""
         if kind:
             self.count(kind)
             self.tell(f"{api.name}: {kind}")

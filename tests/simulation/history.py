@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simulation.director import Director
 from simulation.scheduler import BEGIN
 from simulation.seams import seams
+from simulation.settings import DENSE, Pace
 from simulation.world import World
 
 if TYPE_CHECKING:
@@ -27,24 +28,26 @@ class Told:
     seconds: float
     commands: int
     orders: int
+    polls: int
     takeovers: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     error: BaseException | None = field(default=None, repr=False)
 
 
-def history(
+def history(  # noqa: PLR0913  # what a history may be otherwise, each named at the call
     seed: int,
     seconds: float = 300.0,
     *,
     line: Callable[[str], None] | None = None,
     change: Callable[[World], None] = lambda _: None,
     lose: bool = True,
+    pace: Pace = DENSE,
 ) -> Told:
     """Run the history of `seed`: `seconds` with mishaps, then until it rests; then Redis is lost, and it rests again.
 
-    `change` may plant a bug; `line` is told what happens.
+    `change` may plant a bug; `line` is told what happens; `pace` is how much of it.
     """
-    world = World(seed, line)
+    world = World(seed, line, pace)
     error: BaseException | None = None
     with seams(world.scheduler, world.stream("ids"), world.wire, line and world.tell):
         change(world)
@@ -71,6 +74,7 @@ def history(
         (ended - BEGIN) / 1e6,
         world.commands,
         director.orders,
+        world.polls,
         world.checks.takeovers,
         world.faults.counts,
         error,

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable
-
-#: What a command answers: as RESP2 has it (a status is bytes here too).
-Reply = bytes | int | list[Any] | None
+from simulation.kept import Kept, Reply, fits
 
 
 def text(value: float) -> bytes:
     """A score as Redis writes it."""
-    return b"%d" % value if value == int(value) else b"%.17g" % value
+    return b"%d" % value if value == int(value) else repr(value).encode()
 
 
 def bound(given: bytes) -> tuple[float, bool]:
@@ -22,99 +15,14 @@ def bound(given: bytes) -> tuple[float, bool]:
     return (float(given[1:]), True) if given[:1] == b"(" else (float(given), False)
 
 
-class Keyspace:
-    """All keys; `call` runs one command. The names of its methods are those of the commands.
+def _places(count: int, first: bytes, last: bytes) -> tuple[int, int]:
+    """From where to where a range of places is; the last one is in it, and a negative one counts from the end."""
+    start, end = (place + count if place < 0 else place for place in (int(first), int(last)))
+    return max(0, start), max(0, end + 1)
 
-    Args:
-        now: Unix time in microseconds.
-        chance: What `ZRANDMEMBER` draws from.
-    """
 
-    def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
-        self.now, self.chance = now, chance
-        self.data: dict[bytes, Any] = {}
-        self.ends: dict[bytes, int] = {}
-        #: Keys that were ended by their time, for whoever compares with a real server.
-        self.ended: list[bytes] = []
-        #: Told of each key onto which something was pushed.
-        self.pushed: Callable[[bytes], None] = lambda _: None
-        self._commands: dict[bytes, Callable[..., Reply]] = {}
-
-    def call(self, name: bytes, *args: bytes) -> Reply:
-        """Run a command; KeyError for one that is not known here."""
-        command = self._commands.get(name)
-        if command is None:
-            command = self._commands[name] = getattr(self, "do_" + name.decode().lower())
-        return command(*args)
-
-    def get(self, key: bytes) -> Any:
-        """The value of a key that has not ended, or None."""
-        end = self.ends.get(key)
-        if end is not None and end <= self.now() // 1000:
-            self._drop(key)
-            self.ended.append(key)
-        return self.data.get(key)
-
-    def _drop(self, key: bytes) -> int:
-        self.ends.pop(key, None)
-        return int(self.data.pop(key, None) is not None)
-
-    def _make(self, key: bytes, kind: type[Any]) -> Any:
-        value = self.get(key)
-        if value is None:
-            value = self.data[key] = kind()
-        return value
-
-    def _tidy(self, key: bytes) -> None:
-        if not self.data.get(key):
-            self._drop(key)
-
-    # Keys
-
-    def do_time(self) -> Reply:
-        now = self.now()
-        return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
-
-    def do_ping(self) -> Reply:
-        return b"PONG"
-
-    def do_del(self, *keys: bytes) -> Reply:
-        return sum(self.get(key) is not None and self._drop(key) for key in keys)
-
-    def do_exists(self, *keys: bytes) -> Reply:
-        return sum(self.get(key) is not None for key in keys)
-
-    def do_pexpire(self, key: bytes, left: bytes) -> Reply:
-        if self.get(key) is None:
-            return 0
-        self.ends[key] = self.now() // 1000 + int(left)
-        return 1
-
-    def do_persist(self, key: bytes) -> Reply:
-        return int(self.get(key) is not None and self.ends.pop(key, None) is not None)
-
-    def do_flushall(self) -> Reply:
-        self.data.clear()
-        self.ends.clear()
-        return b"OK"
-
-    # Strings
-
-    def do_get(self, key: bytes) -> Reply:
-        value: bytes | None = self.get(key)
-        return value
-
-    def do_set(self, key: bytes, value: bytes, *options: bytes) -> Reply:
-        if b"NX" in options and self.get(key) is not None:
-            return None
-        self.data[key] = value
-        self.ends.pop(key, None)
-        if b"PX" in options:
-            self.do_pexpire(key, options[options.index(b"PX") + 1])
-        return b"OK"
-
-    def do_setnx(self, key: bytes, value: bytes) -> Reply:
-        return int(self.do_set(key, value, b"NX") is not None)
+class Keyspace(Kept):
+    """Hashes, lists, sets and sorted sets besides."""
 
     # Hashes
 
@@ -161,6 +69,16 @@ class Keyspace:
         known[field] = b"%d" % value
         return value
 
+    def do_hvals(self, key: bytes) -> Reply:
+        return list((self.get(key) or {}).values())
+
+    def do_hscan(self, key: bytes, cursor: bytes, *options: bytes) -> Reply:
+        # A small one is given at once by Redis too.
+        assert cursor == b"0"
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        known, pattern = self.get(key) or {}, given.get(b"MATCH", b"*")
+        return [b"0", [one for pair in known.items() if fits(pair[0], pattern) for one in pair]]
+
     # Lists, the left end first
 
     def do_lpush(self, key: bytes, *values: bytes) -> Reply:
@@ -196,12 +114,27 @@ class Keyspace:
 
     def _cut(self, key: bytes, first: bytes, last: bytes) -> list[bytes]:
         known = self.get(key) or []
-        start, end = int(first), int(last)
-        start = max(0, start + len(known)) if start < 0 else start
-        return list(known[start : end + len(known) + 1 if end < 0 else end + 1])
+        return list(known[slice(*_places(len(known), first, last))])
 
     def do_lrange(self, key: bytes, first: bytes, last: bytes) -> Reply:
         return self._cut(key, first, last)
+
+    def do_lindex(self, key: bytes, at: bytes) -> Reply:
+        known, place = self.get(key) or [], int(at)
+        return known[place] if -len(known) <= place < len(known) else None
+
+    def do_lset(self, key: bytes, at: bytes, value: bytes) -> Reply:
+        self.get(key)[int(at)] = value
+        return b"OK"
+
+    def do_lrem(self, key: bytes, count: bytes, value: bytes) -> Reply:
+        known, most = self.get(key) or [], int(count)
+        places = [place for place, one in enumerate(known) if one == value]
+        gone = places[:most] if most > 0 else places[most:] if most < 0 else places
+        for place in reversed(gone):
+            del known[place]
+        self._tidy(key)
+        return len(gone)
 
     def do_ltrim(self, key: bytes, first: bytes, last: bytes) -> Reply:
         if self.get(key) is not None:
@@ -233,16 +166,33 @@ class Keyspace:
     def do_smembers(self, key: bytes) -> Reply:
         return list(self.get(key) or {})
 
+    def do_sismember(self, key: bytes, member: bytes) -> Reply:
+        return int(member in (self.get(key) or {}))
+
     def do_scard(self, key: bytes) -> Reply:
         return len(self.get(key) or {})
 
     # Sorted sets
 
-    def do_zadd(self, key: bytes, *pairs: bytes) -> Reply:
+    def do_zadd(self, key: bytes, *words: bytes) -> Reply:
+        options = {word for word in words[:2] if word in {b"NX", b"XX", b"GT", b"LT"}}
+        pairs = words[len(options) :]
         known = self._make(key, dict)
         before = len(known)
-        known.update((member, float(score)) for score, member in zip(pairs[::2], pairs[1::2], strict=True))
-        return len(known) - before
+        for given, member in zip(pairs[::2], pairs[1::2], strict=True):
+            score, old = float(given), known.get(member)
+            if (b"NX" in options and old is not None) or (b"XX" in options and old is None):
+                continue
+            if old is None or not ((b"GT" in options and score <= old) or (b"LT" in options and score >= old)):
+                known[member] = score
+        added = len(known) - before
+        self._tidy(key)
+        return added
+
+    def do_zincrby(self, key: bytes, by: bytes, member: bytes) -> Reply:
+        known = self._make(key, dict)
+        known[member] = known.get(member, 0.0) + float(by)
+        return text(known[member])
 
     def do_zrem(self, key: bytes, *members: bytes) -> Reply:
         return self.do_hdel(key, *members)
@@ -273,10 +223,13 @@ class Keyspace:
 
     def do_zrange(self, key: bytes, first: bytes, last: bytes, *options: bytes) -> Reply:
         if b"BYSCORE" in options:
-            found = sorted(self._between(key, first, last))
+            found = sorted(self._between(key, *((last, first) if b"REV" in options else (first, last))))
         else:
             found = sorted((score, member) for member, score in (self.get(key) or {}).items())
-            found = found[int(first) : len(found) + int(last) + 1 if int(last) < 0 else int(last) + 1]
+        if b"REV" in options:
+            found.reverse()
+        if b"BYSCORE" not in options:
+            found = found[slice(*_places(len(found), first, last))]
         if b"LIMIT" in options:
             at = options.index(b"LIMIT")
             offset, most = int(options[at + 1]), int(options[at + 2])
@@ -284,6 +237,17 @@ class Keyspace:
         if b"WITHSCORES" in options:
             return [one for score, member in found for one in (member, text(score))]
         return [member for _, member in found]
+
+    def do_zrangebyscore(self, key: bytes, first: bytes, last: bytes, *options: bytes) -> Reply:
+        return self.do_zrange(key, first, last, b"BYSCORE", *options)
+
+    def do_zremrangebyscore(self, key: bytes, first: bytes, last: bytes) -> Reply:
+        return self.do_hdel(key, *[member for _, member in self._between(key, first, last)])
+
+    def do_zremrangebyrank(self, key: bytes, first: bytes, last: bytes) -> Reply:
+        gone = self.do_zrange(key, first, last)
+        assert isinstance(gone, list)
+        return self.do_hdel(key, *gone)
 
     def do_zrandmember(self, key: bytes, count: bytes) -> Reply:
         known = sorted(self.get(key) or {})

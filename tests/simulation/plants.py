@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import tasks.attempt
 import tasks.poll
+from worker.store import scripts
 from worker.store.lanes import Outcome
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _script(name: str, old: str, new: str) -> Callable[[World], None]:
-    source = resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    source = scripts._source(name)
     assert old in source
     return lambda world: world.server.plant(name, source.replace(old, new))
 
@@ -77,6 +77,12 @@ def never_asked_after_a_loss() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
+def young_ledger_sends() -> Iterator[Callable[[World], None]]:
+    """A new ledger asks and sends at once, while what an older one sent is on its way."""
+    yield _script("claim", "if wait > 0 then", "if false then")
+
+
+@contextlib.contextmanager
 def change_forgotten() -> Iterator[Callable[[World], None]]:
     """An order that changed while it was under way is taken for delivered as it is."""
     yield _script("settle", "redis.call('HGET', record, 'fingerprint') ~= fingerprint", "false")
@@ -96,6 +102,7 @@ PLANTS = (
     no_limit,
     older_wins,
     never_asked_after_a_loss,
+    young_ledger_sends,
     change_forgotten,
     claims_doubled,
 )

@@ -1,12 +1,13 @@
-"""Actors in threads of which exactly one runs at a time, on a clock that stands still while it does."""
+"""Actors on stacks of their own, of which exactly one runs at a time, on a clock that stands still while it does."""
 
 from __future__ import annotations
 
 import heapq
-import threading
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
     import random
@@ -34,21 +35,15 @@ class Process:
 
 
 class _Worker:
-    """A thread that runs one actor after the other, whenever it holds the baton."""
+    """A stack that runs one actor after the other."""
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler, self.job = scheduler, None
-        self.baton = threading.Lock()
-        self.baton.acquire()
+        self._scheduler = scheduler
         self.job: Actor | None = None
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        self.stack = greenlet(self._run)
 
     def _run(self) -> None:
-        while True:
-            self.baton.acquire()
-            if (actor := self.job) is None:
-                return
+        while (actor := self.job) is not None:
             Context().run(actor.perform)
             self.job = None
             self._scheduler.ended(actor, self)
@@ -56,13 +51,13 @@ class _Worker:
 
 @dataclass(eq=False)
 class Actor:
-    """One thread of a process."""
+    """One thread of a process; at work on a stack, once it has begun."""
 
     process: Process
     name: str
     work: Callable[[], object]
     scheduler: Scheduler
-    worker: _Worker | None = None
+    stack: greenlet | None = None
     done: bool = False
     #: Counts its waits: an event of an earlier wait is void.
     turn: int = 0
@@ -91,9 +86,7 @@ class Scheduler:
         self._workers: list[_Worker] = []
         self._waiting: dict[Hashable, list[Actor]] = {}
         self.failure: BaseException | None = None
-        self._baton = threading.Lock()
-        self._baton.acquire()
-        self._main = Actor(Process("director"), "director", lambda: None, self)
+        self._main = Actor(Process("director"), "director", lambda: None, self, getcurrent())
         self.current = self._main
 
     # What may be called from anywhere
@@ -157,7 +150,7 @@ class Scheduler:
         return me.called
 
     def end(self) -> None:
-        """Kill everybody and let them unwind; the threads end."""
+        """Kill everybody and let them unwind."""
         self.failure = None
         for _, _, _, actor, _ in list(self._events):
             if actor is not None and actor is not self._main:
@@ -169,10 +162,7 @@ class Scheduler:
         heapq.heapify(self._events)
         self.wait(0.000_001)
         for worker in self._workers:
-            worker.job = None
-            worker.baton.release()
-        for worker in self._workers:
-            worker.thread.join()
+            worker.stack.switch()
 
     # How it works
 
@@ -196,27 +186,23 @@ class Scheduler:
 
     def _hand_over(self, actor: Actor) -> None:
         self.current = actor
-        if actor is self._main:
-            self._baton.release()
-            return
-        if actor.worker is None:
+        if actor.stack is None:
             if not self._idle:
                 self._idle.append(_Worker(self))
                 self._workers.append(self._idle[-1])
-            actor.worker = self._idle.pop()
-            actor.worker.job = actor
-        actor.worker.baton.release()
+            worker = self._idle.pop()
+            worker.job, actor.stack = actor, worker.stack
+        if actor.stack is not getcurrent():
+            actor.stack.switch()
 
     def _go_on(self, me: Actor) -> None:
         actor = self._next()
-        if actor is me:
-            return
-        self._hand_over(actor)
-        (self._baton if me is self._main else me.worker.baton).acquire()  # type: ignore[union-attr]
+        if actor is not me:
+            self._hand_over(actor)
 
     def ended(self, actor: Actor, worker: _Worker) -> None:
-        """An actor has come to its end: its thread is free, its joiners go on."""
-        actor.done, actor.worker = True, None
+        """An actor has come to its end: its stack is free, its joiners go on."""
+        actor.done, actor.stack = True, None
         self._idle.append(worker)
         self.call(actor)
         self._hand_over(self._next())

@@ -27,6 +27,24 @@ class House:
     room: bool
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How much happens in a history."""
+
+    #: Seconds from one order to the next; 0: drawn, from 2 to 60.
+    gap: float = 0.0
+    #: The share of the odds of mishaps that is left.
+    odds: float = 1.0
+    #: Seconds from one great mishap to the next.
+    great: tuple[float, float] = (30.0, 300.0)
+    #: Seconds from one poll to the next, to be drawn from.
+    polls: tuple[float, ...] = (15.0, 60.0, 60.0)
+
+
+#: As much as can be; and as in a small shop: 300 orders a day, a mishap now and then.
+DENSE, SHOP = Pace(), Pace(288.0, 0.02, (1800.0, 14_400.0), (60.0, 300.0))
+
+
 def _limits(chance: random.Random) -> tuple[Limit, ...]:
     count = chance.choice([2, 5, 10, 50, 0])
     return (Limit(count, 1.0),) if count else ()
@@ -42,7 +60,7 @@ def _traits(chance: random.Random) -> DepotOptions:
     )
 
 
-def house(chance: random.Random) -> House:
+def house(chance: random.Random, pace: Pace) -> House:
     """One of the many ways to run Intake; the clocks are those of the house."""
     providers = {
         name: ProviderSettings(
@@ -52,7 +70,7 @@ def house(chance: random.Random) -> House:
             limits=_limits(chance),
             limit_scope=name,
             options=ShopOptions(),
-            poll_every=chance.choice([15.0, 60.0, 60.0]),
+            poll_every=chance.choice(pace.polls),
             look_back=86_400.0,
         )
         for name in ("shop", "bazaar")[: chance.choice([1, 1, 2])]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulation.history import history
+from worker.store import scripts as sources
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -40,7 +41,7 @@ def on_given_time(redis: Redis) -> dict[bytes, str]:
     """Our scripts by their digest, as they are known to the real server with the time taken from a key."""
     found = {}
     for file in resources.files("worker.store").joinpath("lua").iterdir():
-        source = file.read_text(encoding="utf-8")
+        source = sources._source(file.name.removesuffix(".lua"))
         sha = redis.register_script(source).sha.encode()
         found[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
     return found

@@ -12,6 +12,7 @@ import pytest
 
 from simulation.history import history
 from simulation.plants import PLANTS, cursor_first, late_settles, never_asked_after_a_loss, nobody_asks, nobody_frees
+from simulation.settings import SHOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ AT_ONCE = (nobody_asks, cursor_first, late_settles, nobody_frees, never_asked_af
 
 @pytest.fixture(autouse=True)
 def _one_core() -> Iterator[None]:
-    """One actor runs at a time: threads that hand over on one core do so four times as fast."""
+    """One actor runs at a time: another core would only cost what is in the caches of this one."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -39,6 +40,13 @@ def _one_core() -> Iterator[None]:
     os.sched_setaffinity(0, {max(cores)})
     yield
     os.sched_setaffinity(0, cores)
+
+
+def test_an_hour_of_a_small_shop_is_as_it_should_be() -> None:
+    told = history(2, 3600, pace=SHOP)
+    assert not told.wrong
+    assert told.orders > 3
+    assert told.polls > 10
 
 
 def replayed(seed: int, hashseed: str) -> bytes:

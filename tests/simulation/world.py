@@ -21,10 +21,11 @@ from simulation.faults import Faults
 from simulation.network import Network, Wire
 from simulation.scheduler import BEGIN, Process, Scheduler
 from simulation.server import Server
-from simulation.settings import House, house
+from simulation.settings import DENSE, House, Pace, house
 from worker.app import _QUEUE_OF
 from worker.errors import StoreFull
 from worker.runtime import Runtime
+from worker.store import keys
 from worker.store.hints import QUEUES
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ _QUEUES: Final = [name.encode() for name in QUEUES]
 class World:
     """Everything of one history; `line` is told what happens, in words."""
 
-    def __init__(self, seed: int, line: Callable[[str], None] | None = None) -> None:
-        self.seed, self._line = seed, line
+    def __init__(self, seed: int, line: Callable[[str], None] | None = None, pace: Pace = DENSE) -> None:
+        self.seed, self._line, self.pace = seed, line, pace
         self.chance = self.stream("world")
-        self.house: House = house(self.stream("house"))
+        self.house: House = house(self.stream("house"), pace)
         self.scheduler = Scheduler(self.stream("order"))
         self.server = Server(self.now, self.stream("redis"))
         self.server.keys.pushed = self._pushed
-        self.faults = Faults(self.stream("faults"), self.tell, self.die)
+        self.faults = Faults(self.stream("faults"), self.tell, self.die, pace.odds)
         settings, given = self.house.settings, (self.faults, self.now)
         self.shops = {name: ShopApi(name, it.limits, *given) for name, it in settings.providers.items()}
         self.depots = {
@@ -59,7 +60,7 @@ class World:
         self.network.slowest = self.chance.choice([0.001, 0.001, 0.02])
         #: Of all that Redis was told and answered: two histories are the same if this is.
         self.digest = hashlib.blake2b(digest_size=8)
-        self.commands = 0
+        self.commands = self.polls = 0
         self.processes: list[Process] = []
         self._numbers = count(1)
         #: When somebody last could not work through no fault of his own: promises about time begin anew.
@@ -80,6 +81,7 @@ class World:
 
     def _done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
         self.commands += 1
+        self.polls += name == "advance"
         self.digest.update(f"{self.now()} {self.scheduler.current.process.name} {name} {reply}".encode())
         if name in {"advance", "settle"}:
             self.checks.done(name, words, reply)
@@ -90,7 +92,11 @@ class World:
     # Processes
 
     def start(self) -> None:
-        """Start everything."""
+        """Start everything, most often in a world as new as its ledger."""
+        if self.chance.random() < 0.8:
+            long_ago = b"%d" % (self.now() // 1000 - 3_600_000)
+            self.server.run(b"SET", keys.EPOCH.encode(), long_ago)
+            self.server.run(b"HSET", keys.LEDGER.encode(), b"rests", b"%d" % (self.now() // 1000))
         *others, upkeep = _QUEUES
         for number in range(self.house.pool):
             self.run(f"worker-{number}", lambda: self._worker(others))

@@ -146,6 +146,7 @@ class Ground:
         """What a server that was started anew has to be told; whether it answers."""
         with contextlib.suppress(RedisError, OSError, ConfigError):
             self.runtime.redis.config_set("appendfsync", "always")
+            self.runtime.ledger.nothing_before()
             return True
         return False
 

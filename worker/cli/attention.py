@@ -86,7 +86,7 @@ def _provider(name: str, it: dict[str, Any]) -> Iterator[Need]:
 def _lane(name: str, it: dict[str, Any]) -> Iterator[Need]:
     if it.get("paused"):
         yield Need("lane_paused", name, f"lane {name} is paused: {it['paused']}", f"intake resume {name}")
-    elif it["oldest_s"] > LATE and not it["drains"] and not it["closed_s"]:
+    elif it["oldest_s"] > LATE and not it["drains"] and not it["closed_s"] and not it["young_s"]:
         said = f"lane {name}: orders are due for {age(it['oldest_s'])}, and nobody sends them"
         yield Need("lane_old", name, said, "intake up")
     for field, alarm, state, remedy in _WAITING:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli import history
-from worker.cli.demo_stack import JOURNALS, NAMES, TOO_SOON, intake, settled, watch
+from worker.cli.demo_stack import JOURNALS, NAMES, TOO_SOON, first_of_all, intake, settled, watch
 from worker.cli.demo_world import KEY, ROUTES, SOURCES, TARGETS, config, routes, sandbox
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
         file.write_text(config(world.base))
         os.environ["DEMO_KEY"] = KEY
         with intake(home, file) as up:
+            first_of_all(file, up)
             for source in SOURCES:
                 world.add(source, orders - first, over=8)
             watch(world, orders, up, console)

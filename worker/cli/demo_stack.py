@@ -16,6 +16,7 @@ from worker.cli.demo_world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, stoppe
 from worker.cli.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.runtime import Runtime, read_settings
+from worker.store.connection import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,16 @@ def intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
 def runtime(file: Path) -> Runtime:
     """The stack as its own processes see it."""
     return Runtime(read_settings(file))
+
+
+def first_of_all(file: Path, up: subprocess.Popen[bytes]) -> None:
+    """Wait until Redis is there, and say that no ledger was before this one: the simulated world is new as well."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and up.poll() is None:
+        with contextlib.suppress(IntakeError, OSError, *ERRORS):
+            runtime(file).ledger.nothing_before()
+            return
+        time.sleep(0.1)
 
 
 def quiet(file: Path) -> bool:

@@ -80,7 +80,8 @@ _ORIGIN: Final = '[targets.carrier.origin]\naddress = "Dock Rd 1"\nzip_code = "8
 
 def config(base: str) -> str:
     """The text of `intake.toml` for simulated systems at `base`."""
-    parts = ['[log]\nformat = "json"\n']
+    # The systems are quick and near: after a loss of Redis nobody has to wait long for what may be on its way.
+    parts = ['[log]\nformat = "json"\n\n[clocks]\nrequest = "5s"\narrived = "5s"\n']
     for section, accounts, own in (("providers", SOURCES, _AS_PROVIDER), ("targets", TARGETS, _AS_TARGET)):
         for name, kind in accounts.items():
             poll = 'poll_every = "2s"\n' if section == "providers" else ""

@@ -17,7 +17,7 @@ import click
 from rich.console import Console
 
 from worker.cli import history
-from worker.cli.demo_stack import JOURNALS, intake, runtime
+from worker.cli.demo_stack import JOURNALS, first_of_all, intake, runtime
 from worker.cli.demo_world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, routes, sandbox
 from worker.cli.journals import Reading, entries, files
 from worker.errors import IntakeError
@@ -127,6 +127,7 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
         wanted = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
         drill = Drill(world, file, how, console, time.monotonic(), wanted)
         with intake(home, file) as up:
+            first_of_all(file, up)
             if not drill.wait(lambda: all(drill.held().values()), up):
                 drill.say("Intake carried nothing")
                 return False

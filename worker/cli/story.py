@@ -58,9 +58,12 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     tries, most = int(record.get("tries", 0)), rt.settings.targets[entry.target].max_tries
     what = "sent" if not tries else "tried again"
     which = f", try {tries + 1} of {most}" if tries else ""
-    closed = max(int(status.get("closed_until", 0)), now + int(lane.scope.closed() * 1000))
+    young = now + int(status["young_s"]) * 1000
+    closed = max(young, int(status.get("closed_until", 0)), now + int(lane.scope.closed() * 1000))
     if closed > max(now, entry.due or 0):
         why = f"{entry.target} is down, or said to slow down"
+        if closed == young:
+            why = "the ledger is new, and what an older one sent has to arrive first"
         return f"{what} {from_now(closed, now)}{which}: {why}"
     if entry.due is not None and entry.due > now:
         return f"{what} {from_now(entry.due, now)}{which}"

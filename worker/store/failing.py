@@ -43,8 +43,12 @@ def failing(kind: type[Redis]) -> type[Redis]:
 @cache
 def _names() -> dict[str, str]:
     """The scripts' names by their text."""
+    # Whoever connects has this file; the scripts have him.
+    from worker.store.scripts import _source
+
     folder = resources.files("worker.store").joinpath("lua")
-    return {file.read_text(encoding="utf-8"): file.name.removesuffix(".lua") for file in folder.iterdir()}
+    names = [file.name.removesuffix(".lua") for file in folder.iterdir()]
+    return {_source(name): name for name in names}
 
 
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-def _clock() -> float:
+def uptime() -> float:
     """Seconds that go on while the machine sleeps, so that a lease does not outlive a suspended laptop."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)
@@ -30,7 +30,7 @@ class Heartbeat:
 
     def __init__(self, renew: Callable[[], bool], interval: float, lease: float) -> None:
         self._renew, self._interval, self._lease = renew, interval, lease
-        self._renewed = _clock()
+        self._renewed = uptime()
         self._lost = False
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -39,22 +39,27 @@ class Heartbeat:
         while not self._done.wait(self._interval):
             # A Redis that does not answer is not a lost lease yet: the time decides.
             with contextlib.suppress(Exception):
-                self.confirm(ours=self._renew())
+                asked = uptime()
+                self.confirm(asked, ours=self._renew())
 
-    def confirm(self, *, ours: bool) -> None:
-        """Note that Redis has just said whose the lease is."""
+    def confirm(self, asked: float, *, ours: bool) -> None:
+        """Note whose the lease is, by the answer of Redis to what it was `asked` then (`uptime`).
+
+        The lease counts from the question: Redis counts it from before the answer, and the process may have been
+        stopped since.
+        """
         if ours:
-            self._renewed = _clock()
+            self._renewed = max(self._renewed, asked)
         else:
             self._lost = True
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease is certainly ours at this moment."""
-        if self._lost or _clock() - self._renewed > self._lease:
+        if self._lost or uptime() - self._renewed > self._lease:
             raise LeaseLost("the lease ended while the work was going on")
 
     def __enter__(self) -> Self:
-        self._renewed = _clock()
+        self._renewed = uptime()
         self._thread.start()
         return self
 

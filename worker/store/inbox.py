@@ -17,7 +17,7 @@ from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
 from worker.store import clock
 from worker.store.connection import refuses
-from worker.store.heartbeat import Heartbeat
+from worker.store.heartbeat import Heartbeat, uptime
 from worker.store.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -211,11 +211,11 @@ class Taker:
     def take(self, most: int) -> Taken:
         """Take up to `most` jobs; all of them must be done before the next ones are taken. Raises LeaseLost."""
         self._heartbeat.check()
-        names = [INBOX, _TAKERS, _TAKEN + self.name, _AGAIN, _LOST]
+        names, asked = [INBOX, _TAKERS, _TAKEN + self.name, _AGAIN, _LOST], uptime()
         lost, *jobs = self._inbox.scripts("take", names, [self.name, most, _MOST_BYTES, self._inbox.lease_ms])
         if lost == b"lost":
             raise LeaseLost(f"the taker {self.name} was taken over")
-        self._heartbeat.confirm(ours=True)
+        self._heartbeat.confirm(asked, ours=True)
         return Taken(jobs, int(lost))
 
     def done(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:

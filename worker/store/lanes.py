@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import socket
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from worker.errors import LeaseLost
 from worker.stopping import stopping
 from worker.store import clock, keys, payload
-from worker.store.heartbeat import Heartbeat
+from worker.store.heartbeat import Heartbeat, uptime
 from worker.store.pauses import Pause
 from worker.store.scripts import Scripts
 
@@ -120,6 +121,7 @@ class Lane:
         max_tries: int,
         concurrency: int,
         bulk: int = 1,
+        quiet: float = 0.0,
     ) -> None:
         self.target, self.scope = target, scope
         self.redis = redis
@@ -128,6 +130,8 @@ class Lane:
         self._pause = Pause(redis, self.keys.lane)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
         self.max_tries, self.concurrency, self.bulk = max_tries, concurrency, bulk
+        #: So long a new ledger sends nothing here: what the one before it sent may still be on its way.
+        self.quiet_ms = round(quiet * 1000)
 
     @property
     def spare(self) -> int:
@@ -198,7 +202,7 @@ class Lane:
         """Counts by state, the oldest due order, the counters since the beginning, why it is paused.
 
         `queued` are all that are to be sent: `later` those of them whose time comes later, as after a failure,
-        `backfilled` those that wait behind all others.
+        `backfilled` those that wait behind all others. For `young_s` seconds nothing is sent yet: the ledger is new.
         """
         k = self.keys
         with self.redis.pipeline(transaction=False) as pipe:
@@ -209,9 +213,10 @@ class Lane:
             pipe.zcard(k.held)
             pipe.zrange(k.drains, 0, -1)
             pipe.zrange(k.due, 0, 0, withscores=True)
+            pipe.get(keys.EPOCH)
             pipe.time()
             pipe.zcount(k.due, keys.LATER, "+inf")
-            known, due, dead, doubt, held, drains, oldest, (seconds, micros), backfilled = pipe.execute()
+            known, due, dead, doubt, held, drains, oldest, epoch, (seconds, micros), backfilled = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", f"({keys.LATER}")
             for drain in drains:
@@ -225,6 +230,8 @@ class Lane:
         status |= {"queued": due, "later": later, "backfilled": backfilled}
         status |= {"in_flight": sum(claimed), "drains": len(drains)}
         status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}
+        young = int(epoch) + self.quiet_ms - seconds * 1000 - micros // 1000 if epoch and self.quiet_ms else 0
+        status["young_s"] = max(0, math.ceil(young / 1000))
         return status
 
 
@@ -236,6 +243,8 @@ class Drain:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims = lane.keys.claims + self.name
         self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
+        #: Seconds that the lane waits, if this drain is the first to learn that the ledger is too new to send.
+        self.young = 0.0
 
     def _renew(self) -> bool:
         lane = self._lane
@@ -252,7 +261,7 @@ class Drain:
         """
         self.check()
         lane, k = self._lane, self._lane.keys
-        names = [k.lane, k.due, k.drains, self._claims, keys.limit(lane.scope.name)]
+        names = [k.lane, k.due, k.drains, self._claims, keys.limit(lane.scope.name), keys.EPOCH]
         interval = lane.scope.interval
         args: list[Argument] = [
             self.name,
@@ -265,14 +274,17 @@ class Drain:
             k.claims,
             BREAKER,
         ]
-        args += [lane.concurrency, lane.bulk]
+        args += [lane.concurrency, lane.bulk, lane.quiet_ms]
+        asked = uptime()
         # What a failover forgets of a claim, another would send once more.
         reason, *orders = lane.scripts.carried("claim", names, args)
         if reason == "lost":
             raise LeaseLost(f"the drain {self.name} was taken over")
+        if reason == "young":
+            self.young = orders[0] / 1000
         if reason != "orders":
             return []
-        self._heartbeat.confirm(ours=True)
+        self._heartbeat.confirm(asked, ours=True)
         return [
             Claim(
                 key,

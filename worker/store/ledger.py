@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 REST_AFTER: Final = 86_400_000
 #: Keys that one call of `Ledger.tidy` looks at: about a millisecond.
 TIDY_AT_ONCE: Final = 500
+#: Milliseconds after which nothing that was sent is on its way any more, whatever the clocks are.
+_LONG_AGO: Final = 3_600_000
 
 #: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
 OnChange = Literal["update", "hold", "ignore"]
@@ -163,6 +165,12 @@ class Ledger:
             self._redis.setnx(keys.EPOCH, now)
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000
+
+    def nothing_before(self) -> None:
+        """Say that no ledger was before this one: nothing is on its way to any target, no lane has to wait."""
+        now = clock.now(self._redis)
+        self._redis.set(keys.EPOCH, now - _LONG_AGO)
+        self._redis.hsetnx(keys.LEDGER, "rests", now)
 
     def standing(self, target: str, order_key: str) -> Standing:
         """What the ledger believes of an order at this moment."""

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Hand orders that are due to one drain, no more than the limit lets out in about a second.
 --
--- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 limit scope
+-- KEYS  1 lane  2 due  3 drains  4 claims of this drain  5 limit scope  6 when this ledger began
 -- ARGV  1 drain  2 most  3 lease in ms  4 interval of the limit in us (0: none)  5 prefix of order records
 --       6 prefix of payloads  7 prefix of stories  8 prefix of claims  9 failures that open the breaker
---       10 most drains at a time  11 orders in one call
+--       10 most drains at a time  11 orders in one call  12 ms in which a new ledger sends nothing here
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain (''; 'ask': the ledger is new; 'looked': a person did; '1': it was sent), step, the target's id
--- (of an order that is there: a change is to be sent), "1" if it is there, payload, "1" if it is bulk work}...} or {why not, ms to wait}: lost, full, paused, closed, empty.
+-- (of an order that is there: a change is to be sent), "1" if it is there, payload, "1" if it is bulk work}...} or {why not, ms to wait}: lost, full, paused, closed, empty,
+-- young (closed, said once: the ledger is so new that what an older one sent may still be on its way).
 -- A drain that is given nothing is struck off in the same step, so that no order can arrive between "empty" and its leaving.
 -- Bulk work (what a backfill brought) is handed out only where nothing else is due, and never to all drains at once; where there is but one, by one call.
 -- Repeated: a drain settles all before it claims again, so claims it still holds are the answer that was lost.
@@ -76,6 +77,14 @@ if #keys == 0 then
   take('-inf', now, most)
   if #keys == 0 and spare() then take(LATER, LATER + now, math.min(most, ARGV[11] * (ARGV[10] == '1' and 1 or 10))) end
   if #keys == 0 then return leave('empty', 0) end
+
+  -- A drain of the ledger before writes until its lease ends: who asks before that, asks too early.
+  if tonumber(ARGV[12]) > 0 then
+    local stamp = string.format('%.0f', now)
+    redis.call('SET', KEYS[6], stamp, 'NX')
+    local wait = redis.call('GET', KEYS[6]) + ARGV[12] - now
+    if wait > 0 then return leave(redis.call('HSETNX', KEYS[1], 'waited', stamp) == 1 and 'young' or 'closed', wait) end
+  end
 end
 
 redis.call('ZADD', KEYS[3], now, drain)

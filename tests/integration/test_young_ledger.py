@@ -1,0 +1,187 @@
+"""A new ledger sends nothing to a target that takes doubles until what an older one sent has arrived there."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from orders import order
+from story import Shop, Story, Warehouse
+from structlog.testing import capture_logs
+
+import tasks.deliver
+from worker.errors import LeaseLost
+from worker.runtime import Runtime, read_settings
+from worker.store import keys
+from worker.store.heartbeat import Heartbeat, uptime
+from worker.store.lanes import Lane
+from worker.store.ledger import Delivery, Ledger, Standing
+from worker.store.limiter import Scope
+from worker.store.stuck import Stuck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from redis import Redis
+
+QUIET = 30.0
+
+
+@pytest.fixture
+def ledger(redis: Redis) -> Ledger:
+    return Ledger(redis, lease=5.0)
+
+
+@pytest.fixture
+def lane(redis: Redis) -> Lane:
+    return Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=1, concurrency=2, quiet=QUIET)
+
+
+def accept(ledger: Ledger, note: str = "", *, wanted: bool = True) -> str:
+    return ledger.accept("t", [Delivery(order(note=note), "R1", wanted)], "test", ask="new").results[0]
+
+
+def claimed(lane: Lane) -> int:
+    with lane.drain() as drain:
+        return len(drain.claim(10))
+
+
+def ages(redis: Redis, seconds: float) -> None:
+    """The ledger is so much older."""
+    redis.decrby(keys.EPOCH, round(seconds * 1000))
+
+
+def test_an_order_of_a_new_ledger_is_sent_when_the_ledger_is_old_enough(
+    redis: Redis, ledger: Ledger, lane: Lane
+) -> None:
+    assert accept(ledger) == "new"
+    assert claimed(lane) == 0
+    assert QUIET - 2 <= int(lane.status()["young_s"]) <= QUIET
+    ages(redis, QUIET - 2)
+    assert claimed(lane) == 0
+    ages(redis, 2)
+    assert lane.status()["young_s"] == 0
+    assert claimed(lane) == 1
+
+
+def revived(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger)
+    assert accept(ledger, "other", wanted=False) == "withdrawn"
+    assert accept(ledger, "third") == "revived"
+
+
+def released(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger)
+    accept(ledger, "other", wanted=False)
+    assert lane.release(lane.held(), "send") == 1
+
+
+def replayed(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger)
+    accept(ledger, "other", wanted=False)
+    assert lane.release(lane.held(), "drop") == 1
+    assert Stuck(lane.redis, "t").move("replay", [order().key], who="by hand")
+
+
+def replaced(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger)
+    assert accept(ledger, "other") == "replaced"
+
+
+def resent(ledger: Ledger, lane: Lane) -> None:
+    assert ledger.resend("t", Delivery(order(), "R1"), "create", seen=Standing(), source="test") == "queued"
+
+
+@pytest.mark.parametrize("way", [revived, released, replayed, replaced, resent])
+def test_no_other_way_onto_the_lane_is_quicker(
+    redis: Redis, ledger: Ledger, lane: Lane, way: Callable[[Ledger, Lane], None]
+) -> None:
+    way(ledger, lane)
+    assert lane.status()["queued"] == 1
+    assert claimed(lane) == 0
+    ages(redis, QUIET)
+    assert claimed(lane) == 1
+
+
+def test_a_drain_of_before_the_loss_is_given_nothing_either(redis: Redis, ledger: Ledger, lane: Lane) -> None:
+    ledger.nothing_before()
+    accept(ledger)
+    with lane.drain() as drain:
+        assert len(drain.claim(10)) == 1
+        redis.flushall()
+        accept(ledger)
+        assert drain.claim(10) == []
+
+
+def test_where_nothing_was_before_nothing_is_waited_for(ledger: Ledger, lane: Lane) -> None:
+    accept(ledger)
+    assert claimed(lane) == 0
+    ledger.nothing_before()
+    assert claimed(lane) == 1
+
+
+def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None:
+    story = Story(redis, Shop([[{"id": 1}]]), Warehouse())
+    story.lanes["t"].quiet_ms = 30_000
+    story.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
+    with capture_logs() as told:
+        for _ in range(3):
+            tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    (line,) = [it for it in told if it["event"] == "lane.waits"]
+    assert (line["lane"], 28 <= line["seconds"] <= 30) == ("t", True)
+    assert not story.warehouse.created
+
+
+CONFIG = """\
+[redis]
+url = "{redis}"
+[providers.shop]
+kind = "dropboy"
+url = "http://127.0.0.1:1"
+api_key = "env:YOUNG_KEY"
+currency = "EUR"
+[targets.carrier]
+kind = "dropboy"
+url = "http://127.0.0.1:1"
+api_key = "env:YOUNG_KEY"
+price = "send"
+currency = "EUR"
+[targets.carrier.origin]
+address = "Dock Rd 1"
+zip_code = "8000"
+city = "Aarhus"
+[targets.store]
+kind = "dropday"
+url = "http://127.0.0.1:1"
+api_key = "env:YOUNG_KEY"
+account_id = "env:YOUNG_KEY"
+placeholder = "-"
+[[routes]]
+from = "shop"
+to = ["carrier", "store"]
+reference = "{{provider}}:{{external_id}}"
+"""
+
+
+def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_before_can_be_seen(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YOUNG_KEY", "k")
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(redis=redis_url))
+    with Runtime(read_settings(config)) as rt:
+        waits = {name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()}
+        clocks = rt.settings.clocks
+    assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
+
+
+def test_a_lease_counts_from_the_question_however_late_the_answer_is_heard() -> None:
+    heartbeat = Heartbeat(lambda: True, 60.0, 0.2)
+    with heartbeat:
+        asked = uptime()
+        time.sleep(0.3)  # stopped, with Redis' answer on its way
+        heartbeat.confirm(asked, ours=True)
+        with pytest.raises(LeaseLost):
+            heartbeat.check()

@@ -1,0 +1,178 @@
+"""Keys that end, and strings, as Redis has them, on a clock that is given."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+#: What a command answers: as RESP2 has it (a status is bytes here too).
+Reply = bytes | int | list[Any] | None
+
+
+def fits(name: bytes, pattern: bytes) -> bool:
+    """Whether a name is of this pattern."""
+    return fnmatch.fnmatchcase(name.decode("latin-1"), pattern.decode("latin-1"))
+
+
+class Kept:
+    """All keys; `call` runs one command. The names of its methods are those of the commands.
+
+    Args:
+        now: Unix time in microseconds.
+        chance: What `ZRANDMEMBER` draws from.
+    """
+
+    def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
+        self.now, self.chance = now, chance
+        self.data: dict[bytes, Any] = {}
+        self.ends: dict[bytes, int] = {}
+        #: Keys that were ended by their time, for whoever compares with a real server.
+        self.ended: list[bytes] = []
+        #: Told of each key onto which something was pushed.
+        self.pushed: Callable[[bytes], None] = lambda _: None
+        self._commands: dict[bytes, Callable[..., Reply]] = {}
+
+    def call(self, name: bytes, *args: bytes) -> Reply:
+        """Run a command; KeyError for one that is not known here."""
+        command = self._commands.get(name)
+        if command is None:
+            command = self._commands[name] = getattr(self, "do_" + name.decode().lower())
+        return command(*args)
+
+    def get(self, key: bytes) -> Any:
+        """The value of a key that has not ended, or None."""
+        end = self.ends.get(key)
+        if end is not None and end <= self.now() // 1000:
+            self._drop(key)
+            self.ended.append(key)
+        return self.data.get(key)
+
+    def _drop(self, key: bytes) -> int:
+        self.ends.pop(key, None)
+        return int(self.data.pop(key, None) is not None)
+
+    def _make(self, key: bytes, kind: type[Any]) -> Any:
+        value = self.get(key)
+        if value is None:
+            value = self.data[key] = kind()
+        return value
+
+    def _tidy(self, key: bytes) -> None:
+        if not self.data.get(key):
+            self._drop(key)
+
+    # Keys
+
+    def do_time(self) -> Reply:
+        now = self.now()
+        return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
+
+    def do_ping(self) -> Reply:
+        return b"PONG"
+
+    def do_del(self, *keys: bytes) -> Reply:
+        return sum(self.get(key) is not None and self._drop(key) for key in keys)
+
+    def do_exists(self, *keys: bytes) -> Reply:
+        return sum(self.get(key) is not None for key in keys)
+
+    def do_unlink(self, *keys: bytes) -> Reply:
+        return self.do_del(*keys)
+
+    def do_dbsize(self) -> Reply:
+        return sum(self.get(key) is not None for key in list(self.data))
+
+    def do_type(self, key: bytes) -> Reply:
+        # A set and a sorted set are kept as dicts too: nobody of ours asks for what they are.
+        return {bytes: b"string", list: b"list", dict: b"hash", type(None): b"none"}[type(self.get(key))]
+
+    def do_keys(self, pattern: bytes) -> Reply:
+        return [key for key in list(self.data) if self.get(key) is not None and fits(key, pattern)]
+
+    def do_scan(self, cursor: bytes, *options: bytes) -> Reply:
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        most, after = int(given.get(b"COUNT", b"10")), int(cursor)
+        # By a number of the key itself, so that what is there all the time is found whatever comes and goes.
+        left = sorted((crc32(key) + 1, key) for key in self.data if crc32(key) + 1 > after)
+        end = left[most - 1][0] if len(left) > most else 0
+        found = [key for number, key in left if not end or number <= end]
+        pattern = given.get(b"MATCH", b"*")
+        return [b"%d" % end, [key for key in found if self.get(key) is not None and fits(key, pattern)]]
+
+    def do_pexpireat(self, key: bytes, end: bytes) -> Reply:
+        if self.get(key) is None:
+            return 0
+        self.ends[key] = int(end)
+        return 1
+
+    def do_pexpire(self, key: bytes, left: bytes) -> Reply:
+        return self.do_pexpireat(key, b"%d" % (self.now() // 1000 + int(left)))
+
+    def do_expire(self, key: bytes, left: bytes) -> Reply:
+        return self.do_pexpire(key, left + b"000")
+
+    def do_pttl(self, key: bytes) -> Reply:
+        if self.get(key) is None:
+            return -2
+        return self.ends[key] - self.now() // 1000 if key in self.ends else -1
+
+    def do_ttl(self, key: bytes) -> Reply:
+        left = self.do_pttl(key)
+        assert isinstance(left, int)
+        return left if left < 0 else (left + 500) // 1000
+
+    def do_persist(self, key: bytes) -> Reply:
+        return int(self.get(key) is not None and self.ends.pop(key, None) is not None)
+
+    def do_flushall(self) -> Reply:
+        self.data.clear()
+        self.ends.clear()
+        return b"OK"
+
+    # Strings
+
+    def do_get(self, key: bytes) -> Reply:
+        value: bytes | None = self.get(key)
+        return value
+
+    def do_set(self, key: bytes, value: bytes, *options: bytes) -> Reply:
+        known = self.get(key)
+        if (b"NX" in options and known is not None) or (b"XX" in options and known is None):
+            return None
+        self.data[key] = value
+        if b"KEEPTTL" not in options:
+            self.ends.pop(key, None)
+        for option, expire in ((b"PX", self.do_pexpire), (b"EX", self.do_expire)):
+            if option in options:
+                expire(key, options[options.index(option) + 1])
+        return known if b"GET" in options else b"OK"
+
+    def do_setnx(self, key: bytes, value: bytes) -> Reply:
+        return int(self.do_set(key, value, b"NX") is not None)
+
+    def do_mget(self, *keys: bytes) -> Reply:
+        return [self.get(key) for key in keys]
+
+    def do_getdel(self, key: bytes) -> Reply:
+        value: bytes | None = self.get(key)
+        self._drop(key)
+        return value
+
+    def do_incrby(self, key: bytes, by: bytes) -> Reply:
+        value = int(self.get(key) or 0) + int(by)
+        self.data[key] = b"%d" % value
+        return value
+
+    def do_incr(self, key: bytes) -> Reply:
+        return self.do_incrby(key, b"1")
+
+    def do_decr(self, key: bytes) -> Reply:
+        return self.do_incrby(key, b"-1")
+
+    def do_decrby(self, key: bytes, by: bytes) -> Reply:
+        return self.do_incrby(key, b"%d" % -int(by))

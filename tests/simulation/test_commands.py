@@ -1,0 +1,114 @@
+"""The commands of the simulation's Redis, those that no history sends too, answer as those of a real server."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from simulation.scheduler import BEGIN
+from simulation.server import Server, _engine
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+#: By the kind of key: commands, and what they are given beside it (k: another key of the kind; *: some).
+COMMANDS: Final = {
+    "string": (
+        "GET|SET v|SET v NX|SET v XX|SET v XX GET|SETNX v|MGET k|GETDEL|DEL k|UNLINK|EXISTS k|TYPE|TTL|PERSIST"
+        "|EXPIRE 100"
+    ),
+    "number": "INCR|DECR|INCRBY n|DECRBY n|GET|DEL",
+    "hash": (
+        "HSET f v f v|HSETNX f v|HGET f|HMGET f f|HGETALL|HKEYS|HVALS|HLEN|HEXISTS f|HDEL f f|DEL|EXISTS|TYPE"
+        "|HSCAN 0 MATCH f1*"
+    ),
+    "tally": "HINCRBY f n|HGET f",
+    "list": (
+        "LPUSH v v|RPUSH v v v|LPOP|RPOP|LLEN|LRANGE n n|LTRIM n n|LINDEX n|LREM n v|LMOVE k LEFT RIGHT"
+        "|LMOVE k RIGHT LEFT"
+    ),
+    "set": "SADD f f|SREM f|SMEMBERS|SCARD|SISMEMBER f",
+    "zset": (
+        "ZADD s f s f|ZADD NX s f|ZADD XX s f|ZADD GT s f|ZADD LT s f|ZINCRBY s f|ZREM f|ZCARD|ZSCORE f|ZMSCORE f f"
+        "|ZCOUNT -inf s|ZCOUNT (s +inf|ZRANGE n n|ZRANGE n n REV WITHSCORES|ZRANGE -inf s BYSCORE LIMIT 1 2"
+        "|ZRANGE +inf s BYSCORE REV|ZRANGEBYSCORE s +inf WITHSCORES|ZREMRANGEBYSCORE s (s|ZREMRANGEBYRANK n n"
+    ),
+}
+#: Whose answers have no order.
+UNSORTED: Final = {"SMEMBERS", "HGETALL", "HKEYS", "HVALS", "HSCAN"}
+
+
+def words(chance: random.Random) -> list[str]:
+    """One command on one of three keys of its kind."""
+    kind = chance.choice(sorted(COMMANDS))
+    name, *given = chance.choice(COMMANDS[kind].split("|")).split()
+    drawn = {
+        "k": lambda: f"{kind}{chance.randrange(3)}",
+        "f": lambda: f"f{chance.randrange(12)}",
+        "v": lambda: f"v{chance.randrange(4)}",
+        "n": lambda: str(chance.randrange(-4, 5)),
+        "s": lambda: str(chance.choice([chance.randrange(9), chance.randrange(9) + 0.1, 1.76e12])),
+        "(s": lambda: f"({chance.randrange(9)}",
+    }
+    return [name, drawn["k"](), *(drawn[one]() if one in drawn else one for one in given)]
+
+
+def told(reply: Any, name: str) -> Any:
+    """An answer, in an order of its own if it has none."""
+    if name not in UNSORTED or not isinstance(reply, list):
+        return reply
+    reply = reply[1] if name == "HSCAN" else reply
+    return sorted(zip(reply[::2], reply[1::2], strict=True)) if name in {"HGETALL", "HSCAN"} else sorted(reply)
+
+
+def test_a_real_server_answers_each_command_alike(raw: Redis) -> None:
+    chance, server = random.Random(7), Server(lambda: BEGIN, random.Random(1))
+    raw.response_callbacks.clear()
+    for number in range(4000):
+        command = words(chance)
+        mine = server.run(*(word.encode() for word in command))
+        assert told(mine, command[0]) == told(raw.execute_command(*command), command[0]), f"{number}: {command}"
+
+
+def test_what_is_there_all_the_time_is_scanned_whatever_comes_and_goes() -> None:
+    server, found, at = Server(lambda: BEGIN, random.Random(1)), set(), b"0"
+    for number in range(200):
+        server.run(b"SET", b"stays:%d" % number, b"1")
+        server.run(b"SET", b"goes:%d" % number, b"1")
+    for number in range(200):
+        at, some = server.run(b"SCAN", at, b"MATCH", b"stays:*", b"COUNT", b"20")  # type: ignore[misc]
+        found |= set(some)
+        server.run(b"DEL", b"goes:%d" % number)
+        server.run(b"SET", b"comes:%d" % number, b"1")
+        if at == b"0":
+            break
+    assert len(found) == 200
+
+
+#: What is packed, as Lua.
+VALUES: Final = [
+    "0",
+    "1, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296, 1760000000000, 9007199254740991, -1, -32",
+    "true, false, nil, 'x'",
+    "'', string.rep('a', 31), string.rep('b', 32), string.rep('c', 255), string.rep('d', 256), string.rep('e', 70000)",
+    "{}, {1, 'two', {false, {'three'}}}",
+    "(function() local t = {}; for n = 1, 20 do t[n] = 'line ' .. n end; return t end)()",
+    "'\\0\\255', '#' .. string.char(200, 1)",
+]
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_what_a_script_packs_is_what_a_real_server_packs(raw: Redis, values: str) -> None:
+    packed = raw.eval(f"return cmsgpack.pack({values})", 0)
+    assert _engine().eval(f"cmsgpack.pack({values})".encode()) == packed
+    again = "return cmsgpack.pack(cmsgpack.unpack(ARGV[1]))"
+    assert _engine().eval(f"(function(ARGV) {again} end)".encode())(_engine().table_from([packed])) == packed
+    assert raw.eval(again, 0, packed) == packed
+
+
+def test_what_cannot_be_packed_alike_is_not_packed() -> None:
+    for value in ("1.5", "{a = 1}"):
+        with pytest.raises(Exception, match="not known here"):
+            _engine().eval(f"cmsgpack.pack({value})".encode())
