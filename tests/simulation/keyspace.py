@@ -169,6 +169,18 @@ class Keyspace(Kept):
     def do_sismember(self, key: bytes, member: bytes) -> Reply:
         return int(member in (self.get(key) or {}))
 
+    def do_srandmember(self, key: bytes, count: bytes | None = None) -> Reply:
+        known = sorted(self.get(key) or {})
+        if count is not None:
+            return self.chance.sample(known, min(int(count), len(known)))
+        return self.chance.choice(known) if known else None
+
+    def do_spop(self, key: bytes) -> Reply:
+        member = self.do_srandmember(key)
+        if isinstance(member, bytes):
+            self.do_hdel(key, member)
+        return member
+
     def do_scard(self, key: bytes) -> Reply:
         return len(self.get(key) or {})
 

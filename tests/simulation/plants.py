@@ -40,13 +40,13 @@ def nobody_asks() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def cursor_first() -> Iterator[Callable[[World], None]]:
     """The cursor moves before the page is accepted."""
-    accept = tasks.poll._accept
+    accept = tasks.poll.accept_page
 
     def early(rt: Any, run: Any, provider: Any, page: Any, wake: Any) -> Any:
         run.advance(page.cursor, more=page.more, records=len(page.records))
         return accept(rt, run, provider, page, wake)
 
-    with patch.object(tasks.poll, "_accept", early):
+    with patch.object(tasks.poll, "accept_page", early):
         yield lambda _: None
 
 

@@ -204,12 +204,17 @@ def _waiting(told: Told) -> Iterator[str]:
     if not told.needs:
         yield "<p>Nothing.</p>"
         return
-    rows = [[escape(need.said), f"<code>{escape(need.remedy)}</code>"] for need in told.needs]
-    yield _table(("what", "what to type"), rows, words=2, name="needs", ready="html")
+    rows = [[escape(need.said), _remedy(need.remedy)] for need in told.needs]
+    yield _table(("what", "what to do"), rows, words=2, name="needs", ready="html")
     if told.dead:
         yield "<h3>What the systems said of the orders that are not delivered</h3>"
         rows = [[it["target"], reason(it["code"]), it["reason"], number(it["count"])] for it in told.dead]
         yield _table(("to", "why", "in its words", "orders"), rows, words=3, name="dead")
+
+
+def _remedy(text: str) -> str:
+    """A command as one is typed, a sentence as one is read."""
+    return f"<code>{escape(text)}</code>" if text.startswith("intake ") else escape(text)
 
 
 def _compared(told: Told) -> Iterator[str]:
