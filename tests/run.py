@@ -1,4 +1,4 @@
-"""All tests: those that keep a core busy in two halves at once, then those that measure time, alone."""
+"""All tests: most of them in two halves at once, then those that measure time, alone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from typing import IO
 
 HERE = Path(__file__).parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations", "8", "-p", "no:cacheprovider"]
-#: Whole processes that are killed, and limits that are kept: nothing else may have the machine meanwhile.
-ALONE = ["tests/chaos", "tests/failures", "tests/integration/test_limiter.py"]
+#: Limits that are kept, and work that is taken over in time: nothing else may have the machine meanwhile.
+TIMED = ("front_door", "hosts", "kills", "limit", "matrix", "start", "takeover", "twice")
+ALONE = [
+    *(f"tests/chaos/test_{name}.py" for name in TIMED),
+    "tests/failures",
+    "tests/integration/test_limiter.py",
+]
 
 
 def halves() -> tuple[list[str], list[str]]:
     """The other tests, so that each half takes about as long."""
-    files = sorted(str(file.relative_to(HERE.parent)) for file in (HERE / "integration").glob("test_*.py"))
+    folders = (HERE / "integration", HERE / "chaos")
+    files = [str(file.relative_to(HERE.parent)) for folder in folders for file in sorted(folder.glob("test_*.py"))]
     files = [file for file in files if file not in ALONE]
     return [*files[::2], "tests/model"], [*files[1::2], "tests/contract", "tests/simulation", "tests/unit"]
 

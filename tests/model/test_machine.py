@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.environ.get("INTAKE_MODEL_STEPS", "60"))
 
 
+@pytest.mark.timeout(400)
 def test_whatever_happens_no_order_is_lost_and_none_is_doubled(redis: Redis, raw: Redis) -> None:
     run(Machine, redis, raw, max_examples=80, stateful_step_count=40, print_blob=True)
 
