@@ -28,7 +28,8 @@ def test_a_redis_that_is_down_at_the_start_is_waited_for(tmp_path: Path) -> None
         assert stack.health("--ready")[0] == 1
         with ValkeyServer(port=port, data_dir=tmp_path / "valkey"):
             stack.wait(lambda: stack.created() == 50, 90, "the orders")
-            assert stack.health("--live") == (0, "ok: listen turns, upkeep turns, worker turns\n")
+            turning = (0, "ok: listen turns, upkeep turns, worker turns\n")
+            stack.wait(lambda: stack.health("--live") == turning, 30, "every process turning")
             assert stack.health("--ready")[0] == 0
             assert stack.stop() == []
 
