@@ -55,7 +55,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
         time.sleep(0.5)
     said = demo.output.read_text()
     assert "540 orders, 540 created, 0 lost, 0 doubled" in said
-    assert demo.process.returncode == 0
+    assert demo.process.returncode == 0, said
     assert demo.left() == []
 
 

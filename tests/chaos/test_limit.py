@@ -17,7 +17,7 @@ from worker.runtime import Runtime, read_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-ORDERS = 5000
+ORDERS = 2400
 KEY = "limit-key"
 HEAD = """\
 [redis]
@@ -46,7 +46,7 @@ only = {{ tag = "no order has this tag" }}
 
 
 def read_all(processes: int, home: Path, redis_url: str) -> dict[str, Any]:
-    """Read 5,000 orders from as many accounts as there are processes, behind one address."""
+    """Read all orders from as many accounts as there are processes, behind one address."""
     command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
     for n in range(processes):
         command += ["--account", f"retailcrm:shop{n}:key={KEY}:orders={ORDERS // processes}"]
