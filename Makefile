@@ -31,7 +31,7 @@ tests: $(VENV)/.test
 	$(BIN)/python tests/run.py
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
-	@$(BIN)/python tests/chaos/prove.py --readme README.md
+	@PYTHONPATH=tests $(BIN)/python tests/chaos/prove.py --readme README.md
 
 soak: $(VENV)/.test ## carry ORDERS=1000000 orders through faults at every step, by SEED=1: half an hour and more
 	@$(BIN)/python tests/soak/soak.py --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)

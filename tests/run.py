@@ -11,7 +11,7 @@ from typing import IO
 HERE = Path(__file__).parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations", "8", "-p", "no:cacheprovider"]
 #: Limits that are kept, and work that is taken over in time: nothing else may have the machine meanwhile.
-TIMED = ("front_door", "hosts", "kills", "limit", "matrix", "start", "takeover", "twice")
+TIMED = ("front_door", "hosts", "kills", "limit", "matrix", "takeover", "twice")
 ALONE = [
     *(f"tests/chaos/test_{name}.py" for name in TIMED),
     "tests/failures",
@@ -24,7 +24,7 @@ def halves() -> tuple[list[str], list[str]]:
     folders = (HERE / "integration", HERE / "chaos")
     files = [str(file.relative_to(HERE.parent)) for folder in folders for file in sorted(folder.glob("test_*.py"))]
     files = [file for file in files if file not in ALONE]
-    return [*files[::2], "tests/model"], [*files[1::2], "tests/contract", "tests/simulation", "tests/unit"]
+    return files[::2], [*files[1::2], "tests/contract", "tests/model", "tests/simulation", "tests/unit"]
 
 
 def start(tests: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:

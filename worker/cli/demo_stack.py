@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 PATIENCE = 60.0
 #: Below its folder: what the simulated systems wrote down.
 JOURNALS = "journals"
-#: The share of calls that may break a limit: evenly sent, they may arrive in a bunch on a busy machine.
-TOO_SOON = 0.05
+#: The share of calls that may come too soon: evenly sent, they arrive in bunches on a busy machine.
+TOO_SOON = 0.2
 #: Systems, as their makers write them.
 NAMES = {
     "retailcrm": "RetailCRM",

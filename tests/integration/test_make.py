@@ -1,0 +1,23 @@
+"""What `make` runs starts on its own, without what pytest would bring."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("target", ["prove", "soak", "simulate", "mutate", "bench"])
+def test_the_program_behind_each_target_starts(target: str) -> None:
+    bin_ = f"BIN={Path(sys.executable).parent}"
+    told = subprocess.run(["make", "-n", target, bin_], cwd=HOME, check=True, capture_output=True, text=True)
+    command = told.stdout.splitlines()[-1]
+    help_ = subprocess.run(
+        [f"{command} --help"], shell=True, cwd=HOME, check=False, capture_output=True, text=True
+    )  # a line of our own Makefile
+    assert help_.returncode == 0, help_.stderr
+    assert "usage" in help_.stdout.lower()
