@@ -15,9 +15,8 @@ HOME = Path(__file__).parents[2]
 def test_the_program_behind_each_target_starts(target: str) -> None:
     bin_ = f"BIN={Path(sys.executable).parent}"
     told = subprocess.run(["make", "-n", target, bin_], cwd=HOME, check=True, capture_output=True, text=True)
-    command = told.stdout.splitlines()[-1]
-    help_ = subprocess.run(
-        [f"{command} --help"], shell=True, cwd=HOME, check=False, capture_output=True, text=True
-    )  # a line of our own Makefile
-    assert help_.returncode == 0, help_.stderr
-    assert "usage" in help_.stdout.lower()
+    # A line of our own Makefile.
+    run = [f"{told.stdout.splitlines()[-1]} --help"]
+    asked = subprocess.run(run, shell=True, cwd=HOME, check=False, capture_output=True, text=True)
+    assert asked.returncode == 0, asked.stderr
+    assert "usage" in asked.stdout.lower()
