@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -20,8 +21,12 @@ def _no_float(value: object) -> object:
     return value
 
 
+@lru_cache(4096)
 def _plain(value: Decimal) -> Decimal:
-    """One way to write a number, so that 9.90 from a list and 9.9 from a single read give one fingerprint."""
+    """One way to write a number, so that 9.90 from a list and 9.9 from a single read give one fingerprint.
+
+    Remembered, because it is asked of every number and orders hold few different ones.
+    """
     if value == value.to_integral_value():
         return value.quantize(_WHOLE)
     return value.normalize()
