@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from worker.settings_file import Wrong
-from worker.store.sentinel import SCHEME, Watched
+from worker.store.sentinel import Watched, watched
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -37,11 +37,11 @@ def hook_url(value: SecretStr) -> SecretStr:
 
 def redis_url(text: str) -> str:
     """Accept the URL of a Redis server as redis-py reads it, or of a service that Sentinels watch over."""
-    if text.startswith(f"{SCHEME}:"):
+    if watched(text):
         try:
             Watched.parse(text)
         except ValueError:
-            remedy = "Write sentinel://host:26379,host2:26379/service, if need be with ?db=0."
+            remedy = "Write sentinel://host:26379,host2:26379/service, sentinels:// for TLS; if need be with ?db=0."
             raise Wrong("is not the address of a service behind Sentinels", remedy) from None
         return text
     url = _split(text, "redis://localhost:6379/0")

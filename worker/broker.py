@@ -10,7 +10,7 @@ from kombu import Connection, Queue
 from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
 from worker.store.hints import QUEUES
-from worker.store.sentinel import SCHEME, Watched
+from worker.store.sentinel import SCHEME, Watched, watched
 
 if TYPE_CHECKING:
     from worker.settings import Settings
@@ -62,15 +62,16 @@ def redis_broker(url: str) -> dict[str, Any]:
     if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
         # Unlike redis-py, kombu would take any certificate.
         url += f"{'&' if '?' in url else '?'}ssl_cert_reqs=required"
-    if not url.startswith(f"{SCHEME}:"):
+    if not watched(url):
         return {"broker_url": url, **_REDIS}
-    watched = Watched.parse(url)
-    user = quote(watched.username or "", safe="")
-    own = f"{user}:{quote(watched.password, safe='')}@" if watched.password else ""
-    options = {"master_name": watched.service, "sentinel_kwargs": {"password": watched.sentinel_password}}
+    there = Watched.parse(url)
+    user = quote(there.username or "", safe="")
+    own = f"{user}:{quote(there.password, safe='')}@" if there.password else ""
+    options = {"master_name": there.service, "sentinel_kwargs": there.asking()}
     return {
         **_REDIS,
-        "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{watched.db}" for host, port in watched.sentinels),
+        "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{there.db}" for host, port in there.sentinels),
+        "broker_use_ssl": there.tls,
         "broker_transport_options": {**_REDIS["broker_transport_options"], **options},
     }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Literal, Self
+
+from tools import missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,8 @@ def impossible() -> str:
     """Why there can be no network namespaces here; empty if there can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
-    if missing := [tool for tool in ("ip", "unshare", "hostname", "openssl") if shutil.which(tool) is None]:
-        return f"not installed: {', '.join(missing)}"
+    if lacking := missing("ip", "unshare", "hostname", "openssl"):
+        return lacking
     name = f"intake-{os.getpid()}"
     for command in (f"netns add {name}", f"-n {name} link add type bridge", f"netns del {name}"):
         done = subprocess.run(["ip", *command.split()], check=False, capture_output=True, text=True)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from ports import free_port
+from tools import missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 def impossible() -> str:
     """Why there is no RabbitMQ here; empty if there is."""
-    missing = [tool for tool in ("rabbitmq-server", "epmd") if shutil.which(tool) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    return missing("rabbitmq-server", "epmd")
 
 
 class Rabbit:

@@ -16,6 +16,7 @@ import requests
 from celery import Celery
 from ports import free_port
 from stack import Stack
+from tools import found, tool
 
 from worker.runtime import read_settings, redis_url
 
@@ -110,9 +111,7 @@ def test_flower_can_only_look(flower: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_browser_shows_the_tasks_to_who_has_the_password_and_to_nobody_else(flower: str, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("there is no chromium here")
+    chromium = found("chromium-browser") or tool("chromium")
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     quiet += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"]
 

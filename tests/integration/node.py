@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tools import missing
 
 #: The clients of other systems.
 CLIENTS = Path(__file__).parents[1] / "clients"
@@ -25,8 +26,8 @@ def environment() -> dict[str, str]:
 
 def install(source: Path = CLIENTS) -> Path:
     """The folder where the programs of `source` can be run. Skips the test where there is no node, npm or registry."""
-    if lacking := [name for name in ("node", "npm") if shutil.which(name) is None]:
-        pytest.skip(f"there is no {lacking[0]} here")
+    if lacking := missing("node", "npm"):
+        pytest.skip(lacking)
     lock = (source / "package-lock.json").read_bytes()
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "intake-tests"
     folder = caches / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"

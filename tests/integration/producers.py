@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final
 
 import node
 import pytest
+from tools import missing
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "producers"
 #: By file: what runs it, and what it needs besides.
@@ -29,8 +29,8 @@ SIGNING: Final = ("push.py", "push.js", "push.php")
 def run(name: str, url: str, *jobs: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the example `name`; skips the test where this machine lacks what it needs."""
     command, *needs = (EXAMPLES | CELERY)[name]
-    if lacking := [one for one in (command, *needs) if shutil.which(one) is None]:
-        pytest.skip(f"there is no {lacking[0]} here")
+    if lacking := missing(command, *needs):
+        pytest.skip(lacking)
     folder = node.install(FOLDER) if name.endswith(".js") else FOLDER
     return subprocess.run(
         [command, str(folder / name), *jobs],

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 from rich.console import Console
+from tools import tool
 
 from worker.cli.bench import ground, reading, sink, throughput
 from worker.cli.bench.crew import crew, serving
@@ -29,8 +29,7 @@ def a_sink(kind: str, home: Path) -> Iterator[sink.Sink]:
         with sink.python_target() as found:
             yield found
         return
-    if shutil.which("nginx") is None:
-        pytest.skip("no nginx here")
+    tool("nginx")
     with sink.sink(home) as found:
         yield found
 

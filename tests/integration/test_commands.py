@@ -152,10 +152,10 @@ def test_held_orders_are_shown_with_the_reason_and_what_to_type(rt: Runtime) -> 
 
 def test_release_sends_the_orders_that_are_named_and_leaves_the_others(rt: Runtime) -> None:
     hold(rt)
-    assert "1 of dropday released" in intake("release", "dropday", "shop:1").output
+    assert "1 of dropday released" in intake("release", "dropday", "shop:1", "--yes").output
     lane = status()["lanes"]["dropday"]
     assert (lane["queued"], lane["held_now"]) == (1, 1)
-    assert "1 of dropday released" in intake("release", "dropday").output
+    assert "1 of dropday released" in intake("release", "dropday", "--yes").output
     assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from tools import tool
 from way import ways
 
 from worker.cli import COMMANDS
@@ -112,9 +112,7 @@ def test_every_alarm_and_every_metric_is_in_the_documentation(exported: set[str]
 
 @pytest.mark.parametrize(("command", "file"), CHECKS)
 def test_promtool_has_nothing_against_the_rules(command: str, file: str) -> None:
-    if (promtool := shutil.which("promtool")) is None:
-        pytest.skip("promtool is not installed (Debian: prometheus)")
     done = subprocess.run(
-        [promtool, *command.split(), file], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+        [tool("promtool"), *command.split(), file], cwd=PROMETHEUS, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

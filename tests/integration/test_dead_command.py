@@ -196,7 +196,7 @@ def test_discard_forgets_what_is_personal(rt: Runtime) -> None:
 def test_what_touches_the_dead_is_asked_for_and_named_first(rt: Runtime, what: str) -> None:
     refused(rt, "1", "2")
     no = intake("dead", what, "--all", stdin="n\n")
-    assert (no.exit_code, "2 that are dead? [y/N]" in no.output) == (1, True)
+    assert (no.exit_code, "2 dead orders or records? [y/N]" in no.output) == (1, True)
     for args in ([], ["--all", "shop:1"], ["--all", "--target", "dropday"]):
         assert intake("dead", what, "--yes", *args).exit_code == 2
     unknown = intake("dead", what, "shop:1", "shop:9", "--yes")
@@ -214,8 +214,8 @@ def test_what_is_in_doubt_is_listed_with_its_reference(rt: Runtime) -> None:
 
 def test_asking_a_target_settles_what_it_can_tell(rt: Runtime) -> None:
     doubted(rt, "1", "2")
-    assert intake("doubt", "ask", "--dry-run").output == "2 would be asked for.\n"
-    assert listed("doubt", "ask", "dropday") == {
+    assert intake("doubt", "ask", "--dry-run").output == "2 orders in doubt would be asked for.\n"
+    assert listed("doubt", "ask", "dropday", "--yes") == {
         "found": 1,
         "queued_again": 1,
         "stay_in_doubt": 0,
@@ -228,7 +228,7 @@ def test_asking_a_target_settles_what_it_can_tell(rt: Runtime) -> None:
 
 def test_a_target_that_does_not_answer_is_told(rt: Runtime) -> None:
     end(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
-    said = intake("doubt", "ask").output
+    said = intake("doubt", "ask", "--yes").output
     assert "carrier does not answer now" in said
     assert state(rt, target="carrier")["code"] == "unavailable"
     assert state(rt, target="carrier")["state"] == "in_doubt"

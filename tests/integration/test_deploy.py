@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tools import tool
 
 from worker.cli.processes import COMMANDS, argv, procfile
 from worker.cli.run import guarded
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "intake"
-
-
-def tool(name: str) -> str:
-    """The path of a tool: beside this Python, or of the system."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if found is None:
-        pytest.skip(f"there is no {name} here")
-    return found
 
 
 def ran(command: Sequence[str], **environ: str) -> str:

@@ -131,7 +131,7 @@ def test_a_dry_run_of_replay_and_discard_touches_nothing(dead: Runtime) -> None:
 
 def test_replay_pushes_what_was_chosen_and_leaves_the_others(dead: Runtime) -> None:
     first = listed("--code", "unknown_provider")["letters"][0]["id"]
-    assert intake("inbox", "replay", first).output == "1 replayed.\n"
+    assert intake("inbox", "replay", first, "--yes").output == "1 replayed.\n"
     assert dead.redis.lrange("intake:inbox", 0, -1) == [UNKNOWN]
     assert json.loads(intake("inbox", "replay", "--code", "not_json", "--yes", "--json").output) == {
         "replayed": 2,
@@ -144,9 +144,9 @@ def test_replay_pushes_what_was_chosen_and_leaves_the_others(dead: Runtime) -> N
     assert listed()["count"] == 5
 
 
-def test_what_touches_many_or_forgets_is_asked_for_first(dead: Runtime) -> None:
+def test_what_pushes_or_forgets_is_asked_for_first(dead: Runtime) -> None:
     one = listed()["letters"][0]["id"]
-    for args in (["replay", "--all"], ["discard", "--all"], ["discard", one]):
+    for args in (["replay", "--all"], ["replay", one], ["discard", "--all"], ["discard", one]):
         refused = intake("inbox", *args, stdin="n\n")
         assert refused.exit_code == 1
         assert "dead letters? [y/N]" in refused.output

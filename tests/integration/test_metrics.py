@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from click.testing import CliRunner
 from orders import order
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from tools import tool
 from way import ways
 
 from worker.cli import main
@@ -146,8 +146,7 @@ def test_a_scrape_of_fifty_lanes_is_quick(make: Make) -> None:
 
 
 def test_prometheus_own_linter_has_nothing_to_say(make: Make) -> None:
-    if (promtool := shutil.which("promtool")) is None:
-        pytest.skip("promtool is not installed (Debian: prometheus)")
+    promtool = tool("promtool")
     way = carried(make, 3)
     linted = subprocess.run(
         [promtool, "check", "metrics"], input=exposition(way.rt), text=True, capture_output=True, check=False

@@ -59,6 +59,7 @@ def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_aske
     for fault, references in broken.items():
         assert fault in told.output
         assert [reference for reference in references if reference not in told.output] == []
+    assert ("--repair" in told.output, "look at it in the target" in told.output) == (True, True)
     assert "email" in told.output
     assert "somebody@else.example" not in told.output
     assert "somebody@else.example" in reconcile("--values").output
@@ -81,6 +82,8 @@ def test_json_has_the_counts_and_the_first_findings(make: Make) -> None:
 def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make: Make) -> None:
     way = carried(make)
     (missing,) = spoil_dropday(way.box, 1)["missing"]
+    tried = reconcile("--repair", "--dry-run")
+    assert ("[y/N]" in tried.output, tried.exit_code, way.lane()["queued"]) == (False, 1, 0)
     told = reconcile("--repair", "--yes")
     assert "queued" in told.output
     way.deliver_all()

@@ -325,7 +325,9 @@ def test_the_way_back_writes_the_ledger_as_the_release_before_had_it(
     deliver(drain)
     accept(ledger, key="5")
     before = {key: ledger.entries(["t"], f"shop:{key}")[0] for key in ("1", "k" * 200, "a:b")}
+    assert ledger.resting() == 3
     assert sum(ledger.rouse()) == 3
+    assert ledger.resting() == 0
     assert sum(ledger.rouse()) == 0
     assert redis.keys("intake:done:*") == []
     for key, was in before.items():

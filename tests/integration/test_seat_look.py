@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -186,6 +187,17 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
     assert "need you" in lines[1]
+
+
+def test_a_state_that_is_too_long_for_its_line_goes_on_below_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
+    redis.hset("intake:lane:dropday", "closed_until", rt.cursors.now() + 59_500)
+    console = Console(width=100, record=True, highlight=False, file=StringIO())
+    console.print(screen(snapshot(rt), ROWS))
+    lines = console.export_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("dropday "))
+    column = lines[first].index("target down")
+    state = " ".join(line[column:].strip() for line in lines[first : first + 2])
+    assert re.fullmatch(r"target down, again in \d+ s", state)
 
 
 def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) -> None:

@@ -1,9 +1,9 @@
-"""Redis over TLS, with a certificate of an authority of one's own: the ledger's client, and Celery's."""
+"""Redis over TLS, alone or behind a Sentinel, with a certificate of one's own: the ledger's client, and Celery's."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import shutil
 import subprocess
 import time
 import warnings
@@ -14,8 +14,12 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 from ports import free_port
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+from tools import found, missing
 
+from worker.addresses import redis_url
 from worker.broker import redis_broker
+from worker.errors import Unavailable
+from worker.settings_file import Wrong
 from worker.store.connection import connect
 from worker.store.server import inspect
 
@@ -23,28 +27,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
-pytestmark = pytest.mark.skipif(SERVER is None, reason="no redis-server is installed; the one in the wheel has no TLS")
+LACKING = missing("redis-server") and f"{missing('redis-server')}; the server in the wheel has no TLS"
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING or "it is there")
+CONFIG = """\
+port 0
+tls-port {port}
+bind 127.0.0.1
+tls-auth-clients no
+tls-replication yes
+tls-cert-file {certificate}
+tls-key-file {certificate}
+tls-ca-cert-file {certificate}
+dir "{home}"
+"""
+
+
+@contextlib.contextmanager
+def running(home: Path, certificate: Path, more: str = "", *words: str) -> Iterator[int]:
+    """A server that speaks TLS only; gives its port."""
+    home.mkdir()
+    port, config, said = free_port(), home / "conf", home / "log"
+    config.write_text(CONFIG.format(port=port, certificate=certificate, home=home) + more)
+    with said.open("wb") as log:
+        server = subprocess.Popen([str(found("redis-server")), str(config), *words], stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + 10
+        while b"Ready to accept" not in (text := said.read_bytes()) and b"Sentinel ID" not in text:
+            if server.poll() is not None or time.monotonic() > until:
+                pytest.skip("this redis-server has no TLS: install one that was built with it (Debian: redis-server)")
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.kill()
+        server.wait()
 
 
 @pytest.fixture
 def port(tmp_path: Path, certificate: Path) -> Iterator[int]:
-    number = free_port()
-    words = f"--port 0 --tls-port {number} --bind 127.0.0.1 --tls-auth-clients no --dir {tmp_path}"
-    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(certificate)]
-    files += ["--tls-ca-cert-file", str(certificate)]
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen([str(SERVER), *words.split(), *files], stdout=log, stderr=log)
-    until = time.monotonic() + 10
-    while b"Ready to accept" not in (tmp_path / "log").read_bytes():
-        if server.poll() is not None or time.monotonic() > until:
-            server.kill()
-            server.wait()
-            pytest.skip("this redis-server has no TLS")
-        time.sleep(0.05)
-    yield number
-    server.kill()
-    server.wait()
+    with running(tmp_path / "redis", certificate) as number:
+        yield number
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path, certificate: Path, port: int) -> Iterator[int]:
+    """The port of a Sentinel that watches over it, wants a certificate of who asks, and has a password of its own."""
+    more = f"tls-auth-clients yes\nrequirepass watching\nsentinel monitor intake 127.0.0.1 {port} 1\n"
+    with running(tmp_path / "sentinel", certificate, more, "--sentinel") as number:
+        yield number
 
 
 @pytest.fixture
@@ -73,3 +102,55 @@ def test_a_server_that_cannot_prove_who_it_is_is_not_spoken_to(port: int) -> Non
         redis.ping()
     with Connection(redis_broker(url)["broker_url"]) as broker, pytest.raises(OperationalError, match="CERTIFICATE"):
         broker.ensure_connection(max_retries=1, timeout=5)
+
+
+def celery(url: str) -> Connection:
+    """A connection as Celery makes it of its settings."""
+    its = redis_broker(url)
+    return Connection(its["broker_url"], ssl=its["broker_use_ssl"], transport_options=its["broker_transport_options"])
+
+
+@pytest.mark.usefixtures("_left_open")
+def test_behind_a_sentinel_both_it_and_redis_are_spoken_to_over_tls(sentinel: int, certificate: Path) -> None:
+    url = f"sentinels://127.0.0.1:{sentinel}/intake?db=1&sentinel_password=watching"
+    with pytest.raises(Unavailable):
+        inspect(f"{url}&ssl_ca_certs={certificate}")
+    url += f"&ssl_ca_certs={certificate}&ssl_certfile={certificate}&ssl_keyfile={certificate}"
+    with connect(url) as redis:
+        assert redis.set("written", "1")
+        assert redis.connection_pool.connection_kwargs["db"] == 1
+    assert inspect(url).watched
+    with celery(url) as broker, broker.SimpleQueue("hints") as queue:
+        queue.put("a hint")
+        assert queue.get(timeout=5).payload == "a hint"
+
+
+@pytest.mark.usefixtures("_left_open")
+def test_a_sentinel_that_cannot_prove_who_it_is_is_not_asked(sentinel: int, certificate: Path) -> None:
+    own = f"ssl_certfile={certificate}&ssl_keyfile={certificate}"
+    url = f"sentinels://127.0.0.1:{sentinel}/intake?sentinel_password=watching&{own}"
+    with pytest.raises(Unavailable):
+        inspect(url)
+    with celery(url) as broker, pytest.raises(OperationalError, match="No master found"):
+        broker.ensure_connection(max_retries=1, timeout=1)
+
+
+@pytest.mark.usefixtures("_left_open")
+def test_without_tls_in_its_address_nothing_is_said_to_a_sentinel_that_wants_it(sentinel: int) -> None:
+    url = f"sentinel://127.0.0.1:{sentinel}/intake?sentinel_password=watching"
+    with pytest.raises(Unavailable):
+        inspect(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sentinel://one/intake?ssl_ca_certs=/etc/ssl/ca.pem",
+        "sentinels://one/intake?ssl_cert_reqs=none",
+        "sentinels://one",
+    ],
+)
+def test_an_address_that_would_be_read_in_another_way_than_it_is_meant_is_refused(url: str) -> None:
+    with pytest.raises(Wrong, match="is not the address of a service behind Sentinels") as refused:
+        redis_url(url)
+    assert "sentinels:// for TLS" in refused.value.remedy

@@ -99,6 +99,13 @@ def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -
     assert "left_out" not in raised
 
 
+def test_of_those_who_raise_an_alarm_at_once_one_tells_it(redis: Redis) -> None:
+    one, other = Alarmed(redis), Alarmed(redis)
+    assert one.change("raise", "orders_held dropday", {"since": 1}, "told")
+    assert not other.change("raise", "orders_held dropday", {"since": 2}, "told")
+    assert redis.llen("intake:alarms:outbox") == 1
+
+
 def test_an_alarm_that_comes_again_is_told_again(rt: Runtime) -> None:
     watch = Watch(rt)
     with log_lines() as lines:

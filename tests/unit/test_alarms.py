@@ -115,6 +115,13 @@ def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_p
     assert not {"provider_late", "lane_old"} & {alarm.name for alarm in judge(late, read(tmp_path, resting))}
 
 
+def test_a_lane_that_sends_nothing_yet_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
+    eager = read(tmp_path, GOOD + '[alarms]\noldest = "1m"\n')
+    for began, alarms in ((90, []), (130, []), (165, ["lane_old store"])):
+        lanes = {"store": LaneState(oldest=began - 5.0, queued=3, quiet=100.0)}
+        assert named(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == alarms
+
+
 LANES = [
     ("lane_paused", {"paused": "wrong key"}),
     ("lane_old", {"oldest": 901.0, "queued": 3}),

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from worker.app import hint
 from worker.cli.moment import moment
+from worker.cli.opened import go_on
 from worker.errors import IntakeError, Rejected
 from worker.reconcile.sides import read, walk
 from worker.references import encode
@@ -120,8 +121,7 @@ def _ways(rt: Runtime, order: Order) -> set[str]:
 def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: bool) -> None:
     targets = ", ".join(dict.fromkeys(to for it in rt.settings.routes if it.source == name for to in it.targets))
     what = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
-    if not yes:
-        click.confirm(f"{what}, and send to {targets} what is not there?", abort=True)
+    go_on(f"{what}, and send to {targets} what is not there?", yes=yes)
     if not rt.backfills.begin(name, since, until):
         raise click.ClickException(
             f"another range is being read; see it: intake backfill {name}; end it: intake backfill {name} --stop"

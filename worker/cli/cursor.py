@@ -109,7 +109,8 @@ def _move(  # noqa: PLR0913  # what was seen, what is to be, and how sure
         click.echo("There is nothing to do.")
         return
     if dry_run:
-        click.echo(f"Nothing was touched. The requests that would be sent: intake poll {name} --dry-run --since DATE")
+        see = f" The requests that would be sent: intake poll {name} --dry-run --since {at:%Y-%m-%dT%H:%M}"
+        click.echo("Nothing was touched." + (see if at < now and value else ""))
         return
     go_on(f"Move the cursor of {name}?", yes=yes)
     moved = rt.cursors.undo(name, seen, value) if back else rt.cursors.place(name, seen, value)

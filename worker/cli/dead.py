@@ -108,7 +108,7 @@ def show(key: str, **options: Any) -> None:
 @_choice
 def replay(**options: Any) -> None:
     """Deliver dead orders again under the key they had, and read records again, once what was wrong is mended."""
-    rt, wanted = _chosen("Try", options)
+    rt, wanted = _chosen("Send or read again", options)
     done, stay = _moved(rt, "replay", wanted, options), 0
     for provider, external_id, _ in _records(rt, options["target"], wanted):
         if external_id.startswith(_OURS):
@@ -141,7 +141,7 @@ def _chosen(what: str, options: dict[str, Any]) -> tuple[Runtime, Filter]:
         raise click.ClickException(f"not dead: {', '.join(unknown)}. See: intake dead list")
     if not options["dry_run"] and not options["yes"]:
         count = len(found) or sum(1 for _ in _told(rt, options["target"], wanted))
-        click.confirm(f"{what} {count} that are dead?", abort=True, err=True)
+        click.confirm(f"{what} {count} dead orders or records?", abort=True, err=True)
     return rt, wanted
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ import click
 from worker.asking import ask as ask_target
 from worker.asking import finder
 from worker.cli import stuck
-from worker.runtime import Runtime, read_settings
+from worker.cli.opened import go_on, opened
 from worker.store.stuck import Filter
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 #: What a person may say of an order in doubt: the option, and the move.
 _VERDICTS: Final[dict[str, Move]] = {"delivered": "delivered", "send_again": "send", "dead": "bury"}
-
-
-def _opened() -> Runtime:
-    return click.get_current_context().with_resource(Runtime(read_settings()))
 
 
 @click.group("doubt")
@@ -36,7 +33,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
 def show_all(*, limit: int, as_json: bool, **options: Any) -> None:
     """Show what is in doubt: the reasons with their counts, and the newest."""
-    found = chain.from_iterable(stuck.orders(_opened(), "in_doubt", options["target"], stuck.wanted(options)))
+    found = chain.from_iterable(stuck.orders(opened(), "in_doubt", options["target"], stuck.wanted(options)))
     if as_json:
         stuck.show_json(map(stuck.facts, found))
         return
@@ -46,26 +43,33 @@ def show_all(*, limit: int, as_json: bool, **options: Any) -> None:
 
 @command.command("ask")
 @click.argument("target", required=False)
-@click.option("--dry-run", is_flag=True, help="Say how many, and ask nobody.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@stuck.acting
 def ask(target: str | None, **options: Any) -> None:
     """Ask TARGET, or all of them, for their orders in doubt, under their limits.
 
     What is there is delivered; what is certainly not is queued again; of what they cannot tell, the reason is fresh.
     """
-    rt = _opened()
+    rt = opened()
+    names = stuck.targets(rt, target)
+    count = sum(1 for name in names for _ in chain.from_iterable(rt.stuck[name].orders("in_doubt", Filter())))
+    if options["dry_run"]:
+        click.echo(json.dumps({"asked_for": count, "dry_run": True}) if options["as_json"] else _would(count))
+        return
+    go_on(
+        f"Ask for {count} orders in doubt, and send again what is certainly not there?", yes=options["yes"] or not count
+    )
     answers: Counter[str] = Counter()
-    for name in stuck.targets(rt, target):
+    for name in names:
         there = rt.targets[name]
         find = finder(there)
         for order in chain.from_iterable(rt.stuck[name].orders("in_doubt", Filter())):
-            answer = "in_doubt" if options["dry_run"] else ask_target(there, rt.stuck[name], order, find)
+            answer = ask_target(there, rt.stuck[name], order, find)
             answers[answer] += 1
             if answer == "away":
                 click.echo(f"{name} does not answer now, or its limit is used up: what is left of it stays.", err=True)
                 break
-    if options["dry_run"]:
-        stuck.tell({"asked_for": answers["in_doubt"]}, options)
+    if not count and not options["as_json"]:
+        click.echo(_would(0))
         return
     did = {"found": answers["found"], "queued_again": answers["again"], "stay_in_doubt": answers["unknown"]}
     stuck.tell(did, options)
@@ -86,7 +90,7 @@ def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) 
         raise click.UsageError("say one of --delivered, --send-again and --dead")
     if target_id and (said != ["delivered"] or len(keys) > 1):
         raise click.UsageError("--id goes with --delivered, and with one order")
-    rt = _opened()
+    rt = opened()
     stuck.targets(rt, target)
     wanted = Filter(keys=frozenset(keys))
     there = [order.key for order in chain.from_iterable(rt.stuck[target].orders("in_doubt", wanted))]
@@ -94,10 +98,13 @@ def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) 
         listed = ", ".join(unknown)
         raise click.ClickException(f"not in doubt in {target}: {listed}. See: intake show KEY, intake doubt list")
     word = said[0].replace("_", " ")
-    if not options["dry_run"] and not options["yes"]:
-        click.confirm(f"{word.capitalize()}: {len(there)} orders in doubt?", abort=True, err=True)
+    go_on(f"{word.capitalize()}: {len(there)} orders in doubt?", yes=options["yes"] or options["dry_run"])
     moved = there if options["dry_run"] else _moved(rt.stuck[target].move(_VERDICTS[said[0]], there, said=target_id))
     stuck.tell({"resolved": len(moved), "are_not_in_doubt_any_more": len(there) - len(moved)}, options)
+
+
+def _would(count: int) -> str:
+    return f"{count} orders in doubt would be asked for." if count else "Nothing is in doubt."
 
 
 def _moved(results: dict[str, str]) -> list[str]:

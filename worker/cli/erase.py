@@ -48,7 +48,7 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
     rt = click.get_current_context().with_resource(Runtime(read_settings()))
     if not order_keys and match is None:
         if flags["rewrite"]:
-            click.echo(_rewrite(rt))
+            click.echo("Redis would write its file anew. Nothing was touched." if flags["dry_run"] else _rewrite(rt))
             return
         raise click.UsageError("name orders by their keys, or a text by --match")
     eraser = Eraser(rt.redis, list(rt.settings.targets), rt.cursors, rt.inbox)
@@ -99,7 +99,8 @@ def _tell(found: Found, orders: dict[str, Any], flags: dict[str, Any], verb: str
         return
     for target, states in orders.items():
         for key, state in states.items():
-            click.echo(f"{key} → {target}: {_SAID.get(state, state)}")
+            said = _SAID.get(state) or f"{state.replace('_', ' ')} now; {verb}"
+            click.echo(f"{key} → {target}: {said}")
     for provider, external_ids in found.letters.items():
         for external_id in external_ids:
             click.echo(f"{provider}:{external_id}: the record that could not be read: {verb}")

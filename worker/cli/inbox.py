@@ -178,8 +178,7 @@ def replay(**options: Any) -> None:
     wanted = _wanted(options)
     done = kept = 0
     with _opened() as inbox:
-        if not wanted.ids:
-            _ask("Push", wanted, inbox, options)
+        _ask("Push", wanted, inbox, options)
         for letter_id, letter in wanted.of(inbox):
             if not letter.whole:
                 kept += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from worker.runtime import Runtime, read_settings
+from worker.cli.opened import careful, go_on, opened
 
 
 @click.group("ledger")
@@ -13,18 +13,25 @@ def command() -> None:
 
 
 @command.command("unpack")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def unpack(*, yes: bool) -> None:
+@careful
+def unpack(*, dry_run: bool, yes: bool) -> None:
     """Write the ledger as the release before had it, before you go back to that one: stop Intake first."""
-    rt = click.get_current_context().with_resource(Runtime(read_settings()))
-    if not yes:
-        click.confirm("Is every process of Intake stopped? The ledger takes up to three times its memory", abort=True)
+    rt = opened()
+    if dry_run:
+        click.echo(f"{rt.ledger.resting()} orders would be unpacked. Nothing was touched.")
+        return
+    go_on("Is every process of Intake stopped? The ledger takes up to three times its memory", yes=yes)
     click.echo(f"{sum(rt.ledger.rouse())} orders unpacked. Now start the release before, and no other.")
 
 
 @command.command("pack")
-def pack() -> None:
+@careful
+def pack(*, dry_run: bool, yes: bool) -> None:
     """Keep delivered orders in few bytes from now on, not a day after this release first ran, or again."""
-    rt = click.get_current_context().with_resource(Runtime(read_settings()))
+    rt = opened()
+    if dry_run:
+        click.echo("Delivered orders would be packed from now on. Nothing was touched.")
+        return
+    go_on("Does no process of the release before run any more? It would take packed orders for new ones", yes=yes)
     rt.ledger.rest_now()
     click.echo("From now on. What is delivered already is packed by `intake up`, bit by bit.")

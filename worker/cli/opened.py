@@ -53,10 +53,14 @@ def counted(wish: datetime | timedelta, now: datetime) -> datetime:
     return moment
 
 
-def careful(command: Any) -> Any:
-    """Give a command that changes something the two options that all of them have."""
-    command = click.option("--yes", is_flag=True, help="Do not ask.")(command)
+def rehearsable(command: Any) -> Any:
+    """Give a command that changes something the option that all of them have."""
     return click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")(command)
+
+
+def careful(command: Any) -> Any:
+    """Give a command that destroys or sends something its two options."""
+    return rehearsable(click.option("--yes", is_flag=True, help="Do not ask.")(command))
 
 
 def go_on(question: str, *, yes: bool) -> None:

@@ -66,8 +66,19 @@ def _findings(findings: list[Finding], *, values: bool) -> Table:
         fields = ", ".join(it.fields)
         if values:
             fields = "\n".join(f"{name}: {there} | {here}" for name, (there, here) in it.values.items())
-        table.add_row(it.fault, it.key, it.reference, ", ".join(it.target_ids), fields, it.state, it.remedy)
+        table.add_row(
+            it.fault, it.key, it.reference, ", ".join(it.target_ids), fields, it.state, it.remedy or _remedy(it)
+        )
     return table
+
+
+def _remedy(it: Finding) -> str:
+    """What a person does about it, where no repair said what it did."""
+    if it.fault in {"doubled", "extra"}:
+        return "look at it in the target"
+    if it.state in {"dead", "held", "in_doubt"}:
+        return f"intake show {it.key}"
+    return "--repair"
 
 
 def _checked(rt: Runtime, provider: str, target: str) -> None:
@@ -110,6 +121,7 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
 @click.option(
     "--repair", is_flag=True, help="Send again what is missing, and what is different where it can be changed."
 )
+@click.option("--dry-run", is_flag=True, help="With --repair: compare only, and send nothing.")
 @click.option("--yes", is_flag=True, help="With --repair: do not ask.")
 @click.option("--values", is_flag=True, help="Show the values of different fields: they are personal.")
 @click.option("--most", type=click.IntRange(0), default=20, help="Findings of each sort that are shown (20).")
@@ -124,11 +136,12 @@ def command(provider: str, target: str, **given: Any) -> None:
     since, until = given["since"], given["until"] or datetime.now(UTC)
     if until <= since:
         raise click.UsageError("--until is not after --since")
-    if given["repair"]:
+    repair = given["repair"] and not given["dry_run"]
+    if repair:
         go_on(f"Send to {target} again what of {provider} is missing or different there?", yes=given["yes"])
     wish = Wish(provider, target, since, until, given["share"], grace_of(rt, provider), given["most"])
     try:
-        report = _compared(rt, wish, Console(stderr=True), repair=given["repair"])
+        report = _compared(rt, wish, Console(stderr=True), repair=repair)
     except AuthFailed as refused:
         raise click.ClickException(f"a key is refused: {refused}. See: intake check") from None
     except IntakeError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from worker.runtime import Runtime, read_settings
+from worker.cli.opened import careful, go_on, known, opened
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
 
 #: Orders looked at in one round trip.
 _AT_ONCE = 500
@@ -28,14 +31,11 @@ def _shown(rt: Runtime, target: str, keys: list[str]) -> Table:
 @click.argument("target")
 @click.argument("keys", nargs=-1)
 @click.option("--drop", is_flag=True, help="Let them be: the target keeps what it has; what it never had is dead.")
-@click.option("--dry-run", is_flag=True, help="Show what is held, and touch nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@careful
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders that are held in TARGET, all of them or those of KEYS (`provider:external_id`)."""
-    rt = click.get_current_context().with_resource(Runtime(read_settings()))
-    if target not in rt.lanes:
-        raise click.UsageError(f"{target} is not a target; known are: {', '.join(rt.lanes)}")
-    lane = rt.lanes[target]
+    rt = opened()
+    lane = rt.lanes[known(target, "target", rt.lanes)]
     held = [key for key in lane.held() if not keys or key in keys]
     if unknown := sorted(set(keys) - set(held)):
         raise click.ClickException(
@@ -47,8 +47,8 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     if flags["dry_run"]:
         Console().print(_shown(rt, target, held))
         return
-    if flags["drop"] and not flags["yes"]:
-        click.confirm(f"Drop what is held of {len(held)} orders in {target}?", abort=True)
+    what = f"Drop what is held of {len(held)} orders in" if flags["drop"] else f"Send {len(held)} held orders to"
+    go_on(f"{what} {target}?", yes=flags["yes"])
     done = sum(
         lane.release(held[n : n + _AT_ONCE], "drop" if flags["drop"] else "send") for n in range(0, len(held), _AT_ONCE)
     )

@@ -62,13 +62,13 @@ Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def _table(content: Rows, most: int | None) -> Iterator[RenderableType]:
     (first, *others), rows = content
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    # Only the last one, a text, gives way where a line is too long.
+    # Only the last one, a text, gives way where a line is too long: a reason is cut, a state goes on below.
     cells = zip((first, *others), *rows[:most], strict=True)
     least = [*[min(22, max(map(len, column))) for column in cells][: len(others)], 0]
     table.add_column(Text(first, style="bold not dim"), no_wrap=True, min_width=least[0], max_width=22)
     for title, width in zip(others, least[1:], strict=True):
         left = title in {"kind", "state", "code", "reason", ""}
-        table.add_column(title, justify="left" if left else "right", no_wrap=True, min_width=width)
+        table.add_column(title, justify="left" if left else "right", no_wrap=title != "state", min_width=width)
     for row in rows[:most]:
         table.add_row(*map(Text, row))
     yield table
@@ -164,7 +164,7 @@ def _lane_state(it: dict[str, Any]) -> str:
         return f"new ledger, sends in {age(it['young_s'])}"
     if it["closed_s"]:
         return f"target down, again in {age(it['closed_s'])}"
-    sending = f"sending, {it['drains']}" if it["drains"] else "ok"
+    sending = f"{it['drains']} sending" if it["drains"] else "ok"
     return f"{sending}, {_many(it['backfilled'])} of backfill" if it["backfilled"] else sending
 
 
@@ -173,7 +173,11 @@ def _limits(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, it in found["limits"].items():
         if it["closed_s"]:
             until = clock((found["at"] + it["closed_s"]) * 1000)[11:]
-            yield name, f"limit {name} is closed for {age(it['closed_s'])} more", f"until {until} UTC: they said so"
+            yield (
+                name,
+                f"limit {name} is closed for {age(it['closed_s'])} more",
+                f"until {until} UTC, as the account asked",
+            )
         elif it["slowed"] > 1:
             yield name, f"slowed {it['slowed']:g} times", "it recovers by itself"
 
@@ -190,8 +194,8 @@ def _foot(found: dict[str, Any]) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column()
-    jobs = f"{_many(inbox['waiting'])} waiting, {_many(inbox['taken'])} being taken, {_many(inbox['dead_now'])} dead"
-    grid.add_row("Inbox", f"{jobs}; so far {_many(inbox.get('jobs', 0))} jobs, {_many(inbox.get('hints', 0))} hints")
+    jobs = f"{inbox['waiting']:,} jobs waiting, {inbox['taken']:,} being taken in, {inbox['dead_now']:,} dead"
+    grid.add_row("Inbox", f"{jobs}; taken in so far: {inbox.get('jobs', 0):,} jobs, {inbox.get('hints', 0):,} hints")
     processes = [f"{name.partition(' ')[2]} {ago(it)}" for name, it in signs.items() if name.startswith(PROCESSES)]
     beats = [f"beat {ago(signs[BEAT])}"] if BEAT in signs else []
     listens = [f"{inbox['takers']} listening"] if inbox["takers"] else []

@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from worker.errors import StoreFull
 from worker.store.failing import failing
-from worker.store.sentinel import SCHEME, Watched
+from worker.store.sentinel import Watched, watched
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
@@ -44,7 +44,7 @@ def refuses(error: ResponseError) -> StoreFull | None:
 
 def client(kind: type[Redis], url: str, **options: Any) -> Redis:
     """A client of the server at `url`, or of the master that the Sentinels at `url` name."""
-    if url.startswith(f"{SCHEME}:"):
+    if watched(url):
         return Watched.parse(url).client(kind, **options)
     return kind.from_url(url, **options)
 

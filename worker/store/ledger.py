@@ -130,6 +130,12 @@ class Ledger:
         """Let orders rest from now on: whoever says so knows that no worker of the release before runs."""
         self._redis.hset(keys.LEDGER, mapping={"rests": clock.now(self._redis), "tidied": "0"})
 
+    def resting(self) -> int:
+        """How many orders are at rest."""
+        names = self._redis.scan_iter(match="intake:done:*", count=1000)
+        # A field with a \\1 in it belongs to the order that is named before it.
+        return sum("\1" not in of for name in names for of in cast("list[str]", self._redis.hkeys(name)))
+
     def rouse(self) -> Iterator[int]:
         """Wake all orders at rest, as the release before knows them; gives, as it goes, how many were woken.
 

@@ -1,4 +1,7 @@
-"""The address of a Redis that Sentinels watch over: `sentinel://user:password@host:26379,host2/service?db=0`."""
+"""The address of a Redis that Sentinels watch over: `sentinel://user:password@host:26379,host2/service?db=0`.
+
+`sentinels://` is the same over TLS, to the Sentinels as to Redis: `…&ssl_ca_certs=/etc/ssl/our-ca.pem`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 if TYPE_CHECKING:
     from redis import Redis
 
-SCHEME = "sentinel"
+#: Plain, and over TLS.
+SCHEME, _SECURE = "sentinel", "sentinels"
+#: The files of TLS that an address may name, as `rediss://` does; certificates are always checked.
+_FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 _PORT = 26379
+
+
+def watched(url: str) -> bool:
+    """Whether Sentinels watch over the Redis at `url`."""
+    return url.startswith((f"{SCHEME}:", f"{_SECURE}:"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,8 @@ class Watched:
     username: str | None
     password: str | None = field(repr=False)
     sentinel_password: str | None = field(repr=False)
+    #: How the Sentinels and Redis are spoken to over TLS, in redis-py's words; None: in plain.
+    tls: dict[str, str] | None = None
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -33,7 +48,9 @@ class Watched:
         hosts = parts.netloc.rpartition("@")[2].split(",")
         query = parse_qs(parts.query, strict_parsing=bool(parts.query))
         service = unquote(parts.path.strip("/"))
-        if parts.scheme != SCHEME or not service or "/" in service or query.keys() - {"db", "sentinel_password"}:
+        tls = parts.scheme == _SECURE
+        allowed = {"db", "sentinel_password"} | (_FILES if tls else set())
+        if not watched(url) or not service or "/" in service or query.keys() - allowed:
             raise ValueError("not the address of a service behind Sentinels")
         sentinels = [urlsplit(f"//{host}") for host in hosts]
         if not all(one.hostname for one in sentinels):
@@ -45,13 +62,20 @@ class Watched:
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,
             query.get("sentinel_password", [None])[0],
+            {"ssl_cert_reqs": "required"} | {name: query[name][0] for name in _FILES & query.keys()} if tls else None,
         )
+
+    def asking(self) -> dict[str, Any]:
+        """What redis-py must know to speak to a Sentinel, besides where it is."""
+        return {"password": self.sentinel_password} | ({} if self.tls is None else {"ssl": True, **self.tls})
 
     def client(self, kind: type[Redis], **options: Any) -> Redis:
         """A client of whatever server is the master; asked for anew with each connection."""
         alike = {name: value for name, value in options.items() if name.startswith("socket_")}
-        watching = {**alike, "password": self.sentinel_password}
-        sentinel = Sentinel(self.sentinels, sentinel_kwargs=watching)  # type: ignore[no-untyped-call]
-        own = {"db": self.db, "username": self.username, "password": self.password}
+        # Once: who asks again asks the next Sentinel.
+        alike |= {"retry": Retry(NoBackoff(), 0)}
+        sentinel = Sentinel(self.sentinels, sentinel_kwargs=alike | self.asking())  # type: ignore[no-untyped-call]
+        own: dict[str, Any] = {"db": self.db, "username": self.username, "password": self.password}
+        own |= {} if self.tls is None else {"ssl": True, **self.tls}
         made: Redis = sentinel.master_for(self.service, redis_class=kind, **own, **options)  # type: ignore[no-untyped-call]
         return made

@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from worker.errors import AuthFailed, Unavailable
 from worker.store.connection import client
-from worker.store.sentinel import SCHEME
+from worker.store.sentinel import watched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def inspect(url: str) -> Server:
         raise Unavailable("the server does not answer") from None
     except OSError:
         raise Unavailable("the server does not answer") from None
-    return replace(read(info), watched=url.startswith(f"{SCHEME}:"))
+    return replace(read(info), watched=watched(url))
 
 
 def measure(url: str) -> tuple[float, float]:

@@ -75,6 +75,8 @@ class LaneState:
     paused: str | None = None
     #: Calls that failed in a row.
     failures: int = 0
+    #: How long nothing is sent after this ledger began: what an older one sent may still be on its way.
+    quiet: float = 0.0
     #: Deliveries by how long they took: bound in seconds ("inf": longer); "ms" is their sum.
     took: Mapping[str, int] = field(default_factory=dict)
 
@@ -121,12 +123,15 @@ def read(  # noqa: PLR0913  # the names of what is to be read
     inbox: Inbox,
     *,
     providers: Iterable[str],
-    targets: Iterable[str],
+    targets: Mapping[str, float],
     limits: Iterable[str],
     queues: Iterable[str],
     pairs: Iterable[tuple[str, str]],
 ) -> State:
-    """Read the state in one go: a few round trips, whatever is configured. Raises what a Redis that is away raises."""
+    """Read the state in one go: a few round trips, whatever is configured. Raises what a Redis that is away raises.
+
+    `targets` says how long each is quiet while the ledger is new (s).
+    """
     names, lanes, scopes, waiting, reported = [*providers], [*targets], [*limits], [*queues], [*pairs]
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
@@ -150,7 +155,7 @@ def read(  # noqa: PLR0913  # the names of what is to be read
         now=now,
         began=int(began) / 1000 if began else now,
         providers={name: _provider(answers) for name in names},
-        lanes={name: _lane(next(answers)) for name in lanes},
+        lanes={name: _lane(next(answers), targets[name]) for name in lanes},
         limits={name: _limit(next(answers), now) for name in scopes},
         queues={name: next(answers) for name in waiting},
         reports={pair: json.loads(text) for pair in reported if (text := next(answers))},
@@ -194,7 +199,7 @@ def _ask_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
     )
 
 
-def _lane(answer: Sequence[Any]) -> LaneState:
+def _lane(answer: Sequence[Any], quiet: float) -> LaneState:
     fields, queued, due, in_flight, drains, dead, died_lately, in_doubt, held, *ages, took = answer
     oldest, oldest_doubt, oldest_held = (age / 1000 for age in ages)
     known = _pairs(fields)
@@ -214,6 +219,7 @@ def _lane(answer: Sequence[Any]) -> LaneState:
         oldest_held=oldest_held,
         paused=known.get("paused"),
         failures=int(known.get("failures", 0)),
+        quiet=quiet,
         took={name: int(value) for name, value in _pairs(took).items()},
     )
 

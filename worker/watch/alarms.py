@@ -165,7 +165,9 @@ def _lane(state: State, settings: Settings, name: str, it: LaneState) -> Iterato
     rules, now = settings.alarms, state.now
     if it.paused is not None:
         yield Alarm("lane_paused", name, None, f"it is paused: {it.paused}", f"Mend it, then: intake resume {name}")
-    if it.oldest > rules.oldest and not _rests(state, settings.targets[name], rules.oldest):
+    # As long as the ledger is new nothing is sent, and nobody expects it.
+    waited = min(it.oldest, now - state.began - it.quiet) if it.quiet else it.oldest
+    if waited > rules.oldest and not _rests(state, settings.targets[name], rules.oldest):
         what = f"its oldest order waits for {say(it.oldest)}, one of {it.queued}"
         yield Alarm("lane_old", name, now - it.oldest, what, "See limits, tries and errors: intake status")
     if it.failures >= rules.failures:

@@ -21,7 +21,7 @@ def state_of(rt: Runtime) -> State:
         rt.redis,
         rt.inbox,
         providers=settings.providers,
-        targets=settings.targets,
+        targets={name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()},
         limits=sorted({account.limit_scope for account in accounts}),
         queues=QUEUES,
         pairs=pairs_of(settings.routes, settings.providers),

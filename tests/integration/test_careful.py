@@ -1,0 +1,186 @@
+"""A command that changes something can be tried without, and one that destroys or sends something asks first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from orders import order
+
+from tasks.ingest import ingest
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+from worker.store.lanes import Outcome
+from worker.store.ledger import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:CAREFUL_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:CAREFUL_KEY"
+account_id = "env:CAREFUL_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+#: Each command that changes something in Redis, in a file of settings, or in a target, as it is typed.
+ASKING = {
+    "cursor set": "shop --since 7d",
+    "cursor undo": "shop",
+    "release": "dropday",
+    "dead replay": "--all",
+    "dead discard": "--all",
+    "doubt ask": "",
+    "doubt resolve": "shop:3 --target dropday --delivered",
+    "inbox replay": "--all",
+    "inbox discard": "--all",
+    "erase": "shop:1",
+    "ledger unpack": "",
+    "ledger pack": "",
+    "reconcile": "shop dropday --since 7d --repair",
+    "backfill": "shop --since 7d",
+    "init": "--provider retailcrm --target dropday --force",
+}
+#: What a second command takes back, or what Intake does by itself in any case.
+NOT_ASKING = {"pause": "dropday", "resume": "shop", "poll": "shop", "push": "--provider shop --external-id 1"}
+#: These show something; what some of them write is a file that is named for it.
+READING = {
+    *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
+    *("dead list", "dead show", "doubt list", "history", "bench report"),
+}
+#: These are the processes themselves, and worlds of their own that go with them.
+RUNNING = {"up", "run", "listen", "receive", "sandbox", "demo", "drill"}
+#: These read from both sides for a rehearsal, or begin with a file: their own tests hold them.
+ELSEWHERE = {"poll", "reconcile", "backfill", "init"}
+
+
+def commands(group: click.Command, *words: str) -> Iterator[tuple[str, click.Command]]:
+    """All commands, by their words."""
+    if not isinstance(group, click.Group):
+        yield " ".join(words), group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield from commands(found, *words, name)
+
+
+ALL = dict(commands(main))
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts}
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """A ledger in which each command finds something: held, dead, in doubt, paused, moved, refused."""
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("CAREFUL_KEY", "key")
+    with Runtime(read_settings()) as rt:
+        ends = [
+            Outcome("hold", "held", "no sku"),
+            Outcome("bury", "rejected", "no"),
+            Outcome("doubt", "uncertain", "cut"),
+        ]
+        rt.ledger.accept("dropday", [Delivery(order(str(n)), f"R{n}") for n in (1, 2, 3)], "test")
+        with rt.lanes["dropday"].drain() as drain:
+            drain.settle(list(zip(drain.claim(3), ends, strict=True)))
+        rt.cursors.pause("shop", "stocktaking")
+        rt.cursors.place("shop", "", rt.providers["shop"].start(order("1").ordered_at))
+        rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+        with rt.inbox.taker() as taker:
+            rt.inbox.push(["oops"])
+            taken = ingest(rt, taker.take(10).jobs, lambda *_: None)
+            taker.done(taken.counts, taken.letters)
+        yield rt
+
+
+def kept(redis: Redis) -> dict[str, bytes]:
+    """All that is in Redis, byte for byte."""
+    return {name: redis.dump(name) for name in sorted(redis.scan_iter())}
+
+
+def intake(words: str) -> Result:
+    return CliRunner().invoke(main, words.split())
+
+
+def test_each_command_is_known_here_as_one_that_changes_something_or_does_not() -> None:
+    benches = {name for name in ALL if name.startswith("bench ")} - READING
+    placed = [*ASKING, *NOT_ASKING, *READING, *RUNNING, *benches]
+    assert sorted(placed) == sorted(ALL), "a new command belongs in one of the lists above"
+
+
+@pytest.mark.parametrize("name", [*ASKING, *NOT_ASKING])
+def test_a_command_that_changes_something_has_a_dry_run_and_one_that_destroys_or_sends_a_yes(name: str) -> None:
+    wanted = {"--dry-run", "--yes"} if name in ASKING else {"--dry-run"}
+    assert wanted <= options(ALL[name])
+
+
+@pytest.mark.parametrize("name", sorted(READING | RUNNING))
+def test_a_command_that_changes_nothing_has_nothing_to_try_or_to_ask(name: str) -> None:
+    assert not {"--dry-run", "--yes"} & options(ALL[name])
+
+
+@pytest.mark.parametrize("name", sorted(({*ASKING, *NOT_ASKING}) - ELSEWHERE))
+def test_a_dry_run_says_what_it_would_do_and_leaves_redis_as_it_is(rt: Runtime, name: str) -> None:
+    before = kept(rt.redis)
+    result = intake(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
+    assert (result.exit_code, result.exception) == (0, None), result.output
+    assert result.output.strip()
+    assert kept(rt.redis) == before
+
+
+@pytest.mark.parametrize("name", sorted(set(ASKING) - {"init"}))
+def test_nothing_is_destroyed_or_sent_when_nobody_says_yes(rt: Runtime, name: str) -> None:
+    before = kept(rt.redis)
+    result = intake(f"{name} {ASKING[name]}")
+    assert (result.exit_code, "[y/N]" in result.output) == (1, True), result.output
+    assert kept(rt.redis) == before
+
+
+def test_a_dry_run_of_a_pause_says_until_when_and_of_a_resume_what_it_is_paused_for(rt: Runtime) -> None:
+    said = intake("pause dropday --dry-run").output
+    assert said == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
+    assert "dropday would be paused until 20" in intake("pause dropday --for 2h --dry-run").output
+    said = intake("resume shop --dry-run").output
+    assert said == "shop is paused (stocktaking), and would go on. Nothing was touched.\n"
+    assert intake("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
+    assert intake("resume shop").output == "shop goes on.\n"
+
+
+def test_a_rewrite_that_is_tried_does_not_begin(rt: Runtime) -> None:
+    assert intake("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
+
+
+def test_nobody_is_asked_where_nothing_is_in_doubt(rt: Runtime) -> None:
+    rt.stuck["dropday"].move("bury", ["shop:3"])
+    for words in ("doubt ask", "doubt ask --dry-run"):
+        assert intake(words).output == "Nothing is in doubt.\n"
+
+
+def test_a_dry_run_of_an_erasure_says_what_is_there_and_what_would_become_of_it(rt: Runtime) -> None:
+    said = intake("erase shop:1 --dry-run").output
+    assert said.startswith("shop:1 → dropday: held now; would be erased\n")
+
+
+def test_a_dry_run_of_a_cursor_names_the_command_that_shows_its_requests(rt: Runtime) -> None:
+    said = intake("cursor set shop --since 2026-01-01 --dry-run").output
+    assert "intake poll shop --dry-run --since 2026-01-01T00:00\n" in said
