@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from worker import traces
 from worker.errors import Malformed, PermanentError, Rejected, RetryableError, SnoozeError
 from worker.references import encode
 from worker.store.ledger import Ask, Delivery
@@ -64,15 +65,18 @@ def accept(
         except Rejected as error:
             refused.append((order, error))
     fresh: set[str] = set()
-    for target, deliveries in by_target.items():
-        # A target that refuses doubles itself needs no question first, even when the ledger is new.
-        first: Ask = "never" if rt.targets[target].dedupes else ask
-        on_change = rt.on_change(orders[0].provider, target)
-        accepted = rt.ledger.accept(target, deliveries, source, ask=first, on_change=on_change)
-        counts.update(accepted.results)
-        fresh.update(it.order.key for it, result in zip(deliveries, accepted.results, strict=True) if result == "new")
-        if accepted.wake:
-            wake("deliver", target)
+    with traces.accepting(source) as span:
+        for target, deliveries in by_target.items():
+            # A target that refuses doubles itself needs no question first, even when the ledger is new.
+            first: Ask = "never" if rt.targets[target].dedupes else ask
+            on_change = rt.on_change(orders[0].provider, target)
+            accepted = rt.ledger.accept(target, deliveries, source, ask=first, on_change=on_change)
+            counts.update(accepted.results)
+            results = list(zip((it.order for it in deliveries), accepted.results, strict=True))
+            span.accepted(target, results)
+            fresh.update(order.key for order, result in results if result == "new")
+            if accepted.wake:
+                wake("deliver", target)
     if fresh:
         rt.ledger.arrived(orders[0].provider, source, len(fresh))
     return counts, refused

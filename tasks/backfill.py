@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tasks.poll import accept_page, fetch_page
+from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, SnoozeError, StoreFull
 from worker.retry import backoff
@@ -48,7 +49,7 @@ def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
             log.debug("backfill.skipped", provider=name, reason=run)
             return
         try:
-            with yielding():
+            with yielding(), traces.span(f"backfill {name}", provider=name):
                 _read(rt, run, wake)
         except LeaseLost as lost:
             log.warning("backfill.fenced", provider=name, reason=str(lost))

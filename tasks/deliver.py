@@ -11,6 +11,7 @@ import structlog
 
 from tasks.attempt import attempt, attempt_many
 from tasks.sight import sight
+from worker import traces
 from worker.app import app, has_room, hint
 from worker.errors import AuthFailed, LeaseLost, StoreFull
 from worker.http import guarded
@@ -107,7 +108,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
         if stop or now > until or stopping():
             settled += [(claim, Outcome("release")) for claim in together]
             continue
-        outcomes = attempt_many(target, together) if len(together) > 1 else [_alone(rt, target, together[0])]
+        outcomes = _together(target, together) if len(together) > 1 else [_alone(rt, target, together[0])]
         if outcomes is None:
             calls.extendleft([claim] for claim in reversed(together))
             continue
@@ -124,7 +125,26 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
 
 
 def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
-    return attempt(target, claim, lambda: sight(rt, target.name))
+    with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
+        outcome = attempt(target, claim, lambda: sight(rt, target.name))
+        span.note(outcome=outcome.what)
+        span.fail(_cause(outcome))
+        return outcome
+
+
+def _together(target: Target, claims: list[Claim]) -> list[Outcome] | None:
+    with traces.together(claims, target=target.name) as span:
+        outcomes = attempt_many(target, claims)
+        if outcomes is None:
+            span.fail("refused")
+        for claim, outcome in zip(claims, outcomes or (), strict=False):
+            span.each(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.what)
+        return outcomes
+
+
+def _cause(outcome: Outcome) -> str:
+    """Why an attempt came to nothing; "": it did not."""
+    return "" if outcome.what in {"delivered", "existed", "updated", "pending"} else outcome.code
 
 
 def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:

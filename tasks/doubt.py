@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from worker import traces
 from worker.app import app
 from worker.asking import ask, finder
 from worker.runtime import Runtime, runtime
@@ -40,11 +41,12 @@ def look(rt: Runtime, name: str) -> Counter[str]:
     answers: Counter[str] = Counter()
     target = rt.targets[name]
     find = finder(target)
-    for order in rt.stuck[name].some(MOST, ASK_EVERY / 1000):
-        if int(order.record.get("again", 0)) >= AGAIN:
-            continue
-        answers[ask(target, rt.stuck[name], order, find)] += 1
-        if answers["away"] or answers["unknown"] >= FEW or stopping():
-            break
+    with traces.span(f"doubt {name}", target=name):
+        for order in rt.stuck[name].some(MOST, ASK_EVERY / 1000):
+            if int(order.record.get("again", 0)) >= AGAIN:
+                continue
+            answers[ask(target, rt.stuck[name], order, find)] += 1
+            if answers["away"] or answers["unknown"] >= FEW or stopping():
+                break
     log.info("doubt.asked", target=name, counts=dict(answers))
     return answers

@@ -9,6 +9,7 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized, stumbled
+from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
 from worker.runtime import Runtime, runtime
@@ -70,14 +71,15 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
     """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
     name, record = provider.name, None
     try:
-        record = _read(provider, one.external_id)
-        if record is None:
-            _missing(rt, name, one)
-            return 0.0
-        order = normalized(provider, record)
-        _, refused = accept(rt, [order], f"hint {name}", wake)
-        if refused:
-            raise refused[0][1]
+        with traces.span(f"fetch {name}", provider=name, order=f"{name}:{one.external_id}"):
+            record = _read(provider, one.external_id)
+            if record is None:
+                _missing(rt, name, one)
+                return 0.0
+            order = normalized(provider, record)
+            _, refused = accept(rt, [order], f"hint {name}", wake)
+            if refused:
+                raise refused[0][1]
         rt.cursors.mended(name, [one.external_id])
     except AuthFailed as error:
         rt.cursors.pause(name, str(error))

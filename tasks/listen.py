@@ -11,6 +11,7 @@ import click
 import structlog
 
 from tasks.ingest import Result, ingest
+from worker import traces
 from worker.alive import Alive
 from worker.app import app, hint
 from worker.errors import LeaseLost, StoreFull
@@ -51,6 +52,7 @@ def command() -> None:
     """Take the jobs that producers push, until told to stop; it may run many times, on many machines."""
     settings = read_settings()
     configure(settings.log.level, settings.log.format)
+    traces.announce()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -96,7 +98,8 @@ def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:
     taken = taker.take(BATCH)
     if not taken.jobs:
         return 0
-    result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
+    with traces.span("ingest", jobs=len(taken.jobs)):
+        result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
     if result.later:
         rt.inbox.put_off(result.later, LATER)
     taker.done(result.counts, result.letters)

@@ -12,6 +12,7 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized
+from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, SnoozeError, StoreFull
 from worker.providers.contract import Unread
@@ -64,7 +65,8 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
             log.debug("provider.skipped", provider=name, reason=run)
             return
         try:
-            _walk(rt, run, rt.providers[name], wake, pages)
+            with traces.span(f"poll {name}", provider=name):
+                _walk(rt, run, rt.providers[name], wake, pages)
         except LeaseLost as lost:
             log.warning("provider.fenced", provider=name, reason=str(lost))
         except StoreFull as full:

@@ -12,7 +12,7 @@ from celery import Celery, signals
 from celery.schedules import crontab
 from kombu.exceptions import OperationalError
 
-from worker import log
+from worker import log, traces
 from worker.broker import broker
 from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, runtime
@@ -180,6 +180,13 @@ def _end_after_this(**_: object) -> None:
 def _configure_log(**_: object) -> None:
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
+    traces.announce()
+
+
+@signals.worker_process_shutdown.connect
+def _send_traces(**_: object) -> None:
+    """A process of the pool ends without what Python does at the end of others."""
+    traces.close()
 
 
 @signals.task_prerun.connect

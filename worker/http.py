@@ -20,6 +20,7 @@ from requests import PreparedRequest
 from urllib3.exceptions import HTTPError
 from urllib3.filepost import encode_multipart_formdata
 
+from worker import traces
 from worker.errors import (
     AuthFailed,
     IntakeError,
@@ -36,6 +37,8 @@ from worker.origin import Call, Origin, cause, content_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from worker.traces import Span
 
     #: (field, (file name, content, content type))
     Files = Sequence[tuple[str, tuple[str, bytes, str]]]
@@ -246,9 +249,14 @@ class Client:
         if (see := _WITNESS.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
         self._gate.enter()
+        with traces.call(method, path, self._origin.url) as span:
+            return self._sent(request, what, accept, span)
+
+    def _sent(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
         with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
             try:
                 raw = self._origin.send(request, timeout=self._deadline).raw
+                span.answered(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None
             except (OSError, HTTPError) as error:

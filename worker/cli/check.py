@@ -10,9 +10,11 @@ import time
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import urlsplit
 
 import click
 
+from worker import traces
 from worker.durations import say_duration
 from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
@@ -120,6 +122,19 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
         detail = f"as {route.reference}{only}; no other order can have such a reference there"
         yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
     yield from _examine_producers(settings)
+    yield from _examine_traces()
+
+
+def _examine_traces() -> Iterator[Finding]:
+    """Whether what the environment wants of traces can be."""
+    if not (url := traces.endpoint()):
+        return
+    if traces.installed():
+        # Its user and its path may be secrets.
+        yield Finding("traces", "ok", f"are sent to {urlsplit(url).hostname}")
+    else:
+        detail = "a collector is named in the environment, and the extra `otel` is not installed"
+        yield Finding("traces", "warning", detail, traces.INSTALL)
 
 
 def _examine_producers(settings: Settings) -> Iterator[Finding]:

@@ -1,0 +1,80 @@
+"""One order's trace across the processes of `intake up`: accepted in one, delivered in others, told by all of them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from collector import Collector
+from stack import KEY, Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ORDERS = 20
+#: What the systems' orders hold of people.
+PERSONAL = {"firstname", "lastname", "patronymic", "phone", "email", "company_name", "address1", "address2", "street"}
+
+
+def personal(document: object, key: str = "") -> set[str]:
+    """The texts of a document that tell who somebody is."""
+    if isinstance(document, dict):
+        return {found for name, value in document.items() for found in personal(value, str(name))}
+    if isinstance(document, list):
+        return {found for value in document for found in personal(value, key)}
+    return {str(document)} if key.lower().replace("_", "") in PERSONAL and len(str(document)) > 3 else set()
+
+
+@pytest.mark.timeout(120)
+def test_one_trace_holds_an_orders_accept_each_attempt_and_its_calls_across_processes_and_nobodys_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = Collector()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+    # Longer than the test: what comes is what the processes send as they end.
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "600000")
+    try:
+        with Stack(tmp_path, ORDERS, limit="none", faults=["dropday:create:500:times=2"]) as stack:
+            stack.start()
+            stack.wait(lambda: stack.created() == ORDERS and stack.settled(), 60, "the orders")
+            source = stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]
+            assert stack.stop() == []
+            log = stack.log()
+        print(_longest(collector))
+
+        roots = {span.trace: span for span in collector.named("order.accept")}
+        assert len(roots) == ORDERS
+        attempts = collector.named("order.deliver")
+        assert {span.trace for span in attempts} == set(roots)
+        assert all(span.parent == roots[span.trace].id for span in attempts)
+        assert {span.resource["service.name"] for span in attempts} == {"intake"}
+        tries = Counter(span.trace for span in attempts)
+        assert sorted(tries.values())[-2:] == [2, 2] or max(tries.values()) == 3
+
+        creates = collector.named("POST /api/v1/orders")
+        by_attempt = {span.id: span for span in attempts}
+        assert len(creates) == ORDERS + 2
+        for call in creates:
+            attempt = by_attempt[call.parent]
+            assert call.trace == attempt.trace
+            assert attempt.began <= call.began <= call.ended <= attempt.ended
+            assert attempt.failed is (call.facts["http.response.status_code"] == 500)
+        polls = {(span.trace, span.id) for span in collector.named("poll shop")}
+        assert all(link in polls for root in roots.values() for link in root.links)
+        assert {span.trace for span in collector.spans if span.name.startswith("GET /api/v5")} <= {t for t, _ in polls}
+
+        people = personal(source)
+        assert len(people) > ORDERS
+        told = collector.raw
+        assert [text for text in (*people, KEY) if text.encode() in told] == []
+        assert re.findall(r"opentelemetry|traces\.\w+", log) == []
+    finally:
+        collector.close()
+
+
+def _longest(collector: Collector) -> str:
+    """The trace of the order that was tried most often."""
+    tries = Counter(span.trace for span in collector.named("order.deliver"))
+    return collector.tree(tries.most_common(1)[0][0]) if tries else ""

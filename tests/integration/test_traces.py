@@ -1,0 +1,361 @@
+"""Traces: what a collector is told of orders and calls, what it is never told, what it costs when it is away."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from calls import SECRET, Make, Serve
+from collector import Collector
+from httpd import reply
+from orders import order
+from story import Bulky, Shop, Story, Warehouse
+from structlog.testing import capture_logs
+
+from tasks.accept import accept
+from tasks.deliver import deliver
+from tasks.listen import take
+from tasks.poll import poll
+from worker import traces
+from worker.errors import Unavailable
+from worker.producers import Producer
+from worker.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from redis import Redis
+
+    #: Traces from here on as a new process would, with these variables.
+    Trace = Callable[..., None]
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    yield collector
+    collector.close()
+
+
+@pytest.fixture
+def trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trace]:
+    def anew(**variables: str) -> None:
+        traces.close()
+        for name in [name for name in os.environ if name.startswith("OTEL_")]:
+            monkeypatch.delenv(name)
+        for name, value in {"exporter_otlp_endpoint": collector.url, **variables}.items():
+            monkeypatch.setenv(f"OTEL_{name.upper()}", value)
+        traces._HERE.__init__()  # type: ignore[misc]
+
+    anew()
+    yield anew
+    traces.close()
+    traces._HERE.__init__()  # type: ignore[misc]
+
+
+def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")} | environ
+    return subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+
+
+SOME_WORK = """
+import sys
+from types import SimpleNamespace
+from worker import traces
+claim = SimpleNamespace(key="shop:1", fingerprint="f")
+for _ in range(100):
+    with traces.span("poll shop", provider="shop"), traces.call("GET", "/x", "http://127.0.0.1:9") as span:
+        span.answered(200)
+    with traces.attempt(claim, target="t"), traces.together([claim, claim]), traces.accepting("poll shop"):
+        pass
+traces.announce()
+traces.close()
+"""
+NOT_INSTALLED = """
+import sys
+class Nowhere:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "opentelemetry":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Nowhere())
+"""
+
+
+@pytest.mark.parametrize(
+    ("environ", "before"),
+    [
+        ({}, "import tasks.deliver, tasks.poll, tasks.listen, worker.cli.check\n"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"}, ""),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"}, ""),
+    ],
+    ids=["no collector", "disabled", "no exporter"],
+)
+def test_switched_off_nothing_of_the_sdk_is_imported(environ: dict[str, str], before: str) -> None:
+    # redis-py imports what it finds of metrics, whoever installed it.
+    ours = "('worker.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
+    done = run(before + SOME_WORK + f"print([name for name in sys.modules if name.startswith({ours})])", **environ)
+    assert done.stdout == "[]\n"
+
+
+def test_a_missing_extra_is_said_once_with_what_to_install_and_the_work_goes_on() -> None:
+    done = run(NOT_INSTALLED + SOME_WORK + "print('done')", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+    assert done.stdout.count('pip install "intake-orders[otel]"') == 1
+    assert done.stdout.endswith("done\n")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("", "[('ok', 'are sent to collector.example', '')]"),
+        (NOT_INSTALLED, "('warning', "),
+    ],
+    ids=["installed", "not installed"],
+)
+def test_the_check_says_where_traces_go_or_what_is_missing_and_no_secret_of_the_address(before: str, said: str) -> None:
+    look = """
+from worker.cli.check import _examine_traces
+print([(it.state, it.detail, it.remedy) for it in _examine_traces()])
+"""
+    done = run(before + look, OTEL_EXPORTER_OTLP_ENDPOINT="http://me:hush@collector.example:4318/hush")
+    assert said in done.stdout
+    assert "hush" not in done.stdout
+    assert ("pip install" in done.stdout) is bool(before)
+
+
+def test_a_wrong_variable_is_said_and_the_work_goes_on(trace: Trace) -> None:
+    trace(bsp_max_queue_size="0")
+    with capture_logs() as said, traces.span("poll shop"), traces.span("again"):
+        pass
+    assert [line["event"] for line in said] == ["traces.failed"]
+
+
+def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
+    trace: Trace, collector: Collector, redis: Redis
+) -> None:
+    rt: Any = Story(redis, Shop([[{"id": "1"}]]))
+    rt.warehouse.trouble = [Unavailable("POST /x: status 500")]
+    poll(rt, "shop", rt.wake)
+    trace()
+    deliver(rt, "t", rt.wake)
+    redis.zadd("intake:lane:t:due" if redis.exists("intake:lane:t:due") else _due(redis), {"shop:1": 0})
+    trace()
+    deliver(rt, "t", rt.wake)
+    traces.close()
+    (root,), attempts, (read,) = (collector.named(name) for name in ("order.accept", "order.deliver", "poll shop"))
+    assert root.facts == {
+        "intake.order": "shop:1",
+        "intake.provider": "shop",
+        "intake.source": "poll shop",
+        "intake.target": "t",
+        "intake.result": "new",
+    }
+    assert root.links == ((read.trace, read.id),)
+    assert (root.parent, read.parent) == ("", "")
+    assert {(it.trace, it.parent) for it in attempts} == {(root.trace, root.id)}
+    assert [(it.facts["intake.attempt"], it.facts["intake.outcome"], it.failed) for it in attempts] == [
+        (1, "retry", True),
+        (2, "delivered", False),
+    ]
+    assert attempts[0].facts["error.type"] == "unavailable"
+    assert root.resource["service.name"] == "intake"
+    assert b"status 500" not in collector.raw
+
+
+def _due(redis: Redis) -> str:
+    (name,) = redis.keys("*:due*")  # type: ignore[misc]
+    return str(name)
+
+
+def test_a_change_is_a_trace_of_its_own_and_what_is_known_begins_none(
+    trace: Trace, collector: Collector, redis: Redis
+) -> None:
+    rt: Any = Story(redis, Shop([]))
+    for one in (order("1", version=1), order("1", version=1), order("1", version=2, note="new")):
+        accept(rt, [one], "poll shop", rt.wake)
+    deliver(rt, "t", rt.wake)
+    traces.close()
+    roots, (sent,) = collector.named("order.accept"), collector.named("order.deliver")
+    assert [it.facts["intake.result"] for it in roots] == ["new", "replaced"]
+    assert roots[0].trace != roots[1].trace == sent.trace
+
+
+def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
+    trace: Trace, collector: Collector, redis: Redis
+) -> None:
+    rt: Any = Story(redis, Shop([[{"id": "1"}, {"id": "2", "note": "bad"}, {"id": "3"}]]), Bulky())
+    poll(rt, "shop", rt.wake)
+    deliver(rt, "t", rt.wake)
+    traces.close()
+    roots = {it.facts["intake.order"]: it for it in collector.named("order.accept")}
+    shares = {it.facts["intake.order"]: it for it in collector.named("order.deliver")}
+    (call,) = collector.named("orders.deliver")
+    assert set(call.links) == {(it.trace, it.id) for it in roots.values()}
+    assert call.trace in {it.trace for it in roots.values()}
+    for key, root in roots.items():
+        assert (shares[key].trace, shares[key].parent) == (root.trace, root.id)
+        assert shares[key].links == ((call.trace, call.id),)
+    assert [shares[f"shop:{n}"].facts.get("error.type") for n in (1, 2, 3)] == [None, "rejected", None]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "taken"),
+    [
+        ("traceidratio", range(5, 36)),
+        ("parentbased_traceidratio", range(5, 36)),
+        ("always_off", range(1)),
+        ("always_on", range(40, 41)),
+    ],
+)
+def test_a_sampler_takes_the_whole_trace_of_an_order_or_nothing_of_it(
+    trace: Trace, collector: Collector, redis: Redis, sampler: str, taken: range
+) -> None:
+    rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(40)]]))
+    for work in (lambda: poll(rt, "shop", rt.wake), lambda: deliver(rt, "t", rt.wake)):
+        trace(traces_sampler=sampler, traces_sampler_arg="0.5")
+        work()
+    traces.close()
+    accepted, delivered = ({it.trace for it in collector.named(name)} for name in ("order.accept", "order.deliver"))
+    assert len(rt.warehouse.created) == 40
+    assert accepted == delivered
+    assert len(accepted) in taken
+
+
+def test_a_call_tells_its_path_status_and_code_and_neither_its_query_nor_a_secret_nor_what_was_said(
+    trace: Trace, collector: Collector, serve: Serve, make: Make
+) -> None:
+    server = serve(lambda _: reply(500, b'{"error": "Jan Jansen, jan@example.org"}'))
+    client = make(f"{server.url}/hooks/T0KEN")
+    with traces.span("poll shop"):
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                client.read("/api/v5/orders/77-A", [("apiKey", "hush"), ("email", "jan@example.org")])
+    traces.close()
+    first, _ = collector.named("GET /api/v5/orders/{id}")
+    assert first.parent == collector.named("poll shop")[0].id
+    assert first.kind == 3  # CLIENT
+    assert first.failed
+    assert first.facts == {
+        "http.request.method": "GET",
+        "url.path": "/api/v5/orders/77-A",
+        "server.address": "127.0.0.1",
+        "server.port": server.port,
+        "http.response.status_code": 500,
+        "error.type": "unavailable",
+    }
+    for private in ("hush", "jan", "Jansen", "T0KEN", SECRET):
+        assert private.encode() not in collector.raw
+
+
+def test_a_call_that_belongs_to_no_order_and_no_poll_is_not_told(
+    trace: Trace, collector: Collector, serve: Serve, make: Make
+) -> None:
+    make(serve().url).write("POST", "/services/T000/B000/secret?key=hush", json={})
+    with traces.span("poll shop"):
+        pass
+    traces.close()
+    assert [span.name for span in collector.spans] == ["poll shop"]
+
+
+def test_a_poll_that_fails_says_the_code(trace: Trace, collector: Collector, redis: Redis) -> None:
+    rt: Any = Story(redis, Shop([[{"id": "1"}]]))
+    rt.shop.trouble = [Unavailable("GET /x: Jan Jansen")]
+    rt.settings.providers["shop"].poll_every = 1.0
+    poll(rt, "shop", rt.wake)
+    traces.close()
+    (read,) = collector.named("poll shop")
+    assert read.facts == {"intake.provider": "shop", "error.type": "unavailable"}
+    assert b"Jansen" not in collector.raw
+
+
+def test_a_forked_process_tells_its_own_spans_and_none_of_its_parents(trace: Trace, collector: Collector) -> None:
+    program = """
+import json
+import os
+from worker import traces
+with traces.span("parent"):
+    pass
+child = os.fork()
+with traces.span("parent" if child else "child"):
+    pass
+if child:
+    os.waitpid(child, 0)
+else:
+    traces.close()
+    os._exit(0)
+"""
+    run(program, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_SERVICE_NAME="shop-intake")
+    assert sorted(span.name for span in collector.spans) == ["child", "parent", "parent"]
+    assert {span.resource["service.name"] for span in collector.spans} == {"shop-intake"}
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "says nothing"])
+def test_a_dead_collector_holds_up_neither_an_order_nor_the_end_of_the_process(
+    trace: Trace, redis: Redis, *, silent: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        if not silent:
+            listener.close()
+        trace(exporter_otlp_endpoint=url, bsp_schedule_delay="50")
+        rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(100)]]), Warehouse())
+        with capture_logs() as said:
+            poll(rt, "shop", rt.wake)
+            deliver(rt, "t", rt.wake)
+            began = time.monotonic()
+            traces.close()
+            assert time.monotonic() - began < 2.5
+        assert len(rt.warehouse.created) == 100
+        assert sum(line["event"].startswith("traces.") for line in said) <= 1
+
+
+def test_a_collector_that_takes_nothing_is_said_once_and_once_when_it_is_back(
+    trace: Trace, collector: Collector
+) -> None:
+    trace(bsp_schedule_delay="20")
+    collector.refuses = True
+
+    def tell_until(done: Callable[[], object]) -> None:
+        until = time.monotonic() + 20
+        while not done():
+            assert time.monotonic() < until
+            with traces.span("poll shop"):
+                time.sleep(0.01)
+
+    with capture_logs() as said:
+        tell_until(lambda: len(collector.server.requests) > 4)
+        collector.refuses = False
+        tell_until(lambda: len(said) > 1)
+    assert [line["event"] for line in said] == ["traces.lost", "traces.taken"]
+    assert said[1]["count"] > 1
+
+
+def test_what_stands_behind_a_question_mark_in_a_path_is_not_told(
+    trace: Trace, collector: Collector, serve: Serve, make: Make
+) -> None:
+    with traces.span("poll shop"):
+        make(serve().url).write("POST", "/orders?key=hush", json={})
+    traces.close()
+    assert b"hush" not in collector.raw
+    assert collector.named("POST /orders")
+
+
+def test_what_a_producer_pushed_leads_from_its_order_to_the_taking_of_the_inbox(
+    trace: Trace, collector: Collector, redis: Redis
+) -> None:
+    rt: Any = Story(redis, Shop([]), producers={"web": Producer()}, routes=(Route(source="web", targets=("t",)),))
+    pushed = order("1").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
+    rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": pushed})])
+    with rt.inbox.taker() as taker:
+        assert take(rt, taker, rt.wake) == 1
+    traces.close()
+    (root,), (taking,) = collector.named("order.accept"), collector.named("ingest")
+    assert (root.facts["intake.source"], root.facts["intake.order"]) == ("push web", "web:1")
+    assert root.links == ((taking.trace, taking.id),)
+    assert taking.facts == {"intake.jobs": 1}
