@@ -30,6 +30,10 @@ log = structlog.get_logger()
 
 #: Orders claimed at once from a lane without a limit.
 BATCH = 50
+#: Seconds for which a drain goes on where nobody waits for its process: to hand a lane over costs some of its limit.
+LONGEST = 30.0
+#: Seconds before its end that a drain looks for those who wait: what it has claimed by then it can still send.
+AHEAD = 1.0
 #: Seconds an outcome may wait for company before it is written down.
 SETTLE_WITHIN = 0.25
 
@@ -68,11 +72,13 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
     lane, target = rt.lanes[name], rt.targets[name]
     # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
     most = max(BATCH, target.bulk) if target.settles else 1
+    last = until + LONGEST
     with lane.drain() as drain, guarded(drain.check):
         try:
             while not rt.rest_of_target(name) and (claims := drain.claim(most)):
                 with yielding() if claims[0].later else nullcontext():
                     _work(rt, lane, drain, claims, until)
+                until = _until(rt, name, until, last)
                 if time.monotonic() > until or stopping():
                     drain.leave()
                     wake("deliver", name)
@@ -90,6 +96,14 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
         why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
         log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.young))
     return True
+
+
+def _until(rt: Runtime, name: str, until: float, last: float) -> float:
+    """When this drain ends: later than it was to, if nobody waits for its process."""
+    now = time.monotonic()
+    if until - now > AHEAD or now > last or rt.others_wait("deliver", name):
+        return until
+    return min(last, now + rt.settings.clocks.drain)
 
 
 def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from worker.broker import broker
 from worker.errors import ConfigError, StoreFull
 from worker.runtime import read_settings, runtime
 from worker.stopping import stop_all, stop_here
+from worker.store.connection import ERRORS
 from worker.store.signs import BEAT
 from worker.watch.steps import ShowsLife
 
@@ -195,10 +197,13 @@ def _note_task(task: Any, **_: object) -> None:
 
 
 @signals.before_task_publish.connect
-def _note_beat(sender: object = None, **_: object) -> None:
-    """Nobody but beat sends the sweep."""
+def _note_beat(sender: object = None, body: Any = None, **_: object) -> None:
+    """Nobody but beat sends the sweep; its polls are hints like all others, so that a drain sees that they wait."""
     if sender == "tasks.sweep":
         runtime().signs.give(BEAT)
+    if sender == "tasks.poll":
+        with contextlib.suppress(StoreFull, *ERRORS):
+            runtime().hints.offer("poll", *body[0])
 
 
 @signals.beat_init.connect

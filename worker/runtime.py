@@ -157,6 +157,10 @@ class Runtime(Adapters):
         """Seconds for which the target is in maintenance; 0: it is not."""
         return self._rest(self.settings.targets[name])
 
+    def others_wait(self, task: str, name: str) -> bool:
+        """Whether other work waits for a worker than this task of this account."""
+        return self.hints.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
+
     def _rest(self, account: Account) -> float:
         if not account.maintenance.windows:
             return 0.0

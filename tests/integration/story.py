@@ -180,6 +180,8 @@ class Story:
     inbox_settings: InboxSettings = field(default_factory=InboxSettings)
     #: Targets that write into the account which the shop is.
     mirrored: tuple[str, ...] = ()
+    #: Whether other work waits for a process.
+    crowded: bool = True
 
     on_change, ours = Runtime.on_change, Runtime.ours
     #: Seconds of maintenance that are left, of the provider and of the target.
@@ -190,6 +192,9 @@ class Story:
 
     def rest_of_target(self, _: str) -> float:
         return self.rests[1]
+
+    def others_wait(self, _task: str, _name: str) -> bool:
+        return self.crowded
 
     def __post_init__(self) -> None:
         account = SimpleNamespace(poll_every=0.0, look_back=3600.0)

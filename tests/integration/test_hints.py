@@ -27,6 +27,16 @@ def test_a_lost_hint_is_sent_again_after_its_life(redis: Redis) -> None:
     assert hints.offer("deliver", "a")
 
 
+def test_who_asks_whether_others_wait_hears_of_all_hints_that_are_out_but_his_own(redis: Redis) -> None:
+    hints = Hints(redis, 10)
+    hints.offer("deliver", "a")
+    assert not hints.others_wait("deliver", "a", ["a", "b"])
+    hints.offer("poll", "b")
+    assert hints.others_wait("deliver", "a", ["a", "b"])
+    hints.taken("poll", "b")
+    assert not hints.others_wait("deliver", "a", ["a", "b"])
+
+
 def test_ticks_that_waited_are_dropped_together(redis: Redis) -> None:
     redis.lpush("intake.upkeep", "tick", "tick")
     Hints(redis, 1).drop_waiting("intake.upkeep")

@@ -238,6 +238,25 @@ def test_a_drain_gives_the_process_free_when_its_time_is_up(story: Story) -> Non
     assert story.lanes["t"].status()["queued"] == 3
 
 
+@pytest.mark.parametrize(("crowded", "sent"), [(True, 1), (False, 3)])
+def test_a_drain_goes_on_for_as_long_as_nobody_waits_for_its_process(
+    story: Story, monkeypatch: pytest.MonkeyPatch, *, crowded: bool, sent: int
+) -> None:
+    """Each call takes longer than a drain; one order is claimed at a time."""
+    poll(story)
+    story.crowded, story.settings.clocks.drain = crowded, 0.2
+    create = story.warehouse.create
+
+    def slow(*order: Any) -> object:
+        time.sleep(0.25)
+        return create(*order)
+
+    monkeypatch.setattr(story.warehouse, "create", slow)
+    monkeypatch.setattr(story.warehouse, "settles", False)
+    deliver(story)
+    assert len(story.warehouse.created) == sent
+
+
 def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(story: Story) -> None:
     story.settings.clocks.poll = -1.0
     poll(story)

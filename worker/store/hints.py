@@ -10,10 +10,14 @@ from worker.store.connection import refuses
 from worker.store.signs import TOOK, Signs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from redis import Redis
 
 #: One queue for each kind of work, so that one can be given workers of its own.
 QUEUES: Final = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
+#: The tasks that have a hint for each account.
+_OF_NAMES: Final = ("poll", "fetch", "backfill", "deliver", "doubt")
 
 
 class Hints:
@@ -30,7 +34,7 @@ class Hints:
     def offer(self, task: str, name: str) -> bool:
         """Whether to send the hint: not while the same one is out. Raises StoreFull."""
         try:
-            return bool(self._redis.set(f"intake:hint:{task}:{name}", 1, nx=True, px=self._life_ms))
+            return bool(self._redis.set(self._key(task, name), 1, nx=True, px=self._life_ms))
         except ResponseError as error:
             if full := refuses(error):
                 raise full from None
@@ -38,8 +42,18 @@ class Hints:
 
     def taken(self, task: str, name: str) -> None:
         """Note that a worker has begun: from now on a new hint means something again."""
-        self._redis.delete(f"intake:hint:{task}:{name}")
+        self._redis.delete(self._key(task, name))
         self._signs.give(TOOK)
+
+    def others_wait(self, task: str, name: str, names: Iterable[str]) -> bool:
+        """Whether hints are out that no worker has taken yet, for any of `names`, but for this one."""
+        own = self._key(task, name)
+        out = [key for kind in _OF_NAMES for one in names if (key := self._key(kind, one)) != own]
+        return bool(out) and bool(self._redis.exists(*out))
+
+    @staticmethod
+    def _key(task: str, name: str) -> str:
+        return f"intake:hint:{task}:{name}"
 
     def drop_waiting(self, queue: str) -> None:
         """Throw away the messages that wait in a Celery queue in which all messages mean the same."""

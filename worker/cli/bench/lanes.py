@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 LANES = 50
 RATE = 10
-#: Workers, and threads of each: a drain waits for its limit most of its time, and a waiting thread costs nothing.
-WORKERS, THREADS = 2, 25
+#: Workers, and threads of each, with some to spare: a drain waits for its limit most of its time, which costs nothing.
+WORKERS, THREADS = 2, 40
 #: Seconds in which all lanes must have begun, and those after it that are not counted.
 BEGIN, SETTLE = 60.0, 3.0
 _HEAD = """
@@ -41,6 +41,7 @@ url = "{url}/t{n}"
 api_key = "env:BENCH_KEY"
 account_id = "env:BENCH_KEY"
 limit = "{rate}/s"
+concurrency = 1
 """
 
 
