@@ -298,6 +298,8 @@ def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
 def test_content_is_kept_in_fewer_bytes_and_comes_back_as_it_was(text: str) -> None:
     made = order("1", note=text).model_dump_json(exclude_defaults=True)
     assert payload.unpack(payload.pack(made)) == made
+    # As it was packed before.
+    assert payload.unpack("1BO<8+ML;2cc%>3eRRaJ") == '{"provider":"shop","external_id":"1","x":"é"}' * 3
     assert payload.unpack(made) == made
     assert len(payload.pack(made)) < len(made)
 

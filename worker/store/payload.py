@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import zlib
+from base64 import b64decode, b64encode, b85decode
 from typing import Final
 
 #: What orders are alike in, which is most of a short one. Never change it: what was packed with it is read with it.
@@ -20,20 +20,22 @@ _ALIKE: Final = (
     b'"billing_address":{"first_name":"","last_name":"","street1":"","city":"","postal_code":"","country":"","phone":"+'
     b'"shipping_address":{"first_name":"","last_name":"","street1":"","city":"","postal_code":"","country":"US"}}'
 )
-#: The way it is packed; JSON begins otherwise.
-_WAY: Final = "1"
+#: The way it is packed now; base 64 is a fifteenth longer than base 85, and a hundred times as fast.
+_WAY: Final = "2"
+#: All ways that ever were, by what they begin with; JSON begins otherwise.
+_WAYS: Final = {"1": b85decode, _WAY: b64decode}
 
 
 def pack(text: str) -> str:
     """The JSON of an order in fewer bytes, as text; itself where that is shorter."""
     squeeze = zlib.compressobj(wbits=-15, zdict=_ALIKE)
-    packed = _WAY + base64.b85encode(squeeze.compress(text.encode()) + squeeze.flush()).decode()
+    packed = _WAY + b64encode(squeeze.compress(text.encode()) + squeeze.flush()).decode()
     return packed if len(packed) < len(text) else text
 
 
 def unpack(kept: str) -> str:
     """The JSON that `pack` was given; the release before kept it as it is."""
-    if not kept.startswith(_WAY):
+    if (decode := _WAYS.get(kept[:1])) is None:
         return kept
     widen = zlib.decompressobj(wbits=-15, zdict=_ALIKE)
-    return (widen.decompress(base64.b85decode(kept[len(_WAY) :])) + widen.flush()).decode()
+    return (widen.decompress(decode(kept[1:])) + widen.flush()).decode()
