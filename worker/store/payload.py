@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64decode, b64encode, b85decode
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: What orders are alike in, which is most of a short one. Never change it: what was packed with it is read with it.
 _ALIKE: Final = (
@@ -23,7 +26,7 @@ _ALIKE: Final = (
 #: The way it is packed now; base 64 is a fifteenth longer than base 85, and a hundred times as fast.
 _WAY: Final = "2"
 #: All ways that ever were, by what they begin with; JSON begins otherwise.
-_WAYS: Final = {"1": b85decode, _WAY: b64decode}
+_WAYS: Final[dict[str, Callable[[str], bytes]]] = {"1": b85decode, _WAY: b64decode}
 
 
 def pack(text: str) -> str:
