@@ -1,7 +1,8 @@
-"""All tests: most of them in two halves at once, then those that measure time, alone."""
+"""All tests: most of them in three parts at once, because they wait a lot; then those that measure time, alone."""
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,13 @@ ALONE = [
 ]
 
 
-def halves() -> tuple[list[str], list[str]]:
-    """The other tests, so that each half takes about as long."""
+def parts() -> list[list[str]]:
+    """The other tests, so that each part takes about as long."""
     folders = (HERE / "integration", HERE / "chaos")
     files = [str(file.relative_to(HERE.parent)) for folder in folders for file in sorted(folder.glob("test_*.py"))]
     files = [file for file in files if file not in ALONE]
-    return files[::2], [*files[1::2], "tests/contract", "tests/model", "tests/simulation", "tests/unit"]
+    rest = (["tests/model"], ["tests/contract", "tests/simulation"], ["tests/unit"])
+    return [[*files[n :: len(rest)], *more] for n, more in enumerate(rest)]
 
 
 def start(tests: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -32,15 +34,18 @@ def start(tests: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
 
 
 def main() -> int:
-    with tempfile.TemporaryFile() as other:
-        first, second = halves()
-        behind = start(second, other)
-        code = subprocess.run([*PYTEST, *first], cwd=HERE.parent, check=False).returncode or behind.wait()
-        behind.wait()
-        other.seek(0)
-        sys.stdout.write(other.read().decode(errors="replace"))
-        sys.stdout.flush()
-    return subprocess.run([*PYTEST, *ALONE], cwd=HERE.parent, check=False).returncode or code
+    first, *others = parts()
+    with contextlib.ExitStack() as stack:
+        outputs = [stack.enter_context(tempfile.TemporaryFile()) for _ in others]
+        behind = [start(tests, output) for tests, output in zip(others, outputs, strict=True)]
+        codes = [subprocess.run([*PYTEST, *first], cwd=HERE.parent, check=False).returncode]
+        for process, output in zip(behind, outputs, strict=True):
+            codes.append(process.wait())
+            output.seek(0)
+            sys.stdout.write(output.read().decode(errors="replace"))
+            sys.stdout.flush()
+    codes.append(subprocess.run([*PYTEST, *ALONE], cwd=HERE.parent, check=False).returncode)
+    return next(filter(None, codes), 0)
 
 
 if __name__ == "__main__":
