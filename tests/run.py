@@ -25,7 +25,7 @@ def parts() -> list[list[str]]:
     folders = (HERE / "integration", HERE / "chaos")
     files = [str(file.relative_to(HERE.parent)) for folder in folders for file in sorted(folder.glob("test_*.py"))]
     files = [file for file in files if file not in ALONE]
-    rest = (["tests/model"], ["tests/contract", "tests/simulation"], ["tests/unit"])
+    rest: tuple[list[str], ...] = ([], ["tests/contract", "tests/simulation"], ["tests/model", "tests/unit"])
     return [[*files[n :: len(rest)], *more] for n, more in enumerate(rest)]
 
 
