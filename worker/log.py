@@ -52,6 +52,8 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
         lambda found: found[1] or f"{found[2]}{_MASK}",
     ),
 )
+#: What no secret is without: a text that has none of it is not searched for any.
+_SIGNS: Final = re.compile(r"[@:=\s]")
 #: Longer text is somebody's document, not a reason.
 _LONGEST: Final = 500
 #: Libraries that would repeat each hint and each call; below an error urllib3 writes whole addresses, keys and all.
@@ -173,8 +175,9 @@ def _masked(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_masked(item) for item in value]
     text = _text(value)
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
+    if _SIGNS.search(text):
+        for pattern, instead in _SECRETS:
+            text = pattern.sub(instead, text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

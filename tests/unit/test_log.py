@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,15 @@ def test_what_looks_like_a_secret_is_masked_wherever_it_stands(lines: Lines, tex
     ours().warning("provider.failed", reason=text, counts={"x": [text]})
     assert lines()[0]["reason"] == masked
     assert lines()[0]["counts"] == {"x": [masked]}
+
+
+def test_a_text_that_is_not_searched_holds_nothing_that_would_be_masked() -> None:
+    parts = ["bearer", "token", "api_key", "abcdef123", "@", ":", "=", " ", "/", ".", '"', "\n"]
+    for text in map("".join, itertools.product(parts, repeat=3)):
+        searched = text
+        for pattern, instead in log._SECRETS:
+            searched = pattern.sub(instead, searched)
+        assert log._masked(text) == searched
 
 
 def test_ids_and_cursors_are_not_taken_for_secrets(lines: Lines) -> None:
