@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
+import psutil
 import pytest
 from rich.console import Console
 from tools import tool
@@ -102,3 +105,20 @@ def test_a_page_of_each_kind_is_read_again_as_it_was_recorded(kind: str, stage: 
         run: dict[str, Any] = reading.told("reader.py", "1")
     assert run["records"] == reading.PAGE
     assert run["cpu"] > 0
+
+
+def test_a_benchmark_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "worker.cli", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
+        known: list[psutil.Process] = []
+        until = time.monotonic() + 60
+        while not any("celery" in one.cmdline() for one in known):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                known = psutil.Process(process.pid).children(recursive=True)
+                known = [one for one in known if one.cmdline()]
+        process.terminate()
+        assert process.wait(40) != 0
+    assert psutil.wait_procs(known, timeout=5)[1] == []

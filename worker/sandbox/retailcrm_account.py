@@ -108,9 +108,13 @@ class RetailcrmAccount(Account):
                 return self._orders[found]
         return None
 
-    def newest_first(self, want: Callable[[Stored], bool]) -> list[Stored]:
-        """All orders that are wanted."""
-        return [order for order in reversed(self._orders.values()) if want(order)]
+    def newest_first(self, want: Callable[[Stored], bool], ids: Iterable[str] | None = None) -> list[Stored]:
+        """All orders that are wanted; where `ids` are given, no others are looked at."""
+        among: Iterable[Stored] = reversed(self._orders.values())
+        if ids is not None:
+            numbers = sorted({int(one) for one in ids if one.isdecimal()}, reverse=True)
+            among = [self._orders[number] for number in numbers if number in self._orders]
+        return [order for order in among if want(order)]
 
     def count(self) -> int:
         """How many orders there are."""

@@ -72,7 +72,8 @@ class Session:
     def _orders(self) -> Answer:
         wanted = self._filter(_ORDER_FILTERS)
         self._times(wanted, "createdAtFrom", "createdAtTo")
-        found = self.account.newest_first(lambda order: _wanted(order, wanted))
+        ids = [str(one) for one in _many(wanted["ids"])] if "ids" in wanted else None
+        found = self.account.newest_first(lambda order: _wanted(order, wanted), ids)
         return self._page("orders", "listed", found, lambda order: order.text)
 
     def _history(self) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +66,8 @@ def run(name: str, orders: int, rounds: int, file: Path | None) -> Measured:
 
     module = importlib.import_module(f"worker.cli.bench.{name}")
     started = time.monotonic()
+    # Whatever ends a benchmark ends its processes: they would be measured by the next one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with stage.stage(orders, rounds) as ground:
         machine = stage.machine(ground.redis)
         ground.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
