@@ -39,6 +39,23 @@ def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receip
     return _tried(claim, lambda: _made(target, claim, target.create(_order(claim), claim.reference)))
 
 
+def asked(target: Target, claims: list[Claim]) -> list[Claim]:
+    """The claims, in their order; those that one question shows not to be there are as good as new.
+
+    Whatever goes wrong with the question goes wrong with no order: each is asked for by itself then.
+    """
+    unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.there)}
+    if target.bulk == 1 or not target.settles or len(unsure) == 1:
+        return claims
+    try:
+        absent = set(target.absent(sorted(set(unsure.values()))) if unsure else ())
+    except LeaseLost:
+        raise
+    except Exception:  # noqa: BLE001  # as in `_tried`
+        return claims
+    return [replace(claim, uncertain="") if unsure.get(claim.key) in absent else claim for claim in claims]
+
+
 def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
     """Create many orders in one call; None: it was refused as a whole, so take them one by one."""
     try:

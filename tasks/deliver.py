@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tasks.attempt import attempt, attempt_many
+from tasks.attempt import asked, attempt, attempt_many
 from tasks.sight import sight
 from worker import traces
 from worker.app import app, has_room, hint
@@ -112,7 +112,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
     stop, refused = False, ""
-    calls = deque(_calls(target, claims))
+    calls = deque(_calls(target, asked(target, claims)))
     while calls:
         together = calls.popleft()
         now = time.monotonic()

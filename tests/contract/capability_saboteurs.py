@@ -33,6 +33,28 @@ def has_no_cancellation(case: Case) -> Case:
     return _without(case, "updated_cancelled")
 
 
+def takes_them_all_for_absent(case: Case) -> Case:
+    real = case.adapter
+
+    def absent(self: Any, references: Any) -> Any:
+        real.absent(self, references)
+        return references
+
+    return having(case, absent=absent)
+
+
+def takes_an_error_for_absence(case: Case) -> Case:
+    real = case.adapter
+
+    def absent(self: Any, references: Any) -> Any:
+        try:
+            return real.absent(self, references)
+        except IntakeError:
+            return references
+
+    return having(case, absent=absent)
+
+
 def _telling(case: Case, change: Callable[[list[Any]], list[Any]]) -> Case:
     real = case.adapter
     return having(case, create_many=lambda self, batch: change(list(real.create_many(self, batch))))
@@ -189,6 +211,7 @@ OF_BULK: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
         leaves_out_the_last_order,
         repeats_their_words_of_one_order,
     ),
+    "who_may_be_there_is_never_told_to_be_absent": (takes_them_all_for_absent, takes_an_error_for_absence),
     "every_amount_of_a_batch_arrives_exact": (counts_a_batch_with_floats,),
     "a_batch_whose_answer_is_lost_is_uncertain": (
         is_sure_that_no_batch_was_taken,

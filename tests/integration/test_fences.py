@@ -14,7 +14,7 @@ from way import PLACEHOLDER, ways
 import tasks.deliver
 import tasks.listen
 import tasks.poll
-from worker.errors import IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
+from worker.errors import IntakeError, LeaseLost, RateLimited, Rejected, Unavailable, Uncertain
 from worker.runtime import Runtime, read_settings
 from worker.store.cursors import Cursors, Poll
 from worker.store.heartbeat import uptime
@@ -24,7 +24,7 @@ from worker.store.limiter import Scope, interval_us
 from worker.store.limits import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from redis import Redis
@@ -250,6 +250,64 @@ def test_all_orders_of_a_bulk_call_without_an_answer_are_asked_for_before_they_a
     deliver(story)
     assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2", "3"]
     assert story.warehouse.finds == 3
+
+
+class Knowing(Bulky):
+    """Says by one question who is not there, unless the question fails."""
+
+    def __init__(self, *questions: Exception | None) -> None:
+        super().__init__()
+        self.questions = list(questions)
+        self.asked: list[list[str]] = []
+
+    def absent(self, references: Collection[str]) -> Collection[str]:
+        self.asked.append(list(references))
+        if self.questions and (error := self.questions.pop(0)):
+            raise error
+        return set(references) - {reference for reference, _ in self.created}
+
+
+def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_sent_together(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    target = Knowing()
+    target.away = [Uncertain("cut")]
+    story = story_of(redis, target, orders=3)
+    deliver(story)
+    assert target.calls == [["1", "2", "3"]] * 2
+    assert target.asked == [["1", "2", "3"]]
+    assert target.finds == 0
+    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
+
+
+def test_who_is_there_after_a_bulk_call_without_an_answer_is_not_created_with_those_who_are_not(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    target = Knowing()
+    target.away = [Uncertain("cut, when the second had been made")]
+    target.created.append(("2", order("2")))
+    story = story_of(redis, target, orders=3)
+    deliver(story)
+    assert target.calls == [["1", "2", "3"], ["1", "3"]]
+    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
+    assert target.finds == 1
+    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+
+
+@pytest.mark.parametrize("error", [Unavailable("503"), Rejected("404"), RuntimeError("a mistake")])
+def test_where_one_question_for_all_fails_each_is_asked_for_by_itself(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
+    target = Knowing(error)
+    target.away = [Uncertain("cut")]
+    story = story_of(redis, target, orders=3)
+    deliver(story)
+    assert target.finds == 3
+    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
+    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
 
 
 class Deaf(Bulky):

@@ -157,6 +157,23 @@ def test_a_refusal_of_the_whole_batch_is_raised_and_says_nothing_of_any_order(
         assert calls(box, before) == ["upload"]
 
 
+def test_one_question_tells_who_is_certainly_not_there(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    crm().create_many(batch("seen", 2))
+    before = mark(box)
+    assert crm().absent(["seen-0", "seen-1", "seen-2", "SEEN-1"]) == ["seen-2", "SEEN-1"]
+    assert calls(box, before) == ["orders"]
+    with pytest.raises(AuthFailed):
+        crm(api_key="wrong").absent(["seen-0"])
+
+
+def test_an_order_of_another_site_is_not_absent_where_no_site_is_named(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    crm("shops", site="a").create_many(batch("other", 1))
+    assert crm("shops").absent(["other-0", "other-1"]) == ["other-1"]
+    assert crm("shops", site="b").absent(["other-0", "other-1"]) == ["other-0", "other-1"]
+
+
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
 def test_a_batch_whose_answer_is_lost_is_uncertain_and_then_found(
     box: Sandbox, crm: Callable[..., RetailCRM], kind: str

@@ -12,7 +12,7 @@ from worker.errors import Held, IntakeError, Rejected
 from worker.targets.contract import Pending, Receipt, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from schemas.order import Order
 
@@ -146,6 +146,9 @@ class Depot(Target):
         self._befall(faults.AFTER, read)
         seen = any(made.visible for made in self.made.get(reference, []))
         return Receipt(str(reference), existed=True) if seen else None
+
+    def absent(self, references: Collection[str]) -> Collection[str]:
+        return [reference for reference in references if self.find(reference) is None]
 
     def check(self) -> None:
         return

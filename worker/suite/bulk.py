@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from schemas.order import Order
+from worker.errors import IntakeError
 from worker.suite.failures import failures, shapes, slow_downs
 from worker.suite.stage import Failure, story_of
 from worker.suite.targets import ORDER
@@ -14,7 +16,6 @@ from worker.targets.contract import Receipt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.errors import IntakeError
     from worker.suite.stage import Case, Json
 
 
@@ -60,6 +61,20 @@ def each_order_of_a_batch_is_told_its_own_outcome(case: Case) -> None:
             else:
                 assert [_known(outcome) for outcome in target.create_many(_batch(scene))] == scene["outcomes"]
         assert stage.asked == stage.wanted()
+
+
+def who_may_be_there_is_never_told_to_be_absent(case: Case) -> None:
+    """Each order that is there; nobody at all where it cannot be asked, for an order that seems absent is created."""
+    for scene in case.scenes_of("absent").values():
+        with case.playing(scene) as (target, stage):
+            assert sorted(target.absent(scene["given"])) == scene["absent"]
+        assert stage.asked == stage.wanted()
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, 0) as (target, _):
+                told: Any = ()
+                with suppress(IntakeError):
+                    told = target.absent(scene["given"])
+            assert (failure.name, list(told)) == (failure.name, [])
 
 
 def every_amount_of_a_batch_arrives_exact(case: Case) -> None:

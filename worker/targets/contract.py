@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pydantic import BaseModel
 
@@ -81,6 +81,13 @@ class Target(ABC):
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:
         """Create up to `bulk` orders in one call: what became of each, in their order. Raises what befalls them all."""
         raise NotImplementedError(f"{self.kind} takes one order at a time")
+
+    def absent(self, references: Collection[str]) -> Collection[str]:  # noqa: ARG002  # for those who can
+        """Those of up to 50 `references` that are certainly not there, by one question; the others may be or not.
+
+        None of them where it cannot be asked so: each is asked for by `find` then. Raises what `find` raises.
+        """
+        return ()
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
         """Ask what became of an order that `create` left pending at `step`; asking is safe to repeat.

@@ -57,6 +57,8 @@ _NOT_FOUND: Final = 404
 _IN_PART: Final = 460
 #: All by which it says no to an order; 401 and 403 are about the key, 408 settles nothing, 429 is about the pace.
 _REFUSALS: Final = frozenset(range(_BAD_REQUEST, 500)) - {401, 403, 408, 429}
+#: Orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
+_PAGE: Final = 50
 #: "APIErrorMessage"; only in an English account.
 _EXISTS: Final = re.compile(r"externalId=.* already exists", re.DOTALL)
 
@@ -171,11 +173,8 @@ class RetailCRM(Target):
 
     def _look_up(self, references: Collection[str]) -> Outcomes:
         """`GET /orders` by their external ids: those that are there; all, as doubtful, where it cannot be asked now."""
-        query = [("filter[externalIds][]", reference) for reference in references]
-        query += [("filter[sites][]", site) for _, site in self._site]
         try:
-            answer = self._get("orders", [*query, ("limit", str(self.bulk))])
-            held = reading(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
+            held = self._held(references)
         except PermanentError:  # such as an address that is too long
             return {}
         except SnoozeError as wait:
@@ -186,6 +185,21 @@ class RetailCRM(Target):
         return {
             str(row.external_id): Receipt(str(row.id), existed=True) for row in held if row.external_id in references
         }
+
+    def absent(self, references: Collection[str]) -> Collection[str]:
+        """`GET /orders` by their external ids; a full page may have a second one, and says nothing then.
+
+        Only of what is not there: without a site it shows those of all sites, and what is in another is not ours.
+        """
+        rows = self._held(references)
+        held = {row.external_id for row in rows}
+        return [reference for reference in references if reference not in held] if len(rows) < _PAGE else ()
+
+    def _held(self, references: Collection[str]) -> Sequence[There]:
+        query = [("filter[externalIds][]", reference) for reference in references]
+        query += [("filter[sites][]", site) for _, site in self._site]
+        answer = self._get("orders", [*query, ("limit", str(_PAGE))])
+        return reading(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
 
     def _one_by_one(self, orders: Mapping[str, Order]) -> Outcomes:
         """Each by itself, until one is told to wait: then so are all that follow."""
