@@ -11,7 +11,7 @@ from worker.cli.bench.figure import short
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_ROW, _LABEL, _WIDE = 22, 800, 380
+_ROW, _LABEL, _WIDE = 22, 520, 300
 _GOOD, _BAD, _INK = "#2a7f62", "#b5522b", "#333"
 
 

@@ -93,7 +93,7 @@ def pictures(results: dict[str, Any], file: Path) -> list[Path]:
     if "growth" in results:
         marks = results["growth"]["growth"]
         for key, title in (
-            ("rate", "Orders delivered per second"),
+            ("rate", "Orders delivered per second (at first with the start of the processes)"),
             ("memory_mb", "Memory of the worker processes, MB"),
         ):
             points = [(float(mark["orders"]), float(mark[key])) for mark in marks]
@@ -115,7 +115,8 @@ def _scores(results: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
                 sign, number = figure.goal.split()
                 goal = float(number)
                 found = [value / goal if sign == ">=" else goal / max(value, goal / 100) for value in figure.judged]
-                than = f", beside {figure.than}" if figure.than and figure.judged is not figure.ours else ""
+                beside = re.split(r", |: | and | \(", figure.than)[0]
+                than = f", beside {beside}" if figure.than and figure.judged is not figure.ours else ""
                 scores[f"{figure.name}{than} ({figure.goal})"] = statistics.median(found), min(found), max(found)
     return scores
 
