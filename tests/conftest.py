@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that begins this in the background makes it deaf to Ctrl-C, and with it all that the tests send Ctrl-C to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
