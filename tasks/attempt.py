@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import simplejson
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from worker.targets.contract import Target
+
+
+#: From so many orders on, one question for all is less than one for each.
+_WORTH_ASKING: Final = 2
 
 
 def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None] = lambda: None) -> Outcome:
@@ -45,10 +49,10 @@ def asked(target: Target, claims: list[Claim]) -> list[Claim]:
     Whatever goes wrong with the question goes wrong with no order: each is asked for by itself then.
     """
     unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.there)}
-    if target.bulk == 1 or not target.settles or len(unsure) == 1:
+    if target.bulk == 1 or not target.settles or len(unsure) < _WORTH_ASKING:
         return claims
     try:
-        absent = set(target.absent(sorted(set(unsure.values()))) if unsure else ())
+        absent = set(target.absent(sorted(set(unsure.values()))))
     except LeaseLost:
         raise
     except Exception:  # noqa: BLE001  # as in `_tried`

@@ -267,47 +267,43 @@ class Knowing(Bulky):
         return set(references) - {reference for reference, _ in self.created}
 
 
-def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_sent_together(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: Knowing) -> None:
+    """Three orders whose first bulk call has no answer, delivered."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    target = Knowing()
     target.away = [Uncertain("cut")]
     story = story_of(redis, target, orders=3)
     deliver(story)
+    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
+    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+
+
+def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_sent_together(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = Knowing()
+    after_a_cut(redis, monkeypatch, target)
     assert target.calls == [["1", "2", "3"]] * 2
     assert target.asked == [["1", "2", "3"]]
     assert target.finds == 0
-    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
 
 
 def test_who_is_there_after_a_bulk_call_without_an_answer_is_not_created_with_those_who_are_not(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
     target = Knowing()
-    target.away = [Uncertain("cut, when the second had been made")]
     target.created.append(("2", order("2")))
-    story = story_of(redis, target, orders=3)
-    deliver(story)
+    after_a_cut(redis, monkeypatch, target)
     assert target.calls == [["1", "2", "3"], ["1", "3"]]
-    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
     assert target.finds == 1
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
 
 
 @pytest.mark.parametrize("error", [Unavailable("503"), Rejected("404"), RuntimeError("a mistake")])
 def test_where_one_question_for_all_fails_each_is_asked_for_by_itself(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
     target = Knowing(error)
-    target.away = [Uncertain("cut")]
-    story = story_of(redis, target, orders=3)
-    deliver(story)
+    after_a_cut(redis, monkeypatch, target)
     assert target.finds == 3
-    assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
 
 
 class Deaf(Bulky):

@@ -11,7 +11,7 @@ from worker.errors import IntakeError
 from worker.suite.failures import failures, shapes, slow_downs
 from worker.suite.stage import Failure, story_of
 from worker.suite.targets import ORDER
-from worker.targets.contract import Receipt
+from worker.targets.contract import Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,9 @@ def _known(outcome: Receipt | IntakeError) -> Json:
 
 
 def the_recordings_cover_a_batch(case: Case) -> None:
-    """All taken, all but one taken, and, where doubles are refused, all there already."""
+    """All taken, all but one taken; all there already where doubles are refused; who is absent where that is told."""
     wanted = {"batch", "batch_in_part"} | ({"batch_again"} if case.adapter.dedupes else set())
+    wanted |= set() if case.adapter.absent is Target.absent else {"absent"}
     assert not wanted - case.scenes.keys()
     assert case.adapter.bulk > 1
     assert ["raises" in outcome for outcome in case.scenes["batch"]["outcomes"]].count(True) == 0

@@ -83,9 +83,10 @@ class Target(ABC):
         raise NotImplementedError(f"{self.kind} takes one order at a time")
 
     def absent(self, references: Collection[str]) -> Collection[str]:  # noqa: ARG002  # for those who can
-        """Those of up to 50 `references` that are certainly not there, by one question; the others may be or not.
+        """Those of `references` that are certainly not there, by one question; the others may be there or not.
 
-        None of them where it cannot be asked so: each is asked for by `find` then. Raises what `find` raises.
+        There are up to 50 of them, or `bulk` if that is more. None where it cannot be asked so, or is not to be trusted
+        as `find` is: each is asked for by that then. Raises what `find` raises.
         """
         return ()
 
