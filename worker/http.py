@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from worker.traces import Span
+    from worker.spans import Span
 
     #: (field, (file name, content, content type))
     Files = Sequence[tuple[str, tuple[str, bytes, str]]]

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as Otel
 
     from schemas.order import Order
-    from worker.traces import Fact, Known
+    from worker.spans import Fact, Known
 
 log = structlog.get_logger()
 
@@ -242,7 +242,7 @@ def _host(server: str) -> tuple[str, int]:
 
 
 class _Span:
-    """See `worker.traces.Span`."""
+    """See `worker.spans.Span`."""
 
     def __init__(self, tracing: Tracing, span: Otel) -> None:
         self.span = span

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -19,44 +19,15 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.otel import Tracing
+    from worker.spans import Fact, Known, Span
 
 log = structlog.get_logger()
 
-#: What may be told: names, ids of orders, states, numbers.
-Fact = str | int
 #: What names a collector.
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 #: What has to be installed.
 _PACKAGES: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http")
 INSTALL: Final = 'pip install "intake-orders[otel]"'
-
-
-class Known(Protocol):
-    """What an order's trace is found by."""
-
-    @property
-    def key(self) -> str: ...  # noqa: D102
-    @property
-    def fingerprint(self) -> str: ...  # noqa: D102
-
-
-class Span(Protocol):
-    """Something that takes time; nothing that is noted here may be personal, or a secret."""
-
-    def note(self, **facts: Fact) -> None:
-        """Facts that were not known when it began; an empty text is none."""
-
-    def fail(self, code: str) -> None:
-        """It came to nothing, for this cause: the code of one of our errors, never a message; "": it did not."""
-
-    def answered(self, status: int) -> None:
-        """The HTTP status that came back."""
-
-    def each(self, order: Known, code: str, **facts: Fact) -> None:
-        """What this one call did for one of its orders; `code` says why it came to nothing, if it did."""
-
-    def accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
-        """What a target's ledger made of orders (see `Accepted`)."""
 
 
 class _Nothing:

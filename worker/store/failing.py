@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 
 from worker.failpoints import Failpoints, armed
+from worker.store.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -43,12 +43,7 @@ def failing(kind: type[Redis]) -> type[Redis]:
 @cache
 def _names() -> dict[str, str]:
     """The scripts' names by their text."""
-    # Whoever connects has this file; the scripts have him.
-    from worker.store.scripts import _source
-
-    folder = resources.files("worker.store").joinpath("lua")
-    names = [file.name.removesuffix(".lua") for file in folder.iterdir()]
-    return {_source(name): name for name in names}
+    return {lua_source(name): name for name in lua_names()}
 
 
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:

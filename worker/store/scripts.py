@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from functools import cache
-from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from worker.errors import StoreFull
 from worker.store.connection import refuses
+from worker.store.lua_source import lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +18,10 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
     from redis.commands.core import Script
 
-#: A line that stands for another file: what several scripts do alike.
-_INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 #: What `EVALSHA` takes.
 Argument = str | int | float | bytes
 #: Milliseconds that a replica has to take in what was written; it takes one or two.
 _CARRIED_MS = 1000
-
-
-@cache
-def _source(name: str) -> str:
-    text = resources.files("worker.store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: _source(found[1]), text)
 
 
 class Scripts:
@@ -76,5 +66,5 @@ class Scripts:
     def _script(self, name: str) -> Script:
         script = self._registered.get(name)
         if script is None:
-            script = self._registered[name] = self._redis.register_script(_source(name))
+            script = self._registered[name] = self._redis.register_script(lua_source(name))
         return script
