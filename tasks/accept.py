@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from worker import traces
 from worker.errors import Malformed, PermanentError, Rejected, RetryableError, SnoozeError
-from worker.references import encode
-from worker.store.ledger import Ask, Delivery
+from worker.store.orders.ledger import Ask, Delivery
+from worker.systems.references import encode
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from schemas.order import Order
-    from worker.providers.contract import Provider, Record
-    from worker.routes import Route
     from worker.runtime import Runtime
+    from worker.settings.routes import Route
+    from worker.systems.provider import Provider, Record
 
 
 def normalized(provider: Provider, record: Record) -> Order:

@@ -11,13 +11,13 @@ import simplejson
 from schemas.order import Order
 from worker.errors import Held, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
 from worker.retry import backoff
-from worker.store.lanes import Claim, Outcome
-from worker.targets.contract import Pending, Receipt
+from worker.store.orders.lanes import Claim, Outcome
+from worker.systems.target import Pending, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from worker.targets.contract import Target
+    from worker.systems.target import Target
 
 
 #: From so many orders on, one question for all is less than one for each.

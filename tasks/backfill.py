@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tasks.poll import accept_page, fetch_page
-from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, SnoozeError, StoreFull
+from worker.process.stopping import stopping
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
-from worker.stopping import stopping
-from worker.store.limiter import yielding
+from worker.store.limits.limiter import yielding
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.order import Order
-    from worker.store.cursors import Poll
+    from worker.store.feeds.cursors import Poll
 
 log = structlog.get_logger()
 

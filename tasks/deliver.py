@@ -11,20 +11,20 @@ import structlog
 
 from tasks.attempt import asked, attempt, attempt_many
 from tasks.sight import sight
-from worker import traces
 from worker.app import app, has_room, hint
 from worker.errors import AuthFailed, LeaseLost, StoreFull
-from worker.http import guarded
+from worker.http.client import guarded
+from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
-from worker.stopping import stopping
-from worker.store.lanes import Claim, Outcome
-from worker.store.limiter import yielding
+from worker.store.limits.limiter import yielding
+from worker.store.orders.lanes import Claim, Outcome
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.store.lanes import Drain, Lane
-    from worker.targets.contract import Target
+    from worker.store.orders.lanes import Drain, Lane
+    from worker.systems.target import Target
 
 log = structlog.get_logger()
 

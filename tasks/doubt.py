@@ -7,12 +7,12 @@ from typing import Final
 
 import structlog
 
-from worker import traces
 from worker.app import app
-from worker.asking import ask, finder
+from worker.doubt import ask, finder
+from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
-from worker.stopping import stopping
-from worker.store.lanes import ASK_EVERY
+from worker.store.orders.lanes import ASK_EVERY
+from worker.telemetry import traces
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ def ask_in_doubt(name: str) -> None:
 
 
 def look(rt: Runtime, name: str) -> Counter[str]:
-    """Ask the target `name` for what is in doubt long enough; answers what was told, counted (see `worker/asking.py`).
+    """Ask the target `name` for what is in doubt long enough; answers what was told, counted (see `worker/doubt.py`).
 
     It goes on as long as asking settles something, and stops when the target is away.
     """

@@ -9,19 +9,19 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized, stumbled
-from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
+from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
-from worker.stopping import stopping
-from worker.store.connection import ERRORS
 from worker.store.inbox import Letter
+from worker.store.redis.connection import ERRORS
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.providers.contract import Provider, Record
-    from worker.store.fetches import Fetch
+    from worker.store.feeds.fetches import Fetch
+    from worker.systems.provider import Provider, Record
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from tasks.accept import accept
 from tasks.job import job_of, order_of
 from worker.errors import RetryableError, SnoozeError
-from worker.jobs import BadJob
+from worker.inbox.reading import BadJob
 from worker.store.inbox import Letter
 
 if TYPE_CHECKING:

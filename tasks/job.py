@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from tasks.accept import normalized
 from worker.errors import PermanentError
-from worker.jobs import BadJob, order_in, read_job
-from worker.providers.contract import Record
+from worker.inbox.reading import BadJob, order_in, read_job
+from worker.systems.provider import Record
 
 if TYPE_CHECKING:
     from schemas.job import Job

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-import click
 import structlog
 
 from tasks.ingest import Result, ingest
-from worker import traces
-from worker.alive import Alive
-from worker.app import app, hint
+from worker.app import app
 from worker.errors import LeaseLost, StoreFull
-from worker.log import configure
-from worker.runtime import Runtime, read_settings, runtime
-from worker.store.connection import ERRORS
+from worker.runtime import runtime
 from worker.store.inbox import POISON, Letter
-from worker.watch.steps import folder
-from worker.watch.watch import Watch
+from worker.store.redis.connection import ERRORS
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from worker.runtime import Runtime
     from worker.store.inbox import Taken, Taker
 
 log = structlog.get_logger()
@@ -37,7 +31,7 @@ PAUSE: Final = 1.0
 LATER: Final = 15.0
 
 
-@app.task(name="tasks.ingest", Request="worker.quiet:Quiet")
+@app.task(name="tasks.ingest", Request="worker.app.private_request:Quiet")
 def push(job: str) -> None:
     """The door for a producer that has a Celery client and nothing else: `send_task("tasks.ingest", [JOB])`.
 
@@ -45,27 +39,6 @@ def push(job: str) -> None:
     message, and a worker that is killed at the wrong moment loses it. Whoever can `LPUSH` does better.
     """
     runtime().inbox.push([job])
-
-
-@click.command("listen")
-def command() -> None:
-    """Take the jobs that producers push, until told to stop; it may run many times, on many machines."""
-    settings = read_settings()
-    configure(settings.log.level, settings.log.format)
-    traces.announce()
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    rt = Runtime(settings)
-    alive = Alive(folder(settings.data_dir), "listen")
-
-    def going() -> bool:
-        alive.tick()
-        return not stopped.is_set()
-
-    # Upkeep watches too; here it is told when beat or upkeep are silent.
-    with Watch(rt):
-        listen(rt, hint, going)
 
 
 def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bool]) -> None:

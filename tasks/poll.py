@@ -12,21 +12,21 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized
-from worker import traces
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, SnoozeError, StoreFull
-from worker.providers.contract import Unread
+from worker.process.stopping import stopping
 from worker.retry import backoff
 from worker.runtime import Runtime, runtime
-from worker.stopping import stopping
+from worker.systems.provider import Unread
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.order import Order
-    from worker.providers.contract import Page, Provider, Record
-    from worker.store.cursors import Poll
-    from worker.store.ledger import Ask
+    from worker.store.feeds.cursors import Poll
+    from worker.store.orders.ledger import Ask
+    from worker.systems.provider import Page, Provider, Record
 
 log = structlog.get_logger()
 

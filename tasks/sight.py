@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from worker.runtime import Runtime
-    from worker.targets.contract import Receipt
+    from worker.systems.target import Receipt
 
 
 def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:

@@ -11,7 +11,7 @@ import structlog
 from worker.app import app, hint
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
-from worker.store.signs import SWEPT
+from worker.store.health.signs import SWEPT
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:

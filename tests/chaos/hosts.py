@@ -22,8 +22,8 @@ LINKS: tuple[Link, Link] = ("redis", "target")
 #: Runs the named processes of the Procfile, and starts again what ends, as systemd would.
 KEEPER = """\
 import os, sys
-from worker.cli.processes import argv
-from worker.cli.supervisor import Program, Supervisor
+from worker.cli.run.processes import argv
+from worker.cli.run.supervisor import Program, Supervisor
 Supervisor([Program(name, argv(name)) for name in sys.argv[1:]], os.environ, grace=1.0).run()
 """
 

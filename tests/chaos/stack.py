@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 
-from worker.cli.compare import Comparison, compare
-from worker.cli.history import judged
-from worker.cli.judge import Route
-from worker.cli.verdict import FAULTS
-from worker.cli.views import in_source, in_target
-from worker.http import Client, Open
+from worker.http.client import Client, Open
+from worker.lab.history.command import judged
+from worker.lab.history.compare import Comparison, compare
+from worker.lab.history.essence import in_source, in_target
+from worker.lab.history.judge import Route
+from worker.lab.history.verdict import FAULTS
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Stack:
         self.home, self.reference = home, reference
         self.config = home / "intake.toml"
         os.environ["STACK_KEY"] = KEY
-        command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
         command += ["--journal", str(home / "journals")]
         command += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
         command += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe={dedupe}"]

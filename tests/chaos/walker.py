@@ -16,12 +16,12 @@ from tasks.fetch import fetch
 from tasks.listen import take
 from tasks.poll import poll
 from tasks.sweep import sweep
-from worker import log
 from worker.errors import LeaseLost, StoreFull
 from worker.runtime import Runtime, read_settings
-from worker.store import fetches
-from worker.store.connection import ERRORS
-from worker.targets.dropday import Dropday
+from worker.store.feeds import fetches
+from worker.store.redis.connection import ERRORS
+from worker.systems.dropday.target import Dropday
+from worker.telemetry import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sabotage import does_not_tell_the_limiter, having, renaming
 
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
-from worker.targets.contract import Receipt
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from schemas.order import Order
-    from worker.suite.stage import Case
+    from worker.lab.conformance.stage import Case
 
     Batch = Sequence[tuple[Order, str]]
     Told = Sequence[Receipt | IntakeError]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
 
 from worker.errors import IntakeError, Malformed, Rejected, Unavailable
-from worker.providers.contract import Page
+from worker.systems.provider import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.suite.stage import Case
+    from worker.lab.conformance.stage import Case
 
 
 def _changed(case: Case, **fields: Any) -> Case:
@@ -195,5 +195,5 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "an_answer_of_another_shape_is_as_good_as_none": (calls_a_strange_answer_malformed,),
     "slow_down_closes_the_limit_for_as_long_as_they_say": (does_not_tell_the_limiter,),
     "no_message_holds_a_secret_or_a_person": (tells_its_key, tells_what_it_read),
-    "its_kind_is_the_name_of_its_file": (has_another_name,),
+    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_name,),
 }

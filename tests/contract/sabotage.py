@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from worker.http import Open
+from worker.http.client import Open
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.errors import IntakeError
-    from worker.suite.stage import Case
+    from worker.lab.conformance.stage import Case
 
 
 def having(case: Case, **methods: Any) -> Case:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
 
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
-from worker.targets.contract import Receipt
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.order import Order
-    from worker.suite.stage import Case
+    from worker.lab.conformance.stage import Case
 
 
 def _sending(case: Case, change: Callable[[Order, str], tuple[Order, str]]) -> Case:
@@ -167,7 +167,7 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "slow_down_closes_the_limit_for_as_long_as_they_say": (does_not_tell_the_limiter,),
     "a_rejection_keeps_their_words_out_of_the_message": (forgets_why, repeats_their_words),
     "no_message_holds_a_secret_or_a_person": (tells_its_key, tells_it_behind_the_message),
-    "its_kind_is_the_name_of_its_file": (has_another_name,),
+    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_name,),
 }
 
 #: Which targets a check says nothing of.

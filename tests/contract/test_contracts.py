@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.providers import provider_kinds
-from worker.suite.cases import cases
-from worker.targets import target_kinds
+from worker.lab.conformance.cases import cases
+from worker.systems.providers import provider_kinds
+from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 
 RECORDINGS = Path(__file__).with_name("recordings")
 ADAPTER = """
-from worker.targets.dropday import Dropday
+from worker.systems.dropday.target import Dropday
 
 class Tiny(Dropday):
     kind = "tiny"

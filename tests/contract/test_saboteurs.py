@@ -12,9 +12,9 @@ from target_saboteurs import SABOTEURS as OF_TARGETS
 from target_saboteurs import SPARED
 
 from worker.errors import IntakeError
-from worker.suite import bulk, providers, targets, updates
-from worker.suite.cases import cases, suites
-from worker.suite.stage import Case, promises
+from worker.lab.conformance import bulk, providers, targets, updates
+from worker.lab.conformance.cases import cases, suites
+from worker.lab.conformance.stage import Case, promises
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,14 +17,14 @@ from way import ways
 import tasks.deliver
 import tasks.listen
 import tasks.poll
-from worker.cli.status import snapshot
-from worker.http import Client, Open
-from worker.providers.contract import Page, Record
-from worker.providers.dropboy import Dropboy, DropboyOptions
-from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
-from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
-from worker.providers.retailcrm_feed import Place
-from worker.routes import Route
+from worker.cli.status.status import snapshot
+from worker.http.client import Client, Open
+from worker.settings.routes import Route
+from worker.systems.dropboy.provider import Dropboy, DropboyOptions
+from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
+from worker.systems.provider import Page, Record
+from worker.systems.retailcrm.feed import Place
+from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from way import Make
 
-    from worker.providers.contract import Provider
+    from worker.systems.provider import Provider
 
 HOUR = timedelta(hours=1)
 

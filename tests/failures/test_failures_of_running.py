@@ -18,13 +18,13 @@ import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
-from worker.providers.contract import Record
-from worker.store.connection import connect
-from worker.store.hints import Hints
+from worker.store.health.hints import Hints
 from worker.store.inbox import POISON, Inbox
-from worker.store.lanes import Lane
-from worker.store.limiter import Scope
-from worker.store.limits import Limit
+from worker.store.limits.limit import Limit
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.redis.connection import connect
+from worker.systems.provider import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TAKER = """
 import sys, time
-from worker.store.connection import connect
+from worker.store.redis.connection import connect
 from worker.store.inbox import Inbox
 with Inbox(connect(sys.argv[1], text="raw"), lease=1.0, heartbeat=0.2).taker() as taker:
     print(len(taker.take(10).jobs), flush=True)

@@ -19,12 +19,12 @@ import tasks.listen
 import tasks.poll
 import tasks.sweep
 from worker.errors import Rejected
-from worker.producers import Producer
-from worker.providers.contract import Record
-from worker.routes import Route
-from worker.store.lanes import Lane, Outcome
-from worker.store.ledger import Delivery, Ledger
-from worker.store.limiter import Scope
+from worker.settings.producers import Producer
+from worker.settings.routes import Route
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.ledger import Delivery, Ledger
+from worker.systems.provider import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from way import Make
 
     from schemas.order import Order
-    from worker.targets.contract import Receipt
+    from worker.systems.target import Receipt
 
 LEASE = 0.6
 

@@ -9,7 +9,7 @@ import pytest
 from httpd import Answerer, Request, Server
 
 from worker.errors import IntakeError
-from worker.http import Answer, Client
+from worker.http.client import Answer, Client
 
 SECRET = "hunter2"
 Serve = Callable[..., Server]

@@ -11,13 +11,13 @@ from sandbox import Sandbox
 
 from schemas.order import Order
 from worker.errors import RetryableError, SnoozeError
-from worker.http import Client, Open
-from worker.targets.ordercloud import OrderCloud, OrderCloudOptions
+from worker.http.client import Client, Open
+from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from worker.targets.contract import Receipt
+    from worker.systems.target import Receipt
 
 Json = dict[str, Any]
 REFERENCES = (f"shop_3A{number}" for number in itertools.count(1))

@@ -10,7 +10,7 @@ import pytest
 from calls import SECRET, Make, Serve
 from httpd import Answerer, Server, reply
 
-from worker.http import Client, Open
+from worker.http.client import Client, Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ _direct = build_opener(ProxyHandler({}))
 
 
 class Sandbox:
-    """Runs `python -m worker.sandbox`; use it in a `with` or call `start` and `stop`.
+    """Runs `python -m worker.lab.sandbox`; use it in a `with` or call `start` and `stop`.
 
     `accounts`, `faults` and `limits` are specifications as on the command line: `retailcrm:main:orders=500`,
     `dropday:create:500_after:rate=0.02`, `retailcrm=off`. A system without an account in the list gets one named
@@ -44,7 +44,7 @@ class Sandbox:
         command = [
             sys.executable,
             "-m",
-            "worker.sandbox",
+            "worker.lab.sandbox",
             "--systems",
             systems,
             "--seed",

@@ -13,19 +13,19 @@ from redis import ConnectionPool, Redis
 
 from schemas.order import Order
 from worker.errors import IntakeError, Malformed, Rejected, Uncertain
-from worker.producers import InboxSettings, Producer
-from worker.providers.contract import Page, Provider, Record
-from worker.routes import Route
 from worker.runtime import Runtime
-from worker.store.backfills import Backfills
-from worker.store.cursors import Cursors
-from worker.store.fetches import Fetches
+from worker.settings.producers import InboxSettings, Producer
+from worker.settings.routes import Route
+from worker.store.feeds.backfills import Backfills
+from worker.store.feeds.cursors import Cursors
+from worker.store.feeds.fetches import Fetches
 from worker.store.inbox import Inbox
-from worker.store.lanes import Lane
-from worker.store.ledger import Ledger
-from worker.store.limiter import Scope
-from worker.store.stuck import Stuck
-from worker.targets.contract import Pending, Receipt, Target
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.orders.ledger import Ledger
+from worker.store.orders.stuck import Stuck
+from worker.systems.provider import Page, Provider, Record
+from worker.systems.target import Pending, Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,10 +18,10 @@ import tasks.poll
 import tasks.sweep
 from worker.cli import main
 from worker.errors import TargetDown, Unavailable
-from worker.store.lanes import BREAKER, Lane, Outcome
-from worker.store.ledger import Delivery
-from worker.store.limiter import Scope
-from worker.store.limits import Limit
+from worker.store.limits.limit import Limit
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import BREAKER, Lane, Outcome
+from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

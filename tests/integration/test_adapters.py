@@ -10,15 +10,15 @@ import requests
 from sandbox import Sandbox
 
 from worker.errors import AuthFailed, Malformed, Uncertain
-from worker.http import Client, Open
-from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
-from worker.targets.dropday import Dropday, DropdayOptions
+from worker.http.client import Client, Open
+from worker.systems.dropday.target import Dropday, DropdayOptions
+from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from schemas.order import Order
-    from worker.providers.contract import Page
+    from worker.systems.provider import Page
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 

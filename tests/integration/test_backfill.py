@@ -14,13 +14,13 @@ import tasks.deliver
 import tasks.poll
 import tasks.sweep
 from worker.errors import AuthFailed, Unavailable
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.lanes import Claim
+    from worker.store.orders.lanes import Claim
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 

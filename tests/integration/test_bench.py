@@ -13,11 +13,11 @@ import pytest
 from rich.console import Console
 from tools import tool
 
-from worker.cli.bench import ground, reading, sink, throughput
-from worker.cli.bench.crew import crew, serving
-from worker.cli.bench.stage import Stage
 from worker.errors import TargetDown
-from worker.http import Client, Open
+from worker.http.client import Client, Open
+from worker.lab.bench import ground, reading, sink, throughput
+from worker.lab.bench.crew import crew, serving
+from worker.lab.bench.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from sandbox import Sandbox
 
-from worker.http import Client, Open
-from worker.providers.dropday import Dropday, DropdayOptions
-from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+from worker.http.client import Client, Open
+from worker.systems.dropday.provider import Dropday, DropdayOptions
+from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
 
 
 def test_every_order_of_dropday_is_taken_once_by_retailcrm() -> None:

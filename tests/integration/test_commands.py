@@ -11,8 +11,8 @@ from orders import order
 
 from worker.cli import main
 from worker.runtime import Runtime, read_settings
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.errors import LeaseLost
-from worker.store.cursors import Cursors, Poll
+from worker.store.feeds.cursors import Cursors, Poll
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from tools import tool
 
-from worker.cli.processes import COMMANDS, argv, procfile
-from worker.cli.run import guarded
+from worker.cli.run.one import guarded
+from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from story import Shop, Story
 import tasks.deliver
 import tasks.poll
 from worker.errors import StoreFull
-from worker.store.connection import connect
-from worker.store.ledger import Delivery, Ledger
+from worker.store.orders.ledger import Delivery, Ledger
+from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

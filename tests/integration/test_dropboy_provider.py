@@ -12,14 +12,14 @@ from httpd import Request, Server, reply
 from sandbox import Sandbox
 
 from worker.errors import AuthFailed, Malformed, Rejected, Unavailable
-from worker.http import Client, Open
-from worker.providers.dropboy import Dropboy, DropboyOptions
+from worker.http.client import Client, Open
+from worker.systems.dropboy.provider import Dropboy, DropboyOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from schemas.order import Order
-    from worker.providers.contract import Record
+    from worker.systems.provider import Record
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 

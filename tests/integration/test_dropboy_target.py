@@ -14,11 +14,11 @@ from sandbox import Sandbox
 
 from schemas.order import Order
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
-from worker.http import Client, Open
-from worker.providers.dropboy import Dropboy as Reader
-from worker.providers.dropboy import DropboyOptions as ReaderOptions
-from worker.targets.contract import Pending, Receipt
-from worker.targets.dropboy import Dropboy, DropboyOptions
+from worker.http.client import Client, Open
+from worker.systems.dropboy.provider import Dropboy as Reader
+from worker.systems.dropboy.provider import DropboyOptions as ReaderOptions
+from worker.systems.dropboy.target import Dropboy, DropboyOptions
+from worker.systems.target import Pending, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

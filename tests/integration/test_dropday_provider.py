@@ -9,8 +9,8 @@ import pytest
 from sandbox import Sandbox
 
 from worker.errors import AuthFailed
-from worker.http import Client, Open
-from worker.providers.dropday import Dropday, DropdayOptions
+from worker.http.client import Client, Open
+from worker.systems.dropday.provider import Dropday, DropdayOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ import pytest
 from sandbox import Sandbox
 
 from worker.errors import AuthFailed, IntakeError, Malformed, Unavailable
-from worker.http import Client, Open
-from worker.providers.dropstream import DropStream, DropStreamOptions
+from worker.http.client import Client, Open
+from worker.systems.dropstream.provider import DropStream, DropStreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

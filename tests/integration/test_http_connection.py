@@ -15,7 +15,7 @@ from calls import SECRET, Make, Serve, both, dripping_headers, failure, read, ty
 from httpd import reply, tunnel
 
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
-from worker.http import Open, guarded
+from worker.http.client import Open, guarded
 
 if TYPE_CHECKING:
     import ssl

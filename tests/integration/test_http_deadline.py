@@ -27,7 +27,7 @@ from calls import (
 from httpd import Answerer, reply
 
 from worker.errors import Unavailable, Uncertain
-from worker.http import Open, TooLarge
+from worker.http.client import Open, TooLarge
 
 if TYPE_CHECKING:
     import ssl

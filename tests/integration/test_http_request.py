@@ -13,8 +13,8 @@ import pytest
 from calls import SECRET, Make, Serve, both, failure, read, types, write
 from httpd import reply
 
-from worker import http_times
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
+from worker.http import dates as http_times
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,10 +17,10 @@ import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
 from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, Unavailable
-from worker.producers import InboxSettings, Producer
-from worker.providers.contract import Record
-from worker.routes import Route
+from worker.settings.producers import InboxSettings, Producer
+from worker.settings.routes import Route
 from worker.store.inbox import POISON, Taker
+from worker.systems.provider import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

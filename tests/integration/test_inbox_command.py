@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tasks.ingest import ingest
-from worker.cli import inbox as inbox_command
 from worker.cli import main
+from worker.cli.inbox import inbox as inbox_command
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def test_a_list_holds_no_job_and_show_does(dead: Runtime) -> None:
 
 def test_each_code_of_a_dead_letter_has_its_advice() -> None:
     root = Path(inbox_command.__file__).parents[2]
-    files = (root / "worker/jobs.py", root / "tasks/job.py", root / "tasks/listen.py", root / "tasks/fetch.py")
+    files = (root / "worker/inbox/reading.py", root / "tasks/job.py", root / "tasks/listen.py", root / "tasks/fetch.py")
     codes = {code for file in files for code in re.findall(r'(?:BadJob|Letter)\("(\w+)"', file.read_text())}
     assert len(codes) > 8
     assert codes | {"malformed", "rejected"} == set(inbox_command.ADVICE)

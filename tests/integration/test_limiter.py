@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.errors import RateLimited
-from worker.store.limiter import Scope, yielding
-from worker.store.limits import Limit
+from worker.store.limits.limit import Limit
+from worker.store.limits.limiter import Scope, yielding
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -23,9 +23,9 @@ FIFTY = (Limit(50, 1.0),)
 
 CALLER = """
 import sys, time
-from worker.store.connection import connect
-from worker.store.limiter import Scope, yielding
-from worker.store.limits import Limit
+from worker.store.redis.connection import connect
+from worker.store.limits.limiter import Scope, yielding
+from worker.store.limits.limit import Limit
 from worker.errors import RateLimited
 redis = connect(sys.argv[1])
 scope = Scope(redis, "s", (Limit(int(sys.argv[2]), 1.0),))

@@ -20,8 +20,8 @@ from tools import tool
 from way import ways
 
 from worker.cli import main
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 from worker.watch.metrics import Ledger
 
 if TYPE_CHECKING:

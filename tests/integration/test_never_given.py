@@ -11,7 +11,7 @@ from story import Story
 
 import tasks.fetch
 import tasks.poll
-from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
+from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 
 if TYPE_CHECKING:
     from calls import Make, Serve

@@ -14,9 +14,9 @@ from httpd import Request, reply
 from sandbox import Sandbox
 
 from worker.errors import AuthFailed, IntakeError, RateLimited, Rejected, TargetDown, Unavailable
-from worker.http import Client, Open
-from worker.providers.ordercloud import OrderCloud, OrderCloudOptions
-from worker.providers.ordercloud_walk import REMEMBERED
+from worker.http.client import Client, Open
+from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
+from worker.systems.ordercloud.walk import REMEMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

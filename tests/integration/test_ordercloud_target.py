@@ -11,9 +11,9 @@ from cloud import DELFT, MUG, OPTIONS, POT, REFERENCES, TEA, carry, is_as, one, 
 from httpd import Request, Server, reply
 
 from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
-from worker.http import Client, Open
-from worker.targets.contract import Receipt
-from worker.targets.ordercloud import OrderCloud, OrderCloudOptions
+from worker.http.client import Client, Open
+from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,14 +8,14 @@ import pytest
 from cloud import DELFT, MUG, POT, REFERENCES, carry, is_as, one, running, submitted, targets, there
 
 from worker.errors import Rejected, RetryableError
-from worker.targets.contract import Receipt
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox import Sandbox
 
-    from worker.targets.ordercloud import OrderCloud
+    from worker.systems.ordercloud.target import OrderCloud
 
 CHANGED = one(
     lines=[{**MUG, "quantity": "5", "discount": "0"}, {**POT, "id": "b"}],

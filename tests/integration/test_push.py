@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from worker.cli import main
-from worker.jobs import read_job
+from worker.inbox.reading import read_job
 from worker.runtime import read_settings
 
 if TYPE_CHECKING:

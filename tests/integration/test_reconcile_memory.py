@@ -13,10 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.order import Address, Customer, Line, Order, Status, Totals
-from worker.providers.contract import Page, Provider, Record
 from worker.reconcile.run import Run, Wish
 from worker.runtime import Runtime, read_settings
-from worker.targets.contract import Receipt, Target
+from worker.systems.provider import Page, Provider, Record
+from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
     from pathlib import Path

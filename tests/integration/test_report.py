@@ -12,14 +12,14 @@ from click.testing import CliRunner, Result
 from orders import order
 
 from worker.cli import main
-from worker.cli.period.figures import Sum
-from worker.cli.period.words import REASONS, length
-from worker.cli.report import span
+from worker.cli.report.command import span
+from worker.cli.report.figures import Sum
+from worker.cli.report.words import REASONS, length
 from worker.runtime import Runtime, read_settings
-from worker.store import scripts
-from worker.store.days import Days
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.days import Days
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
+from worker.store.redis import scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

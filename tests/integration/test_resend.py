@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from orders import order
 
-from worker.store.lanes import Lane, Outcome
-from worker.store.ledger import Delivery, Ledger, Standing
-from worker.store.limiter import Scope
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.ledger import Delivery, Ledger, Standing
 
 if TYPE_CHECKING:
     from redis import Redis

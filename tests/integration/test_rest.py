@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from orders import order
 
-from worker.store import keys, payload
-from worker.store.lanes import Lane, Outcome
-from worker.store.ledger import Delivery, Ledger, OnChange
-from worker.store.limiter import Scope
+from worker.store.limits.limiter import Scope
+from worker.store.orders import payload
+from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.ledger import Delivery, Ledger, OnChange
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis import Redis
 
-    from worker.store.lanes import Drain
+    from worker.store.orders.lanes import Drain
 
 KEY = "shop:1"
 #: Redis as the release before left it.

@@ -10,9 +10,9 @@ from sandbox import Sandbox
 
 from schemas.order import Order
 from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
-from worker.http import Client, Open
-from worker.targets.contract import Receipt
-from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+from worker.http.client import Client, Open
+from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,10 +10,10 @@ from sandbox import Sandbox
 
 from schemas.order import Order
 from worker.errors import AuthFailed, RateLimited, Rejected, Uncertain
-from worker.http import Client, Open
-from worker.providers.retailcrm import RetailCRM as Reader
-from worker.providers.retailcrm import RetailCRMOptions as ReaderOptions
-from worker.targets.retailcrm import RetailCRM, RetailCRMOptions
+from worker.http.client import Client, Open
+from worker.systems.retailcrm.provider import RetailCRM as Reader
+from worker.systems.retailcrm.provider import RetailCRMOptions as ReaderOptions
+from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sandbox import Sandbox
 
-from worker.cli.history import judged
-from worker.cli.judge import Route
-from worker.sandbox.journal import Journal
+from worker.lab.history.command import judged
+from worker.lab.history.judge import Route
+from worker.lab.sandbox.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

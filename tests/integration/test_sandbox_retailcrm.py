@@ -17,7 +17,7 @@ import pytest
 import requests
 from sandbox import Sandbox
 
-from worker.sandbox.limits import LeakyBucket
+from worker.lab.sandbox.limits import LeakyBucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -455,7 +455,11 @@ def test_it_ends_when_told_to_and_when_its_parent_is_gone() -> None:
 def test_a_wrong_option_is_told_and_nothing_is_started() -> None:
     for options in (["--account", "retailcrm:main:colour=red"], ["--fault", "x:y:nonsense"], ["--systems", "shopify"]):
         ended = subprocess.run(
-            [sys.executable, "-m", "worker.sandbox", *options], capture_output=True, text=True, check=False, timeout=20
+            [sys.executable, "-m", "worker.lab.sandbox", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
         )
         assert ended.returncode == 1
         assert ended.stderr.startswith("sandbox: ")

@@ -11,8 +11,8 @@ import pytest
 import requests
 from sandbox import Sandbox
 
-from worker.http import Client, Open
-from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
+from worker.http.client import Client, Open
+from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from sandbox import Sandbox
 
 from worker.cli import main
-from worker.cli.check import examine_accounts, examine_distance
+from worker.cli.setup.check import examine_accounts, examine_distance
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

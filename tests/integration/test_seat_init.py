@@ -17,12 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from worker.cli import main
-from worker.providers import provider_kinds
-from worker.settings import load
-from worker.targets import target_kinds
+from worker.settings.load import load
+from worker.systems.providers import provider_kinds
+from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
-    from worker.settings import Settings
+    from worker.settings.load import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,13 @@ from orders import order
 from rich.console import Console
 
 from worker.cli import main
-from worker.cli.attention import needs
-from worker.cli.screen import ROWS, screen
-from worker.cli.snapshot import snapshot
+from worker.cli.status.attention import needs
+from worker.cli.status.screen import ROWS, screen
+from worker.cli.status.snapshot import snapshot
 from worker.runtime import Runtime, read_settings
 from worker.store.inbox import Letter
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

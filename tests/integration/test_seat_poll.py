@@ -13,7 +13,7 @@ from way import Way
 
 import tasks.poll
 from worker.cli import main
-from worker.cli.places import moment
+from worker.cli.feeds.cursor_words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from worker.errors import (
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.lanes import Drain
+    from worker.store.orders.lanes import Drain
 
 
 def poll(story: Story) -> None:

@@ -11,8 +11,8 @@ from story import Bulky, Editable, Shop, Slow, Story, Warehouse
 import tasks.deliver
 import tasks.poll
 from worker.errors import Held, Rejected, Unavailable, Uncertain
-from worker.routes import Route
-from worker.targets.contract import Receipt
+from worker.settings.routes import Route
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

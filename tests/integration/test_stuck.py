@@ -13,15 +13,15 @@ import tasks.doubt
 import tasks.fetch
 import tasks.poll
 import tasks.sweep
-from worker.asking import ask, finder
+from worker.doubt import ask, finder
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
-from worker.providers.contract import Record
-from worker.routes import Route
-from worker.store import stuck
-from worker.store.lanes import ASK_EVERY
-from worker.store.ledger import Delivery
-from worker.store.stuck import Filter, StuckOrder
-from worker.targets.contract import Receipt
+from worker.settings.routes import Route
+from worker.store.orders import stuck
+from worker.store.orders.lanes import ASK_EVERY
+from worker.store.orders.ledger import Delivery
+from worker.store.orders.stuck import Filter, StuckOrder
+from worker.systems.provider import Record
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from worker.store import embedded
+from worker.store.redis import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DRIVER = """
 import json, os, sys
-from worker.cli.supervisor import Program, Supervisor
+from worker.cli.run.supervisor import Program, Supervisor
 programs, grace = json.loads(sys.argv[1])
 Supervisor([Program(name, command) for name, command in programs], os.environ, grace=grace).run()
 print("left in order", flush=True)

@@ -16,12 +16,12 @@ from ports import free_port
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 from tools import found, missing
 
-from worker.addresses import redis_url
-from worker.broker import redis_broker
+from worker.app.broker import redis_broker
 from worker.errors import Unavailable
-from worker.settings_file import Wrong
-from worker.store.connection import connect
-from worker.store.server import inspect
+from worker.settings.addresses import redis_url
+from worker.settings.document import Wrong
+from worker.store.redis.connection import connect
+from worker.store.redis.server import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

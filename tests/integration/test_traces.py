@@ -22,10 +22,10 @@ from tasks.accept import accept
 from tasks.deliver import deliver
 from tasks.listen import take
 from tasks.poll import poll
-from worker import traces
 from worker.errors import Unavailable
-from worker.producers import Producer
-from worker.routes import Route
+from worker.settings.producers import Producer
+from worker.settings.routes import Route
+from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
 SOME_WORK = """
 import sys
 from types import SimpleNamespace
-from worker import traces
+from worker.telemetry import traces
 claim = SimpleNamespace(key="shop:1", fingerprint="f")
 for _ in range(100):
     with traces.span("poll shop", provider="shop"), traces.call("GET", "/x", "http://127.0.0.1:9") as span:
@@ -90,7 +90,7 @@ sys.meta_path.insert(0, Nowhere())
 @pytest.mark.parametrize(
     ("environ", "before"),
     [
-        ({}, "import tasks.deliver, tasks.poll, tasks.listen, worker.cli.check\n"),
+        ({}, "import tasks.deliver, tasks.poll, tasks.listen, worker.cli.setup.check\n"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"}, ""),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"}, ""),
     ],
@@ -98,7 +98,7 @@ sys.meta_path.insert(0, Nowhere())
 )
 def test_switched_off_nothing_of_the_sdk_is_imported(environ: dict[str, str], before: str) -> None:
     # redis-py imports what it finds of metrics, whoever installed it.
-    ours = "('worker.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
+    ours = "('worker.telemetry.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
     done = run(before + SOME_WORK + f"print([name for name in sys.modules if name.startswith({ours})])", **environ)
     assert done.stdout == "[]\n"
 
@@ -120,7 +120,7 @@ def test_a_missing_extra_is_said_once_with_what_to_install_and_the_work_goes_on(
 )
 def test_the_check_says_where_traces_go_or_what_is_missing_and_no_secret_of_the_address(before: str, said: str) -> None:
     look = """
-from worker.cli.check import _examine_traces
+from worker.cli.setup.check import _examine_traces
 print([(it.state, it.detail, it.remedy) for it in _examine_traces()])
 """
     done = run(before + look, OTEL_EXPORTER_OTLP_ENDPOINT="http://me:hush@collector.example:4318/hush")
@@ -278,7 +278,7 @@ def test_a_forked_process_tells_its_own_spans_and_none_of_its_parents(trace: Tra
     program = """
 import json
 import os
-from worker import traces
+from worker.telemetry import traces
 with traces.span("parent"):
     pass
 child = os.fork()

@@ -11,9 +11,9 @@ from orders import order
 from story import Shop, Story
 
 import tasks.deliver
-from worker.store.lanes import Lane
-from worker.store.ledger import Accepted, Delivery, Ledger
-from worker.store.limiter import Scope
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.orders.ledger import Accepted, Delivery, Ledger
 
 if TYPE_CHECKING:
     from redis import Redis

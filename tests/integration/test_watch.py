@@ -13,9 +13,9 @@ from orders import order
 from way import log_lines, logged, ways
 
 from worker.runtime import Runtime, read_settings
-from worker.store.alarmed import Alarmed
-from worker.store.lanes import Outcome
-from worker.store.ledger import Delivery
+from worker.store.health.alarms import Alarmed
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
 from worker.watch import notify
 from worker.watch.state import state_of
 from worker.watch.watch import Watch

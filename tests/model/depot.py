@@ -9,7 +9,7 @@ import faults
 from pydantic import BaseModel
 
 from worker.errors import Held, IntakeError, Rejected
-from worker.targets.contract import Pending, Receipt, Target
+from worker.systems.target import Pending, Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

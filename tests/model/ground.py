@@ -9,15 +9,15 @@ from faults import Died
 from source import Source
 from story import Story
 
-from worker.routes import Route
-from worker.store import keys
+from worker.settings.routes import Route
 from worker.store.inbox import Inbox
-from worker.store.ledger import Ledger
+from worker.store.orders.ledger import Ledger
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.ledger import OnChange
+    from worker.store.orders.ledger import OnChange
 
 #: Seconds; far longer than an example runs, so that a slow machine ends no lease.
 LEASE = 5000.0

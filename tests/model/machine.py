@@ -24,12 +24,12 @@ import tasks.poll
 import tasks.sweep
 from tasks.attempt import attempt
 from worker.errors import LeaseLost
-from worker.store.lanes import Claim, Drain, Outcome
+from worker.store.orders.lanes import Claim, Drain, Outcome
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.ledger import OnChange
+    from worker.store.orders.ledger import OnChange
 
 
 def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import faults
 from story import Shop
 
-from worker.providers.contract import Page, Record
+from worker.systems.provider import Page, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,8 +21,9 @@ import tasks.attempt
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
-from worker.store import scripts
-from worker.store.lanes import Outcome
+from worker.store.orders.lanes import Outcome
+from worker.store.redis import scripts
+from worker.store.redis.lua_source import lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,11 +109,10 @@ def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None
     """The script `name`, with the one place that says `old` saying `new`."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-        text = scripts._source(name)
+        text = lua_source(name)
         assert text.count(old) == 1, f"{name}.lua says it {text.count(old)} times: {old}"
         bad = text.replace(old, new)
-        source = scripts._source
-        monkeypatch.setattr(scripts, "_source", lambda asked: bad if asked == name else source(asked))
+        monkeypatch.setattr(scripts, "lua_source", lambda asked: bad if asked == name else lua_source(asked))
 
     return plant
 

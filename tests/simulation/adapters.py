@@ -1,4 +1,4 @@
-"""The adapters of the simulated systems: small, over the real `worker.http.Client`."""
+"""The adapters of the simulated systems: small, over the real `worker.http.client.Client`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from schemas.order import Order
 from worker.errors import Held, Malformed, Rejected, Unavailable, Uncertain
-from worker.providers.contract import Page, Provider, Record
-from worker.targets.contract import Pending, Receipt, Target
+from worker.systems.provider import Page, Provider, Record
+from worker.systems.target import Pending, Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ class ShopOptions(BaseModel):
 
 
 class DepotOptions(BaseModel):
-    """What kind of target it is: see `worker.targets.contract.Target`."""
+    """What kind of target it is: see `worker.systems.target.Target`."""
 
     updates: bool = False
     dedupes: bool = False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from simulation.adapters import DepotOptions
     from simulation.faults import Faults
-    from worker.store.limits import Limit
+    from worker.store.limits.limit import Limit
 
 #: Seconds for which a target that does not settle hides what it took in: at most what `[clocks] arrived` says.
 HIDDEN = (5, 60)

@@ -14,13 +14,13 @@ from simulation.server import name_of
 if TYPE_CHECKING:
     from simulation.network import Wire
 
-#: redis-py tries so often, with so many seconds in between: see worker/store/connection.py.
+#: redis-py tries so often, with so many seconds in between: see worker/store/redis/connection.py.
 TRIES: Final = 3
 PAUSES: Final = (0.5, 1.0)
 
 
 class Client(Redis):
-    """What `worker.store.connection.connect` would make, over a simulated wire."""
+    """What `worker.store.redis.connection.connect` would make, over a simulated wire."""
 
     wire: Wire
     decodes: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulation.adapters import content
 from simulation.apis import Violation
-from worker.store import keys
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from simulation.apis import ShopApi

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
 
 from simulation.scheduler import Killed
-from worker import origin
+from worker.http import connection as origin
 
 if TYPE_CHECKING:
     import random
@@ -106,7 +106,7 @@ class Wire:
 
 
 class Answer:
-    """What `worker.http` sees of an answer: urllib3's, as far as it looks at it."""
+    """What `worker.http.client` sees of an answer: urllib3's, as far as it looks at it."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status, self.headers, self._body = status, headers, body
@@ -124,7 +124,7 @@ class Answer:
 
 
 class Origin:
-    """Stands in the place of `worker.origin.Origin`: the way to one API."""
+    """Stands in the place of `worker.http.connection.Origin`: the way to one API."""
 
     def __init__(self, wire: Wire, url: str) -> None:
         self.wire, self.url = wire, url

@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import tasks.attempt
 import tasks.poll
-from worker.store import scripts
-from worker.store.lanes import Outcome
+from worker.store.orders.lanes import Outcome
+from worker.store.redis import scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,10 +14,10 @@ from unittest.mock import patch
 
 import structlog
 
-import worker.http
+import worker.http.client
 import worker.retry
 import worker.runtime
-import worker.store.heartbeat
+import worker.store.redis.heartbeat
 from simulation.adapters import PROVIDERS, TARGETS
 from simulation.client import Client
 from simulation.network import Origin
@@ -100,12 +100,12 @@ def seams(
         (worker.retry, "random", chance),
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),
-        (worker.store.heartbeat, "threading", threads),
+        (worker.store.redis.heartbeat, "threading", threads),
         (worker.runtime, "connect", connect),
         (worker.runtime, "provider_kinds", lambda: PROVIDERS),
         (worker.runtime, "target_kinds", lambda: TARGETS),
-        (worker.http, "version", lambda _: "simulated"),
-        (worker.http, "Origin", lambda url, _unheard: Origin(wire(), url)),
+        (worker.http.client, "version", lambda _: "simulated"),
+        (worker.http.client, "Origin", lambda url, _unheard: Origin(wire(), url)),
     ]
     quiet = structlog.get_config()
     level = "critical" if line is None else "info"

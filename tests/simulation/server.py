@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from lupa import lua51
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from simulation.keyspace import Keyspace
-from worker.store import scripts
+from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
     import random
@@ -40,9 +39,8 @@ def _engine() -> Any:
 def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
     """Each script of ours by its digest: its name, whether a full Redis runs it, and itself."""
     found = {}
-    for file in sorted(resources.files("worker.store").joinpath("lua").iterdir(), key=lambda it: it.name):
-        name = file.name.removesuffix(".lua")
-        source = scripts._source(name)
+    for name in lua_names():
+        source = lua_source(name)
         found[_digest(source)] = _compiled(name, source)
     return found
 

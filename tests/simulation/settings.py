@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulation.adapters import DepotOptions, ShopOptions
-from worker.routes import Route
-from worker.settings import ProviderSettings, Settings, TargetSettings
-from worker.store.limits import Limit
+from worker.settings.load import ProviderSettings, Settings, TargetSettings
+from worker.settings.routes import Route
+from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
     import random

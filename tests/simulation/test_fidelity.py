@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from simulation.history import history
-from worker.store import scripts as sources
+from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -40,8 +39,8 @@ def heard(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
 def on_given_time(redis: Redis) -> dict[bytes, str]:
     """Our scripts by their digest, as they are known to the real server with the time taken from a key."""
     found = {}
-    for file in resources.files("worker.store").joinpath("lua").iterdir():
-        source = sources._source(file.name.removesuffix(".lua"))
+    for name in lua_names():
+        source = lua_source(name)
         sha = redis.register_script(source).sha.encode()
         found[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
     return found

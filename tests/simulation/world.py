@@ -25,8 +25,8 @@ from simulation.settings import DENSE, House, Pace, house
 from worker.app import _QUEUE_OF
 from worker.errors import StoreFull
 from worker.runtime import Runtime
-from worker.store import keys
-from worker.store.hints import QUEUES
+from worker.store.health.hints import QUEUES
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

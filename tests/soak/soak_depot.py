@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from worker.targets.dropday import Dropday
+from worker.systems.dropday.target import Dropday
 
 
 class Depot(Dropday):

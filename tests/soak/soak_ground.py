@@ -16,7 +16,7 @@ import soak_faults
 from redis.exceptions import RedisError
 
 from worker.errors import ConfigError
-from worker.http import Client, Open
+from worker.http.client import Client, Open
 from worker.runtime import Runtime, read_settings
 
 HERE = Path(__file__).parent

@@ -73,7 +73,7 @@ def reasons() -> set[str]:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if len(node.args) > REFUSES.get(name, 99):
                 found.add(_longest(node.args[REFUSES[name]]))
-    for node in ast.walk(trees()["worker/settings_file.py"]):
+    for node in ast.walk(trees()["worker/settings/document.py"]):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "_WORDS":
             assert isinstance(node.value, ast.Dict)
             found |= {_longest(pair.elts[0]) for pair in node.value.values if isinstance(pair, ast.Tuple)}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from worker.settings import Settings, load
-from worker.settings_file import ConfigErrors
+from worker.settings.document import ConfigErrors
+from worker.settings.load import Settings, load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from settings_files import ENV, GOOD, problems, read
 
-from worker.store.state import LaneState, ProviderState, ServerState, State
+from worker.store.health.state import LaneState, ProviderState, ServerState, State
 from worker.watch.alarms import Alarm, judge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.settings import Settings
+    from worker.settings.load import Settings
 
 NOW = 1_800_000_000.0
 PRODUCER = '[producers.web]\nkind = "standard"\nsecret = "env:HOOK"\nfor = ["shop-nl"]\n'

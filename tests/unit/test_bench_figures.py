@@ -8,10 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from worker.cli.bench import BENCHES, command
-from worker.cli.bench.cpu import part_of
-from worker.cli.bench.figure import Figure, short
-from worker.cli.bench.report import write_into
+from worker.lab.bench import BENCHES, command
+from worker.lab.bench.cpu import part_of
+from worker.lab.bench.figure import Figure, short
+from worker.lab.bench.report import write_into
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +61,12 @@ def test_three_digits_are_shown() -> None:
 
 def test_processor_time_is_counted_for_the_innermost_part_and_never_for_what_it_is_called_by() -> None:
     task = "celery.app.trace:trace_task;tasks.deliver:deliver;"
-    assert part_of(task + "worker.targets.dropday:create;worker.http:write;urllib3.connection:request") == "HTTP"
-    assert part_of(task + "worker.store.lanes:settle;redis.client:execute;schemas.order:fingerprint") == "ledger"
-    assert part_of(task + "worker.targets.dropday:create;schemas.dropday:of") == "shape for the target"
+    assert (
+        part_of(task + "worker.systems.dropday.target:create;worker.http.client:write;urllib3.connection:request")
+        == "HTTP"
+    )
+    assert part_of(task + "worker.store.orders.lanes:settle;redis.client:execute;schemas.order:fingerprint") == "ledger"
+    assert part_of(task + "worker.systems.dropday.target:create;schemas.dropday:of") == "shape for the target"
     assert part_of(task + "pydantic.main:model_validate_json") == "the story"
     assert part_of("celery.worker:start;redis.connection:read") == "Celery"
 
@@ -118,7 +121,7 @@ def test_every_benchmark_has_a_command_of_its_name_that_says_how_much_it_does() 
 
 
 def test_what_is_missing_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.cli.bench._NEEDED", ("no_such_module",))
+    monkeypatch.setattr("worker.lab.bench._NEEDED", ("no_such_module",))
     done = CliRunner().invoke(command, ["limit"])
     assert done.exit_code == 1
     assert (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.cli.compare import Comparison
-from worker.cli.compare import compare as compare_seen
-from worker.cli.views import in_source, in_target
+from worker.lab.history.compare import Comparison
+from worker.lab.history.compare import compare as compare_seen
+from worker.lab.history.essence import in_source, in_target
 
 
 def source(number: int, **fields: Any) -> dict[str, Any]:

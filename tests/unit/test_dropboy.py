@@ -18,9 +18,9 @@ from schemas.minor_units import from_minor, to_minor
 from schemas.order import Order
 from schemas.phone import split
 from worker.errors import Rejected
-from worker.http import Client, Open
-from worker.offsets import MOST_SAME, Offset
-from worker.targets.dropboy import Dropboy, DropboyOptions
+from worker.http.client import Client, Open
+from worker.systems.dropboy.target import Dropboy, DropboyOptions
+from worker.systems.paging import MOST_SAME, Offset
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "contract" / "dropboy_batch.schema.json").read_text("utf-8"))
 ORIGIN = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus", "phone": "+45 87 65 43 21"}

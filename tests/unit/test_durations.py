@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worker.durations import parse_duration, say_duration
-from worker.store.limits import Limit
+from worker.store.limits.limit import Limit
 
 
 @pytest.mark.parametrize(

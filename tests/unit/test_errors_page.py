@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import said
 
-from worker.cli.period.words import REASONS
+from worker.cli.report.words import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

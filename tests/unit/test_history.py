@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.cli.history import command
-from worker.cli.journals import Reading, entries, files
-from worker.cli.judge import Judgement, Route, judge
-from worker.cli.verdict import FAULTS
+from worker.lab.history.command import command
+from worker.lab.history.journals import Reading, entries, files
+from worker.lab.history.judge import Judgement, Route, judge
+from worker.lab.history.verdict import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from worker import log
 from worker.errors import Unavailable
+from worker.telemetry import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

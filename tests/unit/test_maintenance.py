@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.errors import TargetDown
-from worker.http import Open
-from worker.maintenance import Maintenance, Resting, windows
-from worker.settings_file import Wrong
+from worker.http.client import Open
+from worker.settings.document import Wrong
+from worker.settings.maintenance import Maintenance, Resting, windows
 
 
 def at(text: str) -> datetime:

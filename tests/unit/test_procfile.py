@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from celery.bin.celery import celery
 
-from worker.cli.processes import COMMANDS, procfile
-from worker.store.hints import QUEUES
+from worker.cli.run.processes import COMMANDS, procfile
+from worker.store.health.hints import QUEUES
 
 
 def options(command: str) -> dict[str, object]:

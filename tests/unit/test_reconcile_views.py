@@ -14,7 +14,7 @@ from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Pace
 from worker.reconcile.spill import Candidate, Spill
 from worker.reconcile.views import VIEWS, differing
-from worker.targets import target_kinds
+from worker.systems.targets import target_kinds
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 OPTIONS = SimpleNamespace(status_map={}, placeholder=None, country="code", prices="ours", product_map={})

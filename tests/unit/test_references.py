@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.references import decode, encode
+from worker.systems.references import decode, encode
 
 PLAIN = "A-Za-z0-9-"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.errors import ConfigError
-from worker.providers.contract import Provider
-from worker.providers.retailcrm import RetailCRM
-from worker.registry import kinds
+from worker.systems.provider import Provider
+from worker.systems.registry import kinds
+from worker.systems.retailcrm.provider import RetailCRM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Install = Callable[[str, str], None]
 
 MODULE = """
-from worker.providers.retailcrm import RetailCRM
+from worker.systems.retailcrm.provider import RetailCRM
 
 class Shop(RetailCRM):
     kind = "shop"
@@ -65,7 +65,7 @@ def test_a_package_may_bring_a_kind(install: Install) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("retailcrm", "shop_adapter:Shop", "the kind retailcrm is taken by worker.providers.retailcrm"),
+        ("retailcrm", "shop_adapter:Shop", "the kind retailcrm is taken by worker.systems.retailcrm.provider"),
         ("shop", "shop_adapter:Gone", "shop_adapter:Gone cannot be imported: AttributeError"),
         ("shop", "shop_missing:Shop", "shop_missing:Shop cannot be imported: ModuleNotFoundError"),
         ("shop", "shop_broken:Shop", "shop_broken:Shop cannot be imported: RuntimeError"),

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from schemas.order import Status
 from worker.errors import Malformed
-from worker.http import Client, Open
-from worker.providers.contract import Record
-from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
+from worker.http.client import Client, Open
+from worker.systems.provider import Record
+from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 RAW = {"id": 7, "status": "new", "createdAt": "2024-04-02 11:14:02"}
 

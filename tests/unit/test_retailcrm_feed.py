@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.retailcrm import History
-from worker.providers.retailcrm_feed import Place
+from worker.systems.retailcrm.feed import Place
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 MINUTE = timedelta(seconds=60)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from schemas.order import Order
 from schemas.retailcrm_request import Codes, OrderRequest
-from worker.http import Client, Open
-from worker.providers.contract import Record
-from worker.providers.retailcrm import RetailCRM, RetailCRMOptions
-from worker.providers.retailcrm_feed import Place
-from worker.sandbox.retailcrm_shape import local
+from worker.http.client import Client, Open
+from worker.lab.sandbox.retailcrm_shape import local
+from worker.systems.provider import Record
+from worker.systems.retailcrm.feed import Place
+from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 MOSCOW, NEW_YORK = "Europe/Moscow", "America/New_York"
 #: When an hour began to come a second time. Moscow moved its clocks for the last time then.

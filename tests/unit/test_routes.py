@@ -11,8 +11,8 @@ from settings_files import ENV, GOOD, SECOND, Shop, problems, read
 
 from schemas.order import Line, Order, Status, Totals
 from worker.errors import Rejected
-from worker.settings import Settings, load
-from worker.settings_file import ConfigErrors
+from worker.settings.document import ConfigErrors
+from worker.settings.load import Settings, load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ import pytest
 from settings_files import ENV, GOOD, Crm, read
 
 from worker.errors import ConfigError
-from worker.providers import provider_kinds
-from worker.settings import load
-from worker.store.limits import Limit
-from worker.targets import target_kinds
+from worker.settings.load import load
+from worker.store.limits.limit import Limit
+from worker.systems.providers import provider_kinds
+from worker.systems.targets import target_kinds
 
 
 def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from schemas.dropday_list import Rows
-from worker.providers import dropboy_walk, dropday_walk
+from worker.systems.dropboy import walk as dropboy_walk
+from worker.systems.dropday import walk as dropday_walk
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

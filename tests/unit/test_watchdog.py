@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import worker.alive
-from worker.alive import Alive
-from worker.watchdog import watch
+import worker.process.liveness
+from worker.process.liveness import Alive
+from worker.process.systemd import watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 def test_a_loop_that_turns_is_told_and_one_that_hangs_is_not(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.alive, "TURN", 0.2)
+    monkeypatch.setattr(worker.process.liveness, "TURN", 0.2)
     alive = Alive(tmp_path / "alive", "worker")
     alive.tick()
     assert systemd.recv(100) == b"WATCHDOG=1"
@@ -56,7 +56,7 @@ def test_a_loop_that_turns_is_told_and_one_that_hangs_is_not(
 def test_a_worker_that_waits_for_redis_is_not_killed_for_it(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.alive, "TURN", 0.0)
+    monkeypatch.setattr(worker.process.liveness, "TURN", 0.0)
     alive = Alive(tmp_path / "alive", "worker")
     alive.tick()
     assert not alive.is_well()

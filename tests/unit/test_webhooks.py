@@ -11,9 +11,9 @@ from settings_files import ENV, GOOD, problems, read
 from starlette.requests import Request
 
 from schemas.job import sign, signature
-from worker.producers import HookKind, Producer
-from worker.receive.hook import Hook
-from worker.receive.kinds import KINDS, senders
+from worker.inbox.receiver.hook import Hook
+from worker.settings.producers import HookKind, Producer
+from worker.systems.webhooks import KINDS, senders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

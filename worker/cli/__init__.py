@@ -13,36 +13,36 @@ from worker.errors import ConfigError, IntakeError
 
 #: Where each subcommand is: imported when it is called, so that `intake --help` is quick.
 COMMANDS = {
-    "up": "worker.cli.up:command",
-    "run": "worker.cli.run:command",
-    "demo": "worker.cli.demo:command",
-    "init": "worker.cli.init:command",
-    "check": "worker.cli.check:command",
-    "status": "worker.cli.status:command",
-    "health": "worker.cli.health:command",
-    "metrics": "worker.cli.metrics:command",
-    "show": "worker.cli.show:command",
-    "poll": "tasks.poll_command:command",
-    "cursor": "worker.cli.cursor:command",
-    "schema": "worker.cli.schema:command",
-    "push": "worker.cli.push:command",
-    "listen": "tasks.listen:command",
-    "inbox": "worker.cli.inbox:command",
-    "receive": "worker.cli.receive:command",
-    "reconcile": "worker.cli.reconcile:command",
-    "backfill": "worker.cli.backfill:command",
-    "report": "worker.cli.report:command",
-    "pause": "worker.cli.pause:pause",
-    "resume": "worker.cli.pause:resume",
-    "dead": "worker.cli.dead:command",
-    "doubt": "worker.cli.doubt:command",
-    "release": "worker.cli.release:command",
-    "erase": "worker.cli.erase:command",
+    "up": "worker.cli.run.up:command",
+    "run": "worker.cli.run.one:command",
+    "demo": "worker.lab.demo.command:command",
+    "init": "worker.cli.setup.init:command",
+    "check": "worker.cli.setup.check:command",
+    "status": "worker.cli.status.status:command",
+    "health": "worker.cli.status.health:command",
+    "metrics": "worker.cli.status.metrics:command",
+    "show": "worker.cli.orders.show:command",
+    "poll": "worker.cli.feeds.poll:command",
+    "cursor": "worker.cli.feeds.cursor:command",
+    "schema": "worker.cli.setup.schema:command",
+    "push": "worker.cli.inbox.push:command",
+    "listen": "worker.cli.inbox.listen:command",
+    "inbox": "worker.cli.inbox.inbox:command",
+    "receive": "worker.cli.inbox.receive:command",
+    "reconcile": "worker.cli.feeds.reconcile:command",
+    "backfill": "worker.cli.feeds.backfill:command",
+    "report": "worker.cli.report.command:command",
+    "pause": "worker.cli.feeds.pause:pause",
+    "resume": "worker.cli.feeds.pause:resume",
+    "dead": "worker.cli.orders.dead:command",
+    "doubt": "worker.cli.orders.doubt:command",
+    "release": "worker.cli.orders.release:command",
+    "erase": "worker.cli.orders.erase:command",
     "ledger": "worker.cli.ledger:command",
-    "drill": "worker.cli.drill:command",
-    "history": "worker.cli.history:command",
-    "sandbox": "worker.cli.sandbox:command",
-    "bench": "worker.cli.bench:command",
+    "drill": "worker.lab.demo.drill:command",
+    "history": "worker.lab.history.command:command",
+    "sandbox": "worker.lab.command:command",
+    "bench": "worker.lab.bench:command",
 }
 
 
@@ -75,7 +75,7 @@ class _Lazy(click.Group):
 
 def _store_errors() -> tuple[type[Exception], ...]:
     """What a dead Redis raises; imported only when something was raised."""
-    from worker.store.connection import ERRORS
+    from worker.store.redis.connection import ERRORS
 
     return ERRORS
 

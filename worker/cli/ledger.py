@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from worker.cli.opened import careful, go_on, opened
+from worker.cli.options import careful, go_on, opened
 
 
 @click.group("ledger")

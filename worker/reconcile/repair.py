@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from worker.store.ledger import Delivery
+from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from schemas.order import Order
     from worker.reconcile.report import Finding
     from worker.reconcile.run import Run
-    from worker.store.ledger import Standing
+    from worker.store.orders.ledger import Standing
 
 #: States in which an order waits for a person.
 _WAITING: Final = frozenset({"held", "in_doubt"})

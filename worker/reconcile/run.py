@@ -12,14 +12,14 @@ from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
 from worker.reconcile.views import VIEWS, differing
-from worker.references import decode, encode
-from worker.store.ledger import Standing
+from worker.store.orders.ledger import Standing
+from worker.systems.references import decode, encode
 
 if TYPE_CHECKING:
     from schemas.order import Order
     from worker.reconcile.views import Side
-    from worker.routes import Route
     from worker.runtime import Runtime
+    from worker.settings.routes import Route
 
     #: What is wrong, the source's order if it is there, what the ledger believed; None: nothing is.
     Found = tuple[Finding, Order | None, Standing] | None

@@ -6,22 +6,22 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
-from worker.http import Client
-from worker.providers import provider_kinds
+from worker.http.client import Client
+from worker.process.stopping import stopping
 from worker.retry import backoff
-from worker.stopping import stopping
-from worker.targets import target_kinds
+from worker.systems.providers import provider_kinds
+from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from schemas.order import Order, Status
-    from worker.http import Gate
-    from worker.providers.contract import Provider, Record
+    from worker.http.client import Gate
     from worker.runtime import Runtime
-    from worker.settings import ProviderSettings, TargetSettings
-    from worker.targets.contract import Target
+    from worker.settings.load import ProviderSettings, TargetSettings
+    from worker.systems.provider import Provider, Record
+    from worker.systems.target import Target
 
 T = TypeVar("T")
 #: Seconds that an account may be away before the run is given up.

@@ -15,10 +15,10 @@ from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
-from worker.store import clock
-from worker.store.connection import refuses
-from worker.store.heartbeat import Heartbeat, uptime
-from worker.store.scripts import Scripts
+from worker.store.redis import clock
+from worker.store.redis.connection import refuses
+from worker.store.redis.heartbeat import Heartbeat, uptime
+from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from worker.store.scripts import Argument
+    from worker.store.redis.scripts import Argument
 
 _TAKERS: Final = f"{INBOX}:takers"
 _TAKEN: Final = f"{INBOX}:taken:"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from worker.durations import say_duration
 from worker.reconcile.report import FAULTS
-from worker.store.signs import BEAT, SWEPT, TOOK, WORKER
+from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.settings import ProviderSettings, Settings, TargetSettings
-    from worker.store.state import LaneState, ProviderState, State
+    from worker.settings.load import ProviderSettings, Settings, TargetSettings
+    from worker.store.health.state import LaneState, ProviderState, State
 
 #: The queue that beat fills and upkeep empties.
 _TICKS: Final = "intake.upkeep"

@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from worker.reconcile.report import FAULTS
-from worker.store.connection import ERRORS
-from worker.store.signs import SWEPT, TOOK, UPKEEP, WORKER
+from worker.store.health.signs import SWEPT, TOOK, UPKEEP, WORKER
+from worker.store.redis.connection import ERRORS
 from worker.watch.alarms import judge
 from worker.watch.state import state_of
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from worker.runtime import Runtime
-    from worker.settings import Settings
-    from worker.store.state import LaneState, State
+    from worker.settings.load import Settings
+    from worker.store.health.state import LaneState, State
 
 #: The outcomes that lanes count, as `settle.lua` names them.
 OUTCOMES: Final = (
     "delivered", "existed", "updated", "pending", "retried", "snoozed", "held", "in_doubt", "dead",
 )  # fmt: skip
-#: What the ledger makes of an order that comes (see `worker.store.ledger.Accepted`).
+#: What the ledger makes of an order that comes (see `worker.store.orders.ledger.Accepted`).
 RESULTS: Final = (
     "new", "same", "stale", "replaced", "revived", "withdrawn", "updating", "held", "changed", "unwanted",
 )  # fmt: skip

@@ -9,10 +9,10 @@ import simplejson
 import structlog
 
 from worker.errors import IntakeError, Rejected, SnoozeError
-from worker.http import Client, Open
+from worker.http.client import Client, Open
 
 if TYPE_CHECKING:
-    from worker.store.alarmed import Alarmed
+    from worker.store.health.alarms import Alarmed
 
 log = structlog.get_logger()
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.reconciling import pairs_of
-from worker.store import state
-from worker.store.hints import QUEUES
+from worker.settings.reconcile import pairs_of
+from worker.store.health import state
+from worker.store.health.hints import QUEUES
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
-    from worker.store.state import State
+    from worker.store.health.state import State
 
 
 def state_of(rt: Runtime) -> State:

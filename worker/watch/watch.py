@@ -12,8 +12,8 @@ import simplejson
 import structlog
 
 from worker.errors import StoreFull
-from worker.store.alarmed import Alarmed
-from worker.store.connection import ERRORS, FORBIDDEN
+from worker.store.health.alarms import Alarmed
+from worker.store.redis.connection import ERRORS, FORBIDDEN
 from worker.watch.alarms import Alarm, judge
 from worker.watch.notify import deliver_messages
 from worker.watch.state import state_of

@@ -1,0 +1,213 @@
+"""The Celery app: queues, clocks, and the beat schedule made from the settings."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from billiard import current_process
+from celery import Celery, signals
+from celery.schedules import crontab
+from kombu.exceptions import OperationalError
+
+from worker.app.broker import broker
+from worker.app.liveness import ShowsLife
+from worker.errors import ConfigError, StoreFull
+from worker.process.stopping import stop_all, stop_here
+from worker.runtime import read_settings, runtime
+from worker.store.health.signs import BEAT
+from worker.store.redis.connection import ERRORS
+from worker.telemetry import log, traces
+
+if TYPE_CHECKING:
+    from worker.settings.load import Settings
+
+#: The queue of each hint.
+_QUEUE_OF = {
+    "poll": "intake.poll",
+    "fetch": "intake.poll",
+    "backfill": "intake.poll",
+    "deliver": "intake.deliver",
+    "doubt": "intake.deliver",
+}
+_BROKER_AWAY = "look at the broker; it goes on by itself"
+#: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
+RECONCILE_LIMIT = 20 * 3600
+#: Seconds for which a thread of a pool may compute while another's time slot has come: Python's own 5 ms would cost a
+#: lane of 10/s one call in twenty.
+SWITCH = 0.0005
+#: Worker processes when the settings would ask for more: beyond, start a second worker.
+MOST_PROCESSES = 16
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    schedule: dict[str, Any] = {
+        f"poll {name}": {
+            "task": "tasks.poll",
+            "schedule": account.poll_every,
+            "args": (name,),
+            "options": {"queue": "intake.poll"},
+        }
+        for name, account in settings.providers.items()
+    }
+    schedule["sweep"] = {
+        "task": "tasks.sweep",
+        "schedule": settings.clocks.sweep,
+        "options": {"queue": "intake.upkeep"},
+    }
+    wanted = settings.reconcile
+    for provider, target in wanted.pairs:
+        schedule[f"reconcile {provider} {target}"] = {
+            "task": "tasks.reconcile",
+            "schedule": crontab(minute=str(wanted.minute), hour=str(wanted.hour)),
+            "args": (provider, target),
+            "options": {"queue": "intake.poll"},
+        }
+    return schedule
+
+
+def _processes(settings: Settings) -> int:
+    """As many processes as there are systems to talk to, so that no slow one holds up another.
+
+    Comparing a pair holds one for hours.
+    """
+    wanted = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
+    # One more, so that a backfill keeps nobody from work.
+    wanted += len(settings.reconcile.pairs) + 1
+    return max(2, min(wanted, MOST_PROCESSES))
+
+
+#: Processes of this worker's pool; set before they are forked.
+_pool = {"processes": 0}
+
+
+@signals.celeryd_init.connect
+def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
+    _pool["processes"] = int(options.get("concurrency") or conf.worker_concurrency or 0)
+
+
+def has_room(settings: Settings) -> bool:
+    """Whether this worker has a process for each account: then one may wait for orders and keep nobody from work."""
+    accounts = len(settings.providers) + len(settings.targets)
+    return _pool["processes"] >= accounts + len(settings.reconcile.pairs)
+
+
+def configuration() -> dict[str, Any]:
+    """Celery's settings. A wrong `intake.toml` ends the process with the reason, not with a traceback."""
+    try:
+        settings = read_settings()
+        broker_settings = broker(settings)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # there is no log before there are settings
+        raise SystemExit(2) from None
+    return {
+        **broker_settings,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "beat_schedule": _schedule(settings),
+        "beat_max_loop_interval": settings.clocks.sweep,
+        "task_routes": {"tasks.ingest": {"queue": "intake.ingest"}},
+        "task_default_queue": "intake.upkeep",
+        "task_create_missing_queues": False,
+        # A message is only a hint: acknowledged early, kept nowhere, answered to nobody.
+        "task_acks_late": False,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_time_limit": 60 + max(settings.clocks.poll, settings.clocks.drain) + settings.clocks.request,
+        "worker_prefetch_multiplier": 1,
+        "worker_concurrency": _processes(settings),
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+app = Celery(
+    "intake",
+    include=[
+        f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
+    ],
+)
+app.add_defaults(configuration)
+app.steps["consumer"].add(ShowsLife)
+
+
+def hint(task: str, name: str, count: int = 1) -> None:
+    """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has something to do for `name`, unless told.
+
+    Losing the hint costs seconds: the sweep looks for itself. So does a broker that is away; it is told once in the
+    time of a hint, because until then nobody tries again.
+    """
+    try:
+        wanted = runtime().hints.offer(task, name)
+    except StoreFull as full:
+        structlog.get_logger().error("store.full", reason=str(full), remedy=full.remedy)
+        return
+    try:
+        for _ in range(count if wanted else 0):
+            app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
+    except OperationalError as error:
+        structlog.get_logger().error(
+            "broker.away", task=task, name=name, reason=type(error.__cause__ or error).__name__, remedy=_BROKER_AWAY
+        )
+
+
+@signals.worker_init.connect
+def _take_turns(**_: object) -> None:
+    sys.setswitchinterval(SWITCH)
+
+
+@signals.worker_shutting_down.connect
+def _tell_pool(**_: object) -> None:
+    """Let the processes of the pool put down what they hold: a warm shutdown only waits for them."""
+    stop_all()
+
+
+@signals.task_prerun.connect
+def _end_after_this(**_: object) -> None:
+    """A supervisor may tell each process of the pool as well (systemd does): that must not cut off a call.
+
+    Not at the start of the process: the pool sets its own handler after that.
+    """
+    if current_process().name != "MainProcess":
+        signal.signal(signal.SIGTERM, lambda *_: stop_here())
+
+
+@signals.setup_logging.connect
+def _configure_log(**_: object) -> None:
+    settings = read_settings()
+    log.configure(settings.log.level, settings.log.format)
+    traces.announce()
+
+
+@signals.worker_process_shutdown.connect
+def _send_traces(**_: object) -> None:
+    """A process of the pool ends without what Python does at the end of others."""
+    traces.close()
+
+
+@signals.task_prerun.connect
+def _note_task(task: Any, **_: object) -> None:
+    runtime().signs.give(f"did {task.name.removeprefix('tasks.')}")
+
+
+@signals.before_task_publish.connect
+def _note_beat(sender: object = None, body: Any = None, **_: object) -> None:
+    """Nobody but beat sends the sweep; its polls are hints like all others, so that a drain sees that they wait."""
+    if sender == "tasks.sweep":
+        runtime().signs.give(BEAT)
+    if sender == "tasks.poll":
+        with contextlib.suppress(StoreFull, *ERRORS):
+            runtime().hints.offer("poll", *body[0])
+
+
+@signals.beat_init.connect
+def _poll_at_start(**_: object) -> None:
+    """Poll once when beat starts: its first tick comes only after a whole interval."""
+    for name in read_settings().providers:
+        hint("poll", name)

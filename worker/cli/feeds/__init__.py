@@ -1,0 +1,1 @@
+"""Commands about providers and routes: poll, cursor, backfill, reconcile, pause."""

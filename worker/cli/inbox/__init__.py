@@ -1,0 +1,1 @@
+"""Commands about pushed jobs: listen, push, inbox, receive."""

@@ -1,0 +1,38 @@
+"""`intake listen`: take jobs out of the inbox as they come."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+
+from tasks.listen import listen
+from worker.app import hint
+from worker.app.liveness import folder
+from worker.process.liveness import Alive
+from worker.runtime import Runtime, read_settings
+from worker.telemetry import traces
+from worker.telemetry.log import configure
+from worker.watch.watch import Watch
+
+
+@click.command("listen")
+def command() -> None:
+    """Take the jobs that producers push, until told to stop; it may run many times, on many machines."""
+    settings = read_settings()
+    configure(settings.log.level, settings.log.format)
+    traces.announce()
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    rt = Runtime(settings)
+    alive = Alive(folder(settings.data_dir), "listen")
+
+    def going() -> bool:
+        alive.tick()
+        return not stopped.is_set()
+
+    # Upkeep watches too; here it is told when beat or upkeep are silent.
+    with Watch(rt):
+        listen(rt, hint, going)

@@ -1,0 +1,44 @@
+"""`intake receive`: take webhooks over HTTP and put them into the inbox."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import click
+
+from worker.errors import ConfigError
+from worker.runtime import read_settings, redis_url
+from worker.store.inbox import Inbox
+from worker.store.redis.connection import connect
+from worker.telemetry import log
+
+
+@click.command("receive")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 300), help="Seconds that a request has."
+)
+def command(host: str, port: int, timeout: float) -> None:
+    """Take webhooks at /hooks/NAME, for each producer NAME with a kind; put it behind a proxy that speaks TLS."""
+    if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
+        raise click.ClickException("the receiver is an extra: pip install 'intake-orders[receive]'")
+    from worker.inbox.receiver.server import bind, serve
+    from worker.inbox.receiver.service import service
+    from worker.systems.webhooks import senders
+
+    settings = read_settings()
+    log.configure(settings.log.level, settings.log.format)
+    found = senders(settings)
+    if not found:
+        remedy = 'Write kind = "standard", or another one, into [producers.NAME].'
+        raise ConfigError(settings.file, "producers", "none of them has a kind, so nothing can be received", remedy)
+    clocks = settings.clocks
+    redis = connect(redis_url(settings), text="raw", patience="short")
+    inbox = Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+    app = service(found, inbox, settings.inbox.max_bytes, timeout)
+    with bind(host, port) as listening:
+        at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+        for sender in found:
+            click.echo(f"{sender.producer.kind}: {at}/hooks/{sender.name}", err=True)
+        serve(app, listening, timeout)

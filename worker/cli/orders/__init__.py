@@ -1,0 +1,1 @@
+"""Commands about single orders: show, dead, doubt, release, erase."""

@@ -1,0 +1,69 @@
+"""`intake report`: a period as one page that a merchant can read."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.cli.options import opened, since
+from worker.cli.report.figures import Figures
+from worker.cli.report.page import Told, page
+from worker.cli.status.attention import needs
+from worker.cli.status.snapshot import snapshot
+from worker.settings.reconcile import pairs_of
+from worker.store.orders.days import Days
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from worker.runtime import Runtime
+
+_DAY = timedelta(days=1)
+
+
+def span(first: datetime | timedelta, until: datetime | timedelta | None, now: datetime) -> tuple[date, date]:
+    """The first and the last day that are meant; `7d` are seven days, today among them. Raises UsageError for none."""
+    end = now if until is None else now - until if isinstance(until, timedelta) else until
+    last = (min(end, now) - timedelta(microseconds=1)).date()
+    begin = last - (math.ceil(first / _DAY) - 1) * _DAY if isinstance(first, timedelta) else first.date()
+    if begin > last:
+        raise click.UsageError(f"--since {begin} is after the last day, {last}")
+    return begin, last
+
+
+def told(rt: Runtime, first: date, last: date) -> Told:
+    """Read it all: the counters of the days, and what is so now."""
+    found, days = snapshot(rt), Days(rt.redis)
+    stuck = ("dead_now", "in_doubt_now", "held_now")
+    return Told(
+        figures=Figures(days.read(rt.settings.targets, first, last)),
+        first=first,
+        last=last,
+        now=datetime.fromtimestamp(found["at"], UTC),
+        counted=days.since(),
+        needs=needs(found),
+        dead=found["dead_by_reason"],
+        compared={pair: rt.reports.last(*pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},
+        waiting=sum(int(lane[name]) for lane in found["lanes"].values() for name in stuck),
+    )
+
+
+@click.command("report")
+@click.option("--since", "first", callback=since, default="7d", show_default=True, help="A day, or how many (7d).")
+@click.option("--until", callback=since, help="The day after the last one: 2026-12-01; left out, until now.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="report.html", show_default=True,
+              help="The file; - for standard output.")  # fmt: skip
+def command(first: datetime | timedelta, until: datetime | timedelta | None, out: Path) -> None:
+    """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
+    rt = opened()
+    begin, last = span(first, until, datetime.fromtimestamp(rt.cursors.now() / 1000, UTC))
+    text = page(told(rt, begin, last))
+    if str(out) == "-":
+        click.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    click.echo(f"{out}: {begin} to {last}. Open it in a browser, print it, or mail it: it is one file.")

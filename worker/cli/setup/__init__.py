@@ -1,0 +1,1 @@
+"""Commands that set Intake up: init, check, schema."""

@@ -1,0 +1,315 @@
+"""`intake check`: the file, Redis, and each account's credentials, looked at live."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import queue
+import threading
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+from urllib.parse import urlsplit
+
+import click
+
+from worker.durations import say_duration
+from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError, Unavailable
+from worker.runtime import Adapters, Runtime, read_settings, redis_url
+from worker.settings.document import ConfigErrors
+from worker.store.health.signs import SWEPT
+from worker.store.redis import embedded
+from worker.store.redis.server import Server, inspect, measure
+from worker.telemetry import traces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from worker.settings.load import Settings
+
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+#: Times an account is asked again that has no room for one more call at this moment.
+_AGAIN: Final = 4
+#: Seconds in which all accounts, asked at the same time, have to answer.
+_PATIENCE: Final = 45.0
+#: Seconds of an answer of Redis, and between its clock and ours, that are told as too many.
+_SLOW: Final = 0.02
+_APART: Final = 5.0
+#: What Celery's transport needs.
+_OLDEST: Final = (6, 2)
+
+
+_CREDENTIALS: Final = "Correct the credentials of this account."
+_ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do where it is not ok."""
+
+    what: str
+    state: Literal["ok", "warning", "wrong", "skipped"]
+    detail: str
+    remedy: str = ""
+
+
+class Checkable(Protocol):
+    """An adapter, as far as it is looked at here."""
+
+    def check(self) -> None:
+        """Prove the credentials."""
+
+
+class Accounts(Protocol):
+    """What the settings become, as far as it is looked at here (see `worker.runtime.Runtime`)."""
+
+    @property
+    def providers(self) -> Mapping[str, Checkable]: ...  # noqa: D102
+    @property
+    def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
+
+
+def examine(
+    read: Callable[[], Settings], build: Callable[[Settings], Accounts], *, live: bool = True
+) -> Iterator[Finding]:
+    """Look at everything, one finding after the other; what cannot be reached is not waited for twice."""
+    try:
+        settings = read()
+    except ConfigErrors as errors:
+        for error in errors.problems:
+            yield Finding(error.file, "wrong", f"{error.key}: {error.reason}", error.remedy)
+        return
+    except ConfigError as error:
+        yield Finding(error.file, "wrong", f"{error.key}: {error.reason}", error.remedy)
+        return
+    yield from examine_settings(settings)
+    if not live:
+        for what in ("redis", *_accounts_of(settings)):
+            yield Finding(what, "skipped", "not asked", "Without --offline it is.")
+        return
+    if settings.redis_url is None and not _embedded_runs(settings):
+        yield Finding("redis", "ok", "none is named, and none runs: `intake up` starts an embedded Valkey")
+        yield from examine_accounts(Adapters(settings))
+        return
+    url = redis_url(settings)
+    try:
+        server = inspect(url)
+    except (AuthFailed, Unavailable) as error:
+        remedy = "Start it, or correct redis.url." if settings.redis_url else "Start it with `intake up`."
+        if isinstance(error, AuthFailed):
+            remedy = "Look at the user and the password in redis.url."
+        yield Finding("redis", "wrong", str(error), remedy)
+        yield from examine_accounts(Adapters(settings))
+        return
+    yield from examine_server(server)
+    yield from examine_distance(*measure(url))
+    yield from examine_broker(settings.broker_url)
+    rt = build(settings)
+    yield from examine_accounts(rt)
+    if isinstance(rt, Runtime):
+        yield from examine_standing(rt)
+
+
+def examine_settings(settings: Settings) -> Iterator[Finding]:
+    """What the file says, now that it is right: what the settings refuse never comes here."""
+    clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
+    yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
+    lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
+    yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
+    for route in settings.routes:
+        only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""
+        detail = f"as {route.reference}{only}; no other order can have such a reference there"
+        yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
+    yield from _examine_producers(settings)
+    yield from _examine_traces()
+
+
+def _examine_traces() -> Iterator[Finding]:
+    """Whether what the environment wants of traces can be."""
+    if not (url := traces.endpoint()):
+        return
+    if traces.installed():
+        # Its user and its path may be secrets.
+        yield Finding("traces", "ok", f"are sent to {urlsplit(url).hostname}")
+    else:
+        detail = "a collector is named in the environment, and the extra `otel` is not installed"
+        yield Finding("traces", "warning", detail, traces.INSTALL)
+
+
+def _examine_producers(settings: Settings) -> Iterator[Finding]:
+    """Who may push, and whether what they need is here."""
+    receives = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
+    for name, producer in settings.producers.items():
+        what, signed = f"producer {name}", "signed" if producer.secret else "unsigned"
+        if producer.kind and not receives:
+            remedy = "pip install 'intake-orders[receive]', then: intake receive"
+            yield Finding(what, "warning", f"its webhooks ({producer.kind}) need the extra `receive`", remedy)
+        elif producer.kind:
+            yield Finding(what, "ok", f"webhooks of {producer.kind}, at /hooks/{name} of: intake receive")
+        elif not producer.secret and settings.inbox.unsigned == "refuse":
+            remedy = f'Write secret = "env:NAME" for it, or [inbox] unsigned = "accept". See: {settings.file}'
+            yield Finding(what, "wrong", "it has no secret, and the inbox refuses unsigned jobs", remedy)
+        else:
+            yield Finding(what, "ok", f"its jobs are {signed}")
+
+
+def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
+    """Whether Redis is near, and its clock ours."""
+    said = f"an answer takes {seconds * 1000:.1f} ms"
+    if seconds > _SLOW:
+        remedy = "Put Redis near the workers: each order takes some answers of it."
+        yield Finding("redis latency", "warning", said, remedy)
+    else:
+        yield Finding("redis latency", "ok", said)
+    apart = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) > _APART:
+        yield Finding("redis clock", "warning", apart, "Set both by NTP: signatures and logs are told by ours.")
+    else:
+        yield Finding("redis clock", "ok", apart)
+
+
+def examine_standing(rt: Runtime) -> Iterator[Finding]:
+    """What stands still at this moment, and whether somebody works."""
+    sections = (("provider", rt.settings.providers), ("target", rt.settings.targets))
+    for section, names in sections:
+        for name in names:
+            known = rt.cursors.status(name) if section == "provider" else rt.lanes[name].status()
+            if paused := known.get("paused"):
+                yield Finding(f"{section} {name}", "warning", f"paused: {paused}", f"intake resume {name}")
+    swept = rt.signs.ages().get(SWEPT)
+    if swept is None or swept > _PATIENCE:
+        yield Finding("processes", "skipped", "none are running", "Start them: intake up")
+        return
+    yield Finding("processes", "ok", f"the last sweep was {swept:.0f} s ago")
+    if not rt.inbox.status()["takers"]:
+        yield Finding("inbox", "warning", "nobody takes what producers push", "Start: intake listen")
+
+
+def _accounts_of(settings: Settings) -> list[str]:
+    return [*(f"provider {name}" for name in settings.providers), *(f"target {name}" for name in settings.targets)]
+
+
+def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
+    """Whether each account's credentials work; all are asked at the same time."""
+    asked: list[tuple[str, queue.SimpleQueue[Finding]]] = []
+    for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
+        for name, adapter in adapters.items():
+            answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+            what = f"{section} {name}"
+            ask = partial(_answered, what, adapter, answer)
+            threading.Thread(target=ask, name=what, daemon=True).start()
+            asked.append((what, answer))
+    until = time.monotonic() + patience
+    for what, answer in asked:
+        try:
+            yield answer.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            yield Finding(what, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
+
+
+def _answered(what: str, adapter: Checkable, answer: queue.SimpleQueue[Finding]) -> None:
+    answer.put(examine_account(what, adapter))
+
+
+def _embedded_runs(settings: Settings) -> bool:
+    url = embedded.url(settings.data_dir)
+    return url is not None and embedded.is_ready(url)
+
+
+def examine_server(server: Server) -> Iterator[Finding]:
+    """Whether orders are safe in this Redis."""
+    if server.replica:
+        yield Finding(
+            "redis", "wrong", f"{server.name} is a replica, and takes no writes", "Name its master in redis.url."
+        )
+    elif server.version[:2] < _OLDEST:
+        yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 6.2 or newer, or Valkey.")
+    else:
+        yield Finding("redis", "ok", f"{server.name} answers")
+    if server.policy == "noeviction":
+        yield Finding("redis eviction", "ok", "maxmemory-policy noeviction")
+    else:
+        detail = f"maxmemory-policy {server.policy}: a full Redis would throw orders away"
+        yield Finding(
+            "redis eviction", "wrong", detail, "CONFIG SET maxmemory-policy noeviction, and write it down there."
+        )
+    if not server.appends:
+        detail = "appendonly no: a restart of Redis loses what producers pushed, and reads the rest again"
+        yield Finding("redis persistence", "warning", detail, "CONFIG SET appendonly yes, and write it down there.")
+    elif not server.last_write_ok:
+        detail = "the last write to its file failed"
+        yield Finding("redis persistence", "wrong", detail, "Make room on the disk of the Redis server.")
+    else:
+        yield Finding("redis persistence", "ok", "appendonly yes")
+    if server.watched and server.carried is None:
+        detail = (
+            "min-replicas-to-write 0: a master that is cut off from its replicas takes orders that are lost with it"
+        )
+        yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
+    elif server.watched:
+        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.carried} keep up")
+    if server.limit and server.used > 0.7 * server.limit:
+        detail = f"{server.used / server.limit:.0%} of maxmemory is used"
+        yield Finding("redis memory", "warning", detail, "Raise maxmemory: a full Redis takes no order.")
+
+
+def _asked(adapter: Checkable) -> None:
+    """Ask; accounts that share a limit are in each other's way here, and soon are not."""
+    for _ in range(_AGAIN):
+        try:
+            return adapter.check()
+        except RateLimited as limited:
+            time.sleep(min(limited.delay, 1.0))
+    return adapter.check()
+
+
+def examine_broker(url: str | None) -> Iterator[Finding]:
+    """Whether the broker lets us in, where it is not the Redis that was looked at."""
+    if url is None:
+        return
+    from worker.app.broker import greet
+
+    try:
+        yield Finding("broker", "ok", f"{greet(url)} answers")
+    except AuthFailed as error:
+        remedy = "Look at the user, the password and the host in celery.broker."
+        yield Finding("broker", "wrong", str(error), remedy)
+    except Unavailable as error:
+        yield Finding("broker", "wrong", str(error), "Start it, or correct celery.broker.")
+
+
+def examine_account(what: str, adapter: Checkable) -> Finding:
+    """Whether the account's credentials work."""
+    try:
+        _asked(adapter)
+    except AuthFailed as error:
+        said = str(error)
+        remedy = "Correct its url: is it the right region and account?" if "url" in said else _CREDENTIALS
+        return Finding(what, "wrong", said, remedy)
+    except SnoozeError as error:
+        return Finding(what, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
+    except IntakeError as error:
+        return Finding(what, "wrong", str(error), _ADDRESS)
+    except Exception as error:  # noqa: BLE001  # one broken adapter must not hide what the others say
+        detail = f"the check itself failed: {type(error).__name__}"
+        return Finding(what, "wrong", detail, "This is a fault of the adapter: please report it.")
+    return Finding(what, "ok", "the credentials work")
+
+
+@click.command("check")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
+@click.option("--offline", is_flag=True, help="The file only: ask neither Redis nor anybody.")
+def command(*, as_json: bool, offline: bool) -> None:
+    """Look at the file, at Redis, and at every account, live; exit code 1 if something is wrong."""
+    findings: list[Finding] = []
+    for finding in examine(read_settings, Runtime, live=not offline):
+        findings.append(finding)
+        if not as_json:
+            state = click.style(f"{finding.state:<7}", fg=_COLOURS[finding.state])
+            remedy = f". {finding.remedy}" if finding.remedy else ""
+            click.echo(f"{state}  {finding.what}: {finding.detail}{remedy}")
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+    if any(finding.state == "wrong" for finding in findings):
+        raise SystemExit(1)

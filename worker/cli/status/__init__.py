@@ -1,0 +1,1 @@
+"""Commands that show how Intake is doing: status, health, metrics."""

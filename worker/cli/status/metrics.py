@@ -1,0 +1,44 @@
+"""`intake metrics`: serve the metrics to Prometheus."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
+
+from worker.errors import ConfigError
+from worker.runtime import Runtime, read_settings
+from worker.telemetry import log
+from worker.watch.metrics import Ledger
+from worker.watch.watch import Watch
+
+
+@click.command("metrics")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.option("--once", is_flag=True, help="Print them and end.")
+def command(host: str, port: int, *, once: bool) -> None:
+    """Serve /metrics, counted in Redis at each scrape; it tells alarms too, so beat may be dead."""
+    settings = read_settings()
+    rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
+    registry = CollectorRegistry()
+    registry.register(Ledger(rt))
+    if once:
+        click.echo(generate_latest(registry), nl=False)
+        return
+    log.configure(settings.log.level, settings.log.format)
+    try:
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address by --host and --port.") from None
+    click.echo(f"metrics: http://{host}:{server.server_port}/metrics", err=True)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    with Watch(rt):
+        stopped.wait()
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,49 @@
+"""`intake status`: what is going on, on one screen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from worker.cli.options import opened
+from worker.cli.status.attention import needs
+from worker.cli.status.screen import ROWS, screen
+from worker.cli.status.snapshot import snapshot
+
+#: Columns where nobody says how many there are.
+_WIDTH: Final = 100
+#: Rows of a terminal from which on nothing has to be left out.
+_TALL: Final = 60
+
+
+@click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+def command(*, watch: bool, as_json: bool) -> None:
+    """Show what needs you, and the providers, lanes, limits and processes, on one screen."""
+    rt = opened()
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH
+    rows = ROWS if console.is_terminal and console.height < _TALL else None
+    if as_json:
+        found = snapshot(rt)
+        attention = [{"what": need.said, "command": need.remedy} for need in needs(found)]
+        click.echo(json.dumps({"attention": attention, **found}, indent=2))
+    elif not watch:
+        console.print(screen(snapshot(rt), rows))
+    else:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            Live(screen(snapshot(rt), rows), console=console, screen=True) as live,
+        ):
+            while True:
+                time.sleep(1)
+                live.update(screen(snapshot(rt), rows))

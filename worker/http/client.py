@@ -1,0 +1,321 @@
+"""The only place that speaks HTTP: every call ends, within its deadline, in an answer or in a sorted error."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from urllib.parse import urlencode
+
+import simplejson
+from requests import PreparedRequest
+from urllib3.exceptions import HTTPError
+from urllib3.filepost import encode_multipart_formdata
+
+from worker.errors import (
+    AuthFailed,
+    IntakeError,
+    PermanentError,
+    RateLimited,
+    Rejected,
+    TargetDown,
+    Unavailable,
+    Uncertain,
+)
+from worker.http.connection import Call, Origin, cause, content_of
+from worker.http.dates import moment, retry_after
+from worker.telemetry import traces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from worker.telemetry.spans import Span
+
+    #: (field, (file name, content, content type))
+    Files = Sequence[tuple[str, tuple[str, bytes, str]]]
+
+# urllib3 logs whole URLs, and a query may hold a key: below this level it says nothing that the errors here do not say.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+#: Bytes of a refusal that are read: enough for its field errors, and to use the connection again.
+_REFUSAL: Final = 64 * 1024
+#: Statuses, or where a class of them begins.
+_SUCCESS: Final = 200
+_REDIRECT: Final = 300
+_TIMED_OUT: Final = 408
+_SERVER_ERROR: Final = 500
+_DOWN: Final = 503
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?")
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_STATUS: Final[frozenset[int]] = frozenset()
+_ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
+_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
+_GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
+_WITNESS: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
+
+
+class Gate(Protocol):
+    """What a limiter offers a caller."""
+
+    def enter(self) -> None:
+        """Wait for this call's time slot; raises RateLimited(delay) if that is too far off."""
+
+    def close(self, delay: float | None) -> float:
+        """The other side said "slow down", for `delay` seconds if it said so; returns the seconds it is closed."""
+
+
+class Open:
+    """A gate that lets everything through."""
+
+    def enter(self) -> None:
+        """Do not wait."""
+
+    def close(self, delay: float | None) -> float:
+        """Close nothing; the one caller waits what it was told, or a second."""
+        return 1.0 if delay is None else delay
+
+
+class TooLarge(PermanentError):
+    """The answer to a read is larger than `max_bytes`."""
+
+    code = "too_large"
+    #: What to do about it.
+    remedy = "Ask for fewer records per page, or raise the setting max_bytes"
+
+
+@contextmanager
+def guarded(check: Callable[[], None]) -> Iterator[None]:
+    """Run `check` right before each write of this thread leaves; what it raises (LeaseLost) stops the write."""
+    token = _GUARD.set(check)
+    try:
+        yield
+    finally:
+        _GUARD.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is about to be sent, byte for byte: with its secrets and all that is personal in it."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@contextmanager
+def witnessed(see: Callable[[Request], None]) -> Iterator[None]:
+    """Show each request of this thread to `see` before anything is done for it; what that raises stops the call."""
+    token = _WITNESS.set(see)
+    try:
+        yield
+    finally:
+        _WITNESS.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; `headers` does not care about case, `body` is decompressed, `request` is method and path."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    request: str = "GET /"
+
+    @property
+    def now(self) -> datetime | None:
+        """The latest that their own clock can have shown: the header `Date`, and the second that it is cut off to."""
+        date = moment(self.headers.get("Date", ""))
+        return date and date + timedelta(seconds=1)
+
+    def json(self) -> Any:
+        """The body; a number with a fraction is a Decimal. Not JSON: Unavailable for a read, Uncertain for a write."""
+        with suppress(ValueError, RecursionError):
+            return _DECODER.decode(self.body.decode())
+        kind = self.headers.get("Content-Type", "no content type").partition(";")[0][:64]
+        message = f"{self.request}: status {self.status}, {kind}, {len(self.body)} bytes: not JSON"
+        raise _unsettled(self.request, message) from None
+
+
+class Client:
+    """The calls to one account of one system; for any number of threads.
+
+    Args:
+        base_url: What every path is put behind.
+        gate: Asked before each call, closed when the other side says "slow down".
+        headers: Sent with each call: the credentials.
+        deadline: Seconds for a whole call: connect, send, and the answer to its last byte. Waiting at the gate does
+            not count, nor can a slow name server be cut short.
+        max_bytes: The largest body taken in, decompressed.
+        throttle_statuses: How this system says "slow down".
+        unheard: Seconds after which unacknowledged bytes are given up (see `worker/http/connection.py`): less than a
+            lease, or they could arrive after another drain has taken over.
+    """
+
+    def __init__(  # noqa: PLR0913  # each is one fact about the account
+        self,
+        base_url: str,
+        *,
+        gate: Gate,
+        headers: Mapping[str, str],
+        deadline: float = 30.0,
+        max_bytes: int = 32 * 2**20,
+        throttle_statuses: frozenset[int] = frozenset({429}),
+        unheard: float = 5.0,
+    ) -> None:
+        self._unheard = unheard
+        self._origin = Origin(base_url, unheard)
+        self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
+        always = {
+            "User-Agent": f"intake/{version('intake-orders')}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        self._headers = _merged(always, headers)
+        self._json_headers = _merged({"Content-Type": "application/json"}, self._headers)
+
+    def read(
+        self,
+        path: str,
+        params: Sequence[tuple[str, str]] = (),
+        *,
+        headers: Mapping[str, str] = _NONE,
+        accept: frozenset[int] = _NO_STATUS,
+    ) -> Answer:
+        """GET `path` (quoted, without a query); a 2xx status and those in `accept` return, all else raises.
+
+        Raises RateLimited, TargetDown, AuthFailed, Rejected, TooLarge; Unavailable for whatever else went wrong.
+        """
+        query = f"?{urlencode(params, errors='replace')}" if params else ""
+        return self._call("GET", path, query, None, _merged(self._headers, headers), accept)
+
+    def write(  # noqa: PLR0913  # the kinds of bodies
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        form: Sequence[tuple[str, str]] | None = None,
+        files: Files | None = None,
+        headers: Mapping[str, str] = _NONE,
+        accept: frozenset[int] = _NO_STATUS,
+    ) -> Answer:
+        """POST, PUT, PATCH or DELETE `path`; the body is `json`, or `form` and `files`.
+
+        Raises Unavailable only if nothing was sent, Uncertain if it may have been done, else what `read` raises.
+        """
+        own = self._headers
+        if files is not None:
+            body, kind = encode_multipart_formdata([*(form or ()), *files])
+            own = {**own, "Content-Type": kind}
+        elif form is not None:
+            body = urlencode(form, errors="replace").encode()
+            own = {**own, "Content-Type": "application/x-www-form-urlencoded"}
+        elif json is not None:
+            body, own = _ENCODER.encode(json).encode(), self._json_headers
+        else:
+            body = b""
+        own = _merged(own, headers)
+        return self._call(method, path, "", body, {**own, "Content-Length": str(len(body))}, accept)
+
+    def beside(self, base_url: str) -> Client:
+        """The calls of this account to another address: the same gate, headers and limits; to be closed as well."""
+        other = copy(self)
+        other._origin = Origin(base_url, self._unheard)  # noqa: SLF001  # one of us
+        return other
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._origin.close()
+
+    def _call(  # noqa: PLR0913, PLR0917  # one prepared request
+        self, method: str, path: str, query: str, body: bytes | None, headers: dict[str, str], accept: frozenset[int]
+    ) -> Answer:
+        request = PreparedRequest()
+        request.method, request.body = method, body
+        request.url = f"{self._origin.url}/{path.lstrip('/')}{query}"
+        request.headers = headers  # type: ignore[assignment]  # it is only read, and a plain dict is faster
+        what = f"{method} {path.partition('?')[0]}"
+        if (see := _WITNESS.get()) is not None:
+            see(Request(method, request.url, headers, body or b""))
+        self._gate.enter()
+        with traces.call(method, path, self._origin.url) as span:
+            return self._sent(request, what, accept, span)
+
+    def _sent(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
+        with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
+            try:
+                raw = self._origin.send(request, timeout=self._deadline).raw
+                span.answered(raw.status)
+                good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
+                content = content_of(raw, self._max_bytes) if good else None
+            except (OSError, HTTPError) as error:
+                message = f"{what}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
+                failure = _unsettled(what, message) if call.began else Unavailable(message)
+            else:
+                if content is not None:
+                    return Answer(raw.status, raw.headers, content, what)
+                failure = self._too_large(what) if good else self._refused(what, raw)
+        raise failure from None  # not inside the except: no exception that knows the URL becomes its context
+
+    def _too_large(self, what: str) -> IntakeError:
+        message = f"{what}: the answer is larger than {self._max_bytes} bytes"
+        return Uncertain(message) if _is_write(what) else TooLarge(f"{message}. {TooLarge.remedy}")
+
+    def _refused(self, what: str, raw: Any) -> IntakeError:
+        """Sort an answer that is not a good one: its status decides, its body only adds words."""
+        status, wait, message = raw.status, retry_after(raw.headers), f"{what}: status {raw.status}"
+        try:
+            if status in self._throttle:
+                limited = RateLimited(message, self._gate.close(wait))
+                limited.uncertain = _is_write(what) and status >= _SERVER_ERROR
+                return limited
+            if status == _DOWN or (status >= _SERVER_ERROR and wait is not None):
+                down = TargetDown(message, self._gate.close(wait))
+                down.uncertain = _is_write(what)
+                return down
+        finally:
+            words = _words(raw)
+        if status in {401, 403}:
+            return AuthFailed(message)
+        # 408 is no refusal: it is what some proxies say when they lost patience with either side.
+        if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
+            return Rejected(message, words)
+        return _unsettled(what, message)
+
+
+def _is_write(what: str) -> bool:
+    return not what.startswith("GET ")
+
+
+def _unsettled(what: str, message: str) -> IntakeError:
+    return Uncertain(message) if _is_write(what) else Unavailable(message)
+
+
+def _words(raw: Any) -> dict[str, Any]:
+    """What a refusal says, if it is a JSON object."""
+    with suppress(OSError, HTTPError, ValueError, RecursionError):
+        words = _DECODER.decode((content_of(raw, _REFUSAL) or b"").decode())
+        return words if isinstance(words, dict) else {}
+    return {}
+
+
+def _merged(base: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """`base` with `own` over it, whatever the case; raises ValueError, naming no value, if HTTP cannot carry one."""
+    if not own:
+        return base
+    for name, value in own.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError(f"the header {name!r} holds what HTTP cannot carry")
+    taken = {name.lower() for name in own}
+    return {name: value for name, value in base.items() if name.lower() not in taken} | dict(own)

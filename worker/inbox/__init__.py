@@ -1,0 +1,1 @@
+"""Jobs that producers push, from their text to what is ingested."""

@@ -1,0 +1,102 @@
+"""Reading a job: whether it is one, who pushed it, whether they may, the order that it carries."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import simplejson
+from pydantic import ValidationError
+
+from schemas.job import Job, Signed
+from schemas.order import Order
+from worker.errors import Malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.settings.load import Settings
+
+
+class BadJob(Exception):  # never leaves the reading of jobs
+    """A job that cannot be taken in: a short name of the cause, the reason (no personal data), its provider."""
+
+    def __init__(self, code: str, reason: str, provider: str = "") -> None:
+        super().__init__(reason)
+        self.code, self.reason, self.provider = code, reason, provider
+
+
+def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
+    """The job, if it is one and may be pushed by whoever pushed it; `now` tells the Unix time, for signatures."""
+    if len(raw) > settings.inbox.max_bytes:
+        raise BadJob("too_large", f"{len(raw)} bytes; a job has at most {settings.inbox.max_bytes}")
+    said = _json(raw)
+    producer = None
+    if isinstance(said, dict) and "signature" in said:
+        signed = _model(Signed, said)
+        producer = signed.producer
+        _verify(settings, signed, now)
+        said = _json(signed.job.encode("utf-8", "surrogatepass"))
+    job: Job = _model(Job, said)
+    _allow(settings, job, producer)
+    return job
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return simplejson.loads(raw.decode("utf-8"), parse_float=Decimal)
+    except (ValueError, RecursionError):
+        raise BadJob("not_json", "it is not JSON, or nested too deep") from None
+
+
+def _model(model: type[Any], said: Any) -> Any:
+    try:
+        return model.model_validate(said)
+    except ValidationError as error:
+        path, why = _first(error)
+        raise BadJob("not_a_job", f"{path or 'the job'}: {why}") from None
+    except RecursionError:
+        raise BadJob("not_json", "it is nested too deep") from None
+
+
+def _first(error: ValidationError, *before: str) -> tuple[str, str]:
+    """Where the first mistake is, and what it is: without the value, which may be personal."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return ".".join(map(str, (*before, *first["loc"]))), first["msg"]
+
+
+def _verify(settings: Settings, signed: Signed, now: Callable[[], float]) -> None:
+    producer = settings.producers.get(signed.producer)
+    if producer is None or producer.secret is None:
+        raise BadJob("signature", f"no producer {signed.producer} with a secret is known here")
+    if not signed.signed_by(producer.secret.get_secret_value()):
+        raise BadJob("signature", f"the signature of {signed.producer} does not fit")
+    age = now() - signed.at
+    if abs(age) > settings.inbox.tolerance:
+        raise BadJob("signature_age", f"signed {age:.0f} s ago; {settings.inbox.tolerance:.0f} s are allowed")
+
+
+def _allow(settings: Settings, job: Job, producer: str | None) -> None:
+    if job.provider not in settings.providers and job.provider not in settings.producers:
+        raise BadJob("unknown_provider", f"no provider or producer {job.provider} is known here", job.provider)
+    if job.order is None and job.provider not in settings.providers:
+        raise BadJob("no_record", f"{job.provider} is a producer: it pushes `order`", job.provider)
+    if producer is None:
+        if settings.inbox.unsigned == "refuse":
+            raise BadJob("unsigned", "jobs must be signed here", job.provider)
+    elif job.provider != producer and job.provider not in settings.producers[producer].pushes_for:
+        raise BadJob("not_allowed", f"producer {producer} may not push for {job.provider}", job.provider)
+    if not any(route.source == job.provider for route in settings.routes):
+        raise BadJob("no_route", f"no route is from {job.provider}: the order would go nowhere", job.provider)
+
+
+def order_in(job: Job) -> Order:
+    """The order that the job gives in our own words; raises Malformed."""
+    given = job.order or {}
+    if given.get("provider", job.provider) != job.provider:
+        raise Malformed("order.provider: is not the provider of the job", "order.provider")
+    try:
+        return Order.model_validate({**given, "provider": job.provider})
+    except ValidationError as error:
+        path, why = _first(error, "order")
+        raise Malformed(f"{path}: {why}", path) from None

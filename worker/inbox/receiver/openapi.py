@@ -1,0 +1,84 @@
+"""What the receiver says of itself: an OpenAPI document of the producers that are set up."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from schemas.job import published
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.systems.webhook.contract import Sender
+
+_REASONS = {
+    400: "The body is not what it must be.",
+    401: "The sender did not prove who it is.",
+    408: "The body came too slowly.",
+    413: "The body is larger than {most} bytes.",
+    503: "Nothing was taken in: send it again later.",
+}
+
+
+def document(senders: Sequence[Sender], most: int) -> dict[str, Any]:
+    """OpenAPI 3.1."""
+    schemas = published()["$defs"] | {
+        "Accepted": {
+            "type": "object",
+            "required": ["accepted"],
+            "properties": {"accepted": {"type": "integer", "minimum": 0}, "proceed": {"type": "boolean"}},
+        },
+        "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
+        "Status": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}},
+    }
+    paths = {
+        "/health": {"get": _status("health", "The receiver runs.", {})},
+        "/ready": {"get": _status("ready", "Redis answers.", {"503": _error("Redis does not answer.", 503)})},
+    }
+    for sender in senders:
+        paths[f"/hooks/{sender.name}"] = {"post": _hook(sender, most, [])}
+        if sender.token_in_path:
+            token = {"name": "token", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            paths[f"/hooks/{sender.name}/{{token}}"] = {"post": _hook(sender, most, [token])}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Intake: webhooks", "version": version("intake-orders")},
+        "paths": paths,
+        "components": {"schemas": _named(schemas)},
+    }
+
+
+def _hook(sender: Sender, most: int, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    said = sender.operation()
+    refusals = {str(status): _error(reason.format(most=most), status) for status, reason in _REASONS.items()}
+    return {
+        "operationId": f"{sender.name}{'-token' if parameters else ''}",
+        "summary": f"A webhook of the kind {sender.producer.kind}.",
+        **said,
+        "parameters": [*parameters, *said["parameters"]],
+        "responses": {"202": _answer("The jobs are in the inbox.", "Accepted"), **refusals},
+    }
+
+
+def _status(name: str, summary: str, others: dict[str, Any]) -> dict[str, Any]:
+    return {"operationId": name, "summary": summary, "responses": {"200": _answer("Yes.", "Status"), **others}}
+
+
+def _error(description: str, status: int) -> dict[str, Any]:
+    retry = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+    return _answer(description, "Error") | ({"headers": retry} if status == 503 else {})  # noqa: PLR2004
+
+
+def _answer(description: str, schema: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
+
+
+def _named(value: Any) -> Any:
+    """The same, with the references of JSON Schema pointing to where OpenAPI keeps its schemas."""
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_named(item) for item in value]
+    return value.replace("#/$defs/", "#/components/schemas/") if isinstance(value, str) else value

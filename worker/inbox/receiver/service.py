@@ -1,0 +1,60 @@
+"""The web service: a path for each producer, and what an operator asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from worker.inbox.receiver.hook import Hook, refusal, unavailable
+from worker.inbox.receiver.openapi import document
+from worker.store.redis.connection import ERRORS
+from worker.systems.webhook.contract import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from worker.store.inbox import Inbox
+    from worker.systems.webhook.contract import Sender
+
+
+def service(senders: Sequence[Sender], inbox: Inbox, most: int, seconds: float) -> Starlette:
+    """The service of these senders, in front of this inbox; see `Hook` for `most` and `seconds`."""
+    described = document(senders, most)
+
+    async def health(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_: Request) -> Response:
+        try:
+            await run_in_threadpool(inbox.answers)
+        except ERRORS:
+            return refusal(unavailable("away", "Redis does not answer"))
+        return JSONResponse({"status": "ok"})
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
+    routes = [Route("/health", health), Route("/ready", ready), Route("/openapi.json", openapi)]
+    for sender in senders:
+        hook = Hook(sender, inbox.push, most, seconds)
+        routes.append(Route(f"/hooks/{sender.name}", hook.answer, methods=["POST"]))
+        if sender.token_in_path:
+            routes.append(Route(f"/hooks/{sender.name}/{{token}}", hook.answer, methods=["POST"]))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """No such path, or no such method."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    headers = getattr(error, "headers", None)
+    return refusal(Refused(status, "unknown", "not here" if status == 404 else "not by this method", headers))  # noqa: PLR2004

@@ -1,0 +1,141 @@
+"""`intake bench`: measures this machine, each figure beside something named, in one run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from worker.lab.bench.figure import Measured
+
+
+class Bench(NamedTuple):
+    """What one benchmark measures, and how much of it: orders and rounds by default, and with `--quick` (one round)."""
+
+    about: str
+    orders: int
+    rounds: int
+    quick: int
+    #: What `--orders` counts here.
+    counts: str = "Orders in each run."
+
+
+#: By name, which is that of its module as well.
+BENCHES: Final = {
+    "throughput": Bench("Orders delivered/s, beside plain Celery and beside a bare loop.", 20_000, 5, 2_000),
+    "latency": Bench("Push to created when idle, beside plain Celery.", 200, 3, 40),
+    "limit": Bench(
+        "Use of a strict limit by 1 to 16 processes, beside limits and PyrateLimiter.",
+        200,
+        3,
+        50,
+        "Calls that the limit lets out in one run.",
+    ),
+    "lanes": Bench("Use of each of 50 limits at a time.", 450, 3, 200, "Orders in each lane."),
+    "reading": Bench(
+        "Records fetched, normalized and accepted/s of each kind, beside a loop that only fetches.", 5_000, 5, 300
+    ),
+    "bulk": Bench("Orders into RetailCRM behind its limit, 50 in a call beside one by one.", 50_000, 1, 2_000),
+    "backlog": Bench("Many orders read from RetailCRM behind its limit.", 50_000, 1, 2_000),
+    "cpu": Bench("What the processor time of an order is spent on.", 10_000, 3, 1_000),
+    "backfill": Bench("Push to created while a backfill runs, beside the same without one.", 100_000, 3, 20_000),
+    "memory": Bench("Bytes of Redis for each order.", 1_000_000, 1, 20_000),
+    "growth": Bench("Speed, and memory of a worker, while the ledger grows to a million orders.", 1_000_000, 5, 20_000),
+}
+
+
+#: What the benchmarks stand beside, what they read processes with, what the simulated systems run on.
+_NEEDED: Final = ("limits", "pyrate_limiter", "psutil", "aiohttp")
+
+
+def run(name: str, orders: int, rounds: int, file: Path | None) -> Measured:
+    """Run one benchmark, print its figures, and write them into `file` beside what stands there of others."""
+    missing = [needed for needed in _NEEDED if importlib.util.find_spec(needed) is None]
+    if missing:
+        extras = 'pip install "intake-orders[bench,sandbox]"'
+        raise click.ClickException(f"{', '.join(missing)}: missing here. The benchmarks are an extra: {extras}")
+    from worker.lab.bench import report, stage
+
+    module = importlib.import_module(f"worker.lab.bench.{name}")
+    started = time.monotonic()
+    # Whatever ends a benchmark ends its processes: they would be measured by the next one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with stage.stage(orders, rounds) as ground:
+        machine = stage.machine(ground.redis)
+        ground.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
+        found: Measured = module.measure(ground)
+    report.show(found.figures)
+    if file is not None:
+        told = {
+            "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "machine": machine,
+            "orders": orders,
+            "rounds": rounds,
+            "seconds": round(time.monotonic() - started),
+            "figures": [figure.as_json() for figure in found.figures],
+            **found.pictures,
+        }
+        _keep(file, name, told)
+    return found
+
+
+def _keep(file: Path, name: str, told: dict[str, Any]) -> None:
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    text = json.dumps({**results, name: told}, indent=1, ensure_ascii=False)
+    file.write_text(text + "\n", encoding="utf-8")
+
+
+_JSON = click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Keep the results there.")
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure this machine, each figure beside something named, in alternating rounds."""
+
+
+def _command(name: str, bench: Bench) -> click.Command:
+    def one(orders: int, rounds: int, file: Path | None) -> None:
+        run(name, orders, rounds, file)
+
+    some = click.IntRange(1)
+    orders = click.option("--orders", type=some, default=bench.orders, show_default=True, help=bench.counts)
+    rounds = click.option("--rounds", type=some, default=bench.rounds, show_default=True, help="Runs of each side.")
+    return click.command(name, help=bench.about)(orders(rounds(_JSON(one))))
+
+
+for _name, _bench in BENCHES.items():
+    command.add_command(_command(_name, _bench))
+
+
+@command.command("all")
+@click.option("--quick", is_flag=True, help="Small and once: whether everything runs, not what it shows.")
+@click.option("--skip", multiple=True, type=click.Choice(list(BENCHES)), help="Leave one out; may be repeated.")
+@_JSON
+def everything(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None:
+    """Run all benchmarks, one after the other; what is in the file already of those is replaced."""
+    for name, bench in BENCHES.items():
+        if name not in skip:
+            run(name, bench.quick if quick else bench.orders, 1 if quick else bench.rounds, file)
+
+
+@command.command("report")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--page", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A page to write it into.")
+def told(file: Path, page: Path | None) -> None:
+    """Make the table (Markdown) and the pictures (SVG, beside FILE) of results; into a page, between its marks."""
+    from worker.lab.bench import report
+
+    results = json.loads(file.read_text(encoding="utf-8"))
+    text = report.markdown(results, report.pictures(results, file), page or Path.cwd() / "page.md")
+    if page is None:
+        click.echo(text)
+    else:
+        report.write_into(page, text)

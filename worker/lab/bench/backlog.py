@@ -1,0 +1,79 @@
+"""`intake bench backlog`: a RetailCRM account that has many orders is read behind its limit."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from worker.lab.bench import ground
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.simulated import simulated
+
+if TYPE_CHECKING:
+    from worker.lab.bench.stage import Stage
+
+#: Calls a second that the account takes; orders that one answer has.
+RATE, PAGE = 10, 100
+CONFIG = """
+[redis]
+url = "{redis}"
+[log]
+level = "warning"
+[providers.shop]
+kind = "retailcrm"
+url = "{url}"
+api_key = "env:BENCH_KEY"
+look_back = "2d"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+
+
+class Run(NamedTuple):
+    """Seconds from the first call to the end of the last one's slot, the calls, the share refused in percent."""
+
+    seconds: float
+    calls: int
+    refused: float
+
+
+def read(stage: Stage) -> Run:
+    """Read them all, from the first call to the last one that brought something."""
+    with (
+        simulated("retailcrm", f":key=key:orders={stage.orders}") as crm,
+        ground.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url)) as rt,
+        ground.running(ground.reading(), os.environ, stage.home),
+    ):
+        lane = rt.lanes["dropday"]
+        until = time.monotonic() + 60 + stage.orders / 100
+        while int(lane.status().get("accepted_new", 0)) < stage.orders:
+            if time.monotonic() > until:
+                raise click.ClickException("not all orders were read in time")
+            time.sleep(0.1)
+        calls = crm.calls()
+    times = [float(call["mono"]) for call in calls]
+    refused = 100 * sum(call["status"] == 503 for call in calls) / len(calls)  # noqa: PLR2004  # HTTP
+    return Run(max(times) - min(times) + 1 / RATE, len(calls), refused)
+
+
+def measure(stage: Stage) -> Measured:
+    """Reading many orders of RetailCRM, behind its limit."""
+    runs = stage.alternate({"Intake": lambda: read(stage)})["Intake"]
+    needed = tuple(run.calls / RATE for run in runs)
+    name = f"{stage.orders:,} orders read from RetailCRM behind its limit"
+    than = f"the limit's own time: {runs[-1].calls:,} calls at {RATE}/s"
+    return Measured(
+        [
+            Figure(name, "s", tuple(run.seconds for run in runs), needed, than, "<= 1.05"),
+            Figure("calls that RetailCRM refused to the reader", "%", tuple(r.refused for r in runs), goal="<= 1"),
+        ]
+    )

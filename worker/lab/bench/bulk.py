@@ -1,0 +1,100 @@
+"""`intake bench bulk`: orders per second into RetailCRM behind its limit, in bulk beside one by one."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from worker.lab.bench import ground
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.simulated import simulated
+
+if TYPE_CHECKING:
+    from worker.lab.bench.stage import Stage
+
+#: Orders in one call ("orders/upload"), and calls a second that the account takes.
+BULK, RATE = 50, 10
+CONFIG = """
+[redis]
+url = "{redis}"
+[log]
+level = "warning"
+[providers.shop]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+[targets.crm]
+kind = "retailcrm"
+url = "{url}"
+api_key = "env:BENCH_KEY"
+time_zone = "UTC"
+currency = "EUR"
+bulk = {bulk}
+[[routes]]
+from = "shop"
+to = ["crm"]
+"""
+
+
+class Run(NamedTuple):
+    """Orders per second, seconds from the first call to the end of the last one's slot, refused calls in percent."""
+
+    rate: float
+    seconds: float
+    refused: float
+
+
+def into(stage: Stage, orders: int, bulk: int) -> Run:
+    """So many orders into a RetailCRM that refuses an eleventh call in a second."""
+    with simulated("retailcrm", ":key=key") as crm:
+        with ground.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
+            ground.fill(rt, "crm", range(orders))
+        with ground.running(ground.ours(2), os.environ, stage.home):
+            until = time.monotonic() + 60 + orders / 5
+            while crm.orders() < orders:
+                if time.monotonic() > until:
+                    raise click.ClickException("not all orders arrived in time")
+                time.sleep(0.5)
+            calls = crm.calls()
+    times = [float(call["mono"]) for call in calls]
+    seconds = max(times) - min(times) + 1 / RATE
+    return Run(orders / seconds, seconds, 100 * sum(call["status"] == 503 for call in calls) / len(calls))  # noqa: PLR2004  # HTTP
+
+
+def measure(stage: Stage) -> Measured:
+    """Orders into RetailCRM behind its limit, 50 in a call beside one by one (a hundredth as many)."""
+    few = max(50, stage.orders // 100)
+    sides = {"50 in a call": partial(into, stage, stage.orders, BULK), "one by one": partial(into, stage, few, 1)}
+    found = stage.alternate(sides)
+    many, single = found["50 in a call"], found["one by one"]
+    needed = math.ceil(stage.orders / BULK) / RATE
+    count = f"{stage.orders:,} orders"
+    least = tuple(needed for _ in many)
+    rates = tuple(run.rate for run in many)
+    return Measured(
+        [
+            Figure(
+                f"{count} into RetailCRM behind its limit",
+                "s",
+                tuple(run.seconds for run in many),
+                least,
+                f"the limit's own time: {stage.orders // BULK:,} calls at {RATE}/s",
+                "<= 1.05",
+            ),
+            Figure(
+                "orders into RetailCRM, 50 in a call",
+                "/s",
+                rates,
+                tuple(run.rate for run in single),
+                f"one by one ({few} orders)",
+                ">= 40",
+            ),
+            Figure("calls that RetailCRM refused", "%", tuple(run.refused for run in many), goal="<= 1"),
+        ]
+    )

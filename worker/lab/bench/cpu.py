@@ -1,0 +1,128 @@
+"""`intake bench cpu`: what the processor time of an order is spent on, from the API it is read from to the target."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from worker.lab.bench import ground
+from worker.lab.bench.crew import environment
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.simulated import simulated
+from worker.lab.bench.sink import sink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.lab.bench.stage import Stage
+
+#: Seconds that an order may take, all in all.
+_SLOWEST = 0.05
+#: The parts, by the modules that do them: the innermost frame that stands here names the part.
+PARTS: Final = {
+    "HTTP": ("worker.http.client", "worker.http.connection", "requests", "urllib3", "http"),
+    "ledger": ("worker.store", "redis"),
+    "normalize": (
+        *(f"worker.systems.dropday.{module}" for module in ("provider", "walk", "order")),
+        "worker.systems.parsing",
+    ),
+    "shape for the target": ("worker.systems.dropday.target",),
+    "log": ("worker.telemetry.log", "structlog", "logging"),
+    "the story": ("tasks",),
+    "Celery": ("celery", "kombu", "billiard"),
+}
+CONFIG = """
+[redis]
+url = "{redis}"
+[log]
+level = "info"
+[providers.shop]
+kind = "dropday"
+url = "{url}"
+limit = "none"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+include_test = true
+look_back = "2d"
+[targets.sink]
+kind = "dropday"
+url = "{target}"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+limit = "none"
+placeholder = "-"
+concurrency = 1
+[[routes]]
+from = "shop"
+to = ["sink"]
+"""
+
+
+def part_of(stack: str) -> str:
+    """Which part a stack belongs to; what runs outside of any task is Celery's."""
+    modules = [frame.partition(":")[0] for frame in stack.split(";")]
+    if not any(module.startswith("tasks") for module in modules):
+        return "Celery"
+    for module in reversed(modules):
+        for part, owners in PARTS.items():
+            if any(module == owner or module.startswith(f"{owner}.") for owner in owners):
+                return part
+    return "the story"
+
+
+def _read(directory: Path) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for file in directory.glob("*.json"):
+        found.update(json.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+def sample(stage: Stage) -> dict[str, float]:
+    """Processor time of one order by part, in milliseconds: read from Dropday, delivered into Dropday."""
+    samples = stage.home / "samples"
+    samples.mkdir(exist_ok=True)
+    for old in samples.glob("*.json"):
+        old.unlink()
+    options = f":key=key:account_id=key:orders={stage.orders}:missing_ids=0"
+    with simulated("dropday", options, "--limit", "dropday=off") as source, sink(stage.home) as target:
+        config = CONFIG.format(redis=stage.redis, url=source.url, target=target.url)
+        with ground.configure(stage.home, config) as rt:
+            env = os.environ | environment() | {"SAMPLES": str(samples)}
+            env["PYTHONPATH"] += os.pathsep + str(ground.TOOLS)
+            before = ground.server_seconds(stage.redis)
+            with ground.running(ground.sampled(), env, stage.home) as processes:
+                until = time.monotonic() + 60 + stage.orders * _SLOWEST
+                while int(rt.lanes["sink"].status().get("delivered", 0)) < stage.orders:
+                    if time.monotonic() > until:
+                        raise click.ClickException("not all orders were delivered in time")
+                    time.sleep(0.2)
+                used = sum(sum(child.cpu_times()[:2]) for child in processes[0].children())
+                server = ground.server_seconds(stage.redis) - before
+    stacks = _read(samples)
+    (stage.home / "stacks.json").write_text(json.dumps(stacks))
+    share: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        share[part_of(stack)] += count
+    each = 1000 * used / stage.orders / share.total()
+    return {part: count * each for part, count in share.most_common()} | {"Redis itself": 1000 * server / stage.orders}
+
+
+def measure(stage: Stage) -> Measured:
+    """Processor time by part; HTTP ought to be the largest, because it alone is the task."""
+    runs = stage.alternate({"Intake": lambda: sample(stage)})["Intake"]
+    note = f"{stage.orders:,} orders, read from a simulated Dropday, delivered into nginx, log level info"
+    parts = sorted(runs[0], key=lambda part: -runs[0][part])
+    figures = [
+        Figure(f"processor time by order: {part}", "ms", tuple(run.get(part, 0.0) for run in runs), note=note)
+        for part in parts
+    ]
+    http = tuple(run["HTTP"] for run in runs)
+    most = tuple(max(ms for part, ms in run.items() if part != "HTTP") for run in runs)
+    figures.append(Figure("HTTP", "ms", http, most, "the largest other part", ">= 1", note=note))
+    stacks = json.loads((stage.home / "stacks.json").read_text(encoding="utf-8"))
+    return Measured(figures, {"parts": runs[-1], "stacks": dict(Counter(stacks).most_common(300))})

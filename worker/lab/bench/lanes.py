@@ -1,0 +1,93 @@
+"""`intake bench lanes`: fifty lanes with a limit each, all with orders waiting: how much of each limit is used."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.lab.bench import ground
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.sink import sink
+
+if TYPE_CHECKING:
+    from worker.lab.bench.sink import Sink
+    from worker.lab.bench.stage import Stage
+
+LANES = 50
+RATE = 10
+#: Workers, and threads of each, with some to spare: a drain waits for its limit most of its time, which costs nothing.
+WORKERS, THREADS = 2, 40
+#: Seconds in which all lanes must have begun, and those after it that are not counted.
+BEGIN, SETTLE = 60.0, 3.0
+_HEAD = """
+[redis]
+url = "{redis}"
+[log]
+level = "warning"
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:BENCH_KEY"
+"""
+_TARGET = """
+[targets.t{n}]
+kind = "dropday"
+url = "{url}/t{n}"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+limit = "{rate}/s"
+concurrency = 1
+"""
+
+
+def _config(redis: str, url: str) -> str:
+    names = ", ".join(f'"t{n}"' for n in range(LANES))
+    targets = "".join(_TARGET.format(n=n, url=url, rate=RATE) for n in range(LANES))
+    return f'{_HEAD.format(redis=redis)}{targets}\n[[routes]]\nfrom = "shop"\nto = [{names}]\n'
+
+
+def _times(target: Sink) -> dict[str, list[float]]:
+    times: dict[str, list[float]] = defaultdict(list)
+    for hit in target.hits():
+        times[hit.path.split("/")[1]].append(hit.at)
+    return times
+
+
+def use(stage: Stage) -> list[float]:
+    """The use of each limit in percent, from when all lanes have begun to when the first is done."""
+    with sink(stage.home) as target, ground.configure(stage.home, _config(stage.redis, target.url)) as rt:
+        for n in range(LANES):
+            ground.fill(rt, f"t{n}", range(stage.orders))
+        with ground.running(ground.threads(WORKERS, THREADS), os.environ, stage.home):
+            until = time.monotonic() + BEGIN + 1.5 * stage.orders / RATE
+            while max((len(times) for times in _times(target).values()), default=0) < stage.orders:
+                if time.monotonic() > until:
+                    raise click.ClickException("no lane was done in time")
+                time.sleep(1)
+            times = _times(target)
+    if len(times) < LANES:
+        raise click.ClickException(f"only {len(times)} of {LANES} lanes had begun when the first was done")
+    begun = max(min(lane) for lane in times.values()) + SETTLE
+    done = min(max(lane) for lane in times.values() if len(lane) >= stage.orders)
+    if done - begun < SETTLE:
+        raise click.ClickException("the lanes did not run side by side for long enough: give it more --orders")
+    return sorted(100 * sum(begun <= at < done for at in lane) / (done - begun) / RATE for lane in times.values())
+
+
+def measure(stage: Stage) -> Measured:
+    """Fifty lanes of 10/s on two worker processes, orders waiting in all of them."""
+    ground.check_tools()
+    runs = stage.alternate({"Intake": lambda: use(stage)})["Intake"]
+    note = f"{LANES} lanes of {RATE}/s, {stage.orders} orders in each, {WORKERS} workers of {THREADS} threads"
+    return Measured(
+        [
+            Figure("use of the least used limit", "%", tuple(run[0] for run in runs), goal=">= 95", note=note),
+            Figure("use of a limit, median of all", "%", tuple(map(statistics.median, runs)), goal=">= 95", note=note),
+        ],
+        {"use of each limit, %": [round(value, 1) for value in runs[-1]]},
+    )

@@ -1,0 +1,125 @@
+"""`intake bench reading`: records fetched, normalized and accepted per second, beside a bare loop that only fetches."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from worker.http.client import Answer, Client, Open
+from worker.lab.bench import ground
+from worker.lab.bench.crew import serving, told
+from worker.lab.bench.figure import Figure, Measured
+from worker.lab.bench.simulated import simulated
+from worker.systems.providers import provider_kinds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from worker.lab.bench.stage import Stage
+
+#: Records on a page.
+PAGE = 100
+#: The keys of an account of each kind; all that a page of 100 asks for.
+ACCOUNTS = {
+    "retailcrm": 'api_key = "env:BENCH_KEY"',
+    "dropstream": f'user = "main"\npassword = "env:BENCH_KEY"\npage_size = {PAGE}',
+    "ordercloud": f'client_id = "main"\nclient_secret = "env:BENCH_KEY"\npage_size = {PAGE}',
+    "dropday": 'api_key = "env:BENCH_KEY"\naccount_id = "env:BENCH_KEY"\ninclude_test = true',
+    "dropboy": f'api_key = "env:BENCH_KEY"\nbare = "accept"\ncurrency = "EUR"\ntake = {PAGE}',
+}
+#: What opens the simulated account to those keys.
+_OPTIONS = {
+    "retailcrm": ":key=key",
+    "dropstream": ":user=main:key=key",
+    "ordercloud": ":client=main:key=key:currency=",
+    "dropday": ":key=key:account_id=key",
+    "dropboy": ":key=key",
+}
+CONFIG = """
+[redis]
+url = "{redis}"
+[log]
+level = "warning"
+[providers.shop]
+kind = "{kind}"
+url = "{url}"
+{account}
+[targets.sink]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:BENCH_KEY"
+account_id = "env:BENCH_KEY"
+[[routes]]
+from = "shop"
+to = ["sink"]
+"""
+
+
+class _Recording(Client):
+    """Keeps what was answered first, by request: the page itself, and not a look for its end."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, gate=Open(), headers={})
+        self.answers: dict[str, str] = {}
+
+    def _keep(self, answer: Answer) -> Answer:
+        self.answers.setdefault(answer.request, answer.body.decode())
+        return answer
+
+    def read(self, *args: Any, **kwargs: Any) -> Answer:
+        return self._keep(super().read(*args, **kwargs))
+
+    def write(self, *args: Any, **kwargs: Any) -> Answer:
+        return self._keep(super().write(*args, **kwargs))
+
+
+def _config(stage: Stage, kind: str, url: str) -> str:
+    return CONFIG.format(redis=stage.redis, kind=kind, url=url, account=ACCOUNTS[kind])
+
+
+def record(stage: Stage, kind: str) -> Path:
+    """The answers that make a page of 100 records of that kind, as a file."""
+    file = stage.home / f"{kind}.json"
+    options = f"{_OPTIONS[kind]}:orders={PAGE}:missing_ids=0:fractions=0"
+    with (
+        simulated(kind, options, "--limit", f"{kind}=off") as system,
+        ground.configure(stage.home, _config(stage, kind, system.url)) as rt,
+    ):
+        account, client = rt.settings.providers["shop"], _Recording(system.url)
+        provider = provider_kinds()[kind](account.name, account.options, client)
+        provider.fetch(provider.start(datetime(2020, 1, 1, tzinfo=UTC)))
+        file.write_text(json.dumps(client.answers))
+    return file
+
+
+def measure(stage: Stage) -> Measured:
+    """Pages of 100 orders, fetched, normalized and accepted by one process, for each kind of provider."""
+    ground.check_tools()
+    figures: list[Figure] = []
+    pages = max(1, stage.orders // PAGE)
+    for kind in ACCOUNTS:
+        file = record(stage, kind)
+        with serving("replay.py", str(file)) as url:
+            ground.configure(stage.home, _config(stage, kind, url)).close()
+            sides = {
+                f"{kind}: Intake": partial(told, "reader.py", str(pages)),
+                f"{kind}: requests": partial(told, "reader.py", str(pages), url, str(file)),
+            }
+            mine, bare = stage.alternate(sides).values()
+        figures += _figures(kind, pages, mine, bare)
+    return Measured(figures)
+
+
+def _figures(kind: str, pages: int, mine: list[dict[str, float]], bare: list[dict[str, float]]) -> list[Figure]:
+    note = f"{pages} pages of {PAGE}, one process; cpu: of the process, without Redis and the server"
+    than = "requests.Session.get and json.loads of the same answers"
+    found: list[Figure] = []
+    for clock, words in (("wall", "records read, normalized, accepted"), ("cpu", "the same by processor second")):
+        own = tuple(run["records"] / run[clock] for run in mine)
+        other = tuple(run["records"] / alone[clock] for run, alone in zip(mine, bare, strict=True))
+        found.append(Figure(f"{kind}: {words}", "/s", own, other, than, ">= 0.5", note=note))
+        if clock == "wall":
+            found.append(Figure(f"{kind}: {words}, in itself", "/s", own, goal=">= 5000", note=note))
+    return found

@@ -1,0 +1,130 @@
+"""What results look like: on the screen, as a table in Markdown, as pictures beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from worker.lab.bench import draw
+from worker.lab.bench.figure import Figure, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+_BEGIN, _END = "<!-- intake bench report -->", "<!-- end of the report -->"
+#: Columns of a table in a file.
+_WIDE = 200
+_REACHED = {True: "yes", False: "**no**", None: ""}
+
+
+def _cells(figure: Figure) -> list[str]:
+    """Figure, ours, beside, what is judged with its spread, goal."""
+    beside = f"{short(statistics.median(figure.beside))} {figure.unit} ({figure.than})" if figure.beside else ""
+    ratio = figure.spread() + (f" {figure.unit}" if figure.judged is figure.ours else " times")
+    mine = f"{short(statistics.median(figure.ours))} {figure.unit}"
+    return [figure.name, mine, beside, ratio, figure.goal]
+
+
+def show(figures: Sequence[Figure]) -> None:
+    """Print the figures as a table, with what they were measured with below it."""
+    table = Table("figure", "Intake", "beside", "judged: median (range)", "goal", "reached")
+    for figure in figures:
+        table.add_row(*_cells(figure), _REACHED[figure.reached].strip("*"))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE  # in a file nothing has to be broken
+    console.print(table)
+    for note in dict.fromkeys(figure.note for figure in figures if figure.note):
+        console.print(note)
+
+
+def markdown(results: dict[str, Any], pictures: Sequence[Path], page: Path) -> str:
+    """All figures in one table, those without a goal in a second one, then the pictures."""
+    lines: list[str] = [*_measured_on(results), ""]
+    goals: list[list[str]] = []
+    told: list[list[str]] = []
+    for name, result in results.items():
+        for figure in map(Figure.read, result["figures"]):
+            (goals if figure.goal else told).append([f"`{name}`", *_cells(figure), _REACHED[figure.reached]])
+    lines += _table(["bench", "figure", "Intake", "beside", "judged: median (range)", "goal", "reached"], goals)
+    if told:
+        lines += ["", "Without a goal:", ""]
+        lines += _table(["bench", "figure", "Intake", "beside", "median (range)"], [row[:5] for row in told])
+    for picture in pictures:
+        lines += ["", f"![{picture.stem}]({os.path.relpath(picture, page.parent)})"]
+    return "\n".join(lines)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _measured_on(results: dict[str, Any]) -> Iterator[str]:
+    """A line for each machine that results are of."""
+    for words in dict.fromkeys(_machine(result) for result in results.values()):
+        names = ", ".join(f"`{name}`" for name, result in results.items() if _machine(result) == words)
+        yield f"Measured on {words}: {names}.\n"
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, {machine['system']}, "
+        f"Python {machine['python']}, {machine['server']}, {versions}; {result['at'].partition(' ')[0]}"
+    )
+
+
+def pictures(results: dict[str, Any], file: Path) -> list[Path]:
+    """Draw what the results hold, beside their file; gives the files."""
+    drawn: dict[str, str] = {"goals": draw.goals(_scores(results))}
+    if "cpu" in results:
+        drawn["cpu"] = draw.bars("Processor time of one order by part, ms", results["cpu"]["parts"])
+    if "growth" in results:
+        marks = results["growth"]["growth"]
+        for key, title in (
+            ("rate", "Orders delivered per second (at first with the start of the processes)"),
+            ("memory_mb", "Memory of the worker processes, MB"),
+        ):
+            points = [(float(mark["orders"]), float(mark[key])) for mark in marks]
+            drawn[f"growth-{key.partition('_')[0]}"] = draw.line(f"{title}, by orders in the ledger", points)
+    written = []
+    for name, picture in drawn.items():
+        path = file.with_name(f"{file.stem}-{name}.svg")
+        path.write_text(picture, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _scores(results: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
+    """By figure with a goal: how far beyond it (1: just reached; larger is better), median, lowest and highest."""
+    scores = {}
+    for result in results.values():
+        for figure in map(Figure.read, result["figures"]):
+            if figure.goal:
+                sign, number = figure.goal.split()
+                goal = float(number)
+                found = [value / goal if sign == ">=" else goal / max(value, goal / 100) for value in figure.judged]
+                beside = re.split(r", |: | and | \(", figure.than)[0]
+                than = f", beside {beside}" if figure.than and figure.judged is not figure.ours else ""
+                scores[f"{figure.name}{than} ({figure.goal})"] = statistics.median(found), min(found), max(found)
+    return scores
+
+
+def write_into(page: Path, text: str) -> None:
+    """Put the text between the marks of the page."""
+    old = page.read_text(encoding="utf-8")
+    new, count = re.subn(f"{_BEGIN}.*{_END}", lambda _: f"{_BEGIN}\n\n{text}\n\n{_END}", old, flags=re.DOTALL)
+    if not count:
+        raise click.ClickException(f"{page} has no place for it: {_BEGIN} and {_END}")
+    page.write_text(new, encoding="utf-8")

@@ -1,0 +1,55 @@
+"""A simulated system behind its limit, and what its journal tells."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from worker.http.client import Client, Open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Simulated:
+    """One account of one system."""
+
+    def __init__(self, base: str, system: str) -> None:
+        self.base, self.system = base, system
+        self._admin = Client(base, gate=Open(), headers={})
+
+    @property
+    def url(self) -> str:
+        """The account."""
+        return f"{self.base}/{self.system}/main"
+
+    def orders(self) -> int:
+        """Orders that it holds."""
+        return int(self._admin.read("/_sandbox/stats").json()[self.system]["orders"]["main"])
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Every request that it was sent, oldest first: `mono` is when, `status` what it answered."""
+        entries = self._admin.read("/_sandbox/journal").json()["entries"]
+        return [entry for entry in entries if entry["kind"] == "request" and entry["system"] == self.system]
+
+
+@contextlib.contextmanager
+def simulated(system: str, options: str = "", *arguments: str) -> Iterator[Simulated]:
+    """A simulated system, until the block ends; `options` (":key=value") are its account's."""
+    account = ["--systems", system, "--account", f"{system}:main{options}", *arguments]
+    command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid()), *account]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
+        assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
+        try:
+            line = process.stdout.readline()
+            if not line:
+                raise click.ClickException("the simulated system did not start; what it said stands above")
+            yield Simulated(f"http://127.0.0.1:{json.loads(line)['port']}", system)
+        finally:
+            process.kill()

@@ -1,0 +1,133 @@
+"""What every target must hold to that takes many orders in one call: each function is a promise."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from schemas.order import Order
+from worker.errors import IntakeError
+from worker.lab.conformance.failures import failures, shapes, slow_downs
+from worker.lab.conformance.stage import Failure, story_of
+from worker.lab.conformance.targets import ORDER
+from worker.systems.target import Receipt, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.lab.conformance.stage import Case, Json
+
+
+def _batch(scene: Json) -> list[tuple[Order, str]]:
+    """The orders of a scene; where it has none of its own, the order that every target is given."""
+    orders = scene.get("orders", [None] * len(scene["given"]))
+    pairs = zip(orders, scene["given"], strict=True)
+    return [(Order.model_validate(own) if own else ORDER, reference) for own, reference in pairs]
+
+
+def _error(target: Any, scene: Json, batch: Sequence[tuple[Order, str]] | None = None) -> BaseException | None:
+    """What was raised for all, or what the first of all orders was told that has no receipt."""
+    try:
+        told = target.create_many(_batch(scene) if batch is None else batch)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
+        return error
+    return next((outcome for outcome in told if not isinstance(outcome, Receipt)), None)
+
+
+def _known(outcome: Receipt | IntakeError) -> Json:
+    if isinstance(outcome, Receipt):
+        return {"receipt": {"target_id": outcome.target_id, "existed": outcome.existed}}
+    fields = getattr(outcome, "fields", {})
+    return {"raises": type(outcome).__name__, "message": str(outcome)} | ({"fields": fields} if fields else {})
+
+
+def the_recordings_cover_a_batch(case: Case) -> None:
+    """All taken, all but one taken; all there already where doubles are refused; who is absent where that is told."""
+    wanted = {"batch", "batch_in_part"} | ({"batch_again"} if case.adapter.dedupes else set())
+    wanted |= set() if case.adapter.absent is Target.absent else {"absent"}
+    assert not wanted - case.scenes.keys()
+    assert case.adapter.bulk > 1
+    assert ["raises" in outcome for outcome in case.scenes["batch"]["outcomes"]].count(True) == 0
+    assert ["raises" in outcome for outcome in case.scenes["batch_in_part"]["outcomes"]].count(True) == 1
+    assert len(case.scenes["batch_in_part"]["outcomes"]) > 2
+
+
+def each_order_of_a_batch_is_told_its_own_outcome(case: Case) -> None:
+    """Unless the batch is refused as a whole."""
+    for scene in case.scenes_of("create_many").values():
+        with case.playing(scene) as (target, stage):
+            if "raises" in scene:
+                assert type(_error(target, scene)).__name__ == scene["raises"]
+            else:
+                assert [_known(outcome) for outcome in target.create_many(_batch(scene))] == scene["outcomes"]
+        assert stage.asked == stage.wanted()
+
+
+def who_may_be_there_is_never_told_to_be_absent(case: Case) -> None:
+    """Each order that is there; nobody at all where it cannot be asked, for an order that seems absent is created."""
+    for scene in case.scenes_of("absent").values():
+        with case.playing(scene) as (target, stage):
+            assert sorted(target.absent(scene["given"])) == scene["absent"]
+        assert stage.asked == stage.wanted()
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, 0) as (target, _):
+                told: Any = ()
+                with suppress(IntakeError):
+                    told = target.absent(scene["given"])
+            assert (failure.name, list(told)) == (failure.name, [])
+
+
+def every_amount_of_a_batch_arrives_exact(case: Case) -> None:
+    amount = Decimal("12345678901234567890.12")
+    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in ORDER.lines)
+    scene = case.scenes["batch"]
+    with case.playing(scene) as (target, stage):
+        _error(target, scene, [(ORDER.model_copy(update={"lines": lines}), reference) for reference in scene["given"]])
+        assert max(body.count(str(amount)) for body in stage.bodies) >= len(lines) * len(scene["given"])
+
+
+def a_batch_whose_answer_is_lost_is_uncertain(case: Case) -> None:
+    """No order of it has a receipt, and nothing is sent a second time."""
+    scene = case.scenes["batch"]
+    for at, exchange in enumerate(scene["exchanges"]):
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, at) as (target, stage):
+                try:
+                    told = list(target.create_many(_batch(scene)))
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is named below
+                    told = [error]
+            reading = exchange["ask"]["method"] == "GET"
+            wanted = exchange.get("instead", {}).get(failure.name, failure.read if reading else failure.write)
+            named = {(failure.name, type(one).__name__, getattr(one, "uncertain", False)) for one in told}
+            assert named == {(failure.name, wanted, failure.status == 503)}
+            assert [ask["method"] for ask in stage.asked].count("POST") == (not reading)
+
+
+def a_batch_that_could_not_be_sent_did_not_happen(case: Case) -> None:
+    scene = case.scenes["batch"]
+    with case.playing(scene) as (target, stage):
+        stage.away()
+        assert type(_error(target, scene)).__name__ == "Unavailable"
+    assert stage.asked == []
+
+
+def slow_down_after_a_batch_closes_the_limit(case: Case) -> None:
+    scene = case.scenes["batch"]
+    for failure, seconds in slow_downs():
+        with case.playing(scene, failure) as (target, stage):
+            error = _error(target, scene)
+            assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+
+
+def no_outcome_of_a_batch_tells_a_secret_or_a_person(case: Case) -> None:
+    private = case.secrets() | set(case.account["private"])
+    told = Failure("told", "", "", 400, text=" ".join(sorted(private)))
+    stories: list[str] = []
+    for scene in case.scenes_of("create_many").values():
+        with case.playing(scene) as (target, _):
+            stories.append(story_of(_error(target, scene)))
+        for failure in [*failures(case), *shapes(told.text), told]:
+            with case.playing(scene, failure, 0) as (target, _):
+                stories.append(story_of(_error(target, scene)))
+    assert [word for word in private for story in stories if word in story] == []

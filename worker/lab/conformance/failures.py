@@ -1,0 +1,47 @@
+"""What can go wrong with a call, and what it is to be called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import simplejson
+
+from worker.lab.conformance.stage import Failure
+
+if TYPE_CHECKING:
+    from worker.lab.conformance.stage import Case
+
+_PAGE: Final = "<html><body>Service Temporarily Unavailable</body></html>"
+_DATES: Final = (("Date", "Tue, 02 Apr 2024 08:15:30 GMT"), ("Retry-After", "Tue, 02 Apr 2024 08:15:39 GMT"))
+
+
+def failures(case: Case) -> list[Failure]:
+    """Every failure by name; a system may say "slow down" with 503."""
+    down = "RateLimited" if 503 in case.adapter.throttle_statuses else "TargetDown"
+    return [
+        Failure("wrong key", "AuthFailed", "AuthFailed", 401),
+        Failure("no access", "AuthFailed", "AuthFailed", 403),
+        Failure("moved", "Rejected", "Rejected", 302, (("Location", "/elsewhere"),)),
+        Failure("slow down", "RateLimited", "RateLimited", 429),
+        Failure("server error", "Unavailable", "Uncertain", 500, text='{"error": "unexpected"}'),
+        Failure("bad gateway", "Unavailable", "Uncertain", 502, text=_PAGE),
+        Failure("away", down, down, 503, text=_PAGE),
+        Failure("web page", "Unavailable", "Uncertain", text=_PAGE),
+        Failure("nothing", "Unavailable", "Uncertain", text=""),
+        Failure("cut", "Unavailable", "Uncertain", cut=True),
+    ]
+
+
+def slow_downs() -> list[tuple[Failure, float]]:
+    """A "slow down" in both spellings of Retry-After, with the seconds it means."""
+    return [
+        (Failure("seconds", "RateLimited", "RateLimited", 429, (("Retry-After", "7"),)), 7.0),
+        (Failure("date", "RateLimited", "RateLimited", 429, _DATES), 9.0),
+    ]
+
+
+def shapes(told: str = "") -> list[Failure]:
+    """Answers of good JSON that are not as documented; `told` is repeated in them."""
+    names = ("history", "orders", "order", "settings", "data", "message", "reference", "id")
+    texts = ("[]", "null", simplejson.dumps({"success": True}), simplejson.dumps({name: [told] for name in names}))
+    return [Failure(f"shape {text[:9]}", "Unavailable", "Uncertain", text=text) for text in texts]

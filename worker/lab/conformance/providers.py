@@ -1,0 +1,236 @@
+"""What every provider must hold to: each function is a promise, and raises AssertionError where it is broken."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.order import Order
+from worker.errors import AuthFailed, Malformed
+from worker.lab.conformance.failures import failures, shapes, slow_downs
+from worker.lab.conformance.stage import story_of
+from worker.systems.provider import Page, Record, Unread
+
+if TYPE_CHECKING:
+    from worker.lab.conformance.stage import Case, Json, Stage
+
+
+def _call(provider: Any, scene: Json) -> Any:
+    given = scene.get("given")
+    return {
+        "fetch": lambda: provider.fetch(given),
+        "fetch_one": lambda: provider.fetch_one(given),
+        "check": provider.check,
+    }[scene["call"]]()
+
+
+def _error(provider: Any, scene: Json) -> BaseException | None:
+    try:
+        _call(provider, scene)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
+        return error
+    return None
+
+
+def _name(error: BaseException | None) -> str | None:
+    """What the error is called; of a page that can be had in part as well, what it is to who wants it whole."""
+    if isinstance(error, Unread):
+        return "Unavailable"
+    return type(error).__name__ if error else None
+
+
+def _orders(provider: Any, records: list[Record]) -> list[Any]:
+    """Each record as an order, or as the field by which it is malformed."""
+    read: list[Any] = []
+    for record in records:
+        try:
+            read.append(provider.normalize(record))
+        except Malformed as error:
+            read.append({"malformed": error.field})
+    return read
+
+
+def _normalized(provider: Any, raw: Json) -> Any:
+    try:
+        return provider.normalize(Record(raw))
+    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
+        return error
+
+
+def _recorded(scene: Json) -> list[Any]:
+    return [order if "malformed" in order else Order.model_validate(order) for order in scene["orders"]]
+
+
+def _asked_as_recorded(stage: Stage) -> None:
+    assert stage.asked == stage.wanted()
+
+
+def it_asks_and_answers_exactly_as_recorded(case: Case) -> None:
+    for scene in case.scenes_of("fetch").values():
+        with case.playing(scene) as (provider, stage):
+            page = provider.fetch(scene["given"])
+            assert (_orders(provider, page.records), page.cursor, page.more) == (
+                _recorded(scene),
+                scene["cursor"],
+                scene["more"],
+            )
+            _asked_as_recorded(stage)
+
+
+def the_recordings_cover_every_case(case: Case) -> None:
+    """First, following and empty page, a malformed record, one order found and one missing, the credentials."""
+    missing = {"first", "following", "empty", "malformed", "one", "missing", "check"} - case.scenes.keys()
+    assert not missing
+    assert all(scene["shows"] for scene in case.scenes.values())
+    first, following, empty = (case.scenes[name] for name in ("first", "following", "empty"))
+    assert (first["given"], following["given"]) == (case.account["start"], first["cursor"])
+    assert first["orders"]
+    assert following["orders"]
+    assert (empty["orders"], empty["more"]) == ([], False)
+    assert any("malformed" in order for order in case.scenes["malformed"]["orders"])
+
+
+def it_starts_where_it_is_told_to_by_the_moment_alone(case: Case) -> None:
+    since = datetime.fromisoformat(case.account["since"])
+    with case.playing(case.scenes["check"]) as (provider, stage):
+        elsewhere = since.astimezone(datetime.fromisoformat("2024-01-01T00:00:00+05:30").tzinfo)
+        assert provider.start(since) == provider.start(elsewhere) == case.account["start"]
+        assert provider.start(datetime(2020, 1, 1, tzinfo=UTC)) != case.account["start"]
+        assert stage.asked == []
+
+
+def an_empty_page_keeps_the_cursor(case: Case) -> None:
+    scene = case.scenes["empty"]
+    with case.playing(scene) as (provider, _):
+        assert provider.fetch(scene["given"]) == Page([], scene["given"], more=False)
+
+
+def the_cursor_alone_resumes_a_fresh_instance(case: Case) -> None:
+    first, following = case.scenes["first"], case.scenes["following"]
+    with case.playing(first) as (provider, _):
+        cursor = provider.fetch(case.account["start"]).cursor
+        again = provider.fetch(case.account["start"])
+        assert (_orders(provider, again.records), again.cursor) == (_recorded(first), cursor)
+    with case.playing(following) as (provider, stage):
+        page = provider.fetch(cursor)
+        assert (_orders(provider, page.records), page.cursor) == (_recorded(following), following["cursor"])
+        _asked_as_recorded(stage)
+
+
+def normalize_is_pure_and_repeatable(case: Case) -> None:
+    scene = case.scenes["first"]
+    with case.playing(scene) as (provider, stage):
+        records = provider.fetch(scene["given"]).records
+        before, calls = copy.deepcopy(records), len(stage.asked)
+        orders = [provider.normalize(record) for record in records]
+        assert orders == [provider.normalize(record) for record in records]
+        assert [order.fingerprint() for order in orders] == [order.fingerprint() for order in _recorded(scene)]
+        assert (records, len(stage.asked)) == (before, calls)
+
+
+def an_order_is_known_by_the_account_it_came_from(case: Case) -> None:
+    scene = case.scenes["first"]
+    with case.playing(scene) as (provider, _):
+        keys = [order.key for order in _orders(provider, provider.fetch(scene["given"]).records)]
+    assert all(key.startswith(f"{case.account['name']}:") for key in keys)
+    assert len(set(keys)) == len(keys)
+
+
+def a_malformed_record_is_named_and_does_not_stop_the_page(case: Case) -> None:
+    scene = case.scenes["malformed"]
+    with case.playing(scene) as (provider, _):
+        read = _orders(provider, provider.fetch(scene["given"]).records)
+    assert read == _recorded(scene)
+    assert all(order["malformed"] for order in read if isinstance(order, dict))
+    assert any(isinstance(order, Order) for order in read)
+
+
+def whatever_a_record_holds_it_is_an_order_or_malformed(case: Case) -> None:
+    """Each value of each recorded record in turn becomes something silly."""
+    scene = case.scenes["first"]
+    with case.playing(scene) as (provider, _):
+        records = provider.fetch(scene["given"]).records
+        for record in records:
+            for raw in _spoiled(record.raw):
+                assert isinstance(_normalized(provider, raw), Order | Malformed)
+
+
+_SILLY: Final[tuple[Any, ...]] = (None, [], {}, "", "silly", -1, True, [None], {"a": 1})
+
+
+def _spoiled(value: Any) -> list[Any]:
+    """Copies of `value`, each with one thing in it replaced or left out."""
+    if isinstance(value, dict):
+        here = [{**value, key: silly} for key in value for silly in _SILLY]
+        gone = [{other: value[other] for other in value if other != key} for key in value]
+        return here + gone + [{**value, key: inner} for key in value for inner in _spoiled(value[key])]
+    if isinstance(value, list):
+        return [[*value[:at], inner, *value[at + 1 :]] for at in range(len(value)) for inner in _spoiled(value[at])]
+    return []
+
+
+def one_order_is_found_by_its_id_or_is_none(case: Case) -> None:
+    for scene in case.scenes_of("fetch_one").values():
+        with case.playing(scene) as (provider, stage):
+            record = provider.fetch_one(scene["given"])
+            assert _orders(provider, [record] if record else []) == _recorded(scene)
+            _asked_as_recorded(stage)
+
+
+def check_needs_the_credentials(case: Case) -> None:
+    for scene in case.scenes_of("check").values():
+        with case.playing(scene) as (provider, stage):
+            error = _error(provider, scene)
+            assert _name(error) == scene.get("raises")
+            _asked_as_recorded(stage)
+    refused = next(failure for failure in failures(case) if failure.name == "wrong key")
+    with case.playing(case.scenes["check"], refused) as (provider, _):
+        assert isinstance(_error(provider, case.scenes["check"]), AuthFailed)
+
+
+def every_failure_has_its_right_name(case: Case) -> None:
+    for scene in (case.scenes[name] for name in ("first", "following", "one", "check")):
+        for at, exchange in enumerate(scene["exchanges"]):
+            for failure in failures(case):
+                with case.playing(scene, failure, at) as (provider, _):
+                    error = _error(provider, scene)
+                wanted = exchange.get("instead", {}).get(failure.name, failure.read)
+                assert (failure.name, _name(error)) == (failure.name, wanted)
+
+
+def an_answer_of_another_shape_is_as_good_as_none(case: Case) -> None:
+    for scene in (case.scenes[name] for name in ("first", "following", "one")):
+        for at in range(len(scene["exchanges"])):
+            for failure in shapes():
+                with case.playing(scene, failure, at) as (provider, _):
+                    assert _name(_error(provider, scene)) == failure.read
+
+
+def slow_down_closes_the_limit_for_as_long_as_they_say(case: Case) -> None:
+    for scene in (case.scenes[name] for name in ("first", "one", "check")):
+        for failure, seconds in slow_downs():
+            with case.playing(scene, failure) as (provider, stage):
+                error = _error(provider, scene)
+                assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+
+
+def no_message_holds_a_secret_or_a_person(case: Case) -> None:
+    private = case.secrets() | set(case.account["private"])
+    errors: list[Any] = []
+    for scene in (case.scenes[name] for name in ("first", "one", "check")):
+        told = " ".join(sorted(private))
+        for failure in [*failures(case), *shapes(told)]:
+            with case.playing(scene, failure) as (provider, _):
+                errors.append(_error(provider, scene))
+    with case.playing(case.scenes["first"]) as (provider, _):
+        assert [word for word in case.secrets() if word in repr(provider) + repr(provider.options)] == []
+        for record in provider.fetch(case.account["start"]).records:
+            errors += [_normalized(provider, raw) for raw in _spoiled(record.raw)]
+    stories = [story_of(error) for error in errors if isinstance(error, Exception)]
+    assert [word for word in private for story in stories if word in story] == []
+
+
+def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:
+    assert case.adapter.kind == case.kind
+    assert case.kind in case.adapter.__module__.split(".")[-2:]

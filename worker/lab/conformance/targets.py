@@ -1,0 +1,204 @@
+"""What every target must hold to: each function is a promise, and raises AssertionError where it is broken."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.order import Order
+from worker.errors import AuthFailed, Rejected
+from worker.lab.conformance.failures import failures, shapes, slow_downs
+from worker.lab.conformance.stage import Failure, load, story_of
+from worker.systems.target import Pending, Receipt
+
+if TYPE_CHECKING:
+    from worker.lab.conformance.stage import Case, Json
+
+#: The order that every target is given, unless a scene has one of its own.
+ORDER: Final = Order.model_validate(load(Path(__file__).with_name("order.json").read_text("utf-8")))
+
+
+def _call(target: Any, scene: Json) -> Any:
+    order = Order.model_validate(scene.get("order", ORDER))
+    return {
+        "create": lambda: target.create(order, scene["given"]),
+        "resume": lambda: target.resume(order, scene["given"], scene["step"]),
+        "find": lambda: target.find(scene["given"]),
+        "check": target.check,
+    }[scene["call"]]()
+
+
+def _error(target: Any, scene: Json) -> BaseException | None:
+    try:
+        _call(target, scene)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
+        return error
+    return None
+
+
+def _receipt(scene: Json) -> Receipt | Pending | None:
+    if "pending" in scene:
+        return Pending(**{**scene["pending"], "delay": float(scene["pending"]["delay"])})
+    return Receipt(**scene["receipt"]) if scene["receipt"] else None
+
+
+def _play(case: Case, scene: Json) -> None:
+    with case.playing(scene) as (target, stage):
+        if "raises" in scene:
+            assert type(_error(target, scene)).__name__ == scene["raises"]
+        else:
+            assert _call(target, scene) == _receipt(scene)
+        assert stage.asked == stage.wanted()
+
+
+def the_recordings_cover_every_case(case: Case) -> None:
+    """An order created, one that is there already, one found, one missing, one rejected, the credentials."""
+    wanted = {"created", "found", "missing", "rejected", "check"} | ({"again"} if case.adapter.dedupes else set())
+    if "pending" in case.scenes["created"]:
+        wanted |= {"resumed", "processing", "rejected_later"}
+    assert not wanted - case.scenes.keys()
+    assert all(scene["shows"] for scene in case.scenes.values())
+
+
+def it_sends_the_recorded_body_and_returns_what_became_of_it(case: Case) -> None:
+    for scene in case.scenes_of("create").values():
+        _play(case, scene)
+
+
+def every_amount_arrives_exact(case: Case) -> None:
+    """In whichever calls: so the recorded answers are given to other bodies as well."""
+    amount = Decimal("12345678901234567890.12")
+    scene = case.scenes["created"]
+    order = Order.model_validate(scene.get("order", ORDER))
+    # A system may have its own way to write an amount, or none for that of a line.
+    written = case.account.get("amount", {"text": str(amount), "times": len(order.lines)})
+    order = order.model_copy(
+        update={
+            "totals": order.totals.model_copy(update={"grand": amount}),
+            "lines": tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines),
+        }
+    )
+    asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
+    with case.playing(scene | {"exchanges": asked}) as (target, stage):
+        _error(target, scene | {"order": order})
+        assert "".join(stage.bodies).count(written["text"]) >= written["times"]
+
+
+def it_carries_the_reference_and_not_an_id_of_the_order(case: Case) -> None:
+    scene = {**case.scenes["created"], "given": "another-reference"}
+    with case.playing(scene) as (target, stage):
+        _error(target, scene)
+        assert "another-reference" in str(stage.asked)
+        assert case.scenes["created"]["given"] not in str(stage.asked)
+
+
+def already_there_is_success_and_said_so(case: Case) -> None:
+    """With the same id, or with none, where `find` gives it."""
+    if not case.adapter.dedupes:
+        return
+    created = case.scenes["created"]["receipt"]["target_id"]
+    for scene in (scene for name, scene in case.scenes.items() if name.startswith("again")):
+        with case.playing(scene) as (target, _):
+            receipt = _call(target, scene)
+        assert receipt.existed
+        assert receipt.target_id in {created, None}
+    with case.playing(case.scenes["found"]) as (target, _):
+        assert target.find(case.scenes["created"]["given"]) == Receipt(created, existed=True)
+
+
+def what_is_pending_is_asked_for_until_it_is_decided(case: Case) -> None:
+    """It is safe to ask: a read whose answer is lost says nothing of the order."""
+    for scene in case.scenes_of("resume").values():
+        _play(case, scene)
+    if "pending" not in case.scenes["created"]:
+        return
+    scene = case.scenes["resumed"]
+    assert scene["step"] == case.scenes["created"]["pending"]["step"]
+    for at in range(len(scene["exchanges"])):
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, at) as (target, stage):
+                error = _error(target, scene)
+            assert (failure.name, type(error).__name__) == (failure.name, failure.read)
+            assert {ask["method"] for ask in stage.asked} == {"GET"}
+
+
+def find_returns_the_order_of_exactly_this_reference_or_none(case: Case) -> None:
+    for scene in case.scenes_of("find").values():
+        _play(case, scene)
+
+
+def check_needs_the_credentials(case: Case) -> None:
+    _play(case, case.scenes["check"] | {"receipt": None})
+    refused = next(failure for failure in failures(case) if failure.name == "wrong key")
+    with case.playing(case.scenes["check"], refused) as (target, _):
+        assert isinstance(_error(target, case.scenes["check"]), AuthFailed)
+
+
+def every_failure_of_a_read_has_its_right_name(case: Case) -> None:
+    scene = case.scenes["found"]
+    for at, exchange in enumerate(scene["exchanges"]):
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, at) as (target, _):
+                error = _error(target, scene)
+            wanted = exchange.get("instead", {}).get(failure.name, failure.read)
+            assert (failure.name, type(error).__name__) == (failure.name, wanted)
+
+
+def a_create_that_may_have_happened_is_uncertain(case: Case) -> None:
+    """A status that does not say what became of the order: Uncertain, or marked as such where we are to wait."""
+    scene = case.scenes["created"]
+    for at, exchange in enumerate(scene["exchanges"]):
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, at) as (target, stage):
+                error = _error(target, scene)
+                writes = [ask for ask in stage.asked if ask["method"] != "GET"]
+            name = failure.read if exchange["ask"]["method"] == "GET" else failure.write
+            wanted = exchange.get("instead", {}).get(failure.name, name)
+            assert (failure.name, type(error).__name__) == (failure.name, wanted)
+            doubtful = failure.status == 503 and exchange["ask"]["method"] != "GET"
+            assert (failure.name, getattr(error, "uncertain", False)) == (failure.name, doubtful)
+            # a write that was refused for its token may be repeated under a new one
+            assert len(writes) <= 1 + at + 2 * (failure.status == 401)
+
+
+def a_create_that_could_not_be_sent_did_not_happen(case: Case) -> None:
+    scene = case.scenes["created"]
+    with case.playing(scene) as (target, stage):
+        stage.away()
+        assert type(_error(target, scene)).__name__ == "Unavailable"
+    assert stage.asked == []
+
+
+def slow_down_closes_the_limit_for_as_long_as_they_say(case: Case) -> None:
+    for scene in (case.scenes[name] for name in ("created", "found", "check")):
+        for failure, seconds in slow_downs():
+            with case.playing(scene, failure) as (target, stage):
+                error = _error(target, scene)
+                assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+
+
+def a_rejection_keeps_their_words_out_of_the_message(case: Case) -> None:
+    for scene in (scene for name, scene in case.scenes.items() if name.startswith("rejected")):
+        with case.playing(scene) as (target, _):
+            error = _error(target, scene)
+        assert isinstance(error, Rejected)
+        assert error.fields == scene["fields"]
+        assert (str(error), [word for word in scene["private"] if word in story_of(error)]) == (scene["message"], [])
+
+
+def no_message_holds_a_secret_or_a_person(case: Case) -> None:
+    private = case.secrets() | set(case.account["private"])
+    told = " ".join(sorted(private))
+    stories: list[str] = []
+    for scene in (case.scenes[name] for name in ("created", "found", "check")):
+        for failure in [*failures(case), *shapes(told), Failure("told", "", "", 400, text=told)]:
+            with case.playing(scene, failure) as (target, _):
+                stories.append(story_of(_error(target, scene)))
+                stories.append(repr(target) + repr(target.options))
+    assert [word for word in private for story in stories if word in story] == []
+
+
+def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:
+    assert case.adapter.kind == case.kind
+    assert case.kind in case.adapter.__module__.split(".")[-2:]

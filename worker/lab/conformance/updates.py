@@ -1,0 +1,113 @@
+"""What every target must hold to that can change an order that is there: each function is a promise."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from schemas.order import Order
+from worker.lab.conformance.failures import failures, shapes, slow_downs
+from worker.lab.conformance.stage import Failure, story_of
+from worker.lab.conformance.targets import ORDER
+
+if TYPE_CHECKING:
+    from worker.lab.conformance.stage import Case, Json
+
+
+def _order(scene: Json) -> Order:
+    return Order.model_validate(scene.get("order", ORDER))
+
+
+def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
+    try:
+        target.update(order or _order(scene), scene["given"], scene["target_id"])
+    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
+        return error
+    return None
+
+
+def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:
+    """What may be asked where `failure` befalls call number `at`: a token that is refused is renewed once."""
+    asked = wanted[: at + 1]
+    if failure.status == 401 and "Authorization" in asked[at].get("headers", {}):
+        return [*asked, asked[0], asked[at]]
+    return asked
+
+
+def the_recordings_cover_an_update(case: Case) -> None:
+    """A change, a cancellation, an order that is not there any more, a change that is refused."""
+    assert case.adapter.updates
+    assert not {"updated", "updated_cancelled", "update_gone", "update_rejected"} - case.scenes.keys()
+    assert {"raises"} & case.scenes["update_gone"].keys()
+    assert case.scenes["updated_cancelled"]["order"]["status"] == "cancelled"
+    assert "raises" not in case.scenes["updated_cancelled"]
+
+
+def a_change_is_sent_as_recorded(case: Case) -> None:
+    for scene in case.scenes_of("update").values():
+        with case.playing(scene) as (target, stage):
+            error = _error(target, scene)
+        assert type(error).__name__ == scene.get("raises", "NoneType")
+        assert stage.asked == stage.wanted()
+
+
+def a_change_does_not_depend_on_the_targets_id(case: Case) -> None:
+    """It may never have been told."""
+    scene = case.scenes["updated"]
+    with case.playing(scene) as (target, _):
+        assert _error(target, {**scene, "target_id": ""}) is None
+
+
+def every_amount_of_a_change_arrives_exact(case: Case) -> None:
+    """In whichever calls: so the recorded answers are given to other bodies as well."""
+    amount = Decimal("12345678901234567890.12")
+    scene = case.scenes["updated"]
+    order = _order(scene)
+    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines)
+    asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
+    with case.playing(scene | {"exchanges": asked}) as (target, stage):
+        _error(target, scene, order.model_copy(update={"lines": lines}))
+    assert "".join(stage.bodies).count(str(amount)) >= len(lines)
+
+
+def a_change_that_may_not_have_been_made_is_not_taken_for_made(case: Case) -> None:
+    """Whichever of its calls fails is the last one: nothing is written after it, and nothing twice."""
+    scene = case.scenes["updated"]
+    for at, exchange in enumerate(scene["exchanges"]):
+        for failure in [*failures(case), *shapes()]:
+            with case.playing(scene, failure, at) as (target, stage):
+                error = _error(target, scene)
+            name = failure.read if exchange["ask"]["method"] == "GET" else failure.write
+            wanted = exchange.get("instead", {}).get(failure.name, name)
+            assert (failure.name, type(error).__name__) == (failure.name, wanted)
+            assert (failure.name, stage.asked) == (failure.name, _asked_until(at, stage.wanted(), failure))
+    with case.playing(scene) as (target, stage):
+        stage.away()
+        assert type(_error(target, scene)).__name__ == "Unavailable"
+
+
+def slow_down_after_a_change_closes_the_limit(case: Case) -> None:
+    scene = case.scenes["updated"]
+    for failure, seconds in slow_downs():
+        with case.playing(scene, failure) as (target, stage):
+            error = _error(target, scene)
+            assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+
+
+def a_refused_change_keeps_their_words_out_of_the_message(case: Case) -> None:
+    scene = case.scenes["update_rejected"]
+    with case.playing(scene) as (target, _):
+        error = _error(target, scene)
+    assert (error.fields, str(error)) == (scene["fields"], scene["message"])
+    assert [word for word in scene["private"] if word in story_of(error)] == []
+
+
+def no_message_of_a_change_holds_a_secret_or_a_person(case: Case) -> None:
+    private = case.secrets() | set(case.account["private"])
+    told = Failure("told", "", "", 400, text=" ".join(sorted(private)))
+    stories: list[str] = []
+    for scene in (scene for scene in case.scenes_of("update").values() if scene["exchanges"]):
+        for failure in [*failures(case), *shapes(told.text), told]:
+            with case.playing(scene, failure) as (target, _):
+                stories.append(story_of(_error(target, scene)))
+    assert [word for word in private for story in stories if word in story] == []

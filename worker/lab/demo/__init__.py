@@ -1,0 +1,1 @@
+"""The demo and the drill: a real Intake between simulated systems."""

@@ -1,0 +1,1 @@
+"""Check from the journals of simulated systems what became of each order."""

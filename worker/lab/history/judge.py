@@ -1,0 +1,193 @@
+"""Decides from journals alone what was lost, doubled, wrong, stale or too fast, however long they are."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections import deque
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from worker.lab.history.verdict import Story, Verdict
+from worker.systems.references import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+#: A system and one account of it, as `retailcrm/shop`.
+Account = tuple[str, str]
+_TABLES: Final = """
+PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA cache_size = -65536;
+CREATE TABLE write (target INTEGER, key TEXT, mono REAL, n INTEGER, route INTEGER, did TEXT, run TEXT, fields TEXT);
+CREATE TABLE call (system TEXT, address TEXT, arrived REAL);
+"""
+_AT_ONCE: Final = 5000
+#: Of a target, the characters that its ids may have: a reference is written with these, and read back.
+_ALPHABET: Final = {"ordercloud": "A-Za-z0-9-"}
+#: The target's own row in the table of writes.
+_TARGET: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """From where to where, and what the target knows an order by: text with `{id}`, the source's own id."""
+
+    source: Account
+    target: Account
+    reference: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From `retailcrm/shop=dropday/main` or `retailcrm/shop=dropday/main=shop:{id}`; raises ValueError."""
+        source, _, rest = text.partition("=")
+        target, _, reference = rest.partition("=")
+        pairs = [tuple(side.split("/")) for side in (source, target)]
+        if any(len(pair) != len(("system", "account")) or not all(pair) for pair in pairs):
+            raise ValueError(f"{text!r}: SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE] is wanted")
+        (system, account), (to, into) = pairs
+        reference = reference or f"{account}:{{id}}"
+        if "{id}" not in reference:
+            raise ValueError(f"{text!r}: the reference must name {{id}}")
+        return cls((system, account), (to, into), reference)
+
+    def __str__(self) -> str:
+        return f"{'/'.join(self.source)}={'/'.join(self.target)}={self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The calls of one address to one system that has a limit; `over`: how many came too soon."""
+
+    system: str
+    address: str
+    calls: int
+    over: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that the journals tell; targets as `dropday/main`."""
+
+    targets: dict[str, Verdict]
+    paces: list[Pace]
+
+    def clean(self, too_soon: float = 0.0) -> bool:
+        """Whether no promise was broken; of each address' calls a share may come too soon (a network's own bursts)."""
+        return all(it.clean for it in self.targets.values()) and all(
+            it.over <= too_soon * it.calls for it in self.paces
+        )
+
+
+def judge(
+    entries: Iterable[dict[str, Any]], routes: Sequence[Route], excused: AbstractSet[str] = frozenset(), keep: int = 5
+) -> Judgement:
+    """Judge a history.
+
+    Args:
+        entries: The lines of the journals (worker/lab/sandbox/journal.py says what is in them), each with its `run`.
+        routes: Which source's orders each target must have.
+        excused: References of orders that need not arrive (a person was told of them).
+        keep: How many orders to name of each fault.
+    """
+    with tempfile.TemporaryDirectory(prefix="intake-history-") as home:
+        database = sqlite3.connect(Path(home) / "history.sqlite", isolation_level=None)
+        try:
+            database.executescript(_TABLES)
+            history = _History(database, routes)
+            history.take(entries)
+            return Judgement(history.verdicts(excused, keep), list(history.paces()))
+        finally:
+            database.close()
+
+
+class _History:
+    """The events that count, on disk, so that they can be sorted by order."""
+
+    def __init__(self, database: sqlite3.Connection, routes: Sequence[Route]) -> None:
+        self._database, self._routes = database, routes
+        self._targets = list(dict.fromkeys(route.target for route in routes))
+        self._limits: dict[str, list[tuple[float, int, float]]] = {}
+
+    def take(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Store what counts."""
+        to: dict[Account, list[tuple[int, Route]]] = {}
+        for number, route in enumerate(self._routes):
+            to.setdefault(route.source, []).append((number, route))
+        writes: list[tuple[Any, ...]] = []
+        calls: list[tuple[Any, ...]] = []
+        for n, entry in enumerate(entries):
+            match entry["kind"]:
+                case "effect":
+                    writes += self._writes(entry, n, to)
+                case "request" if entry["system"] in self._limits:
+                    calls.append((entry["system"], entry["address"], entry["arrived"]))
+                case "limit" if entry["window"] or entry["system"] in self._limits:
+                    limit = entry["mono"], entry["calls"], entry["window"]
+                    self._limits.setdefault(entry["system"], []).append(limit)
+            if len(writes) + len(calls) > _AT_ONCE:
+                self._store(writes, calls)
+        self._store(writes, calls)
+        for limits in self._limits.values():
+            limits.sort()
+
+    def _store(self, writes: list[tuple[Any, ...]], calls: list[tuple[Any, ...]]) -> None:
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT INTO write VALUES (?, ?, ?, ?, ?, ?, ?, ?)", writes)
+        self._database.executemany("INSERT INTO call VALUES (?, ?, ?)", calls)
+        self._database.execute("COMMIT")
+        writes.clear()
+        calls.clear()
+
+    def _writes(
+        self, entry: dict[str, Any], n: int, to: dict[Account, list[tuple[int, Route]]]
+    ) -> Iterator[tuple[Any, ...]]:
+        account, did = (entry["system"], entry["account"]), entry["did"]
+        rest = did, entry["run"], json.dumps(entry.get("fields", {}))
+        if did in {"added", "changed", "deleted"}:
+            for number, route in to.get(account, ()):
+                key = route.reference.replace("{id}", str(entry["reference"]))
+                yield self._targets.index(route.target), key, entry["mono"], n, number, *rest
+        if did in {"created", "changed"} and account in self._targets:
+            key = decode(str(entry["external_id"]), _ALPHABET.get(account[0]))
+            yield self._targets.index(account), key, entry["mono"], n, _TARGET, *rest
+
+    def verdicts(self, excused: AbstractSet[str], keep: int) -> dict[str, Verdict]:
+        """What became of each target's orders."""
+        found = {"/".join(target): Verdict() for target in self._targets}
+        rows = self._database.execute(
+            "SELECT target, key, route, did, run, fields FROM write ORDER BY target, key, mono, n"
+        )
+        for (target, key), group in groupby(rows, key=lambda row: row[:2]):
+            story = Story(self._targets[target][0])
+            for _, _, number, did, run, fields in group:
+                if number == _TARGET:
+                    story.written(did, run, json.loads(fields))
+                else:
+                    story.said(did, run, json.loads(fields), self._routes[number].source[0])
+            if key not in excused:
+                story.tell(key, found["/".join(self._targets[target])], keep)
+        return found
+
+    def paces(self) -> Iterator[Pace]:
+        """By system and address: calls, and those that came too soon."""
+        rows = self._database.execute("SELECT system, address, arrived FROM call ORDER BY system, address, arrived")
+        for (system, address), group in groupby(rows, key=lambda row: row[:2]):
+            limits, at = self._limits[system], 0
+            calls = over = 0
+            accepted: deque[float] = deque()
+            for _, _, arrived in group:
+                while at + 1 < len(limits) and limits[at + 1][0] <= arrived:
+                    at += 1
+                _, most, window = limits[at]
+                while accepted and arrived - accepted[0] >= window:
+                    accepted.popleft()
+                calls += 1
+                if window and len(accepted) >= most:
+                    over += 1
+                else:
+                    accepted.append(arrived)
+            yield Pace(system, address, calls, over)

@@ -1,0 +1,101 @@
+"""`python -m worker.lab.sandbox`: serve the simulated systems until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import signal
+import ssl
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from worker.lab.sandbox.faults import Fault
+from worker.lab.sandbox.journal import Journal
+from worker.lab.sandbox.server import Server
+from worker.lab.sandbox.world import SYSTEMS, World
+
+_PARENT_CHECK_EVERY = 0.3
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m worker.lab.sandbox", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one; it is printed")
+    parser.add_argument("--certificate", type=Path, help="serve TLS: a PEM file with the key and the certificate")
+    parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma list (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--journal", type=Path, help="append a JSON line per request and effect to this file, or to one in this folder"
+    )
+    parser.add_argument("--salt", default="", help="of the journal's digests; the same for sandboxes of one run")
+    parser.add_argument(
+        "--account",
+        action="append",
+        default=[],
+        metavar="SYSTEM:NAME[:KEY=VALUE...]",
+        help="default: one account 'main' per system; e.g. retailcrm:main:key=K:timezone=Asia/Tokyo:orders=500",
+    )
+    parser.add_argument("--fault", action="append", default=[], metavar="SYSTEM:OP:KIND[:KEY=VALUE...]")
+    parser.add_argument("--limit", action="append", default=[], metavar="SYSTEM=[CALLS/]SECONDS", help="or SYSTEM=off")
+    parser.add_argument(
+        "--parent", type=int, metavar="PID", help="stop as soon as this process is not the parent any more"
+    )
+    return parser.parse_args()
+
+
+async def _build(options: argparse.Namespace) -> World:
+    names = [name for name in options.systems.split(",") if name]
+    world = World(names, options.seed, Journal(options.journal, options.salt))
+    for text in options.limit:
+        world.set_limit(text)
+    for text in options.fault:
+        world.faults.add(Fault.read(text))
+    named = {text.partition(":")[0] for text in options.account}
+    for text in [*options.account, *(f"{name}:main" for name in names if name not in named)]:
+        await world.open_account(text)
+    return world
+
+
+async def _serve(options: argparse.Namespace, world: World) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = web.Server(Server(world).handle, access_log=None)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    await runner.setup()
+    tls = None
+    if options.certificate is not None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
+    site = web.TCPSite(runner, options.host, options.port, backlog=1024, ssl_context=tls)
+    await site.start()
+    # The orders made so far live as long as the process: the collector need not walk them, which would take long
+    # enough to make two evenly spaced calls look like a burst.
+    gc.collect()
+    gc.freeze()
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)  # noqa: T201  # the one thing this process says
+    while not stop.is_set():
+        if options.parent is not None and os.getppid() != options.parent:
+            break
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _PARENT_CHECK_EVERY)
+    await runner.cleanup()
+
+
+async def _main(options: argparse.Namespace) -> None:
+    try:
+        world = await _build(options)
+    except (ValueError, KeyError) as error:
+        sys.exit(f"sandbox: {error}")
+    await _serve(options, world)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(_arguments()))

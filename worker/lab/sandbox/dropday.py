@@ -1,0 +1,259 @@
+"""Dropday, API version 1: takes each order once, and answers a second one kindly."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlencode
+
+from worker.lab.sandbox.dropday_account import DropdayAccount, Stored, shown, shown_alone
+from worker.lab.sandbox.dropday_checks import check
+from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from worker.lab.sandbox.journal import Journal
+
+_OPERATIONS: Final = {
+    ("GET", ("api", "v1")): "check",
+    ("GET", ("api", "v1", "orders")): "list",
+    ("POST", ("api", "v1", "orders")): "create",
+}
+_GET_PATH: Final = 4
+_PER_PAGE, _MOST_PER_PAGE = 50, 100
+_ERRORS: Final = {
+    401: {"message": "Unauthorized", "error": "Invalid or missing api-key or account-id header"},
+    403: {"message": "Unauthorized", "error": "Invalid or missing api-key or account-id header"},
+    429: {"message": "Too Many Attempts."},
+    500: {"message": "Internal Server Error", "error": "An unexpected error occurred. Please try again later."},
+}
+
+
+def _error(status: int, did: str) -> Answer:
+    return Answer(status, dump(_ERRORS[status]), did)
+
+
+class Dropday(System):
+    """All accounts of the simulated Dropday. No limit is documented, so there is none unless one is asked for."""
+
+    name: ClassVar[str] = "dropday"
+    fragile_field: ClassVar[str] = "order_lines"
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
+        self._accounts: dict[str, DropdayAccount] = {}
+
+    @property
+    def accounts(self) -> Mapping[str, DropdayAccount]:
+        """The accounts by name."""
+        return self._accounts
+
+    def open_account(self, name: str, options: dict[str, str]) -> DropdayAccount:
+        """Set up an account with its own options."""
+        account = self._accounts[name] = DropdayAccount(name, options, self.journal)
+        return account
+
+    def operation(self, method: str, parts: tuple[str, ...]) -> str:
+        """The name of what a path is for, or `unknown`."""
+        op = _OPERATIONS.get((method, parts))
+        if op is None and method == "GET" and parts[:3] == ("api", "v1", "orders") and len(parts) == _GET_PATH:
+            return "get"
+        return op or "unknown"
+
+    def throttled(self) -> Answer:
+        """Not documented; what Laravel sends."""
+        return _error(429, "refused_429")
+
+    def refusal(self, status: int) -> Answer:
+        """JSON where the documents have one, else the web server's page."""
+        return _error(status, "nothing") if status in _ERRORS else web_page(status, "nothing")
+
+    def answer(self, call: Call, op: str) -> Answer:
+        """Check the credentials, then do the work."""
+        account = self._accounts.get(call.account)
+        if account is None:
+            return web_page(404, "unknown_account")
+        answer = self._work(account, call, op)
+        wants_json = "json" in call.headers.get("Accept", "")
+        if answer.status in {401, 422} and account.strict_accept and not wants_json:
+            page = web_page(302, answer.did, "Redirecting to /login")
+            page.headers, page.external_id = {"Location": "/login"}, answer.external_id
+            return page
+        return answer
+
+    @staticmethod
+    def _work(account: DropdayAccount, call: Call, op: str) -> Answer:
+        headers = call.headers
+        if headers.get("api-key") != account.key or headers.get("account-id") != account.account_id:
+            return _error(401, "unauthorized")
+        match op:
+            case "create":
+                return _create(account, call)
+            case "list":
+                return _list(account, call)
+            case "get":
+                return _get(account, call.parts[3])
+            case "check":
+                return Answer(200, dump({"message": "Authenticated"}), "checked")
+            case _:
+                return Answer(404, dump({"message": "Not Found", "error": "No such route"}), "unknown_method")
+
+
+def _create(account: DropdayAccount, call: Call) -> Answer:
+    try:
+        order = json.loads(call.body) if "json" in call.headers.get("Content-Type", "") else {}
+    except ValueError:
+        order = {}
+    if not isinstance(order, dict):
+        order = {}
+    if errors := check(order):
+        return Answer(422, dump({"message": "Errors", "errors": errors}), "refused", str(order.get("external_id")))
+    stored, new = account.create(order, call.body)
+    reference = str(stored.number)
+    if new:
+        body = b'{"message":"Order created","reference":%d}' % stored.number
+        return Answer(200, body, "created", stored.external_id, reference)
+    hint = {"reference": stored.number} if account.duplicate_has_reference else {}
+    return Answer(200, dump({"message": "Order already exists", **hint}), "repeated", stored.external_id, reference)
+
+
+def _get(account: DropdayAccount, reference: str) -> Answer:
+    found = account.find(reference)
+    if found is None:
+        error = {"message": "Not Found", "error": f"Order with reference '{reference}' not found"}
+        return Answer(404, dump(error), "not_found", reference=reference)
+    return Answer(200, dump(shown_alone(found)), "got", found.external_id, reference)
+
+
+@dataclass(slots=True)
+class _Filter:
+    """What a list was asked for; all times in seconds since 1970."""
+
+    external_id: str
+    source: str | None
+    statuses: frozenset[str]
+    created_from: float
+    created_to: float
+    total_min: float
+    total_max: float
+    include_test: bool
+
+    def wants(self, order: Stored) -> bool:
+        """Whether the list shows this order."""
+        return (
+            self.external_id in order.external_id
+            and (self.include_test or not order.test)
+            and self.created_from <= order.created <= self.created_to
+            and self.total_min <= order.total <= self.total_max
+            and (not self.statuses or order.status in self.statuses)
+            and (self.source is None or order.source == self.source)
+        )
+
+
+def _list(account: DropdayAccount, call: Call) -> Answer:
+    given = dict(parse_qsl(call.query, keep_blank_values=True))
+    try:
+        wanted = _read_filter(account, given)
+        per_page = _between(given.get("per_page", str(_PER_PAGE)), _MOST_PER_PAGE)
+        page = _between(given.get("page", "1"), sys.maxsize)
+    except ValueError as error:
+        return Answer(422, dump({"message": "Errors", "errors": {"query": [str(error)]}}), "refused")
+    found = account.newest_first(wanted.wants)
+    rows = [shown(order) for order in found[(page - 1) * per_page : page * per_page]]
+    url = f"{call.base}/api/v1/orders"
+    pages = _Pages(url, given, page, per_page, len(found), len(rows))
+    body = pages.nested(rows) if account.paginator == "nested" else pages.flat(rows)
+    return Answer(200, dump(body), "listed", external_id=wanted.external_id or None, page_key="data")
+
+
+def _between(text: str, most: int) -> int:
+    if not 1 <= int(text) <= most:
+        raise ValueError(f"{text}: a number from 1 to {most} is wanted")
+    return int(text)
+
+
+def _read_filter(account: DropdayAccount, given: dict[str, str]) -> _Filter:
+    return _Filter(
+        external_id=given.get("external_id", ""),
+        source=given.get("source"),
+        statuses=frozenset(filter(None, given.get("statuses", "").split(","))),
+        created_from=_moment(account, given.get("date_from"), -math.inf),
+        created_to=_moment(account, given.get("date_to"), math.inf),
+        total_min=float(given.get("total_min", -math.inf)),
+        total_max=float(given.get("total_max", math.inf)),
+        include_test=given.get("include_test") in {"true", "1"},
+    )
+
+
+def _moment(account: DropdayAccount, text: str | None, default: float) -> float:
+    """A time without an offset is in the account's zone: the documents do not say which, the default is UTC."""
+    if not text:
+        return default
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=account.zone)).timestamp()
+
+
+@dataclass(slots=True)
+class _Pages:
+    """Laravel's paginators: the documents mix two of them."""
+
+    url: str
+    given: dict[str, str]
+    page: int
+    per_page: int
+    total: int
+    shown: int
+
+    def _link(self, page: int) -> str | None:
+        if not 1 <= page <= self._last():
+            return None
+        return f"{self.url}?{urlencode({**self.given, 'page': page})}"
+
+    def _last(self) -> int:
+        return max(1, -(-self.total // self.per_page))
+
+    def _range(self) -> dict[str, int | None]:
+        start = (self.page - 1) * self.per_page
+        return {"from": start + 1 if self.shown else None, "to": start + self.shown if self.shown else None}
+
+    def nested(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """As the list of orders is documented: `links` and `meta`, with `current_page` beside `data` as well."""
+        return {
+            "current_page": self.page,
+            "data": rows,
+            "links": {
+                "first": self._link(1),
+                "last": self._link(self._last()),
+                "prev": self._link(self.page - 1),
+                "next": self._link(self.page + 1),
+            },
+            "meta": {
+                "current_page": self.page,
+                "last_page": self._last(),
+                "path": self.url,
+                "per_page": self.per_page,
+                "total": self.total,
+                **self._range(),
+            },
+        }
+
+    def flat(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """As the list of products is documented: everything on top."""
+        return {
+            "current_page": self.page,
+            "data": rows,
+            "first_page_url": self._link(1),
+            "last_page": self._last(),
+            "last_page_url": self._link(self._last()),
+            "next_page_url": self._link(self.page + 1),
+            "path": self.url,
+            "per_page": self.per_page,
+            "prev_page_url": self._link(self.page - 1),
+            "total": self.total,
+            **self._range(),
+        }

@@ -1,0 +1,298 @@
+"""One account of RetailCRM: its orders, with the history of everything that was done to them."""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from worker.lab.sandbox import essence, spec
+from worker.lab.sandbox import retailcrm_shape as shape
+from worker.lab.sandbox.system import Account, dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from worker.lab.sandbox.journal import Journal
+    from worker.lab.sandbox.orders import Draft
+
+
+class DuplicateError(Exception):
+    """The external id is taken in this site."""
+
+
+class InvalidError(Exception):
+    """The posted order is not one; `errors` by field."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+@dataclass(slots=True)
+class Stored:
+    """One order: what it is found by, and its text."""
+
+    id: int
+    external_id: str | None
+    number: str
+    site: str
+    status: str
+    created: str
+    text: bytes
+
+
+@dataclass(slots=True)
+class Event:
+    """One history record; `body` lacks its last brace, because who asks decides what comes before it."""
+
+    id: int
+    at: str
+    key: str | None
+    order_id: int
+    external_id: str | None
+    body: bytes
+    #: Counted when pages are cut, but never shown.
+    hidden: bool = False
+
+    def text(self, key: str) -> bytes:
+        """The record as it is shown to the holder of `key`."""
+        if self.key is None:
+            return self.body + b"}"
+        return self.body + (b',"apiKey":{"current":true}}' if self.key == key else b',"apiKey":{"current":false}}')
+
+
+class RetailcrmAccount(Account):
+    """Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (the clock's error, seconds).
+
+    Readings of what no document settles: `duplicate` (`message`: the text stands in `errorMsg`; `errors`: in the list
+    `errors`), `currencies` (`own`: each order has its own; `default`: orders name none), `upload` (`lists`: the answer
+    tells what was taken and what not; `maps`: PHP's maps with the keys 0, 1, ...; `bare`: it tells nothing of either),
+    `edit` (`replace`: a posted `delivery` takes the place of the old one; `merge`: its fields do).
+    """
+
+    def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
+        self.name, self._journal = name, journal
+        self.prefix = options.pop("prefix", f"{name.upper()}-")
+        self.keys = options.pop("key", "sandbox-key").split("+")
+        self.zone = ZoneInfo(options.pop("timezone", "Europe/Moscow"))
+        self.sites = options.pop("sites", "shop").split("+")
+        self.currency = options.pop("currency", "RUB")
+        self.skew = float(options.pop("skew", "0"))
+        self.duplicate_in = spec.choice(options, "duplicate", "message", "errors")
+        self.upload = spec.choice(options, "upload", "lists", "maps", "bare")
+        self.edits = spec.choice(options, "edit", "replace", "merge")
+        self.currencies = spec.choice(options, "currencies", "own", "default")
+        self._last_id = self._last_event = 0
+        self._orders: dict[int, Stored] = {}
+        self._by_external: dict[tuple[str, str], int] = {}
+        self.events: list[Event] = []
+
+    def now(self) -> str:
+        """The account's own clock."""
+        return shape.local(time.time() + self.skew, self.zone)
+
+    def _new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def find(self, uid: str, by: str, site: str | None) -> Stored | None:
+        """One order by `id` or `externalId`; without a site the first that has it."""
+        if by == "id":
+            return self._orders.get(int(uid)) if uid.isdecimal() else None
+        for name in [site] if site else self.sites:
+            if (found := self._by_external.get((name, uid))) is not None:
+                return self._orders[found]
+        return None
+
+    def newest_first(self, want: Callable[[Stored], bool], ids: Iterable[str] | None = None) -> list[Stored]:
+        """All orders that are wanted; where `ids` are given, no others are looked at."""
+        among: Iterable[Stored] = reversed(self._orders.values())
+        if ids is not None:
+            numbers = sorted({int(one) for one in ids if one.isdecimal()}, reverse=True)
+            among = [self._orders[number] for number in numbers if number in self._orders]
+        return [order for order in among if want(order)]
+
+    def count(self) -> int:
+        """How many orders there are."""
+        return len(self._orders)
+
+    def stored(self) -> Iterable[bytes]:
+        """All orders as they are got."""
+        return (order.text for order in self._orders.values())
+
+    def add(self, draft: Draft, at: float | None = None) -> str:
+        """Add an order that came from a shop, with its history record."""
+        order = shape.from_draft(draft, self.zone, self.sites[draft.created % len(self.sites)], self._new_id)
+        if self.currencies == "default":
+            del order["currency"]
+        return str(self._keep(order, None, "added", "user", at).id)
+
+    def add_raw(self, order: dict[str, Any]) -> str:
+        """Add an order of the given fields over a few that every order has."""
+        base = {"site": self.sites[0], "status": "new", "createdAt": self.now(), "items": [], "customFields": []}
+        return str(self._keep({**base, **order}, None, "added", "user").id)
+
+    def create(self, posted: dict[str, Any], site: str, key: str) -> dict[str, Any]:
+        """What `/orders/create` does. Raises DuplicateError, InvalidError."""
+        self._check(posted)
+        external_id = posted.get("externalId")
+        if external_id is not None and (site, str(external_id)) in self._by_external:
+            raise DuplicateError
+        now = self.now()
+        order: dict[str, Any] = {**shape.POSTED, "createdAt": now, "statusUpdatedAt": now, "currency": self.currency}
+        order |= {field: value for field, value in posted.items() if field in shape.WRITABLE and value is not None}
+        if external_id is not None:
+            order["externalId"] = str(external_id)
+        order |= {"site": site, "fromApi": True, "customFields": shape.php_map(order.get("customFields"))}
+        order["items"] = shape.posted_items(order["items"], {}, now, self._new_id)
+        order["payments"] = [{"status": "not-paid", **payment, "id": self._new_id()} for payment in order["payments"]]
+        order.setdefault("customer", {"type": "customer", "id": self._new_id()})
+        shape.settle_sums(order)
+        self._keep(order, key, "created", "api")
+        return order
+
+    def edit(self, found: Stored, posted: dict[str, Any], key: str) -> dict[str, Any]:
+        """What `/orders/{uid}/edit` does: sent fields replace, sent lists replace whole. Raises InvalidError."""
+        self._check(posted)
+        fields = {
+            k: v for k, v in posted.items() if k in shape.WRITABLE - {"externalId", "site", "createdAt", "payments"}
+        }
+        return self._change(found, fields, key, "api")
+
+    def change(self, order_id: str, fields: dict[str, Any]) -> bool:
+        """Set fields as a manager would; or `deleted`, or `combinedTo` another order: then this one is gone."""
+        found = self._orders.get(int(order_id)) if order_id.isdecimal() else None
+        if found is None:
+            return False
+        if fields.pop("deleted", False):
+            self._remove(found, {"deleted": True}, "deleted_at", "user")
+        elif into := fields.pop("combinedTo", None):
+            self._remove(found, {"combinedTo": {"id": into}}, "combined_to", "combine")
+        else:
+            self._change(found, fields, None, "user")
+        return True
+
+    def hide(self, count: int) -> None:
+        """Write history that nobody is shown although pages count it: a page may come back empty before the last."""
+        for _ in range(count):
+            self._event({"id": 0}, None, "rule", "status", None, None)
+            self.events[-1].hidden = True
+
+    def after(self, since: int) -> list[Event]:
+        """The history after the record `since`."""
+        return self.events[bisect_right(self.events, since, key=lambda event: event.id) :]
+
+    def _check(self, posted: dict[str, Any]) -> None:
+        errors = {}
+        for field, kind in (("items", list), ("payments", list), ("delivery", dict), ("customFields", (dict, list))):
+            if field in posted and not isinstance(posted[field], kind):
+                errors[field] = "This value is not valid."
+        if "createdAt" in posted and not shape.is_local_time(posted["createdAt"]):
+            errors["createdAt"] = "This value is not valid."
+        for n, item in enumerate(posted.get("items") or [] if "items" not in errors else []):
+            for field, least in (("quantity", 0), ("initialPrice", -1)):
+                value = item.get(field, 1) if isinstance(item, dict) else None
+                if not isinstance(value, (int, float)) or value <= least:
+                    errors[f"items[{n}].{field}"] = "This value is not valid."
+        if errors:
+            raise InvalidError(errors)
+
+    def _keep(  # as many facts make a record
+        self, order: dict[str, Any], key: str | None, did: str, source: str, at: float | None = None
+    ) -> Stored:
+        number = self._new_id()
+        order.setdefault("number", f"{number}C")
+        order |= {"slug": number, "id": number}
+        external_id = order.get("externalId")
+        stored = Stored(number, external_id, str(order["number"]), order["site"], "", order["createdAt"], b"")
+        self._orders[number] = stored
+        if external_id is not None:
+            self._by_external.setdefault((order["site"], external_id), number)
+        self._store(stored, order)
+        self._journal.effect("retailcrm", self.name, did, external_id, str(number), lambda: essence.retailcrm(order))
+        status = {"code": order["status"]}
+        self._event(shape.replied(order), key, source, "status", None, status, extra={"created": True}, at=at)
+        return stored
+
+    def _store(self, stored: Stored, order: dict[str, Any]) -> None:
+        stored.status = order["status"]
+        stored.text = dump(shape.listed(order))
+
+    def _change(self, found: Stored, fields: dict[str, Any], key: str | None, source: str) -> dict[str, Any]:
+        order: dict[str, Any] = json.loads(found.text)
+        before = dict(order)
+        if "items" in fields:
+            known = {item["id"]: item for item in order["items"]}
+            fields = {**fields, "items": shape.posted_items(fields["items"], known, self.now(), self._new_id)}
+        order |= fields
+        order["customFields"] = shape.php_map(order.get("customFields"))
+        changed = [field for field in fields if before.get(field) != order.get(field)]
+        if "status" in changed:
+            order["statusUpdatedAt"] = self.now()
+        if not {"items", "delivery", "discountManualAmount"}.isdisjoint(changed):
+            shape.settle_sums(order)
+        order = {field: value for field, value in order.items() if value is not None}
+        self._store(found, order)
+        short = shape.minimal(order)
+        for field in changed:
+            if field == "items":
+                self._item_events(before["items"], order["items"], short, key, source)
+            else:
+                old, new = ({"code": v[field]} if field == "status" else v.get(field) for v in (before, order))
+                self._event(short, key, source, field, old, new)
+        if changed:
+            names = found.external_id, str(found.id)
+            self._journal.effect("retailcrm", self.name, "changed", *names, lambda: essence.retailcrm(order))
+        return order
+
+    def _item_events(self, old: Any, new: Any, short: dict[str, Any], key: str | None, source: str) -> None:
+        was, now = ({item["id"]: item for item in items} for items in (old, new))
+        for number in {**was, **now}:
+            extra = {"item": {"id": number}}
+            if number not in was or number not in now:
+                before, after = ({"id": number} if number in side else None for side in (was, now))
+                self._event(short, key, source, "order_product", before, after, extra)
+                continue
+            for field in now[number]:
+                before, after = (side[number].get(field) for side in (was, now))
+                if before != after and field != "prices":
+                    self._event(short, key, source, f"order_product.{field}", before, after, extra)
+
+    def _remove(self, found: Stored, extra: dict[str, Any], field: str, source: str) -> None:
+        short = shape.minimal(json.loads(found.text))
+        del self._orders[found.id]
+        if found.external_id is not None:
+            self._by_external.pop((found.site, found.external_id), None)
+        self._event(short, None, source, field, None, self.now(), extra=extra)
+        self._journal.effect("retailcrm", self.name, "deleted", found.external_id, str(found.id), dict)
+
+    def _event(  # noqa: PLR0913, PLR0917  # the columns of a history record
+        self,
+        order: dict[str, Any],
+        key: str | None,
+        source: str,
+        field: str,
+        old: Any,
+        new: Any,
+        extra: dict[str, Any] | None = None,
+        at: float | None = None,
+    ) -> None:
+        # Ids have holes: other accounts and other kinds of records draw from the same sequence.
+        self._last_event += 1 + self._last_event % 3
+        when = self.now() if at is None else shape.local(at, self.zone)
+        record = {
+            "id": self._last_event,
+            "createdAt": when,
+            **(extra or {}),
+            "source": source,
+            **({"user": {"id": 6}} if source == "user" else {}),
+            "field": field,
+            "oldValue": old,
+            "newValue": new,
+            "order": order,
+        }
+        self.events.append(Event(self._last_event, when, key, order["id"], order.get("externalId"), dump(record)[:-1]))

@@ -1,0 +1,299 @@
+"""The order of RetailCRM, in the odd shapes its PHP gives it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+    from worker.lab.sandbox.orders import Draft, DraftLine
+
+STATUSES: Final = {
+    "new": "new",
+    "paid": "prepayed",
+    "processing": "assembling",
+    "shipped": "delivering",
+    "delivered": "complete",
+    "cancelled": "cancel-other",
+}
+_WRITABLE: Final = (
+    "number externalId orderType orderMethod privilegeType countryIso currency createdAt discountManualAmount "
+    "discountManualPercent mark lastName firstName patronymic phone additionalPhone email call customerComment "
+    "managerComment managerId customer contact company contragent delivery site status statusComment source items "
+    "payments weight length width height shipmentStore shipmentDate shipped customFields"
+)
+#: What a caller may set; anything else in a posted order is left out without a word.
+WRITABLE: Final = frozenset(_WRITABLE.split())
+_ITEM: Final = (
+    "id externalId externalIds initialPrice discountManualAmount discountManualPercent vatRate quantity status comment "
+    "productName offer properties priceType purchasePrice"
+)
+_ITEM_WRITABLE: Final = frozenset(_ITEM.split())
+#: What a posted order has if it says nothing of it.
+POSTED: Final[dict[str, Any]] = {
+    "bonusesCreditTotal": 0,
+    "bonusesChargeTotal": 0,
+    "orderType": "eshop-individual",
+    "orderMethod": "shopping-cart",
+    "privilegeType": "none",
+    "prepaySum": 0,
+    "purchaseSumm": 0,
+    "call": False,
+    "expired": False,
+    "contragent": {"contragentType": "individual"},
+    "delivery": {"cost": 0, "netCost": 0},
+    "status": "new",
+    "items": [],
+    "payments": [],
+    "shipped": False,
+}
+_UNIT: Final = {"code": "pcs", "name": "Штука", "sym": "шт."}
+
+
+def local(moment: float, zone: ZoneInfo) -> str:
+    """A moment as the account writes it: local, without a zone, to the second."""
+    return f"{datetime.fromtimestamp(int(moment), zone):%Y-%m-%d %H:%M:%S}"
+
+
+def php_map(value: Any) -> Any:
+    """PHP cannot tell an empty map from an empty list, so both are `[]`."""
+    return value or []
+
+
+def listed(order: dict[str, Any]) -> dict[str, Any]:
+    """The order as it is listed and got: its payments in a map by id."""
+    payments = order.get("payments")
+    if isinstance(payments, list) and all(isinstance(p, dict) and "id" in p for p in payments):
+        payments = php_map({str(p["id"]): p for p in payments})
+    return {**order, "payments": payments}
+
+
+def replied(order: dict[str, Any]) -> dict[str, Any]:
+    """The order as all other replies have it: its payments in a list."""
+    payments = order.get("payments")
+    return {**order, "payments": list(payments.values()) if isinstance(payments, dict) else payments}
+
+
+def minimal(order: dict[str, Any]) -> dict[str, Any]:
+    """All that a history record tells of an order that was not created just now."""
+    return {key: order[key] for key in ("id", "externalId", "site", "status", "managerId") if key in order}
+
+
+def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int]) -> dict[str, Any]:
+    """An order that somebody placed in a shop; `new_id` numbers items, payments and customers."""
+    money = draft.money
+    created = local(draft.created, zone)
+    number = new_id()
+    shares = _discount_shares(draft)
+    items = [_item(draft, line, share, created, new_id()) for line, share in zip(draft.lines, shares, strict=True)]
+    paid = [p for p in draft.payments if p.paid is not None]
+    discount = sum(round(n.discount * n.quantity) for n in draft.lines if not n.cancelled)
+    order: dict[str, Any] = {
+        "bonusesCreditTotal": 0,
+        "bonusesChargeTotal": 0,
+        "number": draft.number,
+        "orderType": "eshop-legal" if draft.company else "eshop-individual",
+        "orderMethod": "shopping-cart",
+        "privilegeType": "none",
+        "countryIso": draft.country.iso,
+        "currency": draft.country.currency,
+        "createdAt": created,
+        "statusUpdatedAt": created,
+        "summ": money(draft.goods() + discount),
+        "totalSumm": money(draft.goods() - draft.discount + draft.shipping),
+        "prepaySum": money(sum(p.amount for p in paid)),
+        "purchaseSumm": money(sum(round((n.purchase_price or 0) * n.quantity) for n in draft.lines if not n.cancelled)),
+        "markDatetime": created,
+        "firstName": draft.first_name,
+        "call": False,
+        "expired": False,
+        "customer": _customer(draft, number, created, site),
+        "contragent": {"contragentType": "legal-entity" if draft.company else "individual"},
+        "delivery": _delivery(draft, zone),
+        "site": site,
+        "status": STATUSES[draft.status],
+        "items": items,
+        "payments": [
+            _present(
+                id=new_id(),
+                status="not-paid" if p.paid is None else "paid",
+                type=p.method,
+                amount=money(p.amount),
+                paidAt=None if p.paid is None else local(p.paid, zone),
+            )
+            for p in draft.payments
+        ],
+        "fromApi": False,
+        "shipped": draft.status in {"shipped", "delivered"},
+        "customFields": php_map(draft.custom),
+        **_present(
+            externalId=draft.external_id,
+            discountManualAmount=money(draft.discount) if draft.discount else None,
+            lastName=draft.last_name,
+            phone=draft.phone,
+            email=draft.email,
+            customerComment=draft.comment,
+            managerComment=draft.note,
+            company={"id": number, "name": draft.company} if draft.company else None,
+            fullPaidAt=local(draft.payments[-1].paid or 0, zone) if paid and len(paid) == len(draft.payments) else None,
+        ),
+    }
+    return order
+
+
+def _present(**fields: Any) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _customer(draft: Draft, number: int, created: str, site: str) -> dict[str, Any]:
+    return {
+        "type": "customer_corporate" if draft.company else "customer",
+        "id": number,
+        "isContact": False,
+        "createdAt": created,
+        "vip": False,
+        "bad": False,
+        "site": site,
+        "contragent": {"contragentType": "individual"},
+        "tags": [],
+        "customFields": [],
+        "segments": [],
+        "firstName": draft.first_name,
+        **_present(lastName=draft.last_name, email=draft.email),
+        "phones": [{"number": draft.phone}] if draft.phone else [],
+    }
+
+
+def _delivery(draft: Draft, zone: ZoneInfo) -> dict[str, Any]:
+    text = ", ".join(filter(None, (draft.region, draft.city, draft.street, draft.building, draft.flat)))
+    day = None if draft.promised is None else local(draft.promised, zone)[:10]
+    return {
+        **_present(code="courier" if draft.shipping else None),
+        "cost": draft.money(draft.shipping),
+        "netCost": 0,
+        **_present(date=day, time={"from": "10:00", "to": "18:00"} if day else None),
+        "address": _present(
+            index=draft.postcode,
+            countryIso=draft.country.iso,
+            region=draft.region,
+            city=draft.city,
+            street=draft.street,
+            building=draft.building,
+            flat=draft.flat,
+            text=text,
+        ),
+    }
+
+
+def _discount_shares(draft: Draft) -> list[int]:
+    """What each line bears of the order's discount, in proportion; the last one that can takes the rest."""
+    goods, left = draft.goods(), draft.discount
+    shares = [0] * len(draft.lines)
+    if not left or not goods:
+        return shares
+    bearing = [n for n, line in enumerate(draft.lines) if not line.cancelled]
+    for n in bearing:
+        line = draft.lines[n]
+        value = round((line.price - line.discount) * line.quantity)
+        shares[n] = left if n == bearing[-1] else min(left, value * draft.discount // goods)
+        left -= shares[n]
+    return shares
+
+
+def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) -> dict[str, Any]:
+    """`discountTotal` is for one piece and includes the order's discount; `prices` is what was charged in the end."""
+    money = draft.money
+    total = round((line.price - line.discount) * line.quantity) - share
+    pieces = round(line.quantity)
+    if share and pieces == line.quantity and total >= 0:
+        low, odd = divmod(total, pieces)
+        prices = [{"price": money(low), "quantity": pieces - odd}]
+        if odd:
+            prices.append({"price": money(low + 1), "quantity": odd})
+        per_piece = line.price - total / pieces
+    else:
+        charged = line.price - line.discount - share / line.quantity
+        per_piece = line.price - charged
+        price = money(round(charged)) if charged == round(charged) else round(charged / 10**draft.country.places, 6)
+        prices = [{"price": price, "quantity": line.quantity}]
+    return {
+        "bonusesChargeTotal": 0,
+        "bonusesCreditTotal": 0,
+        "markingCodes": [],
+        "discounts": [{"type": "manual_product", "amount": money(line.discount)}] if line.discount else [],
+        "id": number,
+        "initialPrice": money(line.price),
+        "discountTotal": money(round(per_piece)),
+        "prices": prices,
+        "vatRate": line.vat,
+        "createdAt": created,
+        "quantity": line.quantity,
+        "status": "new",
+        **_present(comment=line.comment, isCanceled=True if line.cancelled else None),
+        "offer": {
+            "displayName": line.name,
+            "id": int(line.sku[4:]) + 1,
+            "externalId": line.sku[4:],
+            "name": line.name,
+            "article": line.sku,
+            "vatRate": line.vat,
+            "properties": php_map({}),
+            "unit": _UNIT,
+        },
+        "properties": php_map({k: {"code": k, "name": k.title(), "value": v} for k, v in line.options.items()}),
+        **_present(purchasePrice=None if line.purchase_price is None else money(line.purchase_price)),
+    }
+
+
+def posted_items(
+    items: list[dict[str, Any]], known: dict[int, dict[str, Any]], now: str, new_id: Callable[[], int]
+) -> list[dict[str, Any]]:
+    """The items of a posted order; those with the id of a known one are that one, all others are new."""
+    result = []
+    for posted in items:
+        before = known.get(posted["id"]) if isinstance(posted.get("id"), int) else None
+        name = posted.get("productName") or ""
+        item = {
+            **(before or {"createdAt": now, "status": "new", "discounts": [], "markingCodes": [], "vatRate": "none"}),
+            **{key: value for key, value in posted.items() if key in _ITEM_WRITABLE},
+        }
+        item["id"] = before["id"] if before else new_id()
+        item["quantity"] = float(item.get("quantity", 1))
+        item["initialPrice"] = item.get("initialPrice", 0)
+        if before is None or posted.keys() & {"initialPrice", "discountManualAmount"}:
+            item["discountTotal"] = item.get("discountManualAmount", 0)
+        item["prices"] = [{"price": item["initialPrice"] - item["discountTotal"], "quantity": item["quantity"]}]
+        item["properties"] = php_map(item.get("properties"))
+        item.setdefault("offer", {"displayName": name, "name": name})
+        result.append(item)
+    return result
+
+
+def settle_sums(order: dict[str, Any]) -> None:
+    """Reckon `summ` and `totalSumm` anew from the items."""
+    items = [item for item in order["items"] if not item.get("isCanceled")]
+    goods = sum(item["initialPrice"] * item["quantity"] for item in items)
+    less = sum(item["discountTotal"] * item["quantity"] for item in items)
+    if order.get("fromApi"):  # else the items bear it already
+        less += order.get("discountManualAmount", 0)
+    cost = (order.get("delivery") or {}).get("cost") or 0
+    order["summ"], order["totalSumm"] = (_number(amount) for amount in (goods, goods - less + cost))
+
+
+def _number(amount: float) -> float:
+    rounded = round(amount, 3)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+def is_local_time(text: object) -> bool:
+    """Whether this is `Y-m-d H:i:s`, the only form of a time that is read."""
+    try:
+        return isinstance(text, str) and f"{datetime.strptime(text, _TIME).replace(tzinfo=UTC):{_TIME}}" == text
+    except ValueError:
+        return False
+
+
+_TIME: Final = "%Y-%m-%d %H:%M:%S"

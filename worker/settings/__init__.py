@@ -1,0 +1,1 @@
+"""Read intake.toml, and check it whole."""

@@ -1,0 +1,110 @@
+"""Maintenance windows of an account: times at which it is not called."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from worker.errors import TargetDown
+from worker.settings.document import Wrong, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from worker.http.client import Gate
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FORM: Final = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))?|(daily)) (\d\d):(\d\d)-(\d\d):(\d\d)")
+_DAY: Final = 24 * 60
+#: Windows that touch are one; so many of them are every day of a week.
+_MOST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The days of the week (0 is Monday) on which it begins, and the minutes of the day; it may end on the next."""
+
+    days: tuple[int, ...]
+    begins: int
+    ends: int
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """Read `Sun 02:00-04:00`, `Mon-Fri 22:00-06:00` or `daily 03:00-03:30`; raises ValueError."""
+        if (found := _FORM.fullmatch(text.strip().lower())) is None:
+            raise ValueError("not a window")
+        first, last, daily, *clock = found.groups()
+        begins, ends = int(clock[0]) * 60 + int(clock[1]), int(clock[2]) * 60 + int(clock[3])
+        if begins >= _DAY or ends > _DAY or begins == ends or int(clock[1]) > 59 or int(clock[3]) > 59:  # noqa: PLR2004
+            raise ValueError("not a time of the day")
+        start, end = (0, 6) if daily else (_DAYS.index(first), _DAYS.index(last or first))
+        days = tuple((start + n) % 7 for n in range((end - start) % 7 + 1))
+        return cls(days, begins, ends if ends > begins else ends + _DAY)
+
+    def end(self, now: datetime, zone: ZoneInfo) -> datetime | None:
+        """When it ends, if `now` is in it."""
+        today = now.astimezone(zone).date()
+        for day in (today, today - timedelta(days=1)):
+            if day.weekday() in self.days:
+                midnight = datetime.combine(day, time(), zone)
+                # The hour that comes twice in autumn belongs to it both times.
+                begins = (midnight + timedelta(minutes=self.begins)).astimezone(UTC)
+                ends = (midnight + timedelta(minutes=self.ends)).replace(fold=1).astimezone(UTC)
+                if begins <= now < ends:
+                    return ends
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """The windows of one account, on the clocks of `zone`."""
+
+    windows: tuple[Window, ...] = ()
+    zone: str = "UTC"
+
+    def left(self, now: datetime) -> float:
+        """Seconds until the account may be called again; 0: it may now."""
+        at, zone = now, ZoneInfo(self.zone)
+        for _ in range(_MOST):
+            ends = max((end for window in self.windows if (end := window.end(at, zone))), default=None)
+            if ends is None:
+                break
+            at = ends
+        return (at - now).total_seconds()
+
+
+def windows(value: Any) -> tuple[Window, ...]:
+    """One window or several, as the settings write them."""
+    try:
+        return tuple(Window.parse(text) for text in listed(value))
+    except (AttributeError, TypeError, ValueError):
+        remedy = 'Write ["Sun 02:00-04:00"], ["Mon-Fri 22:00-06:00"] or ["daily 03:00-03:30"].'
+        raise Wrong("is not a time of maintenance", remedy) from None
+
+
+def zone(name: str) -> str:
+    """A time zone that is known here."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Wrong("is not a time zone", 'Write its name: "Europe/Amsterdam".') from None
+
+
+class Resting:
+    """A gate before the account's own that lets nothing through in its maintenance; `now` is Redis' clock."""
+
+    def __init__(self, gate: Gate, left: Callable[[], float]) -> None:
+        self._gate, self._left = gate, left
+
+    def enter(self) -> None:
+        """As the gate behind it; raises TargetDown for as long as the maintenance lasts."""
+        if left := self._left():
+            raise TargetDown("maintenance", left)
+        self._gate.enter()
+
+    def close(self, delay: float | None) -> float:
+        """As the gate behind it."""
+        return self._gate.close(delay)

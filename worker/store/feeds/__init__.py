@@ -1,0 +1,1 @@
+"""Where reading stands: cursors, backfills, orders to fetch, reports."""

@@ -1,0 +1,1 @@
+"""How Intake is doing: signs of life, alarms, pauses, nudges."""

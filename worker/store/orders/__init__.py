@@ -1,0 +1,1 @@
+"""The ledger: orders, their state for each target, and the lanes."""

@@ -1,0 +1,93 @@
+"""A client of Redis that fails where a failpoint says so."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+
+from worker.failpoints import Failpoints, armed
+from worker.store.redis.lua_source import lua_names, lua_source
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from redis.commands.core import Script
+
+#: What a stepped clock is read from: milliseconds that it is ahead.
+_AHEAD: Final = "failpoints:ahead"
+_TIME: Final = "redis.call('TIME')"
+#: The same, on the stepped clock.
+_STEPPED: Final = (
+    "(function() local t = redis.call('TIME'); local us = t[1] * 1000000 + t[2] + "
+    f"(tonumber(redis.call('GET', '{_AHEAD}')) or 0) * 1000; "
+    "return {math.floor(us / 1000000), us % 1000000} end)()"
+)
+#: A clock that is stepped ends what would end by then: Redis keeps the moment of the end, not the time left.
+_STEP: Final = """
+redis.call('INCRBY', KEYS[1], ARGV[1])
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left > 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
+end
+"""
+
+
+def failing(kind: type[Redis]) -> type[Redis]:
+    """The class of clients `kind`; if something is armed, one that asks before and after each effect."""
+    points = armed()
+    return _failing(kind, points) if points else kind
+
+
+@cache
+def _names() -> dict[str, str]:
+    """The scripts' names by their text."""
+    return {lua_source(name): name for name in lua_names()}
+
+
+def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
+    stepped = any(one.fault == "step" for armed_here in points.armed.values() for one in armed_here)
+    now = threading.local()
+    scripts: dict[str, str] = {}
+
+    class Failing(kind):  # type: ignore[misc, valid-type]  # Redis, or what takes its place
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            points.actions["flush"] = lambda _: self.flushall()
+            points.actions["step"] = lambda seconds: self.eval(_STEP, 1, _AHEAD, round(seconds * 1000))
+
+        def register_script(self, script: Any) -> Script:
+            made: Script = super().register_script(script.replace(_TIME, _STEPPED) if stepped else script)
+            scripts[made.sha] = _names()[script]
+            return made
+
+        def execute_command(self, *args: Any, **options: Any) -> Any:
+            if args[0] == "TIME" and stepped:
+                return self._stepped_time()
+            point = f"script:{scripts.get(args[1])}" if args[0] == "EVALSHA" else f"redis:{args[0]}"
+            if points.fire(f"{point}:before") == "lost":
+                raise ConnectionError("failpoint")
+            now.point, now.again = point, False
+            answer = super().execute_command(*args, **options)
+            if now.again:
+                answer = super().execute_command(*args, **options)
+            return answer
+
+        def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
+            """The effect has taken place, and redis-py has not heard of it yet: what it misses here it repeats."""
+            answer = super().parse_response(connection, command_name, **options)
+            point = getattr(now, "point", "")
+            fault = points.fire(f"{point}:after", answer)
+            now.again = fault == "repeat"
+            if fault == "lost":
+                raise ConnectionError("failpoint")
+            return answer
+
+        def _stepped_time(self) -> tuple[int, int]:
+            seconds, micros = super().execute_command("TIME")
+            ahead = super().execute_command("GET", _AHEAD)
+            micros += seconds * 1_000_000 + int(ahead or 0) * 1000
+            return micros // 1_000_000, micros % 1_000_000
+
+    return Failing

@@ -1,0 +1,100 @@
+"""What a Redis server says of itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.retry import Retry
+
+from worker.errors import AuthFailed, Unavailable
+from worker.store.redis.connection import client
+from worker.store.redis.sentinel import watched
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ONCE: Final[dict[str, Any]] = {
+    "decode_responses": True,
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 3.0,
+    "retry": Retry(NoBackoff(), 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The facts that decide whether orders are safe in it; memory in bytes, `limit` None where there is none."""
+
+    name: str
+    version: tuple[int, ...]
+    policy: str
+    limit: int | None
+    used: int
+    appends: bool
+    last_write_ok: bool
+    replica: bool
+    #: Replicas that keep up, where Sentinels watch; None where it would take writes without one.
+    carried: int | None = 0
+    watched: bool = False
+
+
+def inspect(url: str) -> Server:
+    """Ask the server, once: `INFO` says all of it, and is allowed where `CONFIG` is not.
+
+    Raises:
+        AuthFailed: It wants another password, or does not allow `INFO`.
+        Unavailable: It does not answer.
+    """
+    try:
+        # redis-py takes a wrong password for a lost connection, and would try it again for minutes.
+        with client(Redis, url, **_ONCE) as redis:
+            info: dict[str, Any] = redis.info()
+    except AuthenticationError:
+        raise AuthFailed("the server does not accept the password") from None
+    except RedisError as error:
+        if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
+            raise AuthFailed("the server does not let this user ask for INFO") from None
+        raise Unavailable("the server does not answer") from None
+    except OSError:
+        raise Unavailable("the server does not answer") from None
+    return replace(read(info), watched=watched(url))
+
+
+def measure(url: str) -> tuple[float, float]:
+    """The seconds that one answer takes (the quickest of five), and those by which its clock is ahead of ours.
+
+    Raises what a server raises that is not there.
+    """
+    answers: list[tuple[float, float]] = []
+    with client(Redis, url, **_ONCE) as redis:
+        redis.ping()
+        for _ in range(5):
+            began = time.time()
+            seconds, micros = redis.time()
+            took = time.time() - began
+            answers.append((took, seconds + micros / 1e6 - began - took / 2))
+    return min(answers)
+
+
+def read(info: Mapping[str, Any]) -> Server:
+    """What the answer to `INFO` says."""
+    valkey = "valkey_version" in info
+    version = str(info["valkey_version"] if valkey else info.get("redis_version", "0"))
+    return Server(
+        name=f"{'Valkey' if valkey else 'Redis'} {version}",
+        # Valkey says for itself which Redis it behaves like.
+        version=tuple(int(part) for part in str(info.get("redis_version", "0")).split(".") if part.isdigit()),
+        policy=str(info.get("maxmemory_policy", "unknown")),
+        limit=int(info.get("maxmemory", 0)) or None,
+        used=int(info.get("used_memory", 0)),
+        appends=bool(info.get("aof_enabled", 0)),
+        last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
+        replica=info.get("role", "master") != "master",
+        # INFO has this line only where min-replicas-to-write is set.
+        carried=info.get("min_slaves_good_slaves"),
+    )

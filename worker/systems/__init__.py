@@ -1,0 +1,1 @@
+"""One room per system, and the contracts that they keep."""

@@ -1,0 +1,1 @@
+"""Dropboy as a provider, a target and a sender of webhooks."""

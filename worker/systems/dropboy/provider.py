@@ -1,0 +1,99 @@
+"""Dropboy (by Wuxus) as a provider (docs.dropboy.com/reference, "introduction"): its list, read again and again."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from schemas import dropboy as wire
+from schemas.minor_units import Currency
+from schemas.order import Order, Status
+from worker.errors import Malformed
+from worker.systems.dropboy.api import Api
+from worker.systems.dropboy.order import to_order
+from worker.systems.dropboy.walk import Place
+from worker.systems.parsing import reading
+from worker.systems.provider import Page, Provider, Record
+
+#: What all ids in the docs are: MongoDB's ObjectId, whose first four bytes are the second it was made in.
+_OBJECT_ID: Final = re.compile(r"([0-9a-f]{8})[0-9a-f]{16}")
+
+
+class DropboyOptions(BaseModel):
+    """The keys of a Dropboy account.
+
+    What an element of the list shows beside its id is documented nowhere. `bare` says what an order is that shows no
+    destination, or not when it was made: `refuse` makes it a dead letter that names the field, `accept` takes it as it
+    is, made when its id says. One that does not show when it was made is read whatever the look-back. `currency` is the
+    account's, which no answer names: without it no amount is read. `take` orders are asked for at once. `depth` rows
+    from the front are read by each poll, and all of the list by each `full_every`-th; left out, each poll reads all of
+    it. With a `depth`, what is new behind it waits for a full poll.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr
+    bare: Literal["refuse", "accept"] = "refuse"
+    currency: Currency | None = None
+    take: Annotated[int, Field(ge=1, le=1000)] = 200
+    depth: Annotated[int, Field(ge=1)] | None = None
+    full_every: Annotated[int, Field(ge=1)] = 12
+    status_map: dict[str, Status] = {}
+
+
+class Dropboy(Provider):
+    """One account. No limit is in force, one is announced, and "reasonable frequency" asked for: ours is 2/s."""
+
+    kind: ClassVar[str] = "dropboy"
+    Options: ClassVar[type[BaseModel]] = DropboyOptions
+    default_url: ClassVar[str] = "https://api.wuxus.com"
+    default_limit: ClassVar[str] = "2/s"
+    documented_limit: ClassVar[str | None] = None
+    default_poll_every: ClassVar[float] = 300
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
+
+    def configure(self, options: DropboyOptions) -> None:
+        """Take over the account's options."""
+        self.options: DropboyOptions = options
+        self._api = Api(self.client, options.api_key, options.take)
+
+    def start(self, since: datetime) -> str:
+        """The list cannot be asked by time; see `Place`."""
+        return Place.start(since).text()
+
+    def fetch(self, cursor: str) -> Page:
+        """`GET /public/orders`, one page of the pass."""
+        place = Place.model_validate_json(cursor)
+        rows = self._api.page(place.at.skip)
+        after = place.after(rows, self.options.depth, self.options.full_every)
+        return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        """The list is walked until it comes: no page knows how to ask for one."""
+        return next((Record(row) for row in self._api.rows() if row.get("id") == external_id), None)
+
+    def normalize(self, record: Record) -> Order:
+        """Pure."""
+        return reading("order", lambda: self._order(record))
+
+    def check(self) -> None:
+        """Read one order of the list."""
+        self._api.check()
+
+    def _order(self, record: Record) -> Order:
+        job = wire.Order.model_validate(record.raw)
+        made = job.made or (_made(job.id) if self.options.bare == "accept" else None)
+        if job.destination is None and self.options.bare == "refuse":
+            raise Malformed("order: destination: missing; the option bare says what to do", "destination")
+        if made is None:
+            raise Malformed("order: createdAt: missing; the option bare says what to do", "createdAt")
+        currency, statuses = self.options.currency, self.options.status_map
+        return to_order(job, record.raw, provider=self.name, made=made, currency=currency, statuses=statuses)
+
+
+def _made(external_id: str) -> datetime | None:
+    found = _OBJECT_ID.fullmatch(external_id)
+    return datetime.fromtimestamp(int(found[1], 16), UTC) if found else None

@@ -1,0 +1,183 @@
+"""Dropboy (by Wuxus) as a target (docs.dropboy.com/reference, "batch-upload"): an order becomes a job to carry it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
+from urllib.parse import quote
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import simplejson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas import dropboy_batch as wire
+from schemas.minor_units import Currency, to_minor
+from worker.errors import Rejected, Unavailable, Uncertain
+from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
+from worker.systems.parsing import reading
+from worker.systems.target import Pending, Receipt, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from schemas.order import Order
+
+#: Seconds until asking how an upload went is sensible; "reasonable frequency" is all that is asked for.
+_DELAY: Final = 5.0
+_FAILED: Final = re.compile(r"upload failed", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z0-9]{1,99}")
+
+
+class Pickup(wire.Party):
+    """Where the carrier fetches the goods: a shop's order does not say it. `phone` is written +45 12 34 56 78."""
+
+    address: str
+    zip_code: str
+    city: str
+
+
+class DropboyOptions(BaseModel):
+    """The keys of a Dropboy account.
+
+    `origin` is the table of the place that orders are fetched from. `contract_key` names the contract by which
+    somebody else carries them. `cargo_type` is what the one piece of an order is; the docs show no other word than
+    pallet. `price` sends the order's grand total, which needs the `currency` of the account: Dropboy is told none, so
+    an order in another is refused. `time_zone` makes a promised day a time window; without it the day stands in the
+    comments. `take` orders are asked for at once when one is looked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr
+    origin: Pickup
+    contract_key: UUID | None = None
+    order_type: Literal["adhoc", "distribution"] = "distribution"
+    cargo_type: Annotated[str, Field(min_length=1)] = "pallet"
+    price: Literal["send", "leave_out"] = "leave_out"
+    currency: Currency | None = None
+    time_zone: ZoneInfo | None = None
+    take: Annotated[int, Field(ge=1, le=1000)] = 200
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        if self.price == "send" and self.currency is None:
+            raise ValueError('price = "send" needs the currency of the account')
+        return self
+
+
+class Dropboy(Target):
+    """One account. Nobody promises that a second order of one number is refused; the list may lag, or show no numbers.
+
+    An order is uploaded as a file of its own: which row of a file became which order is not documented.
+    """
+
+    kind: ClassVar[str] = "dropboy"
+    Options: ClassVar[type[BaseModel]] = DropboyOptions
+    default_url: ClassVar[str] = "https://api.wuxus.com"
+    default_limit: ClassVar[str] = "2/s"
+    documented_limit: ClassVar[str | None] = None
+    settles: ClassVar[bool] = False
+    walks: ClassVar[bool] = True
+
+    def configure(self, options: DropboyOptions) -> None:
+        """Take over the account's options."""
+        self.options: DropboyOptions = options
+        self._api = Api(self.client, options.api_key, options.take)
+        key = options.contract_key
+        self._terms = wire.Terms(
+            contract_key=None if key is None else str(key),
+            order_type=options.order_type,
+            cargo_type=options.cargo_type,
+            origin=options.origin,
+            zone=options.time_zone,
+        )
+
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
+        """`POST /public/orders/batch`: the answer says that the file is there, not what became of it."""
+        content = simplejson.dumps(self._file(order, reference).body(), separators=(",", ":")).encode()
+        answer = self.client.write(
+            "POST",
+            "/public/orders/batch",
+            files=[("batch", ("orders.json", content, "application/json"))],
+            headers=self._api.headers,
+            accept=frozenset({BAD_REQUEST}),
+        )
+        said = envelope_of(answer, Uncertain)
+        if not said.success:
+            if answer.status < BAD_REQUEST and any(_FAILED.search(text) for text in said.words):
+                raise Unavailable(f"{answer.request}: status {answer.status}: the upload failed")
+            raise refused(answer, said)
+        uploaded = reading(answer.request, lambda: wire.Uploaded.model_validate(said.result), Uncertain)
+        return Pending(uploaded.batch_file_id, _DELAY)
+
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:  # noqa: ARG002  # `step` names it
+        """`GET /public/orders/batch/status/{id}`; in the end an id decides, whatever else is said."""
+        answer = self._api.read(f"/public/orders/batch/status/{quote(step, safe='')}")
+        said = envelope_of(answer, Unavailable)
+        if not said.success:  # not known yet, or not any more: only the list can tell
+            return self._listed(reference, f"{answer.request}: status {answer.status}: the file is not known")
+        told = reading(answer.request, lambda: wire.Progress.model_validate(said.result), Unavailable)
+        if told.status == "processing":
+            return Pending(step, _DELAY)
+        if told.created_order_ids:
+            return Receipt(told.created_order_ids[0])
+        if told.status == "completed" and not told.errors:
+            return self._listed(reference, f"{answer.request}: completed, with neither an order nor an error")
+        # the step is opaque, and belongs to the ledger alone: it stays out of the message
+        raise _rejection(told)
+
+    def find(self, reference: str) -> Receipt | None:
+        """`GET /public/orders`, all of it: no page knows how to ask for a number.
+
+        None proves little: an upload that is still in the works is not in the list.
+        """
+        return next((receipt for known, receipt in self.everything() if known == reference), None)
+
+    def everything(self) -> Iterator[tuple[str, Receipt]]:
+        """`GET /public/orders`, all of it."""
+        rows = shows = 0
+        for row in self._api.rows():
+            rows, shows = rows + 1, shows + ("orderNumber" in row)
+            if row.get("orderNumber") and row.get("id"):
+                yield str(row["orderNumber"]), Receipt(str(row["id"]), existed=True)
+        if rows and not shows:
+            raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
+
+    def check(self) -> None:
+        """Read one order of the list."""
+        self._api.check()
+
+    def _file(self, order: Order, reference: str) -> wire.BatchFile:
+        to = order.shipping_address
+        if order.test:
+            raise Rejected("Dropboy knows no test orders: this one would be carried")
+        if not (to.street1 or to.postal_code or to.city):
+            raise Rejected("the order has no address to be carried to")
+        return wire.BatchFile.of(order, reference, self._terms, self._price(order))
+
+    def _price(self, order: Order) -> int | None:
+        currency = self.options.currency
+        if self.options.price == "leave_out" or currency is None:
+            return None
+        if order.currency not in {currency, None}:
+            raise Rejected(f"the order is in {order.currency}, the account in {currency}")
+        try:
+            return to_minor(order.grand_total, currency)
+        except ValueError as inexact:
+            raise Rejected(str(inexact)) from None
+
+    def _listed(self, reference: str, problem: str) -> Receipt:
+        with suppress(Rejected):  # a list that shows no numbers says nothing either way
+            if found := self.find(reference):
+                return found
+        raise Unavailable(problem)
+
+
+def _rejection(told: wire.Progress) -> Rejected:
+    """Their messages may repeat what we sent, so they go into `fields` only, and field names into the message."""
+    paths = {".".join(filter(_NAME.fullmatch, fault.path)) for fault in told.errors}
+    names = ", ".join(sorted(filter(None, paths))) or "no field named"
+    fields = {"errors": [fault.model_dump(exclude_none=True) for fault in told.errors]}
+    return Rejected(f"GET /public/orders/batch/status: {told.status}: {names}", fields)

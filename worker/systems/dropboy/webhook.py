@@ -1,0 +1,44 @@
+"""Webhooks of Dropboy: unsigned, and taken as hints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from worker.systems.webhook import token
+from worker.systems.webhook.bodies import parse
+from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.jobs import hints
+
+if TYPE_CHECKING:
+    from worker.systems.webhook.contract import Call
+
+
+class Dropboy(Sender):
+    """`{name, sent, data: [{orderId, …}]}` ("Dropboy webhooks"); what else it says is read from the API again."""
+
+    token_in_path: ClassVar[bool] = True
+
+    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
+        """Check the secret."""
+        token.prove(call, self.secret)
+
+    def jobs(self, call: Call) -> list[str]:
+        """A hint for each order that is named; events about something else name none."""
+        said = parse(call.body)
+        if not isinstance(said, dict):
+            raise Refused(400, "not_a_webhook", "the body is not an object")
+        data = said.get("data")
+        rows = data if isinstance(data, list) else [data]
+        return hints(self.provider, [row["orderId"] for row in rows if isinstance(row, dict) and row.get("orderId")])
+
+    def operation(self) -> dict[str, Any]:
+        """The envelope."""
+        row = {"type": "object", "properties": {"orderId": {"type": "string"}}}
+        fields = {"name": {"type": "string"}, "sent": {"type": "string"}, "data": {"type": "array", "items": row}}
+        return {
+            "parameters": token.parameters(),
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"type": "object", "properties": fields}}},
+            },
+        }

@@ -1,0 +1,1 @@
+"""Dropday as a provider and a target."""

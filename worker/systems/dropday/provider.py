@@ -1,0 +1,118 @@
+"""Dropday, API version 1, as a provider (docs.dropday.io, "Orders"): a window of its list, read again and again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from schemas import dropday_list as wire
+from schemas.order import Order, Status
+from worker.durations import parse_duration
+from worker.errors import AuthFailed, Unavailable
+from worker.systems.dropday.order import STATUSES, to_order
+from worker.systems.dropday.walk import Place
+from worker.systems.parsing import reading
+from worker.systems.provider import Page, Provider, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from worker.http.client import Answer
+
+_NOT_FOUND: Final = 404
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+class DropdayOptions(BaseModel):
+    """The keys of a Dropday account.
+
+    `window` (seconds) is how long after its creation an order is read again for its changes, which Dropday cannot be
+    asked for: all orders of that time are read at each poll.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr
+    account_id: SecretStr
+    include_test: bool = False
+    window: Annotated[float, BeforeValidator(_seconds), Field(ge=3600, le=90 * 86400)] = 3 * 86400
+    page_size: Annotated[int, Field(ge=1, le=100)] = 100
+    status_map: dict[str, Status] = {}
+
+
+class Dropday(Provider):
+    """One account. Its ids are Dropday's references; no page names a limit: ours is 10/s."""
+
+    kind: ClassVar[str] = "dropday"
+    Options: ClassVar[type[BaseModel]] = DropdayOptions
+    default_url: ClassVar[str] = "https://dropday.io"
+    default_limit: ClassVar[str] = "10/s"
+    documented_limit: ClassVar[str | None] = None
+    default_poll_every: ClassVar[float] = 300
+    #: `external_id` of an order that is read is the one that it was posted with (the docs' response reference shows it
+    #: beside their own `reference`), which is what the target gives its reference as.
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
+
+    def configure(self, options: DropdayOptions) -> None:
+        """Take over the account's options."""
+        self.options: DropdayOptions = options
+        self._headers = {
+            "api-key": options.api_key.get_secret_value(),
+            "account-id": options.account_id.get_secret_value(),
+            "Accept": "application/json",
+        }
+        self._statuses = {**STATUSES, **options.status_map}
+        self._window = timedelta(seconds=options.window)
+
+    def start(self, since: datetime) -> str:
+        """By the time of creation, which is all that the list can be asked by; see `Place`."""
+        return Place.start(since).text()
+
+    def fetch(self, cursor: str) -> Page:
+        """`GET /orders`, one page of the pass."""
+        place = Place.model_validate_json(cursor)
+        test = [("include_test", "true")] if self.options.include_test else []
+        answer = self._get("/api/v1/orders", [*place.query(), *test, ("per_page", str(self.options.page_size))])
+        if answer.status == _NOT_FOUND:
+            raise _nobody(answer)
+        rows = reading(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
+        after = place.after(rows, self._window, answer.now)
+        return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        """`GET /orders/{reference}`: the bare order, with the logs of its lines."""
+        answer = self._get(f"/api/v1/orders/{quote(external_id, safe='')}")
+        if answer.status == _NOT_FOUND:
+            self.check()  # a wrong url answers 404 as well
+            return None
+        raw = answer.json()
+        reading(answer.request, lambda: wire.Known.model_validate(raw), Unavailable)
+        return Record(raw)
+
+    def normalize(self, record: Record) -> Order:
+        """Pure."""
+        return reading(
+            "order",
+            lambda: to_order(wire.Order.model_validate(record.raw), provider=self.name, statuses=self._statuses),
+        )
+
+    def check(self) -> None:
+        """`GET /api/v1` needs the credentials, and nothing else."""
+        answer = self._get("/api/v1")
+        if answer.status == _NOT_FOUND:
+            raise _nobody(answer)
+        answer.json()
+
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
+        return self.client.read(path, query, headers=self._headers, accept=frozenset({_NOT_FOUND}))
+
+
+def _nobody(answer: Answer) -> AuthFailed:
+    return AuthFailed(f"{answer.request}: status {answer.status}, no Dropday is there: the url is probably wrong")

@@ -1,0 +1,1 @@
+"""DropStream as a provider."""

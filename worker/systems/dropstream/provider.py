@@ -1,0 +1,186 @@
+"""DropStream as a provider: orders by the time of their import, walked through in sessions."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from schemas import dropstream as wire
+from schemas.order import Order, Status
+from worker.durations import parse_duration
+from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
+from worker.systems.bearer import Bearer
+from worker.systems.dropstream.order import STATUSES, to_order
+from worker.systems.parsing import reading
+from worker.systems.provider import Page, Provider, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.http.client import Answer
+
+M = TypeVar("M", bound=BaseModel)
+_NOT_FOUND: Final = 404
+#: How they may say that a session is over: which status it is stands nowhere. These have no meaning of their own.
+_ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+class DropStreamOptions(BaseModel):
+    """The keys of a DropStream account.
+
+    `store_id` is a store's id or name. `overlap` (seconds) is how much is read again each time: an order may be seen
+    later than a younger one, and whether a bound in time counts as inside stands nowhere. A change of an order that
+    is older than that is not seen: they have no list of changes. `assume_quantity` is for items without a quantity.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+    user: Annotated[str, Field(pattern=r"^[^:]+$")]
+    password: SecretStr
+    store_id: str | None = None
+    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86400)] = 300
+    page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+    assume_quantity: Literal["refuse", "one"] = "refuse"
+    status_map: dict[str, Status] = {}
+
+
+class Place(BaseModel):
+    """Where reading stands: `at` is the import time of the youngest order read, `page` the last page of `session`.
+
+    Orders come by ascending id, "which loosely corresponds" to the time of their import ("Sorting"): an order that
+    is not read yet is taken to be at most `overlap` older than `at`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    session: str | None = None
+    page: int = 0
+
+    def text(self) -> str:
+        """The place as a cursor; the same place is always the same text."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    def after(self, answer: wire.Orders, now: datetime | None = None) -> tuple[Place, bool]:
+        """The place after a page, and whether more follows: "stop" stands nowhere, so a page that is not full is it.
+
+        An order imported later than their clock tells (`now`) moves nothing: all that is imported until then would be
+        passed.
+        """
+        at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
+        if len(answer.orders) < answer.limit:
+            return Place(at=at), False
+        return Place(at=at, session=answer.session_id, page=answer.page), True
+
+
+class DropStream(Provider):
+    """One account. The quoted pages are those of dev.getdropstream.com on /orders and /auth/token."""
+
+    kind: ClassVar[str] = "dropstream"
+    Options: ClassVar[type[BaseModel]] = DropStreamOptions
+    default_limit: ClassVar[str] = "2/s"
+    documented_limit: ClassVar[str | None] = None
+    default_poll_every: ClassVar[float] = 300
+
+    def configure(self, options: DropStreamOptions) -> None:
+        """Take over the account's options."""
+        self.options: DropStreamOptions = options
+        pair = f"{options.user}:{options.password.get_secret_value()}".encode()
+        self._basic = {"Authorization": f"Basic {b64encode(pair).decode()}"}
+        self._bearer = Bearer(self.client, self._token)
+        #: The session whose last call went wrong.
+        self._suspect: str | None = None
+        self._statuses = {**STATUSES, **options.status_map}
+
+    def start(self, since: datetime) -> str:
+        """By time; the first call opens a session."""
+        return Place(at=since.astimezone(UTC)).text()
+
+    def fetch(self, cursor: str) -> Page:
+        """The next page of the session, or the first one of a new session where there is none any more."""
+        place = Place.model_validate_json(cursor)
+        orders, now = self._next(place) or self._first(place)
+        place, more = place.after(orders, now)
+        return Page([Record(order) for order in orders.orders], place.text(), more)
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        """By DropStream's own id; the token proves the url, so a 404 means the order."""
+        answer = self._bearer.read(f"/orders/{quote(external_id, safe='')}", accept=frozenset({_NOT_FOUND}))
+        return None if answer.status == _NOT_FOUND else Record(_parsed(wire.OneOrder, answer).order)
+
+    def normalize(self, record: Record) -> Order:
+        """Pure."""
+        return reading(
+            "order",
+            lambda: to_order(
+                wire.Order.model_validate(record.raw),
+                provider=self.name,
+                statuses=self._statuses,
+                assumed_quantity=Decimal(1) if self.options.assume_quantity == "one" else None,
+            ),
+        )
+
+    def check(self) -> None:
+        """Ask for a token, and leave it."""
+        self._token()
+
+    def _first(self, place: Place) -> tuple[wire.Orders, datetime | None]:
+        """The first page of a new session, and their clock."""
+        answer = self._bearer.read("/orders", self._query(place))
+        return _parsed(wire.Orders, answer), answer.now
+
+    def _next(self, place: Place) -> tuple[wire.Orders, datetime | None] | None:
+        """The page after `place`, and their clock; None if its session is over, or went on without us.
+
+        A session goes strictly forward: of a page whose answer was lost, only the number of the next one tells.
+        An error may be their way to say that the session is over, so it is not asked again after one.
+        """
+        if place.session is None or place.session == self._suspect:
+            return None
+        try:
+            answer = self._bearer.read("/orders", [("session_id", place.session)], accept=_ENDED)
+            orders = None if answer.status in _ENDED else _parsed(wire.Orders, answer)
+        except (AuthFailed, RetryableError, PermanentError):
+            self._suspect = place.session
+            raise
+        return (orders, answer.now) if orders and orders.page == place.page + 1 else None
+
+    def _query(self, place: Place) -> list[tuple[str, str]]:
+        """What opens a session: a whole time with its zone, because what is less is guessed at ("DateStrings")."""
+        since = place.at - timedelta(seconds=self.options.overlap)
+        store = [("store_id", self.options.store_id)] if self.options.store_id else []
+        moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return [("created_at_min", moment), *store, ("limit", str(self.options.page_size))]
+
+    def _token(self) -> str:
+        """A new token; asking for one changes nothing there, so an answer that is lost is as good as none."""
+        body = {"grant_type": "client_credentials"}
+        try:
+            answer = self.client.write("POST", "/auth/token", json=body, headers=self._basic)
+            return _parsed(wire.Token, answer).access_token
+        except Uncertain as error:
+            raise Unavailable(str(error)) from None
+
+
+def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:
+    """When these orders were imported; one that does not say it readably stops nothing."""
+    moments = []
+    for order in orders:
+        try:
+            moments.append(wire.Imported.model_validate(order).created_at)
+        except (ValidationError, OverflowError):
+            continue
+    return moments
+
+
+def _parsed(model: type[M], answer: Answer) -> M:
+    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)

@@ -1,0 +1,1 @@
+"""OrderCloud as a provider, a target and a sender of webhooks."""

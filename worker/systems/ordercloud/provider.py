@@ -1,0 +1,211 @@
+"""Sitecore OrderCloud as a provider: orders by their last change, the lines of each by a call of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from schemas import ordercloud as wire
+from schemas.order import Order, Status
+from worker.durations import parse_duration
+from worker.errors import Unavailable
+from worker.settings.addresses import web_url
+from worker.systems.ordercloud.account import Account, TooMany, parsed
+from worker.systems.ordercloud.order import STATUSES, to_order
+from worker.systems.ordercloud.walk import Place, moment
+from worker.systems.parsing import reading
+from worker.systems.provider import Page, Provider, Record, Unread
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+#: So many orders one after the other that are not given may each have a fault of their own.
+_IN_A_ROW: Final = 2
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+class OrderCloudOptions(BaseModel):
+    """The keys of an OrderCloud account; `url` is the API's address without `/v1`.
+
+    `auth_url` is where tokens are given, if that is another place. `direction` is as the API client sees the orders:
+    a seller has them incoming. `overlap` (seconds) is how much is read again each time: the list comes from an index
+    that is late by "seconds to minutes". `page_size` is how many orders are read between two checkpoints, each by one
+    call, or by two where `lines` are read from their own list. An order that goes to several addresses is malformed,
+    unless `several_addresses` is "first".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr
+    scope: str = "OrderReader"
+    auth_url: Annotated[str, AfterValidator(web_url)] | None = None
+    direction: Literal["Incoming", "Outgoing", "All"] = "Incoming"
+    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86400)] = 300
+    page_size: Annotated[int, Field(ge=1, le=100)] = 20
+    lines: Literal["worksheet", "lineitems"] = "worksheet"
+    several_addresses: Literal["refuse", "first"] = "refuse"
+    status_map: dict[str, Status] = {}
+
+
+class OrderCloud(Provider):
+    """One account; no page names a limit, and their own integration holds itself to about five calls at a time."""
+
+    kind: ClassVar[str] = "ordercloud"
+    Options: ClassVar[type[BaseModel]] = OrderCloudOptions
+    default_limit: ClassVar[str] = "5/s"
+    documented_limit: ClassVar[str | None] = None
+    default_poll_every: ClassVar[float] = 60
+    reference_field = "external_id"
+
+    def configure(self, options: OrderCloudOptions) -> None:
+        """Take over the account's options."""
+        self.options: OrderCloudOptions = options
+        secret = options.client_secret.get_secret_value()
+        asked = {"client_id": options.client_id, "client_secret": secret, "scope": options.scope}
+        auth = self.client.beside(options.auth_url) if options.auth_url else self.client
+        self._account = Account(self.client, auth, asked)
+        self._orders = f"/v1/orders/{options.direction}"
+        self._overlap = timedelta(seconds=options.overlap)
+        self._statuses = {**STATUSES, **options.status_map}
+
+    def start(self, since: datetime) -> str:
+        """By the time of the last change; see `Place`."""
+        return Place.start(since).text()
+
+    def fetch(self, cursor: str) -> Page:
+        """A page of the list, then each order of it that was not returned of late; one that is gone is left out.
+
+        Raises Unread for orders that are listed and not given; where several in a row are not, it is the account.
+        """
+        place, rows, now = self._rows(Place.model_validate_json(cursor).begun(self._overlap))
+        records: list[Record] = []
+        settled: list[str] = []
+        missing: list[Record] = []
+        known, in_a_row = set(place.seen), 0
+        for row in rows.items:
+            key = _key(row)
+            try:
+                raw = None if key in known else self._read(row)
+            except Unavailable as error:
+                refusal, in_a_row = str(error), in_a_row + 1
+                if in_a_row > _IN_A_ROW:
+                    raise
+                missing.append(Record(dict(row)))
+                settled.append(key)
+                continue
+            if raw is not None:
+                in_a_row = 0
+                records.append(Record(raw))
+                if _is_no_older(raw, row):
+                    settled.append(key)
+        after, more = place.remembering(settled).after(rows, self.options.page_size, now)
+        page = Page(records, after.text(), more)
+        if missing:
+            raise Unread(refusal, page, missing)
+        return page
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        """By its ID, not from the list, which is late; a cart is not an order."""
+        raw = self._whole(external_id)
+        return None if raw is None else Record(raw)
+
+    def normalize(self, record: Record) -> Order:
+        """Pure."""
+        return reading(
+            "order",
+            lambda: to_order(
+                wire.Order.model_validate(record.raw),
+                provider=self.name,
+                statuses=self._statuses,
+                several_addresses=self.options.several_addresses,
+            ),
+        )
+
+    def check(self) -> None:
+        """The shortest list."""
+        self._list(self._orders, [], page=1, size=1)
+
+    def _rows(self, place: Place) -> tuple[Place, wire.Rows, datetime | None]:
+        """The rows at this place, and their clock; where more follow, or too many are, the place is one with an end."""
+        size, by_age = self.options.page_size, ("sortBy", "LastUpdated,ID")
+        while True:
+            try:
+                rows, now = self._list(self._orders, [*place.bounds(), by_age], page=place.page or 1, size=size)
+            except TooMany:
+                narrowed = place.narrowed()
+                if narrowed is None:
+                    raise
+                place = narrowed
+            else:
+                break
+        if place.until is None and rows.more_after(place.page or 1, size):
+            youngest, _ = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
+            place = place.up_to([*youngest.items, *rows.items], now)
+        return place, rows, now
+
+    def _list(
+        self, path: str, query: list[tuple[str, str]], *, page: int, size: int
+    ) -> tuple[wire.Rows, datetime | None]:
+        answer = self._account.get(path, [*query, ("page", str(page)), ("pageSize", str(size))])
+        return parsed(wire.Rows, answer), answer.now
+
+    def _read(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The whole order of a row; None if it is gone, or a cart. What names no order is left for `normalize`."""
+        try:
+            known = wire.Row.model_validate(row)
+        except ValidationError:
+            return dict(row)
+        return None if known.is_cart else self._whole(known.id)
+
+    def _whole(self, order_id: str) -> dict[str, Any] | None:
+        """The order with its lines. A worksheet that is missing, or cut off, proves nothing: they are asked for."""
+        path = f"{self._orders}/{quote(order_id, safe='')}"
+        answer = self._account.find(f"{path}/worksheet") if self.options.lines == "worksheet" else None
+        if answer is not None:
+            sheet = parsed(wire.Worksheet, answer)
+            order, lines = sheet.order, sheet.line_items
+        else:
+            answer = self._account.find(path)
+            if answer is None:
+                return None
+            order, lines = answer.json(), []
+        known = reading(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
+        if known.is_cart:
+            return None
+        if known.line_item_count is None or len(lines) < known.line_item_count:
+            lines = self._lines(f"{path}/lineitems")
+        return {**order, "LineItems": lines}
+
+    def _lines(self, path: str) -> list[dict[str, Any]]:
+        """All pages of the lines, which have no order that is told: the same line may come twice."""
+        lines: dict[str, dict[str, Any]] = {}
+        page, more = 0, True
+        while more:
+            page += 1
+            rows, _ = self._list(path, [], page=page, size=100)
+            lines |= {str(line.get("ID", (page, at))): line for at, line in enumerate(rows.items)}
+            more = rows.more_after(page, 100)
+        return list(lines.values())
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    """A row by what it is and how old: sixteen characters."""
+    text = f"{row.get('ID')} {row.get('LastUpdated')}"
+    return urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=12).digest()).decode()
+
+
+def _is_no_older(order: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether what was read is what the list spoke of, or younger."""
+    read, listed = moment(order), moment(row)
+    return read is not None and listed is not None and read >= listed

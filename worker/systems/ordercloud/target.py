@@ -1,0 +1,200 @@
+"""Sitecore OrderCloud, API version 1, as a target ("Orders" and "Line Items" of its API reference)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas import ordercloud_request as wire
+from schemas.order import Status
+from worker.errors import Held, Rejected
+from worker.systems.ordercloud.basket import Basket
+from worker.systems.ordercloud.calls import Calls
+from worker.systems.references import encode
+from worker.systems.target import Receipt, Target
+
+if TYPE_CHECKING:
+    from schemas.order import Line, Order
+
+
+class OrderCloudOptions(BaseModel):
+    """The keys of an OrderCloud account: an API client with a default context user.
+
+    Orders that come in (`direction`) are placed for `user_id` of the buyer `buyer_id`, and are in that user's currency.
+    `product_map` gives the products (by their ids) for the skus of lines; with `products = "sku"` a sku that is not in
+    it is the id itself. `prices`: "ours" are the order's, with its shipping cost and tax; "theirs" are those that
+    OrderCloud has. `scope` are the roles asked for; left out, those that are needed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    scope: str | None = None
+    direction: Literal["Incoming", "Outgoing"] = "Incoming"
+    buyer_id: str | None = None
+    user_id: str | None = None
+    products: Literal["map", "sku"] = "map"
+    product_map: dict[str, str] = {}
+    prices: wire.Prices = "ours"
+
+    @model_validator(mode="after")
+    def _placed_by_somebody(self) -> Self:
+        """`Order.CreateIncomingRequiresFromUser`."""
+        if self.direction == "Incoming" and not (self.buyer_id and self.user_id):
+            raise ValueError("an incoming order needs both buyer_id and user_id")
+        return self
+
+    @property
+    def roles(self) -> str:
+        """The scope of the token."""
+        overrides = " OverrideUnitPrice OverrideShipping OverrideTax" if self.prices == "ours" else ""
+        return f"OrderAdmin{overrides}" if self.scope is None else self.scope
+
+
+class OrderCloud(Target):
+    """One account. The order has our reference as its id, so there is never a second one.
+
+    It is made in many calls, and counts when it is submitted: one that is not is as good as none for `find`, and
+    `create` takes it up where it was left. Nothing is read from lists of orders: they lag behind.
+    """
+
+    kind: ClassVar[str] = "ordercloud"
+    Options: ClassVar[type[BaseModel]] = OrderCloudOptions
+    default_limit: ClassVar[str] = "5/s"
+    documented_limit: ClassVar[str | None] = None
+    dedupes: ClassVar[bool] = True
+    updates: ClassVar[bool] = True
+    alphabet: ClassVar[str | None] = "A-Za-z0-9-"
+
+    def configure(self, options: OrderCloudOptions) -> None:
+        """Take over the account's options."""
+        self.options: OrderCloudOptions = options
+        self._orders = f"/v1/orders/{options.direction}"
+        self._calls = Calls(
+            self.client,
+            [
+                ("grant_type", "client_credentials"),
+                ("client_id", options.client_id),
+                ("client_secret", options.client_secret.get_secret_value()),
+                ("scope", options.roles),
+            ],
+        )
+
+    def create(self, order: Order, reference: str) -> Receipt:
+        """`POST /orders/{direction}` with our id, the lines, the addresses, `submit`; each may be said again.
+
+        A no to a later step may mean that somebody else was faster: the order is looked for before it is believed.
+        """
+        request, lines, basket = self._request(order, reference), self._lines(order), self._basket(reference)
+        there, existed = basket.make(request)
+        if existed:
+            _ours(there, order, basket)
+            if there.finished:
+                return Receipt(reference, existed=True)
+        try:
+            if not there.submitted:
+                self._placed_as_named(there, basket)
+                self._in_our_currency(there, order, basket)
+                basket.fill(order, lines, basket.rewrite(request) if existed else {})
+                basket.submit()
+            if order.status is Status.CANCELLED:
+                basket.cancel()
+        except Rejected:
+            if found := self.find(reference):
+                return found
+            raise
+        return Receipt(reference)
+
+    def update(self, order: Order, reference: str, target_id: str) -> None:
+        """What we wrote is written again, what others added stays; a cancelled order is cancelled, and no more."""
+        basket = self._basket(target_id or reference)
+        there = basket.get()
+        if there is None:
+            raise Rejected(f"{basket.path}: it is not there any more")
+        _ours(there, order, basket)
+        if order.status is Status.CANCELLED:
+            if not there.cancelled:
+                basket.cancel()
+        elif there.cancelled:
+            raise Rejected(f"{basket.path}: it is cancelled there, and cannot be opened again")
+        else:
+            self._in_our_currency(there, order, basket)
+            lines = self._lines(order)
+            basket.fill(order, lines, basket.rewrite(self._request(order, there.id)))
+            if not there.submitted:
+                basket.submit()
+
+    def find(self, reference: str) -> Receipt | None:
+        """`GET /orders/{direction}/{orderID}`; ours and submitted, or None."""
+        there = self._basket(reference).get()
+        if there is None or there.id != reference or there.order_key is None or not there.finished:
+            return None
+        return Receipt(reference, existed=True)
+
+    def check(self) -> None:
+        """A new token, and a look at the orders, which needs a role."""
+        self._calls.renew()
+        self._calls.read(self._orders, [("pageSize", "1")])
+
+    def _basket(self, order_id: str) -> Basket:
+        return Basket(self._calls, self._orders, order_id, self.name)
+
+    def _request(self, order: Order, reference: str) -> wire.OrderRequest:
+        incoming = self.options.direction == "Incoming"
+        return wire.OrderRequest.of(
+            order,
+            reference,
+            company=self.options.buyer_id if incoming else None,
+            user=self.options.user_id if incoming else None,
+            prices=self.options.prices,
+        )
+
+    def _lines(self, order: Order) -> list[wire.LineRequest]:
+        """The lines, each under its own id if all have one of their own, else under its number."""
+        own = [encode(line.id, self.alphabet) for line in order.lines if line.id]
+        single = len({each.lower() for each in own}) == len(order.lines)  # a database may not care about case
+        ids = own if single else [str(number) for number in range(1, len(order.lines) + 1)]
+        lines = []
+        for number, (line_id, line) in enumerate(zip(ids, order.lines, strict=True), 1):
+            if line.quantity % 1 or line.quantity < 1:
+                raise Rejected(f"line {number}: OrderCloud takes whole quantities only, from 1 on")
+            product = self._product(line, number)
+            lines.append(wire.LineRequest.of(line, line_id, product, prices=self.options.prices))
+        return lines
+
+    def _product(self, line: Line, number: int) -> str:
+        if line.sku is None:
+            raise Rejected(f"line {number}: it has no sku, by which products are known")
+        product = self.options.product_map.get(line.sku, line.sku if self.options.products == "sku" else None)
+        if product is None:
+            raise Held(
+                f"line {number}: no product is known for the sku {line.sku}: add it to "
+                f"targets.{self.name}.product_map, then: intake release {self.name}"
+            )
+        return product
+
+    def _placed_as_named(self, there: wire.HeldOrder, basket: Basket) -> None:
+        """Who places an order is said once, when it is begun; the options may have changed since."""
+        user = there.from_user.id if there.from_user else None
+        placed = [(there.from_company_id, self.options.buyer_id), (user, self.options.user_id)]
+        if any(theirs and ours and theirs != ours for theirs, ours in placed):
+            raise Held(
+                f"{basket.path}: it was begun for another buyer or user than targets.{self.name} names: delete it "
+                f"there, then: intake release {self.name}"
+            )
+
+    def _in_our_currency(self, there: wire.HeldOrder, order: Order, basket: Basket) -> None:
+        """The currency of an order is its user's: our amounts must not be taken for so many of another one."""
+        if self.options.prices == "ours" and order.currency and there.currency not in {None, order.currency}:
+            raise Held(
+                f"{basket.path}: the order is in {order.currency}, and the user of targets.{self.name} is not: name "
+                f"one who is as its user_id, then: intake release {self.name}"
+            )
+
+
+def _ours(there: wire.HeldOrder, order: Order, basket: Basket) -> None:
+    """By the mark: an order that somebody else made under this id is not to be touched, nor taken for this one."""
+    if there.order_key != order.key:
+        raise Rejected(f"{basket.path}: an order of this id is there that was not made for this one")

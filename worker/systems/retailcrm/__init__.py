@@ -1,0 +1,1 @@
+"""RetailCRM as a provider, a target and a sender of webhooks."""

@@ -1,0 +1,156 @@
+"""RetailCRM (Simla.com), API version 5, as a provider: the feed of changes, then the orders that changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeVar
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from schemas import retailcrm as wire
+from schemas.order import Order, Status
+from worker.durations import parse_duration
+from worker.errors import AuthFailed, Unavailable
+from worker.systems.parsing import reading
+from worker.systems.provider import Page, Provider, Record
+from worker.systems.retailcrm.feed import Place
+from worker.systems.retailcrm.order import STATUSES, to_order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from worker.http.client import Answer
+
+M = TypeVar("M", bound=BaseModel)
+_BAD_REQUEST: Final = 400
+_NOT_FOUND: Final = 404
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+class RetailCRMOptions(BaseModel):
+    """The keys of a RetailCRM account.
+
+    `time_zone` and `currency` are the account's own where left out. `overlap` (seconds) is how long a change may take
+    from getting its id to being seen. `echo` says what to do with changes made through the API with this very key.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: SecretStr
+    site: str | None = None
+    time_zone: wire.ZoneKey | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86400)] = 60
+    page_size: Literal[20, 50, 100] = 100
+    echo: Literal["drop", "keep"] = "drop"
+    status_map: dict[str, Status] = {}
+
+
+class RetailCRM(Provider):
+    """One account. "The docs" below are docs.simla.com, Developers / API."""
+
+    kind: ClassVar[str] = "retailcrm"
+    Options: ClassVar[type[BaseModel]] = RetailCRMOptions
+    default_limit: ClassVar[str] = "10/s"
+    documented_limit: ClassVar[str | None] = "10/s"
+    default_poll_every: ClassVar[float] = 300
+    limit_per_address: ClassVar[bool] = True
+    #: `externalId`, which is what the target gives its reference as.
+    reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
+    throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
+
+    def configure(self, options: RetailCRMOptions) -> None:
+        """Take over the account's options."""
+        self.options: RetailCRMOptions = options
+        self._headers = {"X-API-KEY": options.api_key.get_secret_value()}
+        self._statuses = {**STATUSES, **options.status_map}
+        self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
+        self._currency = options.currency
+
+    def start(self, since: datetime) -> str:
+        """By time: the first answer gives the id to go on from."""
+        return Place.start(since).text()
+
+    def fetch(self, cursor: str) -> Page:
+        """One page of changes ("Working with history"), then their orders as they are now, in one call more."""
+        place, zone = Place.model_validate_json(cursor), self.zone()
+        query = [*place.query(zone), ("limit", str(self.options.page_size))]
+        answer = self._read(wire.History, "orders/history", query)
+        place, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
+        return Page(self._changed(changes), place.text(), answer.pagination.more)
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        """By RetailCRM's own id, which its history names; no version, because that is a history id."""
+        self.zone()  # so that normalizing what comes needs no call
+        query = [("by", "id"), *([("site", self.options.site)] if self.options.site else [])]
+        answer = self._get(f"orders/{quote(external_id, safe='')}", query, frozenset({_NOT_FOUND}))
+        if answer.status == _NOT_FOUND:
+            self._settings()  # a wrong url answers 404 as well, in words that depend on the account's language
+            return None
+        return Record(_parsed(wire.OneOrder, answer).order)
+
+    def normalize(self, record: Record) -> Order:
+        """Pure, but for the account's zone, where it is not configured and nothing was fetched yet: see `zone`."""
+        zone = self.zone()
+        return reading(
+            "order",
+            lambda: to_order(
+                wire.Order.model_validate(record.raw),
+                provider=self.name,
+                version=record.version,
+                zone=zone,
+                currency=self._currency,
+                statuses=self._statuses,
+            ),
+        )
+
+    def check(self) -> None:
+        """Read the account's settings."""
+        self._settings()
+
+    def zone(self) -> ZoneInfo:
+        """The account's time zone; the account is asked once, if the options do not say it."""
+        if self._zone is None:
+            settings = self._settings()
+            if self._currency is None and settings.default_currency:
+                self._currency = settings.default_currency.value
+            self._zone = ZoneInfo(settings.timezone.value)
+        return self._zone
+
+    def _settings(self) -> wire.AccountSettings:
+        """Whoever knows no such account says so with 404 or 400, or with a web page ("APIErrorMessage")."""
+        answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
+        if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
+            raise AuthFailed(
+                f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
+            )
+        return _parsed(wire.Settings, answer).settings
+
+    def _changed(self, changes: Sequence[wire.Change]) -> list[Record]:
+        """The orders of these changes; one that was deleted or combined with another is not there any more."""
+        versions: dict[str, int] = {}
+        for change in changes:
+            if self.options.echo == "keep" or not change.is_echo:
+                versions[str(change.order.id)] = max(change.id, versions.get(str(change.order.id), 0))
+        if not versions:
+            return []
+        ids = [("filter[ids][]", order_id) for order_id in versions]
+        site = [("filter[sites][]", self.options.site)] if self.options.site else []
+        orders = self._read(wire.Orders, "orders", [*ids, *site, ("limit", "100")]).orders
+        return [Record(order, versions.get(str(order.get("id")))) for order in orders]
+
+    def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]]) -> M:
+        return _parsed(model, self._get(path, query))
+
+    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
+        return self.client.read(f"/api/v5/{path}", query, headers=self._headers, accept=accept)
+
+
+def _parsed(model: type[M], answer: Answer) -> M:
+    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)

@@ -1,0 +1,65 @@
+"""Triggers of RetailCRM: an HTTP request that the owner of the account wrote, taken as hints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qsl
+
+from worker.systems.webhook import token
+from worker.systems.webhook.bodies import parse
+from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.jobs import hints
+
+if TYPE_CHECKING:
+    from worker.systems.webhook.contract import Call
+
+
+class RetailCRM(Sender):
+    """`id` names the orders, by RetailCRM's own id: in the URL, in a form, or in JSON; several ones, or 7,8,9.
+
+    RetailCRM documents neither a body nor a signature: both are what the owner writes into the trigger.
+    """
+
+    token_in_path: ClassVar[bool] = True
+
+    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
+        """Check the secret."""
+        token.prove(call, self.secret)
+
+    def jobs(self, call: Call) -> list[str]:
+        """A hint for each id; none at all is a mistake in the trigger, and its owner should see it."""
+        found = [value for name, value in call.query if name == "id"] + _in_body(call.body)
+        ids = [part for one in found for part in _parts(one)]
+        if not ids:
+            raise Refused(400, "no_id", "there is no id of an order, in the URL, a form or JSON")
+        return hints(self.provider, ids)
+
+    def operation(self) -> dict[str, Any]:
+        """The id in the query, a form, or JSON."""
+        either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+        many = {"anyOf": [*either["anyOf"], {"type": "array", "items": either}]}
+        query = {"name": "id", "in": "query", "schema": {"type": "string"}}
+        content = {
+            "application/json": {"schema": {"type": "object", "properties": {"id": many}}},
+            "application/x-www-form-urlencoded": {
+                "schema": {"type": "object", "properties": {"id": {"type": "string"}}},
+            },
+        }
+        return {"parameters": [query, *token.parameters()], "requestBody": {"content": content}}
+
+
+def _parts(value: Any) -> list[Any]:
+    return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else [value]
+
+
+def _in_body(body: bytes) -> list[Any]:
+    """The ids in a body; its content type is not asked, because whoever wrote the template may not have set it."""
+    if body.lstrip()[:1] in {b"{", b"["}:
+        said = parse(body)
+        value = said.get("id", []) if isinstance(said, dict) else said
+        return value if isinstance(value, list) else [value]
+    try:
+        fields = parse_qsl(body.decode().strip(), keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise Refused(400, "not_a_form", "the body is neither JSON nor a form in UTF-8") from None
+    return [value for name, value in fields if name == "id"]

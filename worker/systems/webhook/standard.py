@@ -1,0 +1,70 @@
+"""Standard Webhooks: signed with their time, and with jobs in them."""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+import re
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any, Final
+
+from worker.settings.producers import standard_key
+from worker.systems.webhook.bodies import parse
+from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.jobs import job
+
+if TYPE_CHECKING:
+    from worker.systems.webhook.contract import Call
+
+#: Seconds that the time of a call may be away from ours (the specification's own libraries say so).
+TOLERANCE: Final = 300
+_UNIX: Final = re.compile(r"[0-9]{1,12}")
+
+
+class Standard(Sender):
+    """`webhook-signature` holds `v1,` and the Base64 of the HMAC-SHA256 of `id.timestamp.body`, perhaps several times.
+
+    The body is a job (`schemas/job.py`) or a list of them.
+    """
+
+    def prove(self, call: Call, now: float) -> None:
+        """Check the time and the signatures: one that fits is enough, for a key may be in the middle of a change."""
+        message_id, at, signatures = (
+            call.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
+        )
+        if not message_id or not _UNIX.fullmatch(at):
+            raise Refused(401, "signature", "webhook-id or webhook-timestamp is missing or wrong")
+        if abs(now - int(at)) > TOLERANCE:
+            raise Refused(401, "signature_age", f"webhook-timestamp is more than {TOLERANCE} s away from our clock")
+        text = f"{message_id}.{at}.".encode("latin-1", "replace") + call.body
+        wanted = hmac.digest(standard_key(self.secret), text, "sha256")
+        if not any([hmac.compare_digest(one, wanted) for one in _signatures(signatures)]):  # noqa: C419  # all of them
+            raise Refused(401, "signature", "webhook-signature is missing or wrong")
+
+    def jobs(self, call: Call) -> list[str]:
+        """The jobs of the body."""
+        said = parse(call.body)
+        allowed = {self.name, *self.producer.pushes_for}
+        return [job(one, allowed) for one in (said if isinstance(said, list) else [said])]
+
+    def operation(self) -> dict[str, Any]:
+        """A job or a list of jobs."""
+        one = {"$ref": "#/components/schemas/Job"}
+        schema = {"anyOf": [one, {"type": "array", "items": one}]}
+        names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+        return {
+            "parameters": [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        }
+
+
+def _signatures(text: str) -> list[bytes]:
+    found = []
+    for one in text.split():
+        version, _, signature = one.partition(",")
+        if version == "v1":
+            try:
+                found.append(b64decode(signature, validate=True))
+            except (binascii.Error, ValueError):
+                continue
+    return found
