@@ -8,15 +8,15 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.lab.sandbox import spec
-from worker.lab.sandbox.dropboy import Dropboy
-from worker.lab.sandbox.dropday import Dropday
-from worker.lab.sandbox.dropstream import Dropstream
+from worker.lab.sandbox.dropboy.api import Dropboy
+from worker.lab.sandbox.dropday.api import Dropday
+from worker.lab.sandbox.dropstream.api import Dropstream
 from worker.lab.sandbox.faults import Faults
 from worker.lab.sandbox.limits import LeakyBucket
-from worker.lab.sandbox.ordercloud import OrderCloud
+from worker.lab.sandbox.ordercloud.api import OrderCloud
 from worker.lab.sandbox.orders import Orders
-from worker.lab.sandbox.retailcrm import Retailcrm
-from worker.lab.sandbox.retailcrm_account import RetailcrmAccount
+from worker.lab.sandbox.retailcrm.account import RetailcrmAccount
+from worker.lab.sandbox.retailcrm.api import Retailcrm
 
 if TYPE_CHECKING:
     from worker.lab.sandbox.journal import Journal

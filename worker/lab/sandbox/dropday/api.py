@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from worker.lab.sandbox.dropday_account import DropdayAccount, Stored, shown, shown_alone
-from worker.lab.sandbox.dropday_checks import check
+from worker.lab.sandbox.dropday.account import DropdayAccount, Stored, shown, shown_alone
+from worker.lab.sandbox.dropday.checks import check
 from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
 
 if TYPE_CHECKING:

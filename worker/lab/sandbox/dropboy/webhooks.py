@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from worker.lab.sandbox.dropboy_shape import written
+from worker.lab.sandbox.dropboy.shape import written
 from worker.lab.sandbox.system import dump
 
 if TYPE_CHECKING:
-    from worker.lab.sandbox.dropboy_job import Job
+    from worker.lab.sandbox.dropboy.job import Job
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=5)
 

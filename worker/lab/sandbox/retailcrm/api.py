@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from worker.lab.sandbox import php
-from worker.lab.sandbox.retailcrm_account import RetailcrmAccount
-from worker.lab.sandbox.retailcrm_calls import BadInputError, Session, failure
+from worker.lab.sandbox.retailcrm import php
+from worker.lab.sandbox.retailcrm.account import RetailcrmAccount
+from worker.lab.sandbox.retailcrm.calls import BadInputError, Session, failure
 from worker.lab.sandbox.system import Answer, Call, System, web_page
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from worker.lab.sandbox.dropboy_job import Job
+    from worker.lab.sandbox.dropboy.job import Job
     from worker.lab.sandbox.orders import Draft
 
 #: No document lists the states; these are in the manner of the names of its webhooks.

@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import Any, Final
 from urllib.request import ProxyHandler, Request, build_opener
 
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, invalid, load, missing, now, written
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, load, missing, now, written
 
 _direct = build_opener(ProxyHandler({}))
 _LOOPBACK: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")

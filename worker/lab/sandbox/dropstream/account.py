@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.lab.sandbox import dropstream_shape as shape
 from worker.lab.sandbox import essence, spec
+from worker.lab.sandbox.dropstream import shape
 from worker.lab.sandbox.system import Account, dump
 
 if TYPE_CHECKING:

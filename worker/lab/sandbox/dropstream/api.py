@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
-from worker.lab.sandbox.dropstream_account import DropstreamAccount, Session, Stored
+from worker.lab.sandbox.dropstream.account import DropstreamAccount, Session, Stored
 from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
 
 if TYPE_CHECKING:

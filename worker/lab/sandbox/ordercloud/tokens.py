@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from worker.lab.sandbox import spec
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
-from worker.lab.sandbox import dropboy_shape as shape
-from worker.lab.sandbox import multipart
-from worker.lab.sandbox.dropboy_account import DropboyAccount
+from worker.lab.sandbox.dropboy import multipart, shape
+from worker.lab.sandbox.dropboy.account import DropboyAccount
 from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
 
 if TYPE_CHECKING:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from worker.lab.sandbox.ordercloud_account import OrderCloudAccount
-from worker.lab.sandbox.ordercloud_calls import MOVES, Orders
-from worker.lab.sandbox.ordercloud_lines import Parts
-from worker.lab.sandbox.ordercloud_query import Query
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, load
+from worker.lab.sandbox.ordercloud.account import OrderCloudAccount
+from worker.lab.sandbox.ordercloud.calls import MOVES, Orders
+from worker.lab.sandbox.ordercloud.lines import Parts
+from worker.lab.sandbox.ordercloud.query import Query
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, load
 from worker.lab.sandbox.system import Answer, Call, System, web_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.ordercloud_tokens import Token
+    from worker.lab.sandbox.ordercloud.tokens import Token
 
 _ORDER: Final = "v1/orders/{direction}/{orderID}"
 _LINE: Final = _ORDER + "/lineitems/{lineItemID}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from worker.lab.sandbox import retailcrm_shape as shape
-from worker.lab.sandbox.retailcrm_account import DuplicateError, Event, InvalidError, RetailcrmAccount, Stored
+from worker.lab.sandbox.retailcrm import shape
+from worker.lab.sandbox.retailcrm.account import DuplicateError, Event, InvalidError, RetailcrmAccount, Stored
 from worker.lab.sandbox.system import Answer, dump
 
 if TYPE_CHECKING:

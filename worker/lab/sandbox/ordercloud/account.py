@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.lab.sandbox import essence, spec
-from worker.lab.sandbox import ordercloud_shape as shape
-from worker.lab.sandbox.ordercloud_hooks import Hooks
-from worker.lab.sandbox.ordercloud_tokens import Tokens
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, missing, moment, now, written
+from worker.lab.sandbox.ordercloud import shape
+from worker.lab.sandbox.ordercloud.tokens import Tokens
+from worker.lab.sandbox.ordercloud.webhooks import Hooks
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, missing, moment, now, written
 from worker.lab.sandbox.system import Account
 
 if TYPE_CHECKING:

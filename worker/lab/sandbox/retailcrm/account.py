@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from worker.lab.sandbox import essence, spec
-from worker.lab.sandbox import retailcrm_shape as shape
+from worker.lab.sandbox.retailcrm import shape
 from worker.lab.sandbox.system import Account, dump
 
 if TYPE_CHECKING:

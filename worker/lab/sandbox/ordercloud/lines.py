@@ -6,15 +6,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from worker.lab.sandbox import ordercloud_shape as shape
-from worker.lab.sandbox.ordercloud_calls import Orders
-from worker.lab.sandbox.ordercloud_query import Query
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, invalid, missing, now, written
+from worker.lab.sandbox.ordercloud import shape
+from worker.lab.sandbox.ordercloud.calls import Orders
+from worker.lab.sandbox.ordercloud.query import Query
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, missing, now, written
 from worker.lab.sandbox.system import Answer
 
 if TYPE_CHECKING:
-    from worker.lab.sandbox.ordercloud_account import OrderCloudAccount, Stored
-    from worker.lab.sandbox.ordercloud_tokens import Token
+    from worker.lab.sandbox.ordercloud.account import OrderCloudAccount, Stored
+    from worker.lab.sandbox.ordercloud.tokens import Token
     from worker.lab.sandbox.system import Call
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.lab.sandbox import ordercloud_shape as shape
-from worker.lab.sandbox.ordercloud_query import Query
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, invalid, load, missing, now, written
+from worker.lab.sandbox.ordercloud import shape
+from worker.lab.sandbox.ordercloud.query import Query
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, load, missing, now, written
 from worker.lab.sandbox.system import Answer
 
 if TYPE_CHECKING:
-    from worker.lab.sandbox.ordercloud_account import OrderCloudAccount, Stored
-    from worker.lab.sandbox.ordercloud_tokens import Token
+    from worker.lab.sandbox.ordercloud.account import OrderCloudAccount, Stored
+    from worker.lab.sandbox.ordercloud.tokens import Token
     from worker.lab.sandbox.system import Call
 
 _DIRECTIONS: Final = frozenset({"incoming", "outgoing", "all"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.lab.sandbox.ordercloud_wire import TICKS, RefusedError, invalid, written
+from worker.lab.sandbox.ordercloud.wire import TICKS, RefusedError, invalid, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

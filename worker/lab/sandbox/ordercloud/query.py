@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
-from worker.lab.sandbox.ordercloud_wire import RefusedError, dump, invalid, moment
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,11 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import unquote
 
-from worker.lab.sandbox import dropboy_shape as shape
 from worker.lab.sandbox import essence, spec
-from worker.lab.sandbox.dropboy_checks import Checker
-from worker.lab.sandbox.dropboy_job import Batch, Job
-from worker.lab.sandbox.dropboy_webhooks import Webhooks
+from worker.lab.sandbox.dropboy import shape
+from worker.lab.sandbox.dropboy.checks import Checker
+from worker.lab.sandbox.dropboy.job import Batch, Job
+from worker.lab.sandbox.dropboy.webhooks import Webhooks
 from worker.lab.sandbox.system import Account, dump
 
 if TYPE_CHECKING:

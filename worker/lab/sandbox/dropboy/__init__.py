@@ -1,0 +1,1 @@
+"""Simulates Dropboy (by Wuxus): transport jobs uploaded in files, and webhooks about them."""

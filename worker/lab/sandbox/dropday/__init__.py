@@ -1,0 +1,1 @@
+"""Simulates Dropday: orders that are created, listed and read."""

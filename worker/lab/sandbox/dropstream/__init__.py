@@ -1,0 +1,1 @@
+"""Simulates DropStream: lists of orders behind a token."""
