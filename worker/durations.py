@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: `500ms`, `10s`, `1h30m`, `30d`."""
+"""Durations: read as people write them (`500ms`, `10s`, `1h30m`, `30d`), and written for people."""
 
 from __future__ import annotations
 
@@ -10,19 +10,27 @@ _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)\s*")
 
 
 def parse_duration(text: str) -> float:
-    """The seconds that `text` says, more than 0 and at most ten years; raises ValueError."""
+    """Return `text` in seconds, more than 0 and at most ten years; raise ValueError if it is not a duration."""
     rest, seconds = text.strip().lower(), 0.0
-    while found := _PART.match(rest):
-        seconds += float(found[1]) * _SECONDS[found[2]]
-        rest = rest[found.end() :]
+    while part := _PART.match(rest):
+        seconds += float(part[1]) * _SECONDS[part[2]]
+        rest = rest[part.end() :]
     if rest or not 0 < seconds <= 3650 * _SECONDS["d"]:
         raise ValueError("not a length of time")
     return seconds
 
 
-def say_duration(seconds: float) -> str:
-    """Write `seconds` as the settings write it: `90s`, `1h`, `500ms`."""
+def format_duration(seconds: float) -> str:
+    """Return `seconds` exactly, as the settings write it: `90s`, `1h`, `500ms`."""
     for unit in ("d", "h", "m"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:g}{unit}"
     return f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
+
+
+def round_duration(seconds: float) -> str:
+    """Return `seconds` rounded to one unit, as a person says it: `40 s`, `12 min`, `3 h`, `9 d`."""
+    for unit, size in (("d", _SECONDS["d"]), ("h", _SECONDS["h"]), ("min", _SECONDS["m"])):
+        if seconds >= size * 2:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"

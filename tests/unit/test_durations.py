@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.durations import parse_duration, say_duration
+from worker.durations import format_duration, parse_duration
 from worker.store.limits.limit import Limit
 
 
@@ -22,7 +22,14 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 
 
 def test_a_length_of_time_is_written_as_it_is_read() -> None:
-    assert [say_duration(s) for s in (0.5, 1.5, 90, 5400, 7200, 86400)] == ["500ms", "1.5s", "90s", "90m", "2h", "1d"]
+    assert [format_duration(s) for s in (0.5, 1.5, 90, 5400, 7200, 86400)] == [
+        "500ms",
+        "1.5s",
+        "90s",
+        "90m",
+        "2h",
+        "1d",
+    ]
 
 
 @pytest.mark.parametrize("text", ["10", "0/s", "10/y", "x/s", "10/0s", "-1/s", "1.5/s", ""])

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
 
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60))
+from worker.durations import round_duration
 
 
 def age(seconds: float | None) -> str:
     """How long that is, in one unit: `40 s`, `12 min`, `3 h`, `9 d`; "-" for nothing."""
-    if seconds is None:
-        return "-"
-    for unit, size in _UNITS:
-        if seconds >= size * 2:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+    return "-" if seconds is None else round_duration(seconds)
 
 
 def ago(seconds: float | None) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import AfterValidator, Field, SecretStr
 
 from worker.settings.addresses import hook_url
-from worker.settings.clocks import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.document import Table
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from pydantic import BeforeValidator
-
-from worker.durations import parse_duration, say_duration
-from worker.settings.document import Table, Wrong
+from worker.durations import format_duration
+from worker.settings.document import Table
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: The work of a killed worker is taken up again within so many seconds.
 _PROMISE: Final = 15.0
-
-
-def _duration(value: Any) -> float:
-    try:
-        return parse_duration(value)
-    except (AttributeError, ValueError):
-        raise Wrong(
-            "is not a length of time", 'Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
-        ) from None
-
-
-Duration = Annotated[float, BeforeValidator(_duration)]
 
 
 class Clocks(Table):
@@ -49,7 +36,7 @@ class Clocks(Table):
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
         """Two clocks that do not go together: the key, the reason, the remedy."""
-        say = say_duration
+        say = format_duration
         if 3 * self.heartbeat > self.lease:
             yield (
                 "heartbeat",

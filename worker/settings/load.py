@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.settings.addresses import web_url
 from worker.settings.alarms import Alarming, read_alarming
-from worker.settings.clocks import Clocks, Duration
+from worker.settings.clocks import Clocks
 from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, read_file, secrets_of
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.maintenance import Maintenance, Window, windows, zone
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import Reconciling, read_reconciling

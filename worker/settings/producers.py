@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
-from worker.settings.clocks import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.document import NAME, NO_NAME, Document, Key, Table, listed
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from worker.settings.clocks import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.document import Table, Wrong
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

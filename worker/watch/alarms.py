@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.durations import say_duration
+from worker.durations import format_duration, round_duration
 from worker.reconcile.report import FAULTS
 from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
 
@@ -55,16 +55,8 @@ def judge(state: State, settings: Settings) -> list[Alarm]:
     return [*found, *_reports(state)]
 
 
-def say(seconds: float) -> str:
-    """A length of time as a person says it: `40 s`, `25 min`, `3 h`, `9 d`."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size * 2:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
-
-
 def _ago(state: State, since: float) -> str:
-    return say(state.now - since)
+    return round_duration(state.now - since)
 
 
 def _engine(state: State, settings: Settings) -> Iterator[Alarm]:
@@ -120,7 +112,9 @@ def _provider(state: State, settings: Settings, account: ProviderSettings, it: P
         return
     if state.now - success > rules.late * account.poll_every:
         reason = f"; {it.error}" if it.error else ""
-        what = f"no poll succeeded for {_ago(state, success)}, and it is polled each {say_duration(account.poll_every)}"
+        what = (
+            f"no poll succeeded for {_ago(state, success)}, and it is polled each {format_duration(account.poll_every)}"
+        )
         yield Alarm("provider_late", name, success, what + reason, _late_remedy(it))
         return
     yield from _silence(state, settings, account, it)
@@ -168,7 +162,7 @@ def _lane(state: State, settings: Settings, name: str, it: LaneState) -> Iterato
     # As long as the ledger is new nothing is sent, and nobody expects it.
     waited = min(it.oldest, now - state.began - it.quiet) if it.quiet else it.oldest
     if waited > rules.oldest and not _rests(state, settings.targets[name], rules.oldest):
-        what = f"its oldest order waits for {say(it.oldest)}, one of {it.queued}"
+        what = f"its oldest order waits for {round_duration(it.oldest)}, one of {it.queued}"
         yield Alarm("lane_old", name, now - it.oldest, what, "See limits, tries and errors: intake status")
     if it.failures >= rules.failures:
         what = f"{it.failures} calls in a row failed: {name} does not answer, or not well"

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker.cli.times import age, from_now
-from worker.durations import say_duration
+from worker.durations import format_duration
 from worker.store.orders.lanes import ASK_EVERY
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     state, record = entry.record["state"], entry.record
     if state in _BY_HAND:
         words = {"key": key, "target": entry.target, "reference": record.get("reference", "")}
-        return _BY_HAND[state].format(**words, every=say_duration(ASK_EVERY / 1000))
+        return _BY_HAND[state].format(**words, every=format_duration(ASK_EVERY / 1000))
     if state != "queued":
         return _NEXT.get(state, "?")
     lane, now = rt.lanes[entry.target], rt.cursors.now()

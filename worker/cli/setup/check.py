@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from worker.durations import say_duration
+from worker.durations import format_duration
 from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
@@ -115,7 +115,7 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     """What the file says, now that it is right: what the settings refuse never comes here."""
     clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
     yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
-    lease, sweep = say_duration(clocks.lease), say_duration(clocks.sweep)
+    lease, sweep = format_duration(clocks.lease), format_duration(clocks.sweep)
     yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
     for route in settings.routes:
         only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""

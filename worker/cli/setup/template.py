@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from worker.durations import say_duration
+from worker.durations import format_duration
 from worker.settings.document import secrets_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _optional(wanted: Wanted, kind: Kind, needed: Mapping[str, FieldInfo]) -> It
     yield f"# limit = {_toml(kind.default_limit)}{allowed}"
     if wanted.section == "providers":
         every: float = getattr(kind, "default_poll_every", 300.0)
-        yield f'# poll_every = "{say_duration(every)}"'
+        yield f'# poll_every = "{format_duration(every)}"'
         yield '# look_back = "30d"      # how far the first poll reads'
     else:
         yield "# concurrency = 2"

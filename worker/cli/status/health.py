@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from worker.app.liveness import folder
+from worker.durations import round_duration
 from worker.process.liveness import TURN, living
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
-from worker.watch.alarms import judge, say
+from worker.watch.alarms import judge
 from worker.watch.state import state_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
         return False, f"no {role or 'process'} is alive here ({where})"
     for sign in found:
         if not sign.waits and sign.age > TURN:
-            return False, f"{sign.role} hangs: its loop did not turn for {say(sign.age)}"
+            return False, f"{sign.role} hangs: its loop did not turn for {round_duration(sign.age)}"
     return True, ", ".join(f"{sign.role} {'waits for Redis' if sign.waits else 'turns'}" for sign in found)
 
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import dropday_list as wire
 from schemas.order import Order, Status
-from worker.durations import parse_duration
 from worker.errors import AuthFailed, Unavailable
+from worker.settings.durations import Seconds
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
 from worker.systems.parsing import reading
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
 _NOT_FOUND: Final = 404
 
 
-def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
 class DropdayOptions(BaseModel):
     """The keys of a Dropday account.
 
@@ -42,7 +38,7 @@ class DropdayOptions(BaseModel):
     api_key: SecretStr
     account_id: SecretStr
     include_test: bool = False
-    window: Annotated[float, BeforeValidator(_seconds), Field(ge=3600, le=90 * 86400)] = 3 * 86400
+    window: Annotated[Seconds, Field(ge=3600, le=90 * 86400)] = 3 * 86400
     page_size: Annotated[int, Field(ge=1, le=100)] = 100
     status_map: dict[str, Status] = {}
 

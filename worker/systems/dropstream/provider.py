@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import dropstream as wire
 from schemas.order import Order, Status
-from worker.durations import parse_duration
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
+from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import STATUSES, to_order
 from worker.systems.parsing import reading
@@ -30,10 +30,6 @@ _NOT_FOUND: Final = 404
 _ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
 
 
-def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
 class DropStreamOptions(BaseModel):
     """The keys of a DropStream account.
 
@@ -47,7 +43,7 @@ class DropStreamOptions(BaseModel):
     user: Annotated[str, Field(pattern=r"^[^:]+$")]
     password: SecretStr
     store_id: str | None = None
-    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86400)] = 300
+    overlap: Annotated[Seconds, Field(ge=1, le=86400)] = 300
     page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
     assume_quantity: Literal["refuse", "one"] = "refuse"
     status_map: dict[str, Status] = {}

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import ordercloud as wire
 from schemas.order import Order, Status
-from worker.durations import parse_duration
 from worker.errors import Unavailable
 from worker.settings.addresses import web_url
+from worker.settings.durations import Seconds
 from worker.systems.ordercloud.account import Account, TooMany, parsed
 from worker.systems.ordercloud.order import STATUSES, to_order
 from worker.systems.ordercloud.walk import Place, moment
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 #: So many orders one after the other that are not given may each have a fault of their own.
 _IN_A_ROW: Final = 2
-
-
-def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
 
 
 class OrderCloudOptions(BaseModel):
@@ -51,7 +47,7 @@ class OrderCloudOptions(BaseModel):
     scope: str = "OrderReader"
     auth_url: Annotated[str, AfterValidator(web_url)] | None = None
     direction: Literal["Incoming", "Outgoing", "All"] = "Incoming"
-    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86400)] = 300
+    overlap: Annotated[Seconds, Field(ge=1, le=86400)] = 300
     page_size: Annotated[int, Field(ge=1, le=100)] = 20
     lines: Literal["worksheet", "lineitems"] = "worksheet"
     several_addresses: Literal["refuse", "first"] = "refuse"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import retailcrm as wire
 from schemas.order import Order, Status
-from worker.durations import parse_duration
 from worker.errors import AuthFailed, Unavailable
+from worker.settings.durations import Seconds
 from worker.systems.parsing import reading
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.retailcrm.feed import Place
@@ -29,10 +29,6 @@ _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
 
 
-def _seconds(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
 class RetailCRMOptions(BaseModel):
     """The keys of a RetailCRM account.
 
@@ -46,7 +42,7 @@ class RetailCRMOptions(BaseModel):
     site: str | None = None
     time_zone: wire.ZoneKey | None = None
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    overlap: Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=86400)] = 60
+    overlap: Annotated[Seconds, Field(ge=0, le=86400)] = 60
     page_size: Literal[20, 50, 100] = 100
     echo: Literal["drop", "keep"] = "drop"
     status_map: dict[str, Status] = {}
