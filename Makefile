@@ -31,16 +31,16 @@ tests: $(VENV)/.test
 	$(BIN)/python tests/run.py
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
-	@PYTHONPATH=tests $(BIN)/python tests/chaos/prove.py --readme README.md
+	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
 
 soak: $(VENV)/.test ## carry ORDERS=1000000 orders through faults at every step, by SEED=1: half an hour and more
-	@$(BIN)/python tests/soak/soak.py --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)
+	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)
 
 mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
-	@$(BIN)/python tests/mutation/mutate.py
+	@PYTHONPATH=tests $(BIN)/python -m mutation
 
 simulate: $(VENV)/.test ## histories of the whole worker on a fake clock: SEEDS=1000 runs so many, SEED=42 replays one
-	@PYTHONPATH=.:tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
 
 bench: $(VENV)/.test ## measure this machine, each figure beside something named (about an hour; QUICK=1: four minutes)
 	@$(BIN)/intake bench all $(if $(QUICK),--quick)

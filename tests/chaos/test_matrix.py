@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from cell import PUSHED, Cell, Ground, kept
-from matrix import LIMITS, places, verdict
+
+from chaos.cell import PUSHED, Cell, Ground, kept
+from chaos.matrix import LIMITS, places, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from matrix import Place
+    from chaos.matrix import Place
 
 #: Step and effect, column, side.
 PART = [

@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rabbit import Rabbit, impossible
-from stack import Stack
+
+from chaos.rabbit import Rabbit, impossible
+from support.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sentinels import Sentinels
-from stack import Stack
 
+from chaos.sentinels import Sentinels
+from support.stack import Stack
 from worker.cli.setup.check import examine_server
 from worker.errors import StoreFull
 from worker.store.limits.limiter import Scope

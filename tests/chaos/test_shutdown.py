@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from stack import Stack
 
+from support.stack import Stack
 from worker.cli.run.processes import COMMANDS
 
 if TYPE_CHECKING:

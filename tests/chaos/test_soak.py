@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-SOAK = Path(__file__).parents[1] / "soak"
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.timeout(300)
 def test_a_small_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
-    command = [sys.executable, SOAK / "soak.py", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
+    command = [sys.executable, "-m", "soak", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
     # Of a call whose answer was lost each order is asked for by itself, at 10 calls a second.
     command += ["--bulk", "10"]
     run = subprocess.run(
-        [*command, "--home", tmp_path / "home", "--results", results], capture_output=True, text=True, check=False
+        [*command, "--home", tmp_path / "home", "--results", results],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     print(run.stdout, run.stderr)
     found = json.loads(results.read_text())

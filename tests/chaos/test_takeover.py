@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from stack import Stack
+
+from support.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path

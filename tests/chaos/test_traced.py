@@ -7,8 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from collector import Collector
-from stack import KEY, Stack
+
+from support.otlp_collector import Collector
+from support.stack import KEY, Stack
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from stack import Stack
 
+from support.stack import Stack
 from worker.cli.run.processes import COMMANDS
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from acl import Guarded, guarded
 from click.testing import CliRunner, Result
-from ports import free_port
 from redis import Redis
 from redis.exceptions import ResponseError
-from stack import Stack
 
+from chaos.acl import Guarded, guarded
+from support.ports import free_port
+from support.stack import Stack
 from worker.cli import main
 from worker.runtime import Runtime, read_settings
 from worker.watch.watch import Watch

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from stack import Stack
 
+from support.stack import Stack
 from worker.store.health.alarms import Alarmed
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from sabotage import does_not_tell_the_limiter, having, renaming
-
+from contract.sabotage import does_not_tell_the_limiter, having, renaming
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
 from worker.systems.target import Receipt
 

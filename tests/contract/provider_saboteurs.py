@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
-
+from contract.sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
 from worker.errors import IntakeError, Malformed, Rejected, Unavailable
 from worker.systems.provider import Page
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from capability_saboteurs import OF_BULK, OF_UPDATES
-from provider_saboteurs import SABOTEURS as OF_PROVIDERS
-from target_saboteurs import SABOTEURS as OF_TARGETS
-from target_saboteurs import SPARED
 
+from contract.capability_saboteurs import OF_BULK, OF_UPDATES
+from contract.provider_saboteurs import SABOTEURS as OF_PROVIDERS
+from contract.target_saboteurs import SABOTEURS as OF_TARGETS
+from contract.target_saboteurs import SPARED
 from worker.errors import IntakeError
 from worker.lab.conformance import bulk, providers, targets, updates
 from worker.lab.conformance.cases import cases, suites

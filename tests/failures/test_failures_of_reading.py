@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from redis.exceptions import ResponseError
-from sandbox import Sandbox
-from story import Shop, Story, Warehouse
-from way import ways
 
 import tasks.deliver
 import tasks.listen
 import tasks.poll
+from support.fake_runtime import Shop, Story, Warehouse
+from support.pipeline import ways
+from support.sandbox import Sandbox
 from worker.cli.status.status import snapshot
 from worker.http.client import Client, Open
 from worker.settings.routes import Route
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
 
+    from support.pipeline import Make
     from worker.systems.provider import Provider
 
 HOUR = timedelta(hours=1)

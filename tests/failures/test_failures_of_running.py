@@ -10,14 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from stack import Stack
-from story import Shop, Story
 
 import tasks.deliver
 import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Shop, Story
+from support.stack import Stack
 from worker.store.health.hints import Hints
 from worker.store.inbox import POISON, Inbox
 from worker.store.limits.limit import Limit

@@ -8,16 +8,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from cloud import one, running, targets
-from orders import order
-from story import Shop, Story, Warehouse
-from way import PLACEHOLDER, ways
 
 import tasks.deliver
 import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Shop, Story, Warehouse
+from support.ordercloud_target import one, running, targets
+from support.orders import order
+from support.pipeline import PLACEHOLDER, ways
 from worker.errors import Rejected
 from worker.settings.producers import Producer
 from worker.settings.routes import Route
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
 
     from schemas.order import Order
+    from support.pipeline import Make
     from worker.systems.target import Receipt
 
 LEASE = 0.6

@@ -7,9 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calls import SECRET, Make, Serve
-from httpd import Answerer, Server, reply
 
+from support.http_calls import SECRET, Make, Serve
+from support.http_server import Answerer, Server, reply
 from worker.http.client import Client, Open
 
 if TYPE_CHECKING:

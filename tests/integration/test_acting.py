@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
-from orders import order
-from story import Shop, Story
-from way import ways
 
 import tasks.deliver
 import tasks.fetch
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Shop, Story
+from support.orders import order
+from support.pipeline import ways
 from worker.cli import main
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
+
+    from support.pipeline import Make
 
 
 @pytest.fixture

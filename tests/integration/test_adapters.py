@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Malformed, Uncertain
 from worker.http.client import Client, Open
 from worker.systems.dropday.target import Dropday, DropdayOptions

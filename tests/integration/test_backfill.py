@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from orders import order
-from story import Editable, Shop, Story, Warehouse
 
 import tasks.backfill
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Editable, Shop, Story, Warehouse
+from support.orders import order
 from worker.errors import AuthFailed, Unavailable
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
-from way import ways
 
 import tasks.backfill
+from support.pipeline import ways
 from worker.cli import main
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make, Way
+
+    from support.pipeline import Make, Way
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import click
 import psutil
 import pytest
 from rich.console import Console
-from tools import tool
 
+from support.programs import tool
 from worker.errors import TargetDown
 from worker.http.client import Client, Open
 from worker.lab.bench import ground, reading, sink, throughput

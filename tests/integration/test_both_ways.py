@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from sandbox import Sandbox
-
+from support.sandbox import Sandbox
 from worker.http.client import Client, Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions

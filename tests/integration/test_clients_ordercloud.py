@@ -12,8 +12,9 @@ from ordercloud.models.line_item import LineItem
 from ordercloud.models.misc import OrderStatus
 from ordercloud.models.order import Order
 from ordercloud.resources.base import paginate
-from ordercloud_client import INCOMING, an_order, by, error
-from sandbox import Sandbox
+
+from support.ordercloud_client import INCOMING, an_order, by, error
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from node import environment, install
 from ordercloud.models.line_item import LineItem
 from ordercloud.models.webhook import Webhook, WebhookRoute
-from ordercloud_client import INCOMING, an_order, by, error
-from sandbox import Sandbox
+
+from support.node import environment, install
+from support.ordercloud_client import INCOMING, an_order, by, error
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

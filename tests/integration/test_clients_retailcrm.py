@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 import retailcrm
-from sandbox import Sandbox
+
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

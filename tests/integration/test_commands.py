@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from orders import order
 
+from support.orders import order
 from worker.cli import main
 from worker.runtime import Runtime, read_settings
 from worker.store.orders.lanes import Outcome

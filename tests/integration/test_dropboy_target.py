@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from sandbox import Sandbox
 
 from schemas.order import Order
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.http.client import Client, Open
 from worker.systems.dropboy.provider import Dropboy as Reader

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed
 from worker.http.client import Client, Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions

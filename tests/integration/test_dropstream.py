@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, IntakeError, Malformed, Unavailable
 from worker.http.client import Client, Open
 from worker.systems.dropstream.provider import DropStream, DropStreamOptions

@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from httpd import reply
 from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 
+from support.http_server import reply
 from worker.errors import Uncertain
 from worker.failpoints import Failpoint, Failpoints
 from worker.http.connection import Origin
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from calls import Make, Serve
+    from support.http_calls import Make, Serve
 
     #: Arms failpoints for what is made from now on; answers the folder in which they tell that they fired.
     Arm = Callable[[str], Path]

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from httpd import Request, reply
-from sandbox import Sandbox
 
+from support.http_server import Request, reply
+from support.sandbox import Sandbox
 from worker.http.client import Client, Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.dropstream.provider import DropStream, DropStreamOptions
@@ -18,8 +18,7 @@ from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from calls import Make, Serve
-
+    from support.http_calls import Make, Serve
     from worker.systems.provider import Provider
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=2)

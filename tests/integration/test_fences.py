@@ -6,14 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from orders import order
 from redis.exceptions import ResponseError
-from story import Bulky, Shop, Slow, Story, Warehouse
-from way import PLACEHOLDER, ways
 
 import tasks.deliver
 import tasks.listen
 import tasks.poll
+from support.fake_runtime import Bulky, Shop, Slow, Story, Warehouse
+from support.orders import order
+from support.pipeline import PLACEHOLDER, ways
 from worker.errors import IntakeError, LeaseLost, RateLimited, Rejected, Unavailable, Uncertain
 from worker.runtime import Runtime, read_settings
 from worker.store.feeds.cursors import Cursors, Poll

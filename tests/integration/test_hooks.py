@@ -7,17 +7,18 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from way import ways
 
 import tasks.fetch
 import tasks.listen
+from support.pipeline import ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from redis import Redis
-    from way import Make, Way
+
+    from support.pipeline import Make, Way
 
 ORDERS = 60
 

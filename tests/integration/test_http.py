@@ -10,9 +10,9 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from calls import Clerk, Make, Serve, both, failure, read, types, write
-from httpd import Answerer, Close, Request, Reset, reply
 
+from support.http_calls import Clerk, Make, Serve, both, failure, read, types, write
+from support.http_server import Answerer, Close, Request, Reset, reply
 from worker.errors import AuthFailed, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
 
 if TYPE_CHECKING:

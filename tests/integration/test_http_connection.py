@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
-from httpd import reply, tunnel
 
+from support.http_calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
+from support.http_server import reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
 from worker.http.client import Open, guarded
 

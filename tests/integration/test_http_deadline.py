@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
-from calls import (
+
+from support.http_calls import (
     Make,
     Serve,
     both,
@@ -24,8 +25,7 @@ from calls import (
     types,
     write,
 )
-from httpd import Answerer, reply
-
+from support.http_server import Answerer, reply
 from worker.errors import Unavailable, Uncertain
 from worker.http.client import Open, TooLarge
 

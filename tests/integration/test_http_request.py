@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
-from calls import SECRET, Make, Serve, both, failure, read, types, write
-from httpd import reply
 
+from support.http_calls import SECRET, Make, Serve, both, failure, read, types, write
+from support.http_server import reply
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
 from worker.http import dates as http_times
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
-from story import Shop, Story
 
 import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
+from support.fake_runtime import Shop, Story
 from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, Unavailable
 from worker.settings.producers import InboxSettings, Producer
 from worker.settings.routes import Route

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from story import Shop, Story
 
 import tasks.listen
+from support.fake_runtime import Shop, Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from orders import order
 
+from support.orders import order
 from worker.errors import LeaseLost
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import BREAKER, POISON, Lane, Outcome

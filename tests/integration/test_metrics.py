@@ -13,12 +13,12 @@ from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
-from orders import order
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from tools import tool
-from way import ways
 
+from support.orders import order
+from support.pipeline import ways
+from support.programs import tool
 from worker.cli import main
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make, Way
 
+    from support.pipeline import Make, Way
     from worker.runtime import Runtime
 
 

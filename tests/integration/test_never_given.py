@@ -6,16 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from httpd import Request, reply
-from story import Story
 
 import tasks.fetch
 import tasks.poll
+from support.fake_runtime import Story
+from support.http_server import Request, reply
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 
 if TYPE_CHECKING:
-    from calls import Make, Serve
     from redis import Redis
+
+    from support.http_calls import Make, Serve
 
 
 class Cloud:

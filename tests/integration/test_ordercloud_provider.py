@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calls import Clerk
-from httpd import Request, reply
-from sandbox import Sandbox
 
+from support.http_calls import Clerk
+from support.http_server import Request, reply
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, IntakeError, RateLimited, Rejected, TargetDown, Unavailable
 from worker.http.client import Client, Open
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
@@ -21,7 +21,7 @@ from worker.systems.ordercloud.walk import REMEMBERED
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from calls import Make, Serve
+    from support.http_calls import Make, Serve
 
     Shop = Callable[..., OrderCloud]
 

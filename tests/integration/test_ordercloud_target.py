@@ -7,9 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from cloud import DELFT, MUG, OPTIONS, POT, REFERENCES, TEA, carry, is_as, one, running, submitted, targets, there
-from httpd import Request, Server, reply
 
+from support.http_server import Request, Server, reply
+from support.ordercloud_target import (
+    DELFT,
+    MUG,
+    OPTIONS,
+    POT,
+    REFERENCES,
+    TEA,
+    carry,
+    is_as,
+    one,
+    running,
+    submitted,
+    targets,
+    there,
+)
 from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
 from worker.http.client import Client, Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
@@ -18,7 +32,7 @@ from worker.systems.target import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox import Sandbox
+    from support.sandbox import Sandbox
 
 #: Token, order, two lines, two addresses, submit.
 CALLS = 7

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from cloud import DELFT, MUG, POT, REFERENCES, carry, is_as, one, running, submitted, targets, there
 
+from support.ordercloud_target import DELFT, MUG, POT, REFERENCES, carry, is_as, one, running, submitted, targets, there
 from worker.errors import Rejected, RetryableError
 from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox import Sandbox
-
+    from support.sandbox import Sandbox
     from worker.systems.ordercloud.target import OrderCloud
 
 CHANGED = one(

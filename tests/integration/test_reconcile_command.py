@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from pairs import spoil_dropday
-from way import log_lines, logged, ways
 
 import tasks.reconcile
+from support.pipeline import log_lines, logged, ways
+from support.reconciliation import spoil_dropday
 from worker.cli import main
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make, Way
+
+    from support.pipeline import Make, Way
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pairs import clean, found, reconciled
-from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
+from support.reconciliation import clean, found, reconciled
+from support.sandbox import Sandbox
 from worker.reconcile.repair import repaired
 from worker.runtime import Runtime, read_settings
 

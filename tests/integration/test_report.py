@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from click.testing import CliRunner, Result
-from orders import order
 
+from support.orders import order
 from worker.cli import main
 from worker.cli.report.command import span
 from worker.cli.report.figures import Sum

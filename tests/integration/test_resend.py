@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from orders import order
 
+from support.orders import order
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane, Outcome
 from worker.store.orders.ledger import Delivery, Ledger, Standing

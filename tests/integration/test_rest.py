@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from orders import order
 
+from support.orders import order
 from worker.store.limits.limiter import Scope
 from worker.store.orders import payload
 from worker.store.orders.lanes import Lane, Outcome

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox import Sandbox
 
 from schemas.order import Order
+from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
 from worker.http.client import Client, Open
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions

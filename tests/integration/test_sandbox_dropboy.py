@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from httpd import Server, reply
-from sandbox import Sandbox
+
+from support.http_server import Server, reply
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

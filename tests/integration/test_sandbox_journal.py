@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.lab.history.command import judged
 from worker.lab.history.judge import Route
 from worker.lab.sandbox.journal import Journal

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from ordercloud_api import BUYER, Api, code, grant
-from sandbox import Sandbox
+
+from support.ordercloud_api import BUYER, Api, code, grant
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

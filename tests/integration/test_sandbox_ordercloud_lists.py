@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from ordercloud_api import Api, code, ids
-from sandbox import Sandbox
+
+from support.ordercloud_api import Api, code, ids
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from ordercloud_api import BUYER, HOME, Api, code, ids
-from sandbox import Sandbox
+
+from support.ordercloud_api import BUYER, HOME, Api, code, ids
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

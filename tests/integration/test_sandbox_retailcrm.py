@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.lab.sandbox.limits import LeakyBucket
 
 if TYPE_CHECKING:
@@ -446,8 +446,8 @@ def test_nothing_crashed_in_all_of_this(box: Sandbox) -> None:
 
 def test_it_ends_when_told_to_and_when_its_parent_is_gone() -> None:
     assert Sandbox().start().stop() == 0
-    script = "from sandbox import Sandbox; Sandbox().start()"
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), str(Path.cwd())])}
+    script = "from support.sandbox import Sandbox; Sandbox().start()"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path.cwd())])}
     # Its stderr is the pipe that is read here to the end, so this returns only when the sandbox is gone as well.
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], env=env, capture_output=True, check=True, timeout=10)
 

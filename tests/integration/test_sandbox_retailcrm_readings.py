@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.http.client import Client, Open
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 

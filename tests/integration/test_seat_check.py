@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
-from sandbox import Sandbox
 
+from support.sandbox import Sandbox
 from worker.cli import main
 from worker.cli.setup.check import examine_accounts, examine_distance
 from worker.runtime import Runtime, read_settings

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from orders import order
 from rich.console import Console
 
+from support.orders import order
 from worker.cli import main
 from worker.cli.status.attention import needs
 from worker.cli.status.screen import ROWS, screen

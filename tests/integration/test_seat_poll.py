@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 from click.testing import CliRunner, Result
-from way import Way
 
 import tasks.poll
+from support.pipeline import Way
 from worker.cli import main
 from worker.cli.feeds.cursor_words import moment
 

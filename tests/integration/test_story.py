@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from story import Shop, Story
 
 import tasks.attempt
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Shop, Story
 from worker.errors import (
     AuthFailed,
     LeaseLost,

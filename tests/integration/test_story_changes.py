@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from story import Bulky, Editable, Shop, Slow, Story, Warehouse
 
 import tasks.deliver
 import tasks.poll
+from support.fake_runtime import Bulky, Editable, Shop, Slow, Story, Warehouse
 from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
 from worker.systems.target import Receipt

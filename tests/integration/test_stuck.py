@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from orders import order
-from story import Editable, Shop, Slow, Story, Warehouse
 
 import tasks.deliver
 import tasks.doubt
 import tasks.fetch
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Editable, Shop, Slow, Story, Warehouse
+from support.orders import order
 from worker.doubt import ask, finder
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
-from ports import free_port
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
-from tools import found, missing
 
+from support.ports import free_port
+from support.programs import found, missing
 from worker.app.broker import redis_broker
 from worker.errors import Unavailable
 from worker.settings.addresses import redis_url

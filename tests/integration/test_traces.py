@@ -11,13 +11,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from calls import SECRET, Make, Serve
-from collector import Collector
-from httpd import reply
-from orders import order
-from story import Bulky, Shop, Story, Warehouse
 from structlog.testing import capture_logs
 
+from support.fake_runtime import Bulky, Shop, Story, Warehouse
+from support.http_calls import SECRET, Make, Serve
+from support.http_server import reply
+from support.orders import order
+from support.otlp_collector import Collector
 from tasks.accept import accept
 from tasks.deliver import deliver
 from tasks.listen import take

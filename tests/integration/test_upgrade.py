@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from story import Shop, Story
-
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
+from support.fake_runtime import Shop, Story
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from orders import order
-from story import Shop, Story
 
 import tasks.deliver
+from support.fake_runtime import Shop, Story
+from support.orders import order
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Accepted, Delivery, Ledger

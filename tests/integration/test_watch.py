@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from httpd import Request, reply
-from orders import order
-from way import log_lines, logged, ways
 
+from support.http_server import Request, reply
+from support.orders import order
+from support.pipeline import log_lines, logged, ways
 from worker.runtime import Runtime, read_settings
 from worker.store.health.alarms import Alarmed
 from worker.store.orders.lanes import Outcome
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from calls import Serve
     from redis import Redis
+
+    from support.http_calls import Serve
 
 CONFIG = """
 [redis]

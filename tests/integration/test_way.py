@@ -8,8 +8,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from way import log_lines, logged, ways
 
+from support.pipeline import log_lines, logged, ways
 from worker.cli.status.status import snapshot
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
+
+    from support.pipeline import Make
 
 
 @pytest.fixture

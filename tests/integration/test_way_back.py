@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sandbox import Sandbox
-
 import tasks.deliver
 import tasks.poll
+from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.doubt
 import tasks.poll
+from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

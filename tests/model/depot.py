@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import faults
 from pydantic import BaseModel
 
+from model import faults
 from worker.errors import Held, IntakeError, Rejected
 from worker.systems.target import Pending, Receipt, Target
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from depot import Depot, Traits
-from faults import Died
-from source import Source
-from story import Story
-
+from model.depot import Depot, Traits
+from model.faults import Died
+from model.source import Source
+from support.fake_runtime import Story
 from worker.settings.routes import Route
 from worker.store.inbox import Inbox
 from worker.store.orders.ledger import Ledger

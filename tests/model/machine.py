@@ -8,11 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import checks
-import faults
-from depot import Traits
-from faults import Died
-from ground import LEASE, LONG, SHORT, Ground
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -22,6 +17,10 @@ import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
+from model import checks, faults
+from model.depot import Traits
+from model.faults import Died
+from model.ground import LEASE, LONG, SHORT, Ground
 from tasks.attempt import attempt
 from worker.errors import LeaseLost
 from worker.store.orders.lanes import Claim, Drain, Outcome

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 if TYPE_CHECKING:
-    from machine import Machine
     from redis import Redis
+
+    from model.machine import Machine
 
 
 def run(machine: type[Machine], redis: Redis, raw: Redis, **options: Any) -> None:

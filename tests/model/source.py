@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import faults
-from story import Shop
-
+from model import faults
+from support.fake_runtime import Shop
 from worker.systems.provider import Page, Record
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from depot import Traits
-from machine import Machine
+
+from model.depot import Traits
+from model.machine import Machine
 
 if TYPE_CHECKING:
     from redis import Redis

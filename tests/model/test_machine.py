@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from machine import Machine
-from running import run
+
+from model.machine import Machine
+from model.running import run
 
 if TYPE_CHECKING:
     from redis import Redis

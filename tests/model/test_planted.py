@@ -6,21 +6,21 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import checks
 import pytest
-from depot import Traits
-from faults import AFTER, Died
-from ground import LONG, Ground
 from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
-from machine import Machine
-from running import run, story
 
 import tasks.attempt
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
+from model import checks
+from model.depot import Traits
+from model.faults import AFTER, Died
+from model.ground import LONG, Ground
+from model.machine import Machine
+from model.running import run, story
 from worker.store.orders.lanes import Outcome
 from worker.store.redis import scripts
 from worker.store.redis.lua_source import lua_source

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from settings_files import ENV, GOOD, problems, read
 
+from support.settings_files import ENV, GOOD, problems, read
 from worker.store.health.state import LaneState, ProviderState, ServerState, State
 from worker.watch.alarms import Alarm, judge
 

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-import said
 
+from support import source_texts
 from worker.cli.report.words import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = (said.ROOT / "deploy" / "docs" / "errors.md").read_text()
+PAGE = (source_texts.ROOT / "deploy" / "docs" / "errors.md").read_text()
 #: Codes of outcomes that no error is behind: they are made by the ledger, or by a person.
 MADE = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
 
@@ -27,9 +27,9 @@ def named(section: str) -> set[str]:
 @pytest.mark.parametrize(
     ("section", "there", "least"),
     [
-        ("Codes", lambda: said.codes() | MADE, 20),
-        ("Log lines", said.events, 20),
-        ("Alarms", lambda: said.alarms() - {"_silent"} | {"beat_silent", "upkeep_silent"}, 20),
+        ("Codes", lambda: source_texts.codes() | MADE, 20),
+        ("Log lines", source_texts.events, 20),
+        ("Alarms", lambda: source_texts.alarms() - {"_silent"} | {"beat_silent", "upkeep_silent"}, 20),
     ],
 )
 def test_the_page_has_each_of_them_and_no_other(section: str, there: Callable[[], set[str]], least: int) -> None:
@@ -37,14 +37,14 @@ def test_the_page_has_each_of_them_and_no_other(section: str, there: Callable[[]
     assert named(section) == there()
 
 
-@pytest.mark.parametrize("reason", sorted(said.reasons()))
+@pytest.mark.parametrize("reason", sorted(source_texts.reasons()))
 def test_a_setting_that_is_refused_is_explained(reason: str) -> None:
     assert reason in PAGE.split("## Settings that are refused")[1]
 
 
 def test_the_report_says_each_code_in_plain_words() -> None:
     never = {"config", "store_full", "lease_lost", "snoozed", "dropped", "erased"}
-    assert {code for code in said.codes() | MADE if code not in REASONS} <= never
+    assert {code for code in source_texts.codes() | MADE if code not in REASONS} <= never
 
 
 def test_every_command_on_the_page_is_one() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-import said
+from support import source_texts
 
-PAGE = (said.ROOT / "deploy" / "docs" / "guarantees.md").read_text()
+PAGE = (source_texts.ROOT / "deploy" / "docs" / "guarantees.md").read_text()
 
 
 def test_each_promise_names_what_holds_it_its_tests_and_where_it_ends() -> None:
@@ -19,7 +19,7 @@ def test_each_promise_names_what_holds_it_its_tests_and_where_it_ends() -> None:
 
 
 def test_the_tests_that_the_page_names_are_there() -> None:
-    tests = "\n".join(file.read_text() for file in (said.ROOT / "tests").rglob("test_*.py"))
+    tests = "\n".join(file.read_text() for file in (source_texts.ROOT / "tests").rglob("test_*.py"))
     there = set(re.findall(r"def (test_\w+)\(", tests))
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) > 20

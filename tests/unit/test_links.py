@@ -7,13 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-import said
+
+from support import source_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-README = said.ROOT / "README.md"
-PAGES = sorted((said.ROOT / "deploy" / "docs").glob("*.md"))
+README = source_texts.ROOT / "README.md"
+PAGES = sorted((source_texts.ROOT / "deploy" / "docs").glob("*.md"))
 #: Each page, and what is linked from it.
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"")
 

@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 import pytest
-from mutations import ROOT, Mutation, mutations
+
+from mutation.mutations import ROOT, Mutation, mutations
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from settings_files import ENV, GOOD, SECOND, Shop, problems, read
 
 from schemas.order import Line, Order, Status, Totals
+from support.settings_files import ENV, GOOD, SECOND, Shop, problems, read
 from worker.errors import Rejected
 from worker.settings.document import ConfigErrors
 from worker.settings.load import Settings, load

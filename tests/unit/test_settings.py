@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from settings_files import ENV, GOOD, Crm, read
 
+from support.settings_files import ENV, GOOD, Crm, read
 from worker.errors import ConfigError
 from worker.settings.load import load
 from worker.store.limits.limit import Limit

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from settings_files import GOOD, problems, read
-
+from support.settings_files import GOOD, problems, read
 from worker import app
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from settings_files import GOOD, problems
+
+from support.settings_files import GOOD, problems
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from pydantic import SecretStr
-from settings_files import ENV, GOOD, problems, read
 from starlette.requests import Request
 
 from schemas.job import sign, signature
+from support.settings_files import ENV, GOOD, problems, read
 from worker.inbox.receiver.hook import Hook
 from worker.settings.producers import HookKind, Producer
 from worker.systems.webhooks import KINDS, senders

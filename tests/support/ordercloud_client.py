@@ -10,7 +10,8 @@ from ordercloud import OrderCloudClient, OrderCloudConfig
 from ordercloud.errors import AuthenticationError, OrderCloudError
 from ordercloud.models.misc import OrderDirection
 from ordercloud.models.order import Order
-from sandbox import Sandbox
+
+from support.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

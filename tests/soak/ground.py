@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-import soak_faults
 from redis.exceptions import RedisError
 
+from soak import faults
 from worker.errors import ConfigError
 from worker.http.client import Client, Open
 from worker.runtime import Runtime, read_settings
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 KEY = "soak-key"
 #: Where each source's orders go, and its share of all.
 SHOPS = {"shop1": "depot", "shop2": "depot", "shop3": "crm", "shop4": "crm"}
@@ -97,7 +97,7 @@ class Ground:
         os.environ["SOAK_KEY"] = KEY
         plan = json.dumps({"sources": SOURCES, "seed": seed, "weather": weather})
         self._systems = subprocess.Popen(
-            [sys.executable, HERE / "soak_systems.py", plan], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "soak.systems", plan], cwd=TESTS, stdout=subprocess.PIPE, text=True
         )
         assert self._systems.stdout is not None
         self.port = int(self._systems.stdout.readline())
@@ -108,9 +108,9 @@ class Ground:
         self._env = {
             **os.environ,
             "INTAKE_CONFIG": str(self.config),
-            "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in soak_faults.arms()),
+            "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in faults.arms()),
             "INTAKE_FAILPOINTS_DIR": str(self.calls),
-            "PYTHONPATH": os.pathsep.join((str(home), str(HERE), str(HERE.parents[1]))),
+            "PYTHONPATH": os.pathsep.join((str(home), str(TESTS), str(TESTS.parent))),
         }
         self._log = (home / "intake.log").open("ab")
         self.up = self._intake("up")
@@ -121,7 +121,7 @@ class Ground:
         package = self.home / "soak_depot-1.dist-info"
         package.mkdir()
         (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
-        (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak_depot:Depot\n")
+        (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak.depot:Depot\n")
         sys.path.insert(0, str(self.home))
 
     def _intake(self, *args: str) -> subprocess.Popen[bytes]:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import requests
-from sandbox import Sandbox
+
+from support.sandbox import Sandbox
 
 BUYER = {"FromCompanyID": "storefront", "FromUserID": "buyer"}
 HOME = {"Street1": "Jumpstreet 23", "City": "LA", "Country": "US", "FirstName": "Zoë", "Zip": "90001"}

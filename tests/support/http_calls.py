@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable, Iterable
 
 import pytest
-from httpd import Answerer, Request, Server
 
+from support.http_server import Answerer, Request, Server
 from worker.errors import IntakeError
 from worker.http.client import Answer, Client
 

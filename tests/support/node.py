@@ -11,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tools import missing
+
+from support.programs import missing
 
 #: The clients of other systems.
 CLIENTS = Path(__file__).parents[1] / "clients"

@@ -6,8 +6,9 @@ import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from httpd import Request, Server, reply
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from support.http_server import Request, Server, reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

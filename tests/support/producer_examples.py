@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import node
 import pytest
-from tools import missing
+
+from support import node
+from support.programs import missing
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "producers"
 #: By file: what runs it, and what it needs besides.

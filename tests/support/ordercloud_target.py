@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox import Sandbox
-
 from schemas.order import Order
+from support.sandbox import Sandbox
 from worker.errors import RetryableError, SnoozeError
 from worker.http.client import Client, Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions

@@ -1,7 +1,7 @@
 """The systems of a soak: shops that make orders up, targets that count what they are given and compare it at once.
 
 They take next to no memory: of an order they keep when it was made, and how often it was created. `python
-soak_systems.py` prints its port; `POST /soak/make` tells how many orders each source has by now, `GET /soak/state` how
+-m soak.systems` prints its port; `POST /soak/make` tells how many orders each source has by now, `GET /soak/state` how
 many came, `GET /soak/missing` which did not.
 """
 
@@ -20,8 +20,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-import soak_orders
-from soak_server import Reply, serve
+from soak import bodies
+from soak.server import Reply, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +90,7 @@ class Shop:
         return _json({"success": True, "order": self._order(number)})
 
     def _order(self, number: int) -> dict[str, Any]:
-        return soak_orders.shop_order(self.source.name, number, _local(self.source.made[number - 1]))
+        return bodies.shop_order(self.source.name, number, _local(self.source.made[number - 1]))
 
     def _history(self, query: Query) -> Reply:
         made, now, limit = self.source.made, time.time(), int(query["limit"][0])
@@ -105,7 +105,7 @@ class Shop:
         rows = [
             {"id": n, "createdAt": _local(made[n - 1]), "created": True, "source": "user", "order": {"id": n}}
             for n in range(first, min(first + limit, len(made) + 1))
-            if n % soak_orders.LATE or made[n - 1] + _HIDDEN < now
+            if n % bodies.LATE or made[n - 1] + _HIDDEN < now
         ]
         pages = {"limit": limit, "totalCount": total, "currentPage": page, "totalPageCount": -(-total // limit)}
         return _json({"success": True, "generatedAt": _local(now), "history": rows, "pagination": pages})
@@ -135,7 +135,7 @@ class Book:
             return 0
         return list(self.sources).index(found[0].name) * 10_000_000 + found[1] + 1
 
-    def create(self, target: str, reference: str, given: soak_orders.Content) -> int:
+    def create(self, target: str, reference: str, given: bodies.Content) -> int:
         """Note one creation; answers the target's id."""
         found = self.place(reference)
         if found is None or found[0].target != target:
@@ -145,7 +145,7 @@ class Book:
         source.there += not source.created[at]
         self.doubles += source.created[at] > 0
         source.created[at] = min(255, source.created[at] + 1)
-        if given != soak_orders.content(source.name, at + 1):
+        if given != bodies.content(source.name, at + 1):
             self.wrong.append(f"{target} {reference}")
         return self.holds(target, reference)
 
@@ -172,7 +172,7 @@ class Depot:
     def answer(self, method: str, path: str, query: Query, body: bytes) -> Reply:
         if method == "POST":
             given = json.loads(body)
-            made = self.book.create(self.name, given["external_id"], soak_orders.in_depot(given))
+            made = self.book.create(self.name, given["external_id"], bodies.in_depot(given))
             return _json({"message": "Order created", "reference": made})
         if path == "/api/v1":
             return _json({})
@@ -207,7 +207,7 @@ class Crm:
         if self.book.holds(self.name, order["externalId"]):
             self.book.counts["doubles refused by crm"] += 1
             return 0
-        return self.book.create(self.name, order["externalId"], soak_orders.in_crm(order))
+        return self.book.create(self.name, order["externalId"], bodies.in_crm(order))
 
     def _create(self, text: str) -> Reply:
         order = json.loads(text)

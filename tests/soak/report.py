@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from soak_faults import Calls
+    from soak.faults import Calls
 
 #: Seconds between two lines where nobody watches.
 EVERY = 30.0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import said
-from tools import BRINGS, missing, tool
+
+from support import source_texts
+from support.programs import BRINGS, missing, tool
 
 
 def test_what_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +23,7 @@ def test_a_program_that_is_there_is_not_missing() -> None:
 
 
 def test_no_test_looks_for_a_program_in_its_own_way() -> None:
-    files = {file: file.read_text() for file in (said.ROOT / "tests").rglob("*.py")}
+    files = {file: file.read_text() for file in (source_texts.ROOT / "tests").rglob("*.py")}
     own = [file.name for file, text in files.items() if "shutil" + ".which(" in text]
-    assert sorted(own) == ["rabbit.py", "tools.py"], "rabbit.py looks for the script behind Debian's wrapper"
+    assert sorted(own) == ["programs.py", "rabbit.py"], "rabbit.py looks for the script behind Debian's wrapper"
     assert [name for name, brings in BRINGS.items() if not brings] == []

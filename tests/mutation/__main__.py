@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import click
-from mutations import ROOT, Mutation, mutations
+
+from mutation.mutations import ROOT, Mutation, mutations
 
 #: Seconds until the tests of one breakage count as hanging: they saw it, if they pass without it.
 PATIENCE: Final = 120

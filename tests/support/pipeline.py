@@ -10,11 +10,11 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
-from sandbox import Sandbox
 
 import tasks.deliver
 import tasks.poll
 import worker.telemetry.log
+from support.sandbox import Sandbox
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.runtime import Runtime, read_settings

@@ -14,11 +14,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import soak_orders
 from redis.exceptions import RedisError
-from soak_faults import Calls
-from soak_ground import HINTED, PUSHED, SHARES, SHOPS, SOURCES, Ground
-from soak_report import Progress, report
+
+from soak import bodies
+from soak.faults import Calls
+from soak.ground import HINTED, PUSHED, SHARES, SHOPS, SOURCES, Ground
+from soak.report import Progress, report
 
 #: How often a call goes wrong on the other side, before it is done and once more after.
 WEATHER = {
@@ -114,7 +115,7 @@ class Soak:
 
     def _push(self) -> None:
         """What was made since, as jobs and as hints; what Redis does not take is pushed the next time."""
-        for name, write in ((PUSHED, soak_orders.job), (HINTED, soak_orders.hint)):
+        for name, write in ((PUSHED, bodies.job), (HINTED, bodies.hint)):
             until = min(self.made[name], self.pushed[name] + 500)
             if until > self.pushed[name]:
                 with contextlib.suppress(RedisError):
@@ -128,12 +129,12 @@ class Soak:
         What a shop showed in a way that cannot be read is kept, and tried again by a hint, as a person would do it.
         """
         missing = self.ground.ask("missing", older=self.patient, most=500)
-        jobs = [soak_orders.job(PUSHED, n) for n in missing[PUSHED] if n <= self.pushed[PUSHED]]
-        jobs += [soak_orders.hint(HINTED, n) for n in missing[HINTED] if n <= self.pushed[HINTED]]
+        jobs = [bodies.job(PUSHED, n) for n in missing[PUSHED] if n <= self.pushed[PUSHED]]
+        jobs += [bodies.hint(HINTED, n) for n in missing[HINTED] if n <= self.pushed[HINTED]]
         with contextlib.suppress(RedisError):
             for name in SHOPS:
                 kept = set(self.ground.runtime.cursors.letter_ids(name))
-                jobs += [soak_orders.hint(name, n) for n in missing[name] if str(n) in kept]
+                jobs += [bodies.hint(name, n) for n in missing[name] if str(n) in kept]
             if jobs:
                 self.ground.runtime.redis.lpush("intake:inbox", *jobs)
                 self.again += len(jobs)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from orders import order
 from pydantic import BaseModel
 from redis import ConnectionPool, Redis
 
 from schemas.order import Order
+from support.orders import order
 from worker.errors import IntakeError, Malformed, Rejected, Uncertain
 from worker.runtime import Runtime
 from worker.settings.producers import InboxSettings, Producer

@@ -10,8 +10,7 @@ from worker.reconcile.run import Run, Wish
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox import Sandbox
-
+    from support.sandbox import Sandbox
     from worker.reconcile.report import Report
     from worker.reconcile.run import Repair
     from worker.runtime import Runtime

@@ -1,0 +1,1 @@
+"""Tests of the whole product while processes, servers and networks fail."""

@@ -1,0 +1,1 @@
+"""The failures that the README promises to survive, one test each."""

@@ -1,0 +1,1 @@
+"""A model of the ledger: random steps, checked after each."""

@@ -1,0 +1,1 @@
+"""Deliberate changes of the code, each of which a test must notice."""
