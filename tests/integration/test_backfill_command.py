@@ -81,6 +81,6 @@ def test_what_cannot_be_done_is_said_in_words(make: Make) -> None:
     assert "begin one: intake backfill shop --since 7d" in intake("shop").output
     assert "nobody is no provider; known are: shop" in intake("nobody").output
     assert "not after --since" in intake("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
-    assert "is no time" in intake("shop", "--since", "yesterday").output
+    assert "is neither a date nor an age" in intake("shop", "--since", "yesterday").output
     asked = intake("shop", "--since", "7d")
     assert (asked.exit_code, "send to dropday what is not there?" in asked.output) == (1, True)

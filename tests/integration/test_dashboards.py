@@ -16,7 +16,7 @@ from support.pipeline import ways
 from support.programs import tool
 from worker.cli import COMMANDS
 from worker.watch import alarms
-from worker.watch.metrics import Ledger
+from worker.watch.metrics import RedisCollector
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -37,7 +37,7 @@ def exported(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.M
         way.deliver_all()
         way.rt.ledger.arrived("shop", "hint shop", 1)
         registry = CollectorRegistry()
-        registry.register(Ledger(way.rt))
+        registry.register(RedisCollector(way.rt))
         families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     names = {sample.name for family in families for sample in family.samples}
     # Nothing is compared, and nothing is wrong: these have no sample yet.

@@ -22,7 +22,7 @@ from support.programs import tool
 from worker.cli import main
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
-from worker.watch.metrics import Ledger
+from worker.watch.metrics import RedisCollector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.Monke
 
 def exposition(rt: Runtime) -> str:
     registry = CollectorRegistry()
-    registry.register(Ledger(rt))
+    registry.register(RedisCollector(rt))
     return generate_latest(registry).decode()
 
 

@@ -103,7 +103,7 @@ def test_a_pair_that_no_route_names_is_refused_with_those_that_are(make: Make) -
 
 def test_a_since_that_is_no_time_is_refused(make: Make) -> None:
     make(1).open()
-    assert "is no time" in intake("reconcile", "shop", "dropday", "--since", "soon").output
+    assert "is neither a date nor an age" in intake("reconcile", "shop", "dropday", "--since", "soon").output
 
 
 def test_a_wrong_key_is_said_and_nothing_is_called_missing(make: Make) -> None:

@@ -98,8 +98,8 @@ def period(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.Mon
     monkeypatch.setenv("INTAKE_CONFIG", str(config))
     monkeypatch.setenv("REPORT_KEY", "s3cret-key")
     # Not the one that remembers: other tests are to have the scripts as they are.
-    source = scripts._source.__wrapped__
-    monkeypatch.setattr(scripts, "_source", lambda name: source(name).replace("redis.call('TIME')", _GIVEN))
+    source = scripts.lua_source.__wrapped__
+    monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _GIVEN))
     with Runtime(read_settings()) as rt:
         yield Period(rt)
 

@@ -28,8 +28,11 @@ def known(name: str, what: str, names: Collection[str]) -> str:
     raise click.UsageError(f"{name} is not a {what}; known are: {listed}")
 
 
-def since(_: click.Context, __: click.Parameter, value: str | None) -> datetime | timedelta | None:
-    """The value of `--since`: a date, a moment, or an age ("7d"), which is counted from Redis' clock later."""
+def parse_since(_: click.Context, __: click.Parameter, value: str | None) -> datetime | timedelta | None:
+    """Parse `--since` or `--until`: a date or a time (UTC by default), or an age ("7d").
+
+    An age stays an age: `resolve_time` counts it back from the clock of Redis, which a callback cannot read yet.
+    """
     if value is None:
         return None
     try:
@@ -45,9 +48,19 @@ def since(_: click.Context, __: click.Parameter, value: str | None) -> datetime 
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def counted(wish: datetime | timedelta, now: datetime) -> datetime:
-    """The moment that `--since` names; raises UsageError for one that lies ahead."""
-    moment = now - wish if isinstance(wish, timedelta) else wish
+def redis_time(rt: Runtime) -> datetime:
+    """Return the current time by the clock of Redis, from which every age on the command line is counted."""
+    return datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
+
+
+def resolve_time(wish: datetime | timedelta, now: datetime) -> datetime:
+    """Return the time that a parsed `--since` or `--until` means; `now` is the time of Redis."""
+    return now - wish if isinstance(wish, timedelta) else wish
+
+
+def resolve_since(wish: datetime | timedelta, now: datetime) -> datetime:
+    """Like `resolve_time`, but raise UsageError for a time in the future."""
+    moment = resolve_time(wish, now)
     if moment > now:
         raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC lies ahead; it is {now:%Y-%m-%d %H:%M} UTC")
     return moment

@@ -57,7 +57,7 @@ _INBOX: Final = {
 _JOBS: Final = {"jobs": "Jobs that were taken.", "hints": "Jobs that were hints.", "bad": "Jobs that were refused."}
 
 
-class Ledger(Collector):
+class RedisCollector(Collector):
     """What Prometheus scrapes. A Redis that is away is `intake_up 0` and nothing else: no old number is told as new."""
 
     def __init__(self, rt: Runtime) -> None:

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from worker.app import hint
-from worker.cli.moment import moment
-from worker.cli.options import go_on
+from worker.cli.options import go_on, parse_since, redis_time, resolve_since, resolve_time
 from worker.errors import IntakeError, Rejected
 from worker.reconcile.sides import read, walk
 from worker.runtime import Runtime, read_settings
@@ -130,10 +129,12 @@ def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: boo
 
 
 def _range(rt: Runtime, given: dict[str, Any]) -> tuple[datetime, datetime] | None:
-    """What --since and --until name; None without --since. Left out, the end is this minute."""
-    since, until = given["since"], given["until"] or datetime.fromtimestamp(rt.cursors.now() // 60_000 * 60, UTC)
-    if since is None:
+    """Return the range of `--since` and `--until`, which is this minute by default; None without `--since`."""
+    if given["since"] is None:
         return None
+    now = redis_time(rt)
+    since = resolve_since(given["since"], now)
+    until = resolve_time(given["until"] or now.replace(second=0, microsecond=0), now)
     if until <= since:
         raise click.ClickException("--until is not after --since")
     return since, until
@@ -161,8 +162,8 @@ def _tell(rt: Runtime, name: str, *, as_json: bool, watch: bool) -> None:
 
 @click.command("backfill")
 @click.argument("name")
-@click.option("--since", callback=moment, help="Orders placed since then: 2026-03-01, or 7d (ago).")
-@click.option("--until", callback=moment, help="And before then; left out, until now.")
+@click.option("--since", callback=parse_since, help="Orders placed since then: 2026-03-01, or 7d (ago).")
+@click.option("--until", callback=parse_since, help="And before then; left out, until now.")
 @click.option("--dry-run", is_flag=True, help="Read and count only; nothing is written.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--stop", is_flag=True, help="Read no more; what is accepted already is sent.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker.cli.feeds.cursor_words import lines, moment
-from worker.cli.options import careful, counted, go_on, known, opened, since
+from worker.cli.options import careful, go_on, known, opened, parse_since, redis_time, resolve_since
 from worker.cli.times import age, ago, clock
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 @click.group("cursor")
 def command() -> None:
     """Show how far a provider has been read; move that, and put it back."""
-
-
-def _now(rt: Runtime) -> datetime:
-    return datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
 
 
 def _status(rt: Runtime, name: str) -> dict[str, str]:
@@ -39,7 +35,7 @@ def _status(rt: Runtime, name: str) -> dict[str, str]:
 def show(name: str, *, as_json: bool) -> None:
     """Show the cursor of provider NAME in words, with its age and its former values."""
     rt = opened()
-    now, status, former = _now(rt), _status(rt, name), rt.cursors.former(name)
+    now, status, former = redis_time(rt), _status(rt, name), rt.cursors.former(name)
     value, until = status.get("value"), moment(status.get("value"))
     if as_json:
         told: dict[str, Any] = {"provider": name, "cursor": value, "read_up_to": until and until.isoformat()}
@@ -68,13 +64,15 @@ def show(name: str, *, as_json: bool) -> None:
 
 @command.command("set")
 @click.argument("name")
-@click.option("--since", "wish", required=True, callback=since, metavar="DATE", help="A date (UTC), or an age: 7d.")
+@click.option(
+    "--since", "wish", required=True, callback=parse_since, metavar="DATE", help="A date (UTC), or an age: 7d."
+)
 @careful
 def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> None:
     """Read provider NAME again from DATE on. Orders that are known already are not sent twice."""
     rt = opened()
-    status, now = _status(rt, name), _now(rt)
-    at = counted(wish, now)
+    status, now = _status(rt, name), redis_time(rt)
+    at = resolve_since(wish, now)
     _move(rt, name, status.get("value", ""), rt.providers[name].start(at), (at, now), dry_run=dry_run, yes=yes)
 
 
@@ -84,7 +82,7 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
 def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     """Put the cursor of provider NAME back to what it was before it was last moved by hand."""
     rt = opened()
-    status, now, former = _status(rt, name), _now(rt), rt.cursors.former(name)
+    status, now, former = _status(rt, name), redis_time(rt), rt.cursors.former(name)
     if not former:
         raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to put back")
     _, value = former[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import opened, rehearsable
+from worker.cli.options import opened, redis_time, rehearsable
 from worker.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
     if length is not None and until is not None:
         raise click.UsageError("--for and --until: name one")
     rt, is_provider, is_target = _parts(name)
-    now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
+    now = redis_time(rt)
     seconds = _seconds_until(until, now) if until else length
     end = "" if seconds is None else f" until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
     if dry_run:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,7 @@ from tasks.poll import poll
 from worker.app import hint
 from worker.cli.feeds.cursor_words import moment
 from worker.cli.feeds.rehearsal import Rehearsal
-from worker.cli.options import counted, known, opened, since
+from worker.cli.options import known, opened, parse_since, redis_time, resolve_since
 from worker.cli.times import clock
 from worker.telemetry import log
 
@@ -32,7 +32,9 @@ _SOME: Final = 20
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Read, show what would be sent to whom, and touch nothing.")
 @click.option("--limit", "pages", type=click.IntRange(1), help="Pages at most; with --dry-run 1 unless said.")
-@click.option("--since", "wish", callback=since, metavar="DATE", help="With --dry-run: from there, not the cursor.")
+@click.option(
+    "--since", "wish", callback=parse_since, metavar="DATE", help="With --dry-run: from there, not the cursor."
+)
 @click.option("--show", default=1, type=click.IntRange(0), help="Writes of each target shown whole: personal data. [1]")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: everything, as JSON. Personal data.")
 def command(name: str, **options: Any) -> None:
@@ -68,10 +70,10 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
 
 
 def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
-    now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
+    now = redis_time(rt)
     cursor, provider = rt.cursors.status(name).get("value"), rt.providers[name]
     if options["wish"] is not None:
-        cursor = provider.start(counted(options["wish"], now))
+        cursor = provider.start(resolve_since(options["wish"], now))
     elif cursor is None:
         cursor = provider.start(now - timedelta(seconds=rt.settings.providers[name].look_back))
     with closing(Rehearsal(rt, name)) as rehearsal:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.cli.moment import moment
-from worker.cli.options import go_on
+from worker.cli.options import go_on, parse_since, redis_time, resolve_since, resolve_time
 from worker.errors import AuthFailed, IntakeError
 from worker.reconcile.repair import repaired
 from worker.reconcile.report import FAULTS
@@ -115,8 +113,8 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
 @click.command("reconcile")
 @click.argument("provider")
 @click.argument("target")
-@click.option("--since", callback=moment, required=True, help="Orders placed since then: 2026-03-01, or 7d (ago).")
-@click.option("--until", callback=moment, help="And before then; left out, until now.")
+@click.option("--since", callback=parse_since, required=True, help="Orders placed since then: 2026-03-01, or 7d (ago).")
+@click.option("--until", callback=parse_since, help="And before then; left out, until now.")
 @click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="The part of each limit it may use (1).")
 @click.option(
     "--repair", is_flag=True, help="Send again what is missing, and what is different where it can be changed."
@@ -133,7 +131,8 @@ def command(provider: str, target: str, **given: Any) -> None:
     """
     rt = click.get_current_context().with_resource(Runtime(read_settings()))
     _checked(rt, provider, target)
-    since, until = given["since"], given["until"] or datetime.now(UTC)
+    now = redis_time(rt)
+    since, until = resolve_since(given["since"], now), resolve_time(given["until"] or now, now)
     if until <= since:
         raise click.UsageError("--until is not after --since")
     repair = given["repair"] and not given["dry_run"]

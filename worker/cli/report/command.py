@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import opened, since
+from worker.cli.options import opened, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Told, page
 from worker.cli.status.attention import needs
@@ -27,7 +27,7 @@ _DAY = timedelta(days=1)
 
 def span(first: datetime | timedelta, until: datetime | timedelta | None, now: datetime) -> tuple[date, date]:
     """The first and the last day that are meant; `7d` are seven days, today among them. Raises UsageError for none."""
-    end = now if until is None else now - until if isinstance(until, timedelta) else until
+    end = now if until is None else resolve_time(until, now)
     last = (min(end, now) - timedelta(microseconds=1)).date()
     begin = last - (math.ceil(first / _DAY) - 1) * _DAY if isinstance(first, timedelta) else first.date()
     if begin > last:
@@ -53,14 +53,16 @@ def told(rt: Runtime, first: date, last: date) -> Told:
 
 
 @click.command("report")
-@click.option("--since", "first", callback=since, default="7d", show_default=True, help="A day, or how many (7d).")
-@click.option("--until", callback=since, help="The day after the last one: 2026-12-01; left out, until now.")
+@click.option(
+    "--since", "first", callback=parse_since, default="7d", show_default=True, help="A day, or how many (7d)."
+)
+@click.option("--until", callback=parse_since, help="The day after the last one: 2026-12-01; left out, until now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="report.html", show_default=True,
               help="The file; - for standard output.")  # fmt: skip
 def command(first: datetime | timedelta, until: datetime | timedelta | None, out: Path) -> None:
     """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
     rt = opened()
-    begin, last = span(first, until, datetime.fromtimestamp(rt.cursors.now() / 1000, UTC))
+    begin, last = span(first, until, redis_time(rt))
     text = page(told(rt, begin, last))
     if str(out) == "-":
         click.echo(text, nl=False)

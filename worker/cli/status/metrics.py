@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 from worker.errors import ConfigError
 from worker.runtime import Runtime, read_settings
 from worker.telemetry import log
-from worker.watch.metrics import Ledger
+from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
 
 
@@ -24,7 +24,7 @@ def command(host: str, port: int, *, once: bool) -> None:
     settings = read_settings()
     rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
     registry = CollectorRegistry()
-    registry.register(Ledger(rt))
+    registry.register(RedisCollector(rt))
     if once:
         click.echo(generate_latest(registry), nl=False)
         return
