@@ -58,7 +58,6 @@ def sweep(rt: Runtime, wake: Wake) -> None:
             wake("poll", name, 1)
         if rt.backfills.waiting(name):
             wake("backfill", name, 1)
-    rt.ledger.tidy()
 
 
 def _look_after(rt: Runtime, name: str, wake: Wake) -> None:

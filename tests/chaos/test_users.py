@@ -124,7 +124,7 @@ OF_THE_WORKER = (
     "GET intake:payload:dropday:shop:1",
     "HGETALL intake:malformed:shop",
     "LRANGE intake:inbox 0 -1",
-    "LRANGE intake:story:dropday:shop:1 0 -1",
+    "LRANGE intake:history:dropday:shop:1 0 -1",
     "HGETALL intake:order:dropday:shop:1",
     "HGETALL intake:inbox:dead",
     "LRANGE intake.ingest 0 -1",

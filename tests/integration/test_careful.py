@@ -49,8 +49,6 @@ ASKING = {
     "inbox replay": "--all",
     "inbox discard": "--all",
     "erase": "shop:1",
-    "ledger unpack": "",
-    "ledger pack": "",
     "reconcile": "shop dropday --since 7d --repair",
     "backfill": "shop --since 7d",
     "init": "--provider retailcrm --target dropday --force",

@@ -153,7 +153,7 @@ def test_a_held_change_that_is_dropped_leaves_the_order_delivered(
     accept(ledger, 2, "hold")
     lane.release(["shop:1"], "drop")
     assert state(ledger)["state"] == "delivered"
-    assert redis.keys("intake:payload:*") == redis.keys("intake:story:*") == []
+    assert redis.keys("intake:payload:*") == redis.keys("intake:history:*") == []
     assert drain.claim(1) == []
 
 
@@ -301,11 +301,11 @@ def test_the_story_of_an_order_that_changes_is_kept_until_the_change_is_delivere
 ) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), DONE)])
-    assert not redis.exists("intake:story:t:shop:1")
+    assert not redis.exists("intake:history:t:shop:1")
     accept(ledger, 2)
-    assert redis.pttl("intake:story:t:shop:1") == -1
+    assert redis.pttl("intake:history:t:shop:1") == -1
     drain.settle([(one(drain), Outcome("updated", extra="T1"))])
-    assert not redis.exists("intake:story:t:shop:1")
+    assert not redis.exists("intake:history:t:shop:1")
     assert [event.split()[0] for event in story(ledger)] == [
         *("accepted", "claimed", "delivered"),
         *("changed", "claimed", "updated"),

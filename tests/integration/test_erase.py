@@ -80,7 +80,7 @@ def everything(redis: Redis) -> str:
             "set": redis.smembers,
             "zset": lambda it: redis.zrange(it, 0, -1),
         }
-        if not name.startswith(("intake:done:", "intake:told:t:")):
+        if not name.startswith(("intake:archive:", "intake:histories:t:")):
             told.append(f"{name} {reads[kind](name)}")
     return "\n".join(told)
 

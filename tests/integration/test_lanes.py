@@ -141,8 +141,8 @@ def test_a_settled_order_keeps_a_compact_record_and_loses_its_payload(ledger: Le
     record = state(ledger)
     assert record["state"] == "delivered"
     assert record["target_id"] == "77"
-    assert not redis.exists("intake:payload:t:shop:1", "intake:order:t:shop:1", "intake:story:t:shop:1")
-    assert 29 * 86400 < redis.ttl("intake:told:t:1") <= 30 * 86400
+    assert not redis.exists("intake:payload:t:shop:1", "intake:order:t:shop:1", "intake:history:t:shop:1")
+    assert 29 * 86400 < redis.ttl("intake:histories:t:1") <= 30 * 86400
     assert events(ledger) == ["accepted", "claimed", "delivered"]
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +11,6 @@ from worker.store.limits.limiter import Scope
 from worker.store.orders import payload
 from worker.store.orders.lanes import Lane, Outcome
 from worker.store.orders.ledger import Delivery, Ledger, OnChange
-from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from worker.store.orders.lanes import Drain
 
 KEY = "shop:1"
-#: Redis as the release before left it.
-BEFORE = Path(__file__).parent / "data" / "previous_release.json"
 
 
 @pytest.fixture
@@ -64,7 +58,7 @@ def events(ledger: Ledger, key: str = KEY) -> list[str]:
 
 def over(redis: Redis) -> None:
     """The time of all stories is over."""
-    redis.delete(*redis.keys("intake:told:t:*"))
+    redis.delete(*redis.keys("intake:histories:t:*"))
 
 
 def test_an_order_at_rest_has_no_key_of_its_own_and_is_known_with_all_that_was_known(
@@ -119,11 +113,11 @@ def test_a_change_wakes_an_order_and_goes_out_under_the_targets_id(
     if aged == "its story over":
         over(redis)
     assert accept(ledger, 2) == "updating"
-    assert redis.keys("intake:done:*") == []
+    assert redis.keys("intake:archive:*") == []
     [claim] = drain.claim(1)
     assert (claim.there, claim.target_id, claim.reference) == (True, "7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1", "R1")
     drain.settle([(claim, Outcome("updated", extra=claim.target_id))])
-    assert redis.keys("intake:order:*") == redis.keys("intake:story:*") == redis.keys("intake:payload:*") == []
+    assert redis.keys("intake:order:*") == redis.keys("intake:history:*") == redis.keys("intake:payload:*") == []
     told = [event.split()[0] for event in events(ledger)]
     assert told == ([] if aged == "its story over" else ["accepted", "claimed", "delivered"]) + [
         "changed",
@@ -136,7 +130,7 @@ def test_a_change_that_is_ignored_is_told_and_the_order_rests_again(redis: Redis
     accept(ledger, 1)
     deliver(drain)
     assert [accept(ledger, 2, "ignore"), accept(ledger, 2, "ignore")] == ["changed", "same"]
-    assert redis.keys("intake:order:*") == redis.keys("intake:story:*") == redis.keys("intake:payload:*") == []
+    assert redis.keys("intake:order:*") == redis.keys("intake:history:*") == redis.keys("intake:payload:*") == []
     assert events(ledger)[-1] == "changed after delivery"
     assert record(ledger)["sent"] != record(ledger)["fingerprint"]
 
@@ -200,7 +194,7 @@ def test_whatever_an_order_is_known_by_comes_back_as_it_was(  # noqa: PLR0913, P
         order(key, version=version + 1, note="b") if version < 2**63 - 1 else order(key, version=version, note="b")
     )
     ledger.accept("t", [Delivery(changed, reference)], "poll shop", on_change="update")
-    assert redis.keys("intake:done:*") == []
+    assert redis.keys("intake:archive:*") == []
     assert record(ledger, made.key)["target_id"] == target_id
 
 
@@ -211,7 +205,7 @@ def test_every_length_of_what_is_packed_comes_back_and_leaves_no_piece_behind(
         accept(ledger, version)
         deliver(drain, "delivered" if version == 1 else "updated", "t" * length)
         assert record(ledger)["target_id"] == "t" * length
-    assert sum(redis.hlen(name) for name in redis.keys("intake:done:*")) == 1
+    assert sum(redis.hlen(name) for name in redis.keys("intake:archive:*")) == 1
 
 
 def test_many_orders_share_pages_of_stories_and_each_has_its_own(ledger: Ledger, redis: Redis, drain: Drain) -> None:
@@ -219,10 +213,10 @@ def test_many_orders_share_pages_of_stories_and_each_has_its_own(ledger: Ledger,
         accept(ledger, key=str(n))
     while claims := drain.claim(50):
         drain.settle([(claim, Outcome("delivered", extra=f"T{claim.key}")) for claim in claims])
-    assert len(redis.keys("intake:told:t:*")) == 3
+    assert len(redis.keys("intake:histories:t:*")) == 3
     for n in range(300):
         assert events(ledger, f"shop:{n}")[-1] == f"delivered Tshop:{n}"
-    assert all(0 < redis.ttl(name) <= 30 * 86400 for name in redis.keys("intake:told:t:*"))
+    assert all(0 < redis.ttl(name) <= 30 * 86400 for name in redis.keys("intake:histories:t:*"))
 
 
 def test_the_order_of_another_target_is_another_order(redis: Redis, ledger: Ledger, drain: Drain) -> None:
@@ -233,53 +227,6 @@ def test_the_order_of_another_target_is_another_order(redis: Redis, ledger: Ledg
     assert ledger.entries(["t2"], KEY)[0].record["state"] == "queued"
 
 
-def restore(redis: Redis) -> None:
-    kinds: dict[str, Any] = {
-        "hash": lambda key, value: redis.hset(key, mapping=value),
-        "zset": redis.zadd,
-        "set": lambda key, value: redis.sadd(key, *value),
-        "list": lambda key, value: redis.rpush(key, *value),
-        "string": redis.set,
-    }
-    for key, (kind, value) in json.loads(BEFORE.read_text("utf-8")).items():
-        kinds[kind](key, value)
-
-
-def test_nothing_rests_as_long_as_a_worker_of_the_release_before_may_come_back(
-    redis: Redis, ledger: Ledger, drain: Drain
-) -> None:
-    restore(redis)
-    accept(ledger, key="9")
-    assert ledger.tidy() == 0
-    rests = int(redis.hget(keys.LEDGER, "rests") or 0)
-    assert 86_000 < rests / 1000 - time.time() < 86_500
-    for claim in drain.claim(10):
-        drain.settle([(claim, Outcome("delivered", extra="77"))])
-    assert [ledger.tidy(), redis.keys("intake:done:*")] == [0, []]
-    assert redis.hget("intake:order:t:shop:9", "state") == "delivered"
-    assert 29 * 86400 < redis.ttl("intake:story:t:shop:9") <= 30 * 86400
-
-
-def test_what_the_release_before_delivered_is_laid_to_rest_bit_by_bit_and_stays_known(
-    redis: Redis, ledger: Ledger
-) -> None:
-    restore(redis)
-    before = {n: ledger.entries(["t"], f"shop:{n}")[0] for n in range(1, 9)}
-    ledger.tidy()
-    redis.hset(keys.LEDGER, "rests", 0)
-    laid = 0
-    while (some := ledger.tidy()) >= 0:
-        laid += some
-    delivered = [n for n, entry in before.items() if entry.record["state"] == "delivered"]
-    assert laid == len(delivered) > 0
-    assert len(redis.keys("intake:order:*")) == 8 - laid
-    for n, was in before.items():
-        [entry] = ledger.entries(["t"], f"shop:{n}")
-        assert entry.story == was.story
-        kept = ("state", "fingerprint", "version", "reference", "target_id", "done")
-        assert [entry.record.get(name) for name in kept] == [was.record.get(name) for name in kept]
-
-
 def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
     redis: Redis, ledger: Ledger, drain: Drain
 ) -> None:
@@ -288,58 +235,16 @@ def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
     made = {"state": "delivered", "reference": "R1", "fingerprint": "f", "version": "9", "done": "5", "target_id": "9"}
     redis.hset("intake:order:t:shop:1", mapping=made)
     assert (record(ledger)["target_id"], accept(ledger, 8)) == ("9", "stale")
-    while ledger.tidy() >= 0:
-        pass
+    assert accept(ledger, 10) == "updating"
+    deliver(drain, "updated", "9")
     assert redis.keys("intake:order:*") == []
-    assert {name: record(ledger)[name] for name in made} == made
-    assert sum(redis.hlen(name) for name in redis.keys("intake:done:*")) == 1
+    assert (record(ledger)["target_id"], record(ledger)["version"]) == ("9", "10")
+    assert sum(redis.hlen(name) for name in redis.keys("intake:archive:*")) == 1
 
 
 @pytest.mark.parametrize("text", ["", "x", "1", "{}", '{"a": "\u20ac ключ"}' * 50, "{" + "q" * 100_000])
 def test_content_is_kept_in_fewer_bytes_and_comes_back_as_it_was(text: str) -> None:
     made = order("1", note=text).model_dump_json(exclude_defaults=True)
     assert payload.unpack(payload.pack(made)) == made
-    # As it was packed before.
-    assert payload.unpack("1BO<8+ML;2cc%>3eRRaJ") == '{"provider":"shop","external_id":"1","x":"é"}' * 3
     assert payload.unpack(made) == made
     assert len(payload.pack(made)) < len(made)
-
-
-def test_content_is_kept_as_the_release_before_reads_it_while_its_workers_may_be_there(
-    redis: Redis, ledger: Ledger, drain: Drain
-) -> None:
-    restore(redis)
-    ledger.tidy()
-    accept(ledger, key="9")
-    assert str(redis.get("intake:payload:t:shop:9")).startswith("{")
-    redis.hset(keys.LEDGER, "rests", 0)
-    accept(ledger, key="10")
-    assert not str(redis.get("intake:payload:t:shop:10")).startswith("{")
-    claims = {claim.key: claim.payload for claim in drain.claim(10)}
-    assert '"v1"' in claims["shop:9"]
-    assert '"v1"' in claims["shop:10"]
-
-
-def test_the_way_back_writes_the_ledger_as_the_release_before_had_it(
-    redis: Redis, ledger: Ledger, drain: Drain
-) -> None:
-    for key in ("1", "k" * 200, "a:b"):
-        accept(ledger, key=key)
-    deliver(drain)
-    accept(ledger, key="5")
-    before = {key: ledger.entries(["t"], f"shop:{key}")[0] for key in ("1", "k" * 200, "a:b")}
-    assert ledger.resting() == 3
-    assert sum(ledger.rouse()) == 3
-    assert ledger.resting() == 0
-    assert sum(ledger.rouse()) == 0
-    assert redis.keys("intake:done:*") == []
-    for key, was in before.items():
-        assert redis.hgetall(f"intake:order:t:shop:{key}") == was.record
-        assert len(redis.lrange(f"intake:story:t:shop:{key}", 0, -1)) == len(was.story) == 3
-        assert redis.ttl(f"intake:story:t:shop:{key}") > 0
-    assert str(redis.get("intake:payload:t:shop:5")).startswith("{")
-    assert ledger.tidy() == 0
-    ledger.rest_now()
-    while ledger.tidy() >= 0:
-        pass
-    assert len(redis.keys("intake:order:*")) == 1

@@ -171,12 +171,12 @@ def test_a_discarded_order_stays_away_when_the_same_is_read_again_and_comes_back
     assert [move(story, "discard"), move(story, "discard")] == ["moved", "discarded"]
     assert redis.keys("intake:payload:*") == []
     assert "fields" not in story.state("1")
-    assert redis.pttl("intake:story:t:shop:1") > 0
+    assert redis.pttl("intake:history:t:shop:1") > 0
     poll(story, {"id": 1, "version": 1})
     deliver(story)
     assert (story.state("1")["state"], story.warehouse.created) == ("discarded", [])
     poll(story, {"id": 1, "version": 2, "note": "mended"})
-    assert redis.pttl("intake:story:t:shop:1") == -1
+    assert redis.pttl("intake:history:t:shop:1") == -1
     deliver(story)
     assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
 

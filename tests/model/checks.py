@@ -62,7 +62,7 @@ def _one_place_each(ground: Ground) -> set[str]:
 
 def _one_record_each(ground: Ground, living: list[str]) -> None:
     """No order is awake and at rest; what is at rest is whole, and has no payload."""
-    resting = [key for name in ground.redis.keys("intake:done:t:*") for key in ground.redis.hkeys(name)]
+    resting = [key for name in ground.redis.keys("intake:archive:t:*") for key in ground.redis.hkeys(name)]
     resting = [key for key in resting if "\x01" not in key]
     assert not set(living) & set(resting), f"awake and at rest: {set(living) & set(resting)}"
     for key in resting:

@@ -130,18 +130,8 @@ class Ground(Story):
 
     def forget_stories(self) -> None:
         """The stories of what was delivered are over."""
-        for name in self.redis.keys("intake:told:t:*"):
+        for name in self.redis.keys("intake:histories:t:*"):
             self.redis.delete(name)
-
-    def sleep_late(self) -> None:
-        """The ledger is of the release before: nothing may rest until its workers are gone."""
-        self.redis.hset(keys.LEDGER, mapping={"rests": int(self.cursors.now()) + 10**9})
-
-    def sleep_now(self) -> None:
-        """They are gone: what they left is laid to rest."""
-        self.redis.hset(keys.LEDGER, mapping={"rests": 0, "tidied": "0"})
-        while self.ledger.tidy() >= 0:
-            pass
 
     def poll_killed(self) -> None:
         """Nobody gave the lease of the poll back."""

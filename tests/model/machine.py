@@ -304,14 +304,6 @@ class Machine(RuleBasedStateMachine):
         self.ground.forget_stories()
         self.ground.pass_time(LONG)
 
-    @rule(when=st.sampled_from(["late", "now"]))
-    def rest(self, when: str) -> None:
-        self._step(f"rest {when}")
-        if when == "late":
-            self.ground.sleep_late()
-        else:
-            self.ground.sleep_now()
-
     @rule()
     def sweep(self) -> None:
         self._step("sweep")
@@ -336,7 +328,7 @@ class Machine(RuleBasedStateMachine):
         self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.waiting("shop")
         self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
         self.blank = not self.redis.dbsize()
-        self.resting = bool(self.redis.keys("intake:done:*"))
+        self.resting = bool(self.redis.keys("intake:archive:*"))
 
     def teardown(self) -> None:
         if not self.sound or not self.steps:

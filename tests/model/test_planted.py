@@ -38,13 +38,13 @@ class Planted(Machine):
     """The machine, only as much of it as shows a double at once: shrinking runs hundreds of examples on a real Valkey.
 
     Left out are the look at everything after each step, the rest at the end (half of an example's time), what people
-    do, what is pushed, what rests, what befalls whoever reads, other orders, slow drains, and losses of Redis: those
+    do, what is pushed, what befalls whoever reads, other orders, slow drains, and losses of Redis: those
     are a machine of their own, because they end most of the ways that lead to other doubles.
     """
 
     last: Machine
     work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]
-    claim = send = settle = lose_redis = a_month = rest = None  # type: ignore[assignment]
+    claim = send = settle = lose_redis = a_month = None  # type: ignore[assignment]
     # A while later, upkeep has swept: two rules that make sense only one after the other are found together too seldom.
     wait = sweep = None  # type: ignore[assignment]
 

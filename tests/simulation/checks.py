@@ -34,7 +34,7 @@ class Checks:
 
     def record(self, target: str, key: str) -> dict[str, str]:
         """What the ledger says of an order."""
-        prefixes = f"intake:order:{target}:".encode(), f"intake:story:{target}:".encode()
+        prefixes = f"intake:order:{target}:".encode(), f"intake:history:{target}:".encode()
         [[fields, _]] = self._world.server.look("record", *prefixes, key.encode())  # type: ignore[misc]
         return {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import tasks.attempt
 import tasks.poll
 from worker.store.orders.lanes import Outcome
-from worker.store.redis import scripts
+from worker.store.redis.lua_source import lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def _script(name: str, old: str, new: str) -> Callable[[World], None]:
-    source = scripts._source(name)
+    source = lua_source(name)
     assert old in source
     return lambda world: world.server.plant(name, source.replace(old, new))
 

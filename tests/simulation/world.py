@@ -96,7 +96,6 @@ class World:
         if self.chance.random() < 0.8:
             long_ago = b"%d" % (self.now() // 1000 - 3_600_000)
             self.server.run(b"SET", keys.EPOCH.encode(), long_ago)
-            self.server.run(b"HSET", keys.LEDGER.encode(), b"rests", b"%d" % (self.now() // 1000))
         *others, upkeep = _QUEUES
         for number in range(self.house.pool):
             self.run(f"worker-{number}", lambda: self._worker(others))

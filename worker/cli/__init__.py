@@ -38,7 +38,6 @@ COMMANDS = {
     "doubt": "worker.cli.orders.doubt:command",
     "release": "worker.cli.orders.release:command",
     "erase": "worker.cli.orders.erase:command",
-    "ledger": "worker.cli.ledger:command",
     "drill": "worker.lab.demo.drill:command",
     "history": "worker.lab.history.command:command",
     "sandbox": "worker.lab.command:command",

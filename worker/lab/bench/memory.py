@@ -80,12 +80,12 @@ class Bench:
 
     def forget_stories(self) -> None:
         """Let the time of all stories be over."""
-        for pattern in ("intake:told:*:*", "intake:story:*"):
+        for pattern in ("intake:histories:*:*", "intake:history:*"):
             for name in self.redis.scan_iter(match=pattern, count=10_000):
                 self.redis.pexpire(name, 1)
         time.sleep(2)
         # What has expired is dropped at the latest when somebody looks.
-        for pattern in ("intake:told:*:*", "intake:story:*"):
+        for pattern in ("intake:histories:*:*", "intake:history:*"):
             for _ in self.redis.scan_iter(match=pattern, count=10_000):
                 pass
 

@@ -9,7 +9,7 @@
 -- What a backfill brings is bulk work: its scores lie behind all others by a constant, which its record keeps ('later').
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
--- include rest.lua
+-- include archive.lua
 -- include day.lua
 
 local time = redis.call('TIME')
@@ -21,10 +21,7 @@ local LATER = 1125899906842624
 local bulk = string.match(ARGV[5], '^%a*') == 'backfill'
 -- Asked here, not by whoever accepts: Redis can be lost between his question and this.
 -- A producer is never walked: what it pushes again it pushes within a day.
--- No release before this one ever wrote into a ledger that begins now.
-if redis.call('SET', KEYS[9], stamp, 'NX') and redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('HSETNX', 'intake:ledger', 'rests', stamp)
-end
+redis.call('SET', KEYS[9], stamp, 'NX')
 local young = now - redis.call('GET', KEYS[9]) < 86400000
 local ask = ARGV[6] == 'always' or (ARGV[6] == 'new' and redis.call('HEXISTS', KEYS[8], 'walked') == 0
   and (young or redis.call('EXISTS', KEYS[8]) == 1))
@@ -66,7 +63,7 @@ end
 local function changed(key, record, state, payload)
   tell(key, 'changed after delivery')
   if change == 'ignore' then
-    if state == 'delivered' then lay(ARGV[1], key, ARGV[2], ARGV[3]) end
+    if state == 'delivered' then archive(ARGV[1], key, ARGV[2], ARGV[3]) end
     return 'changed'
   end
   redis.call('SET', ARGV[2] .. key, payload)
@@ -83,8 +80,8 @@ end
 local function take(key, reference, fingerprint, version, payload, wanted)
   local record = ARGV[1] .. key
   local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'later')
-  local rest = not seen[1] and at_rest(ARGV[1], key)
-  if rest then seen = {rest.state, rest.fingerprint, rest.version, rest.done, false} end
+  local archived = not seen[1] and read_archived(ARGV[1], key)
+  if archived then seen = {archived.state, archived.fingerprint, archived.version, archived.done, false} end
   local state = seen[1]
   if not state then
     if wanted == '0' then return 'unwanted' end
@@ -103,9 +100,9 @@ local function take(key, reference, fingerprint, version, payload, wanted)
   local older = #version < #old or (#version == #old and version < old)
   if seen[2] == fingerprint then
     if not older and version ~= old then
-      if rest then
-        rest.version = version
-        put(ARGV[1], key, rest)
+      if archived then
+        archived.version = version
+        write_archived(ARGV[1], key, archived)
       else
         redis.call('HSET', record, 'version', version)
       end
@@ -115,7 +112,7 @@ local function take(key, reference, fingerprint, version, payload, wanted)
   if older then return 'stale' end
   -- The customer wanted to be forgotten: a change at the source, which may be just that, is not sent after him.
   if state == 'discarded' and seen[6] == 'erased' then return 'unwanted' end
-  if rest then wake(ARGV[1], key, rest, ARGV[3]) end
+  if archived then unarchive(ARGV[1], key, archived, ARGV[3]) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   if seen[4] then return changed(key, record, state, payload) end
   if state == 'discarded' and wanted == '0' then return 'unwanted' end

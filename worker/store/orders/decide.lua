@@ -9,7 +9,7 @@
 -- Returns for each order "moved", or the state for which the move is none ("" if it is not known here).
 -- Repeated: they are moved already, and nothing is done twice.
 
--- include rest.lua
+-- include archive.lua
 -- include day.lua
 
 local time = redis.call('TIME')
@@ -50,7 +50,7 @@ function moves.discard(key, record)
   redis.call('HDEL', record, 'tries', 'lost', 'fields')
   if done then redis.call('HDEL', record, 'code', 'detail', 'uncertain', 'step', 'tried') end
   tell(key, (done and 'change discarded ' or 'discarded ') .. who)
-  if done then return lay(ARGV[1], key, ARGV[2], ARGV[3]) end
+  if done then return archive(ARGV[1], key, ARGV[2], ARGV[3]) end
   forget(key)
 end
 
@@ -74,7 +74,7 @@ function moves.delivered(key, record)
     end
     redis.call('HINCRBY', KEYS[1], 'accepted_changed', 1)
   end
-  lay(ARGV[1], key, ARGV[2], ARGV[3])
+  archive(ARGV[1], key, ARGV[2], ARGV[3])
 end
 
 function moves.again(key, record)
@@ -117,7 +117,7 @@ for i = 9, #ARGV do
     moves[move](key, record)
     results[#results + 1] = 'moved'
   else
-    results[#results + 1] = redis.call('HGET', record, 'state') or (at_rest(ARGV[1], key) and 'delivered' or '')
+    results[#results + 1] = redis.call('HGET', record, 'state') or (read_archived(ARGV[1], key) and 'delivered' or '')
   end
 end
 return results

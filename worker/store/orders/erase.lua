@@ -8,7 +8,7 @@
 -- What is left: that there was this order, so that it is never created again; the times and the kinds of what happened to it.
 -- Repeated: answers the same, changes nothing.
 
--- include rest.lua
+-- include archive.lua
 
 local time = redis.call('TIME')
 local stamp = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -29,8 +29,8 @@ end
 local function erase(key)
   local record = ARGV[1] .. key
   local known = redis.call('HMGET', record, 'state', 'done', 'uncertain', 'code')
-  local rest = not known[1] and at_rest(ARGV[1], key)
-  if rest then return 'delivered' end
+  local archived = not known[1] and read_archived(ARGV[1], key)
+  if archived then return 'delivered' end
   if not known[1] then return '' end
   if known[1] == 'claimed' then return 'claimed' end
   local may_be_there = known[3] == '1' or known[1] == 'in_doubt'
@@ -44,7 +44,7 @@ local function erase(key)
   if known[2] then
     redis.call('HSET', record, 'state', 'delivered')
     redis.call('HDEL', record, 'uncertain')
-    lay(ARGV[1], key, ARGV[2], ARGV[3])
+    archive(ARGV[1], key, ARGV[2], ARGV[3])
     return answer
   end
   if may_be_there then redis.call('HSET', record, 'uncertain', '1') end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
 from worker.store.orders import payload
@@ -11,18 +11,13 @@ from worker.store.redis import clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from redis import Redis
 
     from worker.store.redis.scripts import Argument
 
 
-#: Milliseconds from the first sweep of this release to the first order that is laid to rest: until then workers of the
-#: release before, which look for an order in its old place only, may be running still, or come back.
-REST_AFTER: Final = 86_400_000
-#: Keys that one call of `Ledger.tidy` looks at: about a millisecond.
-TIDY_AT_ONCE: Final = 500
 #: Milliseconds after which nothing that was sent is on its way any more, whatever the clocks are.
 _LONG_AGO: Final = 3_600_000
 
@@ -88,7 +83,6 @@ class Ledger:
         self._redis = redis
         self._scripts = Scripts(redis)
         self._lease_ms = int(lease * 1000)
-        self._rests = False
 
     def accept(
         self,
@@ -110,7 +104,7 @@ class Ledger:
         """
         if not orders:
             return Accepted((), 0)
-        k, pack = keys.LaneKeys.of(target), self._pack()
+        k = keys.LaneKeys.of(target)
         args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, ask, on_change]
         for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
@@ -119,45 +113,13 @@ class Ledger:
                 reference,
                 order.fingerprint(),
                 str(order.version or 0),
-                pack(order.model_dump_json(exclude_defaults=True)),
+                payload.pack(order.model_dump_json(exclude_defaults=True)),
                 int(wanted),
             ]
         names = [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake]
         names += [keys.cursor(orders[0].order.provider), keys.EPOCH]
         drains, results = self._scripts("accept", names, args)
         return Accepted(tuple(results), drains)
-
-    def rest_now(self) -> None:
-        """Let orders rest from now on: whoever says so knows that no worker of the release before runs."""
-        self._redis.hset(keys.LEDGER, mapping={"rests": clock.now(self._redis), "tidied": "0"})
-
-    def resting(self) -> int:
-        """How many orders are at rest."""
-        names = self._redis.scan_iter(match="intake:done:*", count=1000)
-        # A field with a \\1 in it belongs to the order that is named before it.
-        return sum("\1" not in of for name in names for of in cast("list[str]", self._redis.hkeys(name)))
-
-    def rouse(self) -> Iterator[int]:
-        """Wake all orders at rest, as the release before knows them; gives, as it goes, how many were woken.
-
-        No worker of this release may run: what it delivers meanwhile is not laid to rest, but what it accepts may be
-        kept in a way that the release before cannot read.
-        """
-        at = ""
-        while at != "0":
-            at, woken = self._scripts("rouse", [keys.LEDGER], [at or "0", TIDY_AT_ONCE])
-            yield int(woken)
-        for name in self._redis.scan_iter(match="intake:payload:*", count=1000):
-            kept = cast("str | None", self._redis.get(name))
-            if kept is not None:
-                self._redis.set(name, payload.unpack(kept), xx=True)
-
-    def _pack(self) -> Callable[[str], str]:
-        """How content is kept: as the release before can read it, while its workers may still be there."""
-        if not self._rests:
-            since = cast("str | None", self._redis.hget(keys.LEDGER, "rests"))
-            self._rests = since is not None and int(since) <= clock.now(self._redis)
-        return payload.pack if self._rests else str
 
     def arrived(self, provider: str, source: str, count: int) -> None:
         """Note that `count` orders of a provider were new; the first word of `source` is what brought them."""
@@ -175,9 +137,7 @@ class Ledger:
 
     def nothing_before(self) -> None:
         """Say that no ledger was before this one: nothing is on its way to any target, no lane has to wait."""
-        now = clock.now(self._redis)
-        self._redis.set(keys.EPOCH, now - _LONG_AGO)
-        self._redis.hsetnx(keys.LEDGER, "rests", now)
+        self._redis.set(keys.EPOCH, clock.now(self._redis) - _LONG_AGO)
 
     def standing(self, target: str, order_key: str) -> Standing:
         """What the ledger believes of an order at this moment."""
@@ -189,10 +149,6 @@ class Ledger:
         k = keys.LaneKeys.of(target)
         [[fields, lines]] = self._scripts("record", [], [k.order, k.story, order_key])
         return dict(zip(fields[::2], fields[1::2], strict=True)), lines
-
-    def tidy(self) -> int:
-        """Lay some orders to rest that the release before left delivered; answers how many, -1 once all are."""
-        return int(self._scripts("tidy", [keys.LEDGER], [TIDY_AT_ONCE, REST_AFTER]))
 
     def resend(  # noqa: PLR0913  # one order, and what was seen of it on both sides
         self,
@@ -215,7 +171,7 @@ class Ledger:
             target_id: The target's own id of the order.
         """
         k, order = keys.LaneKeys.of(target), delivery.order
-        content = self._pack()(order.model_dump_json(exclude_defaults=True))
+        content = payload.pack(order.model_dump_json(exclude_defaults=True))
         args: list[Argument] = [k.order, k.payload, k.story, order.key, delivery.reference, order.fingerprint()]
         args += [str(order.version or 0), content, do, target_id, seen.state, seen.fingerprint, seen.done, source]
         answer: Literal["queued", "moved"] = self._scripts("resend", [k.lane, k.due, k.dead], args)

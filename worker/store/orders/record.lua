@@ -1,21 +1,21 @@
 #!lua flags=no-writes
--- Read the records of one target, whether they live or are at rest.
+-- Read the records of one target, whether they are live or archived.
 --
 -- KEYS  none   ARGV  1 prefix of order records  2 prefix of stories  then the order keys
 -- Returns by order {field, value...}, {line of its story...}; both empty if it is not known.
 
--- include rest.lua
+-- include archive.lua
 
 local answer = {}
 for i = 3, #ARGV do
   local key = ARGV[i]
   local fields = redis.call('HGETALL', ARGV[1] .. key)
-  local rest = #fields == 0 and at_rest(ARGV[1], key)
+  local archived = #fields == 0 and read_archived(ARGV[1], key)
   local lines
-  if rest then
-    lines, rest.seen, rest.settled, rest.sent = told(ARGV[1], key, rest, ARGV[2])
-    rest.page, rest.line = nil, nil
-    for name, value in pairs(rest) do
+  if archived then
+    lines, archived.seen, archived.settled, archived.sent = read_history(ARGV[1], archived)
+    archived.page, archived.index = nil, nil
+    for name, value in pairs(archived) do
       fields[#fields + 1] = name
       fields[#fields + 1] = value
     end

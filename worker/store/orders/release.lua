@@ -7,7 +7,7 @@
 -- Returns how many of them were held.
 -- Repeated: they are not held any more.
 
--- include rest.lua
+-- include archive.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -37,7 +37,7 @@ for i = 6, #ARGV do
   if redis.call('ZREM', KEYS[2], key) == 1 then
     local event, state = (ARGV[5] == 'send' and send or drop)(key, ARGV[1] .. key)
     redis.call('RPUSH', ARGV[3] .. key, string.format('%.0f ', now) .. event)
-    if state then lay(ARGV[1], key, ARGV[2], ARGV[3]) end
+    if state then archive(ARGV[1], key, ARGV[2], ARGV[3]) end
     released = released + 1
   end
 end

@@ -8,7 +8,7 @@
 -- Returns "queued", or "moved" if anything became of it since it was looked at.
 -- Repeated: it is queued already, "moved".
 
--- include rest.lua
+-- include archive.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,14 +16,14 @@ local stamp = string.format('%.0f', now)
 local key, version = ARGV[4], ARGV[7]
 local record = ARGV[1] .. key
 local known = redis.call('HMGET', record, 'state', 'fingerprint', 'done', 'version')
-local rest = not known[1] and at_rest(ARGV[1], key)
-if rest then known = {rest.state, rest.fingerprint, rest.done, rest.version} end
+local archived = not known[1] and read_archived(ARGV[1], key)
+if archived then known = {archived.state, archived.fingerprint, archived.done, archived.version} end
 for i = 1, 3 do
   if (known[i] or '') ~= ARGV[10 + i] then return 'moved' end
 end
 local state = known[1] or ''
 if state ~= '' and state ~= 'delivered' and state ~= 'dead' then return 'moved' end
-if rest then wake(ARGV[1], key, rest, ARGV[3]) end
+if archived then unarchive(ARGV[1], key, archived, ARGV[3]) end
 
 local was = redis.call('HMGET', record, 'uncertain', 'code')
 redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'later')

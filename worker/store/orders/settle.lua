@@ -10,7 +10,7 @@
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
--- include rest.lua
+-- include archive.lua
 -- include day.lua
 
 local time = redis.call('TIME')
@@ -77,7 +77,7 @@ local function delivered(key, record, outcome, target_id, fingerprint)
     if change == 'hold' then return finish(key, record, 'held', KEYS[7], 'changed', 'after delivery') end
     count('accepted_changed')
   end
-  lay(ARGV[3], key, ARGV[4], ARGV[5])
+  archive(ARGV[3], key, ARGV[4], ARGV[5])
   return 'delivered'
 end
 
@@ -111,10 +111,10 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
   local record = ARGV[3] .. key
   if not live or redis.call('SREM', KEYS[4], key) == 0 then
     local known = redis.call('HMGET', record, 'state', 'settled')
-    local rest = not known[1] and at_rest(ARGV[3], key)
-    if rest then
-      local _, _, settled = told(ARGV[3], key, rest, ARGV[5])
-      known = {rest.state, settled}
+    local archived = not known[1] and read_archived(ARGV[3], key)
+    if archived then
+      local _, _, settled = read_history(ARGV[3], archived)
+      known = {archived.state, settled}
     end
     if known[1] and known[2] == drain .. ' ' .. outcome then return known[1] end
     return 'refused'

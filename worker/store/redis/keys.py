@@ -39,7 +39,7 @@ class LaneKeys:
             claims=f"{lane}:claims:",
             order=f"intake:order:{target}:",
             payload=f"intake:payload:{target}:",
-            story=f"intake:story:{target}:",
+            story=f"intake:history:{target}:",
             took=f"{lane}:took",
         )
 
@@ -49,7 +49,7 @@ LATER = 2**50
 
 #: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
 EPOCH = "intake:epoch"
-#: From when on orders are laid to rest (see `rest.lua`, which names their other keys), how far that has come.
+#: Facts about the whole ledger: when the first order was counted.
 LEDGER = "intake:ledger"
 
 
