@@ -20,7 +20,7 @@ _COMMON: Final = (
     b'"billing_address":{"first_name":"","last_name":"","street1":"","city":"","postal_code":"","country":"","phone":"+'
     b'"shipping_address":{"first_name":"","last_name":"","street1":"","city":"","postal_code":"","country":"US"}}'
 )
-#: Marks packed content: JSON never begins with it. Base 64 is a fifteenth longer than base 85, and a hundred times as fast.
+#: Marks packed content: JSON never begins with it. Base 64 is a fifteenth longer than base 85, but 100 times as fast.
 _MARK: Final = "2"
 
 
