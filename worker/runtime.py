@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.http.client import Gate
-    from worker.settings.load import Account, ProviderSettings, Settings, TargetSettings
+    from worker.settings.accounts import Account, ProviderSettings, TargetSettings
+    from worker.settings.load import Settings
     from worker.store.limits.limit import Limit
     from worker.store.orders.ledger import OnChange
     from worker.systems.provider import Provider

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulation.adapters import DepotOptions, ShopOptions
-from worker.settings.load import ProviderSettings, Settings, TargetSettings
+from worker.settings.accounts import ProviderSettings, TargetSettings
+from worker.settings.load import Settings
 from worker.settings.routes import Route
 from worker.store.limits.limit import Limit
 
@@ -63,7 +64,7 @@ def _traits(chance: random.Random) -> DepotOptions:
 def house(chance: random.Random, pace: Pace) -> House:
     """One of the many ways to run Intake; the clocks are those of the house."""
     providers = {
-        name: ProviderSettings(
+        name: ProviderSettings.model_construct(
             name=name,
             kind="shop",
             url=f"http://{name}",
@@ -76,7 +77,7 @@ def house(chance: random.Random, pace: Pace) -> House:
         for name in ("shop", "bazaar")[: chance.choice([1, 1, 2])]
     }
     targets = {
-        name: TargetSettings(
+        name: TargetSettings.model_construct(
             name=name,
             kind="depot",
             url=f"http://{name}",

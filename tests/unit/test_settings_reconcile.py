@@ -18,14 +18,14 @@ def test_without_the_table_nothing_is_compared_by_night(tmp_path: Path) -> None:
 def test_an_empty_table_compares_all_pairs_at_three(tmp_path: Path) -> None:
     found = read(tmp_path, GOOD + "[reconcile]\n").reconcile
     assert found.pairs == (("shop-nl", "store"),)
-    assert (found.hour, found.minute, found.range, found.share) == (3, 0, 7 * 86400.0, 0.2)
+    assert (found.at.hour, found.at.minute, found.range, found.share) == (3, 0, 7 * 86400.0, 0.2)
 
 
 def test_all_of_it_may_be_said(tmp_path: Path) -> None:
     text = '[reconcile]\npairs = ["shop-nl > store"]\nat = "23:05"\nrange = "36h"\nshare = 0.5\n'
     found = read(tmp_path, GOOD + text).reconcile
     assert found.pairs == (("shop-nl", "store"),)
-    assert (found.hour, found.minute, found.range, found.share) == (23, 5, 36 * 3600.0, 0.5)
+    assert (found.at.hour, found.at.minute, found.range, found.share) == (23, 5, 36 * 3600.0, 0.5)
 
 
 def test_what_is_wrong_is_named_with_what_to_write(tmp_path: Path) -> None:

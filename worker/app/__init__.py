@@ -62,7 +62,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
     for provider, target in wanted.pairs:
         schedule[f"reconcile {provider} {target}"] = {
             "task": "tasks.reconcile",
-            "schedule": crontab(minute=str(wanted.minute), hour=str(wanted.hour)),
+            "schedule": crontab(minute=str(wanted.at.minute), hour=str(wanted.at.hour)),
             "args": (provider, target),
             "options": {"queue": "intake.poll"},
         }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from schemas.order import Order, Status
     from worker.http.client import Gate
     from worker.runtime import Runtime
-    from worker.settings.load import ProviderSettings, TargetSettings
+    from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.systems.provider import Provider, Record
     from worker.systems.target import Target
 

@@ -1,105 +1,44 @@
-"""The settings: what `intake.toml` says, checked whole before anything starts."""
+"""The settings: `intake.toml` as a whole, checked before anything starts."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import Field
 
-from worker.settings.addresses import web_url
+from worker.settings.accounts import Account, ProviderSettings, TargetSettings, read_accounts
 from worker.settings.alarms import Alarming, read_alarming
 from worker.settings.clocks import Clocks
-from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, read_file, secrets_of
-from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
-from worker.settings.maintenance import Maintenance, Window, windows, zone
+from worker.settings.document import Document, Key, Table, listed, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
-from worker.settings.reconcile import Reconciling, read_reconciling
+from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.routes import Route, conflicts, echoes
 from worker.settings.servers import read_servers
-from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from worker.settings.kinds import Kind, ProviderKind
 
-#: Bytes of one answer, by default: a page of a thousand orders is well below.
-_MAX_BYTES: Final = 32 * 1024 * 1024
-_K = TypeVar("_K", bound="Kind")
-_T = TypeVar("_T", bound="_AccountTable")
-
-
-def _limits(value: Any) -> tuple[Limit, ...]:
-    """One window or several, the shortest first: that one is spaced evenly. "none": as fast as they answer."""
-    if value == "none":
-        return ()
-    try:
-        limits = [Limit.parse(text) for text in ([value] if isinstance(value, str) else value)]
-    except (AttributeError, TypeError, ValueError):
-        raise Wrong("is not a limit", 'Write "10/s", "600/m", or several windows: ["10/s", "50000/d"].') from None
-    if not limits or len({limit.period for limit in limits}) < len(limits):
-        raise Wrong("needs one limit for each window", 'Write each window once: ["10/s", "50000/d"].')
-    return tuple(sorted(limits, key=lambda limit: limit.period))
+_SECTIONS: Final = (
+    *("redis", "celery", "clocks", "log", "providers", "producers"),
+    *("inbox", "targets", "routes", "reconcile", "alarms"),
+)
 
 
 class Log(Table):
-    """How much is logged, and in which form."""
+    """The `[log]` table: how much is logged, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
 
 
-class _AccountTable(Table):
-    kind: str
-    url: Annotated[str, AfterValidator(web_url)] | None = None
-    limit: Annotated[tuple[Limit, ...], BeforeValidator(_limits)] | None = None
-    limit_scope: Annotated[str, Field(pattern=r"^[A-Za-z0-9@:._-]{1,80}$")] | None = None
-    max_bytes: int = Field(default=_MAX_BYTES, ge=65_536)
-    maintenance: Annotated[tuple[Window, ...], BeforeValidator(windows)] = ()
-    maintenance_zone: Annotated[str, AfterValidator(zone)] = "UTC"
-
-
-class _ProviderTable(_AccountTable):
-    poll_every: Duration | None = None
-    look_back: Duration = 30 * 86_400.0
-
-
-class _TargetTable(_AccountTable):
-    concurrency: int = Field(default=2, ge=1, le=64)
-    max_tries: int = Field(default=12, ge=1, le=1000)
-
-
-class Account(Table):
-    """What one provider and one target have in common; `limits` has the shortest window first."""
-
-    name: str
-    kind: str
-    url: str
-    limits: tuple[Limit, ...]
-    limit_scope: str
-    max_bytes: int = _MAX_BYTES
-    maintenance: Maintenance = Maintenance()
-    #: An instance of the kind's own `Options`, secrets resolved.
-    options: BaseModel
-
-
-class ProviderSettings(Account):
-    """One configured provider; times in seconds."""
-
-    poll_every: float
-    look_back: float
-
-
-class TargetSettings(Account):
-    """One configured target."""
-
-    concurrency: int
-    max_tries: int
-
-
 class Settings(Table):
-    """All of it; `redis_url` is None for the embedded server, `broker_url` where the ledger's Redis is the broker."""
+    """All settings.
+
+    `redis_url` is None for the embedded server; `broker_url` is None if the Redis of the ledger is the broker too.
+    """
 
     file: str
     redis_url: str | None = Field(default=None, repr=False)
@@ -112,16 +51,17 @@ class Settings(Table):
     producers: dict[str, Producer] = Field(default_factory=dict)
     inbox: InboxSettings = InboxSettings()
     routes: tuple[Route, ...]
-    reconcile: Reconciling = Reconciling()
+    reconcile: ReconcileSettings = ReconcileSettings()
     alarms: Alarming = Alarming()
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
-        """The targets that write into the account which `provider` reads."""
+        """Return the targets that write into the account that `provider` reads."""
         return _mirrors(self.providers[provider], self.targets)
 
 
 def _mirrors(source: Account, targets: Mapping[str, TargetSettings]) -> tuple[str, ...]:
-    return tuple(name for name, it in targets.items() if (it.kind, it.url) == (source.kind, source.url))
+    account = (source.kind, source.url)
+    return tuple(name for name, target in targets.items() if (target.kind, target.url) == account)
 
 
 def load(
@@ -130,41 +70,31 @@ def load(
     provider_kinds: Mapping[str, ProviderKind],
     target_kinds: Mapping[str, Kind],
 ) -> Settings:
-    """Read `path`, or the file that $INTAKE_CONFIG names, or `intake.toml` here.
+    """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
-    `redis.data_dir` is counted from the folder of the file, so that all processes mean the same one; $INTAKE_DATA_DIR
-    goes before it, for a container whose folder of settings cannot be written. $INTAKE_ADDRESS names the address that
-    this process goes out by, where there are several: a limit per address is then one for each name.
+    `redis.data_dir` is relative to the folder of the file, so that all processes use the same one. $INTAKE_DATA_DIR
+    overrides it, for a container in which that folder is read-only. $INTAKE_ADDRESS names the outgoing address of this
+    process, if there are several: a limit per address then counts for each name.
 
     Raises:
-        ConfigError: The file cannot be read, or (as ConfigErrors) all that is wrong with it at once.
+        ConfigError: The file cannot be read, or (as ConfigErrors, all at once) its settings are wrong.
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
-    known = "redis celery clocks log providers producers inbox targets routes reconcile alarms"
-    sections = set(known.split())
-    for name in sorted(document.values.keys() - sections):
-        document.unknown((name,), sections)
+    for name in sorted(document.values.keys() - set(_SECTIONS)):
+        document.unknown((name,), _SECTIONS)
     redis, celery = read_servers(document)
     clocks = document.read(Clocks, document.values.get("clocks", {}), ("clocks",)) or Clocks()
     for key, reason, remedy in clocks.conflicts():
         document.wrong(("clocks", key), reason, remedy)
-    providers = {
-        name: ProviderSettings(
-            **common, poll_every=table.poll_every or kind.default_poll_every, look_back=table.look_back
-        )
-        for name, kind, table, common in _accounts(document, "providers", _ProviderTable, provider_kinds)
-    }
-    targets = {
-        name: TargetSettings(**common, concurrency=table.concurrency, max_tries=table.max_tries)
-        for name, _, table, common in _accounts(document, "targets", _TargetTable, target_kinds, provider_kinds)
-    }
+    providers = {it.name: it for it in read_accounts(document, "providers", ProviderSettings, provider_kinds)}
+    targets = {it.name: it for it in read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds)}
     producers = read_producers(document)
     inbox = read_inbox(document, producers)
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
-    reconcile = read_reconciling(document, routes, providers)
+    reconcile = read_reconcile(document, routes, providers)
     alarms = read_alarming(document, providers)
     document.refuse_if_wrong()
     return Settings(
@@ -184,77 +114,6 @@ def load(
     )
 
 
-def _accounts(
-    document: Document,
-    section: str,
-    model: type[_T],
-    kinds: Mapping[str, _K],
-    readable: Collection[str] = (),
-) -> Iterator[tuple[str, _K, _T, dict[str, Any]]]:
-    """The accounts of a section that are right, each as its name, kind, table and the fields all accounts have."""
-    tables = document.values.get(section, {})
-    if not isinstance(tables, dict) or not tables:
-        document.wrong((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
-        return
-    for name, table in tables.items():
-        at: Key = (section, name)
-        if not NAME.fullmatch(name):
-            document.wrong(at, *NO_NAME)
-        elif not isinstance(table, dict):
-            document.wrong(at, "must be a table", f"Write its keys under [{section}.{name}].")
-        elif (word := table.get("kind")) not in kinds and isinstance(word, str) and word in readable:
-            remedy = f"It can be a provider only; targets are: {', '.join(sorted(kinds))}."
-            document.wrong((*at, "kind"), f"{word} cannot be a target: its API cannot write orders", remedy)
-        elif not isinstance(word, str) or word not in kinds:
-            reason = "is not known" if "kind" in table else "is missing"
-            document.wrong((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
-        elif (account := _account(document, at, table, model, kinds[word])) is not None:
-            yield name, kinds[word], *account
-
-
-def _account(
-    document: Document, at: Key, table: dict[str, Any], model: type[_T], kind: Kind
-) -> tuple[_T, dict[str, Any]] | None:
-    ours, theirs = names_of(model), names_of(kind.Options)
-    for key in sorted(table.keys() - ours - theirs):
-        document.unknown((*at, key), ours | theirs)
-    for key in sorted(secrets_of(kind.Options) & table.keys()):
-        if isinstance(table[key], str) and (*at, key) not in document.from_environment:
-            document.refuse_literal((*at, key))
-    options = document.read(kind.Options, {key: table[key] for key in table.keys() & (theirs - ours)}, at)
-    own = document.read(model, {key: table[key] for key in table.keys() & ours}, at)
-    if own is None or options is None:
-        return None
-    url = own.url or getattr(kind, "default_url", None)
-    if url is None:
-        document.wrong((*at, "url"), "is missing", 'Add url = "https://…", the address of this account.')
-        return None
-    _check_limit(document, at, own, kind)
-    return own, {
-        "name": at[1],
-        "kind": own.kind,
-        "url": url,
-        "limits": _limits(kind.default_limit) if own.limit is None else own.limit,
-        "limit_scope": own.limit_scope
-        or (f"{own.kind}@{document.address}" if kind.limit_per_address else f"{own.kind}:{at[1]}"),
-        "max_bytes": own.max_bytes,
-        "maintenance": Maintenance(own.maintenance, own.maintenance_zone),
-        "options": options,
-    }
-
-
-def _check_limit(document: Document, at: Key, own: _AccountTable, kind: Kind) -> None:
-    """An account may lower its limit as it likes, and raise it up to the documented one."""
-    if own.limit is None or kind.documented_limit is None:
-        return
-    if not own.limit or own.limit[0].rate > Limit.parse(kind.documented_limit).rate:
-        document.wrong(
-            (*at, "limit"),
-            f"{own.limit[0] if own.limit else 'none'} is more than {own.kind} allows, which is {kind.documented_limit}",
-            f'Write limit = "{kind.documented_limit}" or less.',
-        )
-
-
 def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
     tables = document.values.get("routes", [])
     if not isinstance(tables, list) or not tables:
@@ -270,14 +129,13 @@ def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
 
 
 def _check_ends(document: Document, tables: list[Any]) -> None:
-    """Each end of a route must be an account, and each account must be the end of a route."""
+    """Check that each end of a route is an account, and that each account is the end of a route."""
     used: dict[str, set[str]] = {"providers": set(), "targets": set()}
     pushing = document.values.get("producers", {})
     for number, table in enumerate(tables):
         for key, section in (("from", "providers"), ("to", "targets")):
-            names = table.get(key, ()) if isinstance(table, dict) else ()
-            listed = [names] if isinstance(names, str) else names
-            for name in filter(lambda name: isinstance(name, str), listed if isinstance(listed, list) else ()):
+            names = listed(table.get(key)) if isinstance(table, dict) else None
+            for name in filter(lambda name: isinstance(name, str), names if isinstance(names, list) else ()):
                 used[section].add(name)
                 if section == "providers" and isinstance(pushing, dict) and name in pushing:
                     continue

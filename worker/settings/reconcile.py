@@ -1,11 +1,12 @@
-"""The `[reconcile]` table: which pairs are compared by night, how far back, with how much of the limits."""
+"""The `[reconcile]` table: which pairs are compared every night, how far back, with how much of the limits."""
 
 from __future__ import annotations
 
 import re
+from datetime import time
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from worker.settings.document import Table, Wrong
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
@@ -19,50 +20,48 @@ if TYPE_CHECKING:
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
-def _time(text: str) -> str:
-    if not _TIME.fullmatch(text):
+def _time(value: Any) -> time:
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise Wrong("is not a time of the day", 'Write it as "03:00", in UTC.')
-    return text
+    return time.fromisoformat(value)
 
 
-class ReconcileTable(Table):
-    """`pairs` are written "shop-nl > dropday"; left out, all that the routes name."""
+def _pair(value: Any) -> tuple[str, str]:
+    if not isinstance(value, str):
+        raise Wrong("must be text", 'Write it as "PROVIDER > TARGET".')
+    provider, _, target = value.partition(" > ")
+    return provider, target
 
-    pairs: tuple[str, ...] | None = None
-    at: Annotated[str, AfterValidator(_time)] = "03:00"
+
+class ReconcileSettings(Table):
+    """The `[reconcile]` table. `pairs` are written "shop-nl > dropday"; by default, all that the routes name.
+
+    `at` is in UTC, `range` in seconds. `share` is the part of each limit that the comparison may use.
+    """
+
+    pairs: tuple[Annotated[tuple[str, str], BeforeValidator(_pair)], ...] = ()
+    at: Annotated[time, BeforeValidator(_time)] = time(3)
     range: Duration = 7 * 86_400.0
     share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
 
 
-class Reconciling(Table):
-    """What beat does by night; without pairs, nothing. `hour` and `minute` are UTC, `range` is in seconds."""
-
-    pairs: tuple[tuple[str, str], ...] = ()
-    hour: int = 3
-    minute: int = 0
-    range: float = 7 * 86_400.0
-    share: float = 0.2
-
-
 def pairs_of(routes: Sequence[Route], providers: Any) -> tuple[tuple[str, str], ...]:
-    """Each provider with each target that a route of it names; one that is only pushed to has nothing to be read."""
-    named = ((route.source, target) for route in routes for target in route.targets if route.source in providers)
-    return tuple(dict.fromkeys(named))
+    """Return each provider with each target of its routes, without sources that cannot be read (producers)."""
+    pairs = ((route.source, target) for route in routes for target in route.targets if route.source in providers)
+    return tuple(dict.fromkeys(pairs))
 
 
-def read_reconciling(document: Document, routes: Sequence[Route], providers: Any) -> Reconciling:
-    """The table; what is wrong with it is noted in the document. Left out, nothing is compared by night."""
-    if "reconcile" not in document.values:
-        return Reconciling()
-    table = document.read(ReconcileTable, document.values["reconcile"], ("reconcile",))
-    if table is None:
-        return Reconciling()
-    known = pairs_of(routes, providers)
-    by_text = {f"{provider} > {target}": (provider, target) for provider, target in known}
-    for number, text in enumerate(table.pairs or ()):
-        if text not in by_text:
-            remedy = f"Known here: {', '.join(by_text) or 'none'}."
-            document.wrong(("reconcile", "pairs", number), "is no pair that a route names", remedy)
-    pairs = known if table.pairs is None else tuple(by_text[text] for text in table.pairs if text in by_text)
-    hour, minute = map(int, table.at.split(":"))
-    return Reconciling(pairs=pairs, hour=hour, minute=minute, range=table.range, share=table.share)
+def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) -> ReconcileSettings:
+    """Return the table, its errors noted in the document. Without the table nothing is compared every night."""
+    table = document.read(ReconcileSettings, document.values.get("reconcile", {}), ("reconcile",))
+    if table is None or "reconcile" not in document.values:
+        return ReconcileSettings()
+    possible = pairs_of(routes, providers)
+    if "pairs" not in table.model_fields_set:
+        return table.model_copy(update={"pairs": possible})
+    for number, pair in enumerate(table.pairs):
+        if pair not in possible:
+            names = ", ".join(" > ".join(names) for names in possible)
+            reason = "is no pair that a route names"
+            document.wrong(("reconcile", "pairs", number), reason, f"Known here: {names or 'none'}.")
+    return table

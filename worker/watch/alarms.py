@@ -13,7 +13,8 @@ from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.settings.load import ProviderSettings, Settings, TargetSettings
+    from worker.settings.accounts import ProviderSettings, TargetSettings
+    from worker.settings.load import Settings
     from worker.store.health.state import LaneState, ProviderState, State
 
 #: The queue that beat fills and upkeep empties.

@@ -1,0 +1,146 @@
+"""The tables of accounts: `[providers.NAME]` and `[targets.NAME]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from worker.durations import format_duration
+from worker.settings.addresses import web_url
+from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, secrets_of
+from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.maintenance import Maintenance, Window, windows, zone
+from worker.store.limits.limit import Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from worker.settings.kinds import Kind
+
+#: The default limit of one response body, in bytes: a page of a thousand orders is far smaller.
+_MAX_BYTES: Final = 32 * 1024 * 1024
+#: Fields of an account that are not keys of its table.
+_NOT_KEYS: Final = frozenset({"name", "options"})
+_A = TypeVar("_A", bound="Account")
+
+
+def _limits(value: Any) -> tuple[Limit, ...]:
+    """Return one window or several, the shortest first: calls are spaced evenly within it. "none" means no limit."""
+    if value == "none":
+        return ()
+    try:
+        limits = [Limit.parse(text) for text in ([value] if isinstance(value, str) else value)]
+    except (AttributeError, TypeError, ValueError):
+        raise Wrong("is not a limit", 'Write "10/s", "600/m", or several windows: ["10/s", "50000/d"].') from None
+    if not limits or len({limit.period for limit in limits}) < len(limits):
+        raise Wrong("needs one limit for each window", 'Write each window once: ["10/s", "50000/d"].')
+    return tuple(sorted(limits, key=lambda limit: limit.period))
+
+
+def _account_url(text: str) -> str:
+    if not text:
+        raise Wrong("is missing", 'Add url = "https://…", the address of this account.')
+    return web_url(text)
+
+
+class Account(Table):
+    """The table of an account: what providers and targets have in common."""
+
+    name: str
+    kind: str
+    url: Annotated[str, AfterValidator(_account_url)]
+    #: The shortest window first.
+    limits: Annotated[tuple[Limit, ...], BeforeValidator(_limits), Field(alias="limit")]
+    limit_scope: Annotated[str, Field(pattern=r"^[A-Za-z0-9@:._-]{1,80}$")]
+    max_bytes: int = Field(default=_MAX_BYTES, ge=65_536)
+    maintenance_windows: Annotated[tuple[Window, ...], BeforeValidator(windows), Field(alias="maintenance")] = ()
+    maintenance_zone: Annotated[str, AfterValidator(zone)] = "UTC"
+    #: An instance of the kind's own `Options`, secrets resolved.
+    options: BaseModel
+
+    @property
+    def maintenance(self) -> Maintenance:
+        """The windows in which the account is not called."""
+        return Maintenance(self.maintenance_windows, self.maintenance_zone)
+
+    @staticmethod
+    def defaults(kind: Any) -> dict[str, Any]:
+        """Return the keys for which the kind has a default, as the file would write them."""
+        return {"url": getattr(kind, "default_url", None) or "", "limit": kind.default_limit}
+
+
+class ProviderSettings(Account):
+    """One `[providers.NAME]` table; durations in seconds."""
+
+    poll_every: Duration
+    look_back: Duration = 30 * 86_400.0
+
+    @staticmethod
+    def defaults(kind: Any) -> dict[str, Any]:
+        """Return the keys for which the kind has a default, as the file would write them."""
+        return Account.defaults(kind) | {"poll_every": format_duration(kind.default_poll_every)}
+
+
+class TargetSettings(Account):
+    """One `[targets.NAME]` table."""
+
+    concurrency: int = Field(default=2, ge=1, le=64)
+    max_tries: int = Field(default=12, ge=1, le=1000)
+
+
+def read_accounts(
+    document: Document,
+    section: str,
+    model: type[_A],
+    kinds: Mapping[str, Kind],
+    readable: Collection[str] = (),
+) -> Iterator[_A]:
+    """Yield the valid accounts of a section; `readable` are kinds that can only be providers."""
+    tables = document.values.get(section, {})
+    if not isinstance(tables, dict) or not tables:
+        document.wrong((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
+        return
+    for name, table in tables.items():
+        at: Key = (section, name)
+        if not NAME.fullmatch(name):
+            document.wrong(at, *NO_NAME)
+        elif not isinstance(table, dict):
+            document.wrong(at, "must be a table", f"Write its keys under [{section}.{name}].")
+        elif (kind := table.get("kind")) not in kinds and isinstance(kind, str) and kind in readable:
+            remedy = f"It can be a provider only; targets are: {', '.join(sorted(kinds))}."
+            document.wrong((*at, "kind"), f"{kind} cannot be a target: its API cannot write orders", remedy)
+        elif not isinstance(kind, str) or kind not in kinds:
+            reason = "is not known" if "kind" in table else "is missing"
+            document.wrong((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
+        elif (account := _account(document, at, table, model, kinds[kind])) is not None:
+            yield account
+
+
+def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A], kind: Kind) -> _A | None:
+    ours, theirs = names_of(model) - _NOT_KEYS, names_of(kind.Options)
+    for key in sorted(table.keys() - ours - theirs):
+        document.unknown((*at, key), ours | theirs)
+    for key in sorted(secrets_of(kind.Options) & table.keys()):
+        if isinstance(table[key], str) and (*at, key) not in document.from_environment:
+            document.refuse_literal((*at, key))
+    options = document.read(kind.Options, {key: table[key] for key in table.keys() & (theirs - ours)}, at)
+    scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
+    values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}
+    account = document.read(model, values | {"name": at[1], "options": options or kind.Options.model_construct()}, at)
+    if account is None or options is None:
+        return None
+    if "limit" in table:
+        _check_limit(document, at, account, kind)
+    return account
+
+
+def _check_limit(document: Document, at: Key, account: Account, kind: Kind) -> None:
+    """Check that the limit of an account is at most the one that its system documents."""
+    documented = kind.documented_limit
+    if documented is None:
+        return
+    first = account.limits[0] if account.limits else None
+    if first is None or first.rate > Limit.parse(documented).rate:
+        reason = f"{first or 'none'} is more than {account.kind} allows, which is {documented}"
+        document.wrong((*at, "limit"), reason, f'Write limit = "{documented}" or less.')
