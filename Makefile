@@ -42,14 +42,14 @@ mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each 
 simulate: $(VENV)/.test ## histories of the whole worker on a fake clock: SEEDS=1000 runs so many, SEED=42 replays one
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
 
-bench: $(VENV)/.test ## measure this machine, each figure beside something named (about an hour; QUICK=1: four minutes)
-	@$(BIN)/intake bench all $(if $(QUICK),--quick)
+bench: $(VENV)/.test ## measure this machine, each figure beside something named (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one
+	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))
 
 lock: ## write the lock files anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade pyproject.toml --extra sandbox --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --extra bench --group build --group test -o $(TEST_LOCK)
+	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --group build --group test -o $(TEST_LOCK)
 
 clean: ## remove what was set up here
 	rm -rf $(VENV) .intake

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 import pytest
+from bench import harness, reading, sink, throughput
+from bench.launch import crew, serving
+from bench.stage import Stage
 from rich.console import Console
 
 from support.programs import tool
 from worker.errors import TargetDown
 from worker.http.client import Client, Open
-from worker.lab.bench import ground, reading, sink, throughput
-from worker.lab.bench.crew import crew, serving
-from worker.lab.bench.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +88,8 @@ def test_the_sides_take_turns_and_change_places(stage: Stage) -> None:
 
 
 def test_scripts_begin_at_one_moment_and_end_with_the_block(target: sink.Sink) -> None:
-    orders = [json.dumps([ground.make_order(n).model_dump(mode="json")]) for n in range(2)]
-    with crew("loop.py", [[target.url]] * 2, orders) as pids:
+    orders = [json.dumps([harness.make_order(n).model_dump(mode="json")]) for n in range(2)]
+    with crew("loop", [[target.url]] * 2, orders) as pids:
         until = time.monotonic() + 20
         while target.count() < 2 and time.monotonic() < until:
             time.sleep(0.05)
@@ -100,17 +100,17 @@ def test_scripts_begin_at_one_moment_and_end_with_the_block(target: sink.Sink) -
 @pytest.mark.parametrize("kind", reading.ACCOUNTS)
 def test_a_page_of_each_kind_is_read_again_as_it_was_recorded(kind: str, stage: Stage) -> None:
     file = reading.record(stage, kind)
-    with serving("replay.py", str(file)) as url:
-        ground.configure(stage.home, reading._config(stage, kind, url)).close()
-        run: dict[str, Any] = reading.told("reader.py", "1")
+    with serving("replay", str(file)) as url:
+        harness.configure(stage.home, reading._config(stage, kind, url)).close()
+        run: dict[str, Any] = reading.told("reader", "1")
     assert run["records"] == reading.PAGE
     assert run["cpu"] > 0
 
 
 def test_a_benchmark_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "worker.cli", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
+    command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, **quiet) as process:
+    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), **quiet) as process:
         known: list[psutil.Process] = []
         until = time.monotonic() + 60
         while not any("celery" in one.cmdline() for one in known):

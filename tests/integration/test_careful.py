@@ -58,7 +58,7 @@ NOT_ASKING = {"pause": "dropday", "resume": "shop", "poll": "shop", "push": "--p
 #: These show something; what some of them write is a file that is named for it.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
-    *("dead list", "dead show", "doubt list", "history", "bench report"),
+    *("dead list", "dead show", "doubt list", "history"),
 }
 #: These are the processes themselves, and worlds of their own that go with them.
 RUNNING = {"up", "run", "listen", "receive", "sandbox", "demo", "drill"}
@@ -121,8 +121,7 @@ def intake(words: str) -> Result:
 
 
 def test_each_command_is_known_here_as_one_that_changes_something_or_does_not() -> None:
-    benches = {name for name in ALL if name.startswith("bench ")} - READING
-    placed = [*ASKING, *NOT_ASKING, *READING, *RUNNING, *benches]
+    placed = [*ASKING, *NOT_ASKING, *READING, *RUNNING]
     assert sorted(placed) == sorted(ALL), "a new command belongs in one of the lists above"
 
 

@@ -6,12 +6,11 @@ from xml.etree import ElementTree as ET
 
 import click
 import pytest
+from bench.command import BENCHES, command
+from bench.cpu import part_of
+from bench.figure import Figure, short
+from bench.report import write_into
 from click.testing import CliRunner
-
-from worker.lab.bench import BENCHES, command
-from worker.lab.bench.cpu import part_of
-from worker.lab.bench.figure import Figure, short
-from worker.lab.bench.report import write_into
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,7 +79,7 @@ def test_results_become_a_table_and_pictures_in_the_place_that_a_page_has_for_th
     results.write_text(
         json.dumps({"throughput": told, "cpu": told | {"parts": parts}, "growth": told | {"growth": marks}})
     )
-    page.write_text("before\n<!-- intake bench report -->\nold\n<!-- end of the report -->\nafter\n")
+    page.write_text("before\n<!-- bench report -->\nold\n<!-- end of the report -->\nafter\n")
     for _ in range(2):  # again: the same
         done = CliRunner().invoke(command, ["report", str(results), "--page", str(page)])
         assert done.exit_code == 0, done.output
@@ -118,13 +117,3 @@ def test_every_benchmark_has_a_command_of_its_name_that_says_how_much_it_does() 
     for name, bench in BENCHES.items():
         shown = CliRunner().invoke(command, [name, "--help"]).output
         assert f"default: {bench.orders};" in " ".join(shown.split())
-
-
-def test_what_is_missing_is_named_with_the_extra_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.lab.bench._NEEDED", ("no_such_module",))
-    done = CliRunner().invoke(command, ["limit"])
-    assert done.exit_code == 1
-    assert (
-        'no_such_module: missing here. The benchmarks are an extra: pip install "intake-orders[bench,sandbox]"'
-        in done.output
-    )

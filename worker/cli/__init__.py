@@ -41,7 +41,6 @@ COMMANDS = {
     "drill": "worker.lab.demo.drill:command",
     "history": "worker.lab.history.command:command",
     "sandbox": "worker.lab.command:command",
-    "bench": "worker.lab.bench:command",
 }
 
 

@@ -1,7 +1,8 @@
-"""Reads one page of the provider `shop` again and again: fetched, normalized, accepted into an empty ledger; or bare.
+"""Read one page of the provider `shop` repeatedly, either completely or only its HTTP requests.
 
-`python reader.py PAGES` with $INTAKE_CONFIG, or `python reader.py PAGES URL FILE`: the requests of that page alone (the
-keys of FILE), by one `requests.Session`, each answer through `json.loads`. Prints {"records", "wall", "cpu"}.
+`python -m bench.programs.reader PAGES` with $INTAKE_CONFIG fetches the page, normalizes it and accepts it into an empty
+ledger. `python -m bench.programs.reader PAGES URL FILE` only sends the requests of that page (the keys of FILE) with
+one `requests.Session` and parses each response with `json.loads`. Both print {"records", "wall", "cpu"}, in seconds.
 """
 
 from __future__ import annotations

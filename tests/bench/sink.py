@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 
+from bench.launch import serving
 from worker.http.client import Client, Open
-from worker.lab.bench.crew import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,8 +112,8 @@ def sink(home: Path) -> Iterator[Sink]:
 
 @contextlib.contextmanager
 def python_target() -> Iterator[Python]:
-    """`tests/bench/target.py`, which knows as well when each order came."""
-    with serving("target.py") as url:
+    """`programs/target.py`, which knows as well when each order came."""
+    with serving("target") as url:
         yield Python(url)
 
 
@@ -127,7 +127,7 @@ def _nginx(program: str, home: Path) -> Iterator[Nginx]:
     config = own / "nginx.conf"
     config.write_text(_NGINX.format(home=own, port=port))
     command = [program, "-p", str(own), "-c", str(config), "-e", "stderr"]
-    with subprocess.Popen(command) as process:  # noqa: S603  # the nginx on PATH
+    with subprocess.Popen(command) as process:
         try:
             _wait(process, port)
             yield Nginx(f"http://127.0.0.1:{port}", own / "log")

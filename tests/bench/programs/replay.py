@@ -1,6 +1,7 @@
-"""A server that gives answers which were recorded, at once: `python replay.py FILE`, JSON {"GET /path": body}.
+"""A server that returns recorded responses immediately.
 
-Prints its port. What follows `?` in a path does not matter.
+`python -m bench.programs.replay FILE`, where FILE is JSON {"GET /path": body}, prints its port. Query strings are
+ignored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from target import Server, answer
+from bench.programs.target import Server, answer
 
 
 class Recorded:

@@ -1,4 +1,4 @@
-"""`intake bench bulk`: orders per second into RetailCRM behind its limit, in bulk beside one by one."""
+"""Benchmark `bulk`: orders per second into RetailCRM behind its limit, in bulk beside one by one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.simulated import simulated
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.simulated import simulated
 
 if TYPE_CHECKING:
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Orders in one call ("orders/upload"), and calls a second that the account takes.
 BULK, RATE = 50, 10
@@ -53,9 +53,9 @@ class Run(NamedTuple):
 def into(stage: Stage, orders: int, bulk: int) -> Run:
     """So many orders into a RetailCRM that refuses an eleventh call in a second."""
     with simulated("retailcrm", ":key=key") as crm:
-        with ground.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
-            ground.fill(rt, "crm", range(orders))
-        with ground.running(ground.ours(2), os.environ, stage.home):
+        with harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
+            harness.fill(rt, "crm", range(orders))
+        with harness.running(harness.ours(2), os.environ, stage.home):
             until = time.monotonic() + 60 + orders / 5
             while crm.orders() < orders:
                 if time.monotonic() > until:
@@ -64,7 +64,7 @@ def into(stage: Stage, orders: int, bulk: int) -> Run:
             calls = crm.calls()
     times = [float(call["mono"]) for call in calls]
     seconds = max(times) - min(times) + 1 / RATE
-    return Run(orders / seconds, seconds, 100 * sum(call["status"] == 503 for call in calls) / len(calls))  # noqa: PLR2004  # HTTP
+    return Run(orders / seconds, seconds, 100 * sum(call["status"] == 503 for call in calls) / len(calls))
 
 
 def measure(stage: Stage) -> Measured:

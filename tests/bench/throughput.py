@@ -1,4 +1,4 @@
-"""`intake bench throughput`: orders delivered per second, beside plain Celery and beside a bare loop."""
+"""Benchmark `throughput`: orders delivered per second, beside plain Celery and beside a bare loop."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import click
 import psutil
 from celery import Celery
 
-from worker.lab.bench import ground
-from worker.lab.bench.crew import crew
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.sink import sink
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.launch import crew
+from bench.sink import sink
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.lab.bench.sink import Sink
-    from worker.lab.bench.stage import Stage
+    from bench.sink import Sink
+    from bench.stage import Stage
 
 #: Worker processes of each side.
 PROCESSES = 2
@@ -49,14 +49,14 @@ def watch(target: Sink, orders: int, cpu: Callable[[], float], redis: str) -> Ru
         elif time.monotonic() - moved > PATIENCE:
             raise click.ClickException(f"only {count} of {orders} orders arrived, and none for {PATIENCE:.0f} s")
         if count > orders * _EDGE:
-            seen.append((count, cpu(), ground.server_seconds(redis)))
+            seen.append((count, cpu(), harness.server_seconds(redis)))
         time.sleep(0.2)
     times = sorted(hit.at for hit in target.hits())
     if len(times) != orders:
         raise click.ClickException(f"{len(times)} orders arrived, {orders} were sent")
     edge = int(orders * _EDGE)
     rate = (orders - 2 * edge) / (times[orders - edge - 1] - times[edge])
-    if len(seen) < 2:  # noqa: PLR2004  # two moments make a span
+    if len(seen) < 2:
         return Run(rate, 0.0, 0.0)
     (first, cpu_then, redis_then), (end, cpu_now, redis_now) = seen[0], seen[-1]
     done = max(1, end - first)
@@ -66,41 +66,40 @@ def watch(target: Sink, orders: int, cpu: Callable[[], float], redis: str) -> Ru
 def ours(stage: Stage) -> Run:
     """Through ledger, lane and `tasks.deliver`."""
     with sink(stage.home) as target:
-        config = ground.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
-        with ground.configure(stage.home, config) as rt:
-            ground.fill(rt, "dropday", range(stage.orders))
-            with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
-                return watch(target, stage.orders, lambda: ground.cpu_seconds(processes), stage.redis)
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        with harness.configure(stage.home, config) as rt:
+            harness.fill(rt, "dropday", range(stage.orders))
+            with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
+                return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 
 
 def plain(stage: Stage) -> Run:
     """Through a Celery task for each order."""
     with sink(stage.home) as target:
-        env = os.environ | {"BROKER": stage.redis, "TARGET": target.url, "PYTHONPATH": str(ground.TOOLS)}
+        env = harness.environment(BROKER=stage.redis, TARGET=target.url)
         app = Celery("plain", broker=stage.redis)
         app.backend_cls = "disabled://"
         connect(stage.redis).flushall()
         with app.producer_pool.acquire(block=True) as producer:
             for number in range(stage.orders):
-                order = ground.make_order(number).model_dump(mode="json")
-                app.send_task("plain.create", args=(order,), producer=producer)
-        with ground.running(ground.theirs(PROCESSES), env, stage.home) as processes:
-            return watch(target, stage.orders, lambda: ground.cpu_seconds(processes), stage.redis)
+                order = harness.make_order(number).model_dump(mode="json")
+                app.send_task("create", args=(order,), producer=producer)
+        with harness.running(harness.theirs(PROCESSES), env, stage.home) as processes:
+            return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 
 
 def loop(stage: Stage) -> Run:
     """Out of memory, one `requests.Session` in each process."""
     with sink(stage.home) as target:
         halves = [range(first, stage.orders, PROCESSES) for first in range(PROCESSES)]
-        lines = [json.dumps([ground.make_order(n).model_dump(mode="json") for n in half]) for half in halves]
-        with crew("loop.py", [[target.url]] * PROCESSES, lines) as pids:
+        lines = [json.dumps([harness.make_order(n).model_dump(mode="json") for n in half]) for half in halves]
+        with crew("loop", [[target.url]] * PROCESSES, lines) as pids:
             running = [psutil.Process(pid) for pid in pids]
-            return watch(target, stage.orders, lambda: ground.cpu_seconds(running), stage.redis)
+            return watch(target, stage.orders, lambda: harness.cpu_seconds(running), stage.redis)
 
 
 def measure(stage: Stage) -> Measured:
     """Orders delivered per second into an unlimited local target, by two worker processes."""
-    ground.check_tools()
     with sink(stage.home) as target:
         what = target.what
     bare = "a requests.Session loop"

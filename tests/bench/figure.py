@@ -81,4 +81,4 @@ class Measured:
 def short(value: float) -> str:
     """Three digits that count, thousands apart."""
     size = abs(value)
-    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"  # noqa: PLR2004  # digits
+    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

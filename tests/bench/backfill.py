@@ -1,4 +1,4 @@
-"""`intake bench backfill`: how long a fresh order takes while a backfill runs, beside the same without one."""
+"""Benchmark `backfill`: how long a fresh order takes while a backfill runs, beside the same without one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.latency import percentile
+from bench.simulated import simulated
+from bench.sink import python_target
 from schemas.job import INBOX
 from worker.cli.feeds.backfill import progress
 from worker.http.client import Client, Open
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.latency import percentile
-from worker.lab.bench.simulated import simulated
-from worker.lab.bench.sink import python_target
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
     from worker.runtime import Runtime
 
 _CONFIG = """
@@ -67,10 +67,10 @@ _PROCESSES = 4
 
 def _pushed(rt: Runtime, target: Client, orders: range) -> list[float]:
     """Push orders one at a time; the milliseconds from each push to its arrival in the target, sorted."""
-    chance = random.Random(1)  # noqa: S311  # a pause, no secret
+    chance = random.Random(1)
     pushing, sent = connect(rt.settings.redis_url or ""), {}
     for number in orders:
-        made = ground.make_order(number).model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
+        made = harness.make_order(number).model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
         sent[f"web:{number}"] = time.monotonic()
         pushing.lpush(INBOX, json.dumps({"v": 1, "provider": "web", "order": made}))
         time.sleep(chance.uniform(*_APART))
@@ -104,7 +104,7 @@ def measure(stage: Stage) -> Measured:
     options = f":key=key:fractions=0:orders={stage.orders}:spread={30 * 86_400}"
     with simulated("retailcrm", options) as shop, python_target() as sink:
         text = _CONFIG.format(redis=stage.redis, shop=shop.url, target=sink.url)
-        with ground.configure(stage.home, text) as rt, ground.running(_processes(), os.environ, stage.home):
+        with harness.configure(stage.home, text) as rt, harness.running(_processes(), os.environ, stage.home):
             target = Client(sink.url, gate=Open(), headers={}, max_bytes=1 << 30)
             _pushed(rt, target, range(_WARM_UP))
             numbers = itertools.count(_WARM_UP, _FRESH)
@@ -132,7 +132,7 @@ def _figures(found: dict[str, list[list[float]]], rates: list[float], note: str)
 
 
 def _processes() -> list[list[str]]:
-    deliver, *others = ground.ours(_PROCESSES, listening=True)
+    deliver, *others = harness.ours(_PROCESSES, listening=True)
     return [[word.replace("intake.deliver", "intake.deliver,intake.poll") for word in deliver], *others]
 
 

@@ -1,4 +1,4 @@
-"""`intake bench lanes`: fifty lanes with a limit each, all with orders waiting: how much of each limit is used."""
+"""Benchmark `lanes`: fifty lanes with a limit each, all with orders waiting: how much of each limit is used."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.sink import sink
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.sink import sink
 
 if TYPE_CHECKING:
-    from worker.lab.bench.sink import Sink
-    from worker.lab.bench.stage import Stage
+    from bench.sink import Sink
+    from bench.stage import Stage
 
 LANES = 50
 RATE = 10
@@ -60,10 +60,10 @@ def _times(target: Sink) -> dict[str, list[float]]:
 
 def use(stage: Stage) -> list[float]:
     """The use of each limit in percent, from when all lanes have begun to when the first is done."""
-    with sink(stage.home) as target, ground.configure(stage.home, _config(stage.redis, target.url)) as rt:
+    with sink(stage.home) as target, harness.configure(stage.home, _config(stage.redis, target.url)) as rt:
         for n in range(LANES):
-            ground.fill(rt, f"t{n}", range(stage.orders))
-        with ground.running(ground.threads(WORKERS, THREADS), os.environ, stage.home):
+            harness.fill(rt, f"t{n}", range(stage.orders))
+        with harness.running(harness.threads(WORKERS, THREADS), os.environ, stage.home):
             until = time.monotonic() + BEGIN + 1.5 * stage.orders / RATE
             while max((len(times) for times in _times(target).values()), default=0) < stage.orders:
                 if time.monotonic() > until:
@@ -81,7 +81,6 @@ def use(stage: Stage) -> list[float]:
 
 def measure(stage: Stage) -> Measured:
     """Fifty lanes of 10/s on two worker processes, orders waiting in all of them."""
-    ground.check_tools()
     runs = stage.alternate({"Intake": lambda: use(stage)})["Intake"]
     note = f"{LANES} lanes of {RATE}/s, {stage.orders} orders in each, {WORKERS} workers of {THREADS} threads"
     return Measured(

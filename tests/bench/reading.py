@@ -1,4 +1,4 @@
-"""`intake bench reading`: records fetched, normalized and accepted per second, beside a bare loop that only fetches."""
+"""Benchmark `reading`: records fetched, normalized and accepted per second, beside a bare loop that only fetches."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.launch import serving, told
+from bench.simulated import simulated
 from worker.http.client import Answer, Client, Open
-from worker.lab.bench import ground
-from worker.lab.bench.crew import serving, told
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.simulated import simulated
 from worker.systems.providers import provider_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Records on a page.
 PAGE = 100
@@ -85,7 +85,7 @@ def record(stage: Stage, kind: str) -> Path:
     options = f"{_OPTIONS[kind]}:orders={PAGE}:missing_ids=0:fractions=0"
     with (
         simulated(kind, options, "--limit", f"{kind}=off") as system,
-        ground.configure(stage.home, _config(stage, kind, system.url)) as rt,
+        harness.configure(stage.home, _config(stage, kind, system.url)) as rt,
     ):
         account, client = rt.settings.providers["shop"], _Recording(system.url)
         provider = provider_kinds()[kind](account.name, account.options, client)
@@ -96,16 +96,15 @@ def record(stage: Stage, kind: str) -> Path:
 
 def measure(stage: Stage) -> Measured:
     """Pages of 100 orders, fetched, normalized and accepted by one process, for each kind of provider."""
-    ground.check_tools()
     figures: list[Figure] = []
     pages = max(1, stage.orders // PAGE)
     for kind in ACCOUNTS:
         file = record(stage, kind)
-        with serving("replay.py", str(file)) as url:
-            ground.configure(stage.home, _config(stage, kind, url)).close()
+        with serving("replay", str(file)) as url:
+            harness.configure(stage.home, _config(stage, kind, url)).close()
             sides = {
-                f"{kind}: Intake": partial(told, "reader.py", str(pages)),
-                f"{kind}: requests": partial(told, "reader.py", str(pages), url, str(file)),
+                f"{kind}: Intake": partial(told, "reader", str(pages)),
+                f"{kind}: requests": partial(told, "reader", str(pages), url, str(file)),
             }
             mine, bare = stage.alternate(sides).values()
         figures += _figures(kind, pages, mine, bare)

@@ -1,4 +1,4 @@
-"""`intake bench backlog`: a RetailCRM account that has many orders is read behind its limit."""
+"""Benchmark `backlog`: a RetailCRM account that has many orders is read behind its limit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.simulated import simulated
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.simulated import simulated
 
 if TYPE_CHECKING:
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Calls a second that the account takes; orders that one answer has.
 RATE, PAGE = 10, 100
@@ -50,8 +50,8 @@ def read(stage: Stage) -> Run:
     """Read them all, from the first call to the last one that brought something."""
     with (
         simulated("retailcrm", f":key=key:orders={stage.orders}") as crm,
-        ground.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url)) as rt,
-        ground.running(ground.reading(), os.environ, stage.home),
+        harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url)) as rt,
+        harness.running(harness.reading(), os.environ, stage.home),
     ):
         lane = rt.lanes["dropday"]
         until = time.monotonic() + 60 + stage.orders / 100
@@ -61,7 +61,7 @@ def read(stage: Stage) -> Run:
             time.sleep(0.1)
         calls = crm.calls()
     times = [float(call["mono"]) for call in calls]
-    refused = 100 * sum(call["status"] == 503 for call in calls) / len(calls)  # noqa: PLR2004  # HTTP
+    refused = 100 * sum(call["status"] == 503 for call in calls) / len(calls)
     return Run(max(times) - min(times) + 1 / RATE, len(calls), refused)
 
 

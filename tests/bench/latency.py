@@ -1,4 +1,4 @@
-"""`intake bench latency`: from the push of a job to the order in the target, beside Celery's `delay`."""
+"""Benchmark `latency`: from the push of a job to the order in the target, beside Celery's `delay`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import click
 from celery import Celery
 
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.sink import python_target
 from schemas.job import INBOX
 from worker.http.client import Client, Open
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.sink import python_target
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Orders that are sent first and not counted: processes start, connections open.
 WARM_UP = 20
@@ -32,7 +32,7 @@ APART = (0.05, 0.15)
 def _times(target: str, send: Callable[[int], None], orders: int) -> list[float]:
     """Milliseconds from the sending of each order to its arrival in the target, ascending."""
     client = Client(target, gate=Open(), headers={})
-    chance = random.Random(1)  # noqa: S311  # a pause, no secret
+    chance = random.Random(1)
     sent = {}
     for number in range(orders + WARM_UP):
         sent[str(number)] = time.monotonic()
@@ -56,30 +56,30 @@ def _wait(client: Client, orders: int) -> None:
 def ours(stage: Stage) -> list[float]:
     """Through the inbox, as a producer in any language pushes."""
     with python_target() as target:
-        config = ground.CONFIG.format(redis=stage.redis, target=target.url, processes=2)
-        ground.configure(stage.home, config).close()
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=2)
+        harness.configure(stage.home, config).close()
         pushing = connect(stage.redis)
 
         def send(number: int) -> None:
-            order = json.loads(ground.make_order(number).model_dump_json(exclude_defaults=True))
+            order = json.loads(harness.make_order(number).model_dump_json(exclude_defaults=True))
             pushing.lpush(INBOX, json.dumps({"v": 1, "provider": "shop", "order": order}))
 
-        with ground.running(ground.ours(2, listening=True), os.environ, stage.home):
+        with harness.running(harness.ours(2, listening=True), os.environ, stage.home):
             return _times(target.url, send, stage.orders)
 
 
 def plain(stage: Stage) -> list[float]:
     """A Celery task for each order."""
     with python_target() as target:
-        env = os.environ | {"BROKER": stage.redis, "TARGET": target.url, "PYTHONPATH": str(ground.TOOLS)}
+        env = harness.environment(BROKER=stage.redis, TARGET=target.url)
         app = Celery("plain", broker=stage.redis)
         app.backend_cls = "disabled://"
         connect(stage.redis).flushall()
 
         def send(number: int) -> None:
-            app.send_task("plain.create", args=(ground.make_order(number).model_dump(mode="json"),))
+            app.send_task("create", args=(harness.make_order(number).model_dump(mode="json"),))
 
-        with ground.running(ground.theirs(2), env, stage.home):
+        with harness.running(harness.theirs(2), env, stage.home):
             return _times(target.url, send, stage.orders)
 
 
@@ -90,7 +90,6 @@ def percentile(times: list[float], share: float) -> float:
 
 def measure(stage: Stage) -> Measured:
     """Push to created, one order at a time, all idle."""
-    ground.check_tools()
     found = stage.alternate({"Intake": lambda: ours(stage), "plain Celery": lambda: plain(stage)})
     mine, theirs = found["Intake"], found["plain Celery"]
     note = f"{stage.orders} orders in each round, one at a time, two worker processes"

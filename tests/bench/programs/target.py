@@ -1,8 +1,11 @@
-"""A target that costs next to nothing: answers like Dropday, counts what was created and when.
+"""A target that costs next to nothing: it responds like Dropday and records which orders were created and when.
 
-`python target.py` prints its port; `GET /` answers {"created": distinct orders, "requests": n}, `GET /times` when each
-order came: {external id: seconds of the machine's monotonic clock}, and `GET /hits` [[Unix seconds, status, path]...]
-of every other request. Behind `/strict/` it refuses what comes less than 100 ms after the last one it took.
+`python -m bench.programs.target` prints its port.
+
+- `GET /` returns {"created": distinct orders, "requests": n}.
+- `GET /times` returns {external id: arrival on the machine's monotonic clock, in seconds}.
+- `GET /hits` returns [[Unix seconds, status, path], ...] of all other requests.
+- Paths below `/strict/` refuse a request that arrives less than 100 ms after the last accepted one.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import asyncio
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +90,7 @@ class Server(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to answer."""
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer every whole request."""

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
 import psutil
 
 from schemas.order import Order
@@ -20,8 +19,8 @@ from worker.store.redis.connection import connect
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: Where the plain Celery app and the target are; they are part of a checkout, not of an installation.
-TOOLS = Path(__file__).resolve().parents[3] / "tests" / "bench"
+#: The folder that holds the package `bench`.
+_TESTS = Path(__file__).resolve().parents[1]
 #: Seconds that processes have to end.
 _PATIENCE = 20.0
 #: Orders accepted by one call, as many as a page has.
@@ -51,10 +50,10 @@ to = ["dropday"]
 """
 
 
-def check_tools() -> None:
-    """Raise ClickException where the other side of the comparison is not installed."""
-    if not (TOOLS / "plain.py").exists():
-        raise click.ClickException(f"the other side of the comparison is not here ({TOOLS}): run this in a checkout")
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process' environment and `variables`, in which a child process finds `bench` and our packages."""
+    path = [str(_TESTS.parent), str(_TESTS), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | variables
 
 
 def configure(home: Path, text: str, ledger: Literal["emptied", "kept"] = "emptied") -> Runtime:
@@ -88,7 +87,7 @@ def reading() -> list[list[str]]:
 def sampled() -> list[list[str]]:
     """The processes of Intake, those that poll and deliver sampled."""
     queues = ["--queues", "intake.poll,intake.deliver", "--concurrency", "2"]
-    return [[*_CELERY, "sampled", "worker", *queues, *_QUIET, "-n", "s@%h"], *ours(1)[1:]]
+    return [[*_CELERY, "bench.programs.sampled", "worker", *queues, *_QUIET, "-n", "s@%h"], *ours(1)[1:]]
 
 
 def threads(workers: int, each: int) -> list[list[str]]:
@@ -99,7 +98,7 @@ def threads(workers: int, each: int) -> list[list[str]]:
 
 def theirs(processes: int) -> list[list[str]]:
     """The processes of a plain Celery app."""
-    return [[*_CELERY, "plain", "worker", "--concurrency", str(processes), *_QUIET, "-l", "warning"]]
+    return [[*_CELERY, "bench.programs.plain", "worker", "--concurrency", str(processes), *_QUIET, "-l", "warning"]]
 
 
 def make_order(number: int) -> Order:
@@ -135,7 +134,7 @@ def make_order(number: int) -> Order:
 def running(commands: Sequence[Sequence[str]], env: Mapping[str, str], cwd: Path) -> Iterator[list[psutil.Process]]:
     """So many processes, until the block ends."""
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(command, env=env, cwd=cwd, **quiet) for command in commands]  # noqa: S603  # our own commands
+    running = [subprocess.Popen(command, env=env, cwd=cwd, **quiet) for command in commands]
     known = [psutil.Process(process.pid) for process in running]
     try:
         yield known

@@ -1,6 +1,7 @@
-"""A process that calls a strict server as often as a limiter of 10 calls a second lets it.
+"""Call a strict server as often as a limiter of 10 calls a second permits.
 
-`python caller.py WHO URL REDIS SECONDS`; WHO is a key of `LIMITERS`. Prints "ready", and begins at a line of its input.
+`python -m bench.programs.caller LIMITER URL REDIS SECONDS`, where LIMITER is a key of `LIMITERS`. The program prints
+"ready" and starts when it reads a line from its input.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A ledger of a million orders, and how long `intake status` and `intake show` take on it.
+"""Time `intake status` and `intake show` on a ledger of a million orders.
 
-`python tests/bench/million.py [COUNT]` starts a server of its own, takes COUNT orders in and delivers them as workers
-do (five minutes for a million), and prints the seconds of each command, with the start of Python in it.
+`PYTHONPATH=tests python -m bench.programs.million [COUNT]` starts its own server, accepts COUNT orders and delivers
+them as workers do (five minutes for a million). It prints the seconds of each command, including the start of Python.
 """
 
 from __future__ import annotations

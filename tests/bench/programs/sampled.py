@@ -1,4 +1,4 @@
-"""Intake's Celery app, its pool processes sampled: `celery -A sampled worker`.
+"""Intake's Celery app, its pool processes sampled: `celery -A bench.programs.sampled worker`.
 
 Every few milliseconds of processor time a process notes where it stands; when it ends it writes {stack: samples} to
 $SAMPLES/PID.json, a stack as "outermost;...;innermost", each frame as "module:function".

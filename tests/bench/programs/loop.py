@@ -1,6 +1,7 @@
-"""The same work without a queue and without a ledger: orders in memory, one `requests.Session`, one call for each.
+"""The same work without a queue or a ledger: orders in memory, one `requests.Session`, one call per order.
 
-`python loop.py URL`: its input is a JSON list of normalized orders, then (it has said "ready") a line to begin at.
+`python -m bench.programs.loop URL` reads a JSON list of normalized orders, prints "ready", and starts when it reads
+another line.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import json
 import sys
 
 import requests
-from body import HEADERS, body_of
+
+from bench.programs.body import HEADERS, body_of
 
 
 def main(url: str) -> None:

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from worker.lab.bench.figure import short
+from bench.figure import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

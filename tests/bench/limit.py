@@ -1,4 +1,4 @@
-"""`intake bench limit`: how much of a strict limit is used, and how much refused, beside other limiters."""
+"""Benchmark `limit`: how much of a strict limit is used, and how much refused, beside other limiters."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from worker.lab.bench.crew import crew
-from worker.lab.bench.figure import Figure, Measured
-from worker.lab.bench.sink import sink
+from bench.figure import Figure, Measured
+from bench.launch import crew
+from bench.sink import sink
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
-    from worker.lab.bench.stage import Stage
+    from bench.stage import Stage
 
 #: Calls a second that the server takes, evenly spaced.
 RATE = 10
-#: Who calls: keys of `LIMITERS` in tests/bench/caller.py. OTHERS know no spacing: to see them once is enough.
+#: Who calls: keys of `LIMITERS` in programs/caller.py. OTHERS know no spacing: to see them once is enough.
 SPACED = {"Intake": "intake", "PyrateLimiter, 1 per 100 ms": "pyrate-spaced"}
 OTHERS = {"limits, 10 per second": "limits", "PyrateLimiter, 10 per second": "pyrate"}
 PROCESSES = (1, 4, 16)
@@ -36,12 +36,12 @@ def behind(stage: Stage, who: str, processes: int) -> Run:
     seconds = stage.orders / RATE
     with sink(stage.home) as target:
         connect(stage.redis).flushall()
-        with crew("caller.py", [[who, target.url, stage.redis, str(seconds)]] * processes):
+        with crew("caller", [[who, target.url, stage.redis, str(seconds)]] * processes):
             time.sleep(seconds)
             hits = target.hits()
     begun = min(hit.at for hit in hits)
     hits = [hit for hit in hits if hit.at <= begun + seconds]
-    accepted = sum(hit.status == 200 for hit in hits)  # noqa: PLR2004  # HTTP
+    accepted = sum(hit.status == 200 for hit in hits)
     return Run(accepted / seconds, 100 * (1 - accepted / len(hits)))
 
 
