@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import psutil
 import pytest
+from rich.console import Console
+
 from bench import harness, reading, sink, throughput
 from bench.launch import crew, serving
 from bench.stage import Stage
-from rich.console import Console
-
 from support.programs import tool
 from worker.errors import TargetDown
 from worker.http.client import Client, Open

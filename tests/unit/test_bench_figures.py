@@ -6,11 +6,12 @@ from xml.etree import ElementTree as ET
 
 import click
 import pytest
+from click.testing import CliRunner
+
 from bench.command import BENCHES, command
 from bench.cpu import part_of
 from bench.figure import Figure, short
 from bench.report import write_into
-from click.testing import CliRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
