@@ -8,9 +8,9 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from worker.errors import ConfigError
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import MaintenanceGate, Open
 from worker.settings.load import load
-from worker.settings.maintenance import Resting
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
 from worker.store.feeds.fetches import Fetches
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
-    from worker.http.client import Gate
+    from worker.http.gates import Gate
     from worker.settings.accounts import Account, ProviderSettings, TargetSettings
     from worker.settings.load import Settings
     from worker.store.limits.limit import Limit
@@ -148,7 +148,7 @@ class Runtime(Adapters):
 
     def resting(self, account: Account, gate: Gate) -> Gate:
         """The gate, closed in the maintenance of the account."""
-        return Resting(gate, lambda: self._rest(account)) if account.maintenance.windows else gate
+        return MaintenanceGate(gate, lambda: self._rest(account)) if account.maintenance.windows else gate
 
     def rest_of_provider(self, name: str) -> float:
         """Seconds for which the provider is in maintenance; 0: it is not."""

@@ -19,7 +19,8 @@ from bench.simulated import simulated
 from bench.sink import python_target
 from schemas.job import INBOX
 from worker.cli.feeds.backfill import progress
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from bench import harness
 from bench.figure import Figure, Measured
 from bench.sink import python_target
 from schemas.job import INBOX
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from bench import harness
 from bench.figure import Figure, Measured
 from bench.launch import serving, told
 from bench.simulated import simulated
-from worker.http.client import Answer, Client, Open
+from worker.http.client import Answer, Client
+from worker.http.gates import Open
 from worker.systems.providers import provider_kinds
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

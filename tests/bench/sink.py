@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import click
 
 from bench.launch import serving
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

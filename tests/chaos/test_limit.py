@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from redis import Redis
 
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

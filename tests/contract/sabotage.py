@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from worker.http.client import Open
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,8 @@ from support.fake_runtime import Shop, Story, Warehouse
 from support.pipeline import ways
 from support.sandbox import Sandbox
 from worker.cli.status.status import snapshot
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.settings.routes import Route
 from worker.systems.dropboy.provider import Dropboy, DropboyOptions
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions

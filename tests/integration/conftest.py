@@ -10,7 +10,8 @@ import pytest
 
 from support.http_calls import SECRET, Make, Serve
 from support.http_server import Answerer, Server, reply
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ import requests
 
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Malformed, Uncertain
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropday.target import Dropday, DropdayOptions
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 

@@ -17,7 +17,8 @@ from bench.launch import crew, serving
 from bench.stage import Stage
 from support.programs import tool
 from worker.errors import TargetDown
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

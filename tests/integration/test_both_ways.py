@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from support.sandbox import Sandbox
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
 

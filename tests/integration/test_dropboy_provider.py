@@ -12,7 +12,8 @@ import pytest
 from support.http_server import Request, Server, reply
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Malformed, Rejected, Unavailable
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropboy.provider import Dropboy, DropboyOptions
 
 if TYPE_CHECKING:

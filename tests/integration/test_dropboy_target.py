@@ -14,7 +14,8 @@ from jsonschema import Draft202012Validator
 from schemas.order import Order
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropboy.provider import Dropboy as Reader
 from worker.systems.dropboy.provider import DropboyOptions as ReaderOptions
 from worker.systems.dropboy.target import Dropboy, DropboyOptions

@@ -9,7 +9,8 @@ import pytest
 
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
 
 if TYPE_CHECKING:

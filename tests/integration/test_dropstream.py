@@ -12,7 +12,8 @@ import pytest
 
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, IntakeError, Malformed, Unavailable
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropstream.provider import DropStream, DropStreamOptions
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 
 from support.http_server import Request, reply
 from support.sandbox import Sandbox
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.dropstream.provider import DropStream, DropStreamOptions
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions

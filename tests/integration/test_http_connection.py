@@ -15,7 +15,8 @@ import pytest
 from support.http_calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
 from support.http_server import reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
-from worker.http.client import Open, guarded
+from worker.http.client import guarded
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     import ssl

@@ -27,7 +27,8 @@ from support.http_calls import (
 )
 from support.http_server import Answerer, reply
 from worker.errors import Unavailable, Uncertain
-from worker.http.client import Open, TooLarge
+from worker.http.client import TooLarge
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     import ssl

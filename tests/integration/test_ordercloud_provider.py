@@ -14,7 +14,8 @@ from support.http_calls import Clerk
 from support.http_server import Request, reply
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, IntakeError, RateLimited, Rejected, TargetDown, Unavailable
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 from worker.systems.ordercloud.walk import REMEMBERED
 

@@ -25,7 +25,8 @@ from support.ordercloud_target import (
     there,
 )
 from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
 from worker.systems.target import Receipt
 

@@ -10,7 +10,8 @@ import pytest
 from schemas.order import Order
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
 from worker.systems.target import Receipt
 

@@ -10,7 +10,8 @@ import pytest
 from schemas.order import Order
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, RateLimited, Rejected, Uncertain
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.retailcrm.provider import RetailCRM as Reader
 from worker.systems.retailcrm.provider import RetailCRMOptions as ReaderOptions
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions

@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from support.sandbox import Sandbox
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from redis.exceptions import RedisError
 
 from soak import faults
 from worker.errors import ConfigError
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.runtime import Runtime, read_settings
 
 TESTS = Path(__file__).parents[1]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from schemas.order import Order
 from support.sandbox import Sandbox
 from worker.errors import RetryableError, SnoozeError
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from schemas.minor_units import from_minor, to_minor
 from schemas.order import Order
 from schemas.phone import split
 from worker.errors import Rejected
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.dropboy.target import Dropboy, DropboyOptions
 from worker.systems.paging import MOST_SAME, Offset
 

@@ -12,7 +12,8 @@ from schemas.country import name_of
 from schemas.dropday import OrderRequest
 from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
 from worker.errors import Unavailable
-from worker.http.client import Answer, Client, Open
+from worker.http.client import Answer, Client
+from worker.http.gates import Open
 from worker.systems.dropday.target import Dropday, DropdayOptions
 
 ORDER = Order(

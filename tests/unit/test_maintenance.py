@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from worker.errors import TargetDown
-from worker.http.client import Open
+from worker.http.gates import MaintenanceGate, Open
 from worker.settings.document import Wrong
-from worker.settings.maintenance import Maintenance, Resting, windows
+from worker.settings.maintenance import Maintenance, windows
 
 
 def at(text: str) -> datetime:
@@ -61,7 +61,7 @@ def test_what_is_no_window_is_refused_with_what_to_write(text: object) -> None:
 
 def test_a_gate_lets_nothing_through_and_says_how_long() -> None:
     rest = [90.0]
-    gate = Resting(Open(), lambda: rest[0])
+    gate = MaintenanceGate(Open(), lambda: rest[0])
     with pytest.raises(TargetDown) as down:
         gate.enter()
     assert (down.value.delay, down.value.uncertain) == (90.0, False)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
+from worker.http.gates import Pace
 from worker.reconcile.report import Finding, Report
-from worker.reconcile.sides import Pace
 from worker.reconcile.spill import Candidate, Spill
 from worker.reconcile.views import VIEWS, differing
 from worker.systems.targets import target_kinds
@@ -146,8 +146,8 @@ def test_a_report_keeps_the_first_findings_counts_all_and_tells_no_values() -> N
 
 def test_a_pace_leaves_the_rest_of_the_limit_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     now, entered = [100.0], []
-    monkeypatch.setattr("worker.reconcile.sides.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("worker.reconcile.sides.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr("worker.http.gates.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("worker.http.gates.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
     gate: Any = SimpleNamespace(enter=lambda: entered.append(now[0]))
     pace = Pace(gate, 0.5)
     for _ in range(4):

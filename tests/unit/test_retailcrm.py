@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from schemas.order import Status
 from worker.errors import Malformed
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.systems.provider import Record
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.order import Order
 from schemas.retailcrm_request import Codes, OrderRequest
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.lab.sandbox.retailcrm.shape import local
 from worker.systems.provider import Record
 from worker.systems.retailcrm.feed import Place

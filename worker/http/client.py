@@ -12,7 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from importlib.metadata import version
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import simplejson
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from worker.http.gates import Gate
     from worker.telemetry.spans import Span
 
     #: (field, (file name, content, content type))
@@ -62,27 +63,6 @@ _ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":")
 _DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
 _GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
 _WITNESS: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
-
-
-class Gate(Protocol):
-    """What a limiter offers a caller."""
-
-    def enter(self) -> None:
-        """Wait for this call's time slot; raises RateLimited(delay) if that is too far off."""
-
-    def close(self, delay: float | None) -> float:
-        """The other side said "slow down", for `delay` seconds if it said so; returns the seconds it is closed."""
-
-
-class Open:
-    """A gate that lets everything through."""
-
-    def enter(self) -> None:
-        """Do not wait."""
-
-    def close(self, delay: float | None) -> float:
-        """Close nothing; the one caller waits what it was told, or a second."""
-        return 1.0 if delay is None else delay
 
 
 class TooLarge(PermanentError):

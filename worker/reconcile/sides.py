@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
 from worker.http.client import Client
+from worker.http.gates import Pace
 from worker.process.stopping import stopping
 from worker.retry import backoff
 from worker.systems.providers import provider_kinds
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.order import Order, Status
-    from worker.http.client import Gate
     from worker.runtime import Runtime
     from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.systems.provider import Provider, Record
@@ -26,24 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds that an account may be away before the run is given up.
 PATIENCE: Final = 600.0
-
-
-class Pace:
-    """A gate before the account's own: so few calls that other work has the rest of the limit."""
-
-    def __init__(self, gate: Gate, spacing: float) -> None:
-        self._gate, self._spacing, self._next = gate, spacing, 0.0
-
-    def enter(self) -> None:
-        """Wait for the turn that the share leaves, then for the limit's."""
-        if (early := self._next - time.monotonic()) > 0:
-            time.sleep(early)
-        self._gate.enter()
-        self._next = time.monotonic() + self._spacing
-
-    def close(self, delay: float | None) -> float:
-        """As the limit itself."""
-        return self._gate.close(delay)
 
 
 class Sides:

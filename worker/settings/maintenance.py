@@ -5,16 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from worker.errors import TargetDown
 from worker.settings.document import Wrong, listed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from worker.http.client import Gate
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FORM: Final = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))?|(daily)) (\d\d):(\d\d)-(\d\d):(\d\d)")
@@ -91,20 +85,3 @@ def zone(name: str) -> str:
         return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Wrong("is not a time zone", 'Write its name: "Europe/Amsterdam".') from None
-
-
-class Resting:
-    """A gate before the account's own that lets nothing through in its maintenance; `now` is Redis' clock."""
-
-    def __init__(self, gate: Gate, left: Callable[[], float]) -> None:
-        self._gate, self._left = gate, left
-
-    def enter(self) -> None:
-        """As the gate behind it; raises TargetDown for as long as the maintenance lasts."""
-        if left := self._left():
-            raise TargetDown("maintenance", left)
-        self._gate.enter()
-
-    def close(self, delay: float | None) -> float:
-        """As the gate behind it."""
-        return self._gate.close(delay)

@@ -9,7 +9,8 @@ import simplejson
 import structlog
 
 from worker.errors import IntakeError, Rejected, SnoozeError
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from worker.store.health.alarms import Alarmed

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from worker.http.client import Client, Open
+from worker.http.client import Client
+from worker.http.gates import Open
 from worker.lab.history import command as history
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target

@@ -43,7 +43,7 @@ def interval_us(limits: Sequence[Limit]) -> int:
 
 
 class Scope:
-    """One limit, shared by everybody who counts against it; a `worker.http.client.Gate`.
+    """One limit, shared by everybody who counts against it; a `worker.http.gates.Gate`.
 
     The first window is spaced evenly, with no burst: RetailCRM's limit is a leaky bucket that refuses two calls in the
     same 100 ms. A longer window (a daily quota) may run half of itself ahead.
