@@ -9,6 +9,8 @@ import pytest
 from support.pipeline import ways
 from support.reconciliation import clean, found, reconciled, spoil_dropday
 from worker.reconcile.repair import repaired
+from worker.systems.dropday.target import Dropday
+from worker.systems.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +138,7 @@ def test_a_run_keeps_to_its_share_of_the_limit(make: Make) -> None:
 
 
 def test_a_target_without_a_list_is_asked_for_each_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.reconcile.sides._READERS", {})
+    monkeypatch.setattr(Dropday, "reader_options", Target.reader_options)
     way = make(20, limits=["retailcrm=off"]).open()
     way.poll()
     way.deliver_all()

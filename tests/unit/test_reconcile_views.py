@@ -13,11 +13,23 @@ from schemas.order import Address, Customer, Line, Order, Shipping, Status, Tota
 from worker.http.gates import Pace
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.spill import Candidate, Spill
-from worker.reconcile.views import VIEWS, differing
+from worker.systems.target import Target
 from worker.systems.targets import target_kinds
+from worker.systems.view import differing
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
-OPTIONS = SimpleNamespace(status_map={}, placeholder=None, country="code", prices="ours", product_map={})
+OPTIONS: dict[str, dict[str, Any]] = {
+    "retailcrm": {"api_key": "k"},
+    "dropday": {"api_key": "k", "account_id": "1"},
+    "ordercloud": {"client_id": "c", "client_secret": "s", "buyer_id": "b", "user_id": "u", "products": "sku"},
+    "dropboy": {"api_key": "k", "origin": {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus"}},
+}
+CLIENT: Any = None  # a view makes no call
+
+
+def account(kind: str, **options: Any) -> Target:
+    adapter = target_kinds()[kind]
+    return adapter(kind, adapter.Options.model_validate(OPTIONS[kind] | options), CLIENT)
 
 
 def order(**fields: Any) -> Order:
@@ -67,7 +79,7 @@ def test_candidates_come_page_by_page_and_every_one_once() -> None:
 
 def test_the_file_holds_nothing_personal_and_is_gone_in_the_end() -> None:
     with Spill() as spill:
-        spill.add_source([("r", "1", True, spill.digest(VIEWS["dropday"](order(), OPTIONS, "source")))])
+        spill.add_source([("r", "1", True, spill.digest(account("dropday").view(order(), "source")))])
         (file,) = spill.path.iterdir()
         told = file.read_bytes()
         assert [word for word in ("Quist", "Gracht", "z@q", "Łódź".encode().decode()) if word.encode() in told] == []
@@ -82,16 +94,17 @@ def test_a_later_reading_of_an_order_takes_the_place_of_the_earlier() -> None:
         assert list(spill.different()) == []
 
 
-@pytest.mark.parametrize("kind", sorted(VIEWS))
+@pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_a_view_has_the_same_fields_on_both_sides(kind: str) -> None:
     to = order().shipping_address.model_copy(update={"phone": "+31 20 555"})
-    there, here = (VIEWS[kind](order(shipping_address=to), OPTIONS, side) for side in ("source", "target"))
+    there, here = (account(kind).view(order(shipping_address=to), side) for side in ("source", "target"))
     assert list(there) == list(here)
     assert differing(there, here) == ()
 
 
 def test_every_kind_of_target_has_a_view() -> None:
-    assert target_kinds().keys() == VIEWS.keys()
+    assert [kind for kind, adapter in target_kinds().items() if adapter.view is Target.view] == []
+    assert target_kinds().keys() == OPTIONS.keys()
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -114,24 +127,23 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_a_field_that_was_changed_in_the_target_is_named_and_no_other(kind: str, field: str) -> None:
     said = order(shipping=Shipping(promised_on="2026-03-01"))
     changed = said.model_copy(update=CHANGES[field])
-    there, here = VIEWS[kind](said, OPTIONS, "source"), VIEWS[kind](changed, OPTIONS, "target")
+    there, here = account(kind).view(said, "source"), account(kind).view(changed, "target")
     assert differing(there, here) == (field,)
 
 
 def test_ways_to_write_the_same_are_the_same() -> None:
     to = order().shipping_address.model_copy(update={"first_name": "Zoe\u0308", "street1": "Gracht  7 "})
     customer = Customer(email="z@q.example", phone="003120555".removeprefix("00"))
-    here = VIEWS["dropday"](order(shipping_address=to, customer=customer), OPTIONS, "target")
-    assert differing(VIEWS["dropday"](order(), OPTIONS, "source"), here) == ()
+    here = account("dropday").view(order(shipping_address=to, customer=customer), "target")
+    assert differing(account("dropday").view(order(), "source"), here) == ()
 
 
 def test_an_order_that_was_cancelled_must_be_cancelled_where_the_target_has_a_code_for_it() -> None:
-    mapped = SimpleNamespace(**{**vars(OPTIONS), "status_map": {Status.CANCELLED: "cancel-other"}})
+    plain, mapped = account("retailcrm"), account("retailcrm", status_map={"cancelled": "cancel-other"})
     there, here = order(status=Status.CANCELLED), order()
-    for options, fields in ((OPTIONS, ()), (mapped, ("cancelled",))):
-        views = VIEWS["retailcrm"](there, options, "source"), VIEWS["retailcrm"](here, options, "target")
-        assert differing(*views) == fields
-    assert differing(VIEWS["retailcrm"](here, mapped, "source"), VIEWS["retailcrm"](there, mapped, "target")) == ()
+    for crm, fields in ((plain, ()), (mapped, ("cancelled",))):
+        assert differing(crm.view(there, "source"), crm.view(here, "target")) == fields
+    assert differing(mapped.view(here, "source"), mapped.view(there, "target")) == ()
 
 
 def test_a_report_keeps_the_first_findings_counts_all_and_tells_no_values() -> None:

@@ -11,15 +11,15 @@ from worker.errors import PermanentError, Rejected
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
-from worker.reconcile.views import VIEWS, differing
 from worker.store.orders.ledger import Standing
 from worker.systems.references import decode, encode
+from worker.systems.view import differing
 
 if TYPE_CHECKING:
     from schemas.order import Order
-    from worker.reconcile.views import Side
     from worker.runtime import Runtime
     from worker.settings.routes import Route
+    from worker.systems.view import Side, View
 
     #: What is wrong, the source's order if it is there, what the ledger believed; None: nothing is.
     Found = tuple[Finding, Order | None, Standing] | None
@@ -64,8 +64,6 @@ class Run:
         self.routes: list[Route] = [
             route for route in rt.settings.routes if route.source == wish.provider and wish.target in route.targets
         ]
-        account = rt.settings.targets[wish.target]
-        self._options, self._view = account.options, VIEWS.get(account.kind)
         self.sides = Sides(rt, wish.provider, wish.target, wish.share)
         self._alphabet = self.sides.target.alphabet
         self._spill = Spill()
@@ -96,7 +94,7 @@ class Run:
         steps = (
             ("missing", self._spill.missing(), self._missing),
             ("doubled", self._spill.doubled(), self._doubled),
-            ("different", self._spill.different() if self._view else iter(()), self._different),
+            ("different", self._spill.different(), self._different),
             ("extra", self._spill.unknown(self.wish.since.timestamp()), self._extra),
         )
         for step, candidates, judge in steps:
@@ -108,9 +106,9 @@ class Run:
                 self._tell(f"looking again at what is {step}", done)
         return self.report
 
-    def view(self, order: Order, side: Side) -> dict[str, str]:
-        """What the target can hold of the order."""
-        return self._view(order, self._options, side) if self._view else {}
+    def view(self, order: Order, side: Side) -> View:
+        """Return the fields by which the order is compared."""
+        return self.sides.target.view(order, side)
 
     def reference(self, order: Order) -> tuple[str, bool]:
         """What the target knows the order by, and whether a route wants it there; raises Rejected as a route does."""
@@ -162,7 +160,7 @@ class Run:
 
     def _ours(self, order: Order) -> str | None:
         """The reference under which an order stands in the target, if it is one of this pair's."""
-        text: str | None = getattr(order, self.sides.reference_field) if self.sides.reference_field else None
+        text = self.sides.reference_of(order)
         return text if text and any(route.made(decode(text, self._alphabet)) for route in self.routes) else None
 
     def _walk_young(self) -> None:
@@ -207,7 +205,7 @@ class Run:
         receipt = patiently(lambda: self.sides.target.find(candidate.reference))
         if receipt is not None:
             self.report.counts["unlisted"] += 1
-            if self.sides.reader is None or not self._view or not receipt.target_id:
+            if self.sides.reader is None or not self.report.compared or not receipt.target_id:
                 return None
             return self._different(candidate._replace(target_ids=(receipt.target_id,)))
         if not self.sides.target.settles and self._is_late(standing):

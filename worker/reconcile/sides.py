@@ -14,10 +14,10 @@ from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from schemas.order import Order, Status
+    from schemas.order import Order
     from worker.runtime import Runtime
     from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.systems.provider import Provider, Record
@@ -38,12 +38,14 @@ class Sides:
         self.source: Provider = self._adapter(source, provider_kinds()[source.kind], source.options)
         self.target: Target = self._adapter(account, target_kinds()[account.kind], account.options)
         self.reader: Provider | None = None
-        kind = provider_kinds().get(account.kind)
-        if kind is not None and account.kind in _READERS:
-            options = kind.Options.model_validate(_READERS[account.kind](account.options))
-            self.reader = self._adapter(account, kind, options)
-        #: The field of an order that was read in the target's account in which our reference stands.
-        self.reference_field = _REFERENCES.get(account.kind)
+        kind, options = provider_kinds().get(account.kind), self.target.reader_options()
+        if kind is not None and kind.reference_field and options is not None:
+            self.reader = self._adapter(account, kind, kind.Options.model_validate(options))
+
+    def reference_of(self, order: Order) -> str | None:
+        """Return the reference that an order of the reader carries; None for an order without one."""
+        field = self.reader.reference_field if self.reader else None
+        return getattr(order, field) if field else None
 
     def close(self) -> None:
         """Close the connections."""
@@ -115,51 +117,3 @@ def read_one(account: Provider, external_id: str) -> Order | None:
     if order is None:
         raise Malformed("it cannot be read")
     return order
-
-
-def _retailcrm(options: Any) -> dict[str, Any]:
-    """Our own writes are what is looked for, and their statuses are known by the codes that we gave."""
-    codes: Mapping[Status, str] = options.status_map
-    return {
-        "api_key": options.api_key,
-        "site": options.site,
-        "time_zone": options.time_zone,
-        "currency": options.currency,
-        "echo": "keep",
-        "overlap": 0,
-        "status_map": {code: status for status, code in codes.items()},
-    }
-
-
-def _dropday(options: Any) -> dict[str, Any]:
-    return {"api_key": options.api_key, "account_id": options.account_id, "include_test": True}
-
-
-def _ordercloud(options: Any) -> dict[str, Any]:
-    return {
-        "client_id": options.client_id,
-        "client_secret": options.client_secret,
-        "scope": options.roles,
-        "direction": options.direction,
-        "several_addresses": "first",
-    }
-
-
-def _dropboy(options: Any) -> dict[str, Any]:
-    return {"api_key": options.api_key, "bare": "accept", "currency": options.currency, "take": options.take}
-
-
-#: By the kind of the target: the options by which a provider of this kind reads the same account.
-_READERS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
-    "retailcrm": _retailcrm,
-    "dropday": _dropday,
-    "ordercloud": _ordercloud,
-    "dropboy": _dropboy,
-}
-#: Where such a provider finds the reference: `externalId`, `external_id`, `ID`, `orderNumber`.
-_REFERENCES: Final[Mapping[str, str]] = {
-    "retailcrm": "source_id",
-    "dropday": "source_id",
-    "ordercloud": "external_id",
-    "dropboy": "source_id",
-}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.errors import IntakeError
     from worker.http.client import Client
+    from worker.systems.view import Side, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,22 @@ class Target(ABC):
     def everything(self) -> Iterator[tuple[str, Receipt]]:
         """Every order that is there, by its reference. Raises what `find` raises."""
         raise NotImplementedError(f"{self.kind} is asked for one order at a time")
+
+    def reader_options(self) -> dict[str, Any] | None:
+        """Return the options with which a provider of the same kind reads this account. Pure.
+
+        The provider must be registered and have a `reference_field`. With None, the default, reconcile cannot list the
+        target: it searches for each order by `find`, and discovers missing orders only.
+        """
+        return None
+
+    def view(self, order: Order, side: Side) -> View:  # noqa: ARG002  # for the adapters that override it
+        """Return the fields by which an order in the target is compared with its source (worker/systems/view.py). Pure.
+
+        `side` says where the order was read: from its source, or from this account by a provider of the same kind.
+        Both sides have the same fields. With no fields, the default, reconcile compares by presence alone.
+        """
+        return {}
 
     @abstractmethod
     def check(self) -> None:

@@ -14,7 +14,7 @@ from tasks.poll import fetch, letter_id
 from worker.errors import Held, LeaseLost, PermanentError, RateLimited
 from worker.http.client import guarded, witnessed
 from worker.reconcile.sides import Sides, read_one
-from worker.reconcile.views import VIEWS, differing
+from worker.systems.view import differing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,14 +158,14 @@ class Rehearsal:
 
     def _differing(self, name: str, order: Order, found: Receipt) -> tuple[str, ...]:
         """The fields in which the target has something else; none where its kind cannot be read."""
-        sides, account = self._sides[name], self._rt.settings.targets[name]
-        view, reader, there = VIEWS.get(account.kind), sides.reader, found.target_id
-        if view is None or reader is None or not there:
+        target, reader, there = self._sides[name].target, self._sides[name].reader, found.target_id
+        view = target.view(order, "source")
+        if not view or reader is None or not there:
             return ()
         read = _patient(lambda: read_one(reader, there))
         if read is None:
             return ()
-        return differing(view(order, account.options, "source"), view(read, account.options, "target"))
+        return differing(view, target.view(read, "target"))
 
     def _created_together(self, name: str, orders: list[Delivery], told: Told) -> None:
         """The calls of a target that takes many orders at once."""

@@ -45,14 +45,14 @@ def keys_there(rt: Runtime, said: str) -> Iterator[tuple[str, str]]:
             continue
         sides = Sides(rt, polled, name, 1.0)
         try:
-            order = read_one(sides.reader, said) if sides.reader and sides.reference_field else None
+            order = read_one(sides.reader, said) if sides.reader else None
         except IntakeError:
             continue
         finally:
             sides.close()
-        reference = getattr(order, sides.reference_field or "", None) if order else None
+        reference = sides.reference_of(order) if order else None
         for route in routes if reference else ():
-            for key in _by_reference(route, decode(str(reference), sides.target.alphabet)):
+            for key in _by_reference(route, decode(reference or "", sides.target.alphabet)):
                 yield key, f"the id in {name}"
 
 

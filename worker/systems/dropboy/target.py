@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from schemas import dropboy_batch as wire
 from schemas.minor_units import Currency, to_minor
 from worker.errors import Rejected, Unavailable, Uncertain
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
+from worker.systems.dropboy.view import order_view
 from worker.systems.parsing import reading
 from worker.systems.target import Pending, Receipt, Target
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemas.order import Order
+    from worker.systems.view import Side, View
 
 #: Seconds until asking how an upload went is sensible; "reasonable frequency" is all that is asked for.
 _DELAY: Final = 5.0
@@ -144,6 +146,14 @@ class Dropboy(Target):
                 yield str(row["orderNumber"]), Receipt(str(row["id"]), existed=True)
         if rows and not shows:
             raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return the same account's, with jobs accepted that show no destination."""
+        return {**self.options.model_dump(include={"api_key", "currency", "take"}), "bare": "accept"}
+
+    def view(self, order: Order, side: Side) -> View:  # noqa: ARG002  # both sides are read the same
+        """Return the fields that Dropboy can hold."""
+        return order_view(order)
 
     def check(self) -> None:
         """Read one order of the list."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import dropday as wire
 from schemas.country import name_of
 from worker.errors import Rejected, Unavailable, Uncertain
+from worker.systems.dropday.view import order_view
 from worker.systems.parsing import reading
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
     from schemas.order import Order
     from worker.http.client import Answer
+    from worker.systems.view import Side, View
 
 _UNPROCESSABLE: Final = 422
 #: Pages of `find`; the filter matches parts of ids, so a short reference has many.
@@ -103,6 +105,15 @@ class Dropday(Target):
     def _list(self, query: list[tuple[str, str]]) -> wire.Listed:
         answer = self.client.read("/api/v1/orders", query, headers=self._headers)
         return reading(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return the same account's, with test orders."""
+        return {**self.options.model_dump(include={"api_key", "account_id"}), "include_test": True}
+
+    def view(self, order: Order, side: Side) -> View:
+        """Return the fields that Dropday can hold."""
+        names, placeholder = self.options.country == "name", self.options.placeholder
+        return order_view(order, side, country_names=names, placeholder=placeholder)
 
     def check(self) -> None:
         """`GET /api/v1` needs the credentials, and nothing else."""

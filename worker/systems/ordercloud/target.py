@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -11,11 +11,13 @@ from schemas.order import Status
 from worker.errors import Held, Rejected
 from worker.systems.ordercloud.basket import Basket
 from worker.systems.ordercloud.calls import Calls
+from worker.systems.ordercloud.view import order_view
 from worker.systems.references import encode
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
     from schemas.order import Line, Order
+    from worker.systems.view import Side, View
 
 
 class OrderCloudOptions(BaseModel):
@@ -132,6 +134,15 @@ class OrderCloud(Target):
         if there is None or there.id != reference or there.order_key is None or not there.finished:
             return None
         return Receipt(reference, existed=True)
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return the same account's; of an order with several addresses, the first is ours."""
+        ours = self.options.model_dump(include={"client_id", "client_secret", "direction"})
+        return {**ours, "scope": self.options.roles, "several_addresses": "first"}
+
+    def view(self, order: Order, side: Side) -> View:
+        """Return the fields that OrderCloud can hold."""
+        return order_view(order, side, our_prices=self.options.prices == "ours", products=self.options.product_map)
 
     def check(self) -> None:
         """A new token, and a look at the orders, which needs a role."""

@@ -40,6 +40,7 @@ from worker.errors import (
 from worker.systems.parsing import path as path_of
 from worker.systems.parsing import reading
 from worker.systems.retailcrm.refusal import refused
+from worker.systems.retailcrm.view import order_view
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.http.client import Answer
+    from worker.systems.view import Side, View
 
     #: What became of each order, by its reference.
     Outcomes = dict[str, Receipt | IntakeError]
@@ -247,6 +249,16 @@ class RetailCRM(Target):
             return None
         held = reading(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
         return held if held.external_id == reference else None
+
+    def reader_options(self) -> dict[str, Any]:
+        """Return the same account's, with our own writes kept and statuses known by the codes that we write."""
+        ours = self.options.model_dump(include={"api_key", "site", "time_zone", "currency"})
+        statuses = {code: status for status, code in self.options.status_map.items()}
+        return {**ours, "echo": "keep", "overlap": 0, "status_map": statuses}
+
+    def view(self, order: Order, side: Side) -> View:
+        """Return the fields that RetailCRM can hold."""
+        return order_view(order, side, mapped=self.options.status_map)
 
     def check(self) -> None:
         """Read the account's settings."""
