@@ -7,13 +7,16 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove soak simulate lint types imports tests mutate bench lock clean
+.PHONY: help demo quick test prove soak simulate lint types imports tests ledger mutate bench lock clean
 
 help: ## show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.run ## see 400 orders of five systems go the whole way, with faults, in under three minutes
 	@$(BIN)/intake demo
+
+quick: lint types imports $(VENV)/.test ## run the checks of a minute: lint, types, contracts, unit and conformance tests
+	$(BIN)/python -m pytest -q -p no:cacheprovider -n 3 tests/unit tests/contract
 
 test: lint types imports tests ## run every check
 
@@ -29,6 +32,9 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(BIN)/python tests/run.py
+
+ledger: $(VENV)/.test ## run the tests of the ledger against the server at REDIS=redis://127.0.0.1:6379/0, which is emptied
+	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(BIN)/python -m pytest -q -p no:cacheprovider tests/model tests/integration
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
