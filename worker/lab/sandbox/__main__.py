@@ -53,9 +53,9 @@ async def _build(options: argparse.Namespace) -> World:
     names = [name for name in options.systems.split(",") if name]
     world = World(names, options.seed, Journal(options.journal, options.salt))
     for text in options.limit:
-        world.set_limit(text)
+        world.read_limit(text)
     for text in options.fault:
-        world.faults.add(Fault.read(text))
+        world.faults.add(Fault.parse(text))
     named = {text.partition(":")[0] for text in options.account}
     for text in [*options.account, *(f"{name}:main" for name in names if name not in named)]:
         await world.open_account(text)
@@ -76,11 +76,11 @@ async def _serve(options: argparse.Namespace, world: World) -> None:
         tls.load_cert_chain(options.certificate)
     site = web.TCPSite(runner, options.host, options.port, backlog=1024, ssl_context=tls)
     await site.start()
-    # The orders made so far live as long as the process: the collector need not walk them, which would take long
-    # enough to make two evenly spaced calls look like a burst.
+    # The orders made so far live as long as the process. A garbage collection over them would take long enough to make
+    # two evenly spaced calls look like a burst.
     gc.collect()
     gc.freeze()
-    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)  # noqa: T201  # the one thing this process says
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)  # noqa: T201  # the only output of this process
     while not stop.is_set():
         if options.parent is not None and os.getppid() != options.parent:
             break

@@ -1,8 +1,9 @@
-"""What was asked of the sandbox, and what it wrote down, line by line."""
+"""The journal: every request to the simulator and every change to an order, line by line."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -20,35 +21,36 @@ _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Journal:
-    """One JSON line per request when it is answered, and one per effect at the moment it takes place.
+    """Writes one JSON line per request when it is answered, and one per effect at the moment it takes place.
 
     A line has `seq`, `mono` and `wall` (seconds), `kind` (`request` or `effect`), `system`, `account`, `did`,
-    `external_id`, `reference`; a request also `method`, `path` (without its query), `status` (0: the connection was
-    cut), `address`, `fault`, `arrived` (as `mono`). With a file, each line is handed to the operating system at once,
-    so a killed process keeps all of them; and
+    `external_id`, `reference`; a request also has `method`, `path` (without its query), `status` (0: the connection
+    was cut), `address`, `fault`, `arrived` (as `mono`). With a file, each line is passed to the operating system at
+    once, so that a killed process loses none; and
 
     - an effect has `version` (1, and one more with each change of the order) and `fields`: a digest of each field of
-      the order's essence (essence.py). The salt of the digests is kept nowhere, so nobody can guess his way back.
-    - the first line has `kind` `run`, with an id of the salt: digests are comparable within one run.
-    - a line of `kind` `limit` says how many `calls` of one address a system takes in any `window` (seconds; 0: no
-      limit) from then on.
+      the order's essence (essence.py). The salt of the digests is stored nowhere, so no value can be recovered by
+      trying out candidates.
+    - the first line has the `kind` `run`, with an id of the salt: digests are comparable within one run.
+    - a line of the `kind` `limit` states how many `calls` of one address a system accepts in any `window` (seconds;
+      0: no limit) from then on.
 
-    The memory holds the newest `keep` lines. A folder gets a file of its own for each process.
+    Memory holds the newest `keep` lines. In a folder, each process writes a file of its own.
     """
 
     def __init__(self, path: Path | None = None, salt: str = "", keep: int = 500_000) -> None:
-        self._lines: deque[tuple[int, str]] = deque(maxlen=keep)
+        self._lines: deque[str] = deque(maxlen=keep)
         self._seq = 0
-        self._fd = None if path is None else _open(path)
+        self._fd = None if path is None else _open_for_append(path)
         self._salt = hashlib.blake2b((salt or secrets.token_hex()).encode()).digest()
-        #: Of orders that were changed.
+        #: Versions of the orders that were changed.
         self._versions: dict[tuple[str, str, str | None], int] = {}
         self.counts: Counter[tuple[str, str, str]] = Counter()
         if self._fd is not None:
             self._write({"kind": "run", "run": self._digest("run")})
 
     def limit(self, system: str, calls: int, window: float) -> None:
-        """Note the limit that a system keeps from now on."""
+        """Note the limit that a system enforces from now on."""
         if self._fd is not None:
             self._write({"kind": "limit", "system": system, "calls": calls, "window": window})
 
@@ -67,7 +69,7 @@ class Journal:
         reference: str | None = None,
         fault: str | None = None,
     ) -> None:
-        """Note one request and how it was answered."""
+        """Note one request and its response."""
         self.counts[system, "request", did] += 1
         self._write(
             {
@@ -95,9 +97,9 @@ class Journal:
         reference: str | None,
         essence: Callable[[], Mapping[str, str]],
     ) -> None:
-        """Note that something was written: `created`, `added` (by the sandbox itself), `changed`, `deleted`.
+        """Note a write: `created`, `added` (by the simulator itself), `changed`, `deleted`.
 
-        `essence` is what the order says from now on; it is asked for only if it is written down.
+        `essence` returns the essence of the order from now on; it is called only if the journal has a file.
         """
         self.counts[system, "effect", did] += 1
         entry: dict[str, object] = {
@@ -123,19 +125,18 @@ class Journal:
     def _write(self, entry: dict[str, object]) -> None:
         self._seq += 1
         line = _dump({"seq": self._seq, "mono": time.monotonic(), "wall": time.time(), **entry})
-        self._lines.append((self._seq, line))
+        self._lines.append(line)
         if self._fd is not None:
             os.write(self._fd, line.encode() + b"\n")
 
     def since(self, seq: int) -> str:
-        """The lines after `seq` as one JSON document: `{"entries": [...], "next": seq}`."""
-        newest = len(self._lines) - max(0, self._seq - seq)
-        skip = max(0, newest)
-        entries = ",".join(line for n, (_, line) in enumerate(self._lines) if n >= skip)
+        """Return the lines after `seq` as one JSON document: `{"entries": [...], "next": seq}`."""
+        skip = max(0, len(self._lines) - max(0, self._seq - seq))
+        entries = ",".join(itertools.islice(self._lines, skip, None))
         return f'{{"entries":[{entries}],"next":{self._seq}}}'
 
     def tally(self, system: str) -> dict[str, dict[str, int]]:
-        """How often each thing was done: `{"request": {...}, "effect": {...}}`."""
+        """Return how often each thing was done: `{"request": {...}, "effect": {...}}`."""
         result: dict[str, dict[str, int]] = {"request": {}, "effect": {}}
         for (name, kind, did), count in self.counts.items():
             if name == system:
@@ -143,8 +144,8 @@ class Journal:
         return result
 
 
-def _open(path: Path) -> int:
-    """Open a file to append whole lines: a line that a killed process began stands alone."""
+def _open_for_append(path: Path) -> int:
+    """Open a file to append whole lines; the unfinished line of a killed process is ended first."""
     if not path.suffix:
         path.mkdir(parents=True, exist_ok=True)
         path /= f"sandbox-{time.time_ns()}.jsonl"

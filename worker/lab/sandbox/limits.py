@@ -1,4 +1,4 @@
-"""A rate limit as a web server keeps it: so many calls in any window."""
+"""A rate limit as a web server enforces it: a number of calls in any window of time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 
 @dataclass(slots=True)
-class Seen:
-    """What one address did; times in seconds of the monotonic clock."""
+class AddressCounts:
+    """The calls of one address; times in seconds of the monotonic clock."""
 
     accepted: int = 0
     refused: int = 0
     first: float = 0.0
     last: float = 0.0
     smallest_gap: float | None = None
-    #: When the newest accepted calls came, as many as fill a window.
+    #: The times of the newest accepted calls, at most as many as fill a window.
     newest: deque[float] = field(default_factory=deque, repr=False)
 
     def report(self) -> dict[str, Any]:
-        """The same as JSON; `first` and `last` are the first and last accepted call."""
+        """Return the counts as JSON; `first` and `last` are the first and the last accepted call."""
         return {
             "accepted": self.accepted,
             "refused": self.refused,
@@ -31,46 +31,47 @@ class Seen:
 
 
 class LeakyBucket:
-    """Refuses a call if `calls` of the same address were *accepted* in the `window` seconds before it.
+    """Refuses a call if `calls` calls of the same address were *accepted* in the `window` seconds before it.
 
-    With one call, that is nginx's `limit_req` without `burst`: a refused call costs nothing, and no credit is saved up.
-    A window of zero is no limit; calls are counted all the same.
+    With `calls=1` this is nginx's `limit_req` without `burst`: a refused call costs nothing, and no credit is saved up.
+    A window of zero is no limit; calls are still counted.
     """
 
     def __init__(self, window: float, calls: int = 1) -> None:
         self.window, self.calls = window, calls
-        self.addresses: dict[str, Seen] = {}
+        self.addresses: dict[str, AddressCounts] = {}
 
     def take(self, address: str, now: float) -> bool:
-        """Whether the call may pass."""
-        seen = self.addresses.get(address)
-        if seen is None:
-            seen = self.addresses[address] = Seen()
-        while len(seen.newest) > self.calls or (seen.newest and now - seen.newest[0] >= self.window):
-            seen.newest.popleft()
-        if len(seen.newest) == self.calls:
-            seen.refused += 1
+        """Count a call and return whether it is accepted."""
+        counts = self.addresses.get(address)
+        if counts is None:
+            counts = self.addresses[address] = AddressCounts()
+        newest = counts.newest
+        while len(newest) > self.calls or (newest and now - newest[0] >= self.window):
+            newest.popleft()
+        if len(newest) == self.calls:
+            counts.refused += 1
             return False
-        if not seen.accepted:
-            seen.first = now
-        elif seen.smallest_gap is None or now - seen.last < seen.smallest_gap:
-            seen.smallest_gap = now - seen.last
-        seen.newest.append(now)
-        seen.accepted += 1
-        seen.last = now
+        if not counts.accepted:
+            counts.first = now
+        elif counts.smallest_gap is None or now - counts.last < counts.smallest_gap:
+            counts.smallest_gap = now - counts.last
+        newest.append(now)
+        counts.accepted += 1
+        counts.last = now
         return True
 
     def report(self) -> dict[str, Any]:
-        """Counts over all addresses, from which the used share of the limit follows, and those of each address."""
+        """Return the counts over all addresses, from which the used share of the limit follows, and those of each."""
         everyone = list(self.addresses.values())
-        active = [seen for seen in everyone if seen.accepted]
-        gaps = [seen.smallest_gap for seen in active if seen.smallest_gap is not None]
+        active = [counts for counts in everyone if counts.accepted]
+        gaps = [counts.smallest_gap for counts in active if counts.smallest_gap is not None]
         return {
             "window": self.window,
-            "accepted": sum(seen.accepted for seen in everyone),
-            "refused": sum(seen.refused for seen in everyone),
-            "first": min((seen.first for seen in active), default=None),
-            "last": max((seen.last for seen in active), default=None),
+            "accepted": sum(counts.accepted for counts in everyone),
+            "refused": sum(counts.refused for counts in everyone),
+            "first": min((counts.first for counts in active), default=None),
+            "last": max((counts.last for counts in active), default=None),
             "smallest_gap": min(gaps, default=None),
-            "addresses": {address: seen.report() for address, seen in self.addresses.items()},
+            "addresses": {address: counts.report() for address, counts in self.addresses.items()},
         }

@@ -1,4 +1,4 @@
-"""The HTTP server before the simulated systems: it keeps their limits and plays their faults."""
+"""The HTTP server in front of the simulated systems: it enforces their limits and injects faults."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import json
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from worker.lab.sandbox.admin import Admin
-from worker.lab.sandbox.faults import ANSWER_ONLY, Fault
-from worker.lab.sandbox.system import Answer, Call, System, dump, phrase, web_page
+from worker.lab.sandbox.faults import RESPONSE_ONLY, Fault
+from worker.lab.sandbox.system import Call, Response, System, reason_phrase, web_page
+from worker.lab.sandbox.wire import dump
 
 if TYPE_CHECKING:
     from worker.lab.sandbox.world import World
@@ -33,115 +34,117 @@ class Server:
         self._admin = Admin(world)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """One request. The limit is asked before anything else is looked at."""
+        """Handle one request. The limit is checked before anything else."""
         now = time.monotonic()
         path, _, query = request.raw_path.partition("?")
         pieces = path.split("/")
         system = self._world.systems.get(pieces[1]) if len(pieces) >= _SHORTEST else None
         if system is None:
-            return await self._own(request, path, query)
+            return await self._handle_own(request, path, query)
         address = request.headers.get(_ADDRESS) or request.remote or ""
         account, method = pieces[2], request.method
         if not self._world.limits[system.name].take(address, now):
-            answer, fault = system.throttled(), None
+            response, fault = system.throttled(), None
         else:
             parts = tuple(map(unquote, pieces[3:])) if "%" in path else tuple(pieces[3:])
             op = system.operation(method, parts)
             fault = self._world.faults.draw(system.name, account, op)
             base = f"{request.scheme}://{request.host}/{system.name}/{account}"
             call = Call(method, account, parts, query, request.headers, await request.read(), base)
-            answer = await self._work(system, call, op, fault)
+            response = await self._respond(system, call, op, fault)
         cut = fault is not None and fault.base in {"cut", "truncated"}
         self._world.journal.request(
             system.name,
             account,
             method=method,
             path=path,
-            did=answer.did,
-            status=0 if cut else answer.status,
+            did=response.did,
+            status=0 if cut else response.status,
             address=address,
             arrived=now,
-            external_id=answer.external_id,
-            reference=answer.reference,
+            external_id=response.external_id,
+            reference=response.reference,
             fault=None if fault is None else fault.kind,
         )
-        if fault is not None and fault.base in ANSWER_ONLY | {"cut"}:
-            return await _Spoiled(request, answer, fault).send()
-        return _response(answer)
+        if fault is not None and fault.base in RESPONSE_ONLY | {"cut"}:
+            return await _SpoiledResponse(request, response, fault).send()
+        return _web_response(response)
 
-    async def _work(self, system: System, call: Call, op: str, fault: Fault | None) -> Answer:
-        """Have the call answered, with what the fault does before and after the work."""
+    async def _respond(self, system: System[Any], call: Call, op: str, fault: Fault | None) -> Response:
+        """Do the work of a call, with the fault before or after it."""
         if fault is None:
-            return self._answer(system, call, op)
+            return self._work(system, call, op)
         if fault.after:
-            answer = self._answer(system, call, op)
+            response = self._work(system, call, op)
             if fault.base == "slow":
                 await asyncio.sleep(fault.seconds)
             elif fault.base == "insert":
                 await self._world.add_orders(system.name, call.account, {"count": 1})
             elif fault.base == "malformed":
-                _break_record(answer, fault, fault.field or system.fragile_field)
-            return _instead(system, fault, answer)
+                _break_record(response, fault, fault.field or system.fragile_field)
+            return _replace(system, fault, response)
         if fault.base == "slow":
             await asyncio.sleep(fault.seconds)
-            return self._answer(system, call, op)
-        return _instead(system, fault, Answer(0, b"", "nothing"))
+            return self._work(system, call, op)
+        return _replace(system, fault, Response(0, b"", "nothing"))
 
     @staticmethod
-    def _answer(system: System, call: Call, op: str) -> Answer:
+    def _work(system: System[Any], call: Call, op: str) -> Response:
         try:
-            return system.answer(call, op)
-        except Exception:  # noqa: BLE001  # a mistake of the sandbox must show in its journal, not as a cut connection
+            return system.respond(call, op)
+        except Exception:  # noqa: BLE001  # a defect of the simulator must show in the journal, not as a cut connection
             traceback.print_exc(file=sys.stderr)
             return web_page(500, "crashed")
 
-    async def _own(self, request: web.BaseRequest, path: str, query: str) -> web.Response:
+    async def _handle_own(self, request: web.BaseRequest, path: str, query: str) -> web.Response:
+        """Handle a call of the simulator's own API."""
         status, body = 404, dump({"error": "no such system"})
         if path.startswith("/_sandbox/"):
-            below, given = path.removeprefix("/_sandbox/"), await request.read()
-            status, body = await self._admin.answer(request.method, below, query, given)
+            below = path.removeprefix("/_sandbox/")
+            status, body = await self._admin.respond(request.method, below, query, await request.read())
         return web.Response(status=status, body=body, content_type="application/json")
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = {"Content-Type": f"{answer.content_type}; charset=utf-8", **(answer.headers or {})}
-    return web.Response(status=answer.status, body=answer.body, headers=headers, reason=phrase(answer.status))
+def _web_response(response: Response) -> web.Response:
+    headers = {"Content-Type": f"{response.content_type}; charset=utf-8", **(response.headers or {})}
+    reason = reason_phrase(response.status)
+    return web.Response(status=response.status, body=response.body, headers=headers, reason=reason)
 
 
-def _instead(system: System, fault: Fault, answer: Answer) -> Answer:
-    """What is sent in place of `answer`; what was done, and to which order, stays with it for the journal."""
+def _replace(system: System[Any], fault: Fault, response: Response) -> Response:
+    """Return what the fault sends in place of `response`, with the same note about the order for the journal."""
     if fault.base == "html":
-        page = web_page(200, answer.did, "Please log in")
+        page = web_page(200, response.did, "Please log in")
     elif fault.base.isdecimal():
         status = int(fault.base)
         page = system.refusal(status) if fault.code is None else system.refusal_of(status, fault.code)
         if fault.retry_after is not None:
             page.headers = {"Retry-After": fault.retry_after}
     else:
-        return answer
-    page.did, page.external_id, page.reference = answer.did, answer.external_id, answer.reference
+        return response
+    page.did, page.external_id, page.reference = response.did, response.external_id, response.reference
     return page
 
 
-def _break_record(answer: Answer, fault: Fault, field: str) -> None:
-    if answer.page_key is not None:
-        page = json.loads(answer.body)
-        records = page[answer.page_key]
+def _break_record(response: Response, fault: Fault, field: str) -> None:
+    if response.page_key is not None:
+        page = json.loads(response.body)
+        records = page[response.page_key]
         if fault.record < len(records):
             records[fault.record][field] = "?broken?"
-            answer.body = dump(page)
+            response.body = dump(page)
 
 
-class _Spoiled:
-    """An answer that does not arrive as it should."""
+class _SpoiledResponse:
+    """A response that does not arrive as it should."""
 
-    def __init__(self, request: web.BaseRequest, answer: Answer, fault: Fault) -> None:
-        self._request, self._answer, self._fault = request, answer, fault
+    def __init__(self, request: web.BaseRequest, response: Response, fault: Fault) -> None:
+        self._request, self._response, self._fault = request, response, fault
 
     async def send(self) -> web.StreamResponse:
-        """Send it, each kind its own way."""
-        body, base = self._answer.body, self._fault.base
-        response = _response(self._answer)
+        """Send the response in the way of its fault."""
+        body, base = self._response.body, self._fault.base
+        response = _web_response(self._response)
         if base == "cut":
             self._abort()
             return response

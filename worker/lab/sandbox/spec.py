@@ -1,12 +1,12 @@
-"""The one notation of the sandbox's command line: `word:word:key=value:key=value`."""
+"""The notation of the simulator's command line: `word:word:key=value:key=value`."""
 
 from __future__ import annotations
 
 
 def parse(text: str, words: int) -> tuple[list[str], dict[str, str]]:
-    """Split a specification into its leading words and its options.
+    """Split a specification into its leading words and its options. Raise ValueError for a malformed one.
 
-    `parse("dropday:main:key=K", 2)` is `(["dropday", "main"], {"key": "K"})`. Raises ValueError with what is wrong.
+    `parse("dropday:main:key=K", 2)` is `(["dropday", "main"], {"key": "K"})`.
     """
     pieces = text.split(":")
     if len(pieces) < words or not all(pieces[:words]):
@@ -29,6 +29,6 @@ def choice(options: dict[str, str], key: str, *allowed: str) -> str:
 
 
 def finish(options: dict[str, str]) -> None:
-    """Refuse options that nobody took."""
+    """Raise ValueError for options that nothing has taken."""
     if options:
         raise ValueError(f"unknown option: {', '.join(sorted(options))}")

@@ -1,32 +1,26 @@
-"""What a simulated system is to the server that runs it."""
+"""What the server requires of a simulated system and of its accounts."""
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+
+from worker.lab.sandbox import essence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.orders import Draft
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-_PHRASES: Final = {429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 404: "Not Found"}
-_PHRASES_OF_NGINX: Final = {503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
-
-
-def dump(value: object) -> bytes:
-    """JSON as it goes over the wire."""
-    return _encode(value).encode()
+_REASONS: Final = {429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 404: "Not Found"}
+_NGINX_REASONS: Final = {503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
 
 @dataclass(slots=True)
 class Call:
-    """One request, as much of it as a system needs."""
+    """One request, as far as a system needs it."""
 
     method: str
     account: str
@@ -40,8 +34,8 @@ class Call:
 
 
 @dataclass(slots=True)
-class Answer:
-    """What goes back, and for the journal what was done."""
+class Response:
+    """The response to a call, and what the journal notes about it."""
 
     status: int
     body: bytes
@@ -50,88 +44,103 @@ class Answer:
     reference: str | None = None
     content_type: str = "application/json"
     headers: dict[str, str] | None = None
-    #: Where the records of a page stand in the body, for the fault that breaks one.
+    #: The field of the body that holds the records of a page, for the fault that breaks one of them.
     page_key: str | None = None
 
 
-def phrase(status: int) -> str | None:
-    """The reason phrase where it is not the usual one."""
-    return _PHRASES_OF_NGINX.get(status)
+def reason_phrase(status: int) -> str | None:
+    """Return the reason phrase of nginx where it differs from the usual one."""
+    return _NGINX_REASONS.get(status)
 
 
-def web_page(status: int, did: str, text: str = "") -> Answer:
-    """The page a web server sends of its own, before or instead of the application."""
-    title = text or f"{status} {_PHRASES_OF_NGINX.get(status) or _PHRASES.get(status, 'Error')}"
+def web_page(status: int, did: str, text: str = "") -> Response:
+    """Return the page that a web server sends itself, before or instead of the application."""
+    title = text or f"{status} {_NGINX_REASONS.get(status) or _REASONS.get(status, 'Error')}"
     head = f"<html>\r\n<head><title>{title}</title></head>\r\n"
     body = f"{head}<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
-    return Answer(status, body.encode(), did, content_type="text/html")
-
-
-class System(ABC):
-    """One simulated system with all its accounts."""
-
-    name: ClassVar[str]
-    #: Seconds that must lie between two calls of one address, or 0.
-    default_window: ClassVar[float] = 0.0
-    #: The field that the fault `malformed` breaks in a record when it names none.
-    fragile_field: ClassVar[str]
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-
-    @property
-    @abstractmethod
-    def accounts(self) -> Mapping[str, Account]:
-        """The accounts by name."""
-
-    @abstractmethod
-    def open_account(self, name: str, options: dict[str, str]) -> Account:
-        """Set up an account. Takes what it knows out of `options`; raises ValueError on a wrong value."""
-
-    @abstractmethod
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """What a call is about (`create`, `list`, `get`, ...), for faults."""
-
-    @abstractmethod
-    def answer(self, call: Call, op: str) -> Answer:
-        """Do the work. Runs to its end without a pause, so a check and the write after it are one step."""
-
-    @abstractmethod
-    def throttled(self) -> Answer:
-        """What a call over the limit gets."""
-
-    @abstractmethod
-    def refusal(self, status: int) -> Answer:
-        """What this system sends along with a status that was asked for as a fault."""
-
-    def refusal_of(self, status: int, code: str) -> Answer:  # noqa: ARG002  # for systems whose errors have codes
-        """The same where the fault names an error by its `code`."""
-        return self.refusal(status)
+    return Response(status, body.encode(), did, content_type="text/html")
 
 
 class Account(ABC):
-    """One account's orders."""
+    """One account of a simulated system, with its orders."""
 
-    name: str
-    #: What the external ids of made-up orders begin with.
-    prefix: str
+    #: The name of the system.
+    system: ClassVar[str]
+
+    def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
+        """Take the options of the account out of `options`. Raise ValueError for a wrong value."""
+        self.name, self._journal = name, journal
+        #: The first characters of the external ids of made-up orders.
+        self.prefix = options.pop("prefix", f"{name.upper()}-")
 
     @abstractmethod
     def add(self, draft: Draft, at: float | None = None) -> str:
-        """Add an order that nobody posted, as written down `at` that moment (or now); returns its id."""
+        """Add an order that did not come through the API, stored at the moment `at` (or now); return its id."""
 
     @abstractmethod
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add an order in the system's own words, right or wrong."""
+        """Add an order in the system's own format, valid or not; return its id."""
 
     @abstractmethod
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Change an order as a user of the system would; False if there is none."""
+        """Change an order as a user of the system would; return False if there is no such order."""
 
     @abstractmethod
     def stored(self) -> Iterable[bytes]:
-        """All orders, whole, as JSON."""
+        """Return all orders, complete, as JSON."""
 
     @abstractmethod
     def count(self) -> int:
-        """How many orders there are."""
+        """Return the number of orders, duplicates included."""
+
+    def hide(self, count: int) -> None:  # noqa: ARG002  # for systems with a history
+        """Add `count` records of history that are counted but never shown. Raise TypeError without a history."""
+        raise TypeError("only retailcrm has a history")
+
+    def _note(self, did: str, external_id: str | None, reference: str, order: Callable[[], Mapping[str, Any]]) -> None:
+        """Write an effect into the journal; `order` returns the order as it is stored now."""
+        read_essence = essence.OF[self.system]
+        self._journal.effect(self.system, self.name, did, external_id, reference, lambda: read_essence(order()))
+
+
+AccountT = TypeVar("AccountT", bound=Account)
+
+
+class System(ABC, Generic[AccountT]):
+    """One simulated system with all its accounts."""
+
+    name: ClassVar[str]
+    #: The least number of seconds between two calls of one address, or 0 for no limit.
+    default_window: ClassVar[float] = 0.0
+    #: The field that the fault `malformed` breaks in a record when it names none.
+    fragile_field: ClassVar[str]
+    account_type: type[AccountT]
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.accounts: dict[str, AccountT] = {}
+
+    def open_account(self, name: str, options: dict[str, str]) -> AccountT:
+        """Open an account; it takes what it understands out of `options`. Raise ValueError for a wrong value."""
+        account = self.accounts[name] = self.account_type(name, options, self._journal)
+        return account
+
+    @abstractmethod
+    def operation(self, method: str, parts: tuple[str, ...]) -> str:
+        """Return the operation of a call, by which faults select it: `create`, `list`, `get`, ..., or `unknown`."""
+
+    @abstractmethod
+    def respond(self, call: Call, op: str) -> Response:
+        """Do the work of a call without ever yielding, so that a check and the write after it are one step."""
+
+    @abstractmethod
+    def throttled(self) -> Response:
+        """Return the response to a call over the limit."""
+
+    @abstractmethod
+    def refusal(self, status: int) -> Response:
+        """Return the response that this system sends with the status of a fault."""
+
+    def refusal_of(self, status: int, code: str) -> Response:  # noqa: ARG002  # for systems whose errors have codes
+        """Return the same where the fault names an error by its `code`."""
+        return self.refusal(status)

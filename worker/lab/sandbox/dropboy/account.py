@@ -1,4 +1,4 @@
-"""One account of Dropboy: its transport jobs, and the files they came in."""
+"""One account of Dropboy: its transport jobs, and the files that they were uploaded in."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import hashlib
 import json
 import random
 import time
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from urllib.parse import unquote
 
-from worker.lab.sandbox import essence, spec
+from worker.lab.sandbox import spec
 from worker.lab.sandbox.dropboy import shape
 from worker.lab.sandbox.dropboy.checks import Checker
 from worker.lab.sandbox.dropboy.job import Batch, Job
 from worker.lab.sandbox.dropboy.webhooks import Webhooks
-from worker.lab.sandbox.system import Account, dump
+from worker.lab.sandbox.system import Account
+from worker.lab.sandbox.wire import dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.orders import Draft
 
 _BASE: Final = {
     "origin": {"address": "Dock Rd 1", "zipCode": "8000", "city": "Aarhus"},
@@ -30,24 +31,35 @@ _BASE: Final = {
 
 
 class DropboyAccount(Account):
-    """Options: `key`, `processing` (seconds a file takes), `list_lag` (seconds until its jobs are in lists after it is
-    through), `batch_life` (seconds until its status is forgotten), `default_take`, `max_take`, `webhook`
+    """One account of Dropboy.
+
+    Options: `key`, `processing` (seconds that a file takes), `list_lag` (seconds from the end of a file until lists
+    show its jobs), `batch_life` (seconds until its status is forgotten), `default_take`, `max_take`, `webhook`
     (percent-encoded URLs, separated by commas), `webhook_copies`, `webhook_lag` (seconds).
 
-    Readings of what no document settles: `key_status` (of a call without a valid key: 403, 401, 200) and
-    `permission` (`read`: an upload is refused with the other one of 401 and 403), `errors` (what there is if there is
-    no error: null, empty, absent), `info` (`asked`, `effective`: the take and skip that were kept to, or absent),
-    `order` (of a list: newest, oldest, `shuffled` within each page, or `random`: anew for each call), `rows`
-    (uploaded, bare, id), `dates` (the name of a job's date: created, createdAt, absent), `over_max` (`cut` or
-    `refuse` a take above the maximum), `ids` (24 or 32 digits), `created_ids` (`ordered` as their rows, or
-    shuffled), `bad_file` (`status`: told by the status of the batch; `refuse`d at once), `unknown_batch` (the status
-    of the answer: 400, 404, 200), `required` (`schema`: origin and destination; `annotated`: orderNumber and orderType
-    too), `unknown_fields` (refuse, ignore), `repeated` (`creates` a second job; `refused` as a mistake of its row).
-    """  # noqa: D205  # the list of options begins at once
+    Options for what the documents leave open, the default first:
+
+    - `key_status`: the status for a call without a valid key (403, 401, 200)
+    - `permission`: `full`, or `read`: uploads are refused with the other one of 401 and 403
+    - `errors`: the field `errors` where there is no error (null, empty, absent)
+    - `info`: the take and skip in a list: as `asked`, as `effective`, or absent
+    - `order`: of a list: newest first, oldest first, `shuffled` within each page, or `random` in each call
+    - `rows`: of a list: the fields as uploaded, bare, id
+    - `dates`: the name of a job's date (created, createdAt, absent)
+    - `over_max`: `cut` or `refuse` a take above the maximum
+    - `ids`: their digits (24, 32)
+    - `created_ids`: `ordered` as their rows, or shuffled
+    - `bad_file`: reported by the `status` of the batch, or `refuse`d at once
+    - `unknown_batch`: the status of the response (400, 404, 200)
+    - `required`: the fields of the `schema` (origin and destination), or `annotated` (orderNumber and orderType too)
+    - `unknown_fields`: refuse, ignore
+    - `repeated`: a number that was uploaded before `creates` a second job, or is `refused` as an error of its row
+    """
+
+    system: ClassVar[str] = "dropboy"
 
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
-        self.name, self._journal = name, journal
-        self.prefix = options.pop("prefix", f"{name.upper()}-")
+        super().__init__(name, options, journal)
         self.key = options.pop("key", "sandbox-key")
         self._processing = float(options.pop("processing", "0.2"))
         self._list_lag = float(options.pop("list_lag", "0"))
@@ -56,17 +68,17 @@ class DropboyAccount(Account):
         self.default_take = min(int(options.pop("default_take", "50")), self.max_take)
         urls = [unquote(url) for url in options.pop("webhook", "").split(",") if url]
         self._webhooks = Webhooks(urls, int(options.pop("webhook_copies", "1")), float(options.pop("webhook_lag", "0")))
-        self._take_readings(options)
-        self._chance = random.Random(name)
+        self._take_choices(options)
+        self._rng = random.Random(name)
         self._jobs: dict[str, Job] = {}
         self._batches: dict[str, Batch] = {}
         self._last = 0
 
-    def _take_readings(self, options: dict[str, str]) -> None:
+    def _take_choices(self, options: dict[str, str]) -> None:
         self.key_status = int(spec.choice(options, "key_status", "403", "401", "200"))
         self.permission = spec.choice(options, "permission", "full", "read")
-        readings: dict[str, dict[str, Any]] = {"null": {"errors": None}, "empty": {"errors": []}, "absent": {}}
-        self.no_errors = readings[spec.choice(options, "errors", *readings)]
+        no_errors: dict[str, dict[str, Any]] = {"null": {"errors": None}, "empty": {"errors": []}, "absent": {}}
+        self.no_errors = no_errors[spec.choice(options, "errors", *no_errors)]
         self.info = spec.choice(options, "info", "asked", "effective", "absent")
         self._order = spec.choice(options, "order", "newest", "oldest", "shuffled", "random")
         self._rows = spec.choice(options, "rows", "uploaded", "bare", "id")
@@ -85,7 +97,7 @@ class DropboyAccount(Account):
     # --- files ---
 
     def upload(self, content: bytes) -> Batch:
-        """Take a file; its rows are worked through one by one, spread over the time of processing."""
+        """Take a file; its rows are processed one by one, spread over the time of processing."""
         rows, unusable = _read_file(content)
         batch = Batch(self._new_id(), rows, unusable)
         self._batches[batch.id] = batch
@@ -97,19 +109,19 @@ class DropboyAccount(Account):
         return batch
 
     def batch(self, batch_id: str) -> Batch | None:
-        """A file by its id, unless it is forgotten."""
-        found = self._batches.get(batch_id)
-        return None if found is None or found.ended + self._batch_life < time.monotonic() else found
+        """Return a file by its id, unless it is forgotten."""
+        batch = self._batches.get(batch_id)
+        return None if batch is None or batch.ended + self._batch_life < time.monotonic() else batch
 
-    def batch_shown(self, batch: Batch) -> dict[str, Any]:
-        """The status of a file; `progress` in percent."""
+    def batch_status(self, batch: Batch) -> dict[str, Any]:
+        """Return the status of a file as the API shows it; `progress` is in percent."""
         processing = batch.status == "processing"
         ids = list(batch.created_ids)
         if self._created_ids == "shuffled":
-            self._chance.shuffle(ids)
+            self._rng.shuffle(ids)
         return {
             "status": batch.status,
-            "progress": 100 * batch.seen // max(1, len(batch.rows)) if processing else 100,
+            "progress": 100 * batch.processed // max(1, len(batch.rows)) if processing else 100,
             "done": len(ids),
             "failed": batch.failed,
             "createdOrderIds": ids,
@@ -117,54 +129,55 @@ class DropboyAccount(Account):
         }
 
     def _step(self, batch: Batch, pause: float) -> None:
+        """Process the next row of a file, and schedule the one after it."""
         if batch.unusable is not None:
             batch.status, batch.errors = "failed", [{"path": [""], "message": batch.unusable}]
             batch.ended = time.monotonic()
             return
-        self._row(batch, batch.seen, batch.rows[batch.seen])
-        batch.seen += 1
-        if batch.seen == len(batch.rows):
+        self._process_row(batch, batch.processed, batch.rows[batch.processed])
+        batch.processed += 1
+        if batch.processed == len(batch.rows):
             batch.status, batch.ended = "completed", time.monotonic()
         elif pause:
             asyncio.get_running_loop().call_later(pause, self._step, batch, pause)
 
-    def _row(self, batch: Batch, index: int, row: Any) -> None:
-        mistakes = self._checker.mistakes(row)
-        number = None if mistakes else row["order"].get("orderNumber")
-        if self._repeated == "refused" and number is not None and self._numbered(number):
-            mistakes = [(["", "orderNumber"], "should be unique")]
-        if mistakes:
+    def _process_row(self, batch: Batch, index: int, row: Any) -> None:
+        errors = self._checker.errors(row)
+        number = None if errors else row["order"].get("orderNumber")
+        if self._repeated == "refused" and number is not None and self._has_number(number):
+            errors = [(["", "orderNumber"], "should be unique")]
+        if errors:
             batch.failed += 1
-            batch.errors += [{"index": index, "path": path, "message": said} for path, said in mistakes]
+            batch.errors += [{"index": index, "path": path, "message": message} for path, message in errors]
             return
         job = self._keep(row["order"], "created", time.time(), "created", batch)
         batch.created_ids.append(job.id)
         self._webhooks.created(job)
 
-    def _numbered(self, number: str) -> bool:
+    def _has_number(self, number: str) -> bool:
         return any(job.number == number for job in self._jobs.values())
 
     # --- jobs ---
 
     def page(self, take: int, skip: int) -> list[dict[str, Any]]:
-        """A page of the list."""
+        """Return a page of the list."""
         ended_by = time.monotonic() - self._list_lag
         jobs = [job for job in self._jobs.values() if job.batch is None or job.batch.ended <= ended_by]
         if self._order == "newest":
             jobs.reverse()
         elif self._order == "random":
-            self._chance.shuffle(jobs)
+            self._rng.shuffle(jobs)
         page = jobs[skip : skip + take]
         if self._order == "shuffled":
-            self._chance.shuffle(page)
+            self._rng.shuffle(page)
         return [shape.row(job, self._rows, self._dates) for job in page]
 
     def find(self, job_id: str) -> Job | None:
-        """One job by its id or its Wuxus number."""
+        """Return a job by its id or its Wuxus number."""
         return self._jobs.get(job_id) or next((j for j in self._jobs.values() if j.wuxus_number == job_id), None)
 
     def add(self, draft: Draft, at: float | None = None) -> str:
-        """Add a job that another client of the account uploaded; of those from the past no webhook tells."""
+        """Add a job that another client of the account uploaded; jobs from the past send no webhook."""
         created = time.time() if at is None else at
         job = self._keep(shape.from_draft(draft), shape.STATES[draft.status], created, "added", None)
         if at is None:
@@ -172,13 +185,13 @@ class DropboyAccount(Account):
         return job.id
 
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add a job of the given fields, right or wrong, over those that every job has."""
+        """Add a job of these fields, valid or not, over those that every job has."""
         job = self._keep({**_BASE, **order}, "created", time.time(), "added", None)
         self._webhooks.created(job)
         return job.id
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Set uploaded fields or the `status`; or `deleted`."""
+        """Set uploaded fields or the `status`; or delete the job with `deleted`."""
         job = self._jobs.get(order_id)
         if job is None:
             return False
@@ -187,16 +200,16 @@ class DropboyAccount(Account):
             del self._jobs[order_id]
         job.status = fields.pop("status", job.status)
         job.order = {**job.order, **fields}
-        self._journal.effect("dropboy", self.name, did, job.number, job.id, lambda: essence.dropboy(job.order))
+        self._note(did, job.number, job.id, lambda: job.order)
         return True
 
     def stored(self) -> Iterable[bytes]:
-        """All jobs, also of files that are not yet through."""
+        """Yield all jobs, those of unfinished files included."""
         for job in self._jobs.values():
             yield dump({**shape.row(job, "uploaded", "created"), "batchFileId": job.batch.id if job.batch else None})
 
     def count(self) -> int:
-        """How many jobs there are, doubles included."""
+        """Return the number of jobs, duplicates included."""
         return len(self._jobs)
 
     def _keep(self, order: dict[str, Any], status: str, created: float, did: str, batch: Batch | None) -> Job:
@@ -204,18 +217,18 @@ class DropboyAccount(Account):
         number = f"HAU-{self._last % 1000:03d}-{45_000_000 + self._last}"
         job = Job(self._new_id(created), number, order, status, created, batch)
         self._jobs[job.id] = job
-        self._journal.effect("dropboy", self.name, did, job.number, job.id, lambda: essence.dropboy(job.order))
+        self._note(did, job.number, job.id, lambda: job.order)
         return job
 
     def _new_id(self, moment: float | None = None) -> str:
-        """As MongoDB makes them: the second, five bytes of the machine, a counter."""
+        """Make an id as MongoDB does: the second, five bytes for the machine, a counter."""
         second = int(time.time() if moment is None else moment)
-        text = f"{second:08x}{self._chance.getrandbits(40):010x}{self._chance.getrandbits(24):06x}"
+        text = f"{second:08x}{self._rng.getrandbits(40):010x}{self._rng.getrandbits(24):06x}"
         return text if self._digits == len(text) else hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _read_file(content: bytes) -> tuple[list[Any], str | None]:
-    """The rows of a file, and why it is unusable; JSON as strict parsers read it."""
+    """Return the rows of a file and why it is unusable, if it is; NaN and Infinity are not JSON."""
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(constant)

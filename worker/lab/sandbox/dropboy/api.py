@@ -1,18 +1,14 @@
-"""Dropboy (by Wuxus): takes transport jobs in files, and tells later what became of them."""
+"""The API of Dropboy (by Wuxus): it takes transport jobs in files and reports later what became of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 from worker.lab.sandbox.dropboy import multipart, shape
 from worker.lab.sandbox.dropboy.account import DropboyAccount
-from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from worker.lab.sandbox.journal import Journal
+from worker.lab.sandbox.system import Call, Response, System, web_page
+from worker.lab.sandbox.wire import dump
 
 _ORDERS: Final = ("public", "orders")
 _OPERATIONS: Final = {("GET", _ORDERS): "list", ("POST", (*_ORDERS, "batch")): "create"}
@@ -28,32 +24,19 @@ _TEXTS: Final = {
 }
 
 
-def _error(status: int, did: str, text: str) -> Answer:
-    return Answer(status, dump({"success": False, "errors": [text], "error": text, "result": None}), did)
+def _error(status: int, did: str, text: str) -> Response:
+    return Response(status, dump({"success": False, "errors": [text], "error": text, "result": None}), did)
 
 
-class Dropboy(System):
-    """All accounts of the simulated Dropboy. Its limit is announced for later, so there is none unless asked for."""
+class Dropboy(System[DropboyAccount]):
+    """The simulated Dropboy. Its documents announce a limit for later, so it has none unless one is set."""
 
     name: ClassVar[str] = "dropboy"
     fragile_field: ClassVar[str] = "id"
-
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal)
-        self._accounts: dict[str, DropboyAccount] = {}
-
-    @property
-    def accounts(self) -> Mapping[str, DropboyAccount]:
-        """The accounts by name."""
-        return self._accounts
-
-    def open_account(self, name: str, options: dict[str, str]) -> DropboyAccount:
-        """Set up an account with its own options."""
-        account = self._accounts[name] = DropboyAccount(name, options, self.journal)
-        return account
+    account_type = DropboyAccount
 
     def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """`create` (the upload), `status` (of a file), `list`, `track`, or `unknown`."""
+        """Return `create` (the upload), `status` (of a file), `list`, `track` or `unknown`."""
         match method, parts:
             case "GET", ("public", "orders", "batch", "status", _):
                 return "status"
@@ -61,28 +44,28 @@ class Dropboy(System):
                 return "track"
         return _OPERATIONS.get((method, parts), "unknown")
 
-    def throttled(self) -> Answer:
-        """The status is reserved; no header is documented."""
+    def throttled(self) -> Response:
+        """Return a 429, the reserved status; no header is documented."""
         return _error(429, "refused_429", _TEXTS[429])
 
-    def refusal(self, status: int) -> Answer:
-        """The envelope for the statuses that are listed, else the web server's page."""
+    def refusal(self, status: int) -> Response:
+        """Return the JSON envelope for a documented status, else the web server's page."""
         return _error(status, "nothing", _TEXTS[status]) if status in _TEXTS else web_page(status, "nothing")
 
-    def answer(self, call: Call, op: str) -> Answer:
+    def respond(self, call: Call, op: str) -> Response:
         """Check the key, then do the work."""
-        account = self._accounts.get(call.account)
+        account = self.accounts.get(call.account)
         if account is None:
             return web_page(404, "unknown_account")
         key = call.headers.get("APIkey")
         if key != account.key:
             return _error(account.key_status, "unauthorized", "Invalid API key" if key else "Missing API key")
         if op == "create" and account.permission == "read":
-            # The documents swap the two; where they are not swapped for the key, they are not for this.
+            # The documents swap 401 and 403: an account that swaps them for the key does not swap them here.
             return _error(403 if account.key_status == 401 else 401, "forbidden", _TEXTS[401])  # noqa: PLR2004
         return self._work(account, call, op)
 
-    def _work(self, account: DropboyAccount, call: Call, op: str) -> Answer:
+    def _work(self, account: DropboyAccount, call: Call, op: str) -> Response:
         match op:
             case "list":
                 return _list(account, call)
@@ -97,16 +80,16 @@ class Dropboy(System):
         return web_page(404, "unknown_method", f"Cannot {call.method} /{'/'.join(call.parts)}")
 
 
-def _good(account: DropboyAccount, did: str, result: Any, info: dict[str, Any] | None = None) -> Answer:
-    told = {} if info is None or account.info == "absent" else {"info": info}
-    return Answer(200, dump({"success": True, **account.no_errors, "result": result, **told}), did)
+def _success(account: DropboyAccount, did: str, result: Any, info: dict[str, Any] | None = None) -> Response:
+    extra = {} if info is None or account.info == "absent" else {"info": info}
+    return Response(200, dump({"success": True, **account.no_errors, "result": result, **extra}), did)
 
 
-def _list(account: DropboyAccount, call: Call) -> Answer:
-    """Whatever else is asked for, is ignored: there are no filters."""
-    given = dict(parse_qsl(call.query, keep_blank_values=True))
+def _list(account: DropboyAccount, call: Call) -> Response:
+    """Return a page of the list; there are no filters, so other parameters are ignored."""
+    params = dict(parse_qsl(call.query, keep_blank_values=True))
     try:
-        asked: dict[str, int] = {name: _number(given[name]) for name in ("take", "skip") if name in given}
+        asked: dict[str, int] = {name: _integer(params[name]) for name in ("take", "skip") if name in params}
     except ValueError:
         return _error(400, "refused", "take and skip should be integers")
     take, skip = asked.get("take", account.default_take), asked.get("skip", 0)
@@ -114,18 +97,18 @@ def _list(account: DropboyAccount, call: Call) -> Answer:
         return _error(400, "refused", f"take should be <= {account.max_take}")
     take = min(take, account.max_take)
     info = asked if account.info == "asked" else {"take": take, "skip": skip}
-    answer = _good(account, "listed", account.page(take, skip), info)
-    answer.page_key = "result"
-    return answer
+    response = _success(account, "listed", account.page(take, skip), info)
+    response.page_key = "result"
+    return response
 
 
-def _number(text: str) -> int:
+def _integer(text: str) -> int:
     if not (text.isdecimal() and text.isascii()):
         raise ValueError(text)
     return int(text)
 
 
-def _upload(account: DropboyAccount, call: Call) -> Answer:
+def _upload(account: DropboyAccount, call: Call) -> Response:
     try:
         parts = multipart.read(call.headers.get("Content-Type", ""), call.body)
     except ValueError:
@@ -138,32 +121,32 @@ def _upload(account: DropboyAccount, call: Call) -> Answer:
     batch = account.upload(files[0].content)
     if batch.unusable is not None and account.bad_file == "refuse":
         return _error(400, "refused", _UPLOAD_FAILED)
-    answer = _good(account, "accepted", {"batchFileId": batch.id})
-    answer.external_id, answer.reference = _only_number(batch.rows), batch.id
-    return answer
+    response = _success(account, "accepted", {"batchFileId": batch.id})
+    response.external_id, response.reference = _only_number(batch.rows), batch.id
+    return response
 
 
 def _only_number(rows: list[Any]) -> str | None:
-    """The number of the order in a file of one, for the journal."""
+    """Return, for the journal, the order number in a file with a single order."""
     order = rows[0].get("order") if len(rows) == 1 and isinstance(rows[0], dict) else None
     number = order.get("orderNumber") if isinstance(order, dict) else None
     return None if number is None else str(number)
 
 
-def _status(account: DropboyAccount, batch_id: str) -> Answer:
+def _status(account: DropboyAccount, batch_id: str) -> Response:
     batch = account.batch(batch_id)
     if batch is None:
         return _error(account.unknown_batch, "not_found", "Batch file not found")
-    answer = _good(account, batch.status, account.batch_shown(batch))
-    answer.external_id, answer.reference = _only_number(batch.rows), batch.id
-    return answer
+    response = _success(account, batch.status, account.batch_status(batch))
+    response.external_id, response.reference = _only_number(batch.rows), batch.id
+    return response
 
 
-def _track(account: DropboyAccount, job_id: str, side: str) -> Answer:
-    """Where the key comes from is not documented, so any is taken."""
+def _track(account: DropboyAccount, job_id: str, side: str) -> Response:
+    """Return what a buyer sees of a job; any key is accepted, as its origin is not documented."""
     job = account.find(job_id)
     if job is None:
         return _error(400, "not_found", "Order not found")
-    answer = _good(account, "tracked", shape.tracked(job, side))
-    answer.external_id, answer.reference = job.number, job.id
-    return answer
+    response = _success(account, "tracked", shape.tracked(job, side))
+    response.external_id, response.reference = job.number, job.id
+    return response

@@ -1,4 +1,4 @@
-"""What Dropboy wants of a row of a batch file, told as its JSON Schema validator does."""
+"""The checks of a row of a batch file, with the messages of Dropboy's JSON Schema validator."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-#: From the order down, beginning with an empty piece.
+#: The path of a value from the order down; the first piece is empty.
 Path = list[str | int]
-#: Where, and what.
-Mistake = tuple[Path, str]
-#: Checks one value at one place.
-Check = Callable[[Path, Any], Iterator[Mistake]]
+#: The path of a wrong value, and the message.
+Error = tuple[Path, str]
+#: Checks the value at one path.
+Check = Callable[[Path, Any], Iterator[Error]]
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}Z")
 
 
-def _a(words: str, good: Callable[[Any], bool]) -> Check:
-    def check(path: Path, value: Any) -> Iterator[Mistake]:
-        if not good(value):
-            yield path, f"should be {words}"
+def _must_be(kind: str, is_valid: Callable[[Any], bool]) -> Check:
+    def check(path: Path, value: Any) -> Iterator[Error]:
+        if not is_valid(value):
+            yield path, f"should be {kind}"
 
     return check
 
@@ -29,17 +29,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-_text = _a("string", lambda value: isinstance(value, str))
-_flag = _a("boolean", lambda value: isinstance(value, bool))
-_number = _a("number", _is_number)
-_mapping = _a("object", lambda value: isinstance(value, dict))
+_text = _must_be("string", lambda value: isinstance(value, str))
+_flag = _must_be("boolean", lambda value: isinstance(value, bool))
+_number = _must_be("number", _is_number)
+_mapping = _must_be("object", lambda value: isinstance(value, dict))
 
 
-def _anything(_path: Path, _value: Any) -> Iterator[Mistake]:
+def _anything(_path: Path, _value: Any) -> Iterator[Error]:
     yield from ()
 
 
-def _whole_number(path: Path, value: Any) -> Iterator[Mistake]:
+def _whole_number(path: Path, value: Any) -> Iterator[Error]:
     if value is not None and not _is_number(value):
         yield path, "should be number,null"
     elif value is not None and value % 1:
@@ -47,15 +47,15 @@ def _whole_number(path: Path, value: Any) -> Iterator[Mistake]:
 
 
 def _one_of(*allowed: str) -> Check:
-    return _a("equal to one of the allowed values", lambda value: isinstance(value, str) and value in allowed)
+    return _must_be("equal to one of the allowed values", lambda value: isinstance(value, str) and value in allowed)
 
 
-def _moment(path: Path, value: Any) -> Iterator[Mistake]:
+def _moment(path: Path, value: Any) -> Iterator[Error]:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         yield path, 'should match format "date-time"'
 
 
-def _uuid(path: Path, value: Any) -> Iterator[Mistake]:
+def _uuid(path: Path, value: Any) -> Iterator[Error]:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         yield path, 'should match format "uuid"'
 
@@ -80,14 +80,14 @@ _ORDER: Final[dict[str, Check]] = {
 }
 
 
-def _unknown(path: Path, _value: Any) -> Iterator[Mistake]:
+def _unknown(path: Path, _value: Any) -> Iterator[Error]:
     yield path, "should NOT have additional properties"
 
 
 def _object(fields: dict[str, Check], other: Check) -> Check:
-    """An object; `other` checks the fields that are not named."""
+    """Return the check of an object; `other` checks the fields that are not in `fields`."""
 
-    def check(path: Path, value: Any) -> Iterator[Mistake]:
+    def check(path: Path, value: Any) -> Iterator[Error]:
         if not isinstance(value, dict):
             yield path, "should be object"
             return
@@ -98,7 +98,7 @@ def _object(fields: dict[str, Check], other: Check) -> Check:
 
 
 def _list_of(item: Check) -> Check:
-    def check(path: Path, value: Any) -> Iterator[Mistake]:
+    def check(path: Path, value: Any) -> Iterator[Error]:
         if not isinstance(value, list):
             yield path, "should be array"
             return
@@ -109,9 +109,9 @@ def _list_of(item: Check) -> Check:
 
 
 class Checker:
-    """Checks rows.
+    """Checks the rows of batch files.
 
-    `required` are the fields an order must have: the documents differ over `orderNumber` and `orderType`.
+    `required` are the fields that an order must have: the documents differ about `orderNumber` and `orderType`.
     `unknown_fields`, those that no document names, are to `refuse` or to `ignore`.
     """
 
@@ -123,19 +123,19 @@ class Checker:
             **_ORDER,
             **dict.fromkeys(("origin", "destination", "sender", "receiver"), place),
             "price": _object({"amount": _number}, other),
-            # Only some fields of a cargo are known, so its others are never a mistake.
+            # The documents name only some fields of a cargo, so any other is accepted.
             "cargo": _list_of(_object({"type": _text, "amount": _number, "barcode": _text}, _anything)),
         }
         self._order = _object(fields, other)
 
-    def mistakes(self, row: Any) -> list[Mistake]:
-        """Everything that is wrong with one row; empty if it is taken."""
+    def errors(self, row: Any) -> list[Error]:
+        """Return all errors of one row; none if it is accepted."""
         if not isinstance(row, dict) or not isinstance(row.get("order"), dict):
             return [([""], "should be object")]
         order = row["order"]
-        found: list[Mistake] = [
+        errors: list[Error] = [
             ([""], f"should have required property '{key}'") for key in self._required if key not in order
         ]
         if "contractKey" in row:
-            found += _uuid(["", "contractKey"], row["contractKey"])
-        return [*found, *self._order([""], order)]
+            errors += _uuid(["", "contractKey"], row["contractKey"])
+        return [*errors, *self._order([""], order)]

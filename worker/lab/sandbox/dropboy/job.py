@@ -1,4 +1,4 @@
-"""What a Dropboy account holds: files that were uploaded, and the jobs that they became."""
+"""What a Dropboy account holds: uploaded files, and the jobs made from them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any
 
 @dataclass(slots=True)
 class Batch:
-    """An uploaded file and how far it is."""
+    """An uploaded file and the progress of its processing."""
 
     id: str
-    #: The rows of its `data`; none if it cannot be used.
+    #: The rows of its `data`; none if the file is unusable.
     rows: list[Any]
-    #: Why the file as a whole cannot be used.
+    #: Why the whole file is unusable, if it is.
     unusable: str | None
     status: str = "processing"
-    seen: int = 0
+    #: The number of rows that were processed.
+    processed: int = 0
     failed: int = 0
     created_ids: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
-    #: When it was through (monotonic).
+    #: When its processing ended (monotonic).
     ended: float = float("inf")
 
 
 @dataclass(slots=True)
 class Job:
-    """One transport job. `order` is as it was uploaded; `created` in seconds since 1970."""
+    """One transport job: `order` as it was uploaded, `created` in seconds since 1970."""
 
     id: str
     wuxus_number: str
@@ -37,6 +38,6 @@ class Job:
 
     @property
     def number(self) -> str | None:
-        """The uploader's own number."""
+        """The order number given by the client that uploaded it."""
         number = self.order.get("orderNumber")
         return None if number is None else str(number)

@@ -1,4 +1,4 @@
-"""The parts of a `multipart/form-data` body, as RFC 7578 has them."""
+"""Reads the parts of a `multipart/form-data` body (RFC 7578)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from email.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part; `content_type` is in small letters and without parameters, `text/plain` where none was said."""
+    """One part; `content_type` is in lower case and without parameters, `text/plain` if none was sent."""
 
     name: str
     filename: str | None
@@ -17,7 +17,7 @@ class Part:
 
 
 def read(content_type: str, body: bytes) -> list[Part]:
-    """The parts in their order. Raises ValueError if the body is not whole, or not multipart/form-data."""
+    """Return the parts in order. Raise ValueError if the body is incomplete or not multipart/form-data."""
     head = Message()
     head["Content-Type"] = content_type
     boundary = head.get_boundary()

@@ -1,15 +1,16 @@
-"""The transport order of Dropboy, as it is uploaded, listed or tracked."""
+"""The transport order of Dropboy: as uploaded, as listed and as tracked."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from worker.lab.sandbox.dropboy.job import Job
-    from worker.lab.sandbox.orders import Draft
+from worker.lab.sandbox.wire import utc_text, without_none
 
-#: No document lists the states; these are in the manner of the names of its webhooks.
+if TYPE_CHECKING:
+    from worker.lab.sandbox.drafts import Draft
+    from worker.lab.sandbox.dropboy.job import Job
+
+#: No document lists the states; these names follow those of its webhooks.
 STATES: Final = {
     "new": "created",
     "paid": "created",
@@ -30,40 +31,32 @@ _WAREHOUSE: Final = {
 }
 
 
-def written(moment: float) -> str:
-    """A moment as Dropboy writes it: UTC, milliseconds, Z."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def from_draft(draft: Draft) -> dict[str, Any]:
-    """A job from a warehouse to a buyer; without an external id it has no number of its own."""
+    """Return a job from a warehouse to a buyer; without an external id it has no order number."""
     start = (draft.promised or draft.created + 24 * _HOUR) // _HOUR * _HOUR
-    window = {"start": written(start), "end": written(start + 2 * _HOUR), "timeType": "between", "lock": False}
-    return _without_nothing({
-        "orderNumber": draft.external_id,
-        "orderType": "distribution",
-        "origin": _WAREHOUSE,
-        "destination": _without_nothing({
-            "companyName": draft.company,
-            "attention": " ".join(filter(None, (draft.first_name, draft.last_name))),
-            "address": f"{draft.street} {draft.building}",
-            "extraInfo": draft.flat,
-            "zipCode": draft.postcode,
-            "city": draft.city,
-            "countryCode": draft.country.iso,
-            "email": draft.email,
-            "phone": _phone(draft.phone),
-            "comments": draft.comment,
-            "timeWindow": window,
-        }),
-        "cargo": [
-            _without_nothing({"type": "parcel", "amount": line.quantity, "barcode": line.ean})
-            for line in draft.lines
-            if not line.cancelled
-        ],
-        "price": {"amount": draft.goods() - draft.discount + draft.shipping},
-        "comments": draft.note,
-    })  # fmt: skip
+    window = {"start": utc_text(start), "end": utc_text(start + 2 * _HOUR), "timeType": "between", "lock": False}
+    destination = without_none(
+        companyName=draft.company,
+        attention=" ".join(filter(None, (draft.first_name, draft.last_name))),
+        address=f"{draft.street} {draft.building}",
+        extraInfo=draft.flat,
+        zipCode=draft.postcode,
+        city=draft.city,
+        countryCode=draft.country.iso,
+        email=draft.email,
+        phone=_phone(draft.phone),
+        comments=draft.comment,
+        timeWindow=window,
+    )
+    return without_none(
+        orderNumber=draft.external_id,
+        orderType="distribution",
+        origin=_WAREHOUSE,
+        destination=destination,
+        cargo=[without_none(type="parcel", amount=line.quantity, barcode=line.ean) for line in draft.active_lines()],
+        price={"amount": draft.goods_total() - draft.discount + draft.shipping},
+        comments=draft.note,
+    )
 
 
 def _phone(text: str | None) -> dict[str, int] | None:
@@ -73,27 +66,23 @@ def _phone(text: str | None) -> dict[str, int] | None:
     return {"prefix": int(prefix), "number": int(number)}
 
 
-def _without_nothing(fields: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
+def row(job: Job, fields: str, dates: str) -> dict[str, Any]:
+    """Return a job as a list shows it.
 
-
-def row(job: Job, reading: str, dates: str) -> dict[str, Any]:
-    """A job in a list.
-
-    `reading`: `uploaded` (with the fields it was uploaded with), `bare` (without them) or `id` (nothing else).
-    `dates`: under which name it says when it was made, or `absent`.
+    `fields`: `uploaded` (with the fields as uploaded), `bare` (without them) or `id` (nothing else).
+    `dates`: the name of the field with the moment of its creation, or `absent`.
     """
-    if reading == "id":
+    if fields == "id":
         return {"id": job.id}
     bare = {"id": job.id, "wuxusNumber": job.wuxus_number, "status": job.status}
-    if reading == "bare":
+    if fields == "bare":
         return bare
-    made = {} if dates == "absent" else {dates: written(job.created)}
-    return {**job.order, **bare, **made}
+    created = {} if dates == "absent" else {dates: utc_text(job.created)}
+    return {**job.order, **bare, **created}
 
 
 def tracked(job: Job, side: str) -> dict[str, Any]:
-    """What a buyer is shown; `side` is pickup or delivery."""
+    """Return what a buyer sees of a job; `side` is pickup or delivery."""
     window = job.order.get("origin" if side == "pickup" else "destination", {}).get("timeWindow", {})
     return {
         "orderNumber": job.order.get("orderNumber"),

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from worker.lab.sandbox.dropboy.shape import written
-from worker.lab.sandbox.system import dump
+from worker.lab.sandbox.wire import dump, utc_text
 
 if TYPE_CHECKING:
     from worker.lab.sandbox.dropboy.job import Job
@@ -19,14 +18,14 @@ _PATIENCE: Final = aiohttp.ClientTimeout(total=5)
 
 
 class Webhooks:
-    """Sends `createOrder` to each URL, `copies` times, `lag` seconds late; unsigned, and never again if it failed."""
+    """Sends `createOrder` to each URL, `copies` times, `lag` seconds late, unsigned; a failed one is not repeated."""
 
     def __init__(self, urls: list[str], copies: int, lag: float) -> None:
         self._urls, self._copies, self._lag = urls, copies, lag
         self._sending: set[asyncio.Task[None]] = set()
 
     def created(self, job: Job) -> None:
-        """Tell of a new order; returns at once."""
+        """Send the webhook of a new order in the background."""
         for url in self._urls * self._copies:
             task = asyncio.get_running_loop().create_task(self._send(url, job))
             self._sending.add(task)
@@ -34,13 +33,13 @@ class Webhooks:
 
     async def _send(self, url: str, job: Job) -> None:
         await asyncio.sleep(self._lag)
-        told = {"orderId": job.id, "wuxusNumber": job.wuxus_number, "createType": "order"}
-        body = dump({"name": "createOrder", "sent": written(time.time()), "data": [told]})
+        order = {"orderId": job.id, "wuxusNumber": job.wuxus_number, "createType": "order"}
+        body = dump({"name": "createOrder", "sent": utc_text(time.time()), "data": [order]})
         try:
             async with (
                 aiohttp.ClientSession(timeout=_PATIENCE) as session,
-                session.post(url, data=body, headers={"Content-Type": "application/json"}) as answer,
+                session.post(url, data=body, headers={"Content-Type": "application/json"}) as response,
             ):
-                await answer.read()
+                await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             print(f"sandbox: a webhook was not taken: {type(error).__name__}", file=sys.stderr)  # noqa: T201

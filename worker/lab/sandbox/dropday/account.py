@@ -1,22 +1,22 @@
-"""One account of Dropday: its orders, each external id once."""
+"""One account of Dropday: its orders, one for each external id."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from worker.lab.sandbox import essence, spec
-from worker.lab.sandbox.system import Account, dump
+from worker.lab.sandbox import spec
+from worker.lab.sandbox.system import Account
+from worker.lab.sandbox.wire import dump, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
+    from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.orders import Draft
 
 _ADDRESS: Final = (
     "first_name", "last_name", "company_name", "phone", "address1", "address2", "city", "postcode", "state", "country",
@@ -30,7 +30,7 @@ _AS_TEXT: Final = frozenset({"external_id", "ean13", "phone", "reference"})
 
 @dataclass(slots=True)
 class Stored:
-    """One order as it was posted; what it looks like when read is worked out when it is read."""
+    """One order as it was posted; the form in which it is read is derived on reading."""
 
     number: int
     external_id: str
@@ -38,7 +38,7 @@ class Stored:
     total: float
     source: str
     created: float
-    #: When lists begin to show it (monotonic).
+    #: When lists start to show it (monotonic).
     listed_from: float
     posted: bytes
     status: str = "pending"
@@ -46,17 +46,24 @@ class Stored:
 
 
 class DropdayAccount(Account):
-    """Options: `key`, `account_id`, `list_lag` (seconds until a new order is in lists), `timezone` (of naive dates).
+    """One account of Dropday.
 
-    Readings of what no document settles: `duplicate_has_reference` (no, yes), `duplicate_scope` (`account`: a test
-    order and a real one with the same external id are the same; `mode`: they are two), `paginator` (nested, flat),
-    `accept` (`strict`: an error goes out as a redirect to callers that do not ask for JSON; loose). And `dedupe=off`,
-    which breaks a promise of the documents, so that a test can see a double.
+    Options: `key`, `account_id`, `list_lag` (seconds until lists show a new order), `timezone` (of dates without an
+    offset), and `dedupe=off`, which breaks a promise of the documents so that a test can see a duplicate.
+
+    Options for what the documents leave open, the default first:
+
+    - `duplicate_has_reference`: no, yes
+    - `duplicate_scope`: `account`: a test order and a real one with the same external id are the same; `mode`: they
+      are two
+    - `paginator`: nested, flat
+    - `accept`: `strict`: callers that do not ask for JSON get a redirect instead of an error; loose
     """
 
+    system: ClassVar[str] = "dropday"
+
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
-        self.name, self._journal = name, journal
-        self.prefix = options.pop("prefix", f"{name.upper()}-")
+        super().__init__(name, options, journal)
         self.key = options.pop("key", "sandbox-key")
         self.account_id = options.pop("account_id", "sandbox-account")
         self.list_lag = float(options.pop("list_lag", "0"))
@@ -71,12 +78,12 @@ class DropdayAccount(Account):
         self._last = 97
 
     def create(self, order: dict[str, Any], text: bytes) -> tuple[Stored, bool]:
-        """Store a checked order; (the order, whether it is new). The check and the write are one step."""
+        """Store a checked order; return it and whether it is new. The look-up and the write are one step."""
         external_id = str(order["external_id"]).strip()
         test = bool(order.get("test"))
-        known = self._by_external.get(self._scope(external_id, test=test))
-        if known is not None and self._dedupe:
-            return known, False
+        earlier = self._by_external.get(self._key(external_id, test=test))
+        if earlier is not None and self._dedupe:
+            return earlier, False
         return self._keep(order, text, external_id, test, time.time(), "created"), True
 
     def add(self, draft: Draft, at: float | None = None) -> str:
@@ -86,46 +93,45 @@ class DropdayAccount(Account):
         return str(self._keep(order, dump(order), order["external_id"], False, created, "added").number)
 
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add an order as if it had been posted and taken."""
+        """Add an order as if it had been posted and accepted."""
         external_id, test = str(order.get("external_id", "")), bool(order.get("test"))
         return str(self._keep(order, dump(order), external_id, test, time.time(), "added").number)
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Set posted fields or the `current_status` of all lines; or `deleted`."""
-        found = self.find(order_id)
-        if found is None:
+        """Set posted fields or the `current_status` of all lines; or delete the order with `deleted`."""
+        order = self.find(order_id)
+        if order is None:
             return False
         if fields.get("deleted"):
-            del self._orders[found.number]
-            self._by_external.pop(self._scope(found.external_id, test=found.test), None)
+            del self._orders[order.number]
+            self._by_external.pop(self._key(order.external_id, test=order.test), None)
         else:
-            found.status = fields.pop("current_status", found.status)
-            found.updated = time.time()
-            found.total = float(fields.get("total", found.total))
-            found.posted = dump({**json.loads(found.posted), **fields})
-        did = "deleted" if fields.get("deleted") else "changed"
-        self._note(did, found)
+            order.status = fields.pop("current_status", order.status)
+            order.updated = time.time()
+            order.total = float(fields.get("total", order.total))
+            order.posted = dump({**json.loads(order.posted), **fields})
+        self._note_order("deleted" if fields.get("deleted") else "changed", order)
         return True
 
     def find(self, reference: str) -> Stored | None:
-        """One order by its reference."""
+        """Return an order by its reference."""
         return self._orders.get(int(reference)) if reference.isdecimal() and reference.isascii() else None
 
-    def newest_first(self, want: Callable[[Stored], bool]) -> list[Stored]:
-        """The orders that lists show and that are wanted."""
+    def newest_first(self, matches: Callable[[Stored], bool]) -> list[Stored]:
+        """Return the matching orders that lists show by now."""
         now = time.monotonic()
-        return [order for order in reversed(self._orders.values()) if order.listed_from <= now and want(order)]
+        return [order for order in reversed(self._orders.values()) if order.listed_from <= now and matches(order)]
 
     def count(self) -> int:
-        """How many orders there are, doubles included."""
+        """Return the number of orders, duplicates included."""
         return len(self._orders)
 
     def stored(self) -> Iterable[bytes]:
-        """What is shown when an order is read, with what was `posted`."""
+        """Yield all orders as lists show them, with what was `posted`."""
         for order in self._orders.values():
-            yield dump({**shown(order), "posted": json.loads(order.posted)})
+            yield dump({**as_listed(order), "posted": json.loads(order.posted)})
 
-    def _scope(self, external_id: str, *, test: bool) -> tuple[bool, str]:
+    def _key(self, external_id: str, *, test: bool) -> tuple[bool, str]:
         return test and self.duplicate_scope == "mode", external_id
 
     def _keep(  # noqa: PLR0913, PLR0917  # the columns of an order
@@ -133,7 +139,7 @@ class DropdayAccount(Account):
         order: dict[str, Any],
         text: bytes,
         external_id: str,
-        test: bool,  # noqa: FBT001  # the wire's own field
+        test: bool,  # noqa: FBT001  # a field of the wire
         created: float,
         did: str,
     ) -> Stored:
@@ -142,24 +148,21 @@ class DropdayAccount(Account):
         listed_from = time.monotonic() + self.list_lag
         stored = Stored(self._last, external_id, test, total, source, created, listed_from, text, updated=created)
         self._orders[self._last] = stored
-        self._by_external.setdefault(self._scope(external_id, test=test), stored)
-        self._note(did, stored)
+        self._by_external.setdefault(self._key(external_id, test=test), stored)
+        self._note_order(did, stored)
         return stored
 
-    def _note(self, did: str, order: Stored) -> None:
-        def said() -> Mapping[str, str]:
-            return essence.dropday(json.loads(order.posted))
-
-        self._journal.effect("dropday", self.name, did, order.external_id, str(order.number), said)
+    def _note_order(self, did: str, order: Stored) -> None:
+        self._note(did, order.external_id, str(order.number), lambda: json.loads(order.posted))
 
 
 def _from_draft(draft: Draft) -> dict[str, Any]:
-    """An order that another client of the account posted."""
+    """Return an order that another client of the account posted."""
     money = draft.money
     return {
         "external_id": draft.external_id or draft.number,
         "source": "Sandbox shop",
-        "total": money(draft.goods() - draft.discount + draft.shipping),
+        "total": money(draft.goods_total() - draft.discount + draft.shipping),
         "email": draft.email,
         "shipping_cost": money(draft.shipping),
         "shipping_address": {
@@ -176,34 +179,29 @@ def _from_draft(draft: Draft) -> dict[str, Any]:
         },
         "products": [
             {
-                "external_id": n.sku,
-                "ean13": n.ean,
-                "name": n.name,
-                "reference": n.sku,
-                "quantity": n.quantity,
-                "price": money(n.price - n.discount),
-                "brand": n.brand,
-                "custom": n.options or None,
+                "external_id": line.sku,
+                "ean13": line.ean,
+                "name": line.name,
+                "reference": line.sku,
+                "quantity": line.quantity,
+                "price": money(line.price - line.discount),
+                "brand": line.brand,
+                "custom": line.options or None,
             }
-            for n in draft.lines
-            if not n.cancelled
+            for line in draft.active_lines()
         ],
     }
 
 
-def _utc(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
-
-
-def _texts(fields: dict[str, Any]) -> dict[str, Any]:
+def _as_text(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: str(value) if key in _AS_TEXT and value is not None else value for key, value in fields.items()}
 
 
-def shown(order: Stored) -> dict[str, Any]:
-    """The order as a list shows it: other names and types than it was posted with."""
+def as_listed(order: Stored) -> dict[str, Any]:
+    """Return an order as a list shows it: names and types differ from those it was posted with."""
     posted = json.loads(order.posted)
     address, shipping = posted.get("shipping_address") or {}, posted.get("shipping") or {}
-    given = {key: address[key] for key in _ADDRESS if address.get(key) is not None}
+    address_fields = {key: address[key] for key in _ADDRESS if address.get(key) is not None}
     day = shipping.get("delivery_date")
     cost = shipping.get("cost", posted.get("shipping_cost"))
     products = posted.get("products") or []
@@ -217,7 +215,7 @@ def shown(order: Stored) -> dict[str, Any]:
         "test": order.test,
         "blocked": False,
         "total": order.total,
-        "shipping_address": {"email": posted.get("email"), **_texts(given)},
+        "shipping_address": {"email": posted.get("email"), **_as_text(address_fields)},
         "shipping": {
             "cost": None if cost is None else float(cost),
             "name": shipping.get("name"),
@@ -228,27 +226,27 @@ def shown(order: Stored) -> dict[str, Any]:
         "custom": posted.get("custom"),
         "order_lines": [_line(order, n, product, suppliers) for n, product in enumerate(products)],
         "suppliers": suppliers,
-        "created_at": _utc(order.created),
-        "updated_at": _utc(order.updated),
+        "created_at": utc_text(order.created, "microseconds"),
+        "updated_at": utc_text(order.updated, "microseconds"),
     }
 
 
-def shown_alone(order: Stored) -> dict[str, Any]:
-    """The order as it is got by its reference: with the log of each line."""
-    alone = shown(order)
-    for line in alone["order_lines"]:
+def as_read(order: Stored) -> dict[str, Any]:
+    """Return an order as read by its reference: with the log of each line."""
+    read = as_listed(order)
+    for line in read["order_lines"]:
         line["logs"] = [
             {
                 "id": line["id"] * 10,
                 "status": order.status,
                 "message": "Order line stored",
-                "created_at": alone["created_at"],
+                "created_at": read["created_at"],
             }
         ]
-    return alone
+    return read
 
 
 def _line(order: Stored, n: int, product: dict[str, Any], suppliers: list[dict[str, Any]]) -> dict[str, Any]:
     matched = next((s for s in suppliers if s["name"] == product.get("supplier")), None)
-    fields = _texts({key: product.get(key) for key in _LINE})
+    fields = _as_text({key: product.get(key) for key in _LINE})
     return {"id": order.number * 1000 + n, **fields, "current_status": order.status, "matched_supplier": matched}

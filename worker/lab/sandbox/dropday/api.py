@@ -1,4 +1,4 @@
-"""Dropday, API version 1: takes each order once, and answers a second one kindly."""
+"""The API of Dropday, version 1: it stores each order once, and accepts a repeated one without an error."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import math
 import sys
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from worker.lab.sandbox.dropday.account import DropdayAccount, Stored, shown, shown_alone
+from worker.lab.sandbox.dropday.account import DropdayAccount, Stored, as_listed, as_read
 from worker.lab.sandbox.dropday.checks import check
-from worker.lab.sandbox.system import Answer, Call, System, dump, web_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from worker.lab.sandbox.journal import Journal
+from worker.lab.sandbox.system import Call, Response, System, web_page
+from worker.lab.sandbox.wire import dump
 
 _OPERATIONS: Final = {
     ("GET", ("api", "v1")): "check",
@@ -34,60 +30,47 @@ _ERRORS: Final = {
 }
 
 
-def _error(status: int, did: str) -> Answer:
-    return Answer(status, dump(_ERRORS[status]), did)
+def _error(status: int, did: str) -> Response:
+    return Response(status, dump(_ERRORS[status]), did)
 
 
-class Dropday(System):
-    """All accounts of the simulated Dropday. No limit is documented, so there is none unless one is asked for."""
+class Dropday(System[DropdayAccount]):
+    """The simulated Dropday. No limit is documented, so it has none unless one is set."""
 
     name: ClassVar[str] = "dropday"
     fragile_field: ClassVar[str] = "order_lines"
-
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal)
-        self._accounts: dict[str, DropdayAccount] = {}
-
-    @property
-    def accounts(self) -> Mapping[str, DropdayAccount]:
-        """The accounts by name."""
-        return self._accounts
-
-    def open_account(self, name: str, options: dict[str, str]) -> DropdayAccount:
-        """Set up an account with its own options."""
-        account = self._accounts[name] = DropdayAccount(name, options, self.journal)
-        return account
+    account_type = DropdayAccount
 
     def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """The name of what a path is for, or `unknown`."""
+        """Return the operation of a path, or `unknown`."""
         op = _OPERATIONS.get((method, parts))
         if op is None and method == "GET" and parts[:3] == ("api", "v1", "orders") and len(parts) == _GET_PATH:
             return "get"
         return op or "unknown"
 
-    def throttled(self) -> Answer:
-        """Not documented; what Laravel sends."""
+    def throttled(self) -> Response:
+        """Return what Laravel sends; the documents do not say."""
         return _error(429, "refused_429")
 
-    def refusal(self, status: int) -> Answer:
-        """JSON where the documents have one, else the web server's page."""
+    def refusal(self, status: int) -> Response:
+        """Return JSON for a documented status, else the web server's page."""
         return _error(status, "nothing") if status in _ERRORS else web_page(status, "nothing")
 
-    def answer(self, call: Call, op: str) -> Answer:
+    def respond(self, call: Call, op: str) -> Response:
         """Check the credentials, then do the work."""
-        account = self._accounts.get(call.account)
+        account = self.accounts.get(call.account)
         if account is None:
             return web_page(404, "unknown_account")
-        answer = self._work(account, call, op)
+        response = self._work(account, call, op)
         wants_json = "json" in call.headers.get("Accept", "")
-        if answer.status in {401, 422} and account.strict_accept and not wants_json:
-            page = web_page(302, answer.did, "Redirecting to /login")
-            page.headers, page.external_id = {"Location": "/login"}, answer.external_id
+        if response.status in {401, 422} and account.strict_accept and not wants_json:
+            page = web_page(302, response.did, "Redirecting to /login")
+            page.headers, page.external_id = {"Location": "/login"}, response.external_id
             return page
-        return answer
+        return response
 
     @staticmethod
-    def _work(account: DropdayAccount, call: Call, op: str) -> Answer:
+    def _work(account: DropdayAccount, call: Call, op: str) -> Response:
         headers = call.headers
         if headers.get("api-key") != account.key or headers.get("account-id") != account.account_id:
             return _error(401, "unauthorized")
@@ -99,12 +82,12 @@ class Dropday(System):
             case "get":
                 return _get(account, call.parts[3])
             case "check":
-                return Answer(200, dump({"message": "Authenticated"}), "checked")
+                return Response(200, dump({"message": "Authenticated"}), "checked")
             case _:
-                return Answer(404, dump({"message": "Not Found", "error": "No such route"}), "unknown_method")
+                return Response(404, dump({"message": "Not Found", "error": "No such route"}), "unknown_method")
 
 
-def _create(account: DropdayAccount, call: Call) -> Answer:
+def _create(account: DropdayAccount, call: Call) -> Response:
     try:
         order = json.loads(call.body) if "json" in call.headers.get("Content-Type", "") else {}
     except ValueError:
@@ -112,27 +95,27 @@ def _create(account: DropdayAccount, call: Call) -> Answer:
     if not isinstance(order, dict):
         order = {}
     if errors := check(order):
-        return Answer(422, dump({"message": "Errors", "errors": errors}), "refused", str(order.get("external_id")))
+        return Response(422, dump({"message": "Errors", "errors": errors}), "refused", str(order.get("external_id")))
     stored, new = account.create(order, call.body)
     reference = str(stored.number)
     if new:
         body = b'{"message":"Order created","reference":%d}' % stored.number
-        return Answer(200, body, "created", stored.external_id, reference)
-    hint = {"reference": stored.number} if account.duplicate_has_reference else {}
-    return Answer(200, dump({"message": "Order already exists", **hint}), "repeated", stored.external_id, reference)
+        return Response(200, body, "created", stored.external_id, reference)
+    extra = {"reference": stored.number} if account.duplicate_has_reference else {}
+    return Response(200, dump({"message": "Order already exists", **extra}), "repeated", stored.external_id, reference)
 
 
-def _get(account: DropdayAccount, reference: str) -> Answer:
-    found = account.find(reference)
-    if found is None:
+def _get(account: DropdayAccount, reference: str) -> Response:
+    order = account.find(reference)
+    if order is None:
         error = {"message": "Not Found", "error": f"Order with reference '{reference}' not found"}
-        return Answer(404, dump(error), "not_found", reference=reference)
-    return Answer(200, dump(shown_alone(found)), "got", found.external_id, reference)
+        return Response(404, dump(error), "not_found", reference=reference)
+    return Response(200, dump(as_read(order)), "got", order.external_id, reference)
 
 
 @dataclass(slots=True)
 class _Filter:
-    """What a list was asked for; all times in seconds since 1970."""
+    """The filter of a list; all times in seconds since 1970."""
 
     external_id: str
     source: str | None
@@ -143,8 +126,8 @@ class _Filter:
     total_max: float
     include_test: bool
 
-    def wants(self, order: Stored) -> bool:
-        """Whether the list shows this order."""
+    def matches(self, order: Stored) -> bool:
+        """Return whether the list shows this order."""
         return (
             self.external_id in order.external_id
             and (self.include_test or not order.test)
@@ -155,43 +138,43 @@ class _Filter:
         )
 
 
-def _list(account: DropdayAccount, call: Call) -> Answer:
-    given = dict(parse_qsl(call.query, keep_blank_values=True))
+def _list(account: DropdayAccount, call: Call) -> Response:
+    params = dict(parse_qsl(call.query, keep_blank_values=True))
     try:
-        wanted = _read_filter(account, given)
-        per_page = _between(given.get("per_page", str(_PER_PAGE)), _MOST_PER_PAGE)
-        page = _between(given.get("page", "1"), sys.maxsize)
+        order_filter = _read_filter(account, params)
+        per_page = _read_integer(params.get("per_page", str(_PER_PAGE)), _MOST_PER_PAGE)
+        page = _read_integer(params.get("page", "1"), sys.maxsize)
     except ValueError as error:
-        return Answer(422, dump({"message": "Errors", "errors": {"query": [str(error)]}}), "refused")
-    found = account.newest_first(wanted.wants)
-    rows = [shown(order) for order in found[(page - 1) * per_page : page * per_page]]
+        return Response(422, dump({"message": "Errors", "errors": {"query": [str(error)]}}), "refused")
+    orders = account.newest_first(order_filter.matches)
+    rows = [as_listed(order) for order in orders[(page - 1) * per_page : page * per_page]]
     url = f"{call.base}/api/v1/orders"
-    pages = _Pages(url, given, page, per_page, len(found), len(rows))
+    pages = _Paginator(url, params, page, per_page, len(orders), len(rows))
     body = pages.nested(rows) if account.paginator == "nested" else pages.flat(rows)
-    return Answer(200, dump(body), "listed", external_id=wanted.external_id or None, page_key="data")
+    return Response(200, dump(body), "listed", external_id=order_filter.external_id or None, page_key="data")
 
 
-def _between(text: str, most: int) -> int:
+def _read_integer(text: str, most: int) -> int:
     if not 1 <= int(text) <= most:
         raise ValueError(f"{text}: a number from 1 to {most} is wanted")
     return int(text)
 
 
-def _read_filter(account: DropdayAccount, given: dict[str, str]) -> _Filter:
+def _read_filter(account: DropdayAccount, params: dict[str, str]) -> _Filter:
     return _Filter(
-        external_id=given.get("external_id", ""),
-        source=given.get("source"),
-        statuses=frozenset(filter(None, given.get("statuses", "").split(","))),
-        created_from=_moment(account, given.get("date_from"), -math.inf),
-        created_to=_moment(account, given.get("date_to"), math.inf),
-        total_min=float(given.get("total_min", -math.inf)),
-        total_max=float(given.get("total_max", math.inf)),
-        include_test=given.get("include_test") in {"true", "1"},
+        external_id=params.get("external_id", ""),
+        source=params.get("source"),
+        statuses=frozenset(filter(None, params.get("statuses", "").split(","))),
+        created_from=_moment(account, params.get("date_from"), -math.inf),
+        created_to=_moment(account, params.get("date_to"), math.inf),
+        total_min=float(params.get("total_min", -math.inf)),
+        total_max=float(params.get("total_max", math.inf)),
+        include_test=params.get("include_test") in {"true", "1"},
     )
 
 
 def _moment(account: DropdayAccount, text: str | None, default: float) -> float:
-    """A time without an offset is in the account's zone: the documents do not say which, the default is UTC."""
+    """Return seconds since 1970. A time without an offset is in the account's zone, as the documents name none."""
     if not text:
         return default
     moment = datetime.fromisoformat(text)
@@ -199,11 +182,11 @@ def _moment(account: DropdayAccount, text: str | None, default: float) -> float:
 
 
 @dataclass(slots=True)
-class _Pages:
-    """Laravel's paginators: the documents mix two of them."""
+class _Paginator:
+    """One page of a list, in the form of either of the two Laravel paginators that the documents mix."""
 
     url: str
-    given: dict[str, str]
+    params: dict[str, str]
     page: int
     per_page: int
     total: int
@@ -212,7 +195,7 @@ class _Pages:
     def _link(self, page: int) -> str | None:
         if not 1 <= page <= self._last():
             return None
-        return f"{self.url}?{urlencode({**self.given, 'page': page})}"
+        return f"{self.url}?{urlencode({**self.params, 'page': page})}"
 
     def _last(self) -> int:
         return max(1, -(-self.total // self.per_page))
@@ -222,7 +205,7 @@ class _Pages:
         return {"from": start + 1 if self.shown else None, "to": start + self.shown if self.shown else None}
 
     def nested(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """As the list of orders is documented: `links` and `meta`, with `current_page` beside `data` as well."""
+        """Return the page as documented for the list of orders: `links`, `meta`, and `current_page` beside `data`."""
         return {
             "current_page": self.page,
             "data": rows,
@@ -243,7 +226,7 @@ class _Pages:
         }
 
     def flat(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """As the list of products is documented: everything on top."""
+        """Return the page as documented for the list of products: all fields beside `data`."""
         return {
             "current_page": self.page,
             "data": rows,

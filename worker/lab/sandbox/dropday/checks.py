@@ -1,11 +1,11 @@
-"""What Dropday requires of a posted order, told in the words of its documents."""
+"""The checks of a posted order, with the messages of Dropday's documents."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any, Final
 
-#: The documented error for a missing `first_name` is under another name, so it is here.
+#: The documents report a missing `first_name` under this other name.
 _FIRST_NAME: Final = "shipping_address.firstname"
 _ADDRESS: Final = ("first_name", "last_name", "address1", "postcode", "city", "country")
 _PRODUCT_TEXTS: Final = ("external_id", "name")
@@ -13,7 +13,7 @@ _PRODUCT_NUMBERS: Final = ("quantity", "price")
 
 
 def check(order: dict[str, Any]) -> dict[str, list[str]]:
-    """The errors of a posted order by field, in the form of a 422 answer; empty if it is taken."""
+    """Return the errors of a posted order by field, in the form of a 422 response; empty if it is accepted."""
     errors: dict[str, list[str]] = {}
     for field in ("external_id", "source"):
         _text(errors, field, order.get(field), field.replace("_", " "))
@@ -47,24 +47,24 @@ def _product(errors: dict[str, list[str]], n: int, product: dict[str, Any]) -> N
         _number(errors, f"products.{n}.{field}", product.get(field))
 
 
-def _text(errors: dict[str, list[str]], key: str, value: object, said: str = "") -> None:
-    """Blanks count as nothing; a number passes for a text, as a shipped plugin sends one."""
+def _text(errors: dict[str, list[str]], key: str, value: object, label: str = "") -> None:
+    """Check a text. Blanks count as missing; a number is accepted, as a published plugin sends one."""
     if value is None or (isinstance(value, str) and not value.strip()):
-        errors[key] = [f"The {said or key} field is required."]
+        errors[key] = [f"The {label or key} field is required."]
     elif isinstance(value, (list, dict, bool)):
-        errors[key] = [f"The {said or key} must be a string."]
+        errors[key] = [f"The {label or key} must be a string."]
 
 
-def _number(errors: dict[str, list[str]], key: str, value: object, said: str = "") -> None:
+def _number(errors: dict[str, list[str]], key: str, value: object, label: str = "") -> None:
     if value is None or value == "":
-        errors[key] = [f"The {said or key} field is required."]
+        errors[key] = [f"The {label or key} field is required."]
         return
     try:
-        good = isinstance(value, (int, float, str)) and not isinstance(value, bool) and float(value) is not None
+        is_number = isinstance(value, (int, float, str)) and not isinstance(value, bool) and float(value) is not None
     except ValueError:
-        good = False
-    if not good:
-        errors[key] = [f"The {said or key} must be a number."]
+        is_number = False
+    if not is_number:
+        errors[key] = [f"The {label or key} must be a number."]
 
 
 def _is_day(value: object) -> bool:

@@ -1,14 +1,15 @@
-"""The order of DropStream, in the fields that its page on /orders lists."""
+"""The order of DropStream, with the fields that its page about /orders lists."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from worker.lab.sandbox.orders import Draft, DraftLine
+from worker.lab.sandbox.wire import utc_text
 
-#: Only the first and the third stand in their documents; the others are in the same manner.
+if TYPE_CHECKING:
+    from worker.lab.sandbox.drafts import Draft, DraftLine
+
+#: The documents name `pending_shipment` (of orders) and `notified_shipped` (of shipments); the others are made up.
 STATES: Final = {
     "new": "pending_shipment",
     "paid": "pending_shipment",
@@ -19,14 +20,9 @@ STATES: Final = {
 }
 
 
-def written(moment: float) -> str:
-    """A moment as DropStream writes it: UTC, milliseconds, Z."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def from_draft(draft: Draft, order_id: int, store_id: int, created: float) -> dict[str, Any]:
-    """An order that a channel's adapter imported at the moment `created`; amounts are text with two decimals."""
-    country, at = draft.country, written(created)
+    """Return an order that a sales channel's adapter imported at `created`; amounts are text with two decimals."""
+    country, at = draft.country, utc_text(created)
     address = {
         "first_name": draft.first_name, "last_name": draft.last_name, "street1": f"{draft.street} {draft.building}",
         "street2": draft.flat, "city": draft.city, "region": draft.region, "postal_code": draft.postcode,
@@ -38,7 +34,7 @@ def from_draft(draft: Draft, order_id: int, store_id: int, created: float) -> di
         "external_id": draft.external_id or draft.number,
         "external_display_id": f"#{draft.number}",
         "customer_email": draft.email,
-        "ordered_at": written(draft.created),
+        "ordered_at": utc_text(draft.created),
         "created_at": at,
         "fulfillment_state": STATES[draft.status],
         "fulfillment_transitioned_at": at,
@@ -75,17 +71,17 @@ def _item(draft: Draft, line: DraftLine, n: int) -> dict[str, Any]:
 
 
 def _amount(draft: Draft, minor: int) -> str:
-    return f"{minor / 10**draft.country.places:.2f}"
+    return f"{minor / 10**draft.country.decimals:.2f}"
 
 
 def numbers(order: dict[str, Any]) -> dict[str, Any]:
-    """The same order with its amounts as JSON numbers, which is the other reading of "decimal (8.2)"."""
-    return {key: float(v) if _is_amount(key, v) else v for key, v in order.items()} | {
-        "order_items": [
-            {key: float(v) if _is_amount(key, v) else v for key, v in item.items()} for item in order["order_items"]
-        ]
-    }
+    """Return the order with its amounts as JSON numbers, the other way to read "decimal (8.2)"."""
+    return {**_amounts_as_numbers(order), "order_items": [_amounts_as_numbers(item) for item in order["order_items"]]}
 
 
-def _is_amount(key: str, value: object) -> bool:
-    return isinstance(value, str) and (key.endswith("_amount") or key in {"unit_price", "unit_cost"})
+def _amounts_as_numbers(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: float(value) if _is_amount(name, value) else value for name, value in fields.items()}
+
+
+def _is_amount(name: str, value: object) -> bool:
+    return isinstance(value, str) and (name.endswith("_amount") or name in {"unit_price", "unit_cost"})

@@ -1,4 +1,4 @@
-"""One marketplace of OrderCloud: its orders, their lines, and the index that lists are read from."""
+"""One marketplace of OrderCloud: its orders, their lines, and the index that lists read."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.lab.sandbox import essence, spec
+from worker.lab.sandbox import spec
 from worker.lab.sandbox.ordercloud import shape
 from worker.lab.sandbox.ordercloud.tokens import Tokens
-from worker.lab.sandbox.ordercloud.webhooks import Hooks
-from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, missing, moment, now, written
+from worker.lab.sandbox.ordercloud.webhooks import Webhooks
+from worker.lab.sandbox.ordercloud.wire import TICKS, RefusedError, dump, missing, moment, now, written
 from worker.lab.sandbox.system import Account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
+    from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.orders import Draft
 
-#: The date that goes with a status.
+#: The date that is set with a status.
 DATES: Final = {
     "AwaitingApproval": None, "Open": "DateSubmitted", "Declined": "DateDeclined", "Canceled": "DateCanceled",
     "Completed": "DateCompleted", "Unsubmitted": None,
@@ -33,20 +33,20 @@ DATES: Final = {
 
 @dataclass(slots=True)
 class Stored:
-    """One order as it is now."""
+    """One order in its current state."""
 
     direction: str
     doc: dict[str, Any]
     lines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: What `shipto` set; later lines have it too.
+    #: The address set by `shipto`, which lines added later have too.
     ship_to: dict[str, Any] | None = None
-    #: As it is read, and as the index shows it once it caught up.
+    #: The order as it is read, and as the index shows it once it has caught up.
     row: Row = field(init=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One order as it was at one of its writes."""
+    """One order as it was after one of its writes."""
 
     direction: str
     doc: dict[str, Any]
@@ -54,28 +54,36 @@ class Row:
 
 
 class OrderCloudAccount(Account):
-    """A marketplace.
+    """One marketplace.
 
-    Options, besides those of `Tokens` and `Hooks`: `list_lag` (seconds until a list shows a write, `2` or, anew for
-    each write, `0.5-3`), `cap` (a list of more orders is refused), `products`, `buyers` (known ones, joined by +, or
-    all), `currency` (of orders made by the API; empty: none), `digits` (of the second in `LastUpdated`: 7, 3, 0),
-    `carts` (every so-manieth made-up order is not submitted), `retry_after` (seconds that a 429 tells; empty: none).
+    Options, in addition to those of `Tokens` and `Webhooks`: `list_lag` (seconds until a list shows a write: `2`, or
+    `0.5-3` for a random number per write), `cap` (a list of more orders is refused), `products` and `buyers` (those
+    that exist, joined by +, or all), `currency` (of orders created by the API; empty: none), `digits` (of the second
+    in `LastUpdated`: 7, 3, 0), `carts=N` (every Nth made-up order is not submitted), `retry_after` (seconds, sent with
+    a 429; empty: none).
 
-    Readings of what no document settles: `search` (`premium`: an index that lags and holds submitted orders unless
-    asked; classic), `cap_on` (`count`: of what was found; `page`: of the rows up to the page's end), `put_create` (200,
-    201), `conflict` (the code of a 409), `product` (what an unknown one gets: `NotFound`, `seller`), `shipto` (`kept`:
-    lines added later have the address too; lines), `ids` (`text`; `numeric`: filters on IDs compare numbers while
-    sorting does not), `cancel_open` (yes, no), `approval` (no; yes: a submitted order awaits approval first).
+    Options for what the documents leave open, the default first:
+
+    - `search`: `premium`: an index that lags and shows submitted orders unless others are requested; classic
+    - `cap_on`: the `count` of all matching orders, or of those up to the end of the `page`
+    - `put_create`: the status of a PUT that creates (200, 201)
+    - `conflict`: the code of a 409
+    - `product`: the error for an unknown product (`NotFound`, `seller`)
+    - `shipto`: `kept`: lines added later have the address too; lines
+    - `ids`: `text`; `numeric`: filters on IDs compare numbers although sorting does not
+    - `cancel_open`: yes, no
+    - `approval`: no; yes: a submitted order must be approved first
     """
 
+    system: ClassVar[str] = "ordercloud"
+
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
-        self.name, self._journal = name, journal
-        self.prefix = options.pop("prefix", f"{name.upper()}-")
-        self.tokens, self.hooks = Tokens(options), Hooks(options)
+        super().__init__(name, options, journal)
+        self.tokens, self.webhooks = Tokens(options), Webhooks(options)
         low, _, high = options.pop("list_lag", "0").partition("-")
         self._lag = float(low), float(high or low)
         self.cap = int(options.pop("cap", "100000"))
-        self.products, self.buyers = (_known(options.pop(name, "all")) for name in ("products", "buyers"))
+        self.products, self.buyers = (_names(options.pop(field, "all")) for field in ("products", "buyers"))
         self.currency = options.pop("currency", "USD") or None
         self._step = 10 ** (7 - int(spec.choice(options, "digits", "7", "3", "0")))
         self._carts = int(options.pop("carts", "0"))
@@ -91,26 +99,28 @@ class OrderCloudAccount(Account):
         self.approval = spec.choice(options, "approval", "no", "yes") == "yes"
         self._orders: dict[str, Stored] = {}
         self._index: dict[str, Row] = {}
+        #: Writes that the index does not show yet: when it will, number of the write, ID, order (None: deleted).
         self._due: list[tuple[float, int, str, Row | None]] = []
+        #: The newest write that the index shows, by ID.
         self._newest: dict[str, int] = {}
         self._writes = itertools.count(1)
-        self._chance = random.Random(name)
+        self._rng = random.Random(name)
 
-    # --- what the API does ---
+    # --- changes by the API ---
 
     def find(self, direction: str, key: str) -> Stored:
-        """One order as it is now. Raises RefusedError."""
-        found = self._orders.get(key)
-        if found is None or direction not in {"all", found.direction}:
+        """Return an order in its current state. Raise RefusedError if there is none."""
+        order = self._orders.get(key)
+        if order is None or direction not in {"all", order.direction}:
             raise missing("Order", key)
-        return found
+        return order
 
     def has(self, key: str) -> bool:
-        """Whether an ID is taken."""
+        """Return whether an ID is taken."""
         return key in self._orders
 
     def listed(self, direction: str) -> list[Row]:
-        """What lists show now."""
+        """Return the orders that lists show now."""
         if not self.premium:
             rows: Iterable[Row] = (order.row for order in self._orders.values())
         else:
@@ -121,7 +131,7 @@ class OrderCloudAccount(Account):
         return [row for row in rows if direction in {"all", row.direction}]
 
     def create(self, direction: str, fields: dict[str, Any]) -> Stored:
-        """Begin an order. Raises RefusedError with 409 if its ID is taken."""
+        """Create an order without lines. Raise RefusedError with 409 if its ID is taken."""
         key = fields.get("ID") or self.new_id()
         if key in self._orders:
             raise self.taken("Order", key)
@@ -129,13 +139,12 @@ class OrderCloudAccount(Account):
         start: dict[str, Any] = {"DateCreated": written(now()), "Currency": self.currency, "FromUser": None}
         if company and buyer:
             start["FromUser"] = shape.user(buyer, company)
-        made = Stored(direction, shape.order({**start, **fields, "ID": key}))
-        self._orders[key] = made
-        self.save(made, "drafted")
-        return made
+        order = self._orders[key] = Stored(direction, shape.order({**start, **fields, "ID": key}))
+        self.save(order, "drafted")
+        return order
 
     def rename(self, order: Stored, key: str) -> None:
-        """Give an order another ID. Raises RefusedError with 409 if it is taken."""
+        """Give an order another ID. Raise RefusedError with 409 if it is taken."""
         old = order.doc["ID"]
         if key in self._orders and key != old:
             raise self.taken("Order", key)
@@ -149,82 +158,79 @@ class OrderCloudAccount(Account):
         key = order.doc["ID"]
         del self._orders[key]
         self._enqueue(key, None)
-        self._note(order, "deleted")
+        self._note_order(order, "deleted")
 
     def save(self, order: Stored, did: str = "changed", at: int | None = None) -> None:
-        """Note a write: the sums, `LastUpdated`, what reads show from now on, and what lists will show."""
-        shape.reckon(order.doc, order.lines.values())
+        """Apply a write: update the sums and `LastUpdated`; reads show it from now on, lists when the index does."""
+        shape.update_sums(order.doc, order.lines.values())
         when = now() if at is None else at
         order.doc["LastUpdated"] = written(when - when % self._step)
         doc = dict(order.doc)
         order.row = Row(order.direction, doc, dump(doc))
         self._enqueue(doc["ID"], order.row, at_once=at is not None)
         if did != "changed" or doc["IsSubmitted"]:
-            self._note(order, did)
+            self._note_order(order, did)
 
-    def _note(self, order: Stored, did: str) -> None:
-        def said() -> Mapping[str, str]:
-            return essence.ordercloud({**order.doc, "LineItems": order.lines.values()})
-
+    def _note_order(self, order: Stored, did: str) -> None:
         key = order.doc["ID"]
-        self._journal.effect("ordercloud", self.name, did, key, key, said)
+        self._note(did, key, key, lambda: {**order.doc, "LineItems": order.lines.values()})
 
     def taken(self, kind: str, key: str) -> RefusedError:
-        """The 409; the text of its code is not documented."""
+        """Return a 409; the text of its code is not documented."""
         return RefusedError(409, self.conflict, "Object already exists.", {"ObjectType": kind, "ObjectID": key})
 
     @staticmethod
     def new_id() -> str:
-        """An ID as the server makes them."""
+        """Make an ID as the server does."""
         return uuid.uuid4().hex[:22]
 
-    # --- what the sandbox does ---
+    # --- changes by the simulator ---
 
     def add(self, draft: Draft, at: float | None = None) -> str:
         """Add an order that a buyer submitted in a storefront."""
         doc, lines = shape.from_draft(draft)
         if self._carts and (len(self._orders) + 1) % self._carts == 0:
             doc |= {"Status": "Unsubmitted", "IsSubmitted": False, "DateSubmitted": None, "DateCanceled": None}
-        return self._add(doc, lines, None if at is None else int(at) * 10_000_000)
+        return self._add(doc, lines, None if at is None else int(at) * TICKS)
 
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add an order of the given fields, with its `LineItems`, over those of a submitted one."""
+        """Add an order of these fields, with its `LineItems`, over those of a submitted one."""
         at = written(now())
         start = {"FromCompanyID": "storefront", "FromUserID": "buyer", "FromUser": shape.user("buyer", "storefront")}
         dates = {"DateCreated": at, "DateSubmitted": at, "IsSubmitted": True, "Status": "Open"}
-        lines = [shape.line(_exact({"ID": f"L{n}", **each})) for n, each in enumerate(order.get("LineItems") or [], 1)]
+        lines = [shape.line(_exact({"ID": f"L{n}", **line})) for n, line in enumerate(order.get("LineItems") or [], 1)]
         return self._add({**start, **dates, "Currency": self.currency, **_exact(order)}, lines, None)
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Set fields, `LineItems` and all; a new `Status` takes its date along; or `deleted`."""
-        found = self._orders.get(order_id)
-        if found is None:
+        """Set fields, `LineItems` included, and a new `Status` with its date; or delete the order with `deleted`."""
+        order = self._orders.get(order_id)
+        if order is None:
             return False
         if fields.pop("deleted", False):
-            self.remove(found)
+            self.remove(order)
             return True
-        was, lines = found.doc["IsSubmitted"], fields.pop("LineItems", None)
+        was_submitted, lines = order.doc["IsSubmitted"], fields.pop("LineItems", None)
         if lines is not None:
-            found.lines = {
-                each["ID"]: shape.line(_exact({**found.lines.get(each["ID"], {}), **each})) for each in lines
+            order.lines = {
+                line["ID"]: shape.line(_exact({**order.lines.get(line["ID"], {}), **line})) for line in lines
             }
-        found.doc |= {name: value for name, value in _exact(fields).items() if name in found.doc}
+        order.doc |= {name: value for name, value in _exact(fields).items() if name in order.doc}
         if "Status" in fields:
-            self.move(found, fields["Status"])
-        self.save(found, "changed" if was or not found.doc["IsSubmitted"] else "added")
+            self.move(order, fields["Status"])
+        self.save(order, "changed" if was_submitted or not order.doc["IsSubmitted"] else "added")
         return True
 
     def stored(self) -> Iterable[bytes]:
-        """All orders as they are, each with its `LineItems`."""
+        """Return all orders in their current state, each with its `LineItems`."""
         return (dump({**order.row.doc, "LineItems": list(order.lines.values())}) for order in self._orders.values())
 
     def count(self) -> int:
-        """How many orders there are."""
+        """Return the number of orders."""
         return len(self._orders)
 
     @staticmethod
     def move(order: Stored, status: str) -> None:
-        """Give an order a status with its date."""
+        """Set the status of an order, with its date."""
         order.doc["Status"] = status
         if name := DATES.get(status):
             order.doc[name] = written(now())
@@ -233,27 +239,28 @@ class OrderCloudAccount(Account):
 
     def _add(self, doc: dict[str, Any], lines: list[dict[str, Any]], at: int | None) -> str:
         key = doc.get("ID") or self.new_id()
-        made = Stored("incoming", shape.order({**doc, "ID": key}), {each["ID"]: each for each in lines})
-        self._orders[key] = made
+        order = Stored("incoming", shape.order({**doc, "ID": key}), {line["ID"]: line for line in lines})
+        self._orders[key] = order
         if "LastUpdated" in doc:
             at = moment(doc["LastUpdated"])
-        self.save(made, "added" if made.doc["IsSubmitted"] else "drafted", at)
-        if at is None and made.doc["IsSubmitted"]:
+        self.save(order, "added" if order.doc["IsSubmitted"] else "drafted", at)
+        if at is None and order.doc["IsSubmitted"]:
             params = {"direction": "Outgoing", "orderID": key}
-            self.hooks.fire("v1/orders/{direction}/{orderID}/submit", "POST", params, b"", made.row.text, None, "")
+            route = "v1/orders/{direction}/{orderID}/submit"
+            self.webhooks.fire(route, "POST", params, b"", order.row.text, None, "")
         return str(key)
 
     # --- the index ---
 
     def _enqueue(self, key: str, row: Row | None, *, at_once: bool = False) -> None:
-        write, lag = next(self._writes), 0.0 if at_once else self._chance.uniform(*self._lag)
+        write, lag = next(self._writes), 0.0 if at_once else self._rng.uniform(*self._lag)
         if lag:
             heapq.heappush(self._due, (time.monotonic() + lag, write, key, row))
         else:
             self._show(write, key, row)
 
     def _show(self, write: int, key: str, row: Row | None) -> None:
-        """An older write that comes late does not undo a newer one."""
+        """Show a write in the index, unless a newer one of the same order is already shown."""
         if write < self._newest.get(key, 0):
             return
         self._newest[key] = write
@@ -263,10 +270,10 @@ class OrderCloudAccount(Account):
             self._index[key] = row
 
 
-def _known(text: str) -> frozenset[str] | None:
+def _names(text: str) -> frozenset[str] | None:
     return None if text == "all" else frozenset(text.split("+"))
 
 
 def _exact(fields: dict[str, Any]) -> dict[str, Any]:
-    """The same without floats."""
+    """Return the fields with every float as a Decimal."""
     return {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in fields.items()}

@@ -1,25 +1,24 @@
-"""OrderCloud: a token first, then orders to list and read, or to write, fill with lines and submit."""
+"""The API of OrderCloud: a token first, then orders to list and read, or to create, fill with lines and submit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from worker.lab.sandbox.ordercloud.account import OrderCloudAccount
-from worker.lab.sandbox.ordercloud.calls import MOVES, Orders
-from worker.lab.sandbox.ordercloud.lines import Parts
+from worker.lab.sandbox.ordercloud.calls import MOVES, OrderCall
+from worker.lab.sandbox.ordercloud.lines import PartCall
 from worker.lab.sandbox.ordercloud.query import Query
 from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, load
-from worker.lab.sandbox.system import Answer, Call, System, web_page
+from worker.lab.sandbox.system import Call, Response, System, web_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from worker.lab.sandbox.journal import Journal
     from worker.lab.sandbox.ordercloud.tokens import Token
 
 _ORDER: Final = "v1/orders/{direction}/{orderID}"
 _LINE: Final = _ORDER + "/lineitems/{lineItemID}"
-#: Method, path and operation. The paths are written as webhooks name them.
+#: Method, path (as webhooks name it) and operation.
 _ROUTES: Final = (
     ("POST", "oauth/token", "token"),
     ("GET", "v1/me", "me"),
@@ -54,7 +53,7 @@ _MESSAGES: Final = {
     "Order.CacheBuilding": "Order search index is being built. Please try again later.",
 }
 _PLAIN: Final = {401: "InvalidToken", 403: "Auth.InsufficientRoles", 404: "NotFound", 500: "ServerError"}
-#: What the journal says of a refusal that is about one object.
+#: The journal's `did` for a refusal that concerns one object.
 _DID: Final = {404: "not_found", 409: "repeated"}
 _READERS: Final = frozenset({"OrderReader", "OrderAdmin", "FullAccess"})
 _WRITERS: Final = frozenset({"OrderAdmin", "FullAccess"})
@@ -62,110 +61,98 @@ _HOOK_ADMINS: Final = frozenset({"WebhookAdmin", "FullAccess"})
 
 
 def _route(method: str, parts: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
-    """The operation, the route as webhooks name it, and what stands in its braces."""
-    for wanted, pattern, path, op in _PATTERNS:
+    """Return the operation, the path as webhooks name it, and the values of its parameters."""
+    for route_method, pattern, path, op in _PATTERNS:
         pairs = list(zip(pattern, parts, strict=False))
-        same = wanted == method and len(pattern) == len(parts)
-        if same and all(name[0] == "{" or name == part.lower() for name, part in pairs):
+        comparable = route_method == method and len(pattern) == len(parts)
+        if comparable and all(name[0] == "{" or name == part.lower() for name, part in pairs):
             return op, path, {name[1:-1]: part for name, part in pairs if name[0] == "{"}
     return "unknown", "", {}
 
 
-class OrderCloud(System):
-    """All marketplaces of the simulated OrderCloud. No limit is documented, so there is none unless one is asked for.
+class OrderCloud(System[OrderCloudAccount]):
+    """The simulated OrderCloud. No limit is documented, so it has none unless one is set.
 
     A fault's `code` names the error: `ordercloud:list:400:code=Order.CacheBuilding` or
-    `ordercloud:*:503:code=Api.Offline` (which statuses go with these two is not documented).
+    `ordercloud:*:503:code=Api.Offline` (the statuses of these two are not documented).
     """
 
     name: ClassVar[str] = "ordercloud"
     fragile_field: ClassVar[str] = "LastUpdated"
-
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal)
-        self._accounts: dict[str, OrderCloudAccount] = {}
-
-    @property
-    def accounts(self) -> Mapping[str, OrderCloudAccount]:
-        """The accounts by name."""
-        return self._accounts
-
-    def open_account(self, name: str, options: dict[str, str]) -> OrderCloudAccount:
-        """Set up an account with its own options."""
-        account = self._accounts[name] = OrderCloudAccount(name, options, self.journal)
-        return account
+    account_type = OrderCloudAccount
 
     def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """The name of what a path is for, or `unknown`."""
+        """Return the operation of a path, or `unknown`."""
         return _route(method, parts)[0]
 
-    def throttled(self) -> Answer:
-        """Not documented; whether it says when to come back is the option `retry_after` of any account."""
-        answer = _refused(RefusedError(429, "TooManyRequests", "Too many requests."), "refused_429")
-        waits = [account.retry_after for account in self._accounts.values() if account.retry_after]
-        answer.headers = {"Retry-After": waits[0]} if waits else None
-        return answer
+    def throttled(self) -> Response:
+        """Return a 429, which is not documented; the option `retry_after` of any account adds a Retry-After."""
+        response = _refused(RefusedError(429, "TooManyRequests", "Too many requests."), "refused_429")
+        waits = [account.retry_after for account in self.accounts.values() if account.retry_after]
+        response.headers = {"Retry-After": waits[0]} if waits else None
+        return response
 
-    def refusal(self, status: int) -> Answer:
-        """A 401 that was asked for revokes every token: only a new one helps."""
+    def refusal(self, status: int) -> Response:
+        """Return an error; a 401 also revokes every token, so that only a new one is accepted."""
         if status == _UNAUTHORIZED:
-            for account in self._accounts.values():
+            for account in self.accounts.values():
                 account.tokens.revoke()
         if status not in _PLAIN:
             return web_page(status, "nothing")
         return self.refusal_of(status, _PLAIN[status])
 
-    def refusal_of(self, status: int, code: str) -> Answer:
-        """An error of the API by its code."""
+    def refusal_of(self, status: int, code: str) -> Response:
+        """Return the API's error with this code."""
         data = {"ObjectType": "Order", "ObjectID": ""} if code == "NotFound" else None
         return _refused(RefusedError(status, code, _MESSAGES.get(code, code), data), "nothing")
 
-    def answer(self, call: Call, op: str) -> Answer:
-        """Check the credentials, do the work, and tell the webhooks."""
-        account = self._accounts.get(call.account)
+    def respond(self, call: Call, op: str) -> Response:
+        """Check the credentials, do the work, and send the webhooks."""
+        account = self.accounts.get(call.account)
         if account is None:
             return web_page(404, "unknown_account")
         _, path, params = _route(call.method, call.parts)
         try:
             if op == "token":
-                return Answer(200, account.tokens.answer(call.headers, call.body), "token")
+                return Response(200, account.tokens.issue(call.headers, call.body), "token")
             text = call.headers.get("Authorization", "")
             token = account.tokens.check(text)
-            answer = _work(account, call, op, token, params)
+            response = _work(account, call, op, token, params)
         except RefusedError as error:
             return _refused(
                 error, "unauthorized" if error.status == _UNAUTHORIZED else "refused", params.get("orderID")
             )
         if call.method != "GET" and "orderID" in params:
-            account.hooks.fire(path, call.method, params, call.body, answer.body, token.client, text.partition(" ")[2])
-        return answer
+            account.webhooks.fire(
+                path, call.method, params, call.body, response.body, token.client, text.partition(" ")[2]
+            )
+        return response
 
 
-def _refused(error: RefusedError, did: str, key: str | None = None) -> Answer:
+def _refused(error: RefusedError, did: str, key: str | None = None) -> Response:
     if error.status in _DID:
         did, key = _DID[error.status], key or (error.data or {}).get("ObjectID")
-    return Answer(error.status, error.body(), did, key, key)
+    return Response(error.status, error.body(), did, key, key)
 
 
-def _work(account: OrderCloudAccount, call: Call, op: str, token: Token, params: dict[str, str]) -> Answer:
+def _work(account: OrderCloudAccount, call: Call, op: str, token: Token, params: dict[str, str]) -> Response:
     if op == "unknown":
         raise RefusedError(
             404, "NotFound", "Object not found.", {"ObjectType": "Route", "ObjectID": "/".join(call.parts)}
         )
     if op == "me":
-        return Answer(200, _me(account, token), "checked")
-    hooks = op.startswith("hook")
-    _must_have(token, _HOOK_ADMINS if hooks else _READERS if call.method == "GET" else _WRITERS)
-    if hooks:
-        return _hook(account, call, op, params.get("webhookID", ""))
+        return Response(200, _me(account, token), "checked")
+    about_webhooks = op.startswith("hook")
+    _require_role(token, _HOOK_ADMINS if about_webhooks else _READERS if call.method == "GET" else _WRITERS)
+    if about_webhooks:
+        return _webhook(account, call, op, params.get("webhookID", ""))
     if op in MOVES:
-        return Orders(account, call, token, params).move(op)
-    parts = Parts(account, call, token, params)
-    work: Callable[[], Answer] = getattr(parts, op)
+        return OrderCall(account, call, token, params).move(op)
+    work: Callable[[], Response] = getattr(PartCall(account, call, token, params), op)
     return work()
 
 
-def _must_have(token: Token, roles: frozenset[str]) -> None:
+def _require_role(token: Token, roles: frozenset[str]) -> None:
     if not roles & set(token.roles):
         text = "User does not have role(s) required to perform this action."
         data = {"SufficientRoles": sorted(roles), "AssignedRoles": list(token.roles)}
@@ -180,18 +167,20 @@ def _me(account: OrderCloudAccount, token: Token) -> bytes:
     })  # fmt: skip
 
 
-def _hook(account: OrderCloudAccount, call: Call, op: str, key: str) -> Answer:
-    hooks = account.hooks
+def _webhook(account: OrderCloudAccount, call: Call, op: str, key: str) -> Response:
+    webhooks = account.webhooks
     match op:
         case "hooks":
-            return Answer(200, Query(call.query, ("ID",)).page(hooks.all(), dump), "listed_hooks", page_key="Items")
+            return Response(
+                200, Query(call.query, ("ID",)).page(webhooks.all(), dump), "listed_hooks", page_key="Items"
+            )
         case "hook_get":
-            return Answer(200, dump(hooks.get(key)), "got_hook")
+            return Response(200, dump(webhooks.get(key)), "got_hook")
         case "hook_delete":
-            hooks.remove(key)
-            return Answer(204, b"", "deleted_hook")
+            webhooks.remove(key)
+            return Response(204, b"", "deleted_hook")
         case _:
-            given = load(call.body)
-            own = given.get("ID") if isinstance(given, dict) else None
-            made = hooks.put(key or str(own or account.new_id()), given)
-            return Answer(200 if key else 201, dump(made), "put_hook")
+            body = load(call.body)
+            own_id = body.get("ID") if isinstance(body, dict) else None
+            stored = webhooks.put(key or str(own_id or account.new_id()), body)
+            return Response(200 if key else 201, dump(stored), "put_hook")

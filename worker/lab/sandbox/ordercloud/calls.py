@@ -1,4 +1,4 @@
-"""The calls of OrderCloud that are about whole orders: list, read, write, and move from status to status."""
+"""The calls of OrderCloud about whole orders: list, read, write, and change the status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.lab.sandbox.ordercloud import shape
 from worker.lab.sandbox.ordercloud.query import Query
 from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, load, missing, now, written
-from worker.lab.sandbox.system import Answer
+from worker.lab.sandbox.system import Response
+from worker.lab.sandbox.wire import merge
 
 if TYPE_CHECKING:
     from worker.lab.sandbox.ordercloud.account import OrderCloudAccount, Stored
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from worker.lab.sandbox.system import Call
 
 _DIRECTIONS: Final = frozenset({"incoming", "outgoing", "all"})
-#: Operation: the statuses it may start from, the one it leads to, and the code of its refusal.
+#: By operation: the statuses it is allowed in, the status it leads to, and the error code of its refusal.
 _MOVES: Final = {
     "approve": ({"AwaitingApproval"}, "Open", "MustBeAwaitingApproval"),
     "decline": ({"AwaitingApproval"}, "Declined", "MustBeAwaitingApproval"),
@@ -26,7 +27,7 @@ _MOVES: Final = {
 MOVES: Final = frozenset({*_MOVES, "submit"})
 
 
-class Orders:
+class OrderCall:
     """One call about an order. Its methods raise RefusedError."""
 
     def __init__(self, account: OrderCloudAccount, call: Call, token: Token, params: dict[str, str]) -> None:
@@ -36,134 +37,134 @@ class Orders:
             raise invalid(f"{params['direction']} is not a direction.")
 
     def body(self) -> dict[str, Any]:
-        """The posted object."""
-        given = load(self.call.body)
-        if not isinstance(given, dict):
+        """Return the posted object."""
+        body = load(self.call.body)
+        if not isinstance(body, dict):
             raise RefusedError(400, "Request.InvalidRequestBody", "Invalid or missing JSON body.")
-        return given
+        return body
 
     def order(self) -> Stored:
-        """The order that the path names."""
+        """Return the order that the path names."""
         return self.account.find(self.direction, self.key)
 
-    def answer(self, did: str, order: Stored, status: int = 200) -> Answer:
-        """The order as it is now."""
+    def respond(self, did: str, order: Stored, status: int = 200) -> Response:
+        """Return the order in its current state."""
         key = order.doc["ID"]
-        return Answer(status, order.row.text, did, key, key)
+        return Response(status, order.row.text, did, key, key)
 
-    def list(self) -> Answer:
-        """`GET /v1/orders/{direction}`."""
+    def list(self) -> Response:
+        """Handle `GET /v1/orders/{direction}`."""
         query, account = Query(self.call.query, shape.ORDER), self.account
-        submitted, wants = query.submitted(), query.matches(account.numeric)
-        rows = [row for row in account.listed(self.direction) if wants(row.doc)]
+        submitted, matches = query.submitted(), query.matcher(account.numeric)
+        rows = [row for row in account.listed(self.direction) if matches(row.doc)]
         if account.premium:
             rows = [row for row in rows if row.doc["IsSubmitted"] is submitted]
         if (len(rows) if account.cap_on == "count" else query.number * query.size) > account.cap:
             raise RefusedError(400, "Search.ResultSetTooLarge", f"More than {account.cap} results.")
-        query.in_order(rows, lambda row: row.doc)
-        return Answer(200, query.page(rows, lambda row: row.text), "listed", page_key="Items")
+        query.sort(rows, lambda row: row.doc)
+        return Response(200, query.page(rows, lambda row: row.text), "listed", page_key="Items")
 
-    def get(self) -> Answer:
-        """`GET /v1/orders/{direction}/{orderID}`: as it is now, whatever lists show."""
-        return self.answer("got", self.order())
+    def get(self) -> Response:
+        """Handle `GET /v1/orders/{direction}/{orderID}`: the current state, whatever lists show."""
+        return self.respond("got", self.order())
 
-    def worksheet(self) -> Answer:
-        """`GET .../worksheet`: the order and its lines in one answer."""
-        found = self.order()
+    def worksheet(self) -> Response:
+        """Handle `GET .../worksheet`: the order and its lines in one response."""
+        order = self.order()
         rest: dict[str, Any] = {"OrderPromotions": [], "Subscription": None, "ShipEstimateResponse": None}
-        sheet = {"Order": found.row.doc, "LineItems": list(found.lines.values()), **rest}
-        return Answer(200, dump(sheet), "got", self.key, self.key)
+        sheet = {"Order": order.row.doc, "LineItems": list(order.lines.values()), **rest}
+        return Response(200, dump(sheet), "got", self.key, self.key)
 
-    def create(self) -> Answer:
-        """`POST /v1/orders/{direction}`."""
+    def create(self) -> Response:
+        """Handle `POST /v1/orders/{direction}`."""
         try:
-            given = self.body()
+            body = self.body()
         except RefusedError:
             text = "Cannot create order. Invalid or missing JSON body."
             raise RefusedError(400, "Order.CannotCreateInvalid", text) from None
-        return self.answer("drafted", self._created(given, given.get("ID")), 201)
+        return self.respond("drafted", self._create(body, body.get("ID")), 201)
 
-    def put(self) -> Answer:
-        """`PUT /v1/orders/{direction}/{orderID}`: create, or replace whole: what is not sent is reset."""
-        given, account = self.body(), self.account
+    def put(self) -> Response:
+        """Handle `PUT /v1/orders/{direction}/{orderID}`: create, or replace; a field that is not sent is reset."""
+        body, account = self.body(), self.account
         if not account.has(self.key):
-            return self.answer("drafted", self._created(given, self.key), account.put_create)
-        found = self.order()
-        fields = shape.wanted(given, shape.ORDER_WRITABLE)
-        self._prepare(found, given, fields)
+            return self.respond("drafted", self._create(body, self.key), account.put_create)
+        order = self.order()
+        fields = shape.writable_fields(body, shape.ORDER_WRITABLE)
+        self._prepare(order, body, fields)
         empty = shape.order({})
         for name in shape.ORDER_WRITABLE.keys() - shape.ON_CREATE_ONLY:
-            found.doc[name] = fields.get(name, empty[name])
-        self.account.save(found)
-        return self.answer("replaced", found)
+            order.doc[name] = fields.get(name, empty[name])
+        account.save(order)
+        return self.respond("replaced", order)
 
-    def patch(self) -> Answer:
-        """`PATCH /v1/orders/{direction}/{orderID}`: what is sent; `xp` is merged."""
-        given, found = self.body(), self.order()
-        fields = shape.wanted(given, shape.ORDER_WRITABLE)
-        self._prepare(found, given, fields)
+    def patch(self) -> Response:
+        """Handle `PATCH /v1/orders/{direction}/{orderID}`: set the fields that are sent; `xp` is merged."""
+        body, order = self.body(), self.order()
+        fields = shape.writable_fields(body, shape.ORDER_WRITABLE)
+        self._prepare(order, body, fields)
         for name in fields.keys() - shape.ON_CREATE_ONLY:
-            found.doc[name] = shape.merged(found.doc["xp"], fields["xp"]) if name == "xp" else fields[name]
-        self.account.save(found)
-        return self.answer("patched", found)
+            order.doc[name] = merge(order.doc["xp"], fields["xp"]) if name == "xp" else fields[name]
+        self.account.save(order)
+        return self.respond("patched", order)
 
-    def delete(self) -> Answer:
-        """`DELETE /v1/orders/{direction}/{orderID}`."""
+    def delete(self) -> Response:
+        """Handle `DELETE /v1/orders/{direction}/{orderID}`."""
         self.account.remove(self.order())
-        return Answer(204, b"", "deleted", self.key, self.key)
+        return Response(204, b"", "deleted", self.key, self.key)
 
-    def validate(self) -> Answer:
-        """`POST .../validate`: whether it could be submitted."""
-        self._submittable(self.order())
-        return Answer(204, b"", "validated", self.key, self.key)
+    def validate(self) -> Response:
+        """Handle `POST .../validate`: check whether the order could be submitted."""
+        self._check_submittable(self.order())
+        return Response(204, b"", "validated", self.key, self.key)
 
-    def submit(self) -> Answer:
-        """`POST .../submit`, which works once."""
-        found = self.order()
-        self._submittable(found)
-        self.account.move(found, "AwaitingApproval" if self.account.approval else "Open")
-        self.account.save(found, "created")
-        return self.answer("created", found, 201)
+    def submit(self) -> Response:
+        """Handle `POST .../submit`, which succeeds only once."""
+        order = self.order()
+        self._check_submittable(order)
+        self.account.move(order, "AwaitingApproval" if self.account.approval else "Open")
+        self.account.save(order, "created")
+        return self.respond("created", order, 201)
 
-    def move(self, op: str) -> Answer:
-        """`POST .../cancel`, `complete`, `approve`, `decline`, `ship`: each from its statuses only."""
+    def move(self, op: str) -> Response:
+        """Handle `POST .../submit`, `cancel`, `complete`, `approve`, `decline` and `ship`."""
         if op == "submit":
             return self.submit()
-        found = self.order()
-        sources, goal, code = _MOVES[op]
-        status = found.doc["Status"]
-        if status not in sources or (op == "cancel" and status == "Open" and not self.account.cancel_open):
+        order = self.order()
+        allowed, new_status, code = _MOVES[op]
+        status = order.doc["Status"]
+        if status not in allowed or (op == "cancel" and status == "Open" and not self.account.cancel_open):
             raise RefusedError(400, f"Order.{code}", f"An order with the status {status} cannot take this step.")
         if op == "ship":
-            for line in found.lines.values():
+            for line in order.lines.values():
                 line["QuantityShipped"] = line["Quantity"]
         if op == "approve":
-            found.doc["DateApproved"] = written(now())
-        self.account.move(found, goal)
-        self.account.save(found)
-        return self.answer(op, found, 201)
+            order.doc["DateApproved"] = written(now())
+        self.account.move(order, new_status)
+        self.account.save(order)
+        return self.respond(op, order, 201)
 
-    def _created(self, given: dict[str, Any], key: str | None) -> Stored:
-        fields = shape.wanted(given, {"ID": str, **shape.ORDER_WRITABLE})
+    def _create(self, body: dict[str, Any], key: str | None) -> Stored:
+        fields = shape.writable_fields(body, {"ID": str, **shape.ORDER_WRITABLE})
         company, user = fields.get("FromCompanyID"), fields.get("FromUserID")
         if self.direction != "outgoing" and not (company and user):
             text = "To create an incoming order, you must provide both FromCompanyID and FromUserID."
             raise RefusedError(400, "Order.CreateIncomingRequiresFromUser", text)
         if company and self.account.buyers is not None and company not in self.account.buyers:
             raise missing("Buyer", company)
-        self._may_override(fields)
+        self._check_overrides(fields)
         direction = "outgoing" if self.direction == "outgoing" else "incoming"
         return self.account.create(direction, {**fields, "ID": key})
 
-    def _prepare(self, found: Stored, given: dict[str, Any], fields: dict[str, Any]) -> None:
-        """What may refuse a write, before any of it is done; and the new ID, if the body has one."""
-        self._may_override(fields)
-        key = given.get("ID")
+    def _prepare(self, order: Stored, body: dict[str, Any], fields: dict[str, Any]) -> None:
+        """Refuse a write before any of it is done; then set the new ID, if the body has one."""
+        self._check_overrides(fields)
+        key = body.get("ID")
         if isinstance(key, str) and key:
-            self.account.rename(found, key)
+            self.account.rename(order, key)
 
-    def _may_override(self, fields: dict[str, Any]) -> None:
-        """Costs are the caller's to set by a role of their own only."""
+    def _check_overrides(self, fields: dict[str, Any]) -> None:
+        """Refuse costs from a caller without the role that may set them."""
         for name, role, code in (
             ("ShippingCost", "OverrideShipping", "OverrideShippingPermission"),
             ("TaxCost", "OverrideTax", "OverrideTaxPermission"),
@@ -172,7 +173,7 @@ class Orders:
                 raise RefusedError(403, f"Order.{code}", f"User must have {role} permission.")
 
     @staticmethod
-    def _submittable(order: Stored) -> None:
+    def _check_submittable(order: Stored) -> None:
         if order.doc["Status"] != "Unsubmitted":
             text = "Cannot submit order with this status. Order status must be Unsubmitted."
             raise RefusedError(400, "Order.CannotSubmitBadStatus", text)

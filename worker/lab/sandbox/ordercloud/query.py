@@ -1,4 +1,4 @@
-"""Lists of OrderCloud: filters, search, order and pages, as its page on advanced querying has them."""
+"""Lists of OrderCloud: filters, search, sorting and pages, as in its page about advanced querying."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _OBJECTS: Final = frozenset({
 })  # fmt: skip
 _BOOLS: Final = frozenset({"IsSubmitted", "IsBundle", "IsOnSale", "PriceOverridden"})
 _TERM: Final = re.compile(r"(?P<sign>!>|!<|>|<|!)?(?P<value>.*)", re.DOTALL)
-#: Orders that the buyer has not passed on to the seller yet.
+#: The statuses of orders that the buyer has not yet passed on to the seller.
 UNSUBMITTED: Final = frozenset({"Unsubmitted", "AwaitingApproval", "Declined"})
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt, "<": operator.lt, "!>": operator.le, "!<": operator.ge,
@@ -48,14 +48,14 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
 
 
 class Query:
-    """What one list call asks for. Raises RefusedError, as `matches` and `page` do."""
+    """The parameters of one list call. The constructor and the methods raise RefusedError for wrong ones."""
 
     def __init__(self, text: str, fields: Iterable[str]) -> None:
         pairs = [(key, value) for key, value in parse_qsl(text, keep_blank_values=True) if value]
         self._own = {key.lower(): value for key, value in pairs if key.lower() in _OWN}
         self._fields = frozenset(fields)
         self.filters = [(key, value) for key, value in pairs if key.lower() not in _OWN]
-        self.number = _whole("page", self._own.get("page", "1"))
+        self.number = _positive("page", self._own.get("page", "1"))
         try:
             self.size = int(self._own.get("pagesize", _PAGE_SIZE))
         except ValueError:
@@ -63,9 +63,9 @@ class Query:
         if not 1 <= self.size <= MOST:
             raise RefusedError(400, "List.InvalidPageSize", f"pageSize must be between 1 and {MOST}.")
 
-    def matches(self, numeric: frozenset[str] = frozenset()) -> Test:
-        """Whether a record is wanted; fields in `numeric` are compared as numbers where both sides look like some."""
-        tests = [(self._known(key), _value_test(key, value, numeric)) for key, value in self.filters]
+    def matcher(self, numeric: frozenset[str] = frozenset()) -> Test:
+        """Return the test of a record; fields in `numeric` are compared as numbers if both sides look like numbers."""
+        tests = [(self._require_field(key), _value_test(key, value, numeric)) for key, value in self.filters]
         tests += [
             (name, _value_test(name, f"{sign}{self._own[key]}", numeric))
             for key, name, sign in (
@@ -80,8 +80,8 @@ class Query:
             tests.append(("", self._search()))
         return lambda record: all(test(_value(record, name)) for name, test in tests)
 
-    def in_order(self, records: list[Any], doc: Callable[[Any], Mapping[str, Any]]) -> None:
-        """Sort by the list that was asked for; nothing is first, and text goes by its code points."""
+    def sort(self, records: list[Any], doc: Callable[[Any], Mapping[str, Any]]) -> None:
+        """Sort records in place as requested; a missing value comes first, and text is sorted by code point."""
         for name in reversed([part for part in self._own.get("sortby", "").split(",") if part]):
             field = name.lstrip("!")
             if field not in _SORTABLE:
@@ -89,7 +89,7 @@ class Query:
             records.sort(key=partial(_sort_key, field, doc), reverse=name[0] == "!")
 
     def page(self, records: list[Any], text: Callable[[Any], bytes]) -> bytes:
-        """The answer: `{"Meta", "Items"}`."""
+        """Return the body of the response: `{"Meta", "Items"}`."""
         first = (self.number - 1) * self.size
         rows = records[first : first + self.size]
         meta = {
@@ -103,20 +103,20 @@ class Query:
         return b'{"Meta":' + dump(meta) + b',"Items":[' + b",".join(map(text, rows)) + b"]}"
 
     def submitted(self) -> bool:
-        """Whether it is about submitted orders; of both kinds at once an index does not tell."""
-        asked: set[bool] = set()
+        """Return whether the list is about submitted orders; an index cannot list both kinds at once."""
+        kinds: set[bool] = set()
         for key, value in self.filters:
             terms = value.split("|")
             if key == "IsSubmitted":
-                asked |= {(term.lower().lstrip("!") == "true") != term.startswith("!") for term in terms}
+                kinds |= {(term.lower().lstrip("!") == "true") != term.startswith("!") for term in terms}
             elif key == "Status":
-                asked |= {term not in UNSUBMITTED for term in terms}
-        if len(asked) > 1:
+                kinds |= {term not in UNSUBMITTED for term in terms}
+        if len(kinds) > 1:
             text = "You cannot request both submitted and unsubmitted orders in the same list."
             raise RefusedError(400, "Order.CannotMixSubmittedAndUnsubmitted", text)
-        return not asked or asked.pop()
+        return not kinds or kinds.pop()
 
-    def _known(self, name: str) -> str:
+    def _require_field(self, name: str) -> str:
         if name.startswith("xp.") or name in self._fields - _OBJECTS:
             return name
         raise RefusedError(400, "List.InvalidProperty", f"{name} does not exist.", {"Property": name})
@@ -129,7 +129,7 @@ class Query:
         return lambda record: any(sought in str(record.get(name) or "").lower() for name in names)
 
 
-def _whole(name: str, text: str) -> int:
+def _positive(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise invalid(f"{name} must be a number from 1 on.")
     return int(text)
@@ -159,13 +159,13 @@ def _value_test(field: str, text: str, numeric: frozenset[str]) -> Test:
 
 
 def _term(field: str, text: str, numeric: frozenset[str]) -> Test:
-    """One of the values between the bars."""
-    found = _TERM.fullmatch(text)
-    assert found is not None  # noqa: S101  # everything matches
-    sign, wanted = found["sign"] or "", found["value"]
-    if wanted == "*":
+    """Return the test of one of the alternatives between the bars."""
+    match = _TERM.fullmatch(text)
+    assert match is not None  # noqa: S101  # every text matches
+    sign, pattern = match["sign"] or "", match["value"]
+    if pattern == "*":
         return (lambda value: value is None) if sign == "!" else (lambda value: value is not None)
-    typed = _read(field, wanted)
+    typed = _read(field, pattern)
     compare = _COMPARE.get(sign)
 
     def test(value: Any) -> bool:
@@ -176,16 +176,16 @@ def _term(field: str, text: str, numeric: frozenset[str]) -> Test:
         left, right = _pair(field, value, typed, numeric)
         if compare is not None:
             return type(left) is type(right) and compare(left, right)
-        if isinstance(left, str) and "*" in wanted:
-            pattern = ".*".join(re.escape(part) for part in wanted.split("*"))
-            return re.fullmatch(pattern, left, re.IGNORECASE | re.DOTALL) is not None
+        if isinstance(left, str) and "*" in pattern:
+            expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+            return re.fullmatch(expression, left, re.IGNORECASE | re.DOTALL) is not None
         return (left.lower() == right.lower()) if isinstance(left, str) and isinstance(right, str) else left == right
 
     return (lambda value: not test(value)) if sign == "!" else test
 
 
 def _read(field: str, text: str) -> Any:
-    """A filter's value in the type of its field. Refuses what it cannot be."""
+    """Return a filter's value in the type of its field. Raise RefusedError for a value of another type."""
     try:
         if field in _DATES:
             return moment(text)
@@ -199,15 +199,15 @@ def _read(field: str, text: str) -> Any:
     return text
 
 
-def _pair(field: str, value: Any, wanted: Any, numeric: frozenset[str]) -> tuple[Any, Any]:
-    """A record's value and the wanted one, in types that can be compared."""
+def _pair(field: str, value: Any, operand: Any, numeric: frozenset[str]) -> tuple[Any, Any]:
+    """Return a record's value and a filter's operand in types that can be compared."""
     if field in _DATES:
-        return moment(value), wanted
+        return moment(value), operand
     if isinstance(value, bool):
-        return (value, wanted) if isinstance(wanted, bool) else (str(value).lower(), str(wanted).lower())
-    if isinstance(value, (int, Decimal)) or (field in numeric and value.isdecimal() and wanted.isdecimal()):
+        return (value, operand) if isinstance(operand, bool) else (str(value).lower(), str(operand).lower())
+    if isinstance(value, (int, Decimal)) or (field in numeric and value.isdecimal() and operand.isdecimal()):
         try:
-            return Decimal(value), Decimal(wanted)
+            return Decimal(value), Decimal(operand)
         except InvalidOperation:
             return Decimal(value), None
-    return str(value), wanted
+    return str(value), operand

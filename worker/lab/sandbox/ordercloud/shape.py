@@ -10,7 +10,7 @@ from worker.lab.sandbox.ordercloud.wire import TICKS, RefusedError, invalid, wri
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from worker.lab.sandbox.orders import Draft, DraftLine
+    from worker.lab.sandbox.drafts import Draft, DraftLine
 
 ORDER: Final = (
     "ID", "FromUser", "FromCompanyID", "ToCompanyID", "FromUserID", "BillingAddressID", "BillingAddress",
@@ -29,9 +29,9 @@ _ADDRESS: Final = (
     "ID", "DateCreated", "CompanyName", "FirstName", "LastName", "Street1", "Street2", "City", "State", "Zip",
     "Country", "Phone", "AddressName", "xp",
 )  # fmt: skip
-_ADDRESS_NEEDS: Final = ("Street1", "City", "Country")
-#: What a caller may set, and of what type; all else in a body is read-only and passed over. The last three of an order
-#: only when it is created.
+_ADDRESS_REQUIRED: Final = ("Street1", "City", "Country")
+#: The fields that a caller may set, with their types; other fields of a body are read-only and ignored. The last three
+#: of an order can be set only when it is created.
 ORDER_WRITABLE: Final[dict[str, type]] = {
     "BillingAddressID": str, "ShippingAddressID": str, "Comments": str, "ShippingCost": Decimal, "TaxCost": Decimal,
     "Gratuity": Decimal, "xp": object, "FromCompanyID": str, "ToCompanyID": str, "FromUserID": str,
@@ -49,8 +49,8 @@ STATUSES: Final = {
 _ZERO: Final = Decimal(0)
 
 
-def wanted(body: Mapping[str, Any], writable: Mapping[str, type]) -> dict[str, Any]:
-    """The fields of a body that may be written. Refuses a value of the wrong type."""
+def writable_fields(body: Mapping[str, Any], writable: Mapping[str, type]) -> dict[str, Any]:
+    """Return the writable fields of a body. Raise RefusedError for a value of the wrong type."""
     fields = {name: body[name] for name in writable if name in body}
     for name, value in fields.items():
         kind = (int, Decimal) if writable[name] is Decimal else writable[name]
@@ -60,24 +60,17 @@ def wanted(body: Mapping[str, Any], writable: Mapping[str, type]) -> dict[str, A
     return fields
 
 
-def merged(old: Any, new: Any) -> Any:
-    """What PATCH makes of `xp`: objects are merged, all else is replaced."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
-
-
-def address(given: Any) -> dict[str, Any]:
-    """A whole address. Refuses one without street, city or country."""
-    if not isinstance(given, dict):
+def address(fields: Any) -> dict[str, Any]:
+    """Return a complete address. Raise RefusedError for one without street, city or country."""
+    if not isinstance(fields, dict):
         raise RefusedError(400, "Request.InvalidRequestBody", "An address is wanted.")
-    if lacking := [name for name in _ADDRESS_NEEDS if not given.get(name)]:
-        raise invalid(f"{', '.join(lacking)} is required.")
-    return {name: given.get(name) for name in _ADDRESS}
+    if absent := [name for name in _ADDRESS_REQUIRED if not fields.get(name)]:
+        raise invalid(f"{', '.join(absent)} is required.")
+    return {name: fields.get(name) for name in _ADDRESS}
 
 
 def user(key: str, company: str, **fields: Any) -> dict[str, Any]:
-    """Who placed an order, as it stands in the order."""
+    """Return the user who placed an order, as the order shows it."""
     return {
         "ID": key, "CompanyID": company, "Username": key, "Password": None, "FirstName": None, "LastName": None,
         "Email": None, "Phone": None, "TermsAccepted": None, "Active": True, "xp": None, "AvailableRoles": None,
@@ -86,27 +79,27 @@ def user(key: str, company: str, **fields: Any) -> dict[str, Any]:
 
 
 def order(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """An order of these fields over those of an empty one."""
+    """Return an order of these fields over those of an empty one."""
     numbers = dict.fromkeys(("LineItemCount", "Subtotal", "Gratuity", "Fees", "BaseDiscount", "PromotionDiscount"), 0)
     start = {"Status": "Unsubmitted", "IsSubmitted": False, "Total": 0, **numbers}
     return {name: fields.get(name, start.get(name)) for name in ORDER}
 
 
 def line(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A line item of these fields over those of an empty one, its totals reckoned."""
+    """Return a line item of these fields over those of an empty one, with its totals."""
     start = {
         "Quantity": 1, "IsBundle": False, "QuantityShipped": 0, "PromotionDiscount": 0, "BaseDiscount": 0,
         "IsOnSale": False, "PriceOverridden": False, "Specs": [],
     }  # fmt: skip
-    made = {name: fields.get(name, start.get(name)) for name in LINE}
-    made["LineSubtotal"] = (made["UnitPrice"] or _ZERO) * made["Quantity"]
-    made["LineTotal"] = made["LineSubtotal"] - made["PromotionDiscount"] - made["BaseDiscount"]
-    made["Product"] = made["Product"] or product(made["ProductID"], str(made["ProductID"]))
-    return made
+    item = {name: fields.get(name, start.get(name)) for name in LINE}
+    item["LineSubtotal"] = (item["UnitPrice"] or _ZERO) * item["Quantity"]
+    item["LineTotal"] = item["LineSubtotal"] - item["PromotionDiscount"] - item["BaseDiscount"]
+    item["Product"] = item["Product"] or product(item["ProductID"], str(item["ProductID"]))
+    return item
 
 
 def product(key: str, name: str, xp: Any = None) -> dict[str, Any]:
-    """The product as it stands in a line."""
+    """Return a product as a line shows it."""
     return {
         "ID": key, "Name": name, "Description": None, "Returnable": True, "QuantityMultiplier": 1, "ShipWeight": None,
         "ShipHeight": None, "ShipWidth": None, "ShipLength": None, "DefaultSupplierID": None, "ParentID": None,
@@ -114,18 +107,18 @@ def product(key: str, name: str, xp: Any = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def reckon(doc: dict[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
-    """Work out the sums of an order: what stands at `Total` in its documents."""
+def update_sums(doc: dict[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+    """Compute the sums of an order as the documents define them at `Total`."""
     lines = list(lines)
     doc["LineItemCount"] = len(lines)
-    doc["Subtotal"] = sum((each["LineSubtotal"] for each in lines), _ZERO)
-    doc["BaseDiscount"] = sum((each["BaseDiscount"] for each in lines), _ZERO)
+    doc["Subtotal"] = sum((item["LineSubtotal"] for item in lines), _ZERO)
+    doc["BaseDiscount"] = sum((item["BaseDiscount"] for item in lines), _ZERO)
     added = sum(((doc[name] or 0) for name in ("TaxCost", "ShippingCost", "Gratuity", "Fees")), _ZERO)
     doc["Total"] = doc["Subtotal"] - doc["BaseDiscount"] - doc["PromotionDiscount"] + added
 
 
 def from_draft(draft: Draft) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """An order that a buyer submitted in a storefront, and its lines."""
+    """Return an order that a buyer submitted in a storefront, and its lines."""
     country, created = draft.country, written(draft.created * TICKS)
     status = STATUSES[draft.status]
     home = {
@@ -134,9 +127,9 @@ def from_draft(draft: Draft) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "State": draft.region, "Zip": draft.postcode, "Country": country.iso, "Phone": draft.phone,
     }  # fmt: skip
     names = {"FirstName": draft.first_name, "LastName": draft.last_name, "Email": draft.email, "Phone": draft.phone}
-    lines = [_line(draft, each, n, home) for n, each in enumerate(draft.lines, 1) if not each.cancelled]
-    goods = sum((each["LineSubtotal"] for each in lines), _ZERO)
-    less = sum((each["PromotionDiscount"] for each in lines), _ZERO) + _money(draft, draft.discount)
+    lines = [_line(draft, line, n, home) for n, line in enumerate(draft.lines, 1) if not line.cancelled]
+    goods = sum((item["LineSubtotal"] for item in lines), _ZERO)
+    discount = sum((item["PromotionDiscount"] for item in lines), _ZERO) + _money(draft, draft.discount)
     doc = {
         "ID": draft.external_id,
         "FromUser": user(f"user-{draft.number}", "storefront", **names),
@@ -152,8 +145,8 @@ def from_draft(draft: Draft) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "DateCompleted": created if status == "Completed" else None,
         "ShippingCost": _money(draft, draft.shipping),
         "TaxCost": _ZERO,
-        # A discount was given in pieces, and a piece of an order here is whole.
-        "PromotionDiscount": min(less, goods),
+        # Quantities are rounded to whole pieces, so the discount of the draft may exceed the price of the goods.
+        "PromotionDiscount": min(discount, goods),
         "Currency": country.currency,
         "IsSubmitted": True,
         "xp": {"Number": draft.number, "Note": draft.note, **draft.custom},
@@ -161,23 +154,25 @@ def from_draft(draft: Draft) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return doc, lines
 
 
-def _line(draft: Draft, each: DraftLine, n: int, home: dict[str, Any]) -> dict[str, Any]:
-    quantity = max(1, round(each.quantity))
-    specs = [{"SpecID": key, "Name": key, "OptionID": value, "Value": value} for key, value in each.options.items()]
+def _line(draft: Draft, draft_line: DraftLine, n: int, home: dict[str, Any]) -> dict[str, Any]:
+    quantity = max(1, round(draft_line.quantity))
+    specs = [
+        {"SpecID": key, "Name": key, "OptionID": value, "Value": value} for key, value in draft_line.options.items()
+    ]
     rest = {"PriceMarkupType": None, "PriceMarkup": None}
     return line({
         "ID": f"{draft.number}-{n}",
-        "ProductID": each.sku,
+        "ProductID": draft_line.sku,
         "Quantity": quantity,
         "DateAdded": written(draft.created * TICKS),
-        "UnitPrice": _money(draft, each.price),
-        "PromotionDiscount": _money(draft, each.discount * quantity),
-        "Product": product(each.sku, each.name, {"EAN": each.ean, "Brand": each.brand}),
+        "UnitPrice": _money(draft, draft_line.price),
+        "PromotionDiscount": _money(draft, draft_line.discount * quantity),
+        "Product": product(draft_line.sku, draft_line.name, {"EAN": draft_line.ean, "Brand": draft_line.brand}),
         "ShippingAddress": address(home),
         "Specs": [spec | rest for spec in specs],
-        "xp": {"Comment": each.comment} if each.comment else None,
+        "xp": {"Comment": draft_line.comment} if draft_line.comment else None,
     })  # fmt: skip
 
 
 def _money(draft: Draft, minor: int) -> Decimal:
-    return Decimal(minor).scaleb(-draft.country.places)
+    return Decimal(minor).scaleb(-draft.country.decimals)

@@ -1,46 +1,44 @@
-"""OrderCloud's token endpoint: what it hands out, to whom, and how it refuses."""
+"""OrderCloud's token endpoint: the tokens it issues and revokes, and its errors."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from worker.lab.sandbox import spec
-from worker.lab.sandbox.ordercloud.wire import RefusedError, dump
+from worker.lab.sandbox.ordercloud.wire import RefusedError
+from worker.lab.sandbox.wire import dump, json_web_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SIGNED_WITH: Final = b"sandbox"
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(slots=True)
 class Token:
-    """One that was handed out; its end in seconds since 1970."""
+    """One issued token."""
 
+    #: When it ends (seconds since 1970).
     ends: float
     client: str
     roles: tuple[str, ...]
-    #: How many calls it is still good for, or None.
+    #: The number of calls left until it is revoked, or None for no limit.
     uses: int | None
 
 
 class OauthError(RefusedError):
-    """A refused token, told in the style of OAuth and in that of the API at once."""
+    """A refused request for a token; its body has the form of OAuth and of the API at once."""
 
     def __init__(self, status: int, error: str, code: str, message: str) -> None:
         super().__init__(status, code, message)
         self._error = error
 
     def body(self) -> bytes:
-        """`{"error", "error_description", "Errors": [...]}`."""
+        """Return `{"error", "error_description", "Errors": [...]}`."""
         errors = [{"ErrorCode": self.code, "Message": self.message, "Data": self.data}]
         return dump({"error": self._error, "error_description": self.message, "Errors": errors})
 
@@ -50,7 +48,7 @@ class Tokens:
 
     Options: `client`, `key` (its secret), `user`, `password`, `roles` (joined by +), `token_life`, `token_uses`
     (calls after which a token is revoked; 0: none), `refresh_life` (0: there are no refresh tokens; all in seconds),
-    `oauth_refusal` (the status of a refused token, which no document tells: 400, 401).
+    `oauth_refusal` (the status of a refused request, which no document states: 400, 401).
     """
 
     def __init__(self, options: dict[str, str]) -> None:
@@ -61,12 +59,12 @@ class Tokens:
         self.uses = int(options.pop("token_uses", "0")) or None
         self.refresh_life = float(options.pop("refresh_life", "0"))
         self._refusal = int(spec.choice(options, "oauth_refusal", "400", "401"))
-        self._given: dict[str, Token] = {}
+        self._issued: dict[str, Token] = {}
         self._revoked: set[str] = set()
         self._refresh: dict[str, tuple[float, tuple[str, ...]]] = {}
 
-    def answer(self, headers: Mapping[str, str], body: bytes) -> bytes:
-        """Hand out a token. Raises OauthError."""
+    def issue(self, headers: Mapping[str, str], body: bytes) -> bytes:
+        """Return the body with a new token. Raise OauthError for a wrong request."""
         if headers.get("Content-Type", "").partition(";")[0].strip().lower() != _FORM:
             raise OauthError(400, "invalid_request", "Request.InvalidContentType", f"Content-Type must be {_FORM}.")
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
@@ -83,19 +81,19 @@ class Tokens:
                     code = "Auth.InvalidUsernameOrPassword"
                     raise self._refused("invalid_grant", code, "Invalid username or password.")
             case "refresh_token":
-                return self._refreshed(form.get("refresh_token", ""))
+                return self._refresh_token(form.get("refresh_token", ""))
             case _:
                 raise OauthError(400, "unsupported_grant_type", "Auth.OauthError", "This grant type is not supported.")
-        asked = form.get("scope", "").split()
-        return self._reply(tuple(role for role in self.roles if role in asked) or self.roles)
+        scope = form.get("scope", "").split()
+        return self._new_token(tuple(role for role in self.roles if role in scope) or self.roles)
 
     def check(self, header: str) -> Token:
-        """The token of a call. Raises RefusedError: its code is known for a revoked one alone."""
+        """Return the token of a call. Raise RefusedError; only the code for a revoked token is documented."""
         scheme, _, text = header.partition(" ")
         if text in self._revoked:
             message = "The provided token has been revoked. Please re-authenticate."
             raise RefusedError(401, "Auth.TokenRevoked", message)
-        token = self._given.get(text)
+        token = self._issued.get(text)
         if scheme.lower() != "bearer" or token is None or token.ends <= time.time():
             raise RefusedError(401, "InvalidToken", "Access token is invalid or expired.")
         if token.uses is not None:
@@ -105,39 +103,32 @@ class Tokens:
         return token
 
     def revoke(self) -> None:
-        """Revoke every token that was handed out."""
-        for text in list(self._given):
+        """Revoke every token that was issued."""
+        for text in list(self._issued):
             self._revoke(text)
 
     def _revoke(self, text: str) -> None:
-        del self._given[text]
+        del self._issued[text]
         self._revoked.add(text)
 
     def _refused(self, error: str, code: str, message: str) -> OauthError:
         return OauthError(self._refusal, error, code, message)
 
-    def _refreshed(self, text: str) -> bytes:
+    def _refresh_token(self, text: str) -> bytes:
         ends, roles = self._refresh.pop(text, (0.0, ()))
         if ends <= time.time():
             raise self._refused("invalid_grant", "Auth.OauthError", "Invalid refresh token.")
-        return self._reply(roles)
+        return self._new_token(roles)
 
-    def _reply(self, roles: tuple[str, ...]) -> bytes:
+    def _new_token(self, roles: tuple[str, ...]) -> bytes:
         now = time.time()
-        claims: dict[str, Any] = {
+        text = json_web_token({
             "usr": self.user, "cid": self.client, "usrtype": "admin", "role": roles, "iss": "sandbox", "aud": "sandbox",
-            "exp": int(now + self.life), "nbf": int(now), "jti": str(uuid.uuid4()),
-        }  # fmt: skip
-        head = b".".join(_base64(dump(part)) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
-        text = (head + b"." + _base64(hmac.digest(_SIGNED_WITH, head, hashlib.sha256))).decode()
-        self._given[text] = Token(now + self.life, self.client, roles, self.uses)
-        reply = {"access_token": text, "token_type": "bearer", "expires_in": int(self.life)}
+            "exp": int(now + self.life), "nbf": int(now),
+        })  # fmt: skip
+        self._issued[text] = Token(now + self.life, self.client, roles, self.uses)
+        body = {"access_token": text, "token_type": "bearer", "expires_in": int(self.life)}
         if self.refresh_life > 0:
-            again = str(uuid.uuid4())
-            self._refresh[again] = (now + self.refresh_life, roles)
-            reply["refresh_token"] = again
-        return dump(reply)
-
-
-def _base64(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
+            refresh_token = body["refresh_token"] = str(uuid.uuid4())
+            self._refresh[refresh_token] = (now + self.refresh_life, roles)
+        return dump(body)

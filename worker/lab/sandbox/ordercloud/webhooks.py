@@ -1,4 +1,4 @@
-"""OrderCloud's webhooks: sent after a write, signed, never repeated of their own accord."""
+"""OrderCloud's webhooks: sent after a write, signed, never repeated."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ _FIELDS: Final = (
 _TIMEOUT: Final = 5.0
 
 
-class Hooks:
-    """Options: `storefront` (the client of buyers who submit made-up orders), `hook_repeat` (how often each is sent).
+class Webhooks:
+    """The webhooks of one marketplace.
 
-    A pre-hook is kept and never asked. A failed sending is not repeated, as no document promises it would be.
+    Options: `storefront` (the API client of buyers who submit made-up orders), `hook_repeat` (how often each webhook
+    is sent). A webhook that should run before a write is stored but never called. A failed webhook is not sent again,
+    as no document promises that.
     """
 
     def __init__(self, options: dict[str, str]) -> None:
@@ -36,34 +38,37 @@ class Hooks:
         self._hooks: dict[str, dict[str, Any]] = {}
         self._sender = ThreadPoolExecutor(1, "hooks")
 
-    def put(self, key: str, given: Any) -> dict[str, Any]:
-        """Create or replace one. Raises RefusedError; http is for loopback only, else a sandbox could call nobody."""
-        if not isinstance(given, dict) or not given.get("Name"):
+    def put(self, key: str, body: Any) -> dict[str, Any]:
+        """Create or replace a webhook. Raise RefusedError for a wrong one.
+
+        Http is accepted for loopback addresses only, where OrderCloud would refuse it, so that tests can receive calls.
+        """
+        if not isinstance(body, dict) or not body.get("Name"):
             raise invalid("Name is required.")
-        url = str(given.get("Url"))
+        url = str(body.get("Url"))
         if not url.startswith(("https://", *_LOOPBACK)):
             raise RefusedError(400, "Webhook.UrlSchemeHttps", "Url must be https.")
-        if not given.get("HashKey"):
+        if not body.get("HashKey"):
             raise RefusedError(400, "Webhook.MissingHashKey", "HashKey is required.")
-        self._hooks[key] = {name: given.get(name) for name in _FIELDS} | {"ID": key}
+        self._hooks[key] = {name: body.get(name) for name in _FIELDS} | {"ID": key}
         return self._hooks[key]
 
     def get(self, key: str) -> dict[str, Any]:
-        """One webhook. Raises RefusedError."""
+        """Return a webhook. Raise RefusedError if there is none."""
         if key not in self._hooks:
             raise missing("Webhook", key)
         return self._hooks[key]
 
     def remove(self, key: str) -> None:
-        """Delete one. Raises RefusedError."""
+        """Delete a webhook. Raise RefusedError if there is none."""
         self.get(key)
         del self._hooks[key]
 
     def all(self) -> list[dict[str, Any]]:
-        """All webhooks."""
+        """Return all webhooks."""
         return list(self._hooks.values())
 
-    def fire(  # noqa: PLR0913, PLR0917  # what a webhook tells of a call
+    def fire(  # noqa: PLR0913, PLR0917  # the fields of a webhook
         self,
         route: str,
         verb: str,
@@ -73,11 +78,11 @@ class Hooks:
         client: str | None,
         token: str,
     ) -> None:
-        """Send what was done to every post-hook of this route and client (None: the storefront's)."""
-        wanted = {"Route": route, "Verb": verb}
+        """Send a write to every webhook of this route and client (None: the storefront's)."""
+        written_route = {"Route": route, "Verb": verb}
         for hook in self._hooks.values():
-            mine = (client or self._storefront) in (hook["ApiClientIDs"] or ())
-            if not mine or hook["BeforeProcessRequest"] or wanted not in (hook["WebhookRoutes"] or ()):
+            of_client = (client or self._storefront) in (hook["ApiClientIDs"] or ())
+            if not of_client or hook["BeforeProcessRequest"] or written_route not in (hook["WebhookRoutes"] or ()):
                 continue
             body = dump({
                 "Route": route, "RouteParams": params, "QueryParams": {}, "Verb": verb,
@@ -91,10 +96,10 @@ class Hooks:
 
 
 def _send(hook: dict[str, Any], body: bytes) -> None:
-    mark = base64.b64encode(hmac.digest(hook["HashKey"].encode(), body, hashlib.sha256)).decode()
-    headers = {"Content-Type": "application/json", "X-oc-hash": mark}
+    signature = base64.b64encode(hmac.digest(hook["HashKey"].encode(), body, hashlib.sha256)).decode()
+    headers = {"Content-Type": "application/json", "X-oc-hash": signature}
     if hook["CustomAuthHeaderName"]:
         headers[hook["CustomAuthHeaderName"]] = hook["CustomAuthHeaderValue"] or ""
-    request = Request(hook["Url"], data=body, headers=headers)  # noqa: S310  # checked when it was put
-    with contextlib.suppress(OSError, HTTPException), _direct.open(request, timeout=_TIMEOUT) as answer:
-        answer.read()
+    request = Request(hook["Url"], data=body, headers=headers)  # noqa: S310  # put() checked the URL
+    with contextlib.suppress(OSError, HTTPException), _direct.open(request, timeout=_TIMEOUT) as response:
+        response.read()

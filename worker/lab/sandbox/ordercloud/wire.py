@@ -1,4 +1,4 @@
-"""How OrderCloud writes moments, JSON with exact amounts, and its errors."""
+"""How OrderCloud writes moments, JSON with exact amounts, and errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Final, Never
 
 import simplejson
 
-#: A moment is a count of these per second, as .NET counts: seven digits of a second.
+#: A moment is an integer number of ticks, as in .NET; this many make a second (seven digits).
 TICKS: Final = 10_000_000
 _MOMENT: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,7})\d*)?(Z|[+-]\d\d:\d\d)?)?", re.ASCII
@@ -21,51 +21,51 @@ _encode = simplejson.JSONEncoder(ensure_ascii=False, separators=(",", ":"), use_
 
 
 class RefusedError(Exception):
-    """A call that is answered with an error, in the shape that all errors of the API have."""
+    """A call is refused; the body has the form of all errors of the API."""
 
     def __init__(self, status: int, code: str, message: str, data: Any = None) -> None:
         super().__init__(code)
         self.status, self.code, self.message, self.data = status, code, message, data
 
     def body(self) -> bytes:
-        """`{"Errors": [{"ErrorCode", "Message", "Data"}]}`."""
+        """Return `{"Errors": [{"ErrorCode", "Message", "Data"}]}`."""
         return dump({"Errors": [{"ErrorCode": self.code, "Message": self.message, "Data": self.data}]})
 
 
 def missing(kind: str, key: str) -> RefusedError:
-    """The 404; a client of theirs builds its message out of ObjectType and ObjectID."""
+    """Return a 404; OrderCloud's own client builds its message from ObjectType and ObjectID."""
     return RefusedError(404, "NotFound", "Object not found.", {"ObjectType": kind, "ObjectID": key})
 
 
 def invalid(message: str) -> RefusedError:
-    """A field has a value that it cannot have."""
+    """Return the error for a field with an invalid value."""
     return RefusedError(400, "ValidationFailure", message)
 
 
 def dump(value: object) -> bytes:
-    """JSON as it goes over the wire; a Decimal is written digit by digit."""
+    """Return JSON as it is sent over the wire; a Decimal is written exactly."""
     return _encode(value).encode()
 
 
 def load(body: bytes) -> Any:
-    """A posted body, its fractions exact; a refusal if it is no JSON."""
+    """Return a posted body with fractions as Decimal. Raise RefusedError if it is not JSON."""
     try:
-        return json.loads(body, parse_float=Decimal, parse_constant=_no_number)
+        return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except ValueError:
         raise RefusedError(400, "Request.InvalidRequestBody", "Invalid or missing JSON body.") from None
 
 
-def _no_number(text: str) -> Never:
+def _refuse_constant(text: str) -> Never:
     raise ValueError(text)
 
 
 def now() -> int:
-    """This moment."""
+    """Return the current moment in ticks."""
     return time.time_ns() // 100
 
 
 def written(moment: int) -> str:
-    """UTC with `+00:00` for `Z`, and no more digits of the second than there are: none to seven."""
+    """Return a moment as text: UTC as `+00:00`, and the fraction of the second without trailing zeros."""
     seconds, rest = divmod(moment, TICKS)
     fraction = f"{rest:07d}".rstrip("0")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction and '.'}{fraction}+00:00"
@@ -73,10 +73,10 @@ def written(moment: int) -> str:
 
 @lru_cache(maxsize=200_000)
 def moment(text: str) -> int:
-    """The moment a text names; without a zone it is UTC. Raises ValueError."""
-    found = _MOMENT.fullmatch(text)
-    if found is None:
+    """Return the moment of a text, in UTC if it names no zone. Raise ValueError if it is not one."""
+    match = _MOMENT.fullmatch(text)
+    if match is None:
         raise ValueError(text)
-    day, clock, fraction, zone = found.groups()
+    day, clock, fraction, zone = match.groups()
     whole = datetime.fromisoformat(f"{day}T{clock or '00:00'}{zone or '+00:00'}")
     return int(whole.timestamp()) * TICKS + int((fraction or "0").ljust(7, "0"))

@@ -1,4 +1,4 @@
-"""One account of RetailCRM: its orders, with the history of everything that was done to them."""
+"""One account of RetailCRM: its orders, and the history of their changes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import json
 import time
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from worker.lab.sandbox import essence, spec
+from worker.lab.sandbox import spec
 from worker.lab.sandbox.retailcrm import shape
-from worker.lab.sandbox.system import Account, dump
+from worker.lab.sandbox.system import Account
+from worker.lab.sandbox.wire import dump
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
-    from worker.lab.sandbox.orders import Draft
 
 
 class DuplicateError(Exception):
-    """The external id is taken in this site."""
+    """The site already has an order with this external id."""
 
 
 class InvalidError(Exception):
-    """The posted order is not one; `errors` by field."""
+    """The posted order is invalid; `errors` by field."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__()
@@ -34,7 +35,7 @@ class InvalidError(Exception):
 
 @dataclass(slots=True)
 class Stored:
-    """One order: what it is found by, and its text."""
+    """One order: the fields that filters use, and its text."""
 
     id: int
     external_id: str | None
@@ -47,7 +48,7 @@ class Stored:
 
 @dataclass(slots=True)
 class Event:
-    """One history record; `body` lacks its last brace, because who asks decides what comes before it."""
+    """One history record; `body` lacks its closing brace, as the last field depends on the reader."""
 
     id: int
     at: str
@@ -55,28 +56,34 @@ class Event:
     order_id: int
     external_id: str | None
     body: bytes
-    #: Counted when pages are cut, but never shown.
+    #: True for a record that pages count but never show.
     hidden: bool = False
 
     def text(self, key: str) -> bytes:
-        """The record as it is shown to the holder of `key`."""
+        """Return the record as shown to the holder of `key`."""
         if self.key is None:
             return self.body + b"}"
         return self.body + (b',"apiKey":{"current":true}}' if self.key == key else b',"apiKey":{"current":false}}')
 
 
 class RetailcrmAccount(Account):
-    """Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (the clock's error, seconds).
+    """One account of RetailCRM.
 
-    Readings of what no document settles: `duplicate` (`message`: the text stands in `errorMsg`; `errors`: in the list
-    `errors`), `currencies` (`own`: each order has its own; `default`: orders name none), `upload` (`lists`: the answer
-    tells what was taken and what not; `maps`: PHP's maps with the keys 0, 1, ...; `bare`: it tells nothing of either),
-    `edit` (`replace`: a posted `delivery` takes the place of the old one; `merge`: its fields do).
+    Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (of its clock, in seconds).
+
+    Options for what the documents leave open, the default first:
+
+    - `duplicate`: the text of the error is in `errorMsg` (`message`), or in the list `errors`
+    - `currencies`: `own`: each order names its currency; `default`: none does
+    - `upload`: the response reports the accepted and the refused orders in `lists`, in `maps` (of PHP, with the keys
+      0, 1, ...), or not at all (`bare`)
+    - `edit`: a posted `delivery` is to `replace` the old one, or to `merge` with it
     """
 
+    system: ClassVar[str] = "retailcrm"
+
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
-        self.name, self._journal = name, journal
-        self.prefix = options.pop("prefix", f"{name.upper()}-")
+        super().__init__(name, options, journal)
         self.keys = options.pop("key", "sandbox-key").split("+")
         self.zone = ZoneInfo(options.pop("timezone", "Europe/Moscow"))
         self.sites = options.pop("sites", "shop").split("+")
@@ -92,7 +99,7 @@ class RetailcrmAccount(Account):
         self.events: list[Event] = []
 
     def now(self) -> str:
-        """The account's own clock."""
+        """Return the time of the account's own clock."""
         return shape.local(time.time() + self.skew, self.zone)
 
     def _new_id(self) -> int:
@@ -100,28 +107,28 @@ class RetailcrmAccount(Account):
         return self._last_id
 
     def find(self, uid: str, by: str, site: str | None) -> Stored | None:
-        """One order by `id` or `externalId`; without a site the first that has it."""
+        """Return an order by `id` or `externalId`; without a site, the first site that has it counts."""
         if by == "id":
             return self._orders.get(int(uid)) if uid.isdecimal() else None
         for name in [site] if site else self.sites:
-            if (found := self._by_external.get((name, uid))) is not None:
-                return self._orders[found]
+            if (number := self._by_external.get((name, uid))) is not None:
+                return self._orders[number]
         return None
 
-    def newest_first(self, want: Callable[[Stored], bool], ids: Iterable[str] | None = None) -> list[Stored]:
-        """All orders that are wanted; where `ids` are given, no others are looked at."""
-        among: Iterable[Stored] = reversed(self._orders.values())
+    def newest_first(self, matches: Callable[[Stored], bool], ids: Iterable[str] | None = None) -> list[Stored]:
+        """Return the matching orders; with `ids`, no others are examined."""
+        candidates: Iterable[Stored] = reversed(self._orders.values())
         if ids is not None:
-            numbers = sorted({int(one) for one in ids if one.isdecimal()}, reverse=True)
-            among = [self._orders[number] for number in numbers if number in self._orders]
-        return [order for order in among if want(order)]
+            numbers = sorted({int(text) for text in ids if text.isdecimal()}, reverse=True)
+            candidates = [self._orders[number] for number in numbers if number in self._orders]
+        return [order for order in candidates if matches(order)]
 
     def count(self) -> int:
-        """How many orders there are."""
+        """Return the number of orders."""
         return len(self._orders)
 
     def stored(self) -> Iterable[bytes]:
-        """All orders as they are got."""
+        """Return all orders as they are read by id."""
         return (order.text for order in self._orders.values())
 
     def add(self, draft: Draft, at: float | None = None) -> str:
@@ -132,12 +139,12 @@ class RetailcrmAccount(Account):
         return str(self._keep(order, None, "added", "user", at).id)
 
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add an order of the given fields over a few that every order has."""
+        """Add an order of these fields over a few that every order has."""
         base = {"site": self.sites[0], "status": "new", "createdAt": self.now(), "items": [], "customFields": []}
         return str(self._keep({**base, **order}, None, "added", "user").id)
 
     def create(self, posted: dict[str, Any], site: str, key: str) -> dict[str, Any]:
-        """What `/orders/create` does. Raises DuplicateError, InvalidError."""
+        """Create an order as `/orders/create` does. Raise DuplicateError or InvalidError."""
         self._check(posted)
         external_id = posted.get("externalId")
         if external_id is not None and (site, str(external_id)) in self._by_external:
@@ -151,39 +158,37 @@ class RetailcrmAccount(Account):
         order["items"] = shape.posted_items(order["items"], {}, now, self._new_id)
         order["payments"] = [{"status": "not-paid", **payment, "id": self._new_id()} for payment in order["payments"]]
         order.setdefault("customer", {"type": "customer", "id": self._new_id()})
-        shape.settle_sums(order)
+        shape.update_sums(order)
         self._keep(order, key, "created", "api")
         return order
 
-    def edit(self, found: Stored, posted: dict[str, Any], key: str) -> dict[str, Any]:
-        """What `/orders/{uid}/edit` does: sent fields replace, sent lists replace whole. Raises InvalidError."""
+    def edit(self, stored: Stored, posted: dict[str, Any], key: str) -> dict[str, Any]:
+        """Edit an order as `/orders/{uid}/edit` does: posted fields and lists replace old ones. Raise InvalidError."""
         self._check(posted)
-        fields = {
-            k: v for k, v in posted.items() if k in shape.WRITABLE - {"externalId", "site", "createdAt", "payments"}
-        }
-        return self._change(found, fields, key, "api")
+        fields = {name: value for name, value in posted.items() if name in shape.EDITABLE}
+        return self._change(stored, fields, key, "api")
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Set fields as a manager would; or `deleted`, or `combinedTo` another order: then this one is gone."""
-        found = self._orders.get(int(order_id)) if order_id.isdecimal() else None
-        if found is None:
+        """Set fields as a manager would; or remove the order with `deleted`, or with `combinedTo` another order."""
+        stored = self._orders.get(int(order_id)) if order_id.isdecimal() else None
+        if stored is None:
             return False
         if fields.pop("deleted", False):
-            self._remove(found, {"deleted": True}, "deleted_at", "user")
+            self._remove(stored, {"deleted": True}, "deleted_at", "user")
         elif into := fields.pop("combinedTo", None):
-            self._remove(found, {"combinedTo": {"id": into}}, "combined_to", "combine")
+            self._remove(stored, {"combinedTo": {"id": into}}, "combined_to", "combine")
         else:
-            self._change(found, fields, None, "user")
+            self._change(stored, fields, None, "user")
         return True
 
     def hide(self, count: int) -> None:
-        """Write history that nobody is shown although pages count it: a page may come back empty before the last."""
+        """Add history that pages count but never show, so that a page before the last can be empty."""
         for _ in range(count):
             self._event({"id": 0}, None, "rule", "status", None, None)
             self.events[-1].hidden = True
 
     def after(self, since: int) -> list[Event]:
-        """The history after the record `since`."""
+        """Return the history after the record `since`."""
         return self.events[bisect_right(self.events, since, key=lambda event: event.id) :]
 
     def _check(self, posted: dict[str, Any]) -> None:
@@ -201,9 +206,7 @@ class RetailcrmAccount(Account):
         if errors:
             raise InvalidError(errors)
 
-    def _keep(  # as many facts make a record
-        self, order: dict[str, Any], key: str | None, did: str, source: str, at: float | None = None
-    ) -> Stored:
+    def _keep(self, order: dict[str, Any], key: str | None, did: str, source: str, at: float | None = None) -> Stored:
         number = self._new_id()
         order.setdefault("number", f"{number}C")
         order |= {"slug": number, "id": number}
@@ -213,30 +216,30 @@ class RetailcrmAccount(Account):
         if external_id is not None:
             self._by_external.setdefault((order["site"], external_id), number)
         self._store(stored, order)
-        self._journal.effect("retailcrm", self.name, did, external_id, str(number), lambda: essence.retailcrm(order))
+        self._note(did, external_id, str(number), lambda: order)
         status = {"code": order["status"]}
-        self._event(shape.replied(order), key, source, "status", None, status, extra={"created": True}, at=at)
+        self._event(shape.with_payment_list(order), key, source, "status", None, status, extra={"created": True}, at=at)
         return stored
 
     def _store(self, stored: Stored, order: dict[str, Any]) -> None:
         stored.status = order["status"]
-        stored.text = dump(shape.listed(order))
+        stored.text = dump(shape.with_payment_map(order))
 
-    def _change(self, found: Stored, fields: dict[str, Any], key: str | None, source: str) -> dict[str, Any]:
-        order: dict[str, Any] = json.loads(found.text)
+    def _change(self, stored: Stored, fields: dict[str, Any], key: str | None, source: str) -> dict[str, Any]:
+        order: dict[str, Any] = json.loads(stored.text)
         before = dict(order)
         if "items" in fields:
-            known = {item["id"]: item for item in order["items"]}
-            fields = {**fields, "items": shape.posted_items(fields["items"], known, self.now(), self._new_id)}
+            old_items = {item["id"]: item for item in order["items"]}
+            fields = {**fields, "items": shape.posted_items(fields["items"], old_items, self.now(), self._new_id)}
         order |= fields
         order["customFields"] = shape.php_map(order.get("customFields"))
         changed = [field for field in fields if before.get(field) != order.get(field)]
         if "status" in changed:
             order["statusUpdatedAt"] = self.now()
         if not {"items", "delivery", "discountManualAmount"}.isdisjoint(changed):
-            shape.settle_sums(order)
+            shape.update_sums(order)
         order = {field: value for field, value in order.items() if value is not None}
-        self._store(found, order)
+        self._store(stored, order)
         short = shape.minimal(order)
         for field in changed:
             if field == "items":
@@ -245,30 +248,29 @@ class RetailcrmAccount(Account):
                 old, new = ({"code": v[field]} if field == "status" else v.get(field) for v in (before, order))
                 self._event(short, key, source, field, old, new)
         if changed:
-            names = found.external_id, str(found.id)
-            self._journal.effect("retailcrm", self.name, "changed", *names, lambda: essence.retailcrm(order))
+            self._note("changed", stored.external_id, str(stored.id), lambda: order)
         return order
 
     def _item_events(self, old: Any, new: Any, short: dict[str, Any], key: str | None, source: str) -> None:
-        was, now = ({item["id"]: item for item in items} for items in (old, new))
-        for number in {**was, **now}:
+        old_items, new_items = ({item["id"]: item for item in items} for items in (old, new))
+        for number in {**old_items, **new_items}:
             extra = {"item": {"id": number}}
-            if number not in was or number not in now:
-                before, after = ({"id": number} if number in side else None for side in (was, now))
+            if number not in old_items or number not in new_items:
+                before, after = ({"id": number} if number in side else None for side in (old_items, new_items))
                 self._event(short, key, source, "order_product", before, after, extra)
                 continue
-            for field in now[number]:
-                before, after = (side[number].get(field) for side in (was, now))
+            for field in new_items[number]:
+                before, after = (side[number].get(field) for side in (old_items, new_items))
                 if before != after and field != "prices":
                     self._event(short, key, source, f"order_product.{field}", before, after, extra)
 
-    def _remove(self, found: Stored, extra: dict[str, Any], field: str, source: str) -> None:
-        short = shape.minimal(json.loads(found.text))
-        del self._orders[found.id]
-        if found.external_id is not None:
-            self._by_external.pop((found.site, found.external_id), None)
+    def _remove(self, stored: Stored, extra: dict[str, Any], field: str, source: str) -> None:
+        short = shape.minimal(json.loads(stored.text))
+        del self._orders[stored.id]
+        if stored.external_id is not None:
+            self._by_external.pop((stored.site, stored.external_id), None)
         self._event(short, None, source, field, None, self.now(), extra=extra)
-        self._journal.effect("retailcrm", self.name, "deleted", found.external_id, str(found.id), dict)
+        self._note("deleted", stored.external_id, str(stored.id), dict)
 
     def _event(  # noqa: PLR0913, PLR0917  # the columns of a history record
         self,
@@ -281,7 +283,7 @@ class RetailcrmAccount(Account):
         extra: dict[str, Any] | None = None,
         at: float | None = None,
     ) -> None:
-        # Ids have holes: other accounts and other kinds of records draw from the same sequence.
+        # Ids have gaps: other accounts and other kinds of records draw from the same sequence.
         self._last_event += 1 + self._last_event % 3
         when = self.now() if at is None else shape.local(at, self.zone)
         record = {

@@ -1,18 +1,13 @@
-"""RetailCRM, API version 5: a feed of changes to read from, orders to create and edit."""
+"""The API of RetailCRM, version 5: a feed of changes to read, orders to create and edit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
 from worker.lab.sandbox.retailcrm import php
 from worker.lab.sandbox.retailcrm.account import RetailcrmAccount
-from worker.lab.sandbox.retailcrm.calls import BadInputError, Session, failure
-from worker.lab.sandbox.system import Answer, Call, System, web_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from worker.lab.sandbox.journal import Journal
+from worker.lab.sandbox.retailcrm.calls import AccountCall, BadInputError, failure
+from worker.lab.sandbox.system import Call, Response, System, web_page
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _GET_OPERATIONS: Final[dict[tuple[str, ...], str]] = {
@@ -31,29 +26,16 @@ _ORDER_PATH: Final = 4
 _EDIT_PATH: Final = 5
 
 
-class Retailcrm(System):
-    """All accounts of the simulated RetailCRM; they share one limit per address, as behind one web server."""
+class Retailcrm(System[RetailcrmAccount]):
+    """The simulated RetailCRM; its accounts share one limit per address, as behind one web server."""
 
     name: ClassVar[str] = "retailcrm"
     default_window: ClassVar[float] = 0.1
     fragile_field: ClassVar[str] = "createdAt"
-
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal)
-        self._accounts: dict[str, RetailcrmAccount] = {}
-
-    @property
-    def accounts(self) -> Mapping[str, RetailcrmAccount]:
-        """The accounts by name."""
-        return self._accounts
-
-    def open_account(self, name: str, options: dict[str, str]) -> RetailcrmAccount:
-        """Set up an account with its own options."""
-        account = self._accounts[name] = RetailcrmAccount(name, options, self.journal)
-        return account
+    account_type = RetailcrmAccount
 
     def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """The name of what a path is for, or `unknown`."""
+        """Return the operation of a path, or `unknown`."""
         is_order = parts[:3] == ("api", "v5", "orders")
         if method == "GET":
             return _GET_OPERATIONS.get(parts) or ("get" if is_order and len(parts) == _ORDER_PATH else "unknown")
@@ -62,32 +44,30 @@ class Retailcrm(System):
             return _POST_OPERATIONS.get(parts) or ("edit" if is_edit else "unknown")
         return "unknown"
 
-    def throttled(self) -> Answer:
-        """The web server's own page, without a Retry-After."""
+    def throttled(self) -> Response:
+        """Return the web server's own page, without a Retry-After."""
         return web_page(503, "refused_503")
 
-    def refusal(self, status: int) -> Answer:
-        """JSON where the application answers, else the web server's page."""
+    def refusal(self, status: int) -> Response:
+        """Return JSON for a status that the application sends, else the web server's page."""
         if status in {401, 403}:
             return failure(status, "nothing", 'Wrong "apiKey" value.')
         return failure(500, "nothing", "Internal Server Error") if status == 500 else web_page(status, "nothing")  # noqa: PLR2004
 
-    def answer(self, call: Call, op: str) -> Answer:
+    def respond(self, call: Call, op: str) -> Response:
         """Check the credentials, then do the work."""
-        account = self._accounts.get(call.account)
+        account = self.accounts.get(call.account)
         if account is None:
             return web_page(404, "unknown_account", "Account does not exist.")
-        given = php.parameters(call.query)
-        if call.method == "POST" and call.headers.get("Content-Type", "").startswith(
-            "application/x-www-form-urlencoded"
-        ):
-            given |= php.parameters(call.body.decode("utf-8", "replace"))
-        key = call.headers.get("X-API-KEY") or given.get("apiKey")
+        params = php.parameters(call.query)
+        if call.method == "POST" and call.headers.get("Content-Type", "").startswith(_FORM):
+            params |= php.parameters(call.body.decode("utf-8", "replace"))
+        key = call.headers.get("X-API-KEY") or params.get("apiKey")
         if not key:
             return failure(403, "unauthorized", '"apiKey" is missing.')
         if key not in account.keys:
             return failure(403, "unauthorized", 'Wrong "apiKey" value.')
         try:
-            return Session(account, key, given, call.parts).run(op)
+            return AccountCall(account, key, params, call.parts).run(op)
         except BadInputError as error:
             return failure(400, "refused", error.message, error.errors)

@@ -1,4 +1,4 @@
-"""The calls of RetailCRM's API, version 5: from read parameters to an answer."""
+"""The calls of RetailCRM's API, version 5: from parameters to a response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.lab.sandbox.retailcrm import shape
 from worker.lab.sandbox.retailcrm.account import DuplicateError, Event, InvalidError, RetailcrmAccount, Stored
-from worker.lab.sandbox.system import Answer, dump
+from worker.lab.sandbox.system import Response
+from worker.lab.sandbox.wire import dump, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,87 +25,89 @@ _HISTORY_FILTERS: Final = frozenset({"sinceId", "orderId", "orderExternalId", "s
 
 
 class BadInputError(Exception):
-    """The parameters are wrong: 400 with this message, and these errors by field."""
+    """A call has wrong parameters: a 400 with this message, and these errors by field."""
 
     def __init__(self, message: str, errors: dict[str, str] | None = None) -> None:
         super().__init__(message)
         self.message, self.errors = message, errors
 
 
-def failure(status: int, did: str, message: str, errors: object = None) -> Answer:
-    """An error in the documented form."""
-    return Answer(status, dump({"success": False, "errorMsg": message, **({"errors": errors} if errors else {})}), did)
+def failure(status: int, did: str, message: str, errors: object = None) -> Response:
+    """Return an error in the documented form."""
+    return Response(
+        status, dump({"success": False, "errorMsg": message, **({"errors": errors} if errors else {})}), did
+    )
 
 
-def _success(did: str, body: dict[str, Any], status: int = 200) -> Answer:
-    return Answer(status, dump({"success": True, **body}), did)
+def _success(did: str, body: dict[str, Any], status: int = 200) -> Response:
+    return Response(status, dump({"success": True, **body}), did)
 
 
-class Session:
-    """One call to one account; raises BadInputError."""
+class AccountCall:
+    """One call to one account. Its methods raise BadInputError."""
 
-    def __init__(self, account: RetailcrmAccount, key: str, given: dict[str, Any], parts: tuple[str, ...]) -> None:
-        self.account, self.key, self.given, self.parts = account, key, given, parts
+    def __init__(self, account: RetailcrmAccount, key: str, params: dict[str, Any], parts: tuple[str, ...]) -> None:
+        self.account, self.key, self.params, self.parts = account, key, params, parts
 
-    def run(self, op: str) -> Answer:
-        """Do what `op` names."""
-        work: dict[str, Callable[[], Answer]] = {
+    def run(self, op: str) -> Response:
+        """Do the work of an operation."""
+        work: dict[str, Callable[[], Response]] = {
             "list": self._orders, "get": self._get, "history": self._history, "statuses": self._statuses,
             "create": self._create, "edit": self._edit, "upload": self._upload,
             "settings": self._settings, "credentials": self._credentials, "versions": self._versions,
         }  # fmt: skip
         return work[op]() if op in work else failure(404, "unknown_method", "Method not found")
 
-    def _settings(self) -> Answer:
+    def _settings(self) -> Response:
         zone, currency = self.account.zone.key, self.account.currency
         values = {"default_currency": currency, "system_language": "RU", "timezone": zone}
         return _success("settings", {"settings": {name: {"value": value} for name, value in values.items()}})
 
-    def _credentials(self) -> Answer:
+    def _credentials(self) -> Response:
         scopes = ["order_read", "order_write", "reference_read"]
         access = {"siteAccess": "access_full", "sitesAvailable": self.account.sites}
         paths = ["/api/orders", "/api/orders/create", "/api/orders/history", "/api/orders/{externalId}/edit"]
         return _success("credentials", {"credentials": paths, "scopes": scopes, **access})
 
-    def _versions(self) -> Answer:
+    def _versions(self) -> Response:
         return _success("versions", {"versions": ["3.0", "4.0", "5.0"]})
 
-    def _orders(self) -> Answer:
-        wanted = self._filter(_ORDER_FILTERS)
-        self._times(wanted, "createdAtFrom", "createdAtTo")
-        ids = [str(one) for one in _many(wanted["ids"])] if "ids" in wanted else None
-        found = self.account.newest_first(lambda order: _wanted(order, wanted), ids)
-        return self._page("orders", "listed", found, lambda order: order.text)
+    def _orders(self) -> Response:
+        filters = self._filters(_ORDER_FILTERS)
+        self._check_times(filters, "createdAtFrom", "createdAtTo")
+        ids = [str(value) for value in _as_list(filters["ids"])] if "ids" in filters else None
+        orders = self.account.newest_first(lambda order: _order_matches(order, filters), ids)
+        return self._page("orders", "listed", orders, lambda order: order.text)
 
-    def _history(self) -> Answer:
-        wanted = self._filter(_HISTORY_FILTERS)
-        self._times(wanted, "startDate", "endDate")
-        if "sinceId" in wanted and "page" in self.given:
+    def _history(self) -> Response:
+        filters = self._filters(_HISTORY_FILTERS)
+        self._check_times(filters, "startDate", "endDate")
+        if "sinceId" in filters and "page" in self.params:
             raise BadInputError(_INPUT, {"page": "Parameter 'page' cannot be used together with 'sinceId'."})
-        since = wanted.get("sinceId", "0")
+        since = filters.get("sinceId", "0")
         if not str(since).isdecimal():
             raise BadInputError(_INPUT, {"children[sinceId]": "This value is not valid."})
         events = self.account.after(int(since))
-        if len(wanted) > ("sinceId" in wanted):
-            events = [event for event in events if _happened(event, wanted)]
+        if filters.keys() - {"sinceId"}:
+            events = [event for event in events if _event_matches(event, filters)]
         head = {"generatedAt": self.account.now()}
         return self._page(
             "history", "history", events, lambda event: None if event.hidden else event.text(self.key), head
         )
 
-    def _get(self) -> Answer:
-        found = self._found(self.parts[3])
-        if found is None:
+    def _get(self) -> Response:
+        order = self._find(self.parts[3])
+        if order is None:
             return failure(404, "not_found", "Not found")
-        return Answer(200, b'{"success":true,"order":' + found.text + b"}", "got", found.external_id, str(found.id))
+        return Response(200, b'{"success":true,"order":' + order.text + b"}", "got", order.external_id, str(order.id))
 
-    def _statuses(self) -> Answer:
-        ids, external = ({str(v) for v in _many(self.given.get(name))} for name in ("ids", "externalIds"))
-        found = self.account.newest_first(lambda order: str(order.id) in ids or order.external_id in external)
-        rows = [{"id": o.id, "externalId": o.external_id, "status": o.status, "group": "new"} for o in found]
+    def _statuses(self) -> Response:
+        ids, external = ({str(v) for v in _as_list(self.params.get(name))} for name in ("ids", "externalIds"))
+        orders = self.account.newest_first(lambda order: str(order.id) in ids or order.external_id in external)
+        rows = [{"id": o.id, "externalId": o.external_id, "status": o.status, "group": "new"} for o in orders]
         return _success("statuses", {"orders": rows})
 
-    def _create(self) -> Answer:
+    def _create(self) -> Response:
         posted, site = self._body("order", dict), self._site()
         external_id = posted.get("externalId")
         try:
@@ -113,25 +116,25 @@ class Session:
             return self._duplicate(external_id)
         except InvalidError as error:
             return failure(400, "refused", "Errors in the entity format", error.errors)
-        answer = _success("created", {"id": order["id"], "order": shape.replied(order)}, 201)
-        answer.external_id, answer.reference = order.get("externalId"), str(order["id"])
-        return answer
+        response = _success("created", {"id": order["id"], "order": shape.with_payment_list(order)}, 201)
+        response.external_id, response.reference = order.get("externalId"), str(order["id"])
+        return response
 
-    def _edit(self) -> Answer:
-        posted, found = self._body("order", dict), self._found(self.parts[3])
-        if found is None:
+    def _edit(self) -> Response:
+        posted, stored = self._body("order", dict), self._find(self.parts[3])
+        if stored is None:
             return failure(404, "not_found", "Not found")
         if self.account.edits == "merge" and isinstance(posted.get("delivery"), dict):
-            posted["delivery"] = _merged(json.loads(found.text).get("delivery"), posted["delivery"])
+            posted["delivery"] = merge(json.loads(stored.text).get("delivery"), posted["delivery"])
         try:
-            order = self.account.edit(found, posted, self.key)
+            order = self.account.edit(stored, posted, self.key)
         except InvalidError as error:
             return failure(400, "refused", "Errors in the entity format", error.errors)
-        answer = _success("edited", {"id": found.id, "order": shape.replied(order)})
-        answer.external_id, answer.reference = found.external_id, str(found.id)
-        return answer
+        response = _success("edited", {"id": stored.id, "order": shape.with_payment_list(order)})
+        response.external_id, response.reference = stored.external_id, str(stored.id)
+        return response
 
-    def _upload(self) -> Answer:
+    def _upload(self) -> Response:
         batch, site = self._body("orders", list), self._site()
         if len(batch) > _UPLOAD_LIMIT:
             raise BadInputError(_INPUT, {"orders": f"No more than {_UPLOAD_LIMIT} orders are taken at once."})
@@ -152,35 +155,35 @@ class Session:
                 done.append({"id": order["id"], **name})
         return self._upload_answer(done, failed, errors)
 
-    def _upload_answer(self, done: list[dict[str, Any]], failed: list[dict[str, Any]], errors: list[str]) -> Answer:
-        """As documented, or in one of the other ways that clients were seen to expect."""
-        reading, status, did = self.account.upload, 201, "uploaded"
+    def _upload_answer(self, done: list[dict[str, Any]], failed: list[dict[str, Any]], errors: list[str]) -> Response:
+        """Return the documented response, or one of the others that published clients expect."""
+        form, status, did = self.account.upload, 201, "uploaded"
         head: dict[str, Any] = {"success": not failed}
         if failed:
             status, did = _PARTIAL, "uploaded_partly"
             head["errorMsg"] = "Orders are loaded with errors"
-        if reading == "bare":
-            return Answer(status if failed else 200, dump(head), did)
-        if reading == "maps":
-            rows, texts = ({str(n): row for n, row in enumerate(many)} for many in (done, errors))
+        if form == "bare":
+            return Response(status if failed else 200, dump(head), did)
+        if form == "maps":
+            rows, texts = ({str(n): row for n, row in enumerate(items)} for items in (done, errors))
             maps = {"uploadedOrders": shape.php_map(rows)} | ({"errors": texts} if failed else {})
-            return Answer(status, dump({**head, **maps}), did)
+            return Response(status, dump({**head, **maps}), did)
         lists: dict[str, Any] = {"failedOrders": failed, "errors": errors} if failed else {}
-        return Answer(status, dump({**head, "uploadedOrders": done, **lists}), did)
+        return Response(status, dump({**head, "uploadedOrders": done, **lists}), did)
 
-    def _duplicate(self, external_id: object) -> Answer:
+    def _duplicate(self, external_id: object) -> Response:
         if self.account.duplicate_in == "errors":
-            answer = failure(400, "repeated", "Errors in the entity format", [_exists(external_id)])
+            response = failure(400, "repeated", "Errors in the entity format", [_exists(external_id)])
         else:
-            answer = failure(400, "repeated", _exists(external_id))
-        answer.external_id = str(external_id)
-        return answer
+            response = failure(400, "repeated", _exists(external_id))
+        response.external_id = str(external_id)
+        return response
 
     def _body(self, name: str, kind: type[Any]) -> Any:
-        if name not in self.given:
+        if name not in self.params:
             raise BadInputError(f"Parameter '{name}' is missing")
         try:
-            value = json.loads(self.given[name])
+            value = json.loads(self.params[name])
         except (TypeError, ValueError):
             value = None
         if not isinstance(value, kind) or not all(isinstance(v, dict) for v in (value if kind is list else ())):
@@ -189,44 +192,44 @@ class Session:
 
     def _site(self) -> str:
         sites = self.account.sites
-        site = self.given.get("site") or (sites[0] if len(sites) == 1 else None)
+        site = self.params.get("site") or (sites[0] if len(sites) == 1 else None)
         if site is None:
             raise BadInputError("Parameter 'site' is missing")
         if site not in sites:
             raise BadInputError(_INPUT, {"site": "This value is not valid."})
         return str(site)
 
-    def _found(self, uid: str) -> Stored | None:
-        by = self.given.get("by", "externalId")
+    def _find(self, uid: str) -> Stored | None:
+        by = self.params.get("by", "externalId")
         if by not in {"id", "externalId"}:
             raise BadInputError(_INPUT, {"by": "This value is not valid."})
         return self.account.find(uid, by, None if by == "id" else self._site())
 
-    def _filter(self, known: frozenset[str]) -> dict[str, Any]:
-        wanted = self.given.get("filter") or {}
-        if not isinstance(wanted, dict):
-            return {}  # a client sends `filter=None` and is served
-        if extra := set(wanted) - known:
+    def _filters(self, allowed: frozenset[str]) -> dict[str, Any]:
+        filters = self.params.get("filter") or {}
+        if not isinstance(filters, dict):
+            return {}  # a published client sends `filter=None`, which RetailCRM accepts
+        if extra := set(filters) - allowed:
             raise BadInputError(
                 _INPUT, {f"children[{name}]": "This form should not contain extra fields." for name in extra}
             )
-        return wanted
+        return filters
 
     @staticmethod
-    def _times(wanted: dict[str, Any], *names: str) -> None:
-        wrong = [name for name in names if name in wanted and not shape.is_local_time(wanted[name])]
+    def _check_times(filters: dict[str, Any], *names: str) -> None:
+        wrong = [name for name in names if name in filters and not shape.is_local_time(filters[name])]
         if wrong:
             raise BadInputError(_INPUT, {f"children[{name}]": "This value is not valid." for name in wrong})
 
     def _number(self, name: str, default: int) -> int:
-        value = str(self.given.get(name, default))
+        value = str(self.params.get(name, default))
         if not value.isdecimal() or int(value) < 1:
             raise BadInputError(_INPUT, {name: "This value is not valid."})
         return int(value)
 
     def _page(
         self, key: str, did: str, rows: list[_Row], text: Callable[[_Row], bytes | None], head: Any = None
-    ) -> Answer:
+    ) -> Response:
         limit, page = self._number("limit", 20), self._number("page", 1)
         if limit not in _LIMITS:
             raise BadInputError(_INPUT, {"limit": "The value you selected is not a valid choice."})
@@ -238,26 +241,19 @@ class Session:
         }
         shown = filter(None, map(text, rows[(page - 1) * limit : page * limit]))
         start = dump({"success": True, **(head or {}), "pagination": block})[:-1]
-        return Answer(200, start + b',"' + key.encode() + b'":[' + b",".join(shown) + b"]}", did, page_key=key)
+        return Response(200, start + b',"' + key.encode() + b'":[' + b",".join(shown) + b"]}", did, page_key=key)
 
 
 def _exists(external_id: object) -> str:
     return f"Order with externalId={external_id} already exists."
 
 
-def _merged(old: Any, new: Any) -> Any:
-    """`new` over `old`, map by map."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return old | {key: _merged(old.get(key), value) for key, value in new.items()}
-    return new
-
-
-def _many(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _wanted(order: Stored, wanted: dict[str, Any]) -> bool:
-    asked = (
+def _order_matches(order: Stored, filters: dict[str, Any]) -> bool:
+    values = (
         ("ids", str(order.id)),
         ("externalIds", order.external_id),
         ("numbers", order.number),
@@ -265,16 +261,16 @@ def _wanted(order: Stored, wanted: dict[str, Any]) -> bool:
         ("extendedStatus", order.status),
     )
     return (
-        all(value in _many(wanted[name]) for name, value in asked if name in wanted)
-        and wanted.get("createdAtFrom", "") <= order.created
-        and ("createdAtTo" not in wanted or order.created <= wanted["createdAtTo"])
+        all(value in _as_list(filters[name]) for name, value in values if name in filters)
+        and filters.get("createdAtFrom", "") <= order.created
+        and ("createdAtTo" not in filters or order.created <= filters["createdAtTo"])
     )
 
 
-def _happened(event: Event, wanted: dict[str, Any]) -> bool:
+def _event_matches(event: Event, filters: dict[str, Any]) -> bool:
     return (
-        wanted.get("startDate", "") <= event.at
-        and ("endDate" not in wanted or event.at <= wanted["endDate"])
-        and ("orderId" not in wanted or wanted["orderId"] == str(event.order_id))
-        and ("orderExternalId" not in wanted or wanted["orderExternalId"] == event.external_id)
+        filters.get("startDate", "") <= event.at
+        and ("endDate" not in filters or event.at <= filters["endDate"])
+        and ("orderId" not in filters or filters["orderId"] == str(event.order_id))
+        and ("orderExternalId" not in filters or filters["orderExternalId"] == event.external_id)
     )

@@ -1,4 +1,4 @@
-"""Parameters the way PHP reads them: `filter[ids][]=1` becomes `{"filter": {"ids": ["1"]}}`."""
+"""Reads parameters as PHP does: `filter[ids][]=1` becomes `{"filter": {"ids": ["1"]}}`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from urllib.parse import parse_qsl
 
 
 def parameters(text: str) -> dict[str, Any]:
-    """Read a query string or a form; maps with the keys `0, 1, 2, ...` come back as lists."""
+    """Return the parameters of a query string or a form; maps with the keys `0, 1, 2, ...` become lists."""
     result: dict[str, Any] = {}
     for name, value in parse_qsl(text, keep_blank_values=True):
         head, *rest = name.split("[")
         keys = [head, *(key.removesuffix("]") for key in rest)]
-        place = result
+        level = result
         for key in keys[:-1]:
-            inner = place.setdefault(key or str(len(place)), {})
+            inner = level.setdefault(key or str(len(level)), {})
             if not isinstance(inner, dict):
                 break
-            place = inner
+            level = inner
         else:
-            place[keys[-1] or str(len(place))] = value
+            level[keys[-1] or str(len(level))] = value
     return {key: _lists(value) for key, value in result.items()}
 
 

@@ -1,15 +1,17 @@
-"""The order of RetailCRM, in the odd shapes its PHP gives it."""
+"""The order of RetailCRM, with the peculiarities of PHP."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.lab.sandbox.wire import without_none
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from zoneinfo import ZoneInfo
 
-    from worker.lab.sandbox.orders import Draft, DraftLine
+    from worker.lab.sandbox.drafts import Draft, DraftLine
 
 STATUSES: Final = {
     "new": "new",
@@ -25,14 +27,15 @@ _WRITABLE: Final = (
     "managerComment managerId customer contact company contragent delivery site status statusComment source items "
     "payments weight length width height shipmentStore shipmentDate shipped customFields"
 )
-#: What a caller may set; anything else in a posted order is left out without a word.
+#: The fields that a caller may set; any other field of a posted order is ignored.
 WRITABLE: Final = frozenset(_WRITABLE.split())
+EDITABLE: Final = WRITABLE - {"externalId", "site", "createdAt", "payments"}
 _ITEM: Final = (
     "id externalId externalIds initialPrice discountManualAmount discountManualPercent vatRate quantity status comment "
     "productName offer properties priceType purchasePrice"
 )
 _ITEM_WRITABLE: Final = frozenset(_ITEM.split())
-#: What a posted order has if it says nothing of it.
+#: The values of fields that a posted order does not have.
 POSTED: Final[dict[str, Any]] = {
     "bonusesCreditTotal": 0,
     "bonusesChargeTotal": 0,
@@ -51,46 +54,48 @@ POSTED: Final[dict[str, Any]] = {
     "shipped": False,
 }
 _UNIT: Final = {"code": "pcs", "name": "Штука", "sym": "шт."}
+_TIME: Final = "%Y-%m-%d %H:%M:%S"
 
 
 def local(moment: float, zone: ZoneInfo) -> str:
-    """A moment as the account writes it: local, without a zone, to the second."""
-    return f"{datetime.fromtimestamp(int(moment), zone):%Y-%m-%d %H:%M:%S}"
+    """Return a moment as the account writes it: local time without a zone, to the second."""
+    return f"{datetime.fromtimestamp(int(moment), zone):{_TIME}}"
 
 
 def php_map(value: Any) -> Any:
-    """PHP cannot tell an empty map from an empty list, so both are `[]`."""
+    """Return a map as PHP writes it: an empty one is `[]`, as PHP cannot tell it from an empty list."""
     return value or []
 
 
-def listed(order: dict[str, Any]) -> dict[str, Any]:
-    """The order as it is listed and got: its payments in a map by id."""
+def with_payment_map(order: dict[str, Any]) -> dict[str, Any]:
+    """Return an order as reads have it: with its payments in a map by id."""
     payments = order.get("payments")
     if isinstance(payments, list) and all(isinstance(p, dict) and "id" in p for p in payments):
         payments = php_map({str(p["id"]): p for p in payments})
     return {**order, "payments": payments}
 
 
-def replied(order: dict[str, Any]) -> dict[str, Any]:
-    """The order as all other replies have it: its payments in a list."""
+def with_payment_list(order: dict[str, Any]) -> dict[str, Any]:
+    """Return an order as writes and the history have it: with its payments in a list."""
     payments = order.get("payments")
     return {**order, "payments": list(payments.values()) if isinstance(payments, dict) else payments}
 
 
 def minimal(order: dict[str, Any]) -> dict[str, Any]:
-    """All that a history record tells of an order that was not created just now."""
+    """Return the fields of an order that a history record of a later change has."""
     return {key: order[key] for key in ("id", "externalId", "site", "status", "managerId") if key in order}
 
 
 def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int]) -> dict[str, Any]:
-    """An order that somebody placed in a shop; `new_id` numbers items, payments and customers."""
+    """Return an order that was placed in a shop; `new_id` numbers items, payments and customers."""
     money = draft.money
     created = local(draft.created, zone)
     number = new_id()
     shares = _discount_shares(draft)
     items = [_item(draft, line, share, created, new_id()) for line, share in zip(draft.lines, shares, strict=True)]
     paid = [p for p in draft.payments if p.paid is not None]
-    discount = sum(round(n.discount * n.quantity) for n in draft.lines if not n.cancelled)
+    active = draft.active_lines()
+    discount = sum(round(line.discount * line.quantity) for line in active)
     order: dict[str, Any] = {
         "bonusesCreditTotal": 0,
         "bonusesChargeTotal": 0,
@@ -102,10 +107,10 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
         "currency": draft.country.currency,
         "createdAt": created,
         "statusUpdatedAt": created,
-        "summ": money(draft.goods() + discount),
-        "totalSumm": money(draft.goods() - draft.discount + draft.shipping),
+        "summ": money(draft.goods_total() + discount),
+        "totalSumm": money(draft.goods_total() - draft.discount + draft.shipping),
         "prepaySum": money(sum(p.amount for p in paid)),
-        "purchaseSumm": money(sum(round((n.purchase_price or 0) * n.quantity) for n in draft.lines if not n.cancelled)),
+        "purchaseSumm": money(sum(round((line.purchase_price or 0) * line.quantity) for line in active)),
         "markDatetime": created,
         "firstName": draft.first_name,
         "call": False,
@@ -117,7 +122,7 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
         "status": STATUSES[draft.status],
         "items": items,
         "payments": [
-            _present(
+            without_none(
                 id=new_id(),
                 status="not-paid" if p.paid is None else "paid",
                 type=p.method,
@@ -129,7 +134,7 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
         "fromApi": False,
         "shipped": draft.status in {"shipped", "delivered"},
         "customFields": php_map(draft.custom),
-        **_present(
+        **without_none(
             externalId=draft.external_id,
             discountManualAmount=money(draft.discount) if draft.discount else None,
             lastName=draft.last_name,
@@ -142,10 +147,6 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
         ),
     }
     return order
-
-
-def _present(**fields: Any) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _customer(draft: Draft, number: int, created: str, site: str) -> dict[str, Any]:
@@ -162,7 +163,7 @@ def _customer(draft: Draft, number: int, created: str, site: str) -> dict[str, A
         "customFields": [],
         "segments": [],
         "firstName": draft.first_name,
-        **_present(lastName=draft.last_name, email=draft.email),
+        **without_none(lastName=draft.last_name, email=draft.email),
         "phones": [{"number": draft.phone}] if draft.phone else [],
     }
 
@@ -171,11 +172,11 @@ def _delivery(draft: Draft, zone: ZoneInfo) -> dict[str, Any]:
     text = ", ".join(filter(None, (draft.region, draft.city, draft.street, draft.building, draft.flat)))
     day = None if draft.promised is None else local(draft.promised, zone)[:10]
     return {
-        **_present(code="courier" if draft.shipping else None),
+        **without_none(code="courier" if draft.shipping else None),
         "cost": draft.money(draft.shipping),
         "netCost": 0,
-        **_present(date=day, time={"from": "10:00", "to": "18:00"} if day else None),
-        "address": _present(
+        **without_none(date=day, time={"from": "10:00", "to": "18:00"} if day else None),
+        "address": without_none(
             index=draft.postcode,
             countryIso=draft.country.iso,
             region=draft.region,
@@ -189,22 +190,22 @@ def _delivery(draft: Draft, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _discount_shares(draft: Draft) -> list[int]:
-    """What each line bears of the order's discount, in proportion; the last one that can takes the rest."""
-    goods, left = draft.goods(), draft.discount
+    """Return each line's share of the order's discount, in proportion; the last active line takes the rest."""
+    goods, left = draft.goods_total(), draft.discount
     shares = [0] * len(draft.lines)
     if not left or not goods:
         return shares
-    bearing = [n for n, line in enumerate(draft.lines) if not line.cancelled]
-    for n in bearing:
+    active = [n for n, line in enumerate(draft.lines) if not line.cancelled]
+    for n in active:
         line = draft.lines[n]
         value = round((line.price - line.discount) * line.quantity)
-        shares[n] = left if n == bearing[-1] else min(left, value * draft.discount // goods)
+        shares[n] = left if n == active[-1] else min(left, value * draft.discount // goods)
         left -= shares[n]
     return shares
 
 
 def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) -> dict[str, Any]:
-    """`discountTotal` is for one piece and includes the order's discount; `prices` is what was charged in the end."""
+    """Return an item; `discountTotal` is per piece and includes the order's discount, `prices` are those charged."""
     money = draft.money
     total = round((line.price - line.discount) * line.quantity) - share
     pieces = round(line.quantity)
@@ -217,7 +218,7 @@ def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) 
     else:
         charged = line.price - line.discount - share / line.quantity
         per_piece = line.price - charged
-        price = money(round(charged)) if charged == round(charged) else round(charged / 10**draft.country.places, 6)
+        price = money(round(charged)) if charged == round(charged) else round(charged / 10**draft.country.decimals, 6)
         prices = [{"price": price, "quantity": line.quantity}]
     return {
         "bonusesChargeTotal": 0,
@@ -232,7 +233,7 @@ def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) 
         "createdAt": created,
         "quantity": line.quantity,
         "status": "new",
-        **_present(comment=line.comment, isCanceled=True if line.cancelled else None),
+        **without_none(comment=line.comment, isCanceled=True if line.cancelled else None),
         "offer": {
             "displayName": line.name,
             "id": int(line.sku[4:]) + 1,
@@ -244,17 +245,17 @@ def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) 
             "unit": _UNIT,
         },
         "properties": php_map({k: {"code": k, "name": k.title(), "value": v} for k, v in line.options.items()}),
-        **_present(purchasePrice=None if line.purchase_price is None else money(line.purchase_price)),
+        **without_none(purchasePrice=None if line.purchase_price is None else money(line.purchase_price)),
     }
 
 
 def posted_items(
-    items: list[dict[str, Any]], known: dict[int, dict[str, Any]], now: str, new_id: Callable[[], int]
+    items: list[dict[str, Any]], old_items: dict[int, dict[str, Any]], now: str, new_id: Callable[[], int]
 ) -> list[dict[str, Any]]:
-    """The items of a posted order; those with the id of a known one are that one, all others are new."""
+    """Return the items of a posted order; one with the id of an old item changes that item, any other is new."""
     result = []
     for posted in items:
-        before = known.get(posted["id"]) if isinstance(posted.get("id"), int) else None
+        before = old_items.get(posted["id"]) if isinstance(posted.get("id"), int) else None
         name = posted.get("productName") or ""
         item = {
             **(before or {"createdAt": now, "status": "new", "discounts": [], "markingCodes": [], "vatRate": "none"}),
@@ -272,15 +273,15 @@ def posted_items(
     return result
 
 
-def settle_sums(order: dict[str, Any]) -> None:
-    """Reckon `summ` and `totalSumm` anew from the items."""
+def update_sums(order: dict[str, Any]) -> None:
+    """Compute `summ` and `totalSumm` from the items."""
     items = [item for item in order["items"] if not item.get("isCanceled")]
     goods = sum(item["initialPrice"] * item["quantity"] for item in items)
-    less = sum(item["discountTotal"] * item["quantity"] for item in items)
-    if order.get("fromApi"):  # else the items bear it already
-        less += order.get("discountManualAmount", 0)
+    discount = sum(item["discountTotal"] * item["quantity"] for item in items)
+    if order.get("fromApi"):  # else the discounts of the items include it
+        discount += order.get("discountManualAmount", 0)
     cost = (order.get("delivery") or {}).get("cost") or 0
-    order["summ"], order["totalSumm"] = (_number(amount) for amount in (goods, goods - less + cost))
+    order["summ"], order["totalSumm"] = (_number(amount) for amount in (goods, goods - discount + cost))
 
 
 def _number(amount: float) -> float:
@@ -289,11 +290,8 @@ def _number(amount: float) -> float:
 
 
 def is_local_time(text: object) -> bool:
-    """Whether this is `Y-m-d H:i:s`, the only form of a time that is read."""
+    """Return whether this is a time in the only accepted form, `Y-m-d H:i:s`."""
     try:
         return isinstance(text, str) and f"{datetime.strptime(text, _TIME).replace(tzinfo=UTC):{_TIME}}" == text
     except ValueError:
         return False
-
-
-_TIME: Final = "%Y-%m-%d %H:%M:%S"
