@@ -123,7 +123,7 @@ def everything(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None
 def told(file: Path, page: Path | None) -> None:
     """Make the table (Markdown) and the pictures (SVG, beside FILE) of results; into a page, between its marks."""
     results = json.loads(file.read_text(encoding="utf-8"))
-    text = report.markdown(results, report.pictures(results, file), page or Path.cwd() / "page.md")
+    text = report.markdown(results, report.draw(results, file), page or Path.cwd() / "page.md")
     if page is None:
         click.echo(text)
     else:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from bench import draw
+from bench import pictures
 from bench.figure import Figure, short
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def show(figures: Sequence[Figure]) -> None:
         console.print(note)
 
 
-def markdown(results: dict[str, Any], pictures: Sequence[Path], page: Path) -> str:
+def markdown(results: dict[str, Any], drawn: Sequence[Path], page: Path) -> str:
     """All figures in one table, those without a goal in a second one, then the pictures."""
     lines: list[str] = [*_measured_on(results), ""]
     goals: list[list[str]] = []
@@ -57,7 +57,7 @@ def markdown(results: dict[str, Any], pictures: Sequence[Path], page: Path) -> s
     if told:
         lines += ["", "Without a goal:", ""]
         lines += _table(["bench", "figure", "Intake", "beside", "median (range)"], [row[:5] for row in told])
-    for picture in pictures:
+    for picture in drawn:
         lines += ["", f"![{picture.stem}]({os.path.relpath(picture, page.parent)})"]
     return "\n".join(lines)
 
@@ -85,11 +85,11 @@ def _machine(result: dict[str, Any]) -> str:
     )
 
 
-def pictures(results: dict[str, Any], file: Path) -> list[Path]:
+def draw(results: dict[str, Any], file: Path) -> list[Path]:
     """Draw what the results hold, beside their file; gives the files."""
-    drawn: dict[str, str] = {"goals": draw.goals(_scores(results))}
+    drawn: dict[str, str] = {"goals": pictures.goals(_scores(results))}
     if "cpu" in results:
-        drawn["cpu"] = draw.bars("Processor time of one order by part, ms", results["cpu"]["parts"])
+        drawn["cpu"] = pictures.bars("Processor time of one order by part, ms", results["cpu"]["parts"])
     if "growth" in results:
         marks = results["growth"]["growth"]
         for key, title in (
@@ -97,7 +97,7 @@ def pictures(results: dict[str, Any], file: Path) -> list[Path]:
             ("memory_mb", "Memory of the worker processes, MB"),
         ):
             points = [(float(mark["orders"]), float(mark[key])) for mark in marks]
-            drawn[f"growth-{key.partition('_')[0]}"] = draw.line(f"{title}, by orders in the ledger", points)
+            drawn[f"growth-{key.partition('_')[0]}"] = pictures.growth(f"{title}, by orders in the ledger", points)
     written = []
     for name, picture in drawn.items():
         path = file.with_name(f"{file.stem}-{name}.svg")

@@ -121,7 +121,7 @@ def _by_day(told: Told) -> Iterator[str]:
         ("out", "delivered", [one.all("out") for one in sums]),
         ("failed", "failed", [one.all("dead") for one in sums]),
     ]
-    yield plots.bars(days, series, "Orders accepted, delivered and failed, by day")
+    yield plots.bars_by_day(days, series, "Orders accepted, delivered and failed, by day")
     rows = [(str(day), figures.day(day)) for day in days]
     if len(days) > _ONE_BY_ONE:
         months = sorted({(day.year, day.month) for day in days})
@@ -176,7 +176,7 @@ def _delays(figures: Figures) -> Iterator[str]:
             ("most", "95 of 100 within", [one.within(_MOST) for one in sums]),
         ]
         if any(value is not None for _, _, values in series for value in values):
-            drawn = plots.delays(figures.dates, series, f"Delays of {target} by day")
+            drawn = plots.delays_by_day(figures.dates, series, f"Delays of {target} by day")
             yield f'<div class="plot"><h3>{escape(target)}</h3>{drawn}</div>'
 
 
