@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from tasks.outcomes import log_ending, pause_provider, retry_later
 from tasks.poll import accept_page, fetch_page
 from worker.app import app, hint
-from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, SnoozeError, StoreFull
+from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, StoreFull
 from worker.process.stopping import stopping
-from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 from worker.store.limits.limiter import yielding
 from worker.telemetry import traces
@@ -48,26 +48,24 @@ def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
         if isinstance(run, str):
             log.debug("backfill.skipped", provider=name, reason=run)
             return
-        try:
-            with yielding(), traces.span(f"backfill {name}", provider=name):
-                _read(rt, run, wake)
-        except LeaseLost as lost:
-            log.warning("backfill.fenced", provider=name, reason=str(lost))
-        except StoreFull as full:
-            log.error("store.full", provider=name, reason=str(full), remedy=full.remedy)
-            rt.backfills.put_off(name, "Redis is full", AGAIN)
-        except RateLimited as limited:
-            rt.backfills.put_off(name, "others use the limit", limited.delay)
-        except AuthFailed as refused:
-            rt.cursors.pause(name, str(refused))
-            log.error(
-                "provider.paused", provider=name, reason=str(refused), remedy=f"mend it, then: intake resume {name}"
-            )
-        except IntakeError as error:
-            failures = int(rt.backfills.status(name).get("failures", "0"))
-            delay = error.delay if isinstance(error, SnoozeError) else backoff(failures)
-            rt.backfills.failed(name, f"{error.code}: {error}", delay)
-            log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+        with (
+            log_ending("backfill.fenced", IntakeError, provider=name) as ending,
+            yielding(),
+            traces.span(f"backfill {name}", provider=name),
+        ):
+            _read(rt, run, wake)
+        match ending.error:
+            case None | LeaseLost():
+                pass
+            case StoreFull():
+                rt.backfills.put_off(name, "Redis is full", AGAIN)
+            case RateLimited() as limited:
+                rt.backfills.put_off(name, "others use the limit", limited.delay)
+            case AuthFailed() as error:
+                pause_provider(rt, name, error)
+            case error:
+                delay = retry_later(rt.backfills, name, error)
+                log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
 def _read(rt: Runtime, run: Poll, wake: Callable[[str, str], None]) -> None:

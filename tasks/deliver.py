@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tasks.attempt import asked, attempt, attempt_many
+from tasks.outcomes import log_ending
 from tasks.sight import sight
 from worker.app import app, has_room, hint
-from worker.errors import AuthFailed, LeaseLost, StoreFull
+from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guarded
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
@@ -73,25 +74,24 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
     # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
     most = max(BATCH, target.bulk) if target.settles else 1
     last = until + LONGEST
-    with lane.drain() as drain, guarded(drain.check):
-        try:
-            while not rt.rest_of_target(name) and (claims := drain.claim(most)):
-                with yielding() if claims[0].later else nullcontext():
-                    _work(rt, lane, drain, claims, until)
-                until = _until(rt, name, until, last)
-                if time.monotonic() > until or stopping():
-                    drain.leave()
-                    wake("deliver", name)
-                    return False
-        except LeaseLost as lost:
-            log.warning("drain.fenced", lane=name, drain=drain.name, reason=str(lost))
-            return False
-        except StoreFull as full:
-            # What is claimed is freed when the lease ends, and asked for before it is sent again.
-            log.error("store.full", lane=name, reason=str(full), remedy=full.remedy)
-            return False
+    with (
+        lane.drain() as drain,
+        guarded(drain.check),
+        log_ending("drain.fenced", lane=name, drain=drain.name) as ending,
+    ):
+        while not rt.rest_of_target(name) and (claims := drain.claim(most)):
+            with yielding() if claims[0].later else nullcontext():
+                _work(rt, lane, drain, claims, until)
+            until = _until(rt, name, until, last)
+            if time.monotonic() > until or stopping():
+                drain.leave()
+                wake("deliver", name)
+                return False
         if rt.rest_of_target(name):
             drain.leave()
+    if ending.error:
+        # Claimed orders are freed when the lease ends. The target is asked for each before it is sent again.
+        return False
     if drain.young:
         why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
         log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.young))

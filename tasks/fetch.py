@@ -9,6 +9,7 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized, stumbled
+from tasks.outcomes import pause_provider
 from worker.app import app, hint
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
 from worker.process.stopping import stopping
@@ -16,6 +17,7 @@ from worker.runtime import Runtime, runtime
 from worker.store.inbox import Letter
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
+from worker.telemetry.log import report_store_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,30 +83,30 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
             if refused:
                 raise refused[0][1]
         rt.cursors.mended(name, [one.external_id])
-    except AuthFailed as error:
-        rt.cursors.pause(name, str(error))
-        log.error("provider.paused", provider=name, reason=str(error), remedy=f"mend it, then: intake resume {name}")
-        return error.delay
-    except SnoozeError as error:
-        return max(error.delay, 0.1)
-    except StoreFull as error:
-        log.error(
-            "store.full",
-            provider=name,
-            reason=str(error),
-            remedy=error.remedy,
-        )
-        return UNAVAILABLE
     except PermanentError as error:
         rt.cursors.bury(name, one.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
         log.error("record.malformed", provider=name, external_id=one.external_id, reason=str(error))
     except IntakeError as error:
-        log.warning("hint.failed", provider=name, external_id=one.external_id, code=error.code, reason=str(error))
-        # Behind the others: if it is this order alone that is not given, it must not be the first again.
-        rt.fetches.settle(name, one, "wait", 2 * UNAVAILABLE)
-        return UNAVAILABLE
+        return _wait_after(rt, name, one, error)
     rt.fetches.settle(name, one, "done")
     return 0.0
+
+
+def _wait_after(rt: Runtime, name: str, one: Fetch, error: IntakeError) -> float:
+    """Return the seconds for which nothing is fetched from the provider after this error."""
+    match error:
+        case AuthFailed():
+            pause_provider(rt, name, error)
+            return error.delay
+        case SnoozeError():
+            return max(error.delay, 0.1)
+        case StoreFull():
+            report_store_full(error, provider=name)
+            return UNAVAILABLE
+    log.warning("hint.failed", provider=name, external_id=one.external_id, code=error.code, reason=str(error))
+    # Behind the others: if only this order cannot be fetched, it must not be the first again.
+    rt.fetches.settle(name, one, "wait", 2 * UNAVAILABLE)
+    return UNAVAILABLE
 
 
 def _read(provider: Provider, external_id: str) -> Record | None:

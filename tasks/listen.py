@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tasks.ingest import Result, ingest
+from tasks.outcomes import log_ending
 from worker.app import app
-from worker.errors import LeaseLost, StoreFull
+from worker.errors import StoreFull
 from worker.runtime import runtime
 from worker.store.inbox import POISON, Letter
 from worker.store.redis.connection import ERRORS
@@ -45,22 +46,16 @@ def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bo
     """Take jobs and ingest them while `going`; whatever happens to Redis or to a job, it goes on."""
     while going():
         try:
-            with rt.inbox.taker() as taker:
+            with log_ending("taker.fenced") as ending, rt.inbox.taker() as taker:
                 while going():
                     if not take(rt, taker, wake):
                         rt.inbox.wait(1)
-        except LeaseLost as lost:
-            log.warning("taker.fenced", reason=str(lost))
-        except StoreFull as full:
-            log.error(
-                "store.full",
-                reason=str(full),
-                remedy=full.remedy,
-            )
-            time.sleep(PAUSE)
         except ERRORS as error:
             log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
             time.sleep(PAUSE)
+        else:
+            if isinstance(ending.error, StoreFull):
+                time.sleep(PAUSE)
 
 
 def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:

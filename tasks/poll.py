@@ -12,10 +12,10 @@ import simplejson
 import structlog
 
 from tasks.accept import accept, normalized
+from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, hint
-from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, SnoozeError, StoreFull
+from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, StoreFull
 from worker.process.stopping import stopping
-from worker.retry import backoff
 from worker.runtime import Runtime, runtime
 from worker.systems.provider import Unread
 from worker.telemetry import traces
@@ -64,28 +64,19 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
         if isinstance(run, str):
             log.debug("provider.skipped", provider=name, reason=run)
             return
-        try:
-            with traces.span(f"poll {name}", provider=name):
-                _walk(rt, run, rt.providers[name], wake, pages)
-        except LeaseLost as lost:
-            log.warning("provider.fenced", provider=name, reason=str(lost))
-        except StoreFull as full:
-            log.error(
-                "store.full",
-                provider=name,
-                reason=str(full),
-                remedy=full.remedy,
-            )
-        except AuthFailed as refused:
-            rt.cursors.pause(name, str(refused))
-            log.error(
-                "provider.paused", provider=name, reason=str(refused), remedy=f"mend it, then: intake resume {name}"
-            )
-        except IntakeError as error:
-            failures = int(rt.cursors.status(name).get("failures", "0"))
-            delay = error.delay if isinstance(error, SnoozeError) else backoff(failures)
-            rt.cursors.failed(name, f"{error.code}: {error}", delay)
-            log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+        with (
+            log_ending("provider.fenced", IntakeError, provider=name) as ending,
+            traces.span(f"poll {name}", provider=name),
+        ):
+            _walk(rt, run, rt.providers[name], wake, pages)
+        match ending.error:
+            case None | LeaseLost() | StoreFull():
+                pass
+            case AuthFailed() as error:
+                pause_provider(rt, name, error)
+            case error:
+                delay = retry_later(rt.cursors, name, error)
+                log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
 def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str], None], pages: int) -> None:

@@ -12,6 +12,7 @@ from worker.app import app, hint
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
 from worker.store.health.signs import SWEPT
+from worker.telemetry.log import report_store_full
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def sweep_all() -> None:
     try:
         sweep(rt, hint)
     except StoreFull as full:
-        log.error("store.full", reason=str(full), remedy=full.remedy)
+        report_store_full(full)
     _watch(rt).look()
 
 

@@ -47,7 +47,7 @@ class Cloud:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasks.poll.backoff", lambda _: 0.0)
+    monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 0.0)
 
 
 def begin(redis: Redis, make: Make, url: str) -> Story:

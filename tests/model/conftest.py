@@ -35,5 +35,4 @@ def _quiet() -> Iterator[None]:
 def _no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     """A wait of some milliseconds would end or not end by how busy the machine is."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 5.0)
-    monkeypatch.setattr("tasks.poll.backoff", lambda _: 5.0)
-    monkeypatch.setattr("tasks.backfill.backoff", lambda _: 5.0)
+    monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 5.0)

@@ -47,13 +47,17 @@ def events() -> set[str]:
         node.args[0].value
         for node in nodes()
         if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in LOUD
-        and isinstance(node.func.value, ast.Name)
+        and _is_loud(node.func)
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
     }
+
+
+def _is_loud(function: ast.expr) -> bool:
+    if isinstance(function, ast.Name):
+        return function.id == "log_ending"
+    return isinstance(function, ast.Attribute) and function.attr in LOUD and isinstance(function.value, ast.Name)
 
 
 def alarms() -> set[str]:

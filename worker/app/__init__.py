@@ -146,7 +146,7 @@ def hint(task: str, name: str, count: int = 1) -> None:
     try:
         wanted = runtime().hints.offer(task, name)
     except StoreFull as full:
-        structlog.get_logger().error("store.full", reason=str(full), remedy=full.remedy)
+        log.report_store_full(full)
         return
     try:
         for _ in range(count if wanted else 0):

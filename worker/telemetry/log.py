@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
+    from worker.errors import StoreFull
+
+log = structlog.get_logger()
+
 #: `noun.past_verb`. A sentence made at run time could hold anybody's name, so it is not an event.
 _EVENT: Final = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
 #: All that a line may say: names, ids of orders, states, numbers. What is not here is left out, by its name.
@@ -186,3 +190,8 @@ def _text(value: Any) -> str:
     if isinstance(value, (str, Path)):
         return str(value)
     return f"<{type(value).__name__}>"
+
+
+def report_store_full(error: StoreFull, **subject: object) -> None:
+    """Log that Redis has no room for what `subject` names."""
+    log.error("store.full", **subject, reason=str(error), remedy=error.remedy)

@@ -14,6 +14,7 @@ import structlog
 from worker.errors import StoreFull
 from worker.store.health.alarms import Alarmed
 from worker.store.redis.connection import ERRORS, FORBIDDEN
+from worker.telemetry.log import report_store_full
 from worker.watch.alarms import Alarm, judge
 from worker.watch.notify import deliver_messages
 from worker.watch.state import state_of
@@ -55,7 +56,7 @@ class Watch:
         except ERRORS as error:
             log.warning("watch.blinded", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
         except StoreFull as full:
-            log.error("store.full", reason=str(full), remedy=full.remedy)
+            report_store_full(full)
 
     def _tell(self, alarms: list[Alarm]) -> None:
         raised, now = self._alarmed.raised(), {alarm.key: alarm for alarm in alarms}
