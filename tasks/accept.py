@@ -11,9 +11,10 @@ from worker.systems.references import encode
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from schemas.order import Order
+    from worker.app import Nudge
     from worker.runtime import Runtime
     from worker.settings.routes import Route
     from worker.systems.provider import Provider, Record
@@ -38,7 +39,7 @@ def stumbled(provider: Provider, error: Exception) -> Malformed:
 
 
 def accept(
-    rt: Runtime, orders: Sequence[Order], source: str, wake: Callable[[str, str], None], ask: Ask = "new"
+    rt: Runtime, orders: Sequence[Order], source: str, nudge: Nudge, ask: Ask = "new"
 ) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
     """Write orders of one provider into the ledger, and wake the lanes that have work now.
 
@@ -46,7 +47,7 @@ def accept(
         rt: The runtime.
         orders: Orders of one provider.
         source: Where they come from ("poll shop-nl"), for their stories.
-        wake: Tells a worker that a task has something to do for a name.
+        nudge: Tells a worker that a task has something to do for a name.
         ask: Whether a target that takes doubles is asked for an order that the ledger does not know.
 
     Returns:
@@ -75,8 +76,8 @@ def accept(
             results = list(zip((it.order for it in deliveries), accepted.results, strict=True))
             span.accepted(target, results)
             fresh.update(order.key for order, result in results if result == "new")
-            if accepted.wake:
-                wake("deliver", target)
+            if accepted.nudge:
+                nudge("deliver", target)
     if fresh:
         rt.ledger.arrived(orders[0].provider, source, len(fresh))
     return counts, refused

@@ -10,7 +10,7 @@ import structlog
 
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from tasks.poll import accept_page, fetch_page
-from worker.app import app, hint
+from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
@@ -18,9 +18,8 @@ from worker.store.limits.limiter import yielding
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from schemas.order import Order
+    from worker.app import Nudge
     from worker.store.feeds.cursors import Poll
 
 log = structlog.get_logger()
@@ -35,11 +34,11 @@ AGAIN: Final = 2.0
 def backfill_provider(name: str) -> None:
     """Celery's door to `backfill`."""
     rt = runtime()
-    rt.hints.taken("backfill", name)
-    backfill(rt, name, hint)
+    rt.nudges.take("backfill", name)
+    backfill(rt, name, nudge)
 
 
-def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
     """Read on in the range of the provider `name` that somebody asked for, until its end or the time of one poll.
 
     Its orders stand behind all others, its calls go out when nobody else wants to call, the cursor of the polls stays.
@@ -53,7 +52,7 @@ def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
             yielding(),
             traces.span(f"backfill {name}", provider=name),
         ):
-            _read(rt, run, wake)
+            _read(rt, run, nudge)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -68,7 +67,7 @@ def backfill(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
                 log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _read(rt: Runtime, run: Poll, wake: Callable[[str, str], None]) -> None:
+def _read(rt: Runtime, run: Poll, nudge: Nudge) -> None:
     provider, known = rt.providers[run.provider], rt.backfills.status(run.provider)
     if "since" not in known:
         raise LeaseLost("nobody asked for it, or Redis was lost")
@@ -84,7 +83,7 @@ def _read(rt: Runtime, run: Poll, wake: Callable[[str, str], None]) -> None:
 
     while not (why := _waits(rt, run.provider)):
         page = fetch_page(run, provider, cursor, ends)
-        counts = accept_page(rt, run, provider, page, wake, source="backfill", ask="always", within=within)
+        counts = accept_page(rt, run, provider, page, nudge, source="backfill", ask="always", within=within)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         times = {"first": min(placed), "last": max(placed)} if placed else {}
         rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})
@@ -93,7 +92,7 @@ def _read(rt: Runtime, run: Poll, wake: Callable[[str, str], None]) -> None:
             return
         cursor = page.cursor
         if time.monotonic() > ends or stopping():
-            wake("backfill", provider.name)
+            nudge("backfill", provider.name)
             return
     rt.backfills.put_off(run.provider, why, AGAIN)
 

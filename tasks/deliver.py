@@ -12,7 +12,7 @@ import structlog
 from tasks.attempt import asked, attempt, attempt_many
 from tasks.outcomes import log_ending
 from tasks.sight import sight
-from worker.app import app, has_room, hint
+from worker.app import app, has_room, nudge
 from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guarded
 from worker.process.stopping import stopping
@@ -22,8 +22,7 @@ from worker.store.orders.lanes import Claim, Outcome
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from worker.app import Nudge
     from worker.store.orders.lanes import Drain, Lane
     from worker.systems.target import Target
 
@@ -43,32 +42,32 @@ SETTLE_WITHIN = 0.25
 def deliver_lane(name: str) -> None:
     """Celery's door to `deliver`."""
     rt = runtime()
-    rt.hints.taken("deliver", name)
-    deliver(rt, name, hint, idle=rt.settings.clocks.drain if has_room(rt.settings) else 0.0)
+    rt.nudges.take("deliver", name)
+    deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_room(rt.settings) else 0.0)
 
 
-def deliver(rt: Runtime, name: str, wake: Callable[[str, str], None], *, idle: float = 0.0) -> None:
+def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
     """Drain the lane of target `name` until it is empty, closed, or the time of one drain is up.
 
     Args:
         rt: The runtime.
         name: The target.
-        wake: Tells a worker that a task has something to do for a name.
+        nudge: Tells a worker that a task has something to do for a name.
         idle: Seconds to wait for the next order at an empty lane: it is sent without the way through a message.
     """
     started = time.monotonic()
-    while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, wake):
+    while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, nudge):
         if idle and rt.lanes[name].wait(started + idle):
             continue
         if idle and time.monotonic() > started + idle:
-            wake("deliver", name)
+            nudge("deliver", name)
         break
     if stopping():
         # Another worker goes on at once.
-        wake("deliver", name)
+        nudge("deliver", name)
 
 
-def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None]) -> bool:
+def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     """One drain; whether it came to the end of the lane."""
     lane, target = rt.lanes[name], rt.targets[name]
     # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
@@ -85,7 +84,7 @@ def _drain(rt: Runtime, name: str, until: float, wake: Callable[[str, str], None
             until = _until(rt, name, until, last)
             if time.monotonic() > until or stopping():
                 drain.leave()
-                wake("deliver", name)
+                nudge("deliver", name)
                 return False
         if rt.rest_of_target(name):
             drain.leave()

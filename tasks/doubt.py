@@ -28,7 +28,7 @@ MOST: Final = 100
 def ask_in_doubt(name: str) -> None:
     """Celery's door to `look`."""
     rt = runtime()
-    rt.hints.taken("doubt", name)
+    rt.nudges.take("doubt", name)
     look(rt, name)
 
 

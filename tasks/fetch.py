@@ -10,7 +10,7 @@ import structlog
 
 from tasks.accept import accept, normalized, stumbled
 from tasks.outcomes import pause_provider
-from worker.app import app, hint
+from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
@@ -20,8 +20,7 @@ from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from worker.app import Nudge
     from worker.store.feeds.fetches import Fetch
     from worker.systems.provider import Provider, Record
 
@@ -41,11 +40,11 @@ UNAVAILABLE: Final = 10.0
 def fetch_orders(name: str) -> None:
     """Celery's door to `fetch`."""
     rt = runtime()
-    rt.hints.taken("fetch", name)
-    fetch(rt, name, hint)
+    rt.nudges.take("fetch", name)
+    fetch(rt, name, nudge)
 
 
-def fetch(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
+def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
     """Fetch what is due of the provider `name`, until nothing is, its limit is reached, or the time is up."""
     provider = rt.providers[name]
     until = time.monotonic() + rt.settings.clocks.poll
@@ -54,14 +53,14 @@ def fetch(rt: Runtime, name: str, wake: Callable[[str, str], None]) -> None:
         for one in claimed:
             # What stops one stops all that would follow it.
             if not delay and not stopping():
-                delay = _fetch_one(rt, provider, one, wake)
+                delay = _fetch_one(rt, provider, one, nudge)
                 if not delay:
                     continue
             rt.fetches.settle(name, one, "wait", delay)
         if delay:
             return
         if time.monotonic() > until or stopping():
-            wake("fetch", name)
+            nudge("fetch", name)
             return
 
 
@@ -69,7 +68,7 @@ def _rests(rt: Runtime, name: str) -> bool:
     return "paused" in rt.cursors.status(name) or bool(rt.rest_of_provider(name))
 
 
-def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str, str], None]) -> float:
+def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, nudge: Nudge) -> float:
     """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
     name, record = provider.name, None
     try:
@@ -79,7 +78,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, wake: Callable[[str,
                 _missing(rt, name, one)
                 return 0.0
             order = normalized(provider, record)
-            _, refused = accept(rt, [order], f"hint {name}", wake)
+            _, refused = accept(rt, [order], f"hint {name}", nudge)
             if refused:
                 raise refused[0][1]
         rt.cursors.mended(name, [one.external_id])

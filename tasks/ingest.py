@@ -14,9 +14,10 @@ from worker.inbox.reading import BadJob
 from worker.store.inbox import Letter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from schemas.order import Order
+    from worker.app import Nudge
     from worker.runtime import Runtime
 
 #: Bytes that are kept of a job which is larger than a job may be.
@@ -33,7 +34,7 @@ class Result:
     later: list[bytes] = field(default_factory=list)
 
 
-def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None]) -> Result:
+def ingest(rt: Runtime, jobs: Sequence[bytes], nudge: Nudge) -> Result:
     """Write the orders of `jobs` into the ledger, note the hints; safe to repeat.
 
     Raises only what the ledger raises: then nothing is lost, and all is to be done again.
@@ -54,7 +55,7 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None])
         except (RetryableError, SnoozeError):
             result.later.append(raw)
     for provider, pushed in orders.items():
-        counts, refused = accept(rt, [order for order, _ in pushed], f"push {provider}", wake)
+        counts, refused = accept(rt, [order for order, _ in pushed], f"push {provider}", nudge)
         result.counts += counts
         by_order = {id(order): raw for order, raw in pushed}
         for order, error in refused:
@@ -62,7 +63,7 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], wake: Callable[[str, str], None])
     for provider, external_ids in hints.items():
         rt.fetches.add(provider, external_ids)
         result.counts["hints"] += len(external_ids)
-        wake("fetch", provider)
+        nudge("fetch", provider)
     result.counts["bad"] += len(result.letters)
     if result.later:
         result.counts["later"] = len(result.later)

@@ -19,6 +19,7 @@ from worker.telemetry import traces
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from worker.app import Nudge
     from worker.runtime import Runtime
     from worker.store.inbox import Taken, Taker
 
@@ -42,13 +43,13 @@ def push(job: str) -> None:
     runtime().inbox.push([job])
 
 
-def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bool]) -> None:
+def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
     """Take jobs and ingest them while `going`; whatever happens to Redis or to a job, it goes on."""
     while going():
         try:
             with log_ending("taker.fenced") as ending, rt.inbox.taker() as taker:
                 while going():
-                    if not take(rt, taker, wake):
+                    if not take(rt, taker, nudge):
                         rt.inbox.wait(1)
         except ERRORS as error:
             log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
@@ -58,7 +59,7 @@ def listen(rt: Runtime, wake: Callable[[str, str], None], going: Callable[[], bo
                 time.sleep(PAUSE)
 
 
-def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:
+def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
     """One batch: taken, ingested, done with; answers how many jobs it had.
 
     Raises LeaseLost, StoreFull, and what a Redis that is away raises.
@@ -67,7 +68,7 @@ def take(rt: Runtime, taker: Taker, wake: Callable[[str, str], None]) -> int:
     if not taken.jobs:
         return 0
     with traces.span("ingest", jobs=len(taken.jobs)):
-        result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, wake)
+        result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, nudge)
     if result.later:
         rt.inbox.put_off(result.later, LATER)
     taker.done(result.counts, result.letters)

@@ -13,7 +13,7 @@ import structlog
 
 from tasks.accept import accept, normalized
 from tasks.outcomes import log_ending, pause_provider, retry_later
-from worker.app import app, hint
+from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.order import Order
+    from worker.app import Nudge
     from worker.store.feeds.cursors import Poll
     from worker.store.orders.ledger import Ask
     from worker.systems.provider import Page, Provider, Record
@@ -40,11 +41,11 @@ SHORT_WAIT = 2.0
 def poll_provider(name: str) -> None:
     """Celery's door to `poll`."""
     rt = runtime()
-    rt.hints.taken("poll", name)
-    poll(rt, name, hint)
+    rt.nudges.take("poll", name)
+    poll(rt, name, nudge)
 
 
-def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int = 0, gap: float | None = None) -> None:
+def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> None:
     """Read the provider `name` from its cursor until it has nothing more, or the time of one poll is up.
 
     Every page is a checkpoint: the cursor moves once all of the page is accepted, or kept as a dead letter.
@@ -52,7 +53,7 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
     Args:
         rt: The runtime.
         name: The provider.
-        wake: Tells a worker that a task has something to do for a name.
+        nudge: Tells a worker that a task has something to do for a name.
         pages: Stop after so many; 0: after none.
         gap: Seconds since the last whole poll, before which there is no other (see `Cursors.poll`).
     """
@@ -68,7 +69,7 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
             log_ending("provider.fenced", IntakeError, provider=name) as ending,
             traces.span(f"poll {name}", provider=name),
         ):
-            _walk(rt, run, rt.providers[name], wake, pages)
+            _walk(rt, run, rt.providers[name], nudge, pages)
         match ending.error:
             case None | LeaseLost() | StoreFull():
                 pass
@@ -79,7 +80,7 @@ def poll(rt: Runtime, name: str, wake: Callable[[str, str], None], *, pages: int
                 log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str], None], pages: int) -> None:
+def _walk(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) -> None:
     account = rt.settings.providers[run.provider]
     until = time.monotonic() + rt.settings.clocks.poll
     if run.cursor is None:
@@ -90,7 +91,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
         cursor = run.cursor
     while True:
         page = fetch_page(run, provider, cursor, until)
-        counts = accept_page(rt, run, provider, page, wake)
+        counts = accept_page(rt, run, provider, page, nudge)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
         pages -= 1
@@ -98,7 +99,7 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, wake: Callable[[str, str],
             return
         cursor = page.cursor
         if time.monotonic() > until or stopping():
-            wake("poll", provider.name)
+            nudge("poll", provider.name)
             return
 
 
@@ -132,7 +133,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
     run: Poll,
     provider: Provider,
     page: Page,
-    wake: Callable[[str, str], None],
+    nudge: Nudge,
     *,
     source: str = "poll",
     ask: Ask = "new",
@@ -167,7 +168,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
         orders.append(order)
         by_key[order.key] = record
         readable[order.external_id] = None
-    accepted, refused = accept(rt, orders, f"{source} {provider.name}", wake, ask)
+    accepted, refused = accept(rt, orders, f"{source} {provider.name}", nudge, ask)
     for order, reason in refused:
         bury(by_key[order.key], reason)
         readable.pop(order.external_id, None)

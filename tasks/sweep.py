@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from worker.app import app, hint
+from worker.app import app, nudge
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
 from worker.store.health.signs import SWEPT
@@ -33,35 +33,35 @@ def sweep_all() -> None:
     """Celery's door to `sweep`."""
     rt = runtime()
     # One sweep answers every tick that waits: after a pause there is no heap of them to work off.
-    rt.hints.drop_waiting("intake.upkeep")
+    rt.nudges.drop_waiting("intake.upkeep")
     rt.signs.give(SWEPT)
     try:
-        sweep(rt, hint)
+        sweep(rt, nudge)
     except StoreFull as full:
         report_store_full(full)
     _watch(rt).look()
 
 
-def sweep(rt: Runtime, wake: Wake) -> None:
+def sweep(rt: Runtime, nudge: Wake) -> None:
     """Look after every lane and every poll once; harmless at any time, any number of times."""
     for name in rt.lanes:
-        _look_after(rt, name, wake)
+        _look_after(rt, name, nudge)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
     for name in rt.settings.providers:
         if rt.cursors.resume_if_over(name):
-            wake("poll", name, 1)
+            nudge("poll", name, 1)
         if rt.rest_of_provider(name):
             continue
         if rt.fetches.due(name):
-            wake("fetch", name, 1)
+            nudge("fetch", name, 1)
         if rt.cursors.waiting(name):
-            wake("poll", name, 1)
+            nudge("poll", name, 1)
         if rt.backfills.waiting(name):
-            wake("backfill", name, 1)
+            nudge("backfill", name, 1)
 
 
-def _look_after(rt: Runtime, name: str, wake: Wake) -> None:
+def _look_after(rt: Runtime, name: str, nudge: Wake) -> None:
     """Free what dead drains of one lane held, wake as many as it has work for."""
     lane = rt.lanes[name]
     found = lane.sweep()
@@ -75,6 +75,6 @@ def _look_after(rt: Runtime, name: str, wake: Wake) -> None:
         most = lane.concurrency if found.due else lane.spare
         drains = min(most, math.ceil((found.due + found.later) / PER_DRAIN)) - found.drains
         if drains > 0:
-            wake("deliver", name, drains)
+            nudge("deliver", name, drains)
     if found.doubts:
-        wake("doubt", name, 1)
+        nudge("doubt", name, 1)

@@ -15,7 +15,7 @@ from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
 from worker.store.feeds.fetches import Fetches
 from worker.store.feeds.reports import Reports
-from worker.store.health.hints import Hints
+from worker.store.health.nudges import Nudges
 from worker.store.health.signs import Signs
 from worker.store.inbox import Inbox
 from worker.store.limits.limiter import Scope
@@ -106,7 +106,7 @@ class Runtime(Adapters):
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.backfills = Backfills(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
-        self.hints = Hints(self.redis, clocks.hint)
+        self.nudges = Nudges(self.redis, clocks.nudge)
         self.fetches = Fetches(self.redis)
         self.signs = Signs(self.redis)
         #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/sight.py`).
@@ -160,7 +160,7 @@ class Runtime(Adapters):
 
     def others_wait(self, task: str, name: str) -> bool:
         """Whether other work waits for a worker than this task of this account."""
-        return self.hints.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
+        return self.nudges.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
 
     def _rest(self, account: Account) -> float:
         if not account.maintenance.windows:

@@ -50,7 +50,7 @@ lease = "1200ms"
 sweep = "200ms"
 drain = "1s"
 poll = "5s"
-hint = "1s"
+nudge = "1s"
 request = "4s"
 [providers.shop]
 kind = "retailcrm"

@@ -59,7 +59,7 @@ to = ["dropday"]
 #: What an order's host may have been away for before another host has the order.
 TAKE_OVER = 15.0
 ALL: tuple[Link, Link] = ("redis", "target")
-SHORT = 'heartbeat = "1s"\nlease = "3s"\nhint = "3s"\nrequest = "5s"\nsweep = "500ms"'
+SHORT = 'heartbeat = "1s"\nlease = "3s"\nnudge = "3s"\nrequest = "5s"\nsweep = "500ms"'
 
 pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible() or "possible")
 

@@ -1,4 +1,4 @@
-"""RabbitMQ as Celery's broker, the ledger in Redis: it is killed in the middle, and nothing was in it but hints."""
+"""RabbitMQ as Celery's broker, the ledger in Redis: it is killed in the middle, and nothing was in it but nudges."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_killed_rabbitmq_loses_and_doubles_nothing(tmp_path: Path, monkeypatch
             before = stack.created()
             stack.add(100)
             assert check(stack, rabbit.url)["detail"] == "the broker does not answer"
-            # A drain that has begun goes on; only when it ends does it want to wake another.
+            # A drain that has begun goes on; only when it ends does it want to nudge another.
             stack.wait(lambda: '"broker.away"' in stack.log(), 60, "the log to say so")
             meanwhile = stack.created() - before
             rabbit.start()

@@ -26,7 +26,7 @@ url = "env:STACK_SENTINELS"
 [clocks]
 heartbeat = "1s"
 lease = "3s"
-hint = "3s"
+nudge = "3s"
 """
 
 

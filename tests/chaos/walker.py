@@ -31,7 +31,7 @@ FETCH_LEASE = 1500
 
 
 def nobody(*_: object) -> None:
-    """A hint to nobody: what is lost costs only time."""
+    """A nudge to nobody: what is lost costs only time."""
 
 
 def ingest(rt: Runtime) -> None:

@@ -46,11 +46,11 @@ def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.Monke
 
 
 def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda: None) -> tuple[list[Record], str]:
@@ -188,7 +188,7 @@ def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis
     for record in (paid, created):
         story.inbox.push([json.dumps({"v": 1, "provider": "shop", "record": record})])
         with story.inbox.taker() as taker:
-            tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+            tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
     deliver(story)
     assert [(reference, order.status) for reference, order in story.warehouse.created] == [("7", "paid")]
 

@@ -18,7 +18,7 @@ import tasks.poll
 import tasks.sweep
 from support.fake_runtime import Shop, Story
 from support.stack import Stack
-from worker.store.health.hints import Hints
+from worker.store.health.nudges import Nudges
 from worker.store.inbox import POISON, Inbox
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
@@ -42,11 +42,11 @@ with Inbox(connect(sys.argv[1], text="raw"), lease=1.0, heartbeat=0.2).taker() a
 
 
 def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
 
 
 def push(story: Story, **job: object) -> None:
@@ -64,18 +64,18 @@ def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis,
         worker.kill()
     killed = time.monotonic()
     with story.inbox.taker() as heir:
-        while not tasks.listen.take(story, heir, story.wake):  # type: ignore[arg-type]
+        while not tasks.listen.take(story, heir, story.nudge):  # type: ignore[arg-type]
             assert time.monotonic() - killed < 5
             sweep(story)
             time.sleep(0.05)
     assert story.state("7")["state"] == "queued"
 
 
-def test_row_14_two_beats_at_once_poll_once_and_send_one_hint(redis: Redis) -> None:
+def test_row_14_two_beats_at_once_poll_once_and_send_one_nudge(redis: Redis) -> None:
     story = Story(redis, Shop([[{"id": 1}]]))
     story.settings.providers["shop"].poll_every = 60.0
-    hints = Hints(redis, 10.0)
-    assert [hints.offer("poll", "shop") for _ in range(2)] == [True, False]
+    nudges = Nudges(redis, 10.0)
+    assert [nudges.offer("poll", "shop") for _ in range(2)] == [True, False]
     beats = [threading.Thread(target=poll, args=(story,)) for _ in range(2)]
     for beat in beats:
         beat.start()
@@ -98,7 +98,7 @@ def test_row_16_a_job_that_kills_whoever_takes_it_is_counted_by_itself_and_burie
             time.sleep(0.25)
             story.inbox.free()
         else:
-            tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+            tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
     assert deaths == POISON
     assert [letter.code for letter in story.inbox.letters().values()] == ["poison"]
     assert story.state("innocent")["state"] == "queued"
@@ -115,8 +115,8 @@ def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_
     story = Story(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
     push(story, external_id="1")
     with story.inbox.taker() as taker:
-        tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
-    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+        tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
+    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
     poll(story)
     status = story.lanes["t"].status()
     assert (status["new_by_hint"], status["new_by_poll"]) == (1, 2)

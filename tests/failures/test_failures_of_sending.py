@@ -46,16 +46,16 @@ def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.Monke
 
 
 def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def take(story: Story) -> None:
     with story.inbox.taker() as taker:
-        tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+        tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
 
 
 def references(story: Story) -> list[str]:
@@ -93,7 +93,7 @@ def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_l
         for job in ({"record": {"id": "7"}}, {"external_id": "7"}):
             story.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
             take(story)
-        tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+        tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
         deliver(story)
     assert references(story) == ["7"]
     status = story.lanes["t"].status()
@@ -128,7 +128,7 @@ def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis:
     first = threading.Thread(target=deliver, args=(story,))
     first.start()
     while first.is_alive():
-        tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+        tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
         deliver(story)
         time.sleep(0.05)
     first.join()

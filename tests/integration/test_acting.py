@@ -49,11 +49,11 @@ def accept(story: Story, count: int) -> None:
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
 
 
 def pass_time(story: Story, seconds: float) -> None:
@@ -77,11 +77,11 @@ def test_a_pause_with_an_end_ends_by_the_clock_of_redis_and_the_sweep_wakes_what
     story.cursors.pause("shop", "stocktaking", 0.3)
     sweep(story)
     deliver(story)
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
-    assert (story.warehouse.created, story.shop.asked, story.hints) == ([], [], [])
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+    assert (story.warehouse.created, story.shop.asked, story.nudges) == ([], [], [])
     time.sleep(0.35)
     sweep(story)
-    assert {("deliver", "t"), ("poll", "shop")} <= set(story.hints)
+    assert {("deliver", "t"), ("poll", "shop")} <= set(story.nudges)
     deliver(story)
     assert len(story.warehouse.created) == 1
     assert "paused" not in story.cursors.status("shop")
@@ -124,13 +124,13 @@ def test_in_its_maintenance_an_account_is_not_called_and_no_order_pays_for_it(re
     story.rests = [60.0, 60.0]
     sweep(story)
     deliver(story)
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
-    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
-    assert (story.warehouse.created, story.shop.asked, story.hints) == ([], [], [])
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
+    assert (story.warehouse.created, story.shop.asked, story.nudges) == ([], [], [])
     assert story.lanes["t"].status()["drains"] == 0
     story.rests = [0.0, 0.0]
     sweep(story)
-    assert {("deliver", "t"), ("fetch", "shop")} <= set(story.hints)
+    assert {("deliver", "t"), ("fetch", "shop")} <= set(story.nudges)
     deliver(story)
     assert len(story.warehouse.created) == 3
     assert "tries" not in story.state("0")

@@ -46,15 +46,15 @@ def names(claims: list[Claim]) -> list[str]:
 
 
 def read(story: Story) -> None:
-    tasks.backfill.backfill(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.backfill.backfill(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 # The lane
@@ -148,18 +148,18 @@ def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) 
     with lane.drain() as first, lane.drain() as second:
         assert first.claim(1)[0].later
         assert second.claim(1) == []
-        assert story.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").wake
+        assert story.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
         assert names(second.claim(1)) == ["fresh"]
-    story.hints.clear()
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
-    assert story.hints.count(("deliver", "t")) == 0, "both drains are at work"
+    story.nudges.clear()
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+    assert story.nudges.count(("deliver", "t")) == 0, "both drains are at work"
 
 
 def test_a_sweep_wakes_for_bulk_work_no_more_drains_than_may_do_it(redis: Redis) -> None:
     story = story_of(redis)
     bulk(story, *map(str, range(200)))
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
-    assert story.hints.count(("deliver", "t")) == 1
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+    assert story.nudges.count(("deliver", "t")) == 1
 
 
 # The reading
@@ -210,8 +210,8 @@ def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(redis: Redis
     assert (known["value"], known["error"]) == ("1", "unavailable: away")
     assert not story.backfills.waiting("shop"), "it is tried again after a while"
     redis.hdel("intake:backfill:shop", "retry_at")
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
-    assert ("backfill", "shop") in story.hints
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+    assert ("backfill", "shop") in story.nudges
     read(story)
     assert story.shop.asked[-3:] == ["1", "1", "2"]
     assert story.lanes["t"].later() == 6

@@ -34,7 +34,7 @@ def intake(*args: str) -> Result:
 
 
 def read(way: Way) -> None:
-    tasks.backfill.backfill(way.rt, "shop", way.wake)
+    tasks.backfill.backfill(way.rt, "shop", way.nudge)
 
 
 def test_a_backfill_is_begun_read_sent_and_told_of(make: Make) -> None:

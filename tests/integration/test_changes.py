@@ -76,7 +76,7 @@ def test_the_update_wakes_the_lane(ledger: Ledger, lane: Lane) -> None:
         drain.settle([(one(drain), DONE)])
         assert drain.claim(1) == []
     changed = ledger.accept("t", [Delivery(order(version=2, note="x"), "R1")], "test", on_change="update")
-    assert changed.wake
+    assert changed.nudge
 
 
 def test_a_change_while_the_order_is_on_its_way_follows_it_as_an_update(ledger: Ledger, drain: Drain) -> None:

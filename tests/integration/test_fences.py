@@ -43,7 +43,7 @@ def story_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) 
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
@@ -170,12 +170,12 @@ def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None
     story.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
     redis.set("intake:lane:t", "spoilt")
     with pytest.raises(ResponseError), story.inbox.taker() as breaking_off:
-        tasks.listen.take(story, breaking_off, story.wake)  # type: ignore[arg-type]
+        tasks.listen.take(story, breaking_off, story.nudge)  # type: ignore[arg-type]
     redis.delete("intake:lane:t")
     time.sleep(LEASE + 0.1)
     assert story.inbox.free() == 1
     with story.inbox.taker() as heir:
-        tasks.listen.take(story, heir, story.wake)  # type: ignore[arg-type]
+        tasks.listen.take(story, heir, story.nudge)  # type: ignore[arg-type]
     assert story.state("7")["state"] == "queued"
 
 

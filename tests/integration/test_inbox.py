@@ -64,11 +64,11 @@ def push(story: Story, *jobs: str | bytes) -> None:
 
 
 def take(story: Story, taker: Taker) -> None:
-    tasks.listen.take(story, taker, story.wake)  # type: ignore[arg-type]
+    tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
 
 
 def fetch(story: Story) -> None:
-    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def letters(story: Story) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_a_record_pushed_becomes_an_order_in_the_lane(story: Story, taker: Taker
     assert story.inbox.wait(1)
     take(story, taker)
     assert story.state("7")["state"] == "queued"
-    assert story.hints == [("deliver", "t")]
+    assert story.nudges == [("deliver", "t")]
     assert story.inbox.status() | {"jobs": 1, "waiting": 0, "taken": 0, "dead_now": 0} == story.inbox.status()
 
 
@@ -218,7 +218,7 @@ def test_the_sweep_frees_the_jobs_of_a_dead_taker(story: Story) -> None:
     push(story, job(record={"id": "1"}))
     story.inbox.taker().take(10)
     time.sleep(0.6)
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
     assert story.inbox.status()["waiting"] == 1
 
 
@@ -257,7 +257,7 @@ def test_a_key_that_somebody_spoilt_does_not_end_the_listener(story: Story) -> N
     story.redis.set(INBOX, "oops")
     rounds = iter([True, True, True, False])
     tasks.listen.PAUSE = 0.01  # type: ignore[misc]
-    tasks.listen.listen(story, story.wake, lambda: next(rounds, False))  # type: ignore[arg-type]
+    tasks.listen.listen(story, story.nudge, lambda: next(rounds, False))  # type: ignore[arg-type]
 
 
 def signed(story: Story, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
@@ -306,7 +306,7 @@ def test_many_hints_of_one_order_are_one_fetch(story: Story, taker: Taker) -> No
     story.shop.orders["5"] = Record({"id": "5"})
     push(story, *(job(external_id="5") for _ in range(10)))
     take(story, taker)
-    assert ("fetch", "shop") in story.hints
+    assert ("fetch", "shop") in story.nudges
     fetch(story)
     assert story.shop.fetched == ["5"]
     assert story.state("5")["state"] == "queued"
@@ -321,8 +321,8 @@ def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(story: Story)
     story.shop.orders["5"] = Record({"id": "5"})
     time.sleep(1.1)
     assert story.fetches.due("shop") == 1
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
-    assert ("fetch", "shop") in story.hints
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+    assert ("fetch", "shop") in story.nudges
     fetch(story)
     assert story.state("5")["state"] == "queued"
 
@@ -429,7 +429,7 @@ def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and
     assert story.redis.llen(INBOX) == 0
     assert story.inbox.status()["waiting"] == 1
     time.sleep(0.35)
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
     take(story, taker)
     assert story.state("1")["state"] == "queued"
 
@@ -438,7 +438,7 @@ def test_it_is_counted_who_was_the_first_to_tell_of_an_order(story: Story, taker
     push(story, job(record={"id": "1"}))
     take(story, taker)
     story.shop.pages = [[{"id": "1"}, {"id": "2"}]]
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
     status = story.lanes["t"].status()
     assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)
 

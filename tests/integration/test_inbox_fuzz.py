@@ -79,7 +79,7 @@ def account(story: Story, jobs: list[bytes]) -> Counter[str]:
         with story.inbox.taker() as taker:
             for start in range(0, len(jobs), 500):
                 story.inbox.push(jobs[start : start + 500])
-                while tasks.listen.take(story, taker, story.wake):  # type: ignore[arg-type]
+                while tasks.listen.take(story, taker, story.nudge):  # type: ignore[arg-type]
                     pass
     ends = counts["new"] + counts["same"] + counts["replaced"] + counts["hints"] + counts["bad"]
     assert (counts["jobs"], ends) == (len(jobs), len(jobs)), counts
@@ -96,7 +96,7 @@ def run(redis: Redis, total: int, seed: int) -> str:
         jobs = [json.dumps(good(chance)).encode() if chance.random() < 0.3 else spoilt(chance) for _ in range(2500)]
         counts += account(story, jobs)
         story.inbox.discard(story.inbox.letter_ids())
-        story.hints.clear()
+        story.nudges.clear()
         memory.append(psutil.Process().memory_info().rss)
     assert memory[-1] < memory[min(1, len(memory) - 1)] * 1.15, memory
     return f"{dict(counts)}, seed {seed}, {memory[0] >> 20} MiB, in the end {memory[-1] >> 20} MiB"

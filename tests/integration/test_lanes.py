@@ -64,18 +64,18 @@ def test_an_order_is_accepted_once_however_often_it_is_read(ledger: Ledger, lane
 
 
 def test_accepting_asks_for_a_wake_only_when_nobody_is_at_work(ledger: Ledger, lane: Lane) -> None:
-    assert ledger.accept("t", [Delivery(order(), "R1")], "test").wake
-    assert not ledger.accept("t", [Delivery(order(), "R1")], "test").wake
+    assert ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
+    assert not ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
     with lane.drain() as drain:
         drain.claim(1)
-        assert not ledger.accept("t", [Delivery(order("2"), "R2")], "test").wake
+        assert not ledger.accept("t", [Delivery(order("2"), "R2")], "test").nudge
 
 
 def test_an_order_never_arrives_between_empty_and_leaving(ledger: Ledger, lane: Lane) -> None:
     with lane.drain() as drain:
         assert drain.claim(5) == []
         assert lane.status()["drains"] == 0
-        assert ledger.accept("t", [Delivery(order(), "R1")], "test").wake
+        assert ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
 
 
 def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Ledger, lane: Lane) -> None:
@@ -85,7 +85,7 @@ def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Le
         assert lane.status()["drains"] == 1
         assert drain.claim(5) == []
         assert lane.status()["drains"] == 0
-        assert ledger.accept("t", [Delivery(order("2"), "R2")], "test").wake
+        assert ledger.accept("t", [Delivery(order("2"), "R2")], "test").nudge
 
 
 def test_a_claimed_order_comes_back_whole_with_its_reference(ledger: Ledger, lane: Lane) -> None:
@@ -237,7 +237,7 @@ def test_a_change_after_delivery_is_noted_and_sends_nothing(ledger: Ledger, lane
         drain.settle([(one(drain), DONE)])
         changed = ledger.accept("t", [Delivery(order(version=2, note="changed"), "R1")], "test")
         assert changed.results == ("changed",)
-        assert not changed.wake
+        assert not changed.nudge
         assert drain.claim(1) == []
     assert lane.status()["accepted_changed"] == 1
 

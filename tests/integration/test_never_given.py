@@ -57,7 +57,7 @@ def begin(redis: Redis, make: Make, url: str) -> Story:
 
 def poll(story: Story, times: int = 1) -> None:
     for _ in range(times):
-        tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+        tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def known(story: Story, *ids: str) -> list[bool]:
@@ -90,7 +90,7 @@ def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
     # What `intake dead replay` does.
     cloud.broken = set()
     story.fetches.add("shop", ["b"])
-    tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
     assert known(story, "b") == [True]
     assert story.cursors.letters("shop") == {}
 

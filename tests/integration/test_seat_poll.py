@@ -133,7 +133,7 @@ def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(way
 
     way.box.add_orders(1)
     way.rt.providers["shop"].fetch = meanwhile  # type: ignore[method-assign]  # the moment is the test
-    tasks.poll.poll(way.rt, "shop", way.wake)
+    tasks.poll.poll(way.rt, "shop", way.nudge)
     assert way.rt.cursors.status("shop")["value"] == wish
     assert not way.rt.cursors.place("shop", value, "another")
 

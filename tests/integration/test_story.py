@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 
 def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
 
 
 def all_due(story: Story) -> None:
@@ -57,7 +57,7 @@ def story(redis: Redis) -> Story:
 
 def test_every_order_of_every_page_is_created_once(story: Story) -> None:
     poll(story)
-    assert set(story.hints) == {("deliver", "t")}
+    assert set(story.nudges) == {("deliver", "t")}
     deliver(story)
     poll(story)
     deliver(story)
@@ -229,11 +229,11 @@ def test_a_drain_that_lost_its_lease_sends_nothing_more(story: Story, monkeypatc
 
 def test_a_drain_gives_the_process_free_when_its_time_is_up(story: Story) -> None:
     poll(story)
-    story.hints.clear()
+    story.nudges.clear()
     story.settings.clocks.drain = -1.0
     deliver(story)
     assert story.warehouse.created == []
-    assert story.hints == [("deliver", "t")]
+    assert story.nudges == [("deliver", "t")]
     assert story.lanes["t"].status()["drains"] == 0
     assert story.lanes["t"].status()["queued"] == 3
 
@@ -261,27 +261,27 @@ def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(sto
     story.settings.clocks.poll = -1.0
     poll(story)
     assert story.shop.asked == ["0"]
-    assert ("poll", "shop") in story.hints
+    assert ("poll", "shop") in story.nudges
     assert story.cursors.waiting("shop")
 
 
 def test_the_sweep_wakes_lanes_with_work_and_polls_cut_short(story: Story) -> None:
     story.settings.clocks.poll = -1.0
     poll(story)
-    story.hints.clear()
+    story.nudges.clear()
     sweep(story)
-    assert story.hints == [("deliver", "t"), ("poll", "shop")]
+    assert story.nudges == [("deliver", "t"), ("poll", "shop")]
 
 
 def test_the_sweep_leaves_closed_and_paused_lanes_alone(story: Story) -> None:
     poll(story)
-    story.hints.clear()
+    story.nudges.clear()
     story.lanes["t"].scope.close(30.0)
     sweep(story)
     story.redis.delete("intake:limit:t")
     story.lanes["t"].pause("by hand")
     sweep(story)
-    assert story.hints == []
+    assert story.nudges == []
 
 
 def test_orders_of_a_killed_worker_are_asked_for_before_they_are_created(redis: Redis) -> None:

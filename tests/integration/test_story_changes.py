@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 def poll(story: Story, *records: dict[str, Any]) -> None:
     story.shop.pages = [*story.shop.pages, list(records)]
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)

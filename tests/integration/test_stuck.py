@@ -31,15 +31,15 @@ LONG_AGO = 1_000_000
 
 def poll(story: Story, *records: dict[str, Any]) -> None:
     story.shop.pages = [*story.shop.pages, list(records)]
-    tasks.poll.poll(story, "shop", story.wake)  # type: ignore[arg-type]
+    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
 
 
 def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
 
 
 def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.wake)  # type: ignore[arg-type]
+    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
 
 
 def refuse(_: str) -> Any:
@@ -370,22 +370,22 @@ def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
 def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again_at_once(redis: Redis) -> None:
     story = doubtful(redis)
     sweep(story)
-    assert ("doubt", "t") not in story.hints
+    assert ("doubt", "t") not in story.nudges
     assert tasks.doubt.look(story, "t") == {}  # type: ignore[arg-type]
     redis.delete("intake:lane:t")
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
     sweep(story)
-    assert story.hints.count(("doubt", "t")) == 1
+    assert story.nudges.count(("doubt", "t")) == 1
     assert tasks.doubt.look(story, "t") == {"unknown": 1}  # type: ignore[arg-type]
     sweep(story)
-    assert story.hints.count(("doubt", "t")) == 1
+    assert story.nudges.count(("doubt", "t")) == 1
     redis.hincrby("intake:lane:t", "asked", -ASK_EVERY)
     story.lanes["t"].pause("stocktaking")
     sweep(story)
-    assert story.hints.count(("doubt", "t")) == 1
+    assert story.nudges.count(("doubt", "t")) == 1
     story.lanes["t"].resume()
     sweep(story)
-    assert story.hints.count(("doubt", "t")) == 2
+    assert story.nudges.count(("doubt", "t")) == 2
 
 
 def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few_that_it_does_not(redis: Redis) -> None:
@@ -463,6 +463,6 @@ def test_the_letter_of_a_record_that_is_fetched_again_goes_when_it_can_be_read_a
     ):
         story.shop.fetch_one = lambda _, raw=record: Record(raw)  # type: ignore[method-assign,misc]
         story.fetches.add("shop", ["7"])
-        tasks.fetch.fetch(story, "shop", story.wake)  # type: ignore[arg-type]
+        tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
         assert [letter["reason"] for letter in story.cursors.letters("shop").values()] == reasons
     assert story.state("7")["state"] == "queued"

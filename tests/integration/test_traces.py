@@ -141,12 +141,12 @@ def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
 ) -> None:
     rt: Any = Story(redis, Shop([[{"id": "1"}]]))
     rt.warehouse.trouble = [Unavailable("POST /x: status 500")]
-    poll(rt, "shop", rt.wake)
+    poll(rt, "shop", rt.nudge)
     trace()
-    deliver(rt, "t", rt.wake)
+    deliver(rt, "t", rt.nudge)
     redis.zadd("intake:lane:t:due" if redis.exists("intake:lane:t:due") else _due(redis), {"shop:1": 0})
     trace()
-    deliver(rt, "t", rt.wake)
+    deliver(rt, "t", rt.nudge)
     traces.close()
     (root,), attempts, (read,) = (collector.named(name) for name in ("order.accept", "order.deliver", "poll shop"))
     assert root.facts == {
@@ -178,8 +178,8 @@ def test_a_change_is_a_trace_of_its_own_and_what_is_known_begins_none(
 ) -> None:
     rt: Any = Story(redis, Shop([]))
     for one in (order("1", version=1), order("1", version=1), order("1", version=2, note="new")):
-        accept(rt, [one], "poll shop", rt.wake)
-    deliver(rt, "t", rt.wake)
+        accept(rt, [one], "poll shop", rt.nudge)
+    deliver(rt, "t", rt.nudge)
     traces.close()
     roots, (sent,) = collector.named("order.accept"), collector.named("order.deliver")
     assert [it.facts["intake.result"] for it in roots] == ["new", "replaced"]
@@ -190,8 +190,8 @@ def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
     rt: Any = Story(redis, Shop([[{"id": "1"}, {"id": "2", "note": "bad"}, {"id": "3"}]]), Bulky())
-    poll(rt, "shop", rt.wake)
-    deliver(rt, "t", rt.wake)
+    poll(rt, "shop", rt.nudge)
+    deliver(rt, "t", rt.nudge)
     traces.close()
     roots = {it.facts["intake.order"]: it for it in collector.named("order.accept")}
     shares = {it.facts["intake.order"]: it for it in collector.named("order.deliver")}
@@ -217,7 +217,7 @@ def test_a_sampler_takes_the_whole_trace_of_an_order_or_nothing_of_it(
     trace: Trace, collector: Collector, redis: Redis, sampler: str, taken: range
 ) -> None:
     rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(40)]]))
-    for work in (lambda: poll(rt, "shop", rt.wake), lambda: deliver(rt, "t", rt.wake)):
+    for work in (lambda: poll(rt, "shop", rt.nudge), lambda: deliver(rt, "t", rt.nudge)):
         trace(traces_sampler=sampler, traces_sampler_arg="0.5")
         work()
     traces.close()
@@ -267,7 +267,7 @@ def test_a_poll_that_fails_says_the_code(trace: Trace, collector: Collector, red
     rt: Any = Story(redis, Shop([[{"id": "1"}]]))
     rt.shop.trouble = [Unavailable("GET /x: Jan Jansen")]
     rt.settings.providers["shop"].poll_every = 1.0
-    poll(rt, "shop", rt.wake)
+    poll(rt, "shop", rt.nudge)
     traces.close()
     (read,) = collector.named("poll shop")
     assert read.facts == {"intake.provider": "shop", "error.type": "unavailable"}
@@ -306,8 +306,8 @@ def test_a_dead_collector_holds_up_neither_an_order_nor_the_end_of_the_process(
         trace(exporter_otlp_endpoint=url, bsp_schedule_delay="50")
         rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(100)]]), Warehouse())
         with capture_logs() as said:
-            poll(rt, "shop", rt.wake)
-            deliver(rt, "t", rt.wake)
+            poll(rt, "shop", rt.nudge)
+            deliver(rt, "t", rt.nudge)
             began = time.monotonic()
             traces.close()
             assert time.monotonic() - began < 2.5
@@ -353,7 +353,7 @@ def test_what_a_producer_pushed_leads_from_its_order_to_the_taking_of_the_inbox(
     pushed = order("1").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
     rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": pushed})])
     with rt.inbox.taker() as taker:
-        assert take(rt, taker, rt.wake) == 1
+        assert take(rt, taker, rt.nudge) == 1
     traces.close()
     (root,), (taking,) = collector.named("order.accept"), collector.named("ingest")
     assert (root.facts["intake.source"], root.facts["intake.order"]) == ("push web", "web:1")

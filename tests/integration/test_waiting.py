@@ -39,7 +39,7 @@ def test_an_order_wakes_the_drain_that_waits_and_no_message_is_sent(redis: Redis
     thread.start()
     time.sleep(0.3)
     began = time.monotonic()
-    assert not accept(redis).wake
+    assert not accept(redis).nudge
     thread.join()
     assert waked[0] - began < 0.5
     assert redis.keys("intake:lane:t:wa*") == []
@@ -52,18 +52,18 @@ def test_only_one_waits_at_a_lane(redis: Redis, lane: Lane) -> None:
 
 def test_an_order_that_comes_as_the_waiting_ends_is_not_left_lying(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1)
-    assert not accept(redis).wake
+    assert not accept(redis).nudge
     redis.delete("intake:lane:t:waiting")
     assert lane.wait(time.monotonic() - 1)
 
 
 def test_a_drain_that_died_waiting_is_waited_for_only_until_the_next_sweep(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1, px=200)
-    assert not accept(redis).wake
+    assert not accept(redis).nudge
     time.sleep(0.3)
     found = lane.sweep()
     assert (found.due, found.drains) == (1, 0)
-    assert accept(redis, 2).wake
+    assert accept(redis, 2).nudge
 
 
 def test_the_sweep_wakes_the_drain_that_waits_for_what_has_become_due(redis: Redis, lane: Lane) -> None:
@@ -83,7 +83,7 @@ def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up
     story = Story(redis, Shop([]))
     thread = threading.Thread(
         target=tasks.deliver.deliver,
-        args=(story, "t", story.wake),
+        args=(story, "t", story.nudge),
         kwargs={"idle": 2.0},
     )
     thread.start()
@@ -93,12 +93,12 @@ def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up
     time.sleep(0.4)
     assert [reference for reference, _ in story.warehouse.created] == ["R1", "R2"]
     thread.join()
-    assert story.hints == [("deliver", "t")]
+    assert story.nudges == [("deliver", "t")]
 
 
 def test_a_drain_that_is_not_to_wait_ends_at_the_end_of_the_lane(redis: Redis) -> None:
     story = Story(redis, Shop([]))
     began = time.monotonic()
-    tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
     assert time.monotonic() - began < 1
-    assert story.hints == []
+    assert story.nudges == []

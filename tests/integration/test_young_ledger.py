@@ -129,7 +129,7 @@ def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None
     story.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
     with capture_logs() as told:
         for _ in range(3):
-            tasks.deliver.deliver(story, "t", story.wake)  # type: ignore[arg-type]
+            tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
     (line,) = [it for it in told if it["event"] == "lane.waits"]
     assert (line["lane"], 28 <= line["seconds"] <= 30) == ("t", True)
     assert not story.warehouse.created

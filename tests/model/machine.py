@@ -100,7 +100,7 @@ class Machine(RuleBasedStateMachine):
             self._write(external_id, content)
 
     def _wake(self, task: str, name: str, count: int = 1) -> None:
-        """Messages are only hints: all of them are lost here."""
+        """Messages are only nudges: all of them are lost here."""
 
     @rule()
     def work(self) -> None:

@@ -42,9 +42,9 @@ def cursor_first() -> Iterator[Callable[[World], None]]:
     """The cursor moves before the page is accepted."""
     accept = tasks.poll.accept_page
 
-    def early(rt: Any, run: Any, provider: Any, page: Any, wake: Any) -> Any:
+    def early(rt: Any, run: Any, provider: Any, page: Any, nudge: Any) -> Any:
         run.advance(page.cursor, more=page.more, records=len(page.records))
-        return accept(rt, run, provider, page, wake)
+        return accept(rt, run, provider, page, nudge)
 
     with patch.object(tasks.poll, "accept_page", early):
         yield lambda _: None

@@ -9,7 +9,7 @@ from simulation.scheduler import BEGIN
 from simulation.seams import seams
 from simulation.world import World
 
-#: Seconds beside the poll's interval: a tick, a hint, the calls, the limit.
+#: Seconds beside the poll's interval: a tick, a nudge, the calls, the limit.
 USUAL = 10.0
 
 

@@ -25,7 +25,7 @@ from simulation.settings import DENSE, House, Pace, house
 from worker.app import _QUEUE_OF
 from worker.errors import StoreFull
 from worker.runtime import Runtime
-from worker.store.health.hints import QUEUES
+from worker.store.health.nudges import QUEUES
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
@@ -145,21 +145,21 @@ class World:
         with_idle = self.house.settings.clocks.drain if self.house.room else 0.0
         rt = Runtime(self.house.settings)
 
-        def wake(task: str, name: str, wanted: int = 1) -> None:
-            # `worker.app.hint`, but for Celery.
+        def nudge(task: str, name: str, wanted: int = 1) -> None:
+            # `worker.app.nudge`, but for Celery.
             try:
-                offered = rt.hints.offer(task, name)
+                offered = rt.nudges.offer(task, name)
             except StoreFull:
                 return
             for _ in range(wanted if offered else 0):
                 self.send(task, name)
 
         doors: dict[str, Callable[[str], object]] = {
-            "poll": lambda name: tasks.poll.poll(rt, name, wake),
-            "fetch": lambda name: tasks.fetch.fetch(rt, name, wake),
-            "deliver": lambda name: tasks.deliver.deliver(rt, name, wake, idle=with_idle),
+            "poll": lambda name: tasks.poll.poll(rt, name, nudge),
+            "fetch": lambda name: tasks.fetch.fetch(rt, name, nudge),
+            "deliver": lambda name: tasks.deliver.deliver(rt, name, nudge, idle=with_idle),
             "doubt": lambda name: tasks.doubt.look(rt, name),
-            "sweep": lambda _: self._sweep(rt, wake),
+            "sweep": lambda _: self._sweep(rt, nudge),
         }
         while True:
             self.scheduler.wait(0.002)
@@ -170,7 +170,7 @@ class World:
             task, name = message
             try:
                 if task != "sweep":
-                    rt.hints.taken(task, name)
+                    rt.nudges.take(task, name)
                 doors[task](name)
             except StoreFull:
                 self.tell(f"{task} {name}: Redis is full")
@@ -178,19 +178,19 @@ class World:
                 # Celery would log it, and go on.
                 self.tell(f"{task} {name}: {type(error).__name__}")
 
-    def _sweep(self, rt: Runtime, wake: Callable[[str, str, int], None]) -> None:
-        rt.hints.drop_waiting("intake.upkeep")
-        tasks.sweep.sweep(rt, wake)
+    def _sweep(self, rt: Runtime, nudge: Callable[[str, str, int], None]) -> None:
+        rt.nudges.drop_waiting("intake.upkeep")
+        tasks.sweep.sweep(rt, nudge)
         self.checks.swept()
 
     def _listen(self) -> None:
         rt = Runtime(self.house.settings)
 
-        def wake(task: str, name: str, wanted: int = 1) -> None:
-            if rt.hints.offer(task, name):
+        def nudge(task: str, name: str, wanted: int = 1) -> None:
+            if rt.nudges.offer(task, name):
                 self.send(task, name)
 
-        tasks.listen.listen(rt, wake, lambda: True)
+        tasks.listen.listen(rt, nudge, lambda: True)
 
     def _beat(self) -> None:
         settings = self.house.settings

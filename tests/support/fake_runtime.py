@@ -174,7 +174,7 @@ class Story:
     shop: Shop
     warehouse: Warehouse = field(default_factory=Warehouse)
     lease: float = 5.0
-    hints: list[tuple[str, str]] = field(default_factory=list)
+    nudges: list[tuple[str, str]] = field(default_factory=list)
     routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
     producers: dict[str, Producer] = field(default_factory=dict)
     inbox_settings: InboxSettings = field(default_factory=InboxSettings)
@@ -235,8 +235,8 @@ class Story:
             )
         }
 
-    def wake(self, task: str, name: str, count: int = 1) -> None:
-        self.hints += [(task, name)] * count
+    def nudge(self, task: str, name: str, count: int = 1) -> None:
+        self.nudges += [(task, name)] * count
 
     def state(self, external_id: str) -> dict[str, str]:
         return self.ledger.entries(["t"], f"shop:{external_id}")[0].record

@@ -65,7 +65,7 @@ class Way:
         self.box = Sandbox(accounts=sandbox.pop("accounts", accounts), **sandbox)
         self._file, self._environment = home / "intake.toml", environment
         environment.setenv("WAY_REDIS", redis_url)
-        self.hints: list[tuple[str, str]] = []
+        self.nudges: list[tuple[str, str]] = []
         self.rt: Runtime
 
     def open(
@@ -96,17 +96,17 @@ class Way:
                 adapter.client.close()
             self.rt.redis.close()
 
-    def wake(self, task: str, name: str) -> None:
-        self.hints.append((task, name))
+    def nudge(self, task: str, name: str) -> None:
+        self.nudges.append((task, name))
 
     def poll(self) -> None:
         """Poll at once, however long the last failure asked to wait."""
         self.rt.redis.hdel("intake:cursor:shop", "retry_at")
-        tasks.poll.poll(self.rt, "shop", self.wake)
+        tasks.poll.poll(self.rt, "shop", self.nudge)
 
     def deliver(self) -> None:
         """Deliver what is due; a closed limit stays closed."""
-        tasks.deliver.deliver(self.rt, "dropday", self.wake)
+        tasks.deliver.deliver(self.rt, "dropday", self.nudge)
 
     def deliver_all(self, within: float = 15.0) -> None:
         """Deliver until nothing waits: backoff and breaker are over at once, a closed limit is waited for."""

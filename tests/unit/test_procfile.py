@@ -9,7 +9,7 @@ import click
 from celery.bin.celery import celery
 
 from worker.cli.run.processes import COMMANDS, procfile
-from worker.store.health.hints import QUEUES
+from worker.store.health.nudges import QUEUES
 
 
 def options(command: str) -> dict[str, object]:

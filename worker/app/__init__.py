@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,7 +26,7 @@ from worker.telemetry import log, traces
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
-#: The queue of each hint.
+#: The queue of each task that is nudged.
 _QUEUE_OF = {
     "poll": "intake.poll",
     "fetch": "intake.poll",
@@ -112,7 +113,7 @@ def configuration() -> dict[str, Any]:
         "task_routes": {"tasks.ingest": {"queue": "intake.ingest"}},
         "task_default_queue": "intake.upkeep",
         "task_create_missing_queues": False,
-        # A message is only a hint: acknowledged early, kept nowhere, answered to nobody.
+        # A message is only a nudge: acknowledged early, kept nowhere, answered to nobody.
         "task_acks_late": False,
         "task_ignore_result": True,
         "task_serializer": "json",
@@ -137,19 +138,23 @@ app.add_defaults(configuration)
 app.steps["consumer"].add(ShowsLife)
 
 
-def hint(task: str, name: str, count: int = 1) -> None:
-    """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has something to do for `name`, unless told.
+#: Tells a worker that a task has work for an account: `nudge(task, name)`.
+Nudge = Callable[[str, str], None]
 
-    Losing the hint costs seconds: the sweep looks for itself. So does a broker that is away; it is told once in the
-    time of a hint, because until then nobody tries again.
+
+def nudge(task: str, name: str, count: int = 1) -> None:
+    """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has work for the account `name`.
+
+    Nothing is sent while the same nudge waits for a worker. A lost nudge costs seconds: the next sweep finds the work.
+    A broker that cannot be reached is logged once per lifetime of a nudge, because no other attempt is made until then.
     """
     try:
-        wanted = runtime().hints.offer(task, name)
+        offered = runtime().nudges.offer(task, name)
     except StoreFull as full:
         log.report_store_full(full)
         return
     try:
-        for _ in range(count if wanted else 0):
+        for _ in range(count if offered else 0):
             app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
     except OperationalError as error:
         structlog.get_logger().error(
@@ -198,16 +203,16 @@ def _note_task(task: Any, **_: object) -> None:
 
 @signals.before_task_publish.connect
 def _note_beat(sender: object = None, body: Any = None, **_: object) -> None:
-    """Nobody but beat sends the sweep; its polls are hints like all others, so that a drain sees that they wait."""
+    """Nobody but beat sends the sweep; its polls are nudges like all others, so that a drain sees that they wait."""
     if sender == "tasks.sweep":
         runtime().signs.give(BEAT)
     if sender == "tasks.poll":
         with contextlib.suppress(StoreFull, *ERRORS):
-            runtime().hints.offer("poll", *body[0])
+            runtime().nudges.offer("poll", *body[0])
 
 
 @signals.beat_init.connect
 def _poll_at_start(**_: object) -> None:
     """Poll once when beat starts: its first tick comes only after a whole interval."""
     for name in read_settings().providers:
-        hint("poll", name)
+        nudge("poll", name)

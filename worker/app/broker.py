@@ -9,7 +9,7 @@ from kombu import Connection, Queue
 
 from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
-from worker.store.health.hints import QUEUES
+from worker.store.health.nudges import QUEUES
 from worker.store.redis.sentinel import SCHEME, Watched, watched
 
 if TYPE_CHECKING:

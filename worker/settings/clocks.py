@@ -32,7 +32,7 @@ class Clocks(Table):
     #: What a target took in that does not show an order at once (Dropboy) can be seen there after this.
     arrived: Duration = 60.0
     #: A message that nobody took is sent again after this.
-    hint: Duration = 10.0
+    nudge: Duration = 10.0
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
         """Two clocks that do not go together: the key, the reason, the remedy."""
@@ -64,21 +64,21 @@ class Clocks(Table):
                 ),
                 "Make drain longer than sweep.",
             )
-        if self.hint <= self.sweep:
+        if self.nudge <= self.sweep:
             yield (
-                "hint",
+                "nudge",
                 (
-                    f"a hint of {say(self.hint)} is over before the next sweep, which comes each {say(self.sweep)}:"
+                    f"a nudge of {say(self.nudge)} is over before the next sweep, which comes each {say(self.sweep)}:"
                     " each sweep would send busy workers one message more"
                 ),
-                "Make hint longer than sweep.",
+                "Make nudge longer than sweep.",
             )
-        if self.hint + 2 * self.sweep >= _PROMISE:
+        if self.nudge + 2 * self.sweep >= _PROMISE:
             yield (
-                "hint",
+                "nudge",
                 (
-                    f"a hint of {say(self.hint)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}:"
+                    f"a nudge of {say(self.nudge)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}:"
                     " a message that was lost with a killed worker would be sent again too late"
                 ),
-                f"Keep hint + 2 * sweep under {say(_PROMISE)}.",
+                f"Keep nudge + 2 * sweep under {say(_PROMISE)}.",
             )

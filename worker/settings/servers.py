@@ -21,7 +21,7 @@ class Redis(Table):
 
 
 class Celery(Table):
-    """What carries the hints; without a broker of its own, the Redis of the ledger."""
+    """What carries the nudges; without a broker of its own, the Redis of the ledger."""
 
     broker: Annotated[str, AfterValidator(broker_url)] | None = None
 

@@ -60,7 +60,7 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
 _SIGNS: Final = re.compile(r"[@:=\s]")
 #: Longer text is somebody's document, not a reason.
 _LONGEST: Final = 500
-#: Libraries that would repeat each hint and each call; below an error urllib3 writes whole addresses, keys and all.
+#: Libraries that would repeat each nudge and each call; below an error urllib3 writes whole addresses, keys and all.
 _QUIET: Final = {
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,

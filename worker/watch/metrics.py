@@ -122,7 +122,7 @@ def _engine(state: State) -> Iterator[Metric]:
         {(role,): roles.count(role) for role in (WORKER, UPKEEP)},
     )
     queues = {(name,): count for name, count in state.queues.items()}
-    yield _family("queue_messages", "Hints that wait in a Celery queue.", ("queue",), queues)
+    yield _family("queue_messages", "Nudges that wait in a Celery queue.", ("queue",), queues)
     for name, says in _INBOX.items():
         yield _gauge(f"inbox_{name}", says, state.inbox.get(name, 0))
     yield _gauge("inbox_dead", "Jobs that could not be taken in and wait for a person.", state.inbox.get("dead_now", 0))

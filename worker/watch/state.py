@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from worker.settings.reconcile import pairs_of
 from worker.store.health import state
-from worker.store.health.hints import QUEUES
+from worker.store.health.nudges import QUEUES
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from worker.app import hint
+from worker.app import nudge
 from worker.cli.options import go_on, parse_since, redis_time, resolve_since, resolve_time
 from worker.errors import IntakeError, Rejected
 from worker.reconcile.sides import read, walk
@@ -125,7 +125,7 @@ def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: boo
         raise click.ClickException(
             f"another range is being read; see it: intake backfill {name}; end it: intake backfill {name} --stop"
         )
-    hint("backfill", name)
+    nudge("backfill", name)
 
 
 def _range(rt: Runtime, given: dict[str, Any]) -> tuple[datetime, datetime] | None:
@@ -189,7 +189,7 @@ def command(name: str, **given: Any) -> None:
         rt.backfills.pause(name, "stopped")
     elif given["resume"] and known:
         rt.backfills.resume(name)
-        hint("backfill", name)
+        nudge("backfill", name)
     elif wanted is not None:
         _begin(rt, name, *wanted, yes=given["yes"])
     _tell(rt, name, as_json=given["as_json"], watch=not given["stop"])

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import click
 
 from tasks.poll import poll
-from worker.app import hint
+from worker.app import nudge
 from worker.cli.feeds.cursor_words import moment
 from worker.cli.feeds.rehearsal import Rehearsal
 from worker.cli.options import known, opened, parse_since, redis_time, resolve_since
@@ -54,7 +54,7 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
     before = rt.cursors.status(name)
     if "paused" in before:
         raise click.ClickException(f"{name} is paused: {before['paused']}. Let it go on: intake resume {name}")
-    poll(rt, name, hint, pages=pages, gap=-1)
+    poll(rt, name, nudge, pages=pages, gap=-1)
     after = rt.cursors.status(name)
     if after.get("started") == before.get("started"):
         raise click.ClickException(f"{name} is polled by another process at this moment. See: intake status")

@@ -8,7 +8,7 @@ import threading
 import click
 
 from tasks.listen import listen
-from worker.app import hint
+from worker.app import nudge
 from worker.app.liveness import folder
 from worker.process.liveness import Alive
 from worker.runtime import Runtime, read_settings
@@ -35,4 +35,4 @@ def command() -> None:
 
     # Upkeep watches too; here it is told when beat or upkeep are silent.
     with Watch(rt):
-        listen(rt, hint, going)
+        listen(rt, nudge, going)

@@ -19,7 +19,7 @@ _SIGNS: Final = "intake:signs"
 SWEPT: Final = "did sweep"
 #: Beat sent a tick.
 BEAT: Final = "beat"
-#: A worker began with a hint: the queues are read.
+#: A worker took a nudge: the queues are read.
 TOOK: Final = "took"
 #: A process whose loop turns: the part it plays, followed by its name: `worker worker@host`.
 WORKER: Final = "worker"

@@ -47,12 +47,12 @@ class Accepted:
     """
 
     results: tuple[str, ...]
-    #: Drains that are at work on the lane already, or were waked.
+    #: Drains that are at work on the lane already, or were nudged.
     drains: int
 
     @property
-    def wake(self) -> bool:
-        """Whether somebody has to be told that the lane has work."""
+    def nudge(self) -> bool:
+        """Return whether a worker must be nudged: the lane has work and no drain."""
         return not self.drains and any(result in {"new", "revived", "updating"} for result in self.results)
 
 

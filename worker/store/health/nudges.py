@@ -1,0 +1,61 @@
+"""Nudges that no worker has taken yet: the same nudge is not sent twice, so nudges do not pile up in the broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import ResponseError
+
+from worker.store.health.signs import TOOK, Signs
+from worker.store.redis.connection import refuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis import Redis
+
+#: One queue for each kind of work, so that a kind of work can have its own workers.
+QUEUES: Final = ("intake.poll", "intake.deliver", "intake.ingest", "intake.upkeep")
+#: The tasks that are nudged for one account each.
+_TASKS: Final = ("poll", "fetch", "backfill", "deliver", "doubt")
+
+
+class Nudges:
+    """The nudges that were sent and not taken yet.
+
+    Celery can let a message expire, but compares the clocks of two hosts: where they differ, every nudge would expire
+    unread. So a nudge never expires. Instead, the same nudge is sent again only after a worker took the last one, or
+    after `lifetime` seconds.
+    """
+
+    def __init__(self, redis: Redis, lifetime: float) -> None:
+        self._redis, self._lifetime_ms = redis, int(lifetime * 1000)
+        self._signs = Signs(redis)
+
+    def offer(self, task: str, name: str) -> bool:
+        """Return whether to send this nudge now: False while the same nudge waits for a worker. Raise StoreFull."""
+        try:
+            return bool(self._redis.set(self._key(task, name), 1, nx=True, px=self._lifetime_ms))
+        except ResponseError as error:
+            if full := refuses(error):
+                raise full from None
+            raise
+
+    def take(self, task: str, name: str) -> None:
+        """Note that a worker took this nudge: the next one is sent again."""
+        self._redis.delete(self._key(task, name))
+        self._signs.give(TOOK)
+
+    def others_wait(self, task: str, name: str, names: Iterable[str]) -> bool:
+        """Return whether another nudge than this one waits for a worker, for any of the accounts `names`."""
+        own = self._key(task, name)
+        others = [key for other in _TASKS for account in names if (key := self._key(other, account)) != own]
+        return bool(others) and bool(self._redis.exists(*others))
+
+    @staticmethod
+    def _key(task: str, name: str) -> str:
+        return f"intake:nudge:{task}:{name}"
+
+    def drop_waiting(self, queue: str) -> None:
+        """Delete the messages that wait in a Celery queue whose messages all mean the same."""
+        self._redis.delete(queue)
