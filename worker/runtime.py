@@ -27,6 +27,7 @@ from worker.store.redis.connection import Patience, connect
 from worker.systems.providers import provider_kinds
 from worker.systems.references import decode
 from worker.systems.targets import target_kinds
+from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
 def read_settings(path: Path | None = None) -> Settings:
     """The settings of `path`, of $INTAKE_CONFIG or of `intake.toml` here; raises ConfigError."""
-    return load(path, os.environ, provider_kinds(), target_kinds())
+    return load(path, os.environ, provider_kinds(), target_kinds(), webhook_kinds())
 
 
 def redis_url(settings: Settings) -> str:

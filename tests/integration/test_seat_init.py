@@ -20,6 +20,7 @@ from worker.cli import main
 from worker.settings.load import load
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
+from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
@@ -42,7 +43,7 @@ def loaded(text: str) -> Settings:
     path = Path("written.toml")
     path.write_text(text)
     values = {name: "https://shop.example" if name.endswith("URL") else "x" * 24 for name in names}
-    return load(path, values, provider_kinds(), target_kinds())
+    return load(path, values, provider_kinds(), target_kinds(), webhook_kinds())
 
 
 KINDS = [("--provider", kind) for kind in provider_kinds()] + [("--target", kind) for kind in target_kinds()]

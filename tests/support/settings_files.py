@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from worker.settings.document import ConfigErrors
 from worker.settings.load import Settings, load
+from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ class Crm:
         sites: tuple[str, ...] = ()
         page_size: int = Field(default=100, ge=20, le=100)
 
+    default_url: ClassVar[str | None] = None
     default_limit: ClassVar[str] = "8/s"
     documented_limit: ClassVar[str | None] = "10/s"
     limit_per_address: ClassVar[bool] = True
@@ -31,7 +33,7 @@ class Crm:
 class Shop(Crm):
     documented_limit = None
     limit_per_address = False
-    default_url: ClassVar[str] = "https://api.shop.example"
+    default_url = "https://api.shop.example"
 
 
 ENV = {"KEY": "k-123456", "EMPTY": " "}
@@ -63,7 +65,7 @@ to = ["store"]
 def read(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Settings:
     file = tmp_path / "intake.toml"
     file.write_text(text)
-    return load(file, ENV if environ is None else environ, {"crm": Crm, "shop": Shop}, {"shop": Shop})
+    return load(file, ENV if environ is None else environ, {"crm": Crm, "shop": Shop}, {"shop": Shop}, webhook_kinds())
 
 
 def problems(tmp_path: Path, text: str) -> list[str]:

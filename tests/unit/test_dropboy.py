@@ -21,7 +21,7 @@ from worker.errors import Rejected
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropboy.target import Dropboy, DropboyOptions
-from worker.systems.paging import MOST_SAME, Offset
+from worker.systems.paging import MOST_SAME, ListPosition
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "contract" / "dropboy_batch.schema.json").read_text("utf-8"))
 ORIGIN = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus", "phone": "+45 87 65 43 21"}
@@ -245,7 +245,7 @@ def test_options_that_cannot_be_meant_are_refused_at_start(options: dict[str, An
 
 def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
     """What a walk sees of a list that stands still, and in how many pages."""
-    place, seen, pages = Offset(), set(), 0
+    place, seen, pages = ListPosition(), set(), 0
     while True:
         page = rows[place.skip : place.skip + min(take, cap)]
         seen |= set(page)
@@ -270,7 +270,7 @@ def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_fe
     count: int, moves: list[tuple[int, int]]
 ) -> None:
     rows = [str(number) for number in range(count)]
-    stay, place, seen = set(rows), Offset(), set()
+    stay, place, seen = set(rows), ListPosition(), set()
     for step in range(1000):
         page = rows[place.skip : place.skip + 20]
         seen |= set(page)
@@ -287,7 +287,7 @@ def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_fe
 
 
 def test_a_server_that_does_not_heed_skip_does_not_hold_a_walk_for_ever() -> None:
-    place, pages = Offset(), 0
+    place, pages = ListPosition(), 0
     while (after := place.after(["a", "b", "c"])) is not None:
         place, pages = after, pages + 1
     assert pages == MOST_SAME

@@ -9,7 +9,7 @@ import pytest
 
 from worker.errors import ConfigError
 from worker.systems.provider import Provider
-from worker.systems.registry import kinds
+from worker.systems.registry import load_kinds
 from worker.systems.retailcrm.provider import RetailCRM
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 def found() -> dict[str, type[Provider]]:
-    return kinds("intake.providers", Provider, {RetailCRM.kind: RetailCRM})
+    return load_kinds("intake.providers", Provider, {RetailCRM.kind: RetailCRM})
 
 
 def test_ours_are_there_without_any_package() -> None:

@@ -12,6 +12,7 @@ from worker.settings.load import load
 from worker.store.limits.limit import Limit
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
+from worker.systems.webhooks import webhook_kinds
 
 
 def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
     file = tmp_path / "intake.toml"
     file.write_text(readme.partition("```toml\n")[2].partition("```")[0])
     environ = {"SHOP_NL_KEY": "a", "DROPDAY_KEY": "b", "DROPDAY_ACCOUNT": "c"}
-    assert load(file, environ, provider_kinds(), target_kinds()).routes
+    assert load(file, environ, provider_kinds(), target_kinds(), webhook_kinds()).routes
 
 
 @pytest.mark.parametrize(
@@ -123,13 +124,13 @@ def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: 
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError) as refused:
-        load(None, {"INTAKE_CONFIG": str(file)}, {}, {})
+        load(None, {"INTAKE_CONFIG": str(file)}, {}, {}, {})
     assert str(refused.value) == f"{file}: (the file): {said}"
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: is a directory"):
-        load(tmp_path, {}, {}, {})
+        load(tmp_path, {}, {}, {}, {})
 
 
 def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -8,15 +8,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of, secrets_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
 from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from worker.settings.kinds import Kind
+    from worker.settings.kinds import AdapterKind
 
 #: The default limit of one response body, in bytes: a page of a thousand orders is far smaller.
 _MAX_BYTES: Final = 32 * 1024 * 1024
@@ -67,7 +68,7 @@ class Account(Table):
     @staticmethod
     def defaults(kind: Any) -> dict[str, Any]:
         """Return the keys for which the kind has a default, as the file would write them."""
-        return {"url": getattr(kind, "default_url", None) or "", "limit": kind.default_limit}
+        return {"url": kind.default_url or "", "limit": kind.default_limit}
 
 
 class ProviderSettings(Account):
@@ -93,7 +94,7 @@ def read_accounts(
     document: Document,
     section: str,
     model: type[_A],
-    kinds: Mapping[str, Kind],
+    kinds: Mapping[str, AdapterKind],
     readable: Collection[str] = (),
 ) -> Iterator[_A]:
     """Yield the valid accounts of a section; `readable` are kinds that can only be providers."""
@@ -117,14 +118,9 @@ def read_accounts(
             yield account
 
 
-def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A], kind: Kind) -> _A | None:
-    ours, theirs = names_of(model) - _NOT_KEYS, names_of(kind.Options)
-    for key in sorted(table.keys() - ours - theirs):
-        document.unknown((*at, key), ours | theirs)
-    for key in sorted(secrets_of(kind.Options) & table.keys()):
-        if isinstance(table[key], str) and (*at, key) not in document.from_environment:
-            document.refuse_literal((*at, key))
-    options = document.read(kind.Options, {key: table[key] for key in table.keys() & (theirs - ours)}, at)
+def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A], kind: AdapterKind) -> _A | None:
+    ours = names_of(model) - _NOT_KEYS
+    options = read_options(document, at, table, ours, kind.Options)
     scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
     values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}
     account = document.read(model, values | {"name": at[1], "options": options or kind.Options.model_construct()}, at)
@@ -135,7 +131,7 @@ def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A]
     return account
 
 
-def _check_limit(document: Document, at: Key, account: Account, kind: Kind) -> None:
+def _check_limit(document: Document, at: Key, account: Account, kind: AdapterKind) -> None:
     """Check that the limit of an account is at most the one that its system documents."""
     documented = kind.documented_limit
     if documented is None:

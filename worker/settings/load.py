@@ -19,7 +19,7 @@ from worker.settings.servers import read_servers
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from worker.settings.kinds import Kind, ProviderKind
+    from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
 
 _SECTIONS: Final = (
     *("redis", "celery", "clocks", "log", "providers", "producers"),
@@ -68,7 +68,8 @@ def load(
     path: Path | None,
     environ: Mapping[str, str],
     provider_kinds: Mapping[str, ProviderKind],
-    target_kinds: Mapping[str, Kind],
+    target_kinds: Mapping[str, AdapterKind],
+    webhook_kinds: Mapping[str, WebhookKind],
 ) -> Settings:
     """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
@@ -89,7 +90,7 @@ def load(
         document.wrong(("clocks", key), reason, remedy)
     providers = {it.name: it for it in read_accounts(document, "providers", ProviderSettings, provider_kinds)}
     targets = {it.name: it for it in read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds)}
-    producers = read_producers(document)
+    producers = read_producers(document, webhook_kinds)
     inbox = read_inbox(document, producers)
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]

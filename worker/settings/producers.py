@@ -1,46 +1,45 @@
-"""The settings of the inbox: who may push, and how."""
+"""The settings of the inbox: who may push jobs, and how."""
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from worker.settings.document import NAME, NO_NAME, Document, Key, Table, listed
+from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, listed, names_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.kinds import read_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-#: Whose webhooks `intake receive` understands (see `worker/inbox/receiver/`).
-HookKind = Literal["ordercloud", "retailcrm", "dropboy", "standard", "signed"]
-#: Those whose webhooks say only which order changed.
-_HINTING: Final = frozenset({"ordercloud", "retailcrm", "dropboy"})
-#: Those that have no signature: the secret itself travels, in the URL.
-_UNSIGNED: Final = frozenset({"retailcrm", "dropboy"})
-_SHORTEST: Final = 20
+    from worker.settings.kinds import WebhookKind
+
+#: Fields of a producer that are not keys of its table.
+_NOT_KEYS: Final = frozenset({"options"})
 
 
 class Producer(Table):
-    """One `[producers.NAME]` table: somebody who pushes jobs.
+    """One `[producers.NAME]` table: a program that pushes jobs.
 
-    Orders that no API can be asked for come `from` the producer itself; `for` names the providers for which it may push
-    besides. With a `secret` its jobs are signed (see `schemas/job.py`). With a `kind` it may send webhooks to
-    `intake receive`, which proves who it is as that kind does, and signs.
+    A route names the producer itself for orders that cannot be read from an API; `for` names the providers for which
+    it may push as well. The jobs of a producer with a `secret` are signed (see `schemas/job.py`). A producer with a
+    `kind` may send webhooks to `intake receive`, which verifies the sender in the way of that kind and signs the jobs.
     """
 
-    kind: HookKind | None = None
+    kind: str | None = None
     secret: SecretStr | None = None
     pushes_for: Annotated[tuple[str, ...], BeforeValidator(listed), Field(alias="for")] = ()
+    #: An instance of the kind's own `Options`.
+    options: BaseModel = Table()
 
 
 class InboxTable(Table):
     """The `[inbox]` table.
 
-    `unsigned` jobs are refused as soon as one producer has a secret, unless it says otherwise. `tolerance` (seconds) is
-    how old a signature may be: a job may have to wait over a weekend for whoever reads it. `max_bytes` is the size of
-    the largest job.
+    Without `unsigned`, unsigned jobs are refused as soon as one producer has a secret. `tolerance` is the age, in
+    seconds, at which a signature expires: a job may have to wait over a weekend until it is read. `max_bytes` is the
+    size of the largest job.
     """
 
     unsigned: Literal["accept", "refuse"] | None = None
@@ -49,7 +48,7 @@ class InboxTable(Table):
 
 
 class InboxSettings(Table):
-    """The same, decided."""
+    """The `[inbox]` table, with `unsigned` decided."""
 
     unsigned: Literal["accept", "refuse"] = "accept"
     tolerance: float = 7 * 86_400.0
@@ -57,7 +56,7 @@ class InboxSettings(Table):
 
 
 def read_inbox(document: Document, producers: dict[str, Producer]) -> InboxSettings:
-    """The `[inbox]` table; what is wrong with it is noted in the document."""
+    """Return the `[inbox]` table; note its errors in the document."""
     table = document.read(InboxTable, document.values.get("inbox", {}), ("inbox",)) or InboxTable()
     return InboxSettings(
         unsigned=table.unsigned or ("refuse" if any(it.secret for it in producers.values()) else "accept"),
@@ -66,14 +65,14 @@ def read_inbox(document: Document, producers: dict[str, Producer]) -> InboxSetti
     )
 
 
-def read_producers(document: Document) -> dict[str, Producer]:
-    """The `[producers]` tables that are right; what is wrong with the others is noted in the document."""
+def read_producers(document: Document, kinds: Mapping[str, WebhookKind]) -> dict[str, Producer]:
+    """Return the valid `[producers]` tables by name; note the errors of the others in the document."""
     tables = document.values.get("producers", {})
     if not isinstance(tables, dict):
         document.wrong(("producers",), "must be tables", "Write a table [producers.NAME].")
         return {}
-    found = document.values.get("providers", {})
-    providers: dict[str, Any] = found if isinstance(found, dict) else {}
+    section = document.values.get("providers", {})
+    providers: dict[str, Any] = section if isinstance(section, dict) else {}
     producers: dict[str, Producer] = {}
     for name, table in tables.items():
         at: Key = ("producers", name)
@@ -81,32 +80,41 @@ def read_producers(document: Document) -> dict[str, Producer]:
             document.wrong(at, *NO_NAME)
         elif name in providers:
             document.wrong(at, "is a provider as well", f'Give it another name, and write for = ["{name}"].')
-        elif (producer := document.read(Producer, table, at)) is not None:
-            if producer.secret and (*at, "secret") not in document.from_environment:
-                document.refuse_literal((*at, "secret"))
-            for one in producer.pushes_for:
-                if one not in providers:
-                    known = ", ".join(sorted(providers)) or "none"
-                    document.wrong((*at, "for"), f"{one} is not one of the providers", f"Known here: {known}.")
-            for key, reason, remedy in _hook_conflicts(producer):
+        elif (producer := _producer(document, at, table, kinds)) is not None:
+            problems = _conflicts(producer, kinds[producer.kind]) if producer.kind is not None else ()
+            for key, reason, remedy in (*_unknown_providers(producer, providers), *problems):
                 document.wrong((*at, key), reason, remedy)
             producers[name] = producer
     return producers
 
 
-def standard_key(secret: str) -> bytes:
-    """The key of a secret of Standard Webhooks: Base64, after `whsec_`; raises ValueError."""
-    key = b64decode(secret.removeprefix("whsec_"), validate=True)
-    if not key:
-        raise ValueError("the key is empty")
-    return key
+def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, WebhookKind]) -> Producer | None:
+    kind = table.get("kind") if isinstance(table, dict) else None
+    if not isinstance(table, dict) or not isinstance(kind, str | None):
+        return document.read(Producer, table, at)
+    if kind is not None and kind not in kinds:
+        document.wrong((*at, "kind"), "is not known", f"Known here: {', '.join(sorted(kinds))}.")
+        return None
+    ours = names_of(Producer) - _NOT_KEYS
+    options = read_options(document, at, table, ours, kinds[kind].Options if kind is not None else Table)
+    producer = document.read(Producer, {key: table[key] for key in table.keys() & ours}, at)
+    if producer is None or options is None:
+        return None
+    if producer.secret and (*at, "secret") not in document.from_environment:
+        document.refuse_literal((*at, "secret"))
+    return producer.model_copy(update={"options": options})
 
 
-def _hook_conflicts(producer: Producer) -> Iterator[tuple[str, str, str]]:
-    """What does not go together with the kind of a producer: the key, the reason, the remedy."""
-    if producer.kind is None:
-        return
-    if producer.kind in _HINTING and len(producer.pushes_for) != 1:
+def _unknown_providers(producer: Producer, providers: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for name in producer.pushes_for:
+        if name not in providers:
+            known = ", ".join(sorted(providers)) or "none"
+            yield "for", f"{name} is not one of the providers", f"Known here: {known}."
+
+
+def _conflicts(producer: Producer, kind: WebhookKind) -> Iterator[tuple[str, str, str]]:
+    """Yield the key, the reason and the remedy of each setting that does not go together with the kind."""
+    if kind.hints_only and len(producer.pushes_for) != 1:
         yield "for", "must name the one provider whose orders its webhooks speak of", 'Write for = ["NAME"].'
     if producer.secret is None:
         remedy = 'Write secret = "env:NAME": without it anybody could send.'
@@ -114,11 +122,8 @@ def _hook_conflicts(producer: Producer) -> Iterator[tuple[str, str, str]]:
         return
     secret = producer.secret.get_secret_value()
     if secret.startswith("env:"):
-        return  # already said: its environment variable is missing
-    if producer.kind in _UNSIGNED and len(secret) < _SHORTEST:
-        yield "secret", f"is shorter than {_SHORTEST} characters, and it is the only proof", "Make it long and random."
-    if producer.kind == "standard":
-        try:
-            standard_key(secret)
-        except ValueError:
-            yield "secret", "is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64."
+        return  # its environment variable is missing, which is noted already
+    try:
+        kind.check_secret(secret)
+    except Wrong as wrong:
+        yield "secret", wrong.reason, wrong.remedy

@@ -17,7 +17,7 @@ OVERLAP: Final = 10
 MOST_SAME: Final = 3
 
 
-class Offset(BaseModel):
+class ListPosition(BaseModel):
     """The page that begins at `skip`; `overlap` of its rows stood on the page before, too.
 
     A short page may be the end, or a cap on `take` that nobody documents: only an empty one is the end. What comes in
@@ -33,7 +33,7 @@ class Offset(BaseModel):
     page: str = ""
     same: int = 0
 
-    def after(self, ids: Sequence[str]) -> Offset | None:
+    def after(self, ids: Sequence[str]) -> ListPosition | None:
         """The place to read on from when `ids` were on this page; None at the end."""
         page = hashlib.blake2b("\n".join(sorted(ids)).encode("utf-8", "replace"), digest_size=8).hexdigest()
         same = self.same + 1 if page == self.page else 0
@@ -41,4 +41,4 @@ class Offset(BaseModel):
             return None
         # No more than was read before: probably the end, so the next step leaves nothing out, but repeats nothing.
         overlap = len(ids) // OVERLAP if len(ids) > self.overlap else 0
-        return Offset(skip=self.skip + len(ids) - overlap, overlap=overlap, page=page, same=same)
+        return ListPosition(skip=self.skip + len(ids) - overlap, overlap=overlap, page=page, same=same)

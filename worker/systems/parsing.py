@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def reading(what: str, build: Callable[[], T], error: type[Malformed | Unavailable | Uncertain] = Malformed) -> T:
+def parse(what: str, build: Callable[[], T], error: type[Malformed | Unavailable | Uncertain] = Malformed) -> T:
     """What `build` makes of `what`; the first thing that a model has against it becomes `error`, without the value.
 
     One record that cannot be read is Malformed. A whole answer that cannot be read is as good as none: Unavailable for

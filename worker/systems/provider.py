@@ -59,6 +59,8 @@ class Provider(ABC):
     kind: ClassVar[str]
     #: The adapter's own keys of a `[providers.NAME]` table.
     Options: ClassVar[type[BaseModel]]
+    #: The address of every account, or None if each account has its own.
+    default_url: ClassVar[str | None] = None
     #: Requests per window when the account names none, e.g. `10/s`.
     default_limit: ClassVar[str]
     #: The highest limit the maker documents, or None where it names none.

@@ -10,7 +10,7 @@ from worker.systems.dropday.provider import Dropday
 from worker.systems.dropstream.provider import DropStream
 from worker.systems.ordercloud.provider import OrderCloud
 from worker.systems.provider import Provider
-from worker.systems.registry import kinds
+from worker.systems.registry import load_kinds
 from worker.systems.retailcrm.provider import RetailCRM
 
 BUILT_IN: Final[dict[str, type[Provider]]] = {
@@ -24,5 +24,8 @@ BUILT_IN: Final[dict[str, type[Provider]]] = {
 
 @cache
 def provider_kinds() -> dict[str, type[Provider]]:
-    """Ours, then those that other packages bring under the entry point `intake.providers`; raises ConfigError."""
-    return kinds("intake.providers", Provider, BUILT_IN)
+    """Return the built-in kinds and those that other packages bring under the entry point `intake.providers`.
+
+    Raises ConfigError for an entry point that cannot be used.
+    """
+    return load_kinds("intake.providers", Provider, BUILT_IN)

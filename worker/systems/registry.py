@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 
-def kinds(group: str, base: type, built_in: Mapping[str, type[A]]) -> dict[str, type[A]]:
+def load_kinds(group: str, base: type, built_in: Mapping[str, type[A]]) -> dict[str, type[A]]:
     """The adapter classes by kind: `built_in`, and the subclasses of `base` under the entry points `group`.
 
     Raises ConfigError for an entry point that cannot be imported, is no complete adapter, or has a kind that is taken.

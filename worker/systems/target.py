@@ -45,6 +45,8 @@ class Target(ABC):
     kind: ClassVar[str]
     #: The adapter's own keys of a `[targets.NAME]` table.
     Options: ClassVar[type[BaseModel]]
+    #: The address of every account, or None if each account has its own.
+    default_url: ClassVar[str | None] = None
     default_limit: ClassVar[str]
     documented_limit: ClassVar[str | None]
     limit_per_address: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from typing import Final
 from worker.systems.dropboy.target import Dropboy
 from worker.systems.dropday.target import Dropday
 from worker.systems.ordercloud.target import OrderCloud
-from worker.systems.registry import kinds
+from worker.systems.registry import load_kinds
 from worker.systems.retailcrm.target import RetailCRM
 from worker.systems.target import Target
 
@@ -22,5 +22,8 @@ BUILT_IN: Final[dict[str, type[Target]]] = {
 
 @cache
 def target_kinds() -> dict[str, type[Target]]:
-    """Ours, then those that other packages bring under the entry point `intake.targets`; raises ConfigError."""
-    return kinds("intake.targets", Target, BUILT_IN)
+    """Return the built-in kinds and those that other packages bring under the entry point `intake.targets`.
+
+    Raises ConfigError for an entry point that cannot be used.
+    """
+    return load_kinds("intake.targets", Target, BUILT_IN)

@@ -19,7 +19,8 @@ from worker.systems.targets import target_kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from worker.settings.kinds import Kind
+    from worker.settings.kinds import AdapterKind
+
 
 #: A name of a variable, and hardly ever a key: nobody should paste one here.
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,79}")
@@ -50,7 +51,7 @@ def command(**options: Any) -> None:
     path = Path(os.environ.get("INTAKE_CONFIG") or "intake.toml")
     if path.exists() and not options["force"] and not options["dry_run"]:
         raise click.ClickException(f"{path} is there already: --force writes over it, --dry-run shows what would be")
-    kinds: dict[Section, Mapping[str, Kind]] = {"providers": provider_kinds(), "targets": target_kinds()}
+    kinds: dict[Section, Mapping[str, AdapterKind]] = {"providers": provider_kinds(), "targets": target_kinds()}
     accounts = _named(options, kinds)
     if bool(options["providers"]) != bool(options["targets"]):
         raise click.UsageError("name both: --provider KIND[:NAME] and --target KIND[:NAME]; or neither, and be asked")
@@ -71,7 +72,7 @@ def command(**options: Any) -> None:
     _say_next(path, accounts, kinds)
 
 
-def _named(options: dict[str, Any], kinds: Mapping[Section, Mapping[str, Kind]]) -> list[Wanted]:
+def _named(options: dict[str, Any], kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> list[Wanted]:
     accounts: list[Wanted] = []
     for section, word in _WORDS.items():
         for kind, name in options[section]:
@@ -100,7 +101,7 @@ def _url(value: str) -> str:
         raise click.UsageError(f"{value} {wrong.reason}. {wrong.remedy}") from None
 
 
-def _asked(kinds: Mapping[Section, Mapping[str, Kind]]) -> list[Wanted]:
+def _asked(kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> list[Wanted]:
     """The accounts, one question after the other."""
     accounts: list[Wanted] = []
     for section, word in _WORDS.items():
@@ -127,7 +128,7 @@ def _some(said: str | list[str], targets: list[str]) -> list[str]:
     return names
 
 
-def _ask_account(section: Section, kinds: Mapping[Section, Mapping[str, Kind]], taken: set[str]) -> Wanted:
+def _ask_account(section: Section, kinds: Mapping[Section, Mapping[str, AdapterKind]], taken: set[str]) -> Wanted:
     kind = click.prompt(f"  Kind of {_WORDS[section]}", type=click.Choice(sorted(kinds[section])))
 
     def free(name: str) -> str:
@@ -143,7 +144,7 @@ def _ask_account(section: Section, kinds: Mapping[Section, Mapping[str, Kind]], 
     return wanted
 
 
-def _ask_values(wanted: Wanted, kinds: Mapping[Section, Mapping[str, Kind]]) -> None:
+def _ask_values(wanted: Wanted, kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> None:
     kind = kinds[wanted.section][wanted.kind]
     secrets = secrets_of(kind.Options)
     for key, _ in required(kind):
@@ -165,7 +166,7 @@ def _variable(name: str) -> str:
     return name.removeprefix("env:")
 
 
-def _say_next(path: Path, accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, Kind]]) -> None:
+def _say_next(path: Path, accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> None:
     """The variables that have to be set, and the two commands that follow."""
     click.echo(f"{path} is written. Next:")
     values = [

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from worker.settings.kinds import Kind
+    from worker.settings.kinds import AdapterKind
+
 
 Section = Literal["providers", "targets"]
 
@@ -49,9 +50,9 @@ class Wanted:
         return re.sub(r"[^A-Z0-9]", "_", f"{self.name}_{key}".upper())
 
 
-def required(kind: Kind) -> Iterator[tuple[str, FieldInfo]]:
+def required(kind: AdapterKind) -> Iterator[tuple[str, FieldInfo]]:
     """The keys that an account of this kind cannot do without, dotted where they stand in a table of their own."""
-    if getattr(kind, "default_url", None) is None:
+    if kind.default_url is None:
         yield "url", _URL
     certain = dict(_required(kind.Options))
     yield from certain.items()
@@ -92,7 +93,7 @@ class _Url(BaseModel):
 _URL: Final = _Url.model_fields["url"]
 
 
-def text(accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, Kind]]) -> str:
+def text(accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> str:
     """The whole file."""
     parts = [_HEAD, *("\n".join(_account(it, kinds[it.section][it.kind])) + "\n" for it in accounts)]
     providers = [it for it in accounts if it.section == "providers"]
@@ -109,7 +110,7 @@ def text(accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, Kind]]) ->
     return "\n".join(parts)
 
 
-def _account(wanted: Wanted, kind: Kind) -> Iterator[str]:
+def _account(wanted: Wanted, kind: AdapterKind) -> Iterator[str]:
     yield f"[{wanted.section}.{wanted.name}]"
     yield f"kind = {_toml(wanted.kind)}"
     secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), dict(required(kind))
@@ -126,9 +127,9 @@ def _account(wanted: Wanted, kind: Kind) -> Iterator[str]:
         yield from lines
 
 
-def _optional(wanted: Wanted, kind: Kind, needed: Mapping[str, FieldInfo]) -> Iterator[str]:
+def _optional(wanted: Wanted, kind: AdapterKind, needed: Mapping[str, FieldInfo]) -> Iterator[str]:
     """What may be said besides, as comments: with the default, or … where there is none."""
-    if (url := getattr(kind, "default_url", None)) is not None:
+    if (url := kind.default_url) is not None:
         yield f"# url = {_toml(url)}"
     allowed = f"      # at most {kind.documented_limit}" if kind.documented_limit else ""
     yield f"# limit = {_toml(kind.default_limit)}{allowed}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from worker.systems.webhook.contract import Call, Sender
+    from worker.systems.webhook.contract import Call, Webhook
 
     #: Puts jobs into the inbox; answers when they are there.
     Push = Callable[[Sequence[str | bytes]], object]
@@ -57,7 +57,7 @@ class Hook:
 
     under_way = 0
 
-    def __init__(self, sender: Sender, push: Push, most: int, seconds: float) -> None:
+    def __init__(self, sender: Webhook, push: Push, most: int, seconds: float) -> None:
         self.sender, self._push, self._most, self._seconds = sender, push, most, seconds
 
     async def answer(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from schemas.job import published
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from worker.systems.webhook.contract import Sender
+    from worker.systems.webhook.contract import Webhook
 
 _REASONS = {
     400: "The body is not what it must be.",
@@ -21,13 +21,13 @@ _REASONS = {
 }
 
 
-def document(senders: Sequence[Sender], most: int) -> dict[str, Any]:
+def document(senders: Sequence[Webhook], most: int) -> dict[str, Any]:
     """OpenAPI 3.1."""
     schemas = published()["$defs"] | {
         "Accepted": {
             "type": "object",
             "required": ["accepted"],
-            "properties": {"accepted": {"type": "integer", "minimum": 0}, "proceed": {"type": "boolean"}},
+            "properties": {"accepted": {"type": "integer", "minimum": 0}},
         },
         "Error": {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}},
         "Status": {"type": "object", "required": ["status"], "properties": {"status": {"const": "ok"}}},
@@ -38,7 +38,7 @@ def document(senders: Sequence[Sender], most: int) -> dict[str, Any]:
     }
     for sender in senders:
         paths[f"/hooks/{sender.name}"] = {"post": _hook(sender, most, [])}
-        if sender.token_in_path:
+        if sender.sends_secret:
             token = {"name": "token", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
             paths[f"/hooks/{sender.name}/{{token}}"] = {"post": _hook(sender, most, [token])}
     return {
@@ -49,7 +49,7 @@ def document(senders: Sequence[Sender], most: int) -> dict[str, Any]:
     }
 
 
-def _hook(sender: Sender, most: int, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _hook(sender: Webhook, most: int, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     said = sender.operation()
     refusals = {str(status): _error(reason.format(most=most), status) for status, reason in _REASONS.items()}
     return {
@@ -57,8 +57,17 @@ def _hook(sender: Sender, most: int, parameters: list[dict[str, Any]]) -> dict[s
         "summary": f"A webhook of the kind {sender.producer.kind}.",
         **said,
         "parameters": [*parameters, *said["parameters"]],
-        "responses": {"202": _answer("The jobs are in the inbox.", "Accepted"), **refusals},
+        "responses": {"202": _accepted(sender), **refusals},
     }
+
+
+def _accepted(sender: Webhook) -> dict[str, Any]:
+    response = _answer("The jobs are in the inbox.", "Accepted")
+    if sender.answer:
+        fields = {name: {"const": value} for name, value in sender.answer.items()}
+        media = response["content"]["application/json"]
+        media["schema"] = {"allOf": [media["schema"], {"required": list(fields), "properties": fields}]}
+    return response
 
 
 def _status(name: str, summary: str, others: dict[str, Any]) -> dict[str, Any]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from worker.store.inbox import Inbox
-    from worker.systems.webhook.contract import Sender
+    from worker.systems.webhook.contract import Webhook
 
 
-def service(senders: Sequence[Sender], inbox: Inbox, most: int, seconds: float) -> Starlette:
+def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float) -> Starlette:
     """The service of these senders, in front of this inbox; see `Hook` for `most` and `seconds`."""
     described = document(senders, most)
 
@@ -46,7 +46,7 @@ def service(senders: Sequence[Sender], inbox: Inbox, most: int, seconds: float) 
     for sender in senders:
         hook = Hook(sender, inbox.push, most, seconds)
         routes.append(Route(f"/hooks/{sender.name}", hook.answer, methods=["POST"]))
-        if sender.token_in_path:
+        if sender.sends_secret:
             routes.append(Route(f"/hooks/{sender.name}/{{token}}", hook.answer, methods=["POST"]))
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False

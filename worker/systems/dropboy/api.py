@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.dropboy import Envelope, Rows
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
-from worker.systems.paging import Offset
-from worker.systems.parsing import reading
+from worker.systems.paging import ListPosition
+from worker.systems.parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ class Api:
             answer, said = self._listed(skip, asked)
         if not said.success:
             raise Unavailable(f"{answer.request}: status {answer.status}: not a success")
-        rows = reading(answer.request, lambda: Rows.model_validate({"result": said.result}), Unavailable).result
+        rows = parse(answer.request, lambda: Rows.model_validate({"result": said.result}), Unavailable).result
         self._take = asked if take is None else self._take
         return rows
 
@@ -58,7 +58,7 @@ class Api:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The whole list, some rows more than once."""
-        place = Offset()
+        place = ListPosition()
         for _ in range(_MOST_PAGES):
             rows = self.page(place.skip)
             yield from rows
@@ -85,10 +85,10 @@ def envelope_of(answer: Answer, unreadable: type[Unavailable | Uncertain]) -> En
     """
     said = Envelope(success=False)
     if answer.status < BAD_REQUEST:
-        said = reading(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
+        said = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
     else:
         with suppress(Unavailable, Uncertain):  # refused for certain, however it is said
-            read = reading(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
+            read = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
             said = read.model_copy(update={"success": False})
     if not said.success and any(_KEY.search(text) for text in said.words):
         raise AuthFailed(f"{answer.request}: status {answer.status}: the API key is missing or not valid")

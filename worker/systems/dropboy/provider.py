@@ -15,7 +15,7 @@ from worker.errors import Malformed
 from worker.systems.dropboy.api import Api
 from worker.systems.dropboy.order import to_order
 from worker.systems.dropboy.walk import Place
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
 #: What all ids in the docs are: MongoDB's ObjectId, whose first four bytes are the second it was made in.
@@ -49,7 +49,7 @@ class Dropboy(Provider):
 
     kind: ClassVar[str] = "dropboy"
     Options: ClassVar[type[BaseModel]] = DropboyOptions
-    default_url: ClassVar[str] = "https://api.wuxus.com"
+    default_url: ClassVar[str | None] = "https://api.wuxus.com"
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300
@@ -77,7 +77,7 @@ class Dropboy(Provider):
 
     def normalize(self, record: Record) -> Order:
         """Pure."""
-        return reading("order", lambda: self._order(record))
+        return parse("order", lambda: self._order(record))
 
     def check(self) -> None:
         """Read one order of the list."""

@@ -17,7 +17,7 @@ from schemas.minor_units import Currency, to_minor
 from worker.errors import Rejected, Unavailable, Uncertain
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
 from worker.systems.dropboy.view import order_view
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.target import Pending, Receipt, Target
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Dropboy(Target):
 
     kind: ClassVar[str] = "dropboy"
     Options: ClassVar[type[BaseModel]] = DropboyOptions
-    default_url: ClassVar[str] = "https://api.wuxus.com"
+    default_url: ClassVar[str | None] = "https://api.wuxus.com"
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None
     settles: ClassVar[bool] = False
@@ -111,7 +111,7 @@ class Dropboy(Target):
             if answer.status < BAD_REQUEST and any(_FAILED.search(text) for text in said.words):
                 raise Unavailable(f"{answer.request}: status {answer.status}: the upload failed")
             raise refused(answer, said)
-        uploaded = reading(answer.request, lambda: wire.Uploaded.model_validate(said.result), Uncertain)
+        uploaded = parse(answer.request, lambda: wire.Uploaded.model_validate(said.result), Uncertain)
         return Pending(uploaded.batch_file_id, _DELAY)
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:  # noqa: ARG002  # `step` names it
@@ -120,7 +120,7 @@ class Dropboy(Target):
         said = envelope_of(answer, Unavailable)
         if not said.success:  # not known yet, or not any more: only the list can tell
             return self._listed(reference, f"{answer.request}: status {answer.status}: the file is not known")
-        told = reading(answer.request, lambda: wire.Progress.model_validate(said.result), Unavailable)
+        told = parse(answer.request, lambda: wire.Progress.model_validate(said.result), Unavailable)
         if told.status == "processing":
             return Pending(step, _DELAY)
         if told.created_order_ids:

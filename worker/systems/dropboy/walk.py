@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, Validati
 
 from schemas.dropboy import CHANGED, MADE, shown
 from worker.systems.dropboy.api import ids_of
-from worker.systems.paging import Offset
+from worker.systems.paging import ListPosition
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
@@ -27,7 +27,7 @@ class Place(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     since: datetime
-    at: Offset = Offset()
+    at: ListPosition = ListPosition()
     #: Passes since the last whole one began.
     passes: int = 0
 

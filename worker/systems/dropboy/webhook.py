@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from worker.systems.webhook import token
 from worker.systems.webhook.bodies import parse
-from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import hints
 
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
 
-class Dropboy(Sender):
+class Dropboy(Webhook):
     """`{name, sent, data: [{orderId, …}]}` ("Dropboy webhooks"); what else it says is read from the API again."""
 
-    token_in_path: ClassVar[bool] = True
+    kind: ClassVar[str] = "dropboy"
+    hints_only: ClassVar[bool] = True
+    sends_secret: ClassVar[bool] = True
 
     def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
         """Check the secret."""

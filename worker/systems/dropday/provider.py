@@ -14,7 +14,7 @@ from worker.errors import AuthFailed, Unavailable
 from worker.settings.durations import Seconds
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Dropday(Provider):
 
     kind: ClassVar[str] = "dropday"
     Options: ClassVar[type[BaseModel]] = DropdayOptions
-    default_url: ClassVar[str] = "https://dropday.io"
+    default_url: ClassVar[str | None] = "https://dropday.io"
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300
@@ -78,7 +78,7 @@ class Dropday(Provider):
         answer = self._get("/api/v1/orders", [*place.query(), *test, ("per_page", str(self.options.page_size))])
         if answer.status == _NOT_FOUND:
             raise _nobody(answer)
-        rows = reading(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
+        rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
         after = place.after(rows, self._window, answer.now)
         return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
 
@@ -89,12 +89,12 @@ class Dropday(Provider):
             self.check()  # a wrong url answers 404 as well
             return None
         raw = answer.json()
-        reading(answer.request, lambda: wire.Known.model_validate(raw), Unavailable)
+        parse(answer.request, lambda: wire.Known.model_validate(raw), Unavailable)
         return Record(raw)
 
     def normalize(self, record: Record) -> Order:
         """Pure."""
-        return reading(
+        return parse(
             "order",
             lambda: to_order(wire.Order.model_validate(record.raw), provider=self.name, statuses=self._statuses),
         )

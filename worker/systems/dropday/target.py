@@ -12,7 +12,7 @@ from schemas import dropday as wire
 from schemas.country import name_of
 from worker.errors import Rejected, Unavailable, Uncertain
 from worker.systems.dropday.view import order_view
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Dropday(Target):
 
     kind: ClassVar[str] = "dropday"
     Options: ClassVar[type[BaseModel]] = DropdayOptions
-    default_url: ClassVar[str] = "https://dropday.io"
+    default_url: ClassVar[str | None] = "https://dropday.io"
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     dedupes: ClassVar[bool] = True
@@ -83,7 +83,7 @@ class Dropday(Target):
         )
         if answer.status == _UNPROCESSABLE:
             raise _refusal(answer)
-        created = reading(answer.request, lambda: wire.Created.model_validate(answer.json()), Uncertain)
+        created = parse(answer.request, lambda: wire.Created.model_validate(answer.json()), Uncertain)
         if created.message == "Order already exists":
             return Receipt(created.reference, existed=True)
         if created.message == "Order created" and created.reference:
@@ -104,7 +104,7 @@ class Dropday(Target):
 
     def _list(self, query: list[tuple[str, str]]) -> wire.Listed:
         answer = self.client.read("/api/v1/orders", query, headers=self._headers)
-        return reading(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
+        return parse(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
 
     def reader_options(self) -> dict[str, Any]:
         """Return the same account's, with test orders."""

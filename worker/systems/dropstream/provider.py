@@ -16,7 +16,7 @@ from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailabl
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import STATUSES, to_order
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class DropStream(Provider):
 
     def normalize(self, record: Record) -> Order:
         """Pure."""
-        return reading(
+        return parse(
             "order",
             lambda: to_order(
                 wire.Order.model_validate(record.raw),
@@ -179,4 +179,4 @@ def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:
 
 
 def _parsed(model: type[M], answer: Answer) -> M:
-    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
+    return parse(answer.request, lambda: model.model_validate(answer.json()), Unavailable)

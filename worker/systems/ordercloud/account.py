@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from schemas import ordercloud as wire
 from worker.errors import AuthFailed, IntakeError, Rejected, TargetDown, Unavailable, Uncertain
 from worker.systems.bearer import Bearer
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ class Account:
 
 def parsed(model: type[M], answer: Answer) -> M:
     """The whole answer; if it cannot be read it is as good as none."""
-    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
+    return parse(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
 
 
 def _code(answer: Answer) -> str | None:

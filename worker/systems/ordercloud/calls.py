@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from schemas import ordercloud_request as wire
 from worker.errors import AuthFailed, IntakeError, Rejected, TargetDown, Unavailable, Uncertain
 from worker.systems.bearer import Bearer
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ class Calls:
 
 def parsed(model: type[M], answer: Answer, error: type[Unavailable | Uncertain] = Unavailable) -> M:
     """The body of an answer as `model`; raises `error` where it is none."""
-    return reading(answer.request, lambda: model.model_validate(answer.json()), error)
+    return parse(answer.request, lambda: model.model_validate(answer.json()), error)
 
 
 def _words(refusal: wire.Refusal) -> list[str]:

@@ -18,7 +18,7 @@ from worker.settings.durations import Seconds
 from worker.systems.ordercloud.account import Account, TooMany, parsed
 from worker.systems.ordercloud.order import STATUSES, to_order
 from worker.systems.ordercloud.walk import Place, moment
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record, Unread
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class OrderCloud(Provider):
 
     def normalize(self, record: Record) -> Order:
         """Pure."""
-        return reading(
+        return parse(
             "order",
             lambda: to_order(
                 wire.Order.model_validate(record.raw),
@@ -176,7 +176,7 @@ class OrderCloud(Provider):
             if answer is None:
                 return None
             order, lines = answer.json(), []
-        known = reading(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
+        known = parse(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
         if known.is_cart:
             return None
         if known.line_item_count is None or len(lines) < known.line_item_count:

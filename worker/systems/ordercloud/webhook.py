@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from worker.systems.webhook.bodies import parse
-from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import hints
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _ORDERS: Final = "v1/orders/"
 _PARTS_OF_CREATE: Final = 3
 
 
-class OrderCloud(Sender):
+class OrderCloud(Webhook):
     """`X-oc-hash` is the Base64 of the HMAC-SHA256 of the raw body under the HashKey ("Using webhooks").
 
     There is no time in it: a call that is sent again is a hint given again, which changes nothing. A pre-hook
@@ -29,6 +29,8 @@ class OrderCloud(Sender):
     nothing new to read, and our 503 would hold up a buyer: post-hooks are what to set up.
     """
 
+    kind: ClassVar[str] = "ordercloud"
+    hints_only: ClassVar[bool] = True
     answer: ClassVar[Mapping[str, Any]] = {"proceed": True}
 
     def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it

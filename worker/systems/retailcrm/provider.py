@@ -13,7 +13,7 @@ from schemas import retailcrm as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, Unavailable
 from worker.settings.durations import Seconds
-from worker.systems.parsing import reading
+from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.order import STATUSES, to_order
@@ -94,7 +94,7 @@ class RetailCRM(Provider):
     def normalize(self, record: Record) -> Order:
         """Pure, but for the account's zone, where it is not configured and nothing was fetched yet: see `zone`."""
         zone = self.zone()
-        return reading(
+        return parse(
             "order",
             lambda: to_order(
                 wire.Order.model_validate(record.raw),
@@ -149,4 +149,4 @@ class RetailCRM(Provider):
 
 
 def _parsed(model: type[M], answer: Answer) -> M:
-    return reading(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
+    return parse(answer.request, lambda: model.model_validate(answer.json()), Unavailable)

@@ -37,8 +37,8 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
+from worker.systems.parsing import parse
 from worker.systems.parsing import path as path_of
-from worker.systems.parsing import reading
 from worker.systems.retailcrm.refusal import refused
 from worker.systems.retailcrm.view import order_view
 from worker.systems.target import Receipt, Target
@@ -117,7 +117,7 @@ class RetailCRM(Target):
         """
         answer = self._post("orders/create", "order", self._request(order, reference).body())
         if answer.status not in _REFUSALS:
-            created = reading(answer.request, lambda: Created.model_validate(answer.json()), Uncertain)
+            created = parse(answer.request, lambda: Created.model_validate(answer.json()), Uncertain)
             return Receipt(str(created.id))
         refusal = refused(answer)
         with suppress(Rejected):  # what was wrong with the order says more than what is wrong with the question
@@ -159,7 +159,7 @@ class RetailCRM(Target):
         if not taken and answer.status != _IN_PART:
             raise refused(answer).as_error(answer)
         try:
-            rows = reading(answer.request, lambda: Uploaded.model_validate(answer.json()), Uncertain).uploaded_orders
+            rows = parse(answer.request, lambda: Uploaded.model_validate(answer.json()), Uncertain).uploaded_orders
         except Uncertain:
             if taken:
                 raise
@@ -201,7 +201,7 @@ class RetailCRM(Target):
         query = [("filter[externalIds][]", reference) for reference in references]
         query += [("filter[sites][]", site) for _, site in self._site]
         answer = self._get("orders", [*query, ("limit", str(_PAGE))])
-        return reading(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
+        return parse(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
 
     def _one_by_one(self, orders: Mapping[str, Order]) -> Outcomes:
         """Each by itself, until one is told to wait: then so are all that follow."""
@@ -232,7 +232,7 @@ class RetailCRM(Target):
         answer = self._post(path, "order", request.changes(held.items), ("by", "externalId"))
         if answer.status in _REFUSALS:
             raise refused(answer).as_error(answer)
-        reading(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
+        parse(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
 
     def find(self, reference: str) -> Receipt | None:
         """`GET /orders/{externalId}`; a database may find it in other letter cases, so we compare."""
@@ -247,7 +247,7 @@ class RetailCRM(Target):
             if answer.status == _BAD_REQUEST:
                 raise Rejected(f"{answer.request}: status {answer.status}")
             return None
-        held = reading(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
+        held = parse(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
         return held if held.external_id == reference else None
 
     def reader_options(self) -> dict[str, Any]:
@@ -277,7 +277,7 @@ class RetailCRM(Target):
             raise AuthFailed(
                 f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
             )
-        return reading(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings
+        return parse(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
         """Raises Rejected where no account could be told such an order."""

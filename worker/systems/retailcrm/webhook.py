@@ -7,20 +7,22 @@ from urllib.parse import parse_qsl
 
 from worker.systems.webhook import token
 from worker.systems.webhook.bodies import parse
-from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import hints
 
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
 
-class RetailCRM(Sender):
+class RetailCRM(Webhook):
     """`id` names the orders, by RetailCRM's own id: in the URL, in a form, or in JSON; several ones, or 7,8,9.
 
     RetailCRM documents neither a body nor a signature: both are what the owner writes into the trigger.
     """
 
-    token_in_path: ClassVar[bool] = True
+    kind: ClassVar[str] = "retailcrm"
+    hints_only: ClassVar[bool] = True
+    sends_secret: ClassVar[bool] = True
 
     def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
         """Check the secret."""

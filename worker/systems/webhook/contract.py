@@ -1,21 +1,28 @@
-"""What a kind of webhook is: how its sender proves itself, which jobs its body makes."""
+"""The contract of a kind of webhook: how its sender is verified, and which jobs its body makes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from worker.settings.document import Table, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic import BaseModel
+
     from worker.settings.producers import Producer
 
+#: The fewest characters of a secret that is the only proof of its sender.
+_SHORTEST: Final = 20
 
-class Refused(Exception):  # becomes an answer, always
-    """A request that is answered with an error: its status, a short name of the cause, a reason for the sender.
 
-    The reason holds nothing of what the request said; only the name of the cause is logged.
+class Refused(Exception):  # always becomes a response
+    """A request that is refused: the status of the response, a short code for the log, and a reason for the sender.
+
+    The reason repeats nothing of the request. Only the code is logged.
     """
 
     def __init__(self, status: int, code: str, reason: str, headers: Mapping[str, str] | None = None) -> None:
@@ -25,7 +32,7 @@ class Refused(Exception):  # becomes an answer, always
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: `headers` by names in lower case; `token` is what follows the producer's name in the path."""
+    """One request. The names of `headers` are in lower case; `token` is the path after the producer's name."""
 
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -33,12 +40,17 @@ class Call:
     token: str = ""
 
 
-class Sender(ABC):
-    """A producer that sends webhooks; pure, but for what it is given."""
+class Webhook(ABC):
+    """The webhooks of one producer. It makes no call, and knows neither Redis nor Celery nor the clock."""
 
-    #: Whether the secret may be the last part of the path.
-    token_in_path: ClassVar[bool] = False
-    #: What is answered besides the number of jobs.
+    kind: ClassVar[str]
+    #: The kind's own keys of a `[producers.NAME]` table.
+    Options: ClassVar[type[BaseModel]] = Table
+    #: The bodies only name orders. Each becomes a hint for the one provider that the producer's `for` names.
+    hints_only: ClassVar[bool] = False
+    #: The sender cannot sign. It sends the secret itself, which may be the last part of the path.
+    sends_secret: ClassVar[bool] = False
+    #: The fields of the response besides the number of jobs.
     answer: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, name: str, producer: Producer, tolerance: float) -> None:
@@ -46,20 +58,32 @@ class Sender(ABC):
             raise ValueError("the settings see to it that a producer with a kind has a secret")
         self.name, self.producer, self.tolerance = name, producer, tolerance
         self.secret = producer.secret.get_secret_value()
+        self.configure(producer.options)
+
+    def configure(self, options: Any) -> None:
+        """Take over the producer's own options (an instance of `Options`)."""
+        self.options = options
+
+    @classmethod
+    def check_secret(cls, secret: str) -> None:
+        """Raise Wrong, with the reason and the remedy, for a secret that this kind cannot use."""
+        if cls.sends_secret and len(secret) < _SHORTEST:
+            reason = f"is shorter than {_SHORTEST} characters, and it is the only proof"
+            raise Wrong(reason, "Make it long and random.")
 
     @property
     def provider(self) -> str:
-        """The provider whose orders the hints of this sender speak of."""
+        """The provider of the orders that the hints name."""
         return self.producer.pushes_for[0]
 
     @abstractmethod
     def prove(self, call: Call, now: float) -> None:
-        """Raise Refused (401) unless the sender proved who it is; `now` is the Unix time."""
+        """Raise Refused (401) unless the call proves its sender. `now` is the Unix time."""
 
     @abstractmethod
     def jobs(self, call: Call) -> list[str]:
-        """The jobs in the body of a call that was proved, as JSON texts; raises Refused (400)."""
+        """Return the jobs in the body of a proved call as JSON texts. Raise Refused (400) for an invalid body."""
 
     @abstractmethod
     def operation(self) -> dict[str, Any]:
-        """What OpenAPI says of it: `parameters` and `requestBody`."""
+        """Return the `parameters` and the `requestBody` of its OpenAPI operation."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ValidationError
 
 from schemas import job as wire
 from worker.systems.webhook.bodies import parse
-from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import job
 
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
 
-class Signed(Sender):
+class Signed(Webhook):
     """The body is one signed job (`schemas/job.py`), or a list of them."""
+
+    kind: ClassVar[str] = "signed"
 
     def prove(self, call: Call, now: float) -> None:
         """Check the signature and the age of each."""

@@ -6,11 +6,11 @@ import binascii
 import hmac
 import re
 from base64 import b64decode
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.settings.producers import standard_key
+from worker.settings.document import Wrong
 from worker.systems.webhook.bodies import parse
-from worker.systems.webhook.contract import Refused, Sender
+from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import job
 
 if TYPE_CHECKING:
@@ -21,11 +21,21 @@ TOLERANCE: Final = 300
 _UNIX: Final = re.compile(r"[0-9]{1,12}")
 
 
-class Standard(Sender):
+class Standard(Webhook):
     """`webhook-signature` holds `v1,` and the Base64 of the HMAC-SHA256 of `id.timestamp.body`, perhaps several times.
 
     The body is a job (`schemas/job.py`) or a list of them.
     """
+
+    kind: ClassVar[str] = "standard"
+
+    @classmethod
+    def check_secret(cls, secret: str) -> None:
+        """Raise Wrong for a secret that is not Base64 after an optional `whsec_`."""
+        try:
+            _key(secret)
+        except ValueError:
+            raise Wrong("is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64.") from None
 
     def prove(self, call: Call, now: float) -> None:
         """Check the time and the signatures: one that fits is enough, for a key may be in the middle of a change."""
@@ -37,7 +47,7 @@ class Standard(Sender):
         if abs(now - int(at)) > TOLERANCE:
             raise Refused(401, "signature_age", f"webhook-timestamp is more than {TOLERANCE} s away from our clock")
         text = f"{message_id}.{at}.".encode("latin-1", "replace") + call.body
-        wanted = hmac.digest(standard_key(self.secret), text, "sha256")
+        wanted = hmac.digest(_key(self.secret), text, "sha256")
         if not any([hmac.compare_digest(one, wanted) for one in _signatures(signatures)]):  # noqa: C419  # all of them
             raise Refused(401, "signature", "webhook-signature is missing or wrong")
 
@@ -56,6 +66,13 @@ class Standard(Sender):
             "parameters": [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names],
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         }
+
+
+def _key(secret: str) -> bytes:
+    key = b64decode(secret.removeprefix("whsec_"), validate=True)
+    if not key:
+        raise ValueError("the key is empty")
+    return key
 
 
 def _signatures(text: str) -> list[bytes]:
