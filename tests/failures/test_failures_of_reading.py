@@ -14,8 +14,7 @@ from redis.exceptions import ResponseError
 import tasks.deliver
 import tasks.listen
 import tasks.poll
-from support.fake_runtime import Shop, Story, Warehouse
-from support.pipeline import ways
+from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.sandbox import Sandbox
 from worker.cli.status.status import snapshot
 from worker.http.client import Client
@@ -28,29 +27,22 @@ from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from redis import Redis
 
-    from support.pipeline import Make
+    from support.pipeline import MakePipeline
     from worker.systems.provider import Provider
 
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    with ways(tmp_path, redis_url, monkeypatch) as start:
-        yield start
+def poll(rt: FakeRuntime) -> None:
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
-
-
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
 def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda: None) -> tuple[list[Record], str]:
@@ -122,15 +114,15 @@ def test_row_04_rows_that_slide_between_the_pages_of_an_unsorted_list_are_read()
 
 
 def test_row_05_the_cursor_stays_until_the_page_is_in_the_ledger(redis: Redis) -> None:
-    story = Story(redis, Shop([[{"id": 1}], [{"id": 2}]]))
+    rt = FakeRuntime(redis, Shop([[{"id": 1}], [{"id": 2}]]))
     redis.set("intake:lane:t", "not what a lane is")
     with pytest.raises(ResponseError):
-        poll(story)
-    assert story.cursors.status("shop").get("value") is None
+        poll(rt)
+    assert rt.cursors.status("shop").get("value") is None
     redis.delete("intake:lane:t")
-    poll(story)
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["1", "2"]
+    poll(rt)
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["1", "2"]
 
 
 class Restored(Shop):
@@ -142,31 +134,31 @@ class Restored(Shop):
 
 
 def test_row_06_a_cursor_that_goes_back_is_followed_and_stops_nothing(redis: Redis) -> None:
-    story = Story(redis, Restored([[{"id": 1}], [{"id": 2}]]))
-    poll(story)
-    poll(story)
-    assert story.cursors.status("shop")["value"] == "0"
-    story.shop.pages.append([{"id": 3}])
-    poll(story)
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["1", "2", "3"]
+    rt = FakeRuntime(redis, Restored([[{"id": 1}], [{"id": 2}]]))
+    poll(rt)
+    poll(rt)
+    assert rt.cursors.status("shop")["value"] == "0"
+    rt.shop.pages.append([{"id": 3}])
+    poll(rt)
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["1", "2", "3"]
 
 
-def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(make: Make) -> None:
-    way = make(3).open()
-    way.poll()
-    way.box.fault("retailcrm:history:html")
-    way.poll()
-    way.poll()
-    told = snapshot(way.rt)["providers"]["shop"]
+def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(3).open()
+    pipeline.poll()
+    pipeline.box.fault("retailcrm:history:html")
+    pipeline.poll()
+    pipeline.poll()
+    told = snapshot(pipeline.rt)["providers"]["shop"]
     assert "not JSON" in told["error"]
     assert told["last_success_s"] >= 0
-    way.box.clear_faults()
-    way.box.add_orders(2)
-    way.poll()
-    way.deliver()
-    assert snapshot(way.rt)["providers"]["shop"]["error"] is None
-    assert way.compare().clean, str(way.compare())
+    pipeline.box.clear_faults()
+    pipeline.box.add_orders(2)
+    pipeline.poll()
+    pipeline.deliver()
+    assert snapshot(pipeline.rt)["providers"]["shop"]["error"] is None
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
 def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_come_back(redis: Redis) -> None:
@@ -174,31 +166,31 @@ def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_com
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
     )
-    story = Story(redis, Shop([[{"id": 1, "source_id": "web:7"}, {"id": 2}]]), routes=routes, mirrored=("crm",))
-    story.targets["crm"] = Warehouse()
-    story.shop.reference_field = "source_id"
-    poll(story)
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["shop:2"]
+    rt = FakeRuntime(redis, Shop([[{"id": 1, "source_id": "web:7"}, {"id": 2}]]), routes=routes, mirrored=("crm",))
+    rt.targets["crm"] = Warehouse()
+    rt.shop.reference_field = "source_id"
+    poll(rt)
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["shop:2"]
 
 
 def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
+    rt = FakeRuntime(redis, Shop([]))
     paid, created = ({"id": 7, "status": status, "version": n} for n, status in ((2, "paid"), (1, "new")))
     for record in (paid, created):
-        story.inbox.push([json.dumps({"v": 1, "provider": "shop", "record": record})])
-        with story.inbox.taker() as taker:
-            tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
-    deliver(story)
-    assert [(reference, order.status) for reference, order in story.warehouse.created] == [("7", "paid")]
+        rt.inbox.push([json.dumps({"v": 1, "provider": "shop", "record": record})])
+        with rt.inbox.taker() as taker:
+            tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+    deliver(rt)
+    assert [(reference, order.status) for reference, order in rt.warehouse.created] == [("7", "paid")]
 
 
-def test_row_22_one_bad_record_stops_nothing_and_leaves_a_trace(make: Make) -> None:
-    way = make(30, faults=["retailcrm:list:malformed:record=7:times=1"]).open()
-    way.poll()
-    way.deliver()
-    assert len(way.created()) == 29
-    ((external_id, letter),) = way.rt.cursors.letters("shop").items()
-    assert way.compare().lost == (f"shop:{external_id}",)
+def test_row_22_one_bad_record_stops_nothing_and_leaves_a_trace(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(30, faults=["retailcrm:list:malformed:record=7:times=1"]).open()
+    pipeline.poll()
+    pipeline.deliver()
+    assert len(pipeline.created()) == 29
+    ((external_id, letter),) = pipeline.rt.cursors.letters("shop").items()
+    assert pipeline.compare().lost == (f"shop:{external_id}",)
     assert letter["field"] == "createdAt"
     assert letter["raw"]

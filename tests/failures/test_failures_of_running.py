@@ -16,7 +16,7 @@ import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
-from support.fake_runtime import Shop, Story
+from support.fake_runtime import FakeRuntime, Shop
 from support.stack import Stack
 from worker.store.health.nudges import Nudges
 from worker.store.inbox import POISON, Inbox
@@ -41,67 +41,67 @@ with Inbox(connect(sys.argv[1], text="raw"), lease=1.0, heartbeat=0.2).taker() a
 """
 
 
-def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+def poll(rt: FakeRuntime) -> None:
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+def sweep(rt: FakeRuntime) -> None:
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
 
 
-def push(story: Story, **job: object) -> None:
-    story.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
+def push(rt: FakeRuntime, **job: object) -> None:
+    rt.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
 
 
 def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis, redis_url: str) -> None:
-    story = Story(redis, Shop([]), lease=1.0)
-    push(story, record={"id": "7"})
+    rt = FakeRuntime(redis, Shop([]), lease=1.0)
+    push(rt, record={"id": "7"})
     with subprocess.Popen([sys.executable, "-c", TAKER, redis_url], stdout=subprocess.PIPE) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == b"1\n"
-        sweep(story)
-        assert story.inbox.status()["taken"] == 1
+        sweep(rt)
+        assert rt.inbox.status()["taken"] == 1
         worker.kill()
     killed = time.monotonic()
-    with story.inbox.taker() as heir:
-        while not tasks.listen.take(story, heir, story.nudge):  # type: ignore[arg-type]
+    with rt.inbox.taker() as heir:
+        while not tasks.listen.take(rt, heir, rt.nudge):  # type: ignore[arg-type]
             assert time.monotonic() - killed < 5
-            sweep(story)
+            sweep(rt)
             time.sleep(0.05)
-    assert story.state("7")["state"] == "queued"
+    assert rt.state("7")["state"] == "queued"
 
 
 def test_row_14_two_beats_at_once_poll_once_and_send_one_nudge(redis: Redis) -> None:
-    story = Story(redis, Shop([[{"id": 1}]]))
-    story.settings.providers["shop"].poll_every = 60.0
+    rt = FakeRuntime(redis, Shop([[{"id": 1}]]))
+    rt.settings.providers["shop"].poll_every = 60.0
     nudges = Nudges(redis, 10.0)
     assert [nudges.offer("poll", "shop") for _ in range(2)] == [True, False]
-    beats = [threading.Thread(target=poll, args=(story,)) for _ in range(2)]
+    beats = [threading.Thread(target=poll, args=(rt,)) for _ in range(2)]
     for beat in beats:
         beat.start()
     for beat in beats:
         beat.join()
-    poll(story)
-    assert story.shop.asked == ["0"]
+    poll(rt)
+    assert rt.shop.asked == ["0"]
 
 
 def test_row_16_a_job_that_kills_whoever_takes_it_is_counted_by_itself_and_buried(redis: Redis) -> None:
-    story = Story(redis, Shop([]), lease=0.2)
-    push(story, record={"id": "poison"})
-    push(story, record={"id": "innocent"})
+    rt = FakeRuntime(redis, Shop([]), lease=0.2)
+    push(rt, record={"id": "poison"})
+    push(rt, record={"id": "innocent"})
     deaths = 0
     for _ in range(10):
-        taker = story.inbox.taker()  # another name each time
+        taker = rt.inbox.taker()  # another name each time
         taken = taker.take(10)
         if taken.lost < POISON and any(b"poison" in job for job in taken.jobs):
             deaths += 1
             time.sleep(0.25)
-            story.inbox.free()
+            rt.inbox.free()
         else:
-            tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
+            tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
     assert deaths == POISON
-    assert [letter.code for letter in story.inbox.letters().values()] == ["poison"]
-    assert story.state("innocent")["state"] == "queued"
+    assert [letter.code for letter in rt.inbox.letters().values()] == ["poison"]
+    assert rt.state("innocent")["state"] == "queued"
 
 
 class Single(Shop):
@@ -112,13 +112,13 @@ class Single(Shop):
 
 
 def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_webhooks(redis: Redis) -> None:
-    story = Story(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
-    push(story, external_id="1")
-    with story.inbox.taker() as taker:
-        tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
-    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
-    poll(story)
-    status = story.lanes["t"].status()
+    rt = FakeRuntime(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
+    push(rt, external_id="1")
+    with rt.inbox.taker() as taker:
+        tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    poll(rt)
+    status = rt.lanes["t"].status()
     assert (status["new_by_hint"], status["new_by_poll"]) == (1, 2)
 
 

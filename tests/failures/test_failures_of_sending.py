@@ -7,17 +7,15 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 import tasks.deliver
 import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
-from support.fake_runtime import Shop, Story, Warehouse
+from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.ordercloud_target import one, running, targets
 from support.orders import order
-from support.pipeline import PLACEHOLDER, ways
+from support.pipeline import PLACEHOLDER
 from worker.errors import Rejected
 from worker.settings.producers import Producer
 from worker.settings.routes import Route
@@ -27,53 +25,44 @@ from worker.store.orders.ledger import Delivery, Ledger
 from worker.systems.provider import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from redis import Redis
 
     from schemas.order import Order
-    from support.pipeline import Make
+    from support.pipeline import MakePipeline
     from worker.systems.target import Receipt
 
 LEASE = 0.6
 
 
-@pytest.fixture
-def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    with ways(tmp_path, redis_url, monkeypatch) as start:
-        yield start
+def poll(rt: FakeRuntime) -> None:
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def take(rt: FakeRuntime) -> None:
+    with rt.inbox.taker() as taker:
+        tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
 
 
-def take(story: Story) -> None:
-    with story.inbox.taker() as taker:
-        tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
-
-
-def references(story: Story) -> list[str]:
-    return [reference for reference, _ in story.warehouse.created]
+def references(rt: FakeRuntime) -> list[str]:
+    return [reference for reference, _ in rt.warehouse.created]
 
 
 def test_row_09_an_order_whose_product_is_not_mapped_yet_is_held_and_sent_when_it_is(redis: Redis) -> None:
     with running() as box, targets(box) as cloud:
-        story = Story(redis, Shop([]))
-        story.targets["t"] = cloud(product_map={"MUG": "mug"})
-        story.ledger.accept("t", [Delivery(one(), "mapped_3A1")], "test")
-        deliver(story)
-        lane = story.lanes["t"]
+        rt = FakeRuntime(redis, Shop([]))
+        rt.targets["t"] = cloud(product_map={"MUG": "mug"})
+        rt.ledger.accept("t", [Delivery(one(), "mapped_3A1")], "test")
+        deliver(rt)
+        lane = rt.lanes["t"]
         assert (lane.status()["held_now"], lane.status()["dead_now"]) == (1, 0)
         assert cloud().find("mapped_3A1") is None
-        story.targets["t"] = cloud()
+        rt.targets["t"] = cloud()
         assert lane.release(lane.held(), "send") == 1
-        deliver(story)
+        deliver(rt)
         assert cloud().find("mapped_3A1") is not None
 
 
@@ -85,31 +74,31 @@ class Single(Shop):
 
 
 def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_ledger(redis: Redis) -> None:
-    story = Story(redis, Single([[{"id": "7"}]]))
+    rt = FakeRuntime(redis, Single([[{"id": "7"}]]))
     for _ in range(2):
-        poll(story)
-        deliver(story)
-        story.shop.pages.append([{"id": "7"}])
+        poll(rt)
+        deliver(rt)
+        rt.shop.pages.append([{"id": "7"}])
         for job in ({"record": {"id": "7"}}, {"external_id": "7"}):
-            story.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
-            take(story)
-        tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
-        deliver(story)
-    assert references(story) == ["7"]
-    status = story.lanes["t"].status()
+            rt.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
+            take(rt)
+        tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        deliver(rt)
+    assert references(rt) == ["7"]
+    status = rt.lanes["t"].status()
     assert (status["accepted_new"], status["accepted_same"]) == (1, 5)
 
 
-def test_row_11_a_timeout_after_the_target_had_created_the_order_makes_no_second(make: Make) -> None:
+def test_row_11_a_timeout_after_the_target_had_created_the_order_makes_no_second(make_pipeline: MakePipeline) -> None:
     """The target would take an order twice (`dedupe=off`)."""
-    way = make(3, faults=["dropday:create:slow_after:seconds=1.5:times=1"])
-    way.open(target=f'{PLACEHOLDER}\n[clocks]\nrequest = "500ms"')
-    way.poll()
-    way.deliver()
-    assert way.lane()["retried"] == 1
-    way.deliver_all()
-    assert len(way.created()) == len(set(way.created())) == 3
-    assert way.compare().clean, str(way.compare())
+    pipeline = make_pipeline(3, faults=["dropday:create:slow_after:seconds=1.5:times=1"])
+    pipeline.open(target=f'{PLACEHOLDER}\n[clocks]\nrequest = "500ms"')
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.lane()["retried"] == 1
+    pipeline.deliver_all()
+    assert len(pipeline.created()) == len(set(pipeline.created())) == 3
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
 class Slow(Warehouse):
@@ -123,47 +112,47 @@ class Slow(Warehouse):
 
 
 def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis: Redis) -> None:
-    story = Story(redis, Shop([[{"id": 1}]]), Slow(), lease=LEASE)
-    poll(story)
-    first = threading.Thread(target=deliver, args=(story,))
+    rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Slow(), lease=LEASE)
+    poll(rt)
+    first = threading.Thread(target=deliver, args=(rt,))
     first.start()
     while first.is_alive():
-        tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-        deliver(story)
+        tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+        deliver(rt)
         time.sleep(0.05)
     first.join()
-    assert references(story) == ["1"]
-    assert "taken" not in {event.split()[0] for _, event in story.ledger.entries(["t"], "shop:1")[0].story}
+    assert references(rt) == ["1"]
+    assert "taken" not in {event.split()[0] for _, event in rt.ledger.entries(["t"], "shop:1")[0].story}
 
 
 def test_row_13_a_message_that_comes_again_while_its_work_goes_on_doubles_nothing(redis: Redis) -> None:
     """As a broker's visibility timeout does it: another copy in each period, as long as the first one works."""
-    story = Story(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
-    story.warehouse.seconds = 0.2  # type: ignore[attr-defined]
-    poll(story)
-    copies = [threading.Thread(target=deliver, args=(story,)) for _ in range(6)]
+    rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
+    rt.warehouse.seconds = 0.2  # type: ignore[attr-defined]
+    poll(rt)
+    copies = [threading.Thread(target=deliver, args=(rt,)) for _ in range(6)]
     for copy in copies:
         copy.start()
         time.sleep(0.1)
     for copy in copies:
         copy.join()
-    assert sorted(references(story)) == ["0", "1", "2", "3"]
+    assert sorted(references(rt)) == ["0", "1", "2", "3"]
 
 
-def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make: Make, redis: Redis) -> None:
-    way = make(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
-    way.poll()
-    ids = [str(order["id"]) for order in way.box.orders("retailcrm")]
+def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakePipeline, redis: Redis) -> None:
+    pipeline = make_pipeline(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
+    pipeline.poll()
+    ids = [str(order["id"]) for order in pipeline.box.orders("retailcrm")]
     for _ in range(14):  # an order has twelve tries
-        way.deliver()
-        assert way.rt.scopes["dropday:dropday"].closed() > 1000
-        assert all("tries" not in way.record(external_id) for external_id in ids)
+        pipeline.deliver()
+        assert pipeline.rt.scopes["dropday:dropday"].closed() > 1000
+        assert all("tries" not in pipeline.record(external_id) for external_id in ids)
         # Half an hour later:
         redis.delete("intake:limit:dropday:dropday")
         redis.zadd("intake:lane:dropday:due", dict.fromkeys(redis.zrange("intake:lane:dropday:due", 0, -1), 0))
-    way.deliver_all()
-    assert (way.lane()["dead_now"], way.lane()["in_doubt_now"]) == (0, 0)
-    assert way.compare().clean, str(way.compare())
+    pipeline.deliver_all()
+    assert (pipeline.lane()["dead_now"], pipeline.lane()["in_doubt_now"]) == (0, 0)
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
 def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_nor_a_backfill_stands_before_a_fresh_order(
@@ -185,33 +174,35 @@ def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_nor_a_back
     assert (slow.status()["queued"], fast.status()["backfilled"]) == (500, 500)
 
 
-def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_doubled(make: Make) -> None:
+def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_doubled(
+    make_pipeline: MakePipeline,
+) -> None:
     accounts = ["retailcrm:main:orders=20:spread=86400", "dropday:main"]
     faults = ["dropday:create:500_after:times=3", "dropday:create:500:times=3:skip=6"]
-    way = make(accounts=accounts, faults=faults).open()
-    way.poll()
-    way.deliver()
-    assert way.lane()["queued"]
-    way.rt.redis.flushall()
-    way.poll()
-    way.deliver_all()
-    assert len(way.created()) == len(set(way.created())) == 20
-    assert way.compare().clean, str(way.compare())
+    pipeline = make_pipeline(accounts=accounts, faults=faults).open()
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.lane()["queued"]
+    pipeline.rt.redis.flushall()
+    pipeline.poll()
+    pipeline.deliver_all()
+    assert len(pipeline.created()) == len(set(pipeline.created())) == 20
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
 def test_row_21_what_is_replayed_by_hand_is_not_stopped_by_its_first_run(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
+    rt = FakeRuntime(redis, Shop([]))
     said = order("9").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
-    story.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])
-    take(story)
-    ((key, letter),) = story.inbox.letters().items()
-    story.settings.producers["web"] = Producer()
-    story.settings.routes = (Route(source="web", targets=("t",)),)
-    story.inbox.replay(letter, key)
-    take(story)
-    story.warehouse.trouble = [Rejected("not yet")]
-    deliver(story)
-    assert story.lanes["t"].status()["dead_now"] == 1
-    story.stuck["t"].move("replay", ["web:9"])
-    deliver(story)
-    assert references(story) == ["9"]
+    rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])
+    take(rt)
+    ((key, letter),) = rt.inbox.letters().items()
+    rt.settings.producers["web"] = Producer()
+    rt.settings.routes = (Route(source="web", targets=("t",)),)
+    rt.inbox.replay(letter, key)
+    take(rt)
+    rt.warehouse.trouble = [Rejected("not yet")]
+    deliver(rt)
+    assert rt.lanes["t"].status()["dead_now"] == 1
+    rt.stuck["t"].move("replay", ["web:9"])
+    deliver(rt)
+    assert references(rt) == ["9"]

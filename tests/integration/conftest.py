@@ -1,4 +1,4 @@
-"""Servers, clients and a certificate for the tests of HTTP."""
+"""Settings and runtimes; servers, clients and a certificate for the tests of HTTP."""
 
 from __future__ import annotations
 
@@ -10,12 +10,31 @@ import pytest
 
 from support.http_calls import SECRET, Make, Serve
 from support.http_server import Answerer, Server, reply
+from support.settings_texts import Configured
 from worker.http.client import Client
 from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from redis import Redis
+
+    from worker.runtime import Runtime
+
+
+@pytest.fixture
+def configured(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configured]:
+    """Settings that a test writes, and the runtimes that it opens from them, on the session's Redis."""
+    configured = Configured(tmp_path, redis_url, monkeypatch)
+    yield configured
+    configured.close()
+
+
+@pytest.fixture
+def rt(configured: Configured) -> Runtime:
+    """A runtime of one RetailCRM account whose orders go to one Dropday account; nothing listens at either."""
+    return configured.open()
 
 
 @pytest.fixture

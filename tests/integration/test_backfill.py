@@ -11,7 +11,7 @@ import tasks.backfill
 import tasks.deliver
 import tasks.poll
 import tasks.sweep
-from support.fake_runtime import Editable, Shop, Story, Warehouse
+from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
 from support.orders import order
 from worker.errors import AuthFailed, Unavailable
 from worker.store.orders.lanes import Outcome
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def story_of(redis: Redis, pages: int = 0, size: int = 2, warehouse: Warehouse | None = None) -> Story:
+def runtime_of(redis: Redis, pages: int = 0, size: int = 2, warehouse: Warehouse | None = None) -> FakeRuntime:
     records = [[{"id": f"{page}-{n}"} for n in range(size)] for page in range(pages)]
-    return Story(redis, Shop(records), warehouse or Warehouse(), lease=1.0)
+    return FakeRuntime(redis, Shop(records), warehouse or Warehouse(), lease=1.0)
 
 
-def bulk(story: Story, *ids: str, **fields: Any) -> tuple[str, ...]:
-    return story.ledger.accept("t", [Delivery(order(one, **fields), one) for one in ids], "backfill shop").results
+def bulk(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
+    return rt.ledger.accept("t", [Delivery(order(one, **fields), one) for one in ids], "backfill shop").results
 
 
-def live(story: Story, *ids: str, **fields: Any) -> tuple[str, ...]:
-    found = story.ledger.accept(
-        "t", [Delivery(order(one, **fields), one) for one in ids], "poll shop", on_change="update"
-    )
+def live(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
+    found = rt.ledger.accept("t", [Delivery(order(one, **fields), one) for one in ids], "poll shop", on_change="update")
     return found.results
 
 
@@ -45,16 +43,16 @@ def names(claims: list[Claim]) -> list[str]:
     return [claim.reference for claim in claims]
 
 
-def read(story: Story) -> None:
-    tasks.backfill.backfill(story, "shop", story.nudge)  # type: ignore[arg-type]
+def read(rt: FakeRuntime) -> None:
+    tasks.backfill.backfill(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def poll(story: Story) -> None:
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+def poll(rt: FakeRuntime) -> None:
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
 # The lane
@@ -63,26 +61,26 @@ def deliver(story: Story) -> None:
 def test_orders_of_a_backfill_stand_behind_all_fresh_ones_and_where_there_is_one_drain_go_one_by_one(
     redis: Redis,
 ) -> None:
-    story = story_of(redis)
-    story.lanes["t"].concurrency = 1
-    bulk(story, *map(str, range(300)))
-    live(story, "fresh")
-    with story.lanes["t"].drain() as drain:
+    rt = runtime_of(redis)
+    rt.lanes["t"].concurrency = 1
+    bulk(rt, *map(str, range(300)))
+    live(rt, "fresh")
+    with rt.lanes["t"].drain() as drain:
         claims = drain.claim(50)
         assert (names(claims), claims[0].later) == (["fresh"], False)
         drain.settle([(claims[0], Outcome("delivered"))])
         claims = drain.claim(50)
         assert (len(claims), claims[0].later) == (1, True)
-        live(story, "fresher")
+        live(rt, "fresher")
         drain.settle([(claims[0], Outcome("delivered"))])
         assert names(drain.claim(50)) == ["fresher"]
-    assert story.lanes["t"].status()["backfilled"] == 299
+    assert rt.lanes["t"].status()["backfilled"] == 299
 
 
 def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_or_released(redis: Redis) -> None:
-    story = story_of(redis)
-    lane = story.lanes["t"]
-    bulk(story, "a")
+    rt = runtime_of(redis)
+    lane = rt.lanes["t"]
+    bulk(rt, "a")
     for what in ("retry", "snooze", "release", "pending", "hold", "bury", "doubt"):
         with lane.drain() as drain:
             (claim,) = drain.claim(1)
@@ -91,11 +89,11 @@ def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_
         if what == "hold":
             assert lane.release(["shop:a"], "send") == 1
         if what == "bury":
-            story.stuck["t"].move("replay", ["shop:a"])
+            rt.stuck["t"].move("replay", ["shop:a"])
         if what == "doubt":
-            story.stuck["t"].move("again", ["shop:a"])
+            rt.stuck["t"].move("again", ["shop:a"])
         assert (lane.later(), lane.status()["queued"]) == (1, 1), what
-        assert abs(int(story.ledger.entries(["t"], "shop:a")[0].due or 0) - story.cursors.now()) < 60_000
+        assert abs(int(rt.ledger.entries(["t"], "shop:a")[0].due or 0) - rt.cursors.now()) < 60_000
         assert lane.status()["oldest_s"] < 60
     drain = lane.drain()
     assert drain.claim(1)[0].later
@@ -106,194 +104,194 @@ def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_
 
 @pytest.mark.parametrize("fields", [{}, {"note": "changed"}], ids=["the same", "changed"])
 def test_what_live_work_tells_of_meanwhile_is_fresh(redis: Redis, fields: dict[str, Any]) -> None:
-    story = story_of(redis)
-    bulk(story, "a", "b")
-    live(story, "b", **fields)
-    assert story.lanes["t"].later() == 1
-    with story.lanes["t"].drain() as drain:
+    rt = runtime_of(redis)
+    bulk(rt, "a", "b")
+    live(rt, "b", **fields)
+    assert rt.lanes["t"].later() == 1
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(50)
         assert (claim.reference, claim.later) == ("b", False)
 
 
 def test_what_changes_live_while_it_is_under_way_as_bulk_work_is_fresh_from_then_on(redis: Redis) -> None:
-    story = story_of(redis, warehouse=Editable())
-    bulk(story, "a")
-    with story.lanes["t"].drain() as drain:
+    rt = runtime_of(redis, warehouse=Editable())
+    bulk(rt, "a")
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        live(story, "a", note="changed", version=2)
+        live(rt, "a", note="changed", version=2)
         assert drain.settle([(claim, Outcome("delivered", extra="1"))]) == ["queued"]
-        assert (story.lanes["t"].later(), story.lanes["t"].status()["queued"]) == (0, 1)
+        assert (rt.lanes["t"].later(), rt.lanes["t"].status()["queued"]) == (0, 1)
 
 
 def test_what_live_work_had_queued_is_not_put_back_by_a_backfill(redis: Redis) -> None:
-    story = story_of(redis)
-    live(story, "a")
-    assert bulk(story, "a") == ("same",)
-    assert bulk(story, "a", note="newer", version=5) == ("replaced",)
-    assert story.lanes["t"].later() == 0
+    rt = runtime_of(redis)
+    live(rt, "a")
+    assert bulk(rt, "a") == ("same",)
+    assert bulk(rt, "a", note="newer", version=5) == ("replaced",)
+    assert rt.lanes["t"].later() == 0
 
 
 def test_a_delivered_order_forgets_that_it_came_by_a_backfill(redis: Redis) -> None:
-    story = story_of(redis)
-    bulk(story, "a")
-    deliver(story)
-    assert story.state("a")["state"] == "delivered"
-    assert "later" not in story.state("a")
+    rt = runtime_of(redis)
+    bulk(rt, "a")
+    deliver(rt)
+    assert rt.state("a")["state"] == "delivered"
+    assert "later" not in rt.state("a")
 
 
 def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) -> None:
-    story = story_of(redis)
-    lane = story.lanes["t"]
-    bulk(story, *map(str, range(100)))
+    rt = runtime_of(redis)
+    lane = rt.lanes["t"]
+    bulk(rt, *map(str, range(100)))
     with lane.drain() as first, lane.drain() as second:
         assert first.claim(1)[0].later
         assert second.claim(1) == []
-        assert story.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
+        assert rt.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
         assert names(second.claim(1)) == ["fresh"]
-    story.nudges.clear()
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    assert story.nudges.count(("deliver", "t")) == 0, "both drains are at work"
+    rt.nudges.clear()
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    assert rt.nudges.count(("deliver", "t")) == 0, "both drains are at work"
 
 
 def test_a_sweep_wakes_for_bulk_work_no_more_drains_than_may_do_it(redis: Redis) -> None:
-    story = story_of(redis)
-    bulk(story, *map(str, range(200)))
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    assert story.nudges.count(("deliver", "t")) == 1
+    rt = runtime_of(redis)
+    bulk(rt, *map(str, range(200)))
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    assert rt.nudges.count(("deliver", "t")) == 1
 
 
 # The reading
 
 
 def test_a_range_is_read_to_its_end_and_the_cursor_of_the_polls_stays(redis: Redis) -> None:
-    story = story_of(redis, pages=3)
-    story.cursors.redis.hset("intake:cursor:shop", mapping={"value": "2", "finished": story.cursors.now()})
-    story.backfills.begin("shop", SINCE, UNTIL)
-    read(story)
-    known = story.backfills.status("shop")
-    assert (story.shop.asked, known["records"], known["n_new"], "finished" in known) == (
+    rt = runtime_of(redis, pages=3)
+    rt.cursors.redis.hset("intake:cursor:shop", mapping={"value": "2", "finished": rt.cursors.now()})
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    read(rt)
+    known = rt.backfills.status("shop")
+    assert (rt.shop.asked, known["records"], known["n_new"], "finished" in known) == (
         ["0", "1", "2"],
         "6",
         "6",
         True,
     )
-    assert story.cursors.status("shop")["value"] == "2"
-    assert story.lanes["t"].status()["new_by_backfill"] == story.lanes["t"].later() == 6
-    read(story)
-    assert len(story.shop.asked) == 3
-    assert not story.backfills.waiting("shop")
+    assert rt.cursors.status("shop")["value"] == "2"
+    assert rt.lanes["t"].status()["new_by_backfill"] == rt.lanes["t"].later() == 6
+    read(rt)
+    assert len(rt.shop.asked) == 3
+    assert not rt.backfills.waiting("shop")
 
 
 def test_only_what_was_placed_in_the_range_is_accepted(redis: Redis) -> None:
     shop = Shop([[{"id": "before", "ordered_at": "2025-12-31T23:59:59Z"}, {"id": "in"}]])
     shop.pages.append([{"id": "after", "ordered_at": "2026-02-01T00:00:00Z"}])
-    story = Story(redis, shop)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    read(story)
-    known = story.backfills.status("shop")
+    rt = FakeRuntime(redis, shop)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    read(rt)
+    known = rt.backfills.status("shop")
     assert (known["n_new"], known["n_outside"]) == ("1", "2")
-    assert story.state("in")["state"] == "queued"
+    assert rt.state("in")["state"] == "queued"
 
 
 def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(redis: Redis) -> None:
-    story = story_of(redis, pages=3)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    advance = story.backfills.count
+    rt = runtime_of(redis, pages=3)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    advance = rt.backfills.count
 
     def away(*args: Any) -> None:
         advance(*args)
-        story.shop.trouble = [Unavailable("away")] if len(story.shop.asked) == 1 else []
+        rt.shop.trouble = [Unavailable("away")] if len(rt.shop.asked) == 1 else []
 
-    story.backfills.count = away  # type: ignore[method-assign]
-    read(story)
-    known = story.backfills.status("shop")
+    rt.backfills.count = away  # type: ignore[method-assign]
+    read(rt)
+    known = rt.backfills.status("shop")
     assert (known["value"], known["error"]) == ("1", "unavailable: away")
-    assert not story.backfills.waiting("shop"), "it is tried again after a while"
+    assert not rt.backfills.waiting("shop"), "it is tried again after a while"
     redis.hdel("intake:backfill:shop", "retry_at")
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    assert ("backfill", "shop") in story.nudges
-    read(story)
-    assert story.shop.asked[-3:] == ["1", "1", "2"]
-    assert story.lanes["t"].later() == 6
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    assert ("backfill", "shop") in rt.nudges
+    read(rt)
+    assert rt.shop.asked[-3:] == ["1", "1", "2"]
+    assert rt.lanes["t"].later() == 6
 
 
 def test_only_one_reads_and_the_one_that_was_overtaken_moves_nothing(redis: Redis) -> None:
-    story = story_of(redis, pages=2)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    with story.backfills.run("shop") as run:
+    rt = runtime_of(redis, pages=2)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    with rt.backfills.run("shop") as run:
         assert not isinstance(run, str)
-        read(story)
-        assert story.shop.asked == []
-        assert not story.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
-        story.backfills.pause("shop", "stopped")
-        assert story.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
+        read(rt)
+        assert rt.shop.asked == []
+        assert not rt.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
+        rt.backfills.pause("shop", "stopped")
+        assert rt.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
         with pytest.raises(Exception, match="moved by another"):
             run.advance("1", more=True, records=2)
-    assert "value" not in story.backfills.status("shop")
+    assert "value" not in rt.backfills.status("shop")
 
 
 def test_a_stopped_backfill_reads_no_more_until_it_is_resumed(redis: Redis) -> None:
-    story = story_of(redis, pages=3)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    story.backfills.pause("shop", "stopped")
-    read(story)
-    assert (story.shop.asked, story.backfills.waiting("shop")) == ([], False)
-    story.backfills.resume("shop")
-    read(story)
-    assert len(story.shop.asked) == 3
+    rt = runtime_of(redis, pages=3)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    rt.backfills.pause("shop", "stopped")
+    read(rt)
+    assert (rt.shop.asked, rt.backfills.waiting("shop")) == ([], False)
+    rt.backfills.resume("shop")
+    read(rt)
+    assert len(rt.shop.asked) == 3
 
 
 def test_a_paused_provider_is_not_read_and_a_refused_key_pauses_it(redis: Redis) -> None:
-    story = story_of(redis, pages=3)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    story.shop.trouble = [AuthFailed("401")]
-    read(story)
-    assert story.cursors.status("shop")["paused"] == "401"
+    rt = runtime_of(redis, pages=3)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    rt.shop.trouble = [AuthFailed("401")]
+    read(rt)
+    assert rt.cursors.status("shop")["paused"] == "401"
     redis.hdel("intake:backfill:shop", "retry_at")
-    read(story)
-    assert story.shop.asked == ["0"]
-    assert story.backfills.status("shop")["waits"] == "shop is paused"
+    read(rt)
+    assert rt.shop.asked == ["0"]
+    assert rt.backfills.status("shop")["waits"] == "shop is paused"
 
 
 def test_nothing_more_is_read_while_enough_waits(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.backfill.MOST_WAITING", 3)
-    story = story_of(redis, pages=5)
-    story.backfills.begin("shop", SINCE, UNTIL)
+    rt = runtime_of(redis, pages=5)
+    rt.backfills.begin("shop", SINCE, UNTIL)
     for expected in ("2", "4"):
         redis.hdel("intake:backfill:shop", "retry_at")
-        read(story)
-        assert story.backfills.status("shop")["value"] == expected
-        deliver(story)
-    assert "error" not in story.backfills.status("shop")
+        read(rt)
+        assert rt.backfills.status("shop")["value"] == expected
+        deliver(rt)
+    assert "error" not in rt.backfills.status("shop")
 
 
 def test_orders_that_a_lost_ledger_had_delivered_are_asked_for_however_old_they_are(redis: Redis) -> None:
-    story = story_of(redis, pages=2)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    read(story)
-    deliver(story)
-    assert len(story.warehouse.created) == 4
+    rt = runtime_of(redis, pages=2)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    read(rt)
+    deliver(rt)
+    assert len(rt.warehouse.created) == 4
     redis.flushall()
     # The polls have come to an end since: for them the ledger is not new any more.
     redis.hset("intake:cursor:shop", mapping={"walked": 1, "value": "2"})
-    story.backfills.begin("shop", SINCE, UNTIL)
-    read(story)
-    deliver(story)
-    assert len(story.warehouse.created) == 4
-    assert story.lanes["t"].status()["existed"] == 4
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    read(rt)
+    deliver(rt)
+    assert len(rt.warehouse.created) == 4
+    assert rt.lanes["t"].status()["existed"] == 4
 
 
 def test_a_poll_goes_its_way_while_a_backfill_reads(redis: Redis) -> None:
-    story = story_of(redis, pages=2)
-    story.backfills.begin("shop", SINCE, UNTIL)
-    with story.backfills.run("shop") as run:
+    rt = runtime_of(redis, pages=2)
+    rt.backfills.begin("shop", SINCE, UNTIL)
+    with rt.backfills.run("shop") as run:
         assert not isinstance(run, str)
-        poll(story)
-    assert story.lanes["t"].status()["new_by_poll"] == 4
-    assert story.lanes["t"].later() == 0
+        poll(rt)
+    assert rt.lanes["t"].status()["new_by_poll"] == 4
+    assert rt.lanes["t"].later() == 0
 
 
 def test_a_message_that_comes_when_nobody_asked_or_redis_was_lost_reads_nothing(redis: Redis) -> None:
-    story = story_of(redis, pages=2)
-    read(story)
-    assert (story.shop.asked, story.backfills.waiting("shop")) == ([], False)
+    rt = runtime_of(redis, pages=2)
+    read(rt)
+    assert (rt.shop.asked, rt.backfills.waiting("shop")) == ([], False)

@@ -6,37 +6,23 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
 from support.orders import order
 from tasks.ingest import ingest
 from worker.cli import main
-from worker.runtime import Runtime, read_settings
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from click.testing import Result
     from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:CAREFUL_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:CAREFUL_KEY"
-account_id = "env:CAREFUL_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
+    from support.settings_texts import Configured
+    from worker.runtime import Runtime
+
 #: Each command that changes something in Redis, in a file of settings, or in a target, as it is typed.
 ASKING = {
     "cursor set": "shop --since 7d",
@@ -86,29 +72,25 @@ def options(command: click.Command) -> set[str]:
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+def rt(configured: Configured) -> Runtime:
     """A ledger in which each command finds something: held, dead, in doubt, paused, moved, refused."""
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("CAREFUL_KEY", "key")
-    with Runtime(read_settings()) as rt:
-        ends = [
-            Outcome("hold", "held", "no sku"),
-            Outcome("bury", "rejected", "no"),
-            Outcome("doubt", "uncertain", "cut"),
-        ]
-        rt.ledger.accept("dropday", [Delivery(order(str(n)), f"R{n}") for n in (1, 2, 3)], "test")
-        with rt.lanes["dropday"].drain() as drain:
-            drain.settle(list(zip(drain.claim(3), ends, strict=True)))
-        rt.cursors.pause("shop", "stocktaking")
-        rt.cursors.place("shop", "", rt.providers["shop"].start(order("1").ordered_at))
-        rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
-        with rt.inbox.taker() as taker:
-            rt.inbox.push(["oops"])
-            taken = ingest(rt, taker.take(10).jobs, lambda *_: None)
-            taker.done(taken.counts, taken.letters)
-        yield rt
+    rt = configured.open()
+    ends = [
+        Outcome("hold", "held", "no sku"),
+        Outcome("bury", "rejected", "no"),
+        Outcome("doubt", "uncertain", "cut"),
+    ]
+    rt.ledger.accept("dropday", [Delivery(order(str(n)), f"R{n}") for n in (1, 2, 3)], "test")
+    with rt.lanes["dropday"].drain() as drain:
+        drain.settle(list(zip(drain.claim(3), ends, strict=True)))
+    rt.cursors.pause("shop", "stocktaking")
+    rt.cursors.place("shop", "", rt.providers["shop"].start(order("1").ordered_at))
+    rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
+    with rt.inbox.taker() as taker:
+        rt.inbox.push(["oops"])
+        taken = ingest(rt, taker.take(10).jobs, lambda *_: None)
+        taker.done(taken.counts, taken.letters)
+    return rt
 
 
 def kept(redis: Redis) -> dict[str, bytes]:
@@ -116,8 +98,8 @@ def kept(redis: Redis) -> dict[str, bytes]:
     return {name: redis.dump(name) for name in sorted(redis.scan_iter())}
 
 
-def intake(words: str) -> Result:
-    return CliRunner().invoke(main, words.split())
+def typed(words: str) -> Result:
+    return intake(*words.split())
 
 
 def test_each_command_is_known_here_as_one_that_changes_something_or_does_not() -> None:
@@ -139,7 +121,7 @@ def test_a_command_that_changes_nothing_has_nothing_to_try_or_to_ask(name: str) 
 @pytest.mark.parametrize("name", sorted(({*ASKING, *NOT_ASKING}) - ELSEWHERE))
 def test_a_dry_run_says_what_it_would_do_and_leaves_redis_as_it_is(rt: Runtime, name: str) -> None:
     before = kept(rt.redis)
-    result = intake(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
+    result = typed(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
     assert (result.exit_code, result.exception) == (0, None), result.output
     assert result.output.strip()
     assert kept(rt.redis) == before
@@ -148,36 +130,36 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_redis_as_it_is(rt: Runtime, 
 @pytest.mark.parametrize("name", sorted(set(ASKING) - {"init"}))
 def test_nothing_is_destroyed_or_sent_when_nobody_says_yes(rt: Runtime, name: str) -> None:
     before = kept(rt.redis)
-    result = intake(f"{name} {ASKING[name]}")
+    result = typed(f"{name} {ASKING[name]}")
     assert (result.exit_code, "[y/N]" in result.output) == (1, True), result.output
     assert kept(rt.redis) == before
 
 
 def test_a_dry_run_of_a_pause_says_until_when_and_of_a_resume_what_it_is_paused_for(rt: Runtime) -> None:
-    said = intake("pause dropday --dry-run").output
+    said = typed("pause dropday --dry-run").output
     assert said == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
-    assert "dropday would be paused until 20" in intake("pause dropday --for 2h --dry-run").output
-    said = intake("resume shop --dry-run").output
+    assert "dropday would be paused until 20" in typed("pause dropday --for 2h --dry-run").output
+    said = typed("resume shop --dry-run").output
     assert said == "shop is paused (stocktaking), and would go on. Nothing was touched.\n"
-    assert intake("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
-    assert intake("resume shop").output == "shop goes on.\n"
+    assert typed("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
+    assert typed("resume shop").output == "shop goes on.\n"
 
 
 def test_a_rewrite_that_is_tried_does_not_begin(rt: Runtime) -> None:
-    assert intake("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
+    assert typed("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
 
 
 def test_nobody_is_asked_where_nothing_is_in_doubt(rt: Runtime) -> None:
     rt.stuck["dropday"].move("bury", ["shop:3"])
     for words in ("doubt ask", "doubt ask --dry-run"):
-        assert intake(words).output == "Nothing is in doubt.\n"
+        assert typed(words).output == "Nothing is in doubt.\n"
 
 
 def test_a_dry_run_of_an_erasure_says_what_is_there_and_what_would_become_of_it(rt: Runtime) -> None:
-    said = intake("erase shop:1 --dry-run").output
+    said = typed("erase shop:1 --dry-run").output
     assert said.startswith("shop:1 → dropday: held now; would be erased\n")
 
 
 def test_a_dry_run_of_a_cursor_names_the_command_that_shows_its_requests(rt: Runtime) -> None:
-    said = intake("cursor set shop --since 2026-01-01 --dry-run").output
+    said = typed("cursor set shop --since 2026-01-01 --dry-run").output
     assert "intake poll shop --dry-run --since 2026-01-01T00:00\n" in said

@@ -5,52 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from click.testing import CliRunner, Result
-
+from support.command_line import intake
 from support.orders import order
-from worker.cli import main
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import NO_REDIS, Configured
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from redis import Redis
-
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:COMMANDS_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:COMMANDS_KEY"
-account_id = "env:COMMANDS_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
-
-
-@pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("COMMANDS_KEY", "key")
-    monkeypatch.setenv("COLUMNS", "100")
-    with Runtime(read_settings()) as rt:
-        yield rt
-
-
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
+    from worker.runtime import Runtime
 
 
 def status() -> dict[str, Any]:
@@ -126,9 +88,8 @@ def test_pause_and_resume_hold_a_provider_and_a_target(rt: Runtime) -> None:
     assert "known are: shop, dropday" in intake("resume", "nobody").output
 
 
-def test_a_dead_redis_is_told_in_one_line(rt: Runtime, tmp_path: Path) -> None:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url="redis://127.0.0.1:9/0"))
+def test_a_dead_redis_is_told_in_one_line(configured: Configured) -> None:
+    configured.write(redis_url=NO_REDIS)
     result = intake("status")
     assert result.exit_code == 1
     assert result.output.startswith("Redis does not answer: ")

@@ -12,14 +12,13 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.pipeline import ways
 from support.programs import tool
 from worker.cli import COMMANDS
 from worker.watch import alarms
 from worker.watch.metrics import RedisCollector
 
 if TYPE_CHECKING:
-    from redis import Redis
+    from support.pipeline import MakePipeline
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -30,15 +29,14 @@ CHECKS = [("check rules", "rules.yml"), ("check config", "prometheus.yml"), ("te
 
 
 @pytest.fixture
-def exported(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    with ways(tmp_path, redis_url, monkeypatch) as make:
-        way = make(2, limits=["retailcrm=off"]).open()
-        way.poll()
-        way.deliver_all()
-        way.rt.ledger.arrived("shop", "hint shop", 1)
-        registry = CollectorRegistry()
-        registry.register(RedisCollector(way.rt))
-        families = list(text_string_to_metric_families(generate_latest(registry).decode()))
+def exported(make_pipeline: MakePipeline) -> set[str]:
+    pipeline = make_pipeline(2, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    pipeline.rt.ledger.arrived("shop", "hint shop", 1)
+    registry = CollectorRegistry()
+    registry.register(RedisCollector(pipeline.rt))
+    families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     names = {sample.name for family in families for sample in family.samples}
     # Nothing is compared, and nothing is wrong: these have no sample yet.
     return names | {family.name for family in families}

@@ -6,69 +6,36 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
 from support.http_server import Request, reply
 from support.orders import order
-from worker.cli import main
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import Configured, dropday, retailcrm, route
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from redis import Redis
-
     from support.http_calls import Serve
+    from worker.runtime import Runtime
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:DEAD_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "{target}"
-api_key = "env:DEAD_KEY"
-account_id = "env:DEAD_KEY"
-[targets.carrier]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:DEAD_KEY"
-account_id = "env:DEAD_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday", "carrier"]
-"""
 NAME = "Somebody Personal"
 FIELDS = '{"city": ["is required"]}'
 
 
 @pytest.fixture
-def rt(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch, serve: Serve
-) -> Iterator[Runtime]:
+def rt(configured: Configured, serve: Serve) -> Runtime:
     """A runtime whose target `dropday` holds order R1, and nothing else."""
 
     def answer(request: Request) -> Any:
         held = [{"external_id": "R1", "reference": "T1"}] if "external_id=R1&" in request.target else []
         return reply(body=json.dumps({"data": held, "meta": {"last_page": 1, "current_page": 1}}).encode())
 
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url, target=serve(answer).url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("DEAD_KEY", "key")
-    monkeypatch.setenv("COLUMNS", "180")
-    with Runtime(read_settings()) as rt:
-        yield rt
-
-
-def intake(*args: str, stdin: str = "") -> Result:
-    return CliRunner().invoke(main, args, input=stdin)
+    return configured.open(
+        retailcrm("providers.shop")
+        + dropday("targets.dropday", serve(answer).url)
+        + dropday("targets.carrier")
+        + route("shop", "dropday", "carrier")
+    )
 
 
 def end(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:

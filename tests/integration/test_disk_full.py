@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 
 import tasks.deliver
 import tasks.poll
-from support.fake_runtime import Shop, Story
+from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.errors import StoreFull
 from worker.store.orders.ledger import Delivery, Ledger
@@ -78,23 +78,23 @@ def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
     disk: Disk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     redis = connect(disk.url)
-    story = Story(redis, Shop([[{"id": n} for n in range(1, 6)], [{"id": n} for n in range(6, 11)]]))
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+    rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(1, 6)], [{"id": n} for n in range(6, 11)]]))
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
     disk.limit(DISK)
     until_full(redis)
     with pytest.raises(StoreFull, match="cannot write to its disk"):
         Ledger(redis, lease=5.0).accept("t", [Delivery(order("99"), "99")], "test")
     with pytest.raises(StoreFull, match=r"disk.*no job was pushed"):
-        story.inbox.push(["{}"])
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+        rt.inbox.push(["{}"])
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
     assert "store.full" in capsys.readouterr().out
-    assert story.warehouse.created == []
+    assert rt.warehouse.created == []
 
     disk.limit(100 * DISK)
     end = time.monotonic() + 15
-    while time.monotonic() < end and len(story.warehouse.created) < 10:
+    while time.monotonic() < end and len(rt.warehouse.created) < 10:
         time.sleep(0.5)
-        tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
-        tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
-    assert sorted(int(reference) for reference, _ in story.warehouse.created) == list(range(1, 11))
+        tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    assert sorted(int(reference) for reference, _ in rt.warehouse.created) == list(range(1, 11))
     redis.close()

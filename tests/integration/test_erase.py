@@ -6,54 +6,32 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
 from support.orders import order
-from worker.cli import main
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import Configured, dropday, retailcrm, route
 from worker.store.inbox import Letter
 from worker.store.orders import payload
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from click.testing import Result
     from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:ERASE_KEY"
-[targets.t]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:ERASE_KEY"
-account_id = "env:ERASE_KEY"
-[[routes]]
-from = "shop"
-to = ["t"]
-"""
+    from worker.runtime import Runtime
+
 MAIL, PHONE = "Ada@Example.org", "+31 (6) 1234-5678"
 CUSTOMER = {"first_name": "Ada", "last_name": "Byron", "email": MAIL, "phone": PHONE}
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("ERASE_KEY", "key")
-    with Runtime(read_settings()) as rt:
-        yield rt
+def rt(configured: Configured) -> Runtime:
+    return configured.open(retailcrm("providers.shop") + dropday("targets.t") + route("shop", "t"))
 
 
-def intake(*args: str, stdin: str = "") -> Result:
-    return CliRunner().invoke(main, ["erase", *args], input=stdin)
+def erase(*args: str, stdin: str = "") -> Result:
+    return intake("erase", *args, stdin=stdin)
 
 
 def accept(rt: Runtime, external_id: str, version: int = 1, **fields: Any) -> str:
@@ -104,7 +82,7 @@ def test_whatever_waits_is_found_by_key_or_text_and_erased(
     end(rt, *ENDS[state])
     accept(rt, "2", customer={"first_name": "Bob", "email": "bob@example.org"})
     assert MAIL in everything(redis)
-    done = intake(*named, "--yes")
+    done = erase(*named, "--yes")
     assert done.exit_code == 0, done.output
     assert MAIL.casefold() not in done.output.casefold()
     assert "shop:1 → t" in done.output
@@ -122,7 +100,7 @@ def test_whatever_waits_is_found_by_key_or_text_and_erased(
 
 def test_an_erased_order_is_never_sent_again_whatever_is_read_of_it(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
-    assert intake("shop:1", "--yes").exit_code == 0
+    assert erase("shop:1", "--yes").exit_code == 0
     assert [accept(rt, "1"), accept(rt, "1", 2), accept(rt, "1", 3)] == ["same", "unwanted", "unwanted"]
     assert MAIL not in everything(redis)
     seen = rt.ledger.standing("t", "shop:1")
@@ -138,7 +116,7 @@ def test_a_change_that_waits_is_erased_and_the_order_stays_delivered(rt: Runtime
     end(rt, Outcome("delivered", extra="77"))
     assert MAIL not in everything(redis)
     assert accept(rt, "1", 2) == "updating"
-    done = intake("shop:1", "--yes")
+    done = erase("shop:1", "--yes")
     assert "the target has it" in done.output
     assert MAIL not in everything(redis)
     [entry] = rt.ledger.entries(["t"], "shop:1")
@@ -150,10 +128,10 @@ def test_an_order_that_is_being_sent_is_left_and_said_so(rt: Runtime) -> None:
     accept(rt, "1")
     with rt.lanes["t"].drain() as drain:
         [claim] = drain.claim(1)
-        done = intake("shop:1", "--yes")
+        done = erase("shop:1", "--yes")
         assert (done.exit_code, "NOT erased" in done.output) == (1, True)
         assert drain.settle([(claim, Outcome("delivered", extra="77"))]) == ["delivered"]
-    assert intake("shop:1", "--yes").exit_code == 0
+    assert erase("shop:1", "--yes").exit_code == 0
 
 
 def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis: Redis) -> None:
@@ -165,11 +143,11 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
     rt.inbox.push([job, other, job])
     rt.inbox.put_off([job + b" "], 60)
     before = everything(redis)
-    tried = intake("--match", MAIL.upper(), "--dry-run", "--json")
+    tried = erase("--match", MAIL.upper(), "--dry-run", "--json")
     assert everything(redis) == before
     told = json.loads(tried.output)
     assert (told["records"], told["jobs"], told["dead_jobs"]) == ({"shop": ["1"]}, 2, 1)
-    assert intake("--match", "-", "--yes", stdin=f"{MAIL}\n").exit_code == 0
+    assert erase("--match", "-", "--yes", stdin=f"{MAIL}\n").exit_code == 0
     assert MAIL not in everything(redis)
     assert rt.cursors.letter_ids("shop") == ["2"]
     assert (rt.inbox.status()["waiting"], rt.inbox.status()["dead_now"]) == (1, 1)
@@ -178,7 +156,7 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
 def test_a_job_is_found_by_the_key_of_its_order(rt: Runtime) -> None:
     jobs = [json.dumps({"v": 1, "provider": "shop", "external_id": n}).encode() for n in ("1", "11")]
     rt.inbox.push(jobs)
-    assert intake("shop:1", "--yes").exit_code == 0
+    assert erase("shop:1", "--yes").exit_code == 0
     assert rt.inbox.everything()[0] == [jobs[1]]
 
 
@@ -186,19 +164,19 @@ def test_a_job_that_is_being_taken_in_is_left_and_said_so(rt: Runtime) -> None:
     rt.inbox.push([json.dumps({"v": 1, "provider": "shop", "order": {"email": MAIL}})])
     with rt.inbox.taker() as taker:
         taker.take(1)
-        done = intake("--match", MAIL, "--yes")
+        done = erase("--match", MAIL, "--yes")
         assert (done.exit_code, "do this again" in done.output) == (1, True)
         taker.done({}, [])
 
 
 def test_nothing_is_erased_unless_somebody_says_yes_or_for_two_letters(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
-    assert intake("shop:1", stdin="n\n").exit_code == 1
-    assert intake("--match", "a", "--yes").exit_code == 2
-    assert intake().exit_code == 2
+    assert erase("shop:1", stdin="n\n").exit_code == 1
+    assert erase("--match", "a", "--yes").exit_code == 2
+    assert erase().exit_code == 2
     assert MAIL in everything(redis)
 
 
 def test_the_append_only_file_is_written_anew_if_there_is_one(rt: Runtime) -> None:
-    done = intake("--rewrite")
+    done = erase("--rewrite")
     assert (done.exit_code, "append-only file" in done.output) == (0, True)

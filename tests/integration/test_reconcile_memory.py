@@ -14,31 +14,12 @@ from pydantic import BaseModel
 
 from schemas.order import Address, Customer, Line, Order, Status, Totals
 from worker.reconcile.run import Run, Wish
-from worker.runtime import Runtime, read_settings
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from support.settings_texts import Configured
 
-    from redis import Redis
-
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:MEMORY_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:MEMORY_KEY"
-account_id = "env:MEMORY_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 #: Every so many orders has this fault.
 MISSING, DOUBLED, CHANGED, EXTRA = 1009, 1013, 1019, 1021
@@ -118,12 +99,11 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def compared(tmp_path: Path, redis_url: str, count: int) -> tuple[Any, float]:
+def compared(configured: Configured, count: int) -> tuple[Any, float]:
     """What was found among so many orders, and by how much the process grew."""
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
     until = SINCE + timedelta(minutes=count)
-    with Runtime(read_settings(config)) as rt, Run(rt, Wish("shop", "dropday", SINCE, until, grace=1.0)) as run:
+    rt = configured.open()
+    with Run(rt, Wish("shop", "dropday", SINCE, until, grace=1.0)) as run:
         nobody: Any = run.sides.source.client
         for side, kind in (("source", Shop), ("reader", Account), ("target", Warehouse)):
             adapter: Any = kind(side, rt.settings.clocks, nobody)
@@ -143,24 +123,15 @@ def compared(tmp_path: Path, redis_url: str, count: int) -> tuple[Any, float]:
     return report, grown
 
 
-@pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MEMORY_KEY", "key")
-
-
-def test_every_fault_among_ten_thousand_made_up_orders_is_found(
-    tmp_path: Path, redis: Redis, redis_url: str, key: None
-) -> None:
-    report, grown = compared(tmp_path, redis_url, 10_000)
+def test_every_fault_among_ten_thousand_made_up_orders_is_found(configured: Configured) -> None:
+    report, grown = compared(configured, 10_000)
     assert len(report.findings) <= 4 * report.most
     assert grown < 60, f"{grown} MB"
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_hundred_thousand_orders_are_compared_in_bounded_memory(
-    tmp_path: Path, redis: Redis, redis_url: str, key: None
-) -> None:
-    _, grown = compared(tmp_path, redis_url, int(os.environ.get("RECONCILE_ORDERS", "100000")))
+def test_a_hundred_thousand_orders_are_compared_in_bounded_memory(configured: Configured) -> None:
+    _, grown = compared(configured, int(os.environ.get("RECONCILE_ORDERS", "100000")))
     print(f"the process grew by {grown:.0f} MB", file=sys.stderr)
     assert grown < 60, f"{grown} MB"

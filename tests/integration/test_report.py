@@ -8,55 +8,25 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
 from support.orders import order
-from worker.cli import main
+from support.settings_texts import BY_PROVIDER, NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.report.command import span
 from worker.cli.report.figures import Sum
 from worker.cli.report.words import REASONS, length
-from worker.runtime import Runtime, read_settings
 from worker.store.orders.days import Days
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.store.redis import scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:REPORT_KEY"
-[providers.web]
-kind = "retailcrm"
-url = "http://127.0.0.1:9/web"
-api_key = "env:REPORT_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:REPORT_KEY"
-account_id = "env:REPORT_KEY"
-[targets.crm]
-kind = "retailcrm"
-url = "http://127.0.0.1:9/crm"
-api_key = "env:REPORT_KEY"
-site = "main"
-[[routes]]
-from = "shop"
-to = ["dropday", "crm"]
-reference = "{{provider}}:{{external_id}}"
-[[routes]]
-from = "web"
-to = ["dropday"]
-reference = "{{provider}}:{{external_id}}"
-"""
+    from worker.runtime import Runtime
+
 #: Where the scripts of these tests read the clock.
 NOW: Final = "report:now"
 _GIVEN = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
@@ -92,16 +62,20 @@ class Period:
 
 
 @pytest.fixture
-def period(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Period]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("REPORT_KEY", "s3cret-key")
+def period(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Period:
     # Not the one that remembers: other tests are to have the scripts as they are.
     source = scripts.lua_source.__wrapped__
     monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _GIVEN))
-    with Runtime(read_settings()) as rt:
-        yield Period(rt)
+    return Period(
+        configured.open(
+            retailcrm("providers.shop")
+            + retailcrm("providers.web", f"{NOWHERE}/web")
+            + dropday("targets.dropday")
+            + retailcrm("targets.crm", f"{NOWHERE}/crm", site="main")
+            + route("shop", "dropday", "crm", reference=BY_PROVIDER)
+            + route("web", "dropday", reference=BY_PROVIDER)
+        )
+    )
 
 
 class Page(HTMLParser):
@@ -133,10 +107,6 @@ class Page(HTMLParser):
 
     def rows(self, name: str) -> list[list[str]]:
         return self.tables[name][1:] if name in self.tables else []
-
-
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args, catch_exceptions=False)
 
 
 def report(first: int, until: int) -> tuple[str, Page]:

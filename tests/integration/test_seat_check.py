@@ -6,72 +6,44 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
+from support.command_line import intake
 from support.sandbox import Sandbox
-from worker.cli import main
+from support.settings_texts import NO_REDIS, NOWHERE, Configured, dropday, retailcrm, route, table
 from worker.cli.setup.check import examine_accounts, examine_distance
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.good]
-kind = "retailcrm"
-url = "{base}/retailcrm/main"
-api_key = "env:SEAT_KEY"
-[providers.key]
-kind = "retailcrm"
-url = "{base}/retailcrm/main"
-api_key = "env:SEAT_WRONG"
-[providers.region]
-kind = "retailcrm"
-url = "{base}/nowhere"
-api_key = "env:SEAT_KEY"
-[providers.host]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:SEAT_KEY"
-[targets.store]
-kind = "dropday"
-url = "{base}/dropday/main"
-api_key = "env:SEAT_KEY"
-account_id = "env:SEAT_ACCOUNT"
-[producers.erp]
-secret = "env:SEAT_SECRET"
-[producers.till]
-{routes}
-"""
-ROUTES = "".join(
-    f'[[routes]]\nfrom = "{name}"\nto = ["store"]\nreference = "{name}:{{external_id}}"\n'
-    for name in ("good", "key", "region", "host", "erp", "till")
-)
+def settings(base: str, **till: str) -> str:
+    """Return settings with one account that works and three that do not, each in another way."""
+    return (
+        retailcrm("providers.good", f"{base}/retailcrm/main")
+        + retailcrm("providers.key", f"{base}/retailcrm/main").replace("TEST_KEY", "WRONG_KEY")
+        + retailcrm("providers.region", f"{base}/nowhere")
+        + retailcrm("providers.host")
+        + dropday("targets.store", f"{base}/dropday/main")
+        + table("producers.erp", secret="env:PRODUCER_SECRET")
+        + table("producers.till", **till)
+        + "".join(
+            route(name, "store", reference=f"{name}:{{external_id}}")
+            for name in ("good", "key", "region", "host", "erp", "till")
+        )
+    )
 
 
 @pytest.fixture
-def home(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def accounts(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("WRONG_KEY", "wrong-key")
+    monkeypatch.setenv("PRODUCER_SECRET", "x" * 32)
     with Sandbox() as box:
-        config = tmp_path / "intake.toml"
-        config.write_text(CONFIG.format(url=redis_url, base=box.base_url, routes=ROUTES))
-        monkeypatch.setenv("INTAKE_CONFIG", str(config))
-        monkeypatch.setenv("SEAT_KEY", Sandbox.KEY)
-        monkeypatch.setenv("SEAT_ACCOUNT", Sandbox.ACCOUNT_ID)
-        monkeypatch.setenv("SEAT_WRONG", "wrong-key")
-        monkeypatch.setenv("SEAT_SECRET", "x" * 32)
-        yield tmp_path
+        configured.credentials(Sandbox.KEY, Sandbox.ACCOUNT_ID).write(settings(box.base_url))
+        yield
 
 
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
-
-
-def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(home: Path) -> None:
+def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(accounts: None) -> None:
     with Runtime(read_settings()) as rt:
         rt.cursors.pause("good", "status 403")
     result = intake("check")
@@ -88,12 +60,8 @@ def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(home: Path) -> 
     assert "its jobs are signed" in lines["producer erpok"]
 
 
-def test_offline_nobody_is_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "intake.toml").write_text(
-        CONFIG.format(url="redis://127.0.0.1:9/0", base="http://127.0.0.1:9", routes=ROUTES).replace(
-            "[producers.till]", "[producers.till]\nsecret = 'env:SEAT_SECRET'"
-        )
-    )
+def test_offline_nobody_is_asked(accounts: None, configured: Configured) -> None:
+    configured.write(settings(NOWHERE, secret="env:PRODUCER_SECRET"), redis_url=NO_REDIS)
     result = intake("check", "--offline")
     assert result.exit_code == 0, result.output
     assert "skipped  provider host: not asked" in result.output

@@ -5,31 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
-from worker.cli import main
+from support.command_line import intake
+from support.settings_texts import NO_REDIS, Configured
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:SEAT_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:SEAT_KEY"
-account_id = "env:SEAT_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
 #: Every command that looks at the ledger, with names that are right.
 COMMANDS = [
     ["status"],
@@ -60,16 +43,6 @@ UNKNOWN = [
 ]
 
 
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
-
-
-def file(home: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    (home / "intake.toml").write_text(CONFIG.format(url=url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(home / "intake.toml"))
-    monkeypatch.setenv("SEAT_KEY", "key")
-
-
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_without_a_file_each_command_says_where_it_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
@@ -82,10 +55,8 @@ def test_without_a_file_each_command_says_where_it_is_looked_for(
 
 
 @pytest.mark.parametrize("words", COMMANDS[:1] + COMMANDS[4:5], ids=" ".join)
-def test_with_a_dead_redis_a_command_says_so_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    file(tmp_path, "redis://127.0.0.1:9/0", monkeypatch)
+def test_with_a_dead_redis_a_command_says_so_in_one_line(configured: Configured, words: list[str]) -> None:
+    configured.write(redis_url=NO_REDIS)
     result = intake(*words)
     assert result.exit_code == 1
     assert result.output.startswith("Redis does not answer: ")
@@ -93,19 +64,15 @@ def test_with_a_dead_redis_a_command_says_so_in_one_line(
 
 
 @pytest.mark.parametrize("words", UNKNOWN, ids=" ".join)
-def test_an_unknown_name_is_answered_with_those_that_are_known(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    file(tmp_path, redis_url, monkeypatch)
+def test_an_unknown_name_is_answered_with_those_that_are_known(configured: Configured, words: list[str]) -> None:
+    configured.write()
     result = intake(*words)
     assert result.exit_code == 2
     assert "known are: " in result.output
 
 
-def test_an_account_that_does_not_answer_ends_a_dry_run_with_one_line(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file(tmp_path, redis_url, monkeypatch)
+def test_an_account_that_does_not_answer_ends_a_dry_run_with_one_line(configured: Configured) -> None:
+    configured.write()
     result = intake("poll", "shop", "--dry-run")
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
     assert result.output.startswith("unavailable: GET /api/v5/")

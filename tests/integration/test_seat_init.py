@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
-from worker.cli import main
+from support.command_line import intake
 from worker.settings.load import load
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
@@ -31,10 +30,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INTAKE_CONFIG", raising=False)
     return tmp_path
-
-
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
 
 
 def loaded(text: str) -> Settings:

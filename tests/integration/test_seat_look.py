@@ -8,65 +8,33 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner, Result
 from rich.console import Console
 
+from support.command_line import intake
 from support.orders import order
-from worker.cli import main
+from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.status.attention import needs
 from worker.cli.status.screen import ROWS, screen
 from worker.cli.status.snapshot import snapshot
-from worker.runtime import Runtime, read_settings
 from worker.store.inbox import Letter
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from redis import Redis
 
-CONFIG = """
-[redis]
-url = "{url}"
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:SEAT_KEY"
-[providers.web]
-kind = "retailcrm"
-url = "http://127.0.0.1:9/web"
-api_key = "env:SEAT_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:SEAT_KEY"
-account_id = "env:SEAT_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-reference = "S-{{external_id}}"
-[[routes]]
-from = "web"
-to = ["dropday"]
-reference = "W-{{external_id}}"
-"""
+    from worker.runtime import Runtime
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("SEAT_KEY", "key")
-    monkeypatch.setenv("COLUMNS", "200")
-    with Runtime(read_settings()) as rt:
-        yield rt
-
-
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
+def rt(configured: Configured) -> Runtime:
+    return configured.open(
+        retailcrm("providers.shop")
+        + retailcrm("providers.web", f"{NOWHERE}/web")
+        + dropday("targets.dropday")
+        + route("shop", "dropday", reference="S-{external_id}")
+        + route("web", "dropday", reference="W-{external_id}")
+    )
 
 
 def put(rt: Runtime, external_id: str, outcome: Outcome | None = None, provider: str = "shop") -> None:

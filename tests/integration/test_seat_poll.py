@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from click.testing import CliRunner, Result
 
 import tasks.poll
-from support.pipeline import Way
-from worker.cli import main
+from support.command_line import intake
+from support.pipeline import Pipeline
 from worker.cli.feeds.cursor_words import moment
 
 if TYPE_CHECKING:
@@ -22,20 +21,16 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
-def intake(*args: str) -> Result:
-    return CliRunner().invoke(main, args)
-
-
 @pytest.fixture
-def way(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Way]:
+def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
     monkeypatch.setenv("COLUMNS", "100")
-    way = Way(tmp_path, redis_url, monkeypatch, orders=5)
+    pipeline = Pipeline(tmp_path, redis_url, monkeypatch, orders=5)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    with way.box:
-        yield way.open()
-    way.close()
+    with pipeline.box:
+        yield pipeline.open()
+    pipeline.close()
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -49,106 +44,108 @@ def everything(redis: Redis) -> dict[str, Any]:
         return {name: (plain.dump(name), plain.pexpiretime(name)) for name in names}
 
 
-def test_a_dry_run_of_a_poll_leaves_redis_byte_for_byte_and_sends_nobody_a_write(way: Way, redis: Redis) -> None:
-    way.poll()
-    way.deliver_all()
-    way.box.add_orders(3)
-    way.box.change(4, customerComment="ring twice")
-    before, since = everything(redis), len(way.box.journal())
+def test_a_dry_run_of_a_poll_leaves_redis_byte_for_byte_and_sends_nobody_a_write(
+    pipeline: Pipeline, redis: Redis
+) -> None:
+    pipeline.poll()
+    pipeline.deliver_all()
+    pipeline.box.add_orders(3)
+    pipeline.box.change(4, customerComment="ring twice")
+    before, since = everything(redis), len(pipeline.box.journal())
     result = intake("poll", "shop", "--dry-run", "--since", "7d", "--limit", "3", "--show", "9")
     assert result.exit_code == 0, result.output
     assert "3  would be created  (dropday)" in result.output
     assert everything(redis) == before
-    calls = [entry["method"] for entry in way.box.journal(since) if entry.get("method")]
+    calls = [entry["method"] for entry in pipeline.box.journal(since) if entry.get("method")]
     assert set(calls) == {"GET"}
-    assert way.box.journal(since, kind="effect") == []
+    assert pipeline.box.journal(since, kind="effect") == []
 
 
-def test_a_dry_run_shows_the_very_requests_with_their_secrets_masked(way: Way) -> None:
+def test_a_dry_run_shows_the_very_requests_with_their_secrets_masked(pipeline: Pipeline) -> None:
     result = intake("poll", "shop", "--dry-run", "--json")
     (page,) = json.loads(result.output)
-    assert way.box.KEY not in result.output
-    assert way.box.ACCOUNT_ID not in result.output
+    assert pipeline.box.KEY not in result.output
+    assert pipeline.box.ACCOUNT_ID not in result.output
     assert "/api/v5/orders/history" in page["reads"][-2]["url"] + page["reads"][0]["url"]
     writes = page["writes"]["dropday"]
     assert [it["method"] for it in writes] == ["POST"] * 5
     sent = [json.loads(it["body"]) for it in writes]
-    way.poll()
-    way.deliver_all()
-    there = way.box.orders("dropday")
+    pipeline.poll()
+    pipeline.deliver_all()
+    there = pipeline.box.orders("dropday")
     assert {it["external_id"] for it in sent} == {str(it["external_id"]) for it in there}
 
 
-def test_a_dry_run_says_which_fields_of_an_order_would_be_changed(way: Way) -> None:
-    way.poll()
-    way.deliver_all()
-    way.box.change(4, firstName="Annemieke")
+def test_a_dry_run_says_which_fields_of_an_order_would_be_changed(pipeline: Pipeline) -> None:
+    pipeline.poll()
+    pipeline.deliver_all()
+    pipeline.box.change(4, firstName="Annemieke")
     page = json.loads(intake("poll", "shop", "--dry-run", "--since", "7d", "--json").output)[0]
     (told,) = [it for it in page["verdicts"] if it["key"] == "shop:4"]
     assert (told["what"], told["fields"]) == ("is there, its change is ignored", ["first_name"])
 
 
-def test_poll_reads_now_although_the_last_poll_was_a_moment_ago(way: Way, redis: Redis) -> None:
+def test_poll_reads_now_although_the_last_poll_was_a_moment_ago(pipeline: Pipeline, redis: Redis) -> None:
     redis.hset("intake:cursor:shop", "retry_at", 2**52)
     said = intake("poll", "shop").output
     assert said.startswith("shop: 5 records read. It is read up to ")
     assert redis.zcard("intake:lane:dropday:due") == 5
 
 
-def test_poll_of_a_paused_provider_says_how_it_goes_on(way: Way) -> None:
-    way.rt.cursors.pause("shop", "status 403")
+def test_poll_of_a_paused_provider_says_how_it_goes_on(pipeline: Pipeline) -> None:
+    pipeline.rt.cursors.pause("shop", "status 403")
     result = intake("poll", "shop")
     assert (result.exit_code, "intake resume shop" in result.output) == (1, True)
     assert intake("poll", "nobody").exit_code == 2
 
 
-def test_a_cursor_is_set_by_hand_and_put_back(way: Way) -> None:
-    way.poll()
-    was = way.rt.cursors.status("shop")["value"]
+def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
+    pipeline.poll()
+    was = pipeline.rt.cursors.status("shop")["value"]
     assert "Nothing was touched" in intake("cursor", "set", "shop", "--since", "3d", "--dry-run").output
-    assert way.rt.cursors.status("shop")["value"] == was
+    assert pipeline.rt.cursors.status("shop")["value"] == was
     assert intake("cursor", "set", "shop", "--since", "3d").exit_code == 1  # nobody said yes
-    assert way.rt.cursors.status("shop")["value"] == was
+    assert pipeline.rt.cursors.status("shop")["value"] == was
     said = intake("cursor", "set", "shop", "--since", "2026-01-02", "--yes").output
     assert "would be read again" in said
-    at = moment(way.rt.cursors.status("shop")["value"])
+    at = moment(pipeline.rt.cursors.status("shop")["value"])
     assert at is not None
     assert at.isoformat() == "2026-01-02T00:00:00+00:00"
-    assert way.rt.cursors.waiting("shop")
+    assert pipeline.rt.cursors.waiting("shop")
     assert "everything is read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
-    assert way.rt.cursors.status("shop")["value"] == was
+    assert pipeline.rt.cursors.status("shop")["value"] == was
     assert "was never moved by hand" in intake("cursor", "undo", "shop", "--yes").output
 
 
-def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(way: Way) -> None:
-    way.poll()
-    value = way.rt.cursors.status("shop")["value"]
-    wish = way.rt.providers["shop"].start(moment(value))  # type: ignore[arg-type]  # it has one
-    fetch = way.rt.providers["shop"].fetch
+def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(pipeline: Pipeline) -> None:
+    pipeline.poll()
+    value = pipeline.rt.cursors.status("shop")["value"]
+    wish = pipeline.rt.providers["shop"].start(moment(value))  # type: ignore[arg-type]  # it has one
+    fetch = pipeline.rt.providers["shop"].fetch
 
     def meanwhile(cursor: str) -> Any:
-        assert way.rt.cursors.place("shop", value, wish)
+        assert pipeline.rt.cursors.place("shop", value, wish)
         return fetch(cursor)
 
-    way.box.add_orders(1)
-    way.rt.providers["shop"].fetch = meanwhile  # type: ignore[method-assign]  # the moment is the test
-    tasks.poll.poll(way.rt, "shop", way.nudge)
-    assert way.rt.cursors.status("shop")["value"] == wish
-    assert not way.rt.cursors.place("shop", value, "another")
+    pipeline.box.add_orders(1)
+    pipeline.rt.providers["shop"].fetch = meanwhile  # type: ignore[method-assign]  # the moment is the test
+    tasks.poll.poll(pipeline.rt, "shop", pipeline.nudge)
+    assert pipeline.rt.cursors.status("shop")["value"] == wish
+    assert not pipeline.rt.cursors.place("shop", value, "another")
 
 
-def test_a_lost_answer_to_a_cursor_that_was_set_moves_nothing_twice(way: Way) -> None:
-    assert way.rt.cursors.place("shop", "", "b")
-    assert way.rt.cursors.place("shop", "", "b")
-    assert [value for _, value in way.rt.cursors.former("shop")] == [""]
-    assert way.rt.cursors.undo("shop", "b", "")
-    assert way.rt.cursors.undo("shop", "b", "")
-    assert "value" not in way.rt.cursors.status("shop")
+def test_a_lost_answer_to_a_cursor_that_was_set_moves_nothing_twice(pipeline: Pipeline) -> None:
+    assert pipeline.rt.cursors.place("shop", "", "b")
+    assert pipeline.rt.cursors.place("shop", "", "b")
+    assert [value for _, value in pipeline.rt.cursors.former("shop")] == [""]
+    assert pipeline.rt.cursors.undo("shop", "b", "")
+    assert pipeline.rt.cursors.undo("shop", "b", "")
+    assert "value" not in pipeline.rt.cursors.status("shop")
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-13-01", "12345678", "2999-01-01"])
-def test_a_wrong_date_is_refused_in_words(way: Way, date: str) -> None:
+def test_a_wrong_date_is_refused_in_words(pipeline: Pipeline, date: str) -> None:
     result = intake("cursor", "set", "shop", "--since", date, "--yes")
     assert result.exit_code == 2
     assert "2026-11-20" in result.output or "lies ahead" in result.output

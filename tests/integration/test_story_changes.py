@@ -9,7 +9,7 @@ import pytest
 
 import tasks.deliver
 import tasks.poll
-from support.fake_runtime import Bulky, Editable, Shop, Slow, Story, Warehouse
+from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Slow, Warehouse
 from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
 from worker.systems.target import Receipt
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
-def poll(story: Story, *records: dict[str, Any]) -> None:
-    story.shop.pages = [*story.shop.pages, list(records)]
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+def poll(rt: FakeRuntime, *records: dict[str, Any]) -> None:
+    rt.shop.pages = [*rt.shop.pages, list(records)]
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -36,147 +36,147 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_change_reaches_a_target_that_can_take_it(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Editable())
-    poll(story, {"id": 1, "version": 1})
-    deliver(story)
-    poll(story, {"id": 1, "version": 2, "note": "changed"})
-    deliver(story)
-    assert isinstance(story.warehouse, Editable)
-    assert story.warehouse.updated == [("1", "1", "changed")]
-    assert len(story.warehouse.created) == 1
+    rt = FakeRuntime(redis, Shop([]), Editable())
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
+    poll(rt, {"id": 1, "version": 2, "note": "changed"})
+    deliver(rt)
+    assert isinstance(rt.warehouse, Editable)
+    assert rt.warehouse.updated == [("1", "1", "changed")]
+    assert len(rt.warehouse.created) == 1
 
 
 def test_an_update_whose_answer_was_lost_is_sent_again_and_nothing_is_created(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Editable())
-    poll(story, {"id": 1, "version": 1})
-    deliver(story)
-    story.warehouse.trouble = [Uncertain("cut")]
-    poll(story, {"id": 1, "version": 2, "note": "changed"})
-    deliver(story)
-    assert isinstance(story.warehouse, Editable)
-    assert story.warehouse.updated == [("1", "1", "changed")]
-    assert (len(story.warehouse.created), story.state("1")["state"]) == (1, "delivered")
+    rt = FakeRuntime(redis, Shop([]), Editable())
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
+    rt.warehouse.trouble = [Uncertain("cut")]
+    poll(rt, {"id": 1, "version": 2, "note": "changed"})
+    deliver(rt)
+    assert isinstance(rt.warehouse, Editable)
+    assert rt.warehouse.updated == [("1", "1", "changed")]
+    assert (len(rt.warehouse.created), rt.state("1")["state"]) == (1, "delivered")
 
 
 def test_a_change_is_counted_where_the_target_cannot_take_it_or_the_route_says_so(redis: Redis) -> None:
     ignoring = (Route(source="shop", targets=("t",), on_change="ignore"),)
-    for story in (Story(redis, Shop([]), Warehouse()), Story(redis, Shop([]), Editable(), routes=ignoring)):
+    for rt in (FakeRuntime(redis, Shop([]), Warehouse()), FakeRuntime(redis, Shop([]), Editable(), routes=ignoring)):
         redis.flushall()
-        poll(story, {"id": 1, "version": 1})
-        deliver(story)
-        poll(story, {"id": 1, "version": 2, "note": "changed"})
-        deliver(story)
-        assert story.lanes["t"].status()["accepted_changed"] == 1
-        assert story.state("1")["state"] == "delivered"
+        poll(rt, {"id": 1, "version": 1})
+        deliver(rt)
+        poll(rt, {"id": 1, "version": 2, "note": "changed"})
+        deliver(rt)
+        assert rt.lanes["t"].status()["accepted_changed"] == 1
+        assert rt.state("1")["state"] == "delivered"
 
 
 def test_a_released_change_that_the_target_cannot_take_is_held_again_with_what_to_do(redis: Redis) -> None:
     holding = (Route(source="shop", targets=("t",), on_change="hold"),)
-    story = Story(redis, Shop([]), routes=holding)
-    poll(story, {"id": 1, "version": 1})
-    deliver(story)
-    poll(story, {"id": 1, "version": 2, "note": "changed"})
-    story.lanes["t"].release(["shop:1"], "send")
-    deliver(story)
-    assert story.state("1")["state"] == "held"
-    assert "intake release t --drop" in story.state("1")["detail"]
+    rt = FakeRuntime(redis, Shop([]), routes=holding)
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
+    poll(rt, {"id": 1, "version": 2, "note": "changed"})
+    rt.lanes["t"].release(["shop:1"], "send")
+    deliver(rt)
+    assert rt.state("1")["state"] == "held"
+    assert "intake release t --drop" in rt.state("1")["detail"]
 
 
 def test_an_order_without_a_mapping_is_held_and_the_others_go_on(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    story.warehouse.trouble = [Held("no product for sku A"), None]
-    poll(story, {"id": 1}, {"id": 2})
-    deliver(story)
-    assert (story.state("1")["state"], story.state("2")["state"]) == ("held", "delivered")
-    assert story.state("1")["detail"] == "no product for sku A"
-    story.lanes["t"].release(["shop:1"], "send")
-    deliver(story)
-    assert story.state("1")["state"] == "delivered"
+    rt = FakeRuntime(redis, Shop([]))
+    rt.warehouse.trouble = [Held("no product for sku A"), None]
+    poll(rt, {"id": 1}, {"id": 2})
+    deliver(rt)
+    assert (rt.state("1")["state"], rt.state("2")["state"]) == ("held", "delivered")
+    assert rt.state("1")["detail"] == "no product for sku A"
+    rt.lanes["t"].release(["shop:1"], "send")
+    deliver(rt)
+    assert rt.state("1")["state"] == "delivered"
 
 
 def test_a_bulk_call_takes_the_new_orders_and_each_has_its_own_end(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Bulky())
-    poll(story, {"id": 1}, {"id": 2, "note": "bad"}, {"id": 3}, {"id": 4})
-    deliver(story)
-    assert isinstance(story.warehouse, Bulky)
-    states = [story.state(str(n))["state"] for n in (1, 2, 3, 4)]
+    rt = FakeRuntime(redis, Shop([]), Bulky())
+    poll(rt, {"id": 1}, {"id": 2, "note": "bad"}, {"id": 3}, {"id": 4})
+    deliver(rt)
+    assert isinstance(rt.warehouse, Bulky)
+    states = [rt.state(str(n))["state"] for n in (1, 2, 3, 4)]
     assert states == ["delivered", "dead", "delivered", "delivered"]
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "3", "4"]
-    assert [len(call) for call in story.warehouse.calls] == [3]  # the fourth goes alone
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "3", "4"]
+    assert [len(call) for call in rt.warehouse.calls] == [3]  # the fourth goes alone
 
 
 def test_one_of_many_without_an_answer_is_asked_for_alone_and_not_doubled(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Bulky())
-    poll(story, {"id": 1}, {"id": 2, "note": "lost"}, {"id": 3})
-    deliver(story)
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2", "3"]
-    assert story.warehouse.finds == 1
+    rt = FakeRuntime(redis, Shop([]), Bulky())
+    poll(rt, {"id": 1}, {"id": 2, "note": "lost"}, {"id": 3})
+    deliver(rt)
+    assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "2", "3"]
+    assert rt.warehouse.finds == 1
 
 
 def test_a_bulk_call_that_is_refused_as_a_whole_is_taken_apart(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Bulky())
-    poll(story, {"id": 1}, {"id": 2, "note": "poison"}, {"id": 3})
-    deliver(story)
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered", "dead", "delivered"]
+    rt = FakeRuntime(redis, Shop([]), Bulky())
+    poll(rt, {"id": 1}, {"id": 2, "note": "poison"}, {"id": 3})
+    deliver(rt)
+    assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered", "dead", "delivered"]
 
 
 def test_an_order_made_in_steps_is_sent_once_and_asked_for_until_it_is_there(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    poll(story, {"id": 1})
-    deliver(story)
-    assert isinstance(story.warehouse, Slow)
-    assert story.warehouse.taken == {"1": [2]}
-    assert story.state("1")["state"] == "delivered"
-    assert len(story.warehouse.created) == 1
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.warehouse.taken == {"1": [2]}
+    assert rt.state("1")["state"] == "delivered"
+    assert len(rt.warehouse.created) == 1
 
 
 def test_an_order_refused_in_a_later_step_is_dead_with_the_reason(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    assert isinstance(story.warehouse, Slow)
-    story.warehouse.refuse = True
-    poll(story, {"id": 1})
-    deliver(story)
-    assert (story.state("1")["state"], story.state("1")["detail"]) == ("dead", "refused later")
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    assert isinstance(rt.warehouse, Slow)
+    rt.warehouse.refuse = True
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert (rt.state("1")["state"], rt.state("1")["detail"]) == ("dead", "refused later")
 
 
 def test_a_lost_answer_of_a_target_that_cannot_settle_it_ends_in_doubt_and_is_never_sent_twice(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    story.warehouse.after = [Uncertain("cut")]
-    poll(story, {"id": 1})
-    deliver(story)
-    assert isinstance(story.warehouse, Slow)
-    assert story.state("1")["state"] == "in_doubt"
-    assert story.warehouse.taken == {"1": [0]}
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    rt.warehouse.after = [Uncertain("cut")]
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.state("1")["state"] == "in_doubt"
+    assert rt.warehouse.taken == {"1": [0]}
 
 
 def test_a_lost_answer_is_settled_when_the_target_shows_the_order_later(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    story.warehouse.after = [Uncertain("cut")]
-    poll(story, {"id": 1})
-    story.warehouse.trouble = []
-    with story.lanes["t"].drain() as drain:
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    rt.warehouse.after = [Uncertain("cut")]
+    poll(rt, {"id": 1})
+    rt.warehouse.trouble = []
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        drain.settle([(claim, tasks.deliver.attempt(story.warehouse, claim))])
-    story.warehouse.created.append(("1", claim))  # type: ignore[arg-type]
-    deliver(story)
-    assert story.state("1")["state"] == "delivered"
+        drain.settle([(claim, tasks.deliver.attempt(rt.warehouse, claim))])
+    rt.warehouse.created.append(("1", claim))  # type: ignore[arg-type]
+    deliver(rt)
+    assert rt.state("1")["state"] == "delivered"
 
 
 def test_after_the_ledger_was_lost_a_target_that_cannot_settle_still_gets_what_it_has_not(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    poll(story, {"id": 1})
-    deliver(story)
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    poll(rt, {"id": 1})
+    deliver(rt)
     redis.flushall()
-    story.shop.pages = []
-    poll(story, {"id": 1}, {"id": 2})
-    deliver(story)
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["1", "2"]
+    rt.shop.pages = []
+    poll(rt, {"id": 1}, {"id": 2})
+    deliver(rt)
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "2"]
 
 
 def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    poll(story, {"id": 1}, {"id": 2}, {"id": 3})
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    poll(rt, {"id": 1}, {"id": 2}, {"id": 3})
     claimed: list[int] = []
     work = tasks.deliver._work
 
@@ -186,7 +186,7 @@ def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tasks.deliver._work", counting)
-        deliver(story)
+        deliver(rt)
     assert set(claimed) == {1}
 
 
@@ -195,20 +195,20 @@ def test_an_order_we_created_in_the_account_we_read_is_not_carried_on(redis: Red
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
     )
-    story = Story(redis, Shop([]), routes=routes, mirrored=("crm",))
-    story.targets["crm"] = Warehouse()
-    story.shop.reference_field = "source_id"
-    poll(story, {"id": 1, "source_id": "web:7"}, {"id": 2, "source_id": "webshop-7"}, {"id": 3})
-    deliver(story)
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["shop:2", "shop:3"]
+    rt = FakeRuntime(redis, Shop([]), routes=routes, mirrored=("crm",))
+    rt.targets["crm"] = Warehouse()
+    rt.shop.reference_field = "source_id"
+    poll(rt, {"id": 1, "source_id": "web:7"}, {"id": 2, "source_id": "webshop-7"}, {"id": 3})
+    deliver(rt)
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["shop:2", "shop:3"]
 
 
 def test_references_are_written_in_the_alphabet_of_the_target_and_told_apart(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    story.warehouse.alphabet = "A-Za-z0-9-"
-    poll(story, {"id": "a/1"}, {"id": "a_1"}, {"id": "a-1"})
-    deliver(story)
-    assert sorted(reference for reference, _ in story.warehouse.created) == ["a-1", "a_2F1", "a__1"]
+    rt = FakeRuntime(redis, Shop([]))
+    rt.warehouse.alphabet = "A-Za-z0-9-"
+    poll(rt, {"id": "a/1"}, {"id": "a_1"}, {"id": "a-1"})
+    deliver(rt)
+    assert sorted(reference for reference, _ in rt.warehouse.created) == ["a-1", "a_2F1", "a__1"]
 
 
 def test_our_own_writes_are_recognised_in_the_alphabet_of_the_target(redis: Redis) -> None:
@@ -216,49 +216,49 @@ def test_our_own_writes_are_recognised_in_the_alphabet_of_the_target(redis: Redi
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("oc",), reference="web:{external_id}"),
     )
-    story = Story(redis, Shop([]), routes=routes, mirrored=("oc",))
-    story.targets["oc"] = Warehouse()
-    story.targets["oc"].alphabet = "A-Za-z0-9-"
-    story.shop.reference_field = "external_id"
-    poll(story, {"id": "web_3A7"}, {"id": "web-7"})
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["shop:web-7"]
+    rt = FakeRuntime(redis, Shop([]), routes=routes, mirrored=("oc",))
+    rt.targets["oc"] = Warehouse()
+    rt.targets["oc"].alphabet = "A-Za-z0-9-"
+    rt.shop.reference_field = "external_id"
+    poll(rt, {"id": "web_3A7"}, {"id": "web-7"})
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["shop:web-7"]
 
 
 def test_an_order_whose_route_wants_it_no_more_is_held_back_until_it_does(redis: Redis) -> None:
     routes = (Route(source="shop", targets=("t",), only={"store": ["nl"]}),)  # type: ignore[arg-type]
-    story = Story(redis, Shop([]), routes=routes)
-    poll(story, {"id": 1, "store": "nl", "version": 1}, {"id": 2, "store": "be", "version": 1})
-    poll(story, {"id": 1, "store": "be", "version": 2})
-    deliver(story)
-    assert story.warehouse.created == []
-    assert story.ledger.entries(["t"], "shop:2") == []
-    poll(story, {"id": 1, "store": "nl", "version": 3})
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["1"]
+    rt = FakeRuntime(redis, Shop([]), routes=routes)
+    poll(rt, {"id": 1, "store": "nl", "version": 1}, {"id": 2, "store": "be", "version": 1})
+    poll(rt, {"id": 1, "store": "be", "version": 2})
+    deliver(rt)
+    assert rt.warehouse.created == []
+    assert rt.ledger.entries(["t"], "shop:2") == []
+    poll(rt, {"id": 1, "store": "nl", "version": 3})
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["1"]
 
 
 def test_an_order_of_no_use_without_a_reference_is_no_dead_letter(redis: Redis) -> None:
     routes = (Route(source="shop", targets=("t",), reference="{source_id}", only={"store": ["nl"]}),)  # type: ignore[arg-type]
-    story = Story(redis, Shop([]), routes=routes)
-    poll(story, {"id": 1, "store": "be"}, {"id": 2, "store": "nl"})
-    assert list(story.cursors.letters("shop")) == ["2"]
+    rt = FakeRuntime(redis, Shop([]), routes=routes)
+    poll(rt, {"id": 1, "store": "be"}, {"id": 2, "store": "nl"})
+    assert list(rt.cursors.letters("shop")) == ["2"]
 
 
 def test_a_refusal_while_asking_is_doubt(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    story.warehouse.after = [Uncertain("cut")]
-    story.warehouse.find = _refuses  # type: ignore[method-assign]
-    poll(story, {"id": 1})
-    deliver(story)
-    assert story.state("1")["state"] == "in_doubt"
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    rt.warehouse.after = [Uncertain("cut")]
+    rt.warehouse.find = _refuses  # type: ignore[method-assign]
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert rt.state("1")["state"] == "in_doubt"
 
 
 def test_an_unavailable_answer_while_asking_is_asked_again(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    story.warehouse.after = [Uncertain("cut")]
+    rt = FakeRuntime(redis, Shop([]))
+    rt.warehouse.after = [Uncertain("cut")]
     asked: list[str] = []
-    find = story.warehouse.find
+    find = rt.warehouse.find
 
     def flaky(reference: str) -> Any:
         asked.append(reference)
@@ -266,10 +266,10 @@ def test_an_unavailable_answer_while_asking_is_asked_again(redis: Redis) -> None
             raise Unavailable("down")
         return find(reference)
 
-    story.warehouse.find = flaky  # type: ignore[method-assign]
-    poll(story, {"id": 1})
-    deliver(story)
-    assert (len(asked), len(story.warehouse.created)) == (3, 1)
+    rt.warehouse.find = flaky  # type: ignore[method-assign]
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert (len(asked), len(rt.warehouse.created)) == (3, 1)
 
 
 def _refuses(_: str) -> Any:
@@ -277,23 +277,23 @@ def _refuses(_: str) -> Any:
 
 
 def test_a_bulk_call_that_fails_is_one_failure_of_the_lane(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Bulky())
-    assert isinstance(story.warehouse, Bulky)
-    story.warehouse.away = [Uncertain("cut"), None]
-    poll(story, *({"id": n} for n in range(1, 4)))
-    deliver(story)
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
-    assert story.warehouse.finds == 3
+    rt = FakeRuntime(redis, Shop([]), Bulky())
+    assert isinstance(rt.warehouse, Bulky)
+    rt.warehouse.away = [Uncertain("cut"), None]
+    poll(rt, *({"id": n} for n in range(1, 4)))
+    deliver(rt)
+    assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert rt.warehouse.finds == 3
 
 
 def test_bulk_calls_that_fail_one_after_the_other_are_so_many_failures(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Bulky())
-    assert isinstance(story.warehouse, Bulky)
-    story.warehouse.away = [Unavailable("down")] * 3
-    poll(story, *({"id": n} for n in range(1, 4)))
-    deliver(story)
-    assert [story.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
-    assert story.lanes["t"].status()["retried"] == 9
+    rt = FakeRuntime(redis, Shop([]), Bulky())
+    assert isinstance(rt.warehouse, Bulky)
+    rt.warehouse.away = [Unavailable("down")] * 3
+    poll(rt, *({"id": n} for n in range(1, 4)))
+    deliver(rt)
+    assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
+    assert rt.lanes["t"].status()["retried"] == 9
 
 
 class Walked(Slow):
@@ -312,27 +312,27 @@ class Walked(Slow):
 
 
 def test_after_the_ledger_was_lost_such_a_target_is_walked_through_once_for_all_orders(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Walked())
-    assert isinstance(story.warehouse, Walked)
-    poll(story, *({"id": n} for n in range(1, 6)))
-    deliver(story)
-    assert (story.warehouse.walked, story.warehouse.finds) == (0, 5)  # the ledger is young: what is on its way may come
+    rt = FakeRuntime(redis, Shop([]), Walked())
+    assert isinstance(rt.warehouse, Walked)
+    poll(rt, *({"id": n} for n in range(1, 6)))
+    deliver(rt)
+    assert (rt.warehouse.walked, rt.warehouse.finds) == (0, 5)  # the ledger is young: what is on its way may come
     for again in (1, 2):
         redis.flushall()
         redis.set("intake:epoch", int(time.time() * 1000) - 70_000 - again)
-        story.shop.pages = []
-        poll(story, *({"id": n} for n in range(1, 9)))
-        deliver(story)
-        assert story.warehouse.walked == again
-    assert sorted(reference for reference, _ in story.warehouse.created) == [str(n) for n in range(1, 9)]
-    assert story.warehouse.finds == 5
+        rt.shop.pages = []
+        poll(rt, *({"id": n} for n in range(1, 9)))
+        deliver(rt)
+        assert rt.warehouse.walked == again
+    assert sorted(reference for reference, _ in rt.warehouse.created) == [str(n) for n in range(1, 9)]
+    assert rt.warehouse.finds == 5
 
 
 def test_an_order_that_cannot_be_settled_comes_to_its_end_and_does_not_close_its_lane(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    story.lanes["t"].max_tries = 12
-    story.warehouse.after = [Uncertain("cut")]
-    poll(story, {"id": 1})
-    deliver(story)
-    assert story.state("1")["state"] == "in_doubt"
-    assert int(story.redis.hget("intake:lane:t", "failures") or 0) <= 1
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    rt.lanes["t"].max_tries = 12
+    rt.warehouse.after = [Uncertain("cut")]
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert rt.state("1")["state"] == "in_doubt"
+    assert int(rt.redis.hget("intake:lane:t", "failures") or 0) <= 1

@@ -11,7 +11,7 @@ import tasks.doubt
 import tasks.fetch
 import tasks.poll
 import tasks.sweep
-from support.fake_runtime import Editable, Shop, Slow, Story, Warehouse
+from support.fake_runtime import Editable, FakeRuntime, Shop, Slow, Warehouse
 from support.orders import order
 from worker.doubt import ask, finder
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
 LONG_AGO = 1_000_000
 
 
-def poll(story: Story, *records: dict[str, Any]) -> None:
-    story.shop.pages = [*story.shop.pages, list(records)]
-    tasks.poll.poll(story, "shop", story.nudge)  # type: ignore[arg-type]
+def poll(rt: FakeRuntime, *records: dict[str, Any]) -> None:
+    rt.shop.pages = [*rt.shop.pages, list(records)]
+    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
 
 
-def deliver(story: Story) -> None:
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+def deliver(rt: FakeRuntime) -> None:
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
 
 
-def sweep(story: Story) -> None:
-    tasks.sweep.sweep(story, story.nudge)  # type: ignore[arg-type]
+def sweep(rt: FakeRuntime) -> None:
+    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
 
 
 def refuse(_: str) -> Any:
     raise Rejected("the list does not show order numbers")
 
 
-def dead(redis: Redis, *ids: int, warehouse: Warehouse | None = None) -> Story:
+def dead(redis: Redis, *ids: int, warehouse: Warehouse | None = None) -> FakeRuntime:
     """A story in which the orders of these ids were refused."""
-    story = Story(redis, Shop([]), warehouse or Warehouse())
-    story.warehouse.trouble = [Rejected("422: city", {"city": ["is required"]}) for _ in ids]
-    poll(story, *({"id": n, "version": 1} for n in ids))
-    deliver(story)
-    assert [story.state(str(n))["state"] for n in ids] == ["dead"] * len(ids)
-    return story
+    rt = FakeRuntime(redis, Shop([]), warehouse or Warehouse())
+    rt.warehouse.trouble = [Rejected("422: city", {"city": ["is required"]}) for _ in ids]
+    poll(rt, *({"id": n, "version": 1} for n in ids))
+    deliver(rt)
+    assert [rt.state(str(n))["state"] for n in ids] == ["dead"] * len(ids)
+    return rt
 
 
-def doubtful(redis: Redis, warehouse: Warehouse | None = None, **story: Any) -> Story:
+def doubtful(redis: Redis, warehouse: Warehouse | None = None, **rt: Any) -> FakeRuntime:
     """A story in which the answer to order 1 was lost, and the target could not be asked."""
-    told = Story(redis, Shop([]), warehouse or Slow(), **story)
+    told = FakeRuntime(redis, Shop([]), warehouse or Slow(), **rt)
     poll(told)  # from now on the ledger is not new
     told.warehouse.after = [Uncertain("cut")]
     find, told.warehouse.find = told.warehouse.find, refuse  # type: ignore[method-assign]
@@ -69,17 +69,17 @@ def doubtful(redis: Redis, warehouse: Warehouse | None = None, **story: Any) -> 
     return told
 
 
-def move(story: Story, what: stuck.Move, **said: str) -> str:
-    return story.stuck["t"].move(what, ["shop:1"], **said)["shop:1"]
+def move(rt: FakeRuntime, what: stuck.Move, **said: str) -> str:
+    return rt.stuck["t"].move(what, ["shop:1"], **said)["shop:1"]
 
 
-def one(story: Story) -> StuckOrder:
-    ((found,),) = story.stuck["t"].orders("in_doubt", Filter())
+def one(rt: FakeRuntime) -> StuckOrder:
+    ((found,),) = rt.stuck["t"].orders("in_doubt", Filter())
     return found
 
 
-def events(story: Story) -> list[str]:
-    return [event for _, event in story.ledger.entries(["t"], "shop:1")[0].story]
+def events(rt: FakeRuntime) -> list[str]:
+    return [event for _, event in rt.ledger.entries(["t"], "shop:1")[0].story]
 
 
 @pytest.fixture(autouse=True)
@@ -89,113 +89,113 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_replayed_order_is_delivered_under_the_reference_it_had(redis: Redis) -> None:
-    story = dead(redis, 1)
-    assert move(story, "replay") == "moved"
-    deliver(story)
-    assert [reference for reference, _ in story.warehouse.created] == ["1"]
-    assert story.state("1")["state"] == "delivered"
-    assert story.lanes["t"].status()["dead_now"] == 0
-    assert "replayed by hand" in events(story)
+    rt = dead(redis, 1)
+    assert move(rt, "replay") == "moved"
+    deliver(rt)
+    assert [reference for reference, _ in rt.warehouse.created] == ["1"]
+    assert rt.state("1")["state"] == "delivered"
+    assert rt.lanes["t"].status()["dead_now"] == 0
+    assert "replayed by hand" in events(rt)
 
 
 def test_a_replay_that_fails_again_has_the_new_reason_and_nothing_of_the_old(redis: Redis) -> None:
-    story = dead(redis, 1)
-    story.warehouse.trouble = [Rejected("422: phone")]
-    move(story, "replay")
-    deliver(story)
-    assert (story.state("1")["state"], story.state("1")["detail"]) == ("dead", "422: phone")
-    assert "fields" not in story.state("1")
+    rt = dead(redis, 1)
+    rt.warehouse.trouble = [Rejected("422: phone")]
+    move(rt, "replay")
+    deliver(rt)
+    assert (rt.state("1")["state"], rt.state("1")["detail"]) == ("dead", "422: phone")
+    assert "fields" not in rt.state("1")
 
 
 def test_a_replay_gives_all_tries_again(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    poll(story)  # from now on the ledger is not new
-    story.warehouse.trouble = [Unavailable("down")] * 4
-    poll(story, {"id": 1})
-    deliver(story)
-    assert story.state("1")["state"] == "dead"
-    story.redis.hdel("intake:lane:t", "failures", "closed_until")
-    story.warehouse.trouble = [Unavailable("down")] * 3
-    move(story, "replay")
-    deliver(story)
-    assert story.state("1")["state"] == "delivered"
+    rt = FakeRuntime(redis, Shop([]))
+    poll(rt)  # from now on the ledger is not new
+    rt.warehouse.trouble = [Unavailable("down")] * 4
+    poll(rt, {"id": 1})
+    deliver(rt)
+    assert rt.state("1")["state"] == "dead"
+    rt.redis.hdel("intake:lane:t", "failures", "closed_until")
+    rt.warehouse.trouble = [Unavailable("down")] * 3
+    move(rt, "replay")
+    deliver(rt)
+    assert rt.state("1")["state"] == "delivered"
 
 
 def test_an_order_is_replayed_once_however_often_it_is_asked_for(redis: Redis) -> None:
-    story = dead(redis, 1)
-    assert [move(story, "replay"), move(story, "replay")] == ["moved", "queued"]
-    deliver(story)
-    assert move(story, "replay") == "delivered"
-    deliver(story)
-    assert len(story.warehouse.created) == 1
-    assert story.stuck["t"].move("replay", ["shop:9"]) == {"shop:9": ""}
+    rt = dead(redis, 1)
+    assert [move(rt, "replay"), move(rt, "replay")] == ["moved", "queued"]
+    deliver(rt)
+    assert move(rt, "replay") == "delivered"
+    deliver(rt)
+    assert len(rt.warehouse.created) == 1
+    assert rt.stuck["t"].move("replay", ["shop:9"]) == {"shop:9": ""}
 
 
 def test_an_order_that_was_created_by_the_workers_it_ended_is_not_doubled_by_a_replay(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    poll(story, {"id": 1})
+    rt = FakeRuntime(redis, Shop([]))
+    poll(rt, {"id": 1})
     redis.hset("intake:order:t:shop:1", "lost", 4)
-    with story.lanes["t"].drain() as drain:
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        story.warehouse.create(order("1"), claim.reference)
+        rt.warehouse.create(order("1"), claim.reference)
         redis.zadd("intake:lane:t:drains", {drain.name: 0})
-        assert story.lanes["t"].sweep().buried == 1
-    assert story.state("1")["code"] == "poison"
-    move(story, "replay")
-    assert story.state("1")["lost"] == "2"
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+        assert rt.lanes["t"].sweep().buried == 1
+    assert rt.state("1")["code"] == "poison"
+    move(rt, "replay")
+    assert rt.state("1")["lost"] == "2"
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_a_dead_change_is_replayed_as_a_change_and_discarded_as_one(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Editable())
-    assert isinstance(story.warehouse, Editable)
-    poll(story, {"id": 1, "version": 1})
-    deliver(story)
+    rt = FakeRuntime(redis, Shop([]), Editable())
+    assert isinstance(rt.warehouse, Editable)
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
     for version in (2, 3):
-        story.warehouse.trouble = [Rejected("422: note")]
-        poll(story, {"id": 1, "version": version, "note": f"v{version}"})
-        deliver(story)
-        assert story.state("1")["state"] == "dead"
-        assert move(story, "replay" if version == 2 else "discard") == "moved"
-        deliver(story)
-        assert story.state("1")["state"] == "delivered"
-    assert (len(story.warehouse.created), story.warehouse.updated) == (1, [("1", "1", "v2")])
-    assert events(story)[-1] == "change discarded by hand"
-    assert "code" not in story.state("1")
+        rt.warehouse.trouble = [Rejected("422: note")]
+        poll(rt, {"id": 1, "version": version, "note": f"v{version}"})
+        deliver(rt)
+        assert rt.state("1")["state"] == "dead"
+        assert move(rt, "replay" if version == 2 else "discard") == "moved"
+        deliver(rt)
+        assert rt.state("1")["state"] == "delivered"
+    assert (len(rt.warehouse.created), rt.warehouse.updated) == (1, [("1", "1", "v2")])
+    assert events(rt)[-1] == "change discarded by hand"
+    assert "code" not in rt.state("1")
     assert redis.keys("intake:payload:*") == []
 
 
 def test_a_discarded_order_stays_away_when_the_same_is_read_again_and_comes_back_when_it_changes(redis: Redis) -> None:
-    story = dead(redis, 1)
-    assert [move(story, "discard"), move(story, "discard")] == ["moved", "discarded"]
+    rt = dead(redis, 1)
+    assert [move(rt, "discard"), move(rt, "discard")] == ["moved", "discarded"]
     assert redis.keys("intake:payload:*") == []
-    assert "fields" not in story.state("1")
+    assert "fields" not in rt.state("1")
     assert redis.pttl("intake:history:t:shop:1") > 0
-    poll(story, {"id": 1, "version": 1})
-    deliver(story)
-    assert (story.state("1")["state"], story.warehouse.created) == ("discarded", [])
-    poll(story, {"id": 1, "version": 2, "note": "mended"})
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
+    assert (rt.state("1")["state"], rt.warehouse.created) == ("discarded", [])
+    poll(rt, {"id": 1, "version": 2, "note": "mended"})
     assert redis.pttl("intake:history:t:shop:1") == -1
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_a_discarded_order_that_changes_and_is_not_wanted_leaves_nothing_personal(redis: Redis) -> None:
-    story = dead(redis, 1)
-    move(story, "discard")
+    rt = dead(redis, 1)
+    move(rt, "discard")
     unwanted = Delivery(order("1", version=2, note="changed"), "1", wanted=False)
-    assert story.ledger.accept("t", [unwanted], "test").results == ("unwanted",)
+    assert rt.ledger.accept("t", [unwanted], "test").results == ("unwanted",)
     assert redis.keys("intake:payload:*") == []
 
 
 def test_orders_are_found_by_provider_reason_pattern_and_age(redis: Redis) -> None:
-    story = dead(redis, 1, 2, 12)
+    rt = dead(redis, 1, 2, 12)
     redis.zadd("intake:lane:t:dead", {"shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:12", "detail", "422: Phone")
 
     def found(**wanted: Any) -> set[str]:
-        return {one.key for some in story.stuck["t"].orders("dead", Filter(**wanted)) for one in some}
+        return {one.key for some in rt.stuck["t"].orders("dead", Filter(**wanted)) for one in some}
 
     assert found() == {"shop:1", "shop:2", "shop:12"}
     assert (found(provider="shop"), found(provider="sho")) == (found(), set())
@@ -209,122 +209,122 @@ def test_orders_that_are_moved_while_they_are_listed_are_all_met_once_even_if_th
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stuck, "_AT_ONCE", 4)
-    story = dead(redis, *range(1, 12))
+    rt = dead(redis, *range(1, 12))
     met: list[str] = []
-    for some in story.stuck["t"].orders("dead", Filter()):
+    for some in rt.stuck["t"].orders("dead", Filter()):
         assert len(some) <= 4
         met += [one.key for one in some]
-        story.stuck["t"].move("replay", [one.key for one in some[1:]])
-        story.warehouse.trouble = [Rejected("again")] * 4
-        deliver(story)
+        rt.stuck["t"].move("replay", [one.key for one in some[1:]])
+        rt.warehouse.trouble = [Rejected("again")] * 4
+        deliver(rt)
     assert sorted(met) == sorted(f"shop:{n}" for n in range(1, 12))
-    assert story.lanes["t"].status()["dead_now"] == 11
+    assert rt.lanes["t"].status()["dead_now"] == 11
 
 
 @pytest.mark.parametrize("on_change", ["update", "hold", "ignore"])
 def test_an_order_that_a_person_found_is_delivered_and_what_changed_since_goes_its_way(
     redis: Redis, on_change: Any
 ) -> None:
-    story = doubtful(redis, Editable(), routes=(Route(source="shop", targets=("t",), on_change=on_change),))
-    poll(story, {"id": 1, "version": 2, "note": "changed"})
-    assert move(story, "delivered", said="T7") == "moved"
-    deliver(story)
-    assert isinstance(story.warehouse, Editable)
-    assert story.warehouse.updated == ([("1", "T7", "changed")] if on_change == "update" else [])
-    assert story.state("1")["state"] == ("held" if on_change == "hold" else "delivered")
-    assert story.state("1")["target_id"] == "T7"
-    assert len(story.warehouse.created) == 1
+    rt = doubtful(redis, Editable(), routes=(Route(source="shop", targets=("t",), on_change=on_change),))
+    poll(rt, {"id": 1, "version": 2, "note": "changed"})
+    assert move(rt, "delivered", said="T7") == "moved"
+    deliver(rt)
+    assert isinstance(rt.warehouse, Editable)
+    assert rt.warehouse.updated == ([("1", "T7", "changed")] if on_change == "update" else [])
+    assert rt.state("1")["state"] == ("held" if on_change == "hold" else "delivered")
+    assert rt.state("1")["target_id"] == "T7"
+    assert len(rt.warehouse.created) == 1
 
 
 def test_an_order_that_a_person_found_unchanged_is_done_with(redis: Redis) -> None:
-    story = doubtful(redis)
-    move(story, "delivered")
-    deliver(story)
-    assert story.state("1")["state"] == "delivered"
+    rt = doubtful(redis)
+    move(rt, "delivered")
+    deliver(rt)
+    assert rt.state("1")["state"] == "delivered"
     assert redis.keys("intake:payload:*") == []
-    assert isinstance(story.warehouse, Slow)
-    assert story.warehouse.taken == {"1": [0]}
-    assert story.lanes["t"].status()["in_doubt_now"] == 0
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.warehouse.taken == {"1": [0]}
+    assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
 @pytest.mark.parametrize("find", ["answers", "refuses"])
 def test_an_order_that_a_person_did_not_find_is_sent_again_although_its_target_cannot_tell(
     redis: Redis, find: str
 ) -> None:
-    story = doubtful(redis)
-    assert isinstance(story.warehouse, Slow)
+    rt = doubtful(redis)
+    assert isinstance(rt.warehouse, Slow)
     if find == "refuses":
-        story.warehouse.find = refuse  # type: ignore[method-assign]
-    move(story, "send")
-    deliver(story)
-    assert story.state("1")["state"] == "delivered"
-    assert len(story.warehouse.created) == 1
+        rt.warehouse.find = refuse  # type: ignore[method-assign]
+    move(rt, "send")
+    deliver(rt)
+    assert rt.state("1")["state"] == "delivered"
+    assert len(rt.warehouse.created) == 1
 
 
 def test_an_order_that_a_person_overlooked_is_found_before_it_is_sent_again(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
-    move(story, "send")
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+    rt = doubtful(redis, Warehouse())
+    move(rt, "send")
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_the_word_of_a_person_counts_for_one_sending_only(redis: Redis) -> None:
-    story = doubtful(redis)
-    assert isinstance(story.warehouse, Slow)
-    move(story, "send")
-    story.warehouse.after = [Uncertain("cut again")]
-    deliver(story)
-    assert story.state("1")["state"] == "in_doubt"
-    assert story.warehouse.taken == {"1": [0, 0]}
+    rt = doubtful(redis)
+    assert isinstance(rt.warehouse, Slow)
+    move(rt, "send")
+    rt.warehouse.after = [Uncertain("cut again")]
+    deliver(rt)
+    assert rt.state("1")["state"] == "in_doubt"
+    assert rt.warehouse.taken == {"1": [0, 0]}
 
 
 def test_an_order_given_up_in_doubt_is_asked_for_when_it_is_replayed(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
-    assert move(story, "bury") == "moved"
-    assert (story.state("1")["state"], story.state("1")["code"]) == ("dead", "given_up")
-    move(story, "replay")
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+    rt = doubtful(redis, Warehouse())
+    assert move(rt, "bury") == "moved"
+    assert (rt.state("1")["state"], rt.state("1")["code"]) == ("dead", "given_up")
+    move(rt, "replay")
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_an_order_that_is_not_in_doubt_any_more_cannot_be_resolved(redis: Redis) -> None:
-    story = doubtful(redis)
-    move(story, "delivered", said="T1")
+    rt = doubtful(redis)
+    move(rt, "delivered", said="T1")
     for what in ("delivered", "send", "again", "bury", "note"):
-        assert move(story, what, said="T2") == "delivered"
-    assert story.state("1")["target_id"] == "T1"
-    deliver(story)
-    assert isinstance(story.warehouse, Slow)
-    assert story.warehouse.taken == {"1": [0]}
+        assert move(rt, what, said="T2") == "delivered"
+    assert rt.state("1")["target_id"] == "T1"
+    deliver(rt)
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.warehouse.taken == {"1": [0]}
 
 
 def test_asking_finds_what_is_there(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
-    assert ask(story.warehouse, story.stuck["t"], one(story), finder(story.warehouse)) == "found"
-    assert (story.state("1")["state"], story.state("1")["target_id"]) == ("delivered", "1")
-    assert events(story)[-1] == "delivered 1 existed, asked"
+    rt = doubtful(redis, Warehouse())
+    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "found"
+    assert (rt.state("1")["state"], rt.state("1")["target_id"]) == ("delivered", "1")
+    assert events(rt)[-1] == "delivered 1 existed, asked"
 
 
 def test_asking_queues_again_what_is_certainly_not_there_and_the_lane_asks_once_more(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
-    lost = story.warehouse.created.pop()
-    assert ask(story.warehouse, story.stuck["t"], one(story), finder(story.warehouse)) == "again"
-    story.warehouse.created.append(lost)  # it came late
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+    rt = doubtful(redis, Warehouse())
+    lost = rt.warehouse.created.pop()
+    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
+    rt.warehouse.created.append(lost)  # it came late
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_asking_a_target_that_cannot_settle_it_sends_nothing_and_refreshes_the_reason(redis: Redis) -> None:
-    story = doubtful(redis)
-    before = story.state("1")["detail"]
+    rt = doubtful(redis)
+    before = rt.state("1")["detail"]
     for _ in range(2):
-        assert ask(story.warehouse, story.stuck["t"], one(story), finder(story.warehouse)) == "unknown"
-    deliver(story)
-    assert isinstance(story.warehouse, Slow)
-    assert story.warehouse.taken == {"1": [0]}
-    assert (story.state("1")["state"], story.state("1")["code"]) == ("in_doubt", "uncertain")
-    assert story.state("1")["detail"] != before
-    assert sum(event.startswith("still in doubt") for event in events(story)) == 1
+        assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "unknown"
+    deliver(rt)
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.warehouse.taken == {"1": [0]}
+    assert (rt.state("1")["state"], rt.state("1")["code"]) == ("in_doubt", "uncertain")
+    assert rt.state("1")["detail"] != before
+    assert sum(event.startswith("still in doubt") for event in events(rt)) == 1
 
 
 @pytest.mark.parametrize(
@@ -339,67 +339,67 @@ def test_asking_a_target_that_cannot_settle_it_sends_nothing_and_refreshes_the_r
 def test_whatever_happens_while_asking_leaves_the_order_in_doubt(
     redis: Redis, error: Exception, answer: str, code: str
 ) -> None:
-    story = doubtful(redis, Warehouse())
+    rt = doubtful(redis, Warehouse())
 
     def fail(_: str) -> Any:
         raise error
 
-    story.warehouse.find = fail  # type: ignore[method-assign]
-    assert ask(story.warehouse, story.stuck["t"], one(story), finder(story.warehouse)) == answer
-    assert (story.state("1")["state"], story.state("1")["code"]) == ("in_doubt", code)
+    rt.warehouse.find = fail  # type: ignore[method-assign]
+    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == answer
+    assert (rt.state("1")["state"], rt.state("1")["code"]) == ("in_doubt", code)
 
 
 def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Slow())
-    poll(story, {"id": 1})
-    with story.lanes["t"].drain() as drain:
+    rt = FakeRuntime(redis, Shop([]), Slow())
+    poll(rt, {"id": 1})
+    with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        drain.settle([(claim, tasks.deliver.attempt(story.warehouse, claim))])
+        drain.settle([(claim, tasks.deliver.attempt(rt.warehouse, claim))])
         for _ in range(4):
             (claim,) = drain.claim(1)
             failed = tasks.deliver.Outcome("retry", "unavailable", "down")
             drain.settle([(claim, failed)])
-    assert story.state("1")["state"] == "in_doubt"
-    assert ask(story.warehouse, story.stuck["t"], one(story), finder(story.warehouse)) == "again"
-    deliver(story)
-    assert isinstance(story.warehouse, Slow)
-    assert story.warehouse.taken == {"1": [2]}
-    assert story.state("1")["state"] == "delivered"
+    assert rt.state("1")["state"] == "in_doubt"
+    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
+    deliver(rt)
+    assert isinstance(rt.warehouse, Slow)
+    assert rt.warehouse.taken == {"1": [2]}
+    assert rt.state("1")["state"] == "delivered"
 
 
 def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again_at_once(redis: Redis) -> None:
-    story = doubtful(redis)
-    sweep(story)
-    assert ("doubt", "t") not in story.nudges
-    assert tasks.doubt.look(story, "t") == {}  # type: ignore[arg-type]
+    rt = doubtful(redis)
+    sweep(rt)
+    assert ("doubt", "t") not in rt.nudges
+    assert tasks.doubt.look(rt, "t") == {}  # type: ignore[arg-type]
     redis.delete("intake:lane:t")
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
-    sweep(story)
-    assert story.nudges.count(("doubt", "t")) == 1
-    assert tasks.doubt.look(story, "t") == {"unknown": 1}  # type: ignore[arg-type]
-    sweep(story)
-    assert story.nudges.count(("doubt", "t")) == 1
+    sweep(rt)
+    assert rt.nudges.count(("doubt", "t")) == 1
+    assert tasks.doubt.look(rt, "t") == {"unknown": 1}  # type: ignore[arg-type]
+    sweep(rt)
+    assert rt.nudges.count(("doubt", "t")) == 1
     redis.hincrby("intake:lane:t", "asked", -ASK_EVERY)
-    story.lanes["t"].pause("stocktaking")
-    sweep(story)
-    assert story.nudges.count(("doubt", "t")) == 1
-    story.lanes["t"].resume()
-    sweep(story)
-    assert story.nudges.count(("doubt", "t")) == 2
+    rt.lanes["t"].pause("stocktaking")
+    sweep(rt)
+    assert rt.nudges.count(("doubt", "t")) == 1
+    rt.lanes["t"].resume()
+    sweep(rt)
+    assert rt.nudges.count(("doubt", "t")) == 2
 
 
 def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few_that_it_does_not(redis: Redis) -> None:
-    story = Story(redis, Shop([]), Warehouse())
+    rt = FakeRuntime(redis, Shop([]), Warehouse())
     for n in range(1, 31):
         redis.hset(f"intake:order:t:shop:{n}", mapping={"state": "in_doubt", "reference": str(n), "uncertain": "1"})
         redis.hset(f"intake:order:t:shop:{n}", mapping={"fingerprint": "f", "version": "1"})
         redis.zadd("intake:lane:t:doubt", {f"shop:{n}": LONG_AGO})
-        story.warehouse.created.append((str(n), order(str(n))))
-    find, story.warehouse.find = story.warehouse.find, refuse  # type: ignore[method-assign]
-    assert tasks.doubt.look(story, "t") == {"unknown": tasks.doubt.FEW}  # type: ignore[arg-type]
-    story.warehouse.find = find  # type: ignore[method-assign]
-    assert tasks.doubt.look(story, "t") == {"found": 30}  # type: ignore[arg-type]
-    assert story.lanes["t"].status()["in_doubt_now"] == 0
+        rt.warehouse.created.append((str(n), order(str(n))))
+    find, rt.warehouse.find = rt.warehouse.find, refuse  # type: ignore[method-assign]
+    assert tasks.doubt.look(rt, "t") == {"unknown": tasks.doubt.FEW}  # type: ignore[arg-type]
+    rt.warehouse.find = find  # type: ignore[method-assign]
+    assert tasks.doubt.look(rt, "t") == {"found": 30}  # type: ignore[arg-type]
+    assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
 def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_round(redis: Redis) -> None:
@@ -411,35 +411,35 @@ def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_roun
             self.walked += 1
             return ((reference, Receipt(f"T{reference}")) for reference, _ in self.created)
 
-    story = doubtful(redis, Walked())
+    rt = doubtful(redis, Walked())
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2", "uncertain": "1"})
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
-    assert tasks.doubt.look(story, "t") == {"found": 1, "again": 1}  # type: ignore[arg-type]
-    assert isinstance(story.warehouse, Walked)
-    assert (story.warehouse.walked, story.warehouse.finds) == (1, 0)
-    assert story.state("1")["target_id"] == "T1"
+    assert tasks.doubt.look(rt, "t") == {"found": 1, "again": 1}  # type: ignore[arg-type]
+    assert isinstance(rt.warehouse, Walked)
+    assert (rt.warehouse.walked, rt.warehouse.finds) == (1, 0)
+    assert rt.state("1")["target_id"] == "T1"
 
 
 def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few_rounds(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
-    story.warehouse.created.clear()
+    rt = doubtful(redis, Warehouse())
+    rt.warehouse.created.clear()
     asked = []
     for _ in range(tasks.doubt.AGAIN + 2):
         redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
-        asked.append(dict(tasks.doubt.look(story, "t")))  # type: ignore[arg-type]
+        asked.append(dict(tasks.doubt.look(rt, "t")))  # type: ignore[arg-type]
         redis.hdel("intake:lane:t", "failures", "closed_until")
-        story.warehouse.trouble = [Uncertain("500")] * 4
-        deliver(story)
+        rt.warehouse.trouble = [Uncertain("500")] * 4
+        deliver(rt)
     assert asked == [{"again": 1}] * tasks.doubt.AGAIN + [{}, {}]
-    assert story.state("1")["state"] == "in_doubt"
-    story.warehouse.trouble = []
-    move(story, "send")
-    deliver(story)
-    assert (story.state("1")["state"], len(story.warehouse.created)) == ("delivered", 1)
+    assert rt.state("1")["state"] == "in_doubt"
+    rt.warehouse.trouble = []
+    move(rt, "send")
+    deliver(rt)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 def test_a_target_that_is_away_is_asked_once_in_a_round(redis: Redis) -> None:
-    story = doubtful(redis, Warehouse())
+    rt = doubtful(redis, Warehouse())
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2"})
     asked: list[str] = []
@@ -448,21 +448,21 @@ def test_a_target_that_is_away_is_asked_once_in_a_round(redis: Redis) -> None:
         asked.append(reference)
         raise Unavailable("down")
 
-    story.warehouse.find = away  # type: ignore[method-assign]
-    assert tasks.doubt.look(story, "t") == {"away": 1}  # type: ignore[arg-type]
+    rt.warehouse.find = away  # type: ignore[method-assign]
+    assert tasks.doubt.look(rt, "t") == {"away": 1}  # type: ignore[arg-type]
     assert len(asked) == 1
 
 
 def test_the_letter_of_a_record_that_is_fetched_again_goes_when_it_can_be_read_and_else_says_why(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
-    poll(story, {"id": 7, "bad": True})
-    story.redis.hset("intake:malformed:shop", "7", '{"field": "old", "reason": "old", "at": "1", "raw": ""}')
+    rt = FakeRuntime(redis, Shop([]))
+    poll(rt, {"id": 7, "bad": True})
+    rt.redis.hset("intake:malformed:shop", "7", '{"field": "old", "reason": "old", "at": "1", "raw": ""}')
     for record, reasons in (
         ({"id": 7, "bad": True}, ["items[0].quantity: not a number"]),
         ({"id": 7}, []),
     ):
-        story.shop.fetch_one = lambda _, raw=record: Record(raw)  # type: ignore[method-assign,misc]
-        story.fetches.add("shop", ["7"])
-        tasks.fetch.fetch(story, "shop", story.nudge)  # type: ignore[arg-type]
-        assert [letter["reason"] for letter in story.cursors.letters("shop").values()] == reasons
-    assert story.state("7")["state"] == "queued"
+        rt.shop.fetch_one = lambda _, raw=record: Record(raw)  # type: ignore[method-assign,misc]
+        rt.fetches.add("shop", ["7"])
+        tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        assert [letter["reason"] for letter in rt.cursors.letters("shop").values()] == reasons
+    assert rt.state("7")["state"] == "queued"

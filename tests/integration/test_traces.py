@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from support.fake_runtime import Bulky, Shop, Story, Warehouse
+from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.http_calls import SECRET, Make, Serve
 from support.http_server import reply
 from support.orders import order
@@ -139,7 +139,7 @@ def test_a_wrong_variable_is_said_and_the_work_goes_on(trace: Trace) -> None:
 def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
-    rt: Any = Story(redis, Shop([[{"id": "1"}]]))
+    rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     rt.warehouse.trouble = [Unavailable("POST /x: status 500")]
     poll(rt, "shop", rt.nudge)
     trace()
@@ -176,7 +176,7 @@ def _due(redis: Redis) -> str:
 def test_a_change_is_a_trace_of_its_own_and_what_is_known_begins_none(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
-    rt: Any = Story(redis, Shop([]))
+    rt: Any = FakeRuntime(redis, Shop([]))
     for one in (order("1", version=1), order("1", version=1), order("1", version=2, note="new")):
         accept(rt, [one], "poll shop", rt.nudge)
     deliver(rt, "t", rt.nudge)
@@ -189,7 +189,7 @@ def test_a_change_is_a_trace_of_its_own_and_what_is_known_begins_none(
 def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
-    rt: Any = Story(redis, Shop([[{"id": "1"}, {"id": "2", "note": "bad"}, {"id": "3"}]]), Bulky())
+    rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}, {"id": "2", "note": "bad"}, {"id": "3"}]]), Bulky())
     poll(rt, "shop", rt.nudge)
     deliver(rt, "t", rt.nudge)
     traces.close()
@@ -216,7 +216,7 @@ def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
 def test_a_sampler_takes_the_whole_trace_of_an_order_or_nothing_of_it(
     trace: Trace, collector: Collector, redis: Redis, sampler: str, taken: range
 ) -> None:
-    rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(40)]]))
+    rt: Any = FakeRuntime(redis, Shop([[{"id": str(n)} for n in range(40)]]))
     for work in (lambda: poll(rt, "shop", rt.nudge), lambda: deliver(rt, "t", rt.nudge)):
         trace(traces_sampler=sampler, traces_sampler_arg="0.5")
         work()
@@ -264,7 +264,7 @@ def test_a_call_that_belongs_to_no_order_and_no_poll_is_not_told(
 
 
 def test_a_poll_that_fails_says_the_code(trace: Trace, collector: Collector, redis: Redis) -> None:
-    rt: Any = Story(redis, Shop([[{"id": "1"}]]))
+    rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     rt.shop.trouble = [Unavailable("GET /x: Jan Jansen")]
     rt.settings.providers["shop"].poll_every = 1.0
     poll(rt, "shop", rt.nudge)
@@ -304,7 +304,7 @@ def test_a_dead_collector_holds_up_neither_an_order_nor_the_end_of_the_process(
         if not silent:
             listener.close()
         trace(exporter_otlp_endpoint=url, bsp_schedule_delay="50")
-        rt: Any = Story(redis, Shop([[{"id": str(n)} for n in range(100)]]), Warehouse())
+        rt: Any = FakeRuntime(redis, Shop([[{"id": str(n)} for n in range(100)]]), Warehouse())
         with capture_logs() as said:
             poll(rt, "shop", rt.nudge)
             deliver(rt, "t", rt.nudge)
@@ -349,7 +349,7 @@ def test_what_stands_behind_a_question_mark_in_a_path_is_not_told(
 def test_what_a_producer_pushed_leads_from_its_order_to_the_taking_of_the_inbox(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
-    rt: Any = Story(redis, Shop([]), producers={"web": Producer()}, routes=(Route(source="web", targets=("t",)),))
+    rt: Any = FakeRuntime(redis, Shop([]), producers={"web": Producer()}, routes=(Route(source="web", targets=("t",)),))
     pushed = order("1").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
     rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": pushed})])
     with rt.inbox.taker() as taker:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tasks.deliver
-from support.fake_runtime import Shop, Story
+from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
@@ -80,10 +80,10 @@ def test_the_sweep_wakes_the_drain_that_waits_for_what_has_become_due(redis: Red
 
 
 def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
+    rt = FakeRuntime(redis, Shop([]))
     thread = threading.Thread(
         target=tasks.deliver.deliver,
-        args=(story, "t", story.nudge),
+        args=(rt, "t", rt.nudge),
         kwargs={"idle": 2.0},
     )
     thread.start()
@@ -91,14 +91,14 @@ def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up
         time.sleep(0.4)
         accept(redis, number)
     time.sleep(0.4)
-    assert [reference for reference, _ in story.warehouse.created] == ["R1", "R2"]
+    assert [reference for reference, _ in rt.warehouse.created] == ["R1", "R2"]
     thread.join()
-    assert story.nudges == [("deliver", "t")]
+    assert rt.nudges == [("deliver", "t")]
 
 
 def test_a_drain_that_is_not_to_wait_ends_at_the_end_of_the_lane(redis: Redis) -> None:
-    story = Story(redis, Shop([]))
+    rt = FakeRuntime(redis, Shop([]))
     began = time.monotonic()
-    tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
     assert time.monotonic() - began < 1
-    assert story.nudges == []
+    assert rt.nudges == []

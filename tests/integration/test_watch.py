@@ -11,8 +11,8 @@ import pytest
 
 from support.http_server import Request, reply
 from support.orders import order
-from support.pipeline import log_lines, logged, ways
-from worker.runtime import Runtime, read_settings
+from support.pipeline import log_lines, logged
+from support.settings_texts import SHOP_TO_DROPDAY, Configured, table
 from worker.store.health.alarms import Alarmed
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
@@ -21,48 +21,24 @@ from worker.watch.state import state_of
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from redis import Redis
 
     from support.http_calls import Serve
+    from support.pipeline import MakePipeline
+    from worker.runtime import Runtime
 
-CONFIG = """
-[redis]
-url = "{url}"
-[alarms]
-every = "1ms"
-grace = "1ms"
-{alarms}
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:COMMANDS_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:COMMANDS_KEY"
-account_id = "env:COMMANDS_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
 SECRET = "/services/T0/B0/hush-hush"
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    with build(tmp_path, redis_url, monkeypatch) as rt:
-        yield rt
+def rt(configured: Configured) -> Runtime:
+    return configured.open(table("alarms", every="1ms", grace="1ms") + SHOP_TO_DROPDAY)
 
 
-def build(home: Path, redis_url: str, environment: pytest.MonkeyPatch, hook: str = "") -> Runtime:
-    config = home / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url, alarms='url = "env:TELL"' if hook else ""))
-    environment.setenv("COMMANDS_KEY", "key")
-    environment.setenv("TELL", hook)
-    return Runtime(read_settings(config))
+def with_hook(configured: Configured, environment: pytest.MonkeyPatch, url: str) -> Runtime:
+    """Return a runtime that reports its alarms to this address."""
+    environment.setenv("TELL", url)
+    return configured.open(table("alarms", every="1ms", grace="1ms", url="env:TELL") + SHOP_TO_DROPDAY)
 
 
 def hold(rt: Runtime, number: int = 1) -> None:
@@ -138,10 +114,11 @@ def until(done: Any) -> None:
 
 
 def test_a_web_hook_is_told_in_words_that_slack_reads_and_in_fields(
-    serve: Serve, tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(lambda _: reply(200, b"ok"))
-    with build(tmp_path, redis_url, monkeypatch, server.url + SECRET + "?sig=1") as rt, log_lines() as lines:
+    rt = with_hook(configured, monkeypatch, server.url + SECRET + "?sig=1")
+    with log_lines() as lines:
         with Watch(rt):
             hold(rt)
             until(lambda: len(server.requests) == 1)
@@ -176,9 +153,7 @@ def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_lo
     assert [it["n"] for it in sent(server.requests)] == [0, 0, 0, 1, 2]
 
 
-def test_a_slow_hook_holds_up_nobody(
-    serve: Serve, tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_slow_hook_holds_up_nobody(serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
 
     def slow(_: Request) -> bytes:
@@ -186,7 +161,7 @@ def test_a_slow_hook_holds_up_nobody(
         return reply(200)
 
     server = serve(slow)
-    with build(tmp_path, redis_url, monkeypatch, server.url + SECRET) as rt:
+    with with_hook(configured, monkeypatch, server.url + SECRET) as rt:
         hold(rt)
         watch = Watch(rt)
         looked(watch)
@@ -266,30 +241,30 @@ def test_the_oldest_order_is_the_one_that_was_accepted_first_however_often_it_wa
 
 
 def test_a_provider_that_freezes_is_told_within_two_poll_intervals_once_and_when_it_is_over(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    make_pipeline: MakePipeline,
 ) -> None:
     every = 2.0
-    with ways(tmp_path, redis_url, monkeypatch) as make, log_lines() as lines:
-        way = make(3, limits=["retailcrm=off"]).open()
-        account = way.rt.settings.providers["shop"]
-        way.rt.settings.providers["shop"] = account.model_copy(update={"poll_every": every})
-        quick = way.rt.settings.alarms.model_copy(update={"every": 0.05, "grace": 0.001})
-        way.rt.settings = way.rt.settings.model_copy(update={"alarms": quick})
+    with log_lines() as lines:
+        pipeline = make_pipeline(3, limits=["retailcrm=off"]).open()
+        account = pipeline.rt.settings.providers["shop"]
+        pipeline.rt.settings.providers["shop"] = account.model_copy(update={"poll_every": every})
+        quick = pipeline.rt.settings.alarms.model_copy(update={"every": 0.05, "grace": 0.001})
+        pipeline.rt.settings = pipeline.rt.settings.model_copy(update={"alarms": quick})
 
         def names(event: str) -> list[str]:
             return [line["name"] for line in logged(lines, event)]
 
-        with Watch(way.rt):
-            way.poll()
-            way.box.fault("retailcrm:history:html")
+        with Watch(pipeline.rt):
+            pipeline.poll()
+            pipeline.box.fault("retailcrm:history:html")
             frozen = time.monotonic()
             while "provider_late" not in names("alarm.raised"):
                 assert time.monotonic() - frozen < 2 * every
                 time.sleep(0.3)
-                way.poll()
+                pipeline.poll()
             time.sleep(every)
             assert names("alarm.raised") == ["provider_late"]
             assert "not JSON" in logged(lines, "alarm.raised")[0]["what"]
-            way.box.clear_faults()
-            way.poll()
+            pipeline.box.clear_faults()
+            pipeline.poll()
             until(lambda: names("alarm.cleared") == ["provider_late"])

@@ -9,23 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.pipeline import log_lines, logged, ways
+from support.pipeline import log_lines, logged
 from worker.cli.status.status import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import StringIO
-    from pathlib import Path
 
-    from redis import Redis
-
-    from support.pipeline import Make
-
-
-@pytest.fixture
-def make(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    with ways(tmp_path, redis_url, monkeypatch) as start:
-        yield start
+    from support.pipeline import MakePipeline
 
 
 @pytest.fixture
@@ -34,78 +25,78 @@ def lines() -> Iterator[StringIO]:
         yield stream
 
 
-def test_two_hundred_orders_go_the_whole_way(make: Make) -> None:
-    way = make(200).open()
-    way.poll()
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
-    assert len(way.created()) == 200
-    way.poll()
-    way.deliver()
-    assert len(way.created()) == 200
-    assert way.lane()["delivered"] == 200
+def test_two_hundred_orders_go_the_whole_way(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(200).open()
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())
+    assert len(pipeline.created()) == 200
+    pipeline.poll()
+    pipeline.deliver()
+    assert len(pipeline.created()) == 200
+    assert pipeline.lane()["delivered"] == 200
 
 
-def test_one_malformed_record_is_kept_and_the_rest_of_its_page_delivered(make: Make) -> None:
-    way = make(100, faults=["retailcrm:list:malformed:record=41:times=1"]).open()
-    way.poll()
-    way.deliver()
-    assert len(way.created()) == 99
-    ((external_id, letter),) = way.rt.cursors.letters("shop").items()
+def test_one_malformed_record_is_kept_and_the_rest_of_its_page_delivered(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(100, faults=["retailcrm:list:malformed:record=41:times=1"]).open()
+    pipeline.poll()
+    pipeline.deliver()
+    assert len(pipeline.created()) == 99
+    ((external_id, letter),) = pipeline.rt.cursors.letters("shop").items()
     assert letter["field"] == "createdAt"
     assert "createdAt" in letter["reason"]
     raw = json.loads(letter["raw"])
     assert (str(raw["id"]), raw["createdAt"]) == (external_id, "?broken?")
-    assert way.compare().lost == (f"shop:{external_id}",)
+    assert pipeline.compare().lost == (f"shop:{external_id}",)
 
-    way.box.change(external_id, managerComment="mended")
-    way.poll()
-    way.deliver()
-    assert way.rt.cursors.letters("shop") == {}
-    assert way.compare().clean, str(way.compare())
-    assert len(way.created()) == 100
+    pipeline.box.change(external_id, managerComment="mended")
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.rt.cursors.letters("shop") == {}
+    assert pipeline.compare().clean, str(pipeline.compare())
+    assert len(pipeline.created()) == 100
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "503_after", "html_after", "truncated"])
-def test_an_answer_lost_after_the_create_makes_no_second_order(make: Make, fault: str) -> None:
+def test_an_answer_lost_after_the_create_makes_no_second_order(make_pipeline: MakePipeline, fault: str) -> None:
     """The target of this test takes an order twice (`dedupe=off`): that it does not is our doing."""
     faults = [f"dropday:create:{fault}:times=1:skip={skip}" for skip in (0, 6, 7, 20)]
-    way = make(30, faults=faults).open()
-    way.poll()
-    way.deliver_all()
-    assert len([e for e in way.box.journal(kind="request", system="dropday") if e["fault"]]) == 4
-    assert Counter(Counter(way.created()).values()) == {1: 30}
-    assert way.compare().clean, str(way.compare())
+    pipeline = make_pipeline(30, faults=faults).open()
+    pipeline.poll()
+    pipeline.deliver_all()
+    assert len([e for e in pipeline.box.journal(kind="request", system="dropday") if e["fault"]]) == 4
+    assert Counter(Counter(pipeline.created()).values()) == {1: 30}
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_target_in_maintenance_costs_no_try(make: Make) -> None:
-    way = make(5, faults=["dropday:create:503:times=1:retry_after=1"]).open()
-    way.poll()
-    way.deliver()
-    scope = way.rt.scopes["dropday:dropday"]
+def test_a_target_in_maintenance_costs_no_try(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(5, faults=["dropday:create:503:times=1:retry_after=1"]).open()
+    pipeline.poll()
+    pipeline.deliver()
+    scope = pipeline.rt.scopes["dropday:dropday"]
     assert 0 < scope.closed() <= 1
-    assert way.created() == []
-    assert (way.lane()["queued"], way.lane()["in_flight"]) == (5, 0)
-    assert len(way.box.journal(kind="request", system="dropday")) == 1
-    records = [way.record(str(order["id"])) for order in way.box.orders("retailcrm")]
+    assert pipeline.created() == []
+    assert (pipeline.lane()["queued"], pipeline.lane()["in_flight"]) == (5, 0)
+    assert len(pipeline.box.journal(kind="request", system="dropday")) == 1
+    records = [pipeline.record(str(order["id"])) for order in pipeline.box.orders("retailcrm")]
     assert [record for record in records if "tries" in record] == []
     time.sleep(scope.closed())
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_refused_order_is_kept_with_the_fields_that_were_wrong(make: Make, lines: StringIO) -> None:
-    way = make(10)
+def test_a_refused_order_is_kept_with_the_fields_that_were_wrong(make_pipeline: MakePipeline, lines: StringIO) -> None:
+    pipeline = make_pipeline(10)
     address = {"index": "1017XY", "street": "Achtergracht", "building": "7", "countryIso": "NL"}
     customer = {"firstName": "Zacharias", "lastName": "Quisthoudt", "email": "zq@example.org", "phone": "+31205550199"}
     item = {"id": 1, "quantity": 1, "initialPrice": 5, "offer": {"name": "Kaasschaaf", "externalId": "KS-1"}}
-    refused = way.box.add_order(
+    refused = pipeline.box.add_order(
         {**customer, "currency": "EUR", "totalSumm": 5, "items": [item], "delivery": {"cost": 0, "address": address}}
     )
-    way.open(target="")
-    way.poll()
-    way.deliver()
-    record = way.record(refused)
+    pipeline.open(target="")
+    pipeline.poll()
+    pipeline.deliver()
+    record = pipeline.record(refused)
     assert (record["state"], record["code"]) == ("dead", "rejected")
     fields = json.loads(record["fields"])
     assert list(fields) == ["shipping_address.city"]
@@ -118,79 +109,83 @@ def test_a_refused_order_is_kept_with_the_fields_that_were_wrong(make: Make, lin
     assert [value for value in values if len(value) >= 5 and value in told] == []
 
 
-def test_a_web_page_instead_of_json_moves_no_cursor(make: Make) -> None:
-    way = make(30).open()
-    way.poll()
-    before = way.cursor()
+def test_a_web_page_instead_of_json_moves_no_cursor(make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(30).open()
+    pipeline.poll()
+    before = pipeline.cursor()
     assert before is not None
-    way.box.add_orders(20)
-    way.box.fault("retailcrm:history:html:times=1")
-    way.poll()
-    assert way.cursor() == before
-    error = way.status()["error"]
+    pipeline.box.add_orders(20)
+    pipeline.box.fault("retailcrm:history:html:times=1")
+    pipeline.poll()
+    assert pipeline.cursor() == before
+    error = pipeline.status()["error"]
     assert "GET /api/v5/orders/history: status 200, text/html" in error
     assert "not JSON" in error
-    way.poll()
-    assert "error" not in way.status()
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
+    pipeline.poll()
+    assert "error" not in pipeline.status()
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_page_that_is_too_large_is_told_with_its_remedy(make: Make, lines: StringIO) -> None:
-    way = make(100).open(provider="max_bytes = 65536")
-    way.poll()
-    assert way.cursor() is None
-    told = way.status()["error"]
+def test_a_page_that_is_too_large_is_told_with_its_remedy(make_pipeline: MakePipeline, lines: StringIO) -> None:
+    pipeline = make_pipeline(100).open(provider="max_bytes = 65536")
+    pipeline.poll()
+    assert pipeline.cursor() is None
+    told = pipeline.status()["error"]
     assert "the answer is larger than 65536 bytes" in told
     assert "Ask for fewer records per page, or raise the setting max_bytes" in told
     assert logged(lines, "provider.failed")[0]["code"] == "too_large"
-    way.open(provider="max_bytes = 1000000")
-    way.poll()
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
+    pipeline.open(provider="max_bytes = 1000000")
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_wrong_key_of_a_provider_pauses_it_and_loses_nothing(make: Make, lines: StringIO) -> None:
-    way = make(40).open(shop_key="not-the-key")
-    way.poll()
-    paused = snapshot(way.rt)["providers"]["shop"]["paused"]
+def test_a_wrong_key_of_a_provider_pauses_it_and_loses_nothing(make_pipeline: MakePipeline, lines: StringIO) -> None:
+    pipeline = make_pipeline(40).open(shop_key="not-the-key")
+    pipeline.poll()
+    paused = snapshot(pipeline.rt)["providers"]["shop"]["paused"]
     assert "403" in paused
     assert logged(lines, "provider.paused")[0]["level"] == "error"
     assert "intake resume shop" in logged(lines, "provider.paused")[0]["remedy"]
-    asked = len(way.box.journal(kind="request", system="retailcrm"))
-    way.poll()
-    assert len(way.box.journal(kind="request", system="retailcrm")) == asked
-    assert (way.cursor(), way.status()["malformed"]) == (None, "0")
-    way.open()
-    way.rt.cursors.resume("shop")
-    way.poll()
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
+    asked = len(pipeline.box.journal(kind="request", system="retailcrm"))
+    pipeline.poll()
+    assert len(pipeline.box.journal(kind="request", system="retailcrm")) == asked
+    assert (pipeline.cursor(), pipeline.status()["malformed"]) == (None, "0")
+    pipeline.open()
+    pipeline.rt.cursors.resume("shop")
+    pipeline.poll()
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(make: Make, lines: StringIO) -> None:
-    way = make(40).open(dropday_key="not-the-key")
-    way.poll()
-    way.deliver()
-    assert "401" in str(snapshot(way.rt)["lanes"]["dropday"]["paused"])
+def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(
+    make_pipeline: MakePipeline, lines: StringIO
+) -> None:
+    pipeline = make_pipeline(40).open(dropday_key="not-the-key")
+    pipeline.poll()
+    pipeline.deliver()
+    assert "401" in str(snapshot(pipeline.rt)["lanes"]["dropday"]["paused"])
     assert logged(lines, "lane.paused")[0]["level"] == "error"
     assert "intake resume dropday" in logged(lines, "lane.paused")[0]["remedy"]
-    way.deliver()
-    assert len(way.box.journal(kind="request", system="dropday")) == 1
-    assert (way.lane()["queued"], way.lane()["dead_now"], way.lane().get("retried", 0)) == (40, 0, 0)
-    way.open()
-    way.rt.lanes["dropday"].resume()
-    way.deliver_all()
-    assert way.compare().clean, str(way.compare())
+    pipeline.deliver()
+    assert len(pipeline.box.journal(kind="request", system="dropday")) == 1
+    assert (pipeline.lane()["queued"], pipeline.lane()["dead_now"], pipeline.lane().get("retried", 0)) == (40, 0, 0)
+    pipeline.open()
+    pipeline.rt.lanes["dropday"].resume()
+    pipeline.deliver_all()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_provider_that_says_too_fast_loses_nothing_and_is_no_failure(make: Make, lines: StringIO) -> None:
+def test_a_provider_that_says_too_fast_loses_nothing_and_is_no_failure(
+    make_pipeline: MakePipeline, lines: StringIO
+) -> None:
     faults = [f"retailcrm:{op}:503:times=1" for op in ("settings", "history", "list")]
-    way = make(120, faults=faults).open()
-    way.poll()
-    refused = [entry for entry in way.box.journal(kind="request", system="retailcrm") if entry["status"] == 503]
+    pipeline = make_pipeline(120, faults=faults).open()
+    pipeline.poll()
+    refused = [entry for entry in pipeline.box.journal(kind="request", system="retailcrm") if entry["status"] == 503]
     assert len(refused) == 3
     assert logged(lines, "provider.failed") == []
-    assert "failures" not in way.status()
-    way.deliver()
-    assert way.compare().clean, str(way.compare())
+    assert "failures" not in pipeline.status()
+    pipeline.deliver()
+    assert pipeline.compare().clean, str(pipeline.compare())

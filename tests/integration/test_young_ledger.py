@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import tasks.deliver
-from support.fake_runtime import Shop, Story, Warehouse
+from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.orders import order
 from worker.errors import LeaseLost
 from worker.runtime import Runtime, read_settings
@@ -124,15 +124,15 @@ def test_where_nothing_was_before_nothing_is_waited_for(ledger: Ledger, lane: La
 
 
 def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None:
-    story = Story(redis, Shop([[{"id": 1}]]), Warehouse())
-    story.lanes["t"].quiet_ms = 30_000
-    story.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
+    rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Warehouse())
+    rt.lanes["t"].quiet_ms = 30_000
+    rt.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
     with capture_logs() as told:
         for _ in range(3):
-            tasks.deliver.deliver(story, "t", story.nudge)  # type: ignore[arg-type]
+            tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
     (line,) = [it for it in told if it["event"] == "lane.waits"]
     assert (line["lane"], 28 <= line["seconds"] <= 30) == ("t", True)
-    assert not story.warehouse.created
+    assert not rt.warehouse.created
 
 
 CONFIG = """\

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from model.depot import Depot, Traits
 from model.faults import Died
 from model.source import Source
-from support.fake_runtime import Story
+from support.fake_runtime import FakeRuntime
 from worker.settings.routes import Route
 from worker.store.inbox import Inbox
 from worker.store.orders.ledger import Ledger
@@ -64,7 +64,7 @@ class _Mortal(Ledger):
         return accepted
 
 
-class Ground(Story):
+class Ground(FakeRuntime):
     """One provider, one route, one target, and what Redis and its clock do."""
 
     def __init__(self, redis: Redis, raw: Redis, traits: Traits, on_change: OnChange) -> None:

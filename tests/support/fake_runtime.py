@@ -167,7 +167,7 @@ class Slow(Warehouse):
 
 
 @dataclass
-class Story:
+class FakeRuntime:
     """Stands for `worker.runtime.Runtime`."""
 
     redis: Redis

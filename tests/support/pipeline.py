@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     import pytest
 
     #: Orders at the start, and what `Sandbox` takes.
-    Make = Callable[..., "Way"]
+    MakePipeline = Callable[..., "Pipeline"]
 
 CONFIG = """\
 [redis]
-url = "env:WAY_REDIS"
+url = "env:PIPELINE_REDIS"
 
 [providers.shop]
 kind = "retailcrm"
 url = "{shop}"
-api_key = "env:WAY_SHOP_KEY"
+api_key = "env:PIPELINE_SHOP_KEY"
 poll_every = "1ms"
 overlap = 0
 {provider}
@@ -43,8 +43,8 @@ overlap = 0
 [targets.dropday]
 kind = "dropday"
 url = "{dropday}"
-api_key = "env:WAY_DROPDAY_KEY"
-account_id = "env:WAY_DROPDAY_ACCOUNT"
+api_key = "env:PIPELINE_DROPDAY_KEY"
+account_id = "env:PIPELINE_DROPDAY_ACCOUNT"
 limit = "none"
 {target}
 
@@ -55,7 +55,7 @@ to = ["dropday"]
 PLACEHOLDER = 'placeholder = "-"'
 
 
-class Way:
+class Pipeline:
     """Sandbox, settings and runtime; `open` makes the runtime anew, as a restart with other settings does."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Way:
         accounts = [f"retailcrm:main:orders={orders}:spread=3600", "dropday:main:dedupe=off"]
         self.box = Sandbox(accounts=sandbox.pop("accounts", accounts), **sandbox)
         self._file, self._environment = home / "intake.toml", environment
-        environment.setenv("WAY_REDIS", redis_url)
+        environment.setenv("PIPELINE_REDIS", redis_url)
         self.nudges: list[tuple[str, str]] = []
         self.rt: Runtime
 
@@ -83,7 +83,7 @@ class Way:
             ("DROPDAY_KEY", dropday_key),
             ("DROPDAY_ACCOUNT", self.box.ACCOUNT_ID),
         ):
-            self._environment.setenv(f"WAY_{name}", value)
+            self._environment.setenv(f"PIPELINE_{name}", value)
         shop, dropday = self.box.url("retailcrm"), self.box.url("dropday")
         self._file.write_text(CONFIG.format(shop=shop, dropday=dropday, provider=provider, target=target))
         self.rt = Runtime(read_settings(self._file))
@@ -145,21 +145,21 @@ class Way:
 
 
 @contextmanager
-def ways(home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> Iterator[Make]:
+def pipelines(home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> Iterator[MakePipeline]:
     """Starts sandboxes, each with the way between its two systems; a runtime comes with `open`."""
-    made: list[Way] = []
+    made: list[Pipeline] = []
 
-    def start(orders: int = 0, **sandbox: Any) -> Way:
-        made.append(Way(home, redis_url, environment, orders, **sandbox))
+    def start(orders: int = 0, **sandbox: Any) -> Pipeline:
+        made.append(Pipeline(home, redis_url, environment, orders, **sandbox))
         made[-1].box.start()
         return made[-1]
 
     try:
         yield start
     finally:
-        for way in made:
-            way.close()
-            way.box.stop()
+        for pipeline in made:
+            pipeline.close()
+            pipeline.box.stop()
 
 
 @contextmanager

@@ -1,0 +1,93 @@
+"""Parts of an `intake.toml`, and the file that a test makes of them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from worker.runtime import Runtime, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+#: An address where nothing listens.
+NOWHERE = "http://127.0.0.1:9"
+NO_REDIS = "redis://127.0.0.1:9/0"
+#: The key of every account, as the environment holds it.
+SECRET_KEY = "s3cret-key"
+_KEY = {"api_key": "env:TEST_KEY"}
+_ACCOUNT = {"account_id": "env:TEST_ACCOUNT"}
+
+
+def table(header: str, **options: Any) -> str:
+    """Return a table of TOML; an option that is a dictionary becomes a table below it."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in options.items() if not isinstance(value, dict)]
+    below = [table(f"{header}.{name}", **value) for name, value in options.items() if isinstance(value, dict)]
+    return "\n".join([f"[{header}]", *lines, *below, ""])
+
+
+def retailcrm(header: str, url: str = NOWHERE, **options: Any) -> str:
+    """Return the settings of an account of RetailCRM: `retailcrm("providers.shop")`."""
+    return table(header, kind="retailcrm", url=url, **_KEY, **options)
+
+
+def dropday(header: str, url: str = NOWHERE, **options: Any) -> str:
+    """Return the settings of an account of Dropday."""
+    return table(header, kind="dropday", url=url, **_KEY, **_ACCOUNT, **options)
+
+
+def dropboy(header: str, url: str = NOWHERE, **options: Any) -> str:
+    """Return the settings of an account of Dropboy; a target has an address that it sends from."""
+    origin = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus"}
+    more = {"origin": origin} if header.startswith("targets.") else {}
+    return table(header, kind="dropboy", url=url, **_KEY, **options, **more)
+
+
+def ordercloud(header: str, url: str = NOWHERE, **options: Any) -> str:
+    """Return the settings of an account of OrderCloud; a target has a buyer and a user whom its orders belong to."""
+    importer = {"buyer_id": "storefront", "user_id": "importer", "products": "sku"}
+    more = importer if header.startswith("targets.") else {}
+    credentials = {"client_id": "env:TEST_ACCOUNT", "client_secret": "env:TEST_KEY"}
+    return table(header, kind="ordercloud", url=url, **credentials, **more, **options)
+
+
+def route(source: str, *targets: str, reference: str = "") -> str:
+    """Return a route."""
+    return table("[routes]", **{"from": source, "to": targets} | ({"reference": reference} if reference else {}))
+
+
+SHOP_TO_DROPDAY = retailcrm("providers.shop") + dropday("targets.dropday") + route("shop", "dropday")
+#: A reference under which orders of several providers stay apart.
+BY_PROVIDER = "{provider}:{external_id}"
+
+
+class Configured:
+    """Writes the `intake.toml` of a test, which the environment names, and opens runtimes from it."""
+
+    def __init__(self, home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> None:
+        self.file, self._redis_url, self._environment = home / "intake.toml", redis_url, environment
+        self._opened = ExitStack()
+        environment.setenv("INTAKE_CONFIG", str(self.file))
+        environment.setenv("COLUMNS", "200")
+        self.credentials()
+
+    def credentials(self, key: str = SECRET_KEY, account: str = SECRET_KEY) -> Self:
+        """Set the key and the account of every account."""
+        self._environment.setenv("TEST_KEY", key)
+        self._environment.setenv("TEST_ACCOUNT", account)
+        return self
+
+    def write(self, settings: str = SHOP_TO_DROPDAY, *, redis_url: str = "") -> Path:
+        """Write the settings, behind those of Redis."""
+        self.file.write_text(table("redis", url=redis_url or self._redis_url) + settings)
+        return self.file
+
+    def open(self, settings: str = SHOP_TO_DROPDAY) -> Runtime:
+        """Write the settings and return a runtime, which is closed after the test."""
+        return self._opened.enter_context(Runtime(read_settings(self.write(settings))))
+
+    def close(self) -> None:
+        self._opened.close()
