@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from click.testing import CliRunner, Result
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from chaos.acl import Guarded, guarded
+from support.command_line import intake
 from support.ports import free_port
 from support.stack import Stack
-from worker.cli import main
 from worker.runtime import Runtime, read_settings
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from click.testing import Result
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,8 @@ def stack(server: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield stack
 
 
-def intake(stack: Stack, *args: str) -> Result:
-    return CliRunner().invoke(main, ["--config", str(stack.config), *args])
+def run(stack: Stack, *words: str) -> Result:
+    return intake("--config", str(stack.config), *words)
 
 
 @pytest.mark.timeout(180)
@@ -71,7 +72,7 @@ def test_the_whole_stack_runs_as_worker_and_nothing_is_refused_to_it(server: Gua
         "health --ready",
         "metrics --once",
     ):
-        done = intake(stack, *command.split())
+        done = run(stack, *command.split())
         assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
         assert done.exit_code in {0, 1}, (command, done.stderr)
     assert server.refused() == []
@@ -81,10 +82,10 @@ def test_the_whole_stack_runs_as_worker_and_nothing_is_refused_to_it(server: Gua
 def test_metrics_reads_all_that_prometheus_is_told_and_writes_nothing(
     server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = intake(stack, "metrics", "--once").stdout
+    full = run(stack, "metrics", "--once").stdout
     server.refused()
     monkeypatch.setenv("STACK_REDIS", server.url("metrics"))
-    done = intake(stack, "metrics", "--once")
+    done = run(stack, "metrics", "--once")
     assert done.exit_code == 0, done.stderr
     assert {line.split()[2] for line in done.stdout.splitlines() if line.startswith("# HELP")} == {
         line.split()[2] for line in full.splitlines() if line.startswith("# HELP")

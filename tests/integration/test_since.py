@@ -6,17 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
-from way import ways
 
-from worker.cli import main
+from support.command_line import intake
 from worker.store.feeds.cursors import Cursors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from redis import Redis
+    from support.pipeline import MakePipeline
 
 #: What the clock of Redis shows, far from the clock of this machine.
 REDIS_TIME = datetime(2037, 3, 10, 12, 30, 15, tzinfo=UTC)
@@ -32,18 +27,15 @@ COMMANDS = [
 
 
 @pytest.fixture
-def redis_time(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
-    with ways(tmp_path, redis_url, monkeypatch) as make:
-        make(1).open()
-        monkeypatch.setattr(Cursors, "now", lambda _: int(REDIS_TIME.timestamp() * 1000))
-        yield
+def redis_time(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_pipeline(1).open()
+    monkeypatch.setattr(Cursors, "now", lambda _: int(REDIS_TIME.timestamp() * 1000))
 
 
 @pytest.mark.usefixtures("redis_time")
 @pytest.mark.parametrize(("command", "expected"), COMMANDS)
 def test_an_age_is_counted_back_from_the_clock_of_redis(command: str, expected: str) -> None:
-    output = CliRunner().invoke(main, command.split()).output
+    output = intake(*command.split()).output
     assert expected in output
 
 
@@ -51,6 +43,6 @@ def test_an_age_is_counted_back_from_the_clock_of_redis(command: str, expected: 
 @pytest.mark.parametrize("command", sorted({command for command, _ in COMMANDS if "--until" not in command}))
 def test_a_time_after_the_clock_of_redis_is_refused(command: str) -> None:
     ahead = f"{REDIS_TIME + timedelta(days=1):%Y-%m-%d}"
-    refused = CliRunner().invoke(main, command.replace("7d", ahead).split())
+    refused = intake(*command.replace("7d", ahead).split())
     assert refused.exit_code == 2
     assert ahead in refused.output

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from schemas.job import Job, Signed, published, published_order
-from worker.cli import main
+from support.command_line import intake
 
 VALIDATOR = Draft202012Validator(published())
 FILE = Path(__file__).parents[2] / "schemas" / "job.schema.json"
@@ -152,7 +151,7 @@ def test_what_the_docstring_leaves_out_is_refused_by_us_alone(job: Any) -> None:
 
 
 def test_the_file_and_the_command_say_what_the_model_says() -> None:
-    printed = CliRunner().invoke(main, ["schema", "job"])
+    printed = intake("schema", "job")
     assert json.loads(printed.output) == published()
     assert FILE.read_text() == printed.output, "write it anew: intake schema job > schemas/job.schema.json"
 
@@ -165,7 +164,7 @@ def test_each_field_is_described() -> None:
 
 
 def test_the_schema_of_an_order_takes_an_order_without_its_provider() -> None:
-    printed = json.loads(CliRunner().invoke(main, ["schema", "order"]).output)
+    printed = json.loads(intake("schema", "order").output)
     assert printed == published_order()
     order = Draft202012Validator(printed)
     order.check_schema(printed)
@@ -178,6 +177,6 @@ def test_the_schema_of_an_order_takes_an_order_without_its_provider() -> None:
 
 
 def test_intake_schema_of_something_else_says_what_there_is() -> None:
-    result = CliRunner().invoke(main, ["schema", "cat"])
+    result = intake("schema", "cat")
     assert result.exit_code == 2
     assert "'job', 'order'" in result.output
