@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import click
 
 from bench.launch import serving
+from support import programs
 from worker.http.client import Client
 from worker.http.gates import Open
 
@@ -106,7 +107,7 @@ class Python:
 @contextlib.contextmanager
 def sink(home: Path) -> Iterator[Sink]:
     """Such a target, until the block ends."""
-    program = shutil.which("nginx")
+    program = programs.found("nginx")
     with python_target() if program is None else _nginx(program, home) as found:
         yield found
 
