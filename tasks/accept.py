@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.systems.provider import Provider, Record
 
 
-def normalized(provider: Provider, record: Record) -> Order:
+def normalize(provider: Provider, record: Record) -> Order:
     """The record as an order; raises PermanentError, whatever the adapter stumbles over.
 
     One that has to ask first (RetailCRM its time zone) may raise what any call raises.
@@ -30,10 +30,10 @@ def normalized(provider: Provider, record: Record) -> Order:
     except (PermanentError, RetryableError, SnoozeError):
         raise
     except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
-        raise stumbled(provider, error) from None
+        raise adapter_bug(provider, error) from None
 
 
-def stumbled(provider: Provider, error: Exception) -> Malformed:
+def adapter_bug(provider: Provider, error: Exception) -> Malformed:
     """What an adapter's own mistake makes of the one record that it was made with; no value of it is told."""
     return Malformed(f"bug: the {provider.kind} adapter failed with {type(error).__name__}")
 
@@ -57,11 +57,11 @@ def accept(
     refused: list[tuple[Order, Rejected]] = []
     by_target: dict[str, list[Delivery]] = defaultdict(list)
     for order in orders:
-        if rt.ours(order):
+        if rt.is_echo(order):
             counts["ours"] += 1
             continue
         try:
-            for target, delivery in routed(rt, order):
+            for target, delivery in route_order(rt, order):
                 by_target[target].append(delivery)
         except Rejected as error:
             refused.append((order, error))
@@ -83,7 +83,7 @@ def accept(
     return counts, refused
 
 
-def routed(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
+def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
     """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
 
     Raises Rejected if a route wants it and cannot make its reference.

@@ -27,7 +27,7 @@ _WORTH_ASKING: Final = 2
 def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None] = lambda: None) -> Outcome:
     """Make one order exist in the target, or bring it up to date there; raises only LeaseLost.
 
-    `seen` gives what the target is known to hold (see `tasks/sight.py`), for an order that this ledger never sent.
+    `seen` returns what the target is known to hold (`tasks/target_index.py`), for an order this ledger never sent.
     """
     if claim.there:
         return _tried(claim, lambda: _update(target, claim))
@@ -43,7 +43,7 @@ def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receip
     return _tried(claim, lambda: _made(target, claim, target.create(_order(claim), claim.reference)))
 
 
-def asked(target: Target, claims: list[Claim]) -> list[Claim]:
+def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
     """The claims, in their order; those that one question shows not to be there are as good as new.
 
     Whatever goes wrong with the question goes wrong with no order: each is asked for by itself then.
@@ -154,7 +154,7 @@ def _failed(claim: Claim, error: Exception) -> Outcome:
             fields = simplejson.dumps(error.fields, default=str) if error.fields else ""
             return Outcome("bury", error.code, str(error), extra=fields)
         case _:
-            # The adapter stumbled, maybe after it had sent: say where, not with what.
+            # The adapter adapter_bug, maybe after it had sent: say where, not with what.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             detail = f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
             return Outcome("retry", "bug", detail, backoff(claim.tries), uncertain=True)

@@ -103,7 +103,7 @@ def _waits(rt: Runtime, name: str) -> str:
         return "stopped"
     if "paused" in rt.cursors.status(name):
         return f"{name} is paused"
-    if rt.rest_of_provider(name):
+    if rt.provider_maintenance_left(name):
         return f"{name} is in maintenance"
     targets = {target for route in rt.settings.routes if route.source == name for target in route.targets}
     full = [target for target in sorted(targets) if rt.lanes[target].later() >= MOST_WAITING]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tasks.attempt import asked, attempt, attempt_many
+from tasks.attempt import attempt, attempt_many, clear_absent
 from tasks.outcomes import log_ending
-from tasks.sight import sight
-from worker.app import app, has_room, nudge
+from tasks.target_index import target_index
+from worker.app import app, has_spare_processes, nudge
 from worker.errors import AuthFailed, LeaseLost
-from worker.http.client import guarded
+from worker.http.client import guard_writes
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.store.limits.limiter import yielding
@@ -43,7 +43,7 @@ def deliver_lane(name: str) -> None:
     """Celery's door to `deliver`."""
     rt = runtime()
     rt.nudges.take("deliver", name)
-    deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_room(rt.settings) else 0.0)
+    deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0)
 
 
 def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
@@ -75,10 +75,10 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     last = until + LONGEST
     with (
         lane.drain() as drain,
-        guarded(drain.check),
+        guard_writes(drain.check),
         log_ending("drain.fenced", lane=name, drain=drain.name) as ending,
     ):
-        while not rt.rest_of_target(name) and (claims := drain.claim(most)):
+        while not rt.target_maintenance_left(name) and (claims := drain.claim(most)):
             with yielding() if claims[0].later else nullcontext():
                 _work(rt, lane, drain, claims, until)
             until = _until(rt, name, until, last)
@@ -86,10 +86,10 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
                 drain.leave()
                 nudge("deliver", name)
                 return False
-        if rt.rest_of_target(name):
+        if rt.target_maintenance_left(name):
             drain.leave()
     if ending.error:
-        # Claimed orders are freed when the lease ends. The target is asked for each before it is sent again.
+        # Claimed orders are freed when the lease ends. The target is clear_absent for each before it is sent again.
         return False
     if drain.young:
         why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
@@ -111,7 +111,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
     stop, refused = False, ""
-    calls = deque(_calls(target, asked(target, claims)))
+    calls = deque(_calls(target, clear_absent(target, claims)))
     while calls:
         together = calls.popleft()
         now = time.monotonic()
@@ -139,7 +139,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
 
 def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
     with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
-        outcome = attempt(target, claim, lambda: sight(rt, target.name))
+        outcome = attempt(target, claim, lambda: target_index(rt, target.name))
         span.note(outcome=outcome.what)
         span.fail(_cause(outcome))
         return outcome

@@ -26,13 +26,13 @@ MOST: Final = 100
 
 @app.task(name="tasks.doubt")
 def ask_in_doubt(name: str) -> None:
-    """Celery's door to `look`."""
+    """Celery's door to `settle_doubts`."""
     rt = runtime()
     rt.nudges.take("doubt", name)
-    look(rt, name)
+    settle_doubts(rt, name)
 
 
-def look(rt: Runtime, name: str) -> Counter[str]:
+def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
     """Ask the target `name` for what is in doubt long enough; answers what was told, counted (see `worker/doubt.py`).
 
     It goes on as long as asking settles something, and stops when the target is away.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import simplejson
 import structlog
 
-from tasks.accept import accept, normalized, stumbled
+from tasks.accept import accept, adapter_bug, normalize
 from tasks.outcomes import pause_provider
 from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
@@ -65,7 +65,7 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
 
 
 def _rests(rt: Runtime, name: str) -> bool:
-    return "paused" in rt.cursors.status(name) or bool(rt.rest_of_provider(name))
+    return "paused" in rt.cursors.status(name) or bool(rt.provider_maintenance_left(name))
 
 
 def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, nudge: Nudge) -> float:
@@ -77,7 +77,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, nudge: Nudge) -> flo
             if record is None:
                 _missing(rt, name, one)
                 return 0.0
-            order = normalized(provider, record)
+            order = normalize(provider, record)
             _, refused = accept(rt, [order], f"hint {name}", nudge)
             if refused:
                 raise refused[0][1]
@@ -117,7 +117,7 @@ def _read(provider: Provider, external_id: str) -> Record | None:
     except ERRORS:
         raise
     except Exception as error:  # noqa: BLE001  # one order that an adapter stumbles over must not stop the others
-        raise stumbled(provider, error) from None
+        raise adapter_bug(provider, error) from None
 
 
 def _missing(rt: Runtime, name: str, one: Fetch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tasks.accept import normalized
+from tasks.accept import normalize
 from worker.errors import PermanentError
 from worker.inbox.reading import BadJob, order_in, read_job
 from worker.systems.provider import Record
@@ -28,7 +28,7 @@ def order_of(rt: Runtime, job: Job) -> Order:
     try:
         if job.order is not None:
             return _dated(rt, job, order_in(job))
-        return normalized(rt.providers[job.provider], Record(job.record or {}))
+        return normalize(rt.providers[job.provider], Record(job.record or {}))
     except PermanentError as error:
         raise BadJob(error.code, str(error), job.provider) from None
     except RecursionError:

@@ -33,7 +33,7 @@ PAUSE: Final = 1.0
 LATER: Final = 15.0
 
 
-@app.task(name="tasks.ingest", Request="worker.app.private_request:Quiet")
+@app.task(name="tasks.ingest", Request="worker.app.private_request:PrivateRequest")
 def push(job: str) -> None:
     """The door for a producer that has a Celery client and nothing else: `send_task("tasks.ingest", [JOB])`.
 

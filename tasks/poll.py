@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import simplejson
 import structlog
 
-from tasks.accept import accept, normalized
+from tasks.accept import accept, normalize
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, StoreFull
@@ -58,7 +58,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         gap: Seconds since the last whole poll, before which there is no other (see `Cursors.poll`).
     """
     account = rt.settings.providers[name]
-    if rt.rest_of_provider(name):
+    if rt.provider_maintenance_left(name):
         log.debug("provider.skipped", provider=name, reason="maintenance")
         return
     with rt.cursors.poll(name, gap=account.poll_every * 0.8 if gap is None else gap) as run:
@@ -106,18 +106,18 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) 
 def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
     """One page; what of it is not given, however often it is asked for, is kept as a dead letter."""
     try:
-        return fetch(provider, cursor, until)
+        return wait_and_fetch(provider, cursor, until)
     except Unread as some:
         if run.missed() < TRIES:
             raise
         for record in some.missing:
-            letter, reason = letter_id(record), f"not given, asked {TRIES} times: {some}"
+            letter, reason = dead_letter_id(record), f"not given, asked {TRIES} times: {some}"
             run.bury(letter, record.raw, "", reason)
             log.error("record.malformed", provider=provider.name, external_id=letter, reason=reason)
         return some.page
 
 
-def fetch(provider: Provider, cursor: str, until: float) -> Page:
+def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
     """One page; a limit that opens again in a moment is waited for."""
     while True:
         try:
@@ -150,7 +150,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
     readable: dict[str, None] = {}
 
     def bury(record: Record, error: PermanentError) -> None:
-        letter = letter_id(record)
+        letter = dead_letter_id(record)
         readable.pop(letter, None)
         run.bury(letter, record.raw, getattr(error, "field", ""), str(error))
         log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
@@ -158,7 +158,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
 
     for record in page.records:
         try:
-            order = normalized(provider, record)
+            order = normalize(provider, record)
         except PermanentError as error:
             bury(record, error)
             continue
@@ -176,7 +176,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
     return counts + accepted
 
 
-def letter_id(record: Record) -> str:
+def dead_letter_id(record: Record) -> str:
     """The id a dead letter is kept under: the record's own, or else a digest of it."""
     own = record.raw.get("id") or record.raw.get("ID")
     if own and isinstance(own, str | int):

@@ -51,7 +51,7 @@ def sweep(rt: Runtime, nudge: Wake) -> None:
     for name in rt.settings.providers:
         if rt.cursors.resume_if_over(name):
             nudge("poll", name, 1)
-        if rt.rest_of_provider(name):
+        if rt.provider_maintenance_left(name):
             continue
         if rt.fetches.due(name):
             nudge("fetch", name, 1)
@@ -69,7 +69,7 @@ def _look_after(rt: Runtime, name: str, nudge: Wake) -> None:
         log.warning(
             "lane.taken_over", lane=name, freed=found.freed, buried=found.buried, seconds=round(found.waited, 1)
         )
-    if rt.rest_of_target(name):
+    if rt.target_maintenance_left(name):
         return
     if found.due + found.later and not found.paused and not found.closed:
         most = lane.concurrency if found.due else lane.spare

@@ -110,8 +110,8 @@ class Runtime(Adapters):
         self.nudges = Nudges(self.redis, clocks.nudge)
         self.fetches = Fetches(self.redis)
         self.signs = Signs(self.redis)
-        #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/sight.py`).
-        self.sights: dict[str, tuple[str, dict[str, Receipt]]] = {}
+        #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/target_index.py`).
+        self.target_indexes: dict[str, tuple[str, dict[str, Receipt]]] = {}
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     @cached_property
@@ -145,17 +145,17 @@ class Runtime(Adapters):
 
     def gate_of(self, account: Account) -> Gate:
         """The limit, shared with every other process, and before it the maintenance of the account."""
-        return self.resting(account, self.scopes[account.limit_scope])
+        return self.maintenance_gate(account, self.scopes[account.limit_scope])
 
-    def resting(self, account: Account, gate: Gate) -> Gate:
+    def maintenance_gate(self, account: Account, gate: Gate) -> Gate:
         """The gate, closed in the maintenance of the account."""
         return MaintenanceGate(gate, lambda: self._rest(account)) if account.maintenance.windows else gate
 
-    def rest_of_provider(self, name: str) -> float:
+    def provider_maintenance_left(self, name: str) -> float:
         """Seconds for which the provider is in maintenance; 0: it is not."""
         return self._rest(self.settings.providers[name])
 
-    def rest_of_target(self, name: str) -> float:
+    def target_maintenance_left(self, name: str) -> float:
         """Seconds for which the target is in maintenance; 0: it is not."""
         return self._rest(self.settings.targets[name])
 
@@ -214,7 +214,7 @@ class Runtime(Adapters):
         wish = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
         return "ignore" if wish == "update" and not self.targets[target].updates else wish
 
-    def ours(self, order: Order) -> bool:
+    def is_echo(self, order: Order) -> bool:
         """Whether we created this order in the account it was read from: carrying it on would be an echo."""
         provider = self.providers.get(order.provider)
         text = getattr(order, provider.reference_field) if provider and provider.reference_field else None

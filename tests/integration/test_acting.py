@@ -104,14 +104,14 @@ def test_in_its_maintenance_an_account_is_not_called_and_no_order_pays_for_it(re
     rt = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     accept(rt, 3)
     rt.fetches.add("shop", ["7"])
-    rt.rests = [60.0, 60.0]
+    rt.maintenance = [60.0, 60.0]
     sweep(rt)
     deliver(rt)
     tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
     tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
     assert (rt.warehouse.created, rt.shop.asked, rt.nudges) == ([], [], [])
     assert rt.lanes["t"].status()["drains"] == 0
-    rt.rests = [0.0, 0.0]
+    rt.maintenance = [0.0, 0.0]
     sweep(rt)
     assert {("deliver", "t"), ("fetch", "shop")} <= set(rt.nudges)
     deliver(rt)

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own nam
 from support.http_server import reply
 from worker.errors import Uncertain
 from worker.failpoints import Failpoint, Failpoints
-from worker.http.connection import Origin
+from worker.http.connection import Connections
 from worker.store.redis.connection import connect
 from worker.store.redis.scripts import Scripts
 
@@ -41,9 +41,9 @@ def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Arm:
 def test_what_is_not_armed_is_not_there_at_all(redis_url: str) -> None:
     with connect(redis_url) as redis:
         assert type(redis) is Redis
-    origin = Origin("http://127.0.0.1:9")
-    assert "ConnectionCls" not in vars(origin._pool)
-    origin.close()
+    connections = Connections("http://127.0.0.1:9")
+    assert "ConnectionCls" not in vars(connections._pool)
+    connections.close()
 
 
 def test_a_lost_answer_of_redis_is_repeated_by_its_client_once(redis: Redis, redis_url: str, arm: Arm) -> None:

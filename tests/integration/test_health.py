@@ -16,7 +16,7 @@ from support.command_line import intake
 from support.settings_texts import NO_REDIS, Configured
 from worker.cli.run.processes import COMMANDS
 from worker.cli.status import health
-from worker.process.liveness import living
+from worker.process.liveness_file import read_liveness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PROCESS = """
 import sys, time
 from pathlib import Path
-from worker.process.liveness import Alive
-alive = Alive(Path(sys.argv[1]), "worker")
+from worker.process.liveness_file import LivenessFile
+alive = LivenessFile(Path(sys.argv[1]), "worker")
 for word in sys.stdin:
     getattr(alive, word.strip())()
     print("done", flush=True)
@@ -110,7 +110,7 @@ def test_a_worker_waits_for_redis_turns_when_it_is_there_and_waits_again(home: P
     folder = home / ".intake" / "alive"
 
     def signs(**wanted: bool) -> Callable[[], bool]:
-        return lambda: [(sign.role, sign.waits) for sign in living(folder)] == [("worker", wanted["waits"])]
+        return lambda: [(sign.role, sign.waits) for sign in read_liveness(folder)] == [("worker", wanted["waits"])]
 
     def until(done: Callable[[], bool]) -> None:
         end = time.monotonic() + 60

@@ -15,7 +15,7 @@ import pytest
 from support.http_calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
 from support.http_server import reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
-from worker.http.client import guarded
+from worker.http.client import guard_writes
 from worker.http.gates import Open
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def test_the_guard_runs_last_on_an_open_connection_and_for_writes_only(serve: Se
         events.append(("guard", server.connections, len(server.requests)))
 
     client = make(server.url, gate=Noting())
-    with guarded(check):
+    with guard_writes(check):
         write(client)
         read(client)
     write(client)
@@ -178,7 +178,7 @@ def test_a_guard_that_raises_stops_the_write(serve: Serve, make: Make) -> None:
     def check() -> None:
         raise LeaseLost("somebody else has it")
 
-    with guarded(check):
+    with guard_writes(check):
         with pytest.raises(LeaseLost):
             write(client)
         assert read(client).status == 200
@@ -192,7 +192,7 @@ def test_a_guard_holds_in_its_own_thread_only(serve: Serve, make: Make) -> None:
     def check() -> None:
         raise LeaseLost("somebody else has it")
 
-    with guarded(check), ThreadPoolExecutor(1) as pool:
+    with guard_writes(check), ThreadPoolExecutor(1) as pool:
         assert pool.submit(write, client).result().status == 200
 
 

@@ -371,12 +371,12 @@ def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again
     rt = doubtful(redis)
     sweep(rt)
     assert ("doubt", "t") not in rt.nudges
-    assert tasks.doubt.look(rt, "t") == {}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {}  # type: ignore[arg-type]
     redis.delete("intake:lane:t")
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
     sweep(rt)
     assert rt.nudges.count(("doubt", "t")) == 1
-    assert tasks.doubt.look(rt, "t") == {"unknown": 1}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": 1}  # type: ignore[arg-type]
     sweep(rt)
     assert rt.nudges.count(("doubt", "t")) == 1
     redis.hincrby("intake:lane:t", "asked", -ASK_EVERY)
@@ -396,9 +396,9 @@ def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few
         redis.zadd("intake:lane:t:doubt", {f"shop:{n}": LONG_AGO})
         rt.warehouse.created.append((str(n), order(str(n))))
     find, rt.warehouse.find = rt.warehouse.find, refuse  # type: ignore[method-assign]
-    assert tasks.doubt.look(rt, "t") == {"unknown": tasks.doubt.FEW}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": tasks.doubt.FEW}  # type: ignore[arg-type]
     rt.warehouse.find = find  # type: ignore[method-assign]
-    assert tasks.doubt.look(rt, "t") == {"found": 30}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 30}  # type: ignore[arg-type]
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
@@ -414,7 +414,7 @@ def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_roun
     rt = doubtful(redis, Walked())
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2", "uncertain": "1"})
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
-    assert tasks.doubt.look(rt, "t") == {"found": 1, "again": 1}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 1, "again": 1}  # type: ignore[arg-type]
     assert isinstance(rt.warehouse, Walked)
     assert (rt.warehouse.walked, rt.warehouse.finds) == (1, 0)
     assert rt.state("1")["target_id"] == "T1"
@@ -426,7 +426,7 @@ def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few
     asked = []
     for _ in range(tasks.doubt.AGAIN + 2):
         redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
-        asked.append(dict(tasks.doubt.look(rt, "t")))  # type: ignore[arg-type]
+        asked.append(dict(tasks.doubt.settle_doubts(rt, "t")))  # type: ignore[arg-type]
         redis.hdel("intake:lane:t", "failures", "closed_until")
         rt.warehouse.trouble = [Uncertain("500")] * 4
         deliver(rt)
@@ -449,7 +449,7 @@ def test_a_target_that_is_away_is_asked_once_in_a_round(redis: Redis) -> None:
         raise Unavailable("down")
 
     rt.warehouse.find = away  # type: ignore[method-assign]
-    assert tasks.doubt.look(rt, "t") == {"away": 1}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"away": 1}  # type: ignore[arg-type]
     assert len(asked) == 1
 
 

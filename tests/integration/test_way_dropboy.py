@@ -145,7 +145,7 @@ def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
     while rt.lanes["to"].status()["in_doubt_now"]:
         assert time.monotonic() < end
         redis.zadd("intake:lane:to:doubt", {key: 1})  # for long
-        tasks.doubt.look(rt, "to")
+        tasks.doubt.settle_doubts(rt, "to")
         time.sleep(0.5)
     (entry,) = rt.ledger.entries(["to"], key)
     assert entry.record["state"] == "delivered"

@@ -124,7 +124,7 @@ class Answer:
 
 
 class Origin:
-    """Stands in the place of `worker.http.connection.Origin`: the way to one API."""
+    """Stands in the place of `worker.http.connection.Connections`: the way to one API."""
 
     def __init__(self, wire: Wire, url: str) -> None:
         self.wire, self.url = wire, url

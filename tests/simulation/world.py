@@ -158,7 +158,7 @@ class World:
             "poll": lambda name: tasks.poll.poll(rt, name, nudge),
             "fetch": lambda name: tasks.fetch.fetch(rt, name, nudge),
             "deliver": lambda name: tasks.deliver.deliver(rt, name, nudge, idle=with_idle),
-            "doubt": lambda name: tasks.doubt.look(rt, name),
+            "doubt": lambda name: tasks.doubt.settle_doubts(rt, name),
             "sweep": lambda _: self._sweep(rt, nudge),
         }
         while True:

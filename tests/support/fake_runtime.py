@@ -183,15 +183,15 @@ class FakeRuntime:
     #: Whether other work waits for a process.
     crowded: bool = True
 
-    on_change, ours = Runtime.on_change, Runtime.ours
+    on_change, is_echo = Runtime.on_change, Runtime.is_echo
     #: Seconds of maintenance that are left, of the provider and of the target.
-    rests: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    maintenance: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
-    def rest_of_provider(self, _: str) -> float:
-        return self.rests[0]
+    def provider_maintenance_left(self, _: str) -> float:
+        return self.maintenance[0]
 
-    def rest_of_target(self, _: str) -> float:
-        return self.rests[1]
+    def target_maintenance_left(self, _: str) -> float:
+        return self.maintenance[1]
 
     def others_wait(self, _task: str, _name: str) -> bool:
         return self.crowded
@@ -210,7 +210,7 @@ class FakeRuntime:
         self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=self.lease / 4)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
-        self.sights: dict[str, Any] = {}
+        self.target_indexes: dict[str, Any] = {}
         raw = Redis(
             connection_pool=ConnectionPool(
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}

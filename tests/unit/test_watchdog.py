@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import worker.process.liveness
-from worker.process.liveness import Alive
+import worker.process.liveness_file
+from worker.process.liveness_file import LivenessFile
 from worker.process.systemd import watch
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 def test_a_loop_that_turns_is_told_and_one_that_hangs_is_not(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.process.liveness, "TURN", 0.2)
-    alive = Alive(tmp_path / "alive", "worker")
+    monkeypatch.setattr(worker.process.liveness_file, "TURN", 0.2)
+    alive = LivenessFile(tmp_path / "alive", "worker")
     alive.tick()
     assert systemd.recv(100) == b"WATCHDOG=1"
     threading.Event().wait(0.3)  # it hangs
@@ -56,8 +56,8 @@ def test_a_loop_that_turns_is_told_and_one_that_hangs_is_not(
 def test_a_worker_that_waits_for_redis_is_not_killed_for_it(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker.process.liveness, "TURN", 0.0)
-    alive = Alive(tmp_path / "alive", "worker")
+    monkeypatch.setattr(worker.process.liveness_file, "TURN", 0.0)
+    alive = LivenessFile(tmp_path / "alive", "worker")
     alive.tick()
     assert not alive.is_well()
     alive.wait()

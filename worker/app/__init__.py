@@ -15,7 +15,7 @@ from celery.schedules import crontab
 from kombu.exceptions import OperationalError
 
 from worker.app.broker import broker
-from worker.app.liveness import ShowsLife
+from worker.app.liveness_step import LivenessStep
 from worker.errors import ConfigError, StoreFull
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import read_settings, runtime
@@ -90,7 +90,7 @@ def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
     _pool["processes"] = int(options.get("concurrency") or conf.worker_concurrency or 0)
 
 
-def has_room(settings: Settings) -> bool:
+def has_spare_processes(settings: Settings) -> bool:
     """Whether this worker has a process for each account: then one may wait for orders and keep nobody from work."""
     accounts = len(settings.providers) + len(settings.targets)
     return _pool["processes"] >= accounts + len(settings.reconcile.pairs)
@@ -135,7 +135,7 @@ app = Celery(
     ],
 )
 app.add_defaults(configuration)
-app.steps["consumer"].add(ShowsLife)
+app.steps["consumer"].add(LivenessStep)
 
 
 #: Tells a worker that a task has work for an account: `nudge(task, name)`.

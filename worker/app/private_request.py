@@ -7,7 +7,7 @@ from typing import Any
 from celery.worker.request import Request
 
 
-class Quiet(Request):
+class PrivateRequest(Request):
     """Neither events, nor the worker's log, nor Flower, nor `celery inspect` show what such a task was given.
 
     A producer's Celery client puts the repr of the arguments into the message; with us that would be a whole order.

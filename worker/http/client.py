@@ -30,7 +30,7 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
-from worker.http.connection import Call, Origin, cause, content_of
+from worker.http.connection import Call, Connections, cause, content_of
 from worker.http.dates import moment, retry_after
 from worker.telemetry import traces
 
@@ -74,7 +74,7 @@ class TooLarge(PermanentError):
 
 
 @contextmanager
-def guarded(check: Callable[[], None]) -> Iterator[None]:
+def guard_writes(check: Callable[[], None]) -> Iterator[None]:
     """Run `check` right before each write of this thread leaves; what it raises (LeaseLost) stops the write."""
     token = _GUARD.set(check)
     try:
@@ -94,7 +94,7 @@ class Request:
 
 
 @contextmanager
-def witnessed(see: Callable[[Request], None]) -> Iterator[None]:
+def watch_requests(see: Callable[[Request], None]) -> Iterator[None]:
     """Show each request of this thread to `see` before anything is done for it; what that raises stops the call."""
     token = _WITNESS.set(see)
     try:
@@ -154,7 +154,7 @@ class Client:
         unheard: float = 5.0,
     ) -> None:
         self._unheard = unheard
-        self._origin = Origin(base_url, unheard)
+        self._connections = Connections(base_url, unheard)
         self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
         always = {
             "User-Agent": f"intake/{version('intake-orders')}",
@@ -211,31 +211,31 @@ class Client:
     def beside(self, base_url: str) -> Client:
         """The calls of this account to another address: the same gate, headers and limits; to be closed as well."""
         other = copy(self)
-        other._origin = Origin(base_url, self._unheard)  # noqa: SLF001  # one of us
+        other._connections = Connections(base_url, self._unheard)  # noqa: SLF001  # one of us
         return other
 
     def close(self) -> None:
         """Close the connections."""
-        self._origin.close()
+        self._connections.close()
 
     def _call(  # noqa: PLR0913, PLR0917  # one prepared request
         self, method: str, path: str, query: str, body: bytes | None, headers: dict[str, str], accept: frozenset[int]
     ) -> Answer:
         request = PreparedRequest()
         request.method, request.body = method, body
-        request.url = f"{self._origin.url}/{path.lstrip('/')}{query}"
+        request.url = f"{self._connections.url}/{path.lstrip('/')}{query}"
         request.headers = headers  # type: ignore[assignment]  # it is only read, and a plain dict is faster
         what = f"{method} {path.partition('?')[0]}"
         if (see := _WITNESS.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
         self._gate.enter()
-        with traces.call(method, path, self._origin.url) as span:
+        with traces.call(method, path, self._connections.url) as span:
             return self._sent(request, what, accept, span)
 
     def _sent(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
         with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
             try:
-                raw = self._origin.send(request, timeout=self._deadline).raw
+                raw = self._connections.send(request, timeout=self._deadline).raw
                 span.answered(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None

@@ -183,7 +183,7 @@ _POOLS: Final = {"http": _Pool, "https": _TLSPool}
 _KEPT = 64
 
 
-class Origin(HTTPAdapter):
+class Connections(HTTPAdapter):
     """`requests`' adapter for one scheme, host and port; what it does at each call for any, this does once.
 
     Proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle (`REQUESTS_CA_BUNDLE`,

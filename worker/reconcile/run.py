@@ -132,7 +132,7 @@ class Run:
 
     def _row(self, order: Order) -> tuple[str, str, bool, bytes] | None:
         """The row of an order of the source; None if it does not belong into the target."""
-        if self.rt.ours(order):
+        if self.rt.is_echo(order):
             return None
         try:
             reference, wanted = self.reference(order)

@@ -59,7 +59,7 @@ class Sides:
         pace = self._paces.setdefault(name, Pace(scope, scope.interval / 1e6 / self._share if self._share < 1 else 0.0))
         client = Client(
             account.url,
-            gate=self._rt.resting(account, pace),
+            gate=self._rt.maintenance_gate(account, pace),
             headers={},
             deadline=self._rt.settings.clocks.request,
             max_bytes=account.max_bytes,

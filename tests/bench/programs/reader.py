@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tasks.accept import accept, normalized
+from tasks.accept import accept, normalize
 from worker.runtime import Adapters, Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def whole() -> tuple[Callable[[], int], Callable[[], object]]:
 
     def page() -> int:
         found = provider.fetch(start)
-        orders = [normalized(provider, record) for record in found.records]
+        orders = [normalize(provider, record) for record in found.records]
         counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
         if refused or counts["new"] != len(found.records):
             sys.exit(f"of {len(found.records)} records only {counts} were accepted")

@@ -96,7 +96,7 @@ def _dry(rt: Runtime, name: str, since: datetime, until: datetime) -> Counter[st
                 order = read(rt.providers[name], record)
                 if order is None:
                     counts["cannot be read"] += 1
-                elif since <= order.ordered_at < until and not rt.ours(order):
+                elif since <= order.ordered_at < until and not rt.is_echo(order):
                     counts.update(_ways(rt, order))
             bar.advance(told, len(records))
     return counts

@@ -9,10 +9,10 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
-from tasks.accept import normalized, routed
-from tasks.poll import fetch, letter_id
+from tasks.accept import normalize, route_order
+from tasks.poll import dead_letter_id, wait_and_fetch
 from worker.errors import Held, LeaseLost, PermanentError, RateLimited
-from worker.http.client import guarded, witnessed
+from worker.http.client import guard_writes, watch_requests
 from worker.reconcile.sides import Sides, read_one
 from worker.systems.view import differing
 
@@ -94,8 +94,8 @@ class Rehearsal:
         """Up to `most` pages from `cursor` on. Raises what calls to the provider and to the targets raise."""
         for _ in range(most):
             told = Told()
-            with witnessed(lambda request: told.reads.append(self._shown(request))):  # noqa: B023  # of this round
-                page = fetch(self._rt.providers[self._name], cursor, time.monotonic() + _PATIENCE)
+            with watch_requests(lambda request: told.reads.append(self._shown(request))):  # noqa: B023  # of this round
+                page = wait_and_fetch(self._rt.providers[self._name], cursor, time.monotonic() + _PATIENCE)
             self._judge(page, told)
             told.more = page.more
             yield told
@@ -108,11 +108,13 @@ class Rehearsal:
         new: dict[str, list[Delivery]] = {}
         for record in page.records:
             try:
-                order = normalized(provider, record)
-                ways = [] if self._rt.ours(order) else list(routed(self._rt, order))
+                order = normalize(provider, record)
+                ways = [] if self._rt.is_echo(order) else list(route_order(self._rt, order))
             except PermanentError as error:
                 where = ": ".join(filter(None, (getattr(error, "field", ""), str(error))))
-                told.verdicts.append(Verdict(f"{self._name}:{letter_id(record)}", "could not be read", detail=where))
+                told.verdicts.append(
+                    Verdict(f"{self._name}:{dead_letter_id(record)}", "could not be read", detail=where)
+                )
                 continue
             if not ways:
                 told.verdicts.append(Verdict(order.key, "is ours, or in no route: not carried on"))
@@ -191,7 +193,7 @@ class Rehearsal:
             raise NotSent(f"{name}: a rehearsal sends nothing")
 
         try:
-            with witnessed(see), guarded(stop):
+            with watch_requests(see), guard_writes(stop):
                 _patient(write)
         except NotSent:
             pass

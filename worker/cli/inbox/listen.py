@@ -9,8 +9,8 @@ import click
 
 from tasks.listen import listen
 from worker.app import nudge
-from worker.app.liveness import folder
-from worker.process.liveness import Alive
+from worker.app.liveness_step import liveness_folder
+from worker.process.liveness_file import LivenessFile
 from worker.runtime import Runtime, read_settings
 from worker.telemetry import traces
 from worker.telemetry.log import configure
@@ -27,7 +27,7 @@ def command() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     rt = Runtime(settings)
-    alive = Alive(folder(settings.data_dir), "listen")
+    alive = LivenessFile(liveness_folder(settings.data_dir), "listen")
 
     def going() -> bool:
         alive.tick()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from worker.app.liveness import folder
+from worker.app.liveness_step import liveness_folder
 from worker.durations import round_duration
-from worker.process.liveness import TURN, living
+from worker.process.liveness_file import TURN, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 from worker.watch.alarms import judge
@@ -23,8 +23,8 @@ _STILL: Final = frozenset({"beat_silent", "upkeep_silent", "worker_silent", "wor
 
 def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
     """Whether the processes of this host make progress. Redis is not asked: a worker that waits for it is alive."""
-    where = folder(settings.data_dir)
-    found = [sign for sign in living(where) if role in {None, sign.role}]
+    where = liveness_folder(settings.data_dir)
+    found = [sign for sign in read_liveness(where) if role in {None, sign.role}]
     if not found:
         return False, f"no {role or 'process'} is alive here ({where})"
     for sign in found:

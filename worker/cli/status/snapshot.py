@@ -76,7 +76,7 @@ def _provider(rt: Runtime, name: str, now: int) -> dict[str, Any]:
         "hints": rt.fetches.waiting(name),
         "paused": known.get("paused"),
         "paused_for_s": _left(known, now),
-        "maintenance_s": round(rt.rest_of_provider(name)),
+        "maintenance_s": round(rt.provider_maintenance_left(name)),
         "backfill": progress(rt, name),
         "error": known.get("error"),
         "failures": int(known.get("failures", 0)),
@@ -92,7 +92,7 @@ def _lane(rt: Runtime, name: str, now: int) -> dict[str, Any]:
         "limit": rt.settings.targets[name].limit_scope,
         "closed_s": round(closed, 1),
         "paused_for_s": _left(status, now),
-        "maintenance_s": round(rt.rest_of_target(name)),
+        "maintenance_s": round(rt.target_maintenance_left(name)),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from worker.errors import ConfigError
-from worker.inbox.receiver.patience import PatientFor
+from worker.inbox.receiver.timeout import TimeoutProtocol
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -36,7 +36,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
     """Serve until SIGTERM or SIGINT; the requests that are under way then are answered. A sender has `seconds`."""
-    patient = type("Patient", (PatientFor,), {"seconds": seconds})
+    patient = type("Patient", (TimeoutProtocol,), {"seconds": seconds})
     config = uvicorn.Config(
         app,
         http=patient,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _LATE = b'{"error":"the request did not come in time"}'
 
 
-class PatientFor(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """HTTP as uvicorn speaks it, which waits for the head of a request for ever; here, for `seconds`."""
 
     seconds = 10.0

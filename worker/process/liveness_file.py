@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TURN: Final = 60.0
 
 
-class Alive:
+class LivenessFile:
     """A file that a process holds locked for as long as it lives, and writes to as long as its loop turns.
 
     The lock (POSIX: not shared with children) ends with the process, whatever end it has, so nothing has to be cleaned
@@ -62,7 +62,7 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class Liveness:
     """A process that is alive: the part it plays, whether it waits for Redis, seconds since its loop turned."""
 
     role: str
@@ -70,7 +70,7 @@ class Sign:
     age: float
 
 
-def living(folder: Path) -> Iterator[Sign]:
+def read_liveness(folder: Path) -> Iterator[Liveness]:
     """All processes of this host that are alive; the files of dead ones are taken away."""
     for path in sorted(folder.glob("*-*")) if folder.is_dir() else ():
         with contextlib.suppress(OSError, ValueError), path.open("r+") as file:
@@ -78,6 +78,6 @@ def living(folder: Path) -> Iterator[Sign]:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 state, at = file.read().split()
-                yield Sign(path.name.rpartition("-")[0], state == "waits", time.monotonic() - float(at))
+                yield Liveness(path.name.rpartition("-")[0], state == "waits", time.monotonic() - float(at))
             else:
                 path.unlink()

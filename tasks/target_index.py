@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from worker.systems.target import Receipt
 
 
-def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
+def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
     """The orders that the target `name` held by reference, seen since the ledger began; None: ask for each by itself.
 
     Only where asking for one order means to walk through all of them. It tells of orders that this ledger has never
@@ -23,7 +23,7 @@ def sight(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
     epoch, age = rt.ledger.epoch()
     if age < rt.settings.clocks.arrived:
         return None
-    known = rt.sights.get(name)
+    known = rt.target_indexes.get(name)
     if known is None or known[0] != epoch:
-        known = rt.sights[name] = (epoch, dict(target.everything()))
+        known = rt.target_indexes[name] = (epoch, dict(target.everything()))
     return known[1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery import bootsteps
 
-from worker.process.liveness import Alive
+from worker.process.liveness_file import LivenessFile
 from worker.runtime import read_settings, redis_url
 from worker.store.health.signs import UPKEEP, WORKER, Signs
 from worker.store.redis.connection import connect
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 EVERY: Final = 3.0
 
 
-def folder(data_dir: Path) -> Path:
+def liveness_folder(data_dir: Path) -> Path:
     """Where the signs of life of this host are."""
     return data_dir / "alive"
 
 
-class ShowsLife(bootsteps.StartStopStep):
+class LivenessStep(bootsteps.StartStopStep):
     """A timer in the loop of a worker's consumer: a loop that hangs gives no sign.
 
     Celery starts this step when the broker is connected, and stops it when the connection is lost. In between the
@@ -38,7 +38,7 @@ class ShowsLife(bootsteps.StartStopStep):
         self._name = str(consumer.hostname)
         # By what it takes, not by its name: that anybody may choose.
         self._role = UPKEEP if set(consumer.app.amqp.queues.consume_from) == {"intake.upkeep"} else WORKER
-        self._alive = Alive(folder(settings.data_dir), self._role)
+        self._alive = LivenessFile(liveness_folder(settings.data_dir), self._role)
         self._alive.wait()
         # Short patience: this is called in the loop.
         self._signs = Signs(connect(redis_url(settings), patience="short"))
