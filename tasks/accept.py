@@ -79,7 +79,7 @@ def accept(
             if accepted.nudge:
                 nudge("deliver", target)
     if fresh:
-        rt.ledger.arrived(orders[0].provider, source, len(fresh))
+        rt.ledger.count_arrivals(orders[0].provider, source, len(fresh))
     return counts, refused
 
 

@@ -29,16 +29,16 @@ def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receip
 
     `seen` returns what the target is known to hold (`tasks/target_index.py`), for an order this ledger never sent.
     """
-    if claim.there:
+    if claim.is_update:
         return _tried(claim, lambda: _update(target, claim))
     if claim.step:
         return _tried(claim, lambda: _made(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
     if claim.uncertain:
         found = _tried(claim, lambda: _find(target, claim, seen))
-        if found.what == "bury" and claim.uncertain != "looked":
+        if found.kind == "bury" and claim.uncertain != "looked":
             # A target that will not be asked has said nothing of the order: it may be there.
             return Outcome("doubt", found.code, found.detail, extra=found.extra)
-        if found.what not in {"release", "bury"}:
+        if found.kind not in {"release", "bury"}:
             return found
     return _tried(claim, lambda: _made(target, claim, target.create(_order(claim), claim.reference)))
 
@@ -48,7 +48,7 @@ def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
 
     Whatever goes wrong with the question goes wrong with no order: each is asked for by itself then.
     """
-    unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.there)}
+    unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.is_update)}
     if target.bulk == 1 or not target.settles or len(unsure) < _WORTH_ASKING:
         return claims
     try:
@@ -77,8 +77,8 @@ def _one_failure(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """What stopped one call, or the question after it, is one failure of the lane, however many orders were in it."""
     told: list[Outcome] = []
     for it in outcomes:
-        again = it.what == "retry" and any(other.what == "retry" for other in told)
-        told.append(replace(it, what="retry_too") if again else it)
+        again = it.kind == "retry" and any(other.kind == "retry" for other in told)
+        told.append(replace(it, kind="retry_uncounted") if again else it)
     return told
 
 
@@ -99,7 +99,7 @@ def _find(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt]
     if claim.uncertain == "1" and not target.settles:
         told = f"{target.kind}: it may have been sent, and is not to be seen there yet"
         # The target has answered: the lane has not failed, only this order waits.
-        return Outcome("retry_too", Uncertain.code, told, delay=backoff(claim.tries), uncertain=True)
+        return Outcome("retry_uncounted", Uncertain.code, told, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")
 
 

@@ -14,7 +14,7 @@ from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
-from worker.store.limits.limiter import yielding
+from worker.store.limits.limiter import use_spare_slots
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
             return
         with (
             log_ending("backfill.fenced", IntakeError, provider=name) as ending,
-            yielding(),
+            use_spare_slots(),
             traces.span(f"backfill {name}", provider=name),
         ):
             _read(rt, run, nudge)
@@ -57,9 +57,9 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
             case None | LeaseLost():
                 pass
             case StoreFull():
-                rt.backfills.put_off(name, "Redis is full", AGAIN)
+                rt.backfills.defer(name, "Redis is full", AGAIN)
             case RateLimited() as limited:
-                rt.backfills.put_off(name, "others use the limit", limited.delay)
+                rt.backfills.defer(name, "others use the limit", limited.delay)
             case AuthFailed() as error:
                 pause_provider(rt, name, error)
             case error:
@@ -94,7 +94,7 @@ def _read(rt: Runtime, run: Poll, nudge: Nudge) -> None:
         if time.monotonic() > ends or stopping():
             nudge("backfill", provider.name)
             return
-    rt.backfills.put_off(run.provider, why, AGAIN)
+    rt.backfills.defer(run.provider, why, AGAIN)
 
 
 def _waits(rt: Runtime, name: str) -> str:
@@ -106,5 +106,5 @@ def _waits(rt: Runtime, name: str) -> str:
     if rt.provider_maintenance_left(name):
         return f"{name} is in maintenance"
     targets = {target for route in rt.settings.routes if route.source == name for target in route.targets}
-    full = [target for target in sorted(targets) if rt.lanes[target].later() >= MOST_WAITING]
+    full = [target for target in sorted(targets) if rt.lanes[target].count_bulk() >= MOST_WAITING]
     return f"{full[0]} has enough to do" if full else ""

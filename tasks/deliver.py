@@ -17,7 +17,7 @@ from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guard_writes
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
-from worker.store.limits.limiter import yielding
+from worker.store.limits.limiter import use_spare_slots
 from worker.store.orders.lanes import Claim, Outcome
 from worker.telemetry import traces
 
@@ -79,7 +79,7 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
         log_ending("drain.fenced", lane=name, drain=drain.name) as ending,
     ):
         while not rt.target_maintenance_left(name) and (claims := drain.claim(most)):
-            with yielding() if claims[0].later else nullcontext():
+            with use_spare_slots() if claims[0].bulk else nullcontext():
                 _work(rt, lane, drain, claims, until)
             until = _until(rt, name, until, last)
             if time.monotonic() > until or stopping():
@@ -128,7 +128,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
         settled += zip(together, outcomes, strict=True)
         for outcome in outcomes:
             # What stops one order of a lane stops them all: a limit, a maintenance, a wrong key.
-            stop = stop or outcome.what == "snooze"
+            stop = stop or outcome.kind == "snooze"
             if outcome.code == AuthFailed.code:
                 refused = outcome.detail
     _settle(target, drain, settled)
@@ -140,7 +140,7 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
 def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
     with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
         outcome = attempt(target, claim, lambda: target_index(rt, target.name))
-        span.note(outcome=outcome.what)
+        span.note(outcome=outcome.kind)
         span.fail(_cause(outcome))
         return outcome
 
@@ -151,21 +151,21 @@ def _together(target: Target, claims: list[Claim]) -> list[Outcome] | None:
         if outcomes is None:
             span.fail("refused")
         for claim, outcome in zip(claims, outcomes or (), strict=False):
-            span.each(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.what)
+            span.each(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.kind)
         return outcomes
 
 
 def _cause(outcome: Outcome) -> str:
     """Why an attempt came to nothing; "": it did not."""
-    return "" if outcome.what in {"delivered", "existed", "updated", "pending"} else outcome.code
+    return "" if outcome.kind in {"delivered", "existed", "updated", "pending"} else outcome.code
 
 
 def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
     """The claims by call: what is certainly new goes together as far as the target takes it, all else alone."""
     if target.bulk == 1:
         return [[claim] for claim in claims]
-    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.there]
-    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.there)]
+    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.is_update]
+    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.is_update)]
     return [*alone, *(new[n : n + target.bulk] for n in range(0, len(new), target.bulk))]
 
 
@@ -176,7 +176,7 @@ _EVENTS = {
     "updated": "order.updated",
     "pending": "order.pending",
     "retry": "order.retried",
-    "retry_too": "order.retried",
+    "retry_uncounted": "order.retried",
     "snooze": "order.snoozed",
     "release": "order.released",
     "hold": "order.held",
@@ -200,7 +200,7 @@ _LEVELS = {
 def _settle(target: Target, drain: Drain, settled: list[tuple[Claim, Outcome]]) -> None:
     states = drain.settle(settled)
     for (claim, outcome), state in zip(settled, states, strict=True):
-        event = "order.refused" if state == "refused" else _EVENTS[outcome.what]
+        event = "order.refused" if state == "refused" else _EVENTS[outcome.kind]
         event = _ENDS.get(state, event)
         fields: dict[str, object] = {"target": target.name, "order": claim.key, "state": state}
         if outcome.code:

@@ -37,12 +37,12 @@ def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
 
     It goes on as long as asking settles something, and stops when the target is away.
     """
-    rt.lanes[name].asked()
+    rt.lanes[name].mark_doubts_asked()
     answers: Counter[str] = Counter()
     target = rt.targets[name]
     find = finder(target)
     with traces.span(f"doubt {name}", target=name):
-        for order in rt.stuck[name].some(MOST, ASK_EVERY / 1000):
+        for order in rt.stuck[name].sample(MOST, ASK_EVERY / 1000):
             if int(order.record.get("again", 0)) >= AGAIN:
                 continue
             answers[ask(target, rt.stuck[name], order, find)] += 1

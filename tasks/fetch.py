@@ -81,7 +81,7 @@ def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, nudge: Nudge) -> flo
             _, refused = accept(rt, [order], f"hint {name}", nudge)
             if refused:
                 raise refused[0][1]
-        rt.cursors.mended(name, [one.external_id])
+        rt.cursors.drop_letters(name, [one.external_id])
     except PermanentError as error:
         rt.cursors.bury(name, one.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
         log.error("record.malformed", provider=name, external_id=one.external_id, reason=str(error))
@@ -127,6 +127,6 @@ def _missing(rt: Runtime, name: str, one: Fetch) -> None:
         return
     job = simplejson.dumps({"v": 1, "provider": name, "external_id": one.external_id}).encode()
     reason = f"{name} does not have it, asked {GIVE_UP} times"
-    rt.inbox.keep([Letter("not_there", reason, job, len(job), name)])
+    rt.inbox.add_letters([Letter("not_there", reason, job, len(job), name)])
     log.error("hint.buried", provider=name, external_id=one.external_id, reason=reason)
     rt.fetches.settle(name, one, "done")

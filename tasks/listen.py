@@ -70,8 +70,8 @@ def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
     with traces.span("ingest", jobs=len(taken.jobs)):
         result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, nudge)
     if result.later:
-        rt.inbox.put_off(result.later, LATER)
-    taker.done(result.counts, result.letters)
+        rt.inbox.defer(result.later, LATER)
+    taker.finish(result.counts, result.letters)
     for letter in result.letters:
         log.error("job.buried", letter=letter.id, code=letter.code, reason=letter.reason, provider=letter.provider)
     log.info("inbox.taken", **result.counts)

@@ -60,5 +60,5 @@ def retry_later(feed: Cursors, name: str, error: IntakeError) -> float:
     """Note the error of a poll or a backfill, and return the seconds until its next attempt."""
     failures = int(feed.status(name).get("failures", "0"))
     delay = error.delay if isinstance(error, SnoozeError) else backoff(failures)
-    feed.failed(name, f"{error.code}: {error}", delay)
+    feed.note_failure(name, f"{error.code}: {error}", delay)
     return delay

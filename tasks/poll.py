@@ -108,7 +108,7 @@ def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page
     try:
         return wait_and_fetch(provider, cursor, until)
     except Unread as some:
-        if run.missed() < TRIES:
+        if run.count_incomplete() < TRIES:
             raise
         for record in some.missing:
             letter, reason = dead_letter_id(record), f"not given, asked {TRIES} times: {some}"
@@ -172,7 +172,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
     for order, reason in refused:
         bury(by_key[order.key], reason)
         readable.pop(order.external_id, None)
-    rt.cursors.mended(provider.name, list(readable))
+    rt.cursors.drop_letters(provider.name, list(readable))
     return counts + accepted
 
 

@@ -33,7 +33,7 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
     now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
     since = now - timedelta(seconds=wanted.range)
     wish = Wish(provider, target, since, now, share=wanted.share, grace=grace_of(rt, provider))
-    with rt.reports.alone(provider, target) as alone:
+    with rt.reports.try_lock(provider, target) as alone:
         if not alone:
             log.info("reconcile.skipped", provider=provider, target=target, reason="it runs already")
             return None
@@ -41,10 +41,10 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
             with Run(rt, wish) as run:
                 report = run.compare()
         except IntakeError as error:
-            rt.reports.keep(provider, target, {}, error=f"{error.code}: {error}")
+            rt.reports.save(provider, target, {}, error=f"{error.code}: {error}")
             log.error("reconcile.failed", provider=provider, target=target, code=error.code, reason=str(error))
             return None
-        rt.reports.keep(provider, target, report.counts)
+        rt.reports.save(provider, target, report.counts)
     told = log.info if report.clean else log.warning
     told("reconcile.finished", provider=provider, target=target, counts=report.counted())
     return report

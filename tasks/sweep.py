@@ -53,11 +53,11 @@ def sweep(rt: Runtime, nudge: Wake) -> None:
             nudge("poll", name, 1)
         if rt.provider_maintenance_left(name):
             continue
-        if rt.fetches.due(name):
+        if rt.fetches.count_due(name):
             nudge("fetch", name, 1)
-        if rt.cursors.waiting(name):
+        if rt.cursors.is_waiting(name):
             nudge("poll", name, 1)
-        if rt.backfills.waiting(name):
+        if rt.backfills.is_waiting(name):
             nudge("backfill", name, 1)
 
 
@@ -71,9 +71,9 @@ def _look_after(rt: Runtime, name: str, nudge: Wake) -> None:
         )
     if rt.target_maintenance_left(name):
         return
-    if found.due + found.later and not found.paused and not found.closed:
+    if found.due + found.bulk and not found.paused and not found.closed:
         most = lane.concurrency if found.due else lane.spare
-        drains = min(most, math.ceil((found.due + found.later) / PER_DRAIN)) - found.drains
+        drains = min(most, math.ceil((found.due + found.bulk) / PER_DRAIN)) - found.drains
         if drains > 0:
             nudge("deliver", name, drains)
     if found.doubts:

@@ -51,7 +51,7 @@ def read_settings(path: Path | None = None) -> Settings:
 
 def redis_url(settings: Settings) -> str:
     """Where Redis is: the one in the settings, or the embedded server that `intake up` runs."""
-    url = settings.redis_url or embedded.url(settings.data_dir)
+    url = settings.redis_url or embedded.read_url(settings.data_dir)
     if url is None:
         raise ConfigError(
             settings.file,
@@ -187,7 +187,7 @@ class Runtime(Adapters):
                 heartbeat=clocks.heartbeat,
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
-                bulk=self.targets[name].bulk,
+                per_call=self.targets[name].bulk,
                 quiet=self._quiet(self.targets[name]),
             )
             for name, account in self.settings.targets.items()

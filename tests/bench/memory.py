@@ -46,7 +46,7 @@ class Bench:
         self.redis, self.target_id = redis, target_id
         self.ledger = Ledger(redis, lease=600)
         self.lane = Lane(
-            redis, "t", Scope(redis, "t", ()), lease=600, heartbeat=100, max_tries=12, concurrency=2, bulk=PAGE
+            redis, "t", Scope(redis, "t", ()), lease=600, heartbeat=100, max_tries=12, concurrency=2, per_call=PAGE
         )
 
     def used(self) -> int:

@@ -191,7 +191,7 @@ class _Run:
         self.redis = Redis(port=port)
         self.redis.flushall()
         self.rt = Runtime(read_settings(config))
-        self.rt.ledger.nothing_before()
+        self.rt.ledger.assume_no_predecessor()
         self.env = {
             "INTAKE_CONFIG": str(config),
             "INTAKE_FAILPOINTS": cell.arms,
@@ -275,7 +275,7 @@ class _Run:
             "in_flight": lane["in_flight"],
             "waiting": inbox["waiting"],
             "taken": inbox["taken"],
-            "hints": self.rt.fetches.waiting("shop"),
+            "hints": self.rt.fetches.count_waiting("shop"),
             # One that Redis lost is not under way any more.
             "backfill": "since" in backfill and "finished" not in backfill,
         }

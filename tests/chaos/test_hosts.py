@@ -138,7 +138,7 @@ class World:
         for raw in self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
             for entry in self.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
                 owner, at, lost = "", 0.0, False
-                for millis, event in entry.story:
+                for millis, event in entry.history:
                     if event.startswith("taken over"):
                         lost = owner.startswith(host.name) and at <= cut_at < millis / 1000
                     elif event.startswith("claimed"):

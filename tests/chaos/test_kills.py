@@ -23,7 +23,7 @@ def taken_up(stack: Stack, killed_at: float) -> float | None:
     for raw in stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
         for entry in stack.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
             claimed, lost = 0.0, False
-            for millis, event in entry.story:
+            for millis, event in entry.history:
                 at = millis / 1000
                 if event.startswith("claimed"):
                     if lost:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.stack import Stack
-from worker.store.health.alarms import Alarmed
+from worker.store.health.alarms import AlarmState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         stack.start()
         stack.wait(lambda: stack.created() == 5, 60, "the first orders")
         # What was raised while the processes were starting is over.
-        stack.wait(lambda: not Alarmed(stack.runtime.redis).raised(), 30, "no alarm")
+        stack.wait(lambda: not AlarmState(stack.runtime.redis).read_raised(), 30, "no alarm")
         yield stack
 
 

@@ -61,7 +61,7 @@ def test_row_09_an_order_whose_product_is_not_mapped_yet_is_held_and_sent_when_i
         assert (lane.status()["held_now"], lane.status()["dead_now"]) == (1, 0)
         assert cloud().find("mapped_3A1") is None
         rt.targets["t"] = cloud()
-        assert lane.release(lane.held(), "send") == 1
+        assert lane.release(lane.held_keys(), "send") == 1
         deliver(rt)
         assert cloud().find("mapped_3A1") is not None
 
@@ -122,7 +122,7 @@ def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis:
         time.sleep(0.05)
     first.join()
     assert references(rt) == ["1"]
-    assert "taken" not in {event.split()[0] for _, event in rt.ledger.entries(["t"], "shop:1")[0].story}
+    assert "taken" not in {event.split()[0] for _, event in rt.ledger.entries(["t"], "shop:1")[0].history}
 
 
 def test_row_13_a_message_that_comes_again_while_its_work_goes_on_doubles_nothing(redis: Redis) -> None:
@@ -145,7 +145,7 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakeP
     ids = [str(order["id"]) for order in pipeline.box.orders("retailcrm")]
     for _ in range(14):  # an order has twelve tries
         pipeline.deliver()
-        assert pipeline.rt.scopes["dropday:dropday"].closed() > 1000
+        assert pipeline.rt.scopes["dropday:dropday"].closed_seconds() > 1000
         assert all("tries" not in pipeline.record(external_id) for external_id in ids)
         # Half an hour later:
         redis.delete("intake:limit:dropday:dropday")

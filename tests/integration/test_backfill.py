@@ -67,10 +67,10 @@ def test_orders_of_a_backfill_stand_behind_all_fresh_ones_and_where_there_is_one
     live(rt, "fresh")
     with rt.lanes["t"].drain() as drain:
         claims = drain.claim(50)
-        assert (names(claims), claims[0].later) == (["fresh"], False)
+        assert (names(claims), claims[0].bulk) == (["fresh"], False)
         drain.settle([(claims[0], Outcome("delivered"))])
         claims = drain.claim(50)
-        assert (len(claims), claims[0].later) == (1, True)
+        assert (len(claims), claims[0].bulk) == (1, True)
         live(rt, "fresher")
         drain.settle([(claims[0], Outcome("delivered"))])
         assert names(drain.claim(50)) == ["fresher"]
@@ -92,14 +92,14 @@ def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_
             rt.stuck["t"].move("replay", ["shop:a"])
         if what == "doubt":
             rt.stuck["t"].move("again", ["shop:a"])
-        assert (lane.later(), lane.status()["queued"]) == (1, 1), what
+        assert (lane.count_bulk(), lane.status()["queued"]) == (1, 1), what
         assert abs(int(rt.ledger.entries(["t"], "shop:a")[0].due or 0) - rt.cursors.now()) < 60_000
         assert lane.status()["oldest_s"] < 60
     drain = lane.drain()
-    assert drain.claim(1)[0].later
+    assert drain.claim(1)[0].bulk
     redis.zadd(lane.keys.drains, {drain.name: 1})
     assert lane.sweep().freed == 1
-    assert lane.later() == 1
+    assert lane.count_bulk() == 1
 
 
 @pytest.mark.parametrize("fields", [{}, {"note": "changed"}], ids=["the same", "changed"])
@@ -107,10 +107,10 @@ def test_what_live_work_tells_of_meanwhile_is_fresh(redis: Redis, fields: dict[s
     rt = runtime_of(redis)
     bulk(rt, "a", "b")
     live(rt, "b", **fields)
-    assert rt.lanes["t"].later() == 1
+    assert rt.lanes["t"].count_bulk() == 1
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(50)
-        assert (claim.reference, claim.later) == ("b", False)
+        assert (claim.reference, claim.bulk) == ("b", False)
 
 
 def test_what_changes_live_while_it_is_under_way_as_bulk_work_is_fresh_from_then_on(redis: Redis) -> None:
@@ -120,7 +120,7 @@ def test_what_changes_live_while_it_is_under_way_as_bulk_work_is_fresh_from_then
         (claim,) = drain.claim(1)
         live(rt, "a", note="changed", version=2)
         assert drain.settle([(claim, Outcome("delivered", extra="1"))]) == ["queued"]
-        assert (rt.lanes["t"].later(), rt.lanes["t"].status()["queued"]) == (0, 1)
+        assert (rt.lanes["t"].count_bulk(), rt.lanes["t"].status()["queued"]) == (0, 1)
 
 
 def test_what_live_work_had_queued_is_not_put_back_by_a_backfill(redis: Redis) -> None:
@@ -128,7 +128,7 @@ def test_what_live_work_had_queued_is_not_put_back_by_a_backfill(redis: Redis) -
     live(rt, "a")
     assert bulk(rt, "a") == ("same",)
     assert bulk(rt, "a", note="newer", version=5) == ("replaced",)
-    assert rt.lanes["t"].later() == 0
+    assert rt.lanes["t"].count_bulk() == 0
 
 
 def test_a_delivered_order_forgets_that_it_came_by_a_backfill(redis: Redis) -> None:
@@ -144,7 +144,7 @@ def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) 
     lane = rt.lanes["t"]
     bulk(rt, *map(str, range(100)))
     with lane.drain() as first, lane.drain() as second:
-        assert first.claim(1)[0].later
+        assert first.claim(1)[0].bulk
         assert second.claim(1) == []
         assert rt.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
         assert names(second.claim(1)) == ["fresh"]
@@ -176,10 +176,10 @@ def test_a_range_is_read_to_its_end_and_the_cursor_of_the_polls_stays(redis: Red
         True,
     )
     assert rt.cursors.status("shop")["value"] == "2"
-    assert rt.lanes["t"].status()["new_by_backfill"] == rt.lanes["t"].later() == 6
+    assert rt.lanes["t"].status()["new_by_backfill"] == rt.lanes["t"].count_bulk() == 6
     read(rt)
     assert len(rt.shop.asked) == 3
-    assert not rt.backfills.waiting("shop")
+    assert not rt.backfills.is_waiting("shop")
 
 
 def test_only_what_was_placed_in_the_range_is_accepted(redis: Redis) -> None:
@@ -206,13 +206,13 @@ def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(redis: Redis
     read(rt)
     known = rt.backfills.status("shop")
     assert (known["value"], known["error"]) == ("1", "unavailable: away")
-    assert not rt.backfills.waiting("shop"), "it is tried again after a while"
+    assert not rt.backfills.is_waiting("shop"), "it is tried again after a while"
     redis.hdel("intake:backfill:shop", "retry_at")
     tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
     assert ("backfill", "shop") in rt.nudges
     read(rt)
     assert rt.shop.asked[-3:] == ["1", "1", "2"]
-    assert rt.lanes["t"].later() == 6
+    assert rt.lanes["t"].count_bulk() == 6
 
 
 def test_only_one_reads_and_the_one_that_was_overtaken_moves_nothing(redis: Redis) -> None:
@@ -235,7 +235,7 @@ def test_a_stopped_backfill_reads_no_more_until_it_is_resumed(redis: Redis) -> N
     rt.backfills.begin("shop", SINCE, UNTIL)
     rt.backfills.pause("shop", "stopped")
     read(rt)
-    assert (rt.shop.asked, rt.backfills.waiting("shop")) == ([], False)
+    assert (rt.shop.asked, rt.backfills.is_waiting("shop")) == ([], False)
     rt.backfills.resume("shop")
     read(rt)
     assert len(rt.shop.asked) == 3
@@ -288,10 +288,10 @@ def test_a_poll_goes_its_way_while_a_backfill_reads(redis: Redis) -> None:
         assert not isinstance(run, str)
         poll(rt)
     assert rt.lanes["t"].status()["new_by_poll"] == 4
-    assert rt.lanes["t"].later() == 0
+    assert rt.lanes["t"].count_bulk() == 0
 
 
 def test_a_message_that_comes_when_nobody_asked_or_redis_was_lost_reads_nothing(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     read(rt)
-    assert (rt.shop.asked, rt.backfills.waiting("shop")) == ([], False)
+    assert (rt.shop.asked, rt.backfills.is_waiting("shop")) == ([], False)

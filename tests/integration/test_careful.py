@@ -89,7 +89,7 @@ def rt(configured: Configured) -> Runtime:
     with rt.inbox.taker() as taker:
         rt.inbox.push(["oops"])
         taken = ingest(rt, taker.take(10).jobs, lambda *_: None)
-        taker.done(taken.counts, taken.letters)
+        taker.finish(taken.counts, taken.letters)
     return rt
 
 

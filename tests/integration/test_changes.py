@@ -53,17 +53,17 @@ def state(ledger: Ledger) -> dict[str, str]:
 
 
 def story(ledger: Ledger) -> list[str]:
-    return [event for _, event in ledger.entries(["t"], "shop:1")[0].story]
+    return [event for _, event in ledger.entries(["t"], "shop:1")[0].history]
 
 
 def test_a_change_after_delivery_goes_out_as_an_update_under_the_targets_own_id(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     claim = one(drain)
-    assert not claim.there
+    assert not claim.is_update
     drain.settle([(claim, DONE)])
     assert accept(ledger, 2) == "updating"
     claim = one(drain)
-    assert (claim.there, claim.target_id, "v2" in claim.payload) == (True, "T1", True)
+    assert (claim.is_update, claim.target_id, "v2" in claim.payload) == (True, "T1", True)
     assert drain.settle([(claim, Outcome("updated", extra="T1"))]) == ["delivered"]
     assert state(ledger)["sent"] == state(ledger)["fingerprint"]
     assert accept(ledger, 2) == "same"
@@ -85,7 +85,7 @@ def test_a_change_while_the_order_is_on_its_way_follows_it_as_an_update(ledger: 
     assert accept(ledger, 2) == "replaced"
     assert drain.settle([(claim, DONE)]) == ["queued"]
     claim = one(drain)
-    assert (claim.there, "v2" in claim.payload) == (True, True)
+    assert (claim.is_update, "v2" in claim.payload) == (True, True)
     assert drain.settle([(claim, Outcome("updated", extra="T1"))]) == ["delivered"]
 
 
@@ -108,7 +108,7 @@ def test_what_an_uncertain_create_left_there_is_brought_up_to_date_when_it_is_fo
     found = Outcome("existed", "found", extra="T1")
     assert drain.settle([(one(drain), found)]) == ["queued"]
     claim = one(drain)
-    assert (claim.there, "v2" in claim.payload) == (True, True)
+    assert (claim.is_update, "v2" in claim.payload) == (True, True)
 
 
 def test_an_update_that_used_up_its_tries_is_dead_never_in_doubt(ledger: Ledger, drain: Drain) -> None:
@@ -119,7 +119,7 @@ def test_an_update_that_used_up_its_tries_is_dead_never_in_doubt(ledger: Ledger,
         drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
     assert drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))]) == ["dead"]
     assert accept(ledger, 3) == "updating"
-    assert one(drain).there
+    assert one(drain).is_update
 
 
 def test_an_order_refused_while_it_changed_is_tried_again_as_it_is_now(ledger: Ledger, drain: Drain) -> None:
@@ -137,12 +137,12 @@ def test_a_change_that_is_to_be_held_waits_for_a_person(ledger: Ledger, lane: La
     drain.settle([(one(drain), DONE)])
     assert accept(ledger, 2, "hold") == "held"
     assert lane.status()["held_now"] == 1
-    assert lane.held() == ["shop:1"]
+    assert lane.held_keys() == ["shop:1"]
     assert drain.claim(1) == []
     assert lane.release(["shop:1"], "send") == 1
     assert lane.release(["shop:1"], "send") == 0
     claim = one(drain)
-    assert (claim.there, "v2" in claim.payload) == (True, True)
+    assert (claim.is_update, "v2" in claim.payload) == (True, True)
 
 
 def test_a_held_change_that_is_dropped_leaves_the_order_delivered(
@@ -178,7 +178,7 @@ def test_an_order_that_lacks_a_mapping_is_held_and_goes_on_when_released(
     assert lane.status()["dead_now"] == 0
     lane.release(["shop:1"], "send")
     claim = one(drain)
-    assert not claim.there
+    assert not claim.is_update
     drain.settle([(claim, DONE)])
     assert story(ledger)[-4:] == ["held held no product for sku A", "released", f"claimed {drain.name}", "delivered T1"]
 
@@ -251,7 +251,7 @@ def test_what_was_taken_in_before_the_order_changed_is_brought_up_to_date(ledger
     drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
     assert accept(ledger, 2) == "replaced"
     assert drain.settle([(one(drain), DONE)]) == ["queued"]
-    assert one(drain).there
+    assert one(drain).is_update
 
 
 def test_a_pending_order_that_was_refused_and_has_changed_is_created_anew(ledger: Ledger, drain: Drain) -> None:
@@ -288,7 +288,7 @@ def test_a_target_that_takes_many_in_a_call_is_given_as_many_for_each_call_of_it
 
     scope = Scope(redis, "bulk", (Limit.parse("5/s"),))
     single = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
-    bulk = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2, bulk=50)
+    bulk = Lane(redis, "t", scope, lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2, per_call=50)
     ledger.accept("t", [Delivery(order(str(n)), str(n)) for n in range(120)], "test")
     with single.drain() as drain:
         assert 3 <= len(drain.claim(100)) <= 5

@@ -57,12 +57,12 @@ def test_a_poll_that_was_cut_short_goes_on_without_waiting_for_its_time(cursors:
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)
         poll.advance("a", more=True, records=1)
-    assert cursors.waiting("p")
+    assert cursors.is_waiting("p")
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)
-        assert not cursors.waiting("p")
+        assert not cursors.is_waiting("p")
         poll.advance("b", more=False, records=1)
-    assert not cursors.waiting("p")
+    assert not cursors.is_waiting("p")
 
 
 def test_a_poll_whose_lease_was_taken_cannot_move_the_cursor(cursors: Cursors, redis: Redis) -> None:
@@ -110,13 +110,13 @@ def test_the_lease_of_a_killed_poll_ends_by_itself(cursors: Cursors, redis: Redi
 
 
 def test_a_failed_poll_waits_its_time_and_says_why(cursors: Cursors) -> None:
-    cursors.failed("p", "unavailable: GET /x", 0.3)
-    assert not cursors.waiting("p")
+    cursors.note_failure("p", "unavailable: GET /x", 0.3)
+    assert not cursors.is_waiting("p")
     with cursors.poll("p", 0) as poll:
         assert poll == "early"
     assert cursors.status("p")["error"] == "unavailable: GET /x"
     time.sleep(0.35)
-    assert cursors.waiting("p")
+    assert cursors.is_waiting("p")
 
 
 def test_a_paused_provider_is_not_polled_until_resumed(cursors: Cursors) -> None:
@@ -134,5 +134,5 @@ def test_a_letter_holds_the_raw_record_and_goes_when_the_record_can_be_read(curs
     assert (letter["field"], letter["reason"]) == ("items[0].quantity", "not a number")
     assert letter["raw"].startswith('{"id": 7')
     assert len(letter["raw"]) == 65_536
-    cursors.mended("p", ["7", "8"])
+    cursors.drop_letters("p", ["7", "8"])
     assert cursors.letters("p") == {}

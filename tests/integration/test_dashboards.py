@@ -33,7 +33,7 @@ def exported(make_pipeline: MakePipeline) -> set[str]:
     pipeline = make_pipeline(2, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    pipeline.rt.ledger.arrived("shop", "hint shop", 1)
+    pipeline.rt.ledger.count_arrivals("shop", "hint shop", 1)
     registry = CollectorRegistry()
     registry.register(RedisCollector(pipeline.rt))
     families = list(text_string_to_metric_families(generate_latest(registry).decode()))

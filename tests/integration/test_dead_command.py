@@ -133,7 +133,7 @@ def test_a_dry_run_touches_nothing(rt: Runtime) -> None:
     assert intake("dead", "replay", "--all", "--dry-run").output == "3 would be replayed.\n"
     assert listed("dead", "discard", "--all", "--dry-run") == {"discarded": 3, "dry_run": True}
     assert listed("dead", "list")["count"] == 3
-    assert rt.fetches.waiting("shop") == 0
+    assert rt.fetches.count_waiting("shop") == 0
 
 
 def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:

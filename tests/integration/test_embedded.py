@@ -46,7 +46,7 @@ def test_data_port_and_password_are_kept_over_a_restart(tmp_path: Path) -> None:
         client.set("order", "7")
         process.terminate()
         process.wait(10)
-    assert embedded.url(tmp_path) == first.url
+    assert embedded.read_url(tmp_path) == first.url
     with running(tmp_path) as (second, _, client):
         assert second.url == first.url
         assert client.get("order") == "7"
@@ -108,7 +108,7 @@ def test_a_taken_port_is_left_to_its_owner_and_the_password_with_it(tmp_path: Pa
             assert client.ping()
     assert urlsplit(second.url).port != urlsplit(first.url).port
     assert urlsplit(second.url).password != urlsplit(first.url).password
-    assert embedded.url(tmp_path) == second.url
+    assert embedded.read_url(tmp_path) == second.url
 
 
 def test_a_second_start_in_the_same_directory_is_refused_and_says_by_whom(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_disk_that_takes_no_more_is_a_plain_message_and_leaves_the_old_url_who
             embedded.prepare(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert embedded.url(tmp_path) == first.url
+    assert embedded.read_url(tmp_path) == first.url
     embedded.prepare(tmp_path).release()
 
 
@@ -198,4 +198,4 @@ def test_a_stranger_behind_the_url_is_recognised(tmp_path: Path) -> None:
 
 
 def test_no_url_is_known_where_nothing_was_started(tmp_path: Path) -> None:
-    assert embedded.url(tmp_path) is None
+    assert embedded.read_url(tmp_path) is None

@@ -93,7 +93,7 @@ def test_whatever_waits_is_found_by_key_or_text_and_erased(
     assert ("MAY be in the target" in done.output) is (state == "in doubt")
     [entry] = rt.ledger.entries(["t"], "shop:1")
     assert (entry.record["state"], entry.record["code"]) == ("discarded", "erased")
-    assert entry.story[-1][1] == "erased by hand"
+    assert entry.history[-1][1] == "erased by hand"
     with rt.lanes["t"].drain() as drain:
         assert [claim.key for claim in drain.claim(10)] == ["shop:2"]
 
@@ -139,9 +139,9 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
     rt.cursors.bury("shop", "2", {"id": 2, "email": "bob@example.org"}, "items", "is missing")
     job = json.dumps({"v": 1, "provider": "shop", "record": {"id": 3, "customer": {"email": MAIL}}}).encode()
     other = json.dumps({"v": 1, "provider": "shop", "external_id": "4"}).encode()
-    rt.inbox.keep([Letter("bad", "no", job, len(job)), Letter("bad", "no", other, len(other))])
+    rt.inbox.add_letters([Letter("bad", "no", job, len(job)), Letter("bad", "no", other, len(other))])
     rt.inbox.push([job, other, job])
-    rt.inbox.put_off([job + b" "], 60)
+    rt.inbox.defer([job + b" "], 60)
     before = everything(redis)
     tried = erase("--match", MAIL.upper(), "--dry-run", "--json")
     assert everything(redis) == before
@@ -157,7 +157,7 @@ def test_a_job_is_found_by_the_key_of_its_order(rt: Runtime) -> None:
     jobs = [json.dumps({"v": 1, "provider": "shop", "external_id": n}).encode() for n in ("1", "11")]
     rt.inbox.push(jobs)
     assert erase("shop:1", "--yes").exit_code == 0
-    assert rt.inbox.everything()[0] == [jobs[1]]
+    assert rt.inbox.all_jobs()[0] == [jobs[1]]
 
 
 def test_a_job_that_is_being_taken_in_is_left_and_said_so(rt: Runtime) -> None:
@@ -166,7 +166,7 @@ def test_a_job_that_is_being_taken_in_is_left_and_said_so(rt: Runtime) -> None:
         taker.take(1)
         done = erase("--match", MAIL, "--yes")
         assert (done.exit_code, "do this again" in done.output) == (1, True)
-        taker.done({}, [])
+        taker.finish({}, [])
 
 
 def test_nothing_is_erased_unless_somebody_says_yes_or_for_two_letters(rt: Runtime, redis: Redis) -> None:

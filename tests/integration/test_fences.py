@@ -126,7 +126,7 @@ def test_a_limit_stays_closed_for_the_longest_time_that_was_named(redis: Redis) 
     scope = Scope(redis, "s", (Limit(10, 1.0),))
     scope.close(5.0)
     scope.close(0.2)
-    assert scope.closed() > 4
+    assert scope.closed_seconds() > 4
 
 
 def test_a_limit_that_is_closed_for_a_moment_is_waited_for(redis: Redis) -> None:
@@ -161,7 +161,7 @@ def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
     time.sleep(LEASE + 0.1)
     late._heartbeat.confirm(uptime(), ours=True)
     with pytest.raises(LeaseLost):
-        late.done({}, [])
+        late.finish({}, [])
     assert rt.inbox.free() == 1
 
 

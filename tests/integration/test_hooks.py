@@ -25,7 +25,7 @@ def hooks(pipeline: Pipeline, ids: list[str], chance: random.Random) -> int:
     with pipeline.rt.inbox.taker() as taker:
         while tasks.listen.take(pipeline.rt, taker, lambda *_: None):
             pass
-    while pipeline.rt.fetches.due("shop"):
+    while pipeline.rt.fetches.count_due("shop"):
         tasks.fetch.fetch(pipeline.rt, "shop", lambda *_: None)
     return len(told)
 

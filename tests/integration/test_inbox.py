@@ -208,7 +208,7 @@ def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_one_is_refused(r
         take(rt, heir)
         assert rt.lanes["t"].status()["queued"] == 2
         with pytest.raises(LeaseLost):
-            dead.done({}, [])
+            dead.finish({}, [])
         with pytest.raises(LeaseLost):
             dead.take(1)
     assert rt.inbox.status()["waiting"] == 0
@@ -310,17 +310,17 @@ def test_many_hints_of_one_order_are_one_fetch(rt: FakeRuntime, taker: Taker) ->
     fetch(rt)
     assert rt.shop.fetched == ["5"]
     assert rt.state("5")["state"] == "queued"
-    assert rt.fetches.waiting("shop") == 0
+    assert rt.fetches.count_waiting("shop") == 0
 
 
 def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(rt: FakeRuntime) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["5"])
     fetch(rt)
-    assert rt.fetches.waiting("shop") == 1
+    assert rt.fetches.count_waiting("shop") == 1
     rt.shop.orders["5"] = Record({"id": "5"})
     time.sleep(1.1)
-    assert rt.fetches.due("shop") == 1
+    assert rt.fetches.count_due("shop") == 1
     tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
     assert ("fetch", "shop") in rt.nudges
     fetch(rt)
@@ -335,7 +335,7 @@ def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(rt: Fak
     finally:
         tasks.fetch.GIVE_UP = before  # type: ignore[misc]
     assert letters(rt) == {"not_there": "shop does not have it, asked 1 times"}
-    assert rt.fetches.waiting("shop") == 0
+    assert rt.fetches.count_waiting("shop") == 0
 
 
 def test_a_hint_that_comes_during_the_fetch_is_fetched_again(rt: FakeRuntime) -> None:
@@ -345,7 +345,7 @@ def test_a_hint_that_comes_during_the_fetch_is_fetched_again(rt: FakeRuntime) ->
     time.sleep(0.01)
     rt.fetches.add("shop", ["5"])
     rt.fetches.settle("shop", one, "done")
-    assert rt.fetches.due("shop") == 1
+    assert rt.fetches.count_due("shop") == 1
 
 
 @pytest.mark.parametrize("error", [RateLimited("slow down", 0.2), Unavailable("down")])
@@ -355,7 +355,7 @@ def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(rt: Fake
     rt.shop.trouble = [error]
     fetch(rt)
     assert len(rt.shop.fetched) == 1
-    assert rt.fetches.waiting("shop") == 3
+    assert rt.fetches.count_waiting("shop") == 3
 
 
 def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
@@ -371,7 +371,7 @@ def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
         time.sleep(0.25)
     assert rt.shop.fetched == ["1", "2"]
     assert rt.state("2")["state"] == "queued"
-    assert rt.fetches.waiting("shop") == 1
+    assert rt.fetches.count_waiting("shop") == 1
 
 
 @pytest.mark.parametrize("where", ["fetch_one", "normalize"])
@@ -390,7 +390,7 @@ def test_a_hint_that_the_adapter_stumbles_over_is_kept_with_the_reason_and_the_o
     monkeypatch.setattr(rt.shop, where, stumble)
     rt.fetches.add("shop", ["1", "2", "3"])
     fetch(rt)
-    assert rt.fetches.waiting("shop") == 0
+    assert rt.fetches.count_waiting("shop") == 0
     assert [rt.state(name)["state"] for name in ("1", "3")] == ["queued", "queued"]
     letter = rt.cursors.letters("shop")["2"]
     assert letter["reason"] == "bug: the shop adapter failed with KeyError"
@@ -409,7 +409,7 @@ def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) ->
     fetch(rt)
     fetch(rt)
     assert len(rt.shop.fetched) == 1
-    assert rt.fetches.waiting("shop") == 2
+    assert rt.fetches.count_waiting("shop") == 2
     assert rt.cursors.status("shop")["paused"] == "GET: status 401"
 
 
@@ -467,4 +467,4 @@ def test_an_order_that_the_provider_refuses_to_give_is_kept_with_the_reason_and_
     fetch(rt)
     assert rt.cursors.letters("shop")["1"]["reason"] == "GET /orders/1: status 400"
     assert rt.state("2")["state"] == "queued"
-    assert rt.fetches.waiting("shop") == 0
+    assert rt.fetches.count_waiting("shop") == 0

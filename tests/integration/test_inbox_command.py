@@ -26,7 +26,7 @@ def take(rt: Runtime, *jobs: str | bytes) -> None:
         rt.inbox.push(jobs)
     with rt.inbox.taker() as taker:
         result = ingest(rt, taker.take(1000).jobs, lambda *_: None)
-        taker.done(result.counts, result.letters)
+        taker.finish(result.counts, result.letters)
 
 
 @pytest.fixture

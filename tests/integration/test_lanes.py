@@ -53,7 +53,7 @@ def state(ledger: Ledger, key: str = "shop:1") -> dict[str, str]:
 
 
 def events(ledger: Ledger, key: str = "shop:1") -> list[str]:
-    return [event.split(" ")[0] for _, event in ledger.entries(["t"], key)[0].story]
+    return [event.split(" ")[0] for _, event in ledger.entries(["t"], key)[0].history]
 
 
 def test_an_order_is_accepted_once_however_often_it_is_read(ledger: Ledger, lane: Lane) -> None:
@@ -161,9 +161,9 @@ def test_the_story_of_an_order_that_waits_for_days_stays_short(ledger: Ledger, l
         for _ in range(100):
             drain.settle([(one(drain), Outcome("snooze", "rate_limited"))])
     entry = ledger.entries(["t"], "shop:1")[0]
-    assert len(entry.story) <= 61
+    assert len(entry.history) <= 61
     assert entry.due is not None
-    assert entry.story[-1][1].startswith("snoozed rate_limited")
+    assert entry.history[-1][1].startswith("snoozed rate_limited")
 
 
 def test_a_retry_spends_a_try_and_a_snooze_does_not(ledger: Ledger, lane: Lane) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit
-from worker.store.limits.limiter import Scope, yielding
+from worker.store.limits.limiter import Scope, use_spare_slots
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -24,7 +24,7 @@ FIFTY = (Limit(50, 1.0),)
 CALLER = """
 import sys, time
 from worker.store.redis.connection import connect
-from worker.store.limits.limiter import Scope, yielding
+from worker.store.limits.limiter import Scope, use_spare_slots
 from worker.store.limits.limit import Limit
 from worker.errors import RateLimited
 redis = connect(sys.argv[1])
@@ -210,7 +210,7 @@ def test_whoever_yields_is_given_no_slot_that_another_could_want(redis: Redis) -
     before, went = redis.hget("intake:limit:s", "next"), threading.Event()
 
     def wait() -> None:
-        with yielding():
+        with use_spare_slots():
             scope.enter()
         went.set()
 
@@ -222,14 +222,14 @@ def test_whoever_yields_is_given_no_slot_that_another_could_want(redis: Redis) -
     assert went.wait(5), "it goes when the slot is free"
     waiting.join()
     hasty = Scope(redis, "s", (Limit(2, 1.0),), patience=0.2)
-    with yielding(), pytest.raises(RateLimited):
+    with use_spare_slots(), pytest.raises(RateLimited):
         hasty.enter()
 
 
 def test_whoever_yields_has_the_whole_limit_when_nobody_else_calls(redis: Redis) -> None:
     scope = Scope(redis, "s", FIFTY)
     started = time.monotonic()
-    with yielding():
+    with use_spare_slots():
         for _ in range(25):
             scope.enter()
     assert 24 * scope.interval / 1e6 <= time.monotonic() - started < 5
@@ -237,7 +237,7 @@ def test_whoever_yields_has_the_whole_limit_when_nobody_else_calls(redis: Redis)
 
 def test_whoever_yields_leaves_what_a_quota_has_ahead_to_the_others(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(10, 60.0)), patience=0.1)
-    with yielding():
+    with use_spare_slots():
         scope.enter()
         with pytest.raises(RateLimited):
             scope.enter()
@@ -250,7 +250,7 @@ def test_a_call_among_those_of_a_busy_yielding_caller_waits_for_one_slot_at_most
 
     def bulk() -> None:
         mine = Scope(redis, "s", FIFTY)
-        with yielding():
+        with use_spare_slots():
             while not stop.is_set():
                 mine.enter()
 

@@ -106,7 +106,7 @@ def test_a_hook_sent_again_is_one_order_to_fetch(receiver: Receiver, rt: Runtime
     for _ in range(3):
         assert receiver.post("/hooks/oc", body, oc_hash(body)).status_code == 202
     assert taken_in(rt) == {"A-1"}
-    assert rt.fetches.waiting("shop") == 1
+    assert rt.fetches.count_waiting("shop") == 1
 
 
 CRM = SECRETS["HOOK_CRM"]

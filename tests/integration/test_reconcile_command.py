@@ -73,7 +73,7 @@ def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make_pipeli
     assert "queued" in told.output
     pipeline.deliver_all()
     (entry,) = pipeline.rt.ledger.entries(["dropday"], f"shop:{missing}")
-    assert "queued again by reconcile shop: not there" in [event for _, event in entry.story]
+    assert "queued again by reconcile shop: not there" in [event for _, event in entry.history]
     assert entry.record["state"] == "delivered"
     assert "missing" not in {it["fault"] for it in json.loads(reconcile("--json").stdout)["findings"]}
 
@@ -116,7 +116,7 @@ def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make_pipeli
 
 def test_a_pair_is_compared_by_one_at_a_time(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline, 3)
-    with pipeline.rt.reports.alone("shop", "dropday") as alone:
+    with pipeline.rt.reports.try_lock("shop", "dropday") as alone:
         assert alone
         assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is None
     assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is not None

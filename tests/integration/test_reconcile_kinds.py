@@ -102,7 +102,7 @@ def pairs(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.Monk
         config = tmp_path / "intake.toml"
         config.write_text(CONFIG.format(redis=redis_url, **urls))
         with Runtime(read_settings(config)) as rt:
-            rt.ledger.nothing_before()
+            rt.ledger.assume_no_predecessor()
             yield Pairs(box, rt)
 
 

@@ -275,7 +275,7 @@ def test_names_and_reasons_are_text_on_the_page_and_never_html(period: Period) -
 
 
 def test_a_comparison_is_told_with_what_it_found(period: Period) -> None:
-    period.rt.reports.keep("shop", "crm", {"missing": 2, "source": 9})
+    period.rt.reports.save("shop", "crm", {"missing": 2, "source": 9})
     rows = report(0, 1)[1].rows("compared")
     assert [row[:2] + row[3:] for row in rows if row[1] == "crm"] == [["shop", "crm", "2", "0", "0", "0", "0"]]
     assert [row[2] for row in rows if row[1] == "dropday"] == ["never", "never"]

@@ -50,7 +50,7 @@ def test_an_order_that_is_missing_is_asked_for_before_it_is_created(ledger: Ledg
     assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "queued"
     with lane.drain() as drain:
         (claim,) = drain.claim(1)
-        assert (claim.uncertain, claim.there, claim.target_id, claim.reference) == ("ask", False, "", "R1")
+        assert (claim.uncertain, claim.is_update, claim.target_id, claim.reference) == ("ask", False, "", "R1")
         assert claim.payload
         assert drain.settle([(claim, DONE)]) == ["delivered"]
     assert record(ledger)["target_id"] == "77"
@@ -73,7 +73,7 @@ def test_what_is_different_is_sent_as_a_change_with_the_content_of_now(ledger: L
     assert ledger.resend("t", changed, "update", seen=seen, source="reconcile shop", target_id="77") == "queued"
     with lane.drain() as drain:
         (claim,) = drain.claim(1)
-        assert (claim.there, claim.target_id, claim.uncertain) == (True, "77", "")
+        assert (claim.is_update, claim.target_id, claim.uncertain) == (True, "77", "")
         assert "Ring twice" in claim.payload
         drain.settle([(claim, Outcome("updated", extra="77"))])
     assert record(ledger)["fingerprint"] == changed.order.fingerprint()
@@ -138,7 +138,7 @@ def test_an_order_that_the_ledger_lost_is_known_again_by_what_stands_in_the_targ
     assert ledger.resend("t", DELIVERY, "update", seen=seen, source="reconcile shop", target_id="77") == "queued"
     with lane.drain() as drain:
         (claim,) = drain.claim(1)
-        assert (claim.there, claim.target_id) == (True, "77")
+        assert (claim.is_update, claim.target_id) == (True, "77")
 
 
 def test_a_version_that_a_single_reading_does_not_know_stays(ledger: Ledger, lane: Lane, redis: Redis) -> None:

@@ -53,7 +53,7 @@ def record(ledger: Ledger, key: str = KEY) -> dict[str, str]:
 
 
 def events(ledger: Ledger, key: str = KEY) -> list[str]:
-    return [event for _, event in ledger.entries(["t"], key)[0].story]
+    return [event for _, event in ledger.entries(["t"], key)[0].history]
 
 
 def over(redis: Redis) -> None:
@@ -115,7 +115,7 @@ def test_a_change_wakes_an_order_and_goes_out_under_the_targets_id(
     assert accept(ledger, 2) == "updating"
     assert redis.keys("intake:archive:*") == []
     [claim] = drain.claim(1)
-    assert (claim.there, claim.target_id, claim.reference) == (True, "7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1", "R1")
+    assert (claim.is_update, claim.target_id, claim.reference) == (True, "7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1", "R1")
     drain.settle([(claim, Outcome("updated", extra=claim.target_id))])
     assert redis.keys("intake:order:*") == redis.keys("intake:history:*") == redis.keys("intake:payload:*") == []
     told = [event.split()[0] for event in events(ledger)]
@@ -159,7 +159,7 @@ def test_an_order_at_rest_is_sent_again_only_as_it_was_seen(ledger: Ledger, drai
     assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "queued"
     assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "moved"
     [claim] = drain.claim(1)
-    assert (claim.there, claim.uncertain, claim.target_id) == (
+    assert (claim.is_update, claim.uncertain, claim.target_id) == (
         (True, "", "77") if do == "update" else (False, "ask", "")
     )
 

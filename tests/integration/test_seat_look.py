@@ -96,7 +96,7 @@ def test_hints_letters_and_jobs_of_an_order_are_shown_as_well(rt: Runtime) -> No
     rt.fetches.add("shop", ["8"])
     rt.cursors.bury("web", "9", {"id": 9}, "items[0].quantity", "not a number")
     raw = b'{"external_id": "8"}'
-    rt.inbox.keep([Letter("schema", "no provider", raw, len(raw))])
+    rt.inbox.add_letters([Letter("schema", "no provider", raw, len(raw))])
     said = intake("show", "8").output
     assert "shop:8 is fetched at" in said
     assert "intake inbox show" in said
@@ -114,7 +114,7 @@ def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis:
     put(rt, "2", Outcome("doubt", "uncertain", "?"))
     put(rt, "3", Outcome("hold", "held", "no product"))
     rt.cursors.pause("shop", "status 403")
-    rt.cursors.failed("web", "unavailable: connection refused", 90)
+    rt.cursors.note_failure("web", "unavailable: connection refused", 90)
     redis.zadd("intake:signs", {"did sweep": 1000, "beat": rt.cursors.now()})
     said = told(rt)
     assert len(said) == len({line.partition(" → ")[0] for line in said})
@@ -146,7 +146,7 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
         put(rt, str(n), Outcome("bury", "rejected", f"{chr(97 + n)} is missing"))
         rt.cursors.bury("shop", str(n), {"id": n}, "items", "none")
     rt.cursors.pause("shop", "GET /api/v5/settings: status 403")
-    rt.cursors.failed("web", "unavailable: " + "very long " * 12, 90)
+    rt.cursors.note_failure("web", "unavailable: " + "very long " * 12, 90)
     rt.scopes["dropday:dropday"].close(30.0)
     redis.zadd("intake:signs", {"did sweep": 1000})
     console = Console(width=100, record=True, highlight=False, file=StringIO())

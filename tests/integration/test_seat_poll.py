@@ -111,7 +111,7 @@ def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
     at = moment(pipeline.rt.cursors.status("shop")["value"])
     assert at is not None
     assert at.isoformat() == "2026-01-02T00:00:00+00:00"
-    assert pipeline.rt.cursors.waiting("shop")
+    assert pipeline.rt.cursors.is_waiting("shop")
     assert "everything is read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
     assert pipeline.rt.cursors.status("shop")["value"] == was
@@ -138,7 +138,7 @@ def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(pip
 def test_a_lost_answer_to_a_cursor_that_was_set_moves_nothing_twice(pipeline: Pipeline) -> None:
     assert pipeline.rt.cursors.place("shop", "", "b")
     assert pipeline.rt.cursors.place("shop", "", "b")
-    assert [value for _, value in pipeline.rt.cursors.former("shop")] == [""]
+    assert [value for _, value in pipeline.rt.cursors.former_values("shop")] == [""]
     assert pipeline.rt.cursors.undo("shop", "b", "")
     assert pipeline.rt.cursors.undo("shop", "b", "")
     assert "value" not in pipeline.rt.cursors.status("shop")

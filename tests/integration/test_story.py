@@ -140,7 +140,7 @@ def test_a_short_limit_is_waited_for_and_a_long_one_ends_the_poll(rt: FakeRuntim
     assert rt.shop.asked == ["0", "0", "0", "1"]
     rt.shop.trouble = [RateLimited("used up", 30)]
     poll(rt)
-    assert not rt.cursors.waiting("shop")
+    assert not rt.cursors.is_waiting("shop")
 
 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
@@ -262,7 +262,7 @@ def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(rt:
     poll(rt)
     assert rt.shop.asked == ["0"]
     assert ("poll", "shop") in rt.nudges
-    assert rt.cursors.waiting("shop")
+    assert rt.cursors.is_waiting("shop")
 
 
 def test_the_sweep_wakes_lanes_with_work_and_polls_cut_short(rt: FakeRuntime) -> None:

@@ -79,7 +79,7 @@ def one(rt: FakeRuntime) -> StuckOrder:
 
 
 def events(rt: FakeRuntime) -> list[str]:
-    return [event for _, event in rt.ledger.entries(["t"], "shop:1")[0].story]
+    return [event for _, event in rt.ledger.entries(["t"], "shop:1")[0].history]
 
 
 @pytest.fixture(autouse=True)

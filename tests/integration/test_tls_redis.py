@@ -119,7 +119,7 @@ def test_behind_a_sentinel_both_it_and_redis_are_spoken_to_over_tls(sentinel: in
     with connect(url) as redis:
         assert redis.set("written", "1")
         assert redis.connection_pool.connection_kwargs["db"] == 1
-    assert inspect(url).watched
+    assert inspect(url).behind_sentinels
     with celery(url) as broker, broker.SimpleQueue("hints") as queue:
         queue.put("a hint")
         assert queue.get(timeout=5).payload == "a hint"

@@ -13,7 +13,7 @@ from support.http_server import Request, reply
 from support.orders import order
 from support.pipeline import log_lines, logged
 from support.settings_texts import SHOP_TO_DROPDAY, Configured, table
-from worker.store.health.alarms import Alarmed
+from worker.store.health.alarms import AlarmState
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch import notify
@@ -77,7 +77,7 @@ def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -
 
 
 def test_of_those_who_raise_an_alarm_at_once_one_tells_it(redis: Redis) -> None:
-    one, other = Alarmed(redis), Alarmed(redis)
+    one, other = AlarmState(redis), AlarmState(redis)
     assert one.change("raise", "orders_held dropday", {"since": 1}, "told")
     assert not other.change("raise", "orders_held dropday", {"since": 2}, "told")
     assert redis.llen("intake:alarms:outbox") == 1
@@ -89,7 +89,7 @@ def test_an_alarm_that_comes_again_is_told_again(rt: Runtime) -> None:
         for number in (1, 2):
             hold(rt, number)
             looked(watch)
-            rt.lanes["dropday"].release(rt.lanes["dropday"].held(), "send")
+            rt.lanes["dropday"].release(rt.lanes["dropday"].held_keys(), "send")
             looked(watch)
         assert len(logged(lines, "alarm.raised")) == len(logged(lines, "alarm.cleared")) == 2
 
@@ -99,7 +99,7 @@ def test_in_its_first_moments_a_process_raises_nothing(rt: Runtime) -> None:
     patient = rt.settings.model_copy(update={"alarms": rt.settings.alarms.model_copy(update={"grace": 60.0})})
     rt.settings = patient
     looked(Watch(rt))
-    assert Alarmed(rt.redis).raised() == {}
+    assert AlarmState(rt.redis).read_raised() == {}
 
 
 def sent(requests: list[Request]) -> list[dict[str, Any]]:
@@ -139,7 +139,7 @@ def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_lo
     monkeypatch.setattr(notify, "AGAIN", 0.02)
     answers = iter([reply(500), reply(503, retry_after="0"), reply(404), reply(200), reply(200)])
     server = serve(lambda _: next(answers))
-    alarmed = Alarmed(rt.redis)
+    alarmed = AlarmState(rt.redis)
     for number in range(3):
         alarmed.change("raise", f"n {number}", {}, json.dumps({"n": number}))
     with log_lines() as lines:
@@ -193,13 +193,13 @@ def test_what_only_the_poll_found_is_counted_until_a_hint_tells_of_one(rt: Runti
     def missed() -> int:
         return state_of(rt).providers["shop"].missed
 
-    rt.ledger.arrived("shop", "poll shop", 500)
+    rt.ledger.count_arrivals("shop", "poll shop", 500)
     assert missed() == 0, "the past is read by nobody else"
     rt.redis.hset("intake:cursor:shop", "walked", "1")
-    rt.ledger.arrived("shop", "poll shop", 3)
-    rt.ledger.arrived("shop", "poll shop", 4)
+    rt.ledger.count_arrivals("shop", "poll shop", 3)
+    rt.ledger.count_arrivals("shop", "poll shop", 4)
     assert missed() == 7
-    rt.ledger.arrived("shop", "hint shop", 1)
+    rt.ledger.count_arrivals("shop", "hint shop", 1)
     assert missed() == 0
 
 
@@ -215,10 +215,10 @@ def test_an_order_of_a_hint_is_unseen_until_the_cursor_turns(rt: Runtime) -> Non
 
     poll("1")
     assert unseen() is None
-    rt.ledger.arrived("shop", "hint shop", 1)
+    rt.ledger.count_arrivals("shop", "hint shop", 1)
     first = unseen()
     time.sleep(0.01)
-    rt.ledger.arrived("shop", "push shop", 1)
+    rt.ledger.count_arrivals("shop", "push shop", 1)
     poll("1")  # succeeds, and sees nothing
     assert first is not None
     assert unseen() == first

@@ -74,13 +74,13 @@ def test_a_target_in_maintenance_costs_no_try(make_pipeline: MakePipeline) -> No
     pipeline.poll()
     pipeline.deliver()
     scope = pipeline.rt.scopes["dropday:dropday"]
-    assert 0 < scope.closed() <= 1
+    assert 0 < scope.closed_seconds() <= 1
     assert pipeline.created() == []
     assert (pipeline.lane()["queued"], pipeline.lane()["in_flight"]) == (5, 0)
     assert len(pipeline.box.journal(kind="request", system="dropday")) == 1
     records = [pipeline.record(str(order["id"])) for order in pipeline.box.orders("retailcrm")]
     assert [record for record in records if "tries" in record] == []
-    time.sleep(scope.closed())
+    time.sleep(scope.closed_seconds())
     pipeline.deliver()
     assert pipeline.compare().clean, str(pipeline.compare())
 

@@ -89,7 +89,7 @@ def way(
             config = tmp_path / "intake.toml"
             config.write_text(CONFIG.format(redis=redis_url, source=source, target=target, tries=tries))
             rt = Runtime(read_settings(config))
-            rt.ledger.nothing_before()
+            rt.ledger.assume_no_predecessor()
             stack.callback(rt.redis.close)
             for adapter in (*rt.providers.values(), *rt.targets.values()):
                 stack.callback(adapter.client.close)

@@ -76,13 +76,13 @@ def revived(ledger: Ledger, lane: Lane) -> None:
 def released(ledger: Ledger, lane: Lane) -> None:
     accept(ledger)
     accept(ledger, "other", wanted=False)
-    assert lane.release(lane.held(), "send") == 1
+    assert lane.release(lane.held_keys(), "send") == 1
 
 
 def replayed(ledger: Ledger, lane: Lane) -> None:
     accept(ledger)
     accept(ledger, "other", wanted=False)
-    assert lane.release(lane.held(), "drop") == 1
+    assert lane.release(lane.held_keys(), "drop") == 1
     assert Stuck(lane.redis, "t").move("replay", [order().key], who="by hand")
 
 
@@ -107,7 +107,7 @@ def test_no_other_way_onto_the_lane_is_quicker(
 
 
 def test_a_drain_of_before_the_loss_is_given_nothing_either(redis: Redis, ledger: Ledger, lane: Lane) -> None:
-    ledger.nothing_before()
+    ledger.assume_no_predecessor()
     accept(ledger)
     with lane.drain() as drain:
         assert len(drain.claim(10)) == 1
@@ -119,7 +119,7 @@ def test_a_drain_of_before_the_loss_is_given_nothing_either(redis: Redis, ledger
 def test_where_nothing_was_before_nothing_is_waited_for(ledger: Ledger, lane: Lane) -> None:
     accept(ledger)
     assert claimed(lane) == 0
-    ledger.nothing_before()
+    ledger.assume_no_predecessor()
     assert claimed(lane) == 1
 
 

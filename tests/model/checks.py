@@ -98,14 +98,16 @@ def idle(ground: Ground) -> bool:
     inbox = ground.inbox.status()
     value = int(ground.redis.hget(keys.cursor("shop"), "value") or -1)
     read = value == len(ground.source.feed)
-    return read and not busy and not inbox["waiting"] and not inbox["taken"] and not ground.fetches.waiting("shop")
+    return (
+        read and not busy and not inbox["waiting"] and not inbox["taken"] and not ground.fetches.count_waiting("shop")
+    )
 
 
 def at_rest(ground: Ground) -> None:
     """When everything was let run: each accepted order has its end, and what the target has is what the source has."""
     always(ground)
     assert ground.inbox.status()["waiting"] == ground.inbox.status()["taken"] == 0
-    assert not ground.fetches.waiting("shop")
+    assert not ground.fetches.count_waiting("shop")
     for external_id in ground.source.orders:
         _ended(ground, external_id)
 

@@ -117,7 +117,7 @@ class Ground(FakeRuntime):
             self.depot.appear()
         lane = self.lane.keys
         inbox = "intake:inbox"
-        sets = [lane.due, lane.drains, f"{inbox}:takers", f"{inbox}:later", "intake:fetch:shop"]
+        sets = [lane.due, lane.drains, f"{inbox}:takers", f"{inbox}:deferred", "intake:fetch:shop"]
         names = [
             *sets,
             lane.lane,

@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
         self._take()
         tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
         tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
-        if self.ground.backfills.waiting("shop"):
+        if self.ground.backfills.is_waiting("shop"):
             tasks.backfill.backfill(self.ground, "shop", self._wake)  # type: ignore[arg-type]
         tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
 
@@ -287,7 +287,7 @@ class Machine(RuleBasedStateMachine):
     @rule(do=st.sampled_from(["send", "drop"]))
     def release(self, do: Any) -> None:
         self._step(f"release {do}")
-        held = self.ground.lane.held()
+        held = self.ground.lane.held_keys()
         self.ground.lane.release(held, do)
         if do == "drop":
             self.ground.dropped |= {key.removeprefix("shop:") for key in held}
@@ -325,7 +325,7 @@ class Machine(RuleBasedStateMachine):
     def _look(self) -> None:
         ground = self.ground
         self.states = checks.always(ground)
-        self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.waiting("shop")
+        self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.count_waiting("shop")
         self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
         self.blank = not self.redis.dbsize()
         self.resting = bool(self.redis.keys("intake:archive:*"))
@@ -345,7 +345,7 @@ class Machine(RuleBasedStateMachine):
         self._resume()
         while rounds < 2 or (rounds < 12 and not checks.idle(ground)):
             ground.pass_time(LONG)
-            ground.lane.release(ground.lane.held(), "send")
+            ground.lane.release(ground.lane.held_keys(), "send")
             self._round()
             checks.always(ground)
             rounds += 1

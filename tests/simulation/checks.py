@@ -93,7 +93,7 @@ class Checks:
         for name, shop in self._world.shops.items():
             if int(self._text(f"intake:cursor:{name}", "value") or -1) != len(shop.feed):
                 yield f"{name} is not read to its end"
-        waiting = [f"fetch:{name}" for name in self._world.shops] + ["inbox", "inbox:again", "inbox:later"]
+        waiting = [f"fetch:{name}" for name in self._world.shops] + ["inbox", "inbox:again", "inbox:deferred"]
         waiting += [f"lane:{name}:due" for name in self._world.depots]
         yield from (f"{name} is not empty" for name in waiting if keys.get(f"intake:{name}".encode()))
         for key in sorted(keys.data):

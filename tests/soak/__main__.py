@@ -210,7 +210,7 @@ class Soak:
         for one in bad:
             target, key = one.split()[:2]
             for entry in self.ground.runtime.ledger.entries([target], key):
-                told += [f"{target} {key}", *(f"  {at} {event}" for at, event in entry.story)]
+                told += [f"{target} {key}", *(f"  {at} {event}" for at, event in entry.history)]
         return told
 
 

@@ -147,7 +147,7 @@ class Ground:
         """What a server that was started anew has to be told; whether it answers."""
         with contextlib.suppress(RedisError, OSError, ConfigError):
             self.runtime.redis.config_set("appendfsync", "always")
-            self.runtime.ledger.nothing_before()
+            self.runtime.ledger.assume_no_predecessor()
             return True
         return False
 

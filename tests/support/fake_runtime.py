@@ -231,7 +231,7 @@ class FakeRuntime:
                 heartbeat=self.lease / 4,
                 max_tries=4,
                 concurrency=2,
-                bulk=self.warehouse.bulk,
+                per_call=self.warehouse.bulk,
             )
         }
 

@@ -117,7 +117,7 @@ class Pipeline:
             for key in self.rt.redis.zrange(lane.keys.due, 0, -1):
                 self.rt.redis.zadd(lane.keys.due, {key: 0})
             self.rt.redis.hdel(lane.keys.lane, "closed_until")
-            time.sleep(lane.scope.closed())
+            time.sleep(lane.scope.closed_seconds())
             self.deliver()
 
     def cursor(self) -> str | None:

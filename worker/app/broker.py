@@ -10,7 +10,7 @@ from kombu import Connection, Queue
 from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
 from worker.store.health.nudges import QUEUES
-from worker.store.redis.sentinel import SCHEME, Watched, watched
+from worker.store.redis.sentinel import SCHEME, SentinelAddress, is_sentinel_address
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
@@ -62,9 +62,9 @@ def redis_broker(url: str) -> dict[str, Any]:
     if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
         # Unlike redis-py, kombu would take any certificate.
         url += f"{'&' if '?' in url else '?'}ssl_cert_reqs=required"
-    if not watched(url):
+    if not is_sentinel_address(url):
         return {"broker_url": url, **_REDIS}
-    there = Watched.parse(url)
+    there = SentinelAddress.parse(url)
     user = quote(there.username or "", safe="")
     own = f"{user}:{quote(there.password, safe='')}@" if there.password else ""
     options = {"master_name": there.service, "sentinel_kwargs": there.asking()}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from worker.settings.document import Wrong
-from worker.store.redis.sentinel import Watched, watched
+from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -37,9 +37,9 @@ def hook_url(value: SecretStr) -> SecretStr:
 
 def redis_url(text: str) -> str:
     """Accept the URL of a Redis server as redis-py reads it, or of a service that Sentinels watch over."""
-    if watched(text):
+    if is_sentinel_address(text):
         try:
-            Watched.parse(text)
+            SentinelAddress.parse(text)
         except ValueError:
             remedy = "Write sentinel://host:26379,host2:26379/service, sentinels:// for TLS; if need be with ?db=0."
             raise Wrong("is not the address of a service behind Sentinels", remedy) from None

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
 from worker.store.redis import clock
-from worker.store.redis.connection import refuses
+from worker.store.redis.connection import as_store_full
 from worker.store.redis.heartbeat import Heartbeat, uptime
 from worker.store.redis.scripts import Scripts
 
@@ -34,7 +34,7 @@ _TAKEN: Final = f"{INBOX}:taken:"
 _AGAIN: Final = f"{INBOX}:again"
 _LOST: Final = f"{INBOX}:lost"
 _DEAD: Final = f"{INBOX}:dead"
-_LATER: Final = f"{INBOX}:later"
+_DEFERRED: Final = f"{INBOX}:deferred"
 _COUNTS: Final = f"{INBOX}:counts"
 #: Times a job may lose its taker before it is buried as poison.
 POISON: Final = 3
@@ -107,11 +107,11 @@ class Inbox:
         try:
             return int(self.redis.lpush(INBOX, *jobs))
         except ResponseError as error:
-            if full := refuses(error):
+            if full := as_store_full(error):
                 raise StoreFull(f"{full}: no job was pushed") from None
             raise
 
-    def answers(self) -> bool:
+    def ping(self) -> bool:
         """Whether Redis is there; raises what a dead one raises."""
         return bool(self.redis.ping())
 
@@ -123,16 +123,16 @@ class Inbox:
         """Wait until a job is there, for at most so long. It stays where it is: nothing is lost with a connection."""
         return self.redis.blmove(INBOX, INBOX, seconds, src="RIGHT", dest="RIGHT") is not None
 
-    def put_off(self, jobs: Sequence[bytes], seconds: float) -> None:
+    def defer(self, jobs: Sequence[bytes], seconds: float) -> None:
         """Look at these again in so many seconds; the same job put off twice is one."""
         due = clock.now(self.redis) + int(seconds * 1000)
-        self.redis.zadd(_LATER, dict.fromkeys(jobs, due))
+        self.redis.zadd(_DEFERRED, dict.fromkeys(jobs, due))
 
     def free(self) -> int:
         """Put back what dead takers held, and what was put off until now; answers how many of the former."""
-        return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST, _LATER, INBOX], [self.lease_ms, _TAKEN]))
+        return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST, _DEFERRED, INBOX], [self.lease_ms, _TAKEN]))
 
-    def keep(self, letters: Sequence[Letter]) -> None:
+    def add_letters(self, letters: Sequence[Letter]) -> None:
         """Put letters among the dead ones."""
         now = clock.now(self.redis)
         if letters:
@@ -162,9 +162,9 @@ class Inbox:
         """Forget dead letters."""
         return int(self.redis.hdel(_DEAD, *letter_ids)) if letter_ids else 0
 
-    def everything(self) -> tuple[list[bytes], list[bytes]]:
+    def all_jobs(self) -> tuple[list[bytes], list[bytes]]:
         """The jobs that wait, wherever they do; and those that takers have in hand."""
-        waiting = {*self._list(INBOX), *self._list(_AGAIN), *cast("list[bytes]", self.redis.zrange(_LATER, 0, -1))}
+        waiting = {*self._list(INBOX), *self._list(_AGAIN), *cast("list[bytes]", self.redis.zrange(_DEFERRED, 0, -1))}
         takers = cast("Iterable[bytes]", self.redis.scan_iter(match=f"{_TAKEN}*", count=1000))
         return list(waiting), [job for name in takers for job in self._list(name.decode())]
 
@@ -177,7 +177,7 @@ class Inbox:
             with self.redis.pipeline() as pipe:
                 pipe.lrem(INBOX, 0, cast("str", job))
                 pipe.lrem(_AGAIN, 0, cast("str", job))
-                pipe.zrem(_LATER, job)
+                pipe.zrem(_DEFERRED, job)
                 pipe.execute()
 
     def status(self) -> dict[str, int]:
@@ -186,7 +186,7 @@ class Inbox:
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.llen(INBOX)
             pipe.llen(_AGAIN)
-            pipe.zcard(_LATER)
+            pipe.zcard(_DEFERRED)
             pipe.zrange(_TAKERS, 0, -1)
             pipe.hlen(_DEAD)
             pipe.hgetall(_COUNTS)
@@ -218,7 +218,7 @@ class Taker:
         self._heartbeat.confirm(asked, ours=True)
         return Taken(jobs, int(lost))
 
-    def done(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
+    def finish(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
         """Let go of what was taken; raises LeaseLost if it was another's by then, who does it again."""
         self._heartbeat.check()
         now = clock.now(self._inbox.redis)

@@ -13,7 +13,7 @@ from worker.http.client import Client
 from worker.http.gates import Open
 
 if TYPE_CHECKING:
-    from worker.store.health.alarms import Alarmed
+    from worker.store.health.alarms import AlarmState
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ DEADLINE: Final = 10.0
 AGAIN: Final = 5.0
 
 
-def deliver_messages(alarmed: Alarmed, url: str) -> None:
+def deliver_messages(alarmed: AlarmState, url: str) -> None:
     """Send what waits in the outbox, the oldest first, until all of it is sent or the hook does not take it.
 
     What the hook refuses for good (a 4xx status) is thrown away and said in the log; for all else it waits its turn.
@@ -42,7 +42,7 @@ def deliver_messages(alarmed: Alarmed, url: str) -> None:
                 )
             except IntakeError as error:
                 named = error.delay if isinstance(error, SnoozeError) else AGAIN
-                attempt = alarmed.put_off(max(named, AGAIN))
+                attempt = alarmed.defer(max(named, AGAIN))
                 log.warning("alarm.waiting", code=error.code, reason=_said(error, parts.path), attempt=attempt)
                 return
     finally:

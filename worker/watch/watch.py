@@ -12,7 +12,7 @@ import simplejson
 import structlog
 
 from worker.errors import StoreFull
-from worker.store.health.alarms import Alarmed
+from worker.store.health.alarms import AlarmState
 from worker.store.redis.connection import ERRORS, FORBIDDEN
 from worker.telemetry.log import report_store_full
 from worker.watch.alarms import Alarm, judge
@@ -32,7 +32,7 @@ class Watch:
     """
 
     def __init__(self, rt: Runtime) -> None:
-        self._rt, self._alarmed = rt, Alarmed(rt.redis)
+        self._rt, self._alarmed = rt, AlarmState(rt.redis)
         self._began = self._looked = time.monotonic()
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
@@ -45,7 +45,7 @@ class Watch:
             return
         self._looked = now
         try:
-            if self._alarmed.turn(rules.every):
+            if self._alarmed.take_turn(rules.every):
                 self._rt.ledger.epoch()
                 self._tell(judge(state_of(self._rt), self._rt.settings))
             self._send()
@@ -59,7 +59,7 @@ class Watch:
             report_store_full(full)
 
     def _tell(self, alarms: list[Alarm]) -> None:
-        raised, now = self._alarmed.raised(), {alarm.key: alarm for alarm in alarms}
+        raised, now = self._alarmed.read_raised(), {alarm.key: alarm for alarm in alarms}
         for key, alarm in now.items():
             said = alarm.as_json()
             if key not in raised and self._alarmed.change("raise", key, said, self._message("raised", said)):
@@ -81,7 +81,7 @@ class Watch:
     def _send(self) -> None:
         """From a thread of its own: a hook that is slow holds up nobody."""
         url = self._rt.settings.alarms.url
-        if url is None or not self._alarmed.waits() or (self._sender is not None and self._sender.is_alive()):
+        if url is None or not self._alarmed.has_messages() or (self._sender is not None and self._sender.is_alive()):
             return
         self._sender = threading.Thread(target=self._sent, args=(url.get_secret_value(),), name="alarms", daemon=True)
         self._sender.start()

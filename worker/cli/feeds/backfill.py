@@ -18,7 +18,7 @@ from worker.cli.options import go_on, parse_since, redis_time, resolve_since, re
 from worker.errors import IntakeError, Rejected
 from worker.reconcile.sides import read, walk
 from worker.runtime import Runtime, read_settings
-from worker.store.limits.limiter import yielding
+from worker.store.limits.limiter import use_spare_slots
 from worker.systems.references import encode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
         "read": 1.0 if finished else min(0.99, seen / (until - since)),
         "records": int(known.get("records", 0)),
         "counts": {key.removeprefix("n_"): int(value) for key, value in known.items() if key.startswith("n_")},
-        "waiting": {target: rt.lanes[target].later() for target in targets},
+        "waiting": {target: rt.lanes[target].count_bulk() for target in targets},
         "waits": known.get("waits"),
         "error": known.get("error"),
     }
@@ -89,7 +89,7 @@ def _watch(rt: Runtime, name: str, console: Console) -> None:
 def _dry(rt: Runtime, name: str, since: datetime, until: datetime) -> Counter[str]:
     """What it would do, counted by target; nothing is written."""
     counts: Counter[str] = Counter()
-    with yielding(), Progress(TextColumn("{task.completed} records read"), console=Console(stderr=True)) as bar:
+    with use_spare_slots(), Progress(TextColumn("{task.completed} records read"), console=Console(stderr=True)) as bar:
         told = bar.add_task(name, total=None)
         for records in walk(rt.providers[name], since):
             for record in records:

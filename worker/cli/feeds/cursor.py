@@ -35,7 +35,7 @@ def _status(rt: Runtime, name: str) -> dict[str, str]:
 def show(name: str, *, as_json: bool) -> None:
     """Show the cursor of provider NAME in words, with its age and its former values."""
     rt = opened()
-    now, status, former = redis_time(rt), _status(rt, name), rt.cursors.former(name)
+    now, status, former = redis_time(rt), _status(rt, name), rt.cursors.former_values(name)
     value, until = status.get("value"), moment(status.get("value"))
     if as_json:
         told: dict[str, Any] = {"provider": name, "cursor": value, "read_up_to": until and until.isoformat()}
@@ -82,7 +82,7 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
 def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     """Put the cursor of provider NAME back to what it was before it was last moved by hand."""
     rt = opened()
-    status, now, former = _status(rt, name), redis_time(rt), rt.cursors.former(name)
+    status, now, former = _status(rt, name), redis_time(rt), rt.cursors.former_values(name)
     if not former:
         raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to put back")
     _, value = former[0]

@@ -145,7 +145,7 @@ def command(provider: str, target: str, **given: Any) -> None:
         raise click.ClickException(f"a key is refused: {refused}. See: intake check") from None
     except IntakeError as error:
         raise click.ClickException(f"it could not be compared: {error}") from None
-    rt.reports.keep(provider, target, report.counts)
+    rt.reports.save(provider, target, report.counts)
     if given["as_json"]:
         findings = [it.as_json(values=given["values"]) for it in report.findings]
         click.echo(json.dumps(report.as_json() | {"findings": findings}, indent=2))

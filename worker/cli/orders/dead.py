@@ -27,15 +27,15 @@ def _opened() -> Runtime:
 
 def _records(rt: Runtime, target: str | None, wanted: Filter) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """The records that could not be read and are meant: provider, id, and what may be said of it."""
-    first, last = wanted.times(rt.cursors.now())
+    first, last = wanted.time_range(rt.cursors.now())
     for provider in rt.settings.providers if target is None else ():
         for external_id in rt.cursors.letter_ids(provider):
             key = f"{provider}:{external_id}"
-            letter = rt.cursors.letter(provider, external_id) if wanted.names(key) else None
+            letter = rt.cursors.letter(provider, external_id) if wanted.matches_key(key) else None
             if letter is None or not first <= int(letter["at"]) <= last:
                 continue
             reason = ": ".join(filter(None, (letter["field"], letter["reason"])))
-            if wanted.because("malformed", reason):
+            if wanted.matches_reason("malformed", reason):
                 since = stuck.time_of(int(letter["at"]))
                 told = {"source": "record", "key": key, "target": "", "since": since}
                 yield provider, external_id, told | {"code": "malformed", "reason": reason}
@@ -90,7 +90,8 @@ def show(key: str, **options: Any) -> None:
         del letter["raw"]
     if options["as_json"]:
         told = [
-            {"target": e.target, "record": e.record, "story": e.story, "payload": payloads.get(e.target)} for e in dead
+            {"target": e.target, "record": e.record, "story": e.history, "payload": payloads.get(e.target)}
+            for e in dead
         ]
         click.echo(json.dumps({"deliveries": told, "letter": letter}, indent=2))
         return
@@ -129,7 +130,7 @@ def discard(**options: Any) -> None:
     for provider, external_id, _ in _records(rt, options["target"], wanted):
         done += 1
         if not options["dry_run"]:
-            rt.cursors.mended(provider, [external_id])
+            rt.cursors.drop_letters(provider, [external_id])
     stuck.tell({"discarded": done}, options)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.runtime import Runtime, read_settings
-from worker.store.orders.erasure import Eraser, Found, Match
+from worker.store.orders.erasure import Eraser, Match, PersonalData
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
         raise SystemExit(1)
 
 
-def _standing(rt: Runtime, found: Found) -> dict[str, dict[str, str]]:
+def _standing(rt: Runtime, found: PersonalData) -> dict[str, dict[str, str]]:
     """The state of each order that is known, by target."""
     states = {
         target: {key: rt.ledger.standing(target, key).state for key in order_keys}
@@ -78,7 +78,7 @@ def _standing(rt: Runtime, found: Found) -> dict[str, dict[str, str]]:
     return {target: {key: state for key, state in it.items() if state} for target, it in states.items()}
 
 
-def _sum(rt: Runtime, found: Found) -> str:
+def _sum(rt: Runtime, found: PersonalData) -> str:
     orders = sum(map(len, _standing(rt, found).values()))
     letters = sum(map(len, found.letters.values()))
     return (
@@ -87,7 +87,7 @@ def _sum(rt: Runtime, found: Found) -> str:
     )
 
 
-def _tell(found: Found, orders: dict[str, Any], flags: dict[str, Any], verb: str) -> None:
+def _tell(found: PersonalData, orders: dict[str, Any], flags: dict[str, Any], verb: str) -> None:
     if flags["as_json"]:
         told = {
             "orders": orders,

@@ -36,7 +36,7 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders that are held in TARGET, all of them or those of KEYS (`provider:external_id`)."""
     rt = opened()
     lane = rt.lanes[known(target, "target", rt.lanes)]
-    held = [key for key in lane.held() if not keys or key in keys]
+    held = [key for key in lane.held_keys() if not keys or key in keys]
     if unknown := sorted(set(keys) - set(held)):
         raise click.ClickException(
             f"not held in {target}: {', '.join(unknown)}. See: intake release {target} --dry-run"

@@ -42,7 +42,7 @@ class Found:
 def _look(rt: Runtime, key: str, how: str) -> Found:
     provider, _, external_id = key.partition(":")
     letter = rt.cursors.letter(provider, external_id)
-    hint = rt.fetches.hint(provider, external_id)
+    hint = rt.fetches.find(provider, external_id)
     return Found(key, how, rt.ledger.entries(list(rt.settings.targets), key), letter, hint)
 
 
@@ -66,7 +66,7 @@ def _as_json(rt: Runtime, found: Found) -> dict[str, Any]:
         {
             "target": it.target,
             "record": it.record,
-            "story": it.story,
+            "story": it.history,
             "due": it.due,
             "next": next_step(rt, found.key, it),
         }

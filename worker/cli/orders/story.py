@@ -59,7 +59,7 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     what = "sent" if not tries else "tried again"
     which = f", try {tries + 1} of {most}" if tries else ""
     young = now + int(status["young_s"]) * 1000
-    closed = max(young, int(status.get("closed_until", 0)), now + int(lane.scope.closed() * 1000))
+    closed = max(young, int(status.get("closed_until", 0)), now + int(lane.scope.closed_seconds() * 1000))
     if closed > max(now, entry.due or 0):
         why = f"{entry.target} is down, or said to slow down"
         if closed == young:
@@ -67,7 +67,7 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
         return f"{what} {from_now(closed, now)}{which}: {why}"
     if entry.due is not None and entry.due > now:
         return f"{what} {from_now(entry.due, now)}{which}"
-    before = lane.before(key)
+    before = lane.position(key)
     queue = f", after {before} orders that are due before it" if before else ""
     late = "" if status["drains"] else " Nobody is sending now: see intake status."
     return f"{what} now{which}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"
@@ -80,9 +80,9 @@ def tell_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
     said = f"[bold]{escape(key)}[/] → [bold]{entry.target}[/]  {state}  (reference {escape(record['reference'])})"
     console.print(said, highlight=False)
     table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
-    for at, event in entry.story:
+    for at, event in entry.history:
         table.add_row(time_of(at), escape(event))
-    if entry.story:
+    if entry.history:
         console.print(table)
     elif "done" in record:
         console.print(f"  delivered {time_of(int(record['done']))} UTC; its story is no longer kept", highlight=False)

@@ -44,7 +44,7 @@ def told(rt: Runtime, first: date, last: date) -> Told:
         first=first,
         last=last,
         now=datetime.fromtimestamp(found["at"], UTC),
-        counted=days.since(),
+        counted=days.first_counted(),
         needs=needs(found),
         dead=found["dead_by_reason"],
         compared={pair: rt.reports.last(*pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},

@@ -213,7 +213,7 @@ def _answered(what: str, adapter: Checkable, answer: queue.SimpleQueue[Finding])
 
 
 def _embedded_runs(settings: Settings) -> bool:
-    url = embedded.url(settings.data_dir)
+    url = embedded.read_url(settings.data_dir)
     return url is not None and embedded.is_ready(url)
 
 
@@ -242,13 +242,13 @@ def examine_server(server: Server) -> Iterator[Finding]:
         yield Finding("redis persistence", "wrong", detail, "Make room on the disk of the Redis server.")
     else:
         yield Finding("redis persistence", "ok", "appendonly yes")
-    if server.watched and server.carried is None:
+    if server.behind_sentinels and server.good_replicas is None:
         detail = (
             "min-replicas-to-write 0: a master that is cut off from its replicas takes orders that are lost with it"
         )
         yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
-    elif server.watched:
-        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.carried} keep up")
+    elif server.behind_sentinels:
+        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.good_replicas} keep up")
     if server.limit and server.used > 0.7 * server.limit:
         detail = f"{server.used / server.limit:.0%} of maxmemory is used"
         yield Finding("redis memory", "warning", detail, "Raise maxmemory: a full Redis takes no order.")

@@ -141,9 +141,9 @@ def _lanes(found: dict[str, Any]) -> Rows:
     rows: list[tuple[str, ...]] = [
         (
             name,
-            _many(it["queued"] - it["later"] - it["backfilled"]),
+            _many(it["queued"] - it["retry_later"] - it["backfilled"]),
             _many(it["in_flight"]),
-            _many(it["later"]),
+            _many(it["retry_later"]),
             _many(it["held_now"]),
             _many(it["in_doubt_now"]),
             _many(it["dead_now"]),

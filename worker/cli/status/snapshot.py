@@ -73,7 +73,7 @@ def _provider(rt: Runtime, name: str, now: int) -> dict[str, Any]:
         "started_s": age("started"),
         "records": int(known.get("records", 0)),
         "malformed": int(known["malformed"]),
-        "hints": rt.fetches.waiting(name),
+        "hints": rt.fetches.count_waiting(name),
         "paused": known.get("paused"),
         "paused_for_s": _left(known, now),
         "maintenance_s": round(rt.provider_maintenance_left(name)),

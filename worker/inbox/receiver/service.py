@@ -34,7 +34,7 @@ def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float)
 
     async def ready(_: Request) -> Response:
         try:
-            await run_in_threadpool(inbox.answers)
+            await run_in_threadpool(inbox.ping)
         except ERRORS:
             return refusal(unavailable("away", "Redis does not answer"))
         return JSONResponse({"status": "ok"})

@@ -70,7 +70,7 @@ def first_of_all(file: Path, up: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and up.poll() is None:
         with contextlib.suppress(IntakeError, OSError, *ERRORS):
-            runtime(file).ledger.nothing_before()
+            runtime(file).ledger.assume_no_predecessor()
             return
         time.sleep(0.1)
 

@@ -44,11 +44,11 @@ class Backfills(Cursors):
         """Take the lease of the backfill; yields why not: "busy", "paused", "early" (at its end, or it waits)."""
         return self.poll(provider, _NEVER)
 
-    def waiting(self, provider: str) -> bool:
+    def is_waiting(self, provider: str) -> bool:
         """Whether there is one that may go on now."""
-        return bool(self.redis.hexists(self.key(provider), "since")) and super().waiting(provider)
+        return bool(self.redis.hexists(self.key(provider), "since")) and super().is_waiting(provider)
 
-    def put_off(self, provider: str, why: str, seconds: float) -> None:
+    def defer(self, provider: str, why: str, seconds: float) -> None:
         """Let it wait for so long: nothing has failed."""
         self.scripts(
             "note", [self.key(provider)], ["", "error", "waits", why, "retry_at", self.now() + int(seconds * 1000)]

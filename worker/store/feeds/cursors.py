@@ -46,7 +46,7 @@ class Poll:
             raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
         self.cursor = cursor
 
-    def missed(self) -> int:
+    def count_incomplete(self) -> int:
         """Note that some of the page at the cursor is not given; answers how often that is so since it moved."""
         return int(self.cursors.redis.hincrby(self.cursors.key(self.provider), "missed", 1))
 
@@ -104,7 +104,7 @@ class Cursors:
         if not self.scripts("bury", names, [external_id, simplejson.dumps(letter), owner]):
             raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
 
-    def mended(self, provider: str, external_ids: list[str]) -> None:
+    def drop_letters(self, provider: str, external_ids: list[str]) -> None:
         """Drop the letters of records that could be read after all."""
         if external_ids:
             self.redis.hdel(keys.malformed(provider), *external_ids)
@@ -123,13 +123,13 @@ class Cursors:
         found = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))
         return {key: simplejson.loads(text) for key, text in found.items()}
 
-    def failed(self, provider: str, error: str, delay: float) -> None:
+    def note_failure(self, provider: str, error: str, delay: float) -> None:
         """Note why a poll did not get on; it is not tried again for `delay` seconds."""
         name, now = self.key(provider), self.now()
         noted: list[str | int] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
         self.scripts("note", [name], ["failures", "finished", *noted])
 
-    def waiting(self, provider: str) -> bool:
+    def is_waiting(self, provider: str) -> bool:
         """Whether a poll was cut short, or never began, and may go on now."""
         finished, retry_at, paused = self.redis.hmget(self.key(provider), "finished", "retry_at", "paused")
         if finished or paused or int(retry_at or 0) > self.now():
@@ -167,7 +167,7 @@ class Cursors:
         names = [keys.cursor(provider), keys.former(provider)]
         return bool(self.scripts("place", names, [seen, value, "undo", FORMER]))
 
-    def former(self, provider: str) -> list[tuple[int, str]]:
+    def former_values(self, provider: str) -> list[tuple[int, str]]:
         """What the cursor was before a person moved it: when (Unix ms), and the value; the latest first."""
         lines = cast("list[str]", self.redis.lrange(keys.former(provider), 0, -1))
         return [(int(at), value) for at, _, value in (line.partition(" ") for line in lines)]

@@ -49,16 +49,16 @@ class Fetches:
         """It is done with; or try again after `delay` seconds: it is not there yet, or (wait) not its fault."""
         self._scripts("fetched", self._keys(provider), [fetch.external_id, fetch.score, what, int(delay * 1000)])
 
-    def hint(self, provider: str, external_id: str) -> tuple[int, int] | None:
+    def find(self, provider: str, external_id: str) -> tuple[int, int] | None:
         """When this order is to be fetched (Unix milliseconds), and how often it was not there; None: nobody asked."""
         due, tries = self._keys(provider)
         at = self._redis.zscore(due, external_id)
         return None if at is None else (int(at), int(self._redis.hget(tries, external_id) or 0))
 
-    def due(self, provider: str) -> int:
+    def count_due(self, provider: str) -> int:
         """How many may be fetched now."""
         return int(self._redis.zcount(self._keys(provider)[0], "-inf", clock.now(self._redis)))
 
-    def waiting(self, provider: str) -> int:
+    def count_waiting(self, provider: str) -> int:
         """How many are to be fetched, now or later."""
         return int(self._redis.zcard(self._keys(provider)[0]))

@@ -25,7 +25,7 @@ class Reports:
         self._lease, self._interval = lease, heartbeat
 
     @contextlib.contextmanager
-    def alone(self, provider: str, target: str) -> Iterator[bool]:
+    def try_lock(self, provider: str, target: str) -> Iterator[bool]:
         """Whether nobody else compares this pair at the moment: one at a time, over all workers."""
         name, owner = keys.reconciling(provider, target), secrets.token_hex(8)
         lease = int(self._lease * 1000)
@@ -39,7 +39,7 @@ class Reports:
         finally:
             self._scripts("renew", [name], [owner, 0])
 
-    def keep(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
+    def save(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
         """Keep what was counted, or why it was not; it takes the place of the report before."""
         told = json.dumps({"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error})
         self._redis.set(keys.reconciled(provider, target), told)

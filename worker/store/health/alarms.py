@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from redis.exceptions import ResponseError
 
-from worker.store.redis.connection import refuses
+from worker.store.redis.connection import as_store_full
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ _FAILURES: Final = "intake:alarms:failures"
 _MOST: Final = 500
 
 
-class Alarmed:
+class AlarmState:
     """The raised alarms by `name subject`, and the outbox."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis, self._scripts = redis, Scripts(redis)
 
-    def turn(self, every: float) -> bool:
+    def take_turn(self, every: float) -> bool:
         """Whether it is the caller's turn to judge: one of all processes, once in `every` seconds."""
         return self._alone(_JUDGED, every)
 
@@ -40,11 +40,11 @@ class Alarmed:
         try:
             return bool(self._redis.set(key, 1, nx=True, px=max(1, int(seconds * 1000))))
         except ResponseError as error:
-            if refuses(error):
+            if as_store_full(error):
                 return True
             raise
 
-    def raised(self) -> dict[str, dict[str, Any]]:
+    def read_raised(self) -> dict[str, dict[str, Any]]:
         """What is raised, with what was said of it then."""
         found = cast("dict[str, str]", self._redis.hgetall(_ALARMS))
         return {key: json.loads(text) for key, text in found.items()}
@@ -54,7 +54,7 @@ class Alarmed:
         text = json.dumps({**known, "by": secrets.token_hex(4)})
         return bool(self._scripts("alarm", [_ALARMS, _OUTBOX], [do, key, text, message, _MOST]))
 
-    def waits(self) -> bool:
+    def has_messages(self) -> bool:
         """Whether a message waits to be sent, and nobody sends it or has put it off."""
         return bool(self._redis.llen(_OUTBOX)) and not self._redis.exists(_SENDER)
 
@@ -70,7 +70,7 @@ class Alarmed:
                 self._redis.lrem(_OUTBOX, -1, message)
             self._redis.delete(_SENDER, _FAILURES)
 
-    def put_off(self, wait: float) -> int:
+    def defer(self, wait: float) -> int:
         """Send nothing for `wait` seconds, doubled with each failure in a row, up to five minutes; which it was."""
         failures = int(self._redis.incr(_FAILURES))
         self._redis.set(_SENDER, 1, px=int(min(300.0, wait * 2 ** min(failures - 1, 10)) * 1000))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import ResponseError
 
 from worker.store.health.signs import TOOK, Signs
-from worker.store.redis.connection import refuses
+from worker.store.redis.connection import as_store_full
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Nudges:
         try:
             return bool(self._redis.set(self._key(task, name), 1, nx=True, px=self._lifetime_ms))
         except ResponseError as error:
-            if full := refuses(error):
+            if full := as_store_full(error):
                 raise full from None
             raise
 

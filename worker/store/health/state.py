@@ -194,7 +194,7 @@ def _provider(answers: Iterator[Any]) -> ProviderState:
 
 def _ask_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
     k = keys.LaneKeys.of(name)
-    scripts.queue(
+    scripts.enqueue(
         pipe, "look", [k.lane, k.due, k.drains, k.dead, k.doubt, k.held, k.took], [k.claims, k.order, LATELY, _LOOK]
     )
 

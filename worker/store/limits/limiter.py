@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 MARGIN = 1.03
 #: A caller waits this long for its slot itself, in seconds; beyond, it is told when to come back and holds no worker.
 PATIENCE = 2.0
-_YIELDING: ContextVar[bool] = ContextVar("yielding", default=False)
+_SPARE_ONLY: ContextVar[bool] = ContextVar("spare_slots_only", default=False)
 
 
 @contextmanager
-def yielding() -> Iterator[None]:
+def use_spare_slots() -> Iterator[None]:
     """Calls of this thread take only time slots that nobody else wants, and none of a quota that others have ahead."""
-    token = _YIELDING.set(True)
+    token = _SPARE_ONLY.set(True)
     try:
         yield
     finally:
-        _YIELDING.reset(token)
+        _SPARE_ONLY.reset(token)
 
 
 def interval_us(limits: Sequence[Limit]) -> int:
@@ -68,7 +68,7 @@ class Scope:
         """Wait for this call's turn and go out of the door; raises RateLimited if the turn is too far off."""
         if not self._windows:
             return
-        wait = self._left_over() if _YIELDING.get() else self._reserve(self._patience, self._windows)
+        wait = self._left_over() if _SPARE_ONLY.get() else self._reserve(self._patience, self._windows)
         if wait < 0:
             raise RateLimited(f"the limit {self.name} is used up", -wait / 1e6)
         while True:
@@ -91,7 +91,7 @@ class Scope:
             time.sleep(-wait / 1e6)
         return wait
 
-    def closed(self) -> float:
+    def closed_seconds(self) -> float:
         """Seconds the scope is closed from now; 0 when it is open."""
         until = self._redis.hget(self._keys[0], "closed_until")
         seconds, micros = self._redis.time()

@@ -6,7 +6,7 @@
 --       6 ask the target first: "never", "always", or while the ledger is "new" (it was lost: no walk has ended)  7 a change after delivery: update, hold or ignore
 --       then by order: key, reference, fingerprint, version, payload, wanted (1: its route wants it)
 -- Returns {live drains, with the one that was waked, result of each order}; a result is new, unwanted, same, stale, replaced, revived, withdrawn, updating, held or changed.
--- What a backfill brings is bulk work: its scores lie behind all others by a constant, which its record keeps ('later').
+-- What a backfill brings is bulk work: its scores lie behind all others by a constant, which its record keeps ('bulk').
 -- Repeated: the second call finds every fingerprint there, answers "same", changes nothing.
 
 -- include archive.lua
@@ -17,7 +17,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
 local change = ARGV[7]
-local LATER = 1125899906842624
+local BULK_OFFSET = 1125899906842624
 local bulk = string.match(ARGV[5], '^%a*') == 'backfill'
 -- Asked here, not by whoever accepts: Redis can be lost between his question and this.
 -- A producer is never walked: what it pushes again it pushes within a day.
@@ -32,14 +32,14 @@ end
 
 -- Onto the lane, in the class of whoever tells of it.
 local function due(key, record)
-  if bulk then redis.call('HSET', record, 'later', string.format('%.0f', LATER)) else redis.call('HDEL', record, 'later') end
-  redis.call('ZADD', KEYS[2], now + (bulk and LATER or 0), key)
+  if bulk then redis.call('HSET', record, 'bulk', string.format('%.0f', BULK_OFFSET)) else redis.call('HDEL', record, 'bulk') end
+  redis.call('ZADD', KEYS[2], now + (bulk and BULK_OFFSET or 0), key)
 end
 
 local function fresh(key, record)
-  redis.call('HDEL', record, 'later')
+  redis.call('HDEL', record, 'bulk')
   local at = redis.call('ZSCORE', KEYS[2], key)
-  if at and tonumber(at) >= LATER then redis.call('ZADD', KEYS[2], at - LATER, key) end
+  if at and tonumber(at) >= BULK_OFFSET then redis.call('ZADD', KEYS[2], at - BULK_OFFSET, key) end
 end
 
 local function queue(key, record)
@@ -79,7 +79,7 @@ end
 
 local function take(key, reference, fingerprint, version, payload, wanted)
   local record = ARGV[1] .. key
-  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'later')
+  local seen = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk')
   local archived = not seen[1] and read_archived(ARGV[1], key)
   if archived then seen = {archived.state, archived.fingerprint, archived.version, archived.done, false} end
   local state = seen[1]
@@ -139,7 +139,7 @@ for result, count in pairs(counts) do redis.call('HINCRBY', KEYS[1], 'accepted_'
 if counts.new then redis.call('HINCRBY', KEYS[1], 'new_by_' .. string.match(ARGV[5], '^%a*'), counts.new) end
 local drains = redis.call('ZCOUNT', KEYS[3], now - ARGV[4], '+inf')
 -- Whoever is at bulk work is not waited for.
-if not bulk and redis.call('ZCOUNT', KEYS[2], LATER, '+inf') > 0 then drains = 0 end
+if not bulk and redis.call('ZCOUNT', KEYS[2], BULK_OFFSET, '+inf') > 0 then drains = 0 end
 if drains == 0 and (counts.new or counts.revived or counts.updating) and redis.call('EXISTS', KEYS[6]) == 1 then
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
   drains = 1

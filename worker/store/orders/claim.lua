@@ -16,7 +16,7 @@ local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local drain, lease = ARGV[1], tonumber(ARGV[3])
-local LATER = 1125899906842624 -- see accept.lua
+local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
 local function leave(reason, wait)
   redis.call('ZREM', KEYS[3], drain)
@@ -28,7 +28,7 @@ local function spare()
   local free = math.max(1, ARGV[10] - 1)
   for _, other in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
     local held = other ~= drain and redis.call('SRANDMEMBER', ARGV[8] .. other)
-    if held and redis.call('HEXISTS', ARGV[5] .. held, 'later') == 1 then free = free - 1 end
+    if held and redis.call('HEXISTS', ARGV[5] .. held, 'bulk') == 1 then free = free - 1 end
   end
   return free > 0
 end
@@ -75,7 +75,7 @@ if #keys == 0 then
     end
   end
   take('-inf', now, most)
-  if #keys == 0 and spare() then take(LATER, LATER + now, math.min(most, ARGV[11] * (ARGV[10] == '1' and 1 or 10))) end
+  if #keys == 0 and spare() then take(BULK_OFFSET, BULK_OFFSET + now, math.min(most, ARGV[11] * (ARGV[10] == '1' and 1 or 10))) end
   if #keys == 0 then return leave('empty', 0) end
 
   -- A drain of the ledger before writes until its lease ends: who asks before that, asks too early.
@@ -97,7 +97,7 @@ for _, key in ipairs(keys) do
     redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
     redis.call('RPUSH', ARGV[7] .. key, stamp .. ' claimed ' .. drain)
   end
-  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'later')
+  local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk')
   -- What an uncertain create has left there is what was sent first, however often the order changes meanwhile.
   if not known[7] then redis.call('HSETNX', record, 'tried', known[2]) end
   answer[#answer + 1] = {key, known[1], known[2], tonumber(known[3] or 0), known[4] or '', known[5] or '', known[6] or '',

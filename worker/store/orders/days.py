@@ -35,7 +35,7 @@ class Days:
             found[target][day] = Counter({name: int(count) for name, count in counts.items()})
         return found
 
-    def since(self) -> datetime | None:
+    def first_counted(self) -> datetime | None:
         """When the first order was counted; None if none was."""
         at = cast("str | None", self._redis.hget(keys.LEDGER, "counted"))
         return None if at is None else datetime.fromtimestamp(int(at) / 1000, UTC)

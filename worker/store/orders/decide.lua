@@ -26,7 +26,7 @@ end
 local function queue(key, record)
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
-  redis.call('ZADD', KEYS[2], now + (redis.call('HGET', record, 'later') or 0), key)
+  redis.call('ZADD', KEYS[2], now + (redis.call('HGET', record, 'bulk') or 0), key)
 end
 
 local function forget(key)
@@ -59,7 +59,7 @@ function moves.delivered(key, record)
   local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change')
   local sent = known[1] or known[2]
   redis.call('HSET', record, 'state', 'delivered', 'target_id', said, 'sent', sent, 'done', stamp)
-  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
+  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   redis.call('HINCRBY', KEYS[1], 'existed', 1)
   tally_out(now, key, redis.call('HGET', record, 'seen'))
   tell(key, 'delivered ' .. said .. ' existed, ' .. who)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import simplejson
 
 from worker.store.orders import payload
-from worker.store.orders.lanes import KEEP_STORY
+from worker.store.orders.lanes import KEEP_HISTORY_MS
 from worker.store.redis import keys
 from worker.store.redis.scripts import Scripts
 
@@ -34,7 +34,7 @@ class Match:
 
     text: str
 
-    def within(self, raw: str) -> bool:
+    def occurs_in(self, raw: str) -> bool:
         """Whether one value of this JSON holds it, or several of one object one after the other, as names do."""
         try:
             return any(map(self._is_in, _values(simplejson.loads(raw))))
@@ -72,7 +72,7 @@ def _values(value: object) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PersonalData:
     """Where a customer's data is: order keys by target, letters by provider, letters and jobs of the inbox."""
 
     orders: dict[str, list[str]]
@@ -90,11 +90,11 @@ class Eraser:
         self._redis, self._targets, self._cursors, self._inbox = redis, targets, cursors, inbox
         self._scripts = Scripts(redis)
 
-    def find(self, providers: Sequence[str], order_keys: Sequence[str], match: Match | None) -> Found:
+    def find(self, providers: Sequence[str], order_keys: Sequence[str], match: Match | None) -> PersonalData:
         """What belongs to these orders, or holds this text: nothing is touched."""
         wanted = [_of_order(key) for key in order_keys]
         if match is not None:
-            wanted.append(match.within)
+            wanted.append(match.occurs_in)
 
         def meant(raw: str) -> bool:
             return any(it(raw) for it in wanted)
@@ -103,12 +103,12 @@ class Eraser:
             provider: [
                 external_id
                 for external_id, letter in self._cursors.letters(provider).items()
-                if f"{provider}:{external_id}" in order_keys or (match and match.within(letter["raw"]))
+                if f"{provider}:{external_id}" in order_keys or (match and match.occurs_in(letter["raw"]))
             ]
             for provider in providers
         }
-        waiting, taken = self._inbox.everything()
-        return Found(
+        waiting, taken = self._inbox.all_jobs()
+        return PersonalData(
             orders={target: self._orders(target, order_keys, match) for target in self._targets},
             letters={provider: found for provider, found in letters.items() if found},
             inbox_letters=[
@@ -125,17 +125,17 @@ class Eraser:
         if match is not None:
             for name in self._redis.scan_iter(match=f"{prefix}*", count=1000):
                 kept = cast("str | None", self._redis.get(name))
-                if kept is not None and match.within(payload.unpack(kept)):
+                if kept is not None and match.occurs_in(payload.unpack(kept)):
                     found[name.removeprefix(prefix)] = None
         return list(found)
 
-    def erase(self, found: Found) -> dict[str, dict[str, Erased]]:
+    def erase(self, found: PersonalData) -> dict[str, dict[str, Erased]]:
         """Erase what was found; answers by target what became of each order that is known there."""
         # The jobs first: what one of them would make is not erased yet.
         self._inbox.remove(found.jobs)
         self._inbox.discard(found.inbox_letters)
         for provider, external_ids in found.letters.items():
-            self._cursors.mended(provider, external_ids)
+            self._cursors.drop_letters(provider, external_ids)
         done = {target: self._erase(target, order_keys) for target, order_keys in found.orders.items()}
         return {target: {key: what for key, what in it.items() if what} for target, it in done.items()}
 
@@ -144,7 +144,7 @@ class Eraser:
         done: dict[str, Erased] = {}
         for start in range(0, len(order_keys), 100):
             some = order_keys[start : start + 100]
-            args: list[Argument] = [k.order, k.payload, k.story, KEEP_STORY, *some]
+            args: list[Argument] = [k.order, k.payload, k.history, KEEP_HISTORY_MS, *some]
             done |= zip(some, self._scripts("erase", [k.lane, k.due, k.dead, k.doubt, k.held], args), strict=True)
         return done
 

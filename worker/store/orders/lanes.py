@@ -33,7 +33,7 @@ BREAKER = 5
 #: Times an order may lose its drain before it is buried as poison.
 POISON = 5
 #: Milliseconds an order's story is kept after its delivery: 30 days.
-KEEP_STORY = 30 * 86_400_000
+KEEP_HISTORY_MS = 30 * 86_400_000
 #: Milliseconds from one asking after orders in doubt to the next: 10 minutes.
 ASK_EVERY = 600_000
 #: Milliseconds after which somebody that waits for orders, and says so no more, is thought dead.
@@ -55,10 +55,10 @@ class Claim:
     #: Where to go on: the target has taken the order in, and told this.
     step: str = ""
     #: The order is there, under the target's own id: what is to be sent is a change.
-    there: bool = False
+    is_update: bool = False
     target_id: str = ""
     #: Bulk work: it takes only what others leave of the limits.
-    later: bool = False
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,17 @@ class Outcome:
     """What became of a claim.
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
-    the step of a pending one, or the target's field errors (JSON) of a rejected one. A "retry_too" is no failure
+    the step of a pending one, or the target's field errors (JSON) of a rejected one. A "retry_uncounted" is no failure
     of the lane: the target answered, or another order of the same call was counted.
     """
 
-    what: Literal[
+    kind: Literal[
         "delivered",
         "existed",
         "updated",
         "pending",
         "retry",
-        "retry_too",
+        "retry_uncounted",
         "snooze",
         "release",
         "hold",
@@ -91,7 +91,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """What a sweep found: orders freed and buried, and what the lane has to do."""
 
     freed: int
@@ -105,7 +105,7 @@ class Swept:
     #: Orders in doubt that the target is to be asked for.
     doubts: int
     #: Orders of bulk work that are due; `due` counts the others.
-    later: int
+    bulk: int
 
 
 class Lane:
@@ -121,7 +121,7 @@ class Lane:
         heartbeat: float,
         max_tries: int,
         concurrency: int,
-        bulk: int = 1,
+        per_call: int = 1,
         quiet: float = 0.0,
     ) -> None:
         self.target, self.scope = target, scope
@@ -130,7 +130,7 @@ class Lane:
         self.keys = keys.LaneKeys.of(target)
         self._pause = Pause(redis, self.keys.lane)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
-        self.max_tries, self.concurrency, self.bulk = max_tries, concurrency, bulk
+        self.max_tries, self.concurrency, self.per_call = max_tries, concurrency, per_call
         #: So long a new ledger sends nothing here: what the one before it sent may still be on its way.
         self.quiet_ms = round(quiet * 1000)
 
@@ -139,9 +139,9 @@ class Lane:
         """Drains that bulk work may have: one is left for fresh orders."""
         return max(1, self.concurrency - 1)
 
-    def later(self) -> int:
+    def count_bulk(self) -> int:
         """How many orders of bulk work wait."""
-        return int(self.redis.zcount(self.keys.due, keys.LATER, "+inf"))
+        return int(self.redis.zcount(self.keys.due, keys.BULK_OFFSET, "+inf"))
 
     def drain(self) -> Drain:
         """A run that takes orders from this lane; a context manager."""
@@ -164,16 +164,16 @@ class Lane:
         # Who accepted an order a moment ago counted on us.
         return self.redis.lpop(self.keys.wake) is not None
 
-    def sweep(self) -> Swept:
+    def sweep(self) -> SweepResult:
         """Free what dead drains held; end a pause whose time is over."""
         self._pause.end_if_over()
         k = self.keys
         names = [k.lane, k.due, k.drains, k.dead, keys.limit(self.scope.name), k.waiting, k.wake, k.doubt]
-        found = self.scripts("sweep", names, [self.lease_ms, k.order, k.story, k.claims, POISON, ASK_EVERY])
-        freed, buried, due, drains, closed, paused, waited, doubts, later = found
-        return Swept(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, later)
+        found = self.scripts("sweep", names, [self.lease_ms, k.order, k.history, k.claims, POISON, ASK_EVERY])
+        freed, buried, due, drains, closed, paused, waited, doubts, bulk = found
+        return SweepResult(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk)
 
-    def asked(self) -> None:
+    def mark_doubts_asked(self) -> None:
         """Note that orders in doubt are asked for now: the next time is `ASK_EVERY` later."""
         self.scripts("note", [self.keys.lane], ["", "", "asked", clock.now(self.redis)])
 
@@ -185,24 +185,24 @@ class Lane:
         """Send again."""
         self._pause.end()
 
-    def held(self) -> list[str]:
+    def held_keys(self) -> list[str]:
         """The keys of orders that are held, the longest held first."""
         return cast("list[str]", self.redis.zrange(self.keys.held, 0, -1))
 
     def release(self, order_keys: Sequence[str], do: Literal["send", "drop"]) -> int:
         """Send held orders, or drop what is held of them; answers how many were held."""
         k = self.keys
-        args: list[Argument] = [k.order, k.payload, k.story, KEEP_STORY, do, *order_keys]
+        args: list[Argument] = [k.order, k.payload, k.history, KEEP_HISTORY_MS, do, *order_keys]
         return int(self.scripts("release", [k.due, k.held, k.dead], args))
 
-    def before(self, order_key: str) -> int:
+    def position(self, order_key: str) -> int:
         """How many orders are due before this one."""
         return cast("int | None", self.redis.zrank(self.keys.due, order_key)) or 0
 
     def status(self) -> dict[str, int | str]:
         """Counts by state, the oldest due order, the counters since the beginning, why it is paused.
 
-        `queued` are all that are to be sent: `later` those of them whose time comes later, as after a failure,
+        `queued` are all that are to be sent: `retry_later` those of them whose time comes later, as after a failure,
         `backfilled` those that wait behind all others. For `young_s` seconds nothing is sent yet: the ledger is new.
         """
         k = self.keys
@@ -216,19 +216,19 @@ class Lane:
             pipe.zrange(k.due, 0, 0, withscores=True)
             pipe.get(keys.EPOCH)
             pipe.time()
-            pipe.zcount(k.due, keys.LATER, "+inf")
+            pipe.zcount(k.due, keys.BULK_OFFSET, "+inf")
             known, due, dead, doubt, held, drains, oldest, epoch, (seconds, micros), backfilled = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
-            pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", f"({keys.LATER}")
+            pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", f"({keys.BULK_OFFSET}")
             for drain in drains:
                 pipe.scard(k.claims + drain)
-            later, *claimed = pipe.execute()
+            retry_later, *claimed = pipe.execute()
         status: dict[str, int | str] = {
             name: value if name == "paused" else int(value) for name, value in known.items()
         }
         # The rest of a score is its time, in either class.
-        status["oldest_s"] = max(0, seconds - int(oldest[0][1] % keys.LATER / 1000)) if oldest else 0
-        status |= {"queued": due, "later": later, "backfilled": backfilled}
+        status["oldest_s"] = max(0, seconds - int(oldest[0][1] % keys.BULK_OFFSET / 1000)) if oldest else 0
+        status |= {"queued": due, "retry_later": retry_later, "backfilled": backfilled}
         status |= {"in_flight": sum(claimed), "drains": len(drains)}
         status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}
         young = int(epoch) + self.quiet_ms - seconds * 1000 - micros // 1000 if epoch and self.quiet_ms else 0
@@ -271,14 +271,14 @@ class Drain:
             interval,
             k.order,
             k.payload,
-            k.story,
+            k.history,
             k.claims,
             BREAKER,
         ]
-        args += [lane.concurrency, lane.bulk, lane.quiet_ms]
+        args += [lane.concurrency, lane.per_call, lane.quiet_ms]
         asked = uptime()
         # What a failover forgets of a claim, another would send once more.
-        reason, *orders = lane.scripts.carried("claim", names, args)
+        reason, *orders = lane.scripts.run_replicated("claim", names, args)
         if reason == "lost":
             raise LeaseLost(f"the drain {self.name} was taken over")
         if reason == "young":
@@ -295,11 +295,11 @@ class Drain:
                 payload.unpack(kept),
                 uncertain,
                 step,
-                bool(there),
+                bool(is_update),
                 target_id,
-                bool(later),
+                bool(bulk),
             )
-            for key, reference, fingerprint, tries, uncertain, step, target_id, there, kept, later in orders
+            for key, reference, fingerprint, tries, uncertain, step, target_id, is_update, kept, bulk in orders
         ]
 
     def leave(self) -> None:
@@ -315,13 +315,13 @@ class Drain:
             lane.lease_ms,
             k.order,
             k.payload,
-            k.story,
+            k.history,
             lane.max_tries,
             BREAKER,
-            KEEP_STORY,
+            KEEP_HISTORY_MS,
         ]
         for claim, outcome in settled:
-            args += [claim.key, outcome.what, outcome.code, outcome.detail, round(outcome.delay * 1000)]
+            args += [claim.key, outcome.kind, outcome.code, outcome.detail, round(outcome.delay * 1000)]
             args += [int(outcome.uncertain), outcome.extra, claim.fingerprint]
         states: list[str] = lane.scripts("settle", names, args)
         return states

@@ -62,7 +62,7 @@ class Entry:
 
     target: str
     record: dict[str, str]
-    story: tuple[tuple[int, str], ...]
+    history: tuple[tuple[int, str], ...]
     #: When it is sent (Unix milliseconds), if it is queued.
     due: int | None = None
 
@@ -105,7 +105,7 @@ class Ledger:
         if not orders:
             return Accepted((), 0)
         k = keys.LaneKeys.of(target)
-        args: list[Argument] = [k.order, k.payload, k.story, self._lease_ms, source, ask, on_change]
+        args: list[Argument] = [k.order, k.payload, k.history, self._lease_ms, source, ask, on_change]
         for order, reference, wanted in orders:
             # A decimal string sorts like the number it is, as long as shorter means smaller.
             args += [
@@ -121,7 +121,7 @@ class Ledger:
         drains, results = self._scripts("accept", names, args)
         return Accepted(tuple(results), drains)
 
-    def arrived(self, provider: str, source: str, count: int) -> None:
+    def count_arrivals(self, provider: str, source: str, count: int) -> None:
         """Note that `count` orders of a provider were new; the first word of `source` is what brought them."""
         by = source.partition(" ")[0]
         self._scripts("arrive", [keys.arrivals(provider), keys.cursor(provider)], [by, count])
@@ -135,7 +135,7 @@ class Ledger:
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000
 
-    def nothing_before(self) -> None:
+    def assume_no_predecessor(self) -> None:
         """Say that no ledger was before this one: nothing is on its way to any target, no lane has to wait."""
         self._redis.set(keys.EPOCH, clock.now(self._redis) - _LONG_AGO)
 
@@ -147,7 +147,7 @@ class Ledger:
     def _read(self, target: str, order_key: str) -> tuple[dict[str, str], list[str]]:
         """The fields of a record, living or at rest, and the lines of its story; both empty if it is not known."""
         k = keys.LaneKeys.of(target)
-        [[fields, lines]] = self._scripts("record", [], [k.order, k.story, order_key])
+        [[fields, lines]] = self._scripts("record", [], [k.order, k.history, order_key])
         return dict(zip(fields[::2], fields[1::2], strict=True)), lines
 
     def resend(  # noqa: PLR0913  # one order, and what was seen of it on both sides
@@ -172,7 +172,7 @@ class Ledger:
         """
         k, order = keys.LaneKeys.of(target), delivery.order
         content = payload.pack(order.model_dump_json(exclude_defaults=True))
-        args: list[Argument] = [k.order, k.payload, k.story, order.key, delivery.reference, order.fingerprint()]
+        args: list[Argument] = [k.order, k.payload, k.history, order.key, delivery.reference, order.fingerprint()]
         args += [str(order.version or 0), content, do, target_id, seen.state, seen.fingerprint, seen.done, source]
         answer: Literal["queued", "moved"] = self._scripts("resend", [k.lane, k.due, k.dead], args)
         return answer
@@ -186,5 +186,5 @@ class Ledger:
             if record:
                 story = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
                 due = self._redis.zscore(k.due, order_key)
-                found.append(Entry(target, record, story, None if due is None else int(due % keys.LATER)))
+                found.append(Entry(target, record, story, None if due is None else int(due % keys.BULK_OFFSET)))
         return found

@@ -16,7 +16,7 @@ local released = 0
 local function send(key, record)
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail')
-  redis.call('ZADD', KEYS[1], now + (redis.call('HGET', record, 'later') or 0), key)
+  redis.call('ZADD', KEYS[1], now + (redis.call('HGET', record, 'bulk') or 0), key)
   return 'released'
 end
 

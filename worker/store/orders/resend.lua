@@ -26,7 +26,7 @@ if state ~= '' and state ~= 'delivered' and state ~= 'dead' then return 'moved' 
 if archived then unarchive(ARGV[1], key, archived, ARGV[3]) end
 
 local was = redis.call('HMGET', record, 'uncertain', 'code')
-redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'later')
+redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'bulk')
 -- What ended its workers goes alone.
 if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if ARGV[9] == 'update' then

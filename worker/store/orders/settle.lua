@@ -6,7 +6,7 @@
 --       7 failures that open the breaker  8 ms that a story is kept after delivery
 --       then by order: key, outcome, code, detail, delay in ms, uncertain (0/1), extra (the target's id; its field errors as JSON; the step
 --       to go on from), fingerprint sent
--- Outcomes: delivered, existed, updated, pending, retry, retry_too (no failure of the lane: it answered, or one of the same call was counted), snooze, release, hold, bury, doubt.
+-- Outcomes: delivered, existed, updated, pending, retry, retry_uncounted (no failure of the lane: it answered, or one of the same call was counted), snooze, release, hold, bury, doubt.
 -- Returns the state of each order now, or "refused".
 -- Repeated: an order that this drain has settled already answers with its state.
 
@@ -31,7 +31,7 @@ end
 
 local function queue(key, record, delay)
   redis.call('HSET', record, 'state', 'queued')
-  redis.call('ZADD', KEYS[2], now + delay + (redis.call('HGET', record, 'later') or 0), key) -- in its class
+  redis.call('ZADD', KEYS[2], now + delay + (redis.call('HGET', record, 'bulk') or 0), key) -- in its class
   return 'queued'
 end
 
@@ -65,7 +65,7 @@ end
 local function delivered(key, record, outcome, target_id, fingerprint)
   if outcome ~= 'updated' then took(redis.call('HGET', record, 'seen')) end
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
-  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'later')
+  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   tell(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
   if outcome == 'updated' then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
@@ -84,7 +84,7 @@ end
 -- Every failure in a row counts; from `trip` on the whole lane waits, longer each time, and no order pays for it.
 -- A call for many orders that failed is one failure, and an answer that does not settle an order is none.
 local function breaker(outcome)
-  if outcome == 'retry_too' then return tonumber(redis.call('HGET', KEYS[1], 'failures') or 0) > trip end
+  if outcome == 'retry_uncounted' then return tonumber(redis.call('HGET', KEYS[1], 'failures') or 0) > trip end
   local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
   if failures < trip then return false end
   local wait = math.min(60000, 1000 * 2 ^ math.min(failures - trip, 10))
@@ -135,7 +135,7 @@ local function settle(key, outcome, code, detail, delay, uncertain, extra, finge
       count('pending')
     end
     return queue(key, record, tonumber(delay))
-  elseif outcome == 'retry' or outcome == 'retry_too' then
+  elseif outcome == 'retry' or outcome == 'retry_uncounted' then
     return retry(key, record, outcome, code, detail, tonumber(delay))
   elseif outcome == 'snooze' then
     tell(key, 'snoozed ' .. code .. ' ' .. delay)

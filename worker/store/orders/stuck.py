@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from worker.store.orders import payload
-from worker.store.orders.lanes import KEEP_STORY
+from worker.store.orders.lanes import KEEP_HISTORY_MS
 from worker.store.redis import clock, keys
 from worker.store.redis.scripts import Scripts
 
@@ -49,7 +49,7 @@ class Filter:
     older: float | None = None
     newer: float | None = None
 
-    def names(self, key: str) -> bool:
+    def matches_key(self, key: str) -> bool:
         """Whether the order of this key is meant, as far as its key tells."""
         return (
             (not self.keys or key in self.keys)
@@ -57,11 +57,11 @@ class Filter:
             and (self.pattern is None or fnmatchcase(key, self.pattern))
         )
 
-    def because(self, *why: str) -> bool:
+    def matches_reason(self, *why: str) -> bool:
         """Whether this is the reason that is meant: a part of the code or of the detail, in any letter case."""
         return self.reason is None or self.reason.casefold() in " ".join(why).casefold()
 
-    def times(self, now: int) -> tuple[int, int]:
+    def time_range(self, now: int) -> tuple[int, int]:
         """The first and the last moment that are meant, in Unix milliseconds."""
         first = 0 if self.newer is None else now - int(self.newer * 1000)
         return first, now if self.older is None else now - int(self.older * 1000)
@@ -81,17 +81,17 @@ class Stuck:
 
         What is given out may be moved before the next are asked for; what dies meanwhile, even again, is left out.
         """
-        first, last = wanted.times(clock.now(self._redis))
+        first, last = wanted.time_range(clock.now(self._redis))
         name, seen = self._set(state), 0
         while chunk := self._redis.zrange(name, first, last, byscore=True, withscores=True, offset=seen, num=_AT_ONCE):
             scores = {key: int(score) for key, score in cast("list[tuple[str, float]]", chunk)}
-            if found := [one for one in self._read(scores, wanted.names) if _meant(one, wanted)]:
+            if found := [one for one in self._read(scores, wanted.matches_key) if _meant(one, wanted)]:
                 yield found
             # Those that were moved are not there any more, or there anew: the next ones have come up in their place.
             left = self._redis.zmscore(name, list(scores))
             seen += sum(score is not None and first <= score <= last for score in left)
 
-    def some(self, most: int, older: float) -> list[StuckOrder]:
+    def sample(self, most: int, older: float) -> list[StuckOrder]:
         """Up to `most` orders, taken by chance so that all have their turn, that are in doubt for `older` seconds."""
         chosen = cast("list[str]", self._redis.zrandmember(self._keys.doubt, most))
         if not chosen:
@@ -131,7 +131,7 @@ class Stuck:
             detail: The text of a note, without personal data.
         """
         k = self._keys
-        args: list[Argument] = [k.order, k.payload, k.story, KEEP_STORY, what, who, said, detail]
+        args: list[Argument] = [k.order, k.payload, k.history, KEEP_HISTORY_MS, what, who, said, detail]
         chosen = list(order_keys)
         done: list[str] = self._scripts("decide", [k.lane, k.due, k.dead, k.doubt, k.held], [*args, *chosen])
         return dict(zip(chosen, done, strict=True))
@@ -146,4 +146,4 @@ class Stuck:
 
 
 def _meant(order: StuckOrder, wanted: Filter) -> bool:
-    return wanted.because(order.record.get("code", ""), order.record.get("detail", ""))
+    return wanted.matches_reason(order.record.get("code", ""), order.record.get("detail", ""))

@@ -15,7 +15,7 @@ local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)
 local freed, buried, waited = 0, 0, 0
-local LATER = 1125899906842624 -- see accept.lua
+local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
 local function free(key, drain)
   local record = ARGV[2] .. key
@@ -26,7 +26,7 @@ local function free(key, drain)
   if lost < tonumber(ARGV[5]) then
     redis.call('HSET', record, 'state', 'queued')
     -- In the place it had, not behind the backlog: it has waited for a whole lease already.
-    redis.call('ZADD', KEYS[2], (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'later') or 0), key)
+    redis.call('ZADD', KEYS[2], (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'bulk') or 0), key)
     freed = freed + 1
     return
   end
@@ -51,7 +51,7 @@ local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until', 'asked')
 local scope = redis.call('HGET', KEYS[5], 'closed_until')
 local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
 local due, drains = redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3])
-local later = redis.call('ZCOUNT', KEYS[2], LATER, LATER + now)
+local later = redis.call('ZCOUNT', KEYS[2], BULK_OFFSET, BULK_OFFSET + now)
 if (due > 0 or (later > 0 and drains == 0)) and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 1 then
   if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
   drains = drains + 1

@@ -18,8 +18,8 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from worker.errors import StoreFull
-from worker.store.redis.failpoints import failing
-from worker.store.redis.sentinel import Watched, watched
+from worker.store.redis.failpoints import with_failpoints
+from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 
 #: What a Redis that is away, full or not ours raises.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
@@ -31,7 +31,7 @@ Patience = Literal["long", "short"]
 TIMEOUT = 5.0
 
 
-def refuses(error: ResponseError) -> StoreFull | None:
+def as_store_full(error: ResponseError) -> StoreFull | None:
     """What a Redis says that takes no writes now, in memory or on its disk: StoreFull; None for any other refusal."""
     if isinstance(error, OutOfMemoryError):
         return StoreFull("Redis is full (maxmemory)")
@@ -44,8 +44,8 @@ def refuses(error: ResponseError) -> StoreFull | None:
 
 def client(kind: type[Redis], url: str, **options: Any) -> Redis:
     """A client of the server at `url`, or of the master that the Sentinels at `url` name."""
-    if watched(url):
-        return Watched.parse(url).client(kind, **options)
+    if is_sentinel_address(url):
+        return SentinelAddress.parse(url).client(kind, **options)
     return kind.from_url(url, **options)
 
 
@@ -57,7 +57,7 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
     and can come again himself, `patience` is short: once more, because the old connection may be dead, and no longer.
     """
     return client(
-        failing(Redis),
+        with_failpoints(Redis),
         url,
         decode_responses=text == "decoded",
         socket_timeout=TIMEOUT if patience == "long" else 2.0,

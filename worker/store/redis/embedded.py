@@ -63,7 +63,7 @@ class Embedded:
         os.close(self.lock)
 
 
-def url(data_dir: Path) -> str | None:
+def read_url(data_dir: Path) -> str | None:
     """Where the server of this directory is, running or not; None if none was ever started here."""
     try:
         return (data_dir / "redis.url").read_text().strip() or None
@@ -133,7 +133,7 @@ def _prepare(data_dir: Path, lock: int) -> Embedded:
 
 def _kept(data_dir: Path) -> tuple[int | None, str | None]:
     """The port and the password of the last start."""
-    kept = urlsplit(url(data_dir) or "")
+    kept = urlsplit(read_url(data_dir) or "")
     with suppress(ValueError):
         return kept.port, kept.password
     return None, None

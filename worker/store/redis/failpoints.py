@@ -34,7 +34,7 @@ end
 """
 
 
-def failing(kind: type[Redis]) -> type[Redis]:
+def with_failpoints(kind: type[Redis]) -> type[Redis]:
     """The class of clients `kind`; if something is armed, one that asks before and after each effect."""
     points = armed()
     return _failing(kind, points) if points else kind

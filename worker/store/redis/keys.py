@@ -20,7 +20,7 @@ class LaneKeys:
     claims: str
     order: str
     payload: str
-    story: str
+    history: str
     took: str
 
     @classmethod
@@ -39,13 +39,13 @@ class LaneKeys:
             claims=f"{lane}:claims:",
             order=f"intake:order:{target}:",
             payload=f"intake:payload:{target}:",
-            story=f"intake:history:{target}:",
+            history=f"intake:history:{target}:",
             took=f"{lane}:took",
         )
 
 
 #: What lies between the scores of fresh orders and those of bulk work in a lane (the same number as in the scripts).
-LATER = 2**50
+BULK_OFFSET = 2**50
 
 #: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
 EPOCH = "intake:epoch"

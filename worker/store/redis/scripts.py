@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from worker.errors import StoreFull
-from worker.store.redis.connection import refuses
+from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import lua_source
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: What `EVALSHA` takes.
 Argument = str | int | float | bytes
 #: Milliseconds that a replica has to take in what was written; it takes one or two.
-_CARRIED_MS = 1000
+_REPLICATED_MS = 1000
 
 
 class Scripts:
@@ -36,15 +36,15 @@ class Scripts:
         try:
             return self._script(name)(keys=list(keys), args=list(args))
         except ResponseError as error:
-            if full := refuses(error):
+            if full := as_store_full(error):
                 raise full from None
             raise
 
-    def queue(self, pipe: Pipeline, name: str, keys: Sequence[str], args: Sequence[Argument]) -> None:
+    def enqueue(self, pipe: Pipeline, name: str, keys: Sequence[str], args: Sequence[Argument]) -> None:
         """Put the script into a pipeline."""
         self._script(name)(keys=list(keys), args=list(args), client=pipe)
 
-    def carried(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+    def run_replicated(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run the script; behind Sentinels, come back only when a replica has what it wrote: it outlives a failover.
 
         Raises StoreFull if no replica has it in time; then it may be forgotten, and nothing may be built on it.
@@ -53,12 +53,12 @@ class Scripts:
             return self(name, keys, args)
         # One connection for both: WAIT counts what was written on its own.
         with self._redis.pipeline(transaction=False) as pipe:
-            self.queue(pipe, name, keys, args)
-            pipe.wait(1, _CARRIED_MS)
+            self.enqueue(pipe, name, keys, args)
+            pipe.wait(1, _REPLICATED_MS)
             # redis-py would put words of its own before those of the server.
             answer, replicas = pipe.execute(raise_on_error=False)
         if isinstance(answer, ResponseError):
-            raise refuses(answer) or answer
+            raise as_store_full(answer) or answer
         if not replicas:
             raise StoreFull("no replica of Redis keeps up")
         return answer

@@ -23,13 +23,13 @@ _FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 _PORT = 26379
 
 
-def watched(url: str) -> bool:
+def is_sentinel_address(url: str) -> bool:
     """Whether Sentinels watch over the Redis at `url`."""
     return url.startswith((f"{SCHEME}:", f"{_SECURE}:"))
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class SentinelAddress:
     """Where the Sentinels are, and which service they watch; the credentials are those of Redis itself."""
 
     sentinels: tuple[tuple[str, int], ...]
@@ -50,7 +50,7 @@ class Watched:
         service = unquote(parts.path.strip("/"))
         tls = parts.scheme == _SECURE
         allowed = {"db", "sentinel_password"} | (_FILES if tls else set())
-        if not watched(url) or not service or "/" in service or query.keys() - allowed:
+        if not is_sentinel_address(url) or not service or "/" in service or query.keys() - allowed:
             raise ValueError("not the address of a service behind Sentinels")
         sentinels = [urlsplit(f"//{host}") for host in hosts]
         if not all(one.hostname for one in sentinels):

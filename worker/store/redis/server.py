@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from worker.errors import AuthFailed, Unavailable
 from worker.store.redis.connection import client
-from worker.store.redis.sentinel import watched
+from worker.store.redis.sentinel import is_sentinel_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +39,8 @@ class Server:
     last_write_ok: bool
     replica: bool
     #: Replicas that keep up, where Sentinels watch; None where it would take writes without one.
-    carried: int | None = 0
-    watched: bool = False
+    good_replicas: int | None = 0
+    behind_sentinels: bool = False
 
 
 def inspect(url: str) -> Server:
@@ -62,7 +62,7 @@ def inspect(url: str) -> Server:
         raise Unavailable("the server does not answer") from None
     except OSError:
         raise Unavailable("the server does not answer") from None
-    return replace(read(info), watched=watched(url))
+    return replace(read(info), behind_sentinels=is_sentinel_address(url))
 
 
 def measure(url: str) -> tuple[float, float]:
@@ -96,5 +96,5 @@ def read(info: Mapping[str, Any]) -> Server:
         last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
         replica=info.get("role", "master") != "master",
         # INFO has this line only where min-replicas-to-write is set.
-        carried=info.get("min_slaves_good_slaves"),
+        good_replicas=info.get("min_slaves_good_slaves"),
     )
