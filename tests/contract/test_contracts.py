@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from worker.lab.conformance.cases import cases
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
+from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,4 +22,5 @@ def test_an_adapter_holds_to_its_contract(intake_contract: Callable[[], None]) -
 
 def test_no_registered_adapter_is_left_out() -> None:
     found = {(sort, case.kind) for sort, case in cases(RECORDINGS)}
-    assert found == {("providers", kind) for kind in provider_kinds()} | {("targets", kind) for kind in target_kinds()}
+    registered = {"providers": provider_kinds(), "targets": target_kinds(), "webhooks": webhook_kinds()}
+    assert found == {(sort, kind) for sort, kinds in registered.items() for kind in kinds}

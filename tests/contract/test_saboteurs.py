@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.capability_saboteurs import OF_BULK, OF_UPDATES
+from contract.comparison_saboteurs import SABOTEURS as OF_COMPARISON
 from contract.provider_saboteurs import SABOTEURS as OF_PROVIDERS
 from contract.target_saboteurs import SABOTEURS as OF_TARGETS
 from contract.target_saboteurs import SPARED
+from contract.webhook_saboteurs import SABOTEURS as OF_WEBHOOKS
 from worker.errors import IntakeError
-from worker.lab.conformance import bulk, providers, targets, updates
+from worker.lab.conformance import bulk, comparison, providers, targets, updates, webhooks
 from worker.lab.conformance.cases import cases, suites
 from worker.lab.conformance.stage import Case, promises
 
@@ -26,6 +28,8 @@ SABOTEURS: dict[ModuleType, dict[str, Any]] = {
     targets: OF_TARGETS,
     bulk: OF_BULK,
     updates: OF_UPDATES,
+    comparison: OF_COMPARISON,
+    webhooks: OF_WEBHOOKS,
 }
 TRIPS = [
     pytest.param(promises(suite)[check], saboteur, case, id=f"{sort}-{case.kind}-{saboteur.__name__}-{check}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from worker.lab.conformance import bulk, providers, targets, updates
+from worker.lab.conformance import bulk, comparison, providers, targets, updates, webhooks
 from worker.lab.conformance.stage import Case, promises
 from worker.systems.providers import BUILT_IN as PROVIDERS
 from worker.systems.providers import provider_kinds
+from worker.systems.target import Target
 from worker.systems.targets import BUILT_IN as TARGETS
 from worker.systems.targets import target_kinds
+from worker.systems.webhooks import BUILT_IN as WEBHOOKS
+from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,15 +22,22 @@ if TYPE_CHECKING:
 
 
 def suites(sort: str, adapter: type[Any]) -> list[ModuleType]:
-    """The suites that an adapter of the `providers` or the `targets` is held to, by what it says it can."""
-    if sort == "providers":
-        return [providers]
-    return [targets, *([bulk] if adapter.bulk > 1 else []), *([updates] if adapter.updates else [])]
+    """Return the suites for an adapter of the sort `providers`, `targets` or `webhooks`, by its capabilities."""
+    if sort != "targets":
+        return [providers if sort == "providers" else webhooks]
+    can_be_compared = adapter.view is not Target.view or adapter.reader_options is not Target.reader_options
+    optional = {bulk: adapter.bulk > 1, updates: adapter.updates, comparison: can_be_compared}
+    return [targets, *(suite for suite, applies in optional.items() if applies)]
 
 
 def cases(recordings: Path) -> Iterator[tuple[str, Case]]:
-    """Every registered adapter, but those of Intake itself that `recordings` says nothing of, with its sort."""
-    for sort, kinds, ours in (("providers", provider_kinds(), PROVIDERS), ("targets", target_kinds(), TARGETS)):
+    """Yield every registered adapter with its sort, except built-in ones that `recordings` has no folder for."""
+    registered: tuple[tuple[str, dict[str, type[Any]], dict[str, type[Any]]], ...] = (
+        ("providers", {**provider_kinds()}, {**PROVIDERS}),
+        ("targets", {**target_kinds()}, {**TARGETS}),
+        ("webhooks", {**webhook_kinds()}, {**WEBHOOKS}),
+    )
+    for sort, kinds, ours in registered:
         for kind, adapter in kinds.items():
             folder = recordings / sort / kind
             if folder.is_dir() or kind not in ours:

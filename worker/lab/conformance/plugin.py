@@ -2,7 +2,7 @@
 
 In the settings of pytest::
 
-    intake_recordings = "tests/recordings"      # its folders: providers/KIND and targets/KIND
+    intake_recordings = "tests/recordings"      # its folders: providers/KIND, targets/KIND, webhooks/KIND
 
 and in a test::
 
@@ -16,7 +16,10 @@ import pytest
 
 # An assertion of a suite is to explain itself as one in a test does; so nothing of the suites is imported before.
 pytest.register_assert_rewrite(
-    *(f"worker.lab.conformance.{name}" for name in ("providers", "targets", "bulk", "updates"))
+    *(
+        f"worker.lab.conformance.{name}"
+        for name in ("providers", "targets", "bulk", "updates", "comparison", "webhooks")
+    )
 )
 
 _FOLDER = "intake_recordings"

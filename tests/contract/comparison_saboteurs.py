@@ -1,0 +1,91 @@
+"""Targets whose view or reader options break one promise each; none may get through the suite."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from contract.sabotage import having
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from schemas.order import Order
+    from worker.lab.conformance.stage import Case
+    from worker.systems.view import Side, View
+
+
+def _viewing(case: Case, change: Callable[[dict[str, Any], Side], dict[str, Any]]) -> Case:
+    real = case.adapter
+    return having(case, view=lambda self, order, side: change(dict(real.view(self, order, side)), side))
+
+
+def has_a_field_of_the_source_alone(case: Case) -> Case:
+    return _viewing(case, lambda view, side: view | ({"color": "red"} if side == "source" else {}))
+
+
+def has_no_fields(case: Case) -> Case:
+    return _viewing(case, lambda view, side: {})
+
+
+def fails_for_an_order_without_lines(case: Case) -> Case:
+    real = case.adapter
+
+    def view(self: Any, order: Order, side: Side) -> View:
+        return {**real.view(self, order, side), "first": order.lines[0].name}
+
+    return having(case, view=view)
+
+
+def leaves_out_what_is_empty(case: Case) -> Case:
+    return _viewing(case, lambda view, side: {name: text for name, text in view.items() if text})
+
+
+def has_a_number_among_the_texts(case: Case) -> Case:
+    return _viewing(case, lambda view, side: view | {"count": 7})
+
+
+def counts_its_calls(case: Case) -> Case:
+    calls = itertools.count()
+    return _viewing(case, lambda view, side: view | {"call": str(next(calls))})
+
+
+def sees_no_change(case: Case) -> Case:
+    return _viewing(case, lambda view, side: dict.fromkeys(view, "the same"))
+
+
+def asks_for_its_view(case: Case) -> Case:
+    real = case.adapter
+
+    def view(self: Any, order: Order, side: Side) -> View:
+        try:
+            self.client.read("/orders")
+        except Exception:
+            return real.view(self, order, side)
+        raise AssertionError("the server has no answer")
+
+    return having(case, view=view)
+
+
+def has_an_option_of_its_own(case: Case) -> Case:
+    real = case.adapter
+    return having(case, reader_options=lambda self: {**real.reader_options(self), "view": "all"})
+
+
+def cannot_be_read(case: Case) -> Case:
+    return having(case, reader_options=lambda self: None)
+
+
+#: Who must not get past which check.
+SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
+    "every_order_has_the_same_fields_on_both_sides": (
+        has_a_field_of_the_source_alone,
+        has_no_fields,
+        fails_for_an_order_without_lines,
+        leaves_out_what_is_empty,
+    ),
+    "every_field_is_text": (has_a_number_among_the_texts,),
+    "the_same_order_always_has_the_same_view": (counts_its_calls, asks_for_its_view),
+    "a_change_shows_in_the_view": (sees_no_change,),
+    "a_provider_of_the_kind_takes_the_reader_options": (has_an_option_of_its_own, cannot_be_read),
+}
