@@ -91,7 +91,7 @@ def test_the_command_takes_a_length_or_a_time_and_status_shows_it(make_pipeline:
     assert f"until {later:%Y-%m-%d %H:%M}:00" in intake("pause", "shop", "--until", f"{later:%H:%M}").output
     assert "is over" in intake("pause", "shop", "--until", "2020-01-01").output
     assert "is no time" in intake("pause", "shop", "--until", "tomorrow").output
-    assert "is no length of time" in intake("pause", "shop", "--for", "soon").output
+    assert "is not a length of time" in intake("pause", "shop", "--for", "soon").output
     assert intake("pause", "shop", "--for", "1h", "--until", "06:00").exit_code == 2
     assert intake("resume", "shop").exit_code == 0
     assert "paused" not in pipeline.status()

@@ -62,9 +62,9 @@ def test_a_backfill_is_stopped_resumed_and_not_begun_twice(make_pipeline: MakePi
 
 def test_what_cannot_be_done_is_said_in_words(make_pipeline: MakePipeline) -> None:
     make_pipeline(1).open()
-    assert "shop is no provider" not in backfill("shop").output
+    assert "shop is not a provider" not in backfill("shop").output
     assert "begin one: intake backfill shop --since 7d" in backfill("shop").output
-    assert "nobody is no provider; known are: shop" in backfill("nobody").output
+    assert "nobody is not a provider; known are: shop" in backfill("nobody").output
     assert "not after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
     assert "is neither a date nor an age" in backfill("shop", "--since", "yesterday").output
     asked = backfill("shop", "--since", "7d")

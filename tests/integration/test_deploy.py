@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from support.programs import tool
-from worker.cli.run.one import guarded
+from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.errors import ConfigError
 
@@ -123,6 +123,8 @@ def test_the_procfile_is_the_list_that_the_commands_run() -> None:
 def test_flower_does_not_start_unless_it_is_said_who_may_look() -> None:
     for wrong in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
         with pytest.raises(ConfigError, match="FLOWER_BASIC_AUTH=user:password"):
-            guarded(wrong)
-    assert guarded({"FLOWER_BASIC_AUTH": "me:pw"})["FLOWER_ADDRESS"] == "127.0.0.1"
-    assert guarded({"FLOWER_BASIC_AUTH": "me:pw", "FLOWER_ADDRESS": "0.0.0.0"})["FLOWER_ADDRESS"] == "0.0.0.0"
+            flower_environment(wrong)
+    assert flower_environment({"FLOWER_BASIC_AUTH": "me:pw"})["FLOWER_ADDRESS"] == "127.0.0.1"
+    assert (
+        flower_environment({"FLOWER_BASIC_AUTH": "me:pw", "FLOWER_ADDRESS": "0.0.0.0"})["FLOWER_ADDRESS"] == "0.0.0.0"
+    )

@@ -206,7 +206,7 @@ def test_a_producer_that_may_not_push_for_a_provider_is_told_before(redis: Redis
         (["--external-id", "1"], "--external-id needs --provider NAME"),
         (["--record", "-"], "--record needs --provider NAME"),
         (["nowhere.json"], "No such file"),
-        (["-", "--producer", "web"], "no producer web with a secret is known here; known: hook"),
+        (["-", "--producer", "web"], "web is not a producer with a secret; known are: hook"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_write(args: list[str], reason: str) -> None:

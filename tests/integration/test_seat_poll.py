@@ -12,7 +12,7 @@ import structlog
 import tasks.poll
 from support.command_line import intake
 from support.pipeline import Pipeline
-from worker.cli.feeds.cursor_words import moment
+from worker.cli.feeds.cursor_words import cursor_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +108,7 @@ def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
     assert pipeline.rt.cursors.status("shop")["value"] == was
     said = intake("cursor", "set", "shop", "--since", "2026-01-02", "--yes").output
     assert "would be read again" in said
-    at = moment(pipeline.rt.cursors.status("shop")["value"])
+    at = cursor_time(pipeline.rt.cursors.status("shop")["value"])
     assert at is not None
     assert at.isoformat() == "2026-01-02T00:00:00+00:00"
     assert pipeline.rt.cursors.is_waiting("shop")
@@ -121,7 +121,7 @@ def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
 def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(pipeline: Pipeline) -> None:
     pipeline.poll()
     value = pipeline.rt.cursors.status("shop")["value"]
-    wish = pipeline.rt.providers["shop"].start(moment(value))  # type: ignore[arg-type]  # it has one
+    wish = pipeline.rt.providers["shop"].start(cursor_time(value))  # type: ignore[arg-type]  # it has one
     fetch = pipeline.rt.providers["shop"].fetch
 
     def meanwhile(cursor: str) -> Any:

@@ -11,7 +11,7 @@ import click
 
 from worker.errors import ConfigError, IntakeError
 
-#: Where each subcommand is: imported when it is called, so that `intake --help` is quick.
+#: The address of each subcommand, which is imported when it is needed: commands start faster.
 COMMANDS = {
     "up": "worker.cli.run.up:command",
     "run": "worker.cli.run.one:command",
@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class _Lazy(click.Group):
-    """A group whose subcommands are imported one at a time, and whose wrong settings are told in plain words."""
+    """A group that imports its subcommands one at a time, and prints our own errors without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return list(COMMANDS)
@@ -54,8 +54,8 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
-        found: click.Command = getattr(importlib.import_module(module), name)
-        return found
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -72,7 +72,7 @@ class _Lazy(click.Group):
 
 
 def _store_errors() -> tuple[type[Exception], ...]:
-    """What a dead Redis raises; imported only when something was raised."""
+    """Return the errors of an unreachable Redis; they are imported only when an error was raised."""
     from worker.store.redis.connection import ERRORS
 
     return ERRORS
@@ -86,9 +86,9 @@ def _store_errors() -> tuple[type[Exception], ...]:
     help="The settings; otherwise $INTAKE_CONFIG, or intake.toml here.",
 )
 def main(config: Path | None) -> None:
-    """Carry orders: no order lost, none doubled.
+    """Carry orders from providers to targets: no order lost, none duplicated.
 
-    Exit codes: 0 all is well, 1 something is wrong, 2 the command or the settings cannot be understood.
+    Exit codes: 0 success, 1 failure, 2 the command or the settings are invalid.
     """
     if config is not None:
         os.environ["INTAKE_CONFIG"] = str(config.absolute())

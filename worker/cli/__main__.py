@@ -1,4 +1,4 @@
-"""`python -m worker.cli`: the `intake` command of this very Python."""
+"""`python -m worker.cli`: the `intake` command of this Python interpreter."""
 
 from worker.cli import main
 

@@ -1,4 +1,4 @@
-"""What a command begins with: the runtime, and the account that is named."""
+"""What commands share: the runtime, common options, and the values of options."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from worker.runtime import Runtime, read_settings
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-
-def opened() -> Runtime:
-    """The runtime of this command, closed when the command ends."""
-    return click.get_current_context().with_resource(Runtime(read_settings()))
+    from worker.settings.load import Settings
 
 
-def known(name: str, what: str, names: Collection[str]) -> str:
-    """`name`, if it is one of `names`; else a UsageError that lists them."""
+def open_runtime(settings: Settings | None = None) -> Runtime:
+    """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given."""
+    return click.get_current_context().with_resource(Runtime(settings or read_settings()))
+
+
+def require_name(name: str, what: str, names: Collection[str]) -> str:
+    """Return `name` if it is one of `names`; otherwise raise UsageError, which lists them."""
     if name in names:
         return name
-    listed = ", ".join(names) or "none"
-    raise click.UsageError(f"{name} is not a {what}; known are: {listed}")
+    raise click.UsageError(f"{name} is not a {what}; known are: {', '.join(names) or 'none'}")
+
+
+def parse_age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Parse a duration ("30m") into seconds."""
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError:
+        raise click.BadParameter(f"{value} is not a length of time: write 30m, 2h, 7d") from None
 
 
 def parse_since(_: click.Context, __: click.Parameter, value: str | None) -> datetime | timedelta | None:
@@ -59,24 +68,29 @@ def resolve_time(wish: datetime | timedelta, now: datetime) -> datetime:
 
 
 def resolve_since(wish: datetime | timedelta, now: datetime) -> datetime:
-    """Like `resolve_time`, but raise UsageError for a time in the future."""
+    """Return the time like `resolve_time`, but raise UsageError for a time in the future."""
     moment = resolve_time(wish, now)
     if moment > now:
         raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC lies ahead; it is {now:%Y-%m-%d %H:%M} UTC")
     return moment
 
 
-def rehearsable(command: Any) -> Any:
-    """Give a command that changes something the option that all of them have."""
+def json_option(command: Any) -> Any:
+    """Add `--json` to a command."""
+    return click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")(command)
+
+
+def dry_run_option(command: Any) -> Any:
+    """Add `--dry-run` to a command that changes something."""
     return click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")(command)
 
 
-def careful(command: Any) -> Any:
-    """Give a command that destroys or sends something its two options."""
-    return rehearsable(click.option("--yes", is_flag=True, help="Do not ask.")(command))
+def confirmable(command: Any) -> Any:
+    """Add `--dry-run` and `--yes` to a command that destroys or sends something."""
+    return dry_run_option(click.option("--yes", is_flag=True, help="Do not ask.")(command))
 
 
-def go_on(question: str, *, yes: bool) -> None:
-    """Ask, unless `--yes`; no answer is a no."""
+def confirm_or_abort(question: str, *, yes: bool) -> None:
+    """Ask for a confirmation unless `--yes` is given; without an answer, abort."""
     if not yes:
         click.confirm(question, abort=True, err=True)

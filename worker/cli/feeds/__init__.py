@@ -1,1 +1,1 @@
-"""Commands about providers and routes: poll, cursor, backfill, reconcile, pause."""
+"""Commands for providers and routes: poll, cursor, backfill, reconcile, pause."""

@@ -1,4 +1,4 @@
-"""A cursor in words: what the adapters write into theirs, told to a person."""
+"""A cursor described for a person, from the fields that the adapters write into it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from worker.cli.times import ago
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What a field of a cursor says, where its name alone does not; a cursor of another package's is told by its names.
-_WORDS: Final = {
+#: Labels of the fields of a cursor; a field of another package's adapter is its own label.
+_LABELS: Final = {
     "safe": "everything is read up to",
     "read": "this walk came to",
     "at": "read up to",
@@ -26,41 +26,41 @@ _WORDS: Final = {
     "seen": "orders of the last moment",
     "passes": "walks done",
 }
-#: Where the time stands up to which all is read, the first that is there.
-_MOMENTS: Final = ("safe", "at", "newest", "since")
-#: A list that is longer is counted.
+#: The fields that hold the time up to which everything is read; the first one present counts.
+_TIME_FIELDS: Final = ("safe", "at", "newest", "since")
+#: A longer list is shown as its length.
 _FEW: Final = 2
 
 
-def moment(cursor: str | None) -> datetime | None:
-    """Up to when everything is read, as far as the cursor tells it."""
-    place = _decoded(cursor)
-    for name in _MOMENTS:
-        for value in _flat(place.get(name)):
+def cursor_time(cursor: str | None) -> datetime | None:
+    """Return the time up to which everything is read, if the cursor has one."""
+    fields = _decoded(cursor)
+    for name in _TIME_FIELDS:
+        for value in _values(fields.get(name)):
             if isinstance(value, datetime):
                 return value
     return None
 
 
-def lines(cursor: str | None, now: datetime) -> list[tuple[str, str]]:
-    """The cursor field by field, in words; itself, where nothing is known of its form."""
+def describe_cursor(cursor: str | None, now: datetime) -> list[tuple[str, str]]:
+    """Return a label and a text for each field of the cursor; the whole cursor, if it is not a JSON object."""
     if not cursor:
         return [("cursor", "none yet: the first poll begins at look_back")]
-    place = _decoded(cursor)
-    if not place:
+    fields = _decoded(cursor)
+    if not fields:
         return [("cursor", cursor)]
-    return [(_WORDS.get(name, name), _said(value, now)) for name, value in place.items()]
+    return [(_LABELS.get(name, name), _text(value, now)) for name, value in fields.items()]
 
 
 def _decoded(cursor: str | None) -> dict[str, Any]:
     try:
-        place = json.loads(cursor or "")
+        fields = json.loads(cursor or "")
     except ValueError:
         return {}
-    return place if isinstance(place, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
-def _flat(value: Any) -> Iterator[Any]:
+def _values(value: Any) -> Iterator[Any]:
     parts = value if isinstance(value, list) else [value]
     for part in parts:
         yield _time(part) or part
@@ -76,17 +76,17 @@ def _time(value: Any) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _said(value: Any, now: datetime) -> str:
+def _text(value: Any, now: datetime) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_said(part, now)}" for name, part in value.items())
+        return ", ".join(f"{name} {_text(part, now)}" for name, part in value.items())
     if isinstance(value, list) and len(value) > _FEW:
         return f"{len(value)}"
-    parts = [
+    texts = [
         f"{part:%Y-%m-%d %H:%M:%S} UTC ({ago((now - part).total_seconds())})"
         if isinstance(part, datetime)
         else f"id {part}"
         if isinstance(value, list)
         else str(part)
-        for part in _flat(value)
+        for part in _values(value)
     ]
-    return ", ".join(part for part in parts if part != "id 0")
+    return ", ".join(text for text in texts if text != "id 0")

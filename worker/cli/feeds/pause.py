@@ -1,4 +1,4 @@
-"""`intake pause` and `intake resume`: stop a provider or a target, and let it go on."""
+"""`intake pause` and `intake resume`: stop a provider or a target, and resume it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import opened, redis_time, rehearsable
-from worker.durations import parse_duration
+from worker.cli.options import dry_run_option, open_runtime, parse_age, redis_time, require_name
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 
-def _parts(name: str) -> tuple[Runtime, bool, bool]:
-    rt = opened()
-    is_provider, is_target = name in rt.settings.providers, name in rt.settings.targets
-    if not is_provider and not is_target:
-        known = ", ".join([*rt.settings.providers, *rt.settings.targets])
-        raise click.ClickException(f"{name} is neither a provider nor a target; known are: {known}")
-    return rt, is_provider, is_target
-
-
-def _length(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    try:
-        return None if value is None else parse_duration(value)
-    except ValueError:
-        raise click.BadParameter(f"{value} is no length of time: write 2h, 30m, 1d", ctx, param) from None
+def _account(name: str) -> tuple[Runtime, bool, bool]:
+    """Return the runtime, and whether `name` is a provider and whether it is a target; it may be both."""
+    rt = open_runtime()
+    require_name(name, "provider or target", [*rt.settings.providers, *rt.settings.targets])
+    return rt, name in rt.settings.providers, name in rt.settings.targets
 
 
 def _seconds_until(text: str, now: datetime) -> float:
-    """Seconds from now to a time, or to the next time that a clock shows this; UTC, unless it says otherwise."""
+    """Return the seconds from `now` to a time, or to the next time of day like this; UTC unless the text has a zone."""
     try:
         at = datetime.combine(now.date(), time.fromisoformat(text), UTC)
         at += timedelta(days=at <= now)
@@ -49,15 +39,15 @@ def _seconds_until(text: str, now: datetime) -> float:
 
 @click.command("pause")
 @click.argument("name")
-@click.option("--for", "length", callback=_length, help="Go on by itself after this: 2h, 30m.")
+@click.option("--for", "length", callback=parse_age, help="Go on by itself after this: 2h, 30m.")
 @click.option("--until", help="Go on by itself then: 06:00, or 2026-03-01T08:00; UTC, unless it says otherwise.")
 @click.option("--reason", default="by hand", help="Shown in `intake status`.")
-@rehearsable
+@dry_run_option
 def pause(*, name: str, length: float | None, until: str | None, reason: str, dry_run: bool) -> None:
-    """Poll NAME no more, send NAME nothing, until resumed or until the time named; kept over restarts."""
+    """Stop polling NAME and sending to NAME, until it is resumed or for a time; also after a restart."""
     if length is not None and until is not None:
         raise click.UsageError("--for and --until: name one")
-    rt, is_provider, is_target = _parts(name)
+    rt, is_provider, is_target = _account(name)
     now = redis_time(rt)
     seconds = _seconds_until(until, now) if until else length
     end = "" if seconds is None else f" until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
@@ -73,14 +63,14 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
 
 @click.command("resume")
 @click.argument("name")
-@rehearsable
+@dry_run_option
 def resume(*, name: str, dry_run: bool) -> None:
-    """Let NAME go on."""
-    rt, is_provider, is_target = _parts(name)
+    """Resume NAME."""
+    rt, is_provider, is_target = _account(name)
     reasons = dict.fromkeys(
-        str(known["paused"])
-        for known in (rt.cursors.status(name) if is_provider else {}, rt.lanes[name].status() if is_target else {})
-        if "paused" in known
+        str(status["paused"])
+        for status in (rt.cursors.status(name) if is_provider else {}, rt.lanes[name].status() if is_target else {})
+        if "paused" in status
     )
     if not reasons:
         click.echo(f"{name} is not paused: there is nothing to do.")

@@ -14,18 +14,18 @@ import click
 
 from tasks.poll import poll
 from worker.app import nudge
-from worker.cli.feeds.cursor_words import moment
+from worker.cli.feeds.cursor_words import cursor_time
 from worker.cli.feeds.rehearsal import Rehearsal
-from worker.cli.options import known, opened, parse_since, redis_time, resolve_since
-from worker.cli.times import clock
+from worker.cli.options import open_runtime, parse_since, redis_time, require_name, resolve_since
+from worker.cli.times import utc_text
 from worker.telemetry import log
 
 if TYPE_CHECKING:
-    from worker.cli.feeds.rehearsal import Shown, Told
+    from worker.cli.feeds.rehearsal import PagePreview, RequestPreview
     from worker.runtime import Runtime
 
-#: Orders and writes of each target that are shown, where not all are asked for.
-_SOME: Final = 20
+#: Orders shown per page, without --json.
+_SHOWN: Final = 20
 
 
 @click.command("poll")
@@ -38,10 +38,10 @@ _SOME: Final = 20
 @click.option("--show", default=1, type=click.IntRange(0), help="Writes of each target shown whole: personal data. [1]")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: everything, as JSON. Personal data.")
 def command(name: str, **options: Any) -> None:
-    """Poll provider NAME now, even after a failure; --dry-run shows it only, by reading from both sides."""
-    rt = opened()
-    log.configure("error", rt.settings.log.format)  # what is said of it stands below
-    known(name, "provider", rt.settings.providers)
+    """Poll provider NAME now, even after a failure; --dry-run only reads, and shows what a poll would do."""
+    rt = open_runtime()
+    log.configure("error", rt.settings.log.format)  # the result is printed instead
+    require_name(name, "provider", rt.settings.providers)
     if options["dry_run"]:
         _rehearse(rt, name, options)
     elif options["wish"] is not None or options["as_json"]:
@@ -63,8 +63,8 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
     if error := after.get("error"):
         raise click.ClickException(f"{name}: {error}. It is tried again by itself. See: intake check")
     records = int(after.get("records", 0)) - int(before.get("records", 0))
-    until = moment(after.get("value"))
-    upto = f" It is read up to {clock(until.timestamp() * 1000)} UTC." if until else ""
+    until = cursor_time(after.get("value"))
+    upto = f" It is read up to {utc_text(until.timestamp() * 1000)} UTC." if until else ""
     more = "" if "finished" in after else " More is there, and is read with the next sweep."
     click.echo(f"{name}: {records} records read.{upto}{more}")
 
@@ -79,36 +79,37 @@ def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
     with closing(Rehearsal(rt, name)) as rehearsal:
         pages = rehearsal.pages(cursor, options["pages"] or 1)
         if options["as_json"]:
-            click.echo(json.dumps([asdict(told) for told in pages], indent=2, ensure_ascii=False))
+            click.echo(json.dumps([asdict(page) for page in pages], indent=2, ensure_ascii=False))
             return
-        for number, told in enumerate(pages, 1):
-            _tell(number, told, options["show"])
+        for number, page in enumerate(pages, 1):
+            _print_page(number, page, options["show"])
     click.echo("Nothing was written: not to Redis (but the calls to its limits), not to anybody.")
 
 
-def _tell(number: int, told: Told, show: int) -> None:
-    click.echo(f"Page {number}, {'more follow' if told.more else 'the last'}:")
-    for request in told.reads:
+def _print_page(number: int, page: PagePreview, show: int) -> None:
+    click.echo(f"Page {number}, {'more follow' if page.more else 'the last'}:")
+    for request in page.reads:
         click.echo("\n".join(_request(request)))
-    for (target, what), count in sorted(Counter((it.target, it.what) for it in told.verdicts).items()):
-        click.echo(f"  {count:>5}  {what}{f'  ({target})' if target else ''}")
-    for verdict in told.verdicts[:_SOME]:
-        there = f" → {verdict.target} as {verdict.reference}" if verdict.target else ""
-        fields = f", differs in {', '.join(verdict.fields)}" if verdict.fields else ""
-        detail = f" ({verdict.detail})" if verdict.detail else ""
-        click.echo(f"  {verdict.key}{there}: {verdict.what}{detail}{fields}")
-    if len(told.verdicts) > _SOME:
-        click.echo(f"  … and {len(told.verdicts) - _SOME} more: --json shows all")
-    for target, writes in told.writes.items():
+    outcomes = Counter((order.target, order.what) for order in page.verdicts)
+    for (target, outcome), count in sorted(outcomes.items()):
+        click.echo(f"  {count:>5}  {outcome}{f'  ({target})' if target else ''}")
+    for order in page.verdicts[:_SHOWN]:
+        destination = f" → {order.target} as {order.reference}" if order.target else ""
+        fields = f", differs in {', '.join(order.fields)}" if order.fields else ""
+        detail = f" ({order.detail})" if order.detail else ""
+        click.echo(f"  {order.key}{destination}: {order.what}{detail}{fields}")
+    if len(page.verdicts) > _SHOWN:
+        click.echo(f"  … and {len(page.verdicts) - _SHOWN} more: --json shows all")
+    for target, writes in page.writes.items():
         click.echo(f"To {target}, {len(writes)} writes, the first of each order" + (":" if show else ""))
         for request in writes[:show]:
             click.echo("\n".join(_request(request)))
 
 
-def _request(request: Shown) -> list[str]:
-    """The request as people read it: a form field by field."""
-    said = [f"  {request.method} {request.url}", *(f"    {key}: {text}" for key, text in request.headers.items())]
+def _request(request: RequestPreview) -> list[str]:
+    """Return the lines of a request; a form is shown field by field."""
+    lines = [f"  {request.method} {request.url}", *(f"    {key}: {text}" for key, text in request.headers.items())]
     kind = next((text for name, text in request.headers.items() if name.lower() == "content-type"), "")
     if kind == "application/x-www-form-urlencoded":
-        return said + [f"    {key} = {text}" for key, text in parse_qsl(request.body, keep_blank_values=True)]
-    return said + ([f"    {request.body}"] if request.body else [])
+        return lines + [f"    {key} = {text}" for key, text in parse_qsl(request.body, keep_blank_values=True)]
+    return lines + ([f"    {request.body}"] if request.body else [])

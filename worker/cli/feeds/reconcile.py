@@ -1,4 +1,4 @@
-"""`intake reconcile`: what a provider has compared with what a target has."""
+"""`intake reconcile`: compare the orders of a provider with those of a target."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from worker.cli.options import go_on, parse_since, redis_time, resolve_since, resolve_time
+from worker.cli.options import (
+    confirm_or_abort,
+    json_option,
+    open_runtime,
+    parse_since,
+    redis_time,
+    resolve_since,
+    resolve_time,
+)
 from worker.errors import AuthFailed, IntakeError
 from worker.reconcile.repair import repaired
 from worker.reconcile.report import FAULTS
 from worker.reconcile.run import Run, Wish, grace_of
-from worker.runtime import Runtime, read_settings
 from worker.settings.reconcile import pairs_of
 
 if TYPE_CHECKING:
@@ -25,9 +32,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from worker.reconcile.report import Finding, Report
+    from worker.runtime import Runtime
 
-#: What is said of the other counts, by name.
-_ASIDE = {
+#: The text after each of the other counts, by name.
+_OTHER_COUNTS = {
     "on_the_way": "on their way",
     "unlisted": "there, though no list shows them",
     "older": "from before the range",
@@ -37,8 +45,8 @@ _ASIDE = {
 }
 
 
-def told(report: Report, *, values: bool) -> Iterator[RenderableType]:
-    """The report for people; the values of fields only if they are asked for, because they are personal."""
+def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
+    """Yield the report for people; with the values of fields only on request, because they are personal."""
     table = Table(title=f"{report.provider} → {report.target}", title_justify="left")
     for column in ("in the source", "in the target", *FAULTS):
         table.add_column(column, justify="right")
@@ -47,7 +55,7 @@ def told(report: Report, *, values: bool) -> Iterator[RenderableType]:
     yield table
     if report.findings:
         yield _findings(report.findings, values=values)
-    yield from (f"{counts[name]} {words}" for name, words in _ASIDE.items() if counts.get(name))
+    yield from (f"{counts[name]} {words}" for name, words in _OTHER_COUNTS.items() if counts.get(name))
     if report.how == "asked":
         yield f"{report.target} cannot be listed: only what is missing was looked for."
     elif not report.compared:
@@ -60,34 +68,33 @@ def told(report: Report, *, values: bool) -> Iterator[RenderableType]:
 
 def _findings(findings: list[Finding], *, values: bool) -> Table:
     table = Table("what", "order", "reference", "in the target", "fields", "ledger", "remedy")
-    for it in findings:
-        fields = ", ".join(it.fields)
+    for finding in findings:
+        fields, ids = ", ".join(finding.fields), ", ".join(finding.target_ids)
         if values:
-            fields = "\n".join(f"{name}: {there} | {here}" for name, (there, here) in it.values.items())
-        table.add_row(
-            it.fault, it.key, it.reference, ", ".join(it.target_ids), fields, it.state, it.remedy or _remedy(it)
-        )
+            fields = "\n".join(f"{name}: {there} | {here}" for name, (there, here) in finding.values.items())
+        remedy = finding.remedy or _remedy(finding)
+        table.add_row(finding.fault, finding.key, finding.reference, ids, fields, finding.state, remedy)
     return table
 
 
-def _remedy(it: Finding) -> str:
-    """What a person does about it, where no repair said what it did."""
-    if it.fault in {"doubled", "extra"}:
+def _remedy(finding: Finding) -> str:
+    """Return what a person can do, for a finding that no repair dealt with."""
+    if finding.fault in {"doubled", "extra"}:
         return "look at it in the target"
-    if it.state in {"dead", "held", "in_doubt"}:
-        return f"intake show {it.key}"
+    if finding.state in {"dead", "held", "in_doubt"}:
+        return f"intake show {finding.key}"
     return "--repair"
 
 
-def _checked(rt: Runtime, provider: str, target: str) -> None:
-    """That the two are a pair: a provider that can be read, and a target that a route from it names."""
+def _require_pair(rt: Runtime, provider: str, target: str) -> None:
+    """Raise ClickException unless a route goes from the provider, which can be read, to the target."""
     pairs = pairs_of(rt.settings.routes, rt.settings.providers)
     if (provider, target) not in pairs:
         known = ", ".join(" ".join(pair) for pair in pairs)
         raise click.ClickException(f"no route goes from {provider} to {target}; known are: {known or 'none'}")
 
 
-def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Report:
+def _compare(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Report:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<36}"),
@@ -98,15 +105,15 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
     with Progress(*columns, console=console, transient=True) as progress:
         bars: dict[str, Any] = {}
 
-        def tell(step: str, done: int) -> None:
-            """How many there are is told by nobody before the end of a walk."""
+        def show_progress(step: str, done: int) -> None:
+            """Update the bar of this step; its total is unknown until the next step begins."""
             if step not in bars:
                 for bar in bars.values():
                     progress.update(bar, total=progress.tasks[bar].completed)
                 bars[step] = progress.add_task(step, total=None)
             progress.update(bars[step], completed=done)
 
-        with Run(rt, wish, tell) as run:
+        with Run(rt, wish, show_progress) as run:
             return run.compare(repaired if repair else None)
 
 
@@ -123,35 +130,36 @@ def _compared(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Rep
 @click.option("--yes", is_flag=True, help="With --repair: do not ask.")
 @click.option("--values", is_flag=True, help="Show the values of different fields: they are personal.")
 @click.option("--most", type=click.IntRange(0), default=20, help="Findings of each sort that are shown (20).")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(provider: str, target: str, **given: Any) -> None:
-    """Compare the orders of PROVIDER with those that TARGET has; exit code 1 if anything is not clean.
+@json_option
+def command(provider: str, target: str, **options: Any) -> None:
+    """Compare the orders of PROVIDER with those in TARGET; exit code 1 if they differ.
 
-    Nothing is written anywhere without --repair, which asks first, and doubled or extra orders are never touched.
+    Nothing is written without --repair, which asks first. Duplicated and extra orders are never changed.
     """
-    rt = click.get_current_context().with_resource(Runtime(read_settings()))
-    _checked(rt, provider, target)
+    rt = open_runtime()
+    _require_pair(rt, provider, target)
     now = redis_time(rt)
-    since, until = resolve_since(given["since"], now), resolve_time(given["until"] or now, now)
+    since, until = resolve_since(options["since"], now), resolve_time(options["until"] or now, now)
     if until <= since:
         raise click.UsageError("--until is not after --since")
-    repair = given["repair"] and not given["dry_run"]
+    repair = options["repair"] and not options["dry_run"]
     if repair:
-        go_on(f"Send to {target} again what of {provider} is missing or different there?", yes=given["yes"])
-    wish = Wish(provider, target, since, until, given["share"], grace_of(rt, provider), given["most"])
+        question = f"Send to {target} again what of {provider} is missing or different there?"
+        confirm_or_abort(question, yes=options["yes"])
+    wish = Wish(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
     try:
-        report = _compared(rt, wish, Console(stderr=True), repair=repair)
+        report = _compare(rt, wish, Console(stderr=True), repair=repair)
     except AuthFailed as refused:
         raise click.ClickException(f"a key is refused: {refused}. See: intake check") from None
     except IntakeError as error:
         raise click.ClickException(f"it could not be compared: {error}") from None
     rt.reports.save(provider, target, report.counts)
-    if given["as_json"]:
-        findings = [it.as_json(values=given["values"]) for it in report.findings]
+    if options["as_json"]:
+        findings = [finding.as_json(values=options["values"]) for finding in report.findings]
         click.echo(json.dumps(report.as_json() | {"findings": findings}, indent=2))
     else:
         console = Console()
-        for part in told(report, values=given["values"]):
+        for part in render(report, values=options["values"]):
             console.print(part)
     if not report.clean:
         sys.exit(1)

@@ -1,1 +1,1 @@
-"""Commands about pushed jobs: listen, push, inbox, receive."""
+"""Commands for pushed jobs: listen, push, inbox, receive."""

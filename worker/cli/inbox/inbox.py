@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import heapq
 import json
-import re
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from worker.runtime import Runtime, read_settings
+from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
+from worker.cli.results import print_counts, table_of, without_numbers
+from worker.cli.times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from worker.store.inbox import Inbox, Letter
 
-#: Letters in memory at once: each may hold a whole job.
+#: Dead letters in memory at once: each may hold a whole job.
 _AT_ONCE: Final = 20
-#: What to do, by code; then the job can be replayed.
+#: The columns of a reason, and of a dead letter: heading and field.
+_REASON_COLUMNS: Final = {
+    "count": "count",
+    "code": "code",
+    "provider": "provider",
+    "reason": "reason",
+    "last (UTC)": "last",
+}
+_COLUMNS: Final = {"id": "id", "at (UTC)": "at", "code": "code", "provider": "provider", "reason": "reason"}
+#: What to do about a dead letter, by its code.
 ADVICE: Final = {
     "too_large": "push it smaller, or raise [inbox] max_bytes and push it again; only its beginning is kept",
     "not_json": "mend the producer and push it again",
@@ -43,35 +50,31 @@ ADVICE: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which letters are meant: all, or those of some ids, a code, a provider."""
+class Selection:
+    """Which dead letters a command acts on: all, or those with certain ids, a code, a provider."""
 
     ids: Sequence[str] = ()
     code: str | None = None
     provider: str | None = None
 
-    def of(self, inbox: Inbox) -> Iterator[tuple[str, Letter]]:
-        """These letters by id; raises ClickException for an id that no letter has."""
-        there = inbox.letter_ids()
-        if unknown := set(self.ids).difference(there):
+    def letters(self, inbox: Inbox) -> Iterator[tuple[str, Letter]]:
+        """Yield the selected dead letters with their ids; raise ClickException for an unknown id."""
+        known = inbox.letter_ids()
+        if unknown := set(self.ids).difference(known):
             listed = ", ".join(sorted(unknown))
             raise click.ClickException(f"no dead letter has the id {listed}. See: intake inbox list")
-        ids = self.ids or there
+        ids = self.ids or known
         for start in range(0, len(ids), _AT_ONCE):
             for letter_id, letter in inbox.letters(ids[start : start + _AT_ONCE]).items():
                 if self.code in (None, letter.code) and self.provider in (None, letter.provider):
                     yield letter_id, letter
 
 
-def _time(millis: int) -> str:
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _facts(letter_id: str, letter: Letter) -> dict[str, Any]:
-    """What may be said of a letter without showing the job: that holds personal data."""
+def _row(letter_id: str, letter: Letter) -> dict[str, Any]:
+    """Return what may be shown of a dead letter: not the job itself, which holds personal data."""
     return {
         "id": letter_id,
-        "at": _time(letter.at),
+        "at": utc_text(letter.at),
         "code": letter.code,
         "provider": letter.provider,
         "reason": letter.reason,
@@ -80,138 +83,108 @@ def _facts(letter_id: str, letter: Letter) -> dict[str, Any]:
     }
 
 
-def _grouped(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The reasons with their counts, most frequent first; numbers in a reason make no reason of its own."""
+def _by_reason(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the reasons with their counts, the most frequent first."""
     groups: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for one in facts:
-        reason = re.sub(r"\d+", "N", one["reason"])
-        found = groups.setdefault(
-            (one["code"], one["provider"], reason),
-            {"count": 0, "code": one["code"], "provider": one["provider"], "reason": reason, "last": ""},
+    for row in rows:
+        reason = without_numbers(row["reason"])
+        group = groups.setdefault(
+            (row["code"], row["provider"], reason),
+            {"count": 0, "code": row["code"], "provider": row["provider"], "reason": reason, "last": ""},
         )
-        found["count"] += 1
-        found["last"] = max(found["last"], one["at"])
+        group["count"] += 1
+        group["last"] = max(group["last"], row["at"])
     return sorted(groups.values(), key=lambda group: (-group["count"], group["reason"]))
 
 
-@contextmanager
-def _opened() -> Iterator[Inbox]:
-    inbox = Runtime(read_settings()).inbox
-    try:
-        yield inbox
-    finally:
-        inbox.redis.close()
-
-
-def _wanted(options: dict[str, Any]) -> Wanted:
-    """What a command is to act on; raises UsageError if nothing is named."""
+def _require_selection(options: dict[str, Any]) -> Selection:
+    """Return what a command acts on; raise UsageError if it selects nothing in particular."""
     ids, everything = options["ids"], options["everything"]
     if bool(ids) == (everything or any(options[name] is not None for name in ("code", "provider"))):
         raise click.UsageError("name letters by their ids, or else --all, --code or --provider")
-    return Wanted(tuple(dict.fromkeys(ids)), options["code"], options["provider"])
+    return Selection(tuple(dict.fromkeys(ids)), options["code"], options["provider"])
 
 
-def _filters(command: Any) -> Any:
+def _filter_options(command: Any) -> Any:
     command = click.option("--provider", metavar="NAME", help="Only those of this provider.")(command)
     return click.option("--code", type=click.Choice(list(ADVICE)), help="Only those with this cause.")(command)
 
 
-def _choice(command: Any) -> Any:
-    command = click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")(command)
-    command = click.option("--yes", is_flag=True, help="Do not ask.")(command)
-    command = click.option("--dry-run", is_flag=True, help="Say how many, and touch nothing.")(command)
-    command = click.option("--all", "everything", is_flag=True, help="All of them.")(_filters(command))
+def _action_options(command: Any) -> Any:
+    command = confirmable(json_option(command))
+    command = click.option("--all", "everything", is_flag=True, help="All of them.")(_filter_options(command))
     return click.argument("ids", nargs=-1, metavar="[ID]...")(command)
 
 
 @click.group("inbox")
 def command() -> None:
-    """Look at the pushed jobs that could not be taken in; push them again, or forget them."""
+    """Look at the jobs that could not be taken in; push them again, or discard them."""
 
 
 @command.command("list")
-@_filters
+@_filter_options
 @click.option("--limit", default=20, show_default=True, help="Letters shown one by one, the newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
-def show_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
+def list_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
     """Show the dead letters: the reasons with their counts, and the newest letters."""
-    with _opened() as inbox:
-        facts = [_facts(*one) for one in Wanted(code=code, provider=provider).of(inbox)]
-    groups, newest = _grouped(facts), heapq.nlargest(limit, facts, key=lambda one: one["at"])
+    rows = [_row(*item) for item in Selection(code=code, provider=provider).letters(open_runtime().inbox)]
+    groups, newest = _by_reason(rows), heapq.nlargest(limit, rows, key=lambda row: row["at"])
     if as_json:
-        click.echo(json.dumps({"count": len(facts), "reasons": groups, "letters": facts}, indent=2))
+        click.echo(json.dumps({"count": len(rows), "reasons": groups, "letters": rows}, indent=2))
         return
-    if not facts:
+    if not rows:
         click.echo("No dead letters.")
         return
-    reasons = Table("count", "code", "provider", "reason", "last (UTC)", title="Reasons", title_justify="left")
-    for group in groups:
-        reasons.add_row(*(str(group[name]) for name in ("count", "code", "provider", "reason", "last")))
-    letters = Table("id", "at (UTC)", "code", "provider", "reason", title="Newest letters", title_justify="left")
-    for one in newest:
-        letters.add_row(*(str(one[name]) for name in ("id", "at", "code", "provider", "reason")))
-    Console().print(reasons, letters)
+    reasons = table_of("Reasons", _REASON_COLUMNS, groups)
+    Console().print(reasons, table_of("Newest letters", _COLUMNS, newest))
     click.echo("See one: intake inbox show ID; push again: intake inbox replay ID; forget: intake inbox discard ID")
 
 
 @command.command("show")
 @click.argument("letter_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option
 def show(letter_id: str, *, as_json: bool) -> None:
-    """Show a dead letter whole: why, what to do, and the job itself, which may hold personal data."""
-    with _opened() as inbox:
-        ((_, letter),) = Wanted((letter_id,)).of(inbox)
-    told = _facts(letter_id, letter) | {"advice": ADVICE.get(letter.code, "")}
+    """Show a dead letter: why, what to do, and the whole job, which may hold personal data."""
+    ((_, letter),) = Selection((letter_id,)).letters(open_runtime().inbox)
+    fields = _row(letter_id, letter) | {"advice": ADVICE.get(letter.code, "")}
     job = letter.raw.decode("utf-8", "backslashreplace")
     if as_json:
-        click.echo(json.dumps(told | {"job": job}, indent=2))
+        click.echo(json.dumps(fields | {"job": job}, indent=2))
         return
-    for name, value in told.items():
+    for name, value in fields.items():
         click.echo(f"{name}: {value}")
     click.echo(job)
 
 
 @command.command("replay")
-@_choice
+@_action_options
 def replay(**options: Any) -> None:
-    """Push the jobs of dead letters again, once what was wrong is mended; one of which only a part is kept stays."""
-    wanted = _wanted(options)
-    done = kept = 0
-    with _opened() as inbox:
-        _ask("Push", wanted, inbox, options)
-        for letter_id, letter in wanted.of(inbox):
-            if not letter.whole:
-                kept += 1
-                continue
-            if not options["dry_run"]:
-                inbox.replay(letter, letter_id)
-            done += 1
-    _tell({"replayed": done, "not_whole": kept}, options)
+    """Push the jobs of dead letters again, after the cause is fixed; a job that is not kept whole stays."""
+    selection, inbox = _require_selection(options), open_runtime().inbox
+    replayed = not_whole = 0
+    _confirm("Push", selection, inbox, options)
+    for letter_id, letter in selection.letters(inbox):
+        if not letter.whole:
+            not_whole += 1
+            continue
+        if not options["dry_run"]:
+            inbox.replay(letter, letter_id)
+        replayed += 1
+    words = {"not_whole": "stay: only a part of each is kept"}
+    print_counts({"replayed": replayed, "not_whole": not_whole}, options, words=words)
 
 
 @command.command("discard")
-@_choice
+@_action_options
 def discard(**options: Any) -> None:
-    """Forget dead letters, for good."""
-    wanted = _wanted(options)
-    with _opened() as inbox:
-        _ask("Forget", wanted, inbox, options)
-        ids = [letter_id for letter_id, _ in wanted.of(inbox)]
-        count = len(ids) if options["dry_run"] else inbox.discard(ids)
-    _tell({"discarded": count}, options)
+    """Discard dead letters for good."""
+    selection, inbox = _require_selection(options), open_runtime().inbox
+    _confirm("Forget", selection, inbox, options)
+    ids = [letter_id for letter_id, _ in selection.letters(inbox)]
+    print_counts({"discarded": len(ids) if options["dry_run"] else inbox.discard(ids)}, options)
 
 
-def _ask(what: str, wanted: Wanted, inbox: Inbox, options: dict[str, Any]) -> None:
+def _confirm(verb: str, selection: Selection, inbox: Inbox, options: dict[str, Any]) -> None:
     if not options["dry_run"] and not options["yes"]:
-        count = sum(1 for _ in wanted.of(inbox))
-        click.confirm(f"{what} {count} dead letters?", abort=True, err=True)
-
-
-def _tell(did: dict[str, int], options: dict[str, Any]) -> None:
-    if options["as_json"]:
-        click.echo(json.dumps(did | {"dry_run": options["dry_run"]}))
-        return
-    name, count = next(iter(did.items()))
-    would = "would be " if options["dry_run"] else ""
-    kept = f" {did['not_whole']} stay: only a part of each is kept." if did.get("not_whole") else ""
-    click.echo(f"{count} {would}{name}.{kept}")
+        count = sum(1 for _ in selection.letters(inbox))
+        confirm_or_abort(f"{verb} {count} dead letters?", yes=False)

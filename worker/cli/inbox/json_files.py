@@ -1,4 +1,4 @@
-"""The JSON documents of a file: one in each line, or one in all."""
+"""The JSON values of a file: one per line, or one in the whole file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One document: where it stands, its text, what it says; or `error`, if it is none."""
+class JsonValue:
+    """One JSON value: its place in the file, its text and its value; or `error`, if it is not JSON."""
 
     place: str
     text: bytes
@@ -22,47 +22,48 @@ class Document:
     error: str = ""
 
 
-def written(value: Any) -> bytes:
-    """The value as JSON, its numbers exact."""
+def to_json(value: Any) -> bytes:
+    """Return the value as JSON, its numbers exact."""
     text: str = simplejson.dumps(value, use_decimal=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
 
-def documents(lines: Iterable[bytes], name: str) -> Iterator[Document]:
-    """What stands in the lines of a file; a list is its items.
+def json_values(lines: Iterable[bytes], name: str) -> Iterator[JsonValue]:
+    """Yield the JSON values in the lines of a file, and the items of a list one by one.
 
-    Where the first line is a document, each line is, and they are read one by one, however many there are. Else all
-    lines are one document.
+    If the first line is JSON by itself, each line is one value, and the lines are read one at a time. Otherwise the
+    whole file is one value.
     """
     by_line = False
-    rest = enumerate(lines, 1)
-    for number, line in rest:
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
         if not line.strip():
             continue
         place = f"{name}: line {number}"
-        one = _document(place, line)
-        if one.error and not by_line:
-            yield from _items(_document(name, b"\n" * (number - 1) + line + b"".join(text for _, text in rest)))
+        parsed = _parse(place, line)
+        if parsed.error and not by_line:
+            rest = b"".join(text for _, text in numbered)
+            yield from _items(_parse(name, b"\n" * (number - 1) + line + rest))
         else:
             by_line = True
-            yield from _items(one)
+            yield from _items(parsed)
 
 
-def _document(place: str, text: bytes) -> Document:
+def _parse(place: str, text: bytes) -> JsonValue:
     try:
         value = simplejson.loads(text.decode("utf-8-sig"), parse_float=Decimal)
     except UnicodeDecodeError:
-        return Document(place, text, error="it is not UTF-8")
+        return JsonValue(place, text, error="it is not UTF-8")
     except simplejson.JSONDecodeError as error:
-        return Document(place, text, error=f"it is not JSON: {error}")
+        return JsonValue(place, text, error=f"it is not JSON: {error}")
     except (ValueError, RecursionError):
-        return Document(place, text, error="it is not JSON: a number is too long, or it is nested too deep")
-    return Document(place, text.removeprefix(b"\xef\xbb\xbf").strip(), value)
+        return JsonValue(place, text, error="it is not JSON: a number is too long, or it is nested too deep")
+    return JsonValue(place, text.removeprefix(b"\xef\xbb\xbf").strip(), value)
 
 
-def _items(whole: Document) -> Iterator[Document]:
-    if not isinstance(whole.value, list):
-        yield whole
+def _items(parsed: JsonValue) -> Iterator[JsonValue]:
+    if not isinstance(parsed.value, list):
+        yield parsed
         return
-    for number, item in enumerate(whole.value, 1):
-        yield Document(f"{whole.place}: item {number}", written(item), item)
+    for number, item in enumerate(parsed.value, 1):
+        yield JsonValue(f"{parsed.place}: item {number}", to_json(item), item)

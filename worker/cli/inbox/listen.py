@@ -1,4 +1,4 @@
-"""`intake listen`: take jobs out of the inbox as they come."""
+"""`intake listen`: take jobs from the inbox as they arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.watch.watch import Watch
 
 @click.command("listen")
 def command() -> None:
-    """Take the jobs that producers push, until told to stop; it may run many times, on many machines."""
+    """Take jobs from the inbox until it is stopped; it may run many times, on many machines."""
     settings = read_settings()
     configure(settings.log.level, settings.log.format)
     traces.announce()
@@ -29,10 +29,10 @@ def command() -> None:
     rt = Runtime(settings)
     alive = LivenessFile(liveness_folder(settings.data_dir), "listen")
 
-    def going() -> bool:
+    def keep_running() -> bool:
         alive.tick()
         return not stopped.is_set()
 
-    # Upkeep watches too; here it is told when beat or upkeep are silent.
+    # Upkeep watches too; this process reports that beat or upkeep is silent.
     with Watch(rt):
-        listen(rt, nudge, going)
+        listen(rt, nudge, keep_running)

@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from schemas.job import VERSION, Signed, signature
-from worker.cli.inbox.json_files import Document, documents, written
+from worker.cli.inbox.json_files import JsonValue, json_values, to_json
+from worker.cli.options import open_runtime, require_name
 from worker.errors import Malformed, StoreFull
 from worker.inbox.reading import BadJob, order_in, read_job
-from worker.runtime import Runtime, read_settings
+from worker.runtime import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,41 +21,41 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
     from worker.store.inbox import Inbox
 
-#: Jobs, and bytes of them, in one `LPUSH`.
-_MOST: Final = 500
+#: The most jobs, and bytes of them, in one `LPUSH`.
+_MOST_JOBS: Final = 500
 _MOST_BYTES: Final = 1024 * 1024
-#: Bad jobs that are told one by one.
-_TOLD: Final = 20
+#: Bad jobs that are printed one by one.
+_PRINTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where jobs come from: files of jobs, or of what a job carries (`record`, `order`), or ids."""
+    """Where jobs come from: files of jobs, files of what a job carries (`record`, `order`), or ids."""
 
     files: Sequence[IO[bytes]] = ()
     provider: str | None = None
     carries: str | None = None
     external_ids: Sequence[str] = ()
 
-    def jobs(self) -> Iterator[Document]:
-        """Each job with where it stands."""
+    def jobs(self) -> Iterator[JsonValue]:
+        """Yield each job with its place."""
         for external_id in self.external_ids:
-            yield self._job("external_id", Document(f"--external-id {external_id}", b"", external_id))
+            yield self._job("external_id", JsonValue(f"--external-id {external_id}", b"", external_id))
         for file in self.files:
-            for one in documents(file, getattr(file, "name", "<stdin>")):
-                yield one if one.error or self.carries is None else self._job(self.carries, one)
+            for parsed in json_values(file, getattr(file, "name", "<stdin>")):
+                yield parsed if parsed.error or self.carries is None else self._job(self.carries, parsed)
 
-    def _job(self, name: str, one: Document) -> Document:
-        return Document(one.place, written({"v": VERSION, "provider": self.provider, name: one.value}))
+    def _job(self, name: str, parsed: JsonValue) -> JsonValue:
+        return JsonValue(parsed.place, to_json({"v": VERSION, "provider": self.provider, name: parsed.value}))
 
 
 @dataclass
-class Pushing:
-    """Checks jobs, signs them if a producer does, and puts the good ones into the inbox, many at once."""
+class Pusher:
+    """Check jobs, sign them for a producer, and push the good ones into the inbox in batches."""
 
     settings: Settings
     producer: str | None
-    #: None: it is only a rehearsal.
+    #: None in a dry run.
     inbox: Inbox | None
     good: int = 0
     bad: int = 0
@@ -62,27 +63,27 @@ class Pushing:
     _batch: list[bytes] = field(default_factory=list)
     _bytes: int = 0
 
-    def add(self, one: Document) -> None:
-        """Take one job."""
-        if one.error:
-            self._refuse(one.place, one.error)
+    def add(self, parsed: JsonValue) -> None:
+        """Check one job, and push the batch if it is full."""
+        if parsed.error:
+            self._refuse(parsed.place, parsed.error)
             return
         try:
-            raw = one.text if self.producer is None else self._signed(one.text)
+            raw = parsed.text if self.producer is None else self._signed(parsed.text)
             job = read_job(self.settings, raw, time.time)
             if job.order is not None:
                 order_in(job)
         except (BadJob, Malformed) as error:
-            self._refuse(one.place, str(error))
+            self._refuse(parsed.place, str(error))
             return
         self.good += 1
         self._batch.append(raw)
         self._bytes += len(raw)
-        if len(self._batch) >= _MOST or self._bytes >= _MOST_BYTES:
+        if len(self._batch) >= _MOST_JOBS or self._bytes >= _MOST_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Push what is left."""
+        """Push the rest of the batch."""
         if self._batch and self.inbox is not None:
             self.inbox.push(self._batch)
             self.pushed += len(self._batch)
@@ -90,7 +91,7 @@ class Pushing:
 
     def _refuse(self, place: str, reason: str) -> None:
         self.bad += 1
-        if self.bad <= _TOLD:
+        if self.bad <= _PRINTED:
             click.echo(f"{place}: {reason}", err=True)
 
     def _signed(self, raw: bytes) -> bytes:
@@ -98,14 +99,14 @@ class Pushing:
         secret = self.settings.producers[self.producer].secret
         assert secret is not None  # noqa: S101  # for mypy
         at, job = int(time.time()), raw.decode()
-        one = Signed(
+        signed = Signed(
             v=VERSION, producer=self.producer, at=at, job=job, signature=signature(secret.get_secret_value(), at, job)
         )
-        return one.model_dump_json().encode()
+        return signed.model_dump_json().encode()
 
 
 def _source(options: dict[str, Any]) -> Source:
-    """What the options ask for; raises UsageError."""
+    """Return the source that the options describe; raise UsageError if they describe none, or several."""
     given = [name for name in ("files", "record", "order", "external_id") if options[name]]
     if len(given) != 1:
         raise click.UsageError("give jobs (FILE, or - for stdin), or one of --record, --order and --external-id")
@@ -121,14 +122,6 @@ def _source(options: dict[str, Any]) -> Source:
     return Source([options[given[0]]], provider, given[0])
 
 
-def _check_producer(settings: Settings, name: str | None) -> None:
-    able = [known for known, producer in settings.producers.items() if producer.secret]
-    if name is not None and name not in able:
-        raise click.ClickException(
-            f"no producer {name} with a secret is known here; known: {', '.join(able) or 'none'}"
-        )
-
-
 @click.command("push")
 @click.argument("files", nargs=-1, type=click.File("rb"), metavar="[FILE]...")
 @click.option("--provider", metavar="NAME", help="Whose orders they are, for the three options that follow.")
@@ -138,27 +131,26 @@ def _check_producer(settings: Settings, name: str | None) -> None:
 @click.option("--producer", metavar="NAME", help="Sign the jobs with the secret of this producer.")
 @click.option("--dry-run", is_flag=True, help="Check the jobs, and push nothing.")
 def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
-    """Push jobs onto the inbox: from FILEs, each JSON lines or one JSON document (a job, or a list of jobs).
+    """Push jobs into the inbox: from FILEs of JSON lines, or of one JSON value (a job, or a list of jobs).
 
-    Each job is checked as the inbox will check it (`intake schema job`); what a record says is read later. Bad jobs are
-    told and left out; pushing again what was pushed changes nothing. Exit code 1 if a job was bad.
+    Each job is checked as the inbox checks it (`intake schema job`); a record is read later. Bad jobs are printed and
+    left out; pushing a job again changes nothing. Exit code 1 if a job was bad.
     """
     source = _source(options)
     settings = read_settings()
-    _check_producer(settings, producer)
-    pushing = Pushing(settings, producer, None if dry_run else Runtime(settings).inbox)
+    if producer is not None:
+        able = [name for name, known in settings.producers.items() if known.secret]
+        require_name(producer, "producer with a secret", able)
+    pusher = Pusher(settings, producer, None if dry_run else open_runtime(settings).inbox)
     try:
-        for one in source.jobs():
-            pushing.add(one)
-        pushing.flush()
+        for job in source.jobs():
+            pusher.add(job)
+        pusher.flush()
     except StoreFull as full:
-        raise click.ClickException(f"{full}; {pushing.pushed} jobs were pushed before. Raise its maxmemory.") from None
-    finally:
-        if pushing.inbox is not None:
-            pushing.inbox.redis.close()
-    if pushing.bad > _TOLD:
-        click.echo(f"… and {pushing.bad - _TOLD} more", err=True)
-    said = f"{pushing.good} are right, nothing was pushed" if dry_run else f"{pushing.pushed} pushed"
-    click.echo(said + (f", {pushing.bad} refused." if pushing.bad else "."))
-    if pushing.bad:
+        raise click.ClickException(f"{full}; {pusher.pushed} jobs were pushed before. Raise its maxmemory.") from None
+    if pusher.bad > _PRINTED:
+        click.echo(f"… and {pusher.bad - _PRINTED} more", err=True)
+    result = f"{pusher.good} are right, nothing was pushed" if dry_run else f"{pusher.pushed} pushed"
+    click.echo(result + (f", {pusher.bad} refused." if pusher.bad else "."))
+    if pusher.bad:
         raise SystemExit(1)

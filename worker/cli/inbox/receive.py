@@ -1,4 +1,4 @@
-"""`intake receive`: take webhooks over HTTP and put them into the inbox."""
+"""`intake receive`: receive webhooks over HTTP and push them into the inbox."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.telemetry import log
     "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 300), help="Seconds that a request has."
 )
 def command(host: str, port: int, timeout: float) -> None:
-    """Take webhooks at /hooks/NAME, for each producer NAME with a kind; put it behind a proxy that speaks TLS."""
+    """Receive webhooks at /hooks/NAME, for each producer NAME with a kind; run it behind a proxy that speaks TLS."""
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
         raise click.ClickException("the receiver is an extra: pip install 'intake-orders[receive]'")
     from worker.inbox.receiver.server import bind, serve
@@ -29,16 +29,16 @@ def command(host: str, port: int, timeout: float) -> None:
 
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
-    found = senders(settings)
-    if not found:
+    all_senders = senders(settings)
+    if not all_senders:
         remedy = 'Write kind = "standard", or another one, into [producers.NAME].'
         raise ConfigError(settings.file, "producers", "none of them has a kind, so nothing can be received", remedy)
     clocks = settings.clocks
     redis = connect(redis_url(settings), text="raw", patience="short")
     inbox = Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
-    app = service(found, inbox, settings.inbox.max_bytes, timeout)
+    app = service(all_senders, inbox, settings.inbox.max_bytes, timeout)
     with bind(host, port) as listening:
-        at = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-        for sender in found:
-            click.echo(f"{sender.producer.kind}: {at}/hooks/{sender.name}", err=True)
+        base = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
+        for sender in all_senders:
+            click.echo(f"{sender.producer.kind}: {base}/hooks/{sender.name}", err=True)
         serve(app, listening, timeout)

@@ -1,1 +1,1 @@
-"""Commands about single orders: show, dead, doubt, release, erase."""
+"""Commands for single orders: show, dead, doubt, release, erase."""

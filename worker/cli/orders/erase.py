@@ -1,4 +1,4 @@
-"""`intake erase`: one customer's data out of Redis."""
+"""`intake erase`: erase one customer's data from Redis."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from worker.runtime import Runtime, read_settings
+from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
 from worker.store.orders.erasure import Eraser, Match, PersonalData
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
+    from worker.runtime import Runtime
     from worker.store.orders.erasure import Erased
 
-_SAID: dict[Erased, str] = {
+#: What became of an order, in words.
+_OUTCOMES: dict[Erased, str] = {
     "erased": "erased here; it was never sent, and never is",
     "maybe": "erased here, and not sent again; it MAY be in the target: look there",
     "delivered": "nothing personal is kept here; the target has it",
@@ -33,19 +35,18 @@ Where data of this customer still is, and Intake cannot erase it:
 @click.argument("order_keys", metavar="KEY...", nargs=-1)
 @click.option("--match", metavar="TEXT", help="What holds this e-mail, phone number or name; - reads it from stdin.")
 @click.option("--rewrite", is_flag=True, help="Let Redis write its append-only file anew, without what was erased.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Say what is there, and touch nothing.")
+@json_option
+@confirmable
 def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> None:
-    """Erase one customer's data: of the orders KEY (`provider:external_id`), and of all that holds a text.
+    """Erase one customer's data: the orders KEY (`provider:external_id`), and everything that contains a text.
 
-    What is not delivered yet ends here and is never sent; what is delivered has nothing personal here any more.
+    An order that is not delivered yet is never sent. Of a delivered order no personal data is left here.
     """
     if match == "-":
         match = sys.stdin.readline().strip()
     if match is not None and len(match) < 3:  # noqa: PLR2004  # it would mean everybody
         raise click.UsageError("--match needs a text of three letters or more")
-    rt = click.get_current_context().with_resource(Runtime(read_settings()))
+    rt = open_runtime()
     if not order_keys and match is None:
         if flags["rewrite"]:
             click.echo("Redis would write its file anew. Nothing was touched." if flags["dry_run"] else _rewrite(rt))
@@ -55,52 +56,52 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
     providers = [*rt.settings.providers, *rt.settings.producers]
     found = eraser.find(providers, order_keys, Match(match) if match else None)
     if not flags["dry_run"] and not flags["yes"]:
-        click.confirm(f"Erase {_sum(rt, found)}?", abort=True, err=True)
+        confirm_or_abort(f"Erase {_summary(rt, found)}?", yes=False)
     if flags["dry_run"]:
-        _tell(found, _standing(rt, found), flags, "would be erased")
+        _print_result(found, _states(rt, found), flags, "would be erased")
         return
-    done = eraser.erase(found)
-    _tell(found, done, flags, "erased")
+    outcomes = eraser.erase(found)
+    _print_result(found, outcomes, flags, "erased")
     if not flags["as_json"]:
         click.echo(_ELSEWHERE)
     if flags["rewrite"]:
         click.echo(_rewrite(rt), err=flags["as_json"])
-    if found.taken or any("claimed" in it.values() for it in done.values()):
+    if found.taken or any("claimed" in states.values() for states in outcomes.values()):
         raise SystemExit(1)
 
 
-def _standing(rt: Runtime, found: PersonalData) -> dict[str, dict[str, str]]:
-    """The state of each order that is known, by target."""
+def _states(rt: Runtime, found: PersonalData) -> dict[str, dict[str, str]]:
+    """Return the state of each known order, by target."""
     states = {
         target: {key: rt.ledger.standing(target, key).state for key in order_keys}
         for target, order_keys in found.orders.items()
     }
-    return {target: {key: state for key, state in it.items() if state} for target, it in states.items()}
+    return {target: {key: state for key, state in by_key.items() if state} for target, by_key in states.items()}
 
 
-def _sum(rt: Runtime, found: PersonalData) -> str:
-    orders = sum(map(len, _standing(rt, found).values()))
-    letters = sum(map(len, found.letters.values()))
+def _summary(rt: Runtime, found: PersonalData) -> str:
+    orders = sum(map(len, _states(rt, found).values()))
+    records = sum(map(len, found.letters.values()))
     return (
-        f"{orders} orders, {letters} records that could not be read, "
+        f"{orders} orders, {records} records that could not be read, "
         f"{len(found.jobs)} jobs that wait and {len(found.inbox_letters)} that could not be taken in"
     )
 
 
-def _tell(found: PersonalData, orders: dict[str, Any], flags: dict[str, Any], verb: str) -> None:
+def _print_result(found: PersonalData, orders: dict[str, Any], flags: dict[str, Any], verb: str) -> None:
     if flags["as_json"]:
-        told = {
+        result = {
             "orders": orders,
             "records": found.letters,
             "jobs": len(found.jobs),
             "dead_jobs": len(found.inbox_letters),
         }
-        click.echo(json.dumps(told | {"jobs_in_hand": found.taken, "dry_run": flags["dry_run"]}, indent=2))
+        click.echo(json.dumps(result | {"jobs_in_hand": found.taken, "dry_run": flags["dry_run"]}, indent=2))
         return
     for target, states in orders.items():
         for key, state in states.items():
-            said = _SAID.get(state) or f"{state.replace('_', ' ')} now; {verb}"
-            click.echo(f"{key} → {target}: {said}")
+            outcome = _OUTCOMES.get(state) or f"{state.replace('_', ' ')} now; {verb}"
+            click.echo(f"{key} → {target}: {outcome}")
     for provider, external_ids in found.letters.items():
         for external_id in external_ids:
             click.echo(f"{provider}:{external_id}: the record that could not be read: {verb}")
@@ -112,7 +113,7 @@ def _tell(found: PersonalData, orders: dict[str, Any], flags: dict[str, Any], ve
 
 
 def _rewrite(rt: Runtime) -> str:
-    """Let Redis write its append-only file anew; says what came of it."""
+    """Let Redis rewrite its append-only file; return a sentence about the result."""
     try:
         if not rt.redis.info("persistence").get("aof_enabled"):
             return "Redis keeps no append-only file."

@@ -1,4 +1,4 @@
-"""Which order a person means: by its key, its id at the provider, what a target knows it by, or the target's own id."""
+"""Find an order by its key, its id at the provider, its reference in a target, or the id of the target."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.settings.routes import Route
 
-#: The ids of which an order key can be made.
+#: The field of a reference from which an order key can be made.
 _ID: Final = "external_id"
 
 
-def keys_of(rt: Runtime, said: str) -> dict[str, str]:
-    """The order keys that may be meant, each with how; whether they are known has to be looked up."""
-    found: dict[str, str] = {said: "the order key"} if ":" in said else {}
-    for name in _sources(rt):
-        found.setdefault(f"{name}:{said}", f"the id at {name}")
+def keys_of(rt: Runtime, name: str) -> dict[str, str]:
+    """Return the order keys that `name` may stand for, each with the reason; not each of them need be known."""
+    keys: dict[str, str] = {name: "the order key"} if ":" in name else {}
+    for source in _sources(rt):
+        keys.setdefault(f"{source}:{name}", f"the id at {source}")
     for route in rt.settings.routes:
         for target in route.targets:
-            for reference in {said, decode(said, rt.targets[target].alphabet)}:
+            for reference in {name, decode(name, rt.targets[target].alphabet)}:
                 for key in _by_reference(route, reference):
-                    found.setdefault(key, f"the reference in {target}")
-    return found
+                    keys.setdefault(key, f"the reference in {target}")
+    return keys
 
 
-def keys_there(rt: Runtime, said: str) -> Iterator[tuple[str, str]]:
-    """The order keys of the orders that the targets have under this id of theirs; asks each that can be read.
+def keys_asked(rt: Runtime, target_id: str) -> Iterator[tuple[str, str]]:
+    """Ask each target that can be read for an order with this id of its own; yield the order keys with the reason.
 
-    A target that does not answer is left out.
+    A target that cannot be reached is left out.
     """
     for name in rt.settings.targets:
         routes = [route for route in rt.settings.routes if name in route.targets]
@@ -45,7 +45,7 @@ def keys_there(rt: Runtime, said: str) -> Iterator[tuple[str, str]]:
             continue
         sides = Sides(rt, polled, name, 1.0)
         try:
-            order = read_one(sides.reader, said) if sides.reader else None
+            order = read_one(sides.reader, target_id) if sides.reader else None
         except IntakeError:
             continue
         finally:
@@ -56,29 +56,29 @@ def keys_there(rt: Runtime, said: str) -> Iterator[tuple[str, str]]:
                 yield key, f"the id in {name}"
 
 
-def searched(rt: Runtime, said: str, *, asked: bool) -> str:
-    """What was looked for, for a person who finds nothing."""
+def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
+    """Return the message for a name that stands for no order: what was searched."""
     templates = ", ".join(sorted({f'"{route.reference}"' for route in rt.settings.routes}))
-    told = (
-        f"no order {said} is known here. Searched as an order key (a key is provider:external_id, providers: "
+    message = (
+        f"no order {name} is known here. Searched as an order key (a key is provider:external_id, providers: "
         f"{', '.join(_sources(rt))}), as an id at each of them, as a reference ({templates}),"
         " among the records that could not be read, and among what is to be fetched"
     )
     if asked:
-        return f"{told}, and in the targets by their own ids."
-    return f"{told}. Not searched: the targets' own ids; they are asked with --ask."
+        return f"{message}, and in the targets by their own ids."
+    return f"{message}. Not searched: the targets' own ids; they are asked with --ask."
 
 
 def _sources(rt: Runtime) -> list[str]:
-    return [*rt.settings.providers, *(it for it in rt.settings.producers if it not in rt.settings.providers)]
+    return list(dict.fromkeys([*rt.settings.providers, *rt.settings.producers]))
 
 
 def _by_reference(route: Route, reference: str) -> Iterator[str]:
-    """The key of the order that this route gives this reference; none where it is not made of the order's id."""
+    """Yield the key of the order to which this route gives this reference, if the reference contains the order's id."""
     pattern = ""
     for literal, name, _, _ in Formatter().parse(route.reference.replace("{provider}", route.source)):
         group = "" if name is None else f"(?P<{name}>.+)" if f"<{name}>" not in pattern else f"(?P={name})"
         pattern += re.escape(literal) + group
-    found = re.fullmatch(pattern, reference)
-    if found and _ID in found.groupdict():
-        yield f"{route.source}:{found[_ID]}"
+    match = re.fullmatch(pattern, reference)
+    if match and _ID in match.groupdict():
+        yield f"{route.source}:{match[_ID]}"

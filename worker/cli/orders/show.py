@@ -1,4 +1,4 @@
-"""`intake show KEY`: one order's whole story."""
+"""`intake show KEY`: the whole history of an order."""
 
 from __future__ import annotations
 
@@ -10,128 +10,130 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from worker.cli.options import opened
-from worker.cli.orders.lookup import keys_of, keys_there, searched
-from worker.cli.orders.story import next_step, tell_order, time_of
-from worker.cli.times import from_now
+from worker.cli.options import json_option, open_runtime
+from worker.cli.orders.history import next_step, print_order
+from worker.cli.orders.lookup import keys_asked, keys_of, not_found
+from worker.cli.times import from_now, utc_text
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.store.inbox import Letter
     from worker.store.orders.ledger import Entry
 
-#: Jobs that could not be taken in, and are looked through for an id; of more, `intake inbox list` tells.
+#: The dead jobs are searched for an id, if there are at most so many: see `intake inbox list`.
 _MOST_LETTERS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """All that is known under one key; empty if nothing is."""
+class FoundOrder:
+    """All that is known of one key; false if nothing is."""
 
     key: str
-    how: str
+    #: What the key was found by: "the id at shop".
+    found_by: str
     entries: list[Entry]
-    letter: dict[str, str] | None
-    #: When it is to be fetched (Unix milliseconds), and how often it was not there.
+    #: Why its record could not be read.
+    unreadable: dict[str, str] | None
+    #: When it is to be fetched (Unix milliseconds), and how often it was not found.
     hint: tuple[int, int] | None
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.letter or self.hint)
+        return bool(self.entries or self.unreadable or self.hint)
 
 
-def _look(rt: Runtime, key: str, how: str) -> Found:
+def _look_up(rt: Runtime, key: str, found_by: str) -> FoundOrder:
     provider, _, external_id = key.partition(":")
-    letter = rt.cursors.letter(provider, external_id)
+    unreadable = rt.cursors.letter(provider, external_id)
     hint = rt.fetches.find(provider, external_id)
-    return Found(key, how, rt.ledger.entries(list(rt.settings.targets), key), letter, hint)
+    return FoundOrder(key, found_by, rt.ledger.entries(list(rt.settings.targets), key), unreadable, hint)
 
 
-def _jobs(rt: Runtime, said: str) -> list[Letter]:
-    """The jobs that could not be taken in and speak of this id."""
+def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
+    """Return the dead jobs that contain this id."""
     if rt.inbox.status()["dead_now"] > _MOST_LETTERS:
         return []
-    external_id = said.partition(":")[2] or said
+    external_id = key.partition(":")[2] or key
     return [letter for letter in rt.inbox.letters().values() if f'"{external_id}"'.encode() in letter.raw]
 
 
-def _letters(rt: Runtime, console: Console, provider: str) -> None:
+def _print_unreadable(rt: Runtime, console: Console, provider: str) -> None:
     table = Table("external id", "field", "reason", "at (UTC)", title=f"Records of {provider} that could not be read")
-    for external_id, letter in rt.cursors.letters(provider).items():
-        table.add_row(external_id, letter["field"], letter["reason"], time_of(int(letter["at"])))
+    for external_id, record in rt.cursors.letters(provider).items():
+        table.add_row(external_id, record["field"], record["reason"], utc_text(int(record["at"]), precise=True))
     console.print(table)
 
 
-def _as_json(rt: Runtime, found: Found) -> dict[str, Any]:
-    told = [
+def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
+    deliveries = [
         {
-            "target": it.target,
-            "record": it.record,
-            "story": it.history,
-            "due": it.due,
-            "next": next_step(rt, found.key, it),
+            "target": entry.target,
+            "record": entry.record,
+            "story": entry.history,
+            "due": entry.due,
+            "next": next_step(rt, order.key, entry),
         }
-        for it in found.entries
+        for entry in order.entries
     ]
-    return {"key": found.key, "found_by": found.how, "deliveries": told, "letter": found.letter, "hint": found.hint}
+    found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}
+    return found | {"letter": order.unreadable, "hint": order.hint}
 
 
-def _tell(rt: Runtime, console: Console, found: Found) -> None:
-    for entry in found.entries:
-        tell_order(rt, console, found.key, entry)
-    if found.hint is not None:
-        at, tries = found.hint
+def _print_found(rt: Runtime, console: Console, order: FoundOrder) -> None:
+    for entry in order.entries:
+        print_order(rt, console, order.key, entry)
+    if order.hint is not None:
+        at, tries = order.hint
         often = f"; it was not there {tries} times" if tries else ""
-        console.print(f"[bold]{found.key}[/] is fetched {from_now(at, rt.cursors.now())}: somebody gave a hint{often}")
-    if found.letter is not None:
-        letter = found.letter
-        console.print(f"[bold]{found.key}[/] could not be read at {time_of(int(letter['at']))} UTC:")
-        console.print(f"  {letter['field']}: {letter['reason']}", highlight=False, markup=False)
-        console.print(letter["raw"], highlight=False, markup=False)
-        console.print(f"  next: once that is mended: intake dead replay {found.key}", highlight=False, markup=False)
+        console.print(f"[bold]{order.key}[/] is fetched {from_now(at, rt.cursors.now())}: somebody gave a hint{often}")
+    if (record := order.unreadable) is not None:
+        at_text = utc_text(int(record["at"]), precise=True)
+        console.print(f"[bold]{order.key}[/] could not be read at {at_text} UTC:")
+        console.print(f"  {record['field']}: {record['reason']}", highlight=False, markup=False)
+        console.print(record["raw"], highlight=False, markup=False)
+        console.print(f"  next: once that is mended: intake dead replay {order.key}", highlight=False, markup=False)
 
 
-def _list(console: Console, said: str, found: list[Found]) -> None:
-    """Several orders are meant: a person chooses."""
-    console.print(f"{len(found)} orders go by {said}:")
+def _print_choice(console: Console, name: str, orders: list[FoundOrder]) -> None:
+    console.print(f"{len(orders)} orders go by {name}:")
     table = Table("order", "found by", "where it is", box=None, padding=(0, 2))
-    for one in found:
-        states = [f"{it.target}: {it.record['state'].replace('_', ' ')}" for it in one.entries]
-        states += ["could not be read"] if one.letter else []
-        states += ["is to be fetched"] if one.hint else []
-        table.add_row(one.key, one.how, ", ".join(states))
+    for order in orders:
+        states = [f"{entry.target}: {entry.record['state'].replace('_', ' ')}" for entry in order.entries]
+        states += ["could not be read"] if order.unreadable else []
+        states += ["is to be fetched"] if order.hint else []
+        table.add_row(order.key, order.found_by, ", ".join(states))
     console.print(table)
-    console.print(f"See one: intake show {found[0].key}")
+    console.print(f"See one: intake show {orders[0].key}")
 
 
 @click.command("show")
 @click.argument("key")
 @click.option("--ask", is_flag=True, help="Ask the targets too, whether it is an id of theirs: one call to each.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@json_option
 def command(key: str, *, ask: bool, as_json: bool) -> None:
     """Show an order: what happened, and what happens next.
 
     KEY is its key (`provider:external_id`), its id at the provider, or the reference a target knows it by. The name of
     a provider shows the records of it that could not be read.
     """
-    rt, console = opened(), Console(highlight=False)
+    rt, console = open_runtime(), Console(highlight=False)
     if key in rt.settings.providers and not as_json:
-        _letters(rt, console, key)
+        _print_unreadable(rt, console, key)
         return
-    found = [one for name, how in keys_of(rt, key).items() if (one := _look(rt, name, how))]
-    if ask and not found:
-        found = [one for name, how in keys_there(rt, key) if (one := _look(rt, name, how))]
-    jobs = _jobs(rt, key)
+    orders = [order for name, found_by in keys_of(rt, key).items() if (order := _look_up(rt, name, found_by))]
+    if ask and not orders:
+        orders = [order for name, found_by in keys_asked(rt, key) if (order := _look_up(rt, name, found_by))]
+    jobs = _dead_jobs(rt, key)
     if as_json:
-        told = _as_json(rt, found[0]) if len(found) == 1 else {"matches": [_as_json(rt, one) for one in found]}
-        click.echo(json.dumps({**told, "jobs": [it.id for it in jobs]}, indent=2))
-        if not found and not jobs:
+        found = _as_json(rt, orders[0]) if len(orders) == 1 else {"matches": [_as_json(rt, order) for order in orders]}
+        click.echo(json.dumps({**found, "jobs": [job.id for job in jobs]}, indent=2))
+        if not orders and not jobs:
             raise SystemExit(1)
-    elif not found and not jobs:
-        raise click.ClickException(searched(rt, key, asked=ask))
-    elif len(found) > 1:
-        _list(console, key, found)
-    elif found:
-        _tell(rt, console, found[0])
-    for letter in () if as_json else jobs:
-        console.print(f"A job that speaks of it could not be taken in ({letter.code}: {letter.reason}): ", end="")
-        console.print(f"intake inbox show {letter.id}")
+    elif not orders and not jobs:
+        raise click.ClickException(not_found(rt, key, asked=ask))
+    elif len(orders) > 1:
+        _print_choice(console, key, orders)
+    elif orders:
+        _print_found(rt, console, orders[0])
+    for job in () if as_json else jobs:
+        console.print(f"A job that speaks of it could not be taken in ({job.code}: {job.reason}): ", end="")
+        console.print(f"intake inbox show {job.id}")

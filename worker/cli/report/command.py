@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.options import opened, parse_since, redis_time, resolve_time
+from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Told, page
 from worker.cli.status.attention import needs
@@ -61,7 +61,7 @@ def told(rt: Runtime, first: date, last: date) -> Told:
               help="The file; - for standard output.")  # fmt: skip
 def command(first: datetime | timedelta, until: datetime | timedelta | None, out: Path) -> None:
     """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
-    rt = opened()
+    rt = open_runtime()
     begin, last = span(first, until, redis_time(rt))
     text = page(told(rt, begin, last))
     if str(out) == "-":

@@ -1,4 +1,4 @@
-"""`intake run NAME`: one process of the Procfile, for a supervisor of your own."""
+"""`intake run NAME`: run one process of the Procfile under a supervisor of your own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from worker.cli.run.processes import COMMANDS, argv
 from worker.errors import ConfigError
 from worker.runtime import read_settings
 
-#: Flower lets everybody look who reaches it, unless it is told not to.
-_FLOWER = "FLOWER_BASIC_AUTH"
+#: The variable with Flower's passwords; without it, Flower shows its pages to everybody who reaches it.
+_FLOWER_AUTH = "FLOWER_BASIC_AUTH"
 
 
-def guarded(environ: dict[str, str]) -> dict[str, str]:
-    """Flower's environment: who may look must be said, and unless told otherwise only this machine reaches it."""
-    if ":" not in environ.get(_FLOWER, ""):
+def flower_environment(environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment for Flower, which by default listens only to this machine.
+
+    Raises:
+        ConfigError: No password is set.
+    """
+    if ":" not in environ.get(_FLOWER_AUTH, ""):
         raise ConfigError(
             "the environment",
-            _FLOWER,
+            _FLOWER_AUTH,
             "is not set, and Flower would show its pages to everybody who reaches its port",
-            f"Set {_FLOWER}=user:password (several with commas).",
+            f"Set {_FLOWER_AUTH}=user:password (several with commas).",
         )
     return {"FLOWER_ADDRESS": "127.0.0.1", **environ}
 
@@ -31,12 +35,12 @@ def guarded(environ: dict[str, str]) -> dict[str, str]:
 @click.command("run")
 @click.argument("name", type=click.Choice(list(COMMANDS)))
 def command(name: str) -> None:
-    """Run one process of the Procfile in the foreground: for systemd, a container, any supervisor.
+    """Run one process of the Procfile in the foreground, for systemd, a container or any supervisor.
 
-    It becomes that process, so signals reach it. SIGTERM ends it in order.
+    The command becomes that process, so signals reach it. SIGTERM ends it in order.
     """
     settings = read_settings()
     environ = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
     if name == "flower":
-        environ = guarded(environ)
+        environ = flower_environment(environ)
     os.execve(sys.executable, argv(name), environ)  # noqa: S606  # our own list, no shell

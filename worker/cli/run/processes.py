@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-#: Name and command line; what a person could type. How many pool processes a worker has follows from the settings.
+#: Each process and its command line, as a person would type it. The settings decide the number of pool processes.
 COMMANDS = {
     "worker": (
         "celery --quiet -A worker.app worker --queues intake.deliver,intake.poll,intake.ingest --hostname worker@%h"
@@ -21,16 +21,16 @@ COMMANDS = {
 }
 
 
-#: What `intake run` becomes where the Procfile names `intake run` itself.
+#: The command line behind `intake run`, for a process whose line in the Procfile is `intake run` itself.
 _BEHIND = {"flower": "celery -A worker.app flower --read_only"}
 
 
 def argv(name: str) -> list[str]:
-    """The command line of a process, run by this very Python."""
+    """Return the command line of a process, run by this Python interpreter."""
     program, *args = shlex.split(_BEHIND.get(name, COMMANDS[name]))
     return [sys.executable, "-m", "worker.cli" if program == "intake" else program, *args]
 
 
 def procfile() -> str:
-    """The text of the Procfile."""
+    """Return the text of the Procfile."""
     return "".join(f"{name}: {command}\n" for name, command in COMMANDS.items())

@@ -1,4 +1,4 @@
-"""Runs processes: starts them, passes their output on, restarts what dies, leaves nothing behind."""
+"""A supervisor of processes: start them, pass on their output, restart those that die, leave none behind."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: Seconds before a process that died is started again: doubling while it dies young, from the first to the second.
+#: Seconds before a process that died is started again: from the first to the second, doubled after each short run.
 SOONEST, LATEST = 0.5, 10.0
-#: A process that lived for so many seconds did not die young.
-GROWN_UP = 10.0
-#: Seconds that each program has to end by itself, even where one before it used up the grace of all.
+#: A run that lasted so many seconds is not short.
+LONG_RUN = 10.0
+#: Seconds that each program has to end by itself, even if an earlier one used up the grace period of all.
 AT_LEAST = 3.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs first on Linux: it is killed when its parent is, even by SIGKILL."""
+    """Return what a child runs first on Linux, so that it is killed when its parent is, even by SIGKILL."""
     if not sys.platform.startswith("linux"):
         return None
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
-    def leash() -> None:
+    def bind_to_parent() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # killed before the line above
+        if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)
 
-    return leash
+    return bind_to_parent
 
 
 @dataclass(slots=True)
 class Program:
-    """One thing to keep running; `ready` is waited for before the next one is started."""
+    """A program to keep running; `ready` blocks until the next one may start."""
 
     name: str
     command: Sequence[str]
@@ -62,12 +62,12 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps programs running in the order given, until a signal; stops them in the reverse order.
+    """Start programs in the given order, keep them running until a signal, and stop them in the reverse order.
 
     Args:
-        programs: What to run; each stands on those before it (workers on Redis).
-        env: Environment of all of them.
-        grace: Seconds they have to end by themselves after SIGTERM, together.
+        programs: The programs; each may depend on those before it (workers on Redis).
+        env: The environment of all programs.
+        grace: Seconds that all programs together have to end by themselves after SIGTERM.
     """
 
     def __init__(self, programs: Sequence[Program], env: Mapping[str, str], grace: float = 30.0) -> None:
@@ -78,9 +78,9 @@ class Supervisor:
         self._preexec = die_with_parent()
 
     def run(self) -> None:
-        """Run until told to stop; a second signal kills at once."""
+        """Run until a signal; a second signal kills all programs at once."""
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {number: signal.signal(number, self._signalled) for number in numbers}
+        handlers = {number: signal.signal(number, self._signalled) for number in numbers}
         try:
             for program in self._programs:
                 if self._stop.is_set():
@@ -90,10 +90,10 @@ class Supervisor:
                     program.ready()
             while not self._stop.wait(0.1):
                 for running in self._running:
-                    self._look_after(running)
+                    self._restart_if_dead(running)
         finally:
             self._stop_all()
-            for number, handler in before.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _signalled(self, _number: int, _frame: object) -> None:
@@ -110,9 +110,9 @@ class Supervisor:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # Ctrl-C is for the supervisor: it ends its children in their order.
+            # Ctrl-C reaches the supervisor only, which stops its children in order.
             start_new_session=True,
-            preexec_fn=self._preexec,  # noqa: PLW1509  # one system call, nothing that could hang
+            preexec_fn=self._preexec,  # noqa: PLW1509  # one system call, which cannot hang
         )
         running = _Running(program, process, time.monotonic())
         if process.stdout is not None:
@@ -126,26 +126,26 @@ class Supervisor:
         for line in output:
             _echo(prefix + line.rstrip("\n"))
 
-    def _say(self, running: _Running, what: str) -> None:
-        _echo(f"{running.program.name:<{self._width}} | {what}")
+    def _report(self, running: _Running, event: str) -> None:
+        _echo(f"{running.program.name:<{self._width}} | {event}")
 
-    def _look_after(self, running: _Running) -> None:
+    def _restart_if_dead(self, running: _Running) -> None:
         now = time.monotonic()
         if running.restart_at is not None:
             if now >= running.restart_at:
-                self._running[self._running.index(running)] = again = self._start(running.program)
-                again.wait = running.wait
+                self._running[self._running.index(running)] = restarted = self._start(running.program)
+                restarted.wait = running.wait
         elif running.process.poll() is not None:
-            # Its own children, a worker's pool, must not go on without it.
+            # Its own children (the pool of a worker) must not outlive it.
             _signal_group(running, signal.SIGKILL)
-            young = now - running.started < GROWN_UP
-            running.wait = min(running.wait * 2, LATEST) if young else SOONEST
+            short = now - running.started < LONG_RUN
+            running.wait = min(running.wait * 2, LATEST) if short else SOONEST
             running.restart_at = now + running.wait
-            self._say(running, f"ended with {running.process.returncode}; started again in {running.wait:.0f} s")
+            self._report(running, f"ended with {running.process.returncode}; started again in {running.wait:.0f} s")
 
     def _stop_all(self) -> None:
         until = time.monotonic() + self._grace
-        # What stands on the others goes first; Redis goes last, when nobody writes any more.
+        # A program stops before those it depends on; Redis stops last, when nobody writes any more.
         for running in reversed(self._running):
             _signal_group_leader(running)
             end = max(until, time.monotonic() + AT_LEAST)
@@ -158,7 +158,7 @@ class Supervisor:
 
 
 def _echo(line: str) -> None:
-    """Print, and go on if nobody reads: a pipe that is not emptied would hold up who writes into it."""
+    """Print a line; ignore a closed output, because a program blocks on a pipe that is not emptied."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
 

@@ -1,4 +1,4 @@
-"""`intake up`: every process on one machine, with a Redis of its own if none is named."""
+"""`intake up`: run all processes on one machine, with an embedded server if the settings name no Redis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.run.one import guarded
+from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import argv
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.runtime import read_settings
@@ -19,14 +19,14 @@ from worker.store.redis import embedded
 @click.command("up")
 @click.option("--flower", is_flag=True, help="Run Flower too, on 127.0.0.1:5555.")
 def command(*, flower: bool) -> None:
-    """Run worker, listen, upkeep and beat, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
+    """Run all processes here, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
     settings = read_settings()
     env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
     if sys.stderr.isatty():
-        # The processes write into a pipe, but a person reads.
+        # The processes write into a pipe, but a person reads their output.
         env.setdefault("INTAKE_LOG_FORMAT", "text")
     if flower:
-        env = guarded(env)
+        env = flower_environment(env)
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
         programs = [Program(name, argv(name)) for name in names]
@@ -34,5 +34,5 @@ def command(*, flower: bool) -> None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)
             programs.insert(0, Program("valkey", server.command, lambda: embedded.wait_ready(server.url, 30)))
-        # Long enough for a drain to end by itself with the call it is in; Ctrl-C twice is quicker.
+        # Long enough for a drain to finish its current call; Ctrl-C twice is quicker.
         Supervisor(programs, env, grace=settings.clocks.drain + settings.clocks.request + 5).run()

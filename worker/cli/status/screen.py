@@ -11,7 +11,7 @@ from rich.text import Text
 
 from worker.cli.status.attention import needs
 from worker.cli.status.snapshot import at
-from worker.cli.times import age, ago, clock
+from worker.cli.times import age, ago, utc_text
 from worker.store.health.signs import BEAT, PROCESSES
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _limits(found: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """The limits of which there is something to say."""
     for name, it in found["limits"].items():
         if it["closed_s"]:
-            until = clock((found["at"] + it["closed_s"]) * 1000)[11:]
+            until = utc_text((found["at"] + it["closed_s"]) * 1000)[11:]
             yield (
                 name,
                 f"limit {name} is closed for {age(it['closed_s'])} more",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from worker.cli.feeds.backfill import progress
-from worker.cli.feeds.cursor_words import moment
+from worker.cli.feeds.cursor_words import cursor_time
 from worker.cli.status.alarms import alarms
 from worker.settings.reconcile import pairs_of
 from worker.store.redis.server import read
@@ -54,7 +54,7 @@ def snapshot(rt: Runtime) -> dict[str, Any]:
 
 def _provider(rt: Runtime, name: str, now: int) -> dict[str, Any]:
     known, account = rt.cursors.status(name), rt.settings.providers[name]
-    until = moment(known.get("value"))
+    until = cursor_time(known.get("value"))
 
     def age(field: str) -> float | None:
         return round((now - int(known[field])) / 1000, 1) if field in known else None

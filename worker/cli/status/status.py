@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from worker.cli.options import opened
+from worker.cli.options import open_runtime
 from worker.cli.status.attention import needs
 from worker.cli.status.screen import ROWS, screen
 from worker.cli.status.snapshot import snapshot
@@ -28,7 +28,7 @@ _TALL: Final = 60
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def command(*, watch: bool, as_json: bool) -> None:
     """Show what needs you, and the providers, lanes, limits and processes, on one screen."""
-    rt = opened()
+    rt = open_runtime()
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH

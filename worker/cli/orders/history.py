@@ -1,14 +1,13 @@
-"""The story of one order for one target, and what happens next."""
+"""The history of one order for one target, and what happens next."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 from rich.table import Table
 
-from worker.cli.times import age, from_now
+from worker.cli.times import age, from_now, utc_text
 from worker.durations import format_duration
 from worker.store.orders.lanes import ASK_EVERY
 
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.store.orders.ledger import Entry
 
-#: What comes next where that does not depend on anything else.
+#: What happens next in the states in which that depends on nothing else.
 _NEXT: Final = {
     "claimed": "a worker has it now; if that dies, it is taken over within 15 s",
     "delivered": "nothing: it is done",
     "discarded": "nothing, until it changes at the source",
 }
-#: States whose end a person decides: what to type.
+#: What to type in the states that a person ends.
 _BY_HAND: Final = {
     "held": "waits for a person: intake release {target} {key}",
     "in_doubt": (
@@ -38,13 +37,8 @@ _BY_HAND: Final = {
 }
 
 
-def time_of(millis: int) -> str:
-    """A moment of a story: UTC, to the millisecond."""
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
 def next_step(rt: Runtime, key: str, entry: Entry) -> str:
-    """What happens next with this order, when, and what to type if it waits for a person."""
+    """Return what happens next with this order, when, and what to type if it waits for a person."""
     state, record = entry.record["state"], entry.record
     if state in _BY_HAND:
         words = {"key": key, "target": entry.target, "reference": record.get("reference", "")}
@@ -56,37 +50,38 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     if paused := status.get("paused"):
         return f"{entry.target} is paused ({paused}): intake resume {entry.target}"
     tries, most = int(record.get("tries", 0)), rt.settings.targets[entry.target].max_tries
-    what = "sent" if not tries else "tried again"
-    which = f", try {tries + 1} of {most}" if tries else ""
-    young = now + int(status["young_s"]) * 1000
-    closed = max(young, int(status.get("closed_until", 0)), now + int(lane.scope.closed_seconds() * 1000))
+    action = "sent" if not tries else "tried again"
+    attempt = f", try {tries + 1} of {most}" if tries else ""
+    quarantined = now + int(status["young_s"]) * 1000
+    closed = max(quarantined, int(status.get("closed_until", 0)), now + int(lane.scope.closed_seconds() * 1000))
     if closed > max(now, entry.due or 0):
-        why = f"{entry.target} is down, or said to slow down"
-        if closed == young:
-            why = "the ledger is new, and what an older one sent has to arrive first"
-        return f"{what} {from_now(closed, now)}{which}: {why}"
+        reason = f"{entry.target} is down, or said to slow down"
+        if closed == quarantined:
+            reason = "the ledger is new, and what an older one sent has to arrive first"
+        return f"{action} {from_now(closed, now)}{attempt}: {reason}"
     if entry.due is not None and entry.due > now:
-        return f"{what} {from_now(entry.due, now)}{which}"
+        return f"{action} {from_now(entry.due, now)}{attempt}"
     before = lane.position(key)
     queue = f", after {before} orders that are due before it" if before else ""
     late = "" if status["drains"] else " Nobody is sending now: see intake status."
-    return f"{what} now{which}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"
+    return f"{action} now{attempt}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"
 
 
-def tell_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
-    """Print the story of one order for one target, and what comes next."""
+def print_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
+    """Print the history of one order for one target, and what happens next."""
     record = entry.record
     state = record["state"].replace("_", " ")
-    said = f"[bold]{escape(key)}[/] → [bold]{entry.target}[/]  {state}  (reference {escape(record['reference'])})"
-    console.print(said, highlight=False)
+    title = f"[bold]{escape(key)}[/] → [bold]{entry.target}[/]  {state}  (reference {escape(record['reference'])})"
+    console.print(title, highlight=False)
     table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
     for at, event in entry.history:
-        table.add_row(time_of(at), escape(event))
+        table.add_row(utc_text(at, precise=True), escape(event))
     if entry.history:
         console.print(table)
     elif "done" in record:
-        console.print(f"  delivered {time_of(int(record['done']))} UTC; its story is no longer kept", highlight=False)
-    for name, word in (
+        delivered = utc_text(int(record["done"]), precise=True)
+        console.print(f"  delivered {delivered} UTC; its story is no longer kept", highlight=False)
+    for name, label in (
         ("target_id", "id there"),
         ("tries", "tries"),
         ("code", "code"),
@@ -94,5 +89,5 @@ def tell_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
         ("fields", "fields"),
     ):
         if record.get(name):
-            console.print(f"  {word}: {record[name]}", highlight=False, markup=False)
+            console.print(f"  {label}: {record[name]}", highlight=False, markup=False)
     console.print(f"  next: {next_step(rt, key, entry)}", highlight=False, markup=False)
