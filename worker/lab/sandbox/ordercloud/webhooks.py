@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import hashlib
 import hmac
 import uuid
-from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPException
 from typing import Any, Final
-from urllib.request import ProxyHandler, Request, build_opener
 
 from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, invalid, load, missing, now, written
+from worker.lab.sandbox.webhooks import WebhookSender
 
-_direct = build_opener(ProxyHandler({}))
 _LOOPBACK: Final = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 _FIELDS: Final = (
     "ID", "Name", "Description", "Url", "HashKey", "ElevatedRoles", "ConfigData", "BeforeProcessRequest",
     "ApiClientIDs", "WebhookRoutes", "DeliveryConfigID", "CustomAuthHeaderName", "CustomAuthHeaderValue",
 )  # fmt: skip
-_TIMEOUT: Final = 5.0
 
 
 class Webhooks:
     """The webhooks of one marketplace.
 
     Options: `storefront` (the API client of buyers who submit made-up orders), `hook_repeat` (how often each webhook
-    is sent). A webhook that should run before a write is stored but never called. A failed webhook is not sent again,
-    as no document promises that.
+    is sent). A webhook that should run before a write is stored but never called.
     """
 
     def __init__(self, options: dict[str, str]) -> None:
         self._storefront = options.pop("storefront", "sandbox-storefront")
         self._repeat = int(options.pop("hook_repeat", "1"))
         self._hooks: dict[str, dict[str, Any]] = {}
-        self._sender = ThreadPoolExecutor(1, "hooks")
+        self._sender = WebhookSender(concurrency=1)
 
     def put(self, key: str, body: Any) -> dict[str, Any]:
         """Create or replace a webhook. Raise RefusedError for a wrong one.
@@ -92,14 +85,12 @@ class Webhooks:
                 "ConfigData": hook["ConfigData"],
             })  # fmt: skip
             for _ in range(self._repeat):
-                asyncio.get_running_loop().run_in_executor(self._sender, _send, hook, body)
+                self._sender.send(hook["Url"], body, _headers(hook, body))
 
 
-def _send(hook: dict[str, Any], body: bytes) -> None:
+def _headers(hook: dict[str, Any], body: bytes) -> dict[str, str]:
     signature = base64.b64encode(hmac.digest(hook["HashKey"].encode(), body, hashlib.sha256)).decode()
-    headers = {"Content-Type": "application/json", "X-oc-hash": signature}
+    headers = {"X-oc-hash": signature}
     if hook["CustomAuthHeaderName"]:
         headers[hook["CustomAuthHeaderName"]] = hook["CustomAuthHeaderValue"] or ""
-    request = Request(hook["Url"], data=body, headers=headers)  # noqa: S310  # put() checked the URL
-    with contextlib.suppress(OSError, HTTPException), _direct.open(request, timeout=_TIMEOUT) as response:
-        response.read()
+    return headers
