@@ -1,4 +1,4 @@
-"""The simulated Dropboy, asked over real HTTP by the calls of its own documents."""
+"""The simulated Dropboy, called over real HTTP as its documents describe."""
 
 from __future__ import annotations
 
@@ -87,64 +87,64 @@ def send(box: Sandbox, content: bytes, account: str = "main", kind: str | None =
 
 
 def upload(box: Sandbox, *orders: Any, account: str = "main") -> str:
-    answer = send(box, file(*orders), account)
-    assert (answer.status_code, answer.json()["success"]) == (200, True)
-    return str(answer.json()["result"]["batchFileId"])
+    response = send(box, file(*orders), account)
+    assert (response.status_code, response.json()["success"]) == (200, True)
+    return str(response.json()["result"]["batchFileId"])
 
 
 def status(box: Sandbox, batch_id: str, account: str = "main") -> dict[str, Any]:
-    answer = get(box, f"/batch/status/{batch_id}", account)
-    assert (answer.status_code, answer.json()["success"]) == (200, True)
-    return answer.json()["result"]
+    response = get(box, f"/batch/status/{batch_id}", account)
+    assert (response.status_code, response.json()["success"]) == (200, True)
+    return response.json()["result"]
 
 
 def settled(box: Sandbox, batch_id: str, account: str) -> dict[str, Any]:
     deadline = time.monotonic() + 10
-    while (found := status(box, batch_id, account))["status"] == "processing":
+    while (result := status(box, batch_id, account))["status"] == "processing":
         assert time.monotonic() < deadline
         time.sleep(0.03)
-    return found
+    return result
 
 
-def mistakes(box: Sandbox, account: str = "main", **fields: Any) -> list[tuple[list[Any], str]]:
-    found = status(box, upload(box, order("M-1", **fields), account=account), account)
-    assert (found["done"], found["failed"]) == ((0, 1) if found["errors"] else (1, 0))
-    return [(error["path"], error["message"]) for error in found["errors"] or []]
+def errors(box: Sandbox, account: str = "main", **fields: Any) -> list[tuple[list[Any], str]]:
+    result = status(box, upload(box, order("M-1", **fields), account=account), account)
+    assert (result["done"], result["failed"]) == ((0, 1) if result["errors"] else (1, 0))
+    return [(error["path"], error["message"]) for error in result["errors"] or []]
 
 
 def numbers(box: Sandbox, account: str = "main") -> list[str]:
     return [row.get("orderNumber") for row in get(box, account=account).json()["result"]]
 
 
-# --- the key ---
+# --- the API key ---
 
 
-def test_the_key_is_wanted_in_a_header_of_any_case_and_what_is_without_it_is_told_403(box: Sandbox) -> None:
+def test_a_call_without_the_key_is_refused_and_the_case_of_the_header_does_not_matter(box: Sandbox) -> None:
     url = f"{box.url('dropboy')}/public/orders"
     for name in ("APIkey", "apikey", "APIKEY"):
         assert requests.get(url, headers={name: Sandbox.KEY}, timeout=5).json()["success"] is True
     for headers, text in (({}, "Missing API key"), ({"APIkey": "x"}, "Invalid API key")):
-        answer = requests.get(url, headers=headers, timeout=5)
-        assert answer.status_code == 403
-        assert answer.json() == {"success": False, "errors": [text], "error": text, "result": None}
+        response = requests.get(url, headers=headers, timeout=5)
+        assert response.status_code == 403
+        assert response.json() == {"success": False, "errors": [text], "error": text, "result": None}
         for path in ("/batch", "/batch/status/58a0"):
             assert requests.post(url + path, headers=headers, timeout=5).json()["error"] == text
 
 
-def test_the_status_of_a_wrong_key_is_what_the_account_says(box: Sandbox) -> None:
-    for account, wanted in (("empty", 401), ("absent", 200)):
-        answer = requests.get(f"{box.url('dropboy', account)}/public/orders", timeout=5)
-        assert (answer.status_code, answer.json()["success"]) == (wanted, False)
+def test_the_status_for_a_wrong_key_is_an_option_of_the_account(box: Sandbox) -> None:
+    for account, expected in (("empty", 401), ("absent", 200)):
+        response = requests.get(f"{box.url('dropboy', account)}/public/orders", timeout=5)
+        assert (response.status_code, response.json()["success"]) == (expected, False)
 
 
-def test_a_key_that_may_only_read_is_refused_an_upload(box: Sandbox) -> None:
-    for account, wanted in (("full", 401), ("empty", 403)):
-        answer = send(box, file(order("K-1")), account)
-        assert (answer.status_code, answer.json()["error"]) == (wanted, "User does not have permission")
+def test_an_upload_with_a_read_only_key_is_refused(box: Sandbox) -> None:
+    for account, expected in (("full", 401), ("empty", 403)):
+        response = send(box, file(order("K-1")), account)
+        assert (response.status_code, response.json()["error"]) == (expected, "User does not have permission")
         assert "K-1" not in numbers(box, account)
 
 
-def test_errors_without_an_error_are_null_or_empty_or_absent(box: Sandbox) -> None:
+def test_the_errors_field_of_a_success_is_null_empty_or_absent(box: Sandbox) -> None:
     assert get(box, take=1).json()["errors"] is None
     assert get(box, account="empty").json()["errors"] == []
     assert "errors" not in get(box, account="absent").json()
@@ -155,16 +155,16 @@ def test_errors_without_an_error_are_null_or_empty_or_absent(box: Sandbox) -> No
 # --- the upload ---
 
 
-def test_the_upload_of_the_documents_by_curl_makes_a_job(box: Sandbox) -> None:
+def test_the_documented_upload_by_curl_creates_a_job(box: Sandbox) -> None:
     command = ["curl", "--silent", "--noproxy", "*", "--max-time", "20", "-H", f"APIkey: {Sandbox.KEY}"]
     part = ["-F", "batch=@-;filename=batch.json;type=application/json"]
     url = f"{box.url('dropboy')}/public/orders/batch"
     text = subprocess.run([*command, *part, url], check=True, capture_output=True, input=file(order("U-1"))).stdout
-    answer = json.loads(text)
-    assert (answer["success"], answer["errors"], answer["result"].keys()) == (True, None, {"batchFileId"})
-    found = status(box, answer["result"]["batchFileId"])
-    (job_id,) = found["createdOrderIds"]
-    assert found == {
+    response = json.loads(text)
+    assert (response["success"], response["errors"], response["result"].keys()) == (True, None, {"batchFileId"})
+    result = status(box, response["result"]["batchFileId"])
+    (job_id,) = result["createdOrderIds"]
+    assert result == {
         "status": "completed",
         "progress": 100,
         "done": 1,
@@ -179,22 +179,22 @@ def test_the_upload_of_the_documents_by_curl_makes_a_job(box: Sandbox) -> None:
     assert effect["reference"] == job_id
 
 
-def test_a_file_is_worked_through_slowly_and_its_jobs_are_listed_only_then(box: Sandbox) -> None:
+def test_a_file_is_processed_slowly_and_its_jobs_are_listed_only_at_the_end(box: Sandbox) -> None:
     batch_id = upload(box, *(order(f"S-{n}") for n in range(6)), account="slow")
     seen = []
-    while (found := status(box, batch_id, "slow"))["status"] == "processing":
+    while (result := status(box, batch_id, "slow"))["status"] == "processing":
         listed = numbers(box, "slow")
         if status(box, batch_id, "slow")["status"] == "processing":
             assert listed == []
-        seen.append((found["progress"], found["done"]))
+        seen.append((result["progress"], result["done"]))
         time.sleep(0.02)
     assert seen == sorted(seen)
     assert any(0 < progress < 100 for progress, _ in seen)
-    assert (found["progress"], found["done"]) == (100, 6)
+    assert (result["progress"], result["done"]) == (100, 6)
     assert numbers(box, "slow") == [f"S-{n}" for n in reversed(range(6))]
 
 
-def test_a_list_may_be_behind_the_status(box: Sandbox) -> None:
+def test_a_list_can_lag_behind_the_status_of_a_file(box: Sandbox) -> None:
     batch_id = upload(box, order("L-1"), account="late")
     assert status(box, batch_id, "late")["status"] == "completed"
     assert numbers(box, "late") == []
@@ -202,19 +202,24 @@ def test_a_list_may_be_behind_the_status(box: Sandbox) -> None:
     assert numbers(box, "late") == ["L-1"]
 
 
-def test_a_second_upload_of_a_number_makes_a_second_job(box: Sandbox) -> None:
+def test_a_repeated_order_number_creates_a_second_job(box: Sandbox) -> None:
     first, second = (status(box, upload(box, order("D-1")))["createdOrderIds"] for _ in range(2))
     assert first != second
     assert numbers(box).count("D-1") == 2
     assert len(box.journal(kind="effect", did="created", external_id="D-1")) == 2
 
 
-def test_of_several_rows_the_good_ones_are_made_and_the_others_told_by_their_index(box: Sandbox) -> None:
+def test_valid_rows_create_jobs_and_invalid_rows_are_reported_by_index(box: Sandbox) -> None:
     bad = order("R-1")
     bad["origin"] = {**bad["origin"], "phone": {"prefix": 45, "number": "86120000"}}
-    found = status(box, upload(box, order("R-0"), bad, order("R-2"), "no order"))
-    assert (found["status"], found["done"], found["failed"], len(found["createdOrderIds"])) == ("completed", 2, 2, 2)
-    assert found["errors"] == [
+    result = status(box, upload(box, order("R-0"), bad, order("R-2"), "no order"))
+    assert (result["status"], result["done"], result["failed"], len(result["createdOrderIds"])) == (
+        "completed",
+        2,
+        2,
+        2,
+    )
+    assert result["errors"] == [
         {"index": 1, "path": ["", "origin", "phone", "number"], "message": "should be number,null"},
         {"index": 3, "path": [""], "message": "should be object"},
     ]
@@ -253,65 +258,67 @@ PLACE = {"address": "High St 9"}
         ({"origin": {"street": "1"}}, ["origin", "street"], "should NOT have additional properties"),
     ],
 )
-def test_a_wrong_field_is_told_by_its_path(box: Sandbox, fields: dict[str, Any], path: list[Any], message: str) -> None:
-    assert mistakes(box, **fields) == [(["", *path], message)]
+def test_a_wrong_field_is_reported_by_its_path(
+    box: Sandbox, fields: dict[str, Any], path: list[Any], message: str
+) -> None:
+    assert errors(box, **fields) == [(["", *path], message)]
 
 
-def test_what_must_be_there_is_told_and_the_contract_is_a_uuid(box: Sandbox) -> None:
+def test_missing_fields_are_reported_and_the_contract_key_must_be_a_uuid(box: Sandbox) -> None:
     rows = [{"order": {"origin": PLACE}}, {"contractKey": "mine", "order": order("W-1")}, {"order": order("W-2")}]
     content = json.dumps({"version": "1.0", "data": rows}).encode()
-    found = status(box, send(box, content).json()["result"]["batchFileId"])
-    assert [(error["index"], error["path"], error["message"]) for error in found["errors"]] == [
+    result = status(box, send(box, content).json()["result"]["batchFileId"])
+    assert [(error["index"], error["path"], error["message"]) for error in result["errors"]] == [
         (0, [""], "should have required property 'destination'"),
         (1, ["", "contractKey"], 'should match format "uuid"'),
     ]
-    assert found["done"] == 1
+    assert result["done"] == 1
 
 
-def test_a_phone_may_be_null_and_a_field_that_nobody_knows_may_be_let_through(box: Sandbox) -> None:
-    assert mistakes(box, origin={"phone": {"prefix": None, "number": None}}) == []
-    assert mistakes(box, "kind", shop="1", origin={"street": "1"}) == []
+def test_a_phone_can_be_null_and_unknown_fields_can_be_ignored(box: Sandbox) -> None:
+    assert errors(box, origin={"phone": {"prefix": None, "number": None}}) == []
+    assert errors(box, "kind", shop="1", origin={"street": "1"}) == []
 
 
-def test_the_annotated_list_wants_a_number_and_a_type_and_a_number_may_be_refused_the_second_time(box: Sandbox) -> None:
+def test_annotated_fields_can_be_required_and_repeated_numbers_refused(box: Sandbox) -> None:
     bare = {"origin": PLACE, "destination": PLACE}
-    found = status(box, upload(box, bare, account="annotated"), "annotated")
-    assert [error["message"].split()[-1] for error in found["errors"]] == ["'orderNumber'", "'orderType'"]
-    found = status(box, upload(box, order("A-1"), order("A-1"), account="annotated"), "annotated")
-    assert (found["done"], found["errors"][0]["path"]) == (1, ["", "orderNumber"])
+    result = status(box, upload(box, bare, account="annotated"), "annotated")
+    assert [error["message"].split()[-1] for error in result["errors"]] == ["'orderNumber'", "'orderType'"]
+    result = status(box, upload(box, order("A-1"), order("A-1"), account="annotated"), "annotated")
+    assert (result["done"], result["errors"][0]["path"]) == (1, ["", "orderNumber"])
     assert status(box, upload(box, bare))["done"] == 1
 
 
-def test_the_created_ids_need_not_be_in_the_order_of_the_rows(box: Sandbox) -> None:
+def test_created_ids_can_be_in_another_order_than_the_rows(box: Sandbox) -> None:
     batch_id = upload(box, *(order(f"O-{n}") for n in range(20)), account="annotated")
-    made = [row["id"] for row in box.orders("dropboy", "annotated") if row["orderNumber"].startswith("O-")]
+    created = [row["id"] for row in box.orders("dropboy", "annotated") if row["orderNumber"].startswith("O-")]
     ids = status(box, batch_id, "annotated")["createdOrderIds"]
-    assert (ids != made, sorted(ids)) == (True, sorted(made))
+    assert (ids != created, sorted(ids)) == (True, sorted(created))
 
 
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", file(), b'{"data": []}', b'{"version": "1.0"}', b'{"version":"1.0","data":[NaN]}', b"\xff"],
 )
-def test_a_file_that_cannot_be_used_fails_as_a_whole(box: Sandbox, content: bytes) -> None:
+def test_an_unusable_file_fails_as_a_whole(box: Sandbox, content: bytes) -> None:
     for account in ("main", "kind"):
         before = box.stats()["dropboy"]["orders"][account]
-        answer = send(box, content, account)
+        response = send(box, content, account)
         if account == "kind":
-            assert (answer.status_code, answer.json()["error"]) == (400, "File upload failed")
+            assert (response.status_code, response.json()["error"]) == (400, "File upload failed")
         else:
-            found = status(box, answer.json()["result"]["batchFileId"])
-            assert (found["status"], found["done"], found["createdOrderIds"]) == ("failed", 0, [])
+            result = status(box, response.json()["result"]["batchFileId"])
+            assert (result["status"], result["done"], result["createdOrderIds"]) == ("failed", 0, [])
         assert box.stats()["dropboy"]["orders"][account] == before
 
 
-def test_the_part_must_be_a_file_named_batch_that_says_it_is_json(box: Sandbox) -> None:
+def test_the_part_must_be_a_json_file_named_batch(box: Sandbox) -> None:
     url, content = f"{box.url('dropboy')}/public/orders/batch", file(order("P-1"))
     part = ("orders.json", content, "application/json")
     head = b'Content-Disposition: form-data; name="batch"; filename="f"\r\nContent-Type: application/json'
     mixed = b"--b\r\n" + head + b"\r\n\r\n" + content + b"\r\n--b--\r\n"
     form = {"Content-Type": "multipart/form-data; boundary=b"}
-    for wanted, answer in (
+    for expected, response in (
         (415, send(box, content, kind=None)),
         (415, send(box, content, kind="text/plain")),
         (415, requests.post(url, data=content, headers=KEY | {"Content-Type": "application/json"}, timeout=5)),
@@ -323,19 +330,19 @@ def test_the_part_must_be_a_file_named_batch_that_says_it_is_json(box: Sandbox) 
         (400, requests.post(url, files=[("batch", part), ("batch", part)], headers=KEY, timeout=5)),
         (400, requests.post(url, files={"batch": (None, content, "application/json")}, headers=KEY, timeout=5)),
     ):
-        assert (answer.status_code, answer.json()["errors"]) == (wanted, ["File upload failed"])
+        assert (response.status_code, response.json()["errors"]) == (expected, ["File upload failed"])
     assert "P-1" not in numbers(box)
     assert requests.post(url, data=mixed, headers=KEY | form, timeout=5).json()["success"] is True
     assert send(box, content, kind="application/json; charset=utf-8").json()["success"] is True
 
 
-def test_a_batch_that_nobody_uploaded_is_an_error(box: Sandbox) -> None:
-    for account, wanted in (("main", 400), ("kind", 404), ("absent", 200)):
-        answer = get(box, "/batch/status/58a014865b09850011050000", account)
-        assert (answer.status_code, answer.json()["success"]) == (wanted, False)
+def test_the_status_of_an_unknown_batch_is_an_error(box: Sandbox) -> None:
+    for account, expected in (("main", 400), ("kind", 404), ("absent", 200)):
+        response = get(box, "/batch/status/58a014865b09850011050000", account)
+        assert (response.status_code, response.json()["success"]) == (expected, False)
 
 
-def test_a_batch_may_be_forgotten_although_its_job_is_there(box: Sandbox) -> None:
+def test_a_batch_can_be_forgotten_while_its_job_remains(box: Sandbox) -> None:
     batch_id = upload(box, order("F-1"), account="forgets")
     time.sleep(0.4)
     assert get(box, f"/batch/status/{batch_id}", "forgets").json()["error"] == "Batch file not found"
@@ -354,7 +361,7 @@ def walk(box: Sandbox, account: str, take: int) -> list[dict[str, Any]]:
             return rows
 
 
-def test_take_and_skip_lead_through_the_list_newest_first(box: Sandbox) -> None:
+def test_take_and_skip_page_through_the_list_newest_first(box: Sandbox) -> None:
     rows = walk(box, "full", 50)
     assert [row["id"] for row in rows] == [row["id"] for row in reversed(box.orders("dropboy", "full"))]
     assert [row["created"] for row in rows] == sorted((row["created"] for row in rows), reverse=True)
@@ -365,7 +372,7 @@ def test_take_and_skip_lead_through_the_list_newest_first(box: Sandbox) -> None:
     assert 0 < sum("orderNumber" not in row for row in rows) < 60
 
 
-def test_without_a_take_there_is_one_all_the_same_and_one_too_large_is_cut_in_silence(box: Sandbox) -> None:
+def test_take_has_a_default_and_is_silently_cut_to_its_maximum(box: Sandbox) -> None:
     assert len(get(box, account="full").json()["result"]) == 50
     assert len(get(box, account="full", take=1000).json()["result"]) == 200
     page = get(box, account="oldest", skip=1).json()
@@ -374,14 +381,14 @@ def test_without_a_take_there_is_one_all_the_same_and_one_too_large_is_cut_in_si
     assert (len(page["result"]), page["info"]) == (20, {"take": 20, "skip": 0})
 
 
-def test_one_too_large_or_no_number_is_refused(box: Sandbox) -> None:
+def test_a_take_that_is_too_large_or_not_a_number_is_refused(box: Sandbox) -> None:
     assert get(box, account="refuses", take=21).status_code == 400
     assert "info" not in get(box, account="refuses", take=20).json()
     for wrong in ({"take": "all"}, {"take": -1}, {"skip": "1.5"}):
         assert (get(box, **wrong).status_code, get(box, **wrong).json()["success"]) == (400, False)
 
 
-def test_a_row_that_comes_while_pages_are_read_moves_the_others(box: Sandbox) -> None:
+def test_a_new_job_shifts_the_rows_of_a_list_that_is_newest_first(box: Sandbox) -> None:
     for account, moved in (("full", 1), ("oldest", 0)):
         first = get(box, account=account, take=10).json()["result"]
         box.add_orders(1, "dropboy", account)
@@ -389,14 +396,14 @@ def test_a_row_that_comes_while_pages_are_read_moves_the_others(box: Sandbox) ->
         assert len({row["id"] for row in first} & {row["id"] for row in second}) == moved
 
 
-def test_a_row_may_be_put_in_right_after_a_page_was_read(faulty: Sandbox) -> None:
+def test_the_fault_insert_adds_a_job_after_a_page_was_read(faulty: Sandbox) -> None:
     faulty.fault("dropboy:list:insert:times=1:account=oldest")
     before = faulty.stats()["dropboy"]["orders"]["oldest"]
     get(faulty, account="oldest")
     assert faulty.stats()["dropboy"]["orders"]["oldest"] == before + 1
 
 
-def test_the_order_of_a_page_or_of_the_whole_list_may_be_none(box: Sandbox) -> None:
+def test_the_rows_of_a_page_or_of_the_whole_list_can_be_unordered(box: Sandbox) -> None:
     pages = [[row["id"] for row in get(box, account="refuses", take=20).json()["result"]] for _ in range(2)]
     assert pages[0] != pages[1]
     assert sorted(pages[0]) == sorted(pages[1])
@@ -404,7 +411,7 @@ def test_the_order_of_a_page_or_of_the_whole_list_may_be_none(box: Sandbox) -> N
     assert len(set(ids)) < len(ids) == 100
 
 
-def test_a_row_may_be_bare_or_an_id_and_its_date_under_another_name_or_its_id_longer(box: Sandbox) -> None:
+def test_rows_can_be_bare_or_ids_only_with_other_dates_and_longer_ids(box: Sandbox) -> None:
     assert get(box, account="refuses").json()["result"][0].keys() == {"id", "wuxusNumber", "status"}
     assert get(box, account="random").json()["result"][0].keys() == {"id"}
     upload(box, order("I-1"), account="absent")
@@ -412,26 +419,26 @@ def test_a_row_may_be_bare_or_an_id_and_its_date_under_another_name_or_its_id_lo
     assert (len(row["id"]), "createdAt" in row, "created" in row) == (32, True, False)
 
 
-def test_seeded_jobs_would_be_taken_if_they_were_uploaded(box: Sandbox) -> None:
+def test_made_up_jobs_pass_the_checks_of_an_upload(box: Sandbox) -> None:
     kept = {"id", "wuxusNumber", "status", "created"}
     orders = [{k: v for k, v in row.items() if k not in kept} for row in walk(box, "full", 200)]
-    found = status(box, upload(box, *orders))
-    assert (found["errors"], found["failed"]) == (None, 0)
+    result = status(box, upload(box, *orders))
+    assert (result["errors"], result["failed"]) == (None, 0)
 
 
-def test_one_order_cannot_be_asked_for_and_a_wrong_method_is_told(box: Sandbox) -> None:
-    one = get(box, account="full", take=1).json()["result"][0]
-    assert get(box, f"/{one['id']}", "full").status_code == 404
-    answer = requests.post(f"{box.url('dropboy')}/public/orders", headers=KEY, timeout=5)
-    assert (answer.status_code, answer.json()["success"]) == (405, False)
+def test_a_single_order_cannot_be_read_and_a_wrong_method_is_refused(box: Sandbox) -> None:
+    row = get(box, account="full", take=1).json()["result"][0]
+    assert get(box, f"/{row['id']}", "full").status_code == 404
+    response = requests.post(f"{box.url('dropboy')}/public/orders", headers=KEY, timeout=5)
+    assert (response.status_code, response.json()["success"]) == (405, False)
 
 
 def test_a_job_can_be_tracked_changed_and_deleted(box: Sandbox) -> None:
     job_id = box.add_order(order("T-1"), "dropboy")
     box.change(job_id, "dropboy", status="delivered", requisition="Q")
-    told = get(box, f"/track/{job_id}/key/any/type/delivery").json()["result"]
-    assert (told["orderNumber"], told["status"], told["requisition"]) == ("T-1", "delivered", "Q")
-    assert (told["type"], told["orderData"]["between"]) == ("delivery", True)
+    tracked = get(box, f"/track/{job_id}/key/any/type/delivery").json()["result"]
+    assert (tracked["orderNumber"], tracked["status"], tracked["requisition"]) == ("T-1", "delivered", "Q")
+    assert (tracked["type"], tracked["orderData"]["between"]) == ("delivery", True)
     box.change(job_id, "dropboy", deleted=True)
     assert get(box, f"/track/{job_id}/key/any/type/pickup").json()["success"] is False
     assert "T-1" not in numbers(box)
@@ -440,38 +447,38 @@ def test_a_job_can_be_tracked_changed_and_deleted(box: Sandbox) -> None:
 # --- limits, faults, webhooks ---
 
 
-def test_over_a_limit_the_answer_is_429(faulty: Sandbox) -> None:
+def test_a_call_over_the_limit_is_answered_with_429(faulty: Sandbox) -> None:
     faulty.limit(dropboy=30)
     get(faulty)
-    answer = get(faulty)
-    assert (answer.status_code, answer.json()["success"]) == (429, False)
+    response = get(faulty)
+    assert (response.status_code, response.json()["success"]) == (429, False)
 
 
-def test_a_job_is_made_although_the_answer_was_lost_or_is_not_when_the_call_was(faulty: Sandbox) -> None:
-    for kind, wanted in (("cut_after", 1), ("cut_before", 0), ("500_after", 1)):
+def test_a_job_is_created_if_only_the_response_is_lost(faulty: Sandbox) -> None:
+    for kind, expected in (("cut_after", 1), ("cut_before", 0), ("500_after", 1)):
         faulty.fault(f"dropboy:create:{kind}:times=1:account=main")
         if kind == "500_after":
-            answer = send(faulty, file(order(kind)))
-            assert (answer.status_code, answer.json()["success"]) == (500, False)
+            response = send(faulty, file(order(kind)))
+            assert (response.status_code, response.json()["success"]) == (500, False)
         else:
             with pytest.raises(requests.ConnectionError):
                 send(faulty, file(order(kind)))
-        assert (kind, numbers(faulty).count(kind)) == (kind, wanted)
+        assert (kind, numbers(faulty).count(kind)) == (kind, expected)
 
 
-def test_a_record_of_a_page_may_be_broken(faulty: Sandbox) -> None:
+def test_the_fault_malformed_breaks_a_record_of_a_page(faulty: Sandbox) -> None:
     faulty.fault("dropboy:list:malformed:record=1:times=1:field=orderNumber")
     assert get(faulty, account="full").json()["result"][1]["orderNumber"] == "?broken?"
 
 
-def test_a_webhook_tells_of_each_new_job_unsigned(box: Sandbox, hooked: Server) -> None:
+def test_an_unsigned_webhook_reports_each_new_job(box: Sandbox, hooked: Server) -> None:
     (job_id,) = settled(box, upload(box, order("H-1"), account="hooked"), "hooked")["createdOrderIds"]
     deadline = time.monotonic() + 10
     while len(hooked.requests) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    for told in hooked.requests:
-        body = json.loads(told.body)
-        assert (told.method, told.target, body.keys()) == ("POST", "/unguessable", {"name", "sent", "data"})
+    for request in hooked.requests:
+        body = json.loads(request.body)
+        assert (request.method, request.target, body.keys()) == ("POST", "/unguessable", {"name", "sent", "data"})
         assert (body["name"], body["sent"][-1]) == ("createOrder", "Z")
         assert body["data"][0].keys() == {"orderId", "wuxusNumber", "createType"}
         assert (body["data"][0]["orderId"], body["data"][0]["createType"]) == (job_id, "order")

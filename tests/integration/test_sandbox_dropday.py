@@ -1,4 +1,4 @@
-"""The simulated Dropday, asked over real HTTP, and the faults that any system can be given."""
+"""The simulated Dropday, called over real HTTP, and the faults that every system supports."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ JSON = {"Content-Type": "application/json"}
 def box() -> Iterator[Sandbox]:
     accounts = [
         "dropday:main",
-        "dropday:told:duplicate_has_reference=yes:paginator=flat",
-        "dropday:doubles:dedupe=off",
+        "dropday:references:duplicate_has_reference=yes:paginator=flat",
+        "dropday:duplicates:dedupe=off",
         "dropday:modes:duplicate_scope=mode",
         "dropday:lag:list_lag=0.6",
         "dropday:lists:orders=130:spread=3600",
@@ -81,11 +81,11 @@ def count(box: Sandbox, external_id: str, account: str = "faults") -> int:
 # --- creating ---
 
 
-def test_a_created_order_is_answered_200_with_a_number_and_read_back_with_a_string(box: Sandbox) -> None:
+def test_the_reference_is_a_number_when_created_and_a_string_when_read(box: Sandbox) -> None:
     shipping = {"cost": 4.95, "name": "Express", "delivery_date": "24-12-2026"}
-    answer = post(box, order("C-1", shipping=shipping))
-    assert (answer.status_code, answer.json()["message"]) == (200, "Order created")
-    reference = answer.json()["reference"]
+    response = post(box, order("C-1", shipping=shipping))
+    assert (response.status_code, response.json()["message"]) == (200, "Order created")
+    reference = response.json()["reference"]
     assert isinstance(reference, int)
     read = get(box, f"/orders/{reference}").json()
     assert (read["reference"], read["external_id"], read["test"], read["total"]) == (
@@ -105,40 +105,40 @@ def test_a_created_order_is_answered_200_with_a_number_and_read_back_with_a_stri
     assert len(read["created_at"]) == len("2025-09-22T14:30:00.000000Z")
 
 
-def test_a_second_order_of_one_external_id_is_answered_200_with_or_without_the_reference(box: Sandbox) -> None:
-    for account in ("main", "told"):
+def test_a_repeated_external_id_is_answered_with_200_with_or_without_the_reference(box: Sandbox) -> None:
+    for account in ("main", "references"):
         first, second = (post(box, order("C-2"), account) for _ in range(2))
         assert (second.status_code, second.json()["message"]) == (200, "Order already exists")
-        assert second.json().get("reference") == (first.json()["reference"] if account == "told" else None)
+        assert second.json().get("reference") == (first.json()["reference"] if account == "references" else None)
         assert count(box, "C-2", account) == 1
 
 
-def test_of_many_posts_at_once_exactly_one_creates(box: Sandbox) -> None:
+def test_exactly_one_of_many_concurrent_posts_creates_an_order(box: Sandbox) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: post(box, order("C-3")).json()["message"], range(48)))
-    assert answers.count("Order created") == 1
+        responses = list(pool.map(lambda _: post(box, order("C-3")).json()["message"], range(48)))
+    assert responses.count("Order created") == 1
     assert count(box, "C-3", "main") == 1
     assert len(box.journal(kind="effect", external_id="C-3")) == 1
 
 
-def test_with_deduplication_off_a_double_can_be_seen(box: Sandbox) -> None:
+def test_a_repeated_order_is_duplicated_with_deduplication_off(box: Sandbox) -> None:
     for _ in range(2):
-        post(box, order("C-4"), "doubles")
-    assert count(box, "C-4", "doubles") == 2
+        post(box, order("C-4"), "duplicates")
+    assert count(box, "C-4", "duplicates") == 2
 
 
-def test_a_test_order_and_a_real_one_are_the_same_or_two_as_the_account_says(box: Sandbox) -> None:
-    for account, wanted in (("main", 1), ("modes", 2)):
+def test_the_scope_of_duplicates_is_the_account_or_the_mode(box: Sandbox) -> None:
+    for account, expected in (("main", 1), ("modes", 2)):
         post(box, order("C-5", test=True), account)
         post(box, order("C-5"), account)
-        assert count(box, "C-5", account) == wanted
+        assert count(box, "C-5", account) == expected
 
 
-def test_errors_have_the_documented_keys_and_words(box: Sandbox) -> None:
+def test_errors_have_the_documented_keys_and_messages(box: Sandbox) -> None:
     bad = order("", shipping_address={}, products=[{"name": "Pizza", "quantity": "many", "price": 1}], total=None)
-    answer = post(box, bad)
-    assert (answer.status_code, answer.json()["message"]) == (422, "Errors")
-    errors = answer.json()["errors"]
+    response = post(box, bad)
+    assert (response.status_code, response.json()["message"]) == (422, "Errors")
+    errors = response.json()["errors"]
     assert errors["external_id"] == ["The external id field is required."]
     assert errors["shipping_address.firstname"] == ["The shipping address.firstname field is required."]
     assert errors["products.0.external_id"] == ["The products.0.external_id field is required."]
@@ -146,7 +146,7 @@ def test_errors_have_the_documented_keys_and_words(box: Sandbox) -> None:
     assert "shipping_address.first_name" not in errors
 
 
-def test_a_body_that_is_no_json_misses_every_field(box: Sandbox) -> None:
+def test_a_body_that_is_not_json_is_refused(box: Sandbox) -> None:
     url = f"{box.url('dropday')}/api/v1/orders"
     for body in (b"{", b"[]", b""):
         assert requests.post(url, data=body, headers=HEADERS | JSON, timeout=5).status_code == 422
@@ -155,25 +155,25 @@ def test_a_body_that_is_no_json_misses_every_field(box: Sandbox) -> None:
 # --- credentials ---
 
 
-def test_the_root_proves_the_credentials(box: Sandbox) -> None:
+def test_the_root_path_checks_the_credentials(box: Sandbox) -> None:
     assert get(box, "").status_code == 200
     for wrong in ({"api-key": "x"}, {"account-id": "x"}):
-        answer = requests.get(f"{box.url('dropday')}/api/v1", headers=HEADERS | wrong, timeout=5)
-        assert answer.status_code == 401
-        assert answer.json()["error"] == "Invalid or missing api-key or account-id header"
+        response = requests.get(f"{box.url('dropday')}/api/v1", headers=HEADERS | wrong, timeout=5)
+        assert response.status_code == 401
+        assert response.json()["error"] == "Invalid or missing api-key or account-id header"
 
 
-def test_a_caller_that_does_not_ask_for_json_gets_a_redirect_for_an_error(box: Sandbox) -> None:
+def test_a_caller_that_does_not_accept_json_is_redirected_on_an_error(box: Sandbox) -> None:
     url = f"{box.url('dropday')}/api/v1"
-    answer = requests.get(url, headers={"api-key": "x"}, allow_redirects=False, timeout=5)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/login")
-    assert answer.text.startswith("<html>")
+    response = requests.get(url, headers={"api-key": "x"}, allow_redirects=False, timeout=5)
+    assert (response.status_code, response.headers["Location"]) == (302, "/login")
+    assert response.text.startswith("<html>")
 
 
 # --- reading ---
 
 
-def test_the_list_is_newest_first_and_both_paginators_lead_through_it(box: Sandbox) -> None:
+def test_the_list_is_newest_first_with_both_paginators(box: Sandbox) -> None:
     seen, url = [], f"{box.url('dropday', 'lists')}/api/v1/orders?per_page=50"
     while url:
         page = requests.get(url, headers=HEADERS, timeout=5).json()
@@ -183,10 +183,10 @@ def test_the_list_is_newest_first_and_both_paginators_lead_through_it(box: Sandb
     assert seen == sorted(seen, reverse=True)
     assert len(seen) == 130
     assert "logs" not in page["data"][0]["order_lines"][0]
-    flat = get(box, "/orders", "told", per_page=1).json()
+    flat = get(box, "/orders", "references", per_page=1).json()
     assert "meta" not in flat
     assert (flat["last_page"], flat["prev_page_url"]) == (1, None)
-    assert get(box, "/orders", "told", page=9).json()["data"] == []
+    assert get(box, "/orders", "references", page=9).json()["data"] == []
 
 
 def test_a_page_of_more_than_a_hundred_is_refused(box: Sandbox) -> None:
@@ -195,16 +195,16 @@ def test_a_page_of_more_than_a_hundred_is_refused(box: Sandbox) -> None:
     assert len(get(box, "/orders", "lists").json()["data"]) == 50
 
 
-def test_the_external_id_is_matched_in_part_and_test_orders_are_shown_on_demand(box: Sandbox) -> None:
+def test_the_external_id_filter_matches_parts_and_test_orders_are_shown_on_request(box: Sandbox) -> None:
     for name, test in (("P-1", False), ("P-10", False), ("XP-1", True)):
         post(box, order(name, test=test), "modes")
-    found = [row["external_id"] for row in get(box, "/orders", "modes", external_id="P-1").json()["data"]]
-    assert found == ["P-10", "P-1"]
-    all_found = get(box, "/orders", "modes", external_id="P-1", include_test="true").json()
-    assert [row["external_id"] for row in all_found["data"]] == ["XP-1", "P-10", "P-1"]
+    shown = [row["external_id"] for row in get(box, "/orders", "modes", external_id="P-1").json()["data"]]
+    assert shown == ["P-10", "P-1"]
+    with_tests = get(box, "/orders", "modes", external_id="P-1", include_test="true").json()
+    assert [row["external_id"] for row in with_tests["data"]] == ["XP-1", "P-10", "P-1"]
 
 
-def test_dates_bound_the_creation_inclusively(box: Sandbox) -> None:
+def test_date_filters_include_their_bounds(box: Sandbox) -> None:
     middle = datetime.now(UTC) - timedelta(minutes=30)
     naive = f"{middle:%Y-%m-%dT%H:%M:%S}"
     older = get(box, "/orders", "lists", date_to=naive).json()["meta"]["total"]
@@ -215,7 +215,7 @@ def test_dates_bound_the_creation_inclusively(box: Sandbox) -> None:
     assert get(box, "/orders", "lists", date_from="yesterday").status_code == 422
 
 
-def test_a_new_order_may_be_missing_from_the_list_for_a_while_but_not_when_got(box: Sandbox) -> None:
+def test_a_new_order_can_be_read_before_the_list_shows_it(box: Sandbox) -> None:
     reference = post(box, order("L-1"), "lag").json()["reference"]
     assert get(box, "/orders", "lag", external_id="L-1").json()["data"] == []
     assert get(box, f"/orders/{reference}", "lag").status_code == 200
@@ -223,12 +223,12 @@ def test_a_new_order_may_be_missing_from_the_list_for_a_while_but_not_when_got(b
     assert len(get(box, "/orders", "lag", external_id="L-1").json()["data"]) == 1
 
 
-def test_an_unknown_reference_is_404_in_the_documented_words(box: Sandbox) -> None:
-    answer = get(box, "/orders/nope")
-    assert (answer.status_code, answer.json()["error"]) == (404, "Order with reference 'nope' not found")
+def test_an_unknown_reference_is_answered_with_the_documented_404(box: Sandbox) -> None:
+    response = get(box, "/orders/nope")
+    assert (response.status_code, response.json()["error"]) == (404, "Order with reference 'nope' not found")
 
 
-def test_a_changed_status_is_in_every_line(box: Sandbox) -> None:
+def test_a_changed_status_is_set_on_every_line(box: Sandbox) -> None:
     reference = post(box, order("S-1")).json()["reference"]
     box.change(reference, "dropday", current_status="completed")
     assert get(box, f"/orders/{reference}").json()["order_lines"][0]["current_status"] == "completed"
@@ -252,20 +252,18 @@ def test_a_changed_status_is_in_every_line(box: Sandbox) -> None:
         ("html_after", 200, 1),
     ],
 )
-def test_an_answer_can_be_wrong_before_or_after_the_write(
-    faulty: Sandbox, kind: str, status: int, created: int
-) -> None:
+def test_a_call_can_fail_before_or_after_the_write(faulty: Sandbox, kind: str, status: int, created: int) -> None:
     name = f"F-{kind}"
     faulty.fault(f"dropday:create:{kind}:times=1")
-    answer = post(faulty, order(name), "faults")
-    assert answer.status_code == status
-    assert "reference" not in answer.text
+    response = post(faulty, order(name), "faults")
+    assert response.status_code == status
+    assert "reference" not in response.text
     assert count(faulty, name) == created
     assert post(faulty, order(name), "faults").json()["message"] == (
         "Order already exists" if created else "Order created"
     )
-    noted = faulty.journal(kind="request", fault=kind)[0]
-    assert (noted["status"], noted["did"]) == (status, "created" if created else "nothing")
+    entry = faulty.journal(kind="request", fault=kind)[0]
+    assert (entry["status"], entry["did"]) == (status, "created" if created else "nothing")
 
 
 @pytest.mark.parametrize(("kind", "created"), [("cut_before", 0), ("cut_after", 1), ("truncated", 1)])
@@ -278,7 +276,7 @@ def test_a_connection_can_be_cut_before_or_after_the_write(faulty: Sandbox, kind
     assert faulty.journal(kind="request", fault=kind)[0]["status"] == 0
 
 
-def test_a_slow_call_is_done_although_its_caller_has_hung_up(faulty: Sandbox) -> None:
+def test_a_slow_call_is_completed_although_its_caller_has_hung_up(faulty: Sandbox) -> None:
     faulty.fault("dropday:create:slow:seconds=0.5:times=1")
     with pytest.raises(requests.ReadTimeout):
         post(faulty, order("F-slow"), "faults", timeout=0.2)
@@ -291,15 +289,15 @@ def test_a_slow_call_is_done_although_its_caller_has_hung_up(faulty: Sandbox) ->
     assert count(faulty, "F-slow-after") == 1
 
 
-def test_a_dripping_answer_comes_byte_by_byte(faulty: Sandbox) -> None:
+def test_a_dripping_response_arrives_byte_by_byte(faulty: Sandbox) -> None:
     faulty.fault("dropday:create:drip:seconds=0.02:times=1")
     start = time.monotonic()
-    answer = post(faulty, order("F-drip"), "faults", timeout=0.2)
-    assert answer.json()["message"] == "Order created"
-    assert time.monotonic() - start > 0.02 * (len(answer.content) - 1)
+    response = post(faulty, order("F-drip"), "faults", timeout=0.2)
+    assert response.json()["message"] == "Order created"
+    assert time.monotonic() - start > 0.02 * (len(response.content) - 1)
 
 
-def test_an_answer_can_be_larger_than_anybody_wants(faulty: Sandbox) -> None:
+def test_a_response_can_be_oversized(faulty: Sandbox) -> None:
     faulty.fault("dropday:list:oversize:size=5000000:times=1")
     assert len(get(faulty, "/orders", "faults").content) > 5_000_000
 
@@ -312,18 +310,18 @@ def test_one_record_of_a_page_can_be_broken(faulty: Sandbox) -> None:
     assert broken[:2] + broken[3:] == whole[:2] + whole[3:]
 
 
-def test_rows_can_come_in_while_a_list_is_paged(faulty: Sandbox) -> None:
+def test_a_row_can_be_inserted_between_two_pages(faulty: Sandbox) -> None:
     faulty.fault("dropday:list:insert:times=1")
     first, second = (get(faulty, "/orders", "lists", per_page=20, page=page).json()["data"] for page in (1, 2))
     assert first[-1]["reference"] == second[0]["reference"]
 
 
-def test_a_retry_after_is_sent_if_asked_for(faulty: Sandbox) -> None:
+def test_a_fault_can_send_a_retry_after(faulty: Sandbox) -> None:
     faulty.fault("dropday:create:503:retry_after=7:times=1")
     assert post(faulty, order("F-retry"), "faults").headers["Retry-After"] == "7"
 
 
-def test_a_fault_hits_its_share_of_the_calls_of_its_own_account_and_operation(faulty: Sandbox) -> None:
+def test_a_fault_hits_its_share_of_the_calls_of_its_account_and_operation(faulty: Sandbox) -> None:
     faulty.fault("dropday:create:500_after:rate=0.3:account=faults")
     codes = [post(faulty, order(f"F-share-{n}"), "faults").status_code for n in range(100)]
     assert 15 < codes.count(500) < 45
@@ -332,21 +330,21 @@ def test_a_fault_hits_its_share_of_the_calls_of_its_own_account_and_operation(fa
     assert get(faulty, "/orders", "faults").status_code == 200
 
 
-def test_a_fault_can_wait_for_a_later_call(faulty: Sandbox) -> None:
+def test_a_fault_can_skip_the_first_calls(faulty: Sandbox) -> None:
     faulty.fault("dropday:check:500:skip=2:times=1")
     assert [get(faulty, "").status_code for _ in range(4)] == [200, 200, 500, 200]
 
 
-def test_a_fault_nobody_knows_is_refused(box: Sandbox) -> None:
+def test_an_unknown_fault_is_refused(box: Sandbox) -> None:
     for wrong in ("dropday:create:200", "dropday:create:drip_before", "dropday:create:slow:colour=red", "dropday"):
         with pytest.raises(RuntimeError, match="400"):
             box.fault(wrong)
 
 
-# --- the journal ---
+# --- limits and the journal ---
 
 
-def test_the_limit_of_any_system_can_be_set_and_its_refusals_are_its_own() -> None:
+def test_a_limit_can_be_set_for_any_system_and_changed() -> None:
     with Sandbox(systems="dropday", limits=["dropday=5"]) as box:
         assert [get(box, "").status_code for _ in range(2)] == [200, 429]
         box.limit(dropday=0)
@@ -378,7 +376,7 @@ def test_the_journal_file_keeps_every_line_through_a_kill(tmp_path: Path) -> Non
     assert abs(request["wall"] - time.time()) < 30
 
 
-def test_the_journal_is_read_on_from_where_one_was(box: Sandbox) -> None:
+def test_the_journal_can_be_read_from_a_sequence_number(box: Sandbox) -> None:
     last = box.journal()[-1]["seq"]
     assert box.journal(last) == []
     get(box, "", secret="query")
@@ -386,5 +384,5 @@ def test_the_journal_is_read_on_from_where_one_was(box: Sandbox) -> None:
     assert (entry["did"], entry["path"]) == ("checked", "/dropday/main/api/v1")
 
 
-def test_nothing_crashed_in_all_of_this(box: Sandbox) -> None:
+def test_no_call_of_these_tests_crashed(box: Sandbox) -> None:
     assert box.journal(did="crashed") == []

@@ -1,4 +1,4 @@
-"""The simulated DropStream, asked over real HTTP by the curl lines of its own documents."""
+"""The simulated DropStream, called over real HTTP with the curl commands of its documents."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def curl(box: Sandbox, path: str, *lines: str, account: str = "main") -> tuple[i
 def token(box: Sandbox, account: str = "main") -> str:
     lines = ("-u", f"{USER}:{Sandbox.KEY}", "-H", "Content-Type: application/json")
     body = '{"grant_type":"client_credentials"}'
-    status, answer = curl(box, "auth/token", *lines, "-d", body, account=account)
-    assert (status, answer.keys()) == (200, {"access_token", "token_type"})
-    return str(answer["access_token"])
+    status, reply = curl(box, "auth/token", *lines, "-d", body, account=account)
+    assert (status, reply.keys()) == (200, {"access_token", "token_type"})
+    return str(reply["access_token"])
 
 
 def get(box: Sandbox, jwt: str, *data: str, path: str = "orders", account: str = "main") -> tuple[int, Any]:
@@ -50,8 +50,8 @@ def get(box: Sandbox, jwt: str, *data: str, path: str = "orders", account: str =
     return curl(box, path, "-G", "-H", f"Authorization: Bearer {jwt}", *params, account=account)
 
 
-def ids(answer: dict[str, Any]) -> list[int]:
-    return [order["id"] for order in answer["orders"]]
+def ids(reply: dict[str, Any]) -> list[int]:
+    return [order["id"] for order in reply["orders"]]
 
 
 def everything(box: Sandbox, account: str = "main") -> list[int]:
@@ -61,36 +61,36 @@ def everything(box: Sandbox, account: str = "main") -> list[int]:
 LONG_AGO = "ordered_at_min=2022-10-01T05:00:00Z"
 
 
-def test_the_walk_by_pages_of_the_documents_shows_every_order_once(box: Sandbox) -> None:
+def test_the_documented_paging_by_number_shows_every_order_once(box: Sandbox) -> None:
     jwt, seen, pages = token(box), [], 1
     page = 0
     while page < pages:
         page += 1
-        status, answer = get(box, jwt, "limit=100", f"page={page}", LONG_AGO, "sort=store_id")
-        assert (status, answer["page"], answer["limit"], answer["total_count"]) == (200, page, 100, 230)
-        assert "max_total_reached" not in answer
-        seen += [(order["store_id"], order["id"]) for order in answer["orders"]]
-        pages = answer["total_pages"]
+        status, reply = get(box, jwt, "limit=100", f"page={page}", LONG_AGO, "sort=store_id")
+        assert (status, reply["page"], reply["limit"], reply["total_count"]) == (200, page, 100, 230)
+        assert "max_total_reached" not in reply
+        seen += [(order["store_id"], order["id"]) for order in reply["orders"]]
+        pages = reply["total_pages"]
     assert [store for store, _ in seen] == sorted(store for store, _ in seen)
     assert sorted(order_id for _, order_id in seen) == everything(box)
 
 
-def test_the_walk_by_session_of_the_documents_shows_every_order_once(box: Sandbox) -> None:
+def test_the_documented_paging_by_session_shows_every_order_once(box: Sandbox) -> None:
     jwt = token(box)
-    status, answer = get(box, jwt, "limit=100", LONG_AGO, "sort=store_id")
-    assert (status, answer["page"], answer["limit"], len(answer["orders"])) == (200, 1, 100, 100)
-    assert answer.keys() == {"orders", "session_id", "page", "limit"}
-    seen = ids(answer)
-    while len(answer["orders"]) == 100:
-        page = answer["page"]
-        status, answer = get(box, jwt, f"session_id={answer['session_id']}")
-        assert (status, answer["page"], answer["limit"]) == (200, page + 1, 100)
-        seen += ids(answer)
+    status, reply = get(box, jwt, "limit=100", LONG_AGO, "sort=store_id")
+    assert (status, reply["page"], reply["limit"], len(reply["orders"])) == (200, 1, 100, 100)
+    assert reply.keys() == {"orders", "session_id", "page", "limit"}
+    seen = ids(reply)
+    while len(reply["orders"]) == 100:
+        page = reply["page"]
+        status, reply = get(box, jwt, f"session_id={reply['session_id']}")
+        assert (status, reply["page"], reply["limit"]) == (200, page + 1, 100)
+        seen += ids(reply)
     assert len(seen) == len(set(seen))
     assert sorted(seen) == everything(box)
 
 
-def test_pages_end_at_the_cap_and_say_so_but_a_session_does_not(box: Sandbox) -> None:
+def test_pages_by_number_end_at_the_cap_but_a_session_does_not(box: Sandbox) -> None:
     jwt = token(box, "capped")
     _, last = get(box, jwt, "page=2", account="capped")
     assert (len(last["orders"]), last["total_count"], last["max_total_reached"]) == (100, 200, True)
@@ -98,43 +98,43 @@ def test_pages_end_at_the_cap_and_say_so_but_a_session_does_not(box: Sandbox) ->
     assert ids(get(box, jwt, "limit=1000", account="capped")[1]) == everything(box, "capped")
 
 
-def test_the_filters_hold(box: Sandbox) -> None:
+def test_filters_select_the_matching_orders(box: Sandbox) -> None:
     jwt, orders = token(box), box.orders("dropstream")
-    one = orders[100]
-    at = one["created_at"]
-    for line, wanted in (
+    order_100 = orders[100]
+    at = order_100["created_at"]
+    for line, expected in (
         ("store_id=12", [order["id"] for order in orders if order["store_id"] == 12]),
         ("store_id=Store 12", [order["id"] for order in orders if order["store_id"] == 12]),
         ("state=closed", [order["id"] for order in orders if order["fulfillment_state"] == "closed"]),
-        (f"external_id={one['external_id']}", [one["id"]]),
-        (f"external_display_id={one['external_display_id']}", [one["id"]]),
+        (f"external_id={order_100['external_id']}", [order_100["id"]]),
+        (f"external_display_id={order_100['external_display_id']}", [order_100["id"]]),
         (f"created_at_min={at}", [order["id"] for order in orders if order["created_at"] > at]),
         (f"created_at_max={at}", [order["id"] for order in orders if order["created_at"] < at]),
         (f"ordered_at_max={at}", [order["id"] for order in orders if order["ordered_at"] < at]),
-        ("created_at_min=2O22-10-O1", []),  # not refused: interpreted
+        ("created_at_min=2O22-10-O1", []),  # read as natural language, not refused
     ):
-        assert (line, ids(get(box, jwt, "limit=1000", line)[1])) == (line, wanted)
-    status, answer = get(box, jwt, path=f"orders/{one['id']}")
-    assert (status, answer) == (200, {"order": one})
+        assert (line, ids(get(box, jwt, "limit=1000", line)[1])) == (line, expected)
+    status, reply = get(box, jwt, path=f"orders/{order_100['id']}")
+    assert (status, reply) == (200, {"order": order_100})
     assert get(box, jwt, path="orders/7")[0] == 404
 
 
-def test_a_session_and_a_token_end(box: Sandbox) -> None:
+def test_a_session_and_a_token_expire(box: Sandbox) -> None:
     jwt = token(box, "short")
-    _, answer = get(box, jwt, "limit=2", account="short")
+    _, reply = get(box, jwt, "limit=2", account="short")
     claims = json.loads(base64.urlsafe_b64decode(jwt.split(".")[1] + "=="))
     assert claims["exp"] - claims["iat"] in {0, 1}
     time.sleep(0.3)
-    assert get(box, jwt, f"session_id={answer['session_id']}", account="short")[0] == 410
+    assert get(box, jwt, f"session_id={reply['session_id']}", account="short")[0] == 410
     time.sleep(0.3)
     assert get(box, jwt, account="short")[0] == 401
     assert get(box, token(box, "short"), account="short")[0] == 200
 
 
-def test_the_other_readings(box: Sandbox) -> None:
+def test_the_alternatives_of_an_account_take_effect(box: Sandbox) -> None:
     jwt = token(box, "other")
-    _, answer = get(box, jwt, account="other")
-    first = answer["orders"][0]
+    _, reply = get(box, jwt, account="other")
+    first = reply["orders"][0]
     assert isinstance(first["shipping_amount"], float)
     assert "quantity" not in first["order_items"][0]
     assert first["id"] in ids(get(box, jwt, f"created_at_min={first['created_at']}", account="other")[1])
@@ -142,16 +142,16 @@ def test_the_other_readings(box: Sandbox) -> None:
     assert get(box, token(box), "limit=1001")[1]["limit"] == 1000
 
 
-def test_the_credentials_are_asked_for(box: Sandbox) -> None:
+def test_wrong_credentials_are_refused(box: Sandbox) -> None:
     assert get(box, "none")[0] == 401
     body = ("-H", "Content-Type: application/json", "-d", '{"grant_type":"client_credentials"}')
     assert curl(box, "auth/token", "-u", f"{USER}:wrong", *body)[0] == 401
     assert curl(box, "auth/token", "-u", f"{USER}:{Sandbox.KEY}", "-d", "{}")[0] == 400
 
 
-def test_what_arrives_meanwhile_is_seen_by_the_session(box: Sandbox) -> None:
+def test_a_session_shows_orders_that_arrive_meanwhile(box: Sandbox) -> None:
     jwt = token(box)
-    _, answer = get(box, jwt, "limit=200")
+    _, reply = get(box, jwt, "limit=200")
     new = box.add_orders(1, "dropstream")
-    _, rest = get(box, jwt, f"session_id={answer['session_id']}")
+    _, rest = get(box, jwt, f"session_id={reply['session_id']}")
     assert ids(rest)[-1] == int(new[0])

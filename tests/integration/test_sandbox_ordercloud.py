@@ -1,4 +1,4 @@
-"""Tokens, roles, faults and arrivals of the simulated OrderCloud, over real HTTP."""
+"""Tokens, roles, faults and new orders of the simulated OrderCloud, over real HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def faulty(box: Sandbox) -> Iterator[Sandbox]:
     box.limit(ordercloud=0)
 
 
-def test_a_token_is_a_jwt_that_says_whose_it_is_and_when_it_ends(box: Sandbox) -> None:
+def test_a_token_is_a_jwt_with_its_owner_and_its_end(box: Sandbox) -> None:
     reply = grant(box, scope="OrderAdmin").json()
     assert (reply["token_type"], reply["expires_in"]) == ("bearer", 36000)
     assert "refresh_token" not in reply
@@ -49,27 +49,27 @@ def test_a_token_is_a_jwt_that_says_whose_it_is_and_when_it_ends(box: Sandbox) -
     assert abs(claims["exp"] - time.time() - 36000) < 5
 
 
-def test_the_token_endpoint_takes_forms_only_and_refuses_in_both_styles(box: Sandbox) -> None:
+def test_the_token_endpoint_accepts_forms_only_and_reports_errors_in_both_forms(box: Sandbox) -> None:
     url = f"{box.url('ordercloud')}/oauth/token"
-    wanted = {"grant_type": "client_credentials", "client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
-    answer = requests.post(url, json=wanted, timeout=20)
-    assert code((answer.status_code, answer.json())) == (400, "Request.InvalidContentType")
-    for form, error, wanted_code in (
+    form = {"grant_type": "client_credentials", "client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
+    response = requests.post(url, json=form, timeout=20)
+    assert code((response.status_code, response.json())) == (400, "Request.InvalidContentType")
+    for form, error, expected_code in (
         ({"client_id": "x"}, "invalid_client", "ApiClient.InvalidClientID"),
         ({"client_secret": "x"}, "invalid_client", "Auth.OauthError"),
         ({"grant_type": "password", "username": "x"}, "invalid_grant", "Auth.InvalidUsernameOrPassword"),
         ({"grant_type": "refresh_token", "refresh_token": "x"}, "invalid_grant", "Auth.OauthError"),
         ({"grant_type": "x"}, "unsupported_grant_type", "Auth.OauthError"),
     ):
-        answer = grant(box, **form)
-        told = answer.json()
-        assert (answer.status_code, told["error"], code((0, told))[1]) == (400, error, wanted_code)
-        assert told["error_description"]
+        response = grant(box, **form)
+        body = response.json()
+        assert (response.status_code, body["error"], code((0, body))[1]) == (400, error, expected_code)
+        assert body["error_description"]
     assert grant(box, "short", client_secret="x").status_code == 401
     assert grant(box, grant_type="password", username="sandbox-user", password="sandbox-password").ok
 
 
-def test_a_token_ends_and_a_refresh_token_brings_the_next(box: Sandbox) -> None:
+def test_a_token_expires_and_a_refresh_token_gets_another(box: Sandbox) -> None:
     first = grant(box, "short").json()
     api = Api(box, "short", first["access_token"])
     assert api("GET", "me")[0] == 200
@@ -82,7 +82,7 @@ def test_a_token_ends_and_a_refresh_token_brings_the_next(box: Sandbox) -> None:
     assert code(Api(box, "short", "none")("GET", "me")) == (401, "InvalidToken")
 
 
-def test_a_token_is_revoked_after_so_many_calls_or_by_a_fault(faulty: Sandbox) -> None:
+def test_a_token_is_revoked_after_its_number_of_calls_or_by_a_fault(faulty: Sandbox) -> None:
     api = Api(faulty, "few")
     assert [api("GET", "me")[0] for _ in range(3)] == [200, 200, 401]
     assert code(api("GET", "me")) == (401, "Auth.TokenRevoked")
@@ -93,10 +93,10 @@ def test_a_token_is_revoked_after_so_many_calls_or_by_a_fault(faulty: Sandbox) -
     assert Api(faulty, "faults")("GET", "orders/Incoming")[0] == 200
 
 
-def test_a_call_needs_its_role(box: Sandbox) -> None:
+def test_a_call_without_its_role_is_refused(box: Sandbox) -> None:
     reader, writer = Api(box, "reader"), Api(box, "writer")
-    status, told = reader("POST", "orders/Incoming", BUYER)
-    assert (status, told["Errors"][0]["Data"]["AssignedRoles"]) == (403, ["OrderReader"])
+    status, body = reader("POST", "orders/Incoming", BUYER)
+    assert (status, body["Errors"][0]["Data"]["AssignedRoles"]) == (403, ["OrderReader"])
     assert reader("GET", "orders/Incoming")[0] == 200
     assert code(writer("POST", "orders/Incoming", {**BUYER, "ShippingCost": 1})) == (
         403,
@@ -106,11 +106,11 @@ def test_a_call_needs_its_role(box: Sandbox) -> None:
     line = {"ProductID": "SKU-1", "UnitPrice": 1}
     assert writer("PUT", "orders/Incoming/R-1/lineitems/1", line)[0] == 403
     del line["UnitPrice"]
-    status, made = writer("PUT", "orders/Incoming/R-1/lineitems/1", line)
-    assert (status, made["PriceOverridden"], made["UnitPrice"] > 0) == (200, False, True)
+    status, stored = writer("PUT", "orders/Incoming/R-1/lineitems/1", line)
+    assert (status, stored["PriceOverridden"], stored["UnitPrice"] > 0) == (200, False, True)
 
 
-def test_an_error_can_be_asked_for_by_its_code(faulty: Sandbox) -> None:
+def test_a_fault_can_send_an_error_by_its_code(faulty: Sandbox) -> None:
     api = Api(faulty, "faults")
     faulty.fault("ordercloud:list:400:code=Order.CacheBuilding:times=1")
     assert code(api("GET", "orders/Incoming")) == (400, "Order.CacheBuilding")
@@ -119,16 +119,16 @@ def test_an_error_can_be_asked_for_by_its_code(faulty: Sandbox) -> None:
     assert api("GET", "orders/Incoming")[0] == 200
 
 
-def test_a_limit_answers_429_and_says_when_to_come_back(faulty: Sandbox) -> None:
+def test_a_call_over_the_limit_gets_a_429_with_a_retry_after(faulty: Sandbox) -> None:
     api = Api(faulty, "faults")
     faulty.limit(ordercloud=0.5)
     time.sleep(0.6)
     headers = {"Authorization": f"Bearer {api.token}"}
-    answers = [requests.get(f"{api.base}/me", headers=headers, timeout=20) for _ in range(2)]
-    assert [(each.status_code, each.headers.get("Retry-After")) for each in answers] == [(200, None), (429, "2")]
+    responses = [requests.get(f"{api.base}/me", headers=headers, timeout=20) for _ in range(2)]
+    assert [(each.status_code, each.headers.get("Retry-After")) for each in responses] == [(200, None), (429, "2")]
 
 
-def test_orders_arrive_and_change_and_go(box: Sandbox) -> None:
+def test_orders_can_be_added_changed_and_deleted(box: Sandbox) -> None:
     api = Api(box, "classic")
     (key,) = box.add_orders(1, "ordercloud", "classic")
     before = api("GET", f"orders/Incoming/{key}")[1]

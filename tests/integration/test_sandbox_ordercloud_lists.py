@@ -33,7 +33,7 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-def test_the_pages_show_every_order_once(box: Sandbox) -> None:
+def test_paging_by_number_shows_every_order_once(box: Sandbox) -> None:
     api, seen = Api(box), []
     for number in (1, 2, 3):
         status, page = api("GET", "orders/incoming", page=number, pageSize=100, sortBy="LastUpdated,ID")
@@ -50,7 +50,7 @@ def test_the_pages_show_every_order_once(box: Sandbox) -> None:
         assert code(api("GET", "orders/Incoming", pageSize=size)) == (400, "List.InvalidPageSize")
 
 
-def test_the_way_by_the_last_id_shows_every_order_once(box: Sandbox) -> None:
+def test_paging_by_the_last_id_shows_every_order_once(box: Sandbox) -> None:
     api, seen = Api(box), []
     rows = api.list(pageSize=100, sortBy="ID")
     while rows:
@@ -59,11 +59,11 @@ def test_the_way_by_the_last_id_shows_every_order_once(box: Sandbox) -> None:
     assert seen == sorted(ids(box.orders("ordercloud")))
 
 
-def test_the_filters_hold(box: Sandbox) -> None:
+def test_filters_select_the_matching_orders(box: Sandbox) -> None:
     api, orders = Api(box, "few"), box.orders("ordercloud", "few")
     moments = sorted(order["LastUpdated"] for order in orders)
-    middle, one = moments[2], orders[0]
-    for params, want in (
+    middle, first = moments[2], orders[0]
+    for params, matches in (
         ({"LastUpdated": f">{middle}"}, lambda o: o["LastUpdated"] > middle),
         ({"LastUpdated": f"!<{middle}"}, lambda o: o["LastUpdated"] >= middle),
         ({"LastUpdated": f"<{middle}"}, lambda o: o["LastUpdated"] < middle),
@@ -72,33 +72,33 @@ def test_the_filters_hold(box: Sandbox) -> None:
         ({"DateCreated": f"!<{middle}"}, lambda o: o["DateCreated"] >= middle),
         ({"from": middle}, lambda o: o["DateCreated"] >= middle),
         ({"to": middle}, lambda o: o["DateCreated"] <= middle),
-        ({"ID": one["ID"].lower()}, lambda o: o["ID"] == one["ID"]),
-        ({"ID": f"!{one['ID']}"}, lambda o: o["ID"] != one["ID"]),
-        ({"ID": f"{one['ID']}|{orders[1]['ID']}"}, lambda o: o["ID"] in {one["ID"], orders[1]["ID"]}),
-        ({"ID": f"*{one['ID'][-4:]}"}, lambda o: o["ID"] == one["ID"]),
+        ({"ID": first["ID"].lower()}, lambda o: o["ID"] == first["ID"]),
+        ({"ID": f"!{first['ID']}"}, lambda o: o["ID"] != first["ID"]),
+        ({"ID": f"{first['ID']}|{orders[1]['ID']}"}, lambda o: o["ID"] in {first["ID"], orders[1]["ID"]}),
+        ({"ID": f"*{first['ID'][-4:]}"}, lambda o: o["ID"] == first["ID"]),
         ({"Status": "Open|Completed"}, lambda o: o["Status"] in {"Open", "Completed"}),
         ({"Status": "!Open"}, lambda o: o["Status"] != "Open"),
-        ({"Total": f"!<{one['Total']}"}, lambda o: Decimal(str(o["Total"])) >= Decimal(str(one["Total"]))),
-        ({"xp.Number": one["xp"]["Number"]}, lambda o: o["ID"] == one["ID"]),
+        ({"Total": f"!<{first['Total']}"}, lambda o: Decimal(str(o["Total"])) >= Decimal(str(first["Total"]))),
+        ({"xp.Number": first["xp"]["Number"]}, lambda o: o["ID"] == first["ID"]),
         ({"xp.Number": "*"}, lambda o: True),
         ({"xp.nothing": "!*"}, lambda o: True),
         ({"Comments": "!*"}, lambda o: o["Comments"] is None),
         ({"IsSubmitted": "true"}, lambda o: True),
         ({"buyerID": "storefront"}, lambda o: True),
         ({"supplierID": "nobody"}, lambda o: False),
-        ({"search": one["ID"][-5:]}, lambda o: one["ID"][-5:] in o["ID"]),
+        ({"search": first["ID"][-5:]}, lambda o: first["ID"][-5:] in o["ID"]),
     ):
-        found = sorted(ids(api.list(pageSize=100, **params)))
-        assert (params, found) == (params, sorted(o["ID"] for o in orders if want(o)))
+        listed = sorted(ids(api.list(pageSize=100, **params)))
+        assert (params, listed) == (params, sorted(o["ID"] for o in orders if matches(o)))
     rows = ids(api.list(sortBy="!ID"))
     assert rows == sorted(rows, reverse=True)
     assert api.list("Outgoing") == []
     assert len(api.list("All")) == 5
 
 
-def test_a_list_refuses_what_it_does_not_know(box: Sandbox) -> None:
+def test_a_list_refuses_unknown_fields_and_invalid_values(box: Sandbox) -> None:
     api = Api(box)
-    for params, wanted in (
+    for params, expected in (
         ({"Nothing": "1"}, "List.InvalidProperty"),
         ({"sortBy": "Nothing"}, "List.InvalidSortProperty"),
         ({"search": "x", "searchOn": "Status"}, "List.InvalidSearchProperty"),
@@ -106,17 +106,17 @@ def test_a_list_refuses_what_it_does_not_know(box: Sandbox) -> None:
         ({"Total": ">much"}, "List.InvalidType"),
         ({"page": "0"}, "ValidationFailure"),
     ):
-        assert code(api("GET", "orders/Incoming", **params)) == (400, wanted)
-    # A plus that is not escaped is a space.
-    answer = requests.get(
+        assert code(api("GET", "orders/Incoming", **params)) == (400, expected)
+    # A plus that is not escaped means a space.
+    response = requests.get(
         f"{api.base}/orders/Incoming?LastUpdated=>2024-01-01T00:00:00+00:00",
         headers={"Authorization": f"Bearer {api.token}"},
         timeout=20,
     )
-    assert code((answer.status_code, answer.json())) == (400, "List.InvalidType")
+    assert code((response.status_code, response.json())) == (400, "List.InvalidType")
 
 
-def test_a_list_of_too_many_is_refused_by_its_count_or_by_its_page(box: Sandbox) -> None:
+def test_a_list_over_the_cap_is_refused_by_its_count_or_by_its_page(box: Sandbox) -> None:
     api = Api(box, "capped")
     assert code(api("GET", "orders/Incoming", pageSize=10)) == (400, "Search.ResultSetTooLarge")
     rows = box.orders("ordercloud", "capped")
@@ -143,7 +143,7 @@ def test_a_list_lags_and_a_read_by_id_does_not(box: Sandbox) -> None:
     assert api.list() == []
 
 
-def test_an_index_may_show_a_later_order_first_and_shows_the_newest_in_the_end(box: Sandbox) -> None:
+def test_an_index_can_show_writes_out_of_order_and_shows_the_newest_in_the_end(box: Sandbox) -> None:
     api, seen = Api(box, "jumbled"), []
     for n in range(12):
         api.submitted(f"J-{n:02}", Comments=str(n))
@@ -157,7 +157,7 @@ def test_an_index_may_show_a_later_order_first_and_shows_the_newest_in_the_end(b
     assert any(shown != everything[: len(shown)] for shown in seen)
 
 
-def test_a_list_holds_submitted_orders_unless_asked_and_never_both(box: Sandbox) -> None:
+def test_a_list_shows_submitted_or_unsubmitted_orders_but_never_both(box: Sandbox) -> None:
     api = Api(box, "empty")
     api.put_order("C-1")
     api.submitted("C-2")
@@ -169,11 +169,11 @@ def test_a_list_holds_submitted_orders_unless_asked_and_never_both(box: Sandbox)
     assert sorted(row["IsSubmitted"] for row in classic.list()) == [False, False, True, True, True, True]
 
 
-def test_ids_that_look_like_numbers_are_a_trap(box: Sandbox) -> None:
+def test_numeric_ids_are_compared_as_numbers_but_sorted_as_text(box: Sandbox) -> None:
     api = Api(box, "numeric")
     for key in ("9", "10"):
         api.put_order(key)
-    trap = {"IsSubmitted": "false", "sortBy": "ID"}
-    # After 9 comes nothing in the order of the list, but 10 by the filter.
-    assert ids(api.list(**trap)) == ["10", "9"]
-    assert ids(api.list(**trap, ID=">9")) == ["10"]
+    unsubmitted = {"IsSubmitted": "false", "sortBy": "ID"}
+    # In the order of the list nothing follows 9, but the filter finds 10 after it.
+    assert ids(api.list(**unsubmitted)) == ["10", "9"]
+    assert ids(api.list(**unsubmitted, ID=">9")) == ["10"]

@@ -1,4 +1,4 @@
-"""Orders, lines and addresses that are written to the simulated OrderCloud, over real HTTP."""
+"""Writes of orders, lines and addresses to the simulated OrderCloud, over real HTTP."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-def test_an_order_is_put_filled_and_submitted_once(box: Sandbox) -> None:
+def test_an_order_is_created_filled_and_submitted_only_once(box: Sandbox) -> None:
     api = Api(box)
     assert api("PUT", "orders/Incoming/P-1", {**BUYER, "ShippingCost": 4.95, "xp": {"a": {"b": 1}}})[0] == 200
     assert code(api("POST", "orders/Incoming/P-1/submit")) == (400, "Order.CannotSubmitWithNoLineItems")
     assert code(api("POST", "orders/Incoming/P-1/validate")) == (400, "Order.CannotSubmitWithNoLineItems")
     for _ in range(2):
         line = {"ProductID": "SKU-1", "Quantity": 3, "UnitPrice": 0.1}
-        status, made = api("PUT", "orders/Incoming/P-1/lineitems/L1", line)
-        assert (status, made["LineTotal"], made["PriceOverridden"]) == (200, Decimal("0.3"), True)
+        status, stored = api("PUT", "orders/Incoming/P-1/lineitems/L1", line)
+        assert (status, stored["LineTotal"], stored["PriceOverridden"]) == (200, Decimal("0.3"), True)
     assert api("POST", "orders/Incoming/P-1/validate")[0] == 204
     status, order = api("POST", "orders/incoming/P-1/submit")
     assert (status, order["Status"], order["IsSubmitted"]) == (201, "Open", True)
@@ -43,33 +43,33 @@ def test_an_order_is_put_filled_and_submitted_once(box: Sandbox) -> None:
     assert code(api("POST", "orders/Incoming/P-1/submit")) == (400, "Order.CannotSubmitBadStatus")
     effects = [entry["did"] for entry in box.journal(kind="effect", external_id="P-1")]
     assert effects == ["drafted", "created"]
-    asked = [entry["did"] for entry in box.journal(kind="request", external_id="P-1")]
-    assert asked[-2:] == ["created", "refused"]
+    requested = [entry["did"] for entry in box.journal(kind="request", external_id="P-1")]
+    assert requested[-2:] == ["created", "refused"]
 
 
 def test_amounts_are_exact_on_the_wire(box: Sandbox) -> None:
     api = Api(box)
     api.put_order("M-1", lines=3, TaxCost=0.1, ShippingCost=0.2)
-    answer = requests.get(
+    response = requests.get(
         f"{api.base}/orders/Incoming/M-1", headers={"Authorization": f"Bearer {api.token}"}, timeout=20
     )
-    assert '"Subtotal":6.6,' in answer.text
-    assert '"Total":6.9,' in answer.text
+    assert '"Subtotal":6.6,' in response.text
+    assert '"Total":6.9,' in response.text
 
 
-def test_a_second_post_of_an_id_conflicts(box: Sandbox) -> None:
+def test_a_repeated_id_is_a_conflict(box: Sandbox) -> None:
     api = Api(box)
     assert api("POST", "orders/Incoming", {**BUYER, "ID": "D-1"})[0] == 201
     assert code(api("POST", "orders/Incoming", {**BUYER, "ID": "D-1"})) == (409, "IdExists")
-    status, made = api("POST", "orders/Incoming", BUYER)
-    assert (status, len(made["ID"]) > 10) == (201, True)
+    status, stored = api("POST", "orders/Incoming", BUYER)
+    assert (status, len(stored["ID"]) > 10) == (201, True)
     line = {"ID": "L", "ProductID": "SKU-1"}
     assert api("POST", "orders/Incoming/D-1/lineitems", line)[0] == 201
     assert api("POST", "orders/Incoming/D-1/lineitems", line)[0] == 409
     assert box.journal(kind="request", did="repeated", external_id="D-1")[0]["status"] == 409
 
 
-def test_an_incoming_order_needs_its_buyer(box: Sandbox) -> None:
+def test_an_incoming_order_without_its_buyer_is_refused(box: Sandbox) -> None:
     api = Api(box)
     for body in ({}, {"FromCompanyID": "storefront"}, {"FromUserID": "buyer"}):
         for method, path in (("POST", "orders/Incoming"), ("PUT", "orders/Incoming/N-1")):
@@ -79,7 +79,7 @@ def test_an_incoming_order_needs_its_buyer(box: Sandbox) -> None:
     assert api("GET", "orders/Incoming/N-1")[0] == 404
 
 
-def test_put_resets_what_is_not_sent_and_patch_keeps_it(box: Sandbox) -> None:
+def test_put_resets_fields_that_are_not_sent_and_patch_keeps_them(box: Sandbox) -> None:
     api = Api(box)
     api.submitted("R-1", Comments="c", ShippingCost=1, xp={"a": {"b": 1, "c": 2}})
     order = api("PATCH", "orders/Incoming/R-1", {"xp": {"a": {"b": 3}}})[1]
@@ -93,7 +93,7 @@ def test_put_resets_what_is_not_sent_and_patch_keeps_it(box: Sandbox) -> None:
     assert (line["Quantity"], line["PriceOverridden"]) == (1, False)
 
 
-def test_every_write_moves_last_updated(box: Sandbox) -> None:
+def test_every_write_advances_last_updated(box: Sandbox) -> None:
     api = Api(box)
     api.put_order("U-1")
     before = api("GET", "orders/Incoming/U-1")[1]["LastUpdated"]
@@ -116,7 +116,7 @@ def test_every_write_moves_last_updated(box: Sandbox) -> None:
         before = after
 
 
-def test_the_addresses_are_the_orders_and_its_lines(box: Sandbox) -> None:
+def test_addresses_are_set_on_the_order_and_on_its_lines(box: Sandbox) -> None:
     for account, later in (("main", "LA"), ("strict", None)):
         api = Api(box, account)
         api.put_order("A-1")
@@ -128,13 +128,13 @@ def test_the_addresses_are_the_orders_and_its_lines(box: Sandbox) -> None:
         assert api("PUT", "orders/Incoming/A-1/billto", HOME)[1]["BillingAddress"]["Street1"] == "Jumpstreet 23"
         assert api("PUT", "orders/Incoming/A-1/shipto", HOME)[0] == 200
         line = {"ProductID": "SKU-1"}
-        made = api("PUT", "orders/Incoming/A-1/lineitems/L2", line)[1]["ShippingAddress"]
-        assert (made or {}).get("City") == later
+        stored = api("PUT", "orders/Incoming/A-1/lineitems/L2", line)[1]["ShippingAddress"]
+        assert (stored or {}).get("City") == later
         lines = api("GET", "orders/Incoming/A-1/lineitems", pageSize=100)[1]["Items"]
         assert lines[0]["ShippingAddress"]["City"] == "LA"
 
 
-def test_an_order_moves_from_status_to_status_and_not_back(box: Sandbox) -> None:
+def test_an_order_changes_its_status_only_as_allowed(box: Sandbox) -> None:
     api = Api(box)
     assert api.submitted("S-1")["Status"] == "Open"
     assert code(api("POST", "orders/Incoming/S-1/approve")) == (400, "Order.MustBeAwaitingApproval")
@@ -155,7 +155,7 @@ def test_an_order_moves_from_status_to_status_and_not_back(box: Sandbox) -> None
     assert api("POST", "orders/Incoming/S-4/ship")[1]["Status"] == "Completed"
 
 
-def test_the_lines_come_page_by_page_or_with_the_worksheet(box: Sandbox) -> None:
+def test_lines_are_read_by_page_or_with_the_worksheet(box: Sandbox) -> None:
     api = Api(box)
     api.put_order("W-1", lines=5)
     status, page = api("GET", "orders/Incoming/W-1/lineitems", page=2, pageSize=2)
@@ -166,7 +166,7 @@ def test_the_lines_come_page_by_page_or_with_the_worksheet(box: Sandbox) -> None
     assert api("GET", "orders/Incoming/W-1")[1]["LineItemCount"] == 4
 
 
-def test_what_is_not_there_is_a_404_that_says_what(box: Sandbox) -> None:
+def test_a_missing_object_is_a_404_that_names_it(box: Sandbox) -> None:
     api, strict, seller = Api(box), Api(box, "strict"), Api(box, "seller")
     api.put_order("X-1")
     for path, data in (
@@ -174,33 +174,33 @@ def test_what_is_not_there_is_a_404_that_says_what(box: Sandbox) -> None:
         ("orders/Outgoing/X-1", {"ObjectType": "Order", "ObjectID": "X-1"}),
         ("orders/Incoming/X-1/lineitems/none", {"ObjectType": "LineItem", "ObjectID": "none"}),
     ):
-        status, told = api("GET", path)
-        assert (status, told["Errors"][0]["ErrorCode"], told["Errors"][0]["Data"]) == (404, "NotFound", data)
+        status, body = api("GET", path)
+        assert (status, body["Errors"][0]["ErrorCode"], body["Errors"][0]["Data"]) == (404, "NotFound", data)
     assert api("GET", "orders/All/X-1")[0] == 200
     strict.put_order("X-1")
-    status, told = strict("PUT", "orders/Incoming/X-1/lineitems/9", {"ProductID": "SKU-9"})
-    assert (status, told["Errors"][0]["Data"]) == (404, {"ObjectType": "Product", "ObjectID": "SKU-9"})
+    status, body = strict("PUT", "orders/Incoming/X-1/lineitems/9", {"ProductID": "SKU-9"})
+    assert (status, body["Errors"][0]["Data"]) == (404, {"ObjectType": "Product", "ObjectID": "SKU-9"})
     assert strict("POST", "orders/Incoming", {**BUYER, "FromCompanyID": "other"})[0] == 404
     seller.put_order("X-1")
-    answer = seller("PUT", "orders/Incoming/X-1/lineitems/9", {"ProductID": "SKU-9"})
-    assert code(answer) == (400, "LineItem.ProductNotAvailableFromSeller")
+    response = seller("PUT", "orders/Incoming/X-1/lineitems/9", {"ProductID": "SKU-9"})
+    assert code(response) == (400, "LineItem.ProductNotAvailableFromSeller")
 
 
-def test_a_line_is_refused_for_what_is_wrong_with_it(box: Sandbox) -> None:
+def test_an_invalid_line_is_refused_with_its_error_code(box: Sandbox) -> None:
     api = Api(box)
     api.put_order("I-1")
-    for body, wanted in (
+    for body, expected in (
         ({}, "ValidationFailure"),
         ({"ProductID": "SKU-2"}, "LineItem.CannotChangeProductID"),
         ({"ProductID": "SKU-1", "Quantity": 0}, "LineItem.QuantityMustBePositive"),
         ({"ProductID": "SKU-1", "Quantity": 1.5}, "Request.InvalidRequestBody"),
         ({"ProductID": "SKU-1", "UnitPrice": "1"}, "Request.InvalidRequestBody"),
     ):
-        assert code(api("PUT", "orders/Incoming/I-1/lineitems/L0", body)) == (400, wanted)
+        assert code(api("PUT", "orders/Incoming/I-1/lineitems/L0", body)) == (400, expected)
     assert api("GET", "orders/Incoming/I-1/lineitems/L0")[1]["Quantity"] == 2
 
 
-def test_the_other_readings(box: Sandbox) -> None:
+def test_the_alternatives_of_an_account_take_effect(box: Sandbox) -> None:
     strict, seller = Api(box, "strict"), Api(box, "seller")
     assert strict("PUT", "orders/Incoming/O-1", BUYER)[0] == 201
     assert strict("PUT", "orders/Incoming/O-1", BUYER)[0] == 200
@@ -212,7 +212,7 @@ def test_the_other_readings(box: Sandbox) -> None:
     assert len(order["LastUpdated"]) <= len("2021-03-01T22:37:59.267+00:00")
 
 
-def test_an_order_takes_another_id_unless_it_is_taken(box: Sandbox) -> None:
+def test_an_order_can_be_renamed_unless_the_id_is_taken(box: Sandbox) -> None:
     api = Api(box)
     api.submitted("T-1", Comments="c")
     api.submitted("T-2")
@@ -224,7 +224,7 @@ def test_an_order_takes_another_id_unless_it_is_taken(box: Sandbox) -> None:
     assert ids(api.list(ID="T*", sortBy="ID")) == ["T-2", "T/3 ü?"]
 
 
-def test_an_order_that_awaits_approval_is_declined(box: Sandbox) -> None:
+def test_an_order_that_awaits_approval_can_be_declined(box: Sandbox) -> None:
     api = Api(box, "seller")
     api.submitted("Y-1")
     status, order = api("POST", "orders/Incoming/Y-1/decline")
@@ -233,11 +233,11 @@ def test_an_order_that_awaits_approval_is_declined(box: Sandbox) -> None:
     assert ids(api.list(Status="Declined")) == ["Y-1"]
 
 
-def test_a_part_of_an_address_is_patched(box: Sandbox) -> None:
+def test_a_part_of_an_address_can_be_patched(box: Sandbox) -> None:
     api = Api(box)
     api.put_order("B-1")
-    for path, wanted in (("shipto", "Address.CannotUpdateNotFound"), ("lineitems/L0/shipto", "LineItem.")):
-        assert code(api("PATCH", f"orders/Incoming/B-1/{path}", {"Zip": "1"}))[1].startswith(wanted)
+    for path, expected in (("shipto", "Address.CannotUpdateNotFound"), ("lineitems/L0/shipto", "LineItem.")):
+        assert code(api("PATCH", f"orders/Incoming/B-1/{path}", {"Zip": "1"}))[1].startswith(expected)
         assert api("PUT", f"orders/Incoming/B-1/{path}", HOME)[0] == 200
         assert api("PATCH", f"orders/Incoming/B-1/{path}", {"Zip": path})[0] == 200
         address = api("GET", "orders/Incoming/B-1/lineitems/L0")[1]["ShippingAddress"]

@@ -1,4 +1,4 @@
-"""The simulated RetailCRM, asked over real HTTP."""
+"""The simulated RetailCRM, called over real HTTP."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def order(external_id: str | None = None, **fields: Any) -> dict[str, Any]:
 
 
 def walk(box: Sandbox, account: str, **first: Any) -> list[list[dict[str, Any]]]:
-    """All pages of the history by `sinceId`."""
+    """Return all pages of the history, read by `sinceId`."""
     pages, params = [], {"limit": 100, **first}
     while True:
         page = get(box, "api/v5/orders/history", account, **params).json()
@@ -74,22 +74,22 @@ def walk(box: Sandbox, account: str, **first: Any) -> list[list[dict[str, Any]]]
 # --- the limit ---
 
 
-def test_a_call_less_than_the_window_after_an_accepted_one_is_refused_and_costs_nothing() -> None:
+def test_a_call_within_the_window_of_an_accepted_one_is_refused_and_costs_nothing() -> None:
     bucket = LeakyBucket(0.1)
-    answers = [bucket.take("a", now) for now in (1.0, 1.05, 1.0999, 1.1001, 1.19, 1.2002)]
-    assert answers == [True, False, False, True, False, True]
+    accepted = [bucket.take("a", now) for now in (1.0, 1.05, 1.0999, 1.1001, 1.19, 1.2002)]
+    assert accepted == [True, False, False, True, False, True]
     report = bucket.report()
     assert (report["accepted"], report["refused"], report["first"], report["last"]) == (3, 3, 1.0, 1.2002)
     assert report["smallest_gap"] == pytest.approx(0.1001)
 
 
-def test_two_calls_at_once_get_a_503_web_page_without_retry_after() -> None:
+def test_a_call_over_the_limit_gets_a_503_web_page_without_retry_after() -> None:
     with Sandbox(systems="retailcrm", limits=["retailcrm=0.5"]) as box, requests.Session() as http:
         url = f"{box.url('retailcrm')}/api/v5/settings"
         first, second = (http.get(url, headers=HEADERS, timeout=5) for _ in range(2))
         time.sleep(0.5)
         third = http.get(url, headers=HEADERS, timeout=5)
-        assert [answer.status_code for answer in (first, second, third)] == [200, 503, 200]
+        assert [response.status_code for response in (first, second, third)] == [200, 503, 200]
         assert second.reason == "Service Temporarily Unavailable"
         assert second.headers["Content-Type"].startswith("text/html")
         assert "Retry-After" not in second.headers
@@ -97,7 +97,7 @@ def test_two_calls_at_once_get_a_503_web_page_without_retry_after() -> None:
         assert [entry["did"] for entry in box.journal()] == ["settings", "refused_503", "settings"]
 
 
-def test_all_accounts_behind_one_address_share_the_limit_and_two_addresses_do_not() -> None:
+def test_accounts_share_the_limit_of_an_address_and_addresses_do_not() -> None:
     accounts = ["retailcrm:a", "retailcrm:b"]
     with Sandbox(systems="retailcrm", accounts=accounts, limits=["retailcrm=30"]) as box:
         calls = [("a", "10.0.0.1"), ("b", "10.0.0.1"), ("b", "10.0.0.2")]
@@ -114,7 +114,7 @@ def test_all_accounts_behind_one_address_share_the_limit_and_two_addresses_do_no
         assert (stats["accepted"], stats["refused"], stats["addresses"]["10.0.0.1"]["refused"]) == (2, 1, 1)
 
 
-def test_the_limit_is_100_ms_unless_told_otherwise() -> None:
+def test_the_default_limit_is_one_call_per_100_ms() -> None:
     with Sandbox(systems="retailcrm") as box:
         assert box.stats()["retailcrm"]["window"] == 0.1
 
@@ -130,14 +130,14 @@ def test_the_limit_is_100_ms_unless_told_otherwise() -> None:
         ({}, {"apiKey": "wrong"}, 'Wrong "apiKey" value.'),
     ],
 )
-def test_without_the_right_key_the_answer_is_403_with_the_documented_text(
+def test_a_call_without_the_right_key_gets_the_documented_403(
     box: Sandbox, headers: dict[str, str], params: dict[str, str], text: str
 ) -> None:
-    answer = requests.get(f"{box.url('retailcrm')}/api/credentials", headers=headers, params=params, timeout=5)
-    assert (answer.status_code, answer.json()) == (403, {"success": False, "errorMsg": text})
+    response = requests.get(f"{box.url('retailcrm')}/api/credentials", headers=headers, params=params, timeout=5)
+    assert (response.status_code, response.json()) == (403, {"success": False, "errorMsg": text})
 
 
-def test_the_key_is_taken_as_a_parameter_as_well(box: Sandbox) -> None:
+def test_the_key_is_accepted_as_a_parameter_too(box: Sandbox) -> None:
     base = box.url("retailcrm", "empty")
     assert requests.get(f"{base}/api/credentials", params={"apiKey": Sandbox.KEY}, timeout=5).json()["success"]
     form = {"apiKey": Sandbox.KEY, "order": json.dumps(order())}
@@ -145,11 +145,11 @@ def test_the_key_is_taken_as_a_parameter_as_well(box: Sandbox) -> None:
 
 
 def test_an_unknown_account_is_a_404_web_page(box: Sandbox) -> None:
-    answer = get(box, "api/v5/orders", "nobody")
-    assert (answer.status_code, answer.text[:1]) == (404, "<")
+    response = get(box, "api/v5/orders", "nobody")
+    assert (response.status_code, response.text[:1]) == (404, "<")
 
 
-def test_the_settings_name_zone_and_currency(box: Sandbox) -> None:
+def test_the_settings_name_the_time_zone_and_the_currency(box: Sandbox) -> None:
     settings = get(box, "api/v5/settings", "tokyo").json()["settings"]
     assert (settings["timezone"]["value"], settings["default_currency"]["value"]) == ("Asia/Tokyo", "JPY")
 
@@ -159,34 +159,36 @@ def test_the_settings_name_zone_and_currency(box: Sandbox) -> None:
 
 @pytest.mark.parametrize("limit", ["30", "0", "200", "x"])
 @pytest.mark.parametrize("path", ["api/v5/orders", "api/v5/orders/history"])
-def test_only_20_50_and_100_are_limits(box: Sandbox, path: str, limit: str) -> None:
-    answer = get(box, path, limit=limit)
-    assert answer.status_code == 400
-    assert "limit" in answer.json()["errors"]
+def test_a_page_size_other_than_20_50_and_100_is_refused(box: Sandbox, path: str, limit: str) -> None:
+    response = get(box, path, limit=limit)
+    assert response.status_code == 400
+    assert "limit" in response.json()["errors"]
 
 
-def test_the_list_is_cut_into_pages_with_the_documented_block(box: Sandbox) -> None:
+def test_the_list_has_pages_with_the_documented_pagination_block(box: Sandbox) -> None:
     pages = [get(box, "api/v5/orders", limit=100, page=page).json() for page in (1, 2, 3)]
     assert pages[2]["pagination"] == {"limit": 100, "totalCount": 230, "currentPage": 3, "totalPageCount": 3}
     assert len({row["id"] for page in pages for row in page["orders"]}) == 230
     assert get(box, "api/v5/orders").json()["pagination"]["limit"] == 20
 
 
-def test_orders_are_found_by_lists_of_ids_external_ids_and_numbers(box: Sandbox) -> None:
-    some = box.orders("retailcrm", "lists")[3:6]
+def test_orders_are_filtered_by_ids_external_ids_and_numbers(box: Sandbox) -> None:
+    chosen = box.orders("retailcrm", "lists")[3:6]
     for name, field in (("ids", "id"), ("externalIds", "externalId"), ("numbers", "number")):
-        answer = get(box, "api/v5/orders", "lists", **{f"filter[{name}][]": [row[field] for row in some]}).json()
-        assert {row["id"] for row in answer["orders"]} == {row["id"] for row in some}
-    numbered = get(box, "api/v5/orders", "lists", **{"filter[ids][0]": some[0]["id"], "filter[ids][1]": some[1]["id"]})
+        response = get(box, "api/v5/orders", "lists", **{f"filter[{name}][]": [row[field] for row in chosen]}).json()
+        assert {row["id"] for row in response["orders"]} == {row["id"] for row in chosen}
+    numbered = get(
+        box, "api/v5/orders", "lists", **{"filter[ids][0]": chosen[0]["id"], "filter[ids][1]": chosen[1]["id"]}
+    )
     assert numbered.json()["pagination"]["totalCount"] == 2
 
 
-def test_an_unknown_filter_is_refused_and_a_filter_that_is_none_is_not(box: Sandbox) -> None:
+def test_an_unknown_filter_is_refused_but_a_filter_of_none_is_accepted(box: Sandbox) -> None:
     assert get(box, "api/v5/orders", **{"filter[updatedAtFrom]": "2024-01-01 00:00:00"}).status_code == 400
     assert get(box, "api/v5/orders", filter="None").status_code == 200
 
 
-def test_an_order_is_got_by_its_external_id_unless_by_says_id(box: Sandbox) -> None:
+def test_an_order_is_read_by_its_external_id_or_by_its_id(box: Sandbox) -> None:
     stored = box.orders("retailcrm", "lists")[0]
     by_external = get(box, f"api/v5/orders/{stored['externalId']}", "lists")
     by_id = get(box, f"api/v5/orders/{stored['id']}", "lists", by="id")
@@ -198,7 +200,7 @@ def test_an_order_is_got_by_its_external_id_unless_by_says_id(box: Sandbox) -> N
 # --- shapes ---
 
 
-def test_empty_maps_are_lists_and_payments_are_keyed_by_their_id(box: Sandbox) -> None:
+def test_empty_maps_are_lists_and_payments_are_keyed_by_id(box: Sandbox) -> None:
     orders = box.orders("retailcrm")
     payments = [row["payments"] for row in orders]
     assert [] in payments
@@ -211,7 +213,7 @@ def test_empty_maps_are_lists_and_payments_are_keyed_by_their_id(box: Sandbox) -
         assert {} not in values
 
 
-def test_made_up_orders_add_up_by_what_was_charged(box: Sandbox) -> None:
+def test_made_up_orders_add_up_to_the_charged_prices(box: Sandbox) -> None:
     for row in box.orders("retailcrm"):
         charged = sum(
             Decimal(str(price["price"])) * Decimal(str(price["quantity"]))
@@ -225,7 +227,7 @@ def test_made_up_orders_add_up_by_what_was_charged(box: Sandbox) -> None:
         assert abs(total - Decimal(str(row["totalSumm"]))) <= slack
 
 
-def test_made_up_orders_have_the_traps_of_real_ones(box: Sandbox) -> None:
+def test_made_up_orders_are_as_difficult_as_real_ones(box: Sandbox) -> None:
     orders = box.orders("retailcrm")
     texts = json.dumps(orders, ensure_ascii=False)
     assert all(any(letter in texts for letter in script) for script in ("я", "λ", "ع", "山", "🍵", "\u0301"))
@@ -239,18 +241,18 @@ def test_made_up_orders_have_the_traps_of_real_ones(box: Sandbox) -> None:
     assert len({row["countryIso"] for row in orders}) > 15
 
 
-def test_times_are_local_to_the_account_and_naive(box: Sandbox) -> None:
-    made = post(box, "api/v5/orders/create", "tokyo", order=order("T-1")).json()["order"]
-    told = get(box, "api/v5/orders/history", "tokyo").json()["generatedAt"]
+def test_times_are_local_to_the_account_and_name_no_zone(box: Sandbox) -> None:
+    created = post(box, "api/v5/orders/create", "tokyo", order=order("T-1")).json()["order"]
+    generated = get(box, "api/v5/orders/history", "tokyo").json()["generatedAt"]
     there = datetime.now(UTC) + timedelta(hours=9)
-    for text in (made["createdAt"], told):
+    for text in (created["createdAt"], generated):
         assert abs(datetime.fromisoformat(text + "+00:00") - there) < timedelta(seconds=5)
 
 
 # --- the history ---
 
 
-def test_following_the_last_id_reads_every_record_once_and_in_order(box: Sandbox) -> None:
+def test_paging_by_the_last_id_reads_every_record_once_and_in_order(box: Sandbox) -> None:
     pages = walk(box, "main")
     records = [record for page in pages for record in page]
     ids = [record["id"] for record in records]
@@ -261,7 +263,7 @@ def test_following_the_last_id_reads_every_record_once_and_in_order(box: Sandbox
     assert all(record["order"]["items"] for record in records)
 
 
-def test_with_a_since_id_the_page_stays_one_and_the_total_shrinks(box: Sandbox) -> None:
+def test_the_total_shrinks_with_a_since_id_and_the_page_stays_one(box: Sandbox) -> None:
     first = get(box, "api/v5/orders/history", limit=100).json()
     assert first["pagination"] == {"limit": 100, "totalCount": 230, "currentPage": 1, "totalPageCount": 3}
     since = first["history"][-1]["id"]
@@ -274,7 +276,7 @@ def test_a_since_id_together_with_a_page_is_refused(box: Sandbox) -> None:
     assert get(box, "api/v5/orders/history", page=1, **{"filter[sinceId]": 1}).status_code == 400
 
 
-def test_dates_are_inclusive_and_go_with_pages(box: Sandbox) -> None:
+def test_date_filters_include_their_bounds_and_work_with_pages(box: Sandbox) -> None:
     records = [record for page in walk(box, "main") for record in page]
     start, end = records[40]["createdAt"], records[190]["createdAt"]
     within = [record["id"] for record in records if start <= record["createdAt"] <= end]
@@ -285,7 +287,7 @@ def test_dates_are_inclusive_and_go_with_pages(box: Sandbox) -> None:
     assert get(box, "api/v5/orders/history", **{"filter[startDate]": "2024-04-02T11:14:02"}).status_code == 400
 
 
-def test_a_page_may_be_empty_although_later_ones_are_not(box: Sandbox) -> None:
+def test_a_page_can_be_empty_before_the_last(box: Sandbox) -> None:
     box.add_orders(1, account="hidden")
     since = get(box, "api/v5/orders/history", "hidden").json()["history"][-1]["id"]
     box.add_orders(1, account="hidden", hidden=150)
@@ -296,41 +298,43 @@ def test_a_page_may_be_empty_although_later_ones_are_not(box: Sandbox) -> None:
         get(box, "api/v5/orders/history", "hidden", limit=100, page=n, **{"filter[startDate]": "2000-01-01 00:00:00"})
         for n in (1, 2)
     ]
-    assert [len(answer.json()["history"]) for answer in dated] == [1, 1]
+    assert [len(response.json()["history"]) for response in dated] == [1, 1]
 
 
-def test_an_edit_writes_one_record_per_changed_field_and_the_writer_knows_its_own(box: Sandbox) -> None:
+def test_an_edit_writes_a_record_per_changed_field_marked_for_its_writer(box: Sandbox) -> None:
     account = "two-shops"
-    made = post(box, "api/v5/orders/create", account, "K1", order=order("E-1", status="new"), site="a").json()["id"]
+    number = post(box, "api/v5/orders/create", account, "K1", order=order("E-1", status="new"), site="a").json()["id"]
     fields = {"status": "prepayed", "phone": "+1 555", "firstName": "Ada"}
     edited = post(box, "api/v5/orders/E-1/edit", account, "K1", order=fields, site="a")
-    assert (edited.status_code, edited.json()["id"], edited.json()["order"]["status"]) == (200, made, "prepayed")
-    box.change(made, account=account, managerComment="call")
-    wanted = {"filter[orderId]": made}
-    own, others = (get(box, "api/v5/orders/history", account, key, **wanted).json()["history"] for key in ("K1", "K2"))
-    assert [record["field"] for record in own] == ["status", "status", "phone", "managerComment"]
-    assert [record.get("apiKey") for record in own] == [{"current": True}] * 3 + [None]
-    assert [record.get("apiKey") for record in others] == [{"current": False}] * 3 + [None]
-    assert "created" not in own[1]
-    assert (own[1]["oldValue"], own[1]["newValue"]) == ({"code": "new"}, {"code": "prepayed"})
-    assert set(own[1]["order"]) == {"id", "externalId", "site", "status"}
+    assert (edited.status_code, edited.json()["id"], edited.json()["order"]["status"]) == (200, number, "prepayed")
+    box.change(number, account=account, managerComment="call")
+    of_order = {"filter[orderId]": number}
+    by_writer, by_other = (
+        get(box, "api/v5/orders/history", account, key, **of_order).json()["history"] for key in ("K1", "K2")
+    )
+    assert [record["field"] for record in by_writer] == ["status", "status", "phone", "managerComment"]
+    assert [record.get("apiKey") for record in by_writer] == [{"current": True}] * 3 + [None]
+    assert [record.get("apiKey") for record in by_other] == [{"current": False}] * 3 + [None]
+    assert "created" not in by_writer[1]
+    assert (by_writer[1]["oldValue"], by_writer[1]["newValue"]) == ({"code": "new"}, {"code": "prepayed"})
+    assert set(by_writer[1]["order"]) == {"id", "externalId", "site", "status"}
 
 
-def test_sent_items_replace_all_items_and_each_change_is_told(box: Sandbox) -> None:
+def test_posted_items_replace_all_items_and_each_change_is_recorded(box: Sandbox) -> None:
     two = [{"productName": name, "quantity": 1, "initialPrice": 5} for name in ("Mug", "Cup")]
-    made = post(box, "api/v5/orders/create", "edits", order=order("I-1", items=two)).json()["order"]
-    kept = made["items"][0]["id"]
+    created = post(box, "api/v5/orders/create", "edits", order=order("I-1", items=two)).json()["order"]
+    kept = created["items"][0]["id"]
     new = [{"id": kept, "quantity": 3}, {"productName": "Jug", "quantity": 1, "initialPrice": 7}]
     edited = post(box, "api/v5/orders/I-1/edit", "edits", order={"items": new}).json()["order"]
     assert [item["quantity"] for item in edited["items"]] == [3.0, 1.0]
     assert edited["items"][0]["id"] == kept
     assert edited["totalSumm"] == 22
-    wanted = {"filter[orderExternalId]": "I-1"}
-    fields = [record["field"] for record in get(box, "api/v5/orders/history", "edits", **wanted).json()["history"]]
+    of_order = {"filter[orderExternalId]": "I-1"}
+    fields = [record["field"] for record in get(box, "api/v5/orders/history", "edits", **of_order).json()["history"]]
     assert sorted(fields) == ["order_product", "order_product", "order_product.quantity", "status"]
 
 
-def test_deleted_and_merged_orders_are_gone_and_the_history_says_so(box: Sandbox) -> None:
+def test_deleted_and_merged_orders_are_gone_and_recorded_in_the_history(box: Sandbox) -> None:
     first, second, third = box.add_orders(3, account="edits", missing_ids=0)
     box.change(first, account="edits", deleted=True)
     box.change(second, account="edits", combinedTo=int(third))
@@ -343,20 +347,20 @@ def test_deleted_and_merged_orders_are_gone_and_the_history_says_so(box: Sandbox
 # --- writing ---
 
 
-def test_a_created_order_is_answered_201_and_found_again(box: Sandbox) -> None:
-    answer = post(
+def test_a_created_order_is_answered_with_201_and_can_be_read(box: Sandbox) -> None:
+    response = post(
         box, "api/v5/orders/create", "empty", order=order("SO/1 ü", number="SO-1", payments=[{"type": "cash"}])
     )
-    made = answer.json()
-    assert (answer.status_code, made["success"], made["order"]["fromApi"]) == (201, True, True)
-    assert made["order"]["totalSumm"] == 19.8
-    assert isinstance(made["order"]["payments"], list)
-    found = get(box, "api/v5/orders/SO%2F1%20%C3%BC", "empty").json()["order"]
-    assert (found["id"], found["number"], found["items"][0]["quantity"]) == (made["id"], "SO-1", 2.0)
-    assert isinstance(found["payments"], dict)
+    created = response.json()
+    assert (response.status_code, created["success"], created["order"]["fromApi"]) == (201, True, True)
+    assert created["order"]["totalSumm"] == 19.8
+    assert isinstance(created["order"]["payments"], list)
+    read = get(box, "api/v5/orders/SO%2F1%20%C3%BC", "empty").json()["order"]
+    assert (read["id"], read["number"], read["items"][0]["quantity"]) == (created["id"], "SO-1", 2.0)
+    assert isinstance(read["payments"], dict)
 
 
-def test_a_second_order_of_one_external_id_is_refused_in_either_form(box: Sandbox) -> None:
+def test_a_repeated_external_id_is_refused_in_both_forms(box: Sandbox) -> None:
     text = "Order with externalId=D-1 already exists."
     post(box, "api/v5/orders/create", "empty", order=order("D-1"))
     again = post(box, "api/v5/orders/create", "empty", order=order("D-1"))
@@ -368,10 +372,10 @@ def test_a_second_order_of_one_external_id_is_refused_in_either_form(box: Sandbo
     assert post(box, "api/v5/orders/create", "two-shops", "K1", order=order("D-2")).status_code == 400
 
 
-def test_of_many_creates_at_once_exactly_one_is_new(box: Sandbox) -> None:
+def test_exactly_one_of_many_concurrent_creates_succeeds(box: Sandbox) -> None:
     with ThreadPoolExecutor(16) as pool:
-        answers = pool.map(lambda _: post(box, "api/v5/orders/create", "empty", order=order("R-1")), range(32))
-        assert sorted(answer.status_code for answer in answers) == [201] + [400] * 31
+        responses = pool.map(lambda _: post(box, "api/v5/orders/create", "empty", order=order("R-1")), range(32))
+        assert sorted(response.status_code for response in responses) == [201] + [400] * 31
     assert sum(row.get("externalId") == "R-1" for row in box.orders("retailcrm", "empty")) == 1
 
 
@@ -383,12 +387,12 @@ def test_of_many_creates_at_once_exactly_one_is_new(box: Sandbox) -> None:
         ({"createdAt": "2024-04-02T11:14:02Z"}, "createdAt"),
     ],
 )
-def test_an_order_that_is_none_is_refused_by_field(box: Sandbox, fields: dict[str, Any], key: str) -> None:
-    answer = post(box, "api/v5/orders/create", "empty", order=order("BAD", **fields))
-    assert (answer.status_code, list(answer.json()["errors"])) == (400, [key])
+def test_an_invalid_order_is_refused_by_field(box: Sandbox, fields: dict[str, Any], key: str) -> None:
+    response = post(box, "api/v5/orders/create", "empty", order=order("BAD", **fields))
+    assert (response.status_code, list(response.json()["errors"])) == (400, [key])
 
 
-def test_a_create_without_an_order_names_the_missing_parameter(box: Sandbox) -> None:
+def test_a_create_without_an_order_reports_the_missing_parameter(box: Sandbox) -> None:
     assert post(box, "api/v5/orders/create").json()["errorMsg"] == "Parameter 'order' is missing"
     json_body = requests.post(
         f"{box.url('retailcrm')}/api/v5/orders/create", json={"order": order()}, headers=HEADERS, timeout=5
@@ -396,7 +400,7 @@ def test_a_create_without_an_order_names_the_missing_parameter(box: Sandbox) -> 
     assert json_body.status_code == 400
 
 
-def test_an_upload_that_fails_in_part_is_answered_460(box: Sandbox) -> None:
+def test_an_upload_that_fails_in_part_is_answered_with_460(box: Sandbox) -> None:
     whole = post(box, "api/v5/orders/upload", "empty", orders=[order("U-1"), order("U-2")])
     assert (whole.status_code, len(whole.json()["uploadedOrders"])) == (201, 2)
     part = post(box, "api/v5/orders/upload", "empty", orders=[order("U-2"), order("U-3")])
@@ -411,14 +415,14 @@ def test_an_upload_that_fails_in_part_is_answered_460(box: Sandbox) -> None:
 
 
 def test_the_same_seed_makes_the_same_orders() -> None:
-    made = []
+    created = []
     for seed in (7, 7, 8):
         with Sandbox(systems="retailcrm", seed=seed, accounts=["retailcrm:main:orders=30"]) as box:
-            made.append([(row["id"], row["firstName"], row["totalSumm"]) for row in box.orders("retailcrm")])
-    assert made[0] == made[1] != made[2]
+            created.append([(row["id"], row["firstName"], row["totalSumm"]) for row in box.orders("retailcrm")])
+    assert created[0] == created[1] != created[2]
 
 
-def test_orders_may_come_over_time(box: Sandbox) -> None:
+def test_orders_can_be_added_over_time(box: Sandbox) -> None:
     before = box.stats()["retailcrm"]["orders"]["hidden"]
     assert box.add_orders(5, account="hidden", over=0.5) == []
     assert box.stats()["retailcrm"]["orders"]["hidden"] < before + 5
@@ -428,31 +432,31 @@ def test_orders_may_come_over_time(box: Sandbox) -> None:
         time.sleep(0.05)
 
 
-def test_an_order_can_be_put_in_that_no_client_can_read(box: Sandbox) -> None:
+def test_an_order_that_no_client_can_read_can_be_added(box: Sandbox) -> None:
     number = box.add_order({"items": "none", "createdAt": "soon"}, account="edits")
     assert get(box, f"api/v5/orders/{number}", "edits", by="id").json()["order"]["items"] == "none"
 
 
-def test_five_thousand_orders_are_made_in_under_three_seconds() -> None:
+def test_five_thousand_orders_are_made_up_in_under_three_seconds() -> None:
     with Sandbox(systems="retailcrm") as box:
         start = time.monotonic()
         assert len(set(box.add_orders(5000))) == 5000
         assert time.monotonic() - start < 3
 
 
-def test_nothing_crashed_in_all_of_this(box: Sandbox) -> None:
+def test_no_call_of_these_tests_crashed(box: Sandbox) -> None:
     assert box.journal(did="crashed") == []
 
 
-def test_it_ends_when_told_to_and_when_its_parent_is_gone() -> None:
+def test_the_simulator_ends_on_a_signal_and_with_its_parent() -> None:
     assert Sandbox().start().stop() == 0
     script = "from support.sandbox import Sandbox; Sandbox().start()"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), str(Path.cwd())])}
-    # Its stderr is the pipe that is read here to the end, so this returns only when the sandbox is gone as well.
+    # The pipe of stderr is read to its end here, so this returns only when the simulator has ended too.
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], env=env, capture_output=True, check=True, timeout=10)
 
 
-def test_a_wrong_option_is_told_and_nothing_is_started() -> None:
+def test_a_wrong_option_is_reported_and_nothing_starts() -> None:
     for options in (["--account", "retailcrm:main:colour=red"], ["--fault", "x:y:nonsense"], ["--systems", "shopify"]):
         ended = subprocess.run(
             [sys.executable, "-m", "worker.lab.sandbox", *options],

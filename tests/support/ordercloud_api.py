@@ -1,4 +1,4 @@
-"""Calls of a simulated OrderCloud with nothing but requests."""
+"""Calls of the simulated OrderCloud, made with requests alone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HOME = {"Street1": "Jumpstreet 23", "City": "LA", "Country": "US", "FirstName": 
 
 
 def grant(box: Sandbox, account: str = "main", **form: str) -> requests.Response:
-    wanted = {"grant_type": "client_credentials", "client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
-    return requests.post(f"{box.url('ordercloud', account)}/oauth/token", data=wanted | form, timeout=20)
+    default = {"grant_type": "client_credentials", "client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
+    return requests.post(f"{box.url('ordercloud', account)}/oauth/token", data=default | form, timeout=20)
 
 
 class Api:
-    """Calls of one account with one token."""
+    """Calls one account with one token."""
 
     def __init__(self, box: Sandbox, account: str = "main", token: str | None = None) -> None:
         self.base = f"{box.url('ordercloud', account)}/v1"
@@ -29,8 +29,8 @@ class Api:
     def __call__(self, method: str, path: str, body: Any = None, **params: Any) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {self.token}"}
         url = f"{self.base}/{path}"
-        answer = requests.request(method, url, json=body, params=params, headers=headers, timeout=20)
-        return answer.status_code, json.loads(answer.content, parse_float=Decimal) if answer.content else None
+        response = requests.request(method, url, json=body, params=params, headers=headers, timeout=20)
+        return response.status_code, json.loads(response.content, parse_float=Decimal) if response.content else None
 
     def list(self, direction: str = "Incoming", **params: Any) -> Any:
         status, page = self("GET", f"orders/{direction}", **params)
@@ -54,5 +54,5 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["ID"] for row in rows]
 
 
-def code(answer: tuple[int, Any]) -> tuple[int, str]:
-    return answer[0], answer[1]["Errors"][0]["ErrorCode"]
+def code(response: tuple[int, Any]) -> tuple[int, str]:
+    return response[0], response[1]["Errors"][0]["ErrorCode"]

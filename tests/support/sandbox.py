@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, for any test that needs a system to talk to."""
+"""The simulator as a process of its own, for any test that needs a system to call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _direct = build_opener(ProxyHandler({}))
 
 
 class Sandbox:
-    """Runs `python -m worker.lab.sandbox`; use it in a `with` or call `start` and `stop`.
+    """Runs the simulator, `python -m worker.lab.sandbox`; use it in a `with`, or call `start` and `stop`.
 
     `accounts`, `faults` and `limits` are specifications as on the command line: `retailcrm:main:orders=500`,
     `dropday:create:500_after:rate=0.02`, `retailcrm=off`. A system without an account in the list gets one named
@@ -62,7 +62,7 @@ class Sandbox:
         self.port = port
 
     def start(self) -> Self:
-        """Start it, and return when it listens."""
+        """Start the simulator, and return when it accepts connections."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -73,7 +73,7 @@ class Sandbox:
         return self
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Stop it, by default politely; returns its exit code."""
+        """Stop the simulator, by default with SIGTERM; return its exit code."""
         process = self._process
         assert process is not None
         if process.poll() is None:
@@ -95,13 +95,13 @@ class Sandbox:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The id of the process."""
         assert self._process is not None
         return self._process.pid
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """The URL of the simulator."""
         return f"http://127.0.0.1:{self.port}"
 
     def url(self, system: str, account: str = "main") -> str:
@@ -109,49 +109,49 @@ class Sandbox:
         return f"{self.base_url}/{system}/{account}"
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the sandbox's own API. Raises RuntimeError with its reason."""
+        """Call the simulator's own API. Raise RuntimeError with the reason of an error."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.base_url}/_sandbox/{path}", data=data, method=method)
         try:
-            with _direct.open(request, timeout=60) as answer:
-                return json.load(answer)
+            with _direct.open(request, timeout=60) as response:
+                return json.load(response)
         except HTTPError as error:
             with error:
                 raise RuntimeError(f"{method} {path}: {error.code} {error.read().decode()}") from None
 
     def orders(self, system: str, account: str = "main") -> list[dict[str, Any]]:
-        """Every order of the account, whole."""
+        """Return every order of the account, complete."""
         return self.admin("GET", f"{system}/{account}/orders")["orders"]
 
-    def add_orders(self, count: int, system: str = "retailcrm", account: str = "main", **wish: Any) -> list[str]:
-        """Add made-up orders; `wish`: `spread`, `over`, `missing_ids`, `hidden`. Returns the system's ids."""
-        return self.admin("POST", f"{system}/{account}/orders", {"count": count, **wish})["ids"]
+    def add_orders(self, count: int, system: str = "retailcrm", account: str = "main", **options: Any) -> list[str]:
+        """Add made-up orders; `options`: `spread`, `over`, `missing_ids`, `hidden`. Return the system's ids."""
+        return self.admin("POST", f"{system}/{account}/orders", {"count": count, **options})["ids"]
 
     def add_order(self, order: dict[str, Any], system: str = "retailcrm", account: str = "main") -> str:
-        """Add one order in the system's own words, right or wrong. Returns the system's id."""
+        """Add one order in the system's own format, valid or not. Return the system's id."""
         return self.admin("POST", f"{system}/{account}/orders", {"order": order})["ids"][0]
 
     def change(self, order_id: str | int, system: str = "retailcrm", account: str = "main", **fields: Any) -> None:
-        """Change an order as a user of the system would; or `deleted=True`, or `combinedTo=id`."""
+        """Change an order as a user of the system would; or remove it with `deleted=True` or `combinedTo=id`."""
         self.admin("POST", f"{system}/{account}/orders/{quote(str(order_id), safe='')}/change", fields)
 
     def journal(self, since: int = 0, **only: Any) -> list[dict[str, Any]]:
-        """The lines of the journal whose columns are as given: `journal(kind="effect", did="created")`."""
+        """Return the lines of the journal with these values: `journal(kind="effect", did="created")`."""
         entries = self.admin("GET", f"journal?since={since}")["entries"]
         return [entry for entry in entries if all(entry.get(key) == value for key, value in only.items())]
 
     def stats(self) -> dict[str, Any]:
-        """By system: `accepted`, `refused`, `first`, `last`, `smallest_gap`, `window`, `addresses`, `did`, `orders`."""
+        """Return for each system the counts of its limit (`accepted`, `refused`, ...), `did` and `orders`."""
         return self.admin("GET", "stats")
 
     def fault(self, spec: str) -> None:
-        """Switch a fault on: `dropday:create:cut_after:times=1`."""
+        """Switch on a fault: `dropday:create:cut_after:times=1`."""
         self.admin("POST", "faults", {"spec": spec})
 
     def clear_faults(self, system: str | None = None) -> None:
-        """Switch the faults of one system off, or all."""
+        """Switch off the faults of one system, or all."""
         self.admin("DELETE", "faults" if system is None else f"faults?system={system}")
 
     def limit(self, **windows: float) -> None:
-        """Change the limits while it runs: `limit(retailcrm=0)`."""
+        """Change limits while the simulator runs: `limit(retailcrm=0)`."""
         self.admin("POST", "limits", windows)

@@ -1,4 +1,4 @@
-"""What no document of RetailCRM settles: the simulated one answers in either way."""
+"""The options of the simulated RetailCRM for what its documents leave open."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ZONES = {"msk": "Europe/Moscow", "ny": "America/New_York"}
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    accounts = [f"retailcrm:{reading}:upload={reading}" for reading in ("lists", "maps", "bare")]
+    accounts = [f"retailcrm:{form}:upload={form}" for form in ("lists", "maps", "bare")]
     accounts += [f"retailcrm:{edit}:edit={edit}" for edit in ("replace", "merge")]
     accounts += [f"retailcrm:{name}:orders=330:spread=7200:timezone={zone}" for name, zone in ZONES.items()]
     with Sandbox(systems="retailcrm", accounts=accounts, limits=["retailcrm=off"]) as running:
@@ -45,7 +45,7 @@ PARTLY = {"success": False, "errorMsg": "Orders are loaded with errors"}
 
 
 @pytest.mark.parametrize(
-    ("reading", "status", "whole", "part"),
+    ("form", "status", "whole", "part"),
     [
         (
             "lists",
@@ -66,25 +66,25 @@ PARTLY = {"success": False, "errorMsg": "Orders are loaded with errors"}
         ("bare", 200, None, {}),
     ],
 )
-def test_an_upload_is_answered_in_lists_in_maps_or_with_nothing(
-    box: Sandbox, reading: str, status: int, whole: object, part: dict[str, Any]
+def test_an_upload_is_answered_with_lists_with_maps_or_with_neither(
+    box: Sandbox, form: str, status: int, whole: object, part: dict[str, Any]
 ) -> None:
-    def ids_left_out(body: dict[str, Any]) -> dict[str, Any]:
+    def without_ids(body: dict[str, Any]) -> dict[str, Any]:
         rows = body.get("uploadedOrders") or []
         for row in rows.values() if isinstance(rows, dict) else rows:
             row["id"] = 0
         return body
 
-    first = post(box, reading, "upload", "orders", [order("A")])
-    wanted = {"success": True} | ({} if whole is None else {"uploadedOrders": whole})
-    assert (first.status_code, ids_left_out(first.json())) == (status, ids_left_out(wanted))
-    second = post(box, reading, "upload", "orders", [order("A"), order("B")])
-    assert (second.status_code, ids_left_out(second.json())) == (460, ids_left_out({**PARTLY, **part}))
-    assert {o["externalId"] for o in box.orders("retailcrm", reading)} == {"A", "B"}
+    first = post(box, form, "upload", "orders", [order("A")])
+    expected = {"success": True} | ({} if whole is None else {"uploadedOrders": whole})
+    assert (first.status_code, without_ids(first.json())) == (status, without_ids(expected))
+    second = post(box, form, "upload", "orders", [order("A"), order("B")])
+    assert (second.status_code, without_ids(second.json())) == (460, without_ids({**PARTLY, **part}))
+    assert {o["externalId"] for o in box.orders("retailcrm", form)} == {"A", "B"}
 
 
 @pytest.mark.parametrize(("account", "kept"), [("replace", False), ("merge", True)])
-def test_an_edit_replaces_the_delivery_or_changes_what_it_names(box: Sandbox, account: str, kept: bool) -> None:  # noqa: FBT001  # a test's datum
+def test_an_edit_replaces_the_delivery_or_merges_with_it(box: Sandbox, account: str, kept: bool) -> None:  # noqa: FBT001  # a parameter of the test
     delivery = {"code": "courier", "cost": 5, "address": {"city": "Delft", "index": "2611"}}
     post(box, account, "create", "order", order("D", delivery=delivery))
     edited = post(box, account, "D/edit", "order", {"delivery": {"address": {"city": "Den Haag"}}}).json()["order"]
@@ -92,16 +92,14 @@ def test_an_edit_replaces_the_delivery_or_changes_what_it_names(box: Sandbox, ac
     assert ("code" in edited["delivery"]) == kept
 
 
-def test_a_discount_of_the_order_is_reckoned_into_its_sum_when_it_changes(box: Sandbox) -> None:
+def test_a_changed_discount_of_the_order_changes_its_total(box: Sandbox) -> None:
     post(box, "replace", "create", "order", order("S", discountManualAmount=5))
     edited = post(box, "replace", "S/edit", "order", {"discountManualAmount": 0}).json()["order"]
     assert edited["totalSumm"] == 19.8
 
 
 @pytest.mark.parametrize("account", ZONES)
-def test_reading_since_a_moment_leaves_out_nothing_and_stays_within_the_hour_before_it(
-    box: Sandbox, account: str
-) -> None:
+def test_reading_since_a_moment_skips_nothing_and_starts_at_most_an_hour_early(box: Sandbox, account: str) -> None:
     statuses, zone = RetailCRM.throttle_statuses, ZoneInfo(ZONES[account])
     client = Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses)
     provider = RetailCRM(account, RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "page_size": 20}), client)
@@ -112,8 +110,8 @@ def test_reading_since_a_moment_leaves_out_nothing_and_stays_within_the_hour_bef
         page = provider.fetch(page.cursor)
         read |= {record.raw["id"] for record in page.records}
     client.close()
-    made = {
+    created = {
         o["id"]: datetime.fromisoformat(o["createdAt"]).replace(tzinfo=zone) for o in box.orders("retailcrm", account)
     }
-    assert {number for number, at in made.items() if at >= since} <= read
-    assert {number for number, at in made.items() if at < since - timedelta(hours=1, seconds=1)} & read == set()
+    assert {number for number, at in created.items() if at >= since} <= read
+    assert {number for number, at in created.items() if at < since - timedelta(hours=1, seconds=1)} & read == set()
