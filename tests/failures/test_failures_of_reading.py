@@ -16,7 +16,7 @@ import tasks.listen
 import tasks.poll
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.sandbox import Sandbox
-from worker.cli.status.status import snapshot
+from worker.cli.status.document import document
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.settings.routes import Route
@@ -150,14 +150,14 @@ def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(m
     pipeline.box.fault("retailcrm:history:html")
     pipeline.poll()
     pipeline.poll()
-    told = snapshot(pipeline.rt)["providers"]["shop"]
+    told = document(pipeline.rt)["providers"]["shop"]
     assert "not JSON" in told["error"]
     assert told["last_success_s"] >= 0
     pipeline.box.clear_faults()
     pipeline.box.add_orders(2)
     pipeline.poll()
     pipeline.deliver()
-    assert snapshot(pipeline.rt)["providers"]["shop"]["error"] is None
+    assert document(pipeline.rt)["providers"]["shop"]["error"] is None
     assert pipeline.compare().clean, str(pipeline.compare())
 
 

@@ -52,7 +52,7 @@ def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(accounts: None)
     }
     assert result.exit_code == 1
     assert "the credentials work" in lines["provider goodok"]
-    assert lines["provider goodwarning"].endswith("paused: status 403. intake resume good")
+    assert lines["goodwarning"].endswith("paused: status 403. Mend it, then: intake resume good")
     assert lines["provider keywrong"].endswith("Correct the credentials of this account.")
     assert lines["provider regionwrong"].endswith("Correct its url: is it the right region and account?")
     assert lines["provider hostwrong"].endswith("is it right, and does this machine reach it?")

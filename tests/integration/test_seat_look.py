@@ -13,9 +13,8 @@ from rich.console import Console
 from support.command_line import intake
 from support.orders import order
 from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
-from worker.cli.status.attention import needs
+from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
-from worker.cli.status.snapshot import snapshot
 from worker.store.inbox import Letter
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
@@ -106,7 +105,7 @@ def test_hints_letters_and_jobs_of_an_order_are_shown_as_well(rt: Runtime) -> No
 
 
 def told(rt: Runtime) -> list[str]:
-    return [f"{need.said} → {need.remedy}" for need in needs(snapshot(rt))]
+    return [f"{need['what']} → {need['command']}" for need in document(rt)["attention"]]
 
 
 def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis: Redis) -> None:
@@ -125,7 +124,7 @@ def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis:
             "dropday: 1 orders are in doubt: they may be there, and are not sent again"
             " → intake doubt list --target dropday"
         ),
-        "provider web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
+        "web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
         "dropday: 1 orders died within the hour, 1 are dead → intake dead list --target dropday",
         "dropday: 1 orders are held → intake release dropday --dry-run",
     }
@@ -137,7 +136,7 @@ def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt
     redis.zadd("intake:lane:dropday:due", {"shop:1": now - 600_000})
     redis.hset("intake:cursor:shop", mapping={"started": 1, "finished": now - 7_200_000})
     said = " ".join(told(rt))
-    assert "lane dropday: orders are due for 10 min, and nobody sends them" in said
+    assert "dropday: orders are due for 10 min, and nobody sends them" in said
     assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in said
 
 
@@ -150,7 +149,7 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
     rt.scopes["dropday:dropday"].close(30.0)
     redis.zadd("intake:signs", {"did sweep": 1000})
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(snapshot(rt), ROWS))
+    console.print(screen(document(rt), ROWS))
     lines = console.export_text().rstrip().splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
@@ -160,7 +159,7 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
 def test_a_state_that_is_too_long_for_its_line_goes_on_below_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
     redis.hset("intake:lane:dropday", "closed_until", rt.cursors.now() + 59_500)
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(snapshot(rt), ROWS))
+    console.print(screen(document(rt), ROWS))
     lines = console.export_text().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("dropday "))
     column = lines[first].index("target down")
@@ -171,7 +170,7 @@ def test_a_state_that_is_too_long_for_its_line_goes_on_below_and_is_not_cut(rt: 
 def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) -> None:
     for _ in range(3):
         rt.scopes["dropday:dropday"].enter()
-    status: dict[str, Any] = rt.scopes["dropday:dropday"].status()
+    status: dict[str, Any] = document(rt)["limits"]["dropday:dropday"]
     assert status["used"] == 3
     assert status["allowed"] == 600
 

@@ -17,7 +17,7 @@ from worker.store.health.alarms import AlarmState
 from worker.store.orders.lanes import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch import notify
-from worker.watch.state import state_of
+from worker.watch.snapshot import take_snapshot
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def test_a_full_redis_is_told_all_the_same(rt: Runtime) -> None:
 
 def test_what_only_the_poll_found_is_counted_until_a_hint_tells_of_one(rt: Runtime) -> None:
     def missed() -> int:
-        return state_of(rt).providers["shop"].missed
+        return take_snapshot(rt).providers["shop"].missed
 
     rt.ledger.count_arrivals("shop", "poll shop", 500)
     assert missed() == 0, "the past is read by nobody else"
@@ -211,7 +211,7 @@ def test_an_order_of_a_hint_is_unseen_until_the_cursor_turns(rt: Runtime) -> Non
             run.advance(cursor, more=False, records=0)
 
     def unseen() -> float | None:
-        return state_of(rt).providers["shop"].unseen
+        return take_snapshot(rt).providers["shop"].unseen
 
     poll("1")
     assert unseen() is None
@@ -234,7 +234,7 @@ def test_the_oldest_order_is_the_one_that_was_accepted_first_however_often_it_wa
     with rt.lanes["dropday"].drain() as drain:
         (claim,) = drain.claim(1)
         drain.settle([(claim, Outcome("retry", "unavailable", "status 500", delay=60))])
-    lane = state_of(rt).lanes["dropday"]
+    lane = take_snapshot(rt).lanes["dropday"]
     assert (lane.queued, lane.due) == (2, 1)
     assert lane.oldest >= 0.2
     assert lane.failures == 1

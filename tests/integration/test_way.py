@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.pipeline import log_lines, logged
-from worker.cli.status.status import snapshot
+from worker.cli.status.document import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def test_a_page_that_is_too_large_is_told_with_its_remedy(make_pipeline: MakePip
 def test_a_wrong_key_of_a_provider_pauses_it_and_loses_nothing(make_pipeline: MakePipeline, lines: StringIO) -> None:
     pipeline = make_pipeline(40).open(shop_key="not-the-key")
     pipeline.poll()
-    paused = snapshot(pipeline.rt)["providers"]["shop"]["paused"]
+    paused = document(pipeline.rt)["providers"]["shop"]["paused"]
     assert "403" in paused
     assert logged(lines, "provider.paused")[0]["level"] == "error"
     assert "intake resume shop" in logged(lines, "provider.paused")[0]["remedy"]
@@ -165,7 +165,7 @@ def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(
     pipeline = make_pipeline(40).open(dropday_key="not-the-key")
     pipeline.poll()
     pipeline.deliver()
-    assert "401" in str(snapshot(pipeline.rt)["lanes"]["dropday"]["paused"])
+    assert "401" in str(document(pipeline.rt)["lanes"]["dropday"]["paused"])
     assert logged(lines, "lane.paused")[0]["level"] == "error"
     assert "intake resume dropday" in logged(lines, "lane.paused")[0]["remedy"]
     pipeline.deliver()

@@ -19,7 +19,7 @@ from worker.store.orders.ledger import Delivery, Ledger, Standing
 from worker.store.orders.stuck import Stuck
 from worker.store.redis import keys
 from worker.store.redis.heartbeat import Heartbeat, uptime
-from worker.watch.state import state_of
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +175,7 @@ def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_
     with Runtime(read_settings(config)) as rt:
         waits = {name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()}
         clocks = rt.settings.clocks
-        told = {name: lane.quiet for name, lane in state_of(rt).lanes.items()}
+        told = {name: lane.quiet for name, lane in take_snapshot(rt).lanes.items()}
     assert told == waits, "the alarms know of it"
     assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
 

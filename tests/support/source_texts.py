@@ -63,9 +63,11 @@ def _is_loud(function: ast.expr) -> bool:
 def alarms() -> set[str]:
     """The names of all alarms; a name made of a part is given by its end."""
     found = set()
-    for node in ast.walk(trees()["worker/watch/alarms.py"]):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Alarm":
-            found.add(_longest(node.args[0]))
+    for node in ast.walk(trees()["worker/watch/judgements.py"]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Judgement":
+            severity = node.args[4] if len(node.args) > 4 else None
+            if not (isinstance(severity, ast.Constant) and severity.value == "notice"):
+                found.add(_longest(node.args[0]))
     return found
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.settings_files import ENV, GOOD, problems, read
-from worker.store.health.state import LaneState, ProviderState, ServerState, State
-from worker.watch.alarms import Alarm, judge
+from worker.store.health.state import LaneState, ProviderState, Snapshot
+from worker.store.redis.server import Server
+from worker.watch import judgements
+from worker.watch.judgements import Judgement, alarms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +30,9 @@ def settings(tmp_path: Path) -> Settings:
     return read(tmp_path, GOOD)
 
 
-def state(**other: Any) -> State:
+def state(**other: Any) -> Snapshot:
     """All is well: polled every 60 s, ten seconds ago for the last time."""
-    return State(
+    return Snapshot(
         **{
             "now": NOW,
             "began": NOW - 40 * 86_400,
@@ -39,10 +41,19 @@ def state(**other: Any) -> State:
             "inbox": {"waiting": 0, "takers": 1, "dead_now": 0},
             "queues": {"intake.poll": 0, "intake.upkeep": 0},
             "signs": {"did sweep": NOW - 1, "took": NOW - 5, "worker worker@a": NOW - 2},
-            "server": ServerState(10, 100, writes=True),
+            "server": server(10, 100),
         }
         | other
     )
+
+
+def server(used: int, limit: int | None, policy: str = "noeviction", *, last_write_ok: bool = True) -> Server:
+    return Server("Valkey 9", (9,), policy, limit, used, appends=True, last_write_ok=last_write_ok, replica=False)
+
+
+def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
+    """Only the alarms."""
+    return alarms(judgements.judge(snapshot, settings))
 
 
 def provider(**other: Any) -> ProviderState:
@@ -50,7 +61,7 @@ def provider(**other: Any) -> ProviderState:
     return ProviderState(**good | other)
 
 
-def named(found: list[Alarm]) -> list[str]:
+def named(found: list[Judgement]) -> list[str]:
     return [alarm.key for alarm in found]
 
 
@@ -80,7 +91,7 @@ def test_a_provider_is_late_before_its_second_interval_is_over(settings: Setting
         state(providers={"shop-nl": provider(success=NOW - 115, error="unavailable: status 500")}), settings
     )
     assert late.since == NOW - 115
-    assert "status 500" in late.what
+    assert "status 500" in late.facts
     assert judge(state(providers={"shop-nl": provider(success=NOW - 85)}), settings) == []
 
 
@@ -99,27 +110,69 @@ def test_webhooks_that_do_not_come_are_told_where_one_is_set_up(settings: Settin
     assert judge(missed, settings) == []
     hooked = read(tmp_path, GOOD + PRODUCER, ENV | HOOK)
     (alarm,) = judge(missed, hooked)
-    assert alarm.name == "hooks_missed"
-    assert alarm.what.startswith("12 new orders in a row")
+    assert alarm.kind == "hooks_missed"
+    assert alarm.facts.startswith("12 new orders in a row")
 
 
 def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_path: Path) -> None:
     old = LaneState(oldest=7200.0, queued=3)
     late = state(providers={"shop-nl": provider(success=NOW - 7200)}, lanes={"store": old})
-    names = {alarm.name for alarm in judge(late, read(tmp_path, GOOD))}
+    names = {alarm.kind for alarm in judge(late, read(tmp_path, GOOD))}
     assert {"provider_late", "lane_old"} <= names
     minute = datetime.fromtimestamp(NOW, UTC)
     began, ends = (f"{minute + timedelta(minutes=n):%H:%M}" for n in (-90, 5))
     window = f'maintenance = ["daily {began}-{ends}"]\n'
     resting = re.sub(r"(?m)^(kind = .*)$", rf"\1\n{window}", GOOD)
-    assert not {"provider_late", "lane_old"} & {alarm.name for alarm in judge(late, read(tmp_path, resting))}
+    assert not {"provider_late", "lane_old"} & {alarm.kind for alarm in judge(late, read(tmp_path, resting))}
 
 
 def test_a_lane_that_sends_nothing_yet_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
     eager = read(tmp_path, GOOD + '[alarms]\noldest = "1m"\n')
-    for began, alarms in ((90, []), (130, []), (165, ["lane_old store"])):
+    for began, raised in ((90, []), (130, []), (165, ["lane_old store"])):
         lanes = {"store": LaneState(oldest=began - 5.0, queued=3, quiet=100.0)}
-        assert named(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == alarms
+        assert named(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == raised
+
+
+NOTICES = [
+    ("orders_died store", {"lanes": {"store": LaneState(dead=100)}}, "store: 100 orders are dead"),
+    ("orders_held store", {"lanes": {"store": LaneState(held=1)}}, "store: 1 orders are held"),
+    ("records_unreadable shop-nl", {"providers": {"shop-nl": provider(malformed=1)}}, "1 records could not be read"),
+    ("jobs_refused inbox", {"inbox": {"takers": 1, "dead_now": 1}}, "inbox: 1 jobs could not be taken in"),
+    (
+        "provider_failing shop-nl",
+        {"providers": {"shop-nl": provider(error="unavailable: status 500", failures=2, retry_at=NOW + 90)}},
+        "shop-nl: unavailable: status 500 (2 in a row, again in 90 s)",
+    ),
+    ("lane_unattended store", {"lanes": {"store": LaneState(overdue=121.0)}}, "due for 2 min, and nobody sends them"),
+    ("redis_evicts redis", {"server": server(10, 100, "allkeys-lru")}, "a full Redis would throw orders away"),
+]
+
+
+@pytest.mark.parametrize(("key", "other", "text"), NOTICES)
+def test_below_its_threshold_what_waits_for_a_person_is_a_notice(
+    key: str, other: dict[str, Any], text: str, tmp_path: Path
+) -> None:
+    settings = read(tmp_path, GOOD + "[alarms]\nheld = 2\nunreadable = 2\n")
+    (notice,) = judgements.judge(state(**other), settings)
+    assert (notice.key, notice.severity) == (key, "notice")
+    assert notice.sentence.endswith(text)
+    assert alarms([notice]) == []
+
+
+@pytest.mark.parametrize(
+    "other", [{"drains": 1}, {"closed": 5.0}, {"paused": "stocktaking"}, {"quiet": 10.0}, {"overdue": 119.0}]
+)
+def test_a_lane_that_sends_or_must_not_send_is_not_unattended(other: dict[str, Any], settings: Settings) -> None:
+    lane = LaneState(**{"overdue": 121.0} | other)
+    snapshot = state(lanes={"store": lane}, began=NOW - 5 if lane.quiet else NOW - 86_400)
+    assert "lane_unattended" not in {judgement.kind for judgement in judgements.judge(snapshot, settings)}
+
+
+def test_the_worst_comes_first(settings: Settings) -> None:
+    signs = {"did sweep": NOW - 31, "took": NOW - 5, "worker worker@a": NOW - 2}
+    wrong = state(signs=signs, server=server(81, 100, "allkeys-lru"), lanes={"store": LaneState(held=1)})
+    severities = [judgement.severity for judgement in judgements.judge(wrong, settings)]
+    assert severities == ["standstill", "alarm", "alarm", "notice"]
 
 
 LANES = [
@@ -172,8 +225,8 @@ def test_an_inbox_that_nobody_takes_from_is_told_where_it_is_needed(settings: Se
 
 
 def test_a_redis_that_is_nearly_full_or_does_not_save_is_told(settings: Settings) -> None:
-    assert named(judge(state(server=ServerState(81, 100, writes=True)), settings)) == ["redis_full redis"]
-    assert named(judge(state(server=ServerState(81, 0, writes=False)), settings)) == ["redis_not_saving redis"]
+    assert named(judge(state(server=server(81, 100)), settings)) == ["redis_full redis"]
+    assert named(judge(state(server=server(81, None, last_write_ok=False)), settings)) == ["redis_not_saving redis"]
     assert judge(state(server=None), settings) == []
 
 
@@ -181,7 +234,7 @@ def test_what_reconciling_found_is_told_for_its_pair(settings: Settings) -> None
     report = {"at": NOW - 60, "counts": {"missing": 2, "source": 100}, "error": ""}
     (alarm,) = judge(state(reports={("shop-nl", "store"): report}), settings)
     assert alarm.key == "reconcile_found shop-nl > store"
-    assert alarm.what.endswith("2 missing")
+    assert alarm.facts.endswith("2 missing")
     clean = replace(state(), reports={("shop-nl", "store"): report | {"counts": {"source": 100}}})
     assert judge(clean, settings) == []
 

@@ -12,8 +12,8 @@ from prometheus_client.registry import Collector
 from worker.reconcile.report import FAULTS
 from worker.store.health.signs import SWEPT, TOOK, UPKEEP, WORKER
 from worker.store.redis.connection import ERRORS
-from worker.watch.alarms import judge
-from worker.watch.state import state_of
+from worker.watch.judgements import alarms, judge
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.settings.load import Settings
-    from worker.store.health.state import LaneState, State
+    from worker.store.health.state import LaneState, Snapshot
 
 #: The outcomes that lanes count, as `settle.lua` names them.
 OUTCOMES: Final = (
@@ -71,17 +71,17 @@ class RedisCollector(Collector):
         """All metrics, from one look at Redis."""
         began = time.perf_counter()
         try:
-            state = state_of(self._rt)
+            snapshot = take_snapshot(self._rt)
         except ERRORS:
             yield _gauge("up", "Whether Redis answers, and with it all other metrics are there.", 0)
             return
         yield _gauge("up", "Whether Redis answers, and with it all other metrics are there.", 1)
-        yield from _engine(state)
-        yield from _alarms(state, self._rt.settings)
-        yield from _providers(state, self._rt.settings)
-        yield from _lanes(state)
-        yield from _limits(state, self._rt)
-        yield from _reports(state)
+        yield from _engine(snapshot)
+        yield from _alarms(snapshot, self._rt.settings)
+        yield from _providers(snapshot, self._rt.settings)
+        yield from _lanes(snapshot)
+        yield from _limits(snapshot, self._rt)
+        yield from _reports(snapshot)
         yield _gauge("scrape_seconds", "How long this look at Redis took.", time.perf_counter() - began)
 
 
@@ -104,47 +104,51 @@ def _counter(name: str, says: str, labels: tuple[str, ...], values: Mapping[Any,
     return family
 
 
-def _engine(state: State) -> Iterator[Metric]:
+def _engine(snapshot: Snapshot) -> Iterator[Metric]:
     yield _family("build_info", "The version of the exporter.", ("version",), {(version("intake-orders"),): 1})
-    yield _gauge("ledger_start_timestamp_seconds", "When this ledger began: later, if Redis was lost.", state.began)
+    yield _gauge("ledger_start_timestamp_seconds", "When this ledger began: later, if Redis was lost.", snapshot.began)
     signs = {"sweep": SWEPT, "worker": TOOK}
     yield _family(
         "last_sign_timestamp_seconds",
         "When a sweep was made, and when a worker took a message, for the last time.",
         ("what",),
-        {(what,): state.signs.get(sign, 0) for what, sign in signs.items()},
+        {(what,): snapshot.signs.get(sign, 0) for what, sign in signs.items()},
     )
-    roles = [whose.partition(" ")[0] for whose, at in state.signs.items() if " " in whose and state.now - at < _ALIVE]
+    roles = [
+        whose.partition(" ")[0] for whose, at in snapshot.signs.items() if " " in whose and snapshot.now - at < _ALIVE
+    ]
     yield _family(
         "processes",
         "Celery processes that gave a sign of life within 30 seconds.",
         ("role",),
         {(role,): roles.count(role) for role in (WORKER, UPKEEP)},
     )
-    queues = {(name,): count for name, count in state.queues.items()}
+    queues = {(name,): count for name, count in snapshot.queues.items()}
     yield _family("queue_messages", "Nudges that wait in a Celery queue.", ("queue",), queues)
     for name, says in _INBOX.items():
-        yield _gauge(f"inbox_{name}", says, state.inbox.get(name, 0))
-    yield _gauge("inbox_dead", "Jobs that could not be taken in and wait for a person.", state.inbox.get("dead_now", 0))
+        yield _gauge(f"inbox_{name}", says, snapshot.inbox.get(name, 0))
+    yield _gauge(
+        "inbox_dead", "Jobs that could not be taken in and wait for a person.", snapshot.inbox.get("dead_now", 0)
+    )
     for name, says in _JOBS.items():
-        yield _counter(f"inbox_{name}", says, (), {(): state.inbox.get(name, 0)})
-    if server := state.server:
+        yield _counter(f"inbox_{name}", says, (), {(): snapshot.inbox.get(name, 0)})
+    if server := snapshot.server:
         yield _gauge("redis_memory_bytes", "Memory that Redis uses.", server.used)
-        yield _gauge("redis_memory_max_bytes", "Memory that Redis may use; 0: no limit.", server.limit)
-        yield _gauge("redis_writes", "Whether Redis' last writes to its disk went well.", int(server.writes))
+        yield _gauge("redis_memory_max_bytes", "Memory that Redis may use; 0: no limit.", server.limit or 0)
+        yield _gauge("redis_writes", "Whether Redis' last writes to its disk went well.", int(server.last_write_ok))
 
 
-def _alarms(state: State, settings: Settings) -> Iterator[Metric]:
+def _alarms(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
     yield _family(
         "alarm",
         "1 for each alarm that is raised now; `intake status` has what to do.",
         ("name", "subject"),
-        {(alarm.name, alarm.subject): 1 for alarm in judge(state, settings)},
+        {(alarm.kind, alarm.subject): 1 for alarm in alarms(judge(snapshot, settings))},
     )
 
 
-def _providers(state: State, settings: Settings) -> Iterator[Metric]:
-    one, it = ("provider",), state.providers
+def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
+    one, it = ("provider",), snapshot.providers
     gauges: dict[str, tuple[str, dict[tuple[str], float]]] = {
         "last_success_timestamp_seconds": (
             "When a poll succeeded for the last time; 0: never.",
@@ -152,7 +156,7 @@ def _providers(state: State, settings: Settings) -> Iterator[Metric]:
         ),
         "cursor_age_seconds": (
             "How long the cursor has its value.",
-            {(name,): state.now - p.turned for name, p in it.items() if p.turned},
+            {(name,): snapshot.now - p.turned for name, p in it.items() if p.turned},
         ),
         "poll_interval_seconds": (
             "How often it is polled.",
@@ -182,8 +186,8 @@ def _providers(state: State, settings: Settings) -> Iterator[Metric]:
     yield _counter("provider_records", "Records that polls read, those read again included.", one, records)
 
 
-def _lanes(state: State) -> Iterator[Metric]:
-    lanes = state.lanes
+def _lanes(snapshot: Snapshot) -> Iterator[Metric]:
+    lanes = snapshot.lanes
     for name, says in _LANE.items():
         yield _family(f"lane_{name}", says, ("target",), {(t,): getattr(lane, name) for t, lane in lanes.items()})
     says = "How long the order that waits longest for its delivery does."
@@ -194,13 +198,13 @@ def _lanes(state: State) -> Iterator[Metric]:
         "orders_accepted",
         "Orders that came, by what the ledger made of them.",
         ("target", "result"),
-        {(t, name): lane.counts.get(f"accepted_{name}", 0) for t, lane in lanes.items() for name in RESULTS},
+        {(t, name): lane.fields.get(f"accepted_{name}", 0) for t, lane in lanes.items() for name in RESULTS},
     )
     yield _counter(
         "orders_settled",
         "What became of orders that were taken in hand, one by one.",
         ("target", "outcome"),
-        {(t, name): lane.counts.get(name, 0) for t, lane in lanes.items() for name in OUTCOMES},
+        {(t, name): lane.fields.get(name, 0) for t, lane in lanes.items() for name in OUTCOMES},
     )
     took = HistogramMetricFamily("intake_delivery_seconds", "From accept to delivery.", labels=("target",))
     for name, lane in lanes.items():
@@ -216,20 +220,20 @@ def _buckets(lane: LaneState) -> tuple[list[tuple[str, float]], float]:
     return found, lane.took.get("ms", 0) / 1000
 
 
-def _limits(state: State, rt: Runtime) -> Iterator[Metric]:
+def _limits(snapshot: Snapshot, rt: Runtime) -> Iterator[Metric]:
     one = ("scope",)
-    calls = {(name,): it.calls for name, it in state.limits.items()}
+    calls = {(name,): it.calls for name, it in snapshot.limits.items()}
     yield _counter("limit_requests", "Calls that a limit let through.", one, calls)
-    closed = {(name,): it.closed for name, it in state.limits.items()}
+    closed = {(name,): it.closed for name, it in snapshot.limits.items()}
     yield _family("limit_closed_seconds", "For how long it is closed: the other side said so.", one, closed)
     allowed = {(name,): 1e6 / scope.interval for name, scope in rt.scopes.items() if scope.interval}
     yield _family("limit_requests_per_second", "Calls that it lets through at most.", one, allowed)
 
 
-def _reports(state: State) -> Iterator[Metric]:
+def _reports(snapshot: Snapshot) -> Iterator[Metric]:
     labels = ("provider", "target")
-    compared = {pair: float(report["at"]) for pair, report in state.reports.items()}
+    compared = {pair: float(report["at"]) for pair, report in snapshot.reports.items()}
     yield _family("reconcile_last_timestamp_seconds", "When a pair was compared for the last time.", labels, compared)
-    found = {pair: sum(report["counts"].get(fault, 0) for fault in FAULTS) for pair, report in state.reports.items()}
+    found = {pair: sum(report["counts"].get(fault, 0) for fault in FAULTS) for pair, report in snapshot.reports.items()}
     says = "Orders that were not as they should be when a pair was compared."
     yield _family("reconcile_found", says, labels, found)

@@ -15,12 +15,13 @@ from worker.errors import StoreFull
 from worker.store.health.alarms import AlarmState
 from worker.store.redis.connection import ERRORS, FORBIDDEN
 from worker.telemetry.log import report_store_full
-from worker.watch.alarms import Alarm, judge
+from worker.watch.judgements import alarms, judge
 from worker.watch.notify import deliver_messages
-from worker.watch.state import state_of
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
+    from worker.watch.judgements import Judgement
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ class Watch:
         try:
             if self._alarmed.take_turn(rules.every):
                 self._rt.ledger.epoch()
-                self._tell(judge(state_of(self._rt), self._rt.settings))
+                self._tell(alarms(judge(take_snapshot(self._rt), self._rt.settings)))
             self._send()
         except FORBIDDEN:
             # A user that may only read, as the one for the metrics: others watch.
@@ -58,7 +59,7 @@ class Watch:
         except StoreFull as full:
             report_store_full(full)
 
-    def _tell(self, alarms: list[Alarm]) -> None:
+    def _tell(self, alarms: list[Judgement]) -> None:
         raised, now = self._alarmed.read_raised(), {alarm.key: alarm for alarm in alarms}
         for key, alarm in now.items():
             said = alarm.as_json()

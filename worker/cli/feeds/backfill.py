@@ -29,17 +29,30 @@ from worker.store.limits.limiter import use_spare_slots
 from worker.systems.references import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.order import Order
     from worker.runtime import Runtime
+    from worker.settings.load import Settings
 
 
 def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
-    """Return the progress of a provider's backfill as plain data; None if it never had one.
+    """Read the progress of a provider's backfill; None if it never had one."""
+    waiting = {target: rt.lanes[target].count_bulk() for target in targets_of(rt.settings, name)}
+    return describe(rt.backfills.status(name), waiting)
+
+
+def targets_of(settings: Settings, provider: str) -> list[str]:
+    """Return the targets to which a route sends orders of the provider."""
+    return list(dict.fromkeys(to for route in settings.routes if route.source == provider for to in route.targets))
+
+
+def describe(status: Mapping[str, str], waiting: dict[str, int]) -> dict[str, Any] | None:
+    """Return the progress of a backfill, from its hash in Redis, as plain data; None if there never was one.
 
     `read` is the part of the range that was read (0 to 1), estimated from the times at which the orders read so far
     were placed. `waiting` counts, by target, the orders of all backfills.
     """
-    status = rt.backfills.status(name)
     if "since" not in status:
         return None
     since, until = int(status["since"]), int(status["until"])
@@ -52,15 +65,10 @@ def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
         "read": 1.0 if finished else min(0.99, seen / (until - since)),
         "records": int(status.get("records", 0)),
         "counts": {key.removeprefix("n_"): int(value) for key, value in status.items() if key.startswith("n_")},
-        "waiting": {target: rt.lanes[target].count_bulk() for target in _targets(rt, name)},
+        "waiting": waiting,
         "waits": status.get("waits"),
         "error": status.get("error"),
     }
-
-
-def _targets(rt: Runtime, name: str) -> list[str]:
-    """Return the targets of all routes from a provider, each once."""
-    return list(dict.fromkeys(to for route in rt.settings.routes if route.source == name for to in route.targets))
 
 
 def _line(state: dict[str, Any]) -> str:
@@ -128,7 +136,7 @@ def _outcomes(rt: Runtime, order: Order) -> set[str]:
 
 
 def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: bool) -> None:
-    targets = ", ".join(_targets(rt, name))
+    targets = ", ".join(targets_of(rt.settings, name))
     action = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
     confirm_or_abort(f"{action}, and send to {targets} what is not there?", yes=yes)
     if not rt.backfills.begin(name, since, until):

@@ -12,10 +12,11 @@ import click
 from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Told, page
-from worker.cli.status.attention import needs
-from worker.cli.status.snapshot import snapshot
 from worker.settings.reconcile import pairs_of
+from worker.store.health.state import dead_reasons
 from worker.store.orders.days import Days
+from worker.watch.judgements import judge
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from datetime import date
@@ -37,18 +38,17 @@ def span(first: datetime | timedelta, until: datetime | timedelta | None, now: d
 
 def told(rt: Runtime, first: date, last: date) -> Told:
     """Read it all: the counters of the days, and what is so now."""
-    found, days = snapshot(rt), Days(rt.redis)
-    stuck = ("dead_now", "in_doubt_now", "held_now")
+    snapshot, days = take_snapshot(rt), Days(rt.redis)
     return Told(
         figures=Figures(days.read(rt.settings.targets, first, last)),
         first=first,
         last=last,
-        now=datetime.fromtimestamp(found["at"], UTC),
+        now=datetime.fromtimestamp(snapshot.now, UTC),
         counted=days.first_counted(),
-        needs=needs(found),
-        dead=found["dead_by_reason"],
-        compared={pair: rt.reports.last(*pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},
-        waiting=sum(int(lane[name]) for lane in found["lanes"].values() for name in stuck),
+        needs=judge(snapshot, rt.settings),
+        dead=dead_reasons(rt.redis, rt.settings.targets),
+        compared={pair: snapshot.reports.get(pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},
+        waiting=sum(lane.dead + lane.in_doubt + lane.held for lane in snapshot.lanes.values()),
     )
 
 

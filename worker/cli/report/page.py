@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from worker.cli.report.figures import Figures
-    from worker.cli.status.attention import Need
+    from worker.watch.judgements import Judgement
 
 #: Days that are told one by one; of a longer period each month is.
 _ONE_BY_ONE: Final = 31
@@ -37,8 +37,8 @@ class Told:
     now: datetime
     #: When the first order was counted; None if none was.
     counted: datetime | None
-    needs: Sequence[Need]
-    #: Orders that are not delivered now, by target, code and reason (see `worker/cli/status/snapshot.py`).
+    needs: Sequence[Judgement]
+    #: Orders that are not delivered now, by target, code and reason (see `worker.store.health.state.dead_reasons`).
     dead: Sequence[Mapping[str, Any]]
     #: By pair, the last comparison of both sides; None if there was none.
     compared: Mapping[tuple[str, str], Mapping[str, Any] | None]
@@ -204,7 +204,7 @@ def _waiting(told: Told) -> Iterator[str]:
     if not told.needs:
         yield "<p>Nothing.</p>"
         return
-    rows = [[escape(need.said), _remedy(need.remedy)] for need in told.needs]
+    rows = [[escape(need.sentence), _remedy(need.remedy)] for need in told.needs]
     yield _table(("what", "what to do"), rows, words=2, name="needs", ready="html")
     if told.dead:
         yield "<h3>What the systems said of the orders that are not delivered</h3>"

@@ -22,11 +22,15 @@ from worker.store.health.signs import SWEPT
 from worker.store.redis import embedded
 from worker.store.redis.server import Server, inspect, measure
 from worker.telemetry import traces
+from worker.watch.judgements import alarms, judge, judge_server
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from worker.settings.alarms import Alarming
     from worker.settings.load import Settings
+    from worker.store.health.state import Snapshot
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
 #: Times an account is asked again that has no room for one more call at this moment.
@@ -102,13 +106,13 @@ def examine(
         yield Finding("redis", "wrong", str(error), remedy)
         yield from examine_accounts(Adapters(settings))
         return
-    yield from examine_server(server)
+    yield from examine_server(server, settings.alarms)
     yield from examine_distance(*measure(url))
     yield from examine_broker(settings.broker_url)
     rt = build(settings)
     yield from examine_accounts(rt)
     if isinstance(rt, Runtime):
-        yield from examine_standing(rt)
+        yield from examine_running(rt)
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
@@ -169,21 +173,23 @@ def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
         yield Finding("redis clock", "ok", apart)
 
 
-def examine_standing(rt: Runtime) -> Iterator[Finding]:
-    """What stands still at this moment, and whether somebody works."""
-    sections = (("provider", rt.settings.providers), ("target", rt.settings.targets))
-    for section, names in sections:
-        for name in names:
-            known = rt.cursors.status(name) if section == "provider" else rt.lanes[name].status()
-            if paused := known.get("paused"):
-                yield Finding(f"{section} {name}", "warning", f"paused: {paused}", f"intake resume {name}")
-    swept = rt.signs.ages().get(SWEPT)
-    if swept is None or swept > _PATIENCE:
+def examine_running(rt: Runtime) -> Iterator[Finding]:
+    """Yield the alarms that are raised now; while nothing runs only the pauses, since the others follow from that."""
+    snapshot = take_snapshot(rt)
+    raised = [alarm for alarm in alarms(judge(snapshot, rt.settings)) if not alarm.kind.startswith("redis_")]
+    running = _is_running(snapshot, {alarm.kind for alarm in raised})
+    if not running:
         yield Finding("processes", "skipped", "none are running", "Start them: intake up")
-        return
-    yield Finding("processes", "ok", f"the last sweep was {swept:.0f} s ago")
-    if not rt.inbox.status()["takers"]:
-        yield Finding("inbox", "warning", "nobody takes what producers push", "Start: intake listen")
+    elif not any(alarm.severity == "standstill" for alarm in raised):
+        yield Finding("processes", "ok", f"the last sweep was {snapshot.now - snapshot.signs[SWEPT]:.0f} s ago")
+    for alarm in raised:
+        if running or alarm.kind.endswith("_paused"):
+            yield Finding(alarm.subject, "warning", alarm.facts, alarm.remedy)
+
+
+def _is_running(snapshot: Snapshot, alarm_kinds: set[str]) -> bool:
+    swept = SWEPT in snapshot.signs and not alarm_kinds & {"beat_silent", "upkeep_silent"}
+    return swept or (bool(snapshot.signs) and "worker_silent" not in alarm_kinds)
 
 
 def _accounts_of(settings: Settings) -> list[str]:
@@ -217,29 +223,25 @@ def _embedded_runs(settings: Settings) -> bool:
     return url is not None and embedded.is_ready(url)
 
 
-def examine_server(server: Server) -> Iterator[Finding]:
-    """Whether orders are safe in this Redis."""
+def examine_server(server: Server, rules: Alarming) -> Iterator[Finding]:
+    """Yield whether orders are safe in this Redis."""
+    judgements = {judgement.kind: judgement for judgement in judge_server(server, rules)}
     if server.replica:
-        yield Finding(
-            "redis", "wrong", f"{server.name} is a replica, and takes no writes", "Name its master in redis.url."
-        )
+        remedy = "Name its master in redis.url."
+        yield Finding("redis", "wrong", f"{server.name} is a replica, and takes no writes", remedy)
     elif server.version[:2] < _OLDEST:
         yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 6.2 or newer, or Valkey.")
     else:
         yield Finding("redis", "ok", f"{server.name} answers")
-    if server.policy == "noeviction":
-        yield Finding("redis eviction", "ok", "maxmemory-policy noeviction")
+    if evicts := judgements.get("redis_evicts"):
+        yield Finding("redis eviction", "wrong", evicts.facts, evicts.remedy)
     else:
-        detail = f"maxmemory-policy {server.policy}: a full Redis would throw orders away"
-        yield Finding(
-            "redis eviction", "wrong", detail, "CONFIG SET maxmemory-policy noeviction, and write it down there."
-        )
-    if not server.appends:
+        yield Finding("redis eviction", "ok", "maxmemory-policy noeviction")
+    if not_saving := judgements.get("redis_not_saving"):
+        yield Finding("redis persistence", "wrong", not_saving.facts, not_saving.remedy)
+    elif not server.appends:
         detail = "appendonly no: a restart of Redis loses what producers pushed, and reads the rest again"
         yield Finding("redis persistence", "warning", detail, "CONFIG SET appendonly yes, and write it down there.")
-    elif not server.last_write_ok:
-        detail = "the last write to its file failed"
-        yield Finding("redis persistence", "wrong", detail, "Make room on the disk of the Redis server.")
     else:
         yield Finding("redis persistence", "ok", "appendonly yes")
     if server.behind_sentinels and server.good_replicas is None:
@@ -249,9 +251,8 @@ def examine_server(server: Server) -> Iterator[Finding]:
         yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
     elif server.behind_sentinels:
         yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.good_replicas} keep up")
-    if server.limit and server.used > 0.7 * server.limit:
-        detail = f"{server.used / server.limit:.0%} of maxmemory is used"
-        yield Finding("redis memory", "warning", detail, "Raise maxmemory: a full Redis takes no order.")
+    if full := judgements.get("redis_full"):
+        yield Finding("redis memory", "warning", full.facts, full.remedy)
 
 
 def _asked(adapter: Checkable) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,18 +11,15 @@ from worker.durations import round_duration
 from worker.process.liveness_file import TURN, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
-from worker.watch.alarms import judge
-from worker.watch.state import state_of
+from worker.watch.judgements import alarms, judge
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
-#: The alarms that say that work stands still.
-_STILL: Final = frozenset({"beat_silent", "upkeep_silent", "worker_silent", "work_untaken"})
-
 
 def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
-    """Whether the processes of this host make progress. Redis is not asked: a worker that waits for it is alive."""
+    """Return whether the processes of this host make progress, without Redis: a worker that waits for it is alive."""
     where = liveness_folder(settings.data_dir)
     found = [sign for sign in read_liveness(where) if role in {None, sign.role}]
     if not found:
@@ -34,16 +31,15 @@ def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
 
 
 def readiness(settings: Settings) -> tuple[bool, str]:
-    """Whether Redis answers, and the queues are worked off."""
+    """Return whether Redis answers and work is done, and a sentence about it."""
     try:
         with Runtime(settings, patience="short") as rt:
-            alarms = judge(state_of(rt), settings)
+            raised = alarms(judge(take_snapshot(rt), settings))
     except ERRORS as error:
         return False, f"Redis does not answer ({type(error).__name__})"
-    still = [alarm for alarm in alarms if alarm.name in _STILL]
-    if still:
-        return False, "; ".join(f"{alarm.what}. {alarm.remedy}" for alarm in still)
-    return True, f"Redis answers, the queues are worked off; {len(alarms)} alarms"
+    if standstill := [alarm for alarm in raised if alarm.severity == "standstill"]:
+        return False, "; ".join(f"{alarm.facts}. {alarm.remedy}" for alarm in standstill)
+    return True, f"Redis answers, the queues are worked off; {len(raised)} alarms"
 
 
 @click.command("health")

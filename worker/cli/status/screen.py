@@ -9,8 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from worker.cli.status.attention import needs
-from worker.cli.status.snapshot import at
+from worker.cli.status.document import time_of
 from worker.cli.times import age, ago, utc_text
 from worker.store.health.signs import BEAT, PROCESSES
 
@@ -39,18 +38,18 @@ def screen(found: dict[str, Any], rows: dict[str, int] | None = None) -> Rendera
 
 
 def _head(found: dict[str, Any], most: int | None) -> Iterator[RenderableType]:
-    said = needs(found)
+    said = found["attention"]
     many = f"{len(said)} need you" if len(said) != 1 else "1 needs you"
     title = Text.assemble(
-        ("Intake  ", "bold"), f"{at(found):%Y-%m-%d %H:%M:%S} UTC  ", (Path(found["file"]).name, "dim")
+        ("Intake  ", "bold"), f"{time_of(found):%Y-%m-%d %H:%M:%S} UTC  ", (Path(found["file"]).name, "dim")
     )
     yield title
     if not said:
         yield Text("Nothing needs you.", style="green")
         return
     yield Text(f"{many}:", style="bold yellow")
-    for _, _, what, command in said[:most]:
-        yield Text.assemble(("! ", "yellow"), (f"{what}  →  ", "yellow"), (command, "bold"))
+    for need in said[:most]:
+        yield Text.assemble(("! ", "yellow"), (f"{need['what']}  →  ", "yellow"), (need["command"], "bold"))
     if most is not None and len(said) > most:
         yield Text(f"  … and {len(said) - most} more: intake status --json", style="yellow")
 
@@ -141,7 +140,7 @@ def _lanes(found: dict[str, Any]) -> Rows:
     rows: list[tuple[str, ...]] = [
         (
             name,
-            _many(it["queued"] - it["retry_later"] - it["backfilled"]),
+            _many(it["due"]),
             _many(it["in_flight"]),
             _many(it["retry_later"]),
             _many(it["held_now"]),
@@ -207,9 +206,10 @@ def _foot(found: dict[str, Any]) -> RenderableType:
     did = [f"{name.removeprefix('did ')} {ago(it)}" for name, it in signs.items() if name.startswith("did ")]
     if did:
         grid.add_row("Last done", " · ".join(did))
-    memory = f"{redis['used'] / 2**20:,.0f} MB" + (f" of {redis['limit'] / 2**20:,.0f}" if redis["limit"] else "")
-    kept = "written to its file" if redis["appends"] else "NOT written to a file as it comes (appendonly no)"
-    grid.add_row("Redis", f"{redis['name']} · {memory} · {kept} · {redis['policy']}")
+    if redis:
+        memory = f"{redis['used'] / 2**20:,.0f} MB" + (f" of {redis['limit'] / 2**20:,.0f}" if redis["limit"] else "")
+        kept = "written to its file" if redis["appends"] else "NOT written to a file as it comes (appendonly no)"
+        grid.add_row("Redis", f"{redis['name']} · {memory} · {kept} · {redis['policy']}")
     taken = sum(int(it.get("accepted_new", 0)) for it in found["lanes"].values())
     grid.add_row("Ledger", f"{taken:,} orders taken in, counted by target")
     return grid

@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.live import Live
 
 from worker.cli.options import open_runtime
-from worker.cli.status.attention import needs
+from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
-from worker.cli.status.snapshot import snapshot
 
 #: Columns where nobody says how many there are.
 _WIDTH: Final = 100
@@ -34,16 +33,14 @@ def command(*, watch: bool, as_json: bool) -> None:
         console.width = _WIDTH
     rows = ROWS if console.is_terminal and console.height < _TALL else None
     if as_json:
-        found = snapshot(rt)
-        attention = [{"what": need.said, "command": need.remedy} for need in needs(found)]
-        click.echo(json.dumps({"attention": attention, **found}, indent=2))
+        click.echo(json.dumps(document(rt), indent=2))
     elif not watch:
-        console.print(screen(snapshot(rt), rows))
+        console.print(screen(document(rt), rows))
     else:
         with (
             contextlib.suppress(KeyboardInterrupt),
-            Live(screen(snapshot(rt), rows), console=console, screen=True) as live,
+            Live(screen(document(rt), rows), console=console, screen=True) as live,
         ):
             while True:
                 time.sleep(1)
-                live.update(screen(snapshot(rt), rows))
+                live.update(screen(document(rt), rows))

@@ -1,16 +1,19 @@
-"""The state of everything, read from Redis at once: counts, ages and reasons, and no order."""
+"""A snapshot of all that Intake keeps in Redis: counts, ages and reasons, never an order."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import ResponseError
 
 from worker.store.health.signs import Signs
 from worker.store.redis import keys
 from worker.store.redis.scripts import Scripts
+from worker.store.redis.server import read as read_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,166 +22,222 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
     from worker.store.inbox import Inbox
+    from worker.store.redis.server import Server
 
-#: Milliseconds that a death is news: an hour.
+#: Milliseconds for which a dead order counts as recent: an hour.
 LATELY: Final = 3_600_000
-#: Orders that are looked at on each end of a lane, for the one that waits longest.
+#: Orders that are read at each end of a lane to find the one that waits longest.
 _LOOK: Final = 5
-#: Fields of a lane that count nothing.
-_NO_COUNTERS: Final = frozenset({"paused", "closed_until", "failures", "asked"})
+#: Dead orders of each target, the newest, whose reasons are counted.
+_REASONS_OF: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """What is known of one provider's polls; times in Unix seconds."""
+    """The polls of one provider; times in Unix seconds, None if it never happened."""
 
-    #: The last time that a page was read, whole.
+    #: The cursor, as the adapter wrote it.
+    cursor: str | None = None
+    started: float | None = None
+    #: When a page was last read and accepted.
     success: float | None = None
-    #: The last time that the cursor took another value.
+    #: When a walk came to its end; None while the next one is on its way.
+    finished: float | None = None
+    #: When the cursor was last written, and when it last changed its value.
+    moved: float | None = None
     turned: float | None = None
     error: str = ""
-    #: Polls that failed in a row.
+    #: Failed polls in a row, and when the next one is due.
     failures: int = 0
+    retry_at: float | None = None
     records: int = 0
+    #: Why it is paused, and when the pause ends by itself.
     paused: str | None = None
+    paused_until: float | None = None
     #: Records that could not be read.
     malformed: int = 0
     #: Orders that are to be fetched one by one.
     hints: int = 0
-    #: By what it came ("poll", "hint", "push"): when the last new order came, and how many did.
+    #: By source ("poll", "hint", "push"): when the last new order came, and how many came.
     arrived: Mapping[str, float] = field(default_factory=dict)
     arrivals: Mapping[str, int] = field(default_factory=dict)
-    #: When the first order came by a hint or a push that the poll has not come to see since; None: it has.
+    #: When the first order came by a hint or a push that no poll has read yet; None if there is none.
     unseen: float | None = None
-    #: New orders in a row that the poll alone found.
+    #: New orders in a row that no hint and no push announced.
     missed: int = 0
+    #: The hash of its backfill (see `worker/store/feeds/backfills.py`).
+    backfill: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneState:
-    """What stands on one lane; ages in seconds, 0 where there is none."""
+    """The lane of one target; ages in seconds, 0 if there is no such order."""
 
-    #: The counters since the beginning, by the names in Redis.
-    counts: Mapping[str, int] = field(default_factory=dict)
+    #: The numbers in the hash of the lane: counters since the beginning, and times (ms) of its state.
+    fields: Mapping[str, int] = field(default_factory=dict)
+    #: Orders to be sent: `due` now, `retrying` later, `bulk` after all others.
     queued: int = 0
     due: int = 0
+    retrying: int = 0
+    bulk: int = 0
     in_flight: int = 0
     drains: int = 0
     dead: int = 0
     died_lately: int = 0
     in_doubt: int = 0
     held: int = 0
-    #: How long the order that waits longest for its delivery does.
+    #: Age of the oldest undelivered order, from its acceptance; a change of a delivered order counts from its place.
     oldest: float = 0.0
     oldest_doubt: float = 0.0
     oldest_held: float = 0.0
+    #: How long the first order of the lane has been due.
+    overdue: float = 0.0
+    #: Why it is paused, and when the pause ends by itself (Unix seconds).
     paused: str | None = None
-    #: Calls that failed in a row.
+    paused_until: float | None = None
+    #: Failed calls in a row, and for how long nothing is sent because of them.
     failures: int = 0
-    #: How long nothing is sent after this ledger began: what an older one sent may still be on its way.
+    closed: float = 0.0
+    #: How long a new ledger sends nothing here: a request of the ledger before it may still arrive.
     quiet: float = 0.0
-    #: Deliveries by how long they took: bound in seconds ("inf": longer); "ms" is their sum.
+    #: Deliveries by duration: upper bound in seconds ("inf": longer); "ms" is the sum.
     took: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """Seconds that a limit is closed, and calls that it let through."""
+    """One rate limit."""
 
+    #: Seconds for which the other side closed it.
     closed: float = 0.0
+    #: Calls since the beginning, in the last minute, and allowed per minute (None: no limit).
     calls: int = 0
+    used: int = 0
+    allowed: int | None = None
+    #: By which factor it is slowed down after refusals.
+    slowed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class ServerState:
-    """Memory in bytes, `limit` 0 where there is none; None: the server does not let us ask."""
-
-    used: int
-    limit: int
-    writes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All of it, at the moment `now` (Unix seconds, Redis' clock); `began` is when this ledger did."""
+class Snapshot:
+    """Everything at the moment `now` (Unix seconds, clock of Redis); the ledger exists since `began`."""
 
     now: float
     began: float
     providers: Mapping[str, ProviderState] = field(default_factory=dict)
     lanes: Mapping[str, LaneState] = field(default_factory=dict)
     limits: Mapping[str, LimitState] = field(default_factory=dict)
-    #: As `Inbox.status` says.
+    #: As `Inbox.status` returns it.
     inbox: Mapping[str, int] = field(default_factory=dict)
-    #: Messages that wait in each Celery queue.
+    #: Waiting messages by Celery queue.
     queues: Mapping[str, int] = field(default_factory=dict)
     #: See `worker/store/health/signs.py`.
     signs: Mapping[str, float] = field(default_factory=dict)
-    #: By pair: the last report (see `worker/store/feeds/reports.py`).
+    #: The last report of each pair that was compared (see `worker/store/feeds/reports.py`).
     reports: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    server: ServerState | None = None
+    #: None if this user may not run INFO.
+    server: Server | None = None
+
+    def silence(self, target: str) -> float:
+        """Return for how many seconds nothing is sent to `target` yet because the ledger is new."""
+        return max(0.0, self.began + self.lanes[target].quiet - self.now)
 
 
-def read(  # noqa: PLR0913  # the names of what is to be read
+def read_snapshot(  # noqa: PLR0913  # the names of what is read
     redis: Redis,
     inbox: Inbox,
     *,
     providers: Iterable[str],
     targets: Mapping[str, float],
-    limits: Iterable[str],
+    limits: Mapping[str, int | None],
     queues: Iterable[str],
     pairs: Iterable[tuple[str, str]],
-) -> State:
-    """Read the state in one go: a few round trips, whatever is configured. Raises what a Redis that is away raises.
+) -> Snapshot:
+    """Read a snapshot in a few round trips, however much is configured. Raise whatever an unreachable Redis raises.
 
-    `targets` says how long each is quiet while the ledger is new (s).
+    Args:
+        redis: The connection.
+        inbox: The inbox, on a connection of its own.
+        providers: Their names.
+        targets: By name, how long a new ledger sends nothing to them (s).
+        limits: By name, calls allowed per minute.
+        queues: The Celery queues.
+        pairs: The pairs of a provider and a target that are compared.
     """
-    names, lanes, scopes, waiting, reported = [*providers], [*targets], [*limits], [*queues], [*pairs]
+    names, waiting, compared = [*providers], [*queues], [*pairs]
     with redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.get(keys.EPOCH)
         for name in names:
-            _ask_provider(pipe, name)
+            _queue_provider(pipe, name)
         scripts = Scripts(redis)
-        for name in lanes:
-            _ask_lane(pipe, scripts, name)
-        for name in scopes:
-            pipe.hmget(keys.limit(name), "closed_until", "calls")
+        for name in targets:
+            _queue_lane(pipe, scripts, name)
+        for name in limits:
+            pipe.hmget(keys.limit(name), "closed_until", "calls", "minute", "minute_calls", "before", "pace")
         for name in waiting:
             pipe.llen(name)
-        for pair in reported:
+        for pair in compared:
             pipe.get(keys.reconciled(*pair))
         answers = iter(pipe.execute())
     seconds, micros = next(answers)
     now = seconds + micros / 1e6
     began = next(answers)
-    return State(
+    return Snapshot(
         now=now,
         began=int(began) / 1000 if began else now,
         providers={name: _provider(answers) for name in names},
-        lanes={name: _lane(next(answers), targets[name]) for name in lanes},
-        limits={name: _limit(next(answers), now) for name in scopes},
+        lanes={name: _lane(next(answers), quiet, now) for name, quiet in targets.items()},
+        limits={name: _limit(next(answers), allowed, now) for name, allowed in limits.items()},
         queues={name: next(answers) for name in waiting},
-        reports={pair: json.loads(text) for pair in reported if (text := next(answers))},
+        reports={pair: json.loads(text) for pair in compared if (text := next(answers))},
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),
     )
 
 
-def _ask_provider(pipe: Pipeline, name: str) -> None:
+def dead_reasons(redis: Redis, targets: Iterable[str]) -> list[dict[str, Any]]:
+    """Count why the newest dead orders of each target are dead; reasons that differ only in a number count as one.
+
+    Two round trips. Each row has `count`, `target`, `code`, `reason`; the most frequent comes first.
+    """
+    lanes = {target: keys.LaneKeys.of(target) for target in targets}
+    with redis.pipeline(transaction=False) as pipe:
+        for lane in lanes.values():
+            pipe.zrange(lane.dead, 0, _REASONS_OF - 1, desc=True)
+        dead = [(target, key) for target, found in zip(lanes, pipe.execute(), strict=True) for key in found]
+    with redis.pipeline(transaction=False) as pipe:
+        for target, key in dead:
+            pipe.hmget(lanes[target].order + key, "code", "detail")
+        records = cast("list[list[str | None]]", pipe.execute())
+    counts = Counter(
+        (target, code or "", re.sub(r"\d+", "N", detail or ""))
+        for (target, _), (code, detail) in zip(dead, records, strict=True)
+    )
+    return [
+        {"count": count, "target": target, "code": code, "reason": reason}
+        for (target, code, reason), count in counts.most_common()
+    ]
+
+
+def _queue_provider(pipe: Pipeline, name: str) -> None:
     pipe.hgetall(keys.cursor(name))
     pipe.hgetall(keys.arrivals(name))
     pipe.hlen(keys.malformed(name))
     pipe.zcard(keys.fetches(name))
+    pipe.hgetall(keys.backfill(name))
 
 
 def _provider(answers: Iterator[Any]) -> ProviderState:
     known: dict[str, str] = next(answers)
     came: dict[str, str] = next(answers)
-    read = [int(known[name]) / 1000 for name in ("finished", "moved") if name in known]
+    times = {name: int(known[name]) / 1000 for name in _TIMES if name in known}
+    success = [times[name] for name in ("finished", "moved") if name in times]
     return ProviderState(
-        success=max(read, default=None),
-        turned=int(known["turned"]) / 1000 if "turned" in known else None,
+        **times,
+        cursor=known.get("value"),
+        success=max(success, default=None),
         error=known.get("error", ""),
         failures=int(known.get("failures", 0)),
         records=int(known.get("records", 0)),
@@ -189,25 +248,31 @@ def _provider(answers: Iterator[Any]) -> ProviderState:
         missed=int(came.get("missed", 0)),
         malformed=next(answers),
         hints=next(answers),
+        backfill=next(answers),
     )
 
 
-def _ask_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
+#: The times (ms) in the hash of a cursor that a snapshot carries under the same name.
+_TIMES: Final = ("started", "finished", "moved", "turned", "retry_at", "paused_until")
+
+
+def _queue_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
     k = keys.LaneKeys.of(name)
     scripts.enqueue(
         pipe, "look", [k.lane, k.due, k.drains, k.dead, k.doubt, k.held, k.took], [k.claims, k.order, LATELY, _LOOK]
     )
 
 
-def _lane(answer: Sequence[Any], quiet: float) -> LaneState:
-    fields, queued, due, in_flight, drains, dead, died_lately, in_doubt, held, *ages, took = answer
-    oldest, oldest_doubt, oldest_held = (age / 1000 for age in ages)
-    known = _pairs(fields)
+def _lane(answer: Sequence[Any], quiet: float, now: float) -> LaneState:
+    flat, queued, due, bulk, in_flight, drains, dead, died_lately, in_doubt, held, *ages, took = answer
+    oldest, oldest_doubt, oldest_held, overdue = (age / 1000 for age in ages)
+    known = _pairs(flat)
     return LaneState(
-        # Not counters: when something is, and why.
-        counts={name: int(value) for name, value in known.items() if name not in _NO_COUNTERS},
+        fields={name: int(value) for name, value in known.items() if name != "paused"},
         queued=queued,
         due=due,
+        retrying=queued - due - bulk,
+        bulk=bulk,
         in_flight=in_flight,
         drains=drains,
         dead=dead,
@@ -217,8 +282,11 @@ def _lane(answer: Sequence[Any], quiet: float) -> LaneState:
         oldest=oldest,
         oldest_doubt=oldest_doubt,
         oldest_held=oldest_held,
+        overdue=overdue,
         paused=known.get("paused"),
+        paused_until=int(known["paused_until"]) / 1000 if "paused_until" in known else None,
         failures=int(known.get("failures", 0)),
+        closed=max(0.0, int(known.get("closed_until", 0)) / 1000 - now),
         quiet=quiet,
         took={name: int(value) for name, value in _pairs(took).items()},
     )
@@ -228,16 +296,17 @@ def _pairs(flat: Sequence[str]) -> dict[str, str]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _limit(answer: Sequence[str | None], now: float) -> LimitState:
-    closed, calls = answer
-    return LimitState(max(0.0, float(closed or 0) / 1e6 - now), int(calls or 0))
+def _limit(answer: Sequence[str | None], allowed: int | None, now: float) -> LimitState:
+    closed, calls, last, in_minute, before, pace = (float(value or 0) for value in answer)
+    minute, into = divmod(now, 60)
+    # The share of the minute before that the last sixty seconds still contain.
+    share = 1 - into / 60
+    used = in_minute + before * share if last == minute else in_minute * share if last == minute - 1 else 0
+    return LimitState(max(0.0, closed / 1e6 - now), int(calls), round(used), allowed, pace or 1.0)
 
 
-def _server(redis: Redis) -> ServerState | None:
+def _server(redis: Redis) -> Server | None:
     try:
-        info = redis.info("memory") | redis.info("persistence")
+        return read_server(redis.info())
     except ResponseError:
-        return None  # this user may not ask
-    states = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
-    writes = all(info.get(name, "ok") == "ok" for name in states)
-    return ServerState(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0)), writes)
+        return None  # this user may not run INFO

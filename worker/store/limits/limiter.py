@@ -56,7 +56,7 @@ class Scope:
         self._keys = [keys.limit(name)]
         self._patience = patience
         self.interval = interval_us(limits)
-        self._a_minute = round(limits[0].count / limits[0].period * 60) if limits else None
+        self.per_minute = round(limits[0].count / limits[0].period * 60) if limits else None
         self._windows: list[int] = [self.interval, 0] if limits else []
         for limit in limits[1:]:
             ahead = limit.count // 2
@@ -96,24 +96,6 @@ class Scope:
         until = self._redis.hget(self._keys[0], "closed_until")
         seconds, micros = self._redis.time()
         return max(0.0, float(until or 0) / 1e6 - seconds - micros / 1e6)
-
-    def status(self) -> dict[str, float | None]:
-        """Seconds it is closed; calls in the last minute, and how many it may be (None: no limit); how far slowed."""
-        known = self._redis.hgetall(self._keys[0])
-        seconds, micros = self._redis.time()
-        minute, into = divmod(seconds + micros / 1e6, 60)
-        last = int(known.get("minute", 0))
-        calls, before = int(known.get("minute_calls", 0)), int(known.get("before", 0))
-        # The part of the minute before that a window of sixty seconds still has in it.
-        used = (
-            calls + before * (1 - into / 60) if last == minute else calls * (1 - into / 60) if last == minute - 1 else 0
-        )
-        return {
-            "closed_s": round(max(0.0, float(known.get("closed_until", 0)) / 1e6 - seconds - micros / 1e6), 1),
-            "used": round(used),
-            "allowed": self._a_minute,
-            "slowed": round(float(known.get("pace", 1)), 2),
-        }
 
     def close(self, delay: float | None) -> float:
         """Close the scope for every worker because the other side said so; returns the seconds it is closed."""

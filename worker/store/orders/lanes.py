@@ -200,7 +200,7 @@ class Lane:
         return cast("int | None", self.redis.zrank(self.keys.due, order_key)) or 0
 
     def status(self) -> dict[str, int | str]:
-        """Counts by state, the oldest due order, the counters since the beginning, why it is paused.
+        """Counts by state, the counters since the beginning, why it is paused.
 
         `queued` are all that are to be sent: `retry_later` those of them whose time comes later, as after a failure,
         `backfilled` those that wait behind all others. For `young_s` seconds nothing is sent yet: the ledger is new.
@@ -213,11 +213,10 @@ class Lane:
             pipe.zcard(k.doubt)
             pipe.zcard(k.held)
             pipe.zrange(k.drains, 0, -1)
-            pipe.zrange(k.due, 0, 0, withscores=True)
             pipe.get(keys.EPOCH)
             pipe.time()
             pipe.zcount(k.due, keys.BULK_OFFSET, "+inf")
-            known, due, dead, doubt, held, drains, oldest, epoch, (seconds, micros), backfilled = pipe.execute()
+            known, due, dead, doubt, held, drains, epoch, (seconds, micros), backfilled = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.zcount(k.due, f"({seconds * 1000 + micros // 1000}", f"({keys.BULK_OFFSET}")
             for drain in drains:
@@ -226,8 +225,6 @@ class Lane:
         status: dict[str, int | str] = {
             name: value if name == "paused" else int(value) for name, value in known.items()
         }
-        # The rest of a score is its time, in either class.
-        status["oldest_s"] = max(0, seconds - int(oldest[0][1] % keys.BULK_OFFSET / 1000)) if oldest else 0
         status |= {"queued": due, "retry_later": retry_later, "backfilled": backfilled}
         status |= {"in_flight": sum(claimed), "drains": len(drains)}
         status |= {"dead_now": dead, "in_doubt_now": doubt, "held_now": held}

@@ -24,6 +24,8 @@ _ONCE: Final[dict[str, Any]] = {
     "socket_connect_timeout": 3.0,
     "retry": Retry(NoBackoff(), 0),
 }
+#: What INFO says of the last writes to the disk.
+_WRITES: Final = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def read(info: Mapping[str, Any]) -> Server:
         limit=int(info.get("maxmemory", 0)) or None,
         used=int(info.get("used_memory", 0)),
         appends=bool(info.get("aof_enabled", 0)),
-        last_write_ok=info.get("aof_last_write_status", "ok") == "ok",
+        last_write_ok=all(info.get(name, "ok") == "ok" for name in _WRITES),
         replica=info.get("role", "master") != "master",
         # INFO has this line only where min-replicas-to-write is set.
         good_replicas=info.get("min_slaves_good_slaves"),

@@ -1,28 +1,27 @@
-"""The state of everything that is configured."""
+"""Take the snapshot that every surface shows and judges."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from worker.settings.reconcile import pairs_of
-from worker.store.health import state
 from worker.store.health.nudges import QUEUES
+from worker.store.health.state import read_snapshot
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
-    from worker.store.health.state import State
+    from worker.store.health.state import Snapshot
 
 
-def state_of(rt: Runtime) -> State:
-    """Read it from Redis; raises what a Redis that is away raises."""
+def take_snapshot(rt: Runtime) -> Snapshot:
+    """Read the state of everything that is configured. Raise whatever an unreachable Redis raises."""
     settings = rt.settings
-    accounts = [*settings.providers.values(), *settings.targets.values()]
-    return state.read(
+    return read_snapshot(
         rt.redis,
         rt.inbox,
         providers=settings.providers,
         targets={name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()},
-        limits=sorted({account.limit_scope for account in accounts}),
+        limits={name: scope.per_minute for name, scope in sorted(rt.scopes.items())},
         queues=QUEUES,
         pairs=pairs_of(settings.routes, settings.providers),
     )

@@ -1,0 +1,257 @@
+"""Every surface shows the same figures and the same alarms: `status`, `metrics`, `health`, `check` and the watch."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
+
+from support.orders import order
+from worker.cli import main
+from worker.runtime import Runtime, read_settings
+from worker.store.health.alarms import AlarmState
+from worker.store.inbox import Letter
+from worker.store.orders.lanes import Outcome
+from worker.store.orders.ledger import Delivery
+from worker.watch.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from redis import Redis
+
+CONFIG = """
+[redis]
+url = "{url}"
+[alarms]
+every = "1ms"
+grace = "1ms"
+oldest = "10m"
+dead = 2
+memory = 0.6
+[providers.shop]
+kind = "retailcrm"
+url = "http://127.0.0.1:9"
+api_key = "env:SNAPSHOT_KEY"
+[targets.dropday]
+kind = "dropday"
+url = "http://127.0.0.1:9"
+api_key = "env:SNAPSHOT_KEY"
+account_id = "env:SNAPSHOT_KEY"
+[[routes]]
+from = "shop"
+to = ["dropday"]
+"""
+LIMIT = "dropday:dropday"
+#: Figures that both `status --json` and the metrics show: where in the document, and as which metric.
+FIGURES = [
+    ("lanes dropday oldest_s", "intake_lane_oldest_seconds[dropday]"),
+    ("lanes dropday queued", "intake_lane_queued[dropday]"),
+    ("lanes dropday in_flight", "intake_lane_in_flight[dropday]"),
+    ("lanes dropday drains", "intake_lane_drains[dropday]"),
+    ("lanes dropday dead_now", "intake_lane_dead[dropday]"),
+    ("lanes dropday in_doubt_now", "intake_lane_in_doubt[dropday]"),
+    ("lanes dropday held_now", "intake_lane_held[dropday]"),
+    ("lanes dropday failures", "intake_lane_failures[dropday]"),
+    ("lanes dropday paused", "intake_lane_paused[dropday]"),
+    ("lanes dropday accepted_new", "intake_orders_accepted_total[new][dropday]"),
+    ("lanes dropday delivered", "intake_orders_settled_total[delivered][dropday]"),
+    ("providers shop last_success_s", "intake_provider_last_success_timestamp_seconds[shop]"),
+    ("providers shop failures", "intake_provider_failures[shop]"),
+    ("providers shop paused", "intake_provider_paused[shop]"),
+    ("providers shop malformed", "intake_provider_unreadable[shop]"),
+    ("providers shop hints", "intake_provider_hints_waiting[shop]"),
+    ("providers shop records", "intake_provider_records_total[shop]"),
+    (f"limits {LIMIT} closed_s", f"intake_limit_closed_seconds[{LIMIT}]"),
+    ("inbox waiting", "intake_inbox_waiting"),
+    ("inbox taken", "intake_inbox_taken"),
+    ("inbox takers", "intake_inbox_takers"),
+    ("inbox dead_now", "intake_inbox_dead"),
+    ("redis used", "intake_redis_memory_bytes"),
+    ("redis limit", "intake_redis_memory_max_bytes"),
+    ("redis last_write_ok", "intake_redis_writes"),
+]
+
+
+@pytest.fixture
+def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    config = tmp_path / "intake.toml"
+    config.write_text(CONFIG.format(url=redis_url))
+    monkeypatch.setenv("INTAKE_CONFIG", str(config))
+    monkeypatch.setenv("SNAPSHOT_KEY", "key")
+    with Runtime(read_settings()) as rt:
+        rt.ledger.nothing_before()
+        for sign in ("did sweep", "beat", "took", "worker worker@a", "upkeep upkeep@a"):
+            rt.signs.give(sign)
+        rt.redis.hset("intake:cursor:shop", mapping=dict.fromkeys(("started", "moved", "finished"), rt.cursors.now()))
+        yield rt
+        redis.config_set("maxmemory", 0)
+
+
+def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.0) -> None:
+    """Accept `count` orders `age` seconds ago, and settle them."""
+    first = int(rt.redis.hget("intake:lane:dropday", "accepted_new") or 0)
+    ids = [str(number) for number in range(first, first + count)]
+    rt.ledger.accept("dropday", [Delivery(order(name), name) for name in ids], "poll shop")
+    for name in ids:
+        rt.redis.hincrby(f"intake:order:dropday:shop:{name}", "seen", -int(age * 1000))
+    if outcome is not None:
+        with rt.lanes["dropday"].drain() as drain:
+            drain.settle([(claim, outcome) for claim in drain.claim(count)])
+            drain.leave()
+
+
+def calm(_: Runtime) -> None:
+    """Nothing needs a person."""
+
+
+def retried(rt: Runtime) -> None:
+    put(rt, 1, Outcome("retry", "unavailable", "status 503", delay=30), age=4.5)
+
+
+def retried_for_an_hour(rt: Runtime) -> None:
+    put(rt, 2, Outcome("retry", "unavailable", "status 503", delay=240), age=3600)
+
+
+def due_and_not_taken(rt: Runtime) -> None:
+    put(rt, 1)
+    rt.redis.zadd("intake:lane:dropday:due", {"shop:0": rt.cursors.now() - 500_000})
+
+
+def in_flight(rt: Runtime) -> None:
+    put(rt, 5)
+    drain = rt.lanes["dropday"].drain()
+    assert len(drain.claim(3)) == 3
+
+
+def stuck(rt: Runtime) -> None:
+    for outcome in (Outcome("bury", "rejected", "city"), Outcome("doubt", "?"), Outcome("hold", "held", "no product")):
+        put(rt, 3, outcome)
+    put(rt, 2, Outcome("delivered", extra="98"))
+
+
+def one_dead_is_below_its_threshold(rt: Runtime) -> None:
+    put(rt, 1, Outcome("bury", "rejected", "city"))
+
+
+def bulk(rt: Runtime) -> None:
+    rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "backfill shop")
+
+
+def paused(rt: Runtime) -> None:
+    rt.cursors.pause("shop", "status 403")
+    rt.lanes["dropday"].pause("stocktaking", 3600)
+
+
+def failing(rt: Runtime) -> None:
+    rt.cursors.failed("shop", "unavailable: connection refused", 90)
+    rt.cursors.bury("shop", "9", {"id": 9}, "items[0].quantity", "not a number")
+    rt.fetches.add("shop", ["8"])
+    rt.redis.hset("intake:lane:dropday", mapping={"failures": 12, "closed_until": rt.cursors.now() + 30_000})
+    rt.scopes[LIMIT].close(30.0)
+
+
+def walking(rt: Runtime) -> None:
+    now = rt.cursors.now()
+    rt.redis.hdel("intake:cursor:shop", "finished")
+    rt.redis.hset("intake:cursor:shop", mapping={"moved": now - 20_000, "started": now - 40_000, "records": 70})
+
+
+def inbox_without_a_taker(rt: Runtime) -> None:
+    rt.inbox.push(["{}", "{}"])
+    rt.inbox.keep([Letter("schema", "no provider", b"{}", 2)])
+
+
+def processes_silent(rt: Runtime) -> None:
+    rt.redis.zadd("intake:signs", dict.fromkeys(("did sweep", "worker worker@a"), rt.cursors.now() - 120_000))
+
+
+def worker_silent(rt: Runtime) -> None:
+    rt.redis.zadd("intake:signs", {"worker worker@a": rt.cursors.now() - 120_000})
+
+
+def redis_nearly_full(rt: Runtime) -> None:
+    rt.redis.config_set("maxmemory", int(rt.redis.info("memory")["used_memory"] / 0.65))
+
+
+def reconciled(rt: Runtime) -> None:
+    rt.reports.keep("shop", "dropday", {"source": 9, "missing": 2})
+
+
+STATES = [
+    calm, retried, retried_for_an_hour, due_and_not_taken, in_flight, stuck, one_dead_is_below_its_threshold,
+    bulk, paused, failing, walking, inbox_without_a_taker, processes_silent, worker_silent, redis_nearly_full,
+    reconciled,
+]  # fmt: skip
+
+
+def intake(*args: str) -> str:
+    return CliRunner().invoke(main, args).output
+
+
+def metrics() -> dict[str, float]:
+    return {
+        sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(intake("metrics", "--once"))
+        for sample in family.samples
+    }
+
+
+def shown(document: dict[str, Any], path: str) -> float:
+    """The figure of `status --json` as a metric shows it: a counter that is not there is 0, an age is a time."""
+    part: Any = document
+    for name in path.split():
+        part = part.get(name)
+        if part is None:
+            return 0
+    if path.endswith("last_success_s"):
+        return document["at"] - float(part)
+    return int(bool(part)) if path.endswith("paused") else float(part)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_every_surface_shows_the_same_figures(rt: Runtime, state: Callable[[Runtime], None]) -> None:
+    state(rt)
+    document, exposed = json.loads(intake("status", "--json")), metrics()
+    for path, metric in FIGURES:
+        tolerance = 100_000 if path == "redis used" else 2 if path.endswith("_s") else 0
+        assert shown(document, path) == pytest.approx(exposed[metric], abs=tolerance), path
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_every_surface_shows_the_same_alarms(rt: Runtime, state: Callable[[Runtime], None]) -> None:
+    state(rt)
+    watch = Watch(rt)
+    time.sleep(0.01)
+    watch.look()
+    raised = AlarmState(rt.redis).read_raised()
+    document = json.loads(intake("status", "--json"))
+    assert {f"{alarm['name']} {alarm['subject']}" for alarm in document["alarms"]} == raised.keys()
+    assert [name for name in metrics() if name.startswith("intake_alarm")] == [
+        f"intake_alarm[{alarm['name']}][{alarm['subject']}]" for alarm in document["alarms"]
+    ]
+    remedies = [need["command"] for need in document["attention"]]
+    assert remedies[: len(raised)] == [alarm["remedy"] for alarm in document["alarms"]]
+    critical = [alarm for alarm in document["alarms"] if alarm["name"].endswith(("_silent", "_untaken"))]
+    ready = CliRunner().invoke(main, ["health", "--ready"])
+    assert ready.exit_code == bool(critical)
+    assert all(alarm["remedy"] in ready.output for alarm in critical)
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
+def test_check_warns_of_every_alarm_while_processes_run(rt: Runtime, state: Callable[[Runtime], None]) -> None:
+    state(rt)
+    alarms = json.loads(intake("status", "--json"))["alarms"]
+    findings = json.loads(intake("check", "--json"))
+    warned = {finding["remedy"] for finding in findings if finding["state"] == "warning"}
+    if state is processes_silent:
+        assert "intake up" in next(finding["remedy"] for finding in findings if finding["what"] == "processes")
+        return
+    expected = {alarm["remedy"] for alarm in alarms if alarm["name"] != "redis_full"}
+    assert expected <= warned
+    assert ("redis memory" in {finding["what"] for finding in findings}) == (state is redis_nearly_full)

@@ -1,0 +1,131 @@
+"""`intake status --json`: a snapshot and what was judged of it, as plain data; the screen shows the same."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from worker.cli.feeds.backfill import describe, targets_of
+from worker.cli.feeds.cursor_words import cursor_time
+from worker.store.health.state import dead_reasons
+from worker.watch.judgements import alarms, judge
+from worker.watch.snapshot import take_snapshot
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
+    from worker.settings.load import Settings
+    from worker.store.health.state import ProviderState, Snapshot
+    from worker.store.redis.server import Server
+
+
+def document(rt: Runtime) -> dict[str, Any]:
+    """Read and judge everything; times are in seconds, ages are counted on the clock of Redis."""
+    snapshot, settings = take_snapshot(rt), rt.settings
+    judgements, now = judge(snapshot, settings), snapshot.now
+    return {
+        "attention": [{"what": judgement.sentence, "command": judgement.remedy} for judgement in judgements],
+        "at": int(now),
+        "file": settings.file,
+        "providers": {name: _provider(snapshot, settings, name) for name in settings.providers},
+        "inbox": dict(snapshot.inbox),
+        "lanes": {name: _lane(snapshot, settings, name) for name in settings.targets},
+        "limits": {
+            name: {
+                "closed_s": round(limit.closed, 1),
+                "used": limit.used,
+                "allowed": limit.allowed,
+                "slowed": round(limit.slowed, 2),
+            }
+            for name, limit in snapshot.limits.items()
+        },
+        "limits_closed_s": {name: round(limit.closed, 1) for name, limit in snapshot.limits.items()},
+        "dead_by_reason": dead_reasons(rt.redis, settings.targets),
+        "reconciled": {
+            f"{provider} > {target}": {**report, "age_s": round(now - report["at"])}
+            for (provider, target), report in snapshot.reports.items()
+        },
+        "signs": {process: cast("float", _age(now, at)) for process, at in snapshot.signs.items()},
+        "alarms": [alarm.as_json() for alarm in alarms(judgements)],
+        "sweep_every_s": settings.clocks.sweep,
+        "redis": snapshot.server and _server(snapshot.server),
+    }
+
+
+def time_of(found: dict[str, Any]) -> datetime:
+    """Return when the snapshot was taken."""
+    return datetime.fromtimestamp(found["at"], UTC)
+
+
+def _age(now: float, at: float | None) -> float | None:
+    return None if at is None else max(0.0, round(now - at, 1))
+
+
+def _left(now: float, until: float | None) -> int | None:
+    return None if until is None else round(until - now)
+
+
+def _provider(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:
+    provider, account, now = snapshot.providers[name], settings.providers[name], snapshot.now
+    read_up_to = cursor_time(provider.cursor)
+    cursor_age = None if read_up_to is None else round(now - read_up_to.timestamp())
+    return {
+        "kind": account.kind,
+        "limit": account.limit_scope,
+        "poll_every_s": account.poll_every,
+        "last_success_s": _age(now, provider.success),
+        "cursor_moved_s": _age(now, provider.moved),
+        "cursor_at_s": cursor_age,
+        # A walk that came to its end saw everything until then, however old the last order is.
+        "lag_s": cursor_age if provider.finished is None else _age(now, provider.finished),
+        "walking": provider.finished is None and provider.moved is not None,
+        "started_s": _age(now, provider.started),
+        "records": provider.records,
+        "malformed": provider.malformed,
+        "hints": provider.hints,
+        "paused": provider.paused,
+        "paused_for_s": _left(now, provider.paused_until),
+        "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),
+        "backfill": _backfill(snapshot, settings, name, provider),
+        "error": provider.error or None,
+        "failures": provider.failures,
+        "retry_in_s": _left(now, provider.retry_at),
+    }
+
+
+def _backfill(snapshot: Snapshot, settings: Settings, name: str, provider: ProviderState) -> dict[str, Any] | None:
+    return describe(provider.backfill, {target: snapshot.lanes[target].bulk for target in targets_of(settings, name)})
+
+
+def _lane(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:
+    lane, account, now = snapshot.lanes[name], settings.targets[name], snapshot.now
+    return {
+        **lane.fields,
+        **({} if lane.paused is None else {"paused": lane.paused}),
+        "oldest_s": round(lane.oldest, 1),
+        "queued": lane.queued,
+        "due": lane.due,
+        "retry_later": lane.retrying,
+        "backfilled": lane.bulk,
+        "in_flight": lane.in_flight,
+        "drains": lane.drains,
+        "dead_now": lane.dead,
+        "in_doubt_now": lane.in_doubt,
+        "held_now": lane.held,
+        "young_s": math.ceil(snapshot.silence(name)),
+        "limit": account.limit_scope,
+        "closed_s": round(lane.closed, 1),
+        "paused_for_s": _left(now, lane.paused_until),
+        "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),
+    }
+
+
+def _server(server: Server) -> dict[str, Any]:
+    return {
+        "name": server.name,
+        "used": server.used,
+        "limit": server.limit,
+        "policy": server.policy,
+        "appends": server.appends,
+        "last_write_ok": server.last_write_ok,
+    }

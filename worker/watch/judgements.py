@@ -1,0 +1,258 @@
+"""Judge a snapshot by the thresholds of the settings: what needs a person, and what that person can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from worker.durations import format_duration, round_duration
+from worker.reconcile.report import FAULTS
+from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.settings.accounts import ProviderSettings, TargetSettings
+    from worker.settings.alarms import Alarming
+    from worker.settings.load import Settings
+    from worker.store.health.state import LaneState, ProviderState, Snapshot
+    from worker.store.redis.server import Server
+
+#: standstill: no work is done. alarm: a threshold of `[alarms]` is crossed. notice: only `status` and `report` show it.
+Severity = Literal["standstill", "alarm", "notice"]
+_WORST_FIRST: Final[tuple[Severity, ...]] = ("standstill", "alarm", "notice")
+#: The queue that beat fills and upkeep empties.
+_TICKS: Final = "intake.upkeep"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One thing that needs a person; nothing in it is personal or secret."""
+
+    kind: str
+    #: A provider, a target, a pair or a part of Intake.
+    subject: str
+    facts: str
+    remedy: str
+    severity: Severity = "alarm"
+    #: Unix seconds; None if unknown.
+    since: float | None = None
+
+    @property
+    def key(self) -> str:
+        """The identity of an alarm: the same kind of the same subject is the same alarm."""
+        return f"{self.kind} {self.subject}"
+
+    @property
+    def sentence(self) -> str:
+        """Whom it is about, and the facts."""
+        return f"{self.subject}: {self.facts}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return an alarm as plain data: name, subject, since, what, remedy."""
+        return {
+            "name": self.kind,
+            "subject": self.subject,
+            "since": self.since,
+            "what": self.facts,
+            "remedy": self.remedy,
+        }
+
+
+def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
+    """Return everything that needs a person, the worst first; the same snapshot always gives the same judgements."""
+    judgements = [*_engine(snapshot, settings), *_inbox(snapshot, settings)]
+    for name, account in settings.providers.items():
+        if provider := snapshot.providers.get(name):
+            judgements += _provider(snapshot, settings, account, provider)
+    for name in settings.targets:
+        if lane := snapshot.lanes.get(name):
+            judgements += _lane(snapshot, settings, name, lane)
+    judgements += _reports(snapshot)
+    return sorted(judgements, key=lambda judgement: _WORST_FIRST.index(judgement.severity))
+
+
+def alarms(judgements: list[Judgement]) -> list[Judgement]:
+    """Return those that are raised as alarms."""
+    return [judgement for judgement in judgements if judgement.severity != "notice"]
+
+
+def judge_server(server: Server, rules: Alarming) -> Iterator[Judgement]:
+    """Yield why orders are not safe in this Redis, or soon will not be accepted."""
+    if server.policy != "noeviction":
+        facts = f"maxmemory-policy {server.policy}: a full Redis would throw orders away"
+        remedy = "CONFIG SET maxmemory-policy noeviction, and write it down there."
+        yield Judgement("redis_evicts", "redis", facts, remedy, "notice")
+    if server.limit and server.used > rules.memory * server.limit:
+        facts = f"{server.used / server.limit:.0%} of maxmemory is used; a full Redis takes no order"
+        yield Judgement("redis_full", "redis", facts, "Raise maxmemory of Redis.")
+    if not server.last_write_ok:
+        facts = "Redis could not write to its disk; what it accepts now may be lost with it"
+        yield Judgement("redis_not_saving", "redis", facts, "Make room on the disk of the Redis server.")
+
+
+def _ago(snapshot: Snapshot, since: float) -> str:
+    return round_duration(snapshot.now - since)
+
+
+def _severity(count: int, threshold: int) -> Severity:
+    return "alarm" if count >= threshold else "notice"
+
+
+def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
+    """Judge Redis, beat, upkeep and the workers."""
+    rules, now = settings.alarms, snapshot.now
+    if snapshot.server:
+        yield from judge_server(snapshot.server, rules)
+    swept = snapshot.signs.get(SWEPT, snapshot.began)
+    if now - swept > max(rules.silent_after, 10 * settings.clocks.sweep):
+        ticks = snapshot.queues.get(_TICKS) or now - snapshot.signs.get(BEAT, 0) < rules.silent_after
+        name, lost = ("upkeep", "ticks come, and no") if ticks else ("beat", "no tick comes, so no")
+        facts = f"{lost} sweep was made for {_ago(snapshot, swept)}: nothing is polled, retried or taken over"
+        remedy = f"Start the process {name} of the Procfile, or look into its log."
+        yield Judgement(f"{name}_silent", name, facts, remedy, "standstill", swept)
+    workers = [at for process, at in snapshot.signs.items() if process.startswith(f"{WORKER} ")]
+    seen = max(workers, default=snapshot.began)
+    if now - seen > rules.silent_after:
+        facts = f"no worker gave a sign of life for {_ago(snapshot, seen)}: nothing is read or delivered"
+        remedy = "Start the process worker, or look into its log."
+        yield Judgement("worker_silent", "worker", facts, remedy, "standstill", seen)
+        return
+    waiting = sum(count for queue, count in snapshot.queues.items() if queue != _TICKS)
+    took = snapshot.signs.get(TOOK, snapshot.began)
+    if waiting and now - took > rules.untaken_after:
+        facts = f"{waiting} messages wait, and the workers that are alive took none for {_ago(snapshot, took)}"
+        yield Judgement("work_untaken", "worker", facts, "Restart the process worker.", "standstill", took)
+
+
+def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
+    inbox = snapshot.inbox
+    waiting = inbox.get("waiting", 0)
+    if not inbox.get("takers", 0) and (waiting or settings.producers):
+        facts = f"nobody takes the jobs that producers push; {waiting} wait"
+        yield Judgement("inbox_unheard", "inbox", facts, "Start the process listen: intake listen")
+    if dead := inbox.get("dead_now", 0):
+        facts, severity = f"{dead} jobs could not be taken in", _severity(dead, settings.alarms.unreadable)
+        yield Judgement("jobs_refused", "inbox", facts, "intake inbox list", severity)
+
+
+def _provider(
+    snapshot: Snapshot, settings: Settings, account: ProviderSettings, provider: ProviderState
+) -> Iterator[Judgement]:
+    name, rules = account.name, settings.alarms
+    if provider.malformed:
+        facts, severity = (
+            f"{provider.malformed} records could not be read",
+            _severity(provider.malformed, rules.unreadable),
+        )
+        yield Judgement("records_unreadable", name, facts, f"intake dead list --provider {name}", severity)
+    if provider.paused is not None:
+        facts, remedy = f"it is paused: {provider.paused}", f"Mend it, then: intake resume {name}"
+        yield Judgement("provider_paused", name, facts, remedy, since=provider.success)
+        return
+    success = snapshot.began if provider.success is None else provider.success
+    resting = _rests(snapshot, account, rules.late * account.poll_every)
+    if not resting and snapshot.now - success > rules.late * account.poll_every:
+        reason = f"; {provider.error}" if provider.error else ""
+        every = format_duration(account.poll_every)
+        facts = f"no poll succeeded for {_ago(snapshot, success)}, and it is polled each {every}{reason}"
+        yield Judgement("provider_late", name, facts, _late_remedy(provider), since=success)
+        return
+    if provider.error:
+        left = (provider.retry_at or 0) - snapshot.now
+        again = f", again in {round_duration(left)}" if left > 0 else ""
+        facts = f"{provider.error} ({provider.failures} in a row{again})"
+        yield Judgement("provider_failing", name, facts, "intake check", "notice")
+    if not resting:
+        yield from _silence(snapshot, settings, account, provider)
+
+
+def _rests(snapshot: Snapshot, account: ProviderSettings | TargetSettings, after: float) -> bool:
+    """Return whether the account is in maintenance, or was `after` seconds ago: then nothing is expected of it yet."""
+    now = datetime.fromtimestamp(snapshot.now, UTC)
+    return any(account.maintenance.left(at) for at in (now, now - timedelta(seconds=after)))
+
+
+def _late_remedy(provider: ProviderState) -> str:
+    if provider.error:
+        return "See what it says; prove the account with: intake check"
+    return "See whether worker and beat run: intake health --ready"
+
+
+def _silence(
+    snapshot: Snapshot, settings: Settings, account: ProviderSettings, provider: ProviderState
+) -> Iterator[Judgement]:
+    """Judge a provider whose polls succeed and read nothing new."""
+    name, rules = account.name, settings.alarms
+    turned, unseen = provider.turned, provider.unseen
+    if turned and unseen and snapshot.now - unseen > 2 * account.poll_every:
+        facts = f"its cursor stands still for {_ago(snapshot, turned)}, though orders came by hint or push meanwhile"
+        targets = {target for route in settings.routes if route.source == name for target in route.targets}
+        remedy = f"Read what it missed: intake reconcile {name} {min(targets)} --since 7d"
+        yield Judgement("cursor_stands", name, facts, remedy, since=turned)
+    last = max(provider.arrived.values(), default=snapshot.began)
+    if snapshot.now - last > rules.quiet_of(name):
+        facts = f"its polls succeed, and no new order came for {_ago(snapshot, last)}"
+        remedy = f'Look into the shop; if that is usual, write [alarms] quiet = {{ {name} = "30d" }}.'
+        yield Judgement("provider_quiet", name, facts, remedy, since=last)
+    hooks = [key for key, producer in settings.producers.items() if producer.kind and name in producer.pushes_for]
+    if hooks and provider.missed >= rules.missed_hooks:
+        alone = f"{provider.missed} new orders in a row were found by the poll alone"
+        facts = f"{alone}: the webhooks of {hooks[0]} do not come"
+        remedy = "Look at the webhooks in the account, and whether it reaches intake receive (its /health)."
+        yield Judgement("hooks_missed", name, facts, remedy)
+
+
+def _lane(snapshot: Snapshot, settings: Settings, name: str, lane: LaneState) -> Iterator[Judgement]:
+    rules, now = settings.alarms, snapshot.now
+    if lane.paused is not None:
+        yield Judgement("lane_paused", name, f"it is paused: {lane.paused}", f"Mend it, then: intake resume {name}")
+    # While the ledger is new nothing is sent, and nothing is expected.
+    waited = min(lane.oldest, now - snapshot.began - lane.quiet) if lane.quiet else lane.oldest
+    if waited > rules.oldest and not _rests(snapshot, settings.targets[name], rules.oldest):
+        facts = f"its oldest order waits for {round_duration(lane.oldest)}, one of {lane.queued}"
+        remedy = "See limits, tries and errors: intake status"
+        yield Judgement("lane_old", name, facts, remedy, since=now - lane.oldest)
+    elif lane.overdue > rules.untaken_after and _unattended(snapshot, settings, name):
+        facts = f"orders are due for {round_duration(lane.overdue)}, and nobody sends them"
+        yield Judgement("lane_unattended", name, facts, "intake up", "notice")
+    if lane.failures >= rules.failures:
+        facts = f"{lane.failures} calls in a row failed: {name} does not answer, or not well"
+        remedy = "It goes on by itself when the target does; prove it: intake check"
+        yield Judgement("target_failing", name, facts, remedy)
+    yield from _stuck(snapshot, rules, name, lane)
+
+
+def _unattended(snapshot: Snapshot, settings: Settings, name: str) -> bool:
+    """Return whether orders could be sent, and no drain is sending."""
+    lane = snapshot.lanes[name]
+    if lane.paused is not None or lane.drains or lane.closed or snapshot.silence(name):
+        return False
+    return not _rests(snapshot, settings.targets[name], settings.alarms.untaken_after)
+
+
+def _stuck(snapshot: Snapshot, rules: Alarming, name: str, lane: LaneState) -> Iterator[Judgement]:
+    """Judge the orders that wait for a person."""
+    now = snapshot.now
+    if lane.died_lately >= rules.dead:
+        facts = f"{lane.died_lately} orders died within the hour, {lane.dead} are dead"
+        yield Judgement("orders_died", name, facts, f"intake dead list --target {name}")
+    elif lane.dead:
+        facts = f"{lane.dead} orders are dead"
+        yield Judgement("orders_died", name, facts, f"intake dead list --target {name}", "notice")
+    if lane.in_doubt:
+        facts = f"{lane.in_doubt} orders are in doubt: they may be there, and are not sent again"
+        remedy, severity = f"intake doubt list --target {name}", _severity(lane.in_doubt, rules.in_doubt)
+        yield Judgement("orders_in_doubt", name, facts, remedy, severity, now - lane.oldest_doubt)
+    if lane.held:
+        facts, remedy = f"{lane.held} orders are held", f"intake release {name} --dry-run"
+        yield Judgement("orders_held", name, facts, remedy, _severity(lane.held, rules.held), now - lane.oldest_held)
+
+
+def _reports(snapshot: Snapshot) -> Iterator[Judgement]:
+    for (provider, target), report in snapshot.reports.items():
+        counts = ", ".join(f"{report['counts'][fault]} {fault}" for fault in FAULTS if report["counts"].get(fault))
+        if problem := report["error"] or counts:
+            facts, remedy = f"compared, and found: {problem}", f"intake reconcile {provider} {target} --since 7d"
+            yield Judgement("reconcile_found", f"{provider} > {target}", facts, remedy, since=report["at"])
