@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.command_line import intake
 from support.orders import order
-from worker.cli import main
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import SHOP_TO_DROPDAY, table
 from worker.store.health.alarms import AlarmState
 from worker.store.inbox import Letter
 from worker.store.orders.lanes import Outcome
@@ -21,32 +20,11 @@ from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-    from redis import Redis
+    from support.settings_texts import Configured
+    from worker.runtime import Runtime
 
-CONFIG = """
-[redis]
-url = "{url}"
-[alarms]
-every = "1ms"
-grace = "1ms"
-oldest = "10m"
-dead = 2
-memory = 0.6
-[providers.shop]
-kind = "retailcrm"
-url = "http://127.0.0.1:9"
-api_key = "env:SNAPSHOT_KEY"
-[targets.dropday]
-kind = "dropday"
-url = "http://127.0.0.1:9"
-api_key = "env:SNAPSHOT_KEY"
-account_id = "env:SNAPSHOT_KEY"
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
+ALARMS = table("alarms", every="1ms", grace="1ms", oldest="10m", dead=2, memory=0.6)
 LIMIT = "dropday:dropday"
 #: Figures that both `status --json` and the metrics show: where in the document, and as which metric.
 FIGURES = [
@@ -79,18 +57,14 @@ FIGURES = [
 
 
 @pytest.fixture
-def rt(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(url=redis_url))
-    monkeypatch.setenv("INTAKE_CONFIG", str(config))
-    monkeypatch.setenv("SNAPSHOT_KEY", "key")
-    with Runtime(read_settings()) as rt:
-        rt.ledger.nothing_before()
-        for sign in ("did sweep", "beat", "took", "worker worker@a", "upkeep upkeep@a"):
-            rt.signs.give(sign)
-        rt.redis.hset("intake:cursor:shop", mapping=dict.fromkeys(("started", "moved", "finished"), rt.cursors.now()))
-        yield rt
-        redis.config_set("maxmemory", 0)
+def rt(configured: Configured) -> Iterator[Runtime]:
+    rt = configured.open(ALARMS + SHOP_TO_DROPDAY)
+    rt.ledger.epoch()
+    for sign in ("did sweep", "beat", "took", "worker worker@a", "upkeep upkeep@a"):
+        rt.signs.give(sign)
+    rt.redis.hset("intake:cursor:shop", mapping=dict.fromkeys(("started", "moved", "finished"), rt.cursors.now()))
+    yield rt
+    rt.redis.config_set("maxmemory", 0)
 
 
 def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.0) -> None:
@@ -149,7 +123,7 @@ def paused(rt: Runtime) -> None:
 
 
 def failing(rt: Runtime) -> None:
-    rt.cursors.failed("shop", "unavailable: connection refused", 90)
+    rt.cursors.note_failure("shop", "unavailable: connection refused", 90)
     rt.cursors.bury("shop", "9", {"id": 9}, "items[0].quantity", "not a number")
     rt.fetches.add("shop", ["8"])
     rt.redis.hset("intake:lane:dropday", mapping={"failures": 12, "closed_until": rt.cursors.now() + 30_000})
@@ -164,7 +138,7 @@ def walking(rt: Runtime) -> None:
 
 def inbox_without_a_taker(rt: Runtime) -> None:
     rt.inbox.push(["{}", "{}"])
-    rt.inbox.keep([Letter("schema", "no provider", b"{}", 2)])
+    rt.inbox.add_letters([Letter("schema", "no provider", b"{}", 2)])
 
 
 def processes_silent(rt: Runtime) -> None:
@@ -180,7 +154,7 @@ def redis_nearly_full(rt: Runtime) -> None:
 
 
 def reconciled(rt: Runtime) -> None:
-    rt.reports.keep("shop", "dropday", {"source": 9, "missing": 2})
+    rt.reports.save("shop", "dropday", {"source": 9, "missing": 2})
 
 
 STATES = [
@@ -190,14 +164,10 @@ STATES = [
 ]  # fmt: skip
 
 
-def intake(*args: str) -> str:
-    return CliRunner().invoke(main, args).output
-
-
 def metrics() -> dict[str, float]:
     return {
         sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(intake("metrics", "--once"))
+        for family in text_string_to_metric_families(intake("metrics", "--once").output)
         for sample in family.samples
     }
 
@@ -217,7 +187,7 @@ def shown(document: dict[str, Any], path: str) -> float:
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_every_surface_shows_the_same_figures(rt: Runtime, state: Callable[[Runtime], None]) -> None:
     state(rt)
-    document, exposed = json.loads(intake("status", "--json")), metrics()
+    document, exposed = json.loads(intake("status", "--json").output), metrics()
     for path, metric in FIGURES:
         tolerance = 100_000 if path == "redis used" else 2 if path.endswith("_s") else 0
         assert shown(document, path) == pytest.approx(exposed[metric], abs=tolerance), path
@@ -230,7 +200,7 @@ def test_every_surface_shows_the_same_alarms(rt: Runtime, state: Callable[[Runti
     time.sleep(0.01)
     watch.look()
     raised = AlarmState(rt.redis).read_raised()
-    document = json.loads(intake("status", "--json"))
+    document = json.loads(intake("status", "--json").output)
     assert {f"{alarm['name']} {alarm['subject']}" for alarm in document["alarms"]} == raised.keys()
     assert [name for name in metrics() if name.startswith("intake_alarm")] == [
         f"intake_alarm[{alarm['name']}][{alarm['subject']}]" for alarm in document["alarms"]
@@ -238,7 +208,7 @@ def test_every_surface_shows_the_same_alarms(rt: Runtime, state: Callable[[Runti
     remedies = [need["command"] for need in document["attention"]]
     assert remedies[: len(raised)] == [alarm["remedy"] for alarm in document["alarms"]]
     critical = [alarm for alarm in document["alarms"] if alarm["name"].endswith(("_silent", "_untaken"))]
-    ready = CliRunner().invoke(main, ["health", "--ready"])
+    ready = intake("health", "--ready")
     assert ready.exit_code == bool(critical)
     assert all(alarm["remedy"] in ready.output for alarm in critical)
 
@@ -246,8 +216,8 @@ def test_every_surface_shows_the_same_alarms(rt: Runtime, state: Callable[[Runti
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_check_warns_of_every_alarm_while_processes_run(rt: Runtime, state: Callable[[Runtime], None]) -> None:
     state(rt)
-    alarms = json.loads(intake("status", "--json"))["alarms"]
-    findings = json.loads(intake("check", "--json"))
+    alarms = json.loads(intake("status", "--json").output)["alarms"]
+    findings = json.loads(intake("check", "--json").output)
     warned = {finding["remedy"] for finding in findings if finding["state"] == "warning"}
     if state is processes_silent:
         assert "intake up" in next(finding["remedy"] for finding in findings if finding["what"] == "processes")
