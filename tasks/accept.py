@@ -66,7 +66,7 @@ def accept(
         except Rejected as error:
             refused.append((order, error))
     fresh: set[str] = set()
-    with traces.accepting(source) as span:
+    with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
             # A target that refuses doubles itself needs no question first, even when the ledger is new.
             first: Ask = "never" if rt.targets[target].dedupes else ask
@@ -74,7 +74,7 @@ def accept(
             accepted = rt.ledger.accept(target, deliveries, source, ask=first, on_change=on_change)
             counts.update(accepted.results)
             results = list(zip((it.order for it in deliveries), accepted.results, strict=True))
-            span.accepted(target, results)
+            span.note_accepted(target, results)
             fresh.update(order.key for order, result in results if result == "new")
             if accepted.nudge:
                 nudge("deliver", target)

@@ -146,12 +146,12 @@ def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
 
 
 def _together(target: Target, claims: list[Claim]) -> list[Outcome] | None:
-    with traces.together(claims, target=target.name) as span:
+    with traces.batch(claims, target=target.name) as span:
         outcomes = attempt_many(target, claims)
         if outcomes is None:
             span.fail("refused")
         for claim, outcome in zip(claims, outcomes or (), strict=False):
-            span.each(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.kind)
+            span.note_order(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.kind)
         return outcomes
 
 

@@ -1,4 +1,4 @@
-"""Traces: what a collector is told of orders and calls, what it is never told, what it costs when it is away."""
+"""Traces: what a collector receives about orders and calls, what it never receives, and the cost of losing it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    #: Traces from here on as a new process would, with these variables.
+    #: Restart the tracing as a new process with these OTEL_ variables would.
     Trace = Callable[..., None]
 
 
@@ -45,18 +45,18 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trace]:
-    def anew(**variables: str) -> None:
+    def restart(**variables: str) -> None:
         traces.close()
         for name in [name for name in os.environ if name.startswith("OTEL_")]:
             monkeypatch.delenv(name)
         for name, value in {"exporter_otlp_endpoint": collector.url, **variables}.items():
             monkeypatch.setenv(f"OTEL_{name.upper()}", value)
-        traces._HERE.__init__()  # type: ignore[misc]
+        traces._PROCESS.__init__()  # type: ignore[misc]
 
-    anew()
-    yield anew
+    restart()
+    yield restart
     traces.close()
-    traces._HERE.__init__()  # type: ignore[misc]
+    traces._PROCESS.__init__()  # type: ignore[misc]
 
 
 def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -64,26 +64,26 @@ def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
 
 
-SOME_WORK = """
+TRACED_WORK = """
 import sys
 from types import SimpleNamespace
 from worker.telemetry import traces
 claim = SimpleNamespace(key="shop:1", fingerprint="f")
 for _ in range(100):
     with traces.span("poll shop", provider="shop"), traces.call("GET", "/x", "http://127.0.0.1:9") as span:
-        span.answered(200)
-    with traces.attempt(claim, target="t"), traces.together([claim, claim]), traces.accepting("poll shop"):
+        span.note_status(200)
+    with traces.attempt(claim, target="t"), traces.batch([claim, claim]), traces.acceptance("poll shop"):
         pass
-traces.announce()
+traces.warn_if_missing()
 traces.close()
 """
 NOT_INSTALLED = """
 import sys
-class Nowhere:
+class Blocker:
     def find_spec(self, name, *_):
         if name.partition(".")[0] == "opentelemetry":
             raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Nowhere())
+sys.meta_path.insert(0, Blocker())
 """
 
 
@@ -96,47 +96,49 @@ sys.meta_path.insert(0, Nowhere())
     ],
     ids=["no collector", "disabled", "no exporter"],
 )
-def test_switched_off_nothing_of_the_sdk_is_imported(environ: dict[str, str], before: str) -> None:
-    # redis-py imports what it finds of metrics, whoever installed it.
-    ours = "('worker.telemetry.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
-    done = run(before + SOME_WORK + f"print([name for name in sys.modules if name.startswith({ours})])", **environ)
+def test_without_a_collector_the_sdk_is_not_imported(environ: dict[str, str], before: str) -> None:
+    # redis-py imports the OpenTelemetry metrics API if it is installed, so only these modules count.
+    modules = "('worker.telemetry.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
+    done = run(before + TRACED_WORK + f"print([name for name in sys.modules if name.startswith({modules})])", **environ)
     assert done.stdout == "[]\n"
 
 
-def test_a_missing_extra_is_said_once_with_what_to_install_and_the_work_goes_on() -> None:
-    done = run(NOT_INSTALLED + SOME_WORK + "print('done')", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
+def test_a_missing_extra_is_logged_once_with_the_remedy_and_work_continues() -> None:
+    done = run(NOT_INSTALLED + TRACED_WORK + "print('done')", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9")
     assert done.stdout.count('pip install "intake-orders[otel]"') == 1
     assert done.stdout.endswith("done\n")
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
-    ("before", "said"),
+    ("before", "output"),
     [
         ("", "[('ok', 'are sent to collector.example', '')]"),
         (NOT_INSTALLED, "('warning', "),
     ],
     ids=["installed", "not installed"],
 )
-def test_the_check_says_where_traces_go_or_what_is_missing_and_no_secret_of_the_address(before: str, said: str) -> None:
-    look = """
+def test_check_shows_the_collectors_host_or_the_missing_extra_but_no_secret_of_the_url(
+    before: str, output: str
+) -> None:
+    program = """
 from worker.cli.setup.check import _examine_traces
-print([(it.state, it.detail, it.remedy) for it in _examine_traces()])
+print([(finding.state, finding.detail, finding.remedy) for finding in _examine_traces()])
 """
-    done = run(before + look, OTEL_EXPORTER_OTLP_ENDPOINT="http://me:hush@collector.example:4318/hush")
-    assert said in done.stdout
+    done = run(before + program, OTEL_EXPORTER_OTLP_ENDPOINT="http://me:hush@collector.example:4318/hush")
+    assert output in done.stdout
     assert "hush" not in done.stdout
     assert ("pip install" in done.stdout) is bool(before)
 
 
-def test_a_wrong_variable_is_said_and_the_work_goes_on(trace: Trace) -> None:
+def test_an_invalid_variable_is_logged_and_work_continues(trace: Trace) -> None:
     trace(bsp_max_queue_size="0")
-    with capture_logs() as said, traces.span("poll shop"), traces.span("again"):
+    with capture_logs() as lines, traces.span("poll shop"), traces.span("again"):
         pass
-    assert [line["event"] for line in said] == ["traces.failed"]
+    assert [line["event"] for line in lines] == ["traces.failed"]
 
 
-def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
+def test_an_order_has_one_trace_from_accept_to_delivery_with_every_attempt(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}]]))
@@ -148,7 +150,7 @@ def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
     trace()
     deliver(rt, "t", rt.nudge)
     traces.close()
-    (root,), attempts, (read,) = (collector.named(name) for name in ("order.accept", "order.deliver", "poll shop"))
+    (root,), attempts, (poll_span,) = (collector.named(name) for name in ("order.accept", "order.deliver", "poll shop"))
     assert root.facts == {
         "intake.order": "shop:1",
         "intake.provider": "shop",
@@ -156,10 +158,10 @@ def test_an_order_has_one_trace_from_accept_to_delivery_with_each_attempt_in_it(
         "intake.target": "t",
         "intake.result": "new",
     }
-    assert root.links == ((read.trace, read.id),)
-    assert (root.parent, read.parent) == ("", "")
-    assert {(it.trace, it.parent) for it in attempts} == {(root.trace, root.id)}
-    assert [(it.facts["intake.attempt"], it.facts["intake.outcome"], it.failed) for it in attempts] == [
+    assert root.links == ((poll_span.trace, poll_span.id),)
+    assert (root.parent, poll_span.parent) == ("", "")
+    assert {(span.trace, span.parent) for span in attempts} == {(root.trace, root.id)}
+    assert [(span.facts["intake.attempt"], span.facts["intake.outcome"], span.failed) for span in attempts] == [
         (1, "retry", True),
         (2, "delivered", False),
     ]
@@ -173,39 +175,39 @@ def _due(redis: Redis) -> str:
     return str(name)
 
 
-def test_a_change_is_a_trace_of_its_own_and_what_is_known_begins_none(
+def test_a_changed_order_starts_a_new_trace_and_an_unchanged_one_does_not(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([]))
-    for one in (order("1", version=1), order("1", version=1), order("1", version=2, note="new")):
-        accept(rt, [one], "poll shop", rt.nudge)
+    for version in (order("1", version=1), order("1", version=1), order("1", version=2, note="new")):
+        accept(rt, [version], "poll shop", rt.nudge)
     deliver(rt, "t", rt.nudge)
     traces.close()
     roots, (sent,) = collector.named("order.accept"), collector.named("order.deliver")
-    assert [it.facts["intake.result"] for it in roots] == ["new", "replaced"]
+    assert [span.facts["intake.result"] for span in roots] == ["new", "replaced"]
     assert roots[0].trace != roots[1].trace == sent.trace
 
 
-def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
+def test_a_batch_call_is_one_span_linked_with_the_span_of_each_order(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}, {"id": "2", "note": "bad"}, {"id": "3"}]]), Bulky())
     poll(rt, "shop", rt.nudge)
     deliver(rt, "t", rt.nudge)
     traces.close()
-    roots = {it.facts["intake.order"]: it for it in collector.named("order.accept")}
-    shares = {it.facts["intake.order"]: it for it in collector.named("order.deliver")}
+    roots = {span.facts["intake.order"]: span for span in collector.named("order.accept")}
+    parts = {span.facts["intake.order"]: span for span in collector.named("order.deliver")}
     (call,) = collector.named("orders.deliver")
-    assert set(call.links) == {(it.trace, it.id) for it in roots.values()}
-    assert call.trace in {it.trace for it in roots.values()}
+    assert set(call.links) == {(span.trace, span.id) for span in roots.values()}
+    assert call.trace in {span.trace for span in roots.values()}
     for key, root in roots.items():
-        assert (shares[key].trace, shares[key].parent) == (root.trace, root.id)
-        assert shares[key].links == ((call.trace, call.id),)
-    assert [shares[f"shop:{n}"].facts.get("error.type") for n in (1, 2, 3)] == [None, "rejected", None]
+        assert (parts[key].trace, parts[key].parent) == (root.trace, root.id)
+        assert parts[key].links == ((call.trace, call.id),)
+    assert [parts[f"shop:{n}"].facts.get("error.type") for n in (1, 2, 3)] == [None, "rejected", None]
 
 
 @pytest.mark.parametrize(
-    ("sampler", "taken"),
+    ("sampler", "expected"),
     [
         ("traceidratio", range(5, 36)),
         ("parentbased_traceidratio", range(5, 36)),
@@ -213,21 +215,21 @@ def test_a_call_for_many_is_one_span_that_each_of_its_orders_leads_to(
         ("always_on", range(40, 41)),
     ],
 )
-def test_a_sampler_takes_the_whole_trace_of_an_order_or_nothing_of_it(
-    trace: Trace, collector: Collector, redis: Redis, sampler: str, taken: range
+def test_a_sampler_keeps_the_whole_trace_of_an_order_or_none_of_it(
+    trace: Trace, collector: Collector, redis: Redis, sampler: str, expected: range
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": str(n)} for n in range(40)]]))
     for work in (lambda: poll(rt, "shop", rt.nudge), lambda: deliver(rt, "t", rt.nudge)):
         trace(traces_sampler=sampler, traces_sampler_arg="0.5")
         work()
     traces.close()
-    accepted, delivered = ({it.trace for it in collector.named(name)} for name in ("order.accept", "order.deliver"))
+    accepted, delivered = ({span.trace for span in collector.named(name)} for name in ("order.accept", "order.deliver"))
     assert len(rt.warehouse.created) == 40
     assert accepted == delivered
-    assert len(accepted) in taken
+    assert len(accepted) in expected
 
 
-def test_a_call_tells_its_path_status_and_code_and_neither_its_query_nor_a_secret_nor_what_was_said(
+def test_a_call_span_has_path_status_and_code_but_no_query_secret_or_response_text(
     trace: Trace, collector: Collector, serve: Serve, make: Make
 ) -> None:
     server = serve(lambda _: reply(500, b'{"error": "Jan Jansen, jan@example.org"}'))
@@ -253,9 +255,7 @@ def test_a_call_tells_its_path_status_and_code_and_neither_its_query_nor_a_secre
         assert private.encode() not in collector.raw
 
 
-def test_a_call_that_belongs_to_no_order_and_no_poll_is_not_told(
-    trace: Trace, collector: Collector, serve: Serve, make: Make
-) -> None:
+def test_a_call_outside_any_span_is_not_recorded(trace: Trace, collector: Collector, serve: Serve, make: Make) -> None:
     make(serve().url).write("POST", "/services/T000/B000/secret?key=hush", json={})
     with traces.span("poll shop"):
         pass
@@ -263,18 +263,20 @@ def test_a_call_that_belongs_to_no_order_and_no_poll_is_not_told(
     assert [span.name for span in collector.spans] == ["poll shop"]
 
 
-def test_a_poll_that_fails_says_the_code(trace: Trace, collector: Collector, redis: Redis) -> None:
+def test_a_failed_poll_records_the_error_code_and_not_the_message(
+    trace: Trace, collector: Collector, redis: Redis
+) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     rt.shop.trouble = [Unavailable("GET /x: Jan Jansen")]
     rt.settings.providers["shop"].poll_every = 1.0
     poll(rt, "shop", rt.nudge)
     traces.close()
-    (read,) = collector.named("poll shop")
-    assert read.facts == {"intake.provider": "shop", "error.type": "unavailable"}
+    (poll_span,) = collector.named("poll shop")
+    assert poll_span.facts == {"intake.provider": "shop", "error.type": "unavailable"}
     assert b"Jansen" not in collector.raw
 
 
-def test_a_forked_process_tells_its_own_spans_and_none_of_its_parents(trace: Trace, collector: Collector) -> None:
+def test_a_forked_process_sends_its_own_spans_and_none_of_its_parent(trace: Trace, collector: Collector) -> None:
     program = """
 import json
 import os
@@ -295,8 +297,8 @@ else:
     assert {span.resource["service.name"] for span in collector.spans} == {"shop-intake"}
 
 
-@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "says nothing"])
-def test_a_dead_collector_holds_up_neither_an_order_nor_the_end_of_the_process(
+@pytest.mark.parametrize("silent", [False, True], ids=["refuses", "silent"])
+def test_a_dead_collector_delays_neither_an_order_nor_the_process_exit(
     trace: Trace, redis: Redis, *, silent: bool
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -305,38 +307,36 @@ def test_a_dead_collector_holds_up_neither_an_order_nor_the_end_of_the_process(
             listener.close()
         trace(exporter_otlp_endpoint=url, bsp_schedule_delay="50")
         rt: Any = FakeRuntime(redis, Shop([[{"id": str(n)} for n in range(100)]]), Warehouse())
-        with capture_logs() as said:
+        with capture_logs() as lines:
             poll(rt, "shop", rt.nudge)
             deliver(rt, "t", rt.nudge)
             began = time.monotonic()
             traces.close()
             assert time.monotonic() - began < 2.5
         assert len(rt.warehouse.created) == 100
-        assert sum(line["event"].startswith("traces.") for line in said) <= 1
+        assert sum(line["event"].startswith("traces.") for line in lines) <= 1
 
 
-def test_a_collector_that_takes_nothing_is_said_once_and_once_when_it_is_back(
-    trace: Trace, collector: Collector
-) -> None:
+def test_a_refusing_collector_is_logged_once_and_its_recovery_once(trace: Trace, collector: Collector) -> None:
     trace(bsp_schedule_delay="20")
     collector.refuses = True
 
-    def tell_until(done: Callable[[], object]) -> None:
+    def trace_until(done: Callable[[], object]) -> None:
         until = time.monotonic() + 20
         while not done():
             assert time.monotonic() < until
             with traces.span("poll shop"):
                 time.sleep(0.01)
 
-    with capture_logs() as said:
-        tell_until(lambda: len(collector.server.requests) > 4)
+    with capture_logs() as lines:
+        trace_until(lambda: len(collector.server.requests) > 4)
         collector.refuses = False
-        tell_until(lambda: len(said) > 1)
-    assert [line["event"] for line in said] == ["traces.lost", "traces.taken"]
-    assert said[1]["count"] > 1
+        trace_until(lambda: len(lines) > 1)
+    assert [line["event"] for line in lines] == ["traces.lost", "traces.taken"]
+    assert lines[1]["count"] > 1
 
 
-def test_what_stands_behind_a_question_mark_in_a_path_is_not_told(
+def test_the_query_string_of_a_path_is_not_recorded(
     trace: Trace, collector: Collector, serve: Serve, make: Make
 ) -> None:
     with traces.span("poll shop"):
@@ -346,7 +346,7 @@ def test_what_stands_behind_a_question_mark_in_a_path_is_not_told(
     assert collector.named("POST /orders")
 
 
-def test_what_a_producer_pushed_leads_from_its_order_to_the_taking_of_the_inbox(
+def test_the_trace_of_a_pushed_order_links_to_the_span_that_took_its_job(
     trace: Trace, collector: Collector, redis: Redis
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([]), producers={"web": Producer()}, routes=(Route(source="web", targets=("t",)),))
@@ -355,7 +355,7 @@ def test_what_a_producer_pushed_leads_from_its_order_to_the_taking_of_the_inbox(
     with rt.inbox.taker() as taker:
         assert take(rt, taker, rt.nudge) == 1
     traces.close()
-    (root,), (taking,) = collector.named("order.accept"), collector.named("ingest")
+    (root,), (ingest,) = collector.named("order.accept"), collector.named("ingest")
     assert (root.facts["intake.source"], root.facts["intake.order"]) == ("push web", "web:1")
-    assert root.links == ((taking.trace, taking.id),)
-    assert taking.facts == {"intake.jobs": 1}
+    assert root.links == ((ingest.trace, ingest.id),)
+    assert ingest.facts == {"intake.jobs": 1}

@@ -187,7 +187,7 @@ def _end_after_this(**_: object) -> None:
 def _configure_log(**_: object) -> None:
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
-    traces.announce()
+    traces.warn_if_missing()
 
 
 @signals.worker_process_shutdown.connect

@@ -236,7 +236,7 @@ class Client:
         with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
             try:
                 raw = self._connections.send(request, timeout=self._deadline).raw
-                span.answered(raw.status)
+                span.note_status(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None
             except (OSError, HTTPError) as error:

@@ -1,4 +1,4 @@
-"""What makes spans of OpenTelemetry, and sends them; imported only where somebody collects them."""
+"""Create spans with the OpenTelemetry SDK and send them. Imported only in a process that has a collector."""
 
 from __future__ import annotations
 
@@ -46,45 +46,45 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as Otel
 
     from schemas.order import Order
-    from worker.telemetry.spans import Fact, Known
+    from worker.telemetry.spans import Fact, TracedOrder
 
 log = structlog.get_logger()
 
-#: Seconds that the end of a process waits for the collector.
+#: How long the end of a process waits for the collector, in seconds.
 PATIENCE: Final = 2.0
-#: Results of accepting that change nothing for the target: told at each poll, they would bury the others.
-_NO_NEWS: Final = frozenset({"same", "stale", "unwanted"})
-#: A part of a path that is an id, rather than a word of the API.
+#: Results of accepting that change nothing for the target: recorded at each poll, they would bury the others.
+_UNCHANGED: Final = frozenset({"same", "stale", "unwanted"})
+#: A path segment that is an id and not part of the API.
 _ID: Final = re.compile(r"/(?!v\d+(?:/|$))[^/]*[\d%][^/]*")
-_EMPTY: Final = Context()
+_NO_CONTEXT: Final = Context()
 
 
 class _Ids(RandomIdGenerator):
-    """Ids by chance, but for a span whose ids are known before."""
+    """Random ids, except for a root span whose ids are fixed."""
 
     def __init__(self) -> None:
-        self._here = threading.local()
+        self._thread = threading.local()
 
     @contextmanager
     def fixed(self, ids: SpanContext) -> Iterator[None]:
-        """The root that this thread begins next has these ids."""
-        self._here.ids = ids
+        """Give these ids to the root span that this thread starts in the block."""
+        self._thread.ids = ids
         try:
             yield
         finally:
-            self._here.ids = None
+            self._thread.ids = None
 
     def generate_trace_id(self) -> int:
-        ids: SpanContext | None = getattr(self._here, "ids", None)
+        ids: SpanContext | None = getattr(self._thread, "ids", None)
         return ids.trace_id if ids else super().generate_trace_id()
 
     def generate_span_id(self) -> int:
-        ids: SpanContext | None = getattr(self._here, "ids", None)
+        ids: SpanContext | None = getattr(self._thread, "ids", None)
         return ids.span_id if ids else super().generate_span_id()
 
 
 class _Exporter(SpanExporter):
-    """Sends spans; says once that the collector does not take them, and once that it does again."""
+    """Send spans; log once that the collector does not accept them, and once that it does again."""
 
     def __init__(self) -> None:
         self._inner = OTLPSpanExporter()
@@ -104,14 +104,14 @@ class _Exporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        self._inner.shutdown()  # type: ignore[no-untyped-call]  # the SDK's own omission
+        self._inner.shutdown()  # type: ignore[no-untyped-call]  # not annotated in the SDK
 
 
 class Tracing:
-    """The spans of this process; raises what a wrong OTEL_ variable makes the SDK raise."""
+    """The spans of this process. Its constructor raises whatever the SDK raises for an invalid OTEL_ variable."""
 
     def __init__(self) -> None:
-        # What it has to say of a collector that is away, it says for each batch; its exceptions know headers.
+        # The SDK logs each batch that an unreachable collector loses, and its exceptions contain HTTP headers.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
         self._ids = _Ids()
         self._exporter = _Exporter()
@@ -119,7 +119,7 @@ class Tracing:
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("intake", version("intake-orders"))
         self._end, self._ended, self._pid = threading.Event(), threading.Event(), os.getpid()
-        # The SDK's own end waits for the exporter as long as that likes. No thread begins at the end of Python.
+        # The SDK's shutdown waits for the exporter without a limit. Python cannot start a thread at exit: start it now.
         threading.Thread(target=self._shutdown, name="traces-end", daemon=True).start()
         atexit.register(self.close)
 
@@ -129,20 +129,20 @@ class Tracing:
         self._ended.set()
 
     def close(self) -> None:
-        """Send what is left; a collector that is away is not waited for, any other for two seconds."""
+        """Send the remaining spans; wait at most two seconds, and not at all for an unreachable collector."""
         if os.getpid() == self._pid and not self._end.is_set():
             self._end.set()
             self._ended.wait(0.0 if self._exporter.lost else PATIENCE)
 
     def origin(self, key: str, fingerprint: str) -> SpanContext:
-        """The root of an order's trace; every process finds the same one, and whether it is told.
+        """Return the root of an order's trace, which is the same in every process, with the sampler's decision.
 
-        The sampler is asked for it as for a root. Its answer, not a flag that says "sampled" of every order, is what a
-        sampler that follows the parent has to follow.
+        The sampler decides as for a root span. A sampler that follows its parent depends on this decision, so it must
+        not be a constant "sampled".
         """
         digest = blake2b(f"{key}\0{fingerprint}".encode(), digest_size=24, person=b"intake.trace").digest()
         trace_id, span_id = int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:], "big")
-        decision = self._provider.sampler.should_sample(_EMPTY, trace_id, "order.accept").decision
+        decision = self._provider.sampler.should_sample(_NO_CONTEXT, trace_id, "order.accept").decision
         flags = TraceFlags(TraceFlags.SAMPLED if decision is Decision.RECORD_AND_SAMPLE else TraceFlags.DEFAULT)
         return SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
 
@@ -158,81 +158,81 @@ class Tracing:
         with self._tracer.start_as_current_span(
             name, within, kind, links=links, record_exception=False, set_status_on_exception=False
         ) as span:
-            seen = _Span(self, span)
-            seen.note(**facts)
+            opened = _Span(self, span)
+            opened.note(**facts)
             try:
-                yield seen
+                yield opened
             except BaseException as error:
-                seen.fail(error.code if isinstance(error, IntakeError) else type(error).__name__)
+                opened.fail(error.code if isinstance(error, IntakeError) else type(error).__name__)
                 raise
 
     def span(self, name: str, facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
-        """See `worker.telemetry.traces.span`."""
+        """Open the span of `worker.telemetry.traces.span`."""
         return self._open(name, facts)
 
-    def attempt(self, order: Known, facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
-        """See `worker.telemetry.traces.attempt`."""
+    def attempt(self, order: TracedOrder, facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
+        """Open the span of `worker.telemetry.traces.attempt`."""
         origin = self.origin(order.key, order.fingerprint)
         return self._open("order.deliver", {"order": order.key, **facts}, _within(origin))
 
-    def together(self, orders: Sequence[Known], facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
-        """Return the span of `worker.telemetry.traces.together`, in the trace of the first sampled order."""
+    def batch(self, orders: Sequence[TracedOrder], facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
+        """Open the span of `worker.telemetry.traces.batch`, in the trace of the first sampled order."""
         origins = [self.origin(order.key, order.fingerprint) for order in orders]
-        told = [origin for origin in origins if origin.trace_flags.sampled]
-        links = [Link(origin) for origin in told]
-        within = _within((told or origins)[0])
+        sampled = [origin for origin in origins if origin.trace_flags.sampled]
+        links = [Link(origin) for origin in sampled]
+        within = _within((sampled or origins)[0])
         return self._open("orders.deliver", {"orders": len(orders), **facts}, within, links=links)
 
     def call(self, method: str, path: str, server: str) -> AbstractContextManager[_Span]:
-        """See `worker.telemetry.traces.call`."""
+        """Open the span of `worker.telemetry.traces.call`."""
         if not get_current_span().is_recording():
             return nullcontext(_Span(self, INVALID_SPAN))
         return self._call(method, f"/{path.partition('?')[0].lstrip('/')}", server)
 
     @contextmanager
     def _call(self, method: str, path: str, server: str) -> Iterator[_Span]:
-        with self._open(f"{method} {_ID.sub('/{id}', path)}", {}, kind=SpanKind.CLIENT) as seen:
+        with self._open(f"{method} {_ID.sub('/{id}', path)}", {}, kind=SpanKind.CLIENT) as opened:
             host, port = _host(server)
-            seen.span.set_attributes(
+            opened.span.set_attributes(
                 {"http.request.method": method, "url.path": path, "server.address": host, "server.port": port}
             )
-            yield seen
+            yield opened
 
     @contextmanager
-    def accepting(self, source: str) -> Iterator[_Accepting]:
-        """See `worker.telemetry.traces.accepting`; what was accepted before something went wrong is told."""
-        seen = _Accepting(self, get_current_span())
+    def acceptance(self, source: str) -> Iterator[_Acceptance]:
+        """Open the span of `worker.telemetry.traces.acceptance`; orders accepted before an error are recorded too."""
+        acceptance = _Acceptance(self, get_current_span())
         try:
-            yield seen
+            yield acceptance
         finally:
-            seen.tell(source)
+            acceptance.write(source)
 
-    def root(self, order: Order, facts: Mapping[str, Fact], began: int, brought: SpanContext) -> None:
-        """The span that an order's trace begins with, from `began` (Unix nanoseconds) to now."""
-        links = [Link(brought)] if brought.is_valid and brought.trace_flags.sampled else ()
+    def root(self, order: Order, facts: Mapping[str, Fact], began: int, bringer: SpanContext) -> None:
+        """Write the root span of an order's trace, from `began` (Unix nanoseconds) to now, linked to the `bringer`."""
+        links = [Link(bringer)] if bringer.is_valid and bringer.trace_flags.sampled else ()
         with self._ids.fixed(self.origin(order.key, order.fingerprint())):
-            span = self._tracer.start_span("order.accept", _EMPTY, links=links, start_time=began)
+            span = self._tracer.start_span("order.accept", _NO_CONTEXT, links=links, start_time=began)
         _Span(self, span).note(order=order.key, provider=order.provider, **facts)
         span.end()
 
-    def share(self, order: Known, code: str, facts: Mapping[str, Fact], began: int, call: SpanContext) -> None:
-        """One order's part in a call for many."""
+    def share(self, order: TracedOrder, code: str, facts: Mapping[str, Fact], began: int, call: SpanContext) -> None:
+        """Write the span of one order of a batch, linked to the span of the call."""
         within, links = _within(self.origin(order.key, order.fingerprint)), [Link(call)]
         span = self._tracer.start_span("order.deliver", within, links=links, start_time=began)
-        seen = _Span(self, span)
-        seen.note(order=order.key, **facts)
-        seen.fail(code)
+        part = _Span(self, span)
+        part.note(order=order.key, **facts)
+        part.fail(code)
         span.end()
 
 
 def _within(parent: SpanContext) -> Context:
-    return set_span_in_context(NonRecordingSpan(parent), _EMPTY)
+    return set_span_in_context(NonRecordingSpan(parent), _NO_CONTEXT)
 
 
 def _resource() -> Resource:
-    known = Resource.create({"service.version": version("intake-orders")})
-    named = not str(known.attributes["service.name"]).startswith("unknown_service")
-    return known if named else known.merge(Resource({"service.name": "intake"}))
+    resource = Resource.create({"service.version": version("intake-orders")})
+    named = not str(resource.attributes["service.name"]).startswith("unknown_service")
+    return resource if named else resource.merge(Resource({"service.name": "intake"}))
 
 
 @lru_cache(maxsize=64)
@@ -242,7 +242,7 @@ def _host(server: str) -> tuple[str, int]:
 
 
 class _Span:
-    """See `worker.telemetry.spans.Span`."""
+    """A span of the SDK behind the interface of `worker.telemetry.spans.Span`."""
 
     def __init__(self, tracing: Tracing, span: Otel) -> None:
         self.span = span
@@ -257,31 +257,31 @@ class _Span:
             self.span.set_attribute("error.type", code)
             self.span.set_status(Status(StatusCode.ERROR))
 
-    def answered(self, status: int) -> None:
+    def note_status(self, status: int) -> None:
         self.span.set_attribute("http.response.status_code", status)
 
-    def each(self, order: Known, code: str, **facts: Fact) -> None:
+    def note_order(self, order: TracedOrder, code: str, **facts: Fact) -> None:
         self._tracing.share(order, code, facts, self._began, self.span.get_span_context())
 
-    def accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
+    def note_accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
         pass
 
 
-class _Accepting(_Span):
-    """Orders that are taken in; the span is that of whoever brought them."""
+class _Acceptance(_Span):
+    """The acceptance of orders, within the span that brought them."""
 
     def __init__(self, tracing: Tracing, span: Otel) -> None:
         super().__init__(tracing, span)
-        self._fates: dict[tuple[str, str], tuple[Order, dict[str, str]]] = {}
+        self._results: dict[tuple[str, str], tuple[Order, dict[str, str]]] = {}
 
-    def accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
+    def note_accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
         for order, result in results:
-            if result not in _NO_NEWS:
-                _, fate = self._fates.setdefault((order.key, order.fingerprint()), (order, {}))
-                fate[target] = result
+            if result not in _UNCHANGED:
+                _, by_target = self._results.setdefault((order.key, order.fingerprint()), (order, {}))
+                by_target[target] = result
 
-    def tell(self, source: str) -> None:
-        for order, fate in self._fates.values():
-            results = ", ".join(dict.fromkeys(fate.values()))
-            facts = {"source": source, "target": ", ".join(fate), "result": results}
+    def write(self, source: str) -> None:
+        for order, by_target in self._results.values():
+            results = ", ".join(dict.fromkeys(by_target.values()))
+            facts = {"source": source, "target": ", ".join(by_target), "result": results}
             self._tracing.root(order, facts, self._began, self.span.get_span_context())

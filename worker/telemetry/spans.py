@@ -1,4 +1,4 @@
-"""What a span offers: the words that traces, and what makes them, share."""
+"""The interface of a span, which does not depend on OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
 
-#: What may be told: names, ids of orders, states, numbers.
+#: A value that a span may carry: a name, an id of an order, a state or a number.
 Fact = str | int
 
 
-class Known(Protocol):
-    """What an order's trace is found by."""
+class TracedOrder(Protocol):
+    """The part of an order that identifies its trace."""
 
     @property
     def key(self) -> str: ...  # noqa: D102
@@ -23,19 +23,19 @@ class Known(Protocol):
 
 
 class Span(Protocol):
-    """Something that takes time; nothing that is noted here may be personal, or a secret."""
+    """A piece of work with a start and an end; it must never carry personal data or a secret."""
 
     def note(self, **facts: Fact) -> None:
-        """Facts that were not known when it began; an empty text is none."""
+        """Add facts that were not known at the start; skip empty texts."""
 
     def fail(self, code: str) -> None:
-        """It came to nothing, for this cause: the code of one of our errors, never a message; "": it did not."""
+        """Mark the span as failed with the code of one of our errors, never a message; do nothing for ""."""
 
-    def answered(self, status: int) -> None:
-        """The HTTP status that came back."""
+    def note_status(self, status: int) -> None:
+        """Add the HTTP status of the response."""
 
-    def each(self, order: Known, code: str, **facts: Fact) -> None:
-        """What this one call did for one of its orders; `code` says why it came to nothing, if it did."""
+    def note_order(self, order: TracedOrder, code: str, **facts: Fact) -> None:
+        """Record the result for one order of a batch; a `code` that is not empty is the cause of its failure."""
 
-    def accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
-        """What a target's ledger made of orders (see `Accepted`)."""
+    def note_accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
+        """Record the ledger's result for each order that was accepted for a target (see `Accepted`)."""

@@ -22,7 +22,7 @@ def command() -> None:
     """Take jobs from the inbox until it is stopped; it may run many times, on many machines."""
     settings = read_settings()
     configure(settings.log.level, settings.log.format)
-    traces.announce()
+    traces.warn_if_missing()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

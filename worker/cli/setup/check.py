@@ -133,7 +133,7 @@ def _examine_traces() -> Iterator[Finding]:
     """Whether what the environment wants of traces can be."""
     if not (url := traces.endpoint()):
         return
-    if traces.installed():
+    if traces.is_installed():
         # Its user and its path may be secrets.
         yield Finding("traces", "ok", f"are sent to {urlsplit(url).hostname}")
     else:
