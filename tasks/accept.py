@@ -91,7 +91,7 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
     routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
     for target in dict.fromkeys(name for route in routes for name in route.targets):
         ways = [route for route in routes if target in route.targets]
-        wanted = [route for route in ways if route.wants(order)]
+        wanted = [route for route in ways if route.accepts(order)]
         try:
             reference = (wanted or ways)[0].reference_of(order)
         except Rejected:

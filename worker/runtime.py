@@ -219,7 +219,7 @@ class Runtime(Adapters):
         provider = self.providers.get(order.provider)
         text = getattr(order, provider.reference_field) if provider and provider.reference_field else None
         return text is not None and any(
-            route.made(decode(text, self.targets[name].alphabet))
+            route.may_have_made(decode(text, self.targets[name].alphabet))
             for name in self.settings.mirrors(order.provider)
             for route in self.settings.routes
             if name in route.targets

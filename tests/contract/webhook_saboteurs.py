@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import simplejson
 
 from contract.sabotage import has_another_name, having
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 from worker.systems.webhook.contract import Call, Refused
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def counts_for_itself(case: Case) -> Case:
 
 def takes_no_secret(case: Case) -> Case:
     def check_secret(cls: Any, secret: str) -> None:
-        raise Wrong("is not a secret", "Write another one.")
+        raise SettingError("is not a secret", "Write another one.")
 
     return having(case, check_secret=classmethod(check_secret))
 

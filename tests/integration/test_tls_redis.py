@@ -19,7 +19,7 @@ from support.programs import found, missing
 from worker.app.broker import redis_broker
 from worker.errors import Unavailable
 from worker.settings.addresses import redis_url
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 from worker.store.redis.connection import connect
 from worker.store.redis.server import inspect
 
@@ -151,6 +151,6 @@ def test_without_tls_in_its_address_nothing_is_said_to_a_sentinel_that_wants_it(
     ],
 )
 def test_an_address_that_would_be_read_in_another_way_than_it_is_meant_is_refused(url: str) -> None:
-    with pytest.raises(Wrong, match="is not the address of a service behind Sentinels") as refused:
+    with pytest.raises(SettingError, match="is not the address of a service behind Sentinels") as refused:
         redis_url(url)
     assert "sentinels:// for TLS" in refused.value.remedy

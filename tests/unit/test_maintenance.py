@@ -8,7 +8,7 @@ import pytest
 
 from worker.errors import TargetDown
 from worker.http.gates import MaintenanceGate, Open
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 from worker.settings.maintenance import Maintenance, windows
 
 
@@ -55,7 +55,7 @@ def test_windows_follow_the_clocks_of_their_zone_through_summer_time() -> None:
     "text", ["Sun", "Sunday 02:00-04:00", "Sun 02:00", "Sun 2:00-4:00", "Sun 24:00-25:00", "Sun 02:00-02:00", 7, "x"]
 )
 def test_what_is_no_window_is_refused_with_what_to_write(text: object) -> None:
-    with pytest.raises(Wrong, match="is not a time of maintenance"):
+    with pytest.raises(SettingError, match="is not a time of maintenance"):
         windows([text])
 
 

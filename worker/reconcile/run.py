@@ -112,7 +112,7 @@ class Run:
 
     def reference(self, order: Order) -> tuple[str, bool]:
         """What the target knows the order by, and whether a route wants it there; raises Rejected as a route does."""
-        wanted = [route for route in self.routes if route.wants(order)]
+        wanted = [route for route in self.routes if route.accepts(order)]
         reference = (wanted or self.routes)[0].reference_of(order)
         return encode(reference, self._alphabet), bool(wanted)
 
@@ -161,7 +161,9 @@ class Run:
     def _ours(self, order: Order) -> str | None:
         """The reference under which an order stands in the target, if it is one of this pair's."""
         text = self.sides.reference_of(order)
-        return text if text and any(route.made(decode(text, self._alphabet)) for route in self.routes) else None
+        return (
+            text if text and any(route.may_have_made(decode(text, self._alphabet)) for route in self.routes) else None
+        )
 
     def _walk_young(self) -> None:
         """What changed of late, or while the walks went on: differences in it may be on their way."""
@@ -212,7 +214,7 @@ class Run:
             self.report.counts["on_the_way"] += 1
             return None
         order = self._fresh(candidate, standing)
-        if order is None or not any(route.wants(order) for route in self.routes):
+        if order is None or not any(route.accepts(order) for route in self.routes):
             return None
         return Finding("missing", candidate.reference, order.key, state=standing.state), order, standing
 
@@ -268,6 +270,6 @@ class Run:
         for route in self.routes:
             if route.reference.replace("{provider}", "").count("{") == 1 and "{external_id}" in route.reference:
                 start, end = route.edges
-                if route.made(reference):
+                if route.may_have_made(reference):
                     return reference[len(start) : len(reference) - len(end)]
         return ""

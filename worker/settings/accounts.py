@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, names_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, names_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
@@ -33,15 +33,17 @@ def _limits(value: Any) -> tuple[Limit, ...]:
     try:
         limits = [Limit.parse(text) for text in ([value] if isinstance(value, str) else value)]
     except (AttributeError, TypeError, ValueError):
-        raise Wrong("is not a limit", 'Write "10/s", "600/m", or several windows: ["10/s", "50000/d"].') from None
+        raise SettingError(
+            "is not a limit", 'Write "10/s", "600/m", or several windows: ["10/s", "50000/d"].'
+        ) from None
     if not limits or len({limit.period for limit in limits}) < len(limits):
-        raise Wrong("needs one limit for each window", 'Write each window once: ["10/s", "50000/d"].')
+        raise SettingError("needs one limit for each window", 'Write each window once: ["10/s", "50000/d"].')
     return tuple(sorted(limits, key=lambda limit: limit.period))
 
 
 def _account_url(text: str) -> str:
     if not text:
-        raise Wrong("is missing", 'Add url = "https://…", the address of this account.')
+        raise SettingError("is missing", 'Add url = "https://…", the address of this account.')
     return web_url(text)
 
 
@@ -100,20 +102,20 @@ def read_accounts(
     """Yield the valid accounts of a section; `readable` are kinds that can only be providers."""
     tables = document.values.get(section, {})
     if not isinstance(tables, dict) or not tables:
-        document.wrong((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
+        document.add_error((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
         return
     for name, table in tables.items():
         at: Key = (section, name)
         if not NAME.fullmatch(name):
-            document.wrong(at, *NO_NAME)
+            document.add_error(at, *NO_NAME)
         elif not isinstance(table, dict):
-            document.wrong(at, "must be a table", f"Write its keys under [{section}.{name}].")
+            document.add_error(at, "must be a table", f"Write its keys under [{section}.{name}].")
         elif (kind := table.get("kind")) not in kinds and isinstance(kind, str) and kind in readable:
             remedy = f"It can be a provider only; targets are: {', '.join(sorted(kinds))}."
-            document.wrong((*at, "kind"), f"{kind} cannot be a target: its API cannot write orders", remedy)
+            document.add_error((*at, "kind"), f"{kind} cannot be a target: its API cannot write orders", remedy)
         elif not isinstance(kind, str) or kind not in kinds:
             reason = "is not known" if "kind" in table else "is missing"
-            document.wrong((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
+            document.add_error((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
         elif (account := _account(document, at, table, model, kinds[kind])) is not None:
             yield account
 
@@ -139,4 +141,4 @@ def _check_limit(document: Document, at: Key, account: Account, kind: AdapterKin
     first = account.limits[0] if account.limits else None
     if first is None or first.rate > Limit.parse(documented).rate:
         reason = f"{first or 'none'} is more than {account.kind} allows, which is {documented}"
-        document.wrong((*at, "limit"), reason, f'Write limit = "{documented}" or less.')
+        document.add_error((*at, "limit"), reason, f'Write limit = "{documented}" or less.')

@@ -59,9 +59,9 @@ def read_alarming(document: Document, providers: Iterable[str]) -> Alarming:
     """The table; what is wrong with it is noted in the document."""
     table = document.read(Alarming, document.values.get("alarms", {}), ("alarms",)) or Alarming()
     if table.url and ("alarms", "url") not in document.from_environment:
-        document.refuse_literal(("alarms", "url"))
+        document.add_literal_secret(("alarms", "url"))
     known = sorted(providers)
     for name in sorted(table.quiet.keys() - set(known)):
         remedy = f"Known here: {', '.join(known) or 'none'}."
-        document.wrong(("alarms", "quiet", name), "is not one of the providers", remedy)
+        document.add_error(("alarms", "quiet", name), "is not one of the providers", remedy)
     return table

@@ -1,4 +1,4 @@
-"""The clocks of the settings, checked as one chain."""
+"""The `[clocks]` table, whose durations depend on each other."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The work of a killed worker is taken up again within so many seconds.
+#: The work of a killed worker is taken up again within this many seconds.
 _PROMISE: Final = 15.0
 
 
 class Clocks(Table):
-    """All the times that hang together, in seconds."""
+    """Durations that depend on each other, in seconds."""
 
-    #: A drain renews its lease this often,
+    #: The interval at which a drain renews its lease.
     heartbeat: Duration = 3.0
-    #: and without it loses its orders after this.
+    #: A drain loses its orders if its lease is this old.
     lease: Duration = 10.0
-    #: Lanes with due work are woken, and the orders of dead drains are freed, this often.
+    #: The interval of the sweep, which nudges lanes with due work and frees the orders of dead drains.
     sweep: Duration = 1.0
-    #: One drain, and one poll, ends itself after this.
+    #: A drain, and a poll, ends itself after this time.
     drain: Duration = 5.0
     poll: Duration = 20.0
-    #: One HTTP call has this long.
+    #: The time limit of one HTTP call.
     request: Duration = 30.0
-    #: What a target took in that does not show an order at once (Dropboy) can be seen there after this.
+    #: The time after which a created order can be found in a target that does not show it at once (Dropboy).
     arrived: Duration = 60.0
     #: A message that nobody took is sent again after this.
     nudge: Duration = 10.0
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
-        """Two clocks that do not go together: the key, the reason, the remedy."""
+        """Yield the key, the reason and the remedy for each pair of durations that do not fit together."""
         say = format_duration
         if 3 * self.heartbeat > self.lease:
             yield (

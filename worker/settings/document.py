@@ -1,4 +1,4 @@
-"""The text of `intake.toml`: reading it, filling in the environment, saying in words what is wrong."""
+"""The text of `intake.toml`: read it, fill in the environment, and collect its errors in plain words."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-#: Where a value stands: `("routes", 0, "to")`.
+#: The path of a value: `("routes", 0, "to")`.
 Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
-#: What an account may be called, and what to say where it is called otherwise.
+#: The form of a name, and the error for a name of another form.
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 NO_NAME: Final = ("is not a name", "Use a-z, 0-9 and -, at most 41, and begin with a letter or a digit.")
 _AT_END: Final = "(at end of document)"
-#: Pydantic's names of errors, in words and with what to do; {…} is filled in from the error's own numbers.
-_WORDS: Final[dict[str, tuple[str, str]]] = {
+#: The reason and the remedy for each kind of error of pydantic; {…} is filled in from the context of the error.
+_MESSAGES: Final[dict[str, tuple[str, str]]] = {
     "string_type": ("must be text", "Put it in quotes."),
     "int_type": ("must be a whole number", "Write it without quotes and without a dot."),
     "int_parsing": ("must be a whole number", "Write it without quotes and without a dot."),
@@ -46,27 +46,27 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-def listed(value: Any) -> Any:
-    """One text may stand for a list of one."""
+def as_list(value: Any) -> Any:
+    """Return a single string as a list of one, and any other value as it is."""
     return [value] if isinstance(value, str) else value
 
 
 class Table(BaseModel):
-    """What all tables of the settings have in common: frozen, unknown keys refused, no value in an error."""
+    """The base of all tables of the settings: frozen, without unknown keys, without values in its errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True)
 
 
-class Wrong(ValueError):  # never leaves a validator: pydantic wraps it
-    """What a validator of ours has against a value, and what to write instead; holds no part of the value."""
+class SettingError(ValueError):  # never leaves a validator: pydantic wraps it
+    """A value is refused by one of our validators. The reason and the remedy contain no part of the value."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason)
         self.reason, self.remedy = reason, remedy
 
 
-class ConfigErrors(ConfigError):  # several of them
-    """Everything that is wrong with the settings, each on a line of its own."""
+class ConfigErrors(ConfigError):
+    """All errors of the settings, each on its own line."""
 
     def __init__(self, problems: list[ConfigError]) -> None:
         first = problems[0]
@@ -76,92 +76,93 @@ class ConfigErrors(ConfigError):  # several of them
 
 
 class Document:
-    """One settings file, with what was found wrong with it so far."""
+    """A settings file, and the errors found in it so far."""
 
     def __init__(self, file: str, values: dict[str, Any], environ: Mapping[str, str]) -> None:
         self.file = file
         self.problems: list[ConfigError] = []
-        #: The keys whose values came out of the environment, or would have.
+        #: The keys whose values come from the environment, also if the variable is not set.
         self.from_environment: set[Key] = set()
         self._unset: set[Key] = set()
-        #: By which address this process goes out, where there are several: its limits per address are its own.
+        #: The name of the outgoing address of this process: limits per address count for each name.
         self.address = environ.get("INTAKE_ADDRESS", "").strip() or "address"
         if not NAME.fullmatch(self.address):
             remedy = "Use a-z, 0-9 and -, at most 41: INTAKE_ADDRESS=nat-a."
-            self.wrong(("INTAKE_ADDRESS",), "the environment variable INTAKE_ADDRESS is not a name", remedy)
-        self.values: dict[str, Any] = self._filled(values, (), environ)
+            self.add_error(("INTAKE_ADDRESS",), "the environment variable INTAKE_ADDRESS is not a name", remedy)
+        self.values: dict[str, Any] = self._fill_in(values, (), environ)
 
-    def _filled(self, value: Any, key: Key, environ: Mapping[str, str]) -> Any:
+    def _fill_in(self, value: Any, key: Key, environ: Mapping[str, str]) -> Any:
         if isinstance(value, dict):
-            return {name: self._filled(item, (*key, name), environ) for name, item in value.items()}
+            return {name: self._fill_in(item, (*key, name), environ) for name, item in value.items()}
         if isinstance(value, list):
-            return [self._filled(item, (*key, number), environ) for number, item in enumerate(value)]
+            return [self._fill_in(item, (*key, number), environ) for number, item in enumerate(value)]
         if not isinstance(value, str) or not value.startswith("env:"):
             return value
-        if (found := _VARIABLE.fullmatch(value)) is None:
-            self.wrong(key, "names no environment variable", "Write env:NAME, with letters, digits and _ only.")
-        elif text := environ.get(found[1], "").strip():
+        if (match := _VARIABLE.fullmatch(value)) is None:
+            self.add_error(key, "names no environment variable", "Write env:NAME, with letters, digits and _ only.")
+        elif text := environ.get(match[1], "").strip():
             self.from_environment.add(key)
             return text
         else:
-            state = "is empty" if found[1] in environ else "is not set"
-            self.wrong(
-                key, f"the environment variable {found[1]} {state}", f"Set it before the start: export {found[1]}=…"
-            )
+            state = "is empty" if match[1] in environ else "is not set"
+            reason = f"the environment variable {match[1]} {state}"
+            self.add_error(key, reason, f"Set it before the start: export {match[1]}=…")
         self.from_environment.add(key)
         self._unset.add(key)
         return value
 
-    def wrong(self, key: Key, reason: str, remedy: str) -> None:
-        """Note that the value at `key` is wrong."""
-        self.problems.append(ConfigError(self.file, dotted(key), reason, remedy))
+    def add_error(self, key: Key, reason: str, remedy: str) -> None:
+        """Add an error of the value at `key`."""
+        self.problems.append(ConfigError(self.file, format_key(key), reason, remedy))
 
-    def refuse_literal(self, key: Key) -> None:
-        """Note that a secret stands in the file itself."""
+    def add_literal_secret(self, key: Key) -> None:
+        """Add the error of a secret that is written in the file itself."""
         variable = re.sub(r"[^A-Z0-9]", "_", "_".join(map(str, key[-2:])).upper())
         remedy = f'Put it into the environment and write {key[-1]} = "env:{variable}".'
-        self.wrong(key, "is a secret, and stands in the file itself", remedy)
+        self.add_error(key, "is a secret, and stands in the file itself", remedy)
 
-    def unknown(self, key: Key, known: Iterable[str]) -> None:
-        """Note that nobody knows `key`, and which of the `known` names was probably meant."""
+    def add_unknown(self, key: Key, known: Iterable[str]) -> None:
+        """Add the error of an unknown key, with the most similar of the `known` names."""
         names = sorted(known)
         near = difflib.get_close_matches(str(key[-1]), names, n=1)
-        self.wrong(key, "is not a setting", f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}.")
+        self.add_error(
+            key, "is not a setting", f"Did you mean {near[0]}?" if near else f"Known here: {', '.join(names)}."
+        )
 
     def read(self, model: type[M], table: Any, at: Key) -> M | None:
-        """Make `table`, which stands at `at`, a `model`; None, with the problems noted, if it is not one."""
+        """Return the table at `at` as a `model`; add its errors and return None if it is not valid."""
         try:
             return model.model_validate(table)
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
-                self._note(model, at, detail)
+                self._add_detail(model, at, detail)
             return None
 
-    def _note(self, model: type[BaseModel], at: Key, detail: ErrorDetails) -> None:
+    def _add_detail(self, model: type[BaseModel], at: Key, detail: ErrorDetails) -> None:
         key, kind, context = (*at, *detail["loc"]), detail["type"], detail.get("ctx", {})
         if any(key[: len(unset)] == unset for unset in self._unset):
-            return  # already said: its environment variable is missing
+            return  # its environment variable is missing, which is an error already
         if kind == "extra_forbidden":
-            self.unknown(key, _names_at(model, detail["loc"][:-1]))
+            self.add_unknown(key, _names_at(model, detail["loc"][:-1]))
         elif kind == "missing":
-            self.wrong(key, "is missing", _how_to_add(model, key))
-        elif isinstance(cause := context.get("error"), Wrong):
-            self.wrong(key, cause.reason, cause.remedy)
-        elif kind in _WORDS:
-            reason, remedy = _WORDS[kind]
-            self.wrong(key, reason, remedy.format(**context))
+            self.add_error(key, "is missing", _how_to_add(model, key))
+        elif isinstance(cause := context.get("error"), SettingError):
+            self.add_error(key, cause.reason, cause.remedy)
+        elif kind in _MESSAGES:
+            reason, remedy = _MESSAGES[kind]
+            self.add_error(key, reason, remedy.format(**context))
         else:
             message = detail["msg"].removeprefix("Value error, ")
-            self.wrong(key, message[:1].lower() + message[1:], "Correct the value.")
+            self.add_error(key, message[:1].lower() + message[1:], "Correct the value.")
 
-    def refuse_if_wrong(self) -> None:
-        """Raise ConfigErrors if anything was noted."""
+    def raise_errors(self) -> None:
+        """Raise ConfigErrors if there are any errors."""
         if self.problems:
             raise ConfigErrors(self.problems)
 
 
 def read_file(path: Path, environ: Mapping[str, str]) -> Document:
-    """Read the settings at `path`; raises ConfigError if it is not there or not TOML."""
+    """Read the settings at `path`; raise ConfigError if the file does not exist or is not TOML."""
     file = str(path)
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -186,18 +187,18 @@ def read_file(path: Path, environ: Mapping[str, str]) -> Document:
         ) from None
 
 
-def dotted(key: Key) -> str:
-    """Write a key as people read it: `routes[0].to`."""
+def format_key(key: Key) -> str:
+    """Return a key as people write it: `routes[0].to`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
 def names_of(model: type[BaseModel]) -> set[str]:
-    """The keys that a table of this model may have in a file."""
+    """Return the keys that a table of this model may have in a file."""
     return {field.alias or name for name, field in model.model_fields.items()}
 
 
 def secrets_of(model: type[BaseModel]) -> set[str]:
-    """The keys of this model whose values are secrets."""
+    """Return the keys of this model whose values are secrets."""
     return {field.alias or name for name, field in model.model_fields.items() if _is_secret(field.annotation)}
 
 
@@ -206,7 +207,7 @@ def _is_secret(annotation: Any) -> bool:
 
 
 def _names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
-    """The keys known at `path` inside `model`; those of the model itself if the path leads through no other one."""
+    """Return the keys of the model at `path` inside `model`."""
     for part in path:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         inner = fields[part].annotation if part in fields else None
@@ -224,7 +225,7 @@ def _how_to_add(model: type[BaseModel], key: Key) -> str:
 
 
 def _place(message: str, text: str) -> str:
-    """The parser's words with a line and a column, also where it only says "at end of document"."""
+    """Return the message of the parser with a line and a column, also where it has only "at end of document"."""
     if not message.endswith(_AT_END):
         return message
     lines = text.split("\n")

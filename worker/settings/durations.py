@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from worker.durations import parse_duration
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 
 
 def _duration(value: Any) -> float:
     try:
         return parse_duration(value)
     except (AttributeError, ValueError):
-        raise Wrong(
+        raise SettingError(
             "is not a length of time", 'Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
         ) from None
 

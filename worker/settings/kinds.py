@@ -57,8 +57,8 @@ def read_options(
     """
     theirs = names_of(options)
     for key in sorted(table.keys() - ours - theirs):
-        document.unknown((*at, key), {*ours, *theirs})
+        document.add_unknown((*at, key), {*ours, *theirs})
     for key in sorted(secrets_of(options) & table.keys()):
         if isinstance(table[key], str) and (*at, key) not in document.from_environment:
-            document.refuse_literal((*at, key))
+            document.add_literal_secret((*at, key))
     return document.read(options, {key: table[key] for key in table.keys() & (theirs - {*ours})}, at)

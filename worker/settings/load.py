@@ -10,7 +10,7 @@ from pydantic import Field
 from worker.settings.accounts import Account, ProviderSettings, TargetSettings, read_accounts
 from worker.settings.alarms import Alarming, read_alarming
 from worker.settings.clocks import Clocks
-from worker.settings.document import Document, Key, Table, listed, read_file
+from worker.settings.document import Document, Key, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.routes import Route, conflicts, echoes
@@ -83,11 +83,11 @@ def load(
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
     for name in sorted(document.values.keys() - set(_SECTIONS)):
-        document.unknown((name,), _SECTIONS)
+        document.add_unknown((name,), _SECTIONS)
     redis, celery = read_servers(document)
     clocks = document.read(Clocks, document.values.get("clocks", {}), ("clocks",)) or Clocks()
     for key, reason, remedy in clocks.conflicts():
-        document.wrong(("clocks", key), reason, remedy)
+        document.add_error(("clocks", key), reason, remedy)
     providers = {it.name: it for it in read_accounts(document, "providers", ProviderSettings, provider_kinds)}
     targets = {it.name: it for it in read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds)}
     producers = read_producers(document, webhook_kinds)
@@ -97,7 +97,7 @@ def load(
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
     reconcile = read_reconcile(document, routes, providers)
     alarms = read_alarming(document, providers)
-    document.refuse_if_wrong()
+    document.raise_errors()
     return Settings(
         file=document.file,
         redis_url=redis.url,
@@ -118,14 +118,14 @@ def load(
 def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
     tables = document.values.get("routes", [])
     if not isinstance(tables, list) or not tables:
-        document.wrong(("routes",), "has no route", "Write a table [[routes]] with from and to.")
+        document.add_error(("routes",), "has no route", "Write a table [[routes]] with from and to.")
         return ()
     read = [document.read(Route, table, ("routes", number)) for number, table in enumerate(tables)]
     _check_ends(document, tables)
     if None not in read:
         routes = [route for route in read if route]
         for number, key, reason, remedy in [*conflicts(routes), *echoes(routes, mirrored)]:
-            document.wrong(("routes", number, key), reason, remedy)
+            document.add_error(("routes", number, key), reason, remedy)
     return tuple(route for route in read if route)
 
 
@@ -135,7 +135,7 @@ def _check_ends(document: Document, tables: list[Any]) -> None:
     pushing = document.values.get("producers", {})
     for number, table in enumerate(tables):
         for key, section in (("from", "providers"), ("to", "targets")):
-            names = listed(table.get(key)) if isinstance(table, dict) else None
+            names = as_list(table.get(key)) if isinstance(table, dict) else None
             for name in filter(lambda name: isinstance(name, str), names if isinstance(names, list) else ()):
                 used[section].add(name)
                 if section == "providers" and isinstance(pushing, dict) and name in pushing:
@@ -145,11 +145,11 @@ def _check_ends(document: Document, tables: list[Any]) -> None:
         accounts = document.values.get(section, {})
         for name in sorted(accounts.keys() - names) if isinstance(accounts, dict) else ():
             reason = "is in no route: its orders would go nowhere" if section == "providers" else "is in no route"
-            document.wrong((section, name), reason, "Add a [[routes]] table for it, or take it out.")
+            document.add_error((section, name), reason, "Add a [[routes]] table for it, or take it out.")
 
 
 def _check_end(document: Document, key: Key, section: str, name: str) -> None:
     accounts = document.values.get(section, {})
     if not isinstance(accounts, dict) or name not in accounts:
         known = ", ".join(sorted(accounts)) or "none"
-        document.wrong(key, f"{name} is not one of the {section}", f"Known here: {known}.")
+        document.add_error(key, f"{name} is not one of the {section}", f"Known here: {known}.")

@@ -1,4 +1,4 @@
-"""Maintenance windows of an account: times at which it is not called."""
+"""The maintenance windows of an account, in which it is not called."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from worker.settings.document import Wrong, listed
+from worker.settings.document import SettingError, as_list
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FORM: Final = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))?|(daily)) (\d\d):(\d\d)-(\d\d):(\d\d)")
 _DAY: Final = 24 * 60
-#: Windows that touch are one; so many of them are every day of a week.
+#: Windows that touch count as one; no more than this many can touch in a week.
 _MOST: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The days of the week (0 is Monday) on which it begins, and the minutes of the day; it may end on the next."""
+    """The days of the week (0 is Monday) on which a window begins, and its minutes of the day.
+
+    A window that ends on the next day has an end of more than 24 hours.
+    """
 
     days: tuple[int, ...]
     begins: int
@@ -27,10 +30,10 @@ class Window:
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Read `Sun 02:00-04:00`, `Mon-Fri 22:00-06:00` or `daily 03:00-03:30`; raises ValueError."""
-        if (found := _FORM.fullmatch(text.strip().lower())) is None:
+        """Parse `Sun 02:00-04:00`, `Mon-Fri 22:00-06:00` or `daily 03:00-03:30`; raise ValueError for other texts."""
+        if (match := _FORM.fullmatch(text.strip().lower())) is None:
             raise ValueError("not a window")
-        first, last, daily, *clock = found.groups()
+        first, last, daily, *clock = match.groups()
         begins, ends = int(clock[0]) * 60 + int(clock[1]), int(clock[2]) * 60 + int(clock[3])
         if begins >= _DAY or ends > _DAY or begins == ends or int(clock[1]) > 59 or int(clock[3]) > 59:  # noqa: PLR2004
             raise ValueError("not a time of the day")
@@ -39,12 +42,12 @@ class Window:
         return cls(days, begins, ends if ends > begins else ends + _DAY)
 
     def end(self, now: datetime, zone: ZoneInfo) -> datetime | None:
-        """When it ends, if `now` is in it."""
+        """Return the end of the window if `now` is in it."""
         today = now.astimezone(zone).date()
         for day in (today, today - timedelta(days=1)):
             if day.weekday() in self.days:
                 midnight = datetime.combine(day, time(), zone)
-                # The hour that comes twice in autumn belongs to it both times.
+                # The hour that occurs twice in autumn belongs to the window both times.
                 begins = (midnight + timedelta(minutes=self.begins)).astimezone(UTC)
                 ends = (midnight + timedelta(minutes=self.ends)).replace(fold=1).astimezone(UTC)
                 if begins <= now < ends:
@@ -54,13 +57,13 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """The windows of one account, on the clocks of `zone`."""
+    """The windows of one account, in the time zone `zone`."""
 
     windows: tuple[Window, ...] = ()
     zone: str = "UTC"
 
     def left(self, now: datetime) -> float:
-        """Seconds until the account may be called again; 0: it may now."""
+        """Return the seconds until the account may be called again; 0 if it may be called now."""
         at, zone = now, ZoneInfo(self.zone)
         for _ in range(_MOST):
             ends = max((end for window in self.windows if (end := window.end(at, zone))), default=None)
@@ -71,17 +74,17 @@ class Maintenance:
 
 
 def windows(value: Any) -> tuple[Window, ...]:
-    """One window or several, as the settings write them."""
+    """Parse one window or several, as the settings write them."""
     try:
-        return tuple(Window.parse(text) for text in listed(value))
+        return tuple(Window.parse(text) for text in as_list(value))
     except (AttributeError, TypeError, ValueError):
         remedy = 'Write ["Sun 02:00-04:00"], ["Mon-Fri 22:00-06:00"] or ["daily 03:00-03:30"].'
-        raise Wrong("is not a time of maintenance", remedy) from None
+        raise SettingError("is not a time of maintenance", remedy) from None
 
 
 def zone(name: str) -> str:
-    """A time zone that is known here."""
+    """Return the name of a known time zone."""
     try:
         return ZoneInfo(name).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Wrong("is not a time zone", 'Write its name: "Europe/Amsterdam".') from None
+        raise SettingError("is not a time zone", 'Write its name: "Europe/Amsterdam".') from None

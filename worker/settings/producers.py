@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from worker.settings.document import NAME, NO_NAME, Document, Key, Table, Wrong, listed, names_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, names_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 
@@ -29,47 +29,37 @@ class Producer(Table):
 
     kind: str | None = None
     secret: SecretStr | None = None
-    pushes_for: Annotated[tuple[str, ...], BeforeValidator(listed), Field(alias="for")] = ()
+    pushes_for: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(alias="for")] = ()
     #: An instance of the kind's own `Options`.
     options: BaseModel = Table()
 
 
-class InboxTable(Table):
+class InboxSettings(Table):
     """The `[inbox]` table.
 
-    Without `unsigned`, unsigned jobs are refused as soon as one producer has a secret. `tolerance` is the age, in
-    seconds, at which a signature expires: a job may have to wait over a weekend until it is read. `max_bytes` is the
+    If `unsigned` is left out, unsigned jobs are refused as soon as one producer has a secret. `tolerance` is the age,
+    in seconds, at which a signature expires: a job may have to wait over a weekend until it is read. `max_bytes` is the
     size of the largest job.
     """
 
-    unsigned: Literal["accept", "refuse"] | None = None
+    unsigned: Literal["accept", "refuse"] = "accept"
     tolerance: Duration = 7 * 86_400.0
     max_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = 1024 * 1024
 
 
-class InboxSettings(Table):
-    """The `[inbox]` table, with `unsigned` decided."""
-
-    unsigned: Literal["accept", "refuse"] = "accept"
-    tolerance: float = 7 * 86_400.0
-    max_bytes: int = 1024 * 1024
-
-
 def read_inbox(document: Document, producers: dict[str, Producer]) -> InboxSettings:
     """Return the `[inbox]` table; note its errors in the document."""
-    table = document.read(InboxTable, document.values.get("inbox", {}), ("inbox",)) or InboxTable()
-    return InboxSettings(
-        unsigned=table.unsigned or ("refuse" if any(it.secret for it in producers.values()) else "accept"),
-        tolerance=table.tolerance,
-        max_bytes=table.max_bytes,
-    )
+    table = document.read(InboxSettings, document.values.get("inbox", {}), ("inbox",)) or InboxSettings()
+    if "unsigned" not in table.model_fields_set and any(producer.secret for producer in producers.values()):
+        return table.model_copy(update={"unsigned": "refuse"})
+    return table
 
 
 def read_producers(document: Document, kinds: Mapping[str, WebhookKind]) -> dict[str, Producer]:
     """Return the valid `[producers]` tables by name; note the errors of the others in the document."""
     tables = document.values.get("producers", {})
     if not isinstance(tables, dict):
-        document.wrong(("producers",), "must be tables", "Write a table [producers.NAME].")
+        document.add_error(("producers",), "must be tables", "Write a table [producers.NAME].")
         return {}
     section = document.values.get("providers", {})
     providers: dict[str, Any] = section if isinstance(section, dict) else {}
@@ -77,13 +67,13 @@ def read_producers(document: Document, kinds: Mapping[str, WebhookKind]) -> dict
     for name, table in tables.items():
         at: Key = ("producers", name)
         if not NAME.fullmatch(name):
-            document.wrong(at, *NO_NAME)
+            document.add_error(at, *NO_NAME)
         elif name in providers:
-            document.wrong(at, "is a provider as well", f'Give it another name, and write for = ["{name}"].')
+            document.add_error(at, "is a provider as well", f'Give it another name, and write for = ["{name}"].')
         elif (producer := _producer(document, at, table, kinds)) is not None:
             problems = _conflicts(producer, kinds[producer.kind]) if producer.kind is not None else ()
             for key, reason, remedy in (*_unknown_providers(producer, providers), *problems):
-                document.wrong((*at, key), reason, remedy)
+                document.add_error((*at, key), reason, remedy)
             producers[name] = producer
     return producers
 
@@ -93,7 +83,7 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     if not isinstance(table, dict) or not isinstance(kind, str | None):
         return document.read(Producer, table, at)
     if kind is not None and kind not in kinds:
-        document.wrong((*at, "kind"), "is not known", f"Known here: {', '.join(sorted(kinds))}.")
+        document.add_error((*at, "kind"), "is not known", f"Known here: {', '.join(sorted(kinds))}.")
         return None
     ours = names_of(Producer) - _NOT_KEYS
     options = read_options(document, at, table, ours, kinds[kind].Options if kind is not None else Table)
@@ -101,7 +91,7 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     if producer is None or options is None:
         return None
     if producer.secret and (*at, "secret") not in document.from_environment:
-        document.refuse_literal((*at, "secret"))
+        document.add_literal_secret((*at, "secret"))
     return producer.model_copy(update={"options": options})
 
 
@@ -125,5 +115,5 @@ def _conflicts(producer: Producer, kind: WebhookKind) -> Iterator[tuple[str, str
         return  # its environment variable is missing, which is noted already
     try:
         kind.check_secret(secret)
-    except Wrong as wrong:
-        yield "secret", wrong.reason, wrong.remedy
+    except SettingError as error:
+        yield "secret", error.reason, error.remedy

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from worker.settings.document import Table, Wrong
+from worker.settings.document import SettingError, Table
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 def _time(value: Any) -> time:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise Wrong("is not a time of the day", 'Write it as "03:00", in UTC.')
+        raise SettingError("is not a time of the day", 'Write it as "03:00", in UTC.')
     return time.fromisoformat(value)
 
 
 def _pair(value: Any) -> tuple[str, str]:
     if not isinstance(value, str):
-        raise Wrong("must be text", 'Write it as "PROVIDER > TARGET".')
+        raise SettingError("must be text", 'Write it as "PROVIDER > TARGET".')
     provider, _, target = value.partition(" > ")
     return provider, target
 
@@ -63,5 +63,5 @@ def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) 
         if pair not in possible:
             names = ", ".join(" > ".join(names) for names in possible)
             reason = "is no pair that a route names"
-            document.wrong(("reconcile", "pairs", number), reason, f"Known here: {names or 'none'}.")
+            document.add_error(("reconcile", "pairs", number), reason, f"Known here: {names or 'none'}.")
     return table

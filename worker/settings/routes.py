@@ -1,4 +1,4 @@
-"""Routes: which orders go to which targets, under which reference."""
+"""Routes: the orders that go to each target, and the references they get there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import Rejected
-from worker.settings.document import Table, Wrong, listed
+from worker.settings.document import SettingError, Table, as_list
 from worker.store.orders.ledger import OnChange  # noqa: TC001  # as above
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
 
-#: What a reference may be made of; the second tuple tells one order of a provider from the other.
+#: The fields that a reference may contain.
 _FIELDS: Final = ("provider", "external_id", "display_id", "source_id", "store")
+#: The fields that identify an order of a provider.
 _IDS: Final = ("external_id", "source_id")
 
 
 def _reference(text: str) -> str:
-    """Accept a template of literal text and known fields, among them one that identifies the order."""
+    """Return a template of literal text and known fields, of which one must identify the order."""
     allowed = "Use text and " + ", ".join(f"{{{name}}}" for name in _FIELDS) + "."
-    stray = Wrong("has a brace that is not part of a field", allowed)
+    stray = SettingError("has a brace that is not part of a field", allowed)
     if "{{" in text or "}}" in text:
         raise stray
     try:
@@ -35,30 +36,30 @@ def _reference(text: str) -> str:
         raise stray from None
     fields = [field for _, field, _, _ in parts if field is not None]
     if any(field not in _FIELDS for field in fields) or any(spec or conversion for _, _, spec, conversion in parts):
-        raise Wrong("has a field that a reference cannot be made of", allowed)
+        raise SettingError("has a field that a reference cannot be made of", allowed)
     if not any(field in _IDS for field in fields):
-        # A display id is "not promised to be unique": a second order of the same number would be taken for the first.
-        raise Wrong("does not tell one order from the other", "Use {external_id} or {source_id} in it.")
+        # A display id is "not promised to be unique": a second order with the same number would count as the first.
+        raise SettingError("does not tell one order from the other", "Use {external_id} or {source_id} in it.")
     return text
 
 
-_Some = Annotated[tuple[str, ...], BeforeValidator(listed)]
+_Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
-class Only(Table):
-    """A filter: every key that is given must hold, by any of its values."""
+class OrderFilter(Table):
+    """The `only` table of a route: an order passes if it matches each given key, by any value of the key."""
 
-    status: Annotated[tuple[Status, ...], BeforeValidator(listed)] = ()
-    status_raw: _Some = ()
-    store: _Some = ()
-    currency: _Some = ()
-    country: _Some = ()
-    tag: _Some = ()
+    status: Annotated[tuple[Status, ...], BeforeValidator(as_list)] = ()
+    status_raw: _Texts = ()
+    store: _Texts = ()
+    currency: _Texts = ()
+    country: _Texts = ()
+    tag: _Texts = ()
     test: bool | None = None
 
     def matches(self, order: Order) -> bool:
-        """Whether the order passes."""
-        pairs: tuple[tuple[tuple[str, ...], tuple[str | None, ...]], ...] = (
+        """Return whether the order passes."""
+        fields: tuple[tuple[tuple[str, ...], tuple[str | None, ...]], ...] = (
             (self.status, (order.status,)),
             (self.status_raw, (order.status_raw,)),
             (self.store, (order.store,)),
@@ -68,26 +69,26 @@ class Only(Table):
         )
         if self.test is not None and order.test is not self.test:
             return False
-        return all(not wanted or not set(wanted).isdisjoint(has) for wanted, has in pairs)
+        return all(not allowed or not set(allowed).isdisjoint(values) for allowed, values in fields)
 
 
 class Route(Table):
-    """One `[[routes]]` table: the orders of `source` that pass `only` go to every one of `targets`."""
+    """One `[[routes]]` table: the orders of `source` that pass `only` go to each of `targets`."""
 
     source: str = Field(alias="from")
-    targets: Annotated[tuple[str, ...], BeforeValidator(listed), Field(min_length=1)] = Field(alias="to")
-    #: What the targets know the order by.
+    targets: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(alias="to")
+    #: The template of the reference, by which the targets know the order.
     reference: Annotated[str, AfterValidator(_reference)] = "{external_id}"
-    only: Only = Only()
-    #: What becomes of an order that changes after its delivery. A target that cannot change an order: only counted.
+    only: OrderFilter = OrderFilter()
+    #: What happens to an order that changes after its delivery; in a target without updates it is only counted.
     on_change: OnChange = "update"
 
-    def wants(self, order: Order) -> bool:
-        """Whether this order goes this way."""
+    def accepts(self, order: Order) -> bool:
+        """Return whether the order takes this route."""
         return order.provider == self.source and self.only.matches(order)
 
     def reference_of(self, order: Order) -> str:
-        """What the targets are to know this order by; raises Rejected if the order lacks a field of it."""
+        """Return the reference of an order; raise Rejected if the order has no value for a field of it."""
         parts: list[str] = []
         for literal, field, _, _ in Formatter().parse(self.reference):
             value = getattr(order, field) if field else ""
@@ -96,21 +97,21 @@ class Route(Table):
             parts += [literal, value]
         return "".join(parts)
 
-    def made(self, reference: str) -> bool:
-        """Whether this route may have given this reference to an order."""
+    def may_have_made(self, reference: str) -> bool:
+        """Return whether an order may have got this reference from this route."""
         start, end = self.edges
         return len(reference) > len(start) + len(end) and reference.startswith(start) and reference.endswith(end)
 
     @property
     def edges(self) -> tuple[str, str]:
-        """The text that each reference of this route begins with, and the text that it ends with."""
+        """The text with which each reference of this route begins, and the text with which it ends."""
         text = self.reference.replace("{provider}", self.source)
         parts = list(Formatter().parse(text))
         return parts[0][0], parts[-1][0] if parts[-1][1] is None else ""
 
 
 def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:
-    """Pairs of routes that could give two references to one order, or one reference to two orders.
+    """Find pairs of routes that could give two references to one order, or one reference to two orders.
 
     Yields:
         The number of the later route, its key, the reason, the remedy.
@@ -131,7 +132,7 @@ def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:
                     f"an order of {first.source} could get two references in {target}, and be created twice",
                     "Give all routes between the two the same reference.",
                 )
-            elif first.source != second.source and not _told_apart(first, second):
+            elif first.source != second.source and not _are_distinct(first, second):
                 yield (
                     number,
                     "reference",
@@ -143,15 +144,17 @@ def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:
                 )
 
 
-def _told_apart(first: Route, second: Route) -> bool:
-    """Whether no reference of one route can ever be one of the other, whatever the ids are: ids are opaque."""
+def _are_distinct(first: Route, second: Route) -> bool:
+    """Return whether no reference of one route can be a reference of the other, for any ids."""
     (start, end), (other_start, other_end) = first.edges, second.edges
     starts_differ = not start.startswith(other_start) and not other_start.startswith(start)
     return starts_differ or (not end.endswith(other_end) and not other_end.endswith(end))
 
 
 def echoes(routes: Sequence[Route], sources: Collection[str]) -> Iterator[tuple[int, str, str, str]]:
-    """Routes into a target that is a source as well (`sources`), whose own orders could not be told when read back.
+    """Find routes into a target that is also read (`sources`), whose references do not mark the orders we create there.
+
+    Such an order is an echo: it is read back, and must not be delivered again.
 
     Yields:
         The number of the route, its key, the reason, the remedy.

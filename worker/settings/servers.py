@@ -1,4 +1,4 @@
-"""The servers of the settings: Redis, and the broker if it is another."""
+"""The servers of the settings: Redis, and the broker if it is a different one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from worker.settings.addresses import broker_url, redis_url, secret_in
+from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.document import Table
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Redis(Table):
-    """Where the ledger is; without a URL, in the embedded server's `data_dir`."""
+    """The `[redis]` table: the server of the ledger. Without a URL, the embedded server keeps it in `data_dir`."""
 
     url: Annotated[str, AfterValidator(redis_url)] | None = None
     data_dir: str = Field(default=".intake", min_length=1)
@@ -27,10 +27,10 @@ class Celery(Table):
 
 
 def read_servers(document: Document) -> tuple[Redis, Celery]:
-    """The tables [redis] and [celery]; a password in the file itself is noted as wrong."""
+    """Return the tables [redis] and [celery]; add an error for a password that is written in the file itself."""
     redis = document.read(Redis, document.values.get("redis", {}), ("redis",)) or Redis()
     celery = document.read(Celery, document.values.get("celery", {}), ("celery",)) or Celery()
     for key, url in ((("redis", "url"), redis.url), (("celery", "broker"), celery.broker)):
-        if url and secret_in(url) and key not in document.from_environment:
-            document.refuse_literal(key)
+        if url and has_password(url) and key not in document.from_environment:
+            document.add_literal_secret(key)
     return redis, celery

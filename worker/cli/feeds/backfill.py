@@ -122,7 +122,7 @@ def _preview(rt: Runtime, name: str, since: datetime, until: datetime) -> Counte
 def _outcomes(rt: Runtime, order: Order) -> set[str]:
     outcomes = set()
     for route in rt.settings.routes:
-        for target in route.targets if route.source == order.provider and route.wants(order) else ():
+        for target in route.targets if route.source == order.provider and route.accepts(order) else ():
             try:
                 encode(route.reference_of(order), rt.targets[target].alphabet)
             except Rejected:

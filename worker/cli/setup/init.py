@@ -12,7 +12,7 @@ import click
 
 from worker.cli.setup.template import Section, Wanted, required, text
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Wrong, secrets_of
+from worker.settings.document import NAME, NO_NAME, SettingError, secrets_of
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 
@@ -97,8 +97,8 @@ def _url(value: str) -> str:
         return value
     try:
         return web_url(value)
-    except Wrong as wrong:
-        raise click.UsageError(f"{value} {wrong.reason}. {wrong.remedy}") from None
+    except SettingError as error:
+        raise click.UsageError(f"{value} {error.reason}. {error.remedy}") from None
 
 
 def _asked(kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> list[Wanted]:

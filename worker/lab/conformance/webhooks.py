@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.job import Job
 from worker.lab.conformance.stage import load
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 from worker.settings.producers import Producer
 from worker.systems.webhook.contract import Call, Refused
 
@@ -177,11 +177,11 @@ def a_secret_is_checked_before_the_start(case: Case) -> None:
         assert _secret_problem(case, "short") is not None
 
 
-def _secret_problem(case: Case, secret: str) -> Wrong | None:
+def _secret_problem(case: Case, secret: str) -> SettingError | None:
     try:
         case.adapter.check_secret(secret)
-    except Wrong as wrong:
-        return wrong
+    except SettingError as error:
+        return error
     return None
 
 

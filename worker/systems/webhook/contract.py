@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.settings.document import Table, Wrong
+from worker.settings.document import SettingError, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,10 +66,10 @@ class Webhook(ABC):
 
     @classmethod
     def check_secret(cls, secret: str) -> None:
-        """Raise Wrong, with the reason and the remedy, for a secret that this kind cannot use."""
+        """Raise SettingError, with the reason and the remedy, for a secret that this kind cannot use."""
         if cls.sends_secret and len(secret) < _SHORTEST:
             reason = f"is shorter than {_SHORTEST} characters, and it is the only proof"
-            raise Wrong(reason, "Make it long and random.")
+            raise SettingError(reason, "Make it long and random.")
 
     @property
     def provider(self) -> str:

@@ -8,7 +8,7 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from worker.settings.document import Wrong
+from worker.settings.document import SettingError
 from worker.systems.webhook.bodies import parse
 from worker.systems.webhook.contract import Refused, Webhook
 from worker.systems.webhook.jobs import job
@@ -35,7 +35,7 @@ class Standard(Webhook):
         try:
             _key(secret)
         except ValueError:
-            raise Wrong("is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64.") from None
+            raise SettingError("is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64.") from None
 
     def prove(self, call: Call, now: float) -> None:
         """Check the time and the signatures: one that fits is enough, for a key may be in the middle of a change."""
