@@ -41,17 +41,8 @@ class Sandbox:
         journal: Path | None = None,
         port: int = 0,
     ) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "worker.lab.sandbox",
-            "--systems",
-            systems,
-            "--seed",
-            str(seed),
-            "--port",
-            str(port),
-        ]
+        command = [sys.executable, "-m", "worker.lab.sandbox", "--systems", systems, "--seed", str(seed)]
+        command += ["--port", str(port)]
         for option, values in (("--account", accounts), ("--fault", faults), ("--limit", limits)):
             for value in values:
                 command += [option, value]

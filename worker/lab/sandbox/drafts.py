@@ -150,7 +150,7 @@ class DraftFactory:
         return self._rng.randrange(5, 16) if self._happens(0.9) else self._rng.randrange(16, 61)
 
     def _price(self, country: Country, top: int) -> int:
-        """Return up to `top` cents, ten times as much in other currencies; about one amount in three is whole."""
+        """Return up to `top` cents, or ten times as many units without cents; about one amount in three is whole."""
         minor = self._rng.randrange(1, top)
         if self._happens(0.33):
             minor = minor // 100 * 100 + 100

@@ -54,39 +54,10 @@ class Journal:
         if self._fd is not None:
             self._write({"kind": "limit", "system": system, "calls": calls, "window": window})
 
-    def request(  # noqa: PLR0913  # a journal line has that many columns
-        self,
-        system: str,
-        account: str,
-        *,
-        method: str,
-        path: str,
-        did: str,
-        status: int,
-        address: str,
-        arrived: float,
-        external_id: str | None = None,
-        reference: str | None = None,
-        fault: str | None = None,
-    ) -> None:
-        """Note one request and its response."""
+    def request(self, system: str, account: str, did: str, **columns: str | float | None) -> None:
+        """Note one request and its response, in the columns of a request."""
         self.counts[system, "request", did] += 1
-        self._write(
-            {
-                "kind": "request",
-                "system": system,
-                "account": account,
-                "did": did,
-                "external_id": external_id,
-                "reference": reference,
-                "method": method,
-                "path": path,
-                "status": status,
-                "address": address,
-                "arrived": arrived,
-                "fault": fault,
-            }
-        )
+        self._write({"kind": "request", "system": system, "account": account, "did": did, **columns})
 
     def effect(  # noqa: PLR0913, PLR0917  # a journal line has that many columns
         self,
@@ -102,14 +73,8 @@ class Journal:
         `essence` returns the essence of the order from now on; it is called only if the journal has a file.
         """
         self.counts[system, "effect", did] += 1
-        entry: dict[str, object] = {
-            "kind": "effect",
-            "system": system,
-            "account": account,
-            "did": did,
-            "external_id": external_id,
-            "reference": reference,
-        }
+        entry: dict[str, object] = {"kind": "effect", "system": system, "account": account, "did": did}
+        entry |= {"external_id": external_id, "reference": reference}
         if self._fd is not None:
             key = system, account, reference
             if did == "changed":

@@ -56,14 +56,14 @@ class Server:
         self._world.journal.request(
             system.name,
             account,
+            response.did,
+            external_id=response.external_id,
+            reference=response.reference,
             method=method,
             path=path,
-            did=response.did,
             status=0 if cut else response.status,
             address=address,
             arrived=now,
-            external_id=response.external_id,
-            reference=response.reference,
             fault=None if fault is None else fault.kind,
         )
         if fault is not None and fault.base in RESPONSE_ONLY | {"cut"}:

@@ -61,7 +61,7 @@ class Dropboy(System[DropboyAccount]):
         if key != account.key:
             return _error(account.key_status, "unauthorized", "Invalid API key" if key else "Missing API key")
         if op == "create" and account.permission == "read":
-            # The documents swap 401 and 403: an account that swaps them for the key does not swap them here.
+            # The documents send 403 for a wrong key and 401 here; an account with 401 for a wrong key sends 403 here.
             return _error(403 if account.key_status == 401 else 401, "forbidden", _TEXTS[401])  # noqa: PLR2004
         return self._work(account, call, op)
 
@@ -122,12 +122,12 @@ def _upload(account: DropboyAccount, call: Call) -> Response:
     if batch.unusable is not None and account.bad_file == "refuse":
         return _error(400, "refused", _UPLOAD_FAILED)
     response = _success(account, "accepted", {"batchFileId": batch.id})
-    response.external_id, response.reference = _only_number(batch.rows), batch.id
+    response.external_id, response.reference = _single_number(batch.rows), batch.id
     return response
 
 
-def _only_number(rows: list[Any]) -> str | None:
-    """Return, for the journal, the order number in a file with a single order."""
+def _single_number(rows: list[Any]) -> str | None:
+    """Return the order number of a file with a single order, for the journal."""
     order = rows[0].get("order") if len(rows) == 1 and isinstance(rows[0], dict) else None
     number = order.get("orderNumber") if isinstance(order, dict) else None
     return None if number is None else str(number)
@@ -138,7 +138,7 @@ def _status(account: DropboyAccount, batch_id: str) -> Response:
     if batch is None:
         return _error(account.unknown_batch, "not_found", "Batch file not found")
     response = _success(account, batch.status, account.batch_status(batch))
-    response.external_id, response.reference = _only_number(batch.rows), batch.id
+    response.external_id, response.reference = _single_number(batch.rows), batch.id
     return response
 
 

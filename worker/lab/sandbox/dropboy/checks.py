@@ -17,26 +17,32 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOR
 _MOMENT: Final = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-6]\d\.\d{3}Z")
 
 
-def _must_be(kind: str, is_valid: Callable[[Any], bool]) -> Check:
+def _check(message: str, is_valid: Callable[[Any], object]) -> Check:
     def check(path: Path, value: Any) -> Iterator[Error]:
         if not is_valid(value):
-            yield path, f"should be {kind}"
+            yield path, message
 
     return check
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-_text = _must_be("string", lambda value: isinstance(value, str))
-_flag = _must_be("boolean", lambda value: isinstance(value, bool))
-_number = _must_be("number", _is_number)
-_mapping = _must_be("object", lambda value: isinstance(value, dict))
+_text = _check("should be string", _is_text)
+_flag = _check("should be boolean", lambda value: isinstance(value, bool))
+_number = _check("should be number", _is_number)
+_mapping = _check("should be object", lambda value: isinstance(value, dict))
 
 
-def _anything(_path: Path, _value: Any) -> Iterator[Error]:
-    yield from ()
+_moment = _check('should match format "date-time"', lambda value: _is_text(value) and _MOMENT.fullmatch(value))
+_uuid = _check('should match format "uuid"', lambda value: _is_text(value) and _UUID.fullmatch(value))
+_anything = _check("", lambda _: True)
+_unknown = _check("should NOT have additional properties", lambda _: False)
 
 
 def _whole_number(path: Path, value: Any) -> Iterator[Error]:
@@ -47,17 +53,7 @@ def _whole_number(path: Path, value: Any) -> Iterator[Error]:
 
 
 def _one_of(*allowed: str) -> Check:
-    return _must_be("equal to one of the allowed values", lambda value: isinstance(value, str) and value in allowed)
-
-
-def _moment(path: Path, value: Any) -> Iterator[Error]:
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        yield path, 'should match format "date-time"'
-
-
-def _uuid(path: Path, value: Any) -> Iterator[Error]:
-    if not isinstance(value, str) or not _UUID.fullmatch(value):
-        yield path, 'should match format "uuid"'
+    return _check("should be equal to one of the allowed values", lambda value: _is_text(value) and value in allowed)
 
 
 _PHONE: Final[dict[str, Check]] = {"prefix": _whole_number, "number": _whole_number}
@@ -78,10 +74,6 @@ _ORDER: Final[dict[str, Check]] = {
     "orderType": _one_of("adhoc", "distribution"),
     "customFields": _mapping,
 }
-
-
-def _unknown(path: Path, _value: Any) -> Iterator[Error]:
-    yield path, "should NOT have additional properties"
 
 
 def _object(fields: dict[str, Check], other: Check) -> Check:

@@ -35,7 +35,7 @@ def _part(piece: bytes) -> Part:
     for line in lines.decode().split("\r\n"):
         key, _, value = line.partition(":")
         head[key.strip()] = value.strip()
-    name, filename = (head.get_param(each, header="Content-Disposition") for each in ("name", "filename"))
+    name, filename = (head.get_param(field, header="Content-Disposition") for field in ("name", "filename"))
     if not blank or not isinstance(name, str):
         raise ValueError("a part without a name")
     return Part(name, None if filename is None else str(filename), head.get_content_type(), content)

@@ -78,7 +78,7 @@ class DropdayAccount(Account):
         self._last = 97
 
     def create(self, order: dict[str, Any], text: bytes) -> tuple[Stored, bool]:
-        """Store a checked order; return it and whether it is new. The look-up and the write are one step."""
+        """Store a checked order unless its external id is taken; return the stored one and whether it is new."""
         external_id = str(order["external_id"]).strip()
         test = bool(order.get("test"))
         earlier = self._by_external.get(self._key(external_id, test=test))

@@ -43,7 +43,7 @@ class Session:
     limit: int
     matches: Callable[[Stored], bool]
     #: The orders left to show, or None for a list by ascending id, which also shows orders that arrive meanwhile.
-    rest: list[Stored] | None
+    remaining: list[Stored] | None
     #: The time of the last call (monotonic).
     used: float
     page: int = 0
@@ -96,16 +96,16 @@ class DropstreamAccount(Account):
         """Return whether a token was issued and is neither expired nor revoked."""
         return self.tokens.get(token, 0.0) > time.time()
 
-    def open_session(self, limit: int, matches: Callable[[Stored], bool], rest: list[Stored] | None) -> Session:
+    def open_session(self, limit: int, matches: Callable[[Stored], bool], remaining: list[Stored] | None) -> Session:
         """Open a session for a list."""
-        session = Session(limit, matches, rest, time.monotonic())
+        session = Session(limit, matches, remaining, time.monotonic())
         self.sessions[session.id] = session
         return session
 
     def session(self, session_id: str) -> Session | None:
         """Return an open session; each call starts its lifetime anew."""
         now = time.monotonic()
-        self.sessions = {key: each for key, each in self.sessions.items() if now - each.used < self.session_life}
+        self.sessions = {key: value for key, value in self.sessions.items() if now - value.used < self.session_life}
         if (session := self.sessions.get(session_id)) is not None:
             session.used = now
         return session
@@ -113,8 +113,8 @@ class DropstreamAccount(Account):
     def next_page(self, session: Session) -> list[Stored]:
         """Return the next orders of a session; none is ever shown twice."""
         session.page += 1
-        if session.rest is not None:
-            page, session.rest = session.rest[: session.limit], session.rest[session.limit :]
+        if session.remaining is not None:
+            page, session.remaining = session.remaining[: session.limit], session.remaining[session.limit :]
             return page
         page = []
         for n in range(bisect_right(self._orders, session.last_id, key=lambda order: order.id), len(self._orders)):

@@ -108,8 +108,8 @@ def _list(account: DropstreamAccount, call: Call) -> Response:
     limit, matches, key = _limit(account, params), _filter(account, params), _SORTS.get(params.get("sort", ""))
     if "page" in params:
         return _numbered_page(account, _positive(params["page"]), limit, _sorted(account.matching(matches), key))
-    rest = _sorted(account.matching(matches), key) if key else None
-    return _session_page(account, account.open_session(limit, matches, rest))
+    remaining = _sorted(account.matching(matches), key) if key else None
+    return _session_page(account, account.open_session(limit, matches, remaining))
 
 
 def _sorted(orders: list[Stored], key: Callable[[Stored], Any] | None) -> list[Stored]:

@@ -67,7 +67,7 @@ class OrderCloudAccount(Account):
     - `search`: `premium`: an index that lags and shows submitted orders unless others are requested; classic
     - `cap_on`: the `count` of all matching orders, or of those up to the end of the `page`
     - `put_create`: the status of a PUT that creates (200, 201)
-    - `conflict`: the code of a 409
+    - `conflict`: the error code of a 409 (IdExists, or any other)
     - `product`: the error for an unknown product (`NotFound`, `seller`)
     - `shipto`: `kept`: lines added later have the address too; lines
     - `ids`: `text`; `numeric`: filters on IDs compare numbers although sorting does not

@@ -71,8 +71,8 @@ class OrderCall:
     def worksheet(self) -> Response:
         """Handle `GET .../worksheet`: the order and its lines in one response."""
         order = self.order()
-        rest: dict[str, Any] = {"OrderPromotions": [], "Subscription": None, "ShipEstimateResponse": None}
-        sheet = {"Order": order.row.doc, "LineItems": list(order.lines.values()), **rest}
+        empty: dict[str, Any] = {"OrderPromotions": [], "Subscription": None, "ShipEstimateResponse": None}
+        sheet = {"Order": order.row.doc, "LineItems": list(order.lines.values()), **empty}
         return Response(200, dump(sheet), "got", self.key, self.key)
 
     def create(self) -> Response:

@@ -159,7 +159,7 @@ def _line(draft: Draft, draft_line: DraftLine, n: int, home: dict[str, Any]) -> 
     specs = [
         {"SpecID": key, "Name": key, "OptionID": value, "Value": value} for key, value in draft_line.options.items()
     ]
-    rest = {"PriceMarkupType": None, "PriceMarkup": None}
+    no_markup = {"PriceMarkupType": None, "PriceMarkup": None}
     return line({
         "ID": f"{draft.number}-{n}",
         "ProductID": draft_line.sku,
@@ -169,7 +169,7 @@ def _line(draft: Draft, draft_line: DraftLine, n: int, home: dict[str, Any]) -> 
         "PromotionDiscount": _money(draft, draft_line.discount * quantity),
         "Product": product(draft_line.sku, draft_line.name, {"EAN": draft_line.ean, "Brand": draft_line.brand}),
         "ShippingAddress": address(home),
-        "Specs": [spec | rest for spec in specs],
+        "Specs": [spec | no_markup for spec in specs],
         "xp": {"Comment": draft_line.comment} if draft_line.comment else None,
     })  # fmt: skip
 

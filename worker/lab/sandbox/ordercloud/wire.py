@@ -66,8 +66,8 @@ def now() -> int:
 
 def written(moment: int) -> str:
     """Return a moment as text: UTC as `+00:00`, and the fraction of the second without trailing zeros."""
-    seconds, rest = divmod(moment, TICKS)
-    fraction = f"{rest:07d}".rstrip("0")
+    seconds, ticks = divmod(moment, TICKS)
+    fraction = f"{ticks:07d}".rstrip("0")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction and '.'}{fraction}+00:00"
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from worker.lab.sandbox import spec
 from worker.lab.sandbox.retailcrm import shape
+from worker.lab.sandbox.retailcrm.history import History
 from worker.lab.sandbox.system import Account
 from worker.lab.sandbox.wire import dump
 
@@ -46,26 +46,6 @@ class Stored:
     text: bytes
 
 
-@dataclass(slots=True)
-class Event:
-    """One history record; `body` lacks its closing brace, as the last field depends on the reader."""
-
-    id: int
-    at: str
-    key: str | None
-    order_id: int
-    external_id: str | None
-    body: bytes
-    #: True for a record that pages count but never show.
-    hidden: bool = False
-
-    def text(self, key: str) -> bytes:
-        """Return the record as shown to the holder of `key`."""
-        if self.key is None:
-            return self.body + b"}"
-        return self.body + (b',"apiKey":{"current":true}}' if self.key == key else b',"apiKey":{"current":false}}')
-
-
 class RetailcrmAccount(Account):
     """One account of RetailCRM.
 
@@ -93,10 +73,10 @@ class RetailcrmAccount(Account):
         self.upload = spec.choice(options, "upload", "lists", "maps", "bare")
         self.edits = spec.choice(options, "edit", "replace", "merge")
         self.currencies = spec.choice(options, "currencies", "own", "default")
-        self._last_id = self._last_event = 0
+        self._last_id = 0
         self._orders: dict[int, Stored] = {}
         self._by_external: dict[tuple[str, str], int] = {}
-        self.events: list[Event] = []
+        self.history = History(self.now)
 
     def now(self) -> str:
         """Return the time of the account's own clock."""
@@ -107,7 +87,7 @@ class RetailcrmAccount(Account):
         return self._last_id
 
     def find(self, uid: str, by: str, site: str | None) -> Stored | None:
-        """Return an order by `id` or `externalId`; without a site, the first site that has it counts."""
+        """Return an order by `id` or `externalId`; without a site, return that of the first site which has one."""
         if by == "id":
             return self._orders.get(int(uid)) if uid.isdecimal() else None
         for name in [site] if site else self.sites:
@@ -182,14 +162,8 @@ class RetailcrmAccount(Account):
         return True
 
     def hide(self, count: int) -> None:
-        """Add history that pages count but never show, so that a page before the last can be empty."""
-        for _ in range(count):
-            self._event({"id": 0}, None, "rule", "status", None, None)
-            self.events[-1].hidden = True
-
-    def after(self, since: int) -> list[Event]:
-        """Return the history after the record `since`."""
-        return self.events[bisect_right(self.events, since, key=lambda event: event.id) :]
+        """Add history that pages count but never show."""
+        self.history.hide(count)
 
     def _check(self, posted: dict[str, Any]) -> None:
         errors = {}
@@ -217,8 +191,11 @@ class RetailcrmAccount(Account):
             self._by_external.setdefault((order["site"], external_id), number)
         self._store(stored, order)
         self._note(did, external_id, str(number), lambda: order)
-        status = {"code": order["status"]}
-        self._event(shape.with_payment_list(order), key, source, "status", None, status, extra={"created": True}, at=at)
+        created_at = None if at is None else shape.local(at, self.zone)
+        new = {"code": order["status"]}
+        self.history.record(
+            shape.with_payment_list(order), key, source, "status", None, new, {"created": True}, created_at
+        )
         return stored
 
     def _store(self, stored: Stored, order: dict[str, Any]) -> None:
@@ -243,58 +220,18 @@ class RetailcrmAccount(Account):
         short = shape.minimal(order)
         for field in changed:
             if field == "items":
-                self._item_events(before["items"], order["items"], short, key, source)
+                self.history.record_items(short, key, source, before["items"], order["items"])
             else:
                 old, new = ({"code": v[field]} if field == "status" else v.get(field) for v in (before, order))
-                self._event(short, key, source, field, old, new)
+                self.history.record(short, key, source, field, old, new)
         if changed:
             self._note("changed", stored.external_id, str(stored.id), lambda: order)
         return order
-
-    def _item_events(self, old: Any, new: Any, short: dict[str, Any], key: str | None, source: str) -> None:
-        old_items, new_items = ({item["id"]: item for item in items} for items in (old, new))
-        for number in {**old_items, **new_items}:
-            extra = {"item": {"id": number}}
-            if number not in old_items or number not in new_items:
-                before, after = ({"id": number} if number in side else None for side in (old_items, new_items))
-                self._event(short, key, source, "order_product", before, after, extra)
-                continue
-            for field in new_items[number]:
-                before, after = (side[number].get(field) for side in (old_items, new_items))
-                if before != after and field != "prices":
-                    self._event(short, key, source, f"order_product.{field}", before, after, extra)
 
     def _remove(self, stored: Stored, extra: dict[str, Any], field: str, source: str) -> None:
         short = shape.minimal(json.loads(stored.text))
         del self._orders[stored.id]
         if stored.external_id is not None:
             self._by_external.pop((stored.site, stored.external_id), None)
-        self._event(short, None, source, field, None, self.now(), extra=extra)
+        self.history.record(short, None, source, field, None, self.now(), extra)
         self._note("deleted", stored.external_id, str(stored.id), dict)
-
-    def _event(  # noqa: PLR0913, PLR0917  # the columns of a history record
-        self,
-        order: dict[str, Any],
-        key: str | None,
-        source: str,
-        field: str,
-        old: Any,
-        new: Any,
-        extra: dict[str, Any] | None = None,
-        at: float | None = None,
-    ) -> None:
-        # Ids have gaps: other accounts and other kinds of records draw from the same sequence.
-        self._last_event += 1 + self._last_event % 3
-        when = self.now() if at is None else shape.local(at, self.zone)
-        record = {
-            "id": self._last_event,
-            "createdAt": when,
-            **(extra or {}),
-            "source": source,
-            **({"user": {"id": 6}} if source == "user" else {}),
-            "field": field,
-            "oldValue": old,
-            "newValue": new,
-            "order": order,
-        }
-        self.events.append(Event(self._last_event, when, key, order["id"], order.get("externalId"), dump(record)[:-1]))

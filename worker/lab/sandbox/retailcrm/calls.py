@@ -6,12 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.lab.sandbox.retailcrm import shape
-from worker.lab.sandbox.retailcrm.account import DuplicateError, Event, InvalidError, RetailcrmAccount, Stored
+from worker.lab.sandbox.retailcrm.account import DuplicateError, InvalidError, RetailcrmAccount, Stored
 from worker.lab.sandbox.system import Response
 from worker.lab.sandbox.wire import dump, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from worker.lab.sandbox.retailcrm.history import Event
 
 _Row = TypeVar("_Row")
 _LIMITS: Final = frozenset({20, 50, 100})
@@ -56,7 +58,10 @@ class AccountCall:
             "create": self._create, "edit": self._edit, "upload": self._upload,
             "settings": self._settings, "credentials": self._credentials, "versions": self._versions,
         }  # fmt: skip
-        return work[op]() if op in work else failure(404, "unknown_method", "Method not found")
+        try:
+            return work[op]() if op in work else failure(404, "unknown_method", "Method not found")
+        except InvalidError as error:
+            return failure(400, "refused", "Errors in the entity format", error.errors)
 
     def _settings(self) -> Response:
         zone, currency = self.account.zone.key, self.account.currency
@@ -87,7 +92,7 @@ class AccountCall:
         since = filters.get("sinceId", "0")
         if not str(since).isdecimal():
             raise BadInputError(_INPUT, {"children[sinceId]": "This value is not valid."})
-        events = self.account.after(int(since))
+        events = self.account.history.after(int(since))
         if filters.keys() - {"sinceId"}:
             events = [event for event in events if _event_matches(event, filters)]
         head = {"generatedAt": self.account.now()}
@@ -114,8 +119,6 @@ class AccountCall:
             order = self.account.create(posted, site, self.key)
         except DuplicateError:
             return self._duplicate(external_id)
-        except InvalidError as error:
-            return failure(400, "refused", "Errors in the entity format", error.errors)
         response = _success("created", {"id": order["id"], "order": shape.with_payment_list(order)}, 201)
         response.external_id, response.reference = order.get("externalId"), str(order["id"])
         return response
@@ -126,10 +129,7 @@ class AccountCall:
             return failure(404, "not_found", "Not found")
         if self.account.edits == "merge" and isinstance(posted.get("delivery"), dict):
             posted["delivery"] = merge(json.loads(stored.text).get("delivery"), posted["delivery"])
-        try:
-            order = self.account.edit(stored, posted, self.key)
-        except InvalidError as error:
-            return failure(400, "refused", "Errors in the entity format", error.errors)
+        order = self.account.edit(stored, posted, self.key)
         response = _success("edited", {"id": stored.id, "order": shape.with_payment_list(order)})
         response.external_id, response.reference = stored.external_id, str(stored.id)
         return response

@@ -82,7 +82,7 @@ def with_payment_list(order: dict[str, Any]) -> dict[str, Any]:
 
 
 def minimal(order: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an order that a history record of a later change has."""
+    """Return the few fields of an order that a history record shows, unless it records the creation."""
     return {key: order[key] for key in ("id", "externalId", "site", "status", "managerId") if key in order}
 
 
