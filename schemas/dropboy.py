@@ -1,7 +1,7 @@
-"""What Dropboy's API answers, and what its list shows of an order (docs.dropboy.com/reference, "introduction").
+"""The answers of Dropboy's API, and the orders of its list (docs.dropboy.com/reference, "introduction").
 
-The shape of the list's elements is documented nowhere but for `id`: the rest is read as the batch file has it
-("batch-upload"), where it is there.
+Of the elements of the list, only `id` is documented. Their other fields are read as in the batch file
+("batch-upload"), if they are present.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Under which of these names they show when an order was made, or changed, is not documented.
+#: The names that the time of creation, or of the last change, may have: it is not documented.
 MADE: Final = ("createdAt", "created", "createTime", "createdDate")
 CHANGED: Final = ("updatedAt", "updated", "updateTime", "modifiedAt")
 
 
 def _texts(value: object) -> object:
-    """An array of texts on failure; null, empty or absent else."""
+    """Return the texts of an array; after a success it is null, empty or absent."""
     return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
@@ -37,7 +37,7 @@ def _list(value: object) -> object:
 
 
 def _phone(value: object) -> object:
-    """Two integers, as they are uploaded, become text."""
+    """Return a number as text. It may be two integers, as in an upload."""
     if isinstance(value, dict):
         prefix, number = value.get("prefix"), value.get("number")
         if isinstance(number, int) and not isinstance(number, bool):
@@ -47,13 +47,13 @@ def _phone(value: object) -> object:
 
 
 class Wire(BaseModel):
-    """A part of an answer: keys that nobody reads are let pass."""
+    """A part of an answer: unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, coerce_numbers_to_str=True)
 
 
 class Envelope(Wire):
-    """What is around every answer; of `errors` and `error` the docs and their examples differ."""
+    """The envelope of every answer. The documents and their examples differ about `errors` and `error`."""
 
     success: StrictBool
     errors: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
@@ -61,19 +61,19 @@ class Envelope(Wire):
     result: Any = None
 
     @property
-    def words(self) -> list[str]:
-        """All that they say of what went wrong, each once."""
+    def messages(self) -> list[str]:
+        """All error messages, without repetitions."""
         return list(dict.fromkeys([*self.errors, *([self.error] if self.error else [])]))
 
 
 class Rows(Wire):
-    """`GET /public/orders`, the orders left as sent; there is no total."""
+    """`GET /public/orders`. The orders are left as sent; there is no total."""
 
     result: list[dict[str, Any]]
 
 
 class Party(Wire):
-    """An end of the way; `attention` is whom to ask for."""
+    """One end of a transport; `attention` is the contact person."""
 
     company_name: str | None = None
     attention: str | None = None
@@ -88,20 +88,20 @@ class Party(Wire):
 
 
 class Cargo(Wire):
-    """So many of one kind of thing that is carried."""
+    """A number of pieces of one type."""
 
     type: str
     amount: Number
 
 
 class Price(Wire):
-    """`amount` is in the smallest unit of the currency, which is named nowhere."""
+    """`amount` is in the smallest unit of the currency, which the API does not name."""
 
     amount: Number | None = None
 
 
 class Order(Wire):
-    """One order of the list; `order_number` is its maker's number, `wuxus_number` Dropboy's own for people."""
+    """One order of the list. `order_number` is the number of its creator, `wuxus_number` Dropboy's own for people."""
 
     id: str = Field(min_length=1)
     order_number: str | None = None
@@ -116,5 +116,5 @@ class Order(Wire):
 
 
 def shown(row: Mapping[str, Any], names: tuple[str, ...]) -> object:
-    """What stands under the first of `names` that is there."""
+    """Return the value of the first of `names` that the row has."""
     return next((row[name] for name in names if row.get(name) is not None), None)

@@ -1,4 +1,4 @@
-"""The batch file that Dropboy is sent orders in, with its answers (docs.dropboy.com/reference, "batch-upload")."""
+"""The batch file for uploads to Dropboy, and the answers (docs.dropboy.com/reference, "batch-upload")."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 
 class Request(BaseModel):
-    """A part of what is sent; what an order lacks is left out."""
+    """A part of a request. Fields that an order lacks are left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class Phone(Request):
-    """A number as two integers: a text is refused."""
+    """A number as two integers: the API refuses a text."""
 
     prefix: int
     number: int
 
     @classmethod
     def of(cls, text: str, country: str | None = None) -> Phone | None:
-        """None where the number cannot be taken apart without loss."""
+        """Return the two parts of a number; None if it cannot be split without loss."""
         parts = phone.split(text, country)
         return cls(prefix=parts[0], number=parts[1]) if parts else None
 
 
 def _phone(value: object) -> object:
     if isinstance(value, str):
-        if (read := Phone.of(value)) is None:
+        if (number := Phone.of(value)) is None:
             raise ValueError("not a telephone number that begins with + and the country's code")
-        return read
+        return number
     return value
 
 
 class TimeWindow(Request):
-    """When somebody may come: UTC, with milliseconds and Z."""
+    """The time for a visit: UTC, with milliseconds and Z."""
 
     start: str
     end: str
@@ -55,7 +55,7 @@ class TimeWindow(Request):
 
 
 class Party(Request):
-    """An end of the way; `attention` is whom to ask for."""
+    """One end of a transport; `attention` is the contact person."""
 
     company_name: str | None = None
     attention: str | None = None
@@ -71,7 +71,7 @@ class Party(Request):
 
 
 class Cargo(Request):
-    """So many of one kind of thing that is carried."""
+    """A number of pieces of one type."""
 
     type: str
     amount: int
@@ -97,36 +97,36 @@ class Job(Request):
 
 
 class Row(Request):
-    """`contract_key` says who carries the order; without one it is the uploader."""
+    """`contract_key` names the carrier of the order; without one it is the uploader."""
 
     contract_key: str | None = None
     order: Job
 
 
 class Terms(NamedTuple):
-    """What an order does not say: by which contract, from where, as what it goes."""
+    """The facts that an order lacks: its contract, its origin, and its type of cargo."""
 
     contract_key: str | None
     order_type: Literal["adhoc", "distribution"]
     cargo_type: str
     origin: Party
-    #: Whose day the promised one is; None: it is said in words.
+    #: The time zone of the promised day; None: the day is written into the comments.
     zone: ZoneInfo | None
 
 
 class BatchFile(Request):
-    """`POST /public/orders/batch`, the part `batch`; one order, because only then is it certain what became of it."""
+    """The part `batch` of `POST /public/orders/batch`. It has one order, so that its outcome is certain."""
 
     version: Literal["1.0"] = "1.0"
     data: tuple[Row]
 
     def body(self) -> dict[str, Any]:
-        """What goes out; what is not known is left out."""
+        """Return the JSON of the file, without unknown fields."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
     @classmethod
     def of(cls, order: Order, reference: str, terms: Terms, price: int | None) -> BatchFile:
-        """The job of bringing an order to its receiver, as one piece."""
+        """Return the job to carry an order to its receiver, as one piece."""
         job = Job(
             order_number=reference,
             requisition=order.display_id,
@@ -141,14 +141,14 @@ class BatchFile(Request):
 
 
 def _destination(order: Order, zone: ZoneInfo | None) -> Party:
-    """What has no field of its own, or does not fit into it, goes into the comments: nothing is lost or guessed."""
+    """Return the receiver. Facts without a field, or that do not fit into theirs, go into the comments."""
     to, customer, day = order.shipping_address, order.customer, order.shipping.promised_on
-    named: Any = to if to.first_name or to.last_name or to.company else customer
+    receiver: Any = to if to.first_name or to.last_name or to.company else customer
     country = code_of(to.country) if to.country else None
     number = to.phone or customer.phone
     phone_number = Phone.of(number, country) if number else None
     window = _window(day, zone) if day and zone else None
-    said: Iterator[str | None] = iter(
+    comments: Iterator[str | None] = iter(
         (
             order.shipping.note,
             order.note,
@@ -159,8 +159,8 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
         )
     )
     return Party(
-        company_name=named.company,
-        attention=" ".join(filter(None, (named.first_name, named.last_name))) or None,
+        company_name=receiver.company,
+        attention=" ".join(filter(None, (receiver.first_name, receiver.last_name))) or None,
         address=to.street1,
         extra_info=to.street2,
         zip_code=to.postal_code,
@@ -168,13 +168,13 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
         country_code=country,
         email=to.email or customer.email,
         phone=phone_number,
-        comments="\n".join(filter(None, said)) or None,
+        comments="\n".join(filter(None, comments)) or None,
         time_window=window,
     )
 
 
 def _window(day: str, zone: ZoneInfo) -> TimeWindow | None:
-    """The whole day where the receiver lives; None if there is no such day."""
+    """Return the whole day in the time zone of the receiver; None if there is no such day."""
     with suppress(ValueError, OverflowError):
         first = date.fromisoformat(day)
         start, end = _moment(first, zone), _moment(first + timedelta(days=1), zone)
@@ -188,19 +188,19 @@ def _moment(day: date, zone: ZoneInfo) -> str:
 
 
 class Answer(BaseModel):
-    """A part of what is answered: keys that nobody reads are let pass."""
+    """A part of an answer: unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
 
 
 class Uploaded(Answer):
-    """The answer to an upload: the file is there, and nothing is created yet."""
+    """The answer to an upload: the file was received, and nothing is created yet."""
 
     batch_file_id: str = Field(min_length=1)
 
 
 class Fault(Answer):
-    """Why a row was not taken: `path` begins with an empty text, `index` is the row's place in `data`."""
+    """The reason why a row was refused: `path` begins with an empty text, `index` is the row's index in `data`."""
 
     index: int | None = None
     path: list[str] = []
@@ -212,7 +212,7 @@ def _list(value: object) -> object:
 
 
 class Progress(Answer):
-    """`GET /public/orders/batch/status/{batchFileId}`; a file that is `completed` may hold rows that were refused."""
+    """`GET /public/orders/batch/status/{batchFileId}`; a `completed` file may have rows that were refused."""
 
     status: Literal["processing", "completed", "failed"]
     created_order_ids: Annotated[list[str], BeforeValidator(_list)] = []

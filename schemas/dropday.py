@@ -1,4 +1,4 @@
-"""What Dropday's API, version 1, is sent and what it answers (docs.dropday.io, "Orders")."""
+"""The requests to Dropday's API, version 1, and its answers (docs.dropday.io, "Orders")."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Request(BaseModel):
-    """A part of what is sent; what an order lacks is left out, and it is for Dropday to refuse it."""
+    """A part of a request. Fields that an order lacks are left out; Dropday may refuse the order for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Receiver(Request):
-    """Where the goods go; `address1` is street and number."""
+    """The receiver of the goods; `address1` is street and number."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -40,8 +40,8 @@ class Receiver(Request):
 _REQUIRED = ("first_name", "last_name", "address1", "postcode", "city", "country")
 
 
-class ShippingWish(Request):
-    """How the goods shall travel; `delivery_date` is written DD-MM-YYYY."""
+class ShippingRequest(Request):
+    """The requested shipping; `delivery_date` is written DD-MM-YYYY."""
 
     name: str | None = None
     description: str | None = None
@@ -51,7 +51,7 @@ class ShippingWish(Request):
 
 
 class Product(Request):
-    """One line; `price` is for one, before discounts, which Dropday has no field for."""
+    """One line. `price` is for one piece, before discounts, for which Dropday has no field."""
 
     external_id: str | None = None
     ean13: str | None = None
@@ -78,11 +78,11 @@ class OrderRequest(Request):
     shipping_cost: Money | None = None
     email: str | None = None
     shipping_address: Receiver
-    shipping: ShippingWish | None = None
+    shipping: ShippingRequest | None = None
     products: tuple[Product, ...]
 
     def body(self, placeholder: str | None = None) -> dict[str, Any]:
-        """What goes out: exact amounts; what is not known is left out, or is `placeholder` where it is required."""
+        """Return the body, with exact amounts. Unknown fields are `placeholder` if required, else left out."""
         body = self.model_dump(exclude_none=True)
         if placeholder is not None:
             body["shipping_address"] = dict.fromkeys(_REQUIRED, placeholder) | body["shipping_address"]
@@ -92,7 +92,7 @@ class OrderRequest(Request):
     def of(
         cls, order: Order, reference: str, *, source: str, test: bool, country: Callable[[str], str]
     ) -> OrderRequest:
-        """The order as Dropday shall know it; `country` writes a country as the account wants it."""
+        """Return the request for an order; `country` writes a country as the account expects it."""
         totals = order.totals
         return cls(
             external_id=reference,
@@ -102,18 +102,18 @@ class OrderRequest(Request):
             shipping_cost=totals.shipping,
             email=order.shipping_address.email or order.customer.email,
             shipping_address=_receiver(order, country),
-            shipping=_wish(order),
+            shipping=_shipping(order),
             products=tuple(map(_product, order.lines)),
         )
 
 
 def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
     to, customer = order.shipping_address, order.customer
-    named = to if to.first_name or to.last_name or to.company else customer
+    receiver = to if to.first_name or to.last_name or to.company else customer
     return Receiver(
-        first_name=named.first_name,
-        last_name=named.last_name,
-        company_name=named.company,
+        first_name=receiver.first_name,
+        last_name=receiver.last_name,
+        company_name=receiver.company,
         address1=to.street1,
         address2=to.street2,
         postcode=to.postal_code,
@@ -124,20 +124,20 @@ def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
     )
 
 
-def _wish(order: Order) -> ShippingWish | None:
-    """None where there is nothing to say but the cost, which `shipping_cost` says already."""
-    said, day = order.shipping, order.shipping.promised_on
-    wish = ShippingWish(
-        name=said.method,
-        description=said.description,
-        note=said.note or order.note,
+def _shipping(order: Order) -> ShippingRequest | None:
+    """Return None if only the cost is known, which is in `shipping_cost` already."""
+    shipping, day = order.shipping, order.shipping.promised_on
+    request = ShippingRequest(
+        name=shipping.method,
+        description=shipping.description,
+        note=shipping.note or order.note,
         delivery_date="-".join(reversed(day.split("-"))) if day else None,
     )
-    return wish.model_copy(update={"cost": order.totals.shipping}) if wish != ShippingWish() else None
+    return request.model_copy(update={"cost": order.totals.shipping}) if request != ShippingRequest() else None
 
 
 def _product(line: Line) -> Product:
-    """Their `custom` is whatever one likes; a line has no `stock_quantity`, so it may travel in the line's `custom`."""
+    """Return the product of a line. Its `stock_quantity` comes from the line's `custom`: a line has no such field."""
     custom: dict[str, Any] = {**line.custom, **line.options, **({"note": line.note} if line.note else {})}
     stock = custom.get("stock_quantity")
     if isinstance(stock, int | Decimal) and not isinstance(stock, bool):
@@ -162,26 +162,26 @@ def _product(line: Line) -> Product:
 
 
 class Answer(BaseModel):
-    """A part of what is answered: keys that nobody reads are let pass, ids may be numbers or text."""
+    """A part of an answer: unknown keys are ignored, ids may be numbers or text."""
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
 
 class Created(Answer):
-    """The answer to a create; `reference` is Dropday's own id, and may be missing where the order was there already."""
+    """The answer to a create. `reference` is Dropday's own id; it may be missing if the order existed already."""
 
     message: str
     reference: str | None = Field(default=None, min_length=1)
 
 
 class Refused(Answer):
-    """The answer 422: texts by field."""
+    """The answer to a 422: messages by field."""
 
     errors: Annotated[dict[str, Any], BeforeValidator(lambda value: value if isinstance(value, dict) else {})] = {}
 
 
 class Held(Answer):
-    """One order of the list, as far as it is needed to know it again."""
+    """The fields of an order in the list that identify it."""
 
     external_id: str | None = None
     reference: str | None = None
@@ -194,13 +194,13 @@ class Meta(Answer):
 
 
 class Listed(Answer):
-    """`GET /orders`; the docs show both styles of paging, mixed."""
+    """`GET /orders`. The documents mix both styles of paging."""
 
     data: list[Held]
     meta: Meta = Meta()
     last_page: int | None = None
 
     def ends_at(self, page: int) -> bool:
-        """Whether `page`, which this is, is the last one."""
+        """Return whether this page, which has the number `page`, is the last one."""
         last = self.meta.last_page or self.last_page
         return not self.data or (last is not None and page >= last)

@@ -1,4 +1,4 @@
-"""What Dropday's API, version 1, shows of the orders it holds (docs.dropday.io, "Orders", response reference).
+"""The orders that Dropday's API, version 1, returns (docs.dropday.io, "Orders", response reference).
 
 PHP writes an empty object as `[]`; null and absent both mean "not set".
 """
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def _object(value: object) -> object:
-    """`[]` and null are the empty object."""
+    """Return an empty object for `[]` and null."""
     return {} if value is None or value == [] else value
 
 
@@ -24,7 +24,7 @@ def _list(value: object) -> object:
 
 
 def _set(value: object) -> object:
-    """Empty text is "not set"."""
+    """Return None for an empty text, which means "not set"."""
     return None if value == "" else value
 
 
@@ -33,7 +33,7 @@ List = Annotated[list[T], BeforeValidator(_list)]
 
 
 class Wire(BaseModel):
-    """A part of an answer: keys that nobody reads are let pass, ids may be numbers or text."""
+    """A part of an answer: unknown keys are ignored, ids may be numbers or text."""
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
@@ -46,7 +46,7 @@ class Meta(Wire):
 
 
 class Rows(Wire):
-    """`GET /orders`, the orders left as sent; the docs show both styles of paging, mixed."""
+    """`GET /orders`, with the orders as sent. The documents mix both styles of paging."""
 
     data: list[dict[str, Any]]
     meta: Object[Meta] = Meta()
@@ -54,24 +54,24 @@ class Rows(Wire):
     total: int | None = None
 
     def ends_at(self, page: int) -> bool:
-        """Whether `page`, which this is, is the last one."""
+        """Return whether this page, which has the number `page`, is the last one."""
         last = self.meta.last_page or self.last_page
         return not self.data or (last is not None and page >= last)
 
     @property
     def count(self) -> int | None:
-        """How many orders are on all pages together, if that is said."""
+        """The number of orders on all pages together, if it is known."""
         return self.total if self.meta.total is None else self.meta.total
 
 
 class Known(Wire):
-    """What the answer to `GET /orders/{reference}` must have to be one."""
+    """The one field that an answer to `GET /orders/{reference}` must have."""
 
     reference: str
 
 
 class Receiver(Wire):
-    """Where the goods go, and whom to ask; `country` is a code or a name, as the shop wrote it."""
+    """The receiver of the goods; `country` is a code or a name, as the shop wrote it."""
 
     email: str | None = None
     first_name: str | None = None
@@ -87,7 +87,7 @@ class Receiver(Wire):
 
 
 class Shipping(Wire):
-    """How the goods travel."""
+    """The shipping of the goods."""
 
     cost: Money | None = None
     name: str | None = None
@@ -99,13 +99,13 @@ class Shipping(Wire):
 
 
 class Supplier(Wire):
-    """Who delivers a line."""
+    """The supplier of a line."""
 
     name: str | None = None
 
 
 class Row(Wire):
-    """One line; the status is here, an order has none."""
+    """One line. It has a status; an order has none."""
 
     id: str | None = None
     external_id: str | None = None
@@ -125,7 +125,7 @@ class Row(Wire):
 
 
 class Order(Wire):
-    """One order, as lists and single reads show it; `external_id` is the shop's id, `reference` is Dropday's."""
+    """One order, in a list or by itself. `external_id` is the shop's id, `reference` is Dropday's."""
 
     external_id: str | None = None
     reference: str = Field(min_length=1)

@@ -1,7 +1,7 @@
-"""What DropStream answers: only what Intake reads of it.
+"""The answers of DropStream: the fields that Intake reads.
 
-No page says whether an amount ("decimal (8.2)") is text or a number, nor whether a field that is not set is null, empty
-or absent: each is taken.
+It is not documented whether an amount ("decimal (8.2)") is text or a number, and whether a field that is not set is
+null, empty or absent. All forms are accepted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def _set(value: object) -> object:
-    """Empty text is "not set"."""
+    """Return None for an empty text, which means "not set"."""
     return None if value == "" else value
 
 
@@ -34,19 +34,19 @@ List = Annotated[list[T], BeforeValidator(_list)]
 
 
 class Wire(BaseModel):
-    """A part of an answer: keys that nobody reads are let pass."""
+    """A part of an answer: unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
 
 
 class Token(Wire):
-    """`POST /auth/token`; the token goes back in a header, so it is held to what a header can carry."""
+    """`POST /auth/token`. The token is sent in a header, so it may have only the characters of a header."""
 
     access_token: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 
 
 class Orders(Wire):
-    """`GET /orders` in a session: `limit` is what their server made of ours; the orders are left as sent."""
+    """`GET /orders` in a session, with the orders as sent. `limit` is the one that the server uses."""
 
     orders: list[dict[str, Any]]
     session_id: Id
@@ -55,19 +55,19 @@ class Orders(Wire):
 
 
 class OneOrder(Wire):
-    """`GET /orders/{id}`; the order is left as sent."""
+    """`GET /orders/{id}`, with the order as sent."""
 
     order: dict[str, Any]
 
 
 class Imported(Wire):
-    """When DropStream got an order."""
+    """The time at which DropStream imported an order."""
 
     created_at: Moment
 
 
 class Place(Wire):
-    """Where somebody lives."""
+    """An address."""
 
     first_name: Maybe[str] = None
     last_name: Maybe[str] = None
@@ -81,7 +81,7 @@ class Place(Wire):
 
 
 class Item(Wire):
-    """One line of an order; no page lists `quantity`."""
+    """One line of an order. `quantity` is not documented."""
 
     external_order_item_id: Maybe[str] = None
     external_product_id: Maybe[str] = None
@@ -102,7 +102,7 @@ class Item(Wire):
 
 
 class Order(Wire):
-    """One order, as lists and single reads show it."""
+    """One order, in a list or by itself."""
 
     id: int = Field(gt=0)
     store_id: Maybe[str] = None

@@ -15,7 +15,7 @@ VERSION: Final = 1
 #: The list in Redis that jobs are pushed onto (`LPUSH intake:inbox JOB`).
 INBOX: Final = "intake:inbox"
 
-#: A `$` stands before a last line break too in some languages; no name has one.
+#: In some languages a `$` matches before a final line break as well; no name has one.
 _ONE_LINE: Final = {"not": {"pattern": "\\n"}}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$", json_schema_extra=_ONE_LINE)]
 #: RFC 3339, which JSON Schema calls a date-time.
@@ -32,7 +32,7 @@ def _rfc3339(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    if type(value) is not int:  # to Python, True and 1.0 are 1 as well
+    if type(value) is not int:  # in Python, True and 1.0 equal 1
         raise ValueError("Input should be a whole number")
     return value
 
@@ -88,7 +88,7 @@ class Job(BaseModel):
 
     @model_validator(mode="after")
     def _one_content(self) -> Job:
-        if sum(it is not None for it in (self.record, self.order, self.external_id)) != 1:
+        if sum(content is not None for content in (self.record, self.order, self.external_id)) != 1:
             raise ValueError("give exactly one of record, order and external_id")
         return self
 
@@ -112,12 +112,12 @@ class Signed(BaseModel):
     """The lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, both as bytes of UTF-8."""
 
     def signed_by(self, secret: str) -> bool:
-        """Whether the signature is that of who knows the secret."""
+        """Return whether the signature was made with the secret."""
         return hmac.compare_digest(signature(secret, self.at, self.job), self.signature)
 
 
 def signature(secret: str, at: int, job: str) -> str:
-    """The signature of the text `job`, signed at the Unix time `at`."""
+    """Return the signature of the text `job`, signed at the Unix time `at`."""
     return hmac.new(secret.encode(), f"{at}.{job}".encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
@@ -125,12 +125,12 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def sign(producer: str, secret: str, at: int, job: str) -> Signed:
-    """The job, signed by its producer at the Unix time `at`."""
+    """Sign a job of a producer at the Unix time `at`."""
     return Signed(v=VERSION, producer=producer, at=at, job=job, signature=signature(secret, at, job))
 
 
 def published() -> dict[str, Any]:
-    """The JSON Schema of what may be pushed: a job, signed or not."""
+    """Return the JSON Schema of a pushed text: a job, signed or not."""
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         "title": "Intake job",
@@ -145,7 +145,7 @@ def published() -> dict[str, Any]:
 
 
 def published_order() -> dict[str, Any]:
-    """The JSON Schema of a job's `order`, in which `provider` may be left out: the job names it."""
+    """Return the JSON Schema of a job's `order`. Its `provider` may be left out: the job names it."""
     schema = Order.model_json_schema()
     schema["required"].remove("provider")
     return {"$schema": _DIALECT, **schema}

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
 
-#: ISO 4217, list one (SIX, 2024): how many digits follow the point where that is not two.
+#: ISO 4217, list one (SIX, 2024): the digits after the point, where they are not two.
 _DIGITS: Final = {
     **dict.fromkeys(
         ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0
@@ -16,7 +16,7 @@ _DIGITS: Final = {
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
     **dict.fromkeys(("CLF", "UYW"), 4),
 }
-#: The same list: codes of metals, funds and tests, which have no smallest unit.
+#: From the same list: the codes of metals, funds and tests, which have no smallest unit.
 _NONE: Final = frozenset(
     ("XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"),
 )
@@ -33,9 +33,9 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidat
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
-    """12.5 EUR as 1250; raises ValueError where that is not exact."""
+    """Convert 12.5 EUR to 1250. Raises ValueError for an amount that would not be exact."""
     sign, digits, exponent = amount.as_tuple()
-    # with tuples, not with arithmetic: that would round to the digits of the context
+    # Arithmetic would round to the precision of the context.
     shifted = Decimal((sign, digits, int(exponent) + _DIGITS.get(currency, 2)))
     if shifted != int(shifted):
         raise ValueError(f"the amount is finer than the smallest unit of {currency}")
@@ -43,6 +43,6 @@ def to_minor(amount: Decimal, currency: str) -> int:
 
 
 def from_minor(amount: Decimal, currency: str) -> Decimal:
-    """1250 of the smallest unit of EUR as 12.50."""
+    """Convert 1250 of the smallest unit of EUR to 12.50."""
     sign, digits, exponent = amount.as_tuple()
     return Decimal((sign, digits, int(exponent) - _DIGITS.get(currency, 2)))

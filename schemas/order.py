@@ -1,4 +1,4 @@
-"""The normalized order: what every provider's answer becomes, and what every target is given."""
+"""The normalized order: every provider's record becomes one, and every target receives one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE: Final = Decimal(1)
 
 
 def _no_float(value: object) -> object:
-    """Refuse a float before it becomes a Decimal: 0.1 has already lost its value when it gets here."""
+    """Refuse a float before it becomes a Decimal: a float such as 0.1 is not exact."""
     if isinstance(value, float):
         raise ValueError("an amount must be a Decimal, an int or a string, never a float")  # noqa: TRY004
     return value
@@ -23,9 +23,9 @@ def _no_float(value: object) -> object:
 
 @lru_cache(4096)
 def _plain(value: Decimal) -> Decimal:
-    """One way to write a number, so that 9.90 from a list and 9.9 from a single read give one fingerprint.
+    """Return the one form of a number, so that 9.90 in a list and 9.9 in a single read have the same fingerprint.
 
-    Remembered, because it is asked of every number and orders hold few different ones.
+    Results are cached: the function is called for every number, and orders hold few different ones.
     """
     if value == value.to_integral_value():
         return value.quantize(_WHOLE)
@@ -42,16 +42,16 @@ def _utc(value: datetime) -> datetime:
 #: An amount of money in whole currency units (12.5 = twelve and a half), exact.
 Money = Annotated[
     Decimal,
-    # first, where pydantic checks it in compiled code
+    # First, so that pydantic checks it in compiled code.
     Field(allow_inf_nan=False, max_digits=28),
     BeforeValidator(_no_float),
     AfterValidator(_plain),
 ]
-#: How many, how much by weight, what share: exact like money.
+#: A quantity, weight or share: exact like money.
 Number = Money
-#: A moment; always aware, always UTC.
+#: A moment, always with a zone, always UTC.
 Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-#: An id of another system: opaque, never parsed, never empty, never with control characters or outer blanks.
+#: An id of another system: opaque, not empty, without control characters and outer blanks.
 Id = Annotated[
     str,
     StringConstraints(
@@ -60,12 +60,12 @@ Id = Annotated[
 ]
 
 
-#: Said of a field that is made anew for each order: to copy a default, as pydantic does, takes four times as long.
+#: The default of a field with a factory: copying a default, as pydantic does, takes four times as long.
 _EMPTY: Final[dict[str, Any]] = {"default": {}}
 
 
 class Part(BaseModel):
-    """What all parts of an order have in common: frozen, and a key nobody knows is refused."""
+    """The base of all parts of an order: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -143,7 +143,7 @@ class Line(Part):
 
     @property
     def subtotal(self) -> Decimal:
-        """What the line costs without tax that comes on top: unit price by quantity, less the discount."""
+        """The price of the line without tax on top: unit price by quantity, minus the discount."""
         return self.unit_price * self.quantity - self.discount
 
 
@@ -233,33 +233,33 @@ class Order(Part):
 
     @property
     def _net(self) -> Decimal:
-        """Lines, shipping and fees, less the discount; without the tax."""
+        """Lines, shipping and fees, minus the discount, without the tax."""
         lines = sum((line.subtotal for line in self.lines), Decimal(0))
         return lines + (self.totals.shipping or 0) + (self.totals.fees or 0) - (self.totals.discount or 0)
 
     @property
     def grand_total(self) -> Decimal:
-        """What the customer pays: as stated, or reckoned where the provider states no grand total.
+        """The amount that the customer pays: as stated, or calculated if the provider states no grand total.
 
-        Reckoned, the tax comes on top: who states no total (DropStream) states it beside the prices.
+        A calculated total adds the tax: the provider without a total (DropStream) states prices without tax.
         """
         return self._net + (self.totals.tax or 0) if self.totals.grand is None else self.totals.grand
 
     @property
     def adds_up(self) -> bool | None:
-        """Whether lines and amounts make the grand total; `None` where the provider states no grand total.
+        """Whether lines and amounts add up to the grand total; None if the provider states no grand total.
 
-        Tax may be part of the prices or come on top: providers do not say which, so either is accepted.
+        Tax may be part of the prices or come on top. Providers do not state which, so either is accepted.
         """
         if self.totals.grand is None:
             return None
         return self.totals.grand in {self._net, self._net + (self.totals.tax or 0)}
 
     def fingerprint(self) -> str:
-        """Thirty-two hex digits that change when something changes that a target could want to know."""
+        """Return 32 hex digits that change when any field changes that matters to a target."""
         text = self.model_dump_json(exclude=_NOT_FOR_TARGETS)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-#: What moves without the order having changed for a target: when and how often the provider touched it.
+#: Fields that change without the order changing for a target.
 _NOT_FOR_TARGETS: Final = {"version", "updated_at"}

@@ -1,7 +1,7 @@
-"""What OrderCloud answers: only what Intake reads of it.
+"""The answers of OrderCloud: the fields that Intake reads.
 
-Keys are PascalCase ("xp" apart), times are UTC with no to seven digits of a fraction, amounts are JSON numbers. Which
-keys may be null or absent stands nowhere: what an order can be read without may be either.
+Keys are PascalCase (except "xp"), times are UTC with up to seven digits of a fraction, amounts are JSON numbers. It is
+not documented which keys may be null or absent: every field that an order can be read without may be either.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def _set(value: object) -> object:
-    """Empty text is "not set"."""
+    """Return None for an empty text, which means "not set"."""
     return None if value == "" else value
 
 
@@ -30,7 +30,7 @@ def _list(value: object) -> object:
 
 
 def _extended(value: object) -> object:
-    """`xp` is any JSON: what is no object is kept under its name."""
+    """Return `xp` as an object. It may be any JSON: any other value is kept under the key `xp`."""
     if value is None or isinstance(value, dict):
         return value or {}
     return {"xp": value}
@@ -43,15 +43,15 @@ Extended = Annotated[dict[str, Any], BeforeValidator(_extended), Field(alias="xp
 
 
 class Wire(BaseModel):
-    """A part of an answer: keys that nobody reads are let pass, for new ones come over time."""
+    """A part of an answer: unknown keys are ignored, because new ones are added over time."""
 
     model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True, alias_generator=to_pascal)
 
 
 class Token(BaseModel):
-    """`POST /oauth/token`; a token goes back in a header, so it is held to what a header can carry.
+    """`POST /oauth/token`. The token is sent in a header, so it may have only the characters of a header.
 
-    `refresh_token` comes if the API client is set up to have one.
+    `refresh_token` is present if the API client is configured for it.
     """
 
     access_token: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
@@ -59,38 +59,38 @@ class Token(BaseModel):
 
 
 class Fault(Wire):
-    """One error; `Data`, which nobody reads, is null, an object or a list."""
+    """One error. `Data`, which is not read, is null, an object or a list."""
 
     error_code: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,80}$")]
 
 
 class Faults(Wire):
-    """What an answer that is no success says."""
+    """The body of an error."""
 
     errors: Annotated[list[Fault], Field(min_length=1)]
 
 
 class Meta(Wire):
-    """Which page this is: `page_size` is what their server made of ours."""
+    """The size of a page, as the server uses it, and the number of all items."""
 
     page_size: int | None = None
     total_count: int | None = None
 
 
 class Rows(Wire):
-    """One page of a list; the items are left as sent."""
+    """One page of a list, with the items as sent."""
 
     meta: Meta
     items: list[dict[str, Any]]
 
-    def more_after(self, page: int, asked: int) -> bool:
-        """Whether another page follows: this one is full, or they count more. An empty one is the last in any case."""
-        size = min(self.meta.page_size or asked, asked)
+    def more_after(self, page: int, requested: int) -> bool:
+        """Return whether another page follows: this page is full, or the count is higher. An empty page is the last."""
+        size = min(self.meta.page_size or requested, requested)
         return bool(self.items) and (len(self.items) >= size or page * size < (self.meta.total_count or 0))
 
 
 class Row(Wire):
-    """What must be known of an order to read it whole; under some searches the list has carts as well."""
+    """The fields of a row that are needed to read its order. Some searches return carts as well."""
 
     id: Annotated[Id, Field(alias="ID")]
     status: str | None = None
@@ -99,12 +99,12 @@ class Row(Wire):
 
     @property
     def is_cart(self) -> bool:
-        """Nobody has ordered this yet."""
+        """Whether this has not been ordered yet."""
         return self.is_submitted is False or self.status == "Unsubmitted"
 
 
 class Worksheet(Wire):
-    """`GET /v1/orders/{direction}/{orderID}/worksheet`: the order, with its lines beside it."""
+    """`GET /v1/orders/{direction}/{orderID}/worksheet`: the order and its lines."""
 
     order: dict[str, Any]
     line_items: List[dict[str, Any]] = Field(default_factory=list)
@@ -126,7 +126,7 @@ class Place(Wire):
 
 
 class Person(Wire):
-    """Who ordered."""
+    """The user who ordered."""
 
     id: Annotated[Maybe[str], Field(alias="ID")] = None
     first_name: Maybe[str] = None
@@ -143,7 +143,7 @@ class Named(Wire):
 
 
 class Spec(Wire):
-    """What the buyer chose."""
+    """An option that the buyer chose."""
 
     spec_id: Annotated[Maybe[str], Field(alias="SpecID")] = None
     name: Maybe[str] = None
@@ -171,7 +171,7 @@ class LineItem(Wire):
 
 
 class Order(Wire):
-    """One order with its lines, which OrderCloud keeps apart from it."""
+    """One order with its lines, which OrderCloud returns separately."""
 
     id: Annotated[Id, Field(alias="ID")]
     from_user: Object[Person] = Person()

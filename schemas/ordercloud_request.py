@@ -1,4 +1,4 @@
-"""How Sitecore OrderCloud, API version 1, is given an order (the "Orders" and "Line Items" of its API reference)."""
+"""The requests that create an order in Sitecore OrderCloud, API version 1 (reference: "Orders", "Line Items")."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from schemas.order import Money
 if TYPE_CHECKING:
     from schemas.order import Address, Line, Order
 
-#: What a discount of a whole line is rounded to for one piece, where it cannot be divided exactly.
+#: The discount of one piece is rounded to this if the discount of its line cannot be divided exactly.
 _PIECE: Final = Decimal("0.0001")
-#: The key of `xp` that is ours.
+#: The key in `xp` that belongs to Intake.
 MARK: Final = "Intake"
-#: Whose prices hold: the order's, or those that OrderCloud has for its products.
+#: The prices to use: the order's, or those that OrderCloud has for its products.
 Prices = Literal["ours", "theirs"]
 
 
 class Request(BaseModel):
-    """A part of what is sent; what an order lacks is left out, and it is for OrderCloud to refuse it."""
+    """A part of a request. Fields that an order lacks are left out; OrderCloud may refuse the order for it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_pascal, populate_by_name=True)
 
     def body(self) -> dict[str, Any]:
-        """What goes out: exact amounts; what is not known is left out."""
+        """Return the body, with exact amounts and without unknown fields."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class Place(Request):
-    """A whole address; `Street1`, `City` and `Country` (two letters) are required."""
+    """A complete address: `Street1`, `City` and `Country` (two letters) are required."""
 
     company_name: str | None = None
     first_name: str | None = None
@@ -47,23 +47,23 @@ class Place(Request):
 
     @classmethod
     def shipping(cls, order: Order) -> dict[str, Any]:
-        """Where the goods go, with the customer's name where the address has none; empty if the order does not say."""
+        """Return the shipping address; empty if the order has none. The customer's name is used if it has no name."""
         return cls._of(order.shipping_address, order)
 
     @classmethod
     def billing(cls, order: Order) -> dict[str, Any]:
-        """Where the bill goes; empty if the order does not say."""
+        """Return the billing address; empty if the order has none."""
         return cls._of(order.billing_address, order) if order.billing_address else {}
 
     @classmethod
     def _of(cls, at: Address, order: Order) -> dict[str, Any]:
         if not (at.street1 or at.city or at.postal_code or at.country):
             return {}
-        named = at if at.first_name or at.last_name or at.company else order.customer
+        person = at if at.first_name or at.last_name or at.company else order.customer
         return cls(
-            company_name=named.company,
-            first_name=named.first_name,
-            last_name=named.last_name,
+            company_name=person.company,
+            first_name=person.first_name,
+            last_name=person.last_name,
             street1=at.street1,
             street2=at.street2,
             city=at.city,
@@ -75,7 +75,7 @@ class Place(Request):
 
 
 class LineRequest(Request):
-    """One line; `unit_price` (role OverrideUnitPrice) is for one piece after the discount, which has no field."""
+    """One line. `unit_price` (role OverrideUnitPrice) is for one piece after the discount, which has no field."""
 
     id: str = Field(alias="ID")
     product_id: str = Field(alias="ProductID")
@@ -85,17 +85,17 @@ class LineRequest(Request):
 
     @property
     def sku(self) -> str | None:
-        """The sku that the product was found by."""
+        """The sku by which the product was found."""
         sku: str | None = self.xp[MARK]["SKU"]
         return sku
 
     @classmethod
     def of(cls, line: Line, line_id: str, product_id: str, *, prices: Prices) -> LineRequest:
-        """The line under an id of ours; a quantity that is not whole must not come here.
+        """Return the request for a line under an id of ours. The quantity must be whole.
 
-        `xp` is merged, so what is missing is said, and options are a list, which is replaced.
+        OrderCloud merges `xp`, so empty fields are sent too. The options are a list, because lists are replaced.
         """
-        said = {
+        ours = {
             "Name": line.name,
             "SKU": line.sku,
             "EAN": line.ean,
@@ -109,15 +109,15 @@ class LineRequest(Request):
             product_id=product_id,
             quantity=int(line.quantity),
             unit_price=_piece(line) if prices == "ours" else None,
-            xp={MARK: said},
+            xp={MARK: ours},
         )
 
 
 class OrderRequest(Request):
-    """`POST /v1/orders/{direction}`; the currency is that of the user, and cannot be sent.
+    """`POST /v1/orders/{direction}`. The currency is that of the user, and cannot be sent.
 
-    They reckon the total themselves: lines + `ShippingCost` (role OverrideShipping) + `TaxCost` (OverrideTax). Fees,
-    and a discount on the whole order, have no field that may be written: they stand in `xp`, as do all amounts.
+    OrderCloud calculates the total: lines + `ShippingCost` (role OverrideShipping) + `TaxCost` (OverrideTax). Fees, and
+    a discount on the whole order, have no writable field: they are in `xp`, as are all amounts.
     """
 
     id: str = Field(alias="ID")
@@ -129,13 +129,13 @@ class OrderRequest(Request):
     xp: dict[str, Any] = Field(alias="xp")
 
     def changes(self) -> dict[str, Any]:
-        """What a PATCH may carry: not the ids, and a comment that is gone is taken away."""
+        """Return the body of a PATCH: without the ids, and with a null that removes a former comment."""
         fixed = {"id", "from_company_id", "from_user_id"}
         return {"Comments": None} | self.model_dump(by_alias=True, exclude_none=True, exclude=fixed)
 
     @classmethod
     def of(cls, order: Order, reference: str, *, company: str | None, user: str | None, prices: Prices) -> OrderRequest:
-        """The order as OrderCloud shall know it, for a buyer's `company` and `user`."""
+        """Return the request for an order of a buyer's `company` and `user`."""
         return cls(
             id=reference,
             from_company_id=company,
@@ -148,18 +148,18 @@ class OrderRequest(Request):
 
 
 def _piece(line: Line) -> Decimal:
-    """The price of one piece after its part of the line's discount."""
+    """Return the price of one piece, minus its share of the line's discount."""
     return line.unit_price - (line.discount / line.quantity).quantize(_PIECE) if line.discount else line.unit_price
 
 
 def _tax_on_top(order: Order) -> Decimal:
-    """The tax, unless it is part of the prices: they would add it a second time."""
-    reckoned = order.model_copy(update={"totals": order.totals.model_copy(update={"grand": None})})
-    return order.totals.tax or Decimal(0) if reckoned.grand_total == order.grand_total else Decimal(0)
+    """Return the tax, or 0 if it is part of the prices: OrderCloud would add it a second time."""
+    calculated = order.model_copy(update={"totals": order.totals.model_copy(update={"grand": None})})
+    return order.totals.tax or Decimal(0) if calculated.grand_total == order.grand_total else Decimal(0)
 
 
 def _mark(order: Order) -> dict[str, Any]:
-    """What makes the order known as ours, and what has no field. None is said as well: it takes away what was."""
+    """Return the mark of our orders, with the facts that have no field. A None removes a former value."""
     return {
         "Order": order.key,
         "Number": order.display_id,
@@ -185,34 +185,34 @@ Object = Annotated[dict[str, Any], BeforeValidator(_object)]
 
 
 class Answer(BaseModel):
-    """A part of what is answered: keys that nobody reads are let pass."""
+    """A part of an answer: unknown keys are ignored."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
 
 
 class Token(BaseModel):
-    """`POST /oauth/token`; the token goes back in a header, so it is held to what a header can carry."""
+    """`POST /oauth/token`. The token is sent in a header, so it may have only the characters of a header."""
 
     access_token: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 
 
 class Named(Answer):
-    """Whatever is answered to a write: the thing itself, by its id."""
+    """The answer to a write: the object that was written, with its id."""
 
     id: str = Field(alias="ID")
 
 
 class FromUser(Answer):
-    """Who placed an order."""
+    """The user who placed an order."""
 
     id: str | None = Field(default=None, alias="ID")
 
 
 class HeldOrder(Named):
-    """An order, as far as it is needed to know it again.
+    """The fields of an order that identify it and show its state.
 
-    `IsSubmitted` is true once it has "been passed from the Buyer to the marketplace owner", so not while it awaits
-    approval: the status tells what has been submitted.
+    `IsSubmitted` becomes true when the order has "been passed from the Buyer to the marketplace owner", which is after
+    an approval. So the status shows whether it was submitted.
     """
 
     status: str
@@ -223,23 +223,23 @@ class HeldOrder(Named):
 
     @property
     def order_key(self) -> str | None:
-        """The order key of ours that it was made for; None if it is not ours."""
+        """The order key that it was created for; None if it is not ours."""
         key = self._mark.get("Order")
         return key if isinstance(key, str) else None
 
     @property
     def submitted(self) -> bool:
-        """Whether it has left the basket."""
+        """Whether the order was submitted."""
         return self.status != "Unsubmitted"
 
     @property
     def cancelled(self) -> bool:
-        """Whether it is cancelled there."""
+        """Whether the order is cancelled in OrderCloud."""
         return self.status == "Canceled"
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left of its creation to be done: one that came cancelled has to be cancelled as well."""
+        """Whether its creation is complete: an order that was cancelled at the source has to be cancelled as well."""
         return self.submitted and (self.cancelled or self._mark.get("Status") != "cancelled")
 
     @property
@@ -249,13 +249,13 @@ class HeldOrder(Named):
 
 
 class HeldLine(Named):
-    """A line, as far as it is needed to know it again."""
+    """The fields of a line that identify it."""
 
     product_id: str = Field(alias="ProductID")
 
 
 class Meta(Answer):
-    """Which page of how many."""
+    """The number of pages."""
 
     total_pages: int
 
@@ -268,14 +268,14 @@ class Lines(Answer):
 
 
 class Refusal(Answer):
-    """One reason of a no; `Data` may be null, an object or a list."""
+    """One reason of a refusal; `Data` may be null, an object or a list."""
 
     error_code: str = ""
     data: Object = {}
 
 
 class Refused(BaseModel):
-    """The body of a no; a token is refused in the words of OAuth as well."""
+    """The body of a refusal. A refused token may have the `error` of OAuth instead."""
 
     errors: list[Refusal] = Field(default=[], alias="Errors")
     error: Any = None

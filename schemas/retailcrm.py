@@ -1,4 +1,4 @@
-"""What RetailCRM (Simla.com), API version 5, answers: only what Intake reads of it.
+"""The answers of RetailCRM (Simla.com), API version 5: the fields that Intake reads.
 
 PHP writes an empty object as `[]` and a list with keys as an object; null and absent both mean "not set".
 """
@@ -17,67 +17,67 @@ T = TypeVar("T")
 
 
 def _object(value: object) -> object:
-    """`[]` and null are the empty object."""
+    """Return an empty object for `[]` and null."""
     return {} if value is None or value == [] else value
 
 
 def _list(value: object) -> object:
-    """Null is the empty list, and an object (payments keyed by their id) the list of its values."""
+    """Return an empty list for null, and the values of an object (payments are keyed by their id)."""
     if isinstance(value, dict):
         return list(value.values())
     return [] if value is None else value
 
 
 def _set(value: object) -> object:
-    """Empty text is "not set"."""
+    """Return None for an empty text, which means "not set"."""
     return None if value == "" else value
 
 
 def _zone(key: str) -> str:
     try:
         ZoneInfo(key)
-    except (LookupError, ValueError, OSError):  # not known, not a key, a folder of keys
+    except (LookupError, ValueError, OSError):  # unknown, not a key, or a folder of keys
         raise ValueError("not the name of a time zone, such as Europe/Moscow") from None
     return key
 
 
 Object = Annotated[T, BeforeValidator(_object)]
 List = Annotated[list[T], BeforeValidator(_list)]
-#: `Y-m-d H:i:s` in the account's own time zone, which the text does not name.
+#: `Y-m-d H:i:s` in the time zone of the account, which the text does not name.
 LocalTime = NaiveDatetime
 #: ISO 4217.
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)]
-#: The name of a time zone that is known here.
+#: The name of a known time zone.
 ZoneKey = Annotated[str, AfterValidator(_zone)]
 
 
 class Wire(BaseModel):
-    """A part of an answer: keys that nobody reads are let pass."""
+    """A part of an answer: unknown keys are ignored."""
 
-    # frozen, because pydantic copies a default that could be changed each time it uses it
+    # Frozen: pydantic copies a mutable default each time it uses it.
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, coerce_numbers_to_str=True)
 
 
 class Pagination(Wire):
-    """Which page of how many this is."""
+    """The number of this page, and of all pages."""
 
     current_page: int
     total_page_count: int
 
     @property
     def more(self) -> bool:
-        """Whether pages follow; an empty page does not mean that none do."""
+        """Whether more pages follow, even after an empty one."""
         return self.current_page < self.total_page_count
 
 
 class ApiKey(Wire):
-    """The key that made a change; `current` if it is the one that asks."""
+    """The API key that made a change; `current` if it is the key of this request."""
 
     current: bool = False
 
 
 class OrderId(Wire):
-    """What every history record says of its order."""
+    """The order of a history record."""
 
     id: int
 
@@ -93,7 +93,7 @@ class Change(Wire):
 
     @property
     def is_echo(self) -> bool:
-        """Whether we made this change ourselves, through the API with this very key."""
+        """Whether this is an echo: a change that was made through the API with the same key."""
         return self.api_key.current and self.source == "api"
 
 
@@ -106,13 +106,13 @@ class History(Wire):
 
 
 class Orders(Wire):
-    """`GET /orders`; the orders are left as sent."""
+    """`GET /orders`, with the orders as sent."""
 
     orders: List[dict[str, Any]]
 
 
 class OneOrder(Wire):
-    """`GET /orders/{id}`; the order is left as sent."""
+    """`GET /orders/{id}`, with the order as sent."""
 
     order: dict[str, Any]
 
@@ -130,7 +130,7 @@ class CurrencySetting(Wire):
 
 
 class AccountSettings(Wire):
-    """The settings of the account that say how to read its orders."""
+    """The settings of the account that are needed to read its orders."""
 
     timezone: ZoneSetting
     default_currency: CurrencySetting | None = Field(default=None, alias="default_currency")
@@ -143,7 +143,7 @@ class Settings(Wire):
 
 
 class Offer(Wire):
-    """What was bought, in the catalogue."""
+    """The offer in the catalogue that was bought."""
 
     id: str | None = None
     external_id: str | None = None
@@ -155,21 +155,21 @@ class Offer(Wire):
 
 
 class Property(Wire):
-    """What the buyer chose: a size, a colour."""
+    """An option that the buyer chose, such as a size or a colour."""
 
     name: str | None = None
     value: str | None = None
 
 
 class Price(Wire):
-    """For how much so many pieces are sold in the end."""
+    """The final price of a number of pieces."""
 
     price: Money
     quantity: Number
 
 
 class Item(Wire):
-    """One line of an order; `discount_total` is for one unit and holds the line's share of the order's discounts."""
+    """One line of an order. `discount_total` is for one unit and includes its share of the order's discounts."""
 
     id: str | None = None
     product_name: str | None = None
@@ -185,7 +185,7 @@ class Item(Wire):
 
 
 class DeliveryAddress(Wire):
-    """Where the goods go; `building` is the number of the house, `house` and `housing` are parts of it."""
+    """The address of a delivery. `building` is the house number, `house` and `housing` are parts of it."""
 
     index: str | None = None
     country_iso: str | None = None
@@ -210,7 +210,7 @@ class Service(Wire):
 
 
 class Delivery(Wire):
-    """How the goods travel."""
+    """The delivery of an order."""
 
     code: str | None = None
     integration_code: str | None = None
@@ -223,13 +223,13 @@ class Delivery(Wire):
 
 
 class Phone(Wire):
-    """One number of a customer."""
+    """A phone number of a customer."""
 
     number: str | None = None
 
 
 class Person(Wire):
-    """Who ordered, as the customer base has it; a company has a `nick_name`."""
+    """The customer, from the customer base; a company has a `nick_name`."""
 
     id: str | None = None
     first_name: str | None = None
@@ -256,7 +256,7 @@ class Payment(Wire):
 
 
 class Order(Wire):
-    """One order, as lists and single reads show it."""
+    """One order, in a list or by itself."""
 
     id: int = Field(gt=0)
     external_id: str | None = None

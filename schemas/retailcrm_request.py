@@ -1,4 +1,4 @@
-"""How RetailCRM (Simla.com), API version 5, is given an order (docs.simla.com, "orders/create")."""
+"""The requests that create an order in RetailCRM (Simla.com), API version 5 (docs.simla.com, "orders/create")."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 _CENTS: Final = -2
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
-#: What an edit leaves as it was created; payments have calls of their own ("orders/payments/create" and its like).
+#: The fields that an edit does not change. Payments have calls of their own ("orders/payments/create" and others).
 _SETTLED: Final = frozenset({"externalId", "createdAt", "currency", "payments"})
 
 
 class Request(BaseModel):
-    """A part of what is sent; what an order lacks is left out."""
+    """A part of a request. Fields that an order lacks are left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class Property(Request):
-    """What the buyer chose, and what else tells the goods apart."""
+    """An option that the buyer chose, or another property of the goods."""
 
     code: str
     name: str
@@ -40,7 +40,7 @@ class Property(Request):
 
 
 class Item(Request):
-    """One line; `discount_manual_amount` is for one piece. No offer is named: one that they lack is refused."""
+    """One line. `discount_manual_amount` is for one piece. It names no offer: an unknown offer is refused."""
 
     product_name: str
     quantity: Number
@@ -52,7 +52,7 @@ class Item(Request):
 
 
 class DeliveryAddress(Request):
-    """Where the goods go; we have streets with numbers in them, so they go into `text`, as the shop modules do it."""
+    """The address of a delivery. Our streets have house numbers, so they go into `text`, as the shop modules do."""
 
     index: str | None = None
     country_iso: str | None = None
@@ -63,7 +63,7 @@ class DeliveryAddress(Request):
 
 
 class Delivery(Request):
-    """How the goods travel; `code` must be one of the account's, `date` is `YYYY-MM-DD`."""
+    """The delivery. `code` must be one of the account's, `date` is `YYYY-MM-DD`."""
 
     code: str | None = None
     cost: Money | None = None
@@ -72,7 +72,7 @@ class Delivery(Request):
 
 
 class PaymentRequest(Request):
-    """One payment; `type` must be one of the account's."""
+    """One payment. `type` must be one of the account's."""
 
     type: str
     status: str | None = None
@@ -81,7 +81,7 @@ class PaymentRequest(Request):
 
 
 class Codes(Request):
-    """The account's own codes for our words; what has no code is left out, because one they lack is refused."""
+    """The account's own codes. A value without a code is left out, because an unknown code is refused."""
 
     status: dict[Status, str] = {}
     delivery: dict[str, str] = {}
@@ -89,9 +89,9 @@ class Codes(Request):
 
 
 class OrderRequest(Request):
-    """The field `order` of `POST /orders/create`, and one of the list `orders` of `POST /orders/upload`.
+    """The field `order` of `POST /orders/create`, and an item of the list `orders` of `POST /orders/upload`.
 
-    They reckon the total themselves from items, discounts and delivery: fees, and tax on top, have no field.
+    RetailCRM calculates the total from items, discounts and delivery: fees, and tax on top, have no field.
     """
 
     external_id: str
@@ -111,32 +111,32 @@ class OrderRequest(Request):
     payments: tuple[PaymentRequest, ...] | None = None
 
     def body(self) -> dict[str, Any]:
-        """What goes out: exact amounts; what is not known is left out."""
+        """Return the body, with exact amounts and without unknown fields."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
     def changes(self, lines: Sequence[HeldLine]) -> dict[str, Any]:
-        """What goes out to change an order that has these `lines`: amounts are said even if they are nothing now.
+        """Return the body that changes an order that has these `lines`. Amounts are included even if they are 0 now.
 
-        The lines sent replace all lines, and one without an id is a new one: so each keeps the id of the line of its
-        name. Texts and codes that are not known stay as they are, because people in RetailCRM add theirs.
+        The lines of an edit replace all lines, and a line without an id is a new one: so a line keeps the id of the
+        line with its name. Unknown texts and codes are left out, because people in RetailCRM add theirs.
         """
         body = {key: value for key, value in self.body().items() if key not in _SETTLED}
-        left = list(lines)
+        unmatched = list(lines)
         for item in body["items"]:
             item.setdefault("discountManualAmount", Decimal(0))
-            known = next((line for line in left if line.name == item["productName"]), None)
-            if known is not None:
-                left.remove(known)
-                item["id"] = known.id
+            match = next((line for line in unmatched if line.name == item["productName"]), None)
+            if match is not None:
+                unmatched.remove(match)
+                item["id"] = match.id
         return {"discountManualAmount": Decimal(0), **body}
 
     @classmethod
     def of(cls, order: Order, reference: str, *, zone: ZoneInfo, currency: str | None, codes: Codes) -> OrderRequest:
-        """The order as RetailCRM shall know it: times of `zone`; `currency` is for orders that name none."""
+        """Return the request for an order, with its times in `zone`; `currency` is for orders without one."""
         to, customer = order.shipping_address, order.customer
-        named = to if to.first_name or to.last_name else customer
+        person = to if to.first_name or to.last_name else customer
         payments = tuple(_payment(paid, codes.payment[paid.method], zone) for paid in _coded(order, codes))
-        # what a line's discount cannot say for one piece without rounding, the whole order says
+        # A line's discount that would be rounded for one piece becomes part of the discount of the order.
         discount = (order.totals.discount or 0) + sum(line.discount for line in order.lines if _per_piece(line) is None)
         return cls(
             external_id=reference,
@@ -144,8 +144,8 @@ class OrderRequest(Request):
             created_at=_local(order.ordered_at, zone),
             currency=order.currency or currency,
             status=codes.status.get(order.status),
-            first_name=named.first_name,
-            last_name=named.last_name,
+            first_name=person.first_name,
+            last_name=person.last_name,
             phone=to.phone or customer.phone,
             email=to.email or customer.email,
             customer_comment="\n".join(filter(None, (order.note, order.gift_message))) or None,
@@ -171,7 +171,7 @@ def _payment(payment: Payment, code: str, zone: ZoneInfo) -> PaymentRequest:
 
 
 def _per_piece(line: Line) -> Decimal | None:
-    """The discount of one piece in whole cents; None if there is no such."""
+    """Return the discount of one piece; None if it is not a whole number of cents."""
     if not line.quantity:
         return None
     piece = (line.discount / line.quantity).normalize()
@@ -180,9 +180,9 @@ def _per_piece(line: Line) -> Decimal | None:
 
 
 def _item(line: Line) -> Item:
-    known = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
-    said = {name: text for name, text in {**line.options, **known}.items() if text}
-    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(said.items(), 1)]
+    ids = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
+    texts = {name: text for name, text in {**line.options, **ids}.items() if text}
+    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(texts.items(), 1)]
     return Item(
         product_name=line.name,
         quantity=line.quantity,
@@ -195,7 +195,7 @@ def _item(line: Line) -> Item:
 
 
 def _delivery(order: Order, codes: Codes) -> Delivery:
-    """A country that is no code goes into the text, where people read it."""
+    """Return the delivery. A country that is not a code goes into the text, where people read it."""
     to, shipping = order.shipping_address, order.shipping
     code = to.country if to.country and _COUNTRY.fullmatch(to.country) else None
     text = filter(None, (to.company, to.street1, to.street2, None if code else to.country))
@@ -228,7 +228,7 @@ class Created(Wire):
 
 
 class There(Wire):
-    """An order, as far as it is needed to know it again."""
+    """The fields of an order that identify it."""
 
     id: int = Field(gt=0)
     external_id: str | None = None
@@ -241,7 +241,7 @@ class HeldOrders(Wire):
 
 
 class HeldLine(Wire):
-    """One line of an order that is there."""
+    """One line of an existing order."""
 
     id: int
     product_name: str | None = None
@@ -249,24 +249,24 @@ class HeldLine(Wire):
 
     @property
     def name(self) -> str | None:
-        """What the line is called."""
+        """The name of the line."""
         return self.product_name or self.offer.display_name or self.offer.name
 
 
 class LinedOrder(There):
-    """An order that is there, with its lines."""
+    """An existing order with its lines."""
 
     items: List[HeldLine] = Field(default_factory=list)
 
 
 class HeldOrder(Wire, Generic[H]):
-    """`GET /orders/{externalId}`, as much of it as is needed."""
+    """`GET /orders/{externalId}`: the fields that are needed."""
 
     order: H
 
 
 class Uploaded(Wire):
-    """The answer to `POST /orders/upload`: what was taken of the batch, as far as they say it."""
+    """The answer to `POST /orders/upload`: the orders that were created, as far as the answer names them."""
 
     uploaded_orders: List[There] = Field(default_factory=list)
 

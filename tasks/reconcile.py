@@ -9,7 +9,7 @@ import structlog
 
 from worker.app import RECONCILE_LIMIT, app
 from worker.errors import IntakeError
-from worker.reconcile.run import Run, Wish, grace_of
+from worker.reconcile.run import Run, RunOptions, grace_of
 from worker.runtime import Runtime, runtime
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
     wanted = rt.settings.reconcile
     now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
     since = now - timedelta(seconds=wanted.range)
-    wish = Wish(provider, target, since, now, share=wanted.share, grace=grace_of(rt, provider))
+    wish = RunOptions(provider, target, since, now, share=wanted.share, grace=grace_of(rt, provider))
     with rt.reports.try_lock(provider, target) as alone:
         if not alone:
             log.info("reconcile.skipped", provider=provider, target=target, reason="it runs already")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from support.reconciliation import clean, found, reconciled, spoil_dropday
-from worker.reconcile.repair import repaired
+from worker.reconcile.repair import requeue
 from worker.systems.dropday.target import Dropday
 from worker.systems.target import Target
 
@@ -38,17 +38,17 @@ def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(m
     pipeline.deliver_all()
     broken = spoil_dropday(pipeline.box, 3)
     created = len(pipeline.created())
-    report = reconciled(pipeline.rt, "dropday", repair=repaired)
+    report = reconciled(pipeline.rt, "dropday", repair=requeue)
     assert report.counts["queued"] == 3
     assert {finding.remedy for finding in report.findings if finding.fault == "missing"} == {"queued"}
     assert {f.remedy for f in report.findings if f.fault == "different"} == {
         "dropday takes no changes from shop: mend it there by hand"
     }
-    waiting = reconciled(pipeline.rt, "dropday", repair=repaired)
+    waiting = reconciled(pipeline.rt, "dropday", repair=requeue)
     assert (waiting.counts["missing"], waiting.counts["on_the_way"], waiting.counts["queued"]) == (0, 3, 0)
     pipeline.deliver_all()
     assert sorted(pipeline.created()[created:]) == broken["missing"]
-    after = reconciled(pipeline.rt, "dropday", repair=repaired)
+    after = reconciled(pipeline.rt, "dropday", repair=requeue)
     assert found(after, "missing") == []
     for fault in ("doubled", "different", "extra"):
         assert found(after, fault) == broken[fault]
@@ -62,7 +62,7 @@ def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make_
     pipeline.deliver_all()
     order = pipeline.box.orders("dropday")[0]
     pipeline.box.change(order["reference"], "dropday", deleted=True)
-    assert reconciled(pipeline.rt, "dropday", repair=repaired).counts["queued"] == 1
+    assert reconciled(pipeline.rt, "dropday", repair=requeue).counts["queued"] == 1
     pipeline.box.add_order(order["posted"], "dropday")
     pipeline.deliver_all()
     assert pipeline.lane()["existed"] == 1
@@ -85,7 +85,7 @@ SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 
 def test_orders_that_no_poll_ever_saw_are_missing_and_a_repair_brings_them(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
-    report = reconciled(pipeline.rt, "dropday", repair=repaired, hours=6)
+    report = reconciled(pipeline.rt, "dropday", repair=requeue, hours=6)
     missing = found(report, "missing")
     assert len(missing) > 10
     assert len(missing) + report.counts["on_the_way"] == 30

@@ -12,7 +12,7 @@ import tasks.deliver
 import tasks.poll
 from support.reconciliation import clean, found, reconciled
 from support.sandbox import Sandbox
-from worker.reconcile.repair import repaired
+from worker.reconcile.repair import requeue
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def test_carried_over_pairs_are_clean_and_each_change_in_them_is_named(pairs: Pa
     pairs.box.change(orders[10]["id"], account="copy", deleted=True)
     pairs.box.add_order({"externalId": "shop:900000000"}, account="copy")
     pairs.box.add_order({"externalId": "another-shop:1"}, account="copy")
-    report = reconciled(pairs.rt, "crm", repair=repaired)
+    report = reconciled(pairs.rt, "crm", repair=requeue)
     assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
         order["externalId"]: (name,) for order, name in zip(orders, CRM, strict=False)
     }
@@ -164,7 +164,7 @@ def test_what_was_broken_in_ordercloud_is_named_and_mended(pairs: Pairs) -> None
     ]
     pairs.box.change(lines["ID"], "ordercloud", LineItems=told)
     pairs.box.change(cost["ID"], "ordercloud", ShippingCost=987.5)
-    report = reconciled(pairs.rt, "cloud", repair=repaired)
+    report = reconciled(pairs.rt, "cloud", repair=requeue)
     assert found(report, "missing") == [gone["ID"]]
     assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
         lines["ID"]: ("goods",),
@@ -182,7 +182,7 @@ def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(p
     pairs.box.change(moved["id"], "dropboy", destination=moved["destination"] | {"city": "Elsewhere"})
     copy = {name: twice[name] for name in ("orderNumber", "orderType", "origin", "destination", "cargo")}
     pairs.box.add_order(copy, "dropboy")
-    report = reconciled(pairs.rt, "boy", repair=repaired)
+    report = reconciled(pairs.rt, "boy", repair=requeue)
     assert {finding.fault: (finding.reference, finding.fields) for finding in report.findings} == {
         "missing": (gone["orderNumber"], ()),
         "different": (moved["orderNumber"], ("city",)),

@@ -13,12 +13,14 @@ import pytest
 from pydantic import BaseModel
 
 from schemas.order import Address, Customer, Line, Order, Status, Totals
-from worker.reconcile.run import Run, Wish
+from worker.reconcile.run import Run, RunOptions
+from worker.systems.dropday.view import order_view
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
     from support.settings_texts import Configured
+    from worker.systems.view import Side, View
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 #: Every so many orders has this fault.
@@ -66,6 +68,8 @@ class Shop(Provider):
 class Account(Shop):
     """The target's side, read."""
 
+    reference_field = "source_id"
+
     def records(self, n: int) -> list[Record]:
         if n % MISSING == 1:
             return []
@@ -90,6 +94,9 @@ class Warehouse(Target):
     def find(self, reference: str) -> Receipt | None:
         return None if int(reference) % MISSING == 1 else Receipt(reference, existed=True)
 
+    def view(self, order: Order, side: Side) -> View:
+        return order_view(order, side, country_names=False, placeholder=None)
+
     def check(self) -> None:
         return None
 
@@ -103,7 +110,7 @@ def compared(configured: Configured, count: int) -> tuple[Any, float]:
     """What was found among so many orders, and by how much the process grew."""
     until = SINCE + timedelta(minutes=count)
     rt = configured.open()
-    with Run(rt, Wish("shop", "dropday", SINCE, until, grace=1.0)) as run:
+    with Run(rt, RunOptions("shop", "dropday", SINCE, until, grace=1.0)) as run:
         nobody: Any = run.sides.source.client
         for side, kind in (("source", Shop), ("reader", Account), ("target", Warehouse)):
             adapter: Any = kind(side, rt.settings.clocks, nobody)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from worker.reconcile.run import Run, Wish
+from worker.reconcile.run import Run, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def reconciled(
 ) -> Report:
     """A run over the last hours, with nothing forgiven for being young."""
     now = datetime.now(UTC)
-    wish = Wish("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
+    wish = RunOptions("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
     with Run(rt, wish) as run:
         return run.compare(repair)
 

@@ -13,6 +13,6 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 def test_an_order_of_the_very_moment_where_a_pass_begins_is_wanted() -> None:
     dropday = {"reference": "1", "created_at": "2026-01-02T12:00:00.000000Z"}
-    assert dropday_walk.Place.start(NOON).wanted(Rows.model_validate({"data": [dropday]})) == [dropday]
+    assert dropday_walk.Place.start(NOON).select(Rows.model_validate({"data": [dropday]})) == [dropday]
     dropboy = {"id": "1", "createdAt": "2026-01-02T12:00:00Z"}
-    assert dropboy_walk.Place.start(NOON).wanted([dropboy]) == [dropboy]
+    assert dropboy_walk.Place.start(NOON).select([dropboy]) == [dropboy]

@@ -1,1 +1,1 @@
-"""Reconcile: what a source has compared with what a target has, order by order."""
+"""Reconcile: compare the orders of a source with those of a target, one by one."""

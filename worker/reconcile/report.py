@@ -1,4 +1,4 @@
-"""What a reconciliation found."""
+"""The report of a reconciliation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 Fault = Literal["missing", "doubled", "different", "extra", "unreadable"]
-#: All that is not clean. "unreadable" could not be judged: one of the sides shows something that cannot be read.
+#: Every fault. "unreadable": one of the sides shows a record that cannot be read, so the order was not compared.
 FAULTS: Final[tuple[Fault, ...]] = ("missing", "doubled", "different", "extra", "unreadable")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One order that is not as it should be; `values` (source, target; by field) are personal."""
+    """One order with a fault. `values` maps each field to its texts in source and target: personal data."""
 
     fault: Fault
     reference: str
@@ -24,34 +24,34 @@ class Finding:
     key: str = ""
     target_ids: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
-    #: What the ledger believes of it.
+    #: Its state in the ledger.
     state: str = ""
-    #: What was done about it, or has to be.
+    #: What was done, or what to do.
     remedy: str = ""
     values: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
 
     def as_json(self, *, values: bool = False) -> dict[str, Any]:
-        """Plain data, without what is empty; `values` only if they are asked for."""
-        told = {name: getattr(self, name) for name in self.__slots__ if values or name != "values"}
-        return {name: list(it) if isinstance(it, tuple) else it for name, it in told.items() if it}
+        """Return plain data without empty fields; with `values`, the personal data too."""
+        fields = {name: getattr(self, name) for name in self.__slots__ if values or name != "values"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items() if value}
 
 
 @dataclass(slots=True)
 class Report:
-    """What was compared, what was found, and the first findings of each fault.
+    """The pair, the range, the counts, and the first findings of each fault.
 
-    `counts` has, beside the faults: source (orders that must be there), target (orders that were listed), on_the_way
-    (in the lane, or changed a moment ago), unlisted (there, but not in the lists), older (of a time before the range),
-    gone (not in the source any more), discarded (by a person), queued (again, by a repair).
+    `counts` has, besides the faults: source (orders that must be in the target), target (orders listed there),
+    on_the_way (in the lane, or changed a moment ago), unlisted (in the target, but not in its list), older (placed
+    before the range), gone (no longer in the source), discarded (by a person), queued (again, by a repair).
     """
 
     provider: str
     target: str
     since: datetime
     until: datetime
-    #: How the target was read: "listed", or "asked" order by order, which finds what is missing and no more.
+    #: How the target was read: "listed", or "asked" for one order after the other, which finds missing orders only.
     how: Literal["listed", "asked"]
-    #: The fields that were compared; none where the kind has no view.
+    #: The fields that were compared; none if the target has no view.
     compared: tuple[str, ...] = ()
     most: int = 20
     counts: Counter[str] = field(default_factory=Counter)
@@ -59,21 +59,21 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether each order of the range is in the target once, with its content, and nothing else is."""
+        """Whether the target has each order of the range once, with the same content, and no other order."""
         return not any(self.counts[fault] for fault in FAULTS)
 
     def add(self, finding: Finding) -> None:
-        """Count it, and keep it if it is among the first of its fault."""
+        """Count the finding, and keep it if it is among the first of its fault."""
         self.counts[finding.fault] += 1
         if self.counts[finding.fault] <= self.most:
             self.findings.append(finding)
 
     def counted(self) -> dict[str, int]:
-        """The counts, each fault among them, found or not."""
+        """Return the counts, with a 0 for each fault that was not found."""
         return dict.fromkeys(FAULTS, 0) | dict(self.counts)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, with nothing personal in it."""
+        """Return plain data without personal data."""
         return {
             "provider": self.provider,
             "target": self.target,

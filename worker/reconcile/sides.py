@@ -1,4 +1,4 @@
-"""The two accounts that are compared, each called within a share of its limit."""
+"""The two accounts that are compared. The run uses a share of the limit of each."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from worker.systems.target import Target
 
 T = TypeVar("T")
-#: Seconds that an account may be away before the run is given up.
-PATIENCE: Final = 600.0
+#: Seconds that an account may be unavailable before the run is given up.
+_PATIENCE: Final = 600.0
 
 
 class Sides:
-    """The provider, the target, and the provider that reads the target's account, where its kind can be read."""
+    """The provider, the target, and the provider that reads the target's account, if its kind can be read."""
 
     def __init__(self, rt: Runtime, provider: str, target: str, share: float) -> None:
         self._rt, self._share = rt, share
@@ -55,7 +55,7 @@ class Sides:
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any], options: object) -> Any:
         name, scope = account.limit_scope, self._rt.scopes[account.limit_scope]
-        # Accounts that share a limit share the part of it as well.
+        # Accounts that share a limit use one share of it together.
         pace = self._paces.setdefault(name, Pace(scope, scope.interval / 1e6 / self._share if self._share < 1 else 0.0))
         client = Client(
             account.url,
@@ -68,9 +68,12 @@ class Sides:
         return kind(account.name, options, client)
 
 
-def patiently(call: Callable[[], T]) -> T:
-    """What `call` answers; limits and short absences are waited for; raises AuthFailed and its like."""
-    until, tries = time.monotonic() + PATIENCE, 0
+def call_patiently(call: Callable[[], T]) -> T:
+    """Return what `call` returns, waiting for limits and for an account that is unavailable for a short time.
+
+    Raises what `call` raises last when the patience is over, and at once what waiting cannot change.
+    """
+    until, tries = time.monotonic() + _PATIENCE, 0
     while True:
         if stopping():
             raise SnoozeError("this process was told to end")
@@ -91,26 +94,26 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def walk(account: Provider, since: datetime) -> Iterator[list[Record]]:
-    """All that changed at or after `since`, page by page; a cursor of its own, which nobody keeps."""
+    """Yield the pages of all records that changed at or after `since`. The cursor is not kept."""
     cursor, more = account.start(since), True
     while more:
         here = cursor
-        page = patiently(lambda: account.fetch(here))  # noqa: B023  # called at once
+        page = call_patiently(lambda: account.fetch(here))  # noqa: B023  # called at once
         yield page.records
         cursor, more = page.cursor, page.more
 
 
 def read(account: Provider, record: Record) -> Order | None:
-    """The record as an order; None if it cannot be read."""
+    """Return the record as an order; None if it cannot be read."""
     try:
-        return patiently(lambda: account.normalize(record))
+        return call_patiently(lambda: account.normalize(record))
     except (PermanentError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def read_one(account: Provider, external_id: str) -> Order | None:
-    """One order as it is now; None if it is not there. Raises Malformed if it cannot be read."""
-    record = patiently(lambda: account.fetch_one(external_id))
+    """Return the current order; None if it does not exist. Raises Malformed if it cannot be read."""
+    record = call_patiently(lambda: account.fetch_one(external_id))
     if record is None:
         return None
     order = read(account, record)

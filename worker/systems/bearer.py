@@ -1,4 +1,4 @@
-"""A bearer token that is replaced once when it is refused."""
+"""Calls with a bearer token, which is replaced once when it is refused."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ _NONE: Final[frozenset[int]] = frozenset()
 
 
 class Bearer:
-    """Calls of one account under a token that `ask` gets.
+    """The calls of one account under a token that `request_token` returns.
 
-    A token names its end, but by whose clock? An adapter looks at none. Their 401 is the word of the clock that
-    counts: it costs one call for each token, and is needed anyhow for a token that was revoked. A call that was
-    refused with 401 has changed nothing there, so a write is repeated as well. The second 401 in a row is the last
-    (AuthFailed): a wrong key makes two calls, never a storm.
+    An adapter looks at no clock, so the expiry of a token is not used: the 401 of the system decides. That costs one
+    call per token, and is needed for revoked tokens anyway. A call that was refused with 401 has changed nothing, so
+    writes are repeated as well. The second 401 in a row is final (AuthFailed): a wrong key makes two calls.
     """
 
-    def __init__(self, client: Client, ask: Callable[[], str]) -> None:
-        self._client, self._ask = client, ask
+    def __init__(self, client: Client, request_token: Callable[[], str]) -> None:
+        self._client, self._request_token = client, request_token
         self._headers: dict[str, str] = {}
 
     def read(self, path: str, query: Sequence[tuple[str, str]] = (), *, accept: frozenset[int] = _NONE) -> Answer:
-        """As `Client.read`."""
-        return self._twice(lambda wanted: self._client.read(path, query, headers=self._headers, accept=wanted), accept)
+        """Call `Client.read`."""
+        return self._twice(
+            lambda statuses: self._client.read(path, query, headers=self._headers, accept=statuses), accept
+        )
 
     def write(self, method: str, path: str, *, json: object = None, accept: frozenset[int] = _NONE) -> Answer:
-        """As `Client.write`."""
+        """Call `Client.write`."""
         return self._twice(
-            lambda wanted: self._client.write(method, path, json=json, headers=self._headers, accept=wanted), accept
+            lambda statuses: self._client.write(method, path, json=json, headers=self._headers, accept=statuses), accept
         )
 
     def renew(self) -> None:
-        """Ask for a new token; raises what `ask` raises."""
-        self._headers = {"Authorization": f"Bearer {self._ask()}"}
+        """Request a new token. Raises what `request_token` raises."""
+        self._headers = {"Authorization": f"Bearer {self._request_token()}"}
 
     def _twice(self, call: Callable[[frozenset[int]], Answer], accept: frozenset[int]) -> Answer:
         if not self._headers:

@@ -1,4 +1,4 @@
-"""Says where something that another system sent cannot be read."""
+"""Builds models from what another system sent, and names the field that cannot be read."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def parse(what: str, build: Callable[[], T], error: type[Malformed | Unavailable | Uncertain] = Malformed) -> T:
-    """What `build` makes of `what`; the first thing that a model has against it becomes `error`, without the value.
+def parse(subject: str, build: Callable[[], T], error: type[Malformed | Unavailable | Uncertain] = Malformed) -> T:
+    """Build a model. Turn its first validation failure into `error`, with the subject and the field but not the value.
 
-    One record that cannot be read is Malformed. A whole answer that cannot be read is as good as none: Unavailable for
-    a read, Uncertain for a write.
+    A record that cannot be read is Malformed. A response that cannot be read is as good as none: Unavailable for a
+    read, Uncertain for a write.
     """
     try:
         return build()
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
-    # raised out here, where the error that holds what was sent is not its context
+    # Raised outside of the except block, so that the error that holds the value is not its context.
     field = path(first["loc"])
-    message = f"{what}: {field or 'the whole'}: {first['type']}"
+    message = f"{subject}: {field or 'the whole'}: {first['type']}"
     raise Malformed(message, field) if issubclass(error, Malformed) else error(message)
 
 
 def path(loc: tuple[int | str, ...]) -> str:
-    """A location as people write it: `items[3].quantity`."""
+    """Write a location as `items[3].quantity`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).removeprefix(".")

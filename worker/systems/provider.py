@@ -1,4 +1,4 @@
-"""What a provider is: one order API that orders are read from."""
+"""The contract of a provider: an order API that orders are read from."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One item as the provider sent it, JSON with Decimal for every number that is not whole.
+    """One item as the provider sent it: JSON, with a Decimal for every number that has a fraction.
 
-    `version` is what the provider told beside the item about its age (see `Order.version`); it travels here because
-    a RetailCRM order does not carry it itself.
+    `version` is the version (see `Order.version`) that the provider sends beside the item: an order of RetailCRM does
+    not contain it.
     """
 
     raw: dict[str, Any]
@@ -31,7 +31,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A batch of records; `cursor` is where reading resumes, `more` whether that is worth doing at once."""
+    """A batch of records. Reading resumes at `cursor`, at once if there is `more`."""
 
     records: list[Record]
     cursor: str
@@ -39,10 +39,10 @@ class Page:
 
 
 class Unread(Unavailable):
-    """Some records of a page cannot be had, while the others can.
+    """Raised when some records of a page could not be fetched.
 
-    After some tries the reader may do without them: `page` is the page as it is without the `missing` ones, of which
-    each is what is known, with its id. Its cursor does not come back to them until they change.
+    After some tries the reader may go on without them. `page` holds the other records, and its cursor does not return
+    to the `missing` ones until they change. Each missing record holds what is known of it, with its id.
     """
 
     def __init__(self, message: str, page: Page, missing: list[Record]) -> None:
@@ -53,7 +53,7 @@ class Unread(Unavailable):
 class Provider(ABC):
     """One configured account of an order API.
 
-    It holds credentials, never progress and never policy. It knows neither Redis nor Celery nor the clock.
+    It holds credentials, but neither progress nor policy. It knows neither Redis nor Celery nor the clock.
     """
 
     kind: ClassVar[str]
@@ -61,18 +61,18 @@ class Provider(ABC):
     Options: ClassVar[type[BaseModel]]
     #: The address of every account, or None if each account has its own.
     default_url: ClassVar[str | None] = None
-    #: Requests per window when the account names none, e.g. `10/s`.
+    #: The limit of an account without a `limit`, e.g. `10/s`.
     default_limit: ClassVar[str]
-    #: The highest limit the maker documents, or None where it names none.
+    #: The highest limit that the maker documents; None if the documents name none.
     documented_limit: ClassVar[str | None]
-    #: Seconds between polls when the account names none.
+    #: Seconds between the polls of an account without a `poll_every`.
     default_poll_every: ClassVar[float]
-    #: Whether the limit is counted per calling address (all accounts of the kind share it) rather than per account.
+    #: The system counts requests per calling address, so that all accounts of the kind share a limit.
     limit_per_address: ClassVar[bool] = False
-    #: The field of `Order` in which an order that a target of this kind created carries its reference, when it is read
-    #: back here: what our own writes are recognised by. None: this kind is no target.
+    #: The field of `Order` that carries the reference of an order that a target of this kind created: it tells our own
+    #: orders from others. None: there is no target of this kind.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = None
-    #: HTTP statuses by which this system says "slow down" (not "down").
+    #: The HTTP statuses that mean "slow down" in this system, rather than "unavailable".
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
 
     def __init__(self, name: str, options: BaseModel, client: Client) -> None:
@@ -85,20 +85,20 @@ class Provider(ABC):
 
     @abstractmethod
     def start(self, since: datetime) -> str:
-        """The cursor that reads everything that changed at or after `since` (aware UTC). Pure."""
+        """Return the cursor that reads everything that changed at or after `since` (UTC, with its zone). Pure."""
 
     @abstractmethod
     def fetch(self, cursor: str) -> Page:
-        """Read the page at `cursor`: all the I/O, nothing remembered. An empty last page keeps its cursor."""
+        """Read the page at `cursor`, and remember nothing. An empty last page keeps its cursor."""
 
     @abstractmethod
     def fetch_one(self, external_id: str) -> Record | None:
-        """Read one order by its `Order.external_id`; None if the provider does not have it."""
+        """Read one order by its `Order.external_id`. Return None if the provider does not have it."""
 
     @abstractmethod
     def normalize(self, record: Record) -> Order:
-        """Turn a record into an order. Pure: no network, no clock. Raises Malformed naming the field."""
+        """Turn a record into an order. Pure: no network, no clock. Raises Malformed with the name of the field."""
 
     @abstractmethod
     def check(self) -> None:
-        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and their like."""
+        """Check the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and others."""

@@ -1,4 +1,4 @@
-"""Finds the adapters of one sort: ours, and those that other packages bring."""
+"""Collects the adapters of one sort: the built-in ones, and those of other packages."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ A = TypeVar("A")
 
 
 def load_kinds(group: str, base: type, built_in: Mapping[str, type[A]]) -> dict[str, type[A]]:
-    """The adapter classes by kind: `built_in`, and the subclasses of `base` under the entry points `group`.
+    """Return the adapter classes by kind: `built_in`, and the subclasses of `base` under the entry points `group`.
 
-    Raises ConfigError for an entry point that cannot be imported, is no complete adapter, or has a kind that is taken.
+    Raises ConfigError for an entry point that cannot be imported, is not a complete adapter, or has a kind that is
+    taken.
     """
-    found = dict(built_in)
+    adapters = dict(built_in)
     for point in entry_points(group=group):
-        if point.name in found:
-            taken = f"the kind {point.name} is taken by {found[point.name].__module__}"
-            raise _wrong(point, taken, "Uninstall one of the two packages")
-        found[point.name] = cast("type[A]", _load(point, base))
-    return found
+        if point.name in adapters:
+            taken = f"the kind {point.name} is taken by {adapters[point.name].__module__}"
+            raise _problem(point, taken, "Uninstall one of the two packages")
+        adapters[point.name] = cast("type[A]", _load(point, base))
+    return adapters
 
 
 def _load(point: EntryPoint, base: type) -> type:
     try:
         adapter = point.load()
-    except Exception as error:  # a stranger's module may fail in any way
+    except Exception as error:  # a module of another package may fail in any way
         reason = f"{point.value} cannot be imported: {type(error).__name__}"
-        raise _wrong(point, reason, "Reinstall or remove that package") from error
+        raise _problem(point, reason, "Reinstall or remove that package") from error
     if not (inspect.isclass(adapter) and issubclass(adapter, base)) or inspect.isabstract(adapter):
-        raise _wrong(
+        raise _problem(
             point, f"{point.value} is no complete {base.__name__}", f"Name a class with all of {base.__name__}"
         )
     if getattr(adapter, "kind", None) != point.name:
-        raise _wrong(point, f"{point.value} has another kind", "Name the entry point after the kind of its class")
+        raise _problem(point, f"{point.value} has another kind", "Name the entry point after the kind of its class")
     return adapter
 
 
-def _wrong(point: EntryPoint, reason: str, remedy: str) -> ConfigError:
+def _problem(point: EntryPoint, reason: str, remedy: str) -> ConfigError:
     package = f"package {point.dist.name}" if point.dist else "installed packages"
     return ConfigError(package, f"{point.group}.{point.name}", reason, f"{remedy}.")

@@ -1,4 +1,4 @@
-"""What a target is: one system that must hold every order exactly once."""
+"""The contract of a target: a system that must hold every order exactly once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the target says of an order it holds: its own id for it, and whether it was there before we came."""
+    """An order that the target holds: its own id for the order, and whether the order existed before this call."""
 
     target_id: str | None
     existed: bool = False
@@ -27,9 +27,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """The target has taken the order in and will make it later.
+    """The target accepted the order and will create it later.
 
-    `step` is what `resume` needs to ask how it went (no personal data), `delay` the seconds until asking is sensible.
+    `resume` needs `step` (without personal data) to ask for the outcome, after `delay` seconds.
     """
 
     step: str
@@ -39,7 +39,7 @@ class Pending:
 class Target(ABC):
     """One configured account of a system that orders are created in.
 
-    It knows neither Redis nor Celery nor the clock, and it keeps nothing between two calls but its credentials.
+    It knows neither Redis nor Celery nor the clock, and it keeps nothing but its credentials between two calls.
     """
 
     kind: ClassVar[str]
@@ -47,22 +47,23 @@ class Target(ABC):
     Options: ClassVar[type[BaseModel]]
     #: The address of every account, or None if each account has its own.
     default_url: ClassVar[str | None] = None
+    #: The same as of a provider (see `worker/systems/provider.py`), as are the next three.
     default_limit: ClassVar[str]
     documented_limit: ClassVar[str | None]
     limit_per_address: ClassVar[bool] = False
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
-    #: The system itself refuses a second order of the same reference, and says so.
+    #: The system itself refuses a second order with the same reference, and reports that it exists.
     dedupes: ClassVar[bool] = False
-    #: `find` answering None right after a create whose answer was lost proves that nothing was, or will be, created.
+    #: If `find` returns None right after a create without a response, nothing was created, or will be.
     settles: ClassVar[bool] = True
-    #: `find` has to walk through all orders: `everything` costs no more.
+    #: `find` has to list all orders, so that `everything` costs no more.
     walks: ClassVar[bool] = False
-    #: Most orders in one call of `create_many`; 1: it is never called. An account may have a smaller number of its own.
+    #: The most orders in one call of `create_many`; 1: it is never called. An account may set a smaller number.
     bulk: int = 1
-    #: `update` can carry a change to an order that is there.
+    #: `update` can change an order that exists.
     updates: ClassVar[bool] = False
-    #: The characters that its ids are known to carry, as a regular expression's character class ("A-Za-z0-9-"), if not
-    #: all; the others of a reference are written by means of "_" (worker/systems/references.py).
+    #: The characters that its ids can hold, as a character class of a regular expression ("A-Za-z0-9-"); None: all.
+    #: The other characters of a reference are escaped with "_" (worker/systems/references.py).
     alphabet: ClassVar[str | None] = None
 
     def __init__(self, name: str, options: BaseModel, client: Client) -> None:
@@ -75,44 +76,48 @@ class Target(ABC):
 
     @abstractmethod
     def create(self, order: Order, reference: str) -> Receipt | Pending:
-        """Create the order under `reference`. "Already there" is success, and said so (`existed`).
+        """Create the order under `reference`. An order that exists already is a success, with `existed` set.
 
-        Raises Rejected (they will not take it), Held (a person has to add a mapping first), Uncertain (it may be there
-        now), Unavailable (it is not), …
+        Raises Rejected (the target refuses the order), Held (a person has to add a mapping first), Uncertain (it may
+        exist now), Unavailable (it does not), and others.
         """
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:
-        """Create up to `bulk` orders in one call: what became of each, in their order. Raises what befalls them all."""
+        """Create up to `bulk` orders in one call. Return the outcome of each, in their order.
+
+        Raises the errors that concern all of them.
+        """
         raise NotImplementedError(f"{self.kind} takes one order at a time")
 
-    def absent(self, references: Collection[str]) -> Collection[str]:  # noqa: ARG002  # for those who can
-        """Those of `references` that are certainly not there, by one question; the others may be there or not.
+    def absent(self, references: Collection[str]) -> Collection[str]:  # noqa: ARG002  # for the adapters that override it
+        """Return those of `references` that certainly do not exist, by one call. The others may exist or not.
 
-        There are up to 50 of them, or `bulk` if that is more. None where it cannot be asked so, or is not to be trusted
-        as `find` is: each is asked for by that then. Raises what `find` raises.
+        There are up to 50 references, or `bulk` if that is more. With the default, none, each is searched by `find`: a
+        target may have no such call, or none that can be trusted as much. Raises what `find` raises.
         """
         return ()
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
-        """Ask what became of an order that `create` left pending at `step`; asking is safe to repeat.
+        """Ask for the outcome of an order that `create` left pending at `step`. It is safe to ask again.
 
-        Raises Unavailable (ask again), Rejected (they did not take it), …
+        Raises Unavailable (ask again), Rejected (the target refused the order), and others.
         """
         raise NotImplementedError(f"{self.kind} leaves nothing pending")
 
     def update(self, order: Order, reference: str, target_id: str) -> None:
-        """Bring the order that is there (its own id there is `target_id`, "" if never told) to what `order` says.
+        """Change the existing order to `order`. Its own id in the target is `target_id`, "" if it was never returned.
 
-        Saying the same twice changes nothing, so any error may be tried again. Raises Rejected, Held, Unavailable, …
+        A second call with the same order changes nothing, so that it may be repeated after any error. Raises Rejected,
+        Held, Unavailable, and others.
         """
         raise NotImplementedError(f"{self.kind} cannot change an order")
 
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:
-        """The order known by exactly `reference`, or None: what makes an uncertain create recoverable."""
+        """Return the order with exactly this reference, or None. It settles a create without a response."""
 
     def everything(self) -> Iterator[tuple[str, Receipt]]:
-        """Every order that is there, by its reference. Raises what `find` raises."""
+        """Yield the reference and the receipt of every order. Raises what `find` raises."""
         raise NotImplementedError(f"{self.kind} is asked for one order at a time")
 
     def reader_options(self) -> dict[str, Any] | None:
@@ -133,4 +138,4 @@ class Target(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Prove the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and their like."""
+        """Check the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and others."""

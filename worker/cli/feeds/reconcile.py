@@ -21,9 +21,9 @@ from worker.cli.options import (
     resolve_time,
 )
 from worker.errors import AuthFailed, IntakeError
-from worker.reconcile.repair import repaired
+from worker.reconcile.repair import requeue
 from worker.reconcile.report import FAULTS
-from worker.reconcile.run import Run, Wish, grace_of
+from worker.reconcile.run import Run, RunOptions, grace_of
 from worker.settings.reconcile import pairs_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _require_pair(rt: Runtime, provider: str, target: str) -> None:
         raise click.ClickException(f"no route goes from {provider} to {target}; known are: {known or 'none'}")
 
 
-def _compare(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Report:
+def _compare(rt: Runtime, wish: RunOptions, console: Console, *, repair: bool) -> Report:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<36}"),
@@ -114,7 +114,7 @@ def _compare(rt: Runtime, wish: Wish, console: Console, *, repair: bool) -> Repo
             progress.update(bars[step], completed=done)
 
         with Run(rt, wish, show_progress) as run:
-            return run.compare(repaired if repair else None)
+            return run.compare(requeue if repair else None)
 
 
 @click.command("reconcile")
@@ -146,7 +146,7 @@ def command(provider: str, target: str, **options: Any) -> None:
     if repair:
         question = f"Send to {target} again what of {provider} is missing or different there?"
         confirm_or_abort(question, yes=options["yes"])
-    wish = Wish(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
+    wish = RunOptions(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
     try:
         report = _compare(rt, wish, Console(stderr=True), repair=repair)
     except AuthFailed as refused:

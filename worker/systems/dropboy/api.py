@@ -1,4 +1,4 @@
-"""The calls to Dropboy that its provider and its target have in common (docs.dropboy.com/reference, "introduction")."""
+"""The calls to Dropboy that provider and target share (docs.dropboy.com/reference, "introduction")."""
 
 from __future__ import annotations
 
@@ -20,86 +20,86 @@ if TYPE_CHECKING:
 
 BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
-#: Rows of a page: no maximum is thought to be less.
+#: The fewest rows that a page is reduced to: no server is expected to allow less.
 _LEAST: Final = 10
-#: Pages of one walk: more than anybody has, fewer than a server that knows no end.
+#: The most pages of a list: more than any account has, to stop at a server that never ends its list.
 _MOST_PAGES: Final = 10_000
 _KEY: Final = re.compile(r"(missing|invalid) api[ -]?key", re.IGNORECASE)
 
 
 class Api:
-    """One account. The words of a refusal are theirs and may repeat what was sent: never in a message."""
+    """One account. The texts of a refusal may repeat what was sent, so they are never part of a message."""
 
     def __init__(self, client: Client, key: SecretStr, take: int) -> None:
         self._client, self._take = client, take
         self.headers = {"APIkey": key.get_secret_value()}
 
     def page(self, skip: int, take: int | None = None) -> list[dict[str, Any]]:
-        """`GET /public/orders`: rows as they were sent; the server may give fewer than `take`.
+        """Return rows of `GET /public/orders` as they were sent. The server may return fewer than `take`.
 
-        It may as well refuse a `take` that is more than its maximum, which no page names: then half is asked for.
+        Its maximum is not documented: if it refuses `take`, half of it is requested.
         """
-        asked = take or self._take
-        answer, said = self._listed(skip, asked)
-        while answer.status == BAD_REQUEST and asked >= 2 * _LEAST:
-            asked //= 2
-            answer, said = self._listed(skip, asked)
-        if not said.success:
+        requested = take or self._take
+        answer, envelope = self._list(skip, requested)
+        while answer.status == BAD_REQUEST and requested >= 2 * _LEAST:
+            requested //= 2
+            answer, envelope = self._list(skip, requested)
+        if not envelope.success:
             raise Unavailable(f"{answer.request}: status {answer.status}: not a success")
-        rows = parse(answer.request, lambda: Rows.model_validate({"result": said.result}), Unavailable).result
-        self._take = asked if take is None else self._take
+        rows = parse(answer.request, lambda: Rows.model_validate({"result": envelope.result}), Unavailable).result
+        self._take = requested if take is None else self._take
         return rows
 
-    def _listed(self, skip: int, take: int) -> tuple[Answer, Envelope]:
+    def _list(self, skip: int, take: int) -> tuple[Answer, Envelope]:
         answer = self.read("/public/orders", [("take", str(take)), ("skip", str(skip))])
         if answer.status == _NOT_FOUND:
             raise AuthFailed(f"{answer.request}: status 404, no Dropboy account is there: the url is probably wrong")
         return answer, envelope_of(answer, Unavailable)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The whole list, some rows more than once."""
-        place = ListPosition()
+        """Yield the whole list; some rows may come twice."""
+        position = ListPosition()
         for _ in range(_MOST_PAGES):
-            rows = self.page(place.skip)
+            rows = self.page(position.skip)
             yield from rows
-            after = place.after(ids_of(rows))
+            after = position.after(ids_of(rows))
             if after is None:
                 return
-            place = after
+            position = after
         raise Unavailable(f"GET /public/orders: no end after {_MOST_PAGES} pages")
 
     def read(self, path: str, query: list[tuple[str, str]] | tuple[()] = ()) -> Answer:
-        """GET; 400 and 404 come back like a success."""
+        """Send a GET. Return a 400 or 404 like a success."""
         accept = frozenset({BAD_REQUEST, _NOT_FOUND})
         return self._client.read(path, query, headers=self.headers, accept=accept)
 
     def check(self) -> None:
-        """Read one order: there is no cheaper call that needs the key."""
+        """Read one order: no cheaper call needs the key."""
         self.page(0, 1)
 
 
 def envelope_of(answer: Answer, unreadable: type[Unavailable | Uncertain]) -> Envelope:
-    """What they say, which may be a refusal; raises AuthFailed if it is one of the key.
+    """Return the envelope of an answer, which may be a refusal. Raises AuthFailed for a refused key.
 
-    By its text: what status comes with it is not documented, and their 401 and 403 mean each other.
+    A refused key is recognized by its text: the status is not documented, and 401 and 403 are used for each other.
     """
-    said = Envelope(success=False)
+    envelope = Envelope(success=False)
     if answer.status < BAD_REQUEST:
-        said = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
+        envelope = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
     else:
-        with suppress(Unavailable, Uncertain):  # refused for certain, however it is said
-            read = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
-            said = read.model_copy(update={"success": False})
-    if not said.success and any(_KEY.search(text) for text in said.words):
+        with suppress(Unavailable, Uncertain):  # it is a refusal, even if it cannot be read
+            body = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
+            envelope = body.model_copy(update={"success": False})
+    if not envelope.success and any(_KEY.search(text) for text in envelope.messages):
         raise AuthFailed(f"{answer.request}: status {answer.status}: the API key is missing or not valid")
-    return said
+    return envelope
 
 
-def refused(answer: Answer, said: Envelope) -> Rejected:
-    """Their words as fields."""
-    return Rejected(f"{answer.request}: status {answer.status}: refused", {"errors": said.words})
+def refused(answer: Answer, envelope: Envelope) -> Rejected:
+    """Return the error of a refusal, with its texts as fields."""
+    return Rejected(f"{answer.request}: status {answer.status}: refused", {"errors": envelope.messages})
 
 
 def ids_of(rows: list[dict[str, Any]]) -> list[str]:
-    """By what rows are told apart, whether they have an id or not."""
+    """Return a text for each row that identifies it; rows without an id have the same."""
     return [str(row.get("id")) for row in rows]

@@ -1,4 +1,4 @@
-"""How an order of Dropboy, a transport job, reads as an `Order`."""
+"""Reads an order of Dropboy, which is a transport job, as an `Order`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from schemas import dropboy as wire
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: What has no place in an order; the rest is people's, or is read.
+#: The fields that go into `Order.custom`. The others are carried, or hold personal data.
 _KEPT: Final = ("requisition", "wuxusNumber", "orderType", "price", "pickuped", "paidBy", "customFields", "routingTags")
 
 
@@ -28,9 +28,9 @@ def to_order(  # noqa: PLR0913  # each is a fact about the account
     currency: str | None,
     statuses: Mapping[str, Status],
 ) -> Order:
-    """The order of the account `provider`, made at `made`; an amount is money where its `currency` is known.
+    """Return the order of the account `provider`, placed at `made`. Its amount is used if the `currency` is known.
 
-    Cargo has no prices: its lines are at 0.
+    Cargo has no prices: its lines have the price 0.
     """
     to = _address(job.destination) if job.destination else Address()
     amount = job.price.amount if job.price and currency else None
@@ -45,7 +45,7 @@ def to_order(  # noqa: PLR0913  # each is a fact about the account
         ordered_at=made,
         updated_at=job.changed,
         currency=currency,
-        lines=tuple(Line(name=it.type, quantity=it.amount, unit_price=Decimal(0)) for it in job.cargo),
+        lines=tuple(Line(name=piece.type, quantity=piece.amount, unit_price=Decimal(0)) for piece in job.cargo),
         totals=Totals(grand=from_minor(amount, currency) if amount is not None and currency else None),
         customer=Customer(last_name=to.last_name, company=to.company, email=to.email, phone=to.phone),
         shipping_address=to,
@@ -55,7 +55,7 @@ def to_order(  # noqa: PLR0913  # each is a fact about the account
 
 
 def _address(to: wire.Party) -> Address:
-    """Where the cargo goes; a name is one text there, and is not taken apart."""
+    """Return the address that the cargo goes to. Its name is one text, which is not split."""
     return Address(
         last_name=to.attention or None,
         company=to.company_name or None,

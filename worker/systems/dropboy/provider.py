@@ -1,4 +1,4 @@
-"""Dropboy (by Wuxus) as a provider (docs.dropboy.com/reference, "introduction"): its list, read again and again."""
+"""Dropboy (by Wuxus) as a provider (docs.dropboy.com/reference, "introduction"): its list is read repeatedly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.systems.dropboy.walk import Place
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
-#: What all ids in the docs are: MongoDB's ObjectId, whose first four bytes are the second it was made in.
+#: All ids in the documents are ObjectIds of MongoDB: their first four bytes are the second of their creation.
 _OBJECT_ID: Final = re.compile(r"([0-9a-f]{8})[0-9a-f]{16}")
 
 
@@ -45,7 +45,7 @@ class DropboyOptions(BaseModel):
 
 
 class Dropboy(Provider):
-    """One account. No limit is in force, one is announced, and "reasonable frequency" asked for: ours is 2/s."""
+    """One account. The documents announce a limit and ask for a "reasonable frequency"; the default is 2/s."""
 
     kind: ClassVar[str] = "dropboy"
     Options: ClassVar[type[BaseModel]] = DropboyOptions
@@ -61,22 +61,22 @@ class Dropboy(Provider):
         self._api = Api(self.client, options.api_key, options.take)
 
     def start(self, since: datetime) -> str:
-        """The list cannot be asked by time; see `Place`."""
+        """Start at the front of the list, which cannot be filtered by time; see `Place`."""
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """`GET /public/orders`, one page of the pass."""
+        """Read one page of the pass by `GET /public/orders`."""
         place = Place.model_validate_json(cursor)
         rows = self._api.page(place.at.skip)
         after = place.after(rows, self.options.depth, self.options.full_every)
-        return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
+        return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """The list is walked until it comes: no page knows how to ask for one."""
+        """Read the list until the order comes: no call for one order is documented."""
         return next((Record(row) for row in self._api.rows() if row.get("id") == external_id), None)
 
     def normalize(self, record: Record) -> Order:
-        """Pure."""
+        """Turn a job into an order."""
         return parse("order", lambda: self._order(record))
 
     def check(self) -> None:
@@ -95,5 +95,5 @@ class Dropboy(Provider):
 
 
 def _made(external_id: str) -> datetime | None:
-    found = _OBJECT_ID.fullmatch(external_id)
-    return datetime.fromtimestamp(int(found[1], 16), UTC) if found else None
+    match = _OBJECT_ID.fullmatch(external_id)
+    return datetime.fromtimestamp(int(match[1], 16), UTC) if match else None

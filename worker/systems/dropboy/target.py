@@ -1,4 +1,4 @@
-"""Dropboy (by Wuxus) as a target (docs.dropboy.com/reference, "batch-upload"): an order becomes a job to carry it."""
+"""Dropboy (by Wuxus) as a target (docs.dropboy.com/reference, "batch-upload"): an order becomes a transport job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.systems.view import Side, View
 
-#: Seconds until asking how an upload went is sensible; "reasonable frequency" is all that is asked for.
+#: Seconds until the first status request of an upload; the documents ask for a "reasonable frequency".
 _DELAY: Final = 5.0
 _FAILED: Final = re.compile(r"upload failed", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z0-9]{1,99}")
@@ -70,9 +70,10 @@ class DropboyOptions(BaseModel):
 
 
 class Dropboy(Target):
-    """One account. Nobody promises that a second order of one number is refused; the list may lag, or show no numbers.
+    """One account. No document promises that a second order with the same number is refused.
 
-    An order is uploaded as a file of its own: which row of a file became which order is not documented.
+    The list may lag behind, or not show numbers. Each order is uploaded as a file of its own: which row of a file
+    became which order is not documented.
     """
 
     kind: ClassVar[str] = "dropboy"
@@ -97,7 +98,7 @@ class Dropboy(Target):
         )
 
     def create(self, order: Order, reference: str) -> Receipt | Pending:
-        """`POST /public/orders/batch`: the answer says that the file is there, not what became of it."""
+        """Upload a file by `POST /public/orders/batch`: the answer confirms the file, not the order."""
         content = simplejson.dumps(self._file(order, reference).body(), separators=(",", ":")).encode()
         answer = self.client.write(
             "POST",
@@ -106,49 +107,49 @@ class Dropboy(Target):
             headers=self._api.headers,
             accept=frozenset({BAD_REQUEST}),
         )
-        said = envelope_of(answer, Uncertain)
-        if not said.success:
-            if answer.status < BAD_REQUEST and any(_FAILED.search(text) for text in said.words):
+        envelope = envelope_of(answer, Uncertain)
+        if not envelope.success:
+            if answer.status < BAD_REQUEST and any(_FAILED.search(text) for text in envelope.messages):
                 raise Unavailable(f"{answer.request}: status {answer.status}: the upload failed")
-            raise refused(answer, said)
-        uploaded = parse(answer.request, lambda: wire.Uploaded.model_validate(said.result), Uncertain)
+            raise refused(answer, envelope)
+        uploaded = parse(answer.request, lambda: wire.Uploaded.model_validate(envelope.result), Uncertain)
         return Pending(uploaded.batch_file_id, _DELAY)
 
-    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:  # noqa: ARG002  # `step` names it
-        """`GET /public/orders/batch/status/{id}`; in the end an id decides, whatever else is said."""
+    def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:  # noqa: ARG002  # `step` names the file
+        """Read `GET /public/orders/batch/status/{id}`. The id of a created order decides, whatever the status is."""
         answer = self._api.read(f"/public/orders/batch/status/{quote(step, safe='')}")
-        said = envelope_of(answer, Unavailable)
-        if not said.success:  # not known yet, or not any more: only the list can tell
-            return self._listed(reference, f"{answer.request}: status {answer.status}: the file is not known")
-        told = parse(answer.request, lambda: wire.Progress.model_validate(said.result), Unavailable)
-        if told.status == "processing":
+        envelope = envelope_of(answer, Unavailable)
+        if not envelope.success:  # not known yet, or no longer: only the list can show the order
+            return self._found(reference, f"{answer.request}: status {answer.status}: the file is not known")
+        progress = parse(answer.request, lambda: wire.Progress.model_validate(envelope.result), Unavailable)
+        if progress.status == "processing":
             return Pending(step, _DELAY)
-        if told.created_order_ids:
-            return Receipt(told.created_order_ids[0])
-        if told.status == "completed" and not told.errors:
-            return self._listed(reference, f"{answer.request}: completed, with neither an order nor an error")
-        # the step is opaque, and belongs to the ledger alone: it stays out of the message
-        raise _rejection(told)
+        if progress.created_order_ids:
+            return Receipt(progress.created_order_ids[0])
+        if progress.status == "completed" and not progress.errors:
+            return self._found(reference, f"{answer.request}: completed, with neither an order nor an error")
+        # The step is opaque and belongs to the ledger: it is not part of the message.
+        raise _rejection(progress)
 
     def find(self, reference: str) -> Receipt | None:
-        """`GET /public/orders`, all of it: no page knows how to ask for a number.
+        """Search the whole of `GET /public/orders`: no filter by number is documented.
 
-        None proves little: an upload that is still in the works is not in the list.
+        None proves little: an upload that is being processed is not in the list.
         """
-        return next((receipt for known, receipt in self.everything() if known == reference), None)
+        return next((receipt for number, receipt in self.everything() if number == reference), None)
 
     def everything(self) -> Iterator[tuple[str, Receipt]]:
-        """`GET /public/orders`, all of it."""
-        rows = shows = 0
+        """Read the whole of `GET /public/orders`."""
+        rows = numbered = 0
         for row in self._api.rows():
-            rows, shows = rows + 1, shows + ("orderNumber" in row)
+            rows, numbered = rows + 1, numbered + ("orderNumber" in row)
             if row.get("orderNumber") and row.get("id"):
                 yield str(row["orderNumber"]), Receipt(str(row["id"]), existed=True)
-        if rows and not shows:
+        if rows and not numbered:
             raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
 
     def reader_options(self) -> dict[str, Any]:
-        """Return the same account's, with jobs accepted that show no destination."""
+        """Return the options of the same account. Jobs without a destination are accepted."""
         return {**self.options.model_dump(include={"api_key", "currency", "take"}), "bare": "accept"}
 
     def view(self, order: Order, side: Side) -> View:  # noqa: ARG002  # both sides are read the same
@@ -178,16 +179,16 @@ class Dropboy(Target):
         except ValueError as inexact:
             raise Rejected(str(inexact)) from None
 
-    def _listed(self, reference: str, problem: str) -> Receipt:
-        with suppress(Rejected):  # a list that shows no numbers says nothing either way
-            if found := self.find(reference):
-                return found
+    def _found(self, reference: str, problem: str) -> Receipt:
+        with suppress(Rejected):  # a list without numbers proves nothing
+            if receipt := self.find(reference):
+                return receipt
         raise Unavailable(problem)
 
 
-def _rejection(told: wire.Progress) -> Rejected:
-    """Their messages may repeat what we sent, so they go into `fields` only, and field names into the message."""
-    paths = {".".join(filter(_NAME.fullmatch, fault.path)) for fault in told.errors}
+def _rejection(progress: wire.Progress) -> Rejected:
+    """Return the error. The messages may repeat what we sent: they become fields, the error names fields only."""
+    paths = {".".join(filter(_NAME.fullmatch, fault.path)) for fault in progress.errors}
     names = ", ".join(sorted(filter(None, paths))) or "no field named"
-    fields = {"errors": [fault.model_dump(exclude_none=True) for fault in told.errors]}
-    return Rejected(f"GET /public/orders/batch/status: {told.status}: {names}", fields)
+    fields = {"errors": [fault.model_dump(exclude_none=True) for fault in progress.errors]}
+    return Rejected(f"GET /public/orders/batch/status: {progress.status}: {names}", fields)

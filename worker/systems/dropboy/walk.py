@@ -1,4 +1,4 @@
-"""The cursor of Dropboy's list of orders: what to ask for, where to go on after the answer."""
+"""The cursor of Dropboy's list of orders: what to request, and the next place after a page."""
 
 from __future__ import annotations
 
@@ -15,37 +15,36 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 class Place(BaseModel):
-    """Where reading stands.
+    """The place of the reading.
 
-    The list can be asked by nothing, and promises no order. So every pass reads all of it, and the cursor of the next
-    is the same again: no order is ever passed for good, and one that a pass missed, because the list was moving, is
-    for the next. `since` leaves out what shows that it was made before, and no change after. With a `depth`, only each
-    so many-th pass (`full_every`, the first among them) reads all; the others end after so many rows, and do not see
-    what stands behind them.
+    The list has no filter and no documented order. So every pass reads all of it and starts from the same cursor: an
+    order that a pass missed, because the list changed, is read by the next pass. `since` leaves out the orders that
+    show that they were created, and last changed, before it. With a `depth`, only every `full_every`-th pass, the
+    first included, reads the whole list. The others end after `depth` rows and miss the orders behind them.
     """
 
     model_config = ConfigDict(frozen=True)
 
     since: datetime
     at: ListPosition = ListPosition()
-    #: Passes since the last whole one began.
+    #: The passes since the last whole one began.
     passes: int = 0
 
     @classmethod
     def start(cls, since: datetime) -> Place:
-        """The place before everything that was made or changed at or after `since`."""
+        """Return the place before everything that was created or changed at or after `since`."""
         return cls(since=since.astimezone(UTC))
 
     def text(self) -> str:
-        """The place as a cursor; the same place is always the same text."""
+        """Return the place as a cursor: equal places have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def wanted(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The orders that are not older than `since`, and those that do not show their age."""
+    def select(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the orders that are not older than `since`, and those that do not show their age."""
         return [row for row in rows if (at := _latest(row)) is None or at >= self.since]
 
     def after(self, rows: list[dict[str, Any]], depth: int | None, full_every: int) -> Place:
-        """The place to read on from; equal to this one where nothing was there."""
+        """Return the next place; it equals this one if the list is empty."""
         at = self.at.after(ids_of(rows))
         if at is None and not self.is_within:
             return self
@@ -55,7 +54,7 @@ class Place(BaseModel):
 
     @property
     def is_within(self) -> bool:
-        """Whether this is in the middle of a pass."""
+        """Whether the place is in the middle of a pass."""
         return self.at.skip > 0
 
 

@@ -1,4 +1,4 @@
-"""Webhooks of Dropboy: unsigned, and taken as hints."""
+"""Webhooks of Dropboy: unsigned, taken as hints."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class Dropboy(Webhook):
-    """`{name, sent, data: [{orderId, …}]}` ("Dropboy webhooks"); what else it says is read from the API again."""
+    """`{name, sent, data: [{orderId, …}]}` ("Dropboy webhooks"). Only the ids are used."""
 
     kind: ClassVar[str] = "dropboy"
     hints_only: ClassVar[bool] = True
     sends_secret: ClassVar[bool] = True
 
-    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
+    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # the call holds no time
         """Check the secret."""
         token.prove(call, self.secret)
 
     def jobs(self, call: Call) -> list[str]:
-        """A hint for each order that is named; events about something else name none."""
-        said = parse(call.body)
-        if not isinstance(said, dict):
+        """Return a hint for each order in the body. Other events name no order."""
+        body = parse(call.body)
+        if not isinstance(body, dict):
             raise Refused(400, "not_a_webhook", "the body is not an object")
-        data = said.get("data")
+        data = body.get("data")
         rows = data if isinstance(data, list) else [data]
         return hints(self.provider, [row["orderId"] for row in rows if isinstance(row, dict) and row.get("orderId")])
 
     def operation(self) -> dict[str, Any]:
-        """The envelope."""
+        """Return the description of the envelope."""
         row = {"type": "object", "properties": {"orderId": {"type": "string"}}}
         fields = {"name": {"type": "string"}, "sent": {"type": "string"}, "data": {"type": "array", "items": row}}
         return {

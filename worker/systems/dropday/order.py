@@ -1,4 +1,4 @@
-"""How an order of Dropday reads as an `Order`."""
+"""Reads an order of Dropday as an `Order`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from schemas import dropday_list as wire
 
-#: The words of the filter `statuses`. They say how far a line is on its way to a supplier, not to the customer.
+#: The values of the filter `statuses`. They tell how far a line is on its way to a supplier, not to the customer.
 STATUSES: Final[Mapping[str, Status]] = {
     "pending": Status.NEW,
     **dict.fromkeys(("ruled", "partially_completed", "completed"), Status.PROCESSING),
@@ -24,8 +24,8 @@ _RANK: Final = tuple(Status)
 
 
 def to_order(order: wire.Order, *, provider: str, statuses: Mapping[str, Status]) -> Order:
-    """The order of the account `provider`; no currency is said anywhere, and the version is when it was changed."""
-    words = [line.current_status for line in order.order_lines if line.current_status]
+    """Return the order of the account `provider`. It has no currency; its version is the time of its last change."""
+    statuses_raw = [line.current_status for line in order.order_lines if line.current_status]
     changed, shipping = order.updated_at, order.shipping
     return Order(
         provider=provider,
@@ -34,8 +34,8 @@ def to_order(order: wire.Order, *, provider: str, statuses: Mapping[str, Status]
         source_id=order.external_id,
         store=order.source,
         version=None if changed is None else (changed - _EPOCH) // timedelta(microseconds=1),
-        status=_status([statuses.get(word, Status.UNKNOWN) for word in words]),
-        status_raw=", ".join(sorted(set(words))) or None,
+        status=_status([statuses.get(raw, Status.UNKNOWN) for raw in statuses_raw]),
+        status_raw=", ".join(sorted(set(statuses_raw))) or None,
         test=order.test,
         ordered_at=order.created_at,
         updated_at=changed,
@@ -54,7 +54,7 @@ def to_order(order: wire.Order, *, provider: str, statuses: Mapping[str, Status]
 
 
 def _status(lines: Sequence[Status]) -> Status:
-    """As far as the line that is the farthest behind; cancelled ones do not count beside others."""
+    """Return the status of the line that is the farthest behind. Cancelled lines count only if all are cancelled."""
     counted = [status for status in lines if status is not Status.CANCELLED] or lines
     if not counted or Status.UNKNOWN in counted:
         return Status.UNKNOWN
@@ -62,8 +62,8 @@ def _status(lines: Sequence[Status]) -> Status:
 
 
 def _line(line: wire.Row) -> Line:
-    left = line.stock_quantity  # a whole number stays a number where an order is written down
-    stock: dict[str, Any] = {} if left is None else {"stock_quantity": int(left) if left % 1 == 0 else left}
+    stock = line.stock_quantity  # an int if it is whole, so that it stays a number in JSON
+    custom: dict[str, Any] = {} if stock is None else {"stock_quantity": int(stock) if stock % 1 == 0 else stock}
     return Line(
         id=line.id,
         product_id=line.external_id,
@@ -77,12 +77,12 @@ def _line(line: wire.Row) -> Line:
         category=line.category,
         supplier=line.matched_supplier.name,
         image_url=line.image_url,
-        custom={**line.custom, **stock},
+        custom={**line.custom, **custom},
     )
 
 
 def _customer(to: wire.Receiver) -> Customer:
-    """The receiver is the only person they know."""
+    """Return the receiver: Dropday knows no other person."""
     return Customer(
         first_name=to.first_name or None,
         last_name=to.last_name or None,

@@ -1,4 +1,4 @@
-"""Dropday, API version 1, as a provider (docs.dropday.io, "Orders"): a window of its list, read again and again."""
+"""Dropday, API version 1, as a provider (docs.dropday.io, "Orders"): a window of its list is read repeatedly."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class DropdayOptions(BaseModel):
 
 
 class Dropday(Provider):
-    """One account. Its ids are Dropday's references; no page names a limit: ours is 10/s."""
+    """One account. Its ids are Dropday's references. No limit is documented; the default is 10/s."""
 
     kind: ClassVar[str] = "dropday"
     Options: ClassVar[type[BaseModel]] = DropdayOptions
@@ -52,8 +52,8 @@ class Dropday(Provider):
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300
-    #: `external_id` of an order that is read is the one that it was posted with (the docs' response reference shows it
-    #: beside their own `reference`), which is what the target gives its reference as.
+    #: An order that is read has the `external_id` that it was posted with (the docs show it beside their own
+    #: `reference`), which is where the target writes its reference.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
 
     def configure(self, options: DropdayOptions) -> None:
@@ -68,47 +68,47 @@ class Dropday(Provider):
         self._window = timedelta(seconds=options.window)
 
     def start(self, since: datetime) -> str:
-        """By the time of creation, which is all that the list can be asked by; see `Place`."""
+        """Start by the time of creation, the only filter of the list; see `Place`."""
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """`GET /orders`, one page of the pass."""
+        """Read one page of the pass by `GET /orders`."""
         place = Place.model_validate_json(cursor)
         test = [("include_test", "true")] if self.options.include_test else []
         answer = self._get("/api/v1/orders", [*place.query(), *test, ("per_page", str(self.options.page_size))])
         if answer.status == _NOT_FOUND:
-            raise _nobody(answer)
+            raise _no_account(answer)
         rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
         after = place.after(rows, self._window, answer.now)
-        return Page([Record(row) for row in place.wanted(rows)], after.text(), after.is_within)
+        return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """`GET /orders/{reference}`: the bare order, with the logs of its lines."""
+        """Read `GET /orders/{reference}`: the order, with the logs of its lines."""
         answer = self._get(f"/api/v1/orders/{quote(external_id, safe='')}")
         if answer.status == _NOT_FOUND:
-            self.check()  # a wrong url answers 404 as well
+            self.check()  # a wrong url has a 404 as well
             return None
         raw = answer.json()
         parse(answer.request, lambda: wire.Known.model_validate(raw), Unavailable)
         return Record(raw)
 
     def normalize(self, record: Record) -> Order:
-        """Pure."""
+        """Turn an order of the list into an order."""
         return parse(
             "order",
             lambda: to_order(wire.Order.model_validate(record.raw), provider=self.name, statuses=self._statuses),
         )
 
     def check(self) -> None:
-        """`GET /api/v1` needs the credentials, and nothing else."""
+        """Read `GET /api/v1`, which needs only the credentials."""
         answer = self._get("/api/v1")
         if answer.status == _NOT_FOUND:
-            raise _nobody(answer)
+            raise _no_account(answer)
         answer.json()
 
     def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         return self.client.read(path, query, headers=self._headers, accept=frozenset({_NOT_FOUND}))
 
 
-def _nobody(answer: Answer) -> AuthFailed:
+def _no_account(answer: Answer) -> AuthFailed:
     return AuthFailed(f"{answer.request}: status {answer.status}, no Dropday is there: the url is probably wrong")

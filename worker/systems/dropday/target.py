@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from worker.systems.view import Side, View
 
 _UNPROCESSABLE: Final = 422
-#: Pages of `find`; the filter matches parts of ids, so a short reference has many.
+#: The most pages of `find`: the filter matches parts of ids, so a short reference has many.
 _MOST_PAGES: Final = 1000
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 
@@ -46,7 +46,7 @@ class DropdayOptions(BaseModel):
 
 
 class Dropday(Target):
-    """One account. A second order of one external_id is answered, not made. No page names a limit: ours is 10/s."""
+    """One account. A second order with one external_id is not created. No limit is documented; the default is 10/s."""
 
     kind: ClassVar[str] = "dropday"
     Options: ClassVar[type[BaseModel]] = DropdayOptions
@@ -66,7 +66,7 @@ class Dropday(Target):
         self._country = name_of if options.country == "name" else str
 
     def create(self, order: Order, reference: str) -> Receipt:
-        """`POST /orders`; it answers 200 for a new order and for one that is there, and only the message tells."""
+        """Create by `POST /orders`. The status is 200 for new and existing orders; the message tells them apart."""
         request = wire.OrderRequest.of(
             order,
             reference,
@@ -91,7 +91,7 @@ class Dropday(Target):
         raise Uncertain(f"{answer.request}: the answer is neither of the two that the docs know")
 
     def find(self, reference: str) -> Receipt | None:
-        """`GET /orders`: the filter matches parts of ids, so we compare; test orders are left out unless asked for."""
+        """Search by `GET /orders`. The filter matches parts of ids, and leaves out test orders by default."""
         query = [("external_id", reference), ("include_test", "true"), ("per_page", "100")]
         for page in range(1, _MOST_PAGES + 1):
             listed = self._list([*query, ("page", str(page))])
@@ -107,7 +107,7 @@ class Dropday(Target):
         return parse(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
 
     def reader_options(self) -> dict[str, Any]:
-        """Return the same account's, with test orders."""
+        """Return the options of the same account, with test orders included."""
         return {**self.options.model_dump(include={"api_key", "account_id"}), "include_test": True}
 
     def view(self, order: Order, side: Side) -> View:
@@ -116,14 +116,14 @@ class Dropday(Target):
         return order_view(order, side, country_names=names, placeholder=placeholder)
 
     def check(self) -> None:
-        """`GET /api/v1` needs the credentials, and nothing else."""
+        """Read `GET /api/v1`, which needs only the credentials."""
         self.client.read("/api/v1", headers=self._headers)
 
 
 def _refusal(answer: Answer) -> Rejected:
-    """Their texts may repeat what we sent, so they go into `fields` only, and field names alone into the message."""
+    """Return the error. The texts may repeat what we sent: they become fields, the error names fields only."""
     errors: dict[str, object] = {}
-    with suppress(Uncertain, ValidationError):  # refused for certain, however it is said
+    with suppress(Uncertain, ValidationError):  # it is a refusal, even if it cannot be read
         errors = wire.Refused.model_validate(answer.json()).errors
     names = ", ".join(sorted(name for name in errors if _FIELD.fullmatch(name)))
     return Rejected(f"{answer.request}: status 422: {names or 'no field named'}", errors)

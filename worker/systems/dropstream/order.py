@@ -1,4 +1,4 @@
-"""How an order of DropStream reads as an `Order`."""
+"""Reads an order of DropStream as an `Order`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from schemas import dropstream as wire
 
-#: The two states that the documents name; what the others are called in the API stands nowhere.
+#: The two states that the documents name. The names of the others are not documented.
 STATUSES: Final[Mapping[str, Status]] = {
     "pending_shipment": Status.PROCESSING,
     "notified_shipped": Status.SHIPPED,
@@ -25,9 +25,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def to_order(
     order: wire.Order, *, provider: str, statuses: Mapping[str, Status], assumed_quantity: Decimal | None
 ) -> Order:
-    """The order of the account `provider`; an item that names no quantity has the assumed one, or is Malformed.
+    """Return the order of the account `provider`. An item without a quantity has the assumed one, or is Malformed.
 
-    `Line.weight` stays empty: the unit of theirs stands nowhere. So does `Totals.grand`, which they do not send.
+    `Line.weight` stays empty, because its unit is not documented. So does `Totals.grand`, which is not sent.
     """
     moved = order.fulfillment_transitioned_at
     return Order(
@@ -90,7 +90,7 @@ def _line(n: int, item: wire.Item, assumed_quantity: Decimal | None) -> Line:
 
 
 def _customer(order: wire.Order) -> Customer:
-    """They send an id and an address of mail; the names are those of the bill."""
+    """Return the customer: id and email address as sent, names and phone of the billing address."""
     bill = order.billing_address or order.shipping_address
     return Customer(
         id=order.external_billing_customer_id,

@@ -1,4 +1,4 @@
-"""DropStream as a provider: orders by the time of their import, walked through in sessions."""
+"""DropStream as a provider: orders by the time of their import, read in sessions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 _NOT_FOUND: Final = 404
-#: How they may say that a session is over: which status it is stands nowhere. These have no meaning of their own.
+#: The statuses that may mean that a session has ended: it is not documented which. The others have a meaning.
 _ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
 
 
@@ -50,10 +50,10 @@ class DropStreamOptions(BaseModel):
 
 
 class Place(BaseModel):
-    """Where reading stands: `at` is the import time of the youngest order read, `page` the last page of `session`.
+    """The place of the reading: the import time of the newest order that was read, and the last page of `session`.
 
-    Orders come by ascending id, "which loosely corresponds" to the time of their import ("Sorting"): an order that
-    is not read yet is taken to be at most `overlap` older than `at`.
+    Orders come by ascending id, "which loosely corresponds" to the time of their import ("Sorting"). An order that
+    was not read yet is expected to be at most `overlap` older than `at`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,14 +63,14 @@ class Place(BaseModel):
     page: int = 0
 
     def text(self) -> str:
-        """The place as a cursor; the same place is always the same text."""
+        """Return the place as a cursor: equal places have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
 
     def after(self, answer: wire.Orders, now: datetime | None = None) -> tuple[Place, bool]:
-        """The place after a page, and whether more follows: "stop" stands nowhere, so a page that is not full is it.
+        """Return the place after a page, and whether more pages follow: a page that is not full is the last.
 
-        An order imported later than their clock tells (`now`) moves nothing: all that is imported until then would be
-        passed.
+        The end of a session is not documented. An order imported later than the server's clock `now` does not move the
+        place, or the orders imported until then would be skipped.
         """
         at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
         if len(answer.orders) < answer.limit:
@@ -79,7 +79,7 @@ class Place(BaseModel):
 
 
 class DropStream(Provider):
-    """One account. The quoted pages are those of dev.getdropstream.com on /orders and /auth/token."""
+    """One account. Quotations are from the pages on /orders and /auth/token of dev.getdropstream.com."""
 
     kind: ClassVar[str] = "dropstream"
     Options: ClassVar[type[BaseModel]] = DropStreamOptions
@@ -93,28 +93,28 @@ class DropStream(Provider):
         pair = f"{options.user}:{options.password.get_secret_value()}".encode()
         self._basic = {"Authorization": f"Basic {b64encode(pair).decode()}"}
         self._bearer = Bearer(self.client, self._token)
-        #: The session whose last call went wrong.
+        #: The session whose last call failed.
         self._suspect: str | None = None
         self._statuses = {**STATUSES, **options.status_map}
 
     def start(self, since: datetime) -> str:
-        """By time; the first call opens a session."""
+        """Start by time; the first call opens a session."""
         return Place(at=since.astimezone(UTC)).text()
 
     def fetch(self, cursor: str) -> Page:
-        """The next page of the session, or the first one of a new session where there is none any more."""
+        """Read the next page of the session, or the first page of a new one if the session has ended."""
         place = Place.model_validate_json(cursor)
         orders, now = self._next(place) or self._first(place)
         place, more = place.after(orders, now)
         return Page([Record(order) for order in orders.orders], place.text(), more)
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """By DropStream's own id; the token proves the url, so a 404 means the order."""
+        """Read an order by DropStream's own id. The token proves the url, so a 404 concerns the order."""
         answer = self._bearer.read(f"/orders/{quote(external_id, safe='')}", accept=frozenset({_NOT_FOUND}))
         return None if answer.status == _NOT_FOUND else Record(_parsed(wire.OneOrder, answer).order)
 
     def normalize(self, record: Record) -> Order:
-        """Pure."""
+        """Turn a record into an order."""
         return parse(
             "order",
             lambda: to_order(
@@ -126,19 +126,19 @@ class DropStream(Provider):
         )
 
     def check(self) -> None:
-        """Ask for a token, and leave it."""
+        """Request a token."""
         self._token()
 
     def _first(self, place: Place) -> tuple[wire.Orders, datetime | None]:
-        """The first page of a new session, and their clock."""
+        """Return the first page of a new session, and the server's clock."""
         answer = self._bearer.read("/orders", self._query(place))
         return _parsed(wire.Orders, answer), answer.now
 
     def _next(self, place: Place) -> tuple[wire.Orders, datetime | None] | None:
-        """The page after `place`, and their clock; None if its session is over, or went on without us.
+        """Return the page after `place`, and the server's clock; None if its session ended, or skipped a page.
 
-        A session goes strictly forward: of a page whose answer was lost, only the number of the next one tells.
-        An error may be their way to say that the session is over, so it is not asked again after one.
+        A session only goes forward: a page whose answer was lost shows by the number of the next one. An error may
+        mean that the session has ended, so the session is not used again after one.
         """
         if place.session is None or place.session == self._suspect:
             return None
@@ -151,14 +151,14 @@ class DropStream(Provider):
         return (orders, answer.now) if orders and orders.page == place.page + 1 else None
 
     def _query(self, place: Place) -> list[tuple[str, str]]:
-        """What opens a session: a whole time with its zone, because what is less is guessed at ("DateStrings")."""
+        """Return the query that opens a session. Its time has all parts: missing ones are guessed ("DateStrings")."""
         since = place.at - timedelta(seconds=self.options.overlap)
         store = [("store_id", self.options.store_id)] if self.options.store_id else []
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return [("created_at_min", moment), *store, ("limit", str(self.options.page_size))]
 
     def _token(self) -> str:
-        """A new token; asking for one changes nothing there, so an answer that is lost is as good as none."""
+        """Return a new token. The request changes nothing, so a lost answer is a failed read."""
         body = {"grant_type": "client_credentials"}
         try:
             answer = self.client.write("POST", "/auth/token", json=body, headers=self._basic)
@@ -168,7 +168,7 @@ class DropStream(Provider):
 
 
 def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:
-    """When these orders were imported; one that does not say it readably stops nothing."""
+    """Return the import times of these orders, without those that cannot be read."""
     moments = []
     for order in orders:
         try:

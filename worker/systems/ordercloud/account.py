@@ -1,4 +1,4 @@
-"""Reads of one OrderCloud account: under its token, their refusals sorted by the code in the body."""
+"""Reads of one OrderCloud account with its token; refusals are sorted by the code in the body."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ M = TypeVar("M", bound=BaseModel)
 _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 _REFUSED: Final = 400
-#: Which status carries which code stands nowhere: the code is looked at wherever the status does not say it all.
-_LOOKED_INTO: Final = frozenset(range(_REFUSED, _SERVER_ERROR + 1)) - {401, 407, 408, 425, 429}
-#: Seconds to wait: they say "in seconds" of the one, and "later" of the other.
+#: The statuses of the codes are not documented: these statuses alone do not decide, so the code is read.
+_WITH_CODE: Final = frozenset(range(_REFUSED, _SERVER_ERROR + 1)) - {401, 407, 408, 425, 429}
+#: Seconds to wait: the documents name "seconds" for the first code, and "later" for the second.
 _AWAY: Final[Mapping[str, float]] = {"Api.Offline": 5.0, "Order.CacheBuilding": 60.0}
 
 
 class TooMany(Rejected):
-    """More is found than they give at once (100,000)."""
+    """Raised when a search finds more than the server returns (100,000)."""
 
     code = "too_many"
 
 
 class Account:
-    """The pages of the documentation are "Authentication" and "Conventions".
+    """One account (documentation: "Authentication" and "Conventions").
 
     Args:
-        client: The API's own address.
-        auth: Where tokens are given, which may be another.
-        credentials: What a token is asked for with: `client_id`, `client_secret` and `scope`.
+        client: Calls the address of the API.
+        auth: Calls the address that issues tokens, which may be another.
+        credentials: The form of a token request: `client_id`, `client_secret` and `scope`.
     """
 
     def __init__(self, client: Client, auth: Client, credentials: Mapping[str, str]) -> None:
@@ -47,15 +47,15 @@ class Account:
         self._refresh: str | None = None
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
-        """One read."""
-        answer = self._bearer.read(path, query, accept=_LOOKED_INTO)
+        """Read a path."""
+        answer = self._bearer.read(path, query, accept=_WITH_CODE)
         if answer.status >= _REFUSED:
             raise _refusal(answer)
         return answer
 
     def find(self, path: str) -> Answer | None:
-        """One read of what may not be there: None if they say that it is not. A bare 404 is a wrong url's."""
-        answer = self._bearer.read(path, accept=_LOOKED_INTO)
+        """Read a path that may not exist. Return None if the body confirms that: another 404 means a wrong url."""
+        answer = self._bearer.read(path, accept=_WITH_CODE)
         if answer.status == _NOT_FOUND and _code(answer) == "NotFound":
             return None
         if answer.status >= _REFUSED:
@@ -63,28 +63,28 @@ class Account:
         return answer
 
     def _token(self) -> str:
-        """A new token, by the refresh token of the last one if there is one that is still good."""
+        """Return a new token, by the refresh token of the last one if that is still valid."""
         refresh, self._refresh = self._refresh, None
         if refresh:
             form = {"client_id": self._credentials["client_id"], "refresh_token": refresh}
-            answer = self._ask("refresh_token", form)
+            answer = self._request_token("refresh_token", form)
             if answer.status < _REFUSED:
-                return self._taken(answer)
-        answer = self._ask("client_credentials", self._credentials)
+                return self._remember(answer)
+        answer = self._request_token("client_credentials", self._credentials)
         if answer.status >= _REFUSED:
             error = _refusal(answer)
             raise AuthFailed(str(error)) if isinstance(error, Rejected) else error
-        return self._taken(answer)
+        return self._remember(answer)
 
-    def _ask(self, grant: str, form: Mapping[str, str]) -> Answer:
-        """Ask for a token, which changes nothing there: an answer that is lost is as good as none."""
+    def _request_token(self, grant: str, form: Mapping[str, str]) -> Answer:
+        """Request a token. The request changes nothing, so a lost answer is a failed read."""
         fields = [("grant_type", grant), *form.items()]
         try:
-            return self._auth.write("POST", "/oauth/token", form=fields, accept=_LOOKED_INTO | {401})
+            return self._auth.write("POST", "/oauth/token", form=fields, accept=_WITH_CODE | {401})
         except Uncertain as error:
             raise Unavailable(str(error)) from None
 
-    def _taken(self, answer: Answer) -> str:
+    def _remember(self, answer: Answer) -> str:
         try:
             token = parsed(wire.Token, answer)
         except Uncertain as error:
@@ -94,15 +94,15 @@ class Account:
 
 
 def parsed(model: type[M], answer: Answer) -> M:
-    """The whole answer; if it cannot be read it is as good as none."""
+    """Return the body of an answer as `model`. Raises Unavailable if it cannot be read."""
     return parse(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
 
 
 def _code(answer: Answer) -> str | None:
-    """What they call the error, if they say so as documented."""
+    """Return the code of an error; None if the body is not as documented."""
     try:
-        said: Any = answer.json()
-        return wire.Faults.model_validate(said).errors[0].error_code
+        body: Any = answer.json()
+        return wire.Faults.model_validate(body).errors[0].error_code
     except (ValidationError, Unavailable, Uncertain):
         return None
 

@@ -1,4 +1,4 @@
-"""One order in OrderCloud: the calls that make it, each of which may be repeated."""
+"""The calls that create one order in OrderCloud. Each may be repeated."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from schemas.order import Order
 
 N = TypeVar("N", bound=wire.Named)
-#: "Line Items", delete: 204, without a body; a page that a proxy gives has another status.
+#: "Line Items", delete: 204 without a body. The page of a proxy has another status.
 _DELETED: Final = 204
-#: Pages of lines, of a hundred each.
+#: The most pages of lines, of a hundred each.
 _MOST_PAGES: Final = 1000
-#: The product is not there for this buyer and seller: a person has to add or to assign it.
+#: The product does not exist for this buyer and seller: a person has to add or assign it.
 _NO_PRODUCT: Final = frozenset({
     "LineItem.ProductNotAvailableFromSeller", "Order.CannotSubmitWithInactiveProduct", "Order.ProductsNotFound",
     "PriceSchedule.MissingOrConflicting",
@@ -27,28 +27,28 @@ _NO_PRODUCT: Final = frozenset({
 
 
 class Basket:
-    """The order `order_id` among the `orders` of a direction; `target` is the name by which messages speak of us."""
+    """The order `order_id` in the path `orders` of a direction; `target` is the name of the target for messages."""
 
     def __init__(self, calls: Calls, orders: str, order_id: str, target: str) -> None:
         self._calls, self._orders, self._id, self._target = calls, orders, order_id, target
         self.path = f"{orders}/{quote(order_id, safe='')}"
 
     def get(self) -> wire.HeldOrder | None:
-        """The order as it is there; None if it is not."""
+        """Return the order; None if it does not exist."""
         answer = self._calls.read(self.path)
         return None if answer is None else parsed(wire.HeldOrder, answer)
 
     def make(self, request: wire.OrderRequest) -> tuple[wire.HeldOrder, bool]:
-        """The order, and whether it was there already.
+        """Create the order. Return it, and whether it existed already.
 
-        The second of an id is answered with 409, but that is known of other things, and of orders by analogy only: so
-        after any no the order is looked for.
+        A second object with the same id has a 409. That is documented for other objects than orders, so the order is
+        searched after any refusal.
         """
         answer = self._calls.write("POST", self._orders, request.body())
         if not isinstance(answer, Refusal):
             return self._named(wire.HeldOrder, answer, self._id), False
-        if there := self.get():
-            return there, True
+        if order := self.get():
+            return order, True
         if answer.status == CONFLICT:
             raise Uncertain(f"{answer}: it is there, and cannot be found")
         if answer.status == NOT_FOUND:
@@ -56,28 +56,31 @@ class Basket:
         raise answer.error()
 
     def rewrite(self, request: wire.OrderRequest) -> dict[str, str]:
-        """Bring the order's own fields to `request`; returns the lines it has, as products by line ids."""
+        """Change the order's own fields to those of `request`. Return the products of its lines by line id."""
         self._write("PATCH", "", request.changes(), wire.HeldOrder, self._id)
-        known: dict[str, str] = {}
+        products: dict[str, str] = {}
         for page in range(1, _MOST_PAGES + 1):
             query = [("page", str(page)), ("pageSize", "100"), ("sortBy", "ID")]
             answer = self._calls.read(f"{self.path}/lineitems", query)
             if answer is None:
                 raise Uncertain(f"GET {self.path}/lineitems: the order is gone")
             lines = parsed(wire.Lines, answer)
-            known |= {line.id: line.product_id for line in lines.items}
+            products |= {line.id: line.product_id for line in lines.items}
             if page >= lines.meta.total_pages:
                 break
-        return known
+        return products
 
-    def fill(self, order: Order, lines: Sequence[wire.LineRequest], known: Mapping[str, str]) -> None:
-        """Bring lines and addresses to those of the order; a line cannot change its product, so it is made anew."""
-        wanted = {line.id: line.product_id for line in lines}
-        for line_id, product in known.items():
-            if wanted.get(line_id) != product:
+    def fill(self, order: Order, lines: Sequence[wire.LineRequest], existing: Mapping[str, str]) -> None:
+        """Set lines and addresses. `existing` are the products of the lines by line id.
+
+        A line cannot change its product, so it is deleted and created again.
+        """
+        products = {line.id: line.product_id for line in lines}
+        for line_id, product in existing.items():
+            if products.get(line_id) != product:
                 self._delete(line_id)
         for number, line in enumerate(lines, 1):
-            method = "PATCH" if known.get(line.id) == line.product_id else "PUT"
+            method = "PATCH" if existing.get(line.id) == line.product_id else "PUT"
             about = f"line {number}, sku {line.sku}: the product {line.product_id}"
             self._write(method, _line(line.id), line.body(), wire.Named, line.id, about)
         for tail, place in (("/shipto", wire.Place.shipping(order)), ("/billto", wire.Place.billing(order))):
@@ -85,7 +88,7 @@ class Basket:
                 self._write("PUT", tail, place, wire.HeldOrder, self._id)
 
     def submit(self) -> None:
-        """Make an order of it."""
+        """Submit the order."""
         if not self._write("POST", "/submit", None, wire.HeldOrder, self._id).submitted:
             raise Uncertain(f"POST {self.path}/submit: the answer is not that of a submitted order")
 
@@ -93,7 +96,7 @@ class Basket:
         """Cancel the order."""
         self._write("POST", "/cancel", None, wire.HeldOrder, self._id)
 
-    def _write(  # noqa: PLR0913, PLR0917  # one call, and what is to come back
+    def _write(  # noqa: PLR0913, PLR0917  # one call, and the answer that it must have
         self, method: str, tail: str, body: dict[str, Any] | None, model: type[N], name: str, about: str = "a product"
     ) -> N:
         answer = self._calls.write(method, self.path + tail, body)
@@ -101,7 +104,7 @@ class Basket:
             return self._named(model, answer, name)
         if answer.codes & _NO_PRODUCT or (answer.status == NOT_FOUND and "Product" in answer.missing):
             raise Held(
-                f"{about} is not there for this buyer ({answer.words}): add it there, or name another one in "
+                f"{about} is not there for this buyer ({answer.summary}): add it there, or name another one in "
                 f"targets.{self._target}.product_map, then: intake release {self._target}"
             )
         if answer.status in {NOT_FOUND, CONFLICT}:
@@ -117,11 +120,11 @@ class Basket:
         raise Uncertain(f"{answer.request}: status {answer.status}: not that of a deletion")
 
     def _named(self, model: type[N], answer: Any, name: str) -> N:
-        """What a write is answered with: the thing itself, under the id that we gave it."""
-        thing = parsed(model, answer, Uncertain)
-        if thing.id != name:
+        """Return the object in the answer to a write. It must have the id that we gave it."""
+        written = parsed(model, answer, Uncertain)
+        if written.id != name:
             raise Uncertain(f"{answer.request}: the answer is about something else")
-        return thing
+        return written
 
 
 def _line(line_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The calls to one OrderCloud account: under its token, with their refusals sorted."""
+"""The calls to one OrderCloud account with its token; refusals are sorted."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ M = TypeVar("M", bound=BaseModel)
 _FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
-#: All by which it says no; 401 is for the bearer, 408 settles nothing, 429 is about the pace.
+#: The statuses of a refusal. 401 is handled by the bearer, 408 settles nothing, 429 concerns the limit.
 _REFUSALS: Final = frozenset(range(400, 500)) - {401, 408, 429}
-#: "The API is down briefly for maintenance", "try again later": with which status stands nowhere.
+#: "The API is down briefly for maintenance", "try again later": the statuses are not documented.
 _LATER: Final = frozenset({"Api.Offline", "Order.CacheBuilding"})
-#: A person must look: the account, its roles, its permissions. They stop every order, not this one.
+#: Problems of the account, its roles or permissions: they stop every order, and a person has to solve them.
 _ACCOUNT: Final = re.compile(r"(Auth|ApiClient)\..*|InsufficientRoles|InvalidToken|.*Permission")
-_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 
 
 class Refusal:
-    """A no. Their texts may repeat what we sent, so only codes and field names go into `words`."""
+    """A refusal. Its texts may repeat what we sent, so `summary` has only codes and names of fields."""
 
     def __init__(self, answer: Answer) -> None:
-        said: Any = {}
+        body: Any = {}
         refused = wire.Refused()
-        with suppress(Uncertain, Unavailable, ValidationError):  # refused for certain, however it is said
-            said = answer.json()
-            refused = wire.Refused.model_validate(said)
+        with suppress(Uncertain, Unavailable, ValidationError):  # it is a refusal, even if it cannot be read
+            body = answer.json()
+            refused = wire.Refused.model_validate(body)
         self.status, self._request = answer.status, answer.request
         self.codes = {each.error_code for each in refused.errors}
-        #: What it is that is not there: "Product".
+        #: The kinds of objects that do not exist: "Product".
         self.missing = {str(each.data.get("ObjectType")) for each in refused.errors}
-        self._fields: dict[str, object] = said if isinstance(said, dict) else {}
-        words = [word for each in refused.errors for word in _words(each)]
-        words.append(str(refused.error or ""))
-        self.words = ", ".join(dict.fromkeys(word for word in words if _WORD.fullmatch(word))) or "no code"
+        self._fields: dict[str, object] = body if isinstance(body, dict) else {}
+        names = [name for each in refused.errors for name in _names(each)]
+        names.append(str(refused.error or ""))
+        self.summary = ", ".join(dict.fromkeys(name for name in names if _NAME.fullmatch(name))) or "no code"
 
     def __str__(self) -> str:
-        return f"{self._request}: status {self.status}: {self.words}"
+        return f"{self._request}: status {self.status}: {self.summary}"
 
     def error(self) -> IntakeError:
-        """What it means for the caller."""
+        """Return the error to raise."""
         message = str(self)
         if self.codes & _LATER:
             return TargetDown(message, 30)
@@ -63,48 +63,48 @@ class Refusal:
 
     @property
     def of_account(self) -> bool:
-        """Whether it is about us, and not about what was sent."""
+        """Whether it concerns the account, rather than what was sent."""
         return self.status == _FORBIDDEN or any(map(_ACCOUNT.fullmatch, self.codes))
 
 
 class Calls:
-    """One account's calls; `token_form` is what a token is asked for with ("Authentication", client credentials)."""
+    """The calls of one account; `token_form` is the form of a token request ("Authentication", client credentials)."""
 
     def __init__(self, client: Client, token_form: Sequence[tuple[str, str]]) -> None:
         self._client, self._form = client, token_form
         self._bearer = Bearer(client, self._token)
 
     def read(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer | None:
-        """GET; None where nothing is there (the token proves the url)."""
+        """Send a GET. Return None for a 404: the token proves the url."""
         answer = self._bearer.read(path, query, accept=_REFUSALS)
         if answer.status == NOT_FOUND:
             return None
         if answer.status in _REFUSALS:
-            raise self.refused(Refusal(answer))
+            raise self.error_of(Refusal(answer))
         return answer
 
     def write(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer | Refusal:
-        """POST, PUT, PATCH or DELETE: what came of it; raises nothing for a no that is about what was sent."""
+        """Send a POST, PUT, PATCH or DELETE. Return a refusal that concerns what was sent; raise any other."""
         answer = self._bearer.write(method, path, json=body, accept=_REFUSALS)
         if answer.status not in _REFUSALS:
             return answer
         refusal = Refusal(answer)
-        if not isinstance(error := self.refused(refusal), Rejected):
+        if not isinstance(error := self.error_of(refusal), Rejected):
             raise error
         return refusal
 
     def renew(self) -> None:
-        """Ask for a new token."""
+        """Request a new token."""
         self._bearer.renew()
 
-    def refused(self, refusal: Refusal) -> IntakeError:
-        """The error of a no; a token holds the roles of its first hour, so a new one is asked for next time."""
+    def error_of(self, refusal: Refusal) -> IntakeError:
+        """Return the error of a refusal. After one of the account the next call requests a token with current roles."""
         if refusal.of_account:
             self._bearer = Bearer(self._client, self._token)
         return refusal.error()
 
     def _token(self) -> str:
-        """A new token; asking for one changes nothing there, so an answer that is lost is as good as none."""
+        """Return a new token. The request changes nothing, so a lost answer is a failed read."""
         accept = frozenset(range(300, 500)) - {408, 429}
         try:
             answer = self._client.write("POST", "/oauth/token", form=self._form, accept=accept)
@@ -118,12 +118,12 @@ class Calls:
 
 
 def parsed(model: type[M], answer: Answer, error: type[Unavailable | Uncertain] = Unavailable) -> M:
-    """The body of an answer as `model`; raises `error` where it is none."""
+    """Return the body of an answer as `model`. Raises `error` if it cannot be read."""
     return parse(answer.request, lambda: model.model_validate(answer.json()), error)
 
 
-def _words(refusal: wire.Refusal) -> list[str]:
-    """The code, then what it is about: roles that would do, the kind of thing that is missing, or names of fields."""
+def _names(refusal: wire.Refusal) -> list[str]:
+    """Return the code, then the roles that would suffice, the kind of object that is missing, or names of fields."""
     roles, kind = refusal.data.get("SufficientRoles"), refusal.data.get("ObjectType")
     about = roles if isinstance(roles, list) else [kind] if kind else sorted(refusal.data)
-    return [refusal.error_code, *(word for word in about if isinstance(word, str))]
+    return [refusal.error_code, *(name for name in about if isinstance(name, str))]

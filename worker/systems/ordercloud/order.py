@@ -1,4 +1,4 @@
-"""How an order of OrderCloud reads as an `Order`."""
+"""Reads an order of OrderCloud as an `Order`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from schemas import ordercloud as wire
 
-#: "Completed" is when everything was shipped. What awaits approval is nobody's to work on yet: it has no word of ours.
+#: "Completed" means that everything was shipped. An order that awaits approval has no status of ours.
 STATUSES: Final[Mapping[str, Status]] = {
     "Open": Status.NEW,
     "Completed": Status.SHIPPED,
@@ -28,9 +28,9 @@ _ZERO: Final = Decimal(0)
 def to_order(
     order: wire.Order, *, provider: str, statuses: Mapping[str, Status], several_addresses: Literal["refuse", "first"]
 ) -> Order:
-    """The order of the account `provider`; `version` is when it was changed.
+    """Return the order of the account `provider`; `version` is the time of its last change.
 
-    An order states no receiver: its lines do. Payments and shipments are kept apart from it, and are not read.
+    The lines have a receiver, the order itself has none. Payments and shipments are separate, and are not read.
     """
     ordered, changed = order.date_submitted or order.date_created, order.last_updated
     if ordered is None:
@@ -60,8 +60,8 @@ def to_order(
 def _totals(order: wire.Order, lines: tuple[Line, ...]) -> Totals:
     """Total = Subtotal - BaseDiscount - PromotionDiscount + TaxCost + ShippingCost + Gratuity + Fees.
 
-    Whether the discounts of the lines are among those of the order, or have made its subtotal smaller, stands nowhere;
-    the subtotal tells.
+    It is not documented whether the order's discounts include those of the lines, or whether its subtotal is already
+    reduced by them. The subtotal decides.
     """
     discount = (order.base_discount or _ZERO) + (order.promotion_discount or _ZERO)
     if order.subtotal == sum((line.unit_price * line.quantity for line in lines), _ZERO):
@@ -96,17 +96,17 @@ def _line(n: int, item: wire.LineItem) -> Line:
         unit_price=price,
         discount=discount,
         supplier=item.supplier_id,
-        options={name: said for spec in item.specs if (name := spec.name or spec.spec_id) and (said := _said(spec))},
+        options={
+            name: value
+            for spec in item.specs
+            if (name := spec.name or spec.spec_id) and (value := spec.value or spec.option_id)
+        },
         custom=item.xp,
     )
 
 
-def _said(spec: wire.Spec) -> str | None:
-    return spec.value or spec.option_id
-
-
 def _customer(order: wire.Order) -> Customer:
-    """The user who ordered; a company is named in the address of the bill alone."""
+    """Return the user who ordered, with the company of the billing address."""
     user = order.from_user
     return Customer(
         id=user.id,
@@ -119,7 +119,7 @@ def _customer(order: wire.Order) -> Customer:
 
 
 def _receiver(items: list[wire.LineItem], several: Literal["refuse", "first"]) -> Address:
-    """Where all lines go that go anywhere."""
+    """Return the one shipping address of all lines that have one."""
     places = [(n, item.shipping_address) for n, item in enumerate(items) if item.shipping_address]
     if not places:
         return Address()

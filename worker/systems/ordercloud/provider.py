@@ -1,4 +1,4 @@
-"""Sitecore OrderCloud as a provider: orders by their last change, the lines of each by a call of its own."""
+"""Sitecore OrderCloud as a provider: orders by their last change, with one call for the lines of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-#: So many orders one after the other that are not given may each have a fault of their own.
+#: The most orders in a row that may fail one by one. With more, the account itself fails.
 _IN_A_ROW: Final = 2
 
 
@@ -55,7 +55,7 @@ class OrderCloudOptions(BaseModel):
 
 
 class OrderCloud(Provider):
-    """One account; no page names a limit, and their own integration holds itself to about five calls at a time."""
+    """One account. No limit is documented; OrderCloud's own integration makes about five calls at a time."""
 
     kind: ClassVar[str] = "ordercloud"
     Options: ClassVar[type[BaseModel]] = OrderCloudOptions
@@ -68,23 +68,23 @@ class OrderCloud(Provider):
         """Take over the account's options."""
         self.options: OrderCloudOptions = options
         secret = options.client_secret.get_secret_value()
-        asked = {"client_id": options.client_id, "client_secret": secret, "scope": options.scope}
+        credentials = {"client_id": options.client_id, "client_secret": secret, "scope": options.scope}
         auth = self.client.beside(options.auth_url) if options.auth_url else self.client
-        self._account = Account(self.client, auth, asked)
+        self._account = Account(self.client, auth, credentials)
         self._orders = f"/v1/orders/{options.direction}"
         self._overlap = timedelta(seconds=options.overlap)
         self._statuses = {**STATUSES, **options.status_map}
 
     def start(self, since: datetime) -> str:
-        """By the time of the last change; see `Place`."""
+        """Start by the time of the last change; see `Place`."""
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """A page of the list, then each order of it that was not returned of late; one that is gone is left out.
+        """Read a page of the list, then each of its orders that was not returned recently and still exists.
 
-        Raises Unread for orders that are listed and not given; where several in a row are not, it is the account.
+        Raises Unread for listed orders that cannot be read, and Unavailable if several in a row cannot.
         """
-        place, rows, now = self._rows(Place.model_validate_json(cursor).begun(self._overlap))
+        place, rows, now = self._rows(Place.model_validate_json(cursor).begin(self._overlap))
         records: list[Record] = []
         settled: list[str] = []
         missing: list[Record] = []
@@ -105,19 +105,19 @@ class OrderCloud(Provider):
                 records.append(Record(raw))
                 if _is_no_older(raw, row):
                     settled.append(key)
-        after, more = place.remembering(settled).after(rows, self.options.page_size, now)
+        after, more = place.remember(settled).after(rows, self.options.page_size, now)
         page = Page(records, after.text(), more)
         if missing:
             raise Unread(refusal, page, missing)
         return page
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """By its ID, not from the list, which is late; a cart is not an order."""
+        """Read an order by its ID: the list may lag behind. A cart is not an order."""
         raw = self._whole(external_id)
         return None if raw is None else Record(raw)
 
     def normalize(self, record: Record) -> Order:
-        """Pure."""
+        """Turn a record into an order."""
         return parse(
             "order",
             lambda: to_order(
@@ -129,25 +129,25 @@ class OrderCloud(Provider):
         )
 
     def check(self) -> None:
-        """The shortest list."""
+        """Read a list of one order."""
         self._list(self._orders, [], page=1, size=1)
 
     def _rows(self, place: Place) -> tuple[Place, wire.Rows, datetime | None]:
-        """The rows at this place, and their clock; where more follow, or too many are, the place is one with an end."""
+        """Return the place, its rows and the server's clock. If more pages follow, the place gets an end."""
         size, by_age = self.options.page_size, ("sortBy", "LastUpdated,ID")
         while True:
             try:
                 rows, now = self._list(self._orders, [*place.bounds(), by_age], page=place.page or 1, size=size)
             except TooMany:
-                narrowed = place.narrowed()
+                narrowed = place.narrow()
                 if narrowed is None:
                     raise
                 place = narrowed
             else:
                 break
         if place.until is None and rows.more_after(place.page or 1, size):
-            youngest, _ = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
-            place = place.up_to([*youngest.items, *rows.items], now)
+            newest, _ = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
+            place = place.up_to([*newest.items, *rows.items], now)
         return place, rows, now
 
     def _list(
@@ -157,15 +157,15 @@ class OrderCloud(Provider):
         return parsed(wire.Rows, answer), answer.now
 
     def _read(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The whole order of a row; None if it is gone, or a cart. What names no order is left for `normalize`."""
+        """Return the whole order of a row; None if it is gone, or a cart. `normalize` handles a row without an id."""
         try:
-            known = wire.Row.model_validate(row)
+            parsed_row = wire.Row.model_validate(row)
         except ValidationError:
             return dict(row)
-        return None if known.is_cart else self._whole(known.id)
+        return None if parsed_row.is_cart else self._whole(parsed_row.id)
 
     def _whole(self, order_id: str) -> dict[str, Any] | None:
-        """The order with its lines. A worksheet that is missing, or cut off, proves nothing: they are asked for."""
+        """Return the order with its lines. They are read separately if the worksheet is missing or incomplete."""
         path = f"{self._orders}/{quote(order_id, safe='')}"
         answer = self._account.find(f"{path}/worksheet") if self.options.lines == "worksheet" else None
         if answer is not None:
@@ -176,15 +176,15 @@ class OrderCloud(Provider):
             if answer is None:
                 return None
             order, lines = answer.json(), []
-        known = parse(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
-        if known.is_cart:
+        row = parse(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
+        if row.is_cart:
             return None
-        if known.line_item_count is None or len(lines) < known.line_item_count:
+        if row.line_item_count is None or len(lines) < row.line_item_count:
             lines = self._lines(f"{path}/lineitems")
         return {**order, "LineItems": lines}
 
     def _lines(self, path: str) -> list[dict[str, Any]]:
-        """All pages of the lines, which have no order that is told: the same line may come twice."""
+        """Return the lines of all pages. Their order is not documented, so the same line may come twice."""
         lines: dict[str, dict[str, Any]] = {}
         page, more = 0, True
         while more:
@@ -196,12 +196,12 @@ class OrderCloud(Provider):
 
 
 def _key(row: Mapping[str, Any]) -> str:
-    """A row by what it is and how old: sixteen characters."""
+    """Return a digest of the id and the last change of a row, in sixteen characters."""
     text = f"{row.get('ID')} {row.get('LastUpdated')}"
     return urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=12).digest()).decode()
 
 
 def _is_no_older(order: dict[str, Any], row: dict[str, Any]) -> bool:
-    """Whether what was read is what the list spoke of, or younger."""
-    read, listed = moment(order), moment(row)
-    return read is not None and listed is not None and read >= listed
+    """Return whether the order is not older than its row in the list."""
+    changed, listed = moment(order), moment(row)
+    return changed is not None and listed is not None and changed >= listed

@@ -56,10 +56,10 @@ class OrderCloudOptions(BaseModel):
 
 
 class OrderCloud(Target):
-    """One account. The order has our reference as its id, so there is never a second one.
+    """One account. The id of an order is our reference, so there is never a second one.
 
-    It is made in many calls, and counts when it is submitted: one that is not is as good as none for `find`, and
-    `create` takes it up where it was left. Nothing is read from lists of orders: they lag behind.
+    An order is created by many calls, and exists when it is submitted: `find` ignores an unsubmitted order, and
+    `create` continues it. Nothing is read from lists of orders, because they lag behind.
     """
 
     kind: ClassVar[str] = "ordercloud"
@@ -85,58 +85,58 @@ class OrderCloud(Target):
         )
 
     def create(self, order: Order, reference: str) -> Receipt:
-        """`POST /orders/{direction}` with our id, the lines, the addresses, `submit`; each may be said again.
+        """Create the order by `POST /orders/{direction}`, its lines, its addresses and `submit`. Each may be repeated.
 
-        A no to a later step may mean that somebody else was faster: the order is looked for before it is believed.
+        A refusal of a later step may mean that another process was faster, so the order is searched first.
         """
         request, lines, basket = self._request(order, reference), self._lines(order), self._basket(reference)
-        there, existed = basket.make(request)
+        held, existed = basket.make(request)
         if existed:
-            _ours(there, order, basket)
-            if there.finished:
+            _check_mark(held, order, basket)
+            if held.finished:
                 return Receipt(reference, existed=True)
         try:
-            if not there.submitted:
-                self._placed_as_named(there, basket)
-                self._in_our_currency(there, order, basket)
+            if not held.submitted:
+                self._check_buyer(held, basket)
+                self._check_currency(held, order, basket)
                 basket.fill(order, lines, basket.rewrite(request) if existed else {})
                 basket.submit()
             if order.status is Status.CANCELLED:
                 basket.cancel()
         except Rejected:
-            if found := self.find(reference):
-                return found
+            if receipt := self.find(reference):
+                return receipt
             raise
         return Receipt(reference)
 
     def update(self, order: Order, reference: str, target_id: str) -> None:
-        """What we wrote is written again, what others added stays; a cancelled order is cancelled, and no more."""
+        """Write our fields again; those that others added stay. An order that was cancelled is only cancelled."""
         basket = self._basket(target_id or reference)
-        there = basket.get()
-        if there is None:
+        held = basket.get()
+        if held is None:
             raise Rejected(f"{basket.path}: it is not there any more")
-        _ours(there, order, basket)
+        _check_mark(held, order, basket)
         if order.status is Status.CANCELLED:
-            if not there.cancelled:
+            if not held.cancelled:
                 basket.cancel()
-        elif there.cancelled:
+        elif held.cancelled:
             raise Rejected(f"{basket.path}: it is cancelled there, and cannot be opened again")
         else:
-            self._in_our_currency(there, order, basket)
+            self._check_currency(held, order, basket)
             lines = self._lines(order)
-            basket.fill(order, lines, basket.rewrite(self._request(order, there.id)))
-            if not there.submitted:
+            basket.fill(order, lines, basket.rewrite(self._request(order, held.id)))
+            if not held.submitted:
                 basket.submit()
 
     def find(self, reference: str) -> Receipt | None:
-        """`GET /orders/{direction}/{orderID}`; ours and submitted, or None."""
-        there = self._basket(reference).get()
-        if there is None or there.id != reference or there.order_key is None or not there.finished:
+        """Read `GET /orders/{direction}/{orderID}`. Return None unless the order is ours and was submitted."""
+        held = self._basket(reference).get()
+        if held is None or held.id != reference or held.order_key is None or not held.finished:
             return None
         return Receipt(reference, existed=True)
 
     def reader_options(self) -> dict[str, Any]:
-        """Return the same account's; of an order with several addresses, the first is ours."""
+        """Return the options of the same account. Orders with several addresses are accepted, with the first."""
         ours = self.options.model_dump(include={"client_id", "client_secret", "direction"})
         return {**ours, "scope": self.options.roles, "several_addresses": "first"}
 
@@ -145,7 +145,7 @@ class OrderCloud(Target):
         return order_view(order, side, our_prices=self.options.prices == "ours", products=self.options.product_map)
 
     def check(self) -> None:
-        """A new token, and a look at the orders, which needs a role."""
+        """Request a token, and read an order, which needs a role."""
         self._calls.renew()
         self._calls.read(self._orders, [("pageSize", "1")])
 
@@ -163,10 +163,10 @@ class OrderCloud(Target):
         )
 
     def _lines(self, order: Order) -> list[wire.LineRequest]:
-        """The lines, each under its own id if all have one of their own, else under its number."""
+        """Return the lines, under their own ids if all have different ones, else under their numbers."""
         own = [encode(line.id, self.alphabet) for line in order.lines if line.id]
-        single = len({each.lower() for each in own}) == len(order.lines)  # a database may not care about case
-        ids = own if single else [str(number) for number in range(1, len(order.lines) + 1)]
+        distinct = len({line_id.lower() for line_id in own}) == len(order.lines)  # a database may ignore the case
+        ids = own if distinct else [str(number) for number in range(1, len(order.lines) + 1)]
         lines = []
         for number, (line_id, line) in enumerate(zip(ids, order.lines, strict=True), 1):
             if line.quantity % 1 or line.quantity < 1:
@@ -186,26 +186,26 @@ class OrderCloud(Target):
             )
         return product
 
-    def _placed_as_named(self, there: wire.HeldOrder, basket: Basket) -> None:
-        """Who places an order is said once, when it is begun; the options may have changed since."""
-        user = there.from_user.id if there.from_user else None
-        placed = [(there.from_company_id, self.options.buyer_id), (user, self.options.user_id)]
+    def _check_buyer(self, held: wire.HeldOrder, basket: Basket) -> None:
+        """Check the buyer of an unsubmitted order: it cannot change, but the options may have changed."""
+        user = held.from_user.id if held.from_user else None
+        placed = [(held.from_company_id, self.options.buyer_id), (user, self.options.user_id)]
         if any(theirs and ours and theirs != ours for theirs, ours in placed):
             raise Held(
                 f"{basket.path}: it was begun for another buyer or user than targets.{self.name} names: delete it "
                 f"there, then: intake release {self.name}"
             )
 
-    def _in_our_currency(self, there: wire.HeldOrder, order: Order, basket: Basket) -> None:
-        """The currency of an order is its user's: our amounts must not be taken for so many of another one."""
-        if self.options.prices == "ours" and order.currency and there.currency not in {None, order.currency}:
+    def _check_currency(self, held: wire.HeldOrder, order: Order, basket: Basket) -> None:
+        """Check that our amounts are in the currency of the user, which is the currency of the order."""
+        if self.options.prices == "ours" and order.currency and held.currency not in {None, order.currency}:
             raise Held(
                 f"{basket.path}: the order is in {order.currency}, and the user of targets.{self.name} is not: name "
                 f"one who is as its user_id, then: intake release {self.name}"
             )
 
 
-def _ours(there: wire.HeldOrder, order: Order, basket: Basket) -> None:
-    """By the mark: an order that somebody else made under this id is not to be touched, nor taken for this one."""
-    if there.order_key != order.key:
+def _check_mark(held: wire.HeldOrder, order: Order, basket: Basket) -> None:
+    """Check the mark of an order: an order of somebody else with this id must not be changed, or taken for ours."""
+    if held.order_key != order.key:
         raise Rejected(f"{basket.path}: an order of this id is there that was not made for this one")

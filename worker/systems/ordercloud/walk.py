@@ -1,4 +1,4 @@
-"""The cursor of OrderCloud's list of orders: what to ask for, where to go on after the answer."""
+"""The cursor of OrderCloud's list of orders: what to request, and the next place after a page."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
     from schemas.ordercloud import Rows
 
-#: How finely times are told apart, for an index may keep them less finely than the order itself.
+#: The resolution of times: the index may store them with fewer digits than the order itself.
 TICK: Final = timedelta(milliseconds=1)
-#: So many records are remembered, at about twenty characters each.
+#: The number of records that are remembered, at about twenty characters each.
 REMEMBERED: Final = 2000
-#: The first guess at how much time holds less than they find at once.
+#: The first guess at a time span with fewer orders than the server returns at once.
 _LONGEST: Final = timedelta(days=32)
 _SHORTEST: Final = timedelta(minutes=1)
 _MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
 
 class Place(BaseModel):
-    """Where reading stands: every order that changed before `at`, less the overlap, has been read.
+    """The place of the reading: every order that changed before `at` minus the overlap was read.
 
-    The list comes from an index to which an order may come later than a younger one. So a pass begins at `at` less
-    the overlap, and ends at `until`, the youngest order when it began: what was older than that by the overlap was in
-    the index by then. What changes while it is read moves behind `until`, into the next pass. Where more is found than
-    they give at once, `window` is a guess at an end that holds less.
+    The list comes from an index, in which an order may appear after a newer one. So a pass begins at `at` minus the
+    overlap, and ends at `until`, the newest order at its beginning: orders that are older than that by the overlap
+    are in the index. An order that changes during the pass moves behind `until`, into the next pass. If a search
+    finds more than the server returns, `window` is a guess at an end with fewer orders.
 
-    Pages are never deep: the next query begins at `since`, the change of the last row, and finds again what is of
-    the same moment. Only a moment with more rows than a page is read by `page`, alone; when its `total` shrinks, a
-    row of it may have slipped to a page that was read, and the moment begins again.
+    The next query begins at `since`, the change of the last row, and returns the orders of that moment again. Only a
+    moment with more rows than a page is read with `page`. If its `total` shrinks, one of its rows may have moved to a
+    page that was read already, and the moment is read again.
 
-    A change that is said to be later than their own clock tells is read, and moves `at` no further than where their
-    clock was when the pass began (`limit`): all that changes until then would be passed.
+    A change with a time later than the server's clock is read. It moves `at` only to the clock at the beginning of
+    the pass (`limit`), or the changes until then would be skipped.
 
-    Each order costs a call of its own, so `seen` remembers which rows of late were returned.
+    Each order costs a call, so `seen` remembers the rows that were returned recently.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,46 +55,46 @@ class Place(BaseModel):
 
     @classmethod
     def start(cls, since: datetime) -> Place:
-        """The place before everything that changed at or after `since`."""
+        """Return the place before everything that changed at or after `since`."""
         return cls(at=_tick(since.astimezone(UTC)))
 
     def text(self) -> str:
-        """The place as a cursor; the same place is always the same text."""
+        """Return the place as a cursor: equal places have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
 
-    def begun(self, overlap: timedelta) -> Place:
-        """This place within a pass."""
+    def begin(self, overlap: timedelta) -> Place:
+        """Return the place in a pass, which begins here if none has begun."""
         return self if self.since else self.model_copy(update={"since": self.at - overlap})
 
     def bounds(self) -> list[tuple[str, str]]:
-        """The filter: "not before" is `!<`, there is no `>=`."""
+        """Return the filter. "Not before" is `!<`: there is no `>=`."""
         since = self.since or self.at
         until = since + TICK if self.page else self.until or self.window
-        return [("LastUpdated", f"!<{_said(since)}"), *([("LastUpdated", f"<{_said(until)}")] if until else [])]
+        return [("LastUpdated", f"!<{_format(since)}"), *([("LastUpdated", f"<{_format(until)}")] if until else [])]
 
-    def narrowed(self) -> Place | None:
-        """This place with half of the time before it; None where there is no less."""
+    def narrow(self) -> Place | None:
+        """Return the place with half of its time span; None if that is too short already."""
         since, until = self.since or self.at, self.until or self.window
         span = (until - since) / 2 if until else _LONGEST
         return None if span < _SHORTEST else self.model_copy(update={"window": _tick(since + span), "until": None})
 
     def up_to(self, rows: Sequence[dict[str, Any]], now: datetime | None = None) -> Place:
-        """This place in a pass that ends with the youngest of `rows`, by their clock `now`."""
-        youngest = max(_moments(rows), default=None)
-        if youngest is None:
+        """Return the place in a pass that ends with the newest of `rows`, by the server's clock `now`."""
+        newest = max(_moments(rows), default=None)
+        if newest is None:
             return self
-        limit = now if now and youngest > now else None
-        return self.model_copy(update={"until": youngest + TICK, "limit": limit})
+        limit = now if now and newest > now else None
+        return self.model_copy(update={"until": newest + TICK, "limit": limit})
 
-    def after(self, rows: Rows, asked: int, now: datetime | None = None) -> tuple[Place, bool]:
-        """The place after this page by their clock `now`, and whether more follows."""
-        since, more = self.since or self.at, rows.more_after(self.page or 1, asked)
+    def after(self, rows: Rows, size: int, now: datetime | None = None) -> tuple[Place, bool]:
+        """Return the place after this page, by the server's clock `now`, and whether more pages follow."""
+        since, more = self.since or self.at, rows.more_after(self.page or 1, size)
         if self.page:
             return self._after_page(since, rows.meta.total_count, more=more), True
-        youngest = max(_moments(rows.items), default=since)
+        newest = max(_moments(rows.items), default=since)
         if more:
-            return self.model_copy(update={"since": youngest} if youngest > since else {"page": 1}), True
-        end = self.until or (youngest + TICK if rows.items else self.at)
+            return self.model_copy(update={"since": newest} if newest > since else {"page": 1}), True
+        end = self.until or (newest + TICK if rows.items else self.at)
         limit = self.limit if self.until else now
         end = min(end, limit) if limit else end
         if end > self.at:
@@ -110,13 +110,13 @@ class Place(BaseModel):
             return self.model_copy(update={"page": self.page + 1, "total": total})
         return self.model_copy(update={"since": since + TICK, "page": 0, "total": None})
 
-    def remembering(self, keys: Iterable[str]) -> Place:
-        """This place, with these rows as the youngest of those returned."""
+    def remember(self, keys: Iterable[str]) -> Place:
+        """Return the place, with these rows remembered as returned."""
         return self.model_copy(update={"seen": (*self.seen, *keys)[-REMEMBERED:]})
 
 
 def moment(row: dict[str, Any]) -> datetime | None:
-    """When an order was changed; None where that cannot be read. Digits below a microsecond are cut."""
+    """Return the time of the last change; None if it cannot be read. Digits below a microsecond are cut."""
     try:
         return _MOMENT.validate_python(row.get("LastUpdated"))
     except ValidationError:
@@ -131,5 +131,5 @@ def _tick(at: datetime) -> datetime:
     return at - timedelta(microseconds=at.microsecond % 1000)
 
 
-def _said(at: datetime) -> str:
+def _format(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""Webhooks of OrderCloud: signed, and taken as hints."""
+"""Webhooks of OrderCloud: signed, taken as hints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
 _HEADER: Final = "x-oc-hash"
-#: The routes that create orders, change them, or do something to them.
+#: The prefix of the routes that create or change orders.
 _ORDERS: Final = "v1/orders/"
 _PARTS_OF_CREATE: Final = 3
 
@@ -24,31 +24,31 @@ _PARTS_OF_CREATE: Final = 3
 class OrderCloud(Webhook):
     """`X-oc-hash` is the Base64 of the HMAC-SHA256 of the raw body under the HashKey ("Using webhooks").
 
-    There is no time in it: a call that is sent again is a hint given again, which changes nothing. A pre-hook
-    (`BeforeProcessRequest`) waits for `proceed`, so that is always said; but before the request was processed there is
-    nothing new to read, and our 503 would hold up a buyer: post-hooks are what to set up.
+    The signature covers no time: a replayed call is a repeated hint, which changes nothing. The answer always holds
+    `proceed`, which a pre-hook (`BeforeProcessRequest`) waits for. Set up post-hooks: before the request is processed
+    there is nothing new to read, and a 503 of ours would stop a buyer.
     """
 
     kind: ClassVar[str] = "ordercloud"
     hints_only: ClassVar[bool] = True
     answer: ClassVar[Mapping[str, Any]] = {"proceed": True}
 
-    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
+    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # the call holds no time
         """Check the hash."""
-        wanted = b64encode(hmac.digest(self.secret.encode(), call.body, "sha256"))
-        if not hmac.compare_digest(call.headers.get(_HEADER, "").encode(), wanted):
+        expected = b64encode(hmac.digest(self.secret.encode(), call.body, "sha256"))
+        if not hmac.compare_digest(call.headers.get(_HEADER, "").encode(), expected):
             raise Refused(401, "signature", "X-oc-hash is missing or wrong")
 
     def jobs(self, call: Call) -> list[str]:
-        """One hint where the call is about an order; none where it is about something else, or deletes the order."""
-        said = parse(call.body)
-        if not isinstance(said, dict):
+        """Return a hint for the order of the call. Return none for a deletion, or a call that concerns no order."""
+        body = parse(call.body)
+        if not isinstance(body, dict):
             raise Refused(400, "not_a_webhook", "the body is not an object")
-        order_id = _order_id(said)
+        order_id = _order_id(body)
         return [] if order_id is None else hints(self.provider, [order_id])
 
     def operation(self) -> dict[str, Any]:
-        """An object with Route, RouteParams, Verb, Request, Response."""
+        """Return the description of an object with Route, RouteParams, Verb, Request and Response."""
         part = {"type": "object", "properties": {"Body": {"type": ["object", "null"]}}}
         fields = {
             "Route": {"type": "string"},
@@ -67,17 +67,17 @@ class OrderCloud(Webhook):
         }
 
 
-def _order_id(said: dict[str, Any]) -> Any:
-    """The id in the route; of an order that was just created, the one in the answer."""
-    route = _text(said.get("Route")).strip("/").lower()
-    params = {name.lower(): value for name, value in _object(said.get("RouteParams")).items()}
+def _order_id(body: dict[str, Any]) -> Any:
+    """Return the id in the route, or the one in the response for an order that was just created."""
+    route = _text(body.get("Route")).strip("/").lower()
+    params = {name.lower(): value for name, value in _object(body.get("RouteParams")).items()}
     if "orderid" in params:
-        gone = _text(said.get("Verb")).upper() == "DELETE" and route.endswith("/{orderid}")
-        return None if gone else params["orderid"]
+        deleted = _text(body.get("Verb")).upper() == "DELETE" and route.endswith("/{orderid}")
+        return None if deleted else params["orderid"]
     if not route.startswith(_ORDERS) or route.count("/") >= _PARTS_OF_CREATE:
         return None
-    made = (_object(_object(said.get(part)).get("Body")).get("ID") for part in ("Response", "Request"))
-    return next((one for one in made if one is not None), None)
+    ids = (_object(_object(body.get(part)).get("Body")).get("ID") for part in ("Response", "Request"))
+    return next((order_id for order_id in ids if order_id is not None), None)
 
 
 def _object(value: Any) -> dict[str, Any]:

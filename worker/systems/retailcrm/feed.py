@@ -1,4 +1,4 @@
-"""The cursor of RetailCRM's history feed: what to ask for, where to go on after the answer."""
+"""The cursor of RetailCRM's history feed: what to request, and the next place after a page."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
     from schemas.retailcrm import Change, History
 
-#: Reading by date starts so much earlier: the hour that comes twice in autumn has one name for two moments.
+#: Reading by date starts this much earlier: a local time in the hour that repeats in autumn means two moments.
 FOLD: Final = timedelta(hours=1)
 
 
 class Position(NamedTuple):
-    """After which history id to read on, and when that change was made (UTC); id 0: go by the time, no id is known."""
+    """The last history id that was read, and the time of that change (UTC). With the id 0, reading goes by the time."""
 
     id: int
     at: datetime
 
 
 class Place(BaseModel):
-    """Where reading stands.
+    """The place of the reading.
 
-    Nothing can turn up any more at or before `safe`. `read` is how far this pass came; a pass that reached the end
-    begins again at `safe`, because a change gets its id before it can be seen: a younger one may be seen first.
-    `page` is set while reading goes by date.
+    No change can appear any more at or before `safe`. `read` is the last change of this pass. After its end the next
+    pass begins at `safe`: a change gets its id before it becomes visible, so a newer one may be visible first. `page`
+    is set while reading goes by date.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,15 +40,15 @@ class Place(BaseModel):
 
     @classmethod
     def start(cls, since: datetime) -> Place:
-        """The place before everything that changed at or after `since`."""
+        """Return the place before everything that changed at or after `since`."""
         return cls(safe=Position(0, since.astimezone(UTC)))
 
     def text(self) -> str:
-        """The place as a cursor; the same place is always the same text."""
+        """Return the place as a cursor: equal places have equal texts."""
         return self.model_dump_json(exclude_defaults=True)
 
     def query(self, zone: ZoneInfo) -> list[tuple[str, str]]:
-        """What to ask for: never `page` with `sinceId`, which the server refuses."""
+        """Return the parameters of the request: never `page` with `sinceId`, which the server refuses."""
         here = self.read or self.safe
         if here.id and not self.page:
             return [("filter[sinceId]", str(here.id))]
@@ -56,20 +56,19 @@ class Place(BaseModel):
         return [("filter[startDate]", f"{start:%Y-%m-%d %H:%M:%S}"), ("page", str(max(1, self.page)))]
 
     def new(self, answer: History) -> list[Change]:
-        """The changes that this pass has not had."""
+        """Return the changes that this pass has not read yet."""
         here = self.read or self.safe
         return [change for change in answer.history if change.id > here.id]
 
     def after(self, answer: History, zone: ZoneInfo, overlap: timedelta) -> Place:
-        """The place to read on from; `overlap` is how long a change may take to be seen."""
+        """Return the next place; `overlap` is the longest time until a change becomes visible."""
         here, new, more = self.read or self.safe, self.new(answer), answer.pagination.more
         if not new:
-            # The pages go by what is counted, and may be empty before the last one. An empty page has no id to
-            # advance to, so such a stretch is read by date.
+            # A page may be empty before the last one. It has no id to advance to, so such a stretch is read by date.
             by_date = self.page or (0 if here.id else 1)
             return Place(safe=self.safe, read=self.read, page=by_date + 1) if more else Place(safe=self.safe)
         safe = self.safe
-        if here == safe:  # else something may still turn up between `safe` and the first change of this page
+        if here == safe:  # else a change may still appear between `safe` and the first change of this page
             now = (answer.generated_at or new[-1].created_at).replace(tzinfo=zone).astimezone(UTC)
             for change in takewhile(lambda change: now - _latest(change.created_at, zone) >= overlap, new):
                 safe = _position(change, zone)
@@ -77,10 +76,10 @@ class Place(BaseModel):
 
 
 def _position(change: Change, zone: ZoneInfo) -> Position:
-    """Of the two moments that an hour in autumn may mean, the earlier: reading by date then skips nothing."""
+    """Return the position of a change, at the earlier of two possible moments: reading by date skips nothing."""
     return Position(change.id, change.created_at.replace(tzinfo=zone).astimezone(UTC))
 
 
 def _latest(local: datetime, zone: ZoneInfo) -> datetime:
-    """The later of those two moments: a change is never taken for older than it is."""
+    """Return the later of two possible moments: a change never counts as older than it is."""
     return local.replace(tzinfo=zone, fold=1).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""How an order of RetailCRM reads as an `Order`."""
+"""Reads an order of RetailCRM as an `Order`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from schemas import retailcrm as wire
 
-#: The codes of a new account, by their groups approval, assembling, delivery, complete, cancel; it may rename them.
+#: The codes of a new account, by their groups approval, assembling, delivery, complete, cancel. Accounts may differ.
 STATUSES: Final[Mapping[str, Status]] = {
     "new": Status.NEW,
     "prepayed": Status.PAID,
@@ -29,7 +29,7 @@ STATUSES: Final[Mapping[str, Status]] = {
 }
 
 
-def to_order(  # noqa: PLR0913  # each is one thing that an order of theirs does not say of itself
+def to_order(  # noqa: PLR0913  # each is a fact that the order itself lacks
     order: wire.Order,
     *,
     provider: str,
@@ -38,7 +38,7 @@ def to_order(  # noqa: PLR0913  # each is one thing that an order of theirs does
     currency: str | None,
     statuses: Mapping[str, Status],
 ) -> Order:
-    """The order of the account `provider`; local times are of `zone`, and `currency` is the account's own."""
+    """Return the order of the account `provider`, whose time zone is `zone` and whose own currency is `currency`."""
     delivery, comment = order.delivery, order.customer_comment
     return Order(
         provider=provider,
@@ -51,7 +51,7 @@ def to_order(  # noqa: PLR0913  # each is one thing that an order of theirs does
         status_raw=order.status,
         ordered_at=moment(order.created_at, zone),
         currency=order.currency or currency,
-        # a cancelled line stays in the list, but is neither part of the amounts nor to be sent to anybody
+        # A cancelled line stays in the list, but it is neither part of the amounts nor shipped.
         lines=tuple(_line(item) for item in order.items if not item.is_canceled),
         totals=Totals(items=order.summ, shipping=delivery.cost, grand=order.total_summ),
         customer=_customer(order),
@@ -72,7 +72,7 @@ def to_order(  # noqa: PLR0913  # each is one thing that an order of theirs does
 
 
 def moment(local: datetime, zone: ZoneInfo) -> datetime:
-    """The moment that a time of the account means: the earlier of two in autumn, moved forward in spring's gap."""
+    """Return the moment of a local time: the earlier of two in autumn, moved forward in the gap in spring."""
     return local.replace(tzinfo=zone)
 
 
@@ -90,26 +90,26 @@ def _line(item: wire.Item) -> Line:
         discount=_discount(item),
         purchase_price=item.purchase_price,
         note=item.comment or None,
-        options=dict(_option(code, said) for code, said in item.properties.items()) if item.properties else {},
+        options=dict(_option(code, value) for code, value in item.properties.items()) if item.properties else {},
     )
 
 
 def _discount(item: wire.Item) -> Decimal:
-    """What the whole line is cheaper by; the order's own discounts are in it, so `Totals.discount` stays empty.
+    """Return the discount of the whole line. It includes the order's discounts, so `Totals.discount` stays empty.
 
-    The final prices say it to the cent. `discount_total` is rounded, and for one piece: no page that we have says so,
-    but clients at work take it off the price of one.
+    The final prices are exact to the cent. `discount_total` is rounded, and for one piece: that is not documented, but
+    existing clients subtract it from the price of one piece.
     """
     if item.prices and sum(price.quantity for price in item.prices) == item.quantity:
         return item.initial_price * item.quantity - sum(price.price * price.quantity for price in item.prices)
     return (item.discount_total or 0) * item.quantity
 
 
-def _option(code: str, said: Any) -> tuple[str, str]:
-    """A property is `{"name": "Size", "value": "XL"}` under its code, or the bare value."""
-    if isinstance(said, dict):
-        return str(said.get("name") or code), str(said.get("value", ""))
-    return code, str(said)
+def _option(code: str, value: Any) -> tuple[str, str]:
+    """Return name and value of a property: `{"name": "Size", "value": "XL"}` under its code, or the bare value."""
+    if isinstance(value, dict):
+        return str(value.get("name") or code), str(value.get("value", ""))
+    return code, str(value)
 
 
 def _customer(order: wire.Order) -> Customer:
@@ -125,7 +125,7 @@ def _customer(order: wire.Order) -> Customer:
 
 
 def _address(order: wire.Order) -> Address:
-    """The order's own names, phone and mail are the receiver's."""
+    """Return the address of the receiver, who has the names, phone and email address of the order itself."""
     to = order.delivery.address
     house = [f"{word} {part}" for word, part in (("building", to.house), ("block", to.housing)) if part]
     inside = [

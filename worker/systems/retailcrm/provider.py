@@ -1,4 +1,4 @@
-"""RetailCRM (Simla.com), API version 5, as a provider: the feed of changes, then the orders that changed."""
+"""RetailCRM (Simla.com), API version 5, as a provider: the history feed, then the orders that changed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RetailCRMOptions(BaseModel):
 
 
 class RetailCRM(Provider):
-    """One account. "The docs" below are docs.simla.com, Developers / API."""
+    """One account. Quotations are from docs.simla.com, Developers / API."""
 
     kind: ClassVar[str] = "retailcrm"
     Options: ClassVar[type[BaseModel]] = RetailCRMOptions
@@ -57,7 +57,7 @@ class RetailCRM(Provider):
     documented_limit: ClassVar[str | None] = "10/s"
     default_poll_every: ClassVar[float] = 300
     limit_per_address: ClassVar[bool] = True
-    #: `externalId`, which is what the target gives its reference as.
+    #: `externalId`, where the target writes its reference.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
 
@@ -70,11 +70,11 @@ class RetailCRM(Provider):
         self._currency = options.currency
 
     def start(self, since: datetime) -> str:
-        """By time: the first answer gives the id to go on from."""
+        """Start by time: the first answer has the id to continue from."""
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """One page of changes ("Working with history"), then their orders as they are now, in one call more."""
+        """Read one page of changes ("Working with history"), then their current orders by a second call."""
         place, zone = Place.model_validate_json(cursor), self.zone()
         query = [*place.query(zone), ("limit", str(self.options.page_size))]
         answer = self._read(wire.History, "orders/history", query)
@@ -82,17 +82,17 @@ class RetailCRM(Provider):
         return Page(self._changed(changes), place.text(), answer.pagination.more)
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """By RetailCRM's own id, which its history names; no version, because that is a history id."""
-        self.zone()  # so that normalizing what comes needs no call
+        """Read an order by RetailCRM's own id. The record has no version, because that is a history id."""
+        self.zone()  # so that `normalize` needs no call
         query = [("by", "id"), *([("site", self.options.site)] if self.options.site else [])]
         answer = self._get(f"orders/{quote(external_id, safe='')}", query, frozenset({_NOT_FOUND}))
         if answer.status == _NOT_FOUND:
-            self._settings()  # a wrong url answers 404 as well, in words that depend on the account's language
+            self._settings()  # a wrong url has a 404 as well, with a text in the account's language
             return None
         return Record(_parsed(wire.OneOrder, answer).order)
 
     def normalize(self, record: Record) -> Order:
-        """Pure, but for the account's zone, where it is not configured and nothing was fetched yet: see `zone`."""
+        """Turn an order into an order of ours. Pure, except that an unknown time zone is requested: see `zone`."""
         zone = self.zone()
         return parse(
             "order",
@@ -111,7 +111,7 @@ class RetailCRM(Provider):
         self._settings()
 
     def zone(self) -> ZoneInfo:
-        """The account's time zone; the account is asked once, if the options do not say it."""
+        """Return the account's time zone. It is requested once if the options do not name it."""
         if self._zone is None:
             settings = self._settings()
             if self._currency is None and settings.default_currency:
@@ -120,7 +120,7 @@ class RetailCRM(Provider):
         return self._zone
 
     def _settings(self) -> wire.AccountSettings:
-        """Whoever knows no such account says so with 404 or 400, or with a web page ("APIErrorMessage")."""
+        """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""
         answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
         if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
             raise AuthFailed(
@@ -129,7 +129,7 @@ class RetailCRM(Provider):
         return _parsed(wire.Settings, answer).settings
 
     def _changed(self, changes: Sequence[wire.Change]) -> list[Record]:
-        """The orders of these changes; one that was deleted or combined with another is not there any more."""
+        """Return the orders of these changes, without those that were deleted or combined with another."""
         versions: dict[str, int] = {}
         for change in changes:
             if self.options.echo == "keep" or not change.is_echo:

@@ -50,18 +50,18 @@ if TYPE_CHECKING:
     from worker.http.client import Answer
     from worker.systems.view import Side, View
 
-    #: What became of each order, by its reference.
+    #: The outcome of each order, by its reference.
     Outcomes = dict[str, Receipt | IntakeError]
 
 _BAD_REQUEST: Final = 400
 _NOT_FOUND: Final = 404
-#: "Orders are loaded with errors": some were taken. No HTTP of anybody else's knows it.
+#: "Orders are loaded with errors": some were created. The status is RetailCRM's own.
 _IN_PART: Final = 460
-#: All by which it says no to an order; 401 and 403 are about the key, 408 settles nothing, 429 is about the pace.
+#: The statuses that refuse an order. 401 and 403 concern the key, 408 settles nothing, 429 concerns the limit.
 _REFUSALS: Final = frozenset(range(_BAD_REQUEST, 500)) - {401, 403, 408, 429}
-#: Orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
+#: The orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
 _PAGE: Final = 50
-#: "APIErrorMessage"; only in an English account.
+#: "APIErrorMessage", in an English account only.
 _EXISTS: Final = re.compile(r"externalId=.* already exists", re.DOTALL)
 
 
@@ -87,7 +87,7 @@ class RetailCRMOptions(BaseModel):
 
 
 class RetailCRM(Target):
-    """One account. A second order of one externalId is refused within a site, and then found."""
+    """One account. A second order with the same externalId is refused within a site, and then found."""
 
     kind: ClassVar[str] = "retailcrm"
     Options: ClassVar[type[BaseModel]] = RetailCRMOptions
@@ -110,71 +110,71 @@ class RetailCRM(Target):
         self._codes = Codes(status=options.status_map, delivery=options.delivery_map, payment=options.payment_map)
 
     def create(self, order: Order, reference: str) -> Receipt:
-        """`POST /orders/create`, the order as JSON in a form; a no is believed when `find` has not found the order.
+        """Create by `POST /orders/create`. A refusal counts only if `find` does not find the order.
 
-        That a duplicate is refused is documented, in which words only for English accounts, and no page has the whole
-        answer. So the words alone never decide: an order that is there is success, however the refusal is put.
+        A duplicate is refused, but its message is documented for English accounts only, and without the whole answer.
+        So the message alone never decides: an order that exists is a success, whatever the refusal says.
         """
         answer = self._post("orders/create", "order", self._request(order, reference).body())
         if answer.status not in _REFUSALS:
             created = parse(answer.request, lambda: Created.model_validate(answer.json()), Uncertain)
             return Receipt(str(created.id))
         refusal = refused(answer)
-        with suppress(Rejected):  # what was wrong with the order says more than what is wrong with the question
-            if found := self.find(reference):
-                return found
-        if refusal.says(_EXISTS):
+        with suppress(Rejected):  # the refusal of the order is more useful than one of the search
+            if receipt := self.find(reference):
+                return receipt
+        if refusal.matches(_EXISTS):
             raise Uncertain(f"{answer.request}: status {answer.status}: it is there, and cannot be found")
         raise refusal.as_error(answer)
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> Sequence[Receipt | IntakeError]:
-        """`POST /orders/upload`. What was not taken is looked up, and if it is not there, created by itself.
+        """Create by `POST /orders/upload`. Orders that were not created are searched, then created one by one.
 
-        Of a batch that was taken in part (460) no page says which error is whose, and no error has to be there at all:
-        only an order's own refusal tells its own reason. Any other no is one to the whole batch: Rejected.
+        It is not documented which error of a partial success (460) belongs to which order, or that there is one: only
+        the refusal of a single order has its own reason. Any other refusal concerns the whole batch: Rejected.
         """
         self._account_zone()
-        told: dict[int, Receipt | IntakeError] = {}
+        outcomes: dict[int, Receipt | IntakeError] = {}
         numbers: dict[str, int] = {}
         bodies: list[dict[str, Any]] = []
         for n, (order, reference) in enumerate(batch):
             if reference in numbers:
-                told[n] = Uncertain("another order of the batch has the same reference")
+                outcomes[n] = Uncertain("another order of the batch has the same reference")
                 continue
             try:
                 bodies.append(self._request(order, reference).body())
             except PermanentError as wrong:
-                told[n] = wrong
+                outcomes[n] = wrong
             else:
                 numbers[reference] = n
         if bodies:
-            outcomes = self._upload(bodies, {reference: batch[n][0] for reference, n in numbers.items()})
-            told |= {numbers[reference]: outcome for reference, outcome in outcomes.items()}
-        return [told[n] for n in range(len(batch))]
+            uploaded = self._upload(bodies, {reference: batch[n][0] for reference, n in numbers.items()})
+            outcomes |= {numbers[reference]: outcome for reference, outcome in uploaded.items()}
+        return [outcomes[n] for n in range(len(batch))]
 
     def _upload(self, bodies: list[dict[str, Any]], orders: Mapping[str, Order]) -> Outcomes:
-        """Which were taken they say, but one answer on record does not: then only asking tells."""
+        """Upload a batch. The answer names the created orders; one that does not is settled by a search."""
         answer = self._post("orders/upload", "orders", bodies)
-        taken, rows = answer.status not in _REFUSALS, []
-        if not taken and answer.status != _IN_PART:
+        accepted, rows = answer.status not in _REFUSALS, []
+        if not accepted and answer.status != _IN_PART:
             raise refused(answer).as_error(answer)
         try:
             rows = parse(answer.request, lambda: Uploaded.model_validate(answer.json()), Uncertain).uploaded_orders
         except Uncertain:
-            if taken:
+            if accepted:
                 raise
-        told: Outcomes = {str(row.external_id): Receipt(str(row.id)) for row in rows if row.external_id in orders}
-        left = {reference: order for reference, order in orders.items() if reference not in told}
+        outcomes: Outcomes = {str(row.external_id): Receipt(str(row.id)) for row in rows if row.external_id in orders}
+        left = {reference: order for reference, order in orders.items() if reference not in outcomes}
         if left:
-            told |= self._look_up(left)
-            left = {reference: order for reference, order in left.items() if reference not in told}
-        if taken:
+            outcomes |= self._look_up(left)
+            left = {reference: order for reference, order in left.items() if reference not in outcomes}
+        if accepted:
             doubt = Uncertain(f"{answer.request}: status {answer.status}: this order is not named, nor found")
-            return told | dict.fromkeys(left, doubt)
-        return told | self._one_by_one(left)
+            return outcomes | dict.fromkeys(left, doubt)
+        return outcomes | self._one_by_one(left)
 
     def _look_up(self, references: Collection[str]) -> Outcomes:
-        """`GET /orders` by their external ids: those that are there; all, as doubtful, where it cannot be asked now."""
+        """Search by `GET /orders`. Return the orders that exist, or all of them as uncertain if the search fails."""
         try:
             held = self._held(references)
         except PermanentError:  # such as an address that is too long
@@ -189,9 +189,9 @@ class RetailCRM(Target):
         }
 
     def absent(self, references: Collection[str]) -> Collection[str]:
-        """`GET /orders` by their external ids; a full page may have a second one, and says nothing then.
+        """Search by `GET /orders`. A full page proves nothing, because a second one may follow.
 
-        Only of what is not there: without a site it shows those of all sites, and what is in another is not ours.
+        Without a site the answer has the orders of all sites: an order of another site is not absent, but not ours.
         """
         rows = self._held(references)
         held = {row.external_id for row in rows}
@@ -204,23 +204,23 @@ class RetailCRM(Target):
         return parse(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
 
     def _one_by_one(self, orders: Mapping[str, Order]) -> Outcomes:
-        """Each by itself, until one is told to wait: then so are all that follow."""
-        told: Outcomes = {}
+        """Create each order by its own call. When one has to wait, all that follow have to wait too."""
+        outcomes: Outcomes = {}
         for reference, order in orders.items():
             try:
-                told[reference] = self.create(order, reference)
+                outcomes[reference] = self.create(order, reference)
             except LeaseLost:
                 raise
             except SnoozeError as wait:
-                return dict.fromkeys(orders, wait) | told
+                return dict.fromkeys(orders, wait) | outcomes
             except IntakeError as error:
-                told[reference] = error
-        return told
+                outcomes[reference] = error
+        return outcomes
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # known by its externalId
-        """`POST /orders/{externalId}/edit`, with the ids of the lines that are there: they are read first.
+    def update(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # the externalId identifies it
+        """Change an order by `POST /orders/{externalId}/edit`, with the ids of its lines, which are read first.
 
-        An order that is not there any more was deleted, or combined with another, by somebody who can: Rejected.
+        An order that does not exist any more was deleted, or combined with another, by a person: Rejected.
         """
         if order.status is Status.CANCELLED and order.status not in self.options.status_map:
             raise Held(f"status_map has no code for {order.status.value}: the order would be shipped all the same")
@@ -235,7 +235,7 @@ class RetailCRM(Target):
         parse(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
 
     def find(self, reference: str) -> Receipt | None:
-        """`GET /orders/{externalId}`; a database may find it in other letter cases, so we compare."""
+        """Read `GET /orders/{externalId}`, and compare the id: the search may ignore the case."""
         held = self._look(reference, HeldOrder[There])
         return Receipt(str(held.id), existed=True) if held else None
 
@@ -243,7 +243,7 @@ class RetailCRM(Target):
         path = f"orders/{quote(reference, safe='')}"
         answer = self._get(path, [("by", "externalId"), *self._site], frozenset({_BAD_REQUEST, _NOT_FOUND}))
         if answer.status in {_BAD_REQUEST, _NOT_FOUND}:
-            self._settings()  # a wrong url answers so as well, in words that depend on the account's language
+            self._settings()  # a wrong url has these statuses as well, with a text in the account's language
             if answer.status == _BAD_REQUEST:
                 raise Rejected(f"{answer.request}: status {answer.status}")
             return None
@@ -251,7 +251,7 @@ class RetailCRM(Target):
         return held if held.external_id == reference else None
 
     def reader_options(self) -> dict[str, Any]:
-        """Return the same account's, with our own writes kept and statuses known by the codes that we write."""
+        """Return the options of the same account, with our own writes kept and statuses by the codes that we write."""
         ours = self.options.model_dump(include={"api_key", "site", "time_zone", "currency"})
         statuses = {code: status for status, code in self.options.status_map.items()}
         return {**ours, "echo": "keep", "overlap": 0, "status_map": statuses}
@@ -265,13 +265,13 @@ class RetailCRM(Target):
         self._settings()
 
     def _account_zone(self) -> ZoneInfo:
-        """The account's time zone; the account is asked once, if the options do not say it."""
+        """Return the account's time zone. It is requested once if the options do not name it."""
         if self._zone is None:
             self._zone = ZoneInfo(self._settings().timezone.value)
         return self._zone
 
     def _settings(self) -> wire.AccountSettings:
-        """Whoever knows no such account says so with 404 or 400, or with a web page ("APIErrorMessage")."""
+        """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""
         answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
         if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
             raise AuthFailed(
@@ -280,7 +280,7 @@ class RetailCRM(Target):
         return parse(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
-        """Raises Rejected where no account could be told such an order."""
+        """Return the request. Raises Rejected for an order that cannot be written as one."""
         zone, currency = self._account_zone(), self.options.currency
         try:
             return OrderRequest.of(order, reference, zone=zone, currency=currency, codes=self._codes)
@@ -291,7 +291,7 @@ class RetailCRM(Target):
         raise Rejected(f"the order cannot be written: {field}")
 
     def _post(self, path: str, name: str, body: object, *query: tuple[str, str]) -> Answer:
-        """A form with `body` as JSON in the field `name`; a refusal is an answer as well."""
+        """Send a form with `body` as JSON in the field `name`. Return a refusal like any other answer."""
         text = simplejson.dumps(body, use_decimal=True, separators=(",", ":"))
         form = [*query, (name, text), *self._site]
         return self.client.write("POST", f"/api/v5/{path}", form=form, headers=self._headers, accept=_REFUSALS)

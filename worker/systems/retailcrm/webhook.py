@@ -1,4 +1,4 @@
-"""Triggers of RetailCRM: an HTTP request that the owner of the account wrote, taken as hints."""
+"""Triggers of RetailCRM: HTTP requests that the owner of the account defined, taken as hints."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 class RetailCRM(Webhook):
-    """`id` names the orders, by RetailCRM's own id: in the URL, in a form, or in JSON; several ones, or 7,8,9.
+    """`id` holds RetailCRM's own ids of orders, in the URL, a form or JSON: once, several times, or as 7,8,9.
 
-    RetailCRM documents neither a body nor a signature: both are what the owner writes into the trigger.
+    RetailCRM documents neither a body nor a signature: the owner of the account defines both in the trigger.
     """
 
     kind: ClassVar[str] = "retailcrm"
     hints_only: ClassVar[bool] = True
     sends_secret: ClassVar[bool] = True
 
-    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # there is no time in it
+    def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # the call holds no time
         """Check the secret."""
         token.prove(call, self.secret)
 
     def jobs(self, call: Call) -> list[str]:
-        """A hint for each id; none at all is a mistake in the trigger, and its owner should see it."""
-        found = [value for name, value in call.query if name == "id"] + _in_body(call.body)
-        ids = [part for one in found for part in _parts(one)]
+        """Return a hint for each id. A call without any is refused: its owner should see the mistake in the trigger."""
+        values = [value for name, value in call.query if name == "id"] + _in_body(call.body)
+        ids = [part for value in values for part in _parts(value)]
         if not ids:
             raise Refused(400, "no_id", "there is no id of an order, in the URL, a form or JSON")
         return hints(self.provider, ids)
 
     def operation(self) -> dict[str, Any]:
-        """The id in the query, a form, or JSON."""
+        """Return the description of the id in the query, a form, or JSON."""
         either = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
         many = {"anyOf": [*either["anyOf"], {"type": "array", "items": either}]}
         query = {"name": "id", "in": "query", "schema": {"type": "string"}}
@@ -55,10 +55,10 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _in_body(body: bytes) -> list[Any]:
-    """The ids in a body; its content type is not asked, because whoever wrote the template may not have set it."""
+    """Return the ids in a body. The content type is ignored: the owner of the trigger may not have set it."""
     if body.lstrip()[:1] in {b"{", b"["}:
-        said = parse(body)
-        value = said.get("id", []) if isinstance(said, dict) else said
+        parsed = parse(body)
+        value = parsed.get("id", []) if isinstance(parsed, dict) else parsed
         return value if isinstance(value, list) else [value]
     try:
         fields = parse_qsl(body.decode().strip(), keep_blank_values=True, max_num_fields=1000)

@@ -1,4 +1,4 @@
-"""Jobs: those that a sender wrote itself, and the hints that are made for one that did not."""
+"""Jobs: those that a sender wrote itself, and the hints that are made for other senders."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 
-def job(said: Any, allowed: Collection[str]) -> str:
-    """The text of a job that may be pushed for one of the `allowed` providers; raises Refused."""
+def job(value: Any, allowed: Collection[str]) -> str:
+    """Return a job as text. Raises Refused unless it is a job for one of the `allowed` providers."""
     try:
-        provider = Job.model_validate(said).provider
+        provider = Job.model_validate(value).provider
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         path = ".".join(map(str, first["loc"])) or "the job"
@@ -26,12 +26,12 @@ def job(said: Any, allowed: Collection[str]) -> str:
         raise Refused(400, "not_json", "the job is nested too deep") from None
     if provider not in allowed:
         raise Refused(400, "not_allowed", f"this producer may push for {', '.join(sorted(allowed))} only")
-    return write(said)
+    return write(value)
 
 
 def hints(provider: str, ids: Iterable[Any]) -> list[str]:
-    """A job for each id, once; raises Refused for what cannot be the id of an order."""
-    return [job(_hint(provider, one), {provider}) for one in dict.fromkeys(map(_id, ids))]
+    """Return one hint for each id, without repetitions. Raises Refused for a value that cannot be an id."""
+    return [job(_hint(provider, external_id), {provider}) for external_id in dict.fromkeys(map(_id, ids))]
 
 
 def _hint(provider: str, external_id: str) -> dict[str, Any]:

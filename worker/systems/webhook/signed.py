@@ -1,4 +1,4 @@
-"""Signed jobs of our own: what may be pushed onto the inbox may be sent over HTTP as well."""
+"""Signed jobs in the format of Intake, sent over HTTP instead of being pushed onto the inbox."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ class Signed(Webhook):
     kind: ClassVar[str] = "signed"
 
     def prove(self, call: Call, now: float) -> None:
-        """Check the signature and the age of each."""
-        for one in self._signed(call):
-            wanted = wire.signature(self.secret, one.at, one.job)
-            if one.producer != self.name or not hmac.compare_digest(wanted, one.signature):
+        """Check the signature and the age of each job."""
+        for signed in self._signed(call):
+            signature = wire.signature(self.secret, signed.at, signed.job)
+            if signed.producer != self.name or not hmac.compare_digest(signature, signed.signature):
                 raise Refused(401, "signature", "the signature is wrong, or another producer's")
-            if abs(now - one.at) > self.tolerance:
+            if abs(now - signed.at) > self.tolerance:
                 raise Refused(401, "signature_age", f"the signature is not of the last {self.tolerance:.0f} s")
 
     def jobs(self, call: Call) -> list[str]:
-        """The jobs that were signed."""
+        """Return the jobs that were signed."""
         allowed = {self.name, *self.producer.pushes_for}
-        return [job(parse(one.job.encode("utf-8", "surrogatepass")), allowed) for one in self._signed(call)]
+        return [job(parse(signed.job.encode("utf-8", "surrogatepass")), allowed) for signed in self._signed(call)]
 
     def operation(self) -> dict[str, Any]:
-        """A signed job or a list of them."""
-        one = {"$ref": "#/components/schemas/Signed"}
-        schema = {"anyOf": [one, {"type": "array", "items": one}]}
+        """Return the description of a signed job or a list of them."""
+        signed = {"$ref": "#/components/schemas/Signed"}
+        schema = {"anyOf": [signed, {"type": "array", "items": signed}]}
         return {
             "parameters": [],
             "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         }
 
     def _signed(self, call: Call) -> list[wire.Signed]:
-        said = parse(call.body)
+        body = parse(call.body)
         try:
-            return [wire.Signed.model_validate(one) for one in (said if isinstance(said, list) else [said])]
+            return [wire.Signed.model_validate(item) for item in (body if isinstance(body, list) else [body])]
         except ValidationError:
             raise Refused(400, "not_signed", "the body is not a signed job, nor a list of them") from None

@@ -1,4 +1,4 @@
-"""Standard Webhooks: signed with their time, and with jobs in them."""
+"""Standard Webhooks (standardwebhooks.com), with jobs as their bodies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from worker.systems.webhook.jobs import job
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
-#: Seconds that the time of a call may be away from ours (the specification's own libraries say so).
+#: The most seconds between the time of a call and ours, as in the libraries of the specification.
 TOLERANCE: Final = 300
 _UNIX: Final = re.compile(r"[0-9]{1,12}")
 
 
 class Standard(Webhook):
-    """`webhook-signature` holds `v1,` and the Base64 of the HMAC-SHA256 of `id.timestamp.body`, perhaps several times.
+    """`webhook-signature` holds one or more signatures: `v1,` and the Base64 of the HMAC-SHA256 of `id.timestamp.body`.
 
     The body is a job (`schemas/job.py`) or a list of them.
     """
@@ -38,7 +38,7 @@ class Standard(Webhook):
             raise SettingError("is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64.") from None
 
     def prove(self, call: Call, now: float) -> None:
-        """Check the time and the signatures: one that fits is enough, for a key may be in the middle of a change."""
+        """Check the time and the signatures. One valid signature is enough: keys are changed while both are in use."""
         message_id, at, signatures = (
             call.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
         )
@@ -47,20 +47,20 @@ class Standard(Webhook):
         if abs(now - int(at)) > TOLERANCE:
             raise Refused(401, "signature_age", f"webhook-timestamp is more than {TOLERANCE} s away from our clock")
         text = f"{message_id}.{at}.".encode("latin-1", "replace") + call.body
-        wanted = hmac.digest(_key(self.secret), text, "sha256")
-        if not any([hmac.compare_digest(one, wanted) for one in _signatures(signatures)]):  # noqa: C419  # all of them
+        expected = hmac.digest(_key(self.secret), text, "sha256")
+        if not any([hmac.compare_digest(each, expected) for each in _signatures(signatures)]):  # noqa: C419  # all of them
             raise Refused(401, "signature", "webhook-signature is missing or wrong")
 
     def jobs(self, call: Call) -> list[str]:
-        """The jobs of the body."""
-        said = parse(call.body)
+        """Return the jobs of the body."""
+        body = parse(call.body)
         allowed = {self.name, *self.producer.pushes_for}
-        return [job(one, allowed) for one in (said if isinstance(said, list) else [said])]
+        return [job(item, allowed) for item in (body if isinstance(body, list) else [body])]
 
     def operation(self) -> dict[str, Any]:
-        """A job or a list of jobs."""
-        one = {"$ref": "#/components/schemas/Job"}
-        schema = {"anyOf": [one, {"type": "array", "items": one}]}
+        """Return the description of a job or a list of jobs."""
+        item = {"$ref": "#/components/schemas/Job"}
+        schema = {"anyOf": [item, {"type": "array", "items": item}]}
         names = ("webhook-id", "webhook-timestamp", "webhook-signature")
         return {
             "parameters": [{"name": name, "in": "header", "schema": {"type": "string"}} for name in names],
@@ -76,12 +76,12 @@ def _key(secret: str) -> bytes:
 
 
 def _signatures(text: str) -> list[bytes]:
-    found = []
-    for one in text.split():
-        version, _, signature = one.partition(",")
+    signatures = []
+    for word in text.split():
+        version, _, signature = word.partition(",")
         if version == "v1":
             try:
-                found.append(b64decode(signature, validate=True))
+                signatures.append(b64decode(signature, validate=True))
             except (binascii.Error, ValueError):
                 continue
-    return found
+    return signatures
