@@ -1,4 +1,4 @@
-"""Poll: read what is new at a provider, page by page, and accept it."""
+"""Poll: read new orders from a provider page by page, and accept them into the ledger."""
 
 from __future__ import annotations
 
@@ -31,31 +31,32 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Times a page is asked for of which some records are not given: with the waiting in between, a few minutes.
+#: How often an incomplete page is fetched before its missing records become dead letters. With the waiting in between,
+#: this takes a few minutes.
 TRIES = 8
-#: A limit that opens again within so many seconds is waited for, rather than the walk given up.
+#: A poll waits for a limit that opens again within this many seconds, and stops for a longer one.
 SHORT_WAIT = 2.0
 
 
 @app.task(name="tasks.poll")
 def poll_provider(name: str) -> None:
-    """Celery's door to `poll`."""
+    """Run `poll` as a Celery task."""
     rt = runtime()
     rt.nudges.take("poll", name)
     poll(rt, name, nudge)
 
 
 def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> None:
-    """Read the provider `name` from its cursor until it has nothing more, or the time of one poll is up.
+    """Read the provider `name` from its cursor until it has no more records, or the time of one poll is over.
 
-    Every page is a checkpoint: the cursor moves once all of the page is accepted, or kept as a dead letter.
+    Every page is a checkpoint: the cursor moves after every record of the page is accepted or kept as a dead letter.
 
     Args:
         rt: The runtime.
-        name: The provider.
-        nudge: Tells a worker that a task has something to do for a name.
-        pages: Stop after so many; 0: after none.
-        gap: Seconds since the last whole poll, before which there is no other (see `Cursors.poll`).
+        name: The name of the provider.
+        nudge: Tells a worker that a task has work for an account.
+        pages: Stop after this many pages; 0 sets no limit.
+        gap: The least seconds since the last complete poll; `poll_every` decides if None (see `Cursors.poll`).
     """
     account = rt.settings.providers[name]
     if rt.provider_maintenance_left(name):
@@ -69,7 +70,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
             log_ending("provider.fenced", IntakeError, provider=name) as ending,
             traces.span(f"poll {name}", provider=name),
         ):
-            _walk(rt, run, rt.providers[name], nudge, pages)
+            _read_pages(rt, run, rt.providers[name], nudge, pages)
         match ending.error:
             case None | LeaseLost() | StoreFull():
                 pass
@@ -80,15 +81,9 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
                 log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _walk(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) -> None:
-    account = rt.settings.providers[run.provider]
+def _read_pages(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) -> None:
+    cursor = run.cursor if run.cursor is not None else _first_cursor(rt, provider)
     until = time.monotonic() + rt.settings.clocks.poll
-    if run.cursor is None:
-        # Redis' clock, like everything that is compared with what Redis holds.
-        now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
-        cursor = provider.start(now - timedelta(seconds=account.look_back))
-    else:
-        cursor = run.cursor
     while True:
         page = fetch_page(run, provider, cursor, until)
         counts = accept_page(rt, run, provider, page, nudge)
@@ -103,22 +98,34 @@ def _walk(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) 
             return
 
 
+def _first_cursor(rt: Runtime, provider: Provider) -> str:
+    """Return the cursor of the first poll, which begins `look_back` seconds ago by the clock of Redis."""
+    now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
+    return provider.start(now - timedelta(seconds=rt.settings.providers[provider.name].look_back))
+
+
 def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
-    """One page; what of it is not given, however often it is asked for, is kept as a dead letter."""
+    """Fetch the page at `cursor`. Records that are missing from it `TRIES` times in a row become dead letters.
+
+    Raise Unread while the missing records may still be fetched.
+    """
     try:
         return wait_and_fetch(provider, cursor, until)
-    except Unread as some:
+    except Unread as unread:
         if run.count_incomplete() < TRIES:
             raise
-        for record in some.missing:
-            letter, reason = dead_letter_id(record), f"not given, asked {TRIES} times: {some}"
+        for record in unread.missing:
+            letter, reason = dead_letter_id(record), f"not given, asked {TRIES} times: {unread}"
             run.bury(letter, record.raw, "", reason)
             log.error("record.malformed", provider=provider.name, external_id=letter, reason=reason)
-        return some.page
+        return unread.page
 
 
 def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
-    """One page; a limit that opens again in a moment is waited for."""
+    """Fetch the page at `cursor`, and wait for a limit that opens again within `SHORT_WAIT` seconds.
+
+    Raise RateLimited for a longer wait, after `until` (`time.monotonic`), or when this process stops.
+    """
     while True:
         try:
             return provider.fetch(cursor)
@@ -128,7 +135,7 @@ def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
             time.sleep(limited.delay)
 
 
-def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
+def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
     rt: Runtime,
     run: Poll,
     provider: Provider,
@@ -139,14 +146,25 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
     ask: Ask = "new",
     within: Callable[[Order], bool] = lambda _: True,
 ) -> Counter[str]:
-    """Write the page into the ledger, or what cannot be read among the dead letters; answers what became of it.
+    """Accept the orders of the page into the ledger, and keep unreadable records as dead letters.
 
-    What is not `within` is left out.
+    Args:
+        rt: The runtime.
+        run: The poll or backfill that read the page.
+        provider: The provider of the page.
+        page: The page.
+        nudge: Tells a worker that a task has work for an account.
+        source: "poll" or "backfill", for the history of each order.
+        ask: Which orders to search for at the target before creating them (see `accept`).
+        within: Returns False for an order that is to be left out.
+
+    Returns:
+        How many orders had each outcome: those of `accept`, "malformed" and "outside".
     """
     orders: list[Order] = []
     counts: Counter[str] = Counter()
     by_key: dict[str, Record] = {}
-    #: Ids whose newest record on this page could be read: what was kept of older ones is mended.
+    #: Ids whose newest record on this page is readable: the dead letters of their older records are dropped.
     readable: dict[str, None] = {}
 
     def bury(record: Record, error: PermanentError) -> None:
@@ -168,8 +186,8 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
         orders.append(order)
         by_key[order.key] = record
         readable[order.external_id] = None
-    accepted, refused = accept(rt, orders, f"{source} {provider.name}", nudge, ask)
-    for order, reason in refused:
+    accepted, rejected = accept(rt, orders, f"{source} {provider.name}", nudge, ask)
+    for order, reason in rejected:
         bury(by_key[order.key], reason)
         readable.pop(order.external_id, None)
     rt.cursors.drop_letters(provider.name, list(readable))
@@ -177,7 +195,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how it is taken in
 
 
 def dead_letter_id(record: Record) -> str:
-    """The id a dead letter is kept under: the record's own, or else a digest of it."""
+    """Return the id of the record's dead letter: the id of the record, or else a digest of its content."""
     own = record.raw.get("id") or record.raw.get("ID")
     if own and isinstance(own, str | int):
         return str(own)

@@ -3,22 +3,22 @@
 ::
 
     IntakeError
-    ├── ConfigError            refuse to start; names file, key, reason, remedy
-    ├── SnoozeError            not this order's fault: wait, spend no try
-    │   ├── RateLimited          a limit, ours or theirs; closed for all workers at once
-    │   ├── AuthFailed           a person must look; the account is paused, nothing is buried
-    │   └── TargetDown           breaker open, maintenance
-    ├── RetryableError         back off with full jitter, spend a try
+    ├── ConfigError            refuse to start; name the file, the key, the reason and the remedy
+    ├── SnoozeError            not the fault of the order: wait, and do not count an attempt
+    │   ├── RateLimited          our limit or theirs; the scope closes for all workers at once
+    │   ├── AuthFailed           an operator must act; the account is paused, no order becomes dead
+    │   └── TargetDown           the breaker is open, or the other side is in maintenance
+    ├── RetryableError         wait with full jitter, and count an attempt
     │   ├── Unavailable          nothing happened on the other side
     │   └── Uncertain            it may have happened: find before create
-    ├── PermanentError         bury, with reason and advice
+    ├── PermanentError         a dead letter, with reason and advice
     │   ├── Malformed            we cannot read what they sent
-    │   └── Rejected             they will not take what we sent
-    ├── Held                   a person has to add something (a mapping): keep it aside, it is not wrong
-    ├── StoreFull              Redis has no room: accept nothing, lose nothing, say it loudly
-    └── LeaseLost              another worker has the work now: put it down, write nothing
+    │   └── Rejected             they do not accept what we sent
+    ├── Held                   an operator must add something (a mapping); the order itself is correct
+    ├── StoreFull              Redis has no room: accept nothing, lose nothing, log an error
+    └── LeaseLost              another worker has the work now: stop, and write nothing
 
-A message never holds a secret or personal data: it is safe in a log line.
+A message never holds a secret or personal data: it can be logged.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 
 class IntakeError(Exception):
-    """Anything Intake raises on purpose."""
+    """Every error that Intake raises on purpose."""
 
-    #: A short, stable name of the cause for counting and grouping.
+    #: A short, stable name of the cause, for counting and grouping.
     code: str = "error"
 
 
 class ConfigError(IntakeError):
-    """A setting is wrong: refuse to start.
+    """A setting is wrong: Intake does not start.
 
     Args:
-        file: The file the setting stands in, or the environment.
-        key: The dotted path of the setting, `providers.shop-nl.api_key`.
-        reason: What is wrong with it.
+        file: The file that holds the setting, or the environment.
+        key: The dotted path of the setting, such as `providers.shop-nl.api_key`.
+        reason: What is wrong with the setting.
         remedy: What to write instead.
     """
 
@@ -54,10 +54,10 @@ class ConfigError(IntakeError):
 
 
 class SnoozeError(IntakeError):
-    """Not this order's fault: wait `delay` seconds and spend no try."""
+    """Not the fault of the order: wait `delay` seconds, and do not count an attempt."""
 
     code = "snoozed"
-    #: Set where the answer does not rule out that the write was done: find before create, all the same.
+    #: True if the other side may have done the write despite this error: find before create.
     uncertain: bool = False
 
     def __init__(self, message: str, delay: float = 1.0) -> None:
@@ -66,13 +66,13 @@ class SnoozeError(IntakeError):
 
 
 class RateLimited(SnoozeError):
-    """A limit is reached, ours or theirs; the scope is closed for `delay` seconds for every worker."""
+    """Our limit or theirs is reached: the scope is closed for `delay` seconds, for every worker."""
 
     code = "rate_limited"
 
 
 class AuthFailed(SnoozeError):
-    """The other side does not accept our credentials: a person must look."""
+    """The other side does not accept our credentials: an operator must act."""
 
     code = "auth_failed"
 
@@ -81,13 +81,13 @@ class AuthFailed(SnoozeError):
 
 
 class TargetDown(SnoozeError):
-    """The other side says it is away (maintenance), or our breaker says so."""
+    """The other side reports that it is unavailable (maintenance), or our breaker is open."""
 
     code = "target_down"
 
 
 class RetryableError(IntakeError):
-    """It may work next time: back off, spend a try."""
+    """The next attempt may succeed: wait, and count an attempt."""
 
     code = "retryable"
 
@@ -99,17 +99,17 @@ class Unavailable(RetryableError):
 
 
 class Uncertain(RetryableError):
-    """It may have happened on the other side: ask (find) before doing it again (create)."""
+    """The write may have happened on the other side: find the order before creating it again."""
 
     code = "uncertain"
 
 
 class PermanentError(IntakeError):
-    """It will not work next time either: bury it, with the reason.
+    """The next attempt would fail as well: the order becomes a dead letter, with this reason.
 
     Args:
         message: What was wrong, without personal data.
-        fields: The other side's own words by field; may hold personal data, so it goes to the ledger only.
+        fields: The messages of the other side by field. They may hold personal data, so only the ledger keeps them.
     """
 
     code = "permanent"
@@ -120,7 +120,7 @@ class PermanentError(IntakeError):
 
 
 class Malformed(PermanentError):
-    """We cannot read what they sent; `field` says where."""
+    """We cannot read what they sent; `field` names the place."""
 
     code = "malformed"
 
@@ -130,13 +130,13 @@ class Malformed(PermanentError):
 
 
 class Rejected(PermanentError):
-    """They will not take what we sent; their field errors are in `fields`."""
+    """They do not accept what we sent; `fields` holds their message for each field."""
 
     code = "rejected"
 
 
 class Held(IntakeError):
-    """The order is right, but something is missing on our side (a mapping): keep it aside until a person adds it."""
+    """The order is correct, but we lack a setting (a mapping): hold the order until an operator adds it."""
 
     code = "held"
 
@@ -145,11 +145,11 @@ class StoreFull(IntakeError):
     """Redis has no room for another order: nothing was written, so nothing may count as read."""
 
     code = "store_full"
-    #: What a person can do; all the rest happens without one.
+    #: What an operator can do; Intake recovers automatically after that.
     remedy = "make room in Redis (maxmemory, disk); work goes on by itself"
 
 
 class LeaseLost(IntakeError):
-    """The lease ended while we worked: somebody else has the work, and what we would write is refused."""
+    """The lease ended while we worked: another worker has the work, and our writes are refused."""
 
     code = "lease_lost"
