@@ -1,4 +1,4 @@
-"""One attempt: what to ask of the target for an order that is claimed, by what is known of it."""
+"""One attempt: deliver a claimed order, by what is already known about it at the target."""
 
 from __future__ import annotations
 
@@ -19,34 +19,49 @@ if TYPE_CHECKING:
 
     from worker.systems.target import Target
 
+    #: Returns the target's index, or None where the target is asked for each order (see `target_index`).
+    Index = Callable[[], Mapping[str, Receipt] | None]
 
-#: From so many orders on, one question for all is less than one for each.
+#: From this many uncertain orders on, one question for all costs less than one question for each.
 _WORTH_ASKING: Final = 2
 
 
-def attempt(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None] = lambda: None) -> Outcome:
-    """Make one order exist in the target, or bring it up to date there; raises only LeaseLost.
+def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcome:
+    """Create the order in the target, continue or update it there. Raise nothing but LeaseLost.
 
-    `seen` returns what the target is known to hold (`tasks/target_index.py`), for an order this ledger never sent.
+    An order that the target may already have is searched for before it is created.
     """
     if claim.is_update:
-        return _tried(claim, lambda: _update(target, claim))
+        return _catch(claim, lambda: _update(target, claim))
     if claim.step:
-        return _tried(claim, lambda: _made(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
+        return _catch(claim, lambda: _created(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
     if claim.uncertain:
-        found = _tried(claim, lambda: _find(target, claim, seen))
+        found = _catch(claim, lambda: _find(target, claim, index))
         if found.kind == "bury" and claim.uncertain != "looked":
-            # A target that will not be asked has said nothing of the order: it may be there.
+            # The target refused to search, which proves nothing: the order may be there.
             return Outcome("doubt", found.code, found.detail, extra=found.extra)
         if found.kind not in {"release", "bury"}:
             return found
-    return _tried(claim, lambda: _made(target, claim, target.create(_order(claim), claim.reference)))
+    return _catch(claim, lambda: _created(target, claim, target.create(_order(claim), claim.reference)))
+
+
+def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
+    """Create many orders in one call. Return None if the target refused the call as a whole: then create each alone."""
+    try:
+        results = target.create_many([(_order(claim), claim.reference) for claim in claims])
+        return _count_once(_outcome_of(target, claim, result) for claim, result in zip(claims, results, strict=True))
+    except LeaseLost:
+        raise
+    except PermanentError:
+        return None
+    except Exception as error:  # noqa: BLE001  # as in `_catch`
+        return _count_once(_failed(claim, error) for claim in claims)
 
 
 def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
-    """The claims, in their order; those that one question shows not to be there are as good as new.
+    """Return the claims in their order, without the mark `uncertain` where the target certainly lacks the order.
 
-    Whatever goes wrong with the question goes wrong with no order: each is asked for by itself then.
+    One question covers all uncertain orders. If it fails, the claims stay uncertain: each order is searched for alone.
     """
     unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.is_update)}
     if target.bulk == 1 or not target.settles or len(unsure) < _WORTH_ASKING:
@@ -55,51 +70,25 @@ def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
         absent = set(target.absent(sorted(set(unsure.values()))))
     except LeaseLost:
         raise
-    except Exception:  # noqa: BLE001  # as in `_tried`
+    except Exception:  # noqa: BLE001  # as in `_catch`
         return claims
     return [replace(claim, uncertain="") if unsure.get(claim.key) in absent else claim for claim in claims]
-
-
-def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
-    """Create many orders in one call; None: it was refused as a whole, so take them one by one."""
-    try:
-        made = target.create_many([(_order(claim), claim.reference) for claim in claims])
-        return _one_failure(_one_of_many(target, claim, one) for claim, one in zip(claims, made, strict=True))
-    except LeaseLost:
-        raise
-    except PermanentError:
-        return None
-    except Exception as error:  # noqa: BLE001  # as in `_tried`
-        return _one_failure(_failed(claim, error) for claim in claims)
-
-
-def _one_failure(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """What stopped one call, or the question after it, is one failure of the lane, however many orders were in it."""
-    told: list[Outcome] = []
-    for it in outcomes:
-        again = it.kind == "retry" and any(other.kind == "retry" for other in told)
-        told.append(replace(it, kind="retry_uncounted") if again else it)
-    return told
-
-
-def _one_of_many(target: Target, claim: Claim, what: Receipt | IntakeError) -> Outcome:
-    return _failed(claim, what) if isinstance(what, IntakeError) else _tried(claim, lambda: _made(target, claim, what))
 
 
 def _order(claim: Claim) -> Order:
     return Order.model_validate_json(claim.payload)
 
 
-def _find(target: Target, claim: Claim, seen: Callable[[], Mapping[str, Receipt] | None]) -> Outcome:
-    """What asking tells: it has "existed", or (a "release") it is certainly not there."""
-    there = seen() if claim.uncertain == "ask" else None
-    found = target.find(claim.reference) if there is None else there.get(claim.reference)
+def _find(target: Target, claim: Claim, index: Index) -> Outcome:
+    """Search for the order: return "existed" if it is there, "release" if it is certainly not."""
+    by_reference = index() if claim.uncertain == "ask" else None
+    found = target.find(claim.reference) if by_reference is None else by_reference.get(claim.reference)
     if found is not None:
         return Outcome("existed", "found", extra=found.target_id or "")
     if claim.uncertain == "1" and not target.settles:
-        told = f"{target.kind}: it may have been sent, and is not to be seen there yet"
-        # The target has answered: the lane has not failed, only this order waits.
-        return Outcome("retry_uncounted", Uncertain.code, told, delay=backoff(claim.tries), uncertain=True)
+        reason = f"{target.kind}: it may have been sent, and is not to be seen there yet"
+        # The target responded, so the lane has not failed: only this order waits.
+        return Outcome("retry_uncounted", Uncertain.code, reason, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")
 
 
@@ -112,14 +101,17 @@ def _update(target: Target, claim: Claim) -> Outcome:
     return Outcome("updated", extra=claim.target_id)
 
 
-def _made(target: Target, claim: Claim, receipt: Receipt | Pending) -> Outcome:
+def _created(target: Target, claim: Claim, receipt: Receipt | Pending) -> Outcome:
     if isinstance(receipt, Pending):
         return Outcome("pending", delay=receipt.delay, extra=receipt.step, uncertain=True)
-    return Outcome("existed" if receipt.existed else "delivered", extra=_id(target, claim, receipt))
+    return Outcome("existed" if receipt.existed else "delivered", extra=_target_id(target, claim, receipt))
 
 
-def _id(target: Target, claim: Claim, receipt: Receipt) -> str:
-    """The target's id of the order; asked for where "already there" came without it, and done without if need be."""
+def _target_id(target: Target, claim: Claim, receipt: Receipt) -> str:
+    """Return the target's own id of the order.
+
+    A target that only responds "already there" is asked for the id. Return "" if it does not provide one.
+    """
     if receipt.target_id is not None:
         return receipt.target_id
     try:
@@ -131,12 +123,28 @@ def _id(target: Target, claim: Claim, receipt: Receipt) -> str:
     return (found.target_id or "") if found else ""
 
 
-def _tried(claim: Claim, call: Callable[[], Outcome]) -> Outcome:
+def _outcome_of(target: Target, claim: Claim, result: Receipt | IntakeError) -> Outcome:
+    """Return the outcome of one order in a call for many."""
+    if isinstance(result, IntakeError):
+        return _failed(claim, result)
+    return _catch(claim, lambda: _created(target, claim, result))
+
+
+def _count_once(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Count a call for many orders as one failure of the lane, however many of its orders failed."""
+    counted: list[Outcome] = []
+    for outcome in outcomes:
+        again = outcome.kind == "retry" and any(other.kind == "retry" for other in counted)
+        counted.append(replace(outcome, kind="retry_uncounted") if again else outcome)
+    return counted
+
+
+def _catch(claim: Claim, call: Callable[[], Outcome]) -> Outcome:
     try:
         return call()
     except LeaseLost:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever an adapter stumbles over is this order's, not the lane's
+    except Exception as error:  # noqa: BLE001  # a bug of an adapter fails this order, not the lane
         return _failed(claim, error)
 
 
@@ -154,7 +162,7 @@ def _failed(claim: Claim, error: Exception) -> Outcome:
             fields = simplejson.dumps(error.fields, default=str) if error.fields else ""
             return Outcome("bury", error.code, str(error), extra=fields)
         case _:
-            # The adapter adapter_bug, maybe after it had sent: say where, not with what.
+            # A bug of the adapter, perhaps after it sent the order. Name the place, never the values.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             detail = f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
             return Outcome("retry", "bug", detail, backoff(claim.tries), uncertain=True)

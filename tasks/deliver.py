@@ -1,4 +1,4 @@
-"""Deliver: take orders from one lane, make each exist in the target, write down what became of it."""
+"""Deliver: claim orders from the lane of one target, make each order exist in the target, and settle the outcome."""
 
 from __future__ import annotations
 
@@ -28,32 +28,33 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Orders claimed at once from a lane without a limit.
+#: Most orders to claim at once, unless one call of the target takes more.
 BATCH = 50
-#: Seconds for which a drain goes on where nobody waits for its process: to hand a lane over costs some of its limit.
+#: Seconds by which a drain may exceed its time while no other work waits for its process: handing a lane over to
+#: another drain wastes part of the limit.
 LONGEST = 30.0
-#: Seconds before its end that a drain looks for those who wait: what it has claimed by then it can still send.
+#: Seconds before its end at which a drain checks whether other work waits: in this time it can send what it claimed.
 AHEAD = 1.0
-#: Seconds an outcome may wait for company before it is written down.
+#: Seconds for which outcomes are collected before they are settled together.
 SETTLE_WITHIN = 0.25
 
 
 @app.task(name="tasks.deliver")
 def deliver_lane(name: str) -> None:
-    """Celery's door to `deliver`."""
+    """Run `deliver` as a Celery task."""
     rt = runtime()
     rt.nudges.take("deliver", name)
     deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0)
 
 
 def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
-    """Drain the lane of target `name` until it is empty, closed, or the time of one drain is up.
+    """Drain the lane of the target `name` until it is empty or closed, or the time of one drain is over.
 
     Args:
         rt: The runtime.
-        name: The target.
-        nudge: Tells a worker that a task has something to do for a name.
-        idle: Seconds to wait for the next order at an empty lane: it is sent without the way through a message.
+        name: The name of the target.
+        nudge: Tells a worker that a task has work for an account.
+        idle: Seconds to wait at an empty lane for the next order, which is then sent without waiting for a nudge.
     """
     started = time.monotonic()
     while not stopping() and _drain(rt, name, started + rt.settings.clocks.drain, nudge):
@@ -63,16 +64,16 @@ def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
             nudge("deliver", name)
         break
     if stopping():
-        # Another worker goes on at once.
+        # Another worker continues at once.
         nudge("deliver", name)
 
 
 def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
-    """One drain; whether it came to the end of the lane."""
+    """Claim and deliver orders until the lane has none to send. Return False if the drain ended before that."""
     lane, target = rt.lanes[name], rt.targets[name]
-    # Whatever is claimed by a worker that dies counts as sent; where that cannot be settled, it is one order.
+    # A dead worker's claims count as possibly sent. Where the target cannot settle that, claim one order at a time.
     most = max(BATCH, target.bulk) if target.settles else 1
-    last = until + LONGEST
+    latest = until + LONGEST
     with (
         lane.drain() as drain,
         guard_writes(drain.check),
@@ -80,8 +81,8 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     ):
         while not rt.target_maintenance_left(name) and (claims := drain.claim(most)):
             with use_spare_slots() if claims[0].bulk else nullcontext():
-                _work(rt, lane, drain, claims, until)
-            until = _until(rt, name, until, last)
+                _deliver_claims(rt, lane, drain, claims, until)
+            until = _extend(rt, name, until, latest)
             if time.monotonic() > until or stopping():
                 drain.leave()
                 nudge("deliver", name)
@@ -89,7 +90,7 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
         if rt.target_maintenance_left(name):
             drain.leave()
     if ending.error:
-        # Claimed orders are freed when the lease ends. The target is clear_absent for each before it is sent again.
+        # The claims are freed when the lease ends. Each order is searched for at the target before it is sent again.
         return False
     if drain.young:
         why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
@@ -97,37 +98,37 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     return True
 
 
-def _until(rt: Runtime, name: str, until: float, last: float) -> float:
-    """When this drain ends: later than it was to, if nobody waits for its process."""
+def _extend(rt: Runtime, name: str, until: float, latest: float) -> float:
+    """Return the end of the drain: later than `until` (at most `latest`) if no other work waits for its process."""
     now = time.monotonic()
-    if until - now > AHEAD or now > last or rt.others_wait("deliver", name):
+    if until - now > AHEAD or now > latest or rt.others_wait("deliver", name):
         return until
-    return min(last, now + rt.settings.clocks.drain)
+    return min(latest, now + rt.settings.clocks.drain)
 
 
-def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: float) -> None:
-    """Deliver the claims one call after the other; what cannot go out now is handed back."""
+def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: float) -> None:
+    """Deliver the claims one call after the other, and release those that this drain can no longer send."""
     target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
     flushed = time.monotonic()
     stop, refused = False, ""
     calls = deque(_calls(target, clear_absent(target, claims)))
     while calls:
-        together = calls.popleft()
+        batch = calls.popleft()
         now = time.monotonic()
         if settled and now - flushed > SETTLE_WITHIN:
             _settle(target, drain, settled)
             settled, flushed = [], now
         if stop or now > until or stopping():
-            settled += [(claim, Outcome("release")) for claim in together]
+            settled += [(claim, Outcome("release")) for claim in batch]
             continue
-        outcomes = _together(target, together) if len(together) > 1 else [_alone(rt, target, together[0])]
+        outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, batch[0])]
         if outcomes is None:
-            calls.extendleft([claim] for claim in reversed(together))
+            calls.extendleft([claim] for claim in reversed(batch))
             continue
-        settled += zip(together, outcomes, strict=True)
+        settled += zip(batch, outcomes, strict=True)
         for outcome in outcomes:
-            # What stops one order of a lane stops them all: a limit, a maintenance, a wrong key.
+            # A limit, maintenance or wrong credentials stop every order of the lane, not only this one.
             stop = stop or outcome.kind == "snooze"
             if outcome.code == AuthFailed.code:
                 refused = outcome.detail
@@ -137,31 +138,8 @@ def _work(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], until: flo
         log.error("lane.paused", lane=target.name, reason=refused, remedy=f"mend it, then: intake resume {target.name}")
 
 
-def _alone(rt: Runtime, target: Target, claim: Claim) -> Outcome:
-    with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
-        outcome = attempt(target, claim, lambda: target_index(rt, target.name))
-        span.note(outcome=outcome.kind)
-        span.fail(_cause(outcome))
-        return outcome
-
-
-def _together(target: Target, claims: list[Claim]) -> list[Outcome] | None:
-    with traces.batch(claims, target=target.name) as span:
-        outcomes = attempt_many(target, claims)
-        if outcomes is None:
-            span.fail("refused")
-        for claim, outcome in zip(claims, outcomes or (), strict=False):
-            span.note_order(claim, _cause(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.kind)
-        return outcomes
-
-
-def _cause(outcome: Outcome) -> str:
-    """Why an attempt came to nothing; "": it did not."""
-    return "" if outcome.kind in {"delivered", "existed", "updated", "pending"} else outcome.code
-
-
 def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
-    """The claims by call: what is certainly new goes together as far as the target takes it, all else alone."""
+    """Group the claims by call: up to `bulk` orders that are certainly new go together, every other order alone."""
     if target.bulk == 1:
         return [[claim] for claim in claims]
     alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.is_update]
@@ -169,7 +147,31 @@ def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
     return [*alone, *(new[n : n + target.bulk] for n in range(0, len(new), target.bulk))]
 
 
-#: How a state is told in the log, by what the drain wrote.
+def _send(rt: Runtime, target: Target, claim: Claim) -> Outcome:
+    with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
+        outcome = attempt(target, claim, lambda: target_index(rt, target.name))
+        span.note(outcome=outcome.kind)
+        span.fail(_failure(outcome))
+        return outcome
+
+
+def _send_many(target: Target, claims: list[Claim]) -> list[Outcome] | None:
+    """Create the orders in one call. Return None if the target refused the call as a whole."""
+    with traces.batch(claims, target=target.name) as span:
+        outcomes = attempt_many(target, claims)
+        if outcomes is None:
+            span.fail("refused")
+        for claim, outcome in zip(claims, outcomes or (), strict=False):
+            span.note_order(claim, _failure(outcome), target=target.name, attempt=claim.tries + 1, outcome=outcome.kind)
+        return outcomes
+
+
+def _failure(outcome: Outcome) -> str:
+    """Return the code of a failed attempt, or "" if the attempt succeeded."""
+    return "" if outcome.kind in {"delivered", "existed", "updated", "pending"} else outcome.code
+
+
+#: The log event of each outcome.
 _EVENTS = {
     "delivered": "order.delivered",
     "existed": "order.delivered",
@@ -184,10 +186,10 @@ _EVENTS = {
     "doubt": "order.doubted",
 }
 
+#: The log event of each state that takes precedence over the event of the outcome.
+_STATE_EVENTS = {"dead": "order.buried", "in_doubt": "order.doubted", "held": "order.held", "refused": "order.refused"}
 
-#: Told by the state itself, whatever the drain wrote.
-_ENDS = {"dead": "order.buried", "in_doubt": "order.doubted", "held": "order.held"}
-
+#: The log level of each event; every other event is a warning.
 _LEVELS = {
     "order.released": "debug",
     "order.delivered": "info",
@@ -198,10 +200,10 @@ _LEVELS = {
 
 
 def _settle(target: Target, drain: Drain, settled: list[tuple[Claim, Outcome]]) -> None:
+    """Write the outcomes to the ledger and log them. Raise LeaseLost if the ledger refused any of them."""
     states = drain.settle(settled)
     for (claim, outcome), state in zip(settled, states, strict=True):
-        event = "order.refused" if state == "refused" else _EVENTS[outcome.kind]
-        event = _ENDS.get(state, event)
+        event = _STATE_EVENTS.get(state, _EVENTS[outcome.kind])
         fields: dict[str, object] = {"target": target.name, "order": claim.key, "state": state}
         if outcome.code:
             fields |= {"code": outcome.code, "reason": outcome.detail, "attempt": claim.tries + 1}

@@ -1,4 +1,4 @@
-"""What a target holds, looked through once for all the orders that a lost ledger makes us ask for."""
+"""The orders of a target by reference: listed once after a lost ledger, instead of one search for each order."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 
 def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
-    """The orders that the target `name` held by reference, seen since the ledger began; None: ask for each by itself.
+    """Return the orders of the target `name` by reference, or None if each order must be searched for.
 
-    Only where asking for one order means to walk through all of them. It tells of orders that this ledger has never
-    sent, so it does not grow old: they can have come from the ledger before only.
+    An index exists only for a target whose search reads its whole list, and only after the orders that the lost ledger
+    sent have had time to appear (`clocks.arrived`). It is used for orders that this ledger never sent, so it does not
+    become outdated: only the ledger before it can have created them.
     """
     target = rt.targets[name]
     if not target.walks:
@@ -23,7 +24,7 @@ def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
     epoch, age = rt.ledger.epoch()
     if age < rt.settings.clocks.arrived:
         return None
-    known = rt.target_indexes.get(name)
-    if known is None or known[0] != epoch:
-        known = rt.target_indexes[name] = (epoch, dict(target.everything()))
-    return known[1]
+    index = rt.target_indexes.get(name)
+    if index is None or index[0] != epoch:
+        index = rt.target_indexes[name] = (epoch, dict(target.everything()))
+    return index[1]

@@ -178,14 +178,14 @@ def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) 
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1}, {"id": 2}, {"id": 3})
     claimed: list[int] = []
-    work = tasks.deliver._work
+    work = tasks.deliver._deliver_claims
 
     def counting(rt: Any, lane: Any, drain: Any, claims: Any, until: Any) -> None:
         claimed.append(len(claims))
         work(rt, lane, drain, claims, until)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.deliver._work", counting)
+        patch.setattr("tasks.deliver._deliver_claims", counting)
         deliver(rt)
     assert set(claimed) == {1}
 
