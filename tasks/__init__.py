@@ -1,1 +1,1 @@
-"""The story of an order, told as three Celery tasks: poll, deliver, sweep."""
+"""The Celery tasks. Read them in the order in which an order passes them: poll, accept, deliver, attempt."""

@@ -1,4 +1,4 @@
-"""Accept: orders, wherever they come from, go into the ledger for every target that a route names."""
+"""Accept: write orders from any source into the ledger, for every target that a route names."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ if TYPE_CHECKING:
 
 
 def normalize(provider: Provider, record: Record) -> Order:
-    """The record as an order; raises PermanentError, whatever the adapter stumbles over.
+    """Return the record as an order.
 
-    One that has to ask first (RetailCRM its time zone) may raise what any call raises.
+    Raise PermanentError for an unreadable record, including a bug of the adapter. An adapter that must call the
+    provider first (RetailCRM: for the time zone) may also raise RetryableError or SnoozeError.
     """
     try:
         return provider.normalize(record)
     except (PermanentError, RetryableError, SnoozeError):
         raise
-    except Exception as error:  # noqa: BLE001  # one record that an adapter stumbles over must not stop the stream
+    except Exception as error:  # noqa: BLE001  # a bug of an adapter must not stop the feed
         raise adapter_bug(provider, error) from None
 
 
 def adapter_bug(provider: Provider, error: Exception) -> Malformed:
-    """What an adapter's own mistake makes of the one record that it was made with; no value of it is told."""
+    """Return the error for a record at which an adapter failed. It names the exception, never a value of the record."""
     return Malformed(f"bug: the {provider.kind} adapter failed with {type(error).__name__}")
 
 
 def accept(
     rt: Runtime, orders: Sequence[Order], source: str, nudge: Nudge, ask: Ask = "new"
 ) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
-    """Write orders of one provider into the ledger, and wake the lanes that have work now.
+    """Write orders of one provider into the ledger, and nudge the lanes that have work now.
 
     Args:
         rt: The runtime.
         orders: Orders of one provider.
-        source: Where they come from ("poll shop-nl"), for their stories.
-        nudge: Tells a worker that a task has something to do for a name.
-        ask: Whether a target that takes doubles is asked for an order that the ledger does not know.
+        source: The origin of the orders, such as "poll shop-nl", for the history of each order.
+        nudge: Tells a worker that a task has work for an account.
+        ask: Which orders that the ledger does not know are searched for before they are created, at a target that
+            accepts duplicates (see `worker/store/orders/ledger.py`).
 
     Returns:
-        What became of them, counted by delivery (see `Accepted`); the orders that cannot go where a route wants them.
+        The number of deliveries with each result (see `Accepted`), and the orders for which no reference can be made.
     """
     counts: Counter[str] = Counter()
-    refused: list[tuple[Order, Rejected]] = []
+    rejected: list[tuple[Order, Rejected]] = []
     by_target: dict[str, list[Delivery]] = defaultdict(list)
     for order in orders:
         if rt.is_echo(order):
@@ -64,36 +66,37 @@ def accept(
             for target, delivery in route_order(rt, order):
                 by_target[target].append(delivery)
         except Rejected as error:
-            refused.append((order, error))
-    fresh: set[str] = set()
+            rejected.append((order, error))
+    new: set[str] = set()
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
-            # A target that refuses doubles itself needs no question first, even when the ledger is new.
-            first: Ask = "never" if rt.targets[target].dedupes else ask
+            # A target that refuses duplicates is not asked first, even when the ledger is new.
+            ask_first: Ask = "never" if rt.targets[target].dedupes else ask
             on_change = rt.on_change(orders[0].provider, target)
-            accepted = rt.ledger.accept(target, deliveries, source, ask=first, on_change=on_change)
+            accepted = rt.ledger.accept(target, deliveries, source, ask=ask_first, on_change=on_change)
             counts.update(accepted.results)
-            results = list(zip((it.order for it in deliveries), accepted.results, strict=True))
+            results = list(zip((delivery.order for delivery in deliveries), accepted.results, strict=True))
             span.note_accepted(target, results)
-            fresh.update(order.key for order, result in results if result == "new")
+            new.update(order.key for order, result in results if result == "new")
             if accepted.nudge:
                 nudge("deliver", target)
-    if fresh:
-        rt.ledger.count_arrivals(orders[0].provider, source, len(fresh))
-    return counts, refused
+    if new:
+        rt.ledger.count_arrivals(orders[0].provider, source, len(new))
+    return counts, rejected
 
 
 def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
-    """Where the order is to go; one that is not wanted there goes along, because it may have been before it changed.
+    """Yield each target that a route names for the order's provider, with the delivery of the order.
 
-    Raises Rejected if a route wants it and cannot make its reference.
+    An order that no route wants is delivered as unwanted, because a route may have wanted it before it changed. Raise
+    Rejected if a route wants the order but cannot make its reference.
     """
     routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
     for target in dict.fromkeys(name for route in routes for name in route.targets):
-        ways = [route for route in routes if target in route.targets]
-        wanted = [route for route in ways if route.accepts(order)]
+        candidates = [route for route in routes if target in route.targets]
+        wanted = [route for route in candidates if route.accepts(order)]
         try:
-            reference = (wanted or ways)[0].reference_of(order)
+            reference = (wanted or candidates)[0].reference_of(order)
         except Rejected:
             if wanted:
                 raise

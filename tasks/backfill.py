@@ -1,4 +1,4 @@
-"""Backfill: read a range of a provider again, with what live work leaves of everything."""
+"""Backfill: read a range of a provider again, with the capacity that live work leaves over."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: No more is read while so many of its orders wait at a target: Redis is not filled with what nobody can send yet.
+#: A backfill waits while a target has this many of its orders to deliver, so that they do not fill Redis.
 MOST_WAITING: Final = 2000
-#: Seconds until a backfill that has to wait looks again.
+#: Seconds until a waiting backfill checks again whether it can continue.
 AGAIN: Final = 2.0
 
 
 @app.task(name="tasks.backfill")
 def backfill_provider(name: str) -> None:
-    """Celery's door to `backfill`."""
+    """Run `backfill` as a Celery task."""
     rt = runtime()
     rt.nudges.take("backfill", name)
     backfill(rt, name, nudge)
 
 
 def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
-    """Read on in the range of the provider `name` that somebody asked for, until its end or the time of one poll.
+    """Continue the backfill of the provider `name` until the end of its range, or until the time of one poll is over.
 
-    Its orders stand behind all others, its calls go out when nobody else wants to call, the cursor of the polls stays.
+    Its orders queue behind all others, and its calls use the part of the limit that no other call needs. The cursor of
+    the polls does not move.
     """
     with rt.backfills.run(name) as run:
         if isinstance(run, str):
@@ -52,7 +53,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
             use_spare_slots(),
             traces.span(f"backfill {name}", provider=name),
         ):
-            _read(rt, run, nudge)
+            _read_range(rt, run, nudge)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -67,13 +68,14 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
                 log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _read(rt: Runtime, run: Poll, nudge: Nudge) -> None:
-    provider, known = rt.providers[run.provider], rt.backfills.status(run.provider)
-    if "since" not in known:
+def _read_range(rt: Runtime, run: Poll, nudge: Nudge) -> None:
+    provider, status = rt.providers[run.provider], rt.backfills.status(run.provider)
+    if "since" not in status:
         raise LeaseLost("nobody asked for it, or Redis was lost")
-    since, until = (datetime.fromtimestamp(int(known[name]) / 1000, UTC) for name in ("since", "until"))
+    since, until = _time(status["since"]), _time(status["until"])
     cursor, ends = run.cursor or provider.start(since), time.monotonic() + rt.settings.clocks.poll
-    placed = [datetime.fromtimestamp(int(known[name]) / 1000, UTC) for name in ("first", "last") if name in known]
+    #: Times at which orders in the range were placed: the earliest and the latest so far, and all of this run.
+    placed = [_time(status[field]) for field in ("first", "last") if field in status]
 
     def within(order: Order) -> bool:
         if not since <= order.ordered_at < until:
@@ -81,7 +83,7 @@ def _read(rt: Runtime, run: Poll, nudge: Nudge) -> None:
         placed.append(order.ordered_at)
         return True
 
-    while not (why := _waits(rt, run.provider)):
+    while not (reason := _waiting_reason(rt, run.provider)):
         page = fetch_page(run, provider, cursor, ends)
         counts = accept_page(rt, run, provider, page, nudge, source="backfill", ask="always", within=within)
         run.advance(page.cursor, more=page.more, records=len(page.records))
@@ -94,11 +96,15 @@ def _read(rt: Runtime, run: Poll, nudge: Nudge) -> None:
         if time.monotonic() > ends or stopping():
             nudge("backfill", provider.name)
             return
-    rt.backfills.defer(run.provider, why, AGAIN)
+    rt.backfills.defer(run.provider, reason, AGAIN)
 
 
-def _waits(rt: Runtime, name: str) -> str:
-    """Why nothing is to be read at the moment; "": it may go on."""
+def _time(milliseconds: str) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def _waiting_reason(rt: Runtime, name: str) -> str:
+    """Return why the backfill has to wait, or "" if it can continue."""
     if "paused" in rt.backfills.status(name):
         return "stopped"
     if "paused" in rt.cursors.status(name):

@@ -1,4 +1,4 @@
-"""Doubt: ask a target, now and then, for orders that may be there, so that no person has to."""
+"""Doubt: search a target for its orders in doubt from time to time, so that no operator has to."""
 
 from __future__ import annotations
 
@@ -16,37 +16,39 @@ from worker.telemetry import traces
 
 log = structlog.get_logger()
 
-#: Orders that one round may leave unsettled: each costs a call, at some targets a walk through their whole list.
-FEW: Final = 5
-#: Times an order is queued again by itself: what ends in doubt each time is not the target's being away.
-AGAIN: Final = 3
-#: Orders that one round asks for.
-MOST: Final = 100
+#: A round ends after this many unsettled orders: each costs a call, at some targets a read of their whole list.
+MOST_UNKNOWN: Final = 5
+#: How often an order is queued again without an operator. An order that ends in doubt each time has another problem
+#: than a target that was unavailable for a while.
+MOST_REQUEUES: Final = 3
+#: Most orders to search for in one round.
+BATCH: Final = 100
 
 
 @app.task(name="tasks.doubt")
 def ask_in_doubt(name: str) -> None:
-    """Celery's door to `settle_doubts`."""
+    """Run `settle_doubts` as a Celery task."""
     rt = runtime()
     rt.nudges.take("doubt", name)
     settle_doubts(rt, name)
 
 
 def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
-    """Ask the target `name` for what is in doubt long enough; answers what was told, counted (see `worker/doubt.py`).
+    """Search the target `name` for the orders that have been in doubt for a while.
 
-    It goes on as long as asking settles something, and stops when the target is away.
+    Continue while the searches settle orders, and stop when the target is unavailable. Return the number of each answer
+    (see `worker/doubt.py`).
     """
     rt.lanes[name].mark_doubts_asked()
     answers: Counter[str] = Counter()
     target = rt.targets[name]
     find = finder(target)
     with traces.span(f"doubt {name}", target=name):
-        for order in rt.stuck[name].sample(MOST, ASK_EVERY / 1000):
-            if int(order.record.get("again", 0)) >= AGAIN:
+        for order in rt.stuck[name].sample(BATCH, ASK_EVERY / 1000):
+            if int(order.record.get("again", 0)) >= MOST_REQUEUES:
                 continue
             answers[ask(target, rt.stuck[name], order, find)] += 1
-            if answers["away"] or answers["unknown"] >= FEW or stopping():
+            if answers["away"] or answers["unknown"] >= MOST_UNKNOWN or stopping():
                 break
     log.info("doubt.asked", target=name, counts=dict(answers))
     return answers

@@ -1,4 +1,4 @@
-"""Fetch: read single orders of a provider that somebody gave a hint of."""
+"""Fetch: read single orders from a provider, because a producer pushed a hint: a job with only an order id."""
 
 from __future__ import annotations
 
@@ -26,37 +26,41 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Orders claimed at once: few, because each waits for the limit.
+#: Hints claimed at once: few, because each fetch waits for the limit.
 BATCH: Final = 5
-#: Times a provider may not have an order before the hint is given up: with the waiting in between, about four hours.
+#: How often an order that the provider does not have is fetched before its hint becomes a dead letter. With the waiting
+#: in between, this takes about four hours.
 GIVE_UP: Final = 30
-#: Seconds between two tries, at most.
+#: Most seconds between two attempts.
 LONGEST: Final = 600.0
-#: Seconds until a provider that does not answer is asked again.
+#: Seconds until the next attempt at a provider that does not respond.
 UNAVAILABLE: Final = 10.0
 
 
 @app.task(name="tasks.fetch")
 def fetch_orders(name: str) -> None:
-    """Celery's door to `fetch`."""
+    """Run `fetch` as a Celery task."""
     rt = runtime()
     rt.nudges.take("fetch", name)
     fetch(rt, name, nudge)
 
 
 def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
-    """Fetch what is due of the provider `name`, until nothing is, its limit is reached, or the time is up."""
+    """Fetch the due orders of the provider `name`, until none is left or the time of one poll is over.
+
+    A limit, or a failure of the provider or of Redis, ends the run early. A bad order does not.
+    """
     provider = rt.providers[name]
     until = time.monotonic() + rt.settings.clocks.poll
-    while not _rests(rt, name) and (claimed := rt.fetches.claim(name, BATCH)):
+    while not _is_stopped(rt, name) and (claimed := rt.fetches.claim(name, BATCH)):
         delay = 0.0
-        for one in claimed:
-            # What stops one stops all that would follow it.
+        for hint in claimed:
+            # What delays one hint would delay the others as well: they wait for the same time.
             if not delay and not stopping():
-                delay = _fetch_one(rt, provider, one, nudge)
+                delay = _fetch_one(rt, provider, hint, nudge)
                 if not delay:
                     continue
-            rt.fetches.settle(name, one, "wait", delay)
+            rt.fetches.settle(name, hint, "wait", delay)
         if delay:
             return
         if time.monotonic() > until or stopping():
@@ -64,35 +68,38 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
             return
 
 
-def _rests(rt: Runtime, name: str) -> bool:
+def _is_stopped(rt: Runtime, name: str) -> bool:
     return "paused" in rt.cursors.status(name) or bool(rt.provider_maintenance_left(name))
 
 
-def _fetch_one(rt: Runtime, provider: Provider, one: Fetch, nudge: Nudge) -> float:
-    """Fetch one order; answers the seconds to wait if it was not this order's fault, and then nothing was settled."""
+def _fetch_one(rt: Runtime, provider: Provider, hint: Fetch, nudge: Nudge) -> float:
+    """Fetch and accept one order, and settle its hint.
+
+    If the provider or Redis failed rather than this order, return the seconds to wait: the caller settles the hint.
+    """
     name, record = provider.name, None
     try:
-        with traces.span(f"fetch {name}", provider=name, order=f"{name}:{one.external_id}"):
-            record = _read(provider, one.external_id)
+        with traces.span(f"fetch {name}", provider=name, order=f"{name}:{hint.external_id}"):
+            record = _fetch_record(provider, hint.external_id)
             if record is None:
-                _missing(rt, name, one)
+                _missing(rt, name, hint)
                 return 0.0
             order = normalize(provider, record)
-            _, refused = accept(rt, [order], f"hint {name}", nudge)
-            if refused:
-                raise refused[0][1]
-        rt.cursors.drop_letters(name, [one.external_id])
+            _, rejected = accept(rt, [order], f"hint {name}", nudge)
+            if rejected:
+                raise rejected[0][1]
+        rt.cursors.drop_letters(name, [hint.external_id])
     except PermanentError as error:
-        rt.cursors.bury(name, one.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
-        log.error("record.malformed", provider=name, external_id=one.external_id, reason=str(error))
+        rt.cursors.bury(name, hint.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
+        log.error("record.malformed", provider=name, external_id=hint.external_id, reason=str(error))
     except IntakeError as error:
-        return _wait_after(rt, name, one, error)
-    rt.fetches.settle(name, one, "done")
+        return _wait_after(rt, name, hint, error)
+    rt.fetches.settle(name, hint, "done")
     return 0.0
 
 
-def _wait_after(rt: Runtime, name: str, one: Fetch, error: IntakeError) -> float:
-    """Return the seconds for which nothing is fetched from the provider after this error."""
+def _wait_after(rt: Runtime, name: str, hint: Fetch, error: IntakeError) -> float:
+    """Return the seconds for which no order is fetched from the provider after this error."""
     match error:
         case AuthFailed():
             pause_provider(rt, name, error)
@@ -102,31 +109,34 @@ def _wait_after(rt: Runtime, name: str, one: Fetch, error: IntakeError) -> float
         case StoreFull():
             report_store_full(error, provider=name)
             return UNAVAILABLE
-    log.warning("hint.failed", provider=name, external_id=one.external_id, code=error.code, reason=str(error))
+    log.warning("hint.failed", provider=name, external_id=hint.external_id, code=error.code, reason=str(error))
     # Behind the others: if only this order cannot be fetched, it must not be the first again.
-    rt.fetches.settle(name, one, "wait", 2 * UNAVAILABLE)
+    rt.fetches.settle(name, hint, "wait", 2 * UNAVAILABLE)
     return UNAVAILABLE
 
 
-def _read(provider: Provider, external_id: str) -> Record | None:
-    """The record; raises Malformed for a mistake of the adapter, which would be made again at each try."""
+def _fetch_record(provider: Provider, external_id: str) -> Record | None:
+    """Return the record, or None if the provider does not have it.
+
+    Raise Malformed for a bug of the adapter, because it would fail at every attempt.
+    """
     try:
         return provider.fetch_one(external_id)
     except IntakeError:
         raise
     except ERRORS:
         raise
-    except Exception as error:  # noqa: BLE001  # one order that an adapter stumbles over must not stop the others
+    except Exception as error:  # noqa: BLE001  # a bug of an adapter must not stop the other orders
         raise adapter_bug(provider, error) from None
 
 
-def _missing(rt: Runtime, name: str, one: Fetch) -> None:
-    """The provider may not show it yet."""
-    if one.tries + 1 < GIVE_UP:
-        rt.fetches.settle(name, one, "again", min(LONGEST, 2.0**one.tries))
+def _missing(rt: Runtime, name: str, hint: Fetch) -> None:
+    """Try again later, because the provider may not show the order yet. After `GIVE_UP` attempts, bury the hint."""
+    if hint.tries + 1 < GIVE_UP:
+        rt.fetches.settle(name, hint, "again", min(LONGEST, 2.0**hint.tries))
         return
-    job = simplejson.dumps({"v": 1, "provider": name, "external_id": one.external_id}).encode()
+    job = simplejson.dumps({"v": 1, "provider": name, "external_id": hint.external_id}).encode()
     reason = f"{name} does not have it, asked {GIVE_UP} times"
     rt.inbox.add_letters([Letter("not_there", reason, job, len(job), name)])
-    log.error("hint.buried", provider=name, external_id=one.external_id, reason=reason)
-    rt.fetches.settle(name, one, "done")
+    log.error("hint.buried", provider=name, external_id=hint.external_id, reason=reason)
+    rt.fetches.settle(name, hint, "done")

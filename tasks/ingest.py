@@ -1,4 +1,4 @@
-"""Ingest: jobs that producers pushed become orders in the ledger."""
+"""Ingest: turn the jobs that producers pushed into orders in the ledger."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from worker.app import Nudge
     from worker.runtime import Runtime
 
-#: Bytes that are kept of a job which is larger than a job may be.
+#: Bytes to keep of a job that exceeds the size limit.
 _KEPT: Final = 4096
 
 
 @dataclass
 class Result:
-    """What became of jobs."""
+    """The outcome of a batch of jobs."""
 
     counts: Counter[str] = field(default_factory=Counter)
     letters: list[Letter] = field(default_factory=list)
-    #: Jobs that could not be read yet, because the provider had to be asked and did not answer.
+    #: Jobs to try again later, because reading them needs a call to the provider that failed.
     later: list[bytes] = field(default_factory=list)
 
 
 def ingest(rt: Runtime, jobs: Sequence[bytes], nudge: Nudge) -> Result:
-    """Write the orders of `jobs` into the ledger, note the hints; safe to repeat.
+    """Write the orders of `jobs` into the ledger, and queue their hints to be fetched. Repeating this is safe.
 
-    Raises only what the ledger raises: then nothing is lost, and all is to be done again.
+    Raise only errors of the ledger. Nothing is lost by them: the caller ingests the jobs again.
     """
     result = Result()
     result.counts["jobs"] = len(jobs)
@@ -55,10 +55,10 @@ def ingest(rt: Runtime, jobs: Sequence[bytes], nudge: Nudge) -> Result:
         except (RetryableError, SnoozeError):
             result.later.append(raw)
     for provider, pushed in orders.items():
-        counts, refused = accept(rt, [order for order, _ in pushed], f"push {provider}", nudge)
+        counts, rejected = accept(rt, [order for order, _ in pushed], f"push {provider}", nudge)
         result.counts += counts
         by_order = {id(order): raw for order, raw in pushed}
-        for order, error in refused:
+        for order, error in rejected:
             result.letters.append(_letter(rt, by_order[id(order)], BadJob(error.code, str(error), provider)))
     for provider, external_ids in hints.items():
         rt.fetches.add(provider, external_ids)

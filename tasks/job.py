@@ -1,4 +1,4 @@
-"""A job as the inbox gives it becomes a job of ours, or the order that it carries."""
+"""Reading a job from the inbox, and the order that it carries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def job_of(rt: Runtime, raw: bytes) -> Job:
-    """The job, if it is one and may be pushed by whoever pushed it; raises BadJob."""
+    """Return the job in `raw`. Raise BadJob if it is not a job, or if its producer may not push it."""
     return read_job(rt.settings, raw, lambda: rt.cursors.now() / 1000)
 
 
 def order_of(rt: Runtime, job: Job) -> Order:
-    """The order of a job that carries one; raises BadJob."""
+    """Return the order that the job carries. Raise BadJob if it cannot be read."""
     try:
         if job.order is not None:
             return _dated(rt, job, order_in(job))
@@ -36,7 +36,7 @@ def order_of(rt: Runtime, job: Job) -> Order:
 
 
 def _dated(rt: Runtime, job: Job, order: Order) -> Order:
-    """Where no API tells which of two contents is the newer one, the time of sending does."""
+    """Use the time of sending as the version of an order without one: the newer of two contents is known by it."""
     if order.version is not None or job.sent_at is None or job.provider not in rt.settings.producers:
         return order
     return order.model_copy(update={"version": (job.sent_at - _EPOCH) // timedelta(microseconds=1)})

@@ -1,4 +1,4 @@
-"""Listen: take jobs out of the inbox as they come."""
+"""Listen: take jobs from the inbox as producers push them."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Jobs taken at once when many wait.
+#: Most jobs to take at once.
 BATCH: Final = 200
-#: Seconds that a Redis which is away or full is left alone.
+#: Seconds to wait while Redis is unavailable or full.
 PAUSE: Final = 1.0
-#: Seconds until a job is looked at again whose provider had to be asked, and did not answer.
+#: Seconds until the next attempt at a job that needs a call to its provider, after that call failed.
 LATER: Final = 15.0
 
 
 @app.task(name="tasks.ingest", Request="worker.app.private_request:PrivateRequest")
 def push(job: str) -> None:
-    """The door for a producer that has a Celery client and nothing else: `send_task("tasks.ingest", [JOB])`.
+    """Push a job for a producer that has only a Celery client: `send_task("tasks.ingest", [JOB])`.
 
-    `JOB` is the text of a job (see `schemas/job.py`). It is in the inbox when this has run. Before, it is a Celery
-    message, and a worker that is killed at the wrong moment loses it. Whoever can `LPUSH` does better.
+    `JOB` is the text of a job (see `schemas/job.py`). The job is safe in the inbox once this task has run. Until then
+    it is a Celery message, which is lost with a worker that is killed at the wrong moment. A producer should use
+    `LPUSH` where it can.
     """
     runtime().inbox.push([job])
 
 
 def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
-    """Take jobs and ingest them while `going`; whatever happens to Redis or to a job, it goes on."""
+    """Take and ingest jobs while `going()` is true. Continue after any failure of Redis or of a job."""
     while going():
         try:
             with log_ending("taker.fenced") as ending, rt.inbox.taker() as taker:
@@ -60,9 +61,9 @@ def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
 
 
 def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
-    """One batch: taken, ingested, done with; answers how many jobs it had.
+    """Take one batch of jobs, ingest it, and remove it from the inbox. Return the number of jobs.
 
-    Raises LeaseLost, StoreFull, and what a Redis that is away raises.
+    Raise LeaseLost, StoreFull, or the error of an unavailable Redis; then the next taker ingests the batch again.
     """
     taken = taker.take(BATCH)
     if not taken.jobs:

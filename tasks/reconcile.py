@@ -1,4 +1,4 @@
-"""Reconcile by night: compare a pair within a share of the limits, and keep what was found."""
+"""Reconcile on a schedule: compare a provider with a target within a share of the limits, and save the counts."""
 
 from __future__ import annotations
 
@@ -20,31 +20,32 @@ log = structlog.get_logger()
 
 @app.task(name="tasks.reconcile", time_limit=RECONCILE_LIMIT)
 def reconcile_pair(provider: str, target: str) -> None:
-    """Celery's door to `reconcile`."""
+    """Run `reconcile` as a Celery task."""
     reconcile(runtime(), provider, target)
 
 
 def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:
-    """Compare the pair over the range of the settings; None if somebody else does, or it could not be done.
+    """Compare the provider with the target over the range in the settings.
 
-    Nothing is written to either side: what is found is for a person, who may repair it.
+    Return None if the comparison failed, or if another process compares the same pair. Neither side is changed:
+    repairing a difference is left to an operator.
     """
-    wanted = rt.settings.reconcile
+    settings = rt.settings.reconcile
     now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
-    since = now - timedelta(seconds=wanted.range)
-    wish = RunOptions(provider, target, since, now, share=wanted.share, grace=grace_of(rt, provider))
-    with rt.reports.try_lock(provider, target) as alone:
-        if not alone:
+    since = now - timedelta(seconds=settings.range)
+    options = RunOptions(provider, target, since, now, share=settings.share, grace=grace_of(rt, provider))
+    with rt.reports.try_lock(provider, target) as locked:
+        if not locked:
             log.info("reconcile.skipped", provider=provider, target=target, reason="it runs already")
             return None
         try:
-            with Run(rt, wish) as run:
+            with Run(rt, options) as run:
                 report = run.compare()
         except IntakeError as error:
             rt.reports.save(provider, target, {}, error=f"{error.code}: {error}")
             log.error("reconcile.failed", provider=provider, target=target, code=error.code, reason=str(error))
             return None
         rt.reports.save(provider, target, report.counts)
-    told = log.info if report.clean else log.warning
-    told("reconcile.finished", provider=provider, target=target, counts=report.counted())
+    write = log.info if report.clean else log.warning
+    write("reconcile.finished", provider=provider, target=target, counts=report.counted())
     return report

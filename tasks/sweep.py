@@ -1,4 +1,4 @@
-"""Sweep: free what dead workers held, wake what has work to do."""
+"""Sweep: free the work of dead workers, and nudge the tasks that have work to do."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from worker.watch.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: Tells so many workers of a task and a name.
-    Wake = Callable[[str, str, int], None]
+    #: Tells this many workers that a task has work for an account: `nudge(task, name, count)`.
+    NudgeMany = Callable[[str, str, int], None]
 
 log = structlog.get_logger()
 _watch = cache(Watch)
 
-#: Due orders for which one more drain is worth its start.
+#: Due orders that justify one more drain.
 PER_DRAIN = 25
 
 
 @app.task(name="tasks.sweep")
 def sweep_all() -> None:
-    """Celery's door to `sweep`."""
+    """Run `sweep` as a Celery task."""
     rt = runtime()
-    # One sweep answers every tick that waits: after a pause there is no heap of them to work off.
+    # One sweep serves every waiting tick, so that ticks do not pile up while no worker takes them.
     rt.nudges.drop_waiting("intake.upkeep")
     rt.signs.give(SWEPT)
     try:
@@ -42,10 +42,10 @@ def sweep_all() -> None:
     _watch(rt).look()
 
 
-def sweep(rt: Runtime, nudge: Wake) -> None:
-    """Look after every lane and every poll once; harmless at any time, any number of times."""
+def sweep(rt: Runtime, nudge: NudgeMany) -> None:
+    """Sweep every lane, the inbox and every provider once. Running it at any time and any number of times is safe."""
     for name in rt.lanes:
-        _look_after(rt, name, nudge)
+        _sweep_lane(rt, name, nudge)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
     for name in rt.settings.providers:
@@ -61,20 +61,20 @@ def sweep(rt: Runtime, nudge: Wake) -> None:
             nudge("backfill", name, 1)
 
 
-def _look_after(rt: Runtime, name: str, nudge: Wake) -> None:
-    """Free what dead drains of one lane held, wake as many as it has work for."""
+def _sweep_lane(rt: Runtime, name: str, nudge: NudgeMany) -> None:
+    """Free the claims of dead drains of one lane, and nudge as many drains as its orders justify."""
     lane = rt.lanes[name]
-    found = lane.sweep()
-    if found.freed or found.buried:
+    swept = lane.sweep()
+    if swept.freed or swept.buried:
         log.warning(
-            "lane.taken_over", lane=name, freed=found.freed, buried=found.buried, seconds=round(found.waited, 1)
+            "lane.taken_over", lane=name, freed=swept.freed, buried=swept.buried, seconds=round(swept.waited, 1)
         )
     if rt.target_maintenance_left(name):
         return
-    if found.due + found.bulk and not found.paused and not found.closed:
-        most = lane.concurrency if found.due else lane.spare
-        drains = min(most, math.ceil((found.due + found.bulk) / PER_DRAIN)) - found.drains
+    if swept.due + swept.bulk and not swept.paused and not swept.closed:
+        most = lane.concurrency if swept.due else lane.spare
+        drains = min(most, math.ceil((swept.due + swept.bulk) / PER_DRAIN)) - swept.drains
         if drains > 0:
             nudge("deliver", name, drains)
-    if found.doubts:
+    if swept.doubts:
         nudge("doubt", name, 1)

@@ -1,4 +1,4 @@
-"""Asking a target for an order in doubt: whether it is there after all."""
+"""Search a target for an order in doubt, and write the answer to the ledger."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
     Find = Callable[[str], Receipt | None]
 
-#: found: delivered. again: it is certainly not there, or has a step to go on from; its lane asks once more, then sends.
-#: unknown: it stays in doubt. away: the same, and the target answers nobody now.
+#: found: delivered.
+#: again: queued, because the order is certainly not there or can continue from a step; the lane asks once more first.
+#: unknown: still in doubt.
+#: away: still in doubt, because the target does not respond to anybody now.
 Answer = Literal["found", "again", "unknown", "away"]
 
 
 def finder(target: Target) -> Find:
-    """How to find orders of one round: a target that is walked through for each order is walked through once."""
+    """Return the search for one round of orders: a target whose search reads its whole list is read once."""
     if not target.walks:
         return target.find
 
@@ -33,7 +35,7 @@ def finder(target: Target) -> Find:
 
 
 def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
-    """Ask for one order under the target's limit (`find`: see `finder`), and write down the answer; sends nothing."""
+    """Search for one order by `find` (see `finder`), and write the answer to the ledger. Send nothing to the target."""
     if "step" in order.record:
         stuck.move("again", [order.key], who="to go on from its step")
         return "again"
@@ -41,7 +43,7 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         found = find(order.record["reference"])
     except SnoozeError:
         return "away"
-    except Exception as error:  # noqa: BLE001  # what an adapter stumbles over is this order's, not the others'
+    except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others
         return _failed(stuck, order, error)
     if found is not None:
         stuck.move("delivered", [order.key], who="asked", said=found.target_id or "")

@@ -396,7 +396,7 @@ def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few
         redis.zadd("intake:lane:t:doubt", {f"shop:{n}": LONG_AGO})
         rt.warehouse.created.append((str(n), order(str(n))))
     find, rt.warehouse.find = rt.warehouse.find, refuse  # type: ignore[method-assign]
-    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": tasks.doubt.FEW}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": tasks.doubt.MOST_UNKNOWN}  # type: ignore[arg-type]
     rt.warehouse.find = find  # type: ignore[method-assign]
     assert tasks.doubt.settle_doubts(rt, "t") == {"found": 30}  # type: ignore[arg-type]
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
@@ -424,13 +424,13 @@ def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few
     rt = doubtful(redis, Warehouse())
     rt.warehouse.created.clear()
     asked = []
-    for _ in range(tasks.doubt.AGAIN + 2):
+    for _ in range(tasks.doubt.MOST_REQUEUES + 2):
         redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
         asked.append(dict(tasks.doubt.settle_doubts(rt, "t")))  # type: ignore[arg-type]
         redis.hdel("intake:lane:t", "failures", "closed_until")
         rt.warehouse.trouble = [Uncertain("500")] * 4
         deliver(rt)
-    assert asked == [{"again": 1}] * tasks.doubt.AGAIN + [{}, {}]
+    assert asked == [{"again": 1}] * tasks.doubt.MOST_REQUEUES + [{}, {}]
     assert rt.state("1")["state"] == "in_doubt"
     rt.warehouse.trouble = []
     move(rt, "send")
