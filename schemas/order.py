@@ -71,7 +71,7 @@ class Part(BaseModel):
 
 
 class Status(StrEnum):
-    """Where an order stands, in words that all five systems can be mapped to."""
+    """The status of an order, in terms that the statuses of all five systems can be mapped to."""
 
     NEW = "new"
     PAID = "paid"
@@ -84,7 +84,7 @@ class Status(StrEnum):
 
 
 class Address(Part):
-    """Where something or somebody is; every field may be missing because somewhere it is."""
+    """An address. Every field may be missing, because some system does not have it."""
 
     first_name: str | None = None
     last_name: str | None = None
@@ -94,14 +94,14 @@ class Address(Part):
     city: str | None = None
     region: str | None = None
     postal_code: str | None = None
-    #: ISO 3166-1 alpha-2 where the provider sends a code, else its own words ("Netherlands").
+    #: ISO 3166-1 alpha-2 if the provider sends a code, else the text that it sends ("Netherlands").
     country: str | None = None
     phone: str | None = None
     email: str | None = None
 
 
 class Customer(Part):
-    """Who ordered."""
+    """The customer who ordered."""
 
     id: str | None = None
     first_name: str | None = None
@@ -136,9 +136,9 @@ class Line(Part):
     image_url: str | None = None
     gift_wrap: bool | None = None
     note: str | None = None
-    #: What the buyer chose ("size": "XL").
+    #: The options that the buyer chose ("size": "XL").
     options: dict[str, str] = Field(default_factory=dict, json_schema_extra=_EMPTY)
-    #: Anything else the provider says of the line.
+    #: Other fields that the provider sends with the line.
     custom: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_EMPTY)
 
     @property
@@ -148,7 +148,7 @@ class Line(Part):
 
 
 class Totals(Part):
-    """The amounts of the whole order as the provider states them; `None` is "not said", zero is "nothing"."""
+    """The amounts of the whole order as the provider states them. `None` is not stated; zero is stated."""
 
     items: Money | None = None
     shipping: Money | None = None
@@ -169,13 +169,13 @@ class Payment(Part):
 
 
 class Shipping(Part):
-    """How the goods travel."""
+    """The shipping of the goods."""
 
     method: str | None = None
     carrier: str | None = None
     description: str | None = None
     note: str | None = None
-    #: The calendar day the customer was promised, as `YYYY-MM-DD`: a day has no time zone.
+    #: The day that was promised to the customer, as `YYYY-MM-DD`: a day has no time zone.
     promised_on: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     signature_required: bool | None = None
     warehouse: str | None = None
@@ -184,26 +184,26 @@ class Shipping(Part):
 class Order(Part):
     """One order of one provider.
 
-    `provider` is the name of the configured account, `external_id` the id by which the provider itself
-    finds the order again; together they are the order key. `version` grows with every change of the order
-    at the provider (a history id, or the time of the change in microseconds): it decides which of two
-    readings is the newer one, and is `None` where the provider has no such thing.
+    `provider` is the name of the configured account, `external_id` the id by which the provider finds the order;
+    together they are the order key. `version` grows with every change of the order at the provider (a history id, or
+    the time of the change in microseconds). It decides which of two readings is newer, and is `None` if the provider
+    has no version.
     """
 
     provider: Id
     external_id: Id
-    #: The number people use; not promised to be unique.
+    #: The number that people use. It may not be unique.
     display_id: str | None = None
-    #: The id in the system the provider itself had it from (the shop's own id in a CRM).
+    #: The id in the system that the provider received the order from (the shop's own id in a CRM).
     source_id: str | None = None
     #: The shop, site or store within the provider's account.
     store: str | None = None
     version: int | None = Field(default=None, ge=0)
 
     status: Status
-    #: The provider's own word for the status.
+    #: The status as the provider names it.
     status_raw: str | None = None
-    #: A test order: to be stored, not to be shipped.
+    #: A test order, which must be stored but not shipped.
     test: bool = False
 
     ordered_at: Moment

@@ -17,7 +17,7 @@ _WAITING: Final = frozenset({"held", "in_doubt"})
 
 
 def requeue(run: Run, finding: Finding, order: Order, standing: Standing) -> str:
-    """Queue the order again, to be created only after the target was asked for it. Return what was done.
+    """Queue the order again; the target is asked for it before it is created. Return what was done.
 
     Duplicated and extra orders are never touched.
     """

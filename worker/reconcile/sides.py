@@ -71,7 +71,7 @@ class Sides:
 def call_patiently(call: Callable[[], T]) -> T:
     """Return what `call` returns, waiting for limits and for an account that is unavailable for a short time.
 
-    Raises what `call` raises last when the patience is over, and at once what waiting cannot change.
+    Raises the last error of `call` after `_PATIENCE` seconds, and at once an error that waiting cannot solve.
     """
     until, tries = time.monotonic() + _PATIENCE, 0
     while True:
@@ -97,8 +97,8 @@ def walk(account: Provider, since: datetime) -> Iterator[list[Record]]:
     """Yield the pages of all records that changed at or after `since`. The cursor is not kept."""
     cursor, more = account.start(since), True
     while more:
-        here = cursor
-        page = call_patiently(lambda: account.fetch(here))  # noqa: B023  # called at once
+        current = cursor
+        page = call_patiently(lambda: account.fetch(current))  # noqa: B023  # called at once
         yield page.records
         cursor, more = page.cursor, page.more
 

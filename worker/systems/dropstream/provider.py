@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 _NOT_FOUND: Final = 404
-#: The statuses that may mean that a session has ended: it is not documented which. The others have a meaning.
+#: The statuses that may mean that a session has ended: it is not documented which one does.
 _ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
 
 

@@ -88,11 +88,11 @@ class OrderCloud(Provider):
         records: list[Record] = []
         settled: list[str] = []
         missing: list[Record] = []
-        known, in_a_row = set(place.seen), 0
+        returned, in_a_row = set(place.seen), 0
         for row in rows.items:
             key = _key(row)
             try:
-                raw = None if key in known else self._read(row)
+                raw = None if key in returned else self._read(row)
             except Unavailable as error:
                 refusal, in_a_row = str(error), in_a_row + 1
                 if in_a_row > _IN_A_ROW:

@@ -49,26 +49,26 @@ class Place(BaseModel):
 
     def query(self, zone: ZoneInfo) -> list[tuple[str, str]]:
         """Return the parameters of the request: never `page` with `sinceId`, which the server refuses."""
-        here = self.read or self.safe
-        if here.id and not self.page:
-            return [("filter[sinceId]", str(here.id))]
-        start = (here.at - FOLD).astimezone(zone)
+        current = self.read or self.safe
+        if current.id and not self.page:
+            return [("filter[sinceId]", str(current.id))]
+        start = (current.at - FOLD).astimezone(zone)
         return [("filter[startDate]", f"{start:%Y-%m-%d %H:%M:%S}"), ("page", str(max(1, self.page)))]
 
     def new(self, answer: History) -> list[Change]:
         """Return the changes that this pass has not read yet."""
-        here = self.read or self.safe
-        return [change for change in answer.history if change.id > here.id]
+        current = self.read or self.safe
+        return [change for change in answer.history if change.id > current.id]
 
     def after(self, answer: History, zone: ZoneInfo, overlap: timedelta) -> Place:
         """Return the next place; `overlap` is the longest time until a change becomes visible."""
-        here, new, more = self.read or self.safe, self.new(answer), answer.pagination.more
+        current, new, more = self.read or self.safe, self.new(answer), answer.pagination.more
         if not new:
             # A page may be empty before the last one. It has no id to advance to, so such a stretch is read by date.
-            by_date = self.page or (0 if here.id else 1)
+            by_date = self.page or (0 if current.id else 1)
             return Place(safe=self.safe, read=self.read, page=by_date + 1) if more else Place(safe=self.safe)
         safe = self.safe
-        if here == safe:  # else a change may still appear between `safe` and the first change of this page
+        if current == safe:  # else a change may still appear between `safe` and the first change of this page
             now = (answer.generated_at or new[-1].created_at).replace(tzinfo=zone).astimezone(UTC)
             for change in takewhile(lambda change: now - _latest(change.created_at, zone) >= overlap, new):
                 safe = _position(change, zone)

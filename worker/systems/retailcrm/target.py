@@ -164,14 +164,14 @@ class RetailCRM(Target):
             if accepted:
                 raise
         outcomes: Outcomes = {str(row.external_id): Receipt(str(row.id)) for row in rows if row.external_id in orders}
-        left = {reference: order for reference, order in orders.items() if reference not in outcomes}
-        if left:
-            outcomes |= self._look_up(left)
-            left = {reference: order for reference, order in left.items() if reference not in outcomes}
+        remaining = {reference: order for reference, order in orders.items() if reference not in outcomes}
+        if remaining:
+            outcomes |= self._look_up(remaining)
+            remaining = {reference: order for reference, order in remaining.items() if reference not in outcomes}
         if accepted:
             doubt = Uncertain(f"{answer.request}: status {answer.status}: this order is not named, nor found")
-            return outcomes | dict.fromkeys(left, doubt)
-        return outcomes | self._one_by_one(left)
+            return outcomes | dict.fromkeys(remaining, doubt)
+        return outcomes | self._one_by_one(remaining)
 
     def _look_up(self, references: Collection[str]) -> Outcomes:
         """Search by `GET /orders`. Return the orders that exist, or all of them as uncertain if the search fails."""

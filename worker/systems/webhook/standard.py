@@ -31,7 +31,7 @@ class Standard(Webhook):
 
     @classmethod
     def check_secret(cls, secret: str) -> None:
-        """Raise Wrong for a secret that is not Base64 after an optional `whsec_`."""
+        """Raise SettingError for a secret that is not Base64 after an optional `whsec_`."""
         try:
             _key(secret)
         except ValueError:
