@@ -1,4 +1,4 @@
-"""What a log line may say, and what never gets into one."""
+"""What a log line may contain, and what it never contains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Lines = "Callable[[], list[dict[str, Any]]]"
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
+def _restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield
@@ -36,12 +36,12 @@ def lines() -> Callable[[], list[dict[str, Any]]]:
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def ours() -> Any:
+def logger() -> Any:
     return structlog.get_logger()
 
 
 def test_a_state_change_is_one_line_of_json(lines: Lines) -> None:
-    ours().info("order.delivered", target="store", order="shop-nl:7", attempt=2, seconds=0.25, existed=True)
+    logger().info("order.delivered", target="store", order="shop-nl:7", attempt=2, seconds=0.25, existed=True)
     (line,) = lines()
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -55,26 +55,26 @@ def test_a_state_change_is_one_line_of_json(lines: Lines) -> None:
     }
 
 
-def test_a_key_that_is_not_on_the_list_is_left_out_and_its_name_said(lines: Lines) -> None:
-    ours().info("order.accepted", order="shop-nl:7", email="jan@example.com", customer={"name": "Jan"})
+def test_an_unlisted_key_is_dropped_and_its_name_is_logged(lines: Lines) -> None:
+    logger().info("order.accepted", order="shop-nl:7", email="jan@example.com", customer={"name": "Jan"})
     assert "Jan" not in json.dumps(lines())
     assert "jan@" not in json.dumps(lines())
     assert lines()[0]["left_out"] == ["customer", "email"]
 
 
-def test_a_sentence_is_not_an_event(lines: Lines) -> None:
-    ours().info("order of Jan Jansen delivered", order="shop-nl:7")
+def test_a_sentence_is_not_accepted_as_an_event(lines: Lines) -> None:
+    logger().info("order of Jan Jansen delivered", order="shop-nl:7")
     assert lines()[0]["event"] == "log.misnamed"
     assert lines()[0]["order"] == "shop-nl:7"
     assert "Jansen" not in json.dumps(lines())
 
 
-def test_an_object_is_never_written_out(lines: Lines) -> None:
+def test_only_the_type_of_an_object_is_logged(lines: Lines) -> None:
     class Buyer:
         def __repr__(self) -> str:
             return "Jan Jansen"
 
-    ours().info("order.accepted", reason=Buyer(), counts={"new": [Buyer()]})
+    logger().info("order.accepted", reason=Buyer(), counts={"new": [Buyer()]})
     assert "Jansen" not in json.dumps(lines())
     assert lines()[0]["reason"] == "<Buyer>"
 
@@ -100,56 +100,56 @@ def test_an_object_is_never_written_out(lines: Lines) -> None:
         ("no customer jan.jansen@mail.example", "no customer ***"),
     ],
 )
-def test_what_looks_like_a_secret_is_masked_wherever_it_stands(lines: Lines, text: str, masked: str) -> None:
-    ours().warning("provider.failed", reason=text, counts={"x": [text]})
+def test_a_secret_is_masked_anywhere_in_a_line(lines: Lines, text: str, masked: str) -> None:
+    logger().warning("provider.failed", reason=text, counts={"x": [text]})
     assert lines()[0]["reason"] == masked
     assert lines()[0]["counts"] == {"x": [masked]}
 
 
-def test_a_text_that_is_not_searched_holds_nothing_that_would_be_masked() -> None:
+def test_a_text_that_is_not_searched_contains_no_secret() -> None:
     parts = ["bearer", "token", "api_key", "abcdef123", "@", ":", "=", " ", "/", ".", '"', "\n"]
     for text in map("".join, itertools.product(parts, repeat=3)):
-        searched = text
-        for pattern, instead in log._SECRETS:
-            searched = pattern.sub(instead, searched)
-        assert log._masked(text) == searched
+        masked = text
+        for pattern, replacement in log._SECRETS:
+            masked = pattern.sub(replacement, masked)
+        assert log._mask_value(text) == masked
 
 
-def test_ids_and_cursors_are_not_taken_for_secrets(lines: Lines) -> None:
+def test_ids_and_cursors_are_not_masked(lines: Lines) -> None:
     cursor = "0123456789abcdef0123456789abcdef.eyJhIjoxfQ=="
-    ours().info("provider.polled", cursor=cursor, order="shop-nl:token-7")
+    logger().info("provider.polled", cursor=cursor, order="shop-nl:token-7")
     assert (lines()[0]["cursor"], lines()[0]["order"]) == (cursor, "shop-nl:token-7")
 
 
-def test_a_very_long_text_is_cut(lines: Lines) -> None:
-    ours().info("provider.failed", reason="x" * 10_000)
+def test_a_long_text_is_truncated(lines: Lines) -> None:
+    logger().info("provider.failed", reason="x" * 10_000)
     assert len(lines()[0]["reason"]) < 600
 
 
-def test_an_exception_of_ours_is_quoted_and_a_strangers_only_named_and_placed(lines: Lines) -> None:
+def test_our_exceptions_are_quoted_and_others_only_named_with_their_traceback(lines: Lines) -> None:
     def read() -> None:
         raise KeyError("Jan Jansen")
 
-    for wrong in (read, lambda: (_ for _ in ()).throw(Unavailable("the connection was refused"))):
+    for fail in (read, lambda: (_ for _ in ()).throw(Unavailable("the connection was refused"))):
         try:
-            wrong()
+            fail()
         except (KeyError, Unavailable):
-            ours().exception("task.failed", task="deliver")
-    stranger, known = lines()
-    assert stranger["error"] == "KeyError"
-    assert stranger["at"].endswith(" read")
-    assert "Jansen" not in json.dumps(stranger)
-    assert known["error"] == "Unavailable: the connection was refused"
+            logger().exception("task.failed", task="deliver")
+    foreign, ours = lines()
+    assert foreign["error"] == "KeyError"
+    assert foreign["at"].endswith(" read")
+    assert "Jansen" not in json.dumps(foreign)
+    assert ours["error"] == "Unavailable: the connection was refused"
 
 
-def test_celerys_line_about_a_failed_task_goes_the_same_way_without_the_exceptions_text(lines: Lines) -> None:
-    logger = logging.getLogger("celery.app.trace")
+def test_celerys_line_about_a_failed_task_loses_the_text_of_the_exception(lines: Lines) -> None:
+    celery = logging.getLogger("celery.app.trace")
     log.configure("info", "json", logging.getLogger().handlers[0].stream)
     try:
         raise ValueError("Jan Jansen, Dam 1")  # noqa: TRY301
     except ValueError as error:
         context = {"name": "tasks.poll", "id": "1-2", "description": "raised unexpected", "exc": repr(error)}
-        logger.exception("Task %(name)s[%(id)s] %(description)s: %(exc)s", context)
+        celery.exception("Task %(name)s[%(id)s] %(description)s: %(exc)s", context)
     (line,) = lines()
     assert line["event"] == "library.logged"
     assert line["message"] == "Task tasks.poll[1-2] raised unexpected: ValueError"
@@ -157,10 +157,10 @@ def test_celerys_line_about_a_failed_task_goes_the_same_way_without_the_exceptio
     assert "Jansen" not in json.dumps(line)
 
 
-def test_libraries_lose_their_own_handlers_and_their_chatter(lines: Lines) -> None:
-    own = io.StringIO()
+def test_libraries_log_through_our_handler_and_only_from_their_minimum_level(lines: Lines) -> None:
+    library_output = io.StringIO()
     for name in ("celery", "kombu.connection", "urllib3.connectionpool"):
-        logging.getLogger(name).addHandler(logging.StreamHandler(own))
+        logging.getLogger(name).addHandler(logging.StreamHandler(library_output))
     stream = logging.getLogger().handlers[0].stream
     log.configure("debug", "json", stream)
     logging.getLogger("urllib3.connectionpool").debug("GET /api?apiKey=hunter2")
@@ -168,29 +168,29 @@ def test_libraries_lose_their_own_handlers_and_their_chatter(lines: Lines) -> No
     logging.getLogger("celery.worker.strategy").info("Task tasks.poll[1] received")
     logging.getLogger("kombu.connection").warning("lost %s", "redis://:hunter2@host//")
     logging.getLogger("celery").info("ready")
-    assert own.getvalue() == ""
+    assert library_output.getvalue() == ""
     assert [line["message"] for line in lines()] == ["lost redis://***@host//", "ready"]
 
 
-def test_the_level_holds_back_what_is_below_it(lines: Lines) -> None:
-    ours().debug("provider.skipped")
+def test_lines_below_the_level_are_dropped(lines: Lines) -> None:
+    logger().debug("provider.skipped")
     assert lines() == []
 
 
-def test_a_person_at_a_terminal_gets_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_text(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
     log.configure("info", "auto", stream)
-    ours().info("order.delivered", order="shop-nl:7")
+    logger().info("order.delivered", order="shop-nl:7")
     assert "order.delivered" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
 
 
-def test_behind_a_pipe_the_environment_says_whether_a_person_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_chooses_text_behind_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTAKE_LOG_FORMAT", "text")
     stream = io.StringIO()
     log.configure("info", "auto", stream)
-    ours().info("order.delivered", order="shop-nl:7")
+    logger().info("order.delivered", order="shop-nl:7")
     text = stream.getvalue()
     assert "order.delivered" in text
     assert "order=shop-nl:7" in text

@@ -1,4 +1,4 @@
-"""The log: one line for each state change, with nothing in it that is personal or secret."""
+"""The log: one line per state change, without personal data and secrets."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: `noun.past_verb`. A sentence made at run time could hold anybody's name, so it is not an event.
+#: The form of an event: `noun.past_verb`. A sentence built at run time could contain a person's name.
 _EVENT: Final = re.compile(r"[a-z]+(_[a-z]+)*(\.[a-z]+(_[a-z]+)*)+")
-#: All that a line may say: names, ids of orders, states, numbers. What is not here is left out, by its name.
+#: The keys that a line may have: names, ids of orders, states, numbers. Any other key is dropped and listed.
 ALLOWED: Final = frozenset(
     """
     event level timestamp logger message error at left_out ours unwanted withdrawn revived
@@ -44,24 +44,24 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
     (re.compile(r"(?<=://)[^/\s@]*:[^/\s@]*@"), f"{_MASK}@"),
     # Authorization: Bearer …, and Basic …
     (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
-    # somebody@somewhere.example is not a secret, but somebody
+    # an e-mail address: no secret, but personal data
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"), _MASK),
-    # api_key=…, "token": "…", X-API-KEY: …; but not what is said of a path: "POST /oauth/token: status 500"
+    # api_key=…, "token": "…", X-API-KEY: …; but not a path followed by a reason: "POST /oauth/token: status 500"
     (
         re.compile(
             rf"""(/[\w.-]*(?:{_NAMES})\w*:(?=\s))|"""
             rf"""((?:{_NAMES})\w*["']?\s*[:=]\s*["']?)(?!(?:bearer|basic)\b)[^\s"',&;]+""",
             re.IGNORECASE,
         ),
-        lambda found: found[1] or f"{found[2]}{_MASK}",
+        lambda match: match[1] or f"{match[2]}{_MASK}",
     ),
 )
-#: What no secret is without: a text that has none of it is not searched for any.
+#: Every secret pattern needs one of these characters: a text without any of them is not searched.
 _SIGNS: Final = re.compile(r"[@:=\s]")
-#: Longer text is somebody's document, not a reason.
+#: Characters of a text that are kept: a longer one is a document, not a reason.
 _LONGEST: Final = 500
-#: Libraries that would repeat each nudge and each call; below an error urllib3 writes whole addresses, keys and all.
-_QUIET: Final = {
+#: Minimum levels of libraries that would log each nudge and call. Below an error urllib3 logs whole URLs with keys.
+_MINIMUM_LEVELS: Final = {
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,
     "celery.beat": logging.WARNING,
@@ -70,17 +70,17 @@ _QUIET: Final = {
 
 
 def configure(level: str = "info", format: str = "auto", stream: TextIO | None = None) -> None:  # noqa: A002  # the name of the setting
-    """Send our lines and those of the libraries through one renderer to `stream` (standard error if None).
+    """Send our lines and those of libraries through one renderer to `stream`, or to standard error.
 
     Args:
         level: `debug`, `info`, `warning` or `error`.
-        format: `json`, `text`, or `auto`: text for a terminal, else JSON. $INTAKE_LOG_FORMAT decides what auto is where
-            the terminal is behind a pipe, as under `intake up`.
-        stream: Where the lines go.
+        format: `json`, `text`, or `auto`: text for a terminal, else JSON. $INTAKE_LOG_FORMAT overrides `auto`, because
+            under `intake up` the terminal is behind a pipe.
+        stream: The destination of the lines.
     """
     stream = stream or sys.stderr
-    readable = "text" if stream.isatty() else "json"
-    form = (os.environ.get("INTAKE_LOG_FORMAT") or readable) if format == "auto" else format
+    default = "text" if stream.isatty() else "json"
+    chosen = (os.environ.get("INTAKE_LOG_FORMAT") or default) if format == "auto" else format
     before: list[Processor] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso", utc=True)]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *before, ProcessorFormatter.wrap_for_formatter],
@@ -89,16 +89,16 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
         cache_logger_on_first_use=False,
     )
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=_text)
-    if form == "text":
+    if chosen == "text":
         render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         ProcessorFormatter(
-            foreign_pre_chain=[*before, _of_a_library],
+            foreign_pre_chain=[*before, _library_event],
             processors=[
                 ProcessorFormatter.remove_processors_meta,
                 _name_event,
-                _say_error,
+                _describe_error,
                 _keep_allowed,
                 _mask,
                 render,
@@ -112,23 +112,23 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
 
 
 def _join_libraries(level: int) -> None:
-    """Take away the libraries' own handlers, so that their lines pass through ours."""
+    """Remove the handlers of libraries, so that their lines pass through ours."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in {"celery", "kombu", "urllib3", "billiard", "flower", "tornado"}:
             logger = logging.getLogger(name)
             logger.handlers.clear()
             logger.propagate = True
             logger.setLevel(logging.NOTSET)
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(level, least))
+    for name, minimum in _MINIMUM_LEVELS.items():
+        logging.getLogger(name).setLevel(max(level, minimum))
 
 
-def _of_a_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """What a library says is a message, not an event; the text of an exception that is not ours is taken out of it."""
+def _library_event(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Make the text of a library's line its message, without the text of an exception that is not ours."""
     message, info = str(line["event"]).strip(), line.get("exc_info")
     error = info[1] if isinstance(info, tuple) else None
     if error is not None and not isinstance(error, IntakeError):
-        # Celery puts the text of a task's exception into its own line.
+        # Celery includes the text of a task's exception in its line.
         for text in filter(None, (repr(error), str(error))):
             message = message.replace(text, type(error).__name__)
     line.update(event="library.logged", logger=line["_record"].name, message=message.partition("\n")[0])
@@ -141,8 +141,8 @@ def _name_event(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
-def _say_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """Of an exception: its kind and its place. Its text only if it is ours, for a stranger's may quote an order."""
+def _describe_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Replace an exception by its type and traceback. Keep its text only if it is ours: others may quote an order."""
     info = line.pop("exc_info", None)
     if info is True:
         info = sys.exc_info()
@@ -152,12 +152,12 @@ def _say_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     if not isinstance(error, BaseException):
         return line
     line["error"] = f"{type(error).__name__}: {error}" if isinstance(error, IntakeError) else type(error).__name__
-    trace, places = error.__traceback__, []
+    trace, frames = error.__traceback__, []
     while trace is not None:
         code = trace.tb_frame.f_code
-        places.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
+        frames.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    line["at"] = " > ".join(places[-5:])
+    line["at"] = " > ".join(frames[-5:])
     return line
 
 
@@ -168,25 +168,25 @@ def _keep_allowed(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 
 def _mask(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    return {key: _masked(value) for key, value in line.items()}
+    return {key: _mask_value(value) for key, value in line.items()}
 
 
-def _masked(value: Any) -> Any:
+def _mask_value(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, dict):
-        return {_masked(str(key)): _masked(item) for key, item in value.items()}
+        return {_mask_value(str(key)): _mask_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_masked(item) for item in value]
+        return [_mask_value(item) for item in value]
     text = _text(value)
     if _SIGNS.search(text):
-        for pattern, instead in _SECRETS:
-            text = pattern.sub(instead, text)
+        for pattern, replacement in _SECRETS:
+            text = pattern.sub(replacement, text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _text(value: Any) -> str:
-    """Text and ids as they are; of anything else only its kind, for its text could be an order's."""
+    """Return texts and paths unchanged, and only the type of any other value: its text could come from an order."""
     if isinstance(value, (str, Path)):
         return str(value)
     return f"<{type(value).__name__}>"
