@@ -1,4 +1,4 @@
-"""`intake report`: known orders with known delays, over some days, and the very numbers on the page."""
+"""`intake report`: orders with known delays over several days, and the exact numbers on the page."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
 
-#: Where the scripts of these tests read the clock.
+#: The key from which the scripts of these tests read the time, in milliseconds.
 NOW: Final = "report:now"
-_GIVEN = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
+_TIME = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
 DONE = Outcome("delivered", extra="77")
 #: Four days ago, at midnight.
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4)
 
 
 class Period:
-    """A runtime whose scripts are told what time it is."""
+    """A runtime whose scripts read the time from the test."""
 
     def __init__(self, rt: Runtime) -> None:
         self.rt = rt
         self.at(0, "00:00:00")
 
     def at(self, day: int, clock: str, plus: float = 0.0) -> None:
-        """It is so late on this day of the period."""
+        """Set the time to this day and clock time of the period, plus some seconds."""
         hours, minutes, seconds = map(int, clock.split(":"))
         moment = FIRST + timedelta(days=day, hours=hours, minutes=minutes, seconds=seconds + plus)
         self.rt.redis.set(NOW, int(moment.timestamp() * 1000))
 
     def accept(self, target: str, *ids: str, provider: str = "shop") -> None:
-        orders = [Delivery(order(one, provider=provider), one) for one in ids]
+        orders = [Delivery(order(external_id, provider=provider), external_id) for external_id in ids]
         self.rt.ledger.accept(target, orders, f"poll {provider}")
 
     def settle(self, target: str, outcome: Outcome, most: int = 1) -> None:
-        """What is due there comes to this, said twice: as after an answer that was lost."""
+        """Settle due orders with this outcome, twice, as after a lost response."""
         with self.rt.lanes[target].drain() as drain:
             settled = [(claim, outcome) for claim in drain.claim(most)]
             assert settled
@@ -63,9 +63,9 @@ class Period:
 
 @pytest.fixture
 def period(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Period:
-    # Not the one that remembers: other tests are to have the scripts as they are.
+    # The cached function would keep the changed scripts for other tests.
     source = scripts.lua_source.__wrapped__
-    monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _GIVEN))
+    monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _TIME))
     return Period(
         configured.open(
             retailcrm("providers.shop")
@@ -79,7 +79,7 @@ def period(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Period:
 
 
 class Page(HTMLParser):
-    """The tables of a page by their id, and all its text."""
+    """The tables of a page by their id, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ def name_of(day: int) -> str:
 
 @pytest.fixture
 def three_days(period: Period) -> Period:
-    """Twenty orders that took 1 to 20 s; a day of troubles; an order that was accepted before midnight."""
+    """Return twenty orders with delays of 1 to 20 s, a day of failures, and an order accepted just before midnight."""
     period.at(0, "10:00:00")
     period.accept("dropday", *(f"a{n}" for n in range(1, 21)))
     for seconds in range(1, 21):
@@ -150,7 +150,7 @@ def three_days(period: Period) -> Period:
     return period
 
 
-def test_the_page_has_the_very_numbers_of_what_happened(three_days: Period) -> None:
+def test_the_page_shows_the_exact_counts_and_delays(three_days: Period) -> None:
     _, page = report(0, 3)
     assert page.rows("days") == [
         [name_of(0), "22", "22", "0", "0", "9.0 s", "19 s"],
@@ -176,7 +176,7 @@ def test_the_page_has_the_very_numbers_of_what_happened(three_days: Period) -> N
     assert "1 could not be delivered. 3 orders wait for a person now." in page.text
 
 
-def test_a_long_period_is_told_by_month_and_drawn_by_day(three_days: Period) -> None:
+def test_a_long_period_has_a_row_per_month_and_bars_per_day(three_days: Period) -> None:
     html, page = report(-62, 3)
     rows = page.rows("days")
     assert page.tables["days"][0][0] == "month"
@@ -185,7 +185,7 @@ def test_a_long_period_is_told_by_month_and_drawn_by_day(three_days: Period) -> 
     assert f"{name_of(1)}: 5 accepted" in html
 
 
-def test_a_part_of_the_period_has_its_own_numbers_and_a_day_without_orders_has_none(three_days: Period) -> None:
+def test_a_shorter_period_has_its_own_counts_and_a_day_without_orders_has_no_delays(three_days: Period) -> None:
     _, page = report(2, 4)
     dash = "\N{EN DASH}"
     assert page.rows("days") == [
@@ -201,7 +201,7 @@ def test_a_part_of_the_period_has_its_own_numbers_and_a_day_without_orders_has_n
     assert page.rows("dead") == [["dropday", REASONS["rejected"], "no such article", "1"]]
 
 
-def test_what_a_person_or_a_sweep_decides_is_counted_once_too(three_days: Period, redis: Redis) -> None:
+def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, redis: Redis) -> None:
     rt = three_days.rt
     three_days.at(2, "08:00:00")
     rt.stuck["dropday"].move("delivered", ["web:w3"], said="9")
@@ -212,14 +212,14 @@ def test_what_a_person_or_a_sweep_decides_is_counted_once_too(three_days: Period
     assert counts == {"out shop": 1, "t300": 1, "out web": 1, "t830000": 1}
 
 
-def test_reading_a_page_again_counts_no_order_again(three_days: Period, redis: Redis) -> None:
+def test_reading_a_page_again_does_not_change_the_counts(three_days: Period, redis: Redis) -> None:
     before = report(0, 5)[1].rows("days")
     three_days.at(2, "08:00:00")
     three_days.accept("dropday", *(f"a{n}" for n in range(1, 21)))
     assert report(0, 5)[1].rows("days") == before
 
 
-def test_a_day_is_kept_for_400_days_and_is_small(three_days: Period, redis: Redis) -> None:
+def test_the_counters_of_a_day_expire_after_400_days_and_are_small(three_days: Period, redis: Redis) -> None:
     names = redis.keys("intake:day:*")
     assert len(names) == 5
     for name in names:
@@ -228,7 +228,7 @@ def test_a_day_is_kept_for_400_days_and_is_small(three_days: Period, redis: Redi
         assert redis.object("encoding", name) == "listpack"
 
 
-def test_a_period_before_anything_was_counted_says_so(three_days: Period, redis: Redis) -> None:
+def test_a_period_before_the_first_count_is_marked(three_days: Period, redis: Redis) -> None:
     assert "Counted since" in report(0, 3)[0]
     assert "Counted since" not in report(1, 3)[0]
     redis.flushall()
@@ -238,18 +238,18 @@ def test_a_period_before_anything_was_counted_says_so(three_days: Period, redis:
     assert page.rows("pairs") == []
 
 
-def test_the_page_is_one_file_without_script_or_network_or_anything_personal(three_days: Period) -> None:
+def test_the_page_is_one_file_without_scripts_network_requests_and_personal_data(three_days: Period) -> None:
     html, page = report(0, 3)
     assert not set(page.tags) & {"script", "link", "img", "iframe", "object", "base", "form"}
-    for word in ("http:", "https:", "url(", "@import", "javascript", "s3cret-key"):
-        assert word not in html
+    for forbidden in ("http:", "https:", "url(", "@import", "javascript", "s3cret-key"):
+        assert forbidden not in html
     for personal in ("Mug", "shop:a1", "web:w1", "19.80"):
         assert personal not in html
-    for drawing in html.split("<svg")[1:]:
-        ET.fromstring("<svg" + drawing.split("</svg>")[0] + "</svg>")
+    for plot in html.split("<svg")[1:]:
+        ET.fromstring("<svg" + plot.split("</svg>")[0] + "</svg>")
 
 
-def test_a_plot_has_a_bar_for_each_number_that_is_not_nothing(three_days: Period) -> None:
+def test_the_plot_has_a_bar_for_each_count_above_zero(three_days: Period) -> None:
     html, _ = report(0, 3)
     bars = ET.fromstring("<svg" + html.split("<svg", 1)[1].split("</svg>")[0] + "</svg>")
     tips = [title.text for title in bars.iter("title")]
@@ -265,7 +265,7 @@ def test_a_plot_has_a_bar_for_each_number_that_is_not_nothing(three_days: Period
     assert heights[0] / heights[1] == pytest.approx(22 / 5, rel=0.02)
 
 
-def test_names_and_reasons_are_text_on_the_page_and_never_html(period: Period) -> None:
+def test_names_and_reasons_are_escaped_on_the_page(period: Period) -> None:
     period.at(0, "09:00:00")
     period.accept("dropday", "1")
     period.settle("dropday", Outcome("bury", "rejected", "<script>alert(1)</script>"))
@@ -274,19 +274,19 @@ def test_names_and_reasons_are_text_on_the_page_and_never_html(period: Period) -
     assert page.rows("dead") == [["dropday", REASONS["rejected"], "<script>alert(N)</script>", "1"]]
 
 
-def test_a_comparison_is_told_with_what_it_found(period: Period) -> None:
+def test_the_page_shows_the_differences_of_the_last_comparison(period: Period) -> None:
     period.rt.reports.save("shop", "crm", {"missing": 2, "source": 9})
     rows = report(0, 1)[1].rows("compared")
     assert [row[:2] + row[3:] for row in rows if row[1] == "crm"] == [["shop", "crm", "2", "0", "0", "0", "0"]]
     assert [row[2] for row in rows if row[1] == "dropday"] == ["never", "never"]
 
 
-def test_it_writes_the_file_and_says_which_days_are_in_it(period: Period, tmp_path: Path) -> None:
+def test_the_report_command_writes_the_file_and_prints_its_period(period: Period, tmp_path: Path) -> None:
     out = tmp_path / "week.html"
-    done = intake("report", "--since", "7d", "--out", str(out))
-    assert done.exit_code == 0
+    result = intake("report", "--since", "7d", "--out", str(out))
+    assert result.exit_code == 0
     assert out.read_text().startswith("<!doctype html>")
-    assert f"{datetime.now(UTC).date() - timedelta(days=6)} to {datetime.now(UTC).date()}" in done.stdout
+    assert f"{datetime.now(UTC).date() - timedelta(days=6)} to {datetime.now(UTC).date()}" in result.stdout
 
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -302,21 +302,21 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
         (timedelta(days=2), timedelta(days=7), ("2026-11-13", "2026-11-14")),
     ],
 )
-def test_a_period_is_whole_days(
+def test_a_period_consists_of_whole_days(
     first: datetime | timedelta, until: datetime | timedelta | None, days: tuple[str, str]
 ) -> None:
     assert tuple(map(str, span(first, until, NOON))) == days
 
 
-def test_a_delay_is_the_one_of_an_order_by_its_rank() -> None:
-    assert Sum.of([]).within(0.5) is None
-    some = Sum.of([{"t10": 1, "t20": 1}, {"t30": 1, "t990000": 1}])  # type: ignore[list-item]
-    assert (some.within(0.5), some.within(0.75), some.within(0.95)) == (2.0, 3.0, 99_000.0)
+def test_a_percentile_is_the_delay_of_an_order() -> None:
+    assert Sum.of([]).percentile(0.5) is None
+    total = Sum.of([{"t10": 1, "t20": 1}, {"t30": 1, "t990000": 1}])  # type: ignore[list-item]
+    assert (total.percentile(0.5), total.percentile(0.75), total.percentile(0.95)) == (2.0, 3.0, 99_000.0)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(0.1, "0.1 s"), (12, "12 s"), (60, "1 min"), (270, "4 min 30 s"), (7_800, "2 h 10 min"), (99_000, "1 d 3 h")],
 )
-def test_a_length_of_time_is_said_in_two_units(seconds: float, said: str) -> None:
-    assert length(seconds) == said
+def test_a_duration_is_written_in_at_most_two_units(seconds: float, text: str) -> None:
+    assert length(seconds) == text

@@ -1,1 +1,1 @@
-"""The report of a period: what was counted, told to a person who has no terminal."""
+"""The report of a period, for readers without a terminal."""

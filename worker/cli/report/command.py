@@ -1,4 +1,4 @@
-"""`intake report`: a period as one page that a merchant can read."""
+"""`intake report`: a period as one page for a merchant."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
-from worker.cli.report.page import Told, page
+from worker.cli.report.page import Report, page
 from worker.settings.reconcile import pairs_of
 from worker.store.health.state import dead_reasons
 from worker.store.orders.days import Days
@@ -27,7 +27,10 @@ _DAY = timedelta(days=1)
 
 
 def span(first: datetime | timedelta, until: datetime | timedelta | None, now: datetime) -> tuple[date, date]:
-    """The first and the last day that are meant; `7d` are seven days, today among them. Raises UsageError for none."""
+    """Return the first and the last day of the period; `7d` is seven days including today.
+
+    Raises UsageError for a period without a day.
+    """
     end = now if until is None else resolve_time(until, now)
     last = (min(end, now) - timedelta(microseconds=1)).date()
     begin = last - (math.ceil(first / _DAY) - 1) * _DAY if isinstance(first, timedelta) else first.date()
@@ -36,15 +39,15 @@ def span(first: datetime | timedelta, until: datetime | timedelta | None, now: d
     return begin, last
 
 
-def told(rt: Runtime, first: date, last: date) -> Told:
-    """Read it all: the counters of the days, and what is so now."""
+def read(rt: Runtime, first: date, last: date) -> Report:
+    """Read the counters of the days and the present state."""
     snapshot, days = take_snapshot(rt), Days(rt.redis)
-    return Told(
+    return Report(
         figures=Figures(days.read(rt.settings.targets, first, last)),
         first=first,
         last=last,
         now=datetime.fromtimestamp(snapshot.now, UTC),
-        counted=days.first_counted(),
+        counted_since=days.first_counted(),
         needs=judge(snapshot, rt.settings),
         dead=dead_reasons(rt.redis, rt.settings.targets),
         compared={pair: snapshot.reports.get(pair) for pair in pairs_of(rt.settings.routes, rt.settings.providers)},
@@ -63,7 +66,7 @@ def command(first: datetime | timedelta, until: datetime | timedelta | None, out
     """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
     rt = open_runtime()
     begin, last = span(first, until, redis_time(rt))
-    text = page(told(rt, begin, last))
+    text = page(read(rt, begin, last))
     if str(out) == "-":
         click.echo(text, nl=False)
         return

@@ -11,49 +11,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
-#: How the ledger names what did not go straight on: it ended, or waits, or was tried again.
+#: The ledger's names for results other than a delivery: the order ended, waits, or was retried.
 TROUBLES: Final = ("dead", "in_doubt", "held", "retry")
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What some days of some targets add up to; each order counts once for each target it goes to."""
+    """The total of some days of some targets; an order counts once for each of its targets."""
 
     counts: Counter[str]
 
     @classmethod
     def of(cls, parts: Iterable[Counter[str]]) -> Sum:
-        """Add up the counters of days (see `worker/store/orders/days.py`)."""
+        """Add the counters of days (see `worker/store/orders/days.py`)."""
         total: Counter[str] = Counter()
         for part in parts:
             total.update(part)
         return cls(total)
 
-    def by(self, what: str) -> dict[str, int]:
-        """The counts of "in" and "out" by provider, of a trouble by its code."""
+    def by(self, event: str) -> dict[str, int]:
+        """Return the counts of an event: "in" and "out" by provider, one of `TROUBLES` by its code."""
         return {
             name.partition(" ")[2]: count
             for name, count in sorted(self.counts.items())
-            if name.startswith(f"{what} ") and count
+            if name.startswith(f"{event} ") and count
         }
 
-    def all(self, what: str) -> int:
-        """The same, however it is divided."""
-        return sum(self.by(what).values())
+    def all(self, event: str) -> int:
+        """Return the total count of an event."""
+        return sum(self.by(event).values())
 
     @property
     def changed(self) -> int:
-        """Changes of orders that were there already."""
+        """How many changes of delivered orders were delivered."""
         return self.counts["updated"]
 
-    def within(self, part: float) -> float | None:
-        """The seconds from accept to delivery that this part of all deliveries took at most; None if there was none.
+    def percentile(self, share: float) -> float | None:
+        """Return the percentile of the delays from accept to delivery, in seconds; None without a delivery.
 
-        The ledger keeps two digits of each delay: this one was the delay of an order, rounded to them.
+        The result is the delay of an order, of which the ledger keeps two digits.
         """
-        took = sorted((int(name[1:]), count) for name, count in self.counts.items() if _is_delay(name))
-        rank, seen = math.ceil(part * sum(count for _, count in took)), 0
-        for tenths, count in took:
+        delays = sorted((int(name[1:]), count) for name, count in self.counts.items() if _is_delay(name))
+        rank, seen = math.ceil(share * sum(count for _, count in delays)), 0
+        for tenths, count in delays:
             seen += count
             if seen >= rank:
                 return tenths / 10
@@ -66,33 +66,33 @@ def _is_delay(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All counters of a period, by target and day."""
+    """The counters of a period, by target and day."""
 
     days: Mapping[str, Mapping[date, Counter[str]]]
 
     @property
     def dates(self) -> Sequence[date]:
-        """The days of the period, in their order."""
+        """The days of the period, in ascending order."""
         return sorted({day for days in self.days.values() for day in days})
 
     def total(self) -> Sum:
-        """Everything."""
+        """Return the total of the period."""
         return Sum.of(counts for days in self.days.values() for counts in days.values())
 
     def target(self, name: str) -> Sum:
-        """One target, all days."""
+        """Return the total of one target."""
         return Sum.of(self.days[name].values())
 
     def day(self, day: date, target: str | None = None) -> Sum:
-        """One day, of one target or of all."""
+        """Return the total of one day, of one target or of all."""
         return Sum.of(days[day] for name, days in self.days.items() if target in {None, name})
 
     def pairs(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Accepted and delivered by provider and target, where there was either."""
-        found = {}
+        """Return the accepted and delivered orders by provider and target, where there are any."""
+        counts = {}
         for target in self.days:
             total = self.target(target)
-            came, went = total.by("in"), total.by("out")
-            for provider in sorted(came.keys() | went.keys()):
-                found[provider, target] = came.get(provider, 0), went.get(provider, 0)
-        return found
+            accepted, delivered = total.by("in"), total.by("out")
+            for provider in sorted(accepted.keys() | delivered.keys()):
+                counts[provider, target] = accepted.get(provider, 0), delivered.get(provider, 0)
+        return counts

@@ -1,4 +1,4 @@
-"""The report of a period as one HTML page: no script, nothing from the network, nothing personal."""
+"""The report of a period as one HTML page without scripts, network requests and personal data."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from worker.cli.report import plots
 from worker.cli.report.figures import TROUBLES, Sum
@@ -21,43 +21,44 @@ if TYPE_CHECKING:
     from worker.cli.report.figures import Figures
     from worker.watch.judgements import Judgement
 
-#: Days that are told one by one; of a longer period each month is.
-_ONE_BY_ONE: Final = 31
-_HALF, _MOST = 0.5, 0.95
+#: The longest period, in days, that has a row for each day; a longer one has a row for each month.
+_DAY_ROWS: Final = 31
+_MEDIAN, _P95 = 0.5, 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the page tells: the figures, and what is so at this moment."""
+class Report:
+    """The content of the page: the figures of the period and the present state."""
 
     figures: Figures
-    #: The first and the last day, both whole, but for today.
+    #: The first and the last day, both whole, except for today.
     first: date
     last: date
     now: datetime
-    #: When the first order was counted; None if none was.
-    counted: datetime | None
+    #: The time of the first counted order; None without any.
+    counted_since: datetime | None
     needs: Sequence[Judgement]
-    #: Orders that are not delivered now, by target, code and reason (see `worker.store.health.state.dead_reasons`).
+    #: The dead letters by target, code and reason (see `worker.store.health.state.dead_reasons`).
     dead: Sequence[Mapping[str, Any]]
-    #: By pair, the last comparison of both sides; None if there was none.
+    #: The last comparison of each pair of provider and target; None without any.
     compared: Mapping[tuple[str, str], Mapping[str, Any] | None]
+    #: Orders that wait for a person.
     waiting: int
 
 
-def page(told: Told) -> str:
-    """The whole page."""
-    title = f"Orders, {_period(told)}"
+def page(report: Report) -> str:
+    """Return the HTML page."""
+    title = f"Orders, {_period(report)}"
     parts = [
         f"<h1>{title}</h1>",
-        f'<p class="soft">Days begin at midnight UTC. Made {told.now:%Y-%m-%d %H:%M} UTC.{_short_of(told)}</p>',
-        *_summary(told),
-        *_by_day(told),
-        *_by_account(told.figures),
-        *_delays(told.figures),
-        *_troubles(told),
-        *_waiting(told),
-        *_compared(told),
+        f'<p class="soft">Days begin at midnight UTC. Made {report.now:%Y-%m-%d %H:%M} UTC.{_limits(report)}</p>',
+        *_summary(report),
+        *_by_day(report),
+        *_by_account(report.figures),
+        *_delays(report.figures),
+        *_troubles(report),
+        *_waiting(report),
+        *_compared(report),
         _footer(),
     ]
     return (
@@ -67,67 +68,71 @@ def page(told: Told) -> str:
     )
 
 
-def _period(told: Told) -> str:
-    if told.first == told.last:
-        return f"{told.first:%-d %B %Y}"
-    return f"{told.first:%-d %B %Y} to {told.last:%-d %B %Y}"
+def _period(report: Report) -> str:
+    if report.first == report.last:
+        return f"{report.first:%-d %B %Y}"
+    return f"{report.first:%-d %B %Y} to {report.last:%-d %B %Y}"
 
 
-def _short_of(told: Told) -> str:
-    """What the figures leave out."""
-    said = ""
-    if told.last >= told.now.date():
-        said += f" Today counts until {told.now:%H:%M}."
-    if told.counted is None:
-        return f"{said} <b>Nothing was ever counted here.</b>"
-    if told.counted.date() >= told.first:
-        said += f" <b>Counted since {told.counted:%Y-%m-%d %H:%M}: what was before is not in it.</b>"
-    return said
+def _limits(report: Report) -> str:
+    """Return the sentences that say what the figures do not include."""
+    sentences = ""
+    if report.last >= report.now.date():
+        sentences += f" Today counts until {report.now:%H:%M}."
+    if report.counted_since is None:
+        return f"{sentences} <b>Nothing was ever counted here.</b>"
+    if report.counted_since.date() >= report.first:
+        sentences += f" <b>Counted since {report.counted_since:%Y-%m-%d %H:%M}: what was before is not in it.</b>"
+    return sentences
 
 
-def _summary(told: Told) -> Iterator[str]:
-    total = told.figures.total()
-    came, went, failed = total.all("in"), total.all("out"), total.all("dead")
-    half, most = total.within(_HALF), total.within(_MOST)
-    said = f"{orders(came)} came in, {number(went)} {'was' if went == 1 else 'were'} delivered"
-    if half is not None:
-        said += f": half of them within {length(half)}, 95 of 100 within {length(most)}"
-    said += f". {number(failed)} could not be delivered." if failed else ". None failed."
-    said += f" {orders(told.waiting)} wait{'s' if told.waiting == 1 else ''} for a person now." if told.waiting else ""
-    yield f'<p class="lead">{said}</p>'
+def _summary(report: Report) -> Iterator[str]:
+    total = report.figures.total()
+    accepted, delivered, failed = total.all("in"), total.all("out"), total.all("dead")
+    median, p95 = total.percentile(_MEDIAN), total.percentile(_P95)
+    lead = f"{orders(accepted)} came in, {number(delivered)} {'was' if delivered == 1 else 'were'} delivered"
+    if median is not None:
+        lead += f": half of them within {length(median)}, 95 of 100 within {length(p95)}"
+    lead += f". {number(failed)} could not be delivered." if failed else ". None failed."
+    lead += (
+        f" {orders(report.waiting)} wait{'s' if report.waiting == 1 else ''} for a person now."
+        if report.waiting
+        else ""
+    )
+    yield f'<p class="lead">{lead}</p>'
     tiles = [
-        ("accepted", number(came), ""),
-        ("delivered", number(went), "good"),
+        ("accepted", number(accepted), ""),
+        ("delivered", number(delivered), "good"),
         ("failed", number(failed), "bad" if failed else ""),
-        ("half within", length(half), ""),
-        ("95 of 100 within", length(most), ""),
+        ("half within", length(median), ""),
+        ("95 of 100 within", length(p95), ""),
     ]
     yield (
         '<div class="tiles">'
-        + "".join(f'<div class="tile {mood}"><b>{value}</b><span>{name}</span></div>' for name, value, mood in tiles)
+        + "".join(f'<div class="tile {css}"><b>{value}</b><span>{name}</span></div>' for name, value, css in tiles)
         + "</div>"
     )
-    if len(told.compared) > 1:
+    if len(report.compared) > 1:
         yield '<p class="soft">An order that goes to two systems counts for each of them.</p>'
 
 
-def _by_day(told: Told) -> Iterator[str]:
-    figures, days = told.figures, told.figures.dates
-    sums = [figures.day(day) for day in days]
+def _by_day(report: Report) -> Iterator[str]:
+    figures, days = report.figures, report.figures.dates
+    totals = [figures.day(day) for day in days]
     yield "<h2>Day by day</h2>"
     yield _key(("in", "accepted"), ("out", "delivered"), ("failed", "failed"))
     series = [
-        ("in", "accepted", [one.all("in") for one in sums]),
-        ("out", "delivered", [one.all("out") for one in sums]),
-        ("failed", "failed", [one.all("dead") for one in sums]),
+        ("in", "accepted", [total.all("in") for total in totals]),
+        ("out", "delivered", [total.all("out") for total in totals]),
+        ("failed", "failed", [total.all("dead") for total in totals]),
     ]
     yield plots.bars_by_day(days, series, "Orders accepted, delivered and failed, by day")
     rows = [(str(day), figures.day(day)) for day in days]
-    if len(days) > _ONE_BY_ONE:
+    if len(days) > _DAY_ROWS:
         months = sorted({(day.year, day.month) for day in days})
         rows = [(f"{y}-{m:02}", _month(figures, y, m)) for y, m in months]
     heads = (
-        "month" if len(days) > _ONE_BY_ONE else "day",
+        "month" if len(days) > _DAY_ROWS else "day",
         "accepted",
         "delivered",
         "changed there",
@@ -135,7 +140,7 @@ def _by_day(told: Told) -> Iterator[str]:
         "half within",
         "95 of 100 within",
     )
-    yield _table(heads, [[name, *_row(it)] for name, it in rows], name="days")
+    yield _table(heads, [[name, *_row(total)] for name, total in rows], name="days")
 
 
 def _month(figures: Figures, year: int, month: int) -> Sum:
@@ -147,51 +152,54 @@ def _month(figures: Figures, year: int, month: int) -> Sum:
     )
 
 
-def _row(it: Sum) -> list[str]:
-    counts = (it.all("in"), it.all("out"), it.changed, it.all("dead"))
-    return [*map(number, counts), length(it.within(_HALF)), length(it.within(_MOST))]
+def _row(total: Sum) -> list[str]:
+    counts = (total.all("in"), total.all("out"), total.changed, total.all("dead"))
+    return [*map(number, counts), length(total.percentile(_MEDIAN)), length(total.percentile(_P95))]
 
 
 def _by_account(figures: Figures) -> Iterator[str]:
     yield "<h2>From where to where</h2>"
-    rows = [[p, t, number(came), number(went)] for (p, t), (came, went) in figures.pairs().items()]
-    yield _table(("from", "to", "accepted", "delivered"), rows, words=2, name="pairs")
+    rows = [
+        [provider, target, number(accepted), number(delivered)]
+        for (provider, target), (accepted, delivered) in figures.pairs().items()
+    ]
+    yield _table(("from", "to", "accepted", "delivered"), rows, text_columns=2, name="pairs")
     yield "<h2>Each system</h2>"
     rows = []
     for target in figures.days:
-        it = figures.target(target)
-        unclear = (number(it.all(what)) for what in ("in_doubt", "held", "retry"))
-        rows.append([target, *_row(it), *unclear])
+        total = figures.target(target)
+        troubles = (number(total.all(trouble)) for trouble in ("in_doubt", "held", "retry"))
+        rows.append([target, *_row(total), *troubles])
     heads = ("to", "accepted", "delivered", "changed there", "failed", "half within", "95 of 100 within")
-    yield _table((*heads, *(STATES[what] for what in ("in_doubt", "held", "retry"))), rows, name="systems")
+    yield _table((*heads, *(STATES[trouble] for trouble in ("in_doubt", "held", "retry"))), rows, name="systems")
 
 
 def _delays(figures: Figures) -> Iterator[str]:
     yield "<h2>How long an order took, from accepted to delivered</h2>"
     yield _key(("half", "half of the day's orders within"), ("most", "95 of 100 within"))
     for target in figures.days:
-        sums = [figures.day(day, target) for day in figures.dates]
+        totals = [figures.day(day, target) for day in figures.dates]
         series = [
-            ("half", "half within", [one.within(_HALF) for one in sums]),
-            ("most", "95 of 100 within", [one.within(_MOST) for one in sums]),
+            ("half", "half within", [total.percentile(_MEDIAN) for total in totals]),
+            ("most", "95 of 100 within", [total.percentile(_P95) for total in totals]),
         ]
         if any(value is not None for _, _, values in series for value in values):
-            drawn = plots.delays_by_day(figures.dates, series, f"Delays of {target} by day")
-            yield f'<div class="plot"><h3>{escape(target)}</h3>{drawn}</div>'
+            plot = plots.delays_by_day(figures.dates, series, f"Delays of {target} by day")
+            yield f'<div class="plot"><h3>{escape(target)}</h3>{plot}</div>'
 
 
-def _troubles(told: Told) -> Iterator[str]:
+def _troubles(report: Report) -> Iterator[str]:
     yield "<h2>What went wrong, and why</h2>"
     rows = []
-    for what in TROUBLES:
-        found: Counter[tuple[str, str]] = Counter()
-        for target in told.figures.days:
-            found.update({(target, code): n for code, n in told.figures.target(target).by(what).items()})
-        rows += [[STATES[what], reason(code), target, number(n)] for (target, code), n in found.most_common()]
+    for trouble in TROUBLES:
+        counts: Counter[tuple[str, str]] = Counter()
+        for target in report.figures.days:
+            counts.update({(target, code): n for code, n in report.figures.target(target).by(trouble).items()})
+        rows += [[STATES[trouble], reason(code), target, number(n)] for (target, code), n in counts.most_common()]
     if not rows:
         yield "<p>Nothing.</p>"
         return
-    yield _table(("what became of it", "why", "to", "times"), rows, words=3, name="troubles")
+    yield _table(("what became of it", "why", "to", "times"), rows, text_columns=3, name="troubles")
     yield (
         '<p class="soft"><b>Not delivered</b>: a person has to decide. <b>Unclear</b>: the order may be there; it '
         "is asked for, and never sent blindly. <b>Kept aside</b>: it waits for a setting or a decision. "
@@ -199,38 +207,38 @@ def _troubles(told: Told) -> Iterator[str]:
     )
 
 
-def _waiting(told: Told) -> Iterator[str]:
+def _waiting(report: Report) -> Iterator[str]:
     yield "<h2>What waits for a person now</h2>"
-    if not told.needs:
+    if not report.needs:
         yield "<p>Nothing.</p>"
         return
-    rows = [[escape(need.sentence), _remedy(need.remedy)] for need in told.needs]
-    yield _table(("what", "what to do"), rows, words=2, name="needs", ready="html")
-    if told.dead:
+    rows = [[escape(need.sentence), _remedy(need.remedy)] for need in report.needs]
+    yield _table(("what", "what to do"), rows, text_columns=2, name="needs", content="html")
+    if report.dead:
         yield "<h3>What the systems said of the orders that are not delivered</h3>"
-        rows = [[it["target"], reason(it["code"]), it["reason"], number(it["count"])] for it in told.dead]
-        yield _table(("to", "why", "in its words", "orders"), rows, words=3, name="dead")
+        rows = [[row["target"], reason(row["code"]), row["reason"], number(row["count"])] for row in report.dead]
+        yield _table(("to", "why", "in its words", "orders"), rows, text_columns=3, name="dead")
 
 
 def _remedy(text: str) -> str:
-    """A command as one is typed, a sentence as one is read."""
+    """Return a remedy as HTML: a command as code, a sentence as text."""
     return f"<code>{escape(text)}</code>" if text.startswith("intake ") else escape(text)
 
 
-def _compared(told: Told) -> Iterator[str]:
+def _compared(report: Report) -> Iterator[str]:
     yield "<h2>Both sides compared</h2>"
     yield '<p class="soft">The last comparison of each pair: what the source has, and what the system has.</p>'
     rows = []
-    for (provider, target), report in told.compared.items():
-        if report is None:
+    for (provider, target), comparison in report.compared.items():
+        if comparison is None:
             rows.append([provider, target, "never", *[""] * len(FAULTS)])
             continue
-        counts = [number(report["counts"].get(fault, 0)) for fault in FAULTS]
-        when = f"{datetime.fromtimestamp(report['at'], UTC):%Y-%m-%d %H:%M}" + (
-            f": {report['error']}" if report["error"] else ""
+        counts = [number(comparison["counts"].get(fault, 0)) for fault in FAULTS]
+        when = f"{datetime.fromtimestamp(comparison['at'], UTC):%Y-%m-%d %H:%M}" + (
+            f": {comparison['error']}" if comparison["error"] else ""
         )
         rows.append([provider, target, when, *counts])
-    yield _table(("from", "to", "when (UTC)", *FAULTS), rows, words=3, name="compared")
+    yield _table(("from", "to", "when (UTC)", *FAULTS), rows, text_columns=3, name="compared")
 
 
 def _footer() -> str:
@@ -246,13 +254,18 @@ def _key(*entries: tuple[str, str]) -> str:
 
 
 def _table(
-    heads: Iterable[str], rows: Iterable[Sequence[str]], *, words: int = 1, name: str, ready: str = "text"
+    heads: Iterable[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    text_columns: int = 1,
+    name: str,
+    content: Literal["text", "html"] = "text",
 ) -> str:
-    """A table; its first `words` columns are text, the others numbers. Cells are escaped, unless they are HTML."""
+    """Return a table: the first columns are text, the others numbers. Text is escaped."""
 
     def row(cells: Iterable[str], tag: str) -> str:
-        told = (cell if ready == "html" else escape(cell) for cell in cells)
-        return "<tr>" + "".join(_cell(cell, tag, n >= words) for n, cell in enumerate(told)) + "</tr>"
+        ready = (cell if content == "html" else escape(cell) for cell in cells)
+        return "<tr>" + "".join(_cell(cell, tag, n >= text_columns) for n, cell in enumerate(ready)) + "</tr>"
 
     body = "".join(row(cells, "td") for cells in rows)
     return f'<table id="{name}"><thead>{row(heads, "th")}</thead><tbody>{body}</tbody></table>'

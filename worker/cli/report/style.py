@@ -1,4 +1,4 @@
-"""The style sheet of the report: light and dark, on a screen and on A4."""
+"""The style sheet of the report: light and dark, on screen and on A4 paper."""
 
 from typing import Final
 

@@ -1,10 +1,10 @@
-"""Plain words for what the ledger counts."""
+"""Plain words for the ledger's counters."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: What became of an order, by the ledger's name of it.
+#: The result for an order, by the ledger's name.
 STATES: Final = {
     "dead": "not delivered",
     "in_doubt": "unclear",
@@ -12,7 +12,7 @@ STATES: Final = {
     "retry": "tried again",
 }
 
-#: Why, by its code.
+#: The reason, by its code.
 REASONS: Final = {
     "auth_failed": "The system did not accept our credentials.",
     "bug": "A mistake in our adapter for this system.",
@@ -35,25 +35,25 @@ REASONS: Final = {
 
 
 def reason(code: str) -> str:
-    """Why, in a sentence; a code that an adapter of somebody else made says itself."""
+    """Return the reason as a sentence; for a code of a third-party adapter, its own words."""
     return REASONS.get(code, f"{code.replace('_', ' ').capitalize()}.")
 
 
 def number(count: int) -> str:
-    """A count as people read it: 12,345."""
+    """Return a count with separators: 12,345."""
     return f"{count:,}"
 
 
 def orders(count: int) -> str:
-    """So many orders."""
+    """Return "1 order" or "12,345 orders"."""
     return "1 order" if count == 1 else f"{number(count)} orders"
 
 
 def length(seconds: float | None) -> str:
-    """A length of time with two of its units at most; an en dash where there is none."""
+    """Return a duration in at most two units, or an en dash for None."""
     if seconds is None:
-        return "–"  # noqa: RUF001  # the sign for nothing in a table
-    if seconds < 10:  # noqa: PLR2004  # below, tenths are worth telling
+        return "–"  # noqa: RUF001  # an empty cell
+    if seconds < 10:  # noqa: PLR2004  # tenths matter below ten seconds
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for size, unit, part, small in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
