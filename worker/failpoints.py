@@ -1,18 +1,19 @@
-"""Failpoints: named places before and after each effect, where a test makes this process fail.
+"""Failpoints: named points before and after each effect, at which a test makes this process fail.
 
-They are armed by the environment of the process, for tests alone:
+The environment of the process arms them, in tests only:
 
     INTAKE_FAILPOINTS="script:settle:after=kill,skip=3; http:write:before=stop,seconds=5"
-    INTAKE_FAILPOINTS_DIR=/a/folder     # a fault fires once over all processes that share it; a file there says so
+    INTAKE_FAILPOINTS_DIR=/a/folder     # a fault fires once over all processes that share the folder, and leaves a file
     INTAKE_FAILPOINTS="script:settle:after=kill,call=one; script:settle:after=lost,call=two"    # whenever it is called
 
-A fault with a `call` fires each time that a file of this name lies in the folder: who takes the file away acts it out.
-A point may be named many times; the first fault that is due fires.
+A fault with a `call` fires each time that the folder holds a file of this name: the process that deletes the file acts
+the fault out. A point may be named several times; the first fault that is due fires.
 
 Points are `script:NAME:before|after` (a Lua script), `redis:COMMAND:before|after` (any other command), and
-`http:read|write:before|sent|after`: between the look at the lease and the first byte; the request is gone; the answer
-has come. An unarmed failpoint costs nothing: only while one is armed do `worker/store/redis/failpoints.py` and
-`worker/http/failpoints.py` replace the class of a new connection by one that knows the points.
+`http:read|write:before|sent|after`: between the check of the lease and the first byte, after the request is sent, and
+after the response has arrived. An unarmed failpoint costs nothing: only while one is armed do
+`worker/store/redis/failpoints.py` and `worker/http/failpoints.py` replace the class of a new connection by one that
+fires the points.
 """
 
 from __future__ import annotations
@@ -31,26 +32,30 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Faults that whoever asked has to act out: the answer is lost; the effect takes place twice; cut before a byte is out.
+#: Faults that the caller of `fire` acts out: the response is lost, the effect happens twice, or the connection is cut
+#: before the first byte.
 ACTED: Final = frozenset({"lost", "repeat", "cut"})
 
 
 @dataclass(slots=True)
 class Failpoint:
-    """What goes wrong at a point: after `skip` passages of this process, `times` times over all processes."""
+    """A fault at a point.
+
+    It fires once this process has passed the point `skip` times, and `times` times over all processes.
+    """
 
     fault: str
     skip: int = 0
     times: int = 1
-    #: A regular expression for the URL of a call, or for the answer of a script: what does not match is no passage.
+    #: A regular expression for the URL of a call or the reply of a script: only a match counts as passing the point.
     match: str = ""
-    #: How long (delay, stop), or how far (step).
+    #: How long the fault lasts (delay, stop), or by how much the clock jumps (step).
     seconds: float = 0.0
-    #: The file that calls for it, instead of `skip` and `times`.
+    #: The file that triggers the fault, instead of `skip` and `times`.
     call: str = ""
 
 
-#: Seconds for which a process believes what it saw of the calls in the folder.
+#: Seconds for which a process caches the list of calls in the folder.
 _FRESH: Final = 0.05
 
 
@@ -59,52 +64,52 @@ def _kill(_: float) -> None:
 
 
 def _stop(seconds: float) -> None:
-    """Stop this whole process, its heartbeats as well, as a paused machine or a swapping one does."""
-    wake = f"sleep {seconds:g}; kill -CONT {os.getpid()}"
-    subprocess.Popen(["/bin/sh", "-c", wake], start_new_session=True)  # noqa: S603  # our own words
+    """Stop this whole process with its heartbeats, as a paused or swapping machine does."""
+    resume = f"sleep {seconds:g}; kill -CONT {os.getpid()}"
+    subprocess.Popen(["/bin/sh", "-c", resume], start_new_session=True)  # noqa: S603  # no foreign input
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
 @dataclass(slots=True)
 class Failpoints:
-    """What is armed in this process, and what the faults do."""
+    """The armed failpoints of this process, and the actions of their faults."""
 
     folder: Path
     armed: dict[str, list[Failpoint]]
-    #: By fault; the store adds its own: flush, step.
+    #: The action of each fault; the store adds "flush" and "step".
     actions: dict[str, Callable[[float], object]] = field(
         default_factory=lambda: {"kill": _kill, "delay": time.sleep, "stop": _stop}
     )
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _calls: frozenset[str] = frozenset()
-    _looked: float = 0.0
+    _read_at: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.armed)
 
     def fire(self, point: str, detail: object = "") -> str:
-        """Do what is armed here; answers the fault if the caller has to act it out, else ""."""
-        for found in self.armed.get(point, ()):
-            if found.call and found.call not in self._called():
+        """Run the fault that is armed at `point`. Return its name if the caller has to act it out, else ""."""
+        for failpoint in self.armed.get(point, ()):
+            if failpoint.call and failpoint.call not in self._read_calls():
                 continue
-            if found.match and not re.search(found.match, str(detail)):
+            if failpoint.match and not re.search(failpoint.match, str(detail)):
                 continue
-            if not (self._answers(found.call) if found.call else self._due(point, found)):
+            if not (self._delete_call(failpoint.call) if failpoint.call else self._pass(point, failpoint)):
                 continue
-            if found.fault in ACTED:
-                return found.fault
-            self.actions[found.fault](found.seconds)
+            if failpoint.fault in ACTED:
+                return failpoint.fault
+            self.actions[failpoint.fault](failpoint.seconds)
             return ""
         return ""
 
-    def _called(self) -> frozenset[str]:
+    def _read_calls(self) -> frozenset[str]:
         now = time.monotonic()
-        if now - self._looked > _FRESH:
-            self._calls, self._looked = frozenset(os.listdir(self.folder)), now  # noqa: PTH208  # names are enough, and it is asked all the time
+        if now - self._read_at > _FRESH:
+            self._calls, self._read_at = frozenset(os.listdir(self.folder)), now  # noqa: PTH208  # called often, and names suffice
         return self._calls
 
-    def _answers(self, call: str) -> bool:
-        """Take the call away; of all processes one can."""
+    def _delete_call(self, call: str) -> bool:
+        """Delete the file of the call. Return True in the one process that could."""
         self._calls -= {call}
         try:
             (self.folder / call).unlink()
@@ -112,15 +117,17 @@ class Failpoints:
             return False
         return True
 
-    def _due(self, point: str, found: Failpoint) -> bool:
+    def _pass(self, point: str, failpoint: Failpoint) -> bool:
+        """Count that the point is passed. Return whether the fault fires now."""
         with self._lock:
-            if found.skip > 0:
-                found.skip -= 1
+            if failpoint.skip > 0:
+                failpoint.skip -= 1
                 return False
-        return self._first(point, found)
+        return self._fire_once(point, failpoint)
 
-    def _first(self, point: str, found: Failpoint) -> bool:
-        for number in range(found.times):
+    def _fire_once(self, point: str, failpoint: Failpoint) -> bool:
+        """Take one of the `times` that all processes share. Return False if none is left."""
+        for number in range(failpoint.times):
             try:
                 os.close(os.open(self.folder / f"{point}.{number}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             except FileExistsError:
@@ -129,21 +136,21 @@ class Failpoints:
         return False
 
 
-def armed() -> Failpoints:
-    """What the environment arms; nothing, in all of life but a test."""
-    return _read(os.environ.get("INTAKE_FAILPOINTS", ""), os.environ.get("INTAKE_FAILPOINTS_DIR", ""))
+def armed_failpoints() -> Failpoints:
+    """Return the failpoints that the environment arms: none outside of tests."""
+    return _parse(os.environ.get("INTAKE_FAILPOINTS", ""), os.environ.get("INTAKE_FAILPOINTS_DIR", ""))
 
 
 @cache
-def _read(text: str, folder: str) -> Failpoints:
+def _parse(text: str, folder: str) -> Failpoints:
     if text and not folder:
         raise ValueError("INTAKE_FAILPOINTS needs INTAKE_FAILPOINTS_DIR")
-    found: dict[str, list[Failpoint]] = {}
+    failpoints: dict[str, list[Failpoint]] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
         point, _, rest = part.partition("=")
         fault, *options = rest.split(",")
-        given = dict(option.split("=", 1) for option in options)
-        skip, times = int(given.get("skip", "0")), int(given.get("times", "1"))
-        match, seconds, call = given.get("match", ""), float(given.get("seconds", "0")), given.get("call", "")
-        found.setdefault(point, []).append(Failpoint(fault, skip, times, match, seconds, call))
-    return Failpoints(Path(folder), found)
+        values = dict(option.split("=", 1) for option in options)
+        skip, times = int(values.get("skip", "0")), int(values.get("times", "1"))
+        match, seconds, call = values.get("match", ""), float(values.get("seconds", "0")), values.get("call", "")
+        failpoints.setdefault(point, []).append(Failpoint(fault, skip, times, match, seconds, call))
+    return Failpoints(Path(folder), failpoints)

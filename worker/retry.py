@@ -1,17 +1,18 @@
-"""When to try again."""
+"""How long to wait before the next attempt."""
 
 from __future__ import annotations
 
 import random
 
-#: Seconds of the first wait, and of the longest.
+#: Seconds of the first wait and of the longest.
 BASE, CAP = 1.0, 600.0
 
 
 def backoff(tries: int, chance: random.Random | None = None) -> float:
-    """Seconds to wait after `tries` tries have failed (0 = the first one): doubling, with full jitter.
+    """Return the seconds to wait after a failed attempt (`tries` is 0 for the first): doubling, with full jitter.
 
-    Full jitter spreads the orders that failed together, so that they do not come back together.
+    Full jitter spreads out orders that failed together, so that they do not return together. `chance` is the source of
+    randomness.
     """
     ceiling = min(CAP, BASE * 2 ** min(tries, 32))
     return (chance or random).uniform(0.1 * ceiling, ceiling)

@@ -1,4 +1,4 @@
-"""The composition root: settings become objects."""
+"""The composition root: it builds the objects of a process from its settings."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
 
 
 def read_settings(path: Path | None = None) -> Settings:
-    """The settings of `path`, of $INTAKE_CONFIG or of `intake.toml` here; raises ConfigError."""
+    """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError."""
     return load(path, os.environ, provider_kinds(), target_kinds(), webhook_kinds())
 
 
 def redis_url(settings: Settings) -> str:
-    """Where Redis is: the one in the settings, or the embedded server that `intake up` runs."""
+    """Return the address of Redis: from the settings, or of the embedded server that `intake up` runs."""
     url = settings.redis_url or embedded.read_url(settings.data_dir)
     if url is None:
         raise ConfigError(
@@ -63,13 +63,13 @@ def redis_url(settings: Settings) -> str:
 
 
 class Adapters:
-    """The adapters of the configured accounts, held back by nothing: for a look before there is a Redis."""
+    """The adapters of the configured accounts without any limit: for checks that run before there is a Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
-    def gate_of(self, account: Account) -> Gate:  # noqa: ARG002  # a limit is kept in Redis
-        """What the calls of the account have to pass."""
+    def gate_of(self, account: Account) -> Gate:  # noqa: ARG002  # limits are kept in Redis
+        """Return the gate that every call of the account has to pass."""
         return Open()
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
@@ -86,19 +86,19 @@ class Adapters:
 
     @cached_property
     def providers(self) -> dict[str, Provider]:
-        """The adapters of the configured providers by name."""
+        """Return the adapters of the configured providers by name."""
         kinds = provider_kinds()
         return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.providers.items()}
 
     @cached_property
     def targets(self) -> dict[str, Target]:
-        """The adapters of the configured targets by name."""
+        """Return the adapters of the configured targets by name."""
         kinds = target_kinds()
         return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.targets.items()}
 
 
 class Runtime(Adapters):
-    """Everything a task works with, made from the settings; one for each process."""
+    """Everything that a task works with, built from the settings once for each process."""
 
     def __init__(self, settings: Settings, *, patience: Patience = "long") -> None:
         super().__init__(settings)
@@ -110,19 +110,19 @@ class Runtime(Adapters):
         self.nudges = Nudges(self.redis, clocks.nudge)
         self.fetches = Fetches(self.redis)
         self.signs = Signs(self.redis)
-        #: What targets hold, by name, with the ledger that it was looked at for (see `tasks/target_index.py`).
+        #: The index of each target by name, with the epoch of the ledger it was read for (see `tasks/target_index.py`).
         self.target_indexes: dict[str, tuple[str, dict[str, Receipt]]] = {}
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     @cached_property
     def inbox(self) -> Inbox:
-        """The inbox, on a connection of its own: what strangers wrote is bytes, and somebody may wait for it."""
+        """Return the inbox. It has its own connection: jobs are undecoded bytes, and a taker blocks while it waits."""
         clocks = self.settings.clocks
         redis = connect(redis_url(self.settings), text="raw", patience=self._patience)
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     def close(self) -> None:
-        """Close the connections that were opened."""
+        """Close every connection that was opened."""
         self.redis.close()
         if "inbox" in self.__dict__:
             self.inbox.redis.close()
@@ -137,46 +137,46 @@ class Runtime(Adapters):
         self.close()
 
     def _scope(self, name: str) -> Scope:
-        """The limit `name`; where accounts that share it name different limits, the tightest one holds for all."""
+        """Return the scope `name`. If the accounts that share it have different limits, the tightest limit applies."""
         accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
         shared: list[tuple[Limit, ...]] = [a.limits for a in accounts if a.limit_scope == name and a.limits]
         tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
         return Scope(self.redis, name, tightest)
 
     def gate_of(self, account: Account) -> Gate:
-        """The limit, shared with every other process, and before it the maintenance of the account."""
+        """Return the gate of the account: its maintenance, then the limit that all processes share."""
         return self.maintenance_gate(account, self.scopes[account.limit_scope])
 
     def maintenance_gate(self, account: Account, gate: Gate) -> Gate:
-        """The gate, closed in the maintenance of the account."""
-        return MaintenanceGate(gate, lambda: self._rest(account)) if account.maintenance.windows else gate
+        """Return `gate`, closed during the maintenance of the account."""
+        return MaintenanceGate(gate, lambda: self._maintenance_left(account)) if account.maintenance.windows else gate
 
     def provider_maintenance_left(self, name: str) -> float:
-        """Seconds for which the provider is in maintenance; 0: it is not."""
-        return self._rest(self.settings.providers[name])
+        """Return the seconds until the maintenance of the provider ends, or 0 if it is not in maintenance."""
+        return self._maintenance_left(self.settings.providers[name])
 
     def target_maintenance_left(self, name: str) -> float:
-        """Seconds for which the target is in maintenance; 0: it is not."""
-        return self._rest(self.settings.targets[name])
+        """Return the seconds until the maintenance of the target ends, or 0 if it is not in maintenance."""
+        return self._maintenance_left(self.settings.targets[name])
 
     def others_wait(self, task: str, name: str) -> bool:
-        """Whether other work waits for a worker than this task of this account."""
+        """Return whether work other than this task of this account waits for a worker."""
         return self.nudges.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
 
-    def _rest(self, account: Account) -> float:
+    def _maintenance_left(self, account: Account) -> float:
         if not account.maintenance.windows:
             return 0.0
         return account.maintenance.left(datetime.fromtimestamp(self.cursors.now() / 1000, UTC))
 
     @cached_property
     def scopes(self) -> dict[str, Scope]:
-        """The limits by scope name."""
+        """Return the rate-limit scopes by name."""
         accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
         return {name: self._scope(name) for name in {account.limit_scope for account in accounts}}
 
     @cached_property
     def lanes(self) -> dict[str, Lane]:
-        """The lanes by target name."""
+        """Return the lanes by target name."""
         clocks = self.settings.clocks
         return {
             name: Lane(
@@ -188,16 +188,16 @@ class Runtime(Adapters):
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
                 per_call=self.targets[name].bulk,
-                quiet=self._quiet(self.targets[name]),
+                quiet=self._quarantine(self.targets[name]),
             )
             for name, account in self.settings.targets.items()
         }
 
-    def _quiet(self, target: Target) -> float:
-        """Seconds in which a new ledger sends nothing to a target that takes doubles.
+    def _quarantine(self, target: Target) -> float:
+        """Return the seconds during which a new ledger sends nothing to a target that accepts duplicates.
 
-        A drain of the ledger before begins its last write within a lease, and ends it within a request; by then asking
-        tells of it, at once or when it has arrived.
+        A drain of the previous ledger begins its last write within a lease, and ends it within a request. After that a
+        search finds the order: at once, or after `clocks.arrived` at a target that shows orders late.
         """
         if target.dedupes:
             return 0.0
@@ -206,16 +206,19 @@ class Runtime(Adapters):
 
     @cached_property
     def stuck(self) -> dict[str, Stuck]:
-        """The dead orders and those in doubt, by target name."""
+        """Return the dead orders and the orders in doubt, by target name."""
         return {name: Stuck(self.redis, name) for name in self.settings.targets}
 
     def on_change(self, provider: str, target: str) -> OnChange:
-        """What becomes of the provider's orders that change after their delivery; only counted if the target cannot."""
-        wish = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
-        return "ignore" if wish == "update" and not self.targets[target].updates else wish
+        """Return how the target handles orders of the provider that change after delivery.
+
+        "update" becomes "ignore" for a target that cannot update orders: the change is only counted.
+        """
+        wanted = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
+        return "ignore" if wanted == "update" and not self.targets[target].updates else wanted
 
     def is_echo(self, order: Order) -> bool:
-        """Whether we created this order in the account it was read from: carrying it on would be an echo."""
+        """Return whether the order is an echo: Intake created it in the account that it was read from."""
         provider = self.providers.get(order.provider)
         text = getattr(order, provider.reference_field) if provider and provider.reference_field else None
         return text is not None and any(
@@ -228,5 +231,5 @@ class Runtime(Adapters):
 
 @cache
 def runtime() -> Runtime:
-    """The runtime of this process; first asked for inside a task, so never shared over a fork."""
+    """Return the runtime of this process. The first call is made inside a task, so no fork shares its connections."""
     return Runtime(read_settings())

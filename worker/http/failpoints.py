@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.failpoints import Failpoints, armed
+from worker.failpoints import Failpoints, armed_failpoints
 
 
 def arm(pool: Any) -> None:
     """If something is armed, let the connections of this pool (urllib3's) ask before and after each effect."""
-    if points := armed():
+    if points := armed_failpoints():
         pool.ConnectionCls = _failing(pool.ConnectionCls, points)
 
 

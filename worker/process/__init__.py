@@ -1,1 +1,1 @@
-"""What any process of ours needs: stopping, liveness, systemd."""
+"""What every process of Intake needs: a way to stop, a liveness file, the watchdog of systemd."""

@@ -1,4 +1,4 @@
-"""Signs of life of processes on this host: files that know nothing of Redis."""
+"""Liveness files: how the processes of this host show, without Redis, that they make progress."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: Seconds that a loop may take for one turn: longer than any wait for Redis in it.
+#: Most seconds that one turn of a loop may take: more than any wait for Redis in it.
 TURN: Final = 60.0
 
 
 class LivenessFile:
-    """A file that a process holds locked for as long as it lives, and writes to as long as its loop turns.
+    """A file that a process keeps locked while it lives, and writes to while its loop turns.
 
-    The lock (POSIX: not shared with children) ends with the process, whatever end it has, so nothing has to be cleaned
-    up and no number of a process is taken for another's. A folder that cannot be written is no reason not to work.
+    The lock (POSIX: not shared with children) ends with the process, however the process ends. So nothing needs to be
+    cleaned up, and a reused process id is not mistaken for the old process. A folder that cannot be written is ignored.
     """
 
     def __init__(self, folder: Path, role: str) -> None:
@@ -36,17 +36,17 @@ class LivenessFile:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def tick(self) -> None:
-        """The loop turns."""
+        """Record that the loop turned just now."""
         self._turned, self._waits = time.monotonic(), False
         self._write("turns")
 
     def wait(self) -> None:
-        """Until the next tick it waits for Redis: that is not its fault."""
+        """Record that the process waits for Redis until the next tick, and is well meanwhile."""
         self._waits = True
         self._write("waits")
 
     def is_well(self) -> bool:
-        """Whether it waits for Redis, or its loop turned a moment ago."""
+        """Return whether the process waits for Redis, or its loop turned within `TURN` seconds."""
         return self._waits or time.monotonic() - self._turned < TURN
 
     def _write(self, state: str) -> None:
@@ -55,7 +55,7 @@ class LivenessFile:
                 os.pwrite(self._file, f"{state} {time.monotonic():.3f}\n".ljust(40).encode(), 0)
 
     def close(self) -> None:
-        """It ends in order."""
+        """Release the file, because the process ends."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -63,7 +63,7 @@ class LivenessFile:
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """A process that is alive: the part it plays, whether it waits for Redis, seconds since its loop turned."""
+    """A living process: its role, whether it waits for Redis, and the seconds since its loop last turned."""
 
     role: str
     waits: bool
@@ -71,7 +71,7 @@ class Liveness:
 
 
 def read_liveness(folder: Path) -> Iterator[Liveness]:
-    """All processes of this host that are alive; the files of dead ones are taken away."""
+    """Yield every living process of this host, and delete the files of dead ones."""
     for path in sorted(folder.glob("*-*")) if folder.is_dir() else ():
         with contextlib.suppress(OSError, ValueError), path.open("r+") as file:
             try:

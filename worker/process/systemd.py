@@ -1,4 +1,4 @@
-"""What systemd's watchdog is told (sd_notify(3), WatchdogSec=)."""
+"""Notifications to the watchdog of systemd (sd_notify(3), WatchdogSec=)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 def watch(well: Callable[[], bool], environ: Mapping[str, str] = os.environ) -> None:
-    """From now on tell systemd that this process is well, as long as it is; where there is no watchdog, do nothing.
+    """Notify systemd from now on, while `well()` is true. Do nothing where no watchdog is configured.
 
-    Who tells is a thread, and it tells what `well` says: that a thread runs proves nothing.
+    A background thread sends the notifications. A running thread alone proves nothing, so it asks `well` each time.
     """
     path, period = environ.get("NOTIFY_SOCKET"), int(environ.get("WATCHDOG_USEC") or 0) / 1e6
     if not path or not period or environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return
     address = "\0" + path[1:] if path.startswith("@") else path
 
-    def tell() -> None:
+    def notify() -> None:
         stop = threading.Event()
         while not stop.wait(period / 3):
             if well():
                 with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
                     sender.sendto(b"WATCHDOG=1", address)
 
-    threading.Thread(target=tell, name="watchdog", daemon=True).start()
+    threading.Thread(target=notify, name="watchdog", daemon=True).start()

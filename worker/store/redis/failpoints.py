@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 
-from worker.failpoints import Failpoints, armed
+from worker.failpoints import Failpoints, armed_failpoints
 from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ end
 
 def with_failpoints(kind: type[Redis]) -> type[Redis]:
     """The class of clients `kind`; if something is armed, one that asks before and after each effect."""
-    points = armed()
+    points = armed_failpoints()
     return _failing(kind, points) if points else kind
 
 
