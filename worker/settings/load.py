@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field
 
 from worker.settings.accounts import Account, ProviderSettings, TargetSettings, read_accounts
-from worker.settings.alarms import Alarming, read_alarming
+from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
 from worker.settings.document import Document, Key, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
@@ -52,7 +52,7 @@ class Settings(Table):
     inbox: InboxSettings = InboxSettings()
     routes: tuple[Route, ...]
     reconcile: ReconcileSettings = ReconcileSettings()
-    alarms: Alarming = Alarming()
+    alarms: AlarmSettings = AlarmSettings()
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """Return the targets that write into the account that `provider` reads."""
@@ -96,7 +96,7 @@ def load(
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
     reconcile = read_reconcile(document, routes, providers)
-    alarms = read_alarming(document, providers)
+    alarms = read_alarms(document, providers)
     document.raise_errors()
     return Settings(
         file=document.file,

@@ -1,1 +1,1 @@
-"""Who watches: alarms, metrics, signs of life."""
+"""Watch Intake: one snapshot, judged once, for alarms, metrics and every command that shows the state."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from worker.settings.accounts import ProviderSettings, TargetSettings
-    from worker.settings.alarms import Alarming
+    from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
     from worker.store.health.state import LaneState, ProviderState, Snapshot
     from worker.store.redis.server import Server
@@ -78,7 +78,7 @@ def alarms(judgements: list[Judgement]) -> list[Judgement]:
     return [judgement for judgement in judgements if judgement.severity != "notice"]
 
 
-def judge_server(server: Server, rules: Alarming) -> Iterator[Judgement]:
+def judge_server(server: Server, rules: AlarmSettings) -> Iterator[Judgement]:
     """Yield why orders are not safe in this Redis, or soon will not be accepted."""
     if server.policy != "noeviction":
         facts = f"maxmemory-policy {server.policy}: a full Redis would throw orders away"
@@ -232,7 +232,7 @@ def _unattended(snapshot: Snapshot, settings: Settings, name: str) -> bool:
     return not _rests(snapshot, settings.targets[name], settings.alarms.untaken_after)
 
 
-def _stuck(snapshot: Snapshot, rules: Alarming, name: str, lane: LaneState) -> Iterator[Judgement]:
+def _stuck(snapshot: Snapshot, rules: AlarmSettings, name: str, lane: LaneState) -> Iterator[Judgement]:
     """Judge the orders that wait for a person."""
     now = snapshot.now
     if lane.died_lately >= rules.dead:

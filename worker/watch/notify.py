@@ -1,4 +1,4 @@
-"""Telling somebody: the messages about alarms go to a web hook, each until it was taken."""
+"""Send messages about alarms to a web hook, each until the hook accepts it."""
 
 from __future__ import annotations
 
@@ -19,36 +19,35 @@ log = structlog.get_logger()
 
 #: Seconds that one call may take.
 DEADLINE: Final = 10.0
-#: Seconds until a hook that did not answer is called again, doubled each time.
-AGAIN: Final = 5.0
+#: Seconds before the first retry of a hook that failed; each further retry waits twice as long.
+RETRY_AFTER: Final = 5.0
 
 
-def deliver_messages(alarmed: AlarmState, url: str) -> None:
-    """Send what waits in the outbox, the oldest first, until all of it is sent or the hook does not take it.
+def send_messages(alarms: AlarmState, url: str) -> None:
+    """Send the messages in the outbox, the oldest first, until all are sent or the hook fails.
 
-    What the hook refuses for good (a 4xx status) is thrown away and said in the log; for all else it waits its turn.
-    `url` is a secret: it is in no log line.
+    A message that the hook refuses for good (a 4xx status) is dropped, with a line in the log; after any other failure
+    it stays in the outbox. `url` is a secret and appears in no log line.
     """
     parts = urlsplit(url)
     query = f"?{parts.query}" if parts.query else ""
     client = Client(f"{parts.scheme}://{parts.netloc}", gate=Open(), headers={}, deadline=DEADLINE)
     try:
-        for message in alarmed.outbox(life=6 * DEADLINE):
+        for message in alarms.outbox(life=6 * DEADLINE):
             try:
                 client.write("POST", f"{parts.path}{query}", json=simplejson.loads(message))
             except Rejected as error:
-                log.error(
-                    "alarm.refused", code=error.code, reason=_said(error, parts.path), remedy="look at alarms.url"
-                )
+                reason = _without_path(error, parts.path)
+                log.error("alarm.refused", code=error.code, reason=reason, remedy="look at alarms.url")
             except IntakeError as error:
-                named = error.delay if isinstance(error, SnoozeError) else AGAIN
-                attempt = alarmed.defer(max(named, AGAIN))
-                log.warning("alarm.waiting", code=error.code, reason=_said(error, parts.path), attempt=attempt)
+                requested = error.delay if isinstance(error, SnoozeError) else RETRY_AFTER
+                attempt = alarms.defer(max(requested, RETRY_AFTER))
+                log.warning("alarm.waiting", code=error.code, reason=_without_path(error, parts.path), attempt=attempt)
                 return
     finally:
         client.close()
 
 
-def _said(error: IntakeError, path: str) -> str:
-    """What happened, without the path: a hook's path is its secret."""
+def _without_path(error: IntakeError, path: str) -> str:
+    """Return what happened, without the path of the hook, which is its secret."""
     return str(error).replace(path, "…") if len(path) > 1 else str(error)

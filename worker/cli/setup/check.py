@@ -1,21 +1,18 @@
-"""`intake check`: the file, Redis, and each account's credentials, looked at live."""
+"""`intake check`: check the settings, Redis, the broker, every account, and what is running."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
-import queue
-import threading
-import time
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
 
+from worker.cli.setup.account_checks import Finding, examine_accounts
 from worker.durations import format_duration
-from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError, Unavailable
+from worker.errors import AuthFailed, ConfigError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
 from worker.store.health.signs import SWEPT
@@ -26,58 +23,25 @@ from worker.watch.judgements import alarms, judge, judge_server
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from worker.settings.alarms import Alarming
+    from worker.cli.setup.account_checks import Accounts
+    from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
     from worker.store.health.state import Snapshot
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
-#: Times an account is asked again that has no room for one more call at this moment.
-_AGAIN: Final = 4
-#: Seconds in which all accounts, asked at the same time, have to answer.
-_PATIENCE: Final = 45.0
-#: Seconds of an answer of Redis, and between its clock and ours, that are told as too many.
+#: Seconds of a round trip to Redis, and between its clock and ours, above which there is a warning.
 _SLOW: Final = 0.02
 _APART: Final = 5.0
-#: What Celery's transport needs.
+#: The oldest Redis that Celery's transport works with.
 _OLDEST: Final = (6, 2)
-
-
-_CREDENTIALS: Final = "Correct the credentials of this account."
-_ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do where it is not ok."""
-
-    what: str
-    state: Literal["ok", "warning", "wrong", "skipped"]
-    detail: str
-    remedy: str = ""
-
-
-class Checkable(Protocol):
-    """An adapter, as far as it is looked at here."""
-
-    def check(self) -> None:
-        """Prove the credentials."""
-
-
-class Accounts(Protocol):
-    """What the settings become, as far as it is looked at here (see `worker.runtime.Runtime`)."""
-
-    @property
-    def providers(self) -> Mapping[str, Checkable]: ...  # noqa: D102
-    @property
-    def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
 
 
 def examine(
     read: Callable[[], Settings], build: Callable[[Settings], Accounts], *, live: bool = True
 ) -> Iterator[Finding]:
-    """Look at everything, one finding after the other; what cannot be reached is not waited for twice."""
+    """Check everything; yield findings as they come, and do not wait twice for what cannot be reached."""
     try:
         settings = read()
     except ConfigErrors as errors:
@@ -89,7 +53,7 @@ def examine(
         return
     yield from examine_settings(settings)
     if not live:
-        for what in ("redis", *_accounts_of(settings)):
+        for what in ("redis", *_account_names(settings)):
             yield Finding(what, "skipped", "not asked", "Without --offline it is.")
         return
     if settings.redis_url is None and not _embedded_runs(settings):
@@ -116,7 +80,7 @@ def examine(
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
-    """What the file says, now that it is right: what the settings refuse never comes here."""
+    """Yield what valid settings say; refused settings never get here."""
     clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
     yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
     lease, sweep = format_duration(clocks.lease), format_duration(clocks.sweep)
@@ -130,11 +94,11 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _examine_traces() -> Iterator[Finding]:
-    """Whether what the environment wants of traces can be."""
+    """Check that the tracing configured in the environment is possible."""
     if not (url := traces.endpoint()):
         return
     if traces.is_installed():
-        # Its user and its path may be secrets.
+        # The user and the path of the URL may be secrets.
         yield Finding("traces", "ok", f"are sent to {urlsplit(url).hostname}")
     else:
         detail = "a collector is named in the environment, and the extra `otel` is not installed"
@@ -142,7 +106,7 @@ def _examine_traces() -> Iterator[Finding]:
 
 
 def _examine_producers(settings: Settings) -> Iterator[Finding]:
-    """Who may push, and whether what they need is here."""
+    """Yield who may push jobs, and whether what that needs is installed and configured."""
     receives = all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
     for name, producer in settings.producers.items():
         what, signed = f"producer {name}", "signed" if producer.secret else "unsigned"
@@ -159,7 +123,7 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
 
 
 def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
-    """Whether Redis is near, and its clock ours."""
+    """Check that Redis is near, and that its clock agrees with ours."""
     said = f"an answer takes {seconds * 1000:.1f} ms"
     if seconds > _SLOW:
         remedy = "Put Redis near the workers: each order takes some answers of it."
@@ -192,30 +156,8 @@ def _is_running(snapshot: Snapshot, alarm_kinds: set[str]) -> bool:
     return swept or (bool(snapshot.signs) and "worker_silent" not in alarm_kinds)
 
 
-def _accounts_of(settings: Settings) -> list[str]:
+def _account_names(settings: Settings) -> list[str]:
     return [*(f"provider {name}" for name in settings.providers), *(f"target {name}" for name in settings.targets)]
-
-
-def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
-    """Whether each account's credentials work; all are asked at the same time."""
-    asked: list[tuple[str, queue.SimpleQueue[Finding]]] = []
-    for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
-        for name, adapter in adapters.items():
-            answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
-            what = f"{section} {name}"
-            ask = partial(_answered, what, adapter, answer)
-            threading.Thread(target=ask, name=what, daemon=True).start()
-            asked.append((what, answer))
-    until = time.monotonic() + patience
-    for what, answer in asked:
-        try:
-            yield answer.get(timeout=max(0.0, until - time.monotonic()))
-        except queue.Empty:
-            yield Finding(what, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
-
-
-def _answered(what: str, adapter: Checkable, answer: queue.SimpleQueue[Finding]) -> None:
-    answer.put(examine_account(what, adapter))
 
 
 def _embedded_runs(settings: Settings) -> bool:
@@ -223,8 +165,8 @@ def _embedded_runs(settings: Settings) -> bool:
     return url is not None and embedded.is_ready(url)
 
 
-def examine_server(server: Server, rules: Alarming) -> Iterator[Finding]:
-    """Yield whether orders are safe in this Redis."""
+def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
+    """Check that orders are safe in this Redis."""
     judgements = {judgement.kind: judgement for judgement in judge_server(server, rules)}
     if server.replica:
         remedy = "Name its master in redis.url."
@@ -255,18 +197,8 @@ def examine_server(server: Server, rules: Alarming) -> Iterator[Finding]:
         yield Finding("redis memory", "warning", full.facts, full.remedy)
 
 
-def _asked(adapter: Checkable) -> None:
-    """Ask; accounts that share a limit are in each other's way here, and soon are not."""
-    for _ in range(_AGAIN):
-        try:
-            return adapter.check()
-        except RateLimited as limited:
-            time.sleep(min(limited.delay, 1.0))
-    return adapter.check()
-
-
 def examine_broker(url: str | None) -> Iterator[Finding]:
-    """Whether the broker lets us in, where it is not the Redis that was looked at."""
+    """Check that the broker accepts us, if it is another server than Redis."""
     if url is None:
         return
     from worker.app.broker import greet
@@ -278,24 +210,6 @@ def examine_broker(url: str | None) -> Iterator[Finding]:
         yield Finding("broker", "wrong", str(error), remedy)
     except Unavailable as error:
         yield Finding("broker", "wrong", str(error), "Start it, or correct celery.broker.")
-
-
-def examine_account(what: str, adapter: Checkable) -> Finding:
-    """Whether the account's credentials work."""
-    try:
-        _asked(adapter)
-    except AuthFailed as error:
-        said = str(error)
-        remedy = "Correct its url: is it the right region and account?" if "url" in said else _CREDENTIALS
-        return Finding(what, "wrong", said, remedy)
-    except SnoozeError as error:
-        return Finding(what, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
-    except IntakeError as error:
-        return Finding(what, "wrong", str(error), _ADDRESS)
-    except Exception as error:  # noqa: BLE001  # one broken adapter must not hide what the others say
-        detail = f"the check itself failed: {type(error).__name__}"
-        return Finding(what, "wrong", detail, "This is a fault of the adapter: please report it.")
-    return Finding(what, "ok", "the credentials work")
 
 
 @click.command("check")

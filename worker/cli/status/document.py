@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from worker.cli.feeds.backfill import describe, targets_of
 from worker.cli.feeds.cursor_words import cursor_time
-from worker.store.health.state import dead_reasons
+from worker.store.health.reasons import dead_reasons
 from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 

@@ -101,13 +101,6 @@ class Stuck:
         ages = {key: int(score) for key, score in zip(chosen, scores, strict=True) if score is not None}
         return list(self._read(ages, lambda key: ages[key] <= last))
 
-    def newest(self, state: State, most: int) -> list[StuckOrder]:
-        """Up to `most` orders, the last ones first."""
-        found = cast(
-            "list[tuple[str, float]]", self._redis.zrange(self._set(state), 0, most - 1, desc=True, withscores=True)
-        )
-        return list(self._read({key: int(score) for key, score in found}, lambda _: True))
-
     def _read(self, scores: dict[str, int], names: Callable[[str], bool]) -> Iterator[StuckOrder]:
         chosen = [key for key in scores if names(key)]
         with self._redis.pipeline(transaction=False) as pipe:

@@ -1,0 +1,98 @@
+"""Check the credentials of every account, all at the same time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from worker.errors import AuthFailed, IntakeError, RateLimited, SnoozeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+#: Retries of an account while another one uses up the limit that they share.
+_RETRIES: Final = 4
+#: Seconds within which all accounts have to answer.
+_PATIENCE: Final = 45.0
+_CREDENTIALS: Final = "Correct the credentials of this account."
+_ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check; unless it is ok, `remedy` says what to do."""
+
+    what: str
+    state: Literal["ok", "warning", "wrong", "skipped"]
+    detail: str
+    remedy: str = ""
+
+
+class Checkable(Protocol):
+    """The part of an adapter that is used here."""
+
+    def check(self) -> None:
+        """Prove the credentials."""
+
+
+class Accounts(Protocol):
+    """The part of a runtime that is used here (see `worker.runtime.Runtime`)."""
+
+    @property
+    def providers(self) -> Mapping[str, Checkable]: ...  # noqa: D102
+    @property
+    def targets(self) -> Mapping[str, Checkable]: ...  # noqa: D102
+
+
+def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
+    """Check all accounts at the same time; yield one finding for each."""
+    answers: list[tuple[str, queue.SimpleQueue[Finding]]] = []
+    for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
+        for name, adapter in adapters.items():
+            answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+            account = f"{section} {name}"
+            check = partial(_examine_into, answer, account, adapter)
+            threading.Thread(target=check, name=account, daemon=True).start()
+            answers.append((account, answer))
+    until = time.monotonic() + patience
+    for account, answer in answers:
+        try:
+            yield answer.get(timeout=max(0.0, until - time.monotonic()))
+        except queue.Empty:
+            yield Finding(account, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
+
+
+def _examine_into(answer: queue.SimpleQueue[Finding], account: str, adapter: Checkable) -> None:
+    answer.put(examine_account(account, adapter))
+
+
+def examine_account(account: str, adapter: Checkable) -> Finding:
+    """Check the credentials of one account."""
+    try:
+        _prove(adapter)
+    except AuthFailed as error:
+        detail = str(error)
+        remedy = "Correct its url: is it the right region and account?" if "url" in detail else _CREDENTIALS
+        return Finding(account, "wrong", detail, remedy)
+    except SnoozeError as error:
+        return Finding(account, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
+    except IntakeError as error:
+        return Finding(account, "wrong", str(error), _ADDRESS)
+    except Exception as error:  # noqa: BLE001  # one broken adapter must not hide the findings of the others
+        detail = f"the check itself failed: {type(error).__name__}"
+        return Finding(account, "wrong", detail, "This is a fault of the adapter: please report it.")
+    return Finding(account, "ok", "the credentials work")
+
+
+def _prove(adapter: Checkable) -> None:
+    """Check the credentials; retry while another account uses up the shared limit."""
+    for _ in range(_RETRIES):
+        try:
+            return adapter.check()
+        except RateLimited as limited:
+            time.sleep(min(limited.delay, 1.0))
+    return adapter.check()
