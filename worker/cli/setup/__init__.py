@@ -1,1 +1,1 @@
-"""Commands that set Intake up: init, check, schema."""
+"""Commands that set up Intake: init, check, schema."""

@@ -1,4 +1,4 @@
-"""`intake schema`: what may be pushed, as JSON Schema."""
+"""`intake schema`: the JSON Schema of what may be pushed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a new `intake.toml`, made from what each kind says of its own options."""
+"""The text of a new `intake.toml`, generated from the options of each kind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 Section = Literal["providers", "targets"]
+#: The kinds of each section, by name.
+Kinds: TypeAlias = "Mapping[Section, Mapping[str, AdapterKind]]"
 
 _HEAD: Final = """\
 # Intake: what is read from where, and carried to whom. See what is wrong with it: intake check
@@ -35,49 +37,49 @@ _HEAD: Final = """\
 
 
 @dataclass(slots=True)
-class Wanted:
-    """One account that is to stand in the file; `values` are its required keys, as they are written ("env:NAME")."""
+class AccountDraft:
+    """An account to write into the file; `values` are its required keys, as the file has them ("env:NAME")."""
 
     section: Section
     kind: str
     name: str
     values: dict[str, str] = field(default_factory=dict)
-    #: Of a provider: the targets that its orders go to.
+    #: The targets of a provider's route.
     to: list[str] = field(default_factory=list)
 
     def variable(self, key: str) -> str:
-        """The environment variable that a key is taken from unless a person says another."""
+        """Return the default name of the environment variable for a key."""
         return re.sub(r"[^A-Z0-9]", "_", f"{self.name}_{key}".upper())
 
 
-def required(kind: AdapterKind) -> Iterator[tuple[str, FieldInfo]]:
-    """The keys that an account of this kind cannot do without, dotted where they stand in a table of their own."""
+def required_keys(kind: AdapterKind) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the keys that an account of this kind must have, with a dot for a key of a table inside."""
     if kind.default_url is None:
         yield "url", _URL
-    certain = dict(_required(kind.Options))
-    yield from certain.items()
-    for name in _together(kind.Options, certain):
+    always = dict(_required(kind.Options))
+    yield from always.items()
+    for name in _required_together(kind.Options, always):
         yield name, kind.Options.model_fields[name]
 
 
-def _together(model: type[BaseModel], certain: Mapping[str, FieldInfo]) -> list[str]:
-    """The keys that a model demands although each alone may be left out: those that its refusal names."""
-    tried: dict[str, Any] = {}
-    for key in certain:
+def _required_together(model: type[BaseModel], always: Mapping[str, FieldInfo]) -> list[str]:
+    """Return the optional keys without which a model is invalid, for example one of two: its error names them."""
+    values: dict[str, Any] = {}
+    for key in always:
         table, _, name = key.rpartition(".")
-        (tried.setdefault(table, {}) if table else tried)[name] = "x" * 24
+        (values.setdefault(table, {}) if table else values)[name] = "x" * 24
     try:
-        model.model_validate(tried)
+        model.model_validate(values)
     except ValidationError as error:
-        said = " ".join(it["msg"] for it in error.errors() if not it["loc"])
+        message = " ".join(detail["msg"] for detail in error.errors() if not detail["loc"])
         unset = (name for name, info in model.model_fields.items() if not info.is_required() and info.default is None)
-        return [name for name in unset if re.search(rf"\b{name}\b", said)]
+        return [name for name in unset if re.search(rf"\b{name}\b", message)]
     return []
 
 
-def _required(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _required(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, info in model.model_fields.items():
-        key = f"{before}{info.alias or name}"
+        key = f"{prefix}{info.alias or name}"
         if not info.is_required():
             continue
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
@@ -93,56 +95,56 @@ class _Url(BaseModel):
 _URL: Final = _Url.model_fields["url"]
 
 
-def text(accounts: list[Wanted], kinds: Mapping[Section, Mapping[str, AdapterKind]]) -> str:
-    """The whole file."""
-    parts = [_HEAD, *("\n".join(_account(it, kinds[it.section][it.kind])) + "\n" for it in accounts)]
-    providers = [it for it in accounts if it.section == "providers"]
-    # Of two providers the ids may meet in a target; in a system that is read as well, ours must be known from others.
-    both = {it.kind for it in providers} & {it.kind for it in accounts if it.section == "targets"}
+def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
+    """Return the text of the whole file."""
+    parts = [_HEAD, *("\n".join(_account(draft, kinds[draft.section][draft.kind])) + "\n" for draft in accounts)]
+    providers = [draft for draft in accounts if draft.section == "providers"]
+    # Two providers may use the same ids; and in a system that is also read, our own orders must be recognizable.
+    both = {draft.kind for draft in providers} & {draft.kind for draft in accounts if draft.section == "targets"}
     reference = "{provider}:{external_id}" if len(providers) > 1 or both else "{external_id}"
     parts += [
-        f'[[routes]]\nfrom = "{it.name}"\nto = {json.dumps(it.to)}\n'
+        f'[[routes]]\nfrom = "{draft.name}"\nto = {json.dumps(draft.to)}\n'
         f'reference = "{reference}"      # what the targets know an order by\n'
         '# only = { status = ["new", "paid"] }  # left out: all orders\n'
         '# on_change = "update"                 # or "hold", "ignore": an order that changes after its delivery\n'
-        for it in providers
+        for draft in providers
     ]
     return "\n".join(parts)
 
 
-def _account(wanted: Wanted, kind: AdapterKind) -> Iterator[str]:
-    yield f"[{wanted.section}.{wanted.name}]"
-    yield f"kind = {_toml(wanted.kind)}"
-    secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), dict(required(kind))
+def _account(draft: AccountDraft, kind: AdapterKind) -> Iterator[str]:
+    yield f"[{draft.section}.{draft.name}]"
+    yield f"kind = {_toml(draft.kind)}"
+    secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), dict(required_keys(kind))
     for key in needed:
-        value = wanted.values.get(key, f"env:{wanted.variable(key)}")
+        value = draft.values.get(key, f"env:{draft.variable(key)}")
         table, _, name = key.rpartition(".")
         if table:
             tables.setdefault(table, []).append(f"{name} = {_toml(value)}")
         else:
             yield f"{key} = {_toml(value)}{'      # a secret: it stays in the environment' if key in secrets else ''}"
-    yield from _optional(wanted, kind, needed)
+    yield from _optional(draft, kind, needed)
     for table, lines in tables.items():
-        yield f"[{wanted.section}.{wanted.name}.{table}]"
+        yield f"[{draft.section}.{draft.name}.{table}]"
         yield from lines
 
 
-def _optional(wanted: Wanted, kind: AdapterKind, needed: Mapping[str, FieldInfo]) -> Iterator[str]:
-    """What may be said besides, as comments: with the default, or … where there is none."""
+def _optional(draft: AccountDraft, kind: AdapterKind, needed: Mapping[str, FieldInfo]) -> Iterator[str]:
+    """Yield the optional keys as comments, each with its default, or … if it has none."""
     if (url := kind.default_url) is not None:
         yield f"# url = {_toml(url)}"
     allowed = f"      # at most {kind.documented_limit}" if kind.documented_limit else ""
     yield f"# limit = {_toml(kind.default_limit)}{allowed}"
-    if wanted.section == "providers":
+    if draft.section == "providers":
         every: float = getattr(kind, "default_poll_every", 300.0)
         yield f'# poll_every = "{format_duration(every)}"'
         yield '# look_back = "30d"      # how far the first poll reads'
     else:
         yield "# concurrency = 2"
         yield "# max_tries = 12"
-    # A docstring that a class did not write itself is pydantic's.
-    said = kind.Options.__dict__.get("__doc__")
-    for line in textwrap.wrap(" ".join(inspect.cleandoc(said).split()), 110) if said else ():
+    # Without a docstring of its own, a class inherits that of pydantic.
+    doc = kind.Options.__dict__.get("__doc__")
+    for line in textwrap.wrap(" ".join(inspect.cleandoc(doc).split()), 110) if doc else ():
         yield f"#   {line}"
     for name, info in kind.Options.model_fields.items():
         if not info.is_required() and name not in needed:
@@ -154,20 +156,20 @@ def _default(key: str, info: FieldInfo) -> str:
     notes = [info.description] if info.description else []
     if choices := _choices(info.annotation):
         notes.append("one of " + ", ".join(map(_toml, choices)))
-    told = _toml(value)
-    if told == "…":
+    text = _toml(value)
+    if text == "…":
         notes.insert(0, "left out: none")
-    return f"# {key} = {told}" + (f"      # {'; '.join(notes)}" if notes else "")
+    return f"# {key} = {text}" + (f"      # {'; '.join(notes)}" if notes else "")
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
     if get_origin(annotation) is Literal:
         return get_args(annotation)
-    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+    return next((choices for part in get_args(annotation) if (choices := _choices(part))), ())
 
 
 def _toml(value: Any) -> str:
-    """The value as TOML writes it; … for what cannot be written down."""
+    """Return the value as TOML; … for a value without a form in TOML."""
     plain = value.value if isinstance(value, Enum) else value
     if isinstance(plain, str | bool):
         return json.dumps(plain, ensure_ascii=False)
