@@ -11,7 +11,7 @@ import simplejson
 from schemas.order import Order
 from worker.errors import Held, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
 from worker.retry import backoff
-from worker.store.orders.lanes import Claim, Outcome
+from worker.store.orders.drains import Claim, Outcome
 from worker.systems.target import Pending, Receipt
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ from worker.http.client import guard_writes
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.store.limits.limiter import use_spare_slots
-from worker.store.orders.lanes import Claim, Outcome
+from worker.store.orders.drains import Claim, Outcome
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
     from worker.app import Nudge
-    from worker.store.orders.lanes import Drain, Lane
+    from worker.store.orders.drains import Drain
+    from worker.store.orders.lanes import Lane
     from worker.systems.target import Target
 
 log = structlog.get_logger()
@@ -92,9 +93,9 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     if ending.error:
         # The claims are freed when the lease ends. Each order is searched for at the target before it is sent again.
         return False
-    if drain.young:
+    if drain.quarantine:
         why = "the ledger is new, and the target takes doubles: what an older ledger sent has to arrive first"
-        log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.young))
+        log.warning("lane.waits", lane=name, reason=why, seconds=round(drain.quarantine))
     return True
 
 

@@ -37,7 +37,7 @@ def finder(target: Target) -> Find:
 def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
     """Search for one order by `find` (see `finder`), and write the answer to the ledger. Send nothing to the target."""
     if "step" in order.record:
-        stuck.move("again", [order.key], who="to go on from its step")
+        stuck.move("again", [order.key], source="to go on from its step")
         return "again"
     try:
         found = find(order.record["reference"])
@@ -46,13 +46,13 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
     except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others
         return _failed(stuck, order, error)
     if found is not None:
-        stuck.move("delivered", [order.key], who="asked", said=found.target_id or "")
+        stuck.move("delivered", [order.key], source="asked", target_id=found.target_id or "")
         return "found"
     if order.record.get("uncertain") == "1" and not target.settles:
         why = f"{target.kind}: it may have been sent, and is not to be seen there yet"
-        stuck.move("note", [order.key], said=Uncertain.code, detail=why)
+        stuck.move("note", [order.key], code=Uncertain.code, detail=why)
         return "unknown"
-    stuck.move("again", [order.key], who="asked: it is not there")
+    stuck.move("again", [order.key], source="asked: it is not there")
     return "again"
 
 
@@ -60,5 +60,5 @@ def _failed(stuck: Stuck, order: StuckOrder, error: Exception) -> Answer:
     code, detail = "bug", f"{type(error).__name__} while asking for it"
     if isinstance(error, IntakeError):
         code, detail = error.code, str(error)
-    stuck.move("note", [order.key], said=code, detail=detail)
+    stuck.move("note", [order.key], code=code, detail=detail)
     return "away" if isinstance(error, RetryableError) else "unknown"

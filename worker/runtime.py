@@ -188,7 +188,7 @@ class Runtime(Adapters):
                 max_tries=account.max_tries,
                 concurrency=account.concurrency,
                 per_call=self.targets[name].bulk,
-                quiet=self._quarantine(self.targets[name]),
+                quarantine=self._quarantine(self.targets[name]),
             )
             for name, account in self.settings.targets.items()
         }

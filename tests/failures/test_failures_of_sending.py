@@ -20,7 +20,8 @@ from worker.errors import Rejected
 from worker.settings.producers import Producer
 from worker.settings.routes import Route
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.drains import Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger
 from worker.systems.provider import Record
 

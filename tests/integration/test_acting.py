@@ -18,7 +18,8 @@ from support.orders import order
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import BREAKER, Lane, Outcome
+from worker.store.orders.drains import BREAKER, Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:

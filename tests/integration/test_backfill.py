@@ -15,13 +15,13 @@ from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
 from support.orders import order
 from worker.errors import AuthFailed, Unavailable
 from worker.store.health.state import read_snapshot
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.orders.lanes import Claim
+    from worker.store.orders.drains import Claim
 
 SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -142,7 +142,7 @@ def test_a_delivered_order_forgets_that_it_came_by_a_backfill(redis: Redis) -> N
     bulk(rt, "a")
     deliver(rt)
     assert rt.state("a")["state"] == "delivered"
-    assert "later" not in rt.state("a")
+    assert "bulk" not in rt.state("a")
 
 
 def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) -> None:

@@ -11,7 +11,7 @@ from support.command_line import intake
 from support.orders import order
 from tasks.ingest import ingest
 from worker.cli import main
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import pytest
 
 from support.orders import order
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import Claim, Drain, Lane, Outcome
+from worker.store.orders.drains import Claim, Drain, Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import pytest
 
 from worker.errors import LeaseLost
 from worker.store.feeds.cursors import Cursors, Poll
+from worker.store.redis import catalog
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -101,7 +102,9 @@ def test_the_lease_is_kept_while_a_slow_provider_answers(cursors: Cursors) -> No
 
 
 def test_the_lease_of_a_killed_poll_ends_by_itself(cursors: Cursors, redis: Redis) -> None:
-    cursors.scripts("begin", ["intake:cursor:p", "intake:poll:p"], ["dead", 300, 0])
+    cursors.scripts(
+        catalog.BEGIN, cursor="intake:cursor:p", lease="intake:poll:p", owner="dead", lease_ms=300, gap_ms=0
+    )
     with cursors.poll("p", 0) as poll:
         assert poll == "busy"
     time.sleep(0.35)

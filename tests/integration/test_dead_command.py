@@ -11,7 +11,7 @@ from support.command_line import intake
 from support.http_server import Request, reply
 from support.orders import order
 from support.settings_texts import Configured, dropday, retailcrm, route
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from support.orders import order
 from support.settings_texts import Configured, dropday, retailcrm, route
 from worker.store.inbox import Letter
 from worker.store.orders import payload
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from support.http_server import reply
 from worker.errors import Uncertain
 from worker.failpoints import Failpoint, Failpoints
 from worker.http.connection import Connections
+from worker.store.redis import catalog
 from worker.store.redis.connection import connect
 from worker.store.redis.scripts import Scripts
 
@@ -64,14 +65,14 @@ def test_an_answer_that_is_lost_each_time_ends_as_an_error(redis: Redis, redis_u
 def test_a_script_is_known_by_its_name_and_done_twice(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("script:note:after=repeat")
     with connect(redis_url) as failing:
-        Scripts(failing)("note", ["h"], ["failures", "", "error", "x"])
+        Scripts(failing)(catalog.NOTE, ["error", "x"], hash="h", counter="failures", forgotten="")
     assert redis.hget("h", "failures") == "2"
 
 
 def test_redis_is_emptied_between_the_effect_and_its_answer(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("script:note:after=flush")
     with connect(redis_url) as failing:
-        assert Scripts(failing)("note", ["h"], ["failures", "", "error", "x"]) == 1
+        assert Scripts(failing)(catalog.NOTE, ["error", "x"], hash="h", counter="failures", forgotten="") == 1
     assert redis.keys("*") == []
 
 
@@ -85,9 +86,9 @@ def test_a_stepped_clock_is_seen_by_scripts_by_us_and_by_keys_that_end(
         scripts = Scripts(failing)
         failing.zadd("drains", {"d": failing.time()[0] * 1000})
         before = failing.time()[0]
-        scripts("note", ["h"], ["", "", "a", "b"])
+        scripts(catalog.NOTE, ["a", "b"], hash="h", counter="", forgotten="")
         assert abs(failing.time()[0] - before - seconds) <= 1
-        assert scripts("beat", ["drains"], ["d", 10_000]) == (0 if seconds > 0 else 1)
+        assert scripts(catalog.BEAT, members="drains", member="d", lease_ms=10_000) == (0 if seconds > 0 else 1)
     assert abs(int(redis.pttl("lease")) - (90 - seconds) * 1000) < 1000
 
 

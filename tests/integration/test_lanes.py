@@ -11,13 +11,14 @@ import pytest
 from support.orders import order
 from worker.errors import LeaseLost
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import BREAKER, POISON, Lane, Outcome
+from worker.store.orders.drains import BREAKER, Outcome
+from worker.store.orders.lanes import POISON, Lane
 from worker.store.orders.ledger import Delivery, Ledger
 
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.orders.lanes import Claim, Drain
+    from worker.store.orders.drains import Claim, Drain
 
 LEASE = 0.6
 DONE = Outcome("delivered", extra="77")

@@ -14,6 +14,7 @@ import pytest
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope, use_spare_slots
+from worker.store.redis import catalog
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -76,15 +77,20 @@ def test_calls_are_spaced_evenly_without_a_burst_at_the_start(redis: Redis) -> N
     assert min(b - a for a, b in itertools.pairwise(times)) > 0.015
 
 
+def depart(scope: Scope) -> int:
+    """Return the microseconds that the call must still wait before it may leave."""
+    return int(scope._scripts(catalog.DEPART, scope=scope._key, interval_us=scope.interval))
+
+
 def test_a_late_sender_keeps_the_distance_to_the_punctual_one_behind_it(redis: Redis) -> None:
     """One holds its slot and leaves 80 ms late; the next, whose slot has come, is held at the door."""
     scope = Scope(redis, "s", TEN)
     scope.enter()
-    slots = [scope._scripts("reserve", scope._keys, [2_000_000, scope.interval, 0]) for _ in range(2)]
-    time.sleep(slots[0][1] / 1e6 + 0.08)
-    assert scope._scripts("depart", scope._keys, [scope.interval]) == 0
+    slots = [scope._reserve(2.0, scope._windows) for _ in range(2)]
+    time.sleep(slots[0] / 1e6 + 0.08)
+    assert depart(scope) == 0
     time.sleep(0.02)
-    assert scope._scripts("depart", scope._keys, [scope.interval]) > 50_000
+    assert depart(scope) > 50_000
 
 
 def test_a_turn_too_far_off_is_refused_at_once_and_reserves_nothing(redis: Redis) -> None:
@@ -261,7 +267,7 @@ def test_a_call_among_those_of_a_busy_yielding_caller_waits_for_one_slot_at_most
         time.sleep(0.031)
         reserved = scope._reserve(2.0, scope._windows)
         waits.append(reserved / scope.interval)
-        scope._scripts("depart", scope._keys, [scope.interval])
+        depart(scope)
     stop.set()
     for thread in threads:
         thread.join()

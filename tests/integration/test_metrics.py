@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.command_line import intake
 from support.orders import order
 from support.programs import tool
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch.metrics import RedisCollector
 

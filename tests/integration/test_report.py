@@ -16,7 +16,7 @@ from worker.cli.report.command import span
 from worker.cli.report.figures import Sum
 from worker.cli.report.words import REASONS, length
 from worker.store.orders.days import Days
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.store.redis import scripts
 
@@ -204,8 +204,8 @@ def test_a_shorter_period_has_its_own_counts_and_a_day_without_orders_has_no_del
 def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, redis: Redis) -> None:
     rt = three_days.rt
     three_days.at(2, "08:00:00")
-    rt.stuck["dropday"].move("delivered", ["web:w3"], said="9")
-    rt.stuck["dropday"].move("delivered", ["web:w3"], said="9")
+    rt.stuck["dropday"].move("delivered", ["web:w3"], target_id="9")
+    rt.stuck["dropday"].move("delivered", ["web:w3"], target_id="9")
     days = Days(redis).read(["dropday"], (FIRST + timedelta(days=2)).date(), (FIRST + timedelta(days=2)).date())
     [counts] = days["dropday"].values()
     # 22 h 55 min, in two digits.

@@ -8,7 +8,8 @@ import pytest
 
 from support.orders import order
 from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.drains import Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger, Standing
 
 if TYPE_CHECKING:

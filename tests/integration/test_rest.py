@@ -9,7 +9,8 @@ import pytest
 from support.orders import order
 from worker.store.limits.limiter import Scope
 from worker.store.orders import payload
-from worker.store.orders.lanes import Lane, Outcome
+from worker.store.orders.drains import Outcome
+from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger, OnChange
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from worker.store.orders.lanes import Drain
+    from worker.store.orders.drains import Drain
 
 KEY = "shop:1"
 

@@ -16,7 +16,7 @@ from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, rout
 from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
 from worker.store.inbox import Letter
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from worker.errors import (
 if TYPE_CHECKING:
     from redis import Redis
 
-    from worker.store.orders.lanes import Drain
+    from worker.store.orders.drains import Drain
 
 
 def poll(rt: FakeRuntime) -> None:

@@ -69,8 +69,8 @@ def doubtful(redis: Redis, warehouse: Warehouse | None = None, **rt: Any) -> Fak
     return told
 
 
-def move(rt: FakeRuntime, what: stuck.Move, **said: str) -> str:
-    return rt.stuck["t"].move(what, ["shop:1"], **said)["shop:1"]
+def move(rt: FakeRuntime, what: stuck.Move, **options: str) -> str:
+    return rt.stuck["t"].move(what, ["shop:1"], **options)["shop:1"]
 
 
 def one(rt: FakeRuntime) -> StuckOrder:
@@ -208,7 +208,7 @@ def test_orders_are_found_by_provider_reason_pattern_and_age(redis: Redis) -> No
 def test_orders_that_are_moved_while_they_are_listed_are_all_met_once_even_if_they_die_again(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stuck, "_AT_ONCE", 4)
+    monkeypatch.setattr(stuck, "_CHUNK", 4)
     rt = dead(redis, *range(1, 12))
     met: list[str] = []
     for some in rt.stuck["t"].orders("dead", Filter()):
@@ -227,7 +227,7 @@ def test_an_order_that_a_person_found_is_delivered_and_what_changed_since_goes_i
 ) -> None:
     rt = doubtful(redis, Editable(), routes=(Route(source="shop", targets=("t",), on_change=on_change),))
     poll(rt, {"id": 1, "version": 2, "note": "changed"})
-    assert move(rt, "delivered", said="T7") == "moved"
+    assert move(rt, "delivered", target_id="T7") == "moved"
     deliver(rt)
     assert isinstance(rt.warehouse, Editable)
     assert rt.warehouse.updated == ([("1", "T7", "changed")] if on_change == "update" else [])
@@ -289,9 +289,9 @@ def test_an_order_given_up_in_doubt_is_asked_for_when_it_is_replayed(redis: Redi
 
 def test_an_order_that_is_not_in_doubt_any_more_cannot_be_resolved(redis: Redis) -> None:
     rt = doubtful(redis)
-    move(rt, "delivered", said="T1")
+    move(rt, "delivered", target_id="T1")
     for what in ("delivered", "send", "again", "bury", "note"):
-        assert move(rt, what, said="T2") == "delivered"
+        assert move(rt, what, target_id="T2") == "delivered"
     assert rt.state("1")["target_id"] == "T1"
     deliver(rt)
     assert isinstance(rt.warehouse, Slow)

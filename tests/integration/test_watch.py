@@ -14,7 +14,7 @@ from support.orders import order
 from support.pipeline import log_lines, logged
 from support.settings_texts import SHOP_TO_DROPDAY, Configured, table
 from worker.store.health.alarms import AlarmState
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch import notify
 from worker.watch.snapshot import take_snapshot

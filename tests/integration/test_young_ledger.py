@@ -37,7 +37,9 @@ def ledger(redis: Redis) -> Ledger:
 
 @pytest.fixture
 def lane(redis: Redis) -> Lane:
-    return Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=1, concurrency=2, quiet=QUIET)
+    return Lane(
+        redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=1, concurrency=2, quarantine=QUIET
+    )
 
 
 def accept(ledger: Ledger, note: str = "", *, wanted: bool = True) -> str:
@@ -59,11 +61,11 @@ def test_an_order_of_a_new_ledger_is_sent_when_the_ledger_is_old_enough(
 ) -> None:
     assert accept(ledger) == "new"
     assert claimed(lane) == 0
-    assert QUIET - 2 <= int(lane.status()["young_s"]) <= QUIET
+    assert QUIET - 2 <= int(lane.status()["quarantine_s"]) <= QUIET
     ages(redis, QUIET - 2)
     assert claimed(lane) == 0
     ages(redis, 2)
-    assert lane.status()["young_s"] == 0
+    assert lane.status()["quarantine_s"] == 0
     assert claimed(lane) == 1
 
 
@@ -83,7 +85,7 @@ def replayed(ledger: Ledger, lane: Lane) -> None:
     accept(ledger)
     accept(ledger, "other", wanted=False)
     assert lane.release(lane.held_keys(), "drop") == 1
-    assert Stuck(lane.redis, "t").move("replay", [order().key], who="by hand")
+    assert Stuck(lane.redis, "t").move("replay", [order().key], source="by hand")
 
 
 def replaced(ledger: Ledger, lane: Lane) -> None:
@@ -125,7 +127,7 @@ def test_where_nothing_was_before_nothing_is_waited_for(ledger: Ledger, lane: La
 
 def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Warehouse())
-    rt.lanes["t"].quiet_ms = 30_000
+    rt.lanes["t"].quarantine_ms = 30_000
     rt.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
     with capture_logs() as told:
         for _ in range(3):
@@ -173,9 +175,9 @@ def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_
     config = tmp_path / "intake.toml"
     config.write_text(CONFIG.format(redis=redis_url))
     with Runtime(read_settings(config)) as rt:
-        waits = {name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()}
+        waits = {name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()}
         clocks = rt.settings.clocks
-        told = {name: lane.quiet for name, lane in take_snapshot(rt).lanes.items()}
+        told = {name: lane.quarantine for name, lane in take_snapshot(rt).lanes.items()}
     assert told == waits, "the alarms know of it"
     assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
 

@@ -23,7 +23,7 @@ from model.faults import Died
 from model.ground import LEASE, LONG, SHORT, Ground
 from tasks.attempt import attempt
 from worker.errors import LeaseLost
-from worker.store.orders.lanes import Claim, Drain, Outcome
+from worker.store.orders.drains import Claim, Drain, Outcome
 
 if TYPE_CHECKING:
     from redis import Redis

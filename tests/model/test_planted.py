@@ -21,7 +21,7 @@ from model.faults import AFTER, Died
 from model.ground import LONG, Ground
 from model.machine import Machine
 from model.running import run, story
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.redis import scripts
 from worker.store.redis.lua_source import lua_source
 
@@ -136,8 +136,8 @@ PLANTS = {
     ),
     "an order that changed after its delivery is taken for a new one": in_lua(
         "accept",
-        "local state = seen[1]",
-        "if seen[4] then redis.call('DEL', record) end\n  local state = not seen[4] and seen[1]",
+        "local state = known[1]",
+        "if known[4] then redis.call('DEL', record) end\n  local state = not known[4] and known[1]",
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.apis import Violation
+from worker.store.redis.catalog import ADVANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,8 @@ _NO_FAULT_OF_ITS: Final = {"poison", "uncertain", "unavailable", "bug"}
 _ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
 #: Seconds in which the work of a dead process is taken up.
 TAKEOVER: Final = 15.0
+#: The keys and arguments of `advance.lua`, which follow EVALSHA, the digest and the number of keys.
+_ADVANCE: Final = ADVANCE.keys + ADVANCE.args
 
 
 class Checks:
@@ -43,7 +46,8 @@ class Checks:
     def done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
         """A script has run."""
         if name == "advance" and reply == 1:
-            self._passed(words[3].decode().rpartition(":")[2], int(words[7]))
+            cursor, value = (words[3 + _ADVANCE.index(part)] for part in ("cursor", "value"))
+            self._passed(cursor.decode().rpartition(":")[2], int(value))
 
     def _passed(self, provider: str, cursor: int) -> None:
         """The cursor passes nothing that was not accepted, or kept among the dead letters."""

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import tasks.attempt
 import tasks.poll
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.redis.lua_source import lua_source
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def _script(name: str, old: str, new: str) -> Callable[[World], None]:
 @contextlib.contextmanager
 def late_settles() -> Iterator[Callable[[World], None]]:
     """A drain whose lease has ended may still write."""
-    old = "if not live or redis.call('SREM', KEYS[4], key) == 0 then"
-    yield _script("settle", old, "redis.call('SREM', KEYS[4], key)\n  if false then")
+    old = "if not live or redis.call('SREM', claims, key) == 0 then"
+    yield _script("settle", old, "redis.call('SREM', claims, key)\n  if false then")
 
 
 @contextlib.contextmanager
@@ -53,7 +53,7 @@ def cursor_first() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def nobody_frees() -> Iterator[Callable[[World], None]]:
     """The orders of a dead drain are freed a lease too late."""
-    yield _script("sweep", "'(' .. (now - ARGV[1])", "'(' .. (now - 2 * ARGV[1])")
+    yield _script("sweep", "'(' .. (now - lease_ms)", "'(' .. (now - 2 * lease_ms)")
 
 
 @contextlib.contextmanager
@@ -91,7 +91,7 @@ def change_forgotten() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def claims_doubled() -> Iterator[Callable[[World], None]]:
     """What is claimed stays in the queue."""
-    yield _script("claim", "    redis.call('ZREM', KEYS[2], key)\n", "")
+    yield _script("claim", "    redis.call('ZREM', due, key)\n", "")
 
 
 PLANTS = (

@@ -129,7 +129,7 @@ def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_p
 def test_a_lane_that_sends_nothing_yet_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
     eager = read(tmp_path, GOOD + '[alarms]\noldest = "1m"\n')
     for began, raised in ((90, []), (130, []), (165, ["lane_old store"])):
-        lanes = {"store": LaneState(oldest=began - 5.0, queued=3, quiet=100.0)}
+        lanes = {"store": LaneState(oldest=began - 5.0, queued=3, quarantine=100.0)}
         assert named(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == raised
 
 
@@ -160,11 +160,11 @@ def test_below_its_threshold_what_waits_for_a_person_is_a_notice(
 
 
 @pytest.mark.parametrize(
-    "other", [{"drains": 1}, {"closed": 5.0}, {"paused": "stocktaking"}, {"quiet": 10.0}, {"overdue": 119.0}]
+    "other", [{"drains": 1}, {"closed": 5.0}, {"paused": "stocktaking"}, {"quarantine": 10.0}, {"overdue": 119.0}]
 )
 def test_a_lane_that_sends_or_must_not_send_is_not_unattended(other: dict[str, Any], settings: Settings) -> None:
     lane = LaneState(**{"overdue": 121.0} | other)
-    snapshot = state(lanes={"store": lane}, began=NOW - 5 if lane.quiet else NOW - 86_400)
+    snapshot = state(lanes={"store": lane}, began=NOW - 5 if lane.quarantine else NOW - 86_400)
     assert "lane_unattended" not in {judgement.kind for judgement in judgements.judge(snapshot, settings)}
 
 

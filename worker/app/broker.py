@@ -67,7 +67,7 @@ def redis_broker(url: str) -> dict[str, Any]:
     there = SentinelAddress.parse(url)
     user = quote(there.username or "", safe="")
     own = f"{user}:{quote(there.password, safe='')}@" if there.password else ""
-    options = {"master_name": there.service, "sentinel_kwargs": there.asking()}
+    options = {"master_name": there.service, "sentinel_kwargs": there.sentinel_options()}
     return {
         **_REDIS,
         "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{there.db}" for host, port in there.sentinels),

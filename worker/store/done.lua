@@ -1,25 +1,31 @@
 #!lua flags=allow-oom
 -- Let go of jobs that are in the ledger, or among the dead letters.
+
+local takers, taken, lost, dead_letters, counters = unpack(KEYS)
+local taker, lease_ms, counter_count = unpack(ARGV, 1, 3)
+-- Then for each counter, and after those for each dead letter: name, value
 --
--- KEYS  1 takers  2 jobs of this taker  3 times lost, by job  4 dead letters  5 counters
--- ARGV  1 taker  2 lease in ms  then by counter: name, count  then "letters", by letter: id, letter
+-- taken holds the jobs of this taker, lost how often each job lost its taker. The first counter_count pairs are counters.
+--
 -- Returns 1, or 0 if the lease has ended: another taker does it all again.
--- Repeated: the jobs are gone already; only the counters would count twice, so an empty hand counts nothing.
+-- If repeated: the jobs are gone already. Only the counters would count twice, so a taker without jobs counts nothing.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local beat = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not beat or now - beat > tonumber(ARGV[2]) then return 0 end
-if redis.call('LLEN', KEYS[2]) == 0 then return 1 end
+local beat = redis.call('ZSCORE', takers, taker)
+if not beat or now - beat > tonumber(lease_ms) then return 0 end
+if redis.call('LLEN', taken) == 0 then return 1 end
 
-local i = 3
-while ARGV[i] and ARGV[i] ~= 'letters' do
-  redis.call('HINCRBY', KEYS[5], ARGV[i], ARGV[i + 1])
-  i = i + 2
+local last_counter = 3 + 2 * counter_count
+for i = 4, #ARGV, 2 do
+  if i < last_counter then
+    redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1])
+  else
+    redis.call('HSET', dead_letters, ARGV[i], ARGV[i + 1])
+  end
 end
-for n = i + 1, #ARGV, 2 do redis.call('HSET', KEYS[4], ARGV[n], ARGV[n + 1]) end
-if redis.call('HLEN', KEYS[3]) > 0 then
-  for _, job in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do redis.call('HDEL', KEYS[3], redis.sha1hex(job)) end
+if redis.call('HLEN', lost) > 0 then
+  for _, job in ipairs(redis.call('LRANGE', taken, 0, -1)) do redis.call('HDEL', lost, redis.sha1hex(job)) end
 end
-redis.call('DEL', KEYS[2])
+redis.call('DEL', taken)
 return 1

@@ -1,26 +1,28 @@
 #!lua flags=allow-oom
--- Put back the jobs of dead takers, and those that were put off until now.
+-- Put back the jobs of dead takers, and the deferred jobs that are due.
+
+local takers, again, lost, deferred, inbox = unpack(KEYS)
+local lease_ms, taken_prefix = unpack(ARGV)
+-- again holds jobs that lost their taker, lost how often each did; deferred is scored by the time when a job is due.
 --
--- KEYS  1 takers  2 jobs that lost their taker  3 times lost, by job  4 jobs that were put off, by time  5 inbox
--- ARGV  1 lease in ms  2 prefix of takers' jobs
 -- Returns how many jobs of dead takers were put back.
--- Repeated: the dead are gone already.
+-- If repeated: the dead takers are gone already.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local freed = 0
-for _, taker in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', '(' .. (now - ARGV[1]), 'BYSCORE')) do
-  local held = ARGV[2] .. taker
+for _, taker in ipairs(redis.call('ZRANGE', takers, '-inf', '(' .. (now - lease_ms), 'BYSCORE')) do
+  local taken = taken_prefix .. taker
   while true do
-    local job = redis.call('LMOVE', held, KEYS[2], 'LEFT', 'LEFT')
+    local job = redis.call('LMOVE', taken, again, 'LEFT', 'LEFT')
     if not job then break end
-    redis.call('HINCRBY', KEYS[3], redis.sha1hex(job), 1)
+    redis.call('HINCRBY', lost, redis.sha1hex(job), 1)
     freed = freed + 1
   end
-  redis.call('ZREM', KEYS[1], taker)
+  redis.call('ZREM', takers, taker)
 end
-for _, job in ipairs(redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
-  redis.call('LPUSH', KEYS[5], job)
-  redis.call('ZREM', KEYS[4], job)
+for _, job in ipairs(redis.call('ZRANGE', deferred, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000)) do
+  redis.call('LPUSH', inbox, job)
+  redis.call('ZREM', deferred, job)
 end
 return freed

@@ -15,7 +15,7 @@ from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
-from worker.store.redis import clock
+from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.heartbeat import Heartbeat, uptime
 from worker.store.redis.scripts import Scripts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from worker.store.redis.scripts import Argument
+    from worker.store.redis.catalog import Argument
 
 _TAKERS: Final = f"{INBOX}:takers"
 _TAKEN: Final = f"{INBOX}:taken:"
@@ -38,13 +38,13 @@ _DEFERRED: Final = f"{INBOX}:deferred"
 _COUNTS: Final = f"{INBOX}:counts"
 #: Times a job may lose its taker before it is buried as poison.
 POISON: Final = 3
-#: Bytes that are handed out at once, but for the last job: what one process has in memory.
+#: Bytes that are handed out at once, apart from the last job: what one process holds in memory.
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A job that could not be taken in: why, and what it was; `raw` is whole unless `size` says otherwise."""
+    """A dead letter: a job that could not be accepted, and the reason; `raw` is all of it if its length is `size`."""
 
     code: str
     reason: str
@@ -57,16 +57,16 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """The same job has the same letter, however often it is pushed."""
+        """The id of the dead letter: the same for the same job, however often it is pushed."""
         return (self.sha256 or hashlib.sha256(self.raw).hexdigest())[:16]
 
     @property
     def whole(self) -> bool:
-        """Whether all of the job is here, so that it can be pushed again."""
+        """Whether all of the job is stored, so that it can be pushed again."""
         return len(self.raw) == self.size
 
     def text(self, now: int) -> str:
-        """The letter as it is kept."""
+        """Return the dead letter as it is stored."""
         return simplejson.dumps(
             {
                 "at": now,
@@ -81,21 +81,21 @@ class Letter:
 
     @classmethod
     def read(cls, text: str | bytes) -> Letter:
-        """What `text` made."""
-        said = simplejson.loads(text)
-        return cls(**said | {"raw": b64decode(said["raw"])})
+        """Return the dead letter that `text` stored."""
+        fields = simplejson.loads(text)
+        return cls(**fields | {"raw": b64decode(fields["raw"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Jobs in the order in which they were pushed; `lost` is how often they lost their taker before."""
+    """Jobs in the order in which they were pushed; `lost` is how often the first one lost its taker before."""
 
     jobs: list[bytes]
     lost: int
 
 
 class Inbox:
-    """The inbox of one Intake, on a connection that gives bytes: strangers write here."""
+    """The inbox, on a connection that returns bytes, because anybody may write here."""
 
     def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
         self.redis = redis
@@ -103,7 +103,7 @@ class Inbox:
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
 
     def push(self, jobs: Sequence[str | bytes]) -> int:
-        """Put jobs into the inbox; answers how many wait in it now. Raises StoreFull."""
+        """Push jobs into the inbox; return how many wait in it now. Raise StoreFull if Redis accepts no writes."""
         try:
             return int(self.redis.lpush(INBOX, *jobs))
         except ResponseError as error:
@@ -112,44 +112,54 @@ class Inbox:
             raise
 
     def ping(self) -> bool:
-        """Whether Redis is there; raises what a dead one raises."""
+        """Return whether Redis responds; raise redis-py's error if it is down."""
         return bool(self.redis.ping())
 
     def taker(self) -> Taker:
-        """Somebody who takes jobs; a context manager."""
+        """Return a taker of jobs, as a context manager."""
         return Taker(self)
 
     def wait(self, seconds: int) -> bool:
-        """Wait until a job is there, for at most so long. It stays where it is: nothing is lost with a connection."""
+        """Wait up to `seconds` for a job; it stays in the inbox, so a lost connection loses nothing."""
         return self.redis.blmove(INBOX, INBOX, seconds, src="RIGHT", dest="RIGHT") is not None
 
     def defer(self, jobs: Sequence[bytes], seconds: float) -> None:
-        """Look at these again in so many seconds; the same job put off twice is one."""
+        """Put jobs back into the inbox after `seconds`; the same job deferred twice is one job."""
         due = clock.now(self.redis) + int(seconds * 1000)
         self.redis.zadd(_DEFERRED, dict.fromkeys(jobs, due))
 
     def free(self) -> int:
-        """Put back what dead takers held, and what was put off until now; answers how many of the former."""
-        return int(self.scripts("free", [_TAKERS, _AGAIN, _LOST, _DEFERRED, INBOX], [self.lease_ms, _TAKEN]))
+        """Put back the jobs of dead takers and the deferred jobs that are due; return the number of the former."""
+        freed = self.scripts(
+            catalog.FREE,
+            takers=_TAKERS,
+            again=_AGAIN,
+            lost=_LOST,
+            deferred=_DEFERRED,
+            inbox=INBOX,
+            lease_ms=self.lease_ms,
+            taken_prefix=_TAKEN,
+        )
+        return int(freed)
 
     def add_letters(self, letters: Sequence[Letter]) -> None:
-        """Put letters among the dead ones."""
+        """Store dead letters."""
         now = clock.now(self.redis)
         if letters:
             self.redis.hset(_DEAD, mapping={letter.id: letter.text(now) for letter in letters})
 
     def letter_ids(self) -> list[str]:
-        """The ids of all dead letters."""
+        """Return the ids of all dead letters."""
         return [key.decode() for key in cast("list[bytes]", self.redis.hkeys(_DEAD))]
 
     def letters(self, ids: Sequence[str] = ()) -> dict[str, Letter]:
-        """The dead letters by id: all of them, or those of `ids` that are there."""
+        """Return the dead letters by id: all of them, or those of `ids` that exist."""
         if ids:
             texts = cast("list[bytes | None]", self.redis.hmget(_DEAD, list(ids)))
-            found: Iterable[tuple[str, bytes]] = ((key, text) for key, text in zip(ids, texts, strict=True) if text)
+            stored: Iterable[tuple[str, bytes]] = ((key, text) for key, text in zip(ids, texts, strict=True) if text)
         else:
-            found = ((key.decode(), text) for key, text in self.redis.hscan_iter(_DEAD, count=500))
-        return {key: Letter.read(text) for key, text in found}
+            stored = ((key.decode(), text) for key, text in self.redis.hscan_iter(_DEAD, count=500))
+        return {key: Letter.read(text) for key, text in stored}
 
     def replay(self, letter: Letter, letter_id: str) -> None:
         """Push the job of a dead letter again."""
@@ -159,11 +169,11 @@ class Inbox:
             pipe.execute()
 
     def discard(self, letter_ids: Sequence[str]) -> int:
-        """Forget dead letters."""
+        """Delete dead letters; return how many existed."""
         return int(self.redis.hdel(_DEAD, *letter_ids)) if letter_ids else 0
 
     def all_jobs(self) -> tuple[list[bytes], list[bytes]]:
-        """The jobs that wait, wherever they do; and those that takers have in hand."""
+        """Return the jobs that wait, in any list; and the jobs that takers hold."""
         waiting = {*self._list(INBOX), *self._list(_AGAIN), *cast("list[bytes]", self.redis.zrange(_DEFERRED, 0, -1))}
         takers = cast("Iterable[bytes]", self.redis.scan_iter(match=f"{_TAKEN}*", count=1000))
         return list(waiting), [job for name in takers for job in self._list(name.decode())]
@@ -172,7 +182,7 @@ class Inbox:
         return cast("list[bytes]", self.redis.lrange(name, 0, -1))
 
     def remove(self, jobs: Sequence[bytes]) -> None:
-        """Forget jobs that wait, each wherever it is."""
+        """Remove waiting jobs from every list."""
         for job in jobs:
             with self.redis.pipeline() as pipe:
                 pipe.lrem(INBOX, 0, cast("str", job))
@@ -181,7 +191,7 @@ class Inbox:
                 pipe.execute()
 
     def status(self) -> dict[str, int]:
-        """How many wait, are being taken in, are dead; how many takers are alive; what was counted so far."""
+        """Return the numbers of jobs that wait, are taken and are dead, of live takers, and the counters so far."""
         alive = clock.now(self.redis) - self.lease_ms
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.llen(INBOX)
@@ -191,14 +201,14 @@ class Inbox:
             pipe.hlen(_DEAD)
             pipe.hgetall(_COUNTS)
             pipe.zcount(_TAKERS, alive, "+inf")
-            waiting, again, later, takers, dead, counts, living = pipe.execute()
+            waiting, again, deferred, takers, dead, counts, living = pipe.execute()
         taken = sum(self.redis.llen(_TAKEN + taker.decode()) for taker in takers)
-        counted = {name.decode(): int(value) for name, value in counts.items()}
-        return {"waiting": waiting + again + later, "taken": taken, "takers": living, "dead_now": dead, **counted}
+        counters = {name.decode(): int(value) for name, value in counts.items()}
+        return {"waiting": waiting + again + deferred, "taken": taken, "takers": living, "dead_now": dead, **counters}
 
 
 class Taker:
-    """Takes jobs, and is done with them; lives by its heartbeat."""
+    """Takes jobs and finishes them while its heartbeat keeps the lease."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -206,35 +216,66 @@ class Taker:
         self._heartbeat = Heartbeat(self._renew, inbox.heartbeat, inbox.lease_ms / 1000)
 
     def _renew(self) -> bool:
-        return bool(self._inbox.scripts("beat", [_TAKERS], [self.name, self._inbox.lease_ms]))
+        inbox = self._inbox
+        return bool(inbox.scripts(catalog.BEAT, members=_TAKERS, member=self.name, lease_ms=inbox.lease_ms))
 
     def take(self, most: int) -> Taken:
-        """Take up to `most` jobs; all of them must be done before the next ones are taken. Raises LeaseLost."""
+        """Take up to `most` jobs; all of them must be finished before the next take.
+
+        Raises:
+            LeaseLost: Another taker took over.
+        """
         self._heartbeat.check()
-        names, asked = [INBOX, _TAKERS, _TAKEN + self.name, _AGAIN, _LOST], uptime()
-        lost, *jobs = self._inbox.scripts("take", names, [self.name, most, _MOST_BYTES, self._inbox.lease_ms])
+        asked = uptime()
+        lost, *jobs = self._inbox.scripts(
+            catalog.TAKE,
+            inbox=INBOX,
+            takers=_TAKERS,
+            taken=_TAKEN + self.name,
+            again=_AGAIN,
+            lost=_LOST,
+            taker=self.name,
+            most=most,
+            most_bytes=_MOST_BYTES,
+            lease_ms=self._inbox.lease_ms,
+        )
         if lost == b"lost":
             raise LeaseLost(f"the taker {self.name} was taken over")
         self._heartbeat.confirm(asked, ours=True)
         return Taken(jobs, int(lost))
 
     def finish(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
-        """Let go of what was taken; raises LeaseLost if it was another's by then, who does it again."""
+        """Let go of the taken jobs, add to the counters and store dead letters.
+
+        Raises:
+            LeaseLost: Another taker took over: it does all of this again.
+        """
         self._heartbeat.check()
         now = clock.now(self._inbox.redis)
-        args: list[Argument] = [self.name, self._inbox.lease_ms]
+        items: list[Argument] = []
         for name, count in counts.items():
-            args += [name, count]
-        args.append("letters")
+            items += [name, count]
         for letter in letters:
-            args += [letter.id, letter.text(now)]
-        if not self._inbox.scripts("done", [_TAKERS, _TAKEN + self.name, _LOST, _DEAD, _COUNTS], args):
+            items += [letter.id, letter.text(now)]
+        finished = self._inbox.scripts(
+            catalog.DONE,
+            items,
+            takers=_TAKERS,
+            taken=_TAKEN + self.name,
+            lost=_LOST,
+            dead_letters=_DEAD,
+            counters=_COUNTS,
+            taker=self.name,
+            lease_ms=self._inbox.lease_ms,
+            counter_count=len(counts),
+        )
+        if not finished:
             raise LeaseLost(f"the taker {self.name} was taken over")
 
     def __enter__(self) -> Self:
         self._heartbeat.__enter__()
         try:
-            self.take(0)  # from now on its beat is known
+            self.take(0)  # this makes its heartbeat known
         except BaseException:
             self._heartbeat.__exit__(None, None, None)
             raise

@@ -1,30 +1,32 @@
 #!lua flags=allow-oom
--- Hand jobs of the inbox to one taker, which has them until it says "done" or its lease ends.
+-- Hand jobs of the inbox to one taker, which holds them until it is done with them or its lease ends.
+
+local inbox, takers, taken, again, lost = unpack(KEYS)
+local taker, most, most_bytes, lease_ms = unpack(ARGV)
+-- taken holds the jobs of this taker, again the jobs that lost their taker, lost how often each did.
 --
--- KEYS  1 inbox  2 takers  3 jobs of this taker  4 jobs that lost their taker  5 times lost, by job
--- ARGV  1 taker  2 most  3 most bytes  4 lease in ms
--- Returns {"lost"}, or {times the first job lost its taker, job...}, oldest first.
--- Repeated: a taker is done with all before it takes again, so jobs it still holds are the answer that was lost.
+-- Returns {"lost"}, or {how often the first job lost its taker, job...}, oldest first.
+-- If repeated: a taker is done with all its jobs before it takes again, so jobs that it still holds are the response that was lost.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local beat = redis.call('ZSCORE', KEYS[2], ARGV[1])
-if beat and now - beat > tonumber(ARGV[4]) then return {'lost'} end
-redis.call('ZADD', KEYS[2], now, ARGV[1])
+local beat = redis.call('ZSCORE', takers, taker)
+if beat and now - beat > tonumber(lease_ms) then return {'lost'} end
+redis.call('ZADD', takers, now, taker)
 
-if redis.call('LLEN', KEYS[3]) == 0 then
-  -- A job that lost its taker goes alone: if it kills workers, then not with innocent ones beside it.
-  if not redis.call('LMOVE', KEYS[4], KEYS[3], 'RIGHT', 'RIGHT') then
+if redis.call('LLEN', taken) == 0 then
+  -- A job that lost its taker is handed out alone: if it kills workers, it takes no other jobs with it.
+  if not redis.call('LMOVE', again, taken, 'RIGHT', 'RIGHT') then
     local bytes = 0
-    for _ = 1, tonumber(ARGV[2]) do
-      local job = redis.call('LMOVE', KEYS[1], KEYS[3], 'RIGHT', 'RIGHT')
+    for _ = 1, tonumber(most) do
+      local job = redis.call('LMOVE', inbox, taken, 'RIGHT', 'RIGHT')
       if not job then break end
       bytes = bytes + #job
-      if bytes > tonumber(ARGV[3]) then break end
+      if bytes > tonumber(most_bytes) then break end
     end
   end
 end
-local answer = redis.call('LRANGE', KEYS[3], 0, -1)
-local lost = #answer > 0 and redis.call('HGET', KEYS[5], redis.sha1hex(answer[1])) or 0
-table.insert(answer, 1, tonumber(lost))
-return answer
+local response = redis.call('LRANGE', taken, 0, -1)
+local times_lost = #response > 0 and redis.call('HGET', lost, redis.sha1hex(response[1])) or 0
+table.insert(response, 1, tonumber(times_lost))
+return response

@@ -209,7 +209,7 @@ def _lane(snapshot: Snapshot, settings: Settings, name: str, lane: LaneState) ->
     if lane.paused is not None:
         yield Judgement("lane_paused", name, f"it is paused: {lane.paused}", f"Mend it, then: intake resume {name}")
     # While the ledger is new nothing is sent, and nothing is expected.
-    waited = min(lane.oldest, now - snapshot.began - lane.quiet) if lane.quiet else lane.oldest
+    waited = min(lane.oldest, now - snapshot.began - lane.quarantine) if lane.quarantine else lane.oldest
     if waited > rules.oldest and not _rests(snapshot, settings.targets[name], rules.oldest):
         facts = f"its oldest order waits for {round_duration(lane.oldest)}, one of {lane.queued}"
         remedy = "See limits, tries and errors: intake status"

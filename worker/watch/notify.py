@@ -33,7 +33,7 @@ def send_messages(alarms: AlarmState, url: str) -> None:
     query = f"?{parts.query}" if parts.query else ""
     client = Client(f"{parts.scheme}://{parts.netloc}", gate=Open(), headers={}, deadline=DEADLINE)
     try:
-        for message in alarms.outbox(life=6 * DEADLINE):
+        for message in alarms.outbox(lifetime=6 * DEADLINE):
             try:
                 client.write("POST", f"{parts.path}{query}", json=simplejson.loads(message))
             except Rejected as error:

@@ -20,7 +20,7 @@ def take_snapshot(rt: Runtime) -> Snapshot:
         rt.redis,
         rt.inbox,
         providers=settings.providers,
-        targets={name: lane.quiet_ms / 1000 for name, lane in rt.lanes.items()},
+        targets={name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()},
         limits={name: scope.per_minute for name, scope in sorted(rt.scopes.items())},
         queues=QUEUES,
         pairs=pairs_of(settings.routes, settings.providers),

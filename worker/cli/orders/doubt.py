@@ -105,7 +105,7 @@ def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) 
     confirm_or_abort(question, yes=options["yes"] or options["dry_run"])
     moved = len(in_doubt)
     if not options["dry_run"]:
-        results = rt.stuck[target].move(_MOVES[decisions[0]], in_doubt, said=target_id)
+        results = rt.stuck[target].move(_MOVES[decisions[0]], in_doubt, target_id=target_id)
         moved = list(results.values()).count("moved")
     print_counts({"resolved": moved, "are_not_in_doubt_any_more": len(in_doubt) - moved}, options)
 

@@ -52,7 +52,7 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     tries, most = int(record.get("tries", 0)), rt.settings.targets[entry.target].max_tries
     action = "sent" if not tries else "tried again"
     attempt = f", try {tries + 1} of {most}" if tries else ""
-    quarantined = now + int(status["young_s"]) * 1000
+    quarantined = now + int(status["quarantine_s"]) * 1000
     closed = max(quarantined, int(status.get("closed_until", 0)), now + int(lane.scope.closed_seconds() * 1000))
     if closed > max(now, entry.due or 0):
         reason = f"{entry.target} is down, or said to slow down"

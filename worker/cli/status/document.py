@@ -112,7 +112,7 @@ def _lane(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:
         "dead_now": lane.dead,
         "in_doubt_now": lane.in_doubt,
         "held_now": lane.held,
-        "young_s": math.ceil(snapshot.silence(name)),
+        "quarantine_s": math.ceil(snapshot.silence(name)),
         "limit": account.limit_scope,
         "closed_s": round(lane.closed, 1),
         "paused_for_s": _left(now, lane.paused_until),

@@ -159,8 +159,8 @@ def _lanes(found: dict[str, Any]) -> Rows:
 def _lane_state(it: dict[str, Any]) -> str:
     if still := _still(it):
         return still
-    if it["young_s"] and it["queued"]:
-        return f"new ledger, sends in {age(it['young_s'])}"
+    if it["quarantine_s"] and it["queued"]:
+        return f"new ledger, sends in {age(it['quarantine_s'])}"
     if it["closed_s"]:
         return f"target down, again in {age(it['closed_s'])}"
     sending = f"{it['drains']} sending" if it["drains"] else "ok"

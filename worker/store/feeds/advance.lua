@@ -1,18 +1,21 @@
 #!lua flags=allow-oom
--- Move a cursor from the value it was read at; only for the poll that holds the lease.
---
--- KEYS  1 cursor  2 poll lease   ARGV  1 owner  2 value it was read at  3 new value  4 "more" or "end"  5 records on the page
--- Returns 1, or 0 if it was moved by another, or Redis was lost in between: what was accepted may be gone with it.
--- Repeated: the cursor is there already, 1.
+-- Move a cursor from the value at which the page was read; only the poll that holds the lease may.
 
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+local cursor, lease = unpack(KEYS)
+local owner, seen, value, progress, records = unpack(ARGV)
+-- seen is the value at which the page was read. progress is "more" or "end". records is the number of records on the page.
+--
+-- Returns 1, or 0 if another poll moved the cursor, or Redis was lost meanwhile: accepted orders may be lost with it.
+-- If repeated: the cursor has the new value already, 1.
+
+if redis.call('GET', lease) ~= owner then return 0 end
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-local value = redis.call('HGET', KEYS[1], 'value') or ''
-if value ~= ARGV[2] and value ~= ARGV[3] then return 0 end
-redis.call('HSET', KEYS[1], 'value', ARGV[3], 'moved', now)
-redis.call('HINCRBY', KEYS[1], 'records', ARGV[5])
-if value ~= ARGV[3] then redis.call('HSET', KEYS[1], 'turned', now) end
-redis.call('HDEL', KEYS[1], 'error', 'failures', 'missed', 'retry_at')
-if ARGV[4] == 'end' then redis.call('HSET', KEYS[1], 'finished', now, 'walked', '1') else redis.call('HDEL', KEYS[1], 'finished') end
+local current = redis.call('HGET', cursor, 'value') or ''
+if current ~= seen and current ~= value then return 0 end
+redis.call('HSET', cursor, 'value', value, 'moved', now)
+redis.call('HINCRBY', cursor, 'records', records)
+if current ~= value then redis.call('HSET', cursor, 'turned', now) end
+redis.call('HDEL', cursor, 'error', 'failures', 'missed', 'retry_at')
+if progress == 'end' then redis.call('HSET', cursor, 'finished', now, 'walked', '1') else redis.call('HDEL', cursor, 'finished') end
 return 1

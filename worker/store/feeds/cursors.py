@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import simplejson
 
 from worker.errors import LeaseLost
 from worker.store.health.pauses import Pause
-from worker.store.redis import clock, keys
+from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
 from worker.store.redis.scripts import Scripts
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from worker.store.redis.catalog import Argument
+
 #: Bytes of a record that are kept with its dead letter.
-RAW_LIMIT = 65_536
-#: Former values of a cursor that are kept, for a person who moved it and wants it back.
-FORMER = 10
+RAW_LIMIT: Final = 65_536
+#: Earlier values of a cursor that are kept, so that a person can undo a move.
+FORMER: Final = 10
 
 
 @dataclass(slots=True)
 class Poll:
-    """One poll that runs: where it reads, and the lease by which it may move the cursor."""
+    """A running poll: where it reads, and the lease that allows it to move the cursor."""
 
     cursors: Cursors
     provider: str
@@ -37,28 +39,35 @@ class Poll:
     heartbeat: Heartbeat = field(repr=False)
 
     def advance(self, cursor: str, *, more: bool, records: int) -> None:
-        """Move the cursor, once everything on the page is accepted; raises LeaseLost if it is not ours to move."""
+        """Move the cursor, after everything on the page was accepted; raise LeaseLost if another poll took over."""
         self.heartbeat.check()
-        args = [self.owner, self.cursor or "", cursor, "more" if more else "end", records]
-        if not self.cursors.scripts(
-            "advance", [self.cursors.key(self.provider), self.cursors.lease(self.provider)], args
-        ):
+        moved = self.cursors.scripts(
+            catalog.ADVANCE,
+            cursor=self.cursors.key(self.provider),
+            lease=self.cursors.lease(self.provider),
+            owner=self.owner,
+            seen=self.cursor or "",
+            value=cursor,
+            progress="more" if more else "end",
+            records=records,
+        )
+        if not moved:
             raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
         self.cursor = cursor
 
     def count_incomplete(self) -> int:
-        """Note that some of the page at the cursor is not given; answers how often that is so since it moved."""
+        """Note that the page at the cursor is incomplete; return how often it was since the cursor moved."""
         return int(self.cursors.redis.hincrby(self.cursors.key(self.provider), "missed", 1))
 
     def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> None:
-        """Keep a record that could not be read; raises LeaseLost if another polls by now, who may have read it."""
+        """Keep a record that could not be read; raise LeaseLost if another poll took over: it may have read it."""
         self.cursors.bury(self.provider, external_id, raw, field_path, reason, owner=self.owner)
 
 
 class Cursors:
-    """The cursors of all providers, and the dead letters of what could not be read."""
+    """The cursors of all providers, and the dead letters of records that could not be read."""
 
-    #: The keys of a provider's cursor, and of the lease by which it is moved.
+    #: The keys of a provider's cursor, and of the lease that allows moving it.
     key, lease = staticmethod(keys.cursor), staticmethod(keys.poll)
 
     def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
@@ -68,76 +77,91 @@ class Cursors:
 
     @contextlib.contextmanager
     def poll(self, provider: str, gap: float) -> Iterator[Poll | str]:
-        """Take the poll lease of `provider`; yields why not ("busy", "early", "paused") instead of a Poll.
+        """Take the poll lease of `provider`; yield a Poll, or the reason against it ("busy", "early", "paused").
 
         Args:
             provider: Name of the account.
-            gap: Seconds that must lie between two whole polls: two beats do not make a provider polled twice as often.
+            gap: Seconds between two complete polls, so that two beat processes do not poll a provider twice as often.
                 -1: at once, even after a failure.
         """
-        owner = secrets.token_hex(8)
-        names = [self.key(provider), self.lease(provider)]
-        lease = int(self._lease * 1000)
-        answer = self.scripts("begin", names, [owner, lease, int(gap * 1000)])
-        if answer[0] != "begun":
-            yield str(answer[0])
-            return
-        heartbeat = Heartbeat(
-            lambda: bool(self.scripts("renew", names[1:], [owner, lease])), self._interval, self._lease
+        owner, lease, lease_ms = secrets.token_hex(8), self.lease(provider), int(self._lease * 1000)
+        result, *value = self.scripts(
+            catalog.BEGIN,
+            cursor=self.key(provider),
+            lease=lease,
+            owner=owner,
+            lease_ms=lease_ms,
+            gap_ms=int(gap * 1000),
         )
+        if result != "begun":
+            yield str(result)
+            return
+
+        def renew() -> bool:
+            return bool(self.scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=lease_ms))
+
+        heartbeat = Heartbeat(renew, self._interval, self._lease)
         try:
             with heartbeat:
-                yield Poll(self, provider, owner, answer[1] or None, heartbeat)
+                yield Poll(self, provider, owner, value[0] or None, heartbeat)
         finally:
-            self.scripts("renew", names[1:], [owner, 0])
+            self.scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=0)
 
     def bury(  # noqa: PLR0913  # the columns of a letter
         self, provider: str, external_id: str, raw: object, field_path: str, reason: str, *, owner: str = ""
     ) -> None:
-        """Keep a record that could not be read; the same record again replaces its letter.
+        """Keep a record that could not be read; the same record again replaces its dead letter.
 
-        Raises LeaseLost if `owner` is named, and the lease of the poll is not its any more.
+        Raises:
+            LeaseLost: An `owner` is named, and does not hold the lease of the poll any more.
         """
         text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
         letter = {"field": field_path, "reason": reason, "at": str(self.now()), "raw": text[:RAW_LIMIT]}
-        names = [keys.malformed(provider), self.lease(provider)]
-        if not self.scripts("bury", names, [external_id, simplejson.dumps(letter), owner]):
+        buried = self.scripts(
+            catalog.BURY,
+            letters=keys.malformed(provider),
+            lease=self.lease(provider),
+            external_id=external_id,
+            letter=simplejson.dumps(letter),
+            owner=owner,
+        )
+        if not buried:
             raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
 
     def drop_letters(self, provider: str, external_ids: list[str]) -> None:
-        """Drop the letters of records that could be read after all."""
+        """Drop the dead letters of records that could be read after all."""
         if external_ids:
             self.redis.hdel(keys.malformed(provider), *external_ids)
 
     def letter_ids(self, provider: str) -> list[str]:
-        """The external ids of a provider's dead letters."""
+        """Return the external ids of a provider's dead letters."""
         return cast("list[str]", self.redis.hkeys(keys.malformed(provider)))
 
     def letter(self, provider: str, external_id: str) -> dict[str, str] | None:
-        """One dead letter: field, reason, at (Unix ms), raw."""
+        """Return one dead letter: field, reason, at (Unix ms), raw."""
         text = self.redis.hget(keys.malformed(provider), external_id)
         return None if text is None else cast("dict[str, str]", simplejson.loads(text))
 
     def letters(self, provider: str) -> dict[str, dict[str, str]]:
-        """The dead letters of a provider by external id: field, reason, at (ISO), raw."""
-        found = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))
-        return {key: simplejson.loads(text) for key, text in found.items()}
+        """Return the dead letters of a provider by external id: field, reason, at (Unix ms), raw."""
+        texts = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))
+        return {key: simplejson.loads(text) for key, text in texts.items()}
 
     def note_failure(self, provider: str, error: str, delay: float) -> None:
-        """Note why a poll did not get on; it is not tried again for `delay` seconds."""
-        name, now = self.key(provider), self.now()
-        noted: list[str | int] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
-        self.scripts("note", [name], ["failures", "finished", *noted])
+        """Note why a poll failed; it is not repeated for `delay` seconds."""
+        now = self.now()
+        fields: list[Argument] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
+        self.scripts(catalog.NOTE, fields, hash=self.key(provider), counter="failures", forgotten="finished")
 
     def is_waiting(self, provider: str) -> bool:
-        """Whether a poll was cut short, or never began, and may go on now."""
+        """Return whether a poll was cut short, or never began, and may continue now."""
         finished, retry_at, paused = self.redis.hmget(self.key(provider), "finished", "retry_at", "paused")
         if finished or paused or int(retry_at or 0) > self.now():
             return False
         return not self.redis.exists(self.lease(provider))
 
     def pause(self, provider: str, reason: str, seconds: float | None = None) -> None:
-        """Poll no more, for so many seconds or until resumed."""
+        """Stop polling for `seconds`, or until resumed."""
         Pause(self.redis, self.key(provider)).begin(reason, seconds)
 
     def resume(self, provider: str) -> None:
@@ -145,33 +169,45 @@ class Cursors:
         Pause(self.redis, self.key(provider)).end()
 
     def resume_if_over(self, provider: str) -> bool:
-        """Poll again if the pause had an end, and that is reached."""
+        """Poll again if the pause had an end that has passed; return whether this ended it."""
         return Pause(self.redis, self.key(provider)).end_if_over()
 
     def status(self, provider: str) -> dict[str, str]:
-        """What is known of the polls: value, started, finished, moved (ms), records, error, paused, paused_until."""
-        known = cast("dict[str, str]", self.redis.hgetall(self.key(provider)))
-        known["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
-        return known
+        """Return the state of the polls: value, started, finished, moved (ms), records, error, paused, paused_until."""
+        status = cast("dict[str, str]", self.redis.hgetall(self.key(provider)))
+        status["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
+        return status
 
     def place(self, provider: str, seen: str, value: str) -> bool:
-        """Move the cursor by hand, from the value that was `seen` ("": none); False if it was moved meanwhile.
+        """Move the cursor by hand, from the value that was `seen` ("": none); return False if it moved meanwhile.
 
-        What it was is kept for `undo`. A poll that runs loses its page, which is read again, and moves nothing.
+        `undo` can restore the former value. A running poll reads its page in vain: it cannot move the cursor, and the
+        page is read again.
         """
-        names = [keys.cursor(provider), keys.former(provider)]
-        return bool(self.scripts("place", names, [seen, value, "set", FORMER]))
+        return self._place(provider, seen, value, "set")
 
     def undo(self, provider: str, seen: str, value: str) -> bool:
-        """Put the latest of the `former` values back; False if the cursor, or that list, was moved meanwhile."""
-        names = [keys.cursor(provider), keys.former(provider)]
-        return bool(self.scripts("place", names, [seen, value, "undo", FORMER]))
+        """Restore the latest of the `former_values`; return False if the cursor or that list changed meanwhile."""
+        return self._place(provider, seen, value, "undo")
+
+    def _place(self, provider: str, seen: str, value: str, action: str) -> bool:
+        return bool(
+            self.scripts(
+                catalog.PLACE,
+                cursor=keys.cursor(provider),
+                former=keys.former(provider),
+                seen=seen,
+                value=value,
+                action=action,
+                keep=FORMER,
+            )
+        )
 
     def former_values(self, provider: str) -> list[tuple[int, str]]:
-        """What the cursor was before a person moved it: when (Unix ms), and the value; the latest first."""
+        """Return the values that a person replaced: when (Unix ms), and the value; the latest first."""
         lines = cast("list[str]", self.redis.lrange(keys.former(provider), 0, -1))
         return [(int(at), value) for at, _, value in (line.partition(" ") for line in lines)]
 
     def now(self) -> int:
-        """Redis' clock in whole milliseconds."""
+        """Return the time of Redis' clock in whole milliseconds."""
         return clock.now(self.redis)

@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
--- Hand out orders that are to be fetched; who does not come back within the lease is thought dead.
+-- Hand out orders to fetch; whoever does not return within the lease is considered dead.
+
+local due, tries = unpack(KEYS)
+local most, lease_ms = unpack(ARGV)
+-- due holds external ids, scored by the time when each is due.
 --
--- KEYS  1 due (order ids by time)  2 tries
--- ARGV  1 most  2 lease in ms
--- Returns {id, its score from now on, tries}...
--- Repeated: the orders whose answer was lost come again when the lease has ended.
+-- Returns {external id, its score from now on, tries}...
+-- If repeated: the orders of the lost response come again when their lease has ended.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local score = string.format('%.0f', now + tonumber(ARGV[2]))
-local answer = {}
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
-  redis.call('ZADD', KEYS[1], score, id)
-  answer[#answer + 1] = {id, score, tonumber(redis.call('HGET', KEYS[2], id) or 0)}
+local score = string.format('%.0f', now + tonumber(lease_ms))
+local response = {}
+for _, external_id in ipairs(redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)) do
+  redis.call('ZADD', due, score, external_id)
+  response[#response + 1] = {external_id, score, tonumber(redis.call('HGET', tries, external_id) or 0)}
 end
-return answer
+return response

@@ -1,11 +1,11 @@
-"""Orders of a provider that are to be fetched one by one, because somebody gave a hint."""
+"""Orders of a provider that are to be fetched one by one, because a producer gave a hint."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from worker.store.redis import clock
+from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-#: Milliseconds that one fetch may take, with the waiting for the limit.
-_LEASE = 120_000
+#: Milliseconds that one fetch may take, including the wait for the limit.
+_LEASE_MS: Final = 120_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +27,50 @@ class Fetch:
 
 
 class Fetches:
-    """What is to be fetched, by provider. Many hints of one order are one fetch; a hint during the fetch is another."""
+    """The orders to fetch, by provider. Many hints of one order are one fetch; a hint during a fetch is another."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._scripts = Scripts(redis)
 
     @staticmethod
-    def _keys(provider: str) -> list[str]:
-        return [f"intake:fetch:{provider}", f"intake:fetch:{provider}:tries"]
+    def _keys(provider: str) -> dict[str, str]:
+        return {"due": keys.fetches(provider), "tries": keys.fetch_tries(provider)}
 
     def add(self, provider: str, external_ids: Iterable[str]) -> None:
-        """Fetch these, now."""
-        self._redis.zadd(self._keys(provider)[0], dict.fromkeys(external_ids, clock.now(self._redis)))
+        """Make these orders due now."""
+        self._redis.zadd(keys.fetches(provider), dict.fromkeys(external_ids, clock.now(self._redis)))
 
     def claim(self, provider: str, most: int) -> list[Fetch]:
-        """Take up to `most` that are due."""
-        return [Fetch(*it) for it in self._scripts("fetch", self._keys(provider), [most, _LEASE])]
+        """Claim up to `most` orders that are due."""
+        claimed = self._scripts(catalog.FETCH, most=most, lease_ms=_LEASE_MS, **self._keys(provider))
+        return [Fetch(external_id, score, tries) for external_id, score, tries in claimed]
 
-    def settle(self, provider: str, fetch: Fetch, what: Literal["done", "again", "wait"], delay: float = 0.0) -> None:
-        """It is done with; or try again after `delay` seconds: it is not there yet, or (wait) not its fault."""
-        self._scripts("fetched", self._keys(provider), [fetch.external_id, fetch.score, what, int(delay * 1000)])
+    def settle(
+        self, provider: str, fetch: Fetch, outcome: Literal["done", "again", "wait"], delay: float = 0.0
+    ) -> None:
+        """Record that the fetch is done, or to be repeated after `delay` seconds.
+
+        "again" counts as a try: the provider did not have the order. "wait" does not: the order is not at fault.
+        """
+        self._scripts(
+            catalog.FETCHED,
+            external_id=fetch.external_id,
+            score=fetch.score,
+            outcome=outcome,
+            delay_ms=int(delay * 1000),
+            **self._keys(provider),
+        )
 
     def find(self, provider: str, external_id: str) -> tuple[int, int] | None:
-        """When this order is to be fetched (Unix milliseconds), and how often it was not there; None: nobody asked."""
-        due, tries = self._keys(provider)
-        at = self._redis.zscore(due, external_id)
-        return None if at is None else (int(at), int(self._redis.hget(tries, external_id) or 0))
+        """Return when this order is due (Unix milliseconds), and how often it was not found; None without a hint."""
+        at = self._redis.zscore(keys.fetches(provider), external_id)
+        return None if at is None else (int(at), int(self._redis.hget(keys.fetch_tries(provider), external_id) or 0))
 
     def count_due(self, provider: str) -> int:
-        """How many may be fetched now."""
-        return int(self._redis.zcount(self._keys(provider)[0], "-inf", clock.now(self._redis)))
+        """Return the number of orders that may be fetched now."""
+        return int(self._redis.zcount(keys.fetches(provider), "-inf", clock.now(self._redis)))
 
     def count_waiting(self, provider: str) -> int:
-        """How many are to be fetched, now or later."""
-        return int(self._redis.zcard(self._keys(provider)[0]))
+        """Return the number of orders to fetch, now or later."""
+        return int(self._redis.zcard(keys.fetches(provider)))

@@ -1,26 +1,28 @@
 #!lua flags=allow-oom
--- Move a cursor by hand, from the value that the person saw; a poll that runs finds its own value gone, and moves it no more.
---
--- KEYS  1 cursor  2 former values, the latest first
--- ARGV  1 value that was seen ('': none)  2 new value ('': none, as before the first poll)  3 "set" or "undo"  4 former values that are kept
--- Returns 1, or 0 if the cursor, or what is to be put back, was moved meanwhile.
--- Repeated: the cursor is there already, 1.
+-- Move a cursor by hand, from the value that the person saw; a running poll finds that its own value is gone, and moves the cursor no more.
 
-local value = redis.call('HGET', KEYS[1], 'value') or ''
-if value == ARGV[2] then return 1 end
-if value ~= ARGV[1] then return 0 end
+local cursor, former = unpack(KEYS)
+local seen, value, action, keep = unpack(ARGV)
+-- former holds the earlier values, the latest first, at most keep of them. '' as a value means none: as before the first poll. action is "set" or "undo".
+--
+-- Returns 1, or 0 if the cursor, or the value to restore, changed meanwhile.
+-- If repeated: the cursor has the value already, 1.
+
+local current = redis.call('HGET', cursor, 'value') or ''
+if current == value then return 1 end
+if current ~= seen then return 0 end
 local time = redis.call('TIME')
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-if ARGV[3] == 'undo' then
-  local last = redis.call('LINDEX', KEYS[2], 0)
-  if not last or string.sub(last, string.find(last, ' ', 1, true) + 1) ~= ARGV[2] then return 0 end
-  redis.call('LPOP', KEYS[2])
+if action == 'undo' then
+  local last = redis.call('LINDEX', former, 0)
+  if not last or string.sub(last, string.find(last, ' ', 1, true) + 1) ~= value then return 0 end
+  redis.call('LPOP', former)
 else
-  redis.call('LPUSH', KEYS[2], now .. ' ' .. value)
-  redis.call('LTRIM', KEYS[2], 0, ARGV[4] - 1)
+  redis.call('LPUSH', former, now .. ' ' .. current)
+  redis.call('LTRIM', former, 0, keep - 1)
 end
-if ARGV[2] == '' then redis.call('HDEL', KEYS[1], 'value') else redis.call('HSET', KEYS[1], 'value', ARGV[2]) end
-redis.call('HSET', KEYS[1], 'moved', now)
--- Not finished: the sweep sends a poll at once.
-redis.call('HDEL', KEYS[1], 'finished', 'error', 'failures', 'retry_at')
+if value == '' then redis.call('HDEL', cursor, 'value') else redis.call('HSET', cursor, 'value', value) end
+redis.call('HSET', cursor, 'moved', now)
+-- The poll is not finished, so the sweep starts one at once.
+redis.call('HDEL', cursor, 'finished', 'error', 'failures', 'retry_at')
 return 1

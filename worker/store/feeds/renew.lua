@@ -1,9 +1,13 @@
 #!lua flags=allow-oom
--- Renew a poll lease, for its owner only.
---
--- KEYS  1 poll lease   ARGV  1 owner  2 lease in ms (0: give it back)
--- Returns 1, or 0 if it is another's. Repeated: renews again; given back already is 0, and nobody minds.
+-- Renew or give back a lease, for its owner only.
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if tonumber(ARGV[2]) == 0 then redis.call('DEL', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+local lease = unpack(KEYS)
+local owner, lease_ms = unpack(ARGV)
+-- With a lease_ms of 0 the lease is given back.
+--
+-- Returns 1, or 0 if somebody else has the lease.
+-- If repeated: renews again; a lease that was given back already returns 0, which nobody reads.
+
+if redis.call('GET', lease) ~= owner then return 0 end
+if tonumber(lease_ms) == 0 then redis.call('DEL', lease) else redis.call('PEXPIRE', lease, lease_ms) end
 return 1

@@ -1,4 +1,4 @@
-"""Reports: what the last reconciliation of each pair found."""
+"""Reports: the results of the last reconciliation of each pair."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, cast
 
-from worker.store.redis import clock, keys
+from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
 from worker.store.redis.scripts import Scripts
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reports:
-    """The last report of each pair of a provider and a target, without anything personal; and who makes the next."""
+    """The last report of each pair of a provider and a target, without personal data; and the lock for the next one."""
 
     def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
         self._redis, self._scripts = redis, Scripts(redis)
@@ -26,25 +26,27 @@ class Reports:
 
     @contextlib.contextmanager
     def try_lock(self, provider: str, target: str) -> Iterator[bool]:
-        """Whether nobody else compares this pair at the moment: one at a time, over all workers."""
-        name, owner = keys.reconciling(provider, target), secrets.token_hex(8)
-        lease = int(self._lease * 1000)
-        if not self._redis.set(name, owner, nx=True, px=lease):
+        """Yield whether this process alone may compare the pair now, over all workers."""
+        lease, owner, lease_ms = keys.reconciling(provider, target), secrets.token_hex(8), int(self._lease * 1000)
+        if not self._redis.set(lease, owner, nx=True, px=lease_ms):
             yield False
             return
-        renewed = Heartbeat(lambda: bool(self._scripts("renew", [name], [owner, lease])), self._interval, self._lease)
+
+        def renew() -> bool:
+            return bool(self._scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=lease_ms))
+
         try:
-            with renewed:
+            with Heartbeat(renew, self._interval, self._lease):
                 yield True
         finally:
-            self._scripts("renew", [name], [owner, 0])
+            self._scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=0)
 
     def save(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
-        """Keep what was counted, or why it was not; it takes the place of the report before."""
-        told = json.dumps({"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error})
-        self._redis.set(keys.reconciled(provider, target), told)
+        """Save the counts of a comparison, or the error that prevented it, in place of the last report."""
+        report = {"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error}
+        self._redis.set(keys.reconciled(provider, target), json.dumps(report))
 
     def last(self, provider: str, target: str) -> dict[str, Any] | None:
-        """`at` (Unix seconds), `counts`, `error`; None if the pair was never compared."""
+        """Return `at` (Unix seconds), `counts` and `error`; None if the pair was never compared."""
         text = cast("str | None", self._redis.get(keys.reconciled(provider, target)))
         return None if text is None else cast("dict[str, Any]", json.loads(text))

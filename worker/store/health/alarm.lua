@@ -1,19 +1,22 @@
 #!lua flags=allow-oom
--- Raise an alarm or clear it, so that of all who see it one tells it.
---
--- KEYS  1 alarms  2 messages that are to be sent
--- ARGV  1 "raise" or "clear"  2 alarm  3 what is known of it (raise)  4 message, or '' (nobody is sent one)  5 most messages
--- Returns 1 if this call changed it, else 0. Repeated: raised by this very call already, 1; cleared already, 0.
+-- Raise or clear an alarm, so that only one of the processes that notice it sends a message.
 
-if ARGV[1] == 'raise' then
-  if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then
-    return redis.call('HGET', KEYS[1], ARGV[2]) == ARGV[3] and 1 or 0
+local alarms, outbox = unpack(KEYS)
+local action, alarm, facts, message, most = unpack(ARGV)
+-- action is "raise" or "clear". facts describe a raised alarm. message may be '' (none is sent). outbox keeps the latest `most` messages.
+--
+-- Returns 1 if this call changed the alarm, else 0.
+-- If repeated: raised by this very call already, 1; cleared already, 0.
+
+if action == 'raise' then
+  if redis.call('HSETNX', alarms, alarm, facts) == 0 then
+    return redis.call('HGET', alarms, alarm) == facts and 1 or 0
   end
-elseif redis.call('HDEL', KEYS[1], ARGV[2]) == 0 then
+elseif redis.call('HDEL', alarms, alarm) == 0 then
   return 0
 end
-if ARGV[4] ~= '' then
-  redis.call('LPUSH', KEYS[2], ARGV[4])
-  redis.call('LTRIM', KEYS[2], 0, ARGV[5] - 1)
+if message ~= '' then
+  redis.call('LPUSH', outbox, message)
+  redis.call('LTRIM', outbox, 0, most - 1)
 end
 return 1

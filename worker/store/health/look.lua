@@ -1,27 +1,28 @@
 #!lua flags=no-writes
--- Count the orders of one lane; nothing is changed, and no order is named.
+-- Count what is on one lane, for monitoring; nothing is changed, and no order is named.
+
+local lane, due, drains, dead, doubt, held, took = unpack(KEYS)
+local claims_prefix, record_prefix, recent_ms, look = unpack(ARGV)
+-- took holds the histogram of delivery times. A death counts as recent for recent_ms. look is the number of orders to read at each end of the lane.
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 doubt  6 held  7 how long deliveries took
--- ARGV  1 prefix of claims  2 prefix of order records  3 ms for which a dead order counts as recent
---       4 orders to read at each end of the lane
--- Returns {lane's fields, queued, due, bulk, in flight, drains, dead, died lately, in doubt, held, ms since the oldest undelivered
--- order was accepted (0: there is none), age of the oldest doubt in ms, of the oldest held order, ms for which the first order has
--- been due, how long deliveries took (fields)}.
+-- Returns {the lane's fields, queued, due, bulk, in flight, drains, dead, died recently, in doubt, held, ms since the oldest undelivered order was accepted
+-- (0: there is none), age in ms of the oldest order in doubt, of the oldest held order, ms for which the first order has been due, the fields of took}.
 
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local flight = 0
-local drains = redis.call('ZRANGE', KEYS[3], 0, -1)
-for _, drain in ipairs(drains) do flight = flight + redis.call('SCARD', ARGV[1] .. drain) end
+local in_flight = 0
+local members = redis.call('ZRANGE', drains, 0, -1)
+for _, drain in ipairs(members) do in_flight = in_flight + redis.call('SCARD', claims_prefix .. drain) end
 
--- A retry moves an order back in the lane, so the oldest one is among the first or among the last.
+-- A retry moves an order back, so the oldest order is near the front or near the end.
 local oldest = 0
-for _, from in ipairs({{0, ARGV[4] - 1}, {-ARGV[4], -1}}) do
-  for _, key in ipairs(redis.call('ZRANGE', KEYS[2], from[1], from[2])) do
-    local known = redis.call('HMGET', ARGV[2] .. key, 'seen', 'done')
-    -- A delivered order waits for a change of it: only its place in the lane says since when.
-    local since = not known[2] and known[1] or redis.call('ZSCORE', KEYS[2], key) % BULK_OFFSET
+for _, range in ipairs({{0, look - 1}, {-look, -1}}) do
+  for _, key in ipairs(redis.call('ZRANGE', due, range[1], range[2])) do
+    local known = redis.call('HMGET', record_prefix .. key, 'seen', 'done')
+    -- An order that was delivered before waits for a change: only its score tells since when.
+    local since = not known[2] and known[1] or redis.call('ZSCORE', due, key) % BULK_OFFSET
     oldest = math.max(oldest, now - since)
   end
 end
@@ -31,7 +32,7 @@ local function age(set)
   return first[2] and math.max(0, now - first[2]) or 0
 end
 
-return {redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[2]), redis.call('ZCOUNT', KEYS[2], '-inf', now),
-  redis.call('ZCOUNT', KEYS[2], BULK_OFFSET, '+inf'), flight, #drains,
-  redis.call('ZCARD', KEYS[4]), redis.call('ZCOUNT', KEYS[4], now - ARGV[3], '+inf'), redis.call('ZCARD', KEYS[5]), redis.call('ZCARD', KEYS[6]),
-  oldest, age(KEYS[5]), age(KEYS[6]), age(KEYS[2]), redis.call('HGETALL', KEYS[7])}
+return {redis.call('HGETALL', lane), redis.call('ZCARD', due), redis.call('ZCOUNT', due, '-inf', now),
+  redis.call('ZCOUNT', due, BULK_OFFSET, '+inf'), in_flight, #members,
+  redis.call('ZCARD', dead), redis.call('ZCOUNT', dead, now - recent_ms, '+inf'), redis.call('ZCARD', doubt), redis.call('ZCARD', held),
+  oldest, age(doubt), age(held), age(due), redis.call('HGETALL', took)}

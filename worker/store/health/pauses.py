@@ -1,10 +1,10 @@
-"""A pause of a lane or of a provider's polls: why, and until when."""
+"""A pause of a lane or of a provider's polls: the reason, and when it ends."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from worker.store.redis import clock
+from worker.store.redis import catalog, clock
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -12,24 +12,27 @@ if TYPE_CHECKING:
 
 
 class Pause:
-    """What stands in one hash: `paused` (the reason), and `paused_until` (Redis' clock, ms) if it ends by itself."""
+    """Two fields of a hash: `paused` (the reason), and `paused_until` (ms on Redis' clock) if it ends automatically."""
 
     def __init__(self, redis: Redis, key: str) -> None:
         self._redis, self._key = redis, key
         self._scripts = Scripts(redis)
 
     def begin(self, reason: str, seconds: float | None = None) -> None:
-        """Pause, for so many seconds, or until resumed."""
+        """Pause for `seconds`, or until `end`."""
         if seconds is None:
-            self._scripts("note", [self._key], ["", "paused_until", "paused", reason])
+            self._note(["paused", reason], forgotten="paused_until")
             return
         until = clock.now(self._redis) + int(seconds * 1000)
-        self._scripts("note", [self._key], ["", "", "paused", reason, "paused_until", until])
+        self._note(["paused", reason, "paused_until", until])
+
+    def _note(self, fields: list[str | int], forgotten: str = "") -> None:
+        self._scripts(catalog.NOTE, fields, hash=self._key, counter="", forgotten=forgotten)
 
     def end(self) -> None:
-        """Go on."""
+        """End the pause."""
         self._redis.hdel(self._key, "paused", "paused_until")
 
     def end_if_over(self) -> bool:
-        """Go on if the time of the pause is over; whether it was."""
-        return bool(self._scripts("unpause", [self._key], []))
+        """End the pause if its time has passed; return whether this ended it."""
+        return bool(self._scripts(catalog.UNPAUSE, hash=self._key))

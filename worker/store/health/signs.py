@@ -1,4 +1,4 @@
-"""Signs of life: which processes and tasks were last heard of, and when, on Redis' clock."""
+"""Signs of life: when each process and task was last active, on Redis' clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, cast
 
 from worker.errors import StoreFull
-from worker.store.redis import clock
+from worker.store.redis import catalog, clock
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.scripts import Scripts
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _SIGNS: Final = "intake:signs"
-#: The sweep was begun: beat ticks, and upkeep hears it. Each other task has its own: "did poll".
+#: The sweep began: beat ticks, and upkeep reads its queue. Each other task has a sign of its own, such as "did poll".
 SWEPT: Final = "did sweep"
 #: Beat sent a tick.
 BEAT: Final = "beat"
 #: A worker took a nudge: the queues are read.
 TOOK: Final = "took"
-#: A process whose loop turns: the part it plays, followed by its name: `worker worker@host`.
+#: A process whose loop runs: its role, followed by its name: `worker worker@host`.
 WORKER: Final = "worker"
 UPKEEP: Final = "upkeep"
 PROCESSES: Final = (f"{WORKER} ", f"{UPKEEP} ")
-#: Seconds in which one process gives the same sign once.
+#: Seconds in which one process gives the same sign at most once.
 _EVERY: Final = 1.0
 
 
 class Signs:
-    """The last sign of life of everybody who gives one; forgotten after a day."""
+    """The last sign of life by name; forgotten after a day."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis, self._scripts = redis, Scripts(redis)
         self._given: dict[str, float] = {}
 
-    def give(self, whose: str) -> None:
-        """Note a sign of life; a Redis that is away or full is not the reason why somebody stops working."""
+    def give(self, name: str) -> None:
+        """Note a sign of life; ignore a Redis that is unreachable or full, so that the caller keeps working."""
         now = time.monotonic()
-        if now - self._given.get(whose, -_EVERY) < _EVERY:
+        if now - self._given.get(name, -_EVERY) < _EVERY:
             return
-        self._given[whose] = now
+        self._given[name] = now
         with contextlib.suppress(StoreFull, *ERRORS):
-            self._scripts("sign", [_SIGNS], [whose])
+            self._scripts(catalog.SIGN, signs=_SIGNS, name=name)
 
     def all(self) -> dict[str, float]:
-        """By whose it is, Unix seconds."""
-        found = cast("list[tuple[str, float]]", self._redis.zrange(_SIGNS, 0, -1, withscores=True))
-        return {whose: at / 1000 for whose, at in found}
+        """Return the time of each last sign in Unix seconds, by name."""
+        signs = cast("list[tuple[str, float]]", self._redis.zrange(_SIGNS, 0, -1, withscores=True))
+        return {name: at / 1000 for name, at in signs}
 
     def ages(self) -> dict[str, float]:
-        """By whose it is, seconds ago."""
+        """Return the age of each last sign in seconds, by name."""
         now = clock.now(self._redis) / 1000
-        return {whose: max(0.0, round(now - at, 1)) for whose, at in self.all().items()}
+        return {name: max(0.0, round(now - at, 1)) for name, at in self.all().items()}

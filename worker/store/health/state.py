@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ResponseError
 
 from worker.store.health.signs import Signs
-from worker.store.redis import keys
+from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
-from worker.store.redis.server import read as read_server
+from worker.store.redis.server import parse_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.store.redis.server import Server
 
 #: Milliseconds for which a dead order counts as recent: an hour.
-LATELY: Final = 3_600_000
+RECENT: Final = 3_600_000
 #: Orders that are read at each end of a lane to find the one that waits longest.
 _LOOK: Final = 5
 
@@ -95,7 +95,7 @@ class LaneState:
     failures: int = 0
     closed: float = 0.0
     #: How long a new ledger sends nothing here: a request of the ledger before it may still arrive.
-    quiet: float = 0.0
+    quarantine: float = 0.0
     #: Deliveries by duration: upper bound in seconds ("inf": longer); "ms" is the sum.
     took: Mapping[str, int] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class Snapshot:
 
     def silence(self, target: str) -> float:
         """Return for how many seconds nothing is sent to `target` yet because the ledger is new."""
-        return max(0.0, self.began + self.lanes[target].quiet - self.now)
+        return max(0.0, self.began + self.lanes[target].quarantine - self.now)
 
 
 def read_snapshot(  # noqa: PLR0913  # the names of what is read
@@ -175,18 +175,18 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
             pipe.llen(name)
         for pair in compared:
             pipe.get(keys.reconciled(*pair))
-        answers = iter(pipe.execute())
-    seconds, micros = next(answers)
+        responses = iter(pipe.execute())
+    seconds, micros = next(responses)
     now = seconds + micros / 1e6
-    began = next(answers)
+    began = next(responses)
     return Snapshot(
         now=now,
         began=int(began) / 1000 if began else now,
-        providers={name: _provider(answers) for name in names},
-        lanes={name: _lane(next(answers), quiet, now) for name, quiet in targets.items()},
-        limits={name: _limit(next(answers), allowed, now) for name, allowed in limits.items()},
-        queues={name: next(answers) for name in waiting},
-        reports={pair: json.loads(text) for pair in compared if (text := next(answers))},
+        providers={name: _provider(responses) for name in names},
+        lanes={name: _lane(next(responses), quarantine, now) for name, quarantine in targets.items()},
+        limits={name: _limit(next(responses), allowed, now) for name, allowed in limits.items()},
+        queues={name: next(responses) for name in waiting},
+        reports={pair: json.loads(text) for pair in compared if (text := next(responses))},
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),
@@ -201,9 +201,9 @@ def _queue_provider(pipe: Pipeline, name: str) -> None:
     pipe.hgetall(keys.backfill(name))
 
 
-def _provider(answers: Iterator[Any]) -> ProviderState:
-    known: dict[str, str] = next(answers)
-    came: dict[str, str] = next(answers)
+def _provider(responses: Iterator[Any]) -> ProviderState:
+    known: dict[str, str] = next(responses)
+    came: dict[str, str] = next(responses)
     times = {name: int(known[name]) / 1000 for name in _TIMES if name in known}
     success = [times[name] for name in ("finished", "moved") if name in times]
     return ProviderState(
@@ -218,9 +218,9 @@ def _provider(answers: Iterator[Any]) -> ProviderState:
         arrivals={name[6:]: int(count) for name, count in came.items() if name.startswith("count_")},
         unseen=int(came["unseen"]) / 1000 if came.get("turn", "none") == known.get("turned", "") else None,
         missed=int(came.get("missed", 0)),
-        malformed=next(answers),
-        hints=next(answers),
-        backfill=next(answers),
+        malformed=next(responses),
+        hints=next(responses),
+        backfill=next(responses),
     )
 
 
@@ -231,11 +231,23 @@ _TIMES: Final = ("started", "finished", "moved", "turned", "retry_at", "paused_u
 def _queue_lane(pipe: Pipeline, scripts: Scripts, name: str) -> None:
     k = keys.LaneKeys.of(name)
     scripts.enqueue(
-        pipe, "look", [k.lane, k.due, k.drains, k.dead, k.doubt, k.held, k.took], [k.claims, k.order, LATELY, _LOOK]
+        pipe,
+        catalog.LOOK,
+        lane=k.lane,
+        due=k.due,
+        drains=k.drains,
+        dead=k.dead,
+        doubt=k.doubt,
+        held=k.held,
+        took=k.took,
+        claims_prefix=k.claims,
+        record_prefix=k.order,
+        recent_ms=RECENT,
+        look=_LOOK,
     )
 
 
-def _lane(answer: Sequence[Any], quiet: float, now: float) -> LaneState:
+def _lane(answer: Sequence[Any], quarantine: float, now: float) -> LaneState:
     flat, queued, due, bulk, in_flight, drains, dead, died_lately, in_doubt, held, *ages, took = answer
     oldest, oldest_doubt, oldest_held, overdue = (age / 1000 for age in ages)
     known = _pairs(flat)
@@ -259,7 +271,7 @@ def _lane(answer: Sequence[Any], quiet: float, now: float) -> LaneState:
         paused_until=int(known["paused_until"]) / 1000 if "paused_until" in known else None,
         failures=int(known.get("failures", 0)),
         closed=max(0.0, int(known.get("closed_until", 0)) / 1000 - now),
-        quiet=quiet,
+        quarantine=quarantine,
         took={name: int(value) for name, value in _pairs(took).items()},
     )
 
@@ -279,6 +291,6 @@ def _limit(answer: Sequence[str | None], allowed: int | None, now: float) -> Lim
 
 def _server(redis: Redis) -> Server | None:
     try:
-        return read_server(redis.info())
+        return parse_info(redis.info())
     except ResponseError:
         return None  # this user may not run INFO

@@ -1,4 +1,4 @@
-"""How many calls in how many seconds."""
+"""A rate limit: so many calls in so many seconds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `10/s`, `600/m`, `5000/h`, `100000/d` or `100/10s`; raises ValueError."""
-        if (found := _FORM.fullmatch(text.strip().lower())) is None:
+        """Parse `10/s`, `600/m`, `5000/h`, `100000/d` or `100/10s`; raise ValueError for anything else."""
+        if (match := _FORM.fullmatch(text.strip().lower())) is None:
             raise ValueError("not a limit")
-        count, times, unit = found.groups()
+        count, times, unit = match.groups()
         return cls(int(count), int(times or 1) * _SECONDS[unit])
 
     @property

@@ -11,7 +11,7 @@
 local PIECE = 64
 local DAY = 86400000
 local PAGE = 128
--- The same as KEEP_HISTORY_MS in worker/store/orders/lanes.py.
+-- The same as KEEP_HISTORY_MS in worker/store/redis/keys.py.
 local KEEP = 30 * DAY
 
 -- `prefix` is "intake:order:TARGET:", so this keeps "TARGET:".

@@ -1,14 +1,15 @@
--- What became of a target's orders, by day: one hash for each day (UTC), of counters; the report of a period is made of them.
+-- Daily counters of a target: one hash for each day (UTC). The report of a period is built from them.
 --
--- No script of its own: those that move orders include it, and count in the same step, so nothing is counted twice or not at all. KEYS[1] is the lane.
--- intake:day:TARGET:<days since 1970>, which ends 400 days later, has: "in PROVIDER" (accepted), "out PROVIDER" (created, or found
--- there), "updated", "retry CODE", "dead CODE", "in_doubt CODE", "held CODE"; and t<tenths of a second, two digits of it>: how many deliveries took so long.
+-- Not a script of its own: scripts that move orders include it and count in the same step, so that nothing is counted twice or not at all.
+-- The including script names its lane `lane`. The hash intake:day:TARGET:<days since 1970> expires after 400 days. Its fields: "in PROVIDER" (accepted),
+-- "out PROVIDER" (created, or found in the target), "updated", "retry CODE", "dead CODE", "in_doubt CODE", "held CODE", and t<tenths of a second, rounded
+-- to two digits>: the number of deliveries that took so long.
 
 local function tally(now, name)
-  local of = 'intake:day:' .. string.sub(KEYS[1], 13) .. ':' .. string.format('%.0f', math.floor(now / 86400000))
-  if redis.call('HINCRBY', of, name, 1) > 1 then return end
-  redis.call('PEXPIRE', of, 34560000000)
-  -- Since when anything is counted at all: a day before that had orders, too.
+  local counters = 'intake:day:' .. string.sub(lane, 13) .. ':' .. string.format('%.0f', math.floor(now / 86400000))
+  if redis.call('HINCRBY', counters, name, 1) > 1 then return end
+  redis.call('PEXPIRE', counters, 34560000000)
+  -- When counting began: earlier days had orders, too.
   redis.call('HSETNX', 'intake:ledger', 'counted', string.format('%.0f', now))
 end
 

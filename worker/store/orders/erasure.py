@@ -1,4 +1,4 @@
-"""One customer's data in Redis: found, and erased."""
+"""Finds one customer's data in Redis, and erases it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import simplejson
 
 from worker.store.orders import payload
-from worker.store.orders.lanes import KEEP_HISTORY_MS
-from worker.store.redis import keys
+from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -20,33 +19,34 @@ if TYPE_CHECKING:
 
     from worker.store.feeds.cursors import Cursors
     from worker.store.inbox import Inbox
-    from worker.store.redis.scripts import Argument
 
-#: Digits from which on a number is taken for a telephone number, which is written in many ways.
+#: A number with at least so many digits is treated as a telephone number, which can be written in many ways.
 _PHONE: Final = 6
-#: What became of an order: see `erase.lua`.
+#: Orders that one call of the script erases.
+_CHUNK: Final = 100
+#: The result for one order: see `erase.lua`.
 Erased = Literal["erased", "maybe", "delivered", "claimed", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What to look for: an e-mail address, a telephone number, a name, any text, in any letter case."""
+    """The text to look for: an e-mail address, a telephone number, a name or any other text, ignoring case."""
 
     text: str
 
     def occurs_in(self, raw: str) -> bool:
-        """Whether one value of this JSON holds it, or several of one object one after the other, as names do."""
+        """Return whether a value of this JSON contains the text, or consecutive values of an object do, as in names."""
         try:
             return any(map(self._is_in, _values(simplejson.loads(raw))))
         except ValueError:
             return self._is_in(raw)
 
     def _is_in(self, value: str) -> bool:
-        wanted = self.text.casefold()
-        digits = _digits(wanted)
-        if len(digits) >= _PHONE and not wanted.strip("+-()/. 0123456789"):
+        text = self.text.casefold()
+        digits = _digits(text)
+        if len(digits) >= _PHONE and not text.strip("+-()/. 0123456789"):
             return digits in _digits(value)
-        return wanted in value.casefold()
+        return text in value.casefold()
 
 
 def _digits(text: str) -> str:
@@ -55,13 +55,13 @@ def _digits(text: str) -> str:
 
 def _values(value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
-        yield " ".join(it for it in value.values() if isinstance(it, str))
+        yield " ".join(text for text in value.values() if isinstance(text, str))
         value = list(value.values())
     if isinstance(value, list):
-        for it in value:
-            yield from _values(it)
+        for item in value:
+            yield from _values(item)
     else:
-        # A text that is JSON itself, as a signed job has it.
+        # A text can be JSON itself, as in a signed job.
         text = str(value)
         yield text
         if text[:1] in {"{", "["}:
@@ -73,31 +73,32 @@ def _values(value: object) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """Where a customer's data is: order keys by target, letters by provider, letters and jobs of the inbox."""
+    """A customer's data: order keys by target, dead letters by provider, dead letters and jobs of the inbox."""
 
     orders: dict[str, list[str]]
     letters: dict[str, list[str]]
     inbox_letters: list[str]
     jobs: list[bytes]
-    #: Jobs that a taker has in hand at this moment: they cannot be taken from it.
+    #: Jobs that a taker holds at this moment: they cannot be erased.
     taken: int
 
 
 class Eraser:
-    """Looks through all that holds personal data, and erases."""
+    """Searches everything that holds personal data, and erases it."""
 
     def __init__(self, redis: Redis, targets: Sequence[str], cursors: Cursors, inbox: Inbox) -> None:
         self._redis, self._targets, self._cursors, self._inbox = redis, targets, cursors, inbox
         self._scripts = Scripts(redis)
 
     def find(self, providers: Sequence[str], order_keys: Sequence[str], match: Match | None) -> PersonalData:
-        """What belongs to these orders, or holds this text: nothing is touched."""
-        wanted = [_of_order(key) for key in order_keys]
+        """Return the data that belongs to these orders or contains this text; change nothing."""
+        conditions = [_names_order(key) for key in order_keys]
         if match is not None:
-            wanted.append(match.occurs_in)
+            conditions.append(match.occurs_in)
 
-        def meant(raw: str) -> bool:
-            return any(it(raw) for it in wanted)
+        def concerns(job: bytes) -> bool:
+            text = job.decode("utf-8", "replace")
+            return any(condition(text) for condition in conditions)
 
         letters = {
             provider: [
@@ -110,60 +111,68 @@ class Eraser:
         waiting, taken = self._inbox.all_jobs()
         return PersonalData(
             orders={target: self._orders(target, order_keys, match) for target in self._targets},
-            letters={provider: found for provider, found in letters.items() if found},
-            inbox_letters=[
-                it for it, letter in self._inbox.letters().items() if meant(letter.raw.decode("utf-8", "replace"))
-            ],
-            jobs=[job for job in waiting if meant(job.decode("utf-8", "replace"))],
-            taken=sum(meant(job.decode("utf-8", "replace")) for job in taken),
+            letters={provider: external_ids for provider, external_ids in letters.items() if external_ids},
+            inbox_letters=[letter_id for letter_id, letter in self._inbox.letters().items() if concerns(letter.raw)],
+            jobs=[job for job in waiting if concerns(job)],
+            taken=sum(map(concerns, taken)),
         )
 
     def _orders(self, target: str, order_keys: Sequence[str], match: Match | None) -> list[str]:
-        """The named orders, and those whose content is here and holds the text."""
+        """Return the named orders, and those whose stored content contains the text."""
         prefix = keys.LaneKeys.of(target).payload
-        found = dict.fromkeys(order_keys)
+        selected = dict.fromkeys(order_keys)
         if match is not None:
             for name in self._redis.scan_iter(match=f"{prefix}*", count=1000):
-                kept = cast("str | None", self._redis.get(name))
-                if kept is not None and match.occurs_in(payload.unpack(kept)):
-                    found[name.removeprefix(prefix)] = None
-        return list(found)
+                packed = cast("str | None", self._redis.get(name))
+                if packed is not None and match.occurs_in(payload.unpack(packed)):
+                    selected[name.removeprefix(prefix)] = None
+        return list(selected)
 
-    def erase(self, found: PersonalData) -> dict[str, dict[str, Erased]]:
-        """Erase what was found; answers by target what became of each order that is known there."""
-        # The jobs first: what one of them would make is not erased yet.
-        self._inbox.remove(found.jobs)
-        self._inbox.discard(found.inbox_letters)
-        for provider, external_ids in found.letters.items():
+    def erase(self, data: PersonalData) -> dict[str, dict[str, Erased]]:
+        """Erase the data; return by target the result for each order that the ledger knows."""
+        # The jobs first: an order that a job would still create could not be erased.
+        self._inbox.remove(data.jobs)
+        self._inbox.discard(data.inbox_letters)
+        for provider, external_ids in data.letters.items():
             self._cursors.drop_letters(provider, external_ids)
-        done = {target: self._erase(target, order_keys) for target, order_keys in found.orders.items()}
-        return {target: {key: what for key, what in it.items() if what} for target, it in done.items()}
+        results = {target: self._erase(target, order_keys) for target, order_keys in data.orders.items()}
+        return {target: {key: result for key, result in by_key.items() if result} for target, by_key in results.items()}
 
     def _erase(self, target: str, order_keys: Sequence[str]) -> dict[str, Erased]:
         k = keys.LaneKeys.of(target)
-        done: dict[str, Erased] = {}
-        for start in range(0, len(order_keys), 100):
-            some = order_keys[start : start + 100]
-            args: list[Argument] = [k.order, k.payload, k.history, KEEP_HISTORY_MS, *some]
-            done |= zip(some, self._scripts("erase", [k.lane, k.due, k.dead, k.doubt, k.held], args), strict=True)
-        return done
+        results: dict[str, Erased] = {}
+        for start in range(0, len(order_keys), _CHUNK):
+            chunk = order_keys[start : start + _CHUNK]
+            erased = self._scripts(
+                catalog.ERASE,
+                chunk,
+                lane=k.lane,
+                due=k.due,
+                dead=k.dead,
+                doubt=k.doubt,
+                held=k.held,
+                keep_history_ms=keys.KEEP_HISTORY_MS,
+                **k.prefixes,
+            )
+            results |= zip(chunk, erased, strict=True)
+        return results
 
 
-def _of_order(key: str) -> Callable[[str], bool]:
-    """Whether a job, or what should have been one, is about this order."""
+def _names_order(key: str) -> Callable[[str], bool]:
+    """Return a function that tells whether a job, even an unreadable one, is about this order."""
     provider, _, external_id = key.partition(":")
 
-    def about(raw: str) -> bool:
+    def is_about(raw: str) -> bool:
         try:
             job = simplejson.loads(raw)
         except ValueError:
             return provider in raw and external_id in raw
-        if isinstance(job, dict) and isinstance(job.get("job"), str):  # what is signed is a text
-            return about(job["job"])
+        if isinstance(job, dict) and isinstance(job.get("job"), str):  # a signed job is a text
+            return is_about(job["job"])
         if not isinstance(job, dict) or job.get("provider", provider) != provider:
             return False
-        # By which name a record has its id, its provider's adapter knows.
+        # Only the provider's adapter knows the field in which a record has its id, so compare all of them.
         parts = [{"id": job.get("external_id")}, job.get("order"), job.get("record")]
         return any(external_id in map(str, part.values()) for part in parts if isinstance(part, dict))
 
-    return about
+    return is_about

@@ -1,4 +1,4 @@
-"""The ledger: which order is where, for every target, and how it came there."""
+"""The ledger: every order, its state for each target, and its history."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
 from worker.store.orders import payload
-from worker.store.redis import clock, keys
+from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from worker.store.redis.scripts import Argument
+    from worker.store.redis.catalog import Argument
 
 
-#: Milliseconds after which nothing that was sent is on its way any more, whatever the clocks are.
+#: Milliseconds after which nothing that was sent is under way any more, whatever the clocks are.
 _LONG_AGO: Final = 3_600_000
 
-#: What becomes of an order that changes after its delivery: it is sent again as an update, held, or only counted.
+#: How to handle an order that changes after its delivery: send it again as an update, hold it, or only count it.
 OnChange = Literal["update", "hold", "ignore"]
 
-#: Whether the target is asked for an order before it is created: "new", as long as the ledger is new (it was lost: no
-#: walk of the provider has come to its end; what nobody polls, for a day); "always"; "never": it refuses doubles.
+#: When to ask the target for an order before creating it: "new": while the ledger is new (it was lost: no walk of the
+#: provider has ended; without polls, for a day); "always"; "never": the target refuses duplicates.
 Ask = Literal["never", "new", "always"]
 
 
 class Delivery(NamedTuple):
-    """An order, its reference in the target, whether a route wants it there (if not, only its later changes count)."""
+    """An order, its reference in the target, and whether a route wants it there (if not, only later changes count)."""
 
     order: Order
     reference: str
@@ -39,26 +39,26 @@ class Delivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the ledger made of a page, order by order.
+    """The result of accepting a page, order by order.
 
-    new: queued. unwanted: its route does not want it. same: known. stale: older than what is known. replaced: it goes
-    out with its new content. revived: it was dead or held, and is queued again. withdrawn: not sent yet, and not wanted
-    any more: held. After delivery: updating (queued again), held, or changed (told in its story, and no more).
+    new: queued. unwanted: its route does not want it. same: known. stale: older than the known version. replaced: it
+    will be sent with its new content. revived: it was dead or held, and is queued again. withdrawn: not sent yet, and
+    not wanted any more: held. After delivery: updating (queued again), held, or changed (only noted in its history).
     """
 
     results: tuple[str, ...]
-    #: Drains that are at work on the lane already, or were nudged.
+    #: Drains that are working on the lane already, or were woken.
     drains: int
 
     @property
     def nudge(self) -> bool:
-        """Return whether a worker must be nudged: the lane has work and no drain."""
+        """Whether a worker must be nudged: the lane has work and no drain."""
         return not self.drains and any(result in {"new", "revived", "updating"} for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The ledger's record of one order for one target, and its story (milliseconds and event, oldest first)."""
+    """The ledger's record of an order for one target, and its history (milliseconds and event, oldest first)."""
 
     target: str
     record: dict[str, str]
@@ -68,7 +68,7 @@ class Entry:
 
 
 class Standing(NamedTuple):
-    """What the ledger believes of one order; all empty: it never heard of it."""
+    """The state of one order in the ledger; all fields are empty for an unknown order."""
 
     state: str = ""
     fingerprint: str = ""
@@ -97,94 +97,123 @@ class Ledger:
 
         Args:
             target: Name of the target.
-            orders: Orders, what the target is to know them by, and whether they are to go there at all.
-            source: Where they come from ("poll shop-nl"), for the story.
-            ask: Whether the target is asked before it creates an order that this ledger does not know.
-            on_change: What becomes of an order that changes after its delivery.
+            orders: Orders, their references in the target, and whether they are wanted there.
+            source: What brought them ("poll shop-nl"), for the history.
+            ask: When to ask the target before it creates an order that this ledger does not know.
+            on_change: How to handle an order that changes after its delivery.
         """
         if not orders:
             return Accepted((), 0)
         k = keys.LaneKeys.of(target)
-        args: list[Argument] = [k.order, k.payload, k.history, self._lease_ms, source, ask, on_change]
+        items: list[Argument] = []
         for order, reference, wanted in orders:
-            # A decimal string sorts like the number it is, as long as shorter means smaller.
-            args += [
-                order.key,
-                reference,
-                order.fingerprint(),
-                str(order.version or 0),
-                payload.pack(order.model_dump_json(exclude_defaults=True)),
-                int(wanted),
-            ]
-        names = [k.lane, k.due, k.drains, k.dead, k.held, k.waiting, k.wake]
-        names += [keys.cursor(orders[0].order.provider), keys.EPOCH]
-        drains, results = self._scripts("accept", names, args)
+            content = payload.pack(order.model_dump_json(exclude_defaults=True))
+            # Decimal strings sort like the numbers they are if shorter ones sort first.
+            items += [order.key, reference, order.fingerprint(), str(order.version or 0), content, int(wanted)]
+        drains, results = self._scripts(
+            catalog.ACCEPT,
+            items,
+            lane=k.lane,
+            due=k.due,
+            drains=k.drains,
+            dead=k.dead,
+            held=k.held,
+            waiting=k.waiting,
+            wake=k.wake,
+            cursor=keys.cursor(orders[0].order.provider),
+            epoch=keys.EPOCH,
+            lease_ms=self._lease_ms,
+            source=source,
+            ask_first=ask,
+            on_change=on_change,
+            **k.prefixes,
+        )
         return Accepted(tuple(results), drains)
 
     def count_arrivals(self, provider: str, source: str, count: int) -> None:
         """Note that `count` orders of a provider were new; the first word of `source` is what brought them."""
-        by = source.partition(" ")[0]
-        self._scripts("arrive", [keys.arrivals(provider), keys.cursor(provider)], [by, count])
+        self._scripts(
+            catalog.ARRIVE,
+            arrivals=keys.arrivals(provider),
+            cursor=keys.cursor(provider),
+            source=source.partition(" ")[0],
+            count=count,
+        )
 
     def epoch(self) -> tuple[str, float]:
-        """Which ledger this is, and how many seconds old: Redis may have been lost since somebody last looked."""
+        """Return which ledger this is, and its age in seconds: a different one means that Redis was lost meanwhile."""
         now = clock.now(self._redis)
-        # Asked first: a Redis that is full takes no word, not even one that it has.
+        # Look first: a Redis that is full refuses SETNX, even for a key that exists.
         if not self._redis.exists(keys.EPOCH):
             self._redis.setnx(keys.EPOCH, now)
         epoch = str(self._redis.get(keys.EPOCH) or now)
         return epoch, (now - int(epoch)) / 1000
 
     def assume_no_predecessor(self) -> None:
-        """Say that no ledger was before this one: nothing is on its way to any target, no lane has to wait."""
+        """Declare that no ledger preceded this one: nothing is under way to any target, and no lane has to wait."""
         self._redis.set(keys.EPOCH, clock.now(self._redis) - _LONG_AGO)
 
     def standing(self, target: str, order_key: str) -> Standing:
-        """What the ledger believes of an order at this moment."""
+        """Return the current state of an order."""
         record, _ = self._read(target, order_key)
         return Standing(*(record.get(name, "") for name in Standing._fields))
 
     def _read(self, target: str, order_key: str) -> tuple[dict[str, str], list[str]]:
-        """The fields of a record, living or at rest, and the lines of its story; both empty if it is not known."""
+        """Return the fields of a record, live or archived, and the lines of its history; empty if it is unknown."""
         k = keys.LaneKeys.of(target)
-        [[fields, lines]] = self._scripts("record", [], [k.order, k.history, order_key])
+        [[fields, lines]] = self._scripts(catalog.RECORD, [order_key], record_prefix=k.order, history_prefix=k.history)
         return dict(zip(fields[::2], fields[1::2], strict=True)), lines
 
     def resend(  # noqa: PLR0913  # one order, and what was seen of it on both sides
         self,
         target: str,
         delivery: Delivery,
-        do: Literal["create", "update"],
+        action: Literal["create", "update"],
         *,
         seen: Standing,
         source: str,
         target_id: str = "",
     ) -> Literal["queued", "moved"]:
-        """Queue an order again that the ledger takes for delivered, or dead: somebody looked into the target.
+        """Queue an order again that the ledger took for delivered or dead, because somebody looked into the target.
 
         Args:
             target: Name of the target.
             delivery: The order as the source has it now.
-            do: It is not there: asked for, then created. Or it is there under `target_id`, and has to be changed.
-            seen: What the ledger believed before anybody looked: an order that moved since is left alone.
-            source: Who looked, for the story.
+            action: "create": the target does not have it, so ask and then create it. "update": the target has it under
+                `target_id`, with other content.
+            seen: The state of the order before the target was looked at: an order that moved since is left alone.
+            source: Who looked, for the history.
             target_id: The target's own id of the order.
         """
         k, order = keys.LaneKeys.of(target), delivery.order
-        content = payload.pack(order.model_dump_json(exclude_defaults=True))
-        args: list[Argument] = [k.order, k.payload, k.history, order.key, delivery.reference, order.fingerprint()]
-        args += [str(order.version or 0), content, do, target_id, seen.state, seen.fingerprint, seen.done, source]
-        answer: Literal["queued", "moved"] = self._scripts("resend", [k.lane, k.due, k.dead], args)
-        return answer
+        result: Literal["queued", "moved"] = self._scripts(
+            catalog.RESEND,
+            lane=k.lane,
+            due=k.due,
+            dead=k.dead,
+            key=order.key,
+            reference=delivery.reference,
+            fingerprint=order.fingerprint(),
+            version=str(order.version or 0),
+            payload=payload.pack(order.model_dump_json(exclude_defaults=True)),
+            action=action,
+            target_id=target_id,
+            seen_state=seen.state,
+            seen_fingerprint=seen.fingerprint,
+            seen_done=seen.done,
+            source=source,
+            **k.prefixes,
+        )
+        return result
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:
-        """Everything known of one order, for those of `targets` that know it."""
-        found = []
+        """Return everything known of one order, for those of `targets` that know it."""
+        entries = []
         for target in targets:
-            k = keys.LaneKeys.of(target)
             record, lines = self._read(target, order_key)
             if record:
-                story = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
-                due = self._redis.zscore(k.due, order_key)
-                found.append(Entry(target, record, story, None if due is None else int(due % keys.BULK_OFFSET)))
-        return found
+                history = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
+                score = self._redis.zscore(keys.LaneKeys.of(target).due, order_key)
+                due = None if score is None else int(score % keys.BULK_OFFSET)
+                entries.append(Entry(target, record, history, due))
+        return entries

@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
--- Let held orders go on, or let them be.
+-- Send held orders, or drop what is held of them.
+
+local due, held, dead = unpack(KEYS)
+local record_prefix, payload_prefix, history_prefix, action = unpack(ARGV, 1, 4)
+-- Then for each order: key
 --
--- KEYS  1 due  2 held  3 dead
--- ARGV  1 prefix of order records  2 prefix of payloads  3 prefix of stories  4 ms that a story is kept after delivery
---       5 "send" or "drop"  then the order keys
--- Returns how many of them were held.
--- Repeated: they are not held any more.
+-- action is "send" or "drop".
+--
+-- Returns how many of the orders were held.
+-- If repeated: they are not held any more.
 
 -- include archive.lua
 
@@ -16,11 +19,11 @@ local released = 0
 local function send(key, record)
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail')
-  redis.call('ZADD', KEYS[1], now + (redis.call('HGET', record, 'bulk') or 0), key)
+  redis.call('ZADD', due, now + (redis.call('HGET', record, 'bulk') or 0), key)
   return 'released'
 end
 
--- The target keeps what it has; an order it never had is dead, for everybody to see.
+-- The target keeps what it has; an order that it never had becomes dead, where everybody can see it.
 local function drop(key, record)
   if redis.call('HEXISTS', record, 'done') == 1 then
     redis.call('HSET', record, 'state', 'delivered')
@@ -28,16 +31,16 @@ local function drop(key, record)
     return 'change dropped', 'delivered'
   end
   redis.call('HSET', record, 'state', 'dead', 'code', 'dropped', 'detail', 'by hand')
-  redis.call('ZADD', KEYS[3], now, key)
+  redis.call('ZADD', dead, now, key)
   return 'dead dropped by hand'
 end
 
-for i = 6, #ARGV do
+for i = 5, #ARGV do
   local key = ARGV[i]
-  if redis.call('ZREM', KEYS[2], key) == 1 then
-    local event, state = (ARGV[5] == 'send' and send or drop)(key, ARGV[1] .. key)
-    redis.call('RPUSH', ARGV[3] .. key, string.format('%.0f ', now) .. event)
-    if state then archive(ARGV[1], key, ARGV[2], ARGV[3]) end
+  if redis.call('ZREM', held, key) == 1 then
+    local event, state = (action == 'send' and send or drop)(key, record_prefix .. key)
+    redis.call('RPUSH', history_prefix .. key, string.format('%.0f ', now) .. event)
+    if state then archive(record_prefix, key, payload_prefix, history_prefix) end
     released = released + 1
   end
 end

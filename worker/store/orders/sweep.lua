@@ -1,12 +1,14 @@
 #!lua flags=allow-oom
--- Free the orders of dead drains, then tell what the lane has to do.
+-- Free the orders of dead drains, then return what work the lane has.
+
+local lane, due, drains, dead, scope, waiting, wake, doubt = unpack(KEYS)
+local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms = unpack(ARGV)
+-- scope is the rate limit. waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how often an order may lose its drain.
+-- ask_every_ms is the time between two questions for the orders in doubt.
 --
--- KEYS  1 lane  2 due  3 drains  4 dead  5 limit scope  6 whether a drain waits for orders  7 what wakes it  8 doubt
--- ARGV  1 lease in ms  2 prefix of order records  3 prefix of stories  4 prefix of claims  5 times an order may lose its drain
---       6 ms from one asking after orders in doubt to the next
--- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms the longest heir waited,
--- orders in doubt that are to be asked for, orders of bulk work that are due}.
--- Repeated: the dead are gone already.
+-- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
+-- drain that died first, orders in doubt to ask for, bulk orders due}.
+-- If repeated: the dead drains are gone already.
 
 -- include day.lua
 
@@ -18,44 +20,44 @@ local freed, buried, waited = 0, 0, 0
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
 local function free(key, drain)
-  local record = ARGV[2] .. key
+  local record = record_prefix .. key
   local lost = redis.call('HINCRBY', record, 'lost', 1)
-  redis.call('RPUSH', ARGV[3] .. key, stamp .. ' taken over from ' .. drain)
+  redis.call('RPUSH', history_prefix .. key, stamp .. ' taken over from ' .. drain)
   redis.call('HSET', record, 'uncertain', '1')
   redis.call('HDEL', record, 'drain')
-  if lost < tonumber(ARGV[5]) then
+  if lost < tonumber(poison) then
     redis.call('HSET', record, 'state', 'queued')
-    -- In the place it had, not behind the backlog: it has waited for a whole lease already.
-    redis.call('ZADD', KEYS[2], (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'bulk') or 0), key)
+    -- At the place it had, not behind the backlog: it has waited for a whole lease already.
+    redis.call('ZADD', due, (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'bulk') or 0), key)
     freed = freed + 1
     return
   end
   redis.call('HSET', record, 'state', 'dead', 'code', 'poison', 'detail', 'its worker died ' .. lost .. ' times')
-  redis.call('RPUSH', ARGV[3] .. key, stamp .. ' dead poison its worker died ' .. lost .. ' times')
-  redis.call('ZADD', KEYS[4], now, key)
-  redis.call('HINCRBY', KEYS[1], 'dead', 1)
+  redis.call('RPUSH', history_prefix .. key, stamp .. ' dead poison its worker died ' .. lost .. ' times')
+  redis.call('ZADD', dead, now, key)
+  redis.call('HINCRBY', lane, 'dead', 1)
   tally(now, 'dead poison')
   buried = buried + 1
 end
 
-for _, drain in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', '(' .. (now - ARGV[1]), 'BYSCORE')) do
-  local claims = ARGV[4] .. drain
+for _, drain in ipairs(redis.call('ZRANGE', drains, '-inf', '(' .. (now - lease_ms), 'BYSCORE')) do
+  local claims = claims_prefix .. drain
   local keys = redis.call('SMEMBERS', claims)
-  if #keys > 0 then waited = math.max(waited, now - redis.call('ZSCORE', KEYS[3], drain)) end
+  if #keys > 0 then waited = math.max(waited, now - redis.call('ZSCORE', drains, drain)) end
   for _, key in ipairs(keys) do free(key, drain) end
   redis.call('DEL', claims)
-  redis.call('ZREM', KEYS[3], drain)
+  redis.call('ZREM', drains, drain)
 end
 
-local lane = redis.call('HMGET', KEYS[1], 'paused', 'closed_until', 'asked')
-local scope = redis.call('HGET', KEYS[5], 'closed_until')
-local closed = math.max(tonumber(lane[2] or 0) - now, (tonumber(scope or 0) - micros) / 1000, 0)
-local due, drains = redis.call('ZCOUNT', KEYS[2], '-inf', now), redis.call('ZCARD', KEYS[3])
-local later = redis.call('ZCOUNT', KEYS[2], BULK_OFFSET, BULK_OFFSET + now)
-if (due > 0 or (later > 0 and drains == 0)) and closed == 0 and not lane[1] and redis.call('EXISTS', KEYS[6]) == 1 then
-  if redis.call('LLEN', KEYS[7]) == 0 then redis.call('LPUSH', KEYS[7], '1') end
-  drains = drains + 1
+local state = redis.call('HMGET', lane, 'paused', 'closed_until', 'asked')
+local limit = redis.call('HGET', scope, 'closed_until')
+local closed = math.max(tonumber(state[2] or 0) - now, (tonumber(limit or 0) - micros) / 1000, 0)
+local fresh, live = redis.call('ZCOUNT', due, '-inf', now), redis.call('ZCARD', drains)
+local bulk = redis.call('ZCOUNT', due, BULK_OFFSET, BULK_OFFSET + now)
+if (fresh > 0 or (bulk > 0 and live == 0)) and closed == 0 and not state[1] and redis.call('EXISTS', waiting) == 1 then
+  if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, '1') end
+  live = live + 1
 end
-local doubts, since = 0, now - ARGV[6]
-if closed == 0 and not lane[1] and tonumber(lane[3] or 0) <= since then doubts = redis.call('ZCOUNT', KEYS[8], '-inf', since) end
-return {freed, buried, due, drains, math.ceil(closed), lane[1] and 1 or 0, waited, doubts, later}
+local doubts, since = 0, now - ask_every_ms
+if closed == 0 and not state[1] and tonumber(state[3] or 0) <= since then doubts = redis.call('ZCOUNT', doubt, '-inf', since) end
+return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk}

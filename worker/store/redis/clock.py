@@ -1,4 +1,4 @@
-"""The clock that counts: whatever is compared with what Redis holds is told by Redis' own."""
+"""Redis' clock: every time that is compared with one stored in Redis comes from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 
 def now(redis: Redis) -> int:
-    """The time of Redis in whole milliseconds since 1970."""
+    """Return the time of Redis in whole milliseconds since 1970."""
     seconds, micros = redis.time()
     return int(seconds * 1000 + micros // 1000)

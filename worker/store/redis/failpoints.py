@@ -1,4 +1,4 @@
-"""A client of Redis that fails where a failpoint says so."""
+"""A Redis client that fails at armed failpoints."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
-#: What a stepped clock is read from: milliseconds that it is ahead.
+#: The key that holds how far a stepped clock is ahead, in milliseconds.
 _AHEAD: Final = "failpoints:ahead"
 _TIME: Final = "redis.call('TIME')"
-#: The same, on the stepped clock.
+#: The same command, on the stepped clock.
 _STEPPED: Final = (
     "(function() local t = redis.call('TIME'); local us = t[1] * 1000000 + t[2] + "
     f"(tonumber(redis.call('GET', '{_AHEAD}')) or 0) * 1000; "
     "return {math.floor(us / 1000000), us % 1000000} end)()"
 )
-#: A clock that is stepped ends what would end by then: Redis keeps the moment of the end, not the time left.
+#: Stepping the clock expires keys early: Redis stores the time of expiry, not the time left.
 _STEP: Final = """
 redis.call('INCRBY', KEYS[1], ARGV[1])
 for _, key in ipairs(redis.call('KEYS', '*')) do
@@ -35,32 +35,32 @@ end
 
 
 def with_failpoints(kind: type[Redis]) -> type[Redis]:
-    """The class of clients `kind`; if something is armed, one that asks before and after each effect."""
+    """Return the client class `kind`; if a failpoint is armed, a subclass that fires before and after each effect."""
     points = armed_failpoints()
     return _failing(kind, points) if points else kind
 
 
 @cache
 def _names() -> dict[str, str]:
-    """The scripts' names by their text."""
+    """Return the names of the scripts by their text."""
     return {lua_source(name): name for name in lua_names()}
 
 
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
-    stepped = any(one.fault == "step" for armed_here in points.armed.values() for one in armed_here)
+    stepped = any(fault.fault == "step" for faults in points.armed.values() for fault in faults)
     now = threading.local()
     scripts: dict[str, str] = {}
 
-    class Failing(kind):  # type: ignore[misc, valid-type]  # Redis, or what takes its place
+    class Failing(kind):  # type: ignore[misc, valid-type]  # Redis or a subclass
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             points.actions["flush"] = lambda _: self.flushall()
             points.actions["step"] = lambda seconds: self.eval(_STEP, 1, _AHEAD, round(seconds * 1000))
 
         def register_script(self, script: Any) -> Script:
-            made: Script = super().register_script(script.replace(_TIME, _STEPPED) if stepped else script)
-            scripts[made.sha] = _names()[script]
-            return made
+            registered: Script = super().register_script(script.replace(_TIME, _STEPPED) if stepped else script)
+            scripts[registered.sha] = _names()[script]
+            return registered
 
         def execute_command(self, *args: Any, **options: Any) -> Any:
             if args[0] == "TIME" and stepped:
@@ -75,7 +75,7 @@ def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
             return answer
 
         def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
-            """The effect has taken place, and redis-py has not heard of it yet: what it misses here it repeats."""
+            """Fire after the effect took place, before redis-py sees the response: a lost response makes it repeat."""
             answer = super().parse_response(connection, command_name, **options)
             point = getattr(now, "point", "")
             fault = points.fire(f"{point}:after", answer)

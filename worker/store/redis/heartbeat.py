@@ -1,4 +1,4 @@
-"""A lease kept alive from the side."""
+"""Keeps a lease alive from a background thread."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def uptime() -> float:
-    """Seconds that go on while the machine sleeps, so that a lease does not outlive a suspended laptop."""
+    """Return seconds that also count while the machine sleeps: a lease must not outlive a suspended laptop."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 class Heartbeat:
-    """Calls `renew` every `interval` seconds from a thread of its own until left.
+    """Calls `renew` every `interval` seconds from its own thread until the context ends.
 
-    `renew` answers whether the lease is still ours. After `lease` seconds without a "yes" it counts as lost here too,
-    whatever Redis thinks: a process that was stopped must not go on with what another has taken over.
+    `renew` returns whether the lease is still ours. After `lease` seconds without confirmation the lease counts as lost
+    here too, whatever Redis says: a process that was stopped must not continue what another has taken over.
     """
 
     def __init__(self, renew: Callable[[], bool], interval: float, lease: float) -> None:
@@ -37,15 +37,15 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._done.wait(self._interval):
-            # A Redis that does not answer is not a lost lease yet: the time decides.
+            # A Redis that does not respond is not a lost lease yet: the time decides.
             with contextlib.suppress(Exception):
                 asked = uptime()
                 self.confirm(asked, ours=self._renew())
 
     def confirm(self, asked: float, *, ours: bool) -> None:
-        """Note whose the lease is, by the answer of Redis to what it was `asked` then (`uptime`).
+        """Note whether the lease is ours, as Redis responded to a request sent at `asked` (`uptime`).
 
-        The lease counts from the question: Redis counts it from before the answer, and the process may have been
+        The lease counts from the request: Redis counts it from before its response, and the process may have been
         stopped since.
         """
         if ours:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: The distance between the scores of fresh orders and those of bulk work in a lane (the same number as in the scripts).
+BULK_OFFSET: Final = 2**50
+#: Milliseconds that the history of a delivered order is kept: 30 days (the same number as in `archive.lua`).
+KEEP_HISTORY_MS: Final = 30 * 86_400_000
+
+#: When this ledger began, in milliseconds: a different value means that Redis was lost meanwhile.
+EPOCH: Final = "intake:epoch"
+#: Facts about the whole ledger: when the first order was counted. `archive.lua` names the keys of archived orders.
+LEDGER: Final = "intake:ledger"
 
 
 @dataclass(frozen=True, slots=True)
 class LaneKeys:
-    """The keys of one lane; a prefix is followed by an order key or a drain."""
+    """The keys of one lane; `claims` is followed by a drain, `order`, `payload` and `history` by an order key."""
 
     lane: str
     due: str
@@ -25,7 +36,7 @@ class LaneKeys:
 
     @classmethod
     def of(cls, target: str) -> LaneKeys:
-        """The keys of the lane of `target`."""
+        """Return the keys of the lane of `target`."""
         lane = f"intake:lane:{target}"
         return cls(
             lane=lane,
@@ -43,71 +54,72 @@ class LaneKeys:
             took=f"{lane}:took",
         )
 
-
-#: What lies between the scores of fresh orders and those of bulk work in a lane (the same number as in the scripts).
-BULK_OFFSET = 2**50
-
-#: When this ledger began, in milliseconds: another one, if Redis was lost meanwhile.
-EPOCH = "intake:epoch"
-#: Facts about the whole ledger: when the first order was counted.
-LEDGER = "intake:ledger"
+    @property
+    def prefixes(self) -> dict[str, str]:
+        """The prefixes of an order's three keys, by their names in the scripts."""
+        return {"record_prefix": self.order, "payload_prefix": self.payload, "history_prefix": self.history}
 
 
 def cursor(provider: str) -> str:
-    """The hash with a provider's cursor and what became of its polls."""
+    """Return the hash with a provider's cursor and the results of its polls."""
     return f"intake:cursor:{provider}"
 
 
 def former(provider: str) -> str:
-    """What a provider's cursor was before a person moved it, the latest first."""
+    """Return the list of a provider's earlier cursors, which a person changed; the latest is first."""
     return f"intake:cursor:{provider}:former"
 
 
 def poll(provider: str) -> str:
-    """The lease of the poll that runs."""
+    """Return the lease of the running poll."""
     return f"intake:poll:{provider}"
 
 
 def backfill(provider: str) -> str:
-    """The hash with the backfill of a provider: its range, its own cursor, what became of it."""
+    """Return the hash with the backfill of a provider: its range, its own cursor, its results."""
     return f"intake:backfill:{provider}"
 
 
 def backfilling(provider: str) -> str:
-    """The lease of the backfill that runs."""
+    """Return the lease of the running backfill."""
     return f"intake:backfilling:{provider}"
 
 
 def malformed(provider: str) -> str:
-    """The dead letters of a provider: records that could not be read."""
+    """Return the hash of a provider's dead letters: records that could not be read."""
     return f"intake:malformed:{provider}"
 
 
 def fetches(provider: str) -> str:
-    """The orders of a provider that are to be fetched one by one."""
+    """Return the set of a provider's orders that are to be fetched one by one."""
     return f"intake:fetch:{provider}"
 
 
+def fetch_tries(provider: str) -> str:
+    """Return the hash of how often each order to be fetched was not found."""
+    return f"intake:fetch:{provider}:tries"
+
+
 def limit(scope: str) -> str:
-    """The state of one limit."""
+    """Return the hash with the state of one limit."""
     return f"intake:limit:{scope}"
 
 
 def reconciled(provider: str, target: str) -> str:
-    """What the last reconciliation of a pair found."""
+    """Return the report of the last reconciliation of a pair."""
     return f"intake:reconciled:{provider}:{target}"
 
 
 def reconciling(provider: str, target: str) -> str:
-    """The lease of the reconciliation that runs."""
+    """Return the lease of the running reconciliation."""
     return f"intake:reconciling:{provider}:{target}"
 
 
 def arrivals(provider: str) -> str:
-    """When and by what orders of a provider came that nobody had told of before."""
+    """Return the hash of when new orders of a provider arrived, and what brought them."""
     return f"intake:arrivals:{provider}"
 
 
 def day(target: str, number: int) -> str:
-    """The counters of a target on one day, which is counted from 1970-01-01 (see `day.lua`)."""
+    """Return the hash with a target's counters of one day, counted from 1970-01-01 (see `day.lua`)."""
     return f"intake:day:{target}:{number}"

@@ -1,4 +1,4 @@
-"""The text of a Lua script, with the parts that it shares with others in place."""
+"""The text of the Lua scripts, with their includes in place."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-#: A line that stands for another file: what several scripts do alike.
+#: A line that is replaced by another file, which several scripts share.
 _INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 
 
 @cache
 def _files() -> dict[str, Traversable]:
-    """Return every script below the store, by its name; it stands beside the Python that calls it."""
+    """Return every Lua file below the store by its name; each is in the folder of the Python that calls it."""
     store = resources.files("worker.store")
     folders = [store, *(entry for entry in store.iterdir() if entry.is_dir())]
     files = [file for folder in folders for file in folder.iterdir() if file.name.endswith(".lua")]
@@ -27,9 +27,9 @@ def _files() -> dict[str, Traversable]:
 def lua_source(name: str) -> str:
     """Return the text of the script `NAME.lua`, with its includes in place."""
     text = _files()[name].read_text(encoding="utf-8")
-    return _INCLUDE.sub(lambda found: lua_source(found[1]), text)
+    return _INCLUDE.sub(lambda include: lua_source(include[1]), text)
 
 
 def lua_names() -> list[str]:
-    """Return the names of all the scripts."""
+    """Return the names of all Lua files, the included ones too."""
     return sorted(_files())

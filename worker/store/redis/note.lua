@@ -1,10 +1,15 @@
 #!lua flags=allow-oom
--- Write a few fields of a hash: why something is paused or failed has to get through even to a Redis that is full.
---
--- KEYS  1 hash   ARGV  1 field to count up, or ''  2 field to forget, or ''  then: field, value
--- Repeated: counted once more, which is the number of failures only.
+-- Write a few fields of a hash: the reason of a pause or a failure must be stored even by a Redis that is full.
 
-for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-if ARGV[1] ~= '' then redis.call('HINCRBY', KEYS[1], ARGV[1], 1) end
-if ARGV[2] ~= '' then redis.call('HDEL', KEYS[1], ARGV[2]) end
+local hash = unpack(KEYS)
+local counter, forgotten = unpack(ARGV, 1, 2)
+-- Then for each field: field, value
+--
+-- counter is a field to increment, forgotten a field to delete; each may be ''.
+--
+-- If repeated: increments once more, which affects only the number of failures.
+
+for i = 3, #ARGV, 2 do redis.call('HSET', hash, ARGV[i], ARGV[i + 1]) end
+if counter ~= '' then redis.call('HINCRBY', hash, counter, 1) end
+if forgotten ~= '' then redis.call('HDEL', hash, forgotten) end
 return 1

@@ -1,4 +1,4 @@
-"""The Lua scripts, each one atomic move of the store."""
+"""Runs the Lua scripts, each one atomic move of the store."""
 
 from __future__ import annotations
 
@@ -16,55 +16,63 @@ if TYPE_CHECKING:
 
     from redis import Redis
     from redis.client import Pipeline
-    from redis.commands.core import Script
+    from redis.commands.core import Script as Loaded
 
-#: What `EVALSHA` takes.
-Argument = str | int | float | bytes
-#: Milliseconds that a replica has to take in what was written; it takes one or two.
+    from worker.store.redis.catalog import Argument, Script
+
+#: Milliseconds that a replica has to store what was written; it takes one or two.
 _REPLICATED_MS = 1000
 
 
 class Scripts:
-    """The scripts of one Redis connection; loaded by the server on first use, and again if it forgot them."""
+    """The scripts of one Redis connection; the server loads each on first use, and again if it forgot it."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._registered: dict[str, Script] = {}
+        self._loaded: dict[str, Loaded] = {}
 
-    def __call__(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run the script `lua/NAME.lua`."""
+    def __call__(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
+        """Run a script with its keys and arguments by name, then the values of its `items`.
+
+        Raises:
+            StoreFull: Redis accepts no writes.
+            TypeError: A name is missing or unknown.
+        """
         try:
-            return self._script(name)(keys=list(keys), args=list(args))
+            keys, args = script.arrange(named, items)
+            return self._load(script.name)(keys, args)
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
             raise
 
-    def enqueue(self, pipe: Pipeline, name: str, keys: Sequence[str], args: Sequence[Argument]) -> None:
-        """Put the script into a pipeline."""
-        self._script(name)(keys=list(keys), args=list(args), client=pipe)
+    def enqueue(self, pipe: Pipeline, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> None:
+        """Add a script to a pipeline."""
+        keys, args = script.arrange(named, items)
+        self._load(script.name)(keys, args, client=pipe)
 
-    def run_replicated(self, name: str, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run the script; behind Sentinels, come back only when a replica has what it wrote: it outlives a failover.
+    def run_replicated(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
+        """Run a script; behind Sentinels, return only when a replica has what it wrote, so that it survives a failover.
 
-        Raises StoreFull if no replica has it in time; then it may be forgotten, and nothing may be built on it.
+        Raises:
+            StoreFull: No replica confirmed in time: the write may be forgotten, so nothing may be built on it.
         """
         if not isinstance(self._redis.connection_pool, SentinelConnectionPool):
-            return self(name, keys, args)
-        # One connection for both: WAIT counts what was written on its own.
+            return self(script, items, **named)
+        # WAIT counts the writes of its own connection, so both commands share one.
         with self._redis.pipeline(transaction=False) as pipe:
-            self.enqueue(pipe, name, keys, args)
+            self.enqueue(pipe, script, items, **named)
             pipe.wait(1, _REPLICATED_MS)
-            # redis-py would put words of its own before those of the server.
-            answer, replicas = pipe.execute(raise_on_error=False)
-        if isinstance(answer, ResponseError):
-            raise as_store_full(answer) or answer
+            # redis-py would prefix the server's error with words of its own.
+            response, replicas = pipe.execute(raise_on_error=False)
+        if isinstance(response, ResponseError):
+            raise as_store_full(response) or response
         if not replicas:
             raise StoreFull("no replica of Redis keeps up")
-        return answer
+        return response
 
-    def _script(self, name: str) -> Script:
-        script = self._registered.get(name)
-        if script is None:
-            script = self._registered[name] = self._redis.register_script(lua_source(name))
-        return script
+    def _load(self, name: str) -> Loaded:
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            loaded = self._loaded[name] = self._redis.register_script(lua_source(name))
+        return loaded

@@ -1,6 +1,6 @@
-"""The address of a Redis that Sentinels watch over: `sentinel://user:password@host:26379,host2/service?db=0`.
+"""The address of a Redis behind Sentinels: `sentinel://user:password@host:26379,host2/service?db=0`.
 
-`sentinels://` is the same over TLS, to the Sentinels as to Redis: `…&ssl_ca_certs=/etc/ssl/our-ca.pem`.
+`sentinels://` is the same over TLS, to the Sentinels and to Redis: `…&ssl_ca_certs=/etc/ssl/our-ca.pem`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 #: Plain, and over TLS.
 SCHEME, _SECURE = "sentinel", "sentinels"
-#: The files of TLS that an address may name, as `rediss://` does; certificates are always checked.
+#: The TLS files that an address may name, as in `rediss://`; certificates are always verified.
 _FILES = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 _PORT = 26379
 
 
 def is_sentinel_address(url: str) -> bool:
-    """Whether Sentinels watch over the Redis at `url`."""
+    """Return whether `url` names a Redis behind Sentinels."""
     return url.startswith((f"{SCHEME}:", f"{_SECURE}:"))
 
 
 @dataclass(frozen=True, slots=True)
 class SentinelAddress:
-    """Where the Sentinels are, and which service they watch; the credentials are those of Redis itself."""
+    """The addresses of the Sentinels, and the service they watch; the credentials are those of Redis itself."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
@@ -38,12 +38,12 @@ class SentinelAddress:
     username: str | None
     password: str | None = field(repr=False)
     sentinel_password: str | None = field(repr=False)
-    #: How the Sentinels and Redis are spoken to over TLS, in redis-py's words; None: in plain.
+    #: The TLS options for the Sentinels and Redis, by redis-py's names; None: no TLS.
     tls: dict[str, str] | None = None
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read the address; raises ValueError, which does not show it."""
+        """Parse the address; raise a ValueError that does not show it."""
         parts = urlsplit(url)
         hosts = parts.netloc.rpartition("@")[2].split(",")
         query = parse_qs(parts.query, strict_parsing=bool(parts.query))
@@ -53,10 +53,10 @@ class SentinelAddress:
         if not is_sentinel_address(url) or not service or "/" in service or query.keys() - allowed:
             raise ValueError("not the address of a service behind Sentinels")
         sentinels = [urlsplit(f"//{host}") for host in hosts]
-        if not all(one.hostname for one in sentinels):
+        if not all(sentinel.hostname for sentinel in sentinels):
             raise ValueError("a Sentinel has no name")
         return cls(
-            tuple((str(one.hostname), one.port or _PORT) for one in sentinels),
+            tuple((str(sentinel.hostname), sentinel.port or _PORT) for sentinel in sentinels),
             service,
             int(query.get("db", ["0"])[0]),
             unquote(parts.username) if parts.username else None,
@@ -65,16 +65,16 @@ class SentinelAddress:
             {"ssl_cert_reqs": "required"} | {name: query[name][0] for name in _FILES & query.keys()} if tls else None,
         )
 
-    def asking(self) -> dict[str, Any]:
-        """What redis-py must know to speak to a Sentinel, besides where it is."""
+    def sentinel_options(self) -> dict[str, Any]:
+        """Return redis-py's options for a connection to a Sentinel, without its address."""
         return {"password": self.sentinel_password} | ({} if self.tls is None else {"ssl": True, **self.tls})
 
     def client(self, kind: type[Redis], **options: Any) -> Redis:
-        """A client of whatever server is the master; asked for anew with each connection."""
-        alike = {name: value for name, value in options.items() if name.startswith("socket_")}
-        # Once: who asks again asks the next Sentinel.
-        alike |= {"retry": Retry(NoBackoff(), 0)}
-        sentinel = Sentinel(self.sentinels, sentinel_kwargs=alike | self.asking())  # type: ignore[no-untyped-call]
+        """Return a client of the current master; each new connection asks the Sentinels for it again."""
+        shared = {name: value for name, value in options.items() if name.startswith("socket_")}
+        # Without repetition: redis-py asks the next Sentinel instead.
+        shared |= {"retry": Retry(NoBackoff(), 0)}
+        sentinel = Sentinel(self.sentinels, sentinel_kwargs=shared | self.sentinel_options())  # type: ignore[no-untyped-call]
         own: dict[str, Any] = {"db": self.db, "username": self.username, "password": self.password}
         own |= {} if self.tls is None else {"ssl": True, **self.tls}
         made: Redis = sentinel.master_for(self.service, redis_class=kind, **own, **options)  # type: ignore[no-untyped-call]

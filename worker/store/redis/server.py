@@ -1,4 +1,4 @@
-"""What a Redis server says of itself."""
+"""The facts that a Redis server reports about itself."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _ONCE: Final[dict[str, Any]] = {
     "socket_connect_timeout": 3.0,
     "retry": Retry(NoBackoff(), 0),
 }
-#: What INFO says of the last writes to the disk.
+#: The fields of INFO about the last writes to the disk.
 _WRITES: Final = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The facts that decide whether orders are safe in it; memory in bytes, `limit` None where there is none."""
+    """The facts that decide whether orders are safe in it; memory in bytes, `limit` is None without a limit."""
 
     name: str
     version: tuple[int, ...]
@@ -40,20 +40,20 @@ class Server:
     appends: bool
     last_write_ok: bool
     replica: bool
-    #: Replicas that keep up, where Sentinels watch; None where it would take writes without one.
+    #: Replicas that keep up, behind Sentinels; None if the server would accept writes without any.
     good_replicas: int | None = 0
     behind_sentinels: bool = False
 
 
 def inspect(url: str) -> Server:
-    """Ask the server, once: `INFO` says all of it, and is allowed where `CONFIG` is not.
+    """Ask the server once, by `INFO`, which is allowed where `CONFIG` is not.
 
     Raises:
-        AuthFailed: It wants another password, or does not allow `INFO`.
-        Unavailable: It does not answer.
+        AuthFailed: The server requires another password, or does not allow `INFO`.
+        Unavailable: The server does not respond.
     """
     try:
-        # redis-py takes a wrong password for a lost connection, and would try it again for minutes.
+        # redis-py treats a wrong password as a lost connection, and would repeat it for minutes.
         with client(Redis, url, **_ONCE) as redis:
             info: dict[str, Any] = redis.info()
     except AuthenticationError:
@@ -64,32 +64,33 @@ def inspect(url: str) -> Server:
         raise Unavailable("the server does not answer") from None
     except OSError:
         raise Unavailable("the server does not answer") from None
-    return replace(read(info), behind_sentinels=is_sentinel_address(url))
+    return replace(parse_info(info), behind_sentinels=is_sentinel_address(url))
 
 
 def measure(url: str) -> tuple[float, float]:
-    """The seconds that one answer takes (the quickest of five), and those by which its clock is ahead of ours.
+    """Return the seconds that a response takes (the fastest of five), and those by which its clock is ahead of ours.
 
-    Raises what a server raises that is not there.
+    Raises:
+        redis.exceptions.RedisError: The server does not respond.
     """
-    answers: list[tuple[float, float]] = []
+    measured: list[tuple[float, float]] = []
     with client(Redis, url, **_ONCE) as redis:
         redis.ping()
         for _ in range(5):
             began = time.time()
             seconds, micros = redis.time()
             took = time.time() - began
-            answers.append((took, seconds + micros / 1e6 - began - took / 2))
-    return min(answers)
+            measured.append((took, seconds + micros / 1e6 - began - took / 2))
+    return min(measured)
 
 
-def read(info: Mapping[str, Any]) -> Server:
-    """What the answer to `INFO` says."""
+def parse_info(info: Mapping[str, Any]) -> Server:
+    """Return the facts in the response to `INFO`."""
     valkey = "valkey_version" in info
     version = str(info["valkey_version"] if valkey else info.get("redis_version", "0"))
     return Server(
         name=f"{'Valkey' if valkey else 'Redis'} {version}",
-        # Valkey says for itself which Redis it behaves like.
+        # Valkey also reports the Redis version that it is compatible with.
         version=tuple(int(part) for part in str(info.get("redis_version", "0")).split(".") if part.isdigit()),
         policy=str(info.get("maxmemory_policy", "unknown")),
         limit=int(info.get("maxmemory", 0)) or None,
@@ -97,6 +98,6 @@ def read(info: Mapping[str, Any]) -> Server:
         appends=bool(info.get("aof_enabled", 0)),
         last_write_ok=all(info.get(name, "ok") == "ok" for name in _WRITES),
         replica=info.get("role", "master") != "master",
-        # INFO has this line only where min-replicas-to-write is set.
+        # INFO has this field only if min-replicas-to-write is set.
         good_replicas=info.get("min_slaves_good_slaves"),
     )

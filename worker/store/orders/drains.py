@@ -1,0 +1,184 @@
+"""Drains: the runs that take orders from a lane and deliver them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from worker.errors import LeaseLost
+from worker.store.orders import payload
+from worker.store.redis import catalog, keys
+from worker.store.redis.heartbeat import Heartbeat, uptime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from worker.store.orders.lanes import Lane
+    from worker.store.redis.catalog import Argument
+
+#: Failures in a row that open a lane's breaker: from then on the lane waits, and no order loses a try for it.
+BREAKER: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that this drain may deliver until it is settled or the lease ends."""
+
+    key: str
+    reference: str
+    fingerprint: str
+    tries: int
+    payload: str
+    #: Why to ask before creating: the ledger is new ("ask"), an earlier create may have succeeded ("1"), or it may
+    #: have, but a person looked and did not find the order ("looked").
+    uncertain: Literal["", "ask", "looked", "1"] = ""
+    #: Where to continue: what the target returned when it took the order in.
+    step: str = ""
+    #: Whether the target has the order, under `target_id`: what is to be sent is a change.
+    is_update: bool = False
+    target_id: str = ""
+    #: Bulk work: it uses only what other calls leave of the limits.
+    bulk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of a claim.
+
+    `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
+    the step of a pending order, or the target's field errors (JSON) of a rejected order. A "retry_uncounted" is no
+    failure of the lane: the target responded, or another order of the same call was counted.
+    """
+
+    kind: Literal[
+        "delivered",
+        "existed",
+        "updated",
+        "pending",
+        "retry",
+        "retry_uncounted",
+        "snooze",
+        "release",
+        "hold",
+        "bury",
+        "doubt",
+    ]
+    code: str = ""
+    detail: str = ""
+    delay: float = 0.0
+    uncertain: bool = False
+    extra: str = ""
+
+
+class Drain:
+    """One run of `tasks.deliver`: claims orders and settles them while its heartbeat keeps the lease."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._claims = lane.keys.claims + self.name
+        self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
+        #: Seconds that the lane waits, if this drain is the first to learn that the ledger is too new to send.
+        self.quarantine = 0.0
+
+    def _renew(self) -> bool:
+        lane = self._lane
+        return bool(lane.scripts(catalog.BEAT, members=lane.keys.drains, member=self.name, lease_ms=lane.lease_ms))
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease is certainly ours: the guard before every write to a target."""
+        self._heartbeat.check()
+
+    def claim(self, most: int) -> list[Claim]:
+        """Claim up to `most` due orders; all of them must be settled before the next claim.
+
+        An empty list means that there is nothing to do for now: this drain is removed and must end.
+        """
+        self.check()
+        lane, k = self._lane, self._lane.keys
+        asked = uptime()
+        # If a failover forgot a claim, another drain would send its order again.
+        reason, *orders = lane.scripts.run_replicated(
+            catalog.CLAIM,
+            lane=k.lane,
+            due=k.due,
+            drains=k.drains,
+            claims=self._claims,
+            scope=keys.limit(lane.scope.name),
+            epoch=keys.EPOCH,
+            drain=self.name,
+            most=most,
+            lease_ms=lane.lease_ms,
+            interval_us=lane.scope.interval,
+            claims_prefix=k.claims,
+            breaker=BREAKER,
+            max_drains=lane.concurrency,
+            per_call=lane.per_call,
+            quarantine_ms=lane.quarantine_ms,
+            **k.prefixes,
+        )
+        if reason == "lost":
+            raise LeaseLost(f"the drain {self.name} was taken over")
+        if reason == "quarantine":
+            self.quarantine = orders[0] / 1000
+        if reason != "orders":
+            return []
+        self._heartbeat.confirm(asked, ours=True)
+        return [
+            Claim(
+                key,
+                reference,
+                fingerprint,
+                tries,
+                payload.unpack(packed),
+                uncertain,
+                step,
+                bool(is_update),
+                target_id,
+                bool(bulk),
+            )
+            for key, reference, fingerprint, tries, uncertain, step, target_id, is_update, packed, bulk in orders
+        ]
+
+    def leave(self) -> None:
+        """End although there may be work: nothing may be claimed any more."""
+        self._lane.redis.zrem(self._lane.keys.drains, self.name)
+
+    def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
+        """Record the outcomes of claims; return the state of each order now, or "refused"."""
+        lane, k = self._lane, self._lane.keys
+        items: list[Argument] = []
+        for claim, outcome in settled:
+            items += [claim.key, outcome.kind, outcome.code, outcome.detail, round(outcome.delay * 1000)]
+            items += [int(outcome.uncertain), outcome.extra, claim.fingerprint]
+        states: list[str] = lane.scripts(
+            catalog.SETTLE,
+            items,
+            lane=k.lane,
+            due=k.due,
+            drains=k.drains,
+            claims=self._claims,
+            dead=k.dead,
+            doubt=k.doubt,
+            held=k.held,
+            drain=self.name,
+            lease_ms=lane.lease_ms,
+            max_tries=lane.max_tries,
+            breaker=BREAKER,
+            **k.prefixes,
+        )
+        return states
+
+    def __enter__(self) -> Self:
+        self._heartbeat.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._heartbeat.__exit__(kind, error, trace)

@@ -1,0 +1,148 @@
+"""Every Lua script with the names of its keys and arguments.
+
+Each script names them in the same order at its top (tests/unit/test_lua_scripts.py compares both), so a caller passes
+them by name, and Python and Lua cannot disagree about a position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: A value that `EVALSHA` takes.
+Argument: TypeAlias = str | int | float | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The script `NAME.lua`: the names of its KEYS and of its ARGV, in order."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    #: The values of each item that follows the named arguments, such as an order; empty if nothing follows.
+    each: tuple[str, ...] = ()
+
+    def arrange(self, named: Mapping[str, Any], items: Sequence[Argument]) -> tuple[list[str], list[Argument]]:
+        """Return the values of KEYS and of ARGV.
+
+        Raises:
+            TypeError: A name is missing or unknown, or `items` does not hold whole items.
+        """
+        try:
+            keys = [named[name] for name in self.keys]
+            args = [named[name] for name in self.args]
+        except KeyError:
+            raise TypeError(self._mistake(named, items)) from None
+        if len(keys) + len(args) != len(named) or (items and not self._fits(items)):
+            raise TypeError(self._mistake(named, items))
+        args += items
+        return keys, args
+
+    def _fits(self, items: Sequence[Argument]) -> bool:
+        return bool(self.each) and len(items) % len(self.each) == 0
+
+    def _mistake(self, named: Mapping[str, Argument], items: Sequence[Argument]) -> str:
+        names = self.keys + self.args
+        missing = [name for name in names if name not in named]
+        unknown = [name for name in named if name not in names]
+        return f"{self.name}.lua: missing {missing}, unknown {unknown}, {len(items)} values for items of {self.each}"
+
+
+_PREFIXES: Final = ("record_prefix", "payload_prefix", "history_prefix")
+
+# Orders and lanes
+
+ACCEPT: Final = Script(
+    "accept",
+    keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch"),
+    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "on_change"),
+    each=("key", "reference", "fingerprint", "version", "payload", "wanted"),
+)
+CLAIM: Final = Script(
+    "claim",
+    keys=("lane", "due", "drains", "claims", "scope", "epoch"),
+    args=(
+        *("drain", "most", "lease_ms", "interval_us", *_PREFIXES, "claims_prefix"),
+        *("breaker", "max_drains", "per_call", "quarantine_ms"),
+    ),
+)
+SETTLE: Final = Script(
+    "settle",
+    keys=("lane", "due", "drains", "claims", "dead", "doubt", "held"),
+    args=("drain", "lease_ms", *_PREFIXES, "max_tries", "breaker"),
+    each=("key", "outcome", "code", "detail", "delay_ms", "uncertain", "extra", "fingerprint"),
+)
+SWEEP: Final = Script(
+    "sweep",
+    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt"),
+    args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms"),
+)
+RELEASE: Final = Script("release", keys=("due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
+RECORD: Final = Script("record", args=("record_prefix", "history_prefix"), each=("key",))
+RESEND: Final = Script(
+    "resend",
+    keys=("lane", "due", "dead"),
+    args=(
+        *(*_PREFIXES, "key", "reference", "fingerprint", "version", "payload", "action", "target_id"),
+        *("seen_state", "seen_fingerprint", "seen_done", "source"),
+    ),
+)
+DECIDE: Final = Script(
+    "decide",
+    keys=("lane", "due", "dead", "doubt", "held"),
+    args=(*_PREFIXES, "keep_history_ms", "move", "source", "target_id", "code", "detail"),
+    each=("key",),
+)
+ERASE: Final = Script(
+    "erase", keys=("lane", "due", "dead", "doubt", "held"), args=(*_PREFIXES, "keep_history_ms"), each=("key",)
+)
+
+# Feeds
+
+BEGIN: Final = Script("begin", keys=("cursor", "lease"), args=("owner", "lease_ms", "gap_ms"))
+RENEW: Final = Script("renew", keys=("lease",), args=("owner", "lease_ms"))
+ADVANCE: Final = Script("advance", keys=("cursor", "lease"), args=("owner", "seen", "value", "progress", "records"))
+PLACE: Final = Script("place", keys=("cursor", "former"), args=("seen", "value", "action", "keep"))
+BURY: Final = Script("bury", keys=("letters", "lease"), args=("external_id", "letter", "owner"))
+FETCH: Final = Script("fetch", keys=("due", "tries"), args=("most", "lease_ms"))
+FETCHED: Final = Script("fetched", keys=("due", "tries"), args=("external_id", "score", "outcome", "delay_ms"))
+ARRIVE: Final = Script("arrive", keys=("arrivals", "cursor"), args=("source", "count"))
+
+# The inbox
+
+TAKE: Final = Script(
+    "take", keys=("inbox", "takers", "taken", "again", "lost"), args=("taker", "most", "most_bytes", "lease_ms")
+)
+DONE: Final = Script(
+    "done",
+    keys=("takers", "taken", "lost", "dead_letters", "counters"),
+    args=("taker", "lease_ms", "counter_count"),
+    each=("name", "value"),
+)
+FREE: Final = Script("free", keys=("takers", "again", "lost", "deferred", "inbox"), args=("lease_ms", "taken_prefix"))
+
+# Limits
+
+RESERVE: Final = Script("reserve", keys=("scope",), args=("patience_us",), each=("interval_us", "ahead"))
+DEPART: Final = Script("depart", keys=("scope",), args=("interval_us",))
+CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us"))
+
+# Health
+
+ALARM: Final = Script("alarm", keys=("alarms", "outbox"), args=("action", "alarm", "facts", "message", "most"))
+LOOK: Final = Script(
+    "look",
+    keys=("lane", "due", "drains", "dead", "doubt", "held", "took"),
+    args=("claims_prefix", "record_prefix", "recent_ms", "look"),
+)
+SIGN: Final = Script("sign", keys=("signs",), args=("name",))
+UNPAUSE: Final = Script("unpause", keys=("hash",))
+
+# Leases and notes of any kind
+
+BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms"))
+NOTE: Final = Script("note", keys=("hash",), args=("counter", "forgotten"), each=("field", "value"))
