@@ -1,4 +1,4 @@
-"""The Celery app: queues, clocks, and the beat schedule made from the settings."""
+"""The Celery app: queues, signals, nudges, and the beat schedule built from the settings."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _QUEUE_OF = {
     "doubt": "intake.deliver",
 }
 _BROKER_AWAY = "look at the broker; it goes on by itself"
-#: Seconds that comparing one pair may take: it waits for its share of the limits most of the time.
+#: Most seconds that the comparison of one pair may take: most of the time it waits for its share of the limits.
 RECONCILE_LIMIT = 20 * 3600
-#: Seconds for which a thread of a pool may compute while another's time slot has come: Python's own 5 ms would cost a
-#: lane of 10/s one call in twenty.
-SWITCH = 0.0005
-#: Worker processes when the settings would ask for more: beyond, start a second worker.
+#: Seconds for which a thread may compute while another thread's time slot of a limit has come. With the 5 ms of Python
+#: a lane of 10/s would lose one call in twenty.
+SWITCH_INTERVAL = 0.0005
+#: Most processes of one worker. Start a second worker for more.
 MOST_PROCESSES = 16
 
 
@@ -59,11 +59,11 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "schedule": settings.clocks.sweep,
         "options": {"queue": "intake.upkeep"},
     }
-    wanted = settings.reconcile
-    for provider, target in wanted.pairs:
+    nightly = settings.reconcile
+    for provider, target in nightly.pairs:
         schedule[f"reconcile {provider} {target}"] = {
             "task": "tasks.reconcile",
-            "schedule": crontab(minute=str(wanted.at.minute), hour=str(wanted.at.hour)),
+            "schedule": crontab(minute=str(nightly.at.minute), hour=str(nightly.at.hour)),
             "args": (provider, target),
             "options": {"queue": "intake.poll"},
         }
@@ -71,17 +71,17 @@ def _schedule(settings: Settings) -> dict[str, Any]:
 
 
 def _processes(settings: Settings) -> int:
-    """As many processes as there are systems to talk to, so that no slow one holds up another.
+    """Return the number of worker processes: one for each account and drain, so that no slow system delays another.
 
-    Comparing a pair holds one for hours.
+    Each pair to reconcile has its own process as well, because a comparison takes hours.
     """
-    wanted = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
-    # One more, so that a backfill keeps nobody from work.
-    wanted += len(settings.reconcile.pairs) + 1
-    return max(2, min(wanted, MOST_PROCESSES))
+    count = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
+    # One more, so that a backfill delays no other work.
+    count += len(settings.reconcile.pairs) + 1
+    return max(2, min(count, MOST_PROCESSES))
 
 
-#: Processes of this worker's pool; set before they are forked.
+#: The number of processes in the pool of this worker; set before they are forked.
 _pool = {"processes": 0}
 
 
@@ -91,13 +91,13 @@ def _size_pool(conf: Any, options: dict[str, Any], **_: object) -> None:
 
 
 def has_spare_processes(settings: Settings) -> bool:
-    """Whether this worker has a process for each account: then one may wait for orders and keep nobody from work."""
+    """Return whether this worker has a process for every account: then a drain may wait without delaying other work."""
     accounts = len(settings.providers) + len(settings.targets)
     return _pool["processes"] >= accounts + len(settings.reconcile.pairs)
 
 
 def configuration() -> dict[str, Any]:
-    """Celery's settings. A wrong `intake.toml` ends the process with the reason, not with a traceback."""
+    """Return the settings of Celery. End the process with the reason of a ConfigError, without a traceback."""
     try:
         settings = read_settings()
         broker_settings = broker(settings)
@@ -113,7 +113,7 @@ def configuration() -> dict[str, Any]:
         "task_routes": {"tasks.ingest": {"queue": "intake.ingest"}},
         "task_default_queue": "intake.upkeep",
         "task_create_missing_queues": False,
-        # A message is only a nudge: acknowledged early, kept nowhere, answered to nobody.
+        # A message is only a nudge: it is acknowledged early, and has no result.
         "task_acks_late": False,
         "task_ignore_result": True,
         "task_serializer": "json",
@@ -163,21 +163,21 @@ def nudge(task: str, name: str, count: int = 1) -> None:
 
 
 @signals.worker_init.connect
-def _take_turns(**_: object) -> None:
-    sys.setswitchinterval(SWITCH)
+def _set_switch_interval(**_: object) -> None:
+    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 @signals.worker_shutting_down.connect
-def _tell_pool(**_: object) -> None:
-    """Let the processes of the pool put down what they hold: a warm shutdown only waits for them."""
+def _stop_pool(**_: object) -> None:
+    """Stop the processes of the pool after their current call: a warm shutdown only waits for them."""
     stop_all()
 
 
 @signals.task_prerun.connect
-def _end_after_this(**_: object) -> None:
-    """A supervisor may tell each process of the pool as well (systemd does): that must not cut off a call.
+def _stop_after_this_call(**_: object) -> None:
+    """Finish the current call on SIGTERM, because a supervisor may signal each process of the pool (systemd does).
 
-    Not at the start of the process: the pool sets its own handler after that.
+    The handler is set before a task rather than at the start of the process, because the pool sets its own in between.
     """
     if current_process().name != "MainProcess":
         signal.signal(signal.SIGTERM, lambda *_: stop_here())
@@ -192,18 +192,21 @@ def _configure_log(**_: object) -> None:
 
 @signals.worker_process_shutdown.connect
 def _send_traces(**_: object) -> None:
-    """A process of the pool ends without what Python does at the end of others."""
+    """Send the remaining traces, because a process of the pool ends without running the exit handlers of Python."""
     traces.close()
 
 
 @signals.task_prerun.connect
-def _note_task(task: Any, **_: object) -> None:
+def _record_task(task: Any, **_: object) -> None:
     runtime().signs.give(f"did {task.name.removeprefix('tasks.')}")
 
 
 @signals.before_task_publish.connect
-def _note_beat(sender: object = None, body: Any = None, **_: object) -> None:
-    """Nobody but beat sends the sweep; its polls are nudges like all others, so that a drain sees that they wait."""
+def _record_beat(sender: object = None, body: Any = None, **_: object) -> None:
+    """Record that beat is alive: only beat sends the sweep.
+
+    Its polls are recorded as nudges like all others, so that a drain notices that they wait.
+    """
     if sender == "tasks.sweep":
         runtime().signs.give(BEAT)
     if sender == "tasks.poll":
@@ -213,6 +216,6 @@ def _note_beat(sender: object = None, body: Any = None, **_: object) -> None:
 
 @signals.beat_init.connect
 def _poll_at_start(**_: object) -> None:
-    """Poll once when beat starts: its first tick comes only after a whole interval."""
+    """Poll once when beat starts, because its first tick comes only after a whole interval."""
     for name in read_settings().providers:
         nudge("poll", name)

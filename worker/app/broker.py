@@ -1,4 +1,4 @@
-"""Celery's broker: how its settings follow from its address, and whether it answers."""
+"""The broker of Celery: its settings, derived from its address, and a check of its connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.store.redis.sentinel import SCHEME, SentinelAddress, is_sentinel_add
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
-#: Seconds to wait for a broker to be reached, and for its answer to `intake check`.
+#: Seconds to wait for a connection to the broker, and for its response in `intake check`.
 _CONNECT = 4.0
 _REDIS: dict[str, Any] = {
     "broker_transport_options": {
@@ -26,10 +26,11 @@ _REDIS: dict[str, Any] = {
     },
     "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
 }
-#: RabbitMQ 3.10 and newer. Quorum queues are on several nodes, where there are several, and the only such queues that 4
-#: has. The ticks of beat all mean the same: the last one is enough. What Celery makes besides is durable and goes when
-#: it is unused: queues that are neither durable nor exclusive are on their way out, and an exclusive one is refused to
-#: a worker whose host was cut off, until RabbitMQ has given up its old connection.
+#: For RabbitMQ 3.10 and newer. Quorum queues are replicated over the nodes of a cluster; RabbitMQ 4 has no other
+#: replicated queues. All ticks of beat mean the same, so the queue of the sweep keeps only the last one. The control
+#: and event queues of Celery are durable and expire when unused: queues that are neither durable nor exclusive are
+#: deprecated, and an exclusive queue is refused to a worker whose host lost its network, until RabbitMQ closes the old
+#: connection.
 _RABBITMQ: dict[str, Any] = {
     "broker_transport_options": {"connect_timeout": _CONNECT, "read_timeout": 10, "write_timeout": 10},
     "broker_connection_timeout": _CONNECT,
@@ -51,45 +52,45 @@ _RABBITMQ: dict[str, Any] = {
 
 
 def broker(settings: Settings) -> dict[str, Any]:
-    """Celery's settings for the broker that is named, or for the Redis of the ledger; raises ConfigError."""
+    """Return the settings of Celery for the configured broker, or for the Redis of the ledger. Raise ConfigError."""
     if settings.broker_url is None:
         return redis_broker(redis_url(settings))
     return {"broker_url": settings.broker_url, **_RABBITMQ}
 
 
 def redis_broker(url: str) -> dict[str, Any]:
-    """Celery's settings for a Redis as broker, at the address that the ledger's client takes."""
+    """Return the settings of Celery for Redis as the broker. `url` has the form that the client of the ledger takes."""
     if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
-        # Unlike redis-py, kombu would take any certificate.
+        # Unlike redis-py, kombu accepts any certificate by default.
         url += f"{'&' if '?' in url else '?'}ssl_cert_reqs=required"
     if not is_sentinel_address(url):
         return {"broker_url": url, **_REDIS}
-    there = SentinelAddress.parse(url)
-    user = quote(there.username or "", safe="")
-    own = f"{user}:{quote(there.password, safe='')}@" if there.password else ""
-    options = {"master_name": there.service, "sentinel_kwargs": there.sentinel_options()}
+    sentinel = SentinelAddress.parse(url)
+    user = quote(sentinel.username or "", safe="")
+    own = f"{user}:{quote(sentinel.password, safe='')}@" if sentinel.password else ""
+    options = {"master_name": sentinel.service, "sentinel_kwargs": sentinel.sentinel_options()}
     return {
         **_REDIS,
-        "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{there.db}" for host, port in there.sentinels),
-        "broker_use_ssl": there.tls,
+        "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{sentinel.db}" for host, port in sentinel.sentinels),
+        "broker_use_ssl": sentinel.tls,
         "broker_transport_options": {**_REDIS["broker_transport_options"], **options},
     }
 
 
 def greet(url: str) -> str:
-    """Connect to RabbitMQ once, and tell what it is.
+    """Connect to RabbitMQ once, and return its name and version.
 
     Raises:
-        AuthFailed: It does not let this user in, or there is no such virtual host.
-        Unavailable: It does not answer.
+        AuthFailed: RabbitMQ refused the user, or has no such virtual host.
+        Unavailable: RabbitMQ does not respond.
     """
     with Connection(url, connect_timeout=_CONNECT, heartbeat=0) as connection:
-        # A user that is not let in is, in the words of AMQP, a fault of the channel.
+        # In AMQP, a refused user is an error of the channel.
         failures: tuple[type[BaseException], ...] = (*connection.connection_errors, *connection.channel_errors, OSError)
         try:
-            known: dict[str, Any] = connection.connection.server_properties
+            properties: dict[str, Any] = connection.connection.server_properties
         except failures as error:
             if type(error).__name__ in {"AccessRefused", "NotAllowed"}:
                 raise AuthFailed("the broker does not let this user in, or has no such virtual host") from None
             raise Unavailable("the broker does not answer") from None
-    return f"{known.get('product', 'AMQP')} {known.get('version', '')}".strip()
+    return f"{properties.get('product', 'AMQP')} {properties.get('version', '')}".strip()

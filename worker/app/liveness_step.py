@@ -1,4 +1,4 @@
-"""What lets Celery's own loop show that it turns."""
+"""A step of the Celery worker that shows that its loop turns."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ EVERY: Final = 3.0
 
 
 def liveness_folder(data_dir: Path) -> Path:
-    """Where the signs of life of this host are."""
+    """Return the folder of the liveness files of this host."""
     return data_dir / "alive"
 
 
 class LivenessStep(bootsteps.StartStopStep):
-    """A timer in the loop of a worker's consumer: a loop that hangs gives no sign.
+    """A timer in the loop of a worker's consumer, so that a hanging loop shows no sign of life.
 
-    Celery starts this step when the broker is connected, and stops it when the connection is lost. In between the
-    worker waits for Redis, its loop does not turn, and that is not to be blamed on it.
+    Celery starts this step when the broker is connected, and stops it when the connection is lost. Until the next start
+    the worker waits for Redis: its loop does not turn, and the worker still counts as well.
     """
 
     requires = ("celery.worker.consumer:Tasks",)
@@ -36,21 +36,21 @@ class LivenessStep(bootsteps.StartStopStep):
         super().__init__(consumer, **options)
         settings = read_settings()
         self._name = str(consumer.hostname)
-        # By what it takes, not by its name: that anybody may choose.
+        # The queues decide the role, because anybody may choose the name of a worker.
         self._role = UPKEEP if set(consumer.app.amqp.queues.consume_from) == {"intake.upkeep"} else WORKER
         self._alive = LivenessFile(liveness_folder(settings.data_dir), self._role)
         self._alive.wait()
-        # Short patience: this is called in the loop.
+        # Short patience, because the loop calls this.
         self._signs = Signs(connect(redis_url(settings), patience="short"))
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """The broker is connected."""
+        """Start the timer, because the broker is connected."""
         self._turn()
         self._timer = consumer.timer.call_repeatedly(EVERY, self._turn)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002  # Celery's signature
-        """The connection is lost, or the worker ends."""
+        """Stop the timer, because the connection is lost or the worker ends."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""A Celery request whose arguments are nobody's business."""
+"""A Celery request that never exposes its arguments."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from celery.worker.request import Request
 
 
 class PrivateRequest(Request):
-    """Neither events, nor the worker's log, nor Flower, nor `celery inspect` show what such a task was given.
+    """A request whose arguments appear neither in events, the log of the worker, Flower, nor `celery inspect`.
 
-    A producer's Celery client puts the repr of the arguments into the message; with us that would be a whole order.
+    The Celery client of a producer puts the repr of the arguments into the message: that would be a whole order.
     """
 
     def __init__(self, message: Any, **options: Any) -> None:
@@ -18,5 +18,5 @@ class PrivateRequest(Request):
         self._argsrepr, self._kwargsrepr = "(…)", "{}"
 
     def info(self, safe: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  # Celery's signature
-        """What `celery inspect` tells of it."""
+        """Return what `celery inspect` shows of the request."""
         return super().info(safe=True)

@@ -1,1 +1,1 @@
-"""Every HTTP call that leaves Intake."""
+"""Every outgoing HTTP call of Intake."""

@@ -1,4 +1,4 @@
-"""The only place that speaks HTTP: every call ends, within its deadline, in an answer or in a sorted error."""
+"""The HTTP client: every call ends within its deadline, with an answer or an error of `worker/errors.py`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from worker.errors import (
     Uncertain,
 )
 from worker.http.connection import Call, Connections, cause, content_of
-from worker.http.dates import moment, retry_after
+from worker.http.dates import parse_date, retry_after
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
     #: (field, (file name, content, content type))
     Files = Sequence[tuple[str, tuple[str, bytes, str]]]
 
-# urllib3 logs whole URLs, and a query may hold a key: below this level it says nothing that the errors here do not say.
+# urllib3 logs whole URLs, and a query may hold a key. The errors raised here cover what it logs below this level.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-#: Bytes of a refusal that are read: enough for its field errors, and to use the connection again.
-_REFUSAL: Final = 64 * 1024
-#: Statuses, or where a class of them begins.
+#: Bytes to read of a refusal: enough for its field errors, and to reuse the connection.
+_REFUSAL_BYTES: Final = 64 * 1024
+#: HTTP statuses, or the first status of a class.
 _SUCCESS: Final = 200
 _REDIRECT: Final = 300
 _TIMED_OUT: Final = 408
@@ -62,20 +62,20 @@ _NO_STATUS: Final[frozenset[int]] = frozenset()
 _ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
 _DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
 _GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
-_WITNESS: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
+_WATCHER: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
 
 
 class TooLarge(PermanentError):
-    """The answer to a read is larger than `max_bytes`."""
+    """The response to a read is larger than `max_bytes`."""
 
     code = "too_large"
-    #: What to do about it.
+    #: What an operator can do.
     remedy = "Ask for fewer records per page, or raise the setting max_bytes"
 
 
 @contextmanager
 def guard_writes(check: Callable[[], None]) -> Iterator[None]:
-    """Run `check` right before each write of this thread leaves; what it raises (LeaseLost) stops the write."""
+    """Run `check` right before each write of this thread is sent. An error of `check` (LeaseLost) stops the write."""
     token = _GUARD.set(check)
     try:
         yield
@@ -85,7 +85,7 @@ def guard_writes(check: Callable[[], None]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is about to be sent, byte for byte: with its secrets and all that is personal in it."""
+    """A request that is about to be sent, byte for byte, including its secrets and personal data."""
 
     method: str
     url: str = field(repr=False)
@@ -95,17 +95,17 @@ class Request:
 
 @contextmanager
 def watch_requests(see: Callable[[Request], None]) -> Iterator[None]:
-    """Show each request of this thread to `see` before anything is done for it; what that raises stops the call."""
-    token = _WITNESS.set(see)
+    """Pass each request of this thread to `see` before anything else happens. An error of `see` stops the call."""
+    token = _WATCHER.set(see)
     try:
         yield
     finally:
-        _WITNESS.reset(token)
+        _WATCHER.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; `headers` does not care about case, `body` is decompressed, `request` is method and path."""
+    """The response to a call. `headers` ignore case, `body` is decompressed, `request` is the method and the path."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -114,12 +114,15 @@ class Answer:
 
     @property
     def now(self) -> datetime | None:
-        """The latest that their own clock can have shown: the header `Date`, and the second that it is cut off to."""
-        date = moment(self.headers.get("Date", ""))
+        """Return the latest time that their clock can show: the header `Date`, plus the second it is cut off to."""
+        date = parse_date(self.headers.get("Date", ""))
         return date and date + timedelta(seconds=1)
 
     def json(self) -> Any:
-        """The body; a number with a fraction is a Decimal. Not JSON: Unavailable for a read, Uncertain for a write."""
+        """Return the JSON body, with Decimal for fractions.
+
+        Raise Unavailable for a read, and Uncertain for a write, if the body is not JSON.
+        """
         with suppress(ValueError, RecursionError):
             return _DECODER.decode(self.body.decode())
         kind = self.headers.get("Content-Type", "no content type").partition(";")[0][:64]
@@ -128,18 +131,18 @@ class Answer:
 
 
 class Client:
-    """The calls to one account of one system; for any number of threads.
+    """A client for one account of one system. Any number of threads can share it.
 
     Args:
-        base_url: What every path is put behind.
-        gate: Asked before each call, closed when the other side says "slow down".
-        headers: Sent with each call: the credentials.
-        deadline: Seconds for a whole call: connect, send, and the answer to its last byte. Waiting at the gate does
-            not count, nor can a slow name server be cut short.
-        max_bytes: The largest body taken in, decompressed.
-        throttle_statuses: How this system says "slow down".
-        unheard: Seconds after which unacknowledged bytes are given up (see `worker/http/connection.py`): less than a
-            lease, or they could arrive after another drain has taken over.
+        base_url: The URL in front of every path.
+        gate: The gate to enter before each call. It is closed when the other side asks to slow down.
+        headers: The headers of each call, such as the credentials.
+        deadline: Most seconds for a whole call: connect, send, and read the response to its last byte. Waiting at the
+            gate does not count, and a slow name server cannot be interrupted.
+        max_bytes: The largest response body to accept, decompressed.
+        throttle_statuses: The statuses by which this system asks to slow down.
+        unheard: Seconds after which unacknowledged bytes are discarded (see `worker/http/connection.py`). This must be
+            less than a lease, or the bytes could arrive after another drain has taken over.
     """
 
     def __init__(  # noqa: PLR0913  # each is one fact about the account
@@ -161,8 +164,8 @@ class Client:
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }
-        self._headers = _merged(always, headers)
-        self._json_headers = _merged({"Content-Type": "application/json"}, self._headers)
+        self._headers = _merge_headers(always, headers)
+        self._json_headers = _merge_headers({"Content-Type": "application/json"}, self._headers)
 
     def read(
         self,
@@ -172,12 +175,12 @@ class Client:
         headers: Mapping[str, str] = _NONE,
         accept: frozenset[int] = _NO_STATUS,
     ) -> Answer:
-        """GET `path` (quoted, without a query); a 2xx status and those in `accept` return, all else raises.
+        """GET `path` (quoted, without a query). Return the answer if its status is 2xx or in `accept`.
 
-        Raises RateLimited, TargetDown, AuthFailed, Rejected, TooLarge; Unavailable for whatever else went wrong.
+        Raise RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; for every other failure, Unavailable.
         """
         query = f"?{urlencode(params, errors='replace')}" if params else ""
-        return self._call("GET", path, query, None, _merged(self._headers, headers), accept)
+        return self._call("GET", path, query, None, _merge_headers(self._headers, headers), accept)
 
     def write(  # noqa: PLR0913  # the kinds of bodies
         self,
@@ -190,9 +193,9 @@ class Client:
         headers: Mapping[str, str] = _NONE,
         accept: frozenset[int] = _NO_STATUS,
     ) -> Answer:
-        """POST, PUT, PATCH or DELETE `path`; the body is `json`, or `form` and `files`.
+        """POST, PUT, PATCH or DELETE `path`. The body is `json`, or `form` and `files`.
 
-        Raises Unavailable only if nothing was sent, Uncertain if it may have been done, else what `read` raises.
+        Raise Unavailable only if nothing was sent, and Uncertain if the write may have happened; otherwise as `read`.
         """
         own = self._headers
         if files is not None:
@@ -205,13 +208,13 @@ class Client:
             body, own = _ENCODER.encode(json).encode(), self._json_headers
         else:
             body = b""
-        own = _merged(own, headers)
+        own = _merge_headers(own, headers)
         return self._call(method, path, "", body, {**own, "Content-Length": str(len(body))}, accept)
 
     def beside(self, base_url: str) -> Client:
-        """The calls of this account to another address: the same gate, headers and limits; to be closed as well."""
+        """Return a client for another base URL of the same account, sharing gate and headers. Close it too."""
         other = copy(self)
-        other._connections = Connections(base_url, self._unheard)  # noqa: SLF001  # one of us
+        other._connections = Connections(base_url, self._unheard)  # noqa: SLF001  # another Client
         return other
 
     def close(self) -> None:
@@ -224,15 +227,15 @@ class Client:
         request = PreparedRequest()
         request.method, request.body = method, body
         request.url = f"{self._connections.url}/{path.lstrip('/')}{query}"
-        request.headers = headers  # type: ignore[assignment]  # it is only read, and a plain dict is faster
+        request.headers = headers  # type: ignore[assignment]  # requests only reads it, and a plain dict is faster
         what = f"{method} {path.partition('?')[0]}"
-        if (see := _WITNESS.get()) is not None:
+        if (see := _WATCHER.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
         self._gate.enter()
         with traces.call(method, path, self._connections.url) as span:
-            return self._sent(request, what, accept, span)
+            return self._send(request, what, accept, span)
 
-    def _sent(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
+    def _send(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
         with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
             try:
                 raw = self._connections.send(request, timeout=self._deadline).raw
@@ -245,15 +248,15 @@ class Client:
             else:
                 if content is not None:
                     return Answer(raw.status, raw.headers, content, what)
-                failure = self._too_large(what) if good else self._refused(what, raw)
-        raise failure from None  # not inside the except: no exception that knows the URL becomes its context
+                failure = self._too_large(what) if good else self._refusal(what, raw)
+        raise failure from None  # outside of the except clause: no exception that holds the URL becomes its context
 
     def _too_large(self, what: str) -> IntakeError:
         message = f"{what}: the answer is larger than {self._max_bytes} bytes"
         return Uncertain(message) if _is_write(what) else TooLarge(f"{message}. {TooLarge.remedy}")
 
-    def _refused(self, what: str, raw: Any) -> IntakeError:
-        """Sort an answer that is not a good one: its status decides, its body only adds words."""
+    def _refusal(self, what: str, raw: Any) -> IntakeError:
+        """Return the error for a refusing response. Its status decides, and its body only adds field errors."""
         status, wait, message = raw.status, retry_after(raw.headers), f"{what}: status {raw.status}"
         try:
             if status in self._throttle:
@@ -265,12 +268,12 @@ class Client:
                 down.uncertain = _is_write(what)
                 return down
         finally:
-            words = _words(raw)
+            fields = _field_errors(raw)
         if status in {401, 403}:
             return AuthFailed(message)
-        # 408 is no refusal: it is what some proxies say when they lost patience with either side.
+        # 408 is no refusal: some proxies send it when either side took too long.
         if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
-            return Rejected(message, words)
+            return Rejected(message, fields)
         return _unsettled(what, message)
 
 
@@ -282,16 +285,16 @@ def _unsettled(what: str, message: str) -> IntakeError:
     return Uncertain(message) if _is_write(what) else Unavailable(message)
 
 
-def _words(raw: Any) -> dict[str, Any]:
-    """What a refusal says, if it is a JSON object."""
+def _field_errors(raw: Any) -> dict[str, Any]:
+    """Return the body of a refusal if it is a JSON object, else an empty dict."""
     with suppress(OSError, HTTPError, ValueError, RecursionError):
-        words = _DECODER.decode((content_of(raw, _REFUSAL) or b"").decode())
+        words = _DECODER.decode((content_of(raw, _REFUSAL_BYTES) or b"").decode())
         return words if isinstance(words, dict) else {}
     return {}
 
 
-def _merged(base: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """`base` with `own` over it, whatever the case; raises ValueError, naming no value, if HTTP cannot carry one."""
+def _merge_headers(base: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return `base` updated by `own`, ignoring case. Raise ValueError, which names no value, for an invalid header."""
     if not own:
         return base
     for name, value in own.items():

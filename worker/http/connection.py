@@ -1,4 +1,4 @@
-"""The connections to one origin, which know the call they serve: when its time is up, and when it begins to leave."""
+"""Connections to one scheme, host and port that obey the call they serve: its deadline and its check before sending."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One call, while it is active (`with`) in this thread.
+    """A call, active in this thread while its `with` block runs.
 
     Args:
-        seconds: How long it may take, from now to the last byte of the answer.
-        before_sending: Called once the connection stands, right before the first byte; what it raises stops the call.
+        seconds: Most seconds from now to the last byte of the response.
+        before_sending: Called once the connection is open, right before the first byte. Its error stops the call.
     """
 
     __slots__ = ("_before_sending", "_end", "_token", "began")
@@ -45,7 +45,7 @@ class Call:
     def __init__(self, seconds: float, before_sending: Callable[[], None] | None = None) -> None:
         self._end = time.monotonic() + seconds
         self._before_sending = before_sending
-        #: Whether a byte of the request can have reached the other side.
+        #: Whether a byte of the request may have reached the other side.
         self.began = False
 
     def __enter__(self) -> Self:
@@ -56,14 +56,14 @@ class Call:
         _CALL.reset(self._token)
 
     def left(self) -> float:
-        """Seconds left, more than 0; raises TimeoutError when there are none."""
+        """Return the seconds left, more than 0. Raise TimeoutError if none are left."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
         return left
 
     def begin(self) -> None:
-        """The next thing is the first byte."""
+        """Run the check before the first byte, and note that sending begins."""
         if self._before_sending is not None:
             self._before_sending()
         self.left()
@@ -73,8 +73,8 @@ class Call:
 _CALL: Final[ContextVar[Call]] = ContextVar("call")
 
 
-class _Reading(io.RawIOBase):
-    """The receiving side of a socket; a timeout of the socket alone would begin anew with every byte that drips in."""
+class _DeadlineReader(io.RawIOBase):
+    """The receiving side of a socket. The timeout of a socket alone would restart with every byte that arrives."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -88,13 +88,13 @@ class _Reading(io.RawIOBase):
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the receiving side."""
         self._raw.close()
         super().close()
 
 
 class _Lines(io.BufferedReader):
-    """`http.client` takes headers that break off for headers that end: a lost answer would look like an empty one."""
+    """A reader that detects interrupted headers: `http.client` alone would take a lost response for an empty one."""
 
     heading = True
 
@@ -105,19 +105,19 @@ class _Lines(io.BufferedReader):
         return line
 
 
-class _Side:
-    """What `http.client.HTTPResponse` wants of a socket."""
+class _ReadableSocket:
+    """The part of a socket that `http.client.HTTPResponse` uses."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
     def makefile(self, _mode: str) -> _Lines:
-        return _Lines(_Reading(self._sock))
+        return _Lines(_DeadlineReader(self._sock))
 
 
 class _Response(HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_Side(sock), *args, **kwargs)  # type: ignore[arg-type]  # it only calls makefile
+        super().__init__(_ReadableSocket(sock), *args, **kwargs)  # type: ignore[arg-type]  # HTTPResponse only calls makefile
 
     def begin(self) -> None:
         super().begin()
@@ -129,24 +129,24 @@ class _Connection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the first address that answers; one that is silent leaves time for the others.
+        """Connect to the first address that responds. A silent address leaves time for the others.
 
-        How long the name's resolution takes is the system's resolver's own: nothing can cut it short.
+        The resolver of the system decides how long resolving the name takes: nothing can interrupt it.
         """
         call = _CALL.get()
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
         last: OSError | None = None
-        for tried, (family, kind, protocol, _, address) in enumerate(found):
+        for index, (family, kind, protocol, _, address) in enumerate(addresses):
             sock = socket.socket(family, kind, protocol)
             try:
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
-                sock.settimeout(call.left() / (len(found) - tried))
+                sock.settimeout(call.left() / (len(addresses) - index))
                 sock.connect(address)
-                sock.settimeout(call.left())  # for the TLS handshake, which keeps it as one total
+                sock.settimeout(call.left())  # for the TLS handshake, which uses it as its total
             except OSError as error:
                 sock.close()
                 last = error
@@ -179,27 +179,28 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 _POOLS: Final = {"http": _Pool, "https": _TLSPool}
-#: Idle connections that are kept; more than there are threads, so that none of them connects anew for each call.
-_KEPT = 64
+#: Idle connections to keep: more than there are threads, so that no thread reconnects for each call.
+_IDLE_CONNECTIONS = 64
 
 
 class Connections(HTTPAdapter):
-    """`requests`' adapter for one scheme, host and port; what it does at each call for any, this does once.
+    """The adapter of `requests` for one scheme, host and port. It does once what `requests` does for each call.
 
     Proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle (`REQUESTS_CA_BUNDLE`,
-    `CURL_CA_BUNDLE`) are read from the environment here and never again. Cookies and `.netrc` are not looked at.
+    `CURL_CA_BUNDLE`) are read from the environment once, here. Cookies and `.netrc` are ignored.
 
     Args:
-        url: `https://host[:port][/path]`, without user, query or fragment; else ValueError, which does not show it.
-        unheard: Seconds after which Linux throws away what nobody acknowledged (RFC 5482). It would send it again for
-            minutes, the call long over: a request could arrive that somebody else has repeated meanwhile.
+        url: `https://host[:port][/path]`, without user, query or fragment. Otherwise a ValueError, which does not show
+            the URL, is raised.
+        unheard: Seconds after which Linux discards unacknowledged bytes (RFC 5482). Otherwise it would resend them for
+            minutes after the call has ended: a request could arrive that another worker has repeated meanwhile.
     """
 
     def __init__(self, url: str, unheard: float = 5.0) -> None:
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         own = [(socket.IPPROTO_TCP, option, round(unheard * 1000))] if option else []
         self._options = [*HTTPConnection.default_socket_options, *own]
-        super().__init__(pool_maxsize=_KEPT)
+        super().__init__(pool_maxsize=_IDLE_CONNECTIONS)
         probe = PreparedRequest()
         try:
             probe.prepare_url(url, None)
@@ -213,7 +214,7 @@ class Connections(HTTPAdapter):
         proxy = select_proxy(self.url, proxies) or ""
         if proxy.lower().startswith("socks"):
             raise ConfigError("the environment", "HTTPS_PROXY", "a SOCKS proxy cannot be used", "Name an HTTP proxy")
-        #: A plain proxy is told the whole URL, everybody else the path alone.
+        #: The request line holds the whole URL for a plain HTTP proxy, and only the path otherwise.
         self._cut = 0 if proxy and parts.scheme == "http" else len(f"{parts.scheme}://{parts.netloc}")
         try:
             self._pool: Any = super().get_connection_with_tls_context(probe, verify=True, proxies=proxies)
@@ -225,7 +226,7 @@ class Connections(HTTPAdapter):
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """One context for all connections: to read the bundle takes longer than a call."""
+        """Return one context for all connections, because reading the bundle takes longer than a call."""
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         context = create_urllib3_context()
         try:
@@ -237,12 +238,12 @@ class Connections(HTTPAdapter):
         return context
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Direct connections obey the active call."""
+        """Make direct connections obey the active call."""
         super().init_poolmanager(*args, socket_options=self._options, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Connections by a proxy obey the active call."""
+        """Make connections through a proxy obey the active call."""
         context = self._tls if proxy.lower().startswith("https:") else None
         options = {"proxy_ssl_context": context, "socket_options": self._options}
         manager = super().proxy_manager_for(proxy, **options, **kwargs)
@@ -250,24 +251,26 @@ class Connections(HTTPAdapter):
         return manager
 
     def build_connection_pool_key_attributes(self, request: PreparedRequest, *_: Any, **__: Any) -> Any:
-        """Where to, with the one TLS context."""
+        """Return the key of the pool, with the one TLS context."""
         host, _options = super().build_connection_pool_key_attributes(request, verify=True)
         return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
-        """The one pool."""
+        """Return the one pool."""
         return self._pool
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing: the context verifies."""
+        """Do nothing, because the TLS context verifies the certificate."""
 
     def request_url(self, request: PreparedRequest, _proxies: Any) -> str:
-        """What stands in the request line."""
+        """Return the target of the request line."""
         return str(request.url)[self._cut :]
 
     def build_response(self, _request: PreparedRequest, raw: Any) -> Response:
-        """Keep urllib3's answer."""
-        response = Response.__new__(Response)  # its __init__ makes a cookie jar, which costs more than all of the above
+        """Wrap the response of urllib3."""
+        response = Response.__new__(
+            Response
+        )  # its __init__ builds a cookie jar, which costs more than all of the above
         response.raw = raw
         response.status_code = raw.status
         return response
@@ -278,7 +281,7 @@ class Connections(HTTPAdapter):
 
 
 def content_of(raw: Any, limit: int) -> bytes | None:
-    """The whole body, decompressed; None if it is larger than `limit` bytes, and then the connection is closed."""
+    """Return the whole decompressed body, or close the connection and return None if it exceeds `limit` bytes."""
     if (raw.length_remaining or 0) <= limit:
         content: bytes = raw.read(limit + 1, decode_content=True)
         if len(content) <= limit:
@@ -289,7 +292,7 @@ def content_of(raw: Any, limit: int) -> bytes | None:
     return None
 
 
-_WORDS: Final[dict[type[BaseException], str]] = {
+_CAUSES: Final[dict[type[BaseException], str]] = {
     ConnectionRefusedError: "connection refused",
     ConnectionResetError: "connection reset",
     socket.gaierror: "no address is known for this name",
@@ -297,9 +300,9 @@ _WORDS: Final[dict[type[BaseException], str]] = {
 
 
 def cause(error: BaseException) -> str:
-    """What the innermost error is, in words or by its class; the errors around it know URLs."""
+    """Return the innermost error as text or as the name of its class, because the errors around it hold URLs."""
     inner: object = error
     while isinstance(inner, BaseException):
         error = inner
         inner = getattr(error, "reason", None) or error.__cause__ or [None, *error.args][-1]
-    return _WORDS.get(type(error), type(error).__name__)
+    return _CAUSES.get(type(error), type(error).__name__)

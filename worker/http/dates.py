@@ -1,4 +1,4 @@
-"""The times that the headers of an answer tell."""
+"""Times in the headers of a response."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds; nobody is believed who asks for more.
+#: Most seconds to wait, whatever the other side asks for.
 LONGEST_WAIT: Final = 3600.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the header Retry-After (RFC 9110, 10.2.3), an hour at most; None where it is none or nonsense.
+    """Return the seconds to wait by the header Retry-After (RFC 9110, 10.2.3): at most an hour. None: no valid header.
 
-    A date is read against the `Date` of the same answer: their clock, not ours.
+    A date is compared with the `Date` of the same response: their clock, not ours.
     """
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return min(float(text), LONGEST_WAIT)
-    until = moment(text)
+    until = parse_date(text)
     if until is None:
         return None
-    now = moment(headers.get("Date", ""))
+    now = parse_date(headers.get("Date", ""))
     left = until.timestamp() - (time.time() if now is None else now.timestamp())
     return min(max(left, 0.0), LONGEST_WAIT)
 
 
-def moment(text: str) -> datetime | None:
-    """An HTTP date (RFC 9110, 5.6.7) as aware UTC; None if it is none."""
+def parse_date(text: str) -> datetime | None:
+    """Return an HTTP date (RFC 9110, 5.6.7) as an aware UTC time, or None if `text` is not one."""
     try:
-        found = parsedate_to_datetime(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
