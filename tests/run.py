@@ -12,7 +12,7 @@ from typing import IO
 HERE = Path(__file__).parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations", "8", "-p", "no:cacheprovider"]
 #: Limits that are kept, and work that is taken over in time: nothing else may have the machine meanwhile.
-TIMED = ("front_door", "hosts", "kills", "limit", "matrix", "takeover", "twice")
+TIMED = ("duplicated_processes", "hosts", "inbox_under_kills", "matrix", "shared_limit", "sigkill", "takeover")
 ALONE = [
     *(f"tests/chaos/test_{name}.py" for name in TIMED),
     "tests/failures",

@@ -309,7 +309,7 @@ class _Run:
             for entry in self.ground.admin.read("/_sandbox/journal", since).json()["entries"]
             if entry["account"] == self.cell.name and entry["kind"] == "request"
         ]
-        refused = sum(entry["system"] == "retailcrm" and entry["status"] == 503 for entry in mine)
+        refused = len([entry for entry in mine if entry["system"] == "retailcrm" and entry["status"] == 503])
         calls = [float(entry["mono"]) for entry in mine if entry["system"] == "dropday"]
         return refused + max(0, max((sum(s <= at < s + 1.0 for at in calls) for s in calls), default=0) - RATE)
 

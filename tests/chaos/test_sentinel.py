@@ -10,6 +10,7 @@ from chaos.sentinels import Sentinels
 from support.stack import Stack
 from worker.cli.setup.check import examine_server
 from worker.errors import StoreFull
+from worker.settings.alarms import AlarmSettings
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.redis.connection import connect
@@ -44,7 +45,7 @@ def test_a_killed_master_loses_and_doubles_nothing(
     """The target would take doubles."""
     monkeypatch.setenv("STACK_SENTINELS", redis.url)
     with Stack(tmp_path, ORDERS - 60, limit="40/s", dedupe="off", extra=WATCHED) as stack:
-        states = {finding.what: finding.state for finding in examine_server(inspect(redis.url))}
+        states = {finding.what: finding.state for finding in examine_server(inspect(redis.url), AlarmSettings())}
         assert states == dict.fromkeys(["redis", "redis eviction", "redis persistence", "redis replicas"], "ok")
         stack.start()
         stack.wait(lambda: stack.created() > 50, 90, "the first orders")

@@ -107,4 +107,4 @@ def test_a_worker_that_is_told_to_end_hands_back_what_it_holds_at_once_and_anoth
     assert lost_by_lease(stack) == 0
     assert (found.doubled, found.different, found.extra) == ((), (), ()), str(found)
     accepted = stack.runtime.lanes["dropday"].status()["accepted_new"]
-    assert stack.runtime.lanes["dropday"].status()["queued"] + stack.created() == accepted, "one is lost"
+    assert int(stack.runtime.lanes["dropday"].status()["queued"]) + stack.created() == accepted, "one is lost"

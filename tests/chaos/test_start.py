@@ -51,9 +51,7 @@ def test_a_second_intake_up_in_one_folder_is_refused_and_says_why(tmp_path: Path
     with Stack(tmp_path, 5, limit="none") as stack:
         stack.start()
         stack.wait(lambda: stack.created() == 5, 40, "the orders")
-        first, stack.up = stack.up, None
-        stack.start()
-        assert stack.up is not None
-        assert stack.up.wait(timeout=20) == 2
+        first = stack.up
+        assert stack.start().wait(timeout=20) == 2
         stack.up = first
         assert "is in use by another `intake up`" in stack.log()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +30,10 @@ def waits(stack: Stack) -> list[float]:
     return found
 
 
+def more_waits(stack: Stack, before: int) -> bool:
+    return len(waits(stack)) > before
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_the_orders_of_fifty_killed_workers_are_taken_over_in_time(tmp_path: Path) -> None:
@@ -42,7 +47,7 @@ def test_the_orders_of_fifty_killed_workers_are_taken_over_in_time(tmp_path: Pat
             before = len(waits(stack))
             time.sleep(chance.uniform(0.5, 2.0))
             stack.kill_child()
-            stack.wait(lambda before=before: len(waits(stack)) > before, 60, f"take-over {number + 1}")  # type: ignore[misc]
+            stack.wait(partial(more_waits, stack, before), 60, f"take-over {number + 1}")
         orders = 400 + 60 * kills
         stack.wait(lambda: stack.created() >= orders, 60 + orders / 10, "all orders")
         stack.wait(stack.settled, 60, "settled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 FETCH_LEASE = 1500
 
 
+#: What ends a Celery task ends a step; the next turn begins it anew.
+ENDS_A_STEP: tuple[type[Exception], ...] = (*ERRORS, LeaseLost, StoreFull)
+
+
 def nobody(*_: object) -> None:
     """A nudge to nobody: what is lost costs only time."""
 
@@ -56,6 +61,7 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
     log_file = os.open(env["WALKER_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log_file, 1)
     os.dup2(log_file, 2)
+    assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=True)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
@@ -63,7 +69,7 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
     if ahead:
         right = time.time
         time.time = lambda: right() + ahead
-    fetches._LEASE = FETCH_LEASE
+    fetches._LEASE_MS = FETCH_LEASE
     # The target is one that takes doubles, and its adapter must say so.
     Dropday.dedupes = env["WALKER_DEDUPE"] == "on"
     log.configure("info", "json")
@@ -72,8 +78,7 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
         for name in sorted(STEPS, key=lambda name: name != first):
             try:
                 STEPS[name](rt)
-            except (*ERRORS, LeaseLost, StoreFull) as error:
-                # What ends a Celery task ends a step; the next tick begins it anew.
+            except ENDS_A_STEP as error:
                 print(f"{name}: {type(error).__name__}")
             except Exception:  # noqa: BLE001  # a bug is seen in the log by whoever judges the cell
                 print(f"UNEXPECTED in {name}: {traceback.format_exc()}")

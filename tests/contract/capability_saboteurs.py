@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.lab.conformance.stage import Case
+    from worker.systems.target import Target
 
     Batch = Sequence[tuple[Order, str]]
     Told = Sequence[Receipt | IntakeError]
@@ -41,7 +42,7 @@ def takes_them_all_for_absent(case: Case) -> Case:
 
 
 def takes_an_error_for_absence(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def absent(self: Any, references: Any) -> Any:
         try:
@@ -53,7 +54,7 @@ def takes_an_error_for_absence(case: Case) -> Case:
 
 
 def _telling(case: Case, change: Callable[[list[Any]], list[Any]]) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
     return having(case, create_many=lambda self, batch: change(list(real.create_many(self, batch))))
 
 
@@ -74,7 +75,7 @@ def fails_them_all_for_one(case: Case) -> Case:
 
 
 def leaves_out_the_last_order(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def create_many(self: Any, batch: Batch) -> Told:
         return [*real.create_many(self, batch[:-1]), Receipt("99")]
@@ -88,7 +89,7 @@ def _rounded(order: Order) -> Order:
 
 
 def counts_a_batch_with_floats(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
     return having(
         case, create_many=lambda self, batch: real.create_many(self, [(_rounded(order), ref) for order, ref in batch])
     )
@@ -99,7 +100,7 @@ def is_sure_that_no_batch_was_taken(case: Case) -> Case:
 
 
 def takes_a_batch_for_taken(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def create_many(self: Any, batch: Batch) -> Told:
         try:
@@ -111,7 +112,7 @@ def takes_a_batch_for_taken(case: Case) -> Case:
 
 
 def sends_a_batch_again_by_itself(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def create_many(self: Any, batch: Batch) -> Told:
         try:
@@ -139,7 +140,7 @@ def repeats_their_words_of_one_order(case: Case) -> Case:
 
 
 def _changing(case: Case, change: Callable[[Order], Order]) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
     return having(case, update=lambda self, order, ref, target_id: real.update(self, change(order), ref, target_id))
 
 
@@ -156,7 +157,7 @@ def counts_a_change_with_floats(case: Case) -> Case:
 
 
 def wants_the_targets_id(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
         if not target_id:
@@ -167,7 +168,7 @@ def wants_the_targets_id(case: Case) -> Case:
 
 
 def takes_a_change_for_made(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
         try:
@@ -179,7 +180,7 @@ def takes_a_change_for_made(case: Case) -> Case:
 
 
 def sends_a_change_again_by_itself(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
         try:

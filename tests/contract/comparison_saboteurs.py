@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.lab.conformance.stage import Case
+    from worker.systems.target import Target
     from worker.systems.view import Side, View
 
 
 def _viewing(case: Case, change: Callable[[dict[str, Any], Side], dict[str, Any]]) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
     return having(case, view=lambda self, order, side: change(dict(real.view(self, order, side)), side))
 
 
@@ -30,7 +31,7 @@ def has_no_fields(case: Case) -> Case:
 
 
 def fails_for_an_order_without_lines(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def view(self: Any, order: Order, side: Side) -> View:
         return {**real.view(self, order, side), "first": order.lines[0].name}
@@ -56,7 +57,7 @@ def sees_no_change(case: Case) -> Case:
 
 
 def asks_for_its_view(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def view(self: Any, order: Order, side: Side) -> View:
         try:
@@ -69,8 +70,8 @@ def asks_for_its_view(case: Case) -> Case:
 
 
 def has_an_option_of_its_own(case: Case) -> Case:
-    real = case.adapter
-    return having(case, reader_options=lambda self: {**real.reader_options(self), "view": "all"})
+    real: type[Target] = case.adapter
+    return having(case, reader_options=lambda self: {**(real.reader_options(self) or {}), "view": "all"})
 
 
 def cannot_be_read(case: Case) -> Case:

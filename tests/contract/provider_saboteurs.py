@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.lab.conformance.stage import Case
+    from worker.systems.provider import Provider
 
 
 def _changed(case: Case, **fields: Any) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
     return having(case, normalize=lambda self, record: real.normalize(self, record).model_copy(update=fields))
 
 
@@ -27,7 +28,7 @@ def writes_a_note_of_its_own(case: Case) -> Case:
 
 
 def asks_once_more_than_it_must(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def fetch(self: Any, cursor: str) -> Page:
         self.check()
@@ -37,7 +38,7 @@ def asks_once_more_than_it_must(case: Case) -> Case:
 
 
 def says_there_is_more(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
     return having(case, fetch=lambda self, cursor: replace(real.fetch(self, cursor), more=True))
 
 
@@ -46,12 +47,12 @@ def has_no_empty_page(case: Case) -> Case:
 
 
 def starts_when_it_likes(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
     return having(case, start=lambda self, since: real.start(self, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
 def touches_the_cursor_of_an_empty_page(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def fetch(self: Any, cursor: str) -> Page:
         page = real.fetch(self, cursor)
@@ -61,7 +62,8 @@ def touches_the_cursor_of_an_empty_page(case: Case) -> Case:
 
 
 def keeps_the_real_cursor_to_itself(case: Case) -> Case:
-    real, start = case.adapter, case.account["start"]
+    real: type[Provider] = case.adapter
+    start = case.account["start"]
 
     def fetch(self: Any, cursor: str) -> Page:
         if cursor != start and not hasattr(self, "kept"):
@@ -74,7 +76,7 @@ def keeps_the_real_cursor_to_itself(case: Case) -> Case:
 
 
 def marks_what_it_has_seen(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
         record.raw["seen"] = True
@@ -84,7 +86,8 @@ def marks_what_it_has_seen(case: Case) -> Case:
 
 
 def numbers_what_it_reads(case: Case) -> Case:
-    real, numbers = case.adapter, count()
+    real: type[Provider] = case.adapter
+    numbers = count()
     return having(
         case,
         normalize=lambda self, record: real.normalize(self, record).model_copy(update={"note": str(next(numbers))}),
@@ -92,7 +95,7 @@ def numbers_what_it_reads(case: Case) -> Case:
 
 
 def calls_while_it_normalizes(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
         self.check()
@@ -106,7 +109,7 @@ def forgets_whose_order_it_is(case: Case) -> Case:
 
 
 def does_not_say_what_is_malformed(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
         try:
@@ -118,7 +121,7 @@ def does_not_say_what_is_malformed(case: Case) -> Case:
 
 
 def stops_at_a_malformed_record(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def fetch(self: Any, cursor: str) -> Page:
         page = real.fetch(self, cursor)
@@ -130,7 +133,7 @@ def stops_at_a_malformed_record(case: Case) -> Case:
 
 
 def trips_over_a_record(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
         try:
@@ -159,7 +162,7 @@ def tells_its_key(case: Case) -> Case:
 
 
 def tells_what_it_read(case: Case) -> Case:
-    real = case.adapter
+    real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
         try:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.lab.conformance.stage import Case
+    from worker.systems.target import Pending, Target
 
 
 def _sending(case: Case, change: Callable[[Order, str], tuple[Order, str]]) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
     return having(case, create=lambda self, order, reference: real.create(self, *change(order, reference)))
 
 
@@ -31,9 +32,9 @@ def leaves_a_line_out(case: Case) -> Case:
 
 
 def makes_up_an_id(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
-    def create(self: Any, order: Order, reference: str) -> Receipt:
+    def create(self: Any, order: Order, reference: str) -> Receipt | Pending:
         real.create(self, order, reference)
         return Receipt("made up")
 
@@ -55,10 +56,13 @@ def sends_an_id_of_the_order(case: Case) -> Case:
 
 
 def hides_that_it_was_there(case: Case) -> Case:
-    real = case.adapter
-    return having(
-        case, create=lambda self, order, reference: replace(real.create(self, order, reference), existed=False)
-    )
+    real: type[Target] = case.adapter
+
+    def create(self: Any, order: Order, reference: str) -> Receipt | Pending:
+        made = real.create(self, order, reference)
+        return replace(made, existed=False) if isinstance(made, Receipt) else made
+
+    return having(case, create=create)
 
 
 def gives_up_what_is_pending(case: Case) -> Case:
@@ -78,7 +82,7 @@ def finds_nothing(case: Case) -> Case:
 
 
 def takes_no_answer_for_a_no(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
     def find(self: Any, reference: str) -> Receipt | None:
         try:
@@ -98,14 +102,15 @@ def waits_without_a_doubt(case: Case) -> Case:
 
 
 def _sure(error: Any) -> IntakeError:
+    sure: IntakeError = error
     error.uncertain = False
-    return error
+    return sure
 
 
 def tries_again_by_itself(case: Case) -> Case:
-    real = case.adapter
+    real: type[Target] = case.adapter
 
-    def create(self: Any, order: Order, reference: str) -> Receipt:
+    def create(self: Any, order: Order, reference: str) -> Receipt | Pending:
         try:
             return real.create(self, order, reference)
         except Uncertain:
@@ -135,13 +140,15 @@ def tells_its_key(case: Case) -> Case:
 
 def tells_it_behind_the_message(case: Case) -> Case:
     """As the context of the error, where a tool that prints tracebacks with everything finds it."""
-    real, said = case.adapter, " ".join(case.secrets())
+    real: type[Target] = case.adapter
+    said = " ".join(case.secrets())
 
     def find(self: Any, reference: str) -> Receipt | None:
         try:
             int(said)
         except ValueError:
             return real.find(self, reference)
+        raise AssertionError("a secret is no number")
 
     return having(case, find=find)
 

@@ -11,7 +11,7 @@ from worker.systems.targets import target_kinds
 from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 RECORDINGS = Path(__file__).with_name("recordings")
 
@@ -22,5 +22,9 @@ def test_an_adapter_holds_to_its_contract(intake_contract: Callable[[], None]) -
 
 def test_no_registered_adapter_is_left_out() -> None:
     found = {(sort, case.kind) for sort, case in cases(RECORDINGS)}
-    registered = {"providers": provider_kinds(), "targets": target_kinds(), "webhooks": webhook_kinds()}
+    registered: dict[str, Iterable[str]] = {
+        "providers": provider_kinds(),
+        "targets": target_kinds(),
+        "webhooks": webhook_kinds(),
+    }
     assert found == {(sort, kind) for sort, kinds in registered.items() for kind in kinds}

@@ -38,11 +38,11 @@ HOUR = timedelta(hours=1)
 
 
 def poll(rt: FakeRuntime) -> None:
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda: None) -> tuple[list[Record], str]:
@@ -161,14 +161,19 @@ def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(m
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
+class Referring(Shop):
+    """Its orders have the reference of a target in their field `source_id`."""
+
+    reference_field = "source_id"
+
+
 def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_come_back(redis: Redis) -> None:
     routes = (
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
     )
-    rt = FakeRuntime(redis, Shop([[{"id": 1, "source_id": "web:7"}, {"id": 2}]]), routes=routes, mirrored=("crm",))
-    rt.targets["crm"] = Warehouse()
-    rt.shop.reference_field = "source_id"
+    shop = Referring([[{"id": 1, "source_id": "web:7"}, {"id": 2}]])
+    rt = FakeRuntime(redis, shop, routes=routes, mirrored={"crm": Warehouse()})
     poll(rt)
     deliver(rt)
     assert [reference for reference, _ in rt.warehouse.created] == ["shop:2"]
@@ -180,7 +185,7 @@ def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis
     for record in (paid, created):
         rt.inbox.push([json.dumps({"v": 1, "provider": "shop", "record": record})])
         with rt.inbox.taker() as taker:
-            tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+            tasks.listen.take(rt, taker, rt.nudge)
     deliver(rt)
     assert [(reference, order.status) for reference, order in rt.warehouse.created] == [("7", "paid")]
 

@@ -42,11 +42,11 @@ with Inbox(connect(sys.argv[1], text="raw"), lease=1.0, heartbeat=0.2).taker() a
 
 
 def poll(rt: FakeRuntime) -> None:
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def sweep(rt: FakeRuntime) -> None:
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
 
 
 def push(rt: FakeRuntime, **job: object) -> None:
@@ -64,7 +64,7 @@ def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis,
         worker.kill()
     killed = time.monotonic()
     with rt.inbox.taker() as heir:
-        while not tasks.listen.take(rt, heir, rt.nudge):  # type: ignore[arg-type]
+        while not tasks.listen.take(rt, heir, rt.nudge):
             assert time.monotonic() - killed < 5
             sweep(rt)
             time.sleep(0.05)
@@ -73,7 +73,7 @@ def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis,
 
 def test_row_14_two_beats_at_once_poll_once_and_send_one_nudge(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}]]))
-    rt.settings.providers["shop"].poll_every = 60.0
+    rt.poll_every(60.0)
     nudges = Nudges(redis, 10.0)
     assert [nudges.offer("poll", "shop") for _ in range(2)] == [True, False]
     beats = [threading.Thread(target=poll, args=(rt,)) for _ in range(2)]
@@ -98,7 +98,7 @@ def test_row_16_a_job_that_kills_whoever_takes_it_is_counted_by_itself_and_burie
             time.sleep(0.25)
             rt.inbox.free()
         else:
-            tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+            tasks.listen.take(rt, taker, rt.nudge)
     assert deaths == POISON
     assert [letter.code for letter in rt.inbox.letters().values()] == ["poison"]
     assert rt.state("innocent")["state"] == "queued"
@@ -115,8 +115,8 @@ def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_
     rt = FakeRuntime(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
     push(rt, external_id="1")
     with rt.inbox.taker() as taker:
-        tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
-    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        tasks.listen.take(rt, taker, rt.nudge)
+    tasks.fetch.fetch(rt, "shop", rt.nudge)
     poll(rt)
     status = rt.lanes["t"].status()
     assert (status["new_by_hint"], status["new_by_poll"]) == (1, 2)

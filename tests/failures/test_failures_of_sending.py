@@ -16,9 +16,8 @@ from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.ordercloud_target import one, running, targets
 from support.orders import order
 from support.pipeline import PLACEHOLDER
+from support.redis_text import make_due
 from worker.errors import Rejected
-from worker.settings.producers import Producer
-from worker.settings.routes import Route
 from worker.store.limits.limiter import Scope
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
@@ -36,16 +35,16 @@ LEASE = 0.6
 
 
 def poll(rt: FakeRuntime) -> None:
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def take(rt: FakeRuntime) -> None:
     with rt.inbox.taker() as taker:
-        tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+        tasks.listen.take(rt, taker, rt.nudge)
 
 
 def references(rt: FakeRuntime) -> list[str]:
@@ -83,7 +82,7 @@ def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_l
         for job in ({"record": {"id": "7"}}, {"external_id": "7"}):
             rt.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
             take(rt)
-        tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        tasks.fetch.fetch(rt, "shop", rt.nudge)
         deliver(rt)
     assert references(rt) == ["7"]
     status = rt.lanes["t"].status()
@@ -109,7 +108,7 @@ class Slow(Warehouse):
 
     def create(self, order: Order, reference: str) -> Receipt:
         time.sleep(self.seconds)
-        return super().create(order, reference)
+        return self._create(order, reference)
 
 
 def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis: Redis) -> None:
@@ -118,7 +117,7 @@ def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis:
     first = threading.Thread(target=deliver, args=(rt,))
     first.start()
     while first.is_alive():
-        tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+        tasks.sweep.sweep(rt, rt.nudge)
         deliver(rt)
         time.sleep(0.05)
     first.join()
@@ -129,7 +128,7 @@ def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis:
 def test_row_13_a_message_that_comes_again_while_its_work_goes_on_doubles_nothing(redis: Redis) -> None:
     """As a broker's visibility timeout does it: another copy in each period, as long as the first one works."""
     rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
-    rt.warehouse.seconds = 0.2  # type: ignore[attr-defined]
+    rt.warehouse.seconds = 0.2
     poll(rt)
     copies = [threading.Thread(target=deliver, args=(rt,)) for _ in range(6)]
     for copy in copies:
@@ -150,7 +149,7 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakeP
         assert all("tries" not in pipeline.record(external_id) for external_id in ids)
         # Half an hour later:
         redis.delete("intake:limit:dropday:dropday")
-        redis.zadd("intake:lane:dropday:due", dict.fromkeys(redis.zrange("intake:lane:dropday:due", 0, -1), 0))
+        make_due(redis, pipeline.rt.lanes["dropday"])
     pipeline.deliver_all()
     assert (pipeline.lane()["dead_now"], pipeline.lane()["in_doubt_now"]) == (0, 0)
     assert pipeline.compare().clean, str(pipeline.compare())
@@ -197,8 +196,7 @@ def test_row_21_what_is_replayed_by_hand_is_not_stopped_by_its_first_run(redis: 
     rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])
     take(rt)
     ((key, letter),) = rt.inbox.letters().items()
-    rt.settings.producers["web"] = Producer()
-    rt.settings.routes = (Route(source="web", targets=("t",)),)
+    rt.take_from("web")
     rt.inbox.replay(letter, key)
     take(rt)
     rt.warehouse.trouble = [Rejected("not yet")]

@@ -59,9 +59,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     clients: list[Client] = []
 
     def build(base_url: str, **options: Any) -> Client:
-        clients.append(
-            Client(base_url, **{"gate": Open(), "headers": {"X-Api-Key": SECRET}, "deadline": 5.0} | options)
-        )
+        defaults: dict[str, Any] = {"gate": Open(), "headers": {"X-Api-Key": SECRET}, "deadline": 5.0}
+        clients.append(Client(base_url, **defaults | options))
         return clients[-1]
 
     yield build

@@ -50,15 +50,15 @@ def names(claims: list[Claim]) -> list[str]:
 
 
 def read(rt: FakeRuntime) -> None:
-    tasks.backfill.backfill(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.backfill.backfill(rt, "shop", rt.nudge)
 
 
 def poll(rt: FakeRuntime) -> None:
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 # The lane
@@ -87,10 +87,19 @@ def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
     bulk(rt, "a")
-    for what in ("retry", "snooze", "release", "pending", "hold", "bury", "doubt"):
+    for outcome in (
+        Outcome("retry"),
+        Outcome("snooze"),
+        Outcome("release"),
+        Outcome("pending", extra="s"),
+        Outcome("hold"),
+        Outcome("bury"),
+        Outcome("doubt"),
+    ):
+        what = outcome.kind
         with lane.drain() as drain:
             (claim,) = drain.claim(1)
-            drain.settle([(claim, Outcome(what, extra="s" if what == "pending" else ""))])  # type: ignore[arg-type]
+            drain.settle([(claim, outcome)])
             drain.leave()
         if what == "hold":
             assert lane.release(["shop:a"], "send") == 1
@@ -154,16 +163,16 @@ def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) 
         assert second.claim(1) == []
         assert rt.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
         assert names(second.claim(1)) == ["fresh"]
-    rt.nudges.clear()
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
-    assert rt.nudges.count(("deliver", "t")) == 0, "both drains are at work"
+    rt.nudged.clear()
+    tasks.sweep.sweep(rt, rt.nudge)
+    assert rt.nudged.count(("deliver", "t")) == 0, "both drains are at work"
 
 
 def test_a_sweep_wakes_for_bulk_work_no_more_drains_than_may_do_it(redis: Redis) -> None:
     rt = runtime_of(redis)
     bulk(rt, *map(str, range(200)))
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
-    assert rt.nudges.count(("deliver", "t")) == 1
+    tasks.sweep.sweep(rt, rt.nudge)
+    assert rt.nudged.count(("deliver", "t")) == 1
 
 
 # The reading
@@ -199,7 +208,9 @@ def test_only_what_was_placed_in_the_range_is_accepted(redis: Redis) -> None:
     assert rt.state("in")["state"] == "queued"
 
 
-def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(redis: Redis) -> None:
+def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rt = runtime_of(redis, pages=3)
     rt.backfills.begin("shop", SINCE, UNTIL)
     advance = rt.backfills.count
@@ -208,14 +219,14 @@ def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(redis: Redis
         advance(*args)
         rt.shop.trouble = [Unavailable("away")] if len(rt.shop.asked) == 1 else []
 
-    rt.backfills.count = away  # type: ignore[method-assign]
+    monkeypatch.setattr(rt.backfills, "count", away)
     read(rt)
     known = rt.backfills.status("shop")
     assert (known["value"], known["error"]) == ("1", "unavailable: away")
     assert not rt.backfills.is_waiting("shop"), "it is tried again after a while"
     redis.hdel("intake:backfill:shop", "retry_at")
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
-    assert ("backfill", "shop") in rt.nudges
+    tasks.sweep.sweep(rt, rt.nudge)
+    assert ("backfill", "shop") in rt.nudged
     read(rt)
     assert rt.shop.asked[-3:] == ["1", "1", "2"]
     assert rt.lanes["t"].count_bulk() == 6

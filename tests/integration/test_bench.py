@@ -12,7 +12,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from bench import harness, reading, sink, throughput
+from bench import harness, launch, reading, sink, throughput
 from bench.launch import crew, serving
 from bench.stage import Stage
 from support.programs import tool
@@ -103,15 +103,14 @@ def test_a_page_of_each_kind_is_read_again_as_it_was_recorded(kind: str, stage: 
     file = reading.record(stage, kind)
     with serving("replay", str(file)) as url:
         harness.configure(stage.home, reading._config(stage, kind, url)).close()
-        run: dict[str, Any] = reading.told("reader", "1")
+        run: dict[str, Any] = launch.told("reader", "1")
     assert run["records"] == reading.PAGE
     assert run["cpu"] > 0
 
 
 def test_a_benchmark_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), **quiet) as process:
+    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), stdout=-3, stderr=-3) as process:
         known: list[psutil.Process] = []
         until = time.monotonic() + 60
         while not any("celery" in one.cmdline() for one in known):

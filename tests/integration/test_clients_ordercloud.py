@@ -56,11 +56,11 @@ def test_the_python_client_writes_an_order_from_its_start_to_its_end(box: Sandbo
         made = await orders.save(INCOMING, "PY-1", an_order("PY-1"))
         assert (made.status, made.is_submitted, made.xp) == (OrderStatus.Unsubmitted, False, {"shop": "a"})
         assert await error(orders.submit(INCOMING, "PY-1")) == (400, "Order.CannotSubmitWithNoLineItems", None)
-        line = LineItem(id="L1", product_id="SKU-1", quantity=3, unit_price=0.1)
+        line: LineItem[Any] = LineItem(id="L1", product_id="SKU-1", quantity=3, unit_price=0.1)
         for _ in range(2):
             saved = await lines.save(INCOMING, "PY-1", "L1", line)
             assert (saved.line_total, saved.price_overridden) == (0.3, True)
-        home = Address(street1="Jumpstreet 23", city="LA", country="US")
+        home: Address[Any] = Address(street1="Jumpstreet 23", city="LA", country="US")
         billed = await orders.set_billing_address(INCOMING, "PY-1", home)
         assert billed.billing_address is not None
         assert billed.billing_address.city == "LA"

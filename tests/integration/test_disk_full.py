@@ -79,14 +79,14 @@ def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
 ) -> None:
     redis = connect(disk.url)
     rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(1, 6)], [{"id": n} for n in range(6, 11)]]))
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
     disk.limit(DISK)
     until_full(redis)
     with pytest.raises(StoreFull, match="cannot write to its disk"):
         Ledger(redis, lease=5.0).accept("t", [Delivery(order("99"), "99")], "test")
     with pytest.raises(StoreFull, match=r"disk.*no job was pushed"):
         rt.inbox.push(["{}"])
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
     assert "store.full" in capsys.readouterr().out
     assert rt.warehouse.created == []
 
@@ -94,7 +94,7 @@ def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
     end = time.monotonic() + 15
     while time.monotonic() < end and len(rt.warehouse.created) < 10:
         time.sleep(0.5)
-        tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
-        tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+        tasks.poll.poll(rt, "shop", rt.nudge)
+        tasks.deliver.deliver(rt, "t", rt.nudge)
     assert sorted(int(reference) for reference, _ in rt.warehouse.created) == list(range(1, 11))
     redis.close()

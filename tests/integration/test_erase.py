@@ -9,6 +9,7 @@ import pytest
 
 from support.command_line import intake
 from support.orders import order
+from support.redis_text import key_names, text
 from support.settings_texts import Configured, dropday, retailcrm, route
 from worker.store.inbox import Letter
 from worker.store.orders import payload
@@ -49,10 +50,10 @@ def end(rt: Runtime, *outcomes: Outcome) -> None:
 def everything(redis: Redis) -> str:
     """All that Redis holds, as text; packed content as it was before it was packed."""
     told = []
-    for name in redis.keys("*"):
-        kind = redis.type(name)
+    for name in key_names(redis):
+        kind = text(redis.type(name))
         reads: dict[str, Any] = {
-            "string": lambda it: payload.unpack(redis.get(it)) if "payload" in it else redis.get(it),
+            "string": lambda it: payload.unpack(text(redis.get(it))) if "payload" in it else redis.get(it),
             "hash": redis.hgetall,
             "list": lambda it: redis.lrange(it, 0, -1),
             "set": redis.smembers,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_calls import Clerk, Make, Serve, both, failure, read, types, write
+from support.http_calls import Clerk, Make, Serve, both, delays, failure, read, types, write
 from support.http_server import Answerer, Close, Request, Reset, reply
 from worker.errors import AuthFailed, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
 
@@ -159,10 +159,10 @@ def test_a_server_that_is_away_closes_the_gate(
     serve: Serve, make: Make, status: int, headers: dict[str, str], delay: float | None
 ) -> None:
     gate = Clerk()
-    errors = both(make(serve(lambda _: reply(status, **headers)).url, gate=gate))
+    errors = both(make(serve(lambda _: reply(status, b"{}", **headers)).url, gate=gate))
     assert types(errors) == [TargetDown, TargetDown]
     assert gate.closed == [delay, delay]
-    assert [(error.delay, error.uncertain) for error in errors] == [(delay or 7.0, False), (delay or 7.0, True)]
+    assert delays(errors) == [(delay or 7.0, False), (delay or 7.0, True)]
 
 
 def test_too_many_requests_close_the_gate_and_did_nothing(serve: Serve, make: Make) -> None:
@@ -170,7 +170,7 @@ def test_too_many_requests_close_the_gate_and_did_nothing(serve: Serve, make: Ma
     errors = both(make(serve(lambda _: reply(429, retry_after="3")).url, gate=gate))
     assert types(errors) == [RateLimited, RateLimited]
     assert gate.closed == [3.0, 3.0]
-    assert [(error.delay, error.uncertain) for error in errors] == [(3.0, False), (3.0, False)]
+    assert delays(errors) == [(3.0, False), (3.0, False)]
 
 
 def test_a_503_that_means_slow_down_may_have_written(serve: Serve, make: Make) -> None:
@@ -179,7 +179,7 @@ def test_a_503_that_means_slow_down_may_have_written(serve: Serve, make: Make) -
     errors = both(client)
     assert types(errors) == [RateLimited, RateLimited]
     assert gate.closed == [None, None]
-    assert [(error.delay, error.uncertain) for error in errors] == [(7.0, False), (7.0, True)]
+    assert delays(errors) == [(7.0, False), (7.0, True)]
 
 
 def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, make: Make) -> None:
@@ -248,7 +248,7 @@ def test_retry_after_is_read_in_all_its_forms(
     serve: Serve, make: Make, headers: dict[str, str], delay: float | None
 ) -> None:
     gate = Clerk()
-    failure(lambda: write(make(serve(lambda _: reply(429, **headers)).url, gate=gate)))
+    failure(lambda: write(make(serve(lambda _: reply(429, b"{}", **headers)).url, gate=gate)))
     assert gate.closed == [delay]
 
 

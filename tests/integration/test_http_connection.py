@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.http_calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
-from support.http_server import reply, tunnel
+from support.http_server import Server, reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
 from worker.http.client import guard_writes
 from worker.http.gates import Open
@@ -81,7 +81,7 @@ def test_a_proxy_that_drips_cannot_hold_a_call_past_its_deadline(
 def test_a_dripping_server_behind_a_tunnel_cannot_hold_a_call_past_its_deadline(
     serve: Serve, make: Make, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve(
+    server: Server = serve(
         lambda request: reply() if request.method == "GET" else server.pieces(b"HTTP/1.1 200 OK" * 90, 0.05), tls
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -108,7 +108,7 @@ def test_a_dripping_server_behind_a_tunnel_cannot_hold_a_call_past_its_deadline(
 @pytest.mark.parametrize("secure", ["http", "https"])
 def test_a_connection_is_used_again(serve: Serve, make: Make, tls: ssl.SSLContext, secure: str) -> None:
     answers = [reply(), reply(422, b'{"a": "b"}'), reply(429), reply(500), reply(204, b""), reply(302, b"see there")]
-    server = serve(lambda _: answers[len(server.requests) % len(answers)], tls if secure == "https" else None)
+    server: Server = serve(lambda _: answers[len(server.requests) % len(answers)], tls if secure == "https" else None)
     client = make(server.url)
     for _ in range(4 * len(answers)):
         with suppress(IntakeError):

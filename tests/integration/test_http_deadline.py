@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,7 @@ from support.http_calls import (
     types,
     write,
 )
-from support.http_server import Answerer, reply
+from support.http_server import Answerer, Server, reply
 from worker.errors import Unavailable, Uncertain
 from worker.http.client import TooLarge
 from worker.http.gates import Open
@@ -43,11 +44,11 @@ DRIPS = [dripping_headers, dripping_body, dripping_chunks, endless_interim_answe
 def test_a_dripping_server_cannot_hold_a_call_past_its_deadline(
     serve: Serve, make: Make, tls: ssl.SSLContext, drip: Callable[..., Answerer], secure: str
 ) -> None:
-    server = serve(drip(lambda: server), tls if secure == "https" else None)
+    server: Server = serve(drip(lambda: server), tls if secure == "https" else None)
     client = make(server.url, deadline=0.4)
     for call, expected in ((read, Unavailable), (write, Uncertain)):
         began = time.monotonic()
-        error = failure(lambda call=call: call(client))  # type: ignore[misc]
+        error = failure(partial(call, client))
         assert 0.3 < time.monotonic() - began < 1.2
         assert type(error) is expected
         assert "TimeoutError" in str(error)

@@ -64,11 +64,11 @@ def push(rt: FakeRuntime, *jobs: str | bytes) -> None:
 
 
 def take(rt: FakeRuntime, taker: Taker) -> None:
-    tasks.listen.take(rt, taker, rt.nudge)  # type: ignore[arg-type]
+    tasks.listen.take(rt, taker, rt.nudge)
 
 
 def fetch(rt: FakeRuntime) -> None:
-    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.fetch.fetch(rt, "shop", rt.nudge)
 
 
 def letters(rt: FakeRuntime) -> dict[str, str]:
@@ -80,7 +80,7 @@ def test_a_record_pushed_becomes_an_order_in_the_lane(rt: FakeRuntime, taker: Ta
     assert rt.inbox.wait(1)
     take(rt, taker)
     assert rt.state("7")["state"] == "queued"
-    assert rt.nudges == [("deliver", "t")]
+    assert rt.nudged == [("deliver", "t")]
     assert rt.inbox.status() | {"jobs": 1, "waiting": 0, "taken": 0, "dead_now": 0} == rt.inbox.status()
 
 
@@ -188,8 +188,7 @@ def test_a_dead_job_goes_again_once_its_cause_is_mended(rt: FakeRuntime, taker: 
     push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
     take(rt, taker)
     ((key, letter),) = rt.inbox.letters().items()
-    rt.settings.producers["web"] = Producer()
-    rt.settings.routes = (Route(source="web", targets=("t",)),)
+    rt.take_from("web")
     rt.inbox.replay(letter, key)
     assert rt.inbox.letters() == {}
     take(rt, taker)
@@ -218,7 +217,7 @@ def test_the_sweep_frees_the_jobs_of_a_dead_taker(rt: FakeRuntime) -> None:
     push(rt, job(record={"id": "1"}))
     rt.inbox.taker().take(10)
     time.sleep(0.6)
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
     assert rt.inbox.status()["waiting"] == 1
 
 
@@ -253,11 +252,11 @@ def test_large_jobs_are_not_all_taken_at_once(rt: FakeRuntime, taker: Taker) -> 
     assert len(taker.take(200).jobs) == 9
 
 
-def test_a_key_that_somebody_spoilt_does_not_end_the_listener(rt: FakeRuntime) -> None:
+def test_a_key_that_somebody_spoilt_does_not_end_the_listener(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     rt.redis.set(INBOX, "oops")
     rounds = iter([True, True, True, False])
-    tasks.listen.PAUSE = 0.01  # type: ignore[misc]
-    tasks.listen.listen(rt, rt.nudge, lambda: next(rounds, False))  # type: ignore[arg-type]
+    monkeypatch.setattr("tasks.listen.PAUSE", 0.01)
+    tasks.listen.listen(rt, rt.nudge, lambda: next(rounds, False))
 
 
 def signed(rt: FakeRuntime, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
@@ -306,7 +305,7 @@ def test_many_hints_of_one_order_are_one_fetch(rt: FakeRuntime, taker: Taker) ->
     rt.shop.orders["5"] = Record({"id": "5"})
     push(rt, *(job(external_id="5") for _ in range(10)))
     take(rt, taker)
-    assert ("fetch", "shop") in rt.nudges
+    assert ("fetch", "shop") in rt.nudged
     fetch(rt)
     assert rt.shop.fetched == ["5"]
     assert rt.state("5")["state"] == "queued"
@@ -321,19 +320,18 @@ def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(rt: FakeRunti
     rt.shop.orders["5"] = Record({"id": "5"})
     time.sleep(1.1)
     assert rt.fetches.count_due("shop") == 1
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
-    assert ("fetch", "shop") in rt.nudges
+    tasks.sweep.sweep(rt, rt.nudge)
+    assert ("fetch", "shop") in rt.nudged
     fetch(rt)
     assert rt.state("5")["state"] == "queued"
 
 
-def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(rt: FakeRuntime) -> None:
-    tasks.fetch.GIVE_UP, before = 1, tasks.fetch.GIVE_UP  # type: ignore[misc]
-    try:
-        rt.fetches.add("shop", ["5"])
-        fetch(rt)
-    finally:
-        tasks.fetch.GIVE_UP = before  # type: ignore[misc]
+def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(
+    rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.fetch.GIVE_UP", 1)
+    rt.fetches.add("shop", ["5"])
+    fetch(rt)
     assert letters(rt) == {"not_there": "shop does not have it, asked 1 times"}
     assert rt.fetches.count_waiting("shop") == 0
 
@@ -429,7 +427,7 @@ def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and
     assert rt.redis.llen(INBOX) == 0
     assert rt.inbox.status()["waiting"] == 1
     time.sleep(0.35)
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
     take(rt, taker)
     assert rt.state("1")["state"] == "queued"
 
@@ -438,7 +436,7 @@ def test_it_is_counted_who_was_the_first_to_tell_of_an_order(rt: FakeRuntime, ta
     push(rt, job(record={"id": "1"}))
     take(rt, taker)
     rt.shop.pages = [[{"id": "1"}, {"id": "2"}]]
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
     status = rt.lanes["t"].status()
     assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)
 

@@ -13,8 +13,11 @@ from support.command_line import intake
 from support.settings_texts import Configured, dropday, route
 from tasks.ingest import ingest
 from worker.cli.inbox import inbox as inbox_command
+from worker.store.inbox import Inbox, Letter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from worker.runtime import Runtime
 
 UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
@@ -148,8 +151,13 @@ def test_what_is_meant_must_be_said(dead: Runtime, args: list[str]) -> None:
 def test_many_large_letters_are_not_all_in_memory_at_once(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     take(rt, *(f"oops {n}" for n in range(100)))
     asked: list[int] = []
-    letters = type(rt.inbox).letters
-    monkeypatch.setattr(type(rt.inbox), "letters", lambda self, ids=(): asked.append(len(ids)) or letters(self, ids))
+    letters = rt.inbox.letters
+
+    def counted(_: Inbox, ids: Sequence[str] = ()) -> dict[str, Letter]:
+        asked.append(len(ids))
+        return letters(ids)
+
+    monkeypatch.setattr(Inbox, "letters", counted)
     assert listed()["count"] == 100
     assert max(asked) == 20
     assert 0 not in asked

@@ -15,13 +15,26 @@ from hypothesis import strategies as st
 
 import tasks.listen
 from support.fake_runtime import FakeRuntime, Shop
+from tasks.ingest import ingest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from redis import Redis
 
-VALUES = (None, True, -1, 1e308, "", "x" * 300, [], {}, [[]], "\ud800", "2026-13-45", 10**30, {"a": {"b": [None]}})
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e308,
+    "",
+    "x" * 300,
+    [],
+    {},
+    [[]],
+    "\ud800",
+    "2026-13-45",
+    10**30,
+    {"a": {"b": [None]}},
+)
 
 
 def good(chance: random.Random) -> dict[str, Any]:
@@ -67,7 +80,6 @@ def spoilt(chance: random.Random) -> bytes:
 def account(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
     """Push the jobs, have them taken; what became of them, which must be all."""
     counts: Counter[str] = Counter()
-    ingest: Callable[..., Any] = tasks.listen.ingest
     with pytest.MonkeyPatch.context() as patch:
 
         def counting(*args: Any) -> Any:
@@ -79,7 +91,7 @@ def account(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
         with rt.inbox.taker() as taker:
             for start in range(0, len(jobs), 500):
                 rt.inbox.push(jobs[start : start + 500])
-                while tasks.listen.take(rt, taker, rt.nudge):  # type: ignore[arg-type]
+                while tasks.listen.take(rt, taker, rt.nudge):
                     pass
     ends = counts["new"] + counts["same"] + counts["replaced"] + counts["hints"] + counts["bad"]
     assert (counts["jobs"], ends) == (len(jobs), len(jobs)), counts
@@ -96,7 +108,7 @@ def run(redis: Redis, total: int, seed: int) -> str:
         jobs = [json.dumps(good(chance)).encode() if chance.random() < 0.3 else spoilt(chance) for _ in range(2500)]
         counts += account(rt, jobs)
         rt.inbox.discard(rt.inbox.letter_ids())
-        rt.nudges.clear()
+        rt.nudged.clear()
         memory.append(psutil.Process().memory_info().rss)
     assert memory[-1] < memory[min(1, len(memory) - 1)] * 1.15, memory
     return f"{dict(counts)}, seed {seed}, {memory[0] >> 20} MiB, in the end {memory[-1] >> 20} MiB"

@@ -180,7 +180,7 @@ def shown(document: dict[str, Any], path: str) -> float:
         if part is None:
             return 0
     if path.endswith("last_success_s"):
-        return document["at"] - float(part)
+        return float(document["at"]) - float(part)
     return int(bool(part)) if path.endswith("paused") else float(part)
 
 

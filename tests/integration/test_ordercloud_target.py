@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,12 +112,16 @@ def test_an_order_that_changed_before_it_was_submitted_is_submitted_as_it_is_now
     assert submitted(box, reference) == 1
 
 
+def _same(target: OrderCloud) -> OrderCloud:
+    return target
+
+
 def test_two_workers_at_once_make_one_order(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     for _ in range(10):
         reference = next(REFERENCES)
         targets = [cloud(), cloud()]
         with ThreadPoolExecutor(2) as pool:
-            tries = [pool.submit(carry, lambda target=target: target, one(), reference) for target in targets]
+            tries = [pool.submit(carry, partial(_same, target), one(), reference) for target in targets]
         assert {each.result().target_id for each in tries} == {reference}
         is_as(there(box, reference), one())
         assert submitted(box, reference) == 1

@@ -145,7 +145,7 @@ def test_reconcile_finds_a_field_that_was_changed_in_its_target(config: Path, re
         config.write_text(CONFIG.format(redis=redis_url, **urls))
         box.add_orders(12, system="dropday")
         with Runtime(read_settings(config)) as rt:
-            rt.ledger.nothing_before()
+            rt.ledger.assume_no_predecessor()
             tasks.poll.poll(rt, "shop", lambda *_: None)
             while rt.lanes["depot"].status()["queued"]:
                 tasks.deliver.deliver(rt, "depot", lambda *_: None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.command_line import intake
+from support.redis_text import text
 from support.settings_texts import NO_REDIS, Configured, dropday, retailcrm, route, table
 from worker.inbox.reading import read_job
 from worker.runtime import read_settings
@@ -183,7 +184,7 @@ def test_a_signed_job_is_one_that_the_inbox_takes(config: Path, redis: Redis) ->
     assert "<stdin>: line 1: jobs must be signed here" in refused.output
     assert push("--producer", "hook", "-", stdin=LINES).output == "3 pushed.\n"
     assert push("--producer", "hook", "--provider", "shop", "--external-id", "é").exit_code == 0
-    raw = redis.lrange("intake:inbox", 0, -1)
+    raw = [text(job) for job in redis.lrange("intake:inbox", 0, -1)]
     jobs = [read_job(read_settings(), one.encode(), time.time) for one in raw]
     assert [job.external_id for job in jobs] == ["é", "2", "1", "0"]
     signed = raw[0]

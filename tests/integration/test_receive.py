@@ -56,9 +56,9 @@ def rt(file: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 def taken_in(rt: Runtime) -> set[str]:
     """The hints that the inbox holds, once the real reader has checked them; none may be a dead letter."""
-    raw = rt.inbox.redis.lrange(INBOX, 0, -1)
-    assert ingest(rt, raw, lambda _, __: None).letters == []  # type: ignore[arg-type]
-    return {json.loads(json.loads(one)["job"]).get("external_id", "") for one in raw}  # type: ignore[union-attr]
+    raw = [job for job in rt.inbox.redis.lrange(INBOX, 0, -1) if isinstance(job, bytes)]
+    assert ingest(rt, raw, lambda _, __: None).letters == []
+    return {json.loads(json.loads(one)["job"]).get("external_id", "") for one in raw}
 
 
 def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver, redis: Redis) -> None:

@@ -78,7 +78,7 @@ def test_whatever_is_sent_the_answer_is_one_that_was_announced(api: Any, mode: G
 
         @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
-        def one(case: Case) -> None:
+        def one(case: Case[Any]) -> None:
             answer = case.call_and_validate(session=session, excluded_checks=UNFIT)
             assert answer.status_code < 500
 

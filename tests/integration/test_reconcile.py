@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from support.reconciliation import clean, found, reconciled, spoil_dropday
+from support.redis_text import members
 from worker.reconcile.repair import requeue
 from worker.systems.dropday.target import Dropday
 from worker.systems.target import Target
@@ -109,7 +110,7 @@ def test_an_order_that_a_person_discarded_is_no_fault(make_pipeline: MakePipelin
     pipeline = make_pipeline(3, limits=["retailcrm=off"], faults=["dropday:create:422:times=1"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    (dead,) = pipeline.rt.redis.zrange(pipeline.rt.lanes["dropday"].keys.dead, 0, -1)
+    (dead,) = members(pipeline.rt.redis, pipeline.rt.lanes["dropday"].keys.dead)
     assert [finding.state for finding in reconciled(pipeline.rt, "dropday").findings] == ["dead"]
     pipeline.rt.redis.hset(f"{pipeline.rt.lanes['dropday'].keys.order}{dead}", "state", "discarded")
     report = reconciled(pipeline.rt, "dropday")

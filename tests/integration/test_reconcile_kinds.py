@@ -11,59 +11,17 @@ import pytest
 import tasks.deliver
 import tasks.poll
 from support.reconciliation import clean, found, reconciled
+from support.redis_text import make_due
 from support.sandbox import Sandbox
+from support.settings_texts import BY_PROVIDER, Configured, dropboy, ordercloud, retailcrm, route
 from worker.reconcile.repair import requeue
-from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from redis import Redis
+    from worker.runtime import Runtime
 
-CONFIG = """\
-[redis]
-url = "{redis}"
 
-[providers.shop]
-kind = "retailcrm"
-url = "{shop}"
-api_key = "env:WAY_KEY"
-poll_every = "1ms"
-overlap = 0
-
-[targets.crm]
-kind = "retailcrm"
-url = "{crm}"
-api_key = "env:WAY_KEY"
-[targets.crm.status_map]
-cancelled = "cancel-other"
-
-[targets.cloud]
-kind = "ordercloud"
-url = "{cloud}"
-client_id = "sandbox-account"
-client_secret = "env:WAY_KEY"
-buyer_id = "storefront"
-user_id = "importer"
-products = "sku"
-limit = "none"
-
-[targets.boy]
-kind = "dropboy"
-url = "{boy}"
-api_key = "env:WAY_KEY"
-limit = "none"
-[targets.boy.origin]
-address = "Dock Rd 1"
-zip_code = "8000"
-city = "Aarhus"
-
-[[routes]]
-from = "shop"
-to = ["crm", "cloud", "boy"]
-reference = "{{provider}}:{{external_id}}"
-"""
 ACCOUNTS = (
     "retailcrm:main:orders=60:spread=3600:fractions=0",
     "retailcrm:copy:timezone=America/New_York",
@@ -84,8 +42,7 @@ class Pairs:
             self.rt.redis.hdel("intake:cursor:shop", "retry_at")
             tasks.poll.poll(self.rt, "shop", lambda *_: None)
             for name, lane in self.rt.lanes.items():
-                for key in self.rt.redis.zrange(lane.keys.due, 0, -1):
-                    self.rt.redis.zadd(lane.keys.due, {key: 0})
+                make_due(self.rt.redis, lane)
                 tasks.deliver.deliver(self.rt, name, lambda *_: None)
             if not any(lane.status()["queued"] for lane in self.rt.lanes.values()):
                 return
@@ -94,16 +51,18 @@ class Pairs:
 
 
 @pytest.fixture
-def pairs(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pairs]:
-    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
+def pairs(configured: Configured) -> Iterator[Pairs]:
+    configured.credentials(Sandbox.KEY, Sandbox.ACCOUNT_ID)
     with Sandbox(systems="retailcrm,ordercloud,dropboy", accounts=ACCOUNTS, limits=["retailcrm=off"]) as box:
-        urls = {"shop": box.url("retailcrm"), "crm": box.url("retailcrm", "copy")}
-        urls |= {"cloud": box.url("ordercloud"), "boy": box.url("dropboy")}
-        config = tmp_path / "intake.toml"
-        config.write_text(CONFIG.format(redis=redis_url, **urls))
-        with Runtime(read_settings(config)) as rt:
-            rt.ledger.assume_no_predecessor()
-            yield Pairs(box, rt)
+        rt = configured.open(
+            retailcrm("providers.shop", box.url("retailcrm"), poll_every="1ms", overlap=0)
+            + retailcrm("targets.crm", box.url("retailcrm", "copy"), status_map={"cancelled": "cancel-other"})
+            + ordercloud("targets.cloud", box.url("ordercloud"), limit="none")
+            + dropboy("targets.boy", box.url("dropboy"), limit="none")
+            + route("shop", "crm", "cloud", "boy", reference=BY_PROVIDER)
+        )
+        rt.ledger.assume_no_predecessor()
+        yield Pairs(box, rt)
 
 
 #: A change in the target that has to be named, by the field.

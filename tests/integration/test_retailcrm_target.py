@@ -62,7 +62,7 @@ def orders(client: Callable[[str], Client]) -> Callable[..., list[Order]]:
     """Reads all orders of an account."""
 
     def read(account: str) -> list[Order]:
-        reader = Reader(account, ReaderOptions(api_key=Sandbox.KEY, echo="keep"), client(account))  # type: ignore[arg-type]  # pydantic makes it one
+        reader = Reader(account, ReaderOptions(api_key=Sandbox.KEY, echo="keep"), client(account))
         page = reader.fetch(reader.start(LONG_AGO))
         records = list(page.records)
         while page.more:
@@ -151,7 +151,12 @@ def test_what_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]
 
 
 def test_an_account_that_is_not_there_is_called_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
-    for call in (crm("nobody").check, lambda: crm("nobody").find("1"), lambda: crm("nobody").create(one(), "1")):
+    calls: tuple[Callable[[], object], ...] = (
+        crm("nobody").check,
+        lambda: crm("nobody").find("1"),
+        lambda: crm("nobody").create(one(), "1"),
+    )
+    for call in calls:
         with pytest.raises(AuthFailed, match="url is probably wrong"):
             call()
     with pytest.raises(AuthFailed, match="url is probably wrong"):

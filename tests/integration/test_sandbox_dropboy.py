@@ -95,7 +95,8 @@ def upload(box: Sandbox, *orders: Any, account: str = "main") -> str:
 def status(box: Sandbox, batch_id: str, account: str = "main") -> dict[str, Any]:
     response = get(box, f"/batch/status/{batch_id}", account)
     assert (response.status_code, response.json()["success"]) == (200, True)
-    return response.json()["result"]
+    result: dict[str, Any] = response.json()["result"]
+    return result
 
 
 def settled(box: Sandbox, batch_id: str, account: str) -> dict[str, Any]:

@@ -41,6 +41,13 @@ def box() -> Iterator[Sandbox]:
 
 
 def get(box: Sandbox, path: str, account: str = "main", key: str = Sandbox.KEY, **params: Any) -> requests.Response:
+    return ask(box, path, params, account, key)
+
+
+def ask(
+    box: Sandbox, path: str, params: dict[str, Any], account: str = "main", key: str = Sandbox.KEY
+) -> requests.Response:
+    """Send parameters whose names are no names of Python."""
     return requests.get(
         f"{box.url('retailcrm', account)}/{path}", params=params, headers={"X-API-KEY": key}, timeout=20
     )
@@ -175,7 +182,7 @@ def test_the_list_has_pages_with_the_documented_pagination_block(box: Sandbox) -
 def test_orders_are_filtered_by_ids_external_ids_and_numbers(box: Sandbox) -> None:
     chosen = box.orders("retailcrm", "lists")[3:6]
     for name, field in (("ids", "id"), ("externalIds", "externalId"), ("numbers", "number")):
-        response = get(box, "api/v5/orders", "lists", **{f"filter[{name}][]": [row[field] for row in chosen]}).json()
+        response = ask(box, "api/v5/orders", {f"filter[{name}][]": [row[field] for row in chosen]}, "lists").json()
         assert {row["id"] for row in response["orders"]} == {row["id"] for row in chosen}
     numbered = get(
         box, "api/v5/orders", "lists", **{"filter[ids][0]": chosen[0]["id"], "filter[ids][1]": chosen[1]["id"]}
@@ -273,7 +280,7 @@ def test_the_total_shrinks_with_a_since_id_and_the_page_stays_one(box: Sandbox) 
 
 
 def test_a_since_id_together_with_a_page_is_refused(box: Sandbox) -> None:
-    assert get(box, "api/v5/orders/history", page=1, **{"filter[sinceId]": 1}).status_code == 400
+    assert ask(box, "api/v5/orders/history", {"page": 1, "filter[sinceId]": 1}).status_code == 400
 
 
 def test_date_filters_include_their_bounds_and_work_with_pages(box: Sandbox) -> None:

@@ -18,6 +18,7 @@ from support.http_calls import SECRET, Make, Serve
 from support.http_server import reply
 from support.orders import order
 from support.otlp_collector import Collector
+from support.redis_text import key_names
 from tasks.accept import accept
 from tasks.deliver import deliver
 from tasks.listen import take
@@ -51,12 +52,12 @@ def trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tra
             monkeypatch.delenv(name)
         for name, value in {"exporter_otlp_endpoint": collector.url, **variables}.items():
             monkeypatch.setenv(f"OTEL_{name.upper()}", value)
-        traces._PROCESS.__init__()  # type: ignore[misc]
+        traces._PROCESS.__init__()  # type: ignore[misc]  # as a new process begins
 
     restart()
     yield restart
     traces.close()
-    traces._PROCESS.__init__()  # type: ignore[misc]
+    traces._PROCESS.__init__()  # type: ignore[misc]  # as a new process begins
 
 
 def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -171,8 +172,8 @@ def test_an_order_has_one_trace_from_accept_to_delivery_with_every_attempt(
 
 
 def _due(redis: Redis) -> str:
-    (name,) = redis.keys("*:due*")  # type: ignore[misc]
-    return str(name)
+    (name,) = key_names(redis, "*:due*")
+    return name
 
 
 def test_a_changed_order_starts_a_new_trace_and_an_unchanged_one_does_not(
@@ -219,9 +220,10 @@ def test_a_sampler_keeps_the_whole_trace_of_an_order_or_none_of_it(
     trace: Trace, collector: Collector, redis: Redis, sampler: str, expected: range
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": str(n)} for n in range(40)]]))
-    for work in (lambda: poll(rt, "shop", rt.nudge), lambda: deliver(rt, "t", rt.nudge)):
-        trace(traces_sampler=sampler, traces_sampler_arg="0.5")
-        work()
+    trace(traces_sampler=sampler, traces_sampler_arg="0.5")
+    poll(rt, "shop", rt.nudge)
+    trace(traces_sampler=sampler, traces_sampler_arg="0.5")
+    deliver(rt, "t", rt.nudge)
     traces.close()
     accepted, delivered = ({span.trace for span in collector.named(name)} for name in ("order.accept", "order.deliver"))
     assert len(rt.warehouse.created) == 40
@@ -268,7 +270,7 @@ def test_a_failed_poll_records_the_error_code_and_not_the_message(
 ) -> None:
     rt: Any = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     rt.shop.trouble = [Unavailable("GET /x: Jan Jansen")]
-    rt.settings.providers["shop"].poll_every = 1.0
+    rt.poll_every(1.0)
     poll(rt, "shop", rt.nudge)
     traces.close()
     (poll_span,) = collector.named("poll shop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from support.redis_text import key_names, text
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def no_doubles(ground: Ground) -> None:
 def places(ground: Ground) -> dict[str, str]:
     """Where every order is by what the sets say; fails if one is in two of them."""
     k = ground.lane.keys
-    claimed = sorted(ground.redis.keys(f"{k.claims}*"))
+    claimed = key_names(ground.redis, f"{k.claims}*")
     with ground.redis.pipeline(transaction=False) as pipe:
         for name in (k.due, k.dead, k.doubt, k.held):
             pipe.zrange(name, 0, -1)
@@ -46,7 +47,7 @@ def places(ground: Ground) -> dict[str, str]:
 
 def _one_place_each(ground: Ground) -> set[str]:
     k, where = ground.lane.keys, places(ground)
-    known = sorted(name.removeprefix(k.order) for name in ground.redis.keys(f"{k.order}*"))
+    known = sorted(name.removeprefix(k.order) for name in key_names(ground.redis, f"{k.order}*"))
     _one_record_each(ground, known)
     assert set(where) <= set(known), f"in a set and not in the ledger: {set(where) - set(known)}"
     with ground.redis.pipeline(transaction=False) as pipe:
@@ -62,7 +63,9 @@ def _one_place_each(ground: Ground) -> set[str]:
 
 def _one_record_each(ground: Ground, living: list[str]) -> None:
     """No order is awake and at rest; what is at rest is whole, and has no payload."""
-    resting = [key for name in ground.redis.keys("intake:archive:t:*") for key in ground.redis.hkeys(name)]
+    resting = [
+        key for name in key_names(ground.redis, "intake:archive:t:*") for key in map(text, ground.redis.hkeys(name))
+    ]
     resting = [key for key in resting if "\x01" not in key]
     assert not set(living) & set(resting), f"awake and at rest: {set(living) & set(resting)}"
     for key in resting:
@@ -73,9 +76,9 @@ def _one_record_each(ground: Ground, living: list[str]) -> None:
 
 
 def _cursor_passes_nothing(ground: Ground) -> None:
-    value = ground.redis.hget(keys.cursor("shop"), "value")
+    value = int(ground.redis.hget(keys.cursor("shop"), "value") or 0)
     letters = ground.redis.hkeys(keys.malformed("shop"))
-    for external_id, version in ground.source.feed[: int(value or 0)]:
+    for external_id, version in ground.source.feed[:value]:
         known = ground.record(external_id).get("version")
         assert external_id in letters or (known is not None and int(known) >= version), (
             f"the cursor is at {value}, and version {version} of {external_id} was not accepted (known: {known})"
@@ -86,7 +89,7 @@ def swept(ground: Ground) -> None:
     """Nothing is claimed without a live drain."""
     k = ground.lane.keys
     now = int(ground.cursors.now())
-    for name in ground.redis.keys(f"{k.claims}*"):
+    for name in key_names(ground.redis, f"{k.claims}*"):
         beat = ground.redis.zscore(k.drains, name.removeprefix(k.claims))
         assert beat is not None, f"{name} has orders and no drain"
         assert now - beat <= ground.lane.lease_ms + 60_000, f"{name} has orders and a dead drain"

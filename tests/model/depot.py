@@ -49,8 +49,8 @@ class Depot(Target):
 
     def __init__(self, traits: Traits, redis_lost: Callable[[], None]) -> None:
         self.name, self.traits = "t", traits
-        self.updates, self.dedupes = traits.updates, traits.dedupes  # type: ignore[misc]
-        self.settles, self.bulk = traits.settles, traits.bulk  # type: ignore[misc]
+        self.updates, self.dedupes = traits.updates, traits.dedupes  # type: ignore[misc]  # each depot has its own traits
+        self.settles, self.bulk = traits.settles, traits.bulk  # type: ignore[misc]  # as above
         self.made: dict[str, list[Made]] = {}
         #: The highest version that was written since the ledger was new, by reference.
         self.highest: dict[str, int] = {}
@@ -118,7 +118,9 @@ class Depot(Target):
         for number, (order, reference) in enumerate(batch, 1):
             try:
                 # The answer is lost when all of them are made.
-                answers.append(self._create(order, reference, fault if number == len(batch) else ""))  # type: ignore[arg-type]
+                made = self._create(order, reference, fault if number == len(batch) else "")
+                assert isinstance(made, Receipt), "a target that takes steps takes one order in a call"
+                answers.append(made)
             except (Rejected, Held) as error:
                 answers.append(error)
         return answers

@@ -64,15 +64,17 @@ class _Mortal(Ledger):
         return accepted
 
 
-class Ground(FakeRuntime):
+class Ground(FakeRuntime[Source, Depot]):
+    ledger: _Mortal
+
     """One provider, one route, one target, and what Redis and its clock do."""
 
     def __init__(self, redis: Redis, raw: Redis, traits: Traits, on_change: OnChange) -> None:
         redis.flushall()
         self.source = Source(self._mishap)
         self.depot = Depot(traits, self.lose_redis)
-        route = Route(source="shop", targets=("t",), on_change=on_change)  # type: ignore[call-arg]
-        super().__init__(redis, self.source, self.depot, lease=LEASE, routes=(route,))  # type: ignore[arg-type]
+        route = Route(source="shop", targets=("t",), on_change=on_change)
+        super().__init__(redis, self.source, self.depot, lease=LEASE, routes=(route,))
         self.ledger = _Mortal(redis, lease=LEASE)
         self.ledger.ground = self
         self.inbox = Inbox(raw, lease=LEASE, heartbeat=LEASE / 4)

@@ -109,13 +109,13 @@ class Machine(RuleBasedStateMachine):
         self._round()
 
     def _round(self) -> None:
-        tasks.sweep.sweep(self.ground, self._wake)  # type: ignore[arg-type]
+        tasks.sweep.sweep(self.ground, self._wake)
         self._take()
-        tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
-        tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        tasks.fetch.fetch(self.ground, "shop", self._wake)
+        tasks.poll.poll(self.ground, "shop", self._wake)
         if self.ground.backfills.is_waiting("shop"):
-            tasks.backfill.backfill(self.ground, "shop", self._wake)  # type: ignore[arg-type]
-        tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+            tasks.backfill.backfill(self.ground, "shop", self._wake)
+        tasks.deliver.deliver(self.ground, "t", self._wake)
 
     # The source
 
@@ -137,7 +137,7 @@ class Machine(RuleBasedStateMachine):
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         before = self.ground.losses
         try:
-            tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+            tasks.poll.poll(self.ground, "shop", self._wake)
         except Died:
             if self.ground.losses == before:
                 self.ground.poll_killed()
@@ -153,7 +153,7 @@ class Machine(RuleBasedStateMachine):
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         before = self.ground.losses
         try:
-            tasks.backfill.backfill(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+            tasks.backfill.backfill(self.ground, "shop", self._wake)
         except Died:
             if self.ground.losses == before:
                 self.ground.backfill_killed()
@@ -196,7 +196,7 @@ class Machine(RuleBasedStateMachine):
 
     def _take(self) -> None:
         with self.ground.inbox.taker() as taker:
-            while tasks.listen.take(self.ground, taker, self._wake):  # type: ignore[arg-type]
+            while tasks.listen.take(self.ground, taker, self._wake):
                 pass
 
     @precondition(lambda self: self.hints)
@@ -205,7 +205,7 @@ class Machine(RuleBasedStateMachine):
         self._step(f"fetch {fault}/{accepts}")
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         with suppress(Died):
-            tasks.fetch.fetch(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+            tasks.fetch.fetch(self.ground, "shop", self._wake)
         self._calm()
 
     # The target
@@ -216,7 +216,7 @@ class Machine(RuleBasedStateMachine):
         self._step(f"deliver {writes}/{read}")
         self.ground.depot.writes, self.ground.depot.read = list(writes), read
         with suppress(Died):
-            tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+            tasks.deliver.deliver(self.ground, "t", self._wake)
         self._calm()
 
     def _calm(self) -> None:
@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         self._step("sweep")
-        tasks.sweep.sweep(self.ground, self._wake)  # type: ignore[arg-type]
+        tasks.sweep.sweep(self.ground, self._wake)
         checks.swept(self.ground)
 
     @precondition(lambda self: not self.blank)

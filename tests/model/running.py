@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -23,7 +23,8 @@ def run(machine: type[Machine], redis: Redis, raw: Redis, **options: Any) -> Non
         **options,
     )
     try:
-        run_state_machine_as_test(lambda: machine(redis, raw), settings=profile)
+        # Hypothesis takes any function that returns a machine; its types name a class only.
+        run_state_machine_as_test(cast("type[Machine]", lambda: machine(redis, raw)), settings=profile)
     except Exception as error:
         error.add_note("The steps of the shrunk example:\n" + story(machine))
         raise

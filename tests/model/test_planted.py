@@ -43,13 +43,13 @@ class Planted(Machine):
     """
 
     last: Machine
-    work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]
-    claim = send = settle = lose_redis = a_month = None  # type: ignore[assignment]
+    work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
+    claim = send = settle = lose_redis = a_month = None  # type: ignore[assignment]  # as above
     # A while later, upkeep has swept: two rules that make sense only one after the other are found together too seldom.
-    wait = sweep = None  # type: ignore[assignment]
+    wait = sweep = None  # type: ignore[assignment]  # as above
 
     @initialize()
-    def start(self) -> None:  # type: ignore[override]
+    def start(self) -> None:
         self._step("start with an order that was read, by a provider that was read before")
         self.ground = Ground(self.redis, self.raw, Traits(), "update")
         self._poll()
@@ -57,15 +57,15 @@ class Planted(Machine):
         self._poll()
 
     def _poll(self) -> None:
-        tasks.poll.poll(self.ground, "shop", self._wake)  # type: ignore[arg-type]
+        tasks.poll.poll(self.ground, "shop", self._wake)
 
     @rule()
-    def poll(self) -> None:  # type: ignore[override]
+    def poll(self) -> None:
         self._step("poll")
         self._poll()
 
     @rule(content=st.sampled_from(["fine", "finer"]))
-    def write(self, content: str) -> None:  # type: ignore[override]
+    def write(self, content: str) -> None:
         self._step(f"write {content}")
         self._write("a", content)
 
@@ -73,15 +73,15 @@ class Planted(Machine):
     def later(self) -> None:
         self._step("a while later")
         self.ground.pass_time(LONG)
-        tasks.sweep.sweep(self.ground, self._wake)  # type: ignore[arg-type]
+        tasks.sweep.sweep(self.ground, self._wake)
 
     @precondition(lambda self: "queued" in self.states)
     @rule(write=st.sampled_from(["", *AFTER]))
-    def deliver(self, write: str) -> None:  # type: ignore[override]
+    def deliver(self, write: str) -> None:
         self._step(f"deliver {write}")
         self.ground.depot.writes = [write]
         with suppress(Died):
-            tasks.deliver.deliver(self.ground, "t", self._wake)  # type: ignore[arg-type]
+            tasks.deliver.deliver(self.ground, "t", self._wake)
         self._calm()
 
     def _look(self) -> None:
@@ -102,7 +102,7 @@ class Lossy(Planted):
     """The same, whose Redis is lost now and then."""
 
     last: Machine
-    lose_redis = Machine.lose_redis
+    lose_redis = Machine.lose_redis  # type: ignore[assignment]  # the rule that `Planted` leaves out
 
 
 def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:

@@ -10,7 +10,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
-FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "seat", "watch", "acting", "report", "traces")
+FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "commands", "watch", "pauses", "report", "traces")
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ def main(seed: int | None, seeds: int, first: int, minutes: float, days: float) 
             wrong.append(one)
             print(f"seed {one}: {told.wrong}\n  replay: make simulate SEED={one} {length}", flush=True)
     spent = time.process_time() - began
-    pace = hours / spent * 60
-    print(f"{seeds} histories, {hours:.1f} simulated hours, {spent:.0f} s of a core: {pace:.1f} hours a minute")
+    speed = hours / spent * 60
+    print(f"{seeds} histories, {hours:.1f} simulated hours, {spent:.0f} s of a core: {speed:.1f} hours a minute")
     print(f"{orders} orders, {polls} polls, {commands} commands; mishaps: {dict(sorted(counts.items()))}")
     print(f"{len(wrong)} went wrong: {wrong}" if wrong else "none went wrong")
     sys.exit(bool(wrong))

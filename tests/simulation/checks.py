@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.apis import Violation
@@ -38,7 +39,9 @@ class Checks:
     def record(self, target: str, key: str) -> dict[str, str]:
         """What the ledger says of an order."""
         prefixes = f"intake:order:{target}:".encode(), f"intake:history:{target}:".encode()
-        [[fields, _]] = self._world.server.look("record", *prefixes, key.encode())  # type: ignore[misc]
+        reply = self._world.server.look("record", *prefixes, key.encode())
+        assert isinstance(reply, list)
+        [[fields, _]] = reply
         return {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
 
     # While it goes on
@@ -74,7 +77,7 @@ class Checks:
         held = [key for key in self._keys.data if mark in key]
         began = self._world.now()
         for key in held:
-            self._world.scheduler.later(TAKEOVER, lambda key=key: self._taken_over(key, began))  # type: ignore[misc]
+            self._world.scheduler.later(TAKEOVER, partial(self._taken_over, key, began))
 
     def _taken_over(self, key: bytes, since: int) -> None:
         if self._world.disturbed >= since or any(one.stopped >= since for one in self._world.processes):

@@ -48,7 +48,8 @@ class Client(Redis):
         reply = self._tried(tuple(map(_word, args)))
         if self.decodes:
             reply = _decoded(reply)
-        if callback := self.response_callbacks.get(args[0]):
+        callbacks: dict[Any, Any] = self.response_callbacks
+        if callback := callbacks.get(args[0]):
             options.pop("keys", None)
             return callback(reply, **options)
         return reply
@@ -66,27 +67,26 @@ class Client(Redis):
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> _Pipeline:  # noqa: FBT002
         """Commands that are sent together; here they are run together as well."""
         pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, None)
-        pipe.client = self
+        pipe.sender = self
         return pipe
 
 
 class _Pipeline(Pipeline):
-    client: Client
+    sender: Client
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.pipeline_execute_command(*args, **options)
 
     def execute(self, raise_on_error: Any = True) -> list[Any]:  # noqa: FBT002
         commands, self.command_stack = self.command_stack, []
-        return [self.client.answer(args, options) for args, options in commands]
+        return [self.sender.answer(args, options) for args, options in commands]
 
 
 def _word(value: Any) -> bytes:
     """A word as redis-py sends it."""
-    kind = type(value)
-    if kind is str:
-        return value.encode()  # type: ignore[no-any-return]
-    return value if kind is bytes else repr(value).encode()
+    if isinstance(value, str):
+        return value.encode()
+    return value if isinstance(value, bytes) else repr(value).encode()
 
 
 def _decoded(reply: Any) -> Any:

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from simulation.scheduler import Process
 
 #: What can befall a process at a passage of a wire; "lost": the answer of Redis; "refused": the connection to an API.
-WIRE: Final = ("kill", "stop", "lost", "refused", "flush")
+WIRE: Final[tuple[str, ...]] = ("kill", "stop", "lost", "refused", "flush")
 #: What can befall a call at an API.
-ANSWERS: Final = (
+ANSWERS: Final[tuple[str, ...]] = (
     "cut before",
     "cut after",
     "500 before",

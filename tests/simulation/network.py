@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from simulation.apis import Api
     from simulation.faults import Faults
+    from simulation.kept import Reply
     from simulation.scheduler import Process, Scheduler
     from simulation.server import Server
 
@@ -96,7 +97,7 @@ class Wire:
         while True:
             if name == "BLPOP":
                 found = server.run(b"LPOP", words[1])
-                reply = None if found is None else [words[1], found]
+                reply: Reply = None if found is None else [words[1], found]
             else:
                 reply = server.run(b"LMOVE", *words[1:-1])
             if reply is not None or scheduler.now >= until:

@@ -176,7 +176,8 @@ class Scheduler:
             at, _, _, actor, what = heapq.heappop(self._events)
             if actor is None:
                 self.now = max(self.now, at)
-                what()  # type: ignore[operator]
+                assert callable(what)
+                what()
             elif what == actor.turn and not actor.done:
                 if actor.process.stopped > max(at, self.now) and actor.process.alive:
                     self._push(actor.process.stopped, actor, what)

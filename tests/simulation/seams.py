@@ -25,7 +25,7 @@ from simulation.scheduler import BEGIN
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
 
     from simulation.network import Wire
     from simulation.scheduler import Scheduler
@@ -70,7 +70,7 @@ def seams(
     What the code logs goes to `line`.
     """
 
-    def logged(_: object, level: str, event: dict[str, Any]) -> str:
+    def logged(_: object, level: str, event: MutableMapping[str, Any]) -> str:
         said = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
         if line is not None:
             line(f"{scheduler.current.process.name}: {event['event']} {said}")

@@ -90,7 +90,8 @@ class Server:
     def look(self, name: str, *args: bytes) -> Reply:
         """What a script without keys answers, seen by nobody; for whoever judges."""
         script = next(script for known, _, script in _scripts().values() if known == name)
-        return _answered(script(_engine().table_from([]), _engine().table_from(args)))
+        reply: Reply = _answered(script(_engine().table_from([]), _engine().table_from(args)))
+        return reply
 
     def _ran(self, words: tuple[bytes, ...]) -> Reply:
         name = words[0]
@@ -112,7 +113,8 @@ class Server:
         count = int(words[2]) + 3
         lua = _engine()
         answer = self.planted.get(name, script)(lua.table_from(words[3:count]), lua.table_from(words[count:]))
-        return _answered(answer)
+        reply: Reply = _answered(answer)
+        return reply
 
     def _call(self, name: bytes, *args: Any) -> Any:
         reply = self.keys.call(name, *[it if type(it) is bytes else _sent(it) for it in args])

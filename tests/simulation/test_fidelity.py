@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from simulation.history import history
+from support.redis_text import command
 from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis import Redis
 
     from simulation.world import World
@@ -55,8 +58,8 @@ def test_a_real_server_answers_all_of_a_history_alike(redis: Redis, raw: Redis, 
         if name in {"TIME", "SCRIPT LOAD", "ZRANDMEMBER"}:
             continue
         if ended:
-            raw.execute_command("DEL", *ended)
-        raw.execute_command("SET", NOW, now)
-        given = (scripts[words[1]], *words[2:]) if name == "EVALSHA" else words[1:]
-        answer = raw.execute_command(name, *given)
+            command(raw, "DEL", *ended)
+        command(raw, "SET", NOW, now)
+        given: Sequence[bytes | str] = (scripts[words[1]], *words[2:]) if name == "EVALSHA" else words[1:]
+        answer = command(raw, name, *given)
         assert answer == reply, f"command {number}: {words}"

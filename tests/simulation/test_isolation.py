@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from simulation.apis import DepotApi
 from simulation.scheduler import BEGIN
 from simulation.seams import seams
 from simulation.world import World
+
+if TYPE_CHECKING:
+    import pytest
 
 #: Seconds beside the poll's interval: a tick, a nudge, the calls, the limit.
 USUAL = 10.0
@@ -19,10 +23,14 @@ def roomy() -> World:
     return next(w for w in worlds if len(w.depots) > 1 and len(w.shops) == 1 and w.house.room and w.house.pool > 3)
 
 
-def test_a_target_that_hangs_holds_up_no_other() -> None:
+def test_a_target_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     world = roomy()
     (shop,), (*others, hanging) = world.shops.values(), world.depots.values()
-    hanging.arrive = lambda *call: (DepotApi.arrive(hanging, *call)[0], 29.0)  # type: ignore[method-assign]
+
+    def hang(*call: Any) -> Any:
+        return DepotApi.arrive(hanging, *call)[0], 29.0
+
+    monkeypatch.setattr(hanging, "arrive", hang)
     written: dict[str, int] = {}
     with seams(world.scheduler, world.stream("ids"), world.wire, None):
         world.start()

@@ -15,6 +15,7 @@ import tasks.fetch
 import tasks.listen
 import tasks.poll
 import tasks.sweep
+from simulation.adapters import DepotOptions
 from simulation.apis import DepotApi, ShopApi
 from simulation.checks import Checks
 from simulation.faults import Faults
@@ -50,7 +51,7 @@ class World:
         settings, given = self.house.settings, (self.faults, self.now)
         self.shops = {name: ShopApi(name, it.limits, *given) for name, it in settings.providers.items()}
         self.depots = {
-            name: DepotApi(it.options, name, it.limits, *given)  # type: ignore[arg-type]
+            name: DepotApi(DepotOptions.model_validate(it.options), name, it.limits, *given)
             for name, it in settings.targets.items()
         }
         self.checks = Checks(self)

@@ -234,7 +234,7 @@ class Systems:
         self.sources = {name: Source(name, target) for name, target in plan["sources"].items()}
         self.book = Book(self.sources)
         self.shops = {name: Shop(source) for name, source in self.sources.items()}
-        self.targets = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
+        self.targets: dict[str, Depot | Crm] = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
         #: How often a call of each sort goes wrong, and what may then happen.
         self.weather: dict[str, float] = plan["weather"]
         self.chance = random.Random(plan["seed"])

@@ -1,19 +1,23 @@
-"""A runtime of a provider and a target made of lists, on a real Redis: for the stories that tasks tell."""
+"""A runtime whose provider and target are made of lists, on a real Redis: for tests of the tasks."""
 
 from __future__ import annotations
 
 import weakref
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
 
 from pydantic import BaseModel
 from redis import ConnectionPool, Redis
+from typing_extensions import TypeVar
 
 from schemas.order import Order
 from support.orders import order
 from worker.errors import IntakeError, Malformed, Rejected, Uncertain
 from worker.runtime import Runtime
+from worker.settings.accounts import ProviderSettings, TargetSettings
+from worker.settings.clocks import Clocks
+from worker.settings.load import Settings
 from worker.settings.producers import InboxSettings, Producer
 from worker.settings.routes import Route
 from worker.store.feeds.backfills import Backfills
@@ -28,24 +32,31 @@ from worker.systems.provider import Page, Provider, Record
 from worker.systems.target import Pending, Receipt, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+
+
+class NoOptions(BaseModel):
+    """The options of a kind that has none."""
 
 
 class Shop(Provider):
     """Pages of records; what stands in `trouble` is raised by the next fetches."""
 
     kind = "shop"
-    Options = BaseModel
+    Options = NoOptions
     default_limit, documented_limit, default_poll_every = "10/s", None, 60.0
 
     def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
         self.name, self.pages, self.trouble, self.asked = "shop", pages, list[Exception](), list[str]()
+        #: Called with the cursor before each fetch; what it raises, the fetch raises.
+        self.before_fetch: Callable[[str], object] = lambda _: None
 
     def start(self, since: datetime) -> str:
         return "0"
 
     def fetch(self, cursor: str) -> Page:
+        self.before_fetch(cursor)
         self.asked.append(cursor)
         if self.trouble:
             raise self.trouble.pop(0)
@@ -70,15 +81,20 @@ class Warehouse(Target):
     """A list of created orders; doubles are possible, so that a test can see them."""
 
     kind = "warehouse"
-    Options = BaseModel
+    Options = NoOptions
     default_limit, documented_limit = "10/s", None
 
     def __init__(self) -> None:
         self.name, self.created, self.trouble = "t", list[tuple[str, Order]](), list[Exception | None]()
         self.after: list[Exception | None] = []
         self.finds = 0
+        #: Called with the reference before each find; what it raises, the find raises.
+        self.before_find: Callable[[str], object] = lambda _: None
 
-    def create(self, order: Order, reference: str) -> Receipt:
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
+        return self._create(order, reference)
+
+    def _create(self, order: Order, reference: str) -> Receipt:
         if self.trouble and (error := self.trouble.pop(0)):
             raise error
         self.created.append((reference, order))
@@ -87,6 +103,7 @@ class Warehouse(Target):
         return Receipt(str(len(self.created)))
 
     def find(self, reference: str) -> Receipt | None:
+        self.before_find(reference)
         self.finds += 1
         ids = [n for n, (known, _) in enumerate(self.created, 1) if known == reference]
         return Receipt(str(ids[0]), existed=True) if ids else None
@@ -116,10 +133,10 @@ class Bulky(Warehouse):
     def _one(self, order: Order, reference: str) -> Receipt | IntakeError:
         if order.note == "bad":
             return Rejected("bad", {"note": "bad"})
-        receipt = super().create(order, reference)
+        receipt = self._create(order, reference)
         return Uncertain("no answer for this one") if order.note == "lost" else receipt
 
-    def create(self, order: Order, reference: str) -> Receipt:
+    def create(self, order: Order, reference: str) -> Receipt | Pending:
         if order.note == "poison":
             raise Rejected("poison")
         return super().create(order, reference)
@@ -150,7 +167,7 @@ class Slow(Warehouse):
         self.taken: dict[str, list[int]] = {}
         self.refuse = False
 
-    def create(self, order: Order, reference: str) -> Pending:  # type: ignore[override]
+    def create(self, order: Order, reference: str) -> Pending:
         if self.trouble and (error := self.trouble.pop(0)):
             raise error
         self.taken.setdefault(reference, []).append(0)
@@ -163,80 +180,118 @@ class Slow(Warehouse):
         self.taken[reference][-1] += 1
         if self.refuse:
             raise Rejected("refused later")
-        return super().create(order, reference) if self.taken[reference][-1] > 1 else Pending(step, 0.0)
+        return self._create(order, reference) if self.taken[reference][-1] > 1 else Pending(step, 0.0)
+
+
+_ShopT_co = TypeVar("_ShopT_co", bound=Provider, default=Shop, covariant=True)
+_WarehouseT_co = TypeVar("_WarehouseT_co", bound=Target, default=Warehouse, covariant=True)
 
 
 @dataclass
-class FakeRuntime:
-    """Stands for `worker.runtime.Runtime`."""
+class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
+    """A runtime of the provider `shop` and the target `t`, whose settings no file holds."""
 
     redis: Redis
-    shop: Shop
-    warehouse: Warehouse = field(default_factory=Warehouse)
+    shop: _ShopT_co
+    warehouse: _WarehouseT_co = field(default_factory=Warehouse)  # type: ignore[assignment]  # the default of the variable
     lease: float = 5.0
-    nudges: list[tuple[str, str]] = field(default_factory=list)
+    #: Every nudge that was sent: the task, and the account that it is for.
+    nudged: list[tuple[str, str]] = field(default_factory=list)
     routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
     producers: dict[str, Producer] = field(default_factory=dict)
     inbox_settings: InboxSettings = field(default_factory=InboxSettings)
-    #: Targets that write into the account which the shop is.
-    mirrored: tuple[str, ...] = ()
+    #: Further targets, which write into the account that the provider reads.
+    mirrored: dict[str, Target] = field(default_factory=dict)
     #: Whether other work waits for a process.
     crowded: bool = True
-
-    on_change, is_echo = Runtime.on_change, Runtime.is_echo
     #: Seconds of maintenance that are left, of the provider and of the target.
     maintenance: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
-    def provider_maintenance_left(self, _: str) -> float:
+    def provider_maintenance_left(self, name: str) -> float:
         return self.maintenance[0]
 
-    def target_maintenance_left(self, _: str) -> float:
+    def target_maintenance_left(self, name: str) -> float:
         return self.maintenance[1]
 
-    def others_wait(self, _task: str, _name: str) -> bool:
+    def others_wait(self, task: str, name: str) -> bool:
         return self.crowded
 
     def __post_init__(self) -> None:
-        account = SimpleNamespace(poll_every=0.0, look_back=3600.0)
-        self.settings = SimpleNamespace(
-            providers={"shop": account},
-            routes=self.routes,
-            clocks=SimpleNamespace(poll=10.0, drain=5.0, arrived=60.0),
-            mirrors=lambda _: self.mirrored,
-            producers=self.producers,
-            inbox=self.inbox_settings,
-        )
-        self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=self.lease / 4)
-        self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=self.lease / 4)
+        self.settings = self._settings()
+        heartbeat = self.lease / 4
+        self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=heartbeat)
+        self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=heartbeat)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
-        self.target_indexes: dict[str, Any] = {}
+        self.target_indexes = {}
         raw = Redis(
             connection_pool=ConnectionPool(
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}
             )
         )
-        # Nobody ends a story: its connection goes with it.
+        # No test closes a fake runtime: its connection is closed when it is collected.
         weakref.finalize(self, raw.close)
-        self.inbox = Inbox(raw, lease=self.lease, heartbeat=self.lease / 4)
-        self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse}
+        self.inbox = Inbox(raw, lease=self.lease, heartbeat=heartbeat)
+        self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse, **self.mirrored}
         self.stuck = {"t": Stuck(self.redis, "t")}
-        scope = Scope(self.redis, "t", ())
         self.lanes = {
             "t": Lane(
                 self.redis,
                 "t",
-                scope,
+                Scope(self.redis, "t", ()),
                 lease=self.lease,
-                heartbeat=self.lease / 4,
+                heartbeat=heartbeat,
                 max_tries=4,
                 concurrency=2,
                 per_call=self.warehouse.bulk,
             )
         }
 
+    def _settings(self) -> Settings:
+        def account(name: str, kind: str) -> dict[str, Any]:
+            url = f"https://{kind}.example"
+            return {
+                "name": name,
+                "kind": kind,
+                "url": url,
+                "limit": "none",
+                "limit_scope": name,
+                "options": NoOptions(),
+            }
+
+        shop = ProviderSettings.model_validate(account("shop", "shop") | {"poll_every": "1ms", "look_back": "1h"})
+        targets = {"t": TargetSettings.model_validate(account("t", "warehouse"))}
+        targets |= {name: TargetSettings.model_validate(account(name, "shop")) for name in self.mirrored}
+        return Settings(
+            file="intake.toml",
+            data_dir=Path(),
+            clocks=Clocks().model_copy(update={"poll": 10.0}),
+            providers={"shop": shop.model_copy(update={"poll_every": 0.0})},
+            targets=targets,
+            routes=self.routes,
+            producers=self.producers,
+            inbox=self.inbox_settings,
+        )
+
+    def set_clocks(self, **seconds: float) -> None:
+        """Change clocks of the settings, without the checks of a file."""
+        clocks = self.settings.clocks.model_copy(update=seconds)
+        self.settings = self.settings.model_copy(update={"clocks": clocks})
+
+    def take_from(self, producer: str) -> None:
+        """Change the settings: a producer, whose orders go to the target, instead of every route."""
+        routes = (Route(source=producer, targets=("t",)),)
+        update = {"producers": {producer: Producer()}, "routes": routes}
+        self.settings = self.settings.model_copy(update=update)
+
+    def poll_every(self, seconds: float) -> None:
+        """Change how often the provider is polled."""
+        shop = self.settings.providers["shop"].model_copy(update={"poll_every": seconds})
+        self.settings = self.settings.model_copy(update={"providers": {"shop": shop}})
+
     def nudge(self, task: str, name: str, count: int = 1) -> None:
-        self.nudges += [(task, name)] * count
+        self.nudged += [(task, name)] * count
 
     def state(self, external_id: str) -> dict[str, str]:
+        """Return what the ledger holds of an order."""
         return self.ledger.entries(["t"], f"shop:{external_id}")[0].record

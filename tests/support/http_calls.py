@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from support.http_server import Answerer, Request, Server
-from worker.errors import IntakeError
+from worker.errors import IntakeError, SnoozeError
 from worker.http.client import Answer, Client
 
 SECRET = "hunter2"
@@ -57,6 +57,15 @@ def both(client: Client) -> tuple[IntakeError, IntakeError]:
 
 def types(errors: Iterable[IntakeError]) -> list[type]:
     return [type(error) for error in errors]
+
+
+def delays(errors: Iterable[IntakeError]) -> list[tuple[float, bool]]:
+    """Return how long each error asks to wait, and whether the call may have been done."""
+    found = []
+    for error in errors:
+        assert isinstance(error, SnoozeError)
+        found.append((error.delay, error.uncertain))
+    return found
 
 
 def dripping_headers(server: Callable[[], Server]) -> Answerer:

@@ -14,6 +14,7 @@ import structlog
 import tasks.deliver
 import tasks.poll
 import worker.telemetry.log
+from support.redis_text import make_due
 from support.sandbox import Sandbox
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
@@ -92,9 +93,7 @@ class Pipeline:
     def close(self) -> None:
         """Close all connections of the runtime, if there is one."""
         if hasattr(self, "rt"):
-            for adapter in (*self.rt.providers.values(), *self.rt.targets.values()):
-                adapter.client.close()
-            self.rt.redis.close()
+            self.rt.close()
 
     def nudge(self, task: str, name: str) -> None:
         self.nudges.append((task, name))
@@ -114,8 +113,7 @@ class Pipeline:
         until = time.monotonic() + within
         while lane.status()["queued"]:
             assert time.monotonic() < until, f"still not delivered after {within} s: {lane.status()}"
-            for key in self.rt.redis.zrange(lane.keys.due, 0, -1):
-                self.rt.redis.zadd(lane.keys.due, {key: 0})
+            make_due(self.rt.redis, lane)
             self.rt.redis.hdel(lane.keys.lane, "closed_until")
             time.sleep(lane.scope.closed_seconds())
             self.deliver()

@@ -112,15 +112,17 @@ class Sandbox:
 
     def orders(self, system: str, account: str = "main") -> list[dict[str, Any]]:
         """Return every order of the account, complete."""
-        return self.admin("GET", f"{system}/{account}/orders")["orders"]
+        orders: list[dict[str, Any]] = self.admin("GET", f"{system}/{account}/orders")["orders"]
+        return orders
 
     def add_orders(self, count: int, system: str = "retailcrm", account: str = "main", **options: Any) -> list[str]:
         """Add made-up orders; `options`: `spread`, `over`, `missing_ids`, `hidden`. Return the system's ids."""
-        return self.admin("POST", f"{system}/{account}/orders", {"count": count, **options})["ids"]
+        ids: list[str] = self.admin("POST", f"{system}/{account}/orders", {"count": count, **options})["ids"]
+        return ids
 
     def add_order(self, order: dict[str, Any], system: str = "retailcrm", account: str = "main") -> str:
         """Add one order in the system's own format, valid or not. Return the system's id."""
-        return self.admin("POST", f"{system}/{account}/orders", {"order": order})["ids"][0]
+        return str(self.admin("POST", f"{system}/{account}/orders", {"order": order})["ids"][0])
 
     def change(self, order_id: str | int, system: str = "retailcrm", account: str = "main", **fields: Any) -> None:
         """Change an order as a user of the system would; or remove it with `deleted=True` or `combinedTo=id`."""
@@ -133,7 +135,8 @@ class Sandbox:
 
     def stats(self) -> dict[str, Any]:
         """Return for each system the counts of its limit (`accepted`, `refused`, ...), `did` and `orders`."""
-        return self.admin("GET", "stats")
+        stats: dict[str, Any] = self.admin("GET", "stats")
+        return stats
 
     def fault(self, spec: str) -> None:
         """Switch on a fault: `dropday:create:cut_after:times=1`."""

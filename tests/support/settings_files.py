@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Crm:
-    class Options(BaseModel):
-        model_config = ConfigDict(extra="forbid", frozen=True)
-        api_key: SecretStr
-        sites: tuple[str, ...] = ()
-        page_size: int = Field(default=100, ge=20, le=100)
+class CrmOptions(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    api_key: SecretStr
+    sites: tuple[str, ...] = ()
+    page_size: int = Field(default=100, ge=20, le=100)
 
+
+class Crm:
+    Options: ClassVar[type[BaseModel]] = CrmOptions
     default_url: ClassVar[str | None] = None
     default_limit: ClassVar[str] = "8/s"
     documented_limit: ClassVar[str | None] = "10/s"

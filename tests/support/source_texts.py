@@ -34,10 +34,11 @@ def codes() -> set[str]:
     found = set()
     for node in nodes():
         for line in node.body if isinstance(node, ast.ClassDef) else ():
-            target = line.target if isinstance(line, ast.AnnAssign) else None
-            target = line.targets[0] if isinstance(line, ast.Assign) else target
-            if isinstance(target, ast.Name) and target.id == "code" and isinstance(line.value, ast.Constant):
-                found.add(line.value.value)
+            if not isinstance(line, ast.Assign | ast.AnnAssign) or not isinstance(line.value, ast.Constant):
+                continue
+            target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0]
+            if isinstance(target, ast.Name) and target.id == "code":
+                found.add(str(line.value.value))
     return {code for code in found if code}
 
 

@@ -92,12 +92,13 @@ class Stack:
         self.up: subprocess.Popen[bytes] | None = None
         self._runtime: Runtime | None = None
 
-    def start(self) -> None:
-        """`intake up`, its output into `intake.log`."""
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start `intake up`, its output into `intake.log`."""
         env = os.environ | {"INTAKE_CONFIG": str(self.config)}
         command = [sys.executable, "-c", "from worker.cli import main; main()", "up"]
         with (self.home / "intake.log").open("ab") as log:
             self.up = subprocess.Popen(command, env=env, cwd=self.home, stdout=log, stderr=log, start_new_session=True)
+        return self.up
 
     def log(self) -> str:
         return (self.home / "intake.log").read_text(errors="replace")

@@ -32,19 +32,17 @@ def settings(tmp_path: Path) -> Settings:
 
 def state(**other: Any) -> Snapshot:
     """All is well: polled every 60 s, ten seconds ago for the last time."""
-    return Snapshot(
-        **{
-            "now": NOW,
-            "began": NOW - 40 * 86_400,
-            "providers": {"shop-nl": provider()},
-            "lanes": {"store": LaneState()},
-            "inbox": {"waiting": 0, "takers": 1, "dead_now": 0},
-            "queues": {"intake.poll": 0, "intake.upkeep": 0},
-            "signs": {"did sweep": NOW - 1, "took": NOW - 5, "worker worker@a": NOW - 2},
-            "server": server(10, 100),
-        }
-        | other
-    )
+    good: dict[str, Any] = {
+        "now": NOW,
+        "began": NOW - 40 * 86_400,
+        "providers": {"shop-nl": provider()},
+        "lanes": {"store": LaneState()},
+        "inbox": {"waiting": 0, "takers": 1, "dead_now": 0},
+        "queues": {"intake.poll": 0, "intake.upkeep": 0},
+        "signs": {"did sweep": NOW - 1, "took": NOW - 5, "worker worker@a": NOW - 2},
+        "server": server(10, 100),
+    }
+    return Snapshot(**good | other)
 
 
 def server(used: int, limit: int | None, policy: str = "noeviction", *, last_write_ok: bool = True) -> Server:
@@ -57,7 +55,7 @@ def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
 
 
 def provider(**other: Any) -> ProviderState:
-    good = {"success": NOW - 10, "turned": NOW - 3000, "arrived": {"poll": NOW - 3000}}
+    good: dict[str, Any] = {"success": NOW - 10, "turned": NOW - 3000, "arrived": {"poll": NOW - 3000}}
     return ProviderState(**good | other)
 
 

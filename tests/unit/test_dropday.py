@@ -53,7 +53,8 @@ def sent(order: Order = ORDER, **options: str) -> dict[str, Any]:
     with pytest.raises(ConnectionError):
         target.create(order, "SO-7")
     client.close()
-    return client.body
+    body: dict[str, Any] = client.body
+    return body
 
 
 def test_what_an_order_lacks_is_left_out_for_them_to_refuse() -> None:

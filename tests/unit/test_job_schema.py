@@ -55,6 +55,8 @@ GOOD = [
     SIGNED,
     {**SIGNED, "job": "not looked into"},
 ]
+NO_RECORDS: tuple[Any, ...] = ({}, [], [1], "{}", 1, True)
+NO_IDS: tuple[Any, ...] = ("", " 17", "17 ", "1\n7", "17\n", "\x00", 17, 1.5, True, "x" * 256, [])
 BAD = [
     None,
     1,
@@ -67,8 +69,8 @@ BAD = [
     *({**JOB, name: {"id": 1}} for name in ("record", "order")),
     {**without(JOB, "external_id"), "record": {"id": 1}, "order": ORDER},
     {**JOB, "external_id": None},
-    *({**without(JOB, "external_id"), "record": record} for record in ({}, [], [1], "{}", 1, True)),
-    *({**JOB, "external_id": it} for it in ("", " 17", "17 ", "1\n7", "17\n", "\x00", 17, 1.5, True, "x" * 256, [])),
+    *({**without(JOB, "external_id"), "record": record} for record in NO_RECORDS),
+    *({**JOB, "external_id": it} for it in NO_IDS),
     *({**JOB, "sent_at": it} for it in ("now", "", 1767225600, 1.5, "1767225600", "2026-01-31", "2026-01-31T09:30:00")),
     *({**JOB, "sent_at": f"2026-{it}Z"} for it in ("13-01T00:00:00", "01-32T00:00:00", "01-01T24:00:00")),
     *({**JOB, "sent_at": it} for it in ("2026-01-31 09:30:00Z", "2026-01-31T09:30Z", "2026-01-31T09:30:00Z\n")),
@@ -99,7 +101,7 @@ def test_a_bad_job_is_bad_for_both(job: Any) -> None:
     assert not VALIDATOR.is_valid(job)
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.one_of(st.sampled_from(["shop", "shop-nl", "a" * 41, "a" * 42]), TEXT)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just({}), st.just({"id": 1}), st.lists(TEXT))
 DIGITS = st.integers(0, 99).map("{:02}".format)

@@ -17,7 +17,8 @@ from worker.telemetry import log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Lines = "Callable[[], list[dict[str, Any]]]"
+    #: Returns the log lines so far.
+    Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +31,17 @@ def _restored_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def lines() -> Callable[[], list[dict[str, Any]]]:
+def lines() -> Lines:
     stream = io.StringIO()
     log.configure("info", "json", stream)
     return lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def stream() -> Any:
+    """Return the stream that the log goes to."""
+    handler = logging.getLogger().handlers[0]
+    assert isinstance(handler, logging.StreamHandler)
+    return handler.stream
 
 
 def logger() -> Any:
@@ -144,7 +152,7 @@ def test_our_exceptions_are_quoted_and_others_only_named_with_their_traceback(li
 
 def test_celerys_line_about_a_failed_task_loses_the_text_of_the_exception(lines: Lines) -> None:
     celery = logging.getLogger("celery.app.trace")
-    log.configure("info", "json", logging.getLogger().handlers[0].stream)
+    log.configure("info", "json", stream())
     try:
         raise ValueError("Jan Jansen, Dam 1")  # noqa: TRY301
     except ValueError as error:
@@ -161,8 +169,7 @@ def test_libraries_log_through_our_handler_and_only_from_their_minimum_level(lin
     library_output = io.StringIO()
     for name in ("celery", "kombu.connection", "urllib3.connectionpool"):
         logging.getLogger(name).addHandler(logging.StreamHandler(library_output))
-    stream = logging.getLogger().handlers[0].stream
-    log.configure("debug", "json", stream)
+    log.configure("debug", "json", stream())
     logging.getLogger("urllib3.connectionpool").debug("GET /api?apiKey=hunter2")
     logging.getLogger("urllib3.connection").warning("Failed to parse headers (url=http://x/api?apiKey=hunter2)")
     logging.getLogger("celery.worker.strategy").info("Task tasks.poll[1] received")

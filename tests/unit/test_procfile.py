@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 from celery.bin.celery import celery
@@ -12,7 +13,7 @@ from worker.cli.run.processes import COMMANDS, procfile
 from worker.store.health.nudges import QUEUES
 
 
-def options(command: str) -> dict[str, object]:
+def options(command: str) -> dict[str, Any]:
     """The command line as Celery itself reads it; raises click.UsageError where it does not."""
     words = shlex.split(command)[1:]
     at = next(number for number, word in enumerate(words) if word in celery.commands)

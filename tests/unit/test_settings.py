@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.settings_files import ENV, GOOD, Crm, read
+from support.settings_files import ENV, GOOD, CrmOptions, read
 from worker.errors import ConfigError
 from worker.settings.load import load
 from worker.store.limits.limit import Limit
@@ -22,7 +22,7 @@ def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> No
     assert provider.limits == (Limit(8, 1.0),)
     assert provider.limit_scope == "crm@address"
     assert (provider.poll_every, provider.look_back) == (60.0, 30 * 86400.0)
-    assert isinstance(provider.options, Crm.Options)
+    assert isinstance(provider.options, CrmOptions)
     assert provider.options.api_key.get_secret_value() == "k-123456"
     assert (target.url, target.limit_scope) == ("https://api.shop.example", "shop:store")
     assert (target.concurrency, target.max_tries) == (2, 12)

@@ -233,8 +233,17 @@ def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
 ) -> None:
     accept(ledger, 1)
     deliver(drain, target_id="t" * 300)
-    made = {"state": "delivered", "reference": "R1", "fingerprint": "f", "version": "9", "done": "5", "target_id": "9"}
-    redis.hset("intake:order:t:shop:1", mapping=made)
+    redis.hset(
+        "intake:order:t:shop:1",
+        mapping={
+            "state": "delivered",
+            "reference": "R1",
+            "fingerprint": "f",
+            "version": "9",
+            "done": "5",
+            "target_id": "9",
+        },
+    )
     assert (record(ledger)["target_id"], accept(ledger, 8)) == ("9", "stale")
     assert accept(ledger, 10) == "updating"
     deliver(drain, "updated", "9")

@@ -4,58 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 import tasks.deliver
 import tasks.poll
 from support.sandbox import Sandbox
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import Configured, dropday, route, table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from redis import Redis
 
-CONFIG = """\
-[redis]
-url = "{redis}"
 
-[providers.shop]
-kind = "dropstream"
-url = "{shop}"
-user = "sandbox-user"
-password = "env:WAY_KEY"
-poll_every = "1ms"
-page_size = 50
-limit = "none"
-
-[targets.dropday]
-kind = "dropday"
-url = "{dropday}"
-api_key = "env:WAY_KEY"
-account_id = "env:WAY_ACCOUNT"
-limit = "none"
-placeholder = "-"
-
-[[routes]]
-from = "shop"
-to = ["dropday"]
-"""
-
-
-@pytest.mark.usefixtures("redis")
 def test_orders_of_dropstream_go_the_whole_way_once_even_when_redis_is_lost(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    configured: Configured, redis: Redis
 ) -> None:
     accounts = ["dropstream:main:orders=200:spread=3600:quantity=present", "dropday:main:dedupe=on"]
-    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
-    monkeypatch.setenv("WAY_ACCOUNT", Sandbox.ACCOUNT_ID)
     with Sandbox(systems="dropstream,dropday", accounts=accounts) as box:
-        config = tmp_path / "intake.toml"
-        config.write_text(
-            CONFIG.format(redis=redis_url, shop=box.url("dropstream", "main"), dropday=box.url("dropday", "main"))
+        credentials = {"user": "sandbox-user", "password": "env:TEST_KEY"}
+        shop, dropday_url = box.url("dropstream", "main"), box.url("dropday", "main")
+        options = {"poll_every": "1ms", "page_size": 50, "limit": "none"}
+        rt = configured.credentials(Sandbox.KEY, Sandbox.ACCOUNT_ID).open(
+            table("providers.shop", kind="dropstream", url=shop, **credentials, **options)
+            + dropday("targets.dropday", dropday_url, limit="none", placeholder="-")
+            + route("shop", "dropday")
         )
-        rt = Runtime(read_settings(config))
         for _ in range(2):
             tasks.poll.poll(rt, "shop", lambda *_: None)
             tasks.deliver.deliver(rt, "dropday", lambda *_: None)
@@ -65,8 +35,5 @@ def test_orders_of_dropstream_go_the_whole_way_once_even_when_redis_is_lost(
             redis.flushall()
         source = sorted(str(order["id"]) for order in box.orders("dropstream", "main"))
         target = sorted(str(order["external_id"]) for order in box.orders("dropday", "main"))
-        for adapter in (*rt.providers.values(), *rt.targets.values()):
-            adapter.client.close()
-        rt.redis.close()
     assert target == source
     assert len(source) == 240

@@ -50,17 +50,17 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 0.0)
 
 
-def begin(redis: Redis, make: Make, url: str) -> FakeRuntime:
+def begin(redis: Redis, make: Make, url: str) -> FakeRuntime[OrderCloud]:
     given = {"client_id": "c", "client_secret": "s"}
-    return FakeRuntime(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))  # type: ignore[arg-type]
+    return FakeRuntime(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))
 
 
-def poll(rt: FakeRuntime, times: int = 1) -> None:
+def poll(rt: FakeRuntime[OrderCloud], times: int = 1) -> None:
     for _ in range(times):
-        tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        tasks.poll.poll(rt, "shop", rt.nudge)
 
 
-def known(rt: FakeRuntime, *ids: str) -> list[bool]:
+def known(rt: FakeRuntime[OrderCloud], *ids: str) -> list[bool]:
     return [bool(rt.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
 
 
@@ -90,7 +90,7 @@ def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
     # What `intake dead replay` does.
     cloud.broken = set()
     rt.fetches.add("shop", ["b"])
-    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.fetch.fetch(rt, "shop", rt.nudge)
     assert known(rt, "b") == [True]
     assert rt.cursors.letters("shop") == {}
 

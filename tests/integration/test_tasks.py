@@ -12,6 +12,7 @@ import tasks.deliver
 import tasks.poll
 import tasks.sweep
 from support.fake_runtime import FakeRuntime, Shop
+from support.redis_text import make_due
 from worker.errors import (
     AuthFailed,
     LeaseLost,
@@ -31,22 +32,21 @@ if TYPE_CHECKING:
 
 
 def poll(rt: FakeRuntime) -> None:
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def sweep(rt: FakeRuntime) -> None:
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
 
 
 def all_due(rt: FakeRuntime) -> None:
     """Let every waiting order be due now, and the breaker closed."""
     lane = rt.lanes["t"]
-    for key in rt.redis.zrange(lane.keys.due, 0, -1):
-        rt.redis.zadd(lane.keys.due, {key: 0})
+    make_due(rt.redis, lane)
     rt.redis.hdel(lane.keys.lane, "closed_until", "failures")
 
 
@@ -57,7 +57,7 @@ def rt(redis: Redis) -> FakeRuntime:
 
 def test_every_order_of_every_page_is_created_once(rt: FakeRuntime) -> None:
     poll(rt)
-    assert set(rt.nudges) == {("deliver", "t")}
+    assert set(rt.nudged) == {("deliver", "t")}
     deliver(rt)
     poll(rt)
     deliver(rt)
@@ -66,18 +66,16 @@ def test_every_order_of_every_page_is_created_once(rt: FakeRuntime) -> None:
 
 def test_a_page_is_a_checkpoint_when_the_provider_breaks_off(rt: FakeRuntime) -> None:
     rt.shop.pages = [[{"id": 1}], [{"id": 2}]]
-    fetch = rt.shop.fetch
 
-    def broken(cursor: str) -> Any:
+    def broken(cursor: str) -> None:
         if cursor == "1":
             raise Unavailable("GET /orders: connection refused")
-        return fetch(cursor)
 
-    rt.shop.fetch = broken  # type: ignore[method-assign]
+    rt.shop.before_fetch = broken
     poll(rt)
     assert rt.cursors.status("shop")["value"] == "1"
     assert "connection refused" in rt.cursors.status("shop")["error"]
-    rt.shop.fetch = fetch  # type: ignore[method-assign]
+    rt.shop.before_fetch = lambda _: None
     rt.redis.hdel("intake:cursor:shop", "retry_at")
     poll(rt)
     assert rt.shop.asked == ["0", "1"]
@@ -212,7 +210,7 @@ def test_an_uncertain_order_whose_target_will_not_be_asked_is_in_doubt_and_not_s
     def refuse(_: str) -> None:
         raise Rejected("GET /orders: status 400")
 
-    rt.warehouse.find = refuse  # type: ignore[assignment]
+    rt.warehouse.before_find = refuse
     all_due(rt)
     deliver(rt)
     assert (rt.state("1")["state"], rt.state("1")["detail"]) == ("in_doubt", "GET /orders: status 400")
@@ -229,11 +227,11 @@ def test_a_drain_that_lost_its_lease_sends_nothing_more(rt: FakeRuntime, monkeyp
 
 def test_a_drain_gives_the_process_free_when_its_time_is_up(rt: FakeRuntime) -> None:
     poll(rt)
-    rt.nudges.clear()
-    rt.settings.clocks.drain = -1.0
+    rt.nudged.clear()
+    rt.set_clocks(drain=-1.0)
     deliver(rt)
     assert rt.warehouse.created == []
-    assert rt.nudges == [("deliver", "t")]
+    assert rt.nudged == [("deliver", "t")]
     assert rt.lanes["t"].status()["drains"] == 0
     assert rt.lanes["t"].status()["queued"] == 3
 
@@ -244,7 +242,8 @@ def test_a_drain_goes_on_for_as_long_as_nobody_waits_for_its_process(
 ) -> None:
     """Each call takes longer than a drain; one order is claimed at a time."""
     poll(rt)
-    rt.crowded, rt.settings.clocks.drain = crowded, 0.2
+    rt.crowded = crowded
+    rt.set_clocks(drain=0.2)
     create = rt.warehouse.create
 
     def slow(*order: Any) -> object:
@@ -258,30 +257,30 @@ def test_a_drain_goes_on_for_as_long_as_nobody_waits_for_its_process(
 
 
 def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(rt: FakeRuntime) -> None:
-    rt.settings.clocks.poll = -1.0
+    rt.set_clocks(poll=-1.0)
     poll(rt)
     assert rt.shop.asked == ["0"]
-    assert ("poll", "shop") in rt.nudges
+    assert ("poll", "shop") in rt.nudged
     assert rt.cursors.is_waiting("shop")
 
 
 def test_the_sweep_wakes_lanes_with_work_and_polls_cut_short(rt: FakeRuntime) -> None:
-    rt.settings.clocks.poll = -1.0
+    rt.set_clocks(poll=-1.0)
     poll(rt)
-    rt.nudges.clear()
+    rt.nudged.clear()
     sweep(rt)
-    assert rt.nudges == [("deliver", "t"), ("poll", "shop")]
+    assert rt.nudged == [("deliver", "t"), ("poll", "shop")]
 
 
 def test_the_sweep_leaves_closed_and_paused_lanes_alone(rt: FakeRuntime) -> None:
     poll(rt)
-    rt.nudges.clear()
+    rt.nudged.clear()
     rt.lanes["t"].scope.close(30.0)
     sweep(rt)
     rt.redis.delete("intake:limit:t")
     rt.lanes["t"].pause("by hand")
     sweep(rt)
-    assert rt.nudges == []
+    assert rt.nudged == []
 
 
 def test_orders_of_a_killed_worker_are_asked_for_before_they_are_created(redis: Redis) -> None:

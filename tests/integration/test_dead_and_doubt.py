@@ -13,10 +13,12 @@ import tasks.poll
 import tasks.sweep
 from support.fake_runtime import Editable, FakeRuntime, Shop, Slow, Warehouse
 from support.orders import order
+from tasks.attempt import attempt
 from worker.doubt import ask, finder
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
 from worker.store.orders import stuck
+from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import ASK_EVERY
 from worker.store.orders.ledger import Delivery
 from worker.store.orders.stuck import Filter, StuckOrder
@@ -31,18 +33,18 @@ LONG_AGO = 1_000_000
 
 def poll(rt: FakeRuntime, *records: dict[str, Any]) -> None:
     rt.shop.pages = [*rt.shop.pages, list(records)]
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def sweep(rt: FakeRuntime) -> None:
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
 
 
-def refuse(_: str) -> Any:
+def refuse(_: str) -> None:
     raise Rejected("the list does not show order numbers")
 
 
@@ -61,10 +63,10 @@ def doubtful(redis: Redis, warehouse: Warehouse | None = None, **rt: Any) -> Fak
     told = FakeRuntime(redis, Shop([]), warehouse or Slow(), **rt)
     poll(told)  # from now on the ledger is not new
     told.warehouse.after = [Uncertain("cut")]
-    find, told.warehouse.find = told.warehouse.find, refuse  # type: ignore[method-assign]
+    told.warehouse.before_find = refuse
     poll(told, {"id": 1, "version": 1})
     deliver(told)
-    told.warehouse.find = find  # type: ignore[method-assign]
+    told.warehouse.before_find = lambda _: None
     assert told.state("1")["state"] == "in_doubt"
     return told
 
@@ -254,7 +256,7 @@ def test_an_order_that_a_person_did_not_find_is_sent_again_although_its_target_c
     rt = doubtful(redis)
     assert isinstance(rt.warehouse, Slow)
     if find == "refuses":
-        rt.warehouse.find = refuse  # type: ignore[method-assign]
+        rt.warehouse.before_find = refuse
     move(rt, "send")
     deliver(rt)
     assert rt.state("1")["state"] == "delivered"
@@ -341,10 +343,10 @@ def test_whatever_happens_while_asking_leaves_the_order_in_doubt(
 ) -> None:
     rt = doubtful(redis, Warehouse())
 
-    def fail(_: str) -> Any:
+    def fail(_: str) -> None:
         raise error
 
-    rt.warehouse.find = fail  # type: ignore[method-assign]
+    rt.warehouse.before_find = fail
     assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == answer
     assert (rt.state("1")["state"], rt.state("1")["code"]) == ("in_doubt", code)
 
@@ -354,10 +356,10 @@ def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
     poll(rt, {"id": 1})
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        drain.settle([(claim, tasks.deliver.attempt(rt.warehouse, claim))])
+        drain.settle([(claim, attempt(rt.warehouse, claim))])
         for _ in range(4):
             (claim,) = drain.claim(1)
-            failed = tasks.deliver.Outcome("retry", "unavailable", "down")
+            failed = Outcome("retry", "unavailable", "down")
             drain.settle([(claim, failed)])
     assert rt.state("1")["state"] == "in_doubt"
     assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
@@ -370,22 +372,22 @@ def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
 def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again_at_once(redis: Redis) -> None:
     rt = doubtful(redis)
     sweep(rt)
-    assert ("doubt", "t") not in rt.nudges
-    assert tasks.doubt.settle_doubts(rt, "t") == {}  # type: ignore[arg-type]
+    assert ("doubt", "t") not in rt.nudged
+    assert tasks.doubt.settle_doubts(rt, "t") == {}
     redis.delete("intake:lane:t")
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
     sweep(rt)
-    assert rt.nudges.count(("doubt", "t")) == 1
-    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": 1}  # type: ignore[arg-type]
+    assert rt.nudged.count(("doubt", "t")) == 1
+    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": 1}
     sweep(rt)
-    assert rt.nudges.count(("doubt", "t")) == 1
+    assert rt.nudged.count(("doubt", "t")) == 1
     redis.hincrby("intake:lane:t", "asked", -ASK_EVERY)
     rt.lanes["t"].pause("stocktaking")
     sweep(rt)
-    assert rt.nudges.count(("doubt", "t")) == 1
+    assert rt.nudged.count(("doubt", "t")) == 1
     rt.lanes["t"].resume()
     sweep(rt)
-    assert rt.nudges.count(("doubt", "t")) == 2
+    assert rt.nudged.count(("doubt", "t")) == 2
 
 
 def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few_that_it_does_not(redis: Redis) -> None:
@@ -395,10 +397,10 @@ def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few
         redis.hset(f"intake:order:t:shop:{n}", mapping={"fingerprint": "f", "version": "1"})
         redis.zadd("intake:lane:t:doubt", {f"shop:{n}": LONG_AGO})
         rt.warehouse.created.append((str(n), order(str(n))))
-    find, rt.warehouse.find = rt.warehouse.find, refuse  # type: ignore[method-assign]
-    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": tasks.doubt.MOST_UNKNOWN}  # type: ignore[arg-type]
-    rt.warehouse.find = find  # type: ignore[method-assign]
-    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 30}  # type: ignore[arg-type]
+    rt.warehouse.before_find = refuse
+    assert tasks.doubt.settle_doubts(rt, "t") == {"unknown": tasks.doubt.MOST_UNKNOWN}
+    rt.warehouse.before_find = lambda _: None
+    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 30}
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
@@ -414,7 +416,7 @@ def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_roun
     rt = doubtful(redis, Walked())
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2", "uncertain": "1"})
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
-    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 1, "again": 1}  # type: ignore[arg-type]
+    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 1, "again": 1}
     assert isinstance(rt.warehouse, Walked)
     assert (rt.warehouse.walked, rt.warehouse.finds) == (1, 0)
     assert rt.state("1")["target_id"] == "T1"
@@ -426,7 +428,7 @@ def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few
     asked = []
     for _ in range(tasks.doubt.MOST_REQUEUES + 2):
         redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
-        asked.append(dict(tasks.doubt.settle_doubts(rt, "t")))  # type: ignore[arg-type]
+        asked.append(dict(tasks.doubt.settle_doubts(rt, "t")))
         redis.hdel("intake:lane:t", "failures", "closed_until")
         rt.warehouse.trouble = [Uncertain("500")] * 4
         deliver(rt)
@@ -444,25 +446,34 @@ def test_a_target_that_is_away_is_asked_once_in_a_round(redis: Redis) -> None:
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2"})
     asked: list[str] = []
 
-    def away(reference: str) -> Any:
+    def away(reference: str) -> None:
         asked.append(reference)
         raise Unavailable("down")
 
-    rt.warehouse.find = away  # type: ignore[method-assign]
-    assert tasks.doubt.settle_doubts(rt, "t") == {"away": 1}  # type: ignore[arg-type]
+    rt.warehouse.before_find = away
+    assert tasks.doubt.settle_doubts(rt, "t") == {"away": 1}
     assert len(asked) == 1
 
 
+class Single(Shop):
+    """A shop that has single orders, too: `record` is the one that it returns."""
+
+    record: Record | None = None
+
+    def fetch_one(self, external_id: str) -> Record | None:
+        return self.record
+
+
 def test_the_letter_of_a_record_that_is_fetched_again_goes_when_it_can_be_read_and_else_says_why(redis: Redis) -> None:
-    rt = FakeRuntime(redis, Shop([]))
+    rt = FakeRuntime(redis, Single([]))
     poll(rt, {"id": 7, "bad": True})
     rt.redis.hset("intake:malformed:shop", "7", '{"field": "old", "reason": "old", "at": "1", "raw": ""}')
     for record, reasons in (
         ({"id": 7, "bad": True}, ["items[0].quantity: not a number"]),
         ({"id": 7}, []),
     ):
-        rt.shop.fetch_one = lambda _, raw=record: Record(raw)  # type: ignore[method-assign,misc]
+        rt.shop.record = Record(record)
         rt.fetches.add("shop", ["7"])
-        tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+        tasks.fetch.fetch(rt, "shop", rt.nudge)
         assert [letter["reason"] for letter in rt.cursors.letters("shop").values()] == reasons
     assert rt.state("7")["state"] == "queued"

@@ -78,9 +78,7 @@ def way(
         box = stack.enter_context(Sandbox(systems="ordercloud,dropboy", accounts=accounts))
         cloud, boy = box.url("ordercloud"), box.url("dropboy")
         file.write_text(CONFIG.format(redis=redis_url, cloud=cloud, boy=boy))
-        rt = Runtime(read_settings(file))
-        for adapter in (*rt.providers.values(), *rt.targets.values()):
-            stack.callback(adapter.client.close)
+        rt = stack.enter_context(Runtime(read_settings(file)))
         yield box, rt, url
 
 
@@ -88,7 +86,7 @@ def taken(rt: Runtime, provider: str, count: int) -> int:
     """Take in what was received, until `count` orders of the provider are in the lane."""
     until = time.monotonic() + 20
     with rt.inbox.taker() as taker:
-        while (queued := rt.lanes["dropday"].status()["queued"]) < count and time.monotonic() < until:
+        while (queued := int(rt.lanes["dropday"].status()["queued"])) < count and time.monotonic() < until:
             tasks.listen.take(rt, taker, lambda *_: None)
             tasks.fetch.fetch(rt, provider, lambda *_: None)
             time.sleep(0.05)

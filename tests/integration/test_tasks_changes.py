@@ -10,6 +10,8 @@ import pytest
 import tasks.deliver
 import tasks.poll
 from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Slow, Warehouse
+from support.orders import order
+from tasks.attempt import attempt
 from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
 from worker.systems.target import Receipt
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
 
 def poll(rt: FakeRuntime, *records: dict[str, Any]) -> None:
     rt.shop.pages = [*rt.shop.pages, list(records)]
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
+    tasks.poll.poll(rt, "shop", rt.nudge)
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 @pytest.fixture(autouse=True)
@@ -157,8 +159,8 @@ def test_a_lost_answer_is_settled_when_the_target_shows_the_order_later(redis: R
     rt.warehouse.trouble = []
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        drain.settle([(claim, tasks.deliver.attempt(rt.warehouse, claim))])
-    rt.warehouse.created.append(("1", claim))  # type: ignore[arg-type]
+        drain.settle([(claim, attempt(rt.warehouse, claim))])
+    rt.warehouse.created.append(("1", order("1")))
     deliver(rt)
     assert rt.state("1")["state"] == "delivered"
 
@@ -190,22 +192,37 @@ def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) 
     assert set(claimed) == {1}
 
 
+class Referring(Shop):
+    """Its orders have the reference of a target in their field `source_id`."""
+
+    reference_field = "source_id"
+
+
+class Numbered(Shop):
+    """Its orders have the reference of a target as their id."""
+
+    reference_field = "external_id"
+
+
+class Plain(Warehouse):
+    """Takes references of letters, digits and hyphens only."""
+
+    alphabet = "A-Za-z0-9-"
+
+
 def test_an_order_we_created_in_the_account_we_read_is_not_carried_on(redis: Redis) -> None:
     routes = (
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
     )
-    rt = FakeRuntime(redis, Shop([]), routes=routes, mirrored=("crm",))
-    rt.targets["crm"] = Warehouse()
-    rt.shop.reference_field = "source_id"
+    rt = FakeRuntime(redis, Referring([]), routes=routes, mirrored={"crm": Warehouse()})
     poll(rt, {"id": 1, "source_id": "web:7"}, {"id": 2, "source_id": "webshop-7"}, {"id": 3})
     deliver(rt)
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["shop:2", "shop:3"]
 
 
 def test_references_are_written_in_the_alphabet_of_the_target_and_told_apart(redis: Redis) -> None:
-    rt = FakeRuntime(redis, Shop([]))
-    rt.warehouse.alphabet = "A-Za-z0-9-"
+    rt = FakeRuntime(redis, Shop([]), Plain())
     poll(rt, {"id": "a/1"}, {"id": "a_1"}, {"id": "a-1"})
     deliver(rt)
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["a-1", "a_2F1", "a__1"]
@@ -216,17 +233,14 @@ def test_our_own_writes_are_recognised_in_the_alphabet_of_the_target(redis: Redi
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("oc",), reference="web:{external_id}"),
     )
-    rt = FakeRuntime(redis, Shop([]), routes=routes, mirrored=("oc",))
-    rt.targets["oc"] = Warehouse()
-    rt.targets["oc"].alphabet = "A-Za-z0-9-"
-    rt.shop.reference_field = "external_id"
+    rt = FakeRuntime(redis, Numbered([]), routes=routes, mirrored={"oc": Plain()})
     poll(rt, {"id": "web_3A7"}, {"id": "web-7"})
     deliver(rt)
     assert [reference for reference, _ in rt.warehouse.created] == ["shop:web-7"]
 
 
 def test_an_order_whose_route_wants_it_no_more_is_held_back_until_it_does(redis: Redis) -> None:
-    routes = (Route(source="shop", targets=("t",), only={"store": ["nl"]}),)  # type: ignore[arg-type]
+    routes = (Route(source="shop", targets=("t",), only={"store": ["nl"]}),)
     rt = FakeRuntime(redis, Shop([]), routes=routes)
     poll(rt, {"id": 1, "store": "nl", "version": 1}, {"id": 2, "store": "be", "version": 1})
     poll(rt, {"id": 1, "store": "be", "version": 2})
@@ -239,7 +253,7 @@ def test_an_order_whose_route_wants_it_no_more_is_held_back_until_it_does(redis:
 
 
 def test_an_order_of_no_use_without_a_reference_is_no_dead_letter(redis: Redis) -> None:
-    routes = (Route(source="shop", targets=("t",), reference="{source_id}", only={"store": ["nl"]}),)  # type: ignore[arg-type]
+    routes = (Route(source="shop", targets=("t",), reference="{source_id}", only={"store": ["nl"]}),)
     rt = FakeRuntime(redis, Shop([]), routes=routes)
     poll(rt, {"id": 1, "store": "be"}, {"id": 2, "store": "nl"})
     assert list(rt.cursors.letters("shop")) == ["2"]
@@ -248,7 +262,7 @@ def test_an_order_of_no_use_without_a_reference_is_no_dead_letter(redis: Redis) 
 def test_a_refusal_while_asking_is_doubt(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     rt.warehouse.after = [Uncertain("cut")]
-    rt.warehouse.find = _refuses  # type: ignore[method-assign]
+    rt.warehouse.before_find = _refuses
     poll(rt, {"id": 1})
     deliver(rt)
     assert rt.state("1")["state"] == "in_doubt"
@@ -258,21 +272,19 @@ def test_an_unavailable_answer_while_asking_is_asked_again(redis: Redis) -> None
     rt = FakeRuntime(redis, Shop([]))
     rt.warehouse.after = [Uncertain("cut")]
     asked: list[str] = []
-    find = rt.warehouse.find
 
-    def flaky(reference: str) -> Any:
+    def flaky(reference: str) -> None:
         asked.append(reference)
         if len(asked) == 1:
             raise Unavailable("down")
-        return find(reference)
 
-    rt.warehouse.find = flaky  # type: ignore[method-assign]
+    rt.warehouse.before_find = flaky
     poll(rt, {"id": 1})
     deliver(rt)
     assert (len(asked), len(rt.warehouse.created)) == (3, 1)
 
 
-def _refuses(_: str) -> Any:
+def _refuses(_: str) -> None:
     raise Rejected("the list does not show order numbers")
 
 

@@ -6,30 +6,11 @@ import itertools
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from support.settings_texts import Configured, dropday, retailcrm, route
 
-    from redis import Redis
-
-CONFIG = """\
-[redis]
-url = "{redis}"
-[providers.shop]
-kind = "retailcrm"
-url = "https://shop.example"
-api_key = "env:ADDRESS_KEY"
-[targets.store]
-kind = "dropday"
-api_key = "env:ADDRESS_KEY"
-account_id = "env:ADDRESS_KEY"
-[[routes]]
-from = "shop"
-to = ["store"]
-"""
 #: Asks for its turn for three seconds after a common start, and tells when it got it.
 CALLER = """\
 import sys, time
@@ -49,13 +30,12 @@ while time.monotonic() < until:
 """
 
 
-def calls(home: Path, addresses: list[str]) -> list[list[float]]:
+def calls(addresses: list[str]) -> list[list[float]]:
     """When each of the processes, one for each address, was let out."""
-    env = os.environ | {"INTAKE_CONFIG": str(home / "intake.toml"), "ADDRESS_KEY": "k"}
     command = [sys.executable, "-c", CALLER]
     running = [
         subprocess.Popen(
-            command, env=env | {"INTAKE_ADDRESS": name}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, env=os.environ | {"INTAKE_ADDRESS": name}, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         for name in addresses
     ]
@@ -70,11 +50,15 @@ def calls(home: Path, addresses: list[str]) -> list[list[float]]:
 
 
 @pytest.mark.parametrize(("addresses", "least", "most"), [(["nat-a", "nat-b"], 40, 62), (["", ""], 20, 32)])
-def test_two_addresses_have_twice_the_limit_and_each_keeps_its_own(  # noqa: PLR0913, PLR0917  # what is compared
-    tmp_path: Path, redis: Redis, redis_url: str, addresses: list[str], least: int, most: int
+def test_two_addresses_have_twice_the_limit_and_each_keeps_its_own(
+    configured: Configured, addresses: list[str], least: int, most: int
 ) -> None:
-    (tmp_path / "intake.toml").write_text(CONFIG.format(redis=redis_url))
-    each = calls(tmp_path, addresses)
+    configured.write(
+        retailcrm("providers.shop", "https://shop.example")
+        + dropday("targets.store", "https://store.example")
+        + route("shop", "store")
+    )
+    each = calls(addresses)
     assert least <= sum(map(len, each)) <= most
     together = each if addresses[0] else [sorted(itertools.chain(*each))]
     for moments in together:

@@ -12,50 +12,15 @@ import tasks.deliver
 import tasks.doubt
 import tasks.poll
 from support.sandbox import Sandbox
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import Configured, dropboy, route, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from redis import Redis
 
-CONFIG = """\
-[redis]
-url = "{redis}"
+    from worker.runtime import Runtime
 
-[clocks]
-lease = "3s"
-heartbeat = "1s"
-request = "4s"
-arrived = "1s"
-
-[providers.from]
-kind = "dropboy"
-url = "{source}"
-api_key = "env:WAY_KEY"
-currency = "EUR"
-poll_every = "1ms"
-limit = "none"
-
-[targets.to]
-kind = "dropboy"
-url = "{target}"
-api_key = "env:WAY_KEY"
-price = "send"
-currency = "EUR"
-limit = "none"
-max_tries = {tries}
-
-[targets.to.origin]
-address = "Dock Rd 1"
-zip_code = "8000"
-city = "Aarhus"
-
-[[routes]]
-from = "from"
-to = ["to"]
-"""
 FAULTS = (
     "dropboy:create:500_after:account=to:times=2",
     "dropboy:create:cut_after:account=to:times=2:skip=10",
@@ -76,36 +41,35 @@ def run(rt: Runtime, until: float = 60) -> None:
 
 
 @pytest.fixture
-def way(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., tuple[Sandbox, Runtime]]]:
-    """Makes the two ends, and what is between them."""
-    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
+def make(configured: Configured) -> Iterator[Callable[..., tuple[Sandbox, Runtime]]]:
+    """Return a function that starts the two accounts and opens the runtime between them."""
+    configured.credentials(Sandbox.KEY)
     with ExitStack() as stack:
 
-        def make(accounts: Sequence[str], faults: Sequence[str], tries: int) -> tuple[Sandbox, Runtime]:
+        def start(accounts: Sequence[str], faults: Sequence[str], tries: int) -> tuple[Sandbox, Runtime]:
             box = stack.enter_context(Sandbox(systems="dropboy", accounts=accounts, faults=faults))
             source, target = box.url("dropboy", "from"), box.url("dropboy", "to")
-            config = tmp_path / "intake.toml"
-            config.write_text(CONFIG.format(redis=redis_url, source=source, target=target, tries=tries))
-            rt = Runtime(read_settings(config))
+            common = {"currency": "EUR", "limit": "none"}
+            rt = configured.open(
+                table("clocks", lease="3s", heartbeat="1s", request="4s", arrived="1s")
+                + dropboy("providers.from", source, poll_every="1ms", **common)
+                + dropboy("targets.to", target, price="send", max_tries=tries, **common)
+                + route("from", "to")
+            )
             rt.ledger.assume_no_predecessor()
-            stack.callback(rt.redis.close)
-            for adapter in (*rt.providers.values(), *rt.targets.values()):
-                stack.callback(adapter.client.close)
             return box, rt
 
-        yield make
+        yield start
 
 
 def test_orders_of_dropboy_go_the_whole_way_once_though_answers_are_lost_and_redis_too(
-    way: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
+    make: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
 ) -> None:
     accounts = [
         "dropboy:from:orders=30:spread=3600:max_take=8:order=shuffled",
         "dropboy:to:processing=0.2:list_lag=0.5:max_take=8",
     ]
-    box, rt = way(accounts, FAULTS, 12)
+    box, rt = make(accounts, FAULTS, 12)
     run(rt)
     run(rt)
     redis.flushall()
@@ -121,11 +85,11 @@ def test_orders_of_dropboy_go_the_whole_way_once_though_answers_are_lost_and_red
 
 @pytest.mark.parametrize(("rows", "created"), [("uploaded", 0), ("bare", 1)])
 def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_and_is_not_sent_again(
-    way: Callable[..., tuple[Sandbox, Runtime]], rows: str, created: int
+    make: Callable[..., tuple[Sandbox, Runtime]], rows: str, created: int
 ) -> None:
     fault = "500_after" if created else "500_before"
     accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
-    box, rt = way(accounts, [f"dropboy:create:{fault}:account=to:times=1"], 3)
+    box, rt = make(accounts, [f"dropboy:create:{fault}:account=to:times=1"], 3)
     run(rt)
     status = rt.lanes["to"].status()
     assert (status["dead_now"], status["in_doubt_now"]) == (0, 1)
@@ -134,10 +98,10 @@ def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_a
 
 
 def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
-    way: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
+    make: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
 ) -> None:
     accounts = ["dropboy:from:orders=1:spread=60", "dropboy:to:processing=0:list_lag=4"]
-    box, rt = way(accounts, ["dropboy:create:500_after:account=to:times=1"], 2)
+    box, rt = make(accounts, ["dropboy:create:500_after:account=to:times=1"], 2)
     run(rt)
     key = f"from:{box.orders('dropboy', 'from')[0]['id']}"
     assert rt.lanes["to"].status()["in_doubt_now"] == 1
@@ -155,10 +119,10 @@ def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
 
 @pytest.mark.parametrize("rows", ["uploaded", "bare"])
 def test_an_upload_that_a_person_did_not_find_is_sent_once_more(
-    way: Callable[..., tuple[Sandbox, Runtime]], rows: str
+    make: Callable[..., tuple[Sandbox, Runtime]], rows: str
 ) -> None:
     accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
-    box, rt = way(accounts, ["dropboy:create:500_before:account=to:times=1"], 3)
+    box, rt = make(accounts, ["dropboy:create:500_before:account=to:times=1"], 3)
     run(rt)
     assert rt.lanes["to"].status()["in_doubt_now"] == 1
     rt.stuck["to"].move("send", [f"from:{box.orders('dropboy', 'from')[0]['id']}"])

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 import tasks.deliver
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.orders import order
+from support.settings_texts import BY_PROVIDER, Configured, dropboy, dropday, route
 from worker.errors import LeaseLost
-from worker.runtime import Runtime, read_settings
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger, Standing
@@ -23,7 +23,6 @@ from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from redis import Redis
 
@@ -131,53 +130,24 @@ def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None
     rt.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
     with capture_logs() as told:
         for _ in range(3):
-            tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+            tasks.deliver.deliver(rt, "t", rt.nudge)
     (line,) = [it for it in told if it["event"] == "lane.waits"]
     assert (line["lane"], 28 <= line["seconds"] <= 30) == ("t", True)
     assert not rt.warehouse.created
 
 
-CONFIG = """\
-[redis]
-url = "{redis}"
-[providers.shop]
-kind = "dropboy"
-url = "http://127.0.0.1:1"
-api_key = "env:YOUNG_KEY"
-currency = "EUR"
-[targets.carrier]
-kind = "dropboy"
-url = "http://127.0.0.1:1"
-api_key = "env:YOUNG_KEY"
-price = "send"
-currency = "EUR"
-[targets.carrier.origin]
-address = "Dock Rd 1"
-zip_code = "8000"
-city = "Aarhus"
-[targets.store]
-kind = "dropday"
-url = "http://127.0.0.1:1"
-api_key = "env:YOUNG_KEY"
-account_id = "env:YOUNG_KEY"
-placeholder = "-"
-[[routes]]
-from = "shop"
-to = ["carrier", "store"]
-reference = "{{provider}}:{{external_id}}"
-"""
-
-
 def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_before_can_be_seen(
-    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    configured: Configured,
 ) -> None:
-    monkeypatch.setenv("YOUNG_KEY", "k")
-    config = tmp_path / "intake.toml"
-    config.write_text(CONFIG.format(redis=redis_url))
-    with Runtime(read_settings(config)) as rt:
-        waits = {name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()}
-        clocks = rt.settings.clocks
-        told = {name: lane.quarantine for name, lane in take_snapshot(rt).lanes.items()}
+    rt = configured.open(
+        dropboy("providers.shop", currency="EUR")
+        + dropboy("targets.carrier", price="send", currency="EUR")
+        + dropday("targets.store", placeholder="-")
+        + route("shop", "carrier", "store", reference=BY_PROVIDER)
+    )
+    waits = {name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()}
+    clocks = rt.settings.clocks
+    told = {name: lane.quarantine for name, lane in take_snapshot(rt).lanes.items()}
     assert told == waits, "the alarms know of it"
     assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
 

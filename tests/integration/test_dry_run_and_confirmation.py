@@ -93,7 +93,7 @@ def rt(configured: Configured) -> Runtime:
     return rt
 
 
-def kept(redis: Redis) -> dict[str, bytes]:
+def kept(redis: Redis) -> dict[str, bytes | None]:
     """All that is in Redis, byte for byte."""
     return {name: redis.dump(name) for name in sorted(redis.scan_iter())}
 

@@ -44,7 +44,7 @@ def runtime_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
@@ -170,12 +170,12 @@ def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None
     rt.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
     redis.set("intake:lane:t", "spoilt")
     with pytest.raises(ResponseError), rt.inbox.taker() as breaking_off:
-        tasks.listen.take(rt, breaking_off, rt.nudge)  # type: ignore[arg-type]
+        tasks.listen.take(rt, breaking_off, rt.nudge)
     redis.delete("intake:lane:t")
     time.sleep(LEASE + 0.1)
     assert rt.inbox.free() == 1
     with rt.inbox.taker() as heir:
-        tasks.listen.take(rt, heir, rt.nudge)  # type: ignore[arg-type]
+        tasks.listen.take(rt, heir, rt.nudge)
     assert rt.state("7")["state"] == "queued"
 
 

@@ -54,13 +54,18 @@ def looked(*watches: Watch) -> None:
         watch.look()
 
 
+def look_often(watch: Watch) -> None:
+    for _ in range(20):
+        looked(watch)
+
+
 def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -> None:
     watches = [Watch(rt) for _ in range(3)]
     with log_lines() as lines:
         looked(*watches)
         assert logged(lines, "alarm.raised") == []
         hold(rt)
-        threads = [threading.Thread(target=lambda watch=watch: [looked(watch) for _ in range(20)]) for watch in watches]
+        threads = [threading.Thread(target=look_often, args=(watch,)) for watch in watches]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -143,7 +148,12 @@ def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_lo
     for number in range(3):
         alarmed.change("raise", f"n {number}", {}, json.dumps({"n": number}))
     with log_lines() as lines:
-        until(lambda: notify.send_messages(alarmed, server.url + SECRET) or not rt.redis.llen("intake:alarms:outbox"))
+
+        def emptied() -> bool:
+            notify.send_messages(alarmed, server.url + SECRET)
+            return not rt.redis.llen("intake:alarms:outbox")
+
+        until(emptied)
         assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]
         assert [line["reason"] for line in logged(lines, "alarm.refused")] == ["POST …: status 404"]
         assert "hush" not in lines.getvalue()

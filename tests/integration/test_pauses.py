@@ -15,6 +15,7 @@ import tasks.sweep
 from support.command_line import intake
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
+from support.redis_text import members
 from worker.errors import TargetDown, Unavailable
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope
@@ -25,7 +26,9 @@ from worker.store.orders.ledger import Delivery
 if TYPE_CHECKING:
     from redis import Redis
 
+    from schemas.order import Order
     from support.pipeline import MakePipeline
+    from worker.systems.target import Pending, Receipt
 
 
 def accept(rt: FakeRuntime, count: int) -> None:
@@ -33,18 +36,18 @@ def accept(rt: FakeRuntime, count: int) -> None:
 
 
 def deliver(rt: FakeRuntime) -> None:
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
 def sweep(rt: FakeRuntime) -> None:
-    tasks.sweep.sweep(rt, rt.nudge)  # type: ignore[arg-type]
+    tasks.sweep.sweep(rt, rt.nudge)
 
 
 def pass_time(rt: FakeRuntime, seconds: float) -> None:
     """Everything the lane has noted is so much older."""
     keys, redis = rt.lanes["t"].keys, rt.redis
     with redis.pipeline() as pipe:
-        for key in redis.zrange(keys.due, 0, -1):
+        for key in members(redis, keys.due):
             pipe.zincrby(keys.due, -seconds * 1000, key)
         pipe.execute()
     if until := redis.hget(keys.lane, "closed_until"):
@@ -61,11 +64,11 @@ def test_a_pause_with_an_end_ends_by_the_clock_of_redis_and_the_sweep_wakes_what
     rt.cursors.pause("shop", "stocktaking", 0.3)
     sweep(rt)
     deliver(rt)
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
-    assert (rt.warehouse.created, rt.shop.asked, rt.nudges) == ([], [], [])
+    tasks.poll.poll(rt, "shop", rt.nudge)
+    assert (rt.warehouse.created, rt.shop.asked, rt.nudged) == ([], [], [])
     time.sleep(0.35)
     sweep(rt)
-    assert {("deliver", "t"), ("poll", "shop")} <= set(rt.nudges)
+    assert {("deliver", "t"), ("poll", "shop")} <= set(rt.nudged)
     deliver(rt)
     assert len(rt.warehouse.created) == 1
     assert "paused" not in rt.cursors.status("shop")
@@ -108,13 +111,13 @@ def test_in_its_maintenance_an_account_is_not_called_and_no_order_pays_for_it(re
     rt.maintenance = [60.0, 60.0]
     sweep(rt)
     deliver(rt)
-    tasks.poll.poll(rt, "shop", rt.nudge)  # type: ignore[arg-type]
-    tasks.fetch.fetch(rt, "shop", rt.nudge)  # type: ignore[arg-type]
-    assert (rt.warehouse.created, rt.shop.asked, rt.nudges) == ([], [], [])
+    tasks.poll.poll(rt, "shop", rt.nudge)
+    tasks.fetch.fetch(rt, "shop", rt.nudge)
+    assert (rt.warehouse.created, rt.shop.asked, rt.nudged) == ([], [], [])
     assert rt.lanes["t"].status()["drains"] == 0
     rt.maintenance = [0.0, 0.0]
     sweep(rt)
-    assert {("deliver", "t"), ("fetch", "shop")} <= set(rt.nudges)
+    assert {("deliver", "t"), ("fetch", "shop")} <= set(rt.nudged)
     deliver(rt)
     assert len(rt.warehouse.created) == 3
     assert "tries" not in rt.state("0")
@@ -203,12 +206,12 @@ def test_a_target_that_is_down_for_twelve_hours_buries_nothing_and_is_drained_at
     times: list[float] = []
     create = rt.warehouse.create
 
-    def timed(*args: object) -> object:
+    def timed(order: Order, reference: str) -> Receipt | Pending:
         rt.lanes["t"].scope.enter()
         times.append(time.monotonic())
-        return create(*args)  # type: ignore[arg-type]
+        return create(order, reference)
 
-    rt.warehouse.create = timed  # type: ignore[assignment]
+    monkeypatch.setattr(rt.warehouse, "create", timed)
     pass_time(rt, 700)
     while rt.lanes["t"].status()["queued"]:
         deliver(rt)

@@ -8,72 +8,27 @@ from typing import TYPE_CHECKING
 import tasks.deliver
 import tasks.poll
 from support.sandbox import Sandbox
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import BY_PROVIDER, Configured, ordercloud, retailcrm, route
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
     from redis import Redis
 
-CONFIG = """\
-[redis]
-url = "{redis}"
 
-[providers.shop]
-kind = "retailcrm"
-url = "{shop}"
-api_key = "env:WAY_KEY"
-poll_every = "1ms"
-overlap = 0
-[targets.to-shop]
-kind = "retailcrm"
-url = "{shop}"
-api_key = "env:WAY_KEY"
-currency = "EUR"
-
-[providers.cloud]
-kind = "ordercloud"
-url = "{cloud}"
-client_id = "sandbox-account"
-client_secret = "env:WAY_KEY"
-poll_every = "1ms"
-overlap = "1s"
-limit = "none"
-[targets.to-cloud]
-kind = "ordercloud"
-url = "{cloud}"
-client_id = "sandbox-account"
-client_secret = "env:WAY_KEY"
-buyer_id = "storefront"
-user_id = "importer"
-products = "sku"
-limit = "none"
-
-[[routes]]
-from = "shop"
-to = ["to-cloud"]
-reference = "{{provider}}:{{external_id}}"
-[[routes]]
-from = "cloud"
-to = ["to-shop"]
-reference = "{{provider}}:{{external_id}}"
-"""
-
-
-def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
+def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(configured: Configured, redis: Redis) -> None:
     accounts = [
         "retailcrm:main:orders=30:spread=3600:fractions=0",
         "ordercloud:main:orders=30:spread=3600:fractions=0:list_lag=0.1:currency=",
     ]
     with Sandbox(systems="retailcrm,ordercloud", accounts=accounts, limits=["retailcrm=off"]) as box:
-        config = tmp_path / "intake.toml"
         shop, cloud = box.url("retailcrm", "main"), box.url("ordercloud", "main")
-        config.write_text(CONFIG.format(redis=redis_url, shop=shop, cloud=cloud))
-        rt = Runtime(read_settings(config))
+        rt = configured.credentials(Sandbox.KEY, Sandbox.ACCOUNT_ID).open(
+            retailcrm("providers.shop", shop, poll_every="1ms", overlap=0)
+            + retailcrm("targets.to-shop", shop, currency="EUR")
+            + ordercloud("providers.cloud", cloud, poll_every="1ms", overlap="1s", limit="none")
+            + ordercloud("targets.to-cloud", cloud, limit="none")
+            + route("shop", "to-cloud", reference=BY_PROVIDER)
+            + route("cloud", "to-shop", reference=BY_PROVIDER)
+        )
 
         def carry() -> None:
             """Long enough for an echo to come back, if there were one."""
@@ -102,6 +57,3 @@ def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(
         redis.flushall()
         carry()
         crossed()
-        for adapter in (*rt.providers.values(), *rt.targets.values()):
-            adapter.client.close()
-        rt.redis.close()

@@ -93,12 +93,12 @@ def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up
     time.sleep(0.4)
     assert [reference for reference, _ in rt.warehouse.created] == ["R1", "R2"]
     thread.join()
-    assert rt.nudges == [("deliver", "t")]
+    assert rt.nudged == [("deliver", "t")]
 
 
 def test_a_drain_that_is_not_to_wait_ends_at_the_end_of_the_lane(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     began = time.monotonic()
-    tasks.deliver.deliver(rt, "t", rt.nudge)  # type: ignore[arg-type]
+    tasks.deliver.deliver(rt, "t", rt.nudge)
     assert time.monotonic() - began < 1
-    assert rt.nudges == []
+    assert rt.nudged == []

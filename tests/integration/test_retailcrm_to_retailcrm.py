@@ -10,52 +10,24 @@ import pytest
 import tasks.deliver
 import tasks.poll
 from support.sandbox import Sandbox
-from worker.runtime import Runtime, read_settings
+from support.settings_texts import BY_PROVIDER, Configured, retailcrm, route
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from redis import Redis
 
-CONFIG = """\
-[redis]
-url = "{redis}"
 
-[providers.shop]
-kind = "retailcrm"
-url = "{shop}"
-api_key = "env:WAY_KEY"
-poll_every = "1ms"
-overlap = 0
-
-[targets.crm]
-kind = "retailcrm"
-url = "{crm}"
-api_key = "env:WAY_KEY"
-
-[targets.crm.status_map]
-new = "new"
-cancelled = "cancel-other"
-
-[[routes]]
-from = "shop"
-to = ["crm"]
-reference = "{{provider}}:{{external_id}}"
-"""
-
-
-@pytest.mark.usefixtures("redis")
 @pytest.mark.parametrize("upload", ["lists", "bare"])
 def test_orders_go_in_batches_once_and_their_changes_follow_even_when_redis_is_lost(
-    tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch, upload: str
+    configured: Configured, redis: Redis, upload: str
 ) -> None:
-    monkeypatch.setenv("WAY_KEY", Sandbox.KEY)
     accounts = ["retailcrm:main:orders=170:spread=3600", f"retailcrm:copy:upload={upload}:timezone=America/New_York"]
     with Sandbox(systems="retailcrm", accounts=accounts, limits=["retailcrm=off"]) as box:
-        config = tmp_path / "intake.toml"
         shop, crm = box.url("retailcrm", "main"), box.url("retailcrm", "copy")
-        config.write_text(CONFIG.format(redis=redis_url, shop=shop, crm=crm))
-        rt = Runtime(read_settings(config))
+        rt = configured.credentials(Sandbox.KEY).open(
+            retailcrm("providers.shop", shop, poll_every="1ms", overlap=0)
+            + retailcrm("targets.crm", crm, status_map={"new": "new", "cancelled": "cancel-other"})
+            + route("shop", "crm", reference=BY_PROVIDER)
+        )
 
         def carry() -> None:
             """Until nothing is new and nothing waits; the limit is RetailCRM's own."""
@@ -88,7 +60,4 @@ def test_orders_go_in_batches_once_and_their_changes_follow_even_when_redis_is_l
         redis.flushall()
         carry()
         assert there() == before
-        for adapter in (*rt.providers.values(), *rt.targets.values()):
-            adapter.client.close()
-        rt.redis.close()
     assert len(ids) == 170

@@ -12,6 +12,7 @@ import structlog
 import tasks.poll
 from support.command_line import intake
 from support.pipeline import Pipeline
+from support.redis_text import key_names
 from worker.cli.feeds.cursor_words import cursor_time
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.M
 
 def everything(redis: Redis) -> dict[str, Any]:
     """Every key byte for byte, but for the limiter's own slots."""
-    names = [name for name in redis.keys("*") if not name.startswith("intake:limit:")]
+    names = [name for name in key_names(redis) if not name.startswith("intake:limit:")]
     raw = redis.connection_pool.connection_kwargs | {"decode_responses": False}
     with type(redis)(**{key: raw[key] for key in ("host", "port", "db", "decode_responses")}) as plain:
         return {name: (plain.dump(name), plain.pexpiretime(name)) for name in names}
@@ -118,18 +119,21 @@ def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
     assert "was never moved by hand" in intake("cursor", "undo", "shop", "--yes").output
 
 
-def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(pipeline: Pipeline) -> None:
+def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipeline.poll()
     value = pipeline.rt.cursors.status("shop")["value"]
-    wish = pipeline.rt.providers["shop"].start(cursor_time(value))  # type: ignore[arg-type]  # it has one
-    fetch = pipeline.rt.providers["shop"].fetch
+    moment, provider = cursor_time(value), pipeline.rt.providers["shop"]
+    assert moment is not None
+    wish, fetch = provider.start(moment), provider.fetch
 
     def meanwhile(cursor: str) -> Any:
         assert pipeline.rt.cursors.place("shop", value, wish)
         return fetch(cursor)
 
     pipeline.box.add_orders(1)
-    pipeline.rt.providers["shop"].fetch = meanwhile  # type: ignore[method-assign]  # the moment is the test
+    monkeypatch.setattr(provider, "fetch", meanwhile)
     tasks.poll.poll(pipeline.rt, "shop", pipeline.nudge)
     assert pipeline.rt.cursors.status("shop")["value"] == wish
     assert not pipeline.rt.cursors.place("shop", value, "another")
