@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import retailcrm as wire
 from schemas.order import Order, Status
-from worker.errors import AuthFailed, Unavailable
+from worker.errors import Unavailable
 from worker.settings.durations import Seconds
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
+from worker.systems.retailcrm.account import NOT_FOUND, Account
 from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.order import STATUSES, to_order
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from worker.http.client import Answer
 
 M = TypeVar("M", bound=BaseModel)
-_BAD_REQUEST: Final = 400
-_NOT_FOUND: Final = 404
 
 
 class RetailCRMOptions(BaseModel):
@@ -64,7 +63,7 @@ class RetailCRM(Provider):
     def configure(self, options: RetailCRMOptions) -> None:
         """Take over the account's options."""
         self.options: RetailCRMOptions = options
-        self._headers = {"X-API-KEY": options.api_key.get_secret_value()}
+        self._account = Account(self.client, options.api_key)
         self._statuses = {**STATUSES, **options.status_map}
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
         self._currency = options.currency
@@ -85,9 +84,9 @@ class RetailCRM(Provider):
         """Read an order by RetailCRM's own id. The record has no version, because that is a history id."""
         self.zone()  # so that `normalize` needs no call
         query = [("by", "id"), *([("site", self.options.site)] if self.options.site else [])]
-        answer = self._get(f"orders/{quote(external_id, safe='')}", query, frozenset({_NOT_FOUND}))
-        if answer.status == _NOT_FOUND:
-            self._settings()  # a wrong url has a 404 as well, with a text in the account's language
+        answer = self._account.get(f"orders/{quote(external_id, safe='')}", query, frozenset({NOT_FOUND}))
+        if answer.status == NOT_FOUND:
+            self._account.settings()  # a wrong url has a 404 as well, with a text in the account's language
             return None
         return Record(_parsed(wire.OneOrder, answer).order)
 
@@ -108,25 +107,16 @@ class RetailCRM(Provider):
 
     def check(self) -> None:
         """Read the account's settings."""
-        self._settings()
+        self._account.settings()
 
     def zone(self) -> ZoneInfo:
         """Return the account's time zone. It is requested once if the options do not name it."""
         if self._zone is None:
-            settings = self._settings()
+            settings = self._account.settings()
             if self._currency is None and settings.default_currency:
                 self._currency = settings.default_currency.value
             self._zone = ZoneInfo(settings.timezone.value)
         return self._zone
-
-    def _settings(self) -> wire.AccountSettings:
-        """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""
-        answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
-        if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
-            raise AuthFailed(
-                f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
-            )
-        return _parsed(wire.Settings, answer).settings
 
     def _changed(self, changes: Sequence[wire.Change]) -> list[Record]:
         """Return the orders of these changes, without those that were deleted or combined with another."""
@@ -142,10 +132,7 @@ class RetailCRM(Provider):
         return [Record(order, versions.get(str(order.get("id")))) for order in orders]
 
     def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]]) -> M:
-        return _parsed(model, self._get(path, query))
-
-    def _get(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
-        return self.client.read(f"/api/v5/{path}", query, headers=self._headers, accept=accept)
+        return _parsed(model, self._account.get(path, query))
 
 
 def _parsed(model: type[M], answer: Answer) -> M:

@@ -26,7 +26,6 @@ from schemas.retailcrm_request import (
     Uploaded,
 )
 from worker.errors import (
-    AuthFailed,
     Held,
     IntakeError,
     LeaseLost,
@@ -39,6 +38,7 @@ from worker.errors import (
 )
 from worker.systems.parsing import parse
 from worker.systems.parsing import path as path_of
+from worker.systems.retailcrm.account import BAD_REQUEST, NOT_FOUND, Account
 from worker.systems.retailcrm.refusal import refused
 from worker.systems.retailcrm.view import order_view
 from worker.systems.target import Receipt, Target
@@ -53,12 +53,10 @@ if TYPE_CHECKING:
     #: The outcome of each order, by its reference.
     Outcomes = dict[str, Receipt | IntakeError]
 
-_BAD_REQUEST: Final = 400
-_NOT_FOUND: Final = 404
 #: "Orders are loaded with errors": some were created. The status is RetailCRM's own.
 _IN_PART: Final = 460
 #: The statuses that refuse an order. 401 and 403 concern the key, 408 settles nothing, 429 concerns the limit.
-_REFUSALS: Final = frozenset(range(_BAD_REQUEST, 500)) - {401, 403, 408, 429}
+_REFUSALS: Final = frozenset(range(BAD_REQUEST, 500)) - {401, 403, 408, 429}
 #: The orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
 _PAGE: Final = 50
 #: "APIErrorMessage", in an English account only.
@@ -103,7 +101,7 @@ class RetailCRM(Target):
     def configure(self, options: RetailCRMOptions) -> None:
         """Take over the account's options."""
         self.options: RetailCRMOptions = options
-        self._headers = {"X-API-KEY": options.api_key.get_secret_value()}
+        self._account = Account(self.client, options.api_key)
         self.bulk = options.bulk
         self._site = [("site", options.site)] if options.site else []
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
@@ -200,7 +198,7 @@ class RetailCRM(Target):
     def _held(self, references: Collection[str]) -> Sequence[There]:
         query = [("filter[externalIds][]", reference) for reference in references]
         query += [("filter[sites][]", site) for _, site in self._site]
-        answer = self._get("orders", [*query, ("limit", str(_PAGE))])
+        answer = self._account.get("orders", [*query, ("limit", str(_PAGE))])
         return parse(answer.request, lambda: HeldOrders.model_validate(answer.json()), Unavailable).orders
 
     def _one_by_one(self, orders: Mapping[str, Order]) -> Outcomes:
@@ -241,10 +239,10 @@ class RetailCRM(Target):
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
-        answer = self._get(path, [("by", "externalId"), *self._site], frozenset({_BAD_REQUEST, _NOT_FOUND}))
-        if answer.status in {_BAD_REQUEST, _NOT_FOUND}:
-            self._settings()  # a wrong url has these statuses as well, with a text in the account's language
-            if answer.status == _BAD_REQUEST:
+        answer = self._account.get(path, [("by", "externalId"), *self._site], frozenset({BAD_REQUEST, NOT_FOUND}))
+        if answer.status in {BAD_REQUEST, NOT_FOUND}:
+            self._account.settings()  # a wrong url has these statuses as well, with a text in the account's language
+            if answer.status == BAD_REQUEST:
                 raise Rejected(f"{answer.request}: status {answer.status}")
             return None
         held = parse(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
@@ -262,22 +260,13 @@ class RetailCRM(Target):
 
     def check(self) -> None:
         """Read the account's settings."""
-        self._settings()
+        self._account.settings()
 
     def _account_zone(self) -> ZoneInfo:
         """Return the account's time zone. It is requested once if the options do not name it."""
         if self._zone is None:
-            self._zone = ZoneInfo(self._settings().timezone.value)
+            self._zone = ZoneInfo(self._account.settings().timezone.value)
         return self._zone
-
-    def _settings(self) -> wire.AccountSettings:
-        """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""
-        answer = self._get("settings", accept=frozenset({_BAD_REQUEST, _NOT_FOUND}))
-        if answer.status in {_BAD_REQUEST, _NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
-            raise AuthFailed(
-                f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
-            )
-        return parse(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
         """Return the request. Raises Rejected for an order that cannot be written as one."""
@@ -294,9 +283,4 @@ class RetailCRM(Target):
         """Send a form with `body` as JSON in the field `name`. Return a refusal like any other answer."""
         text = simplejson.dumps(body, use_decimal=True, separators=(",", ":"))
         form = [*query, (name, text), *self._site]
-        return self.client.write("POST", f"/api/v5/{path}", form=form, headers=self._headers, accept=_REFUSALS)
-
-    def _get(
-        self, path: str, query: list[tuple[str, str]] | tuple[()] = (), accept: frozenset[int] = frozenset()
-    ) -> Answer:
-        return self.client.read(f"/api/v5/{path}", query, headers=self._headers, accept=accept)
+        return self.client.write("POST", f"/api/v5/{path}", form=form, headers=self._account.headers, accept=_REFUSALS)
