@@ -1,4 +1,4 @@
-"""What must hold after every step, and when all has come to rest."""
+"""The checks after every step, and when nothing is left to do."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 REASONS = {"rejected", "poison", "dropped", "uncertain", "unavailable", "bug"}
 
 
-def always(ground: Ground) -> set[str]:
-    """After every step; answers the states that orders are in."""
+def check_step(ground: Ground) -> set[str]:
+    """Check what must hold after every step; return the states in which orders are."""
     assert not ground.depot.wrong, ground.depot.wrong
-    no_doubles(ground)
-    _cursor_passes_nothing(ground)
-    return _one_place_each(ground)
+    check_no_duplicates(ground)
+    _check_cursor(ground)
+    return _check_places(ground)
 
 
-def no_doubles(ground: Ground) -> None:
-    doubles = {reference: len(made) for reference, made in ground.depot.made.items() if len(made) > 1}
-    assert not doubles, f"created more than once: {doubles}"
+def check_no_duplicates(ground: Ground) -> None:
+    duplicates = {reference: len(made) for reference, made in ground.depot.made.items() if len(made) > 1}
+    assert not duplicates, f"created more than once: {duplicates}"
 
 
 def places(ground: Ground) -> dict[str, str]:
-    """Where every order is by what the sets say; fails if one is in two of them."""
+    """Return the state of every order according to the sets; fail if an order is in two of them."""
     k = ground.lane.keys
     claimed = key_names(ground.redis, f"{k.claims}*")
     with ground.redis.pipeline(transaction=False) as pipe:
@@ -37,18 +37,18 @@ def places(ground: Ground) -> dict[str, str]:
             pipe.zrange(name, 0, -1)
         for name in claimed:
             pipe.smembers(name)
-        found = pipe.execute()
+        members_of = pipe.execute()
     names = ["queued", "dead", "in_doubt", "held", *["claimed"] * len(claimed)]
-    in_sets = [(key, name) for name, members in zip(names, found, strict=True) for key in members]
+    in_sets = [(key, name) for name, members in zip(names, members_of, strict=True) for key in members]
     twice = [key for key, count in Counter(key for key, _ in in_sets).items() if count > 1]
-    assert not twice, f"in two places: {[it for it in in_sets if it[0] in twice]}"
+    assert not twice, f"in two places: {[(key, name) for key, name in in_sets if key in twice]}"
     return dict(in_sets)
 
 
-def _one_place_each(ground: Ground) -> set[str]:
+def _check_places(ground: Ground) -> set[str]:
     k, where = ground.lane.keys, places(ground)
     known = sorted(name.removeprefix(k.order) for name in key_names(ground.redis, f"{k.order}*"))
-    _one_record_each(ground, known)
+    _check_records(ground, known)
     assert set(where) <= set(known), f"in a set and not in the ledger: {set(where) - set(known)}"
     with ground.redis.pipeline(transaction=False) as pipe:
         for key in known:
@@ -61,21 +61,21 @@ def _one_place_each(ground: Ground) -> set[str]:
     return set(found[::2])
 
 
-def _one_record_each(ground: Ground, living: list[str]) -> None:
-    """No order is awake and at rest; what is at rest is whole, and has no payload."""
-    resting = [
-        key for name in key_names(ground.redis, "intake:archive:t:*") for key in map(text, ground.redis.hkeys(name))
+def _check_records(ground: Ground, live: list[str]) -> None:
+    """Check that no order is both live and archived, and that archived records are complete and have no payload."""
+    fields = [
+        field for name in key_names(ground.redis, "intake:archive:t:*") for field in map(text, ground.redis.hkeys(name))
     ]
-    resting = [key for key in resting if "\x01" not in key]
-    assert not set(living) & set(resting), f"awake and at rest: {set(living) & set(resting)}"
-    for key in resting:
+    archived = [key for key in fields if "\x01" not in key]
+    assert not set(live) & set(archived), f"live and archived: {set(live) & set(archived)}"
+    for key in archived:
         record = ground.record(key.removeprefix("shop:"))
         assert record["state"] == "delivered", record
         assert {"fingerprint", "version", "done", "reference", "target_id"} <= set(record), record
-        assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is at rest with its content"
+        assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is archived with its content"
 
 
-def _cursor_passes_nothing(ground: Ground) -> None:
+def _check_cursor(ground: Ground) -> None:
     value = int(ground.redis.hget(keys.cursor("shop"), "value") or 0)
     letters = ground.redis.hkeys(keys.malformed("shop"))
     for external_id, version in ground.source.feed[:value]:
@@ -85,8 +85,8 @@ def _cursor_passes_nothing(ground: Ground) -> None:
         )
 
 
-def swept(ground: Ground) -> None:
-    """Nothing is claimed without a live drain."""
+def check_claims(ground: Ground) -> None:
+    """Check that every claim belongs to a live drain."""
     k = ground.lane.keys
     now = int(ground.cursors.now())
     for name in key_names(ground.redis, f"{k.claims}*"):
@@ -95,59 +95,58 @@ def swept(ground: Ground) -> None:
         assert now - beat <= ground.lane.lease_ms + 60_000, f"{name} has orders and a dead drain"
 
 
-def idle(ground: Ground) -> bool:
-    """Whether nothing is left to do."""
-    busy = {"queued", "claimed"} & set(places(ground).values())
+def is_idle(ground: Ground) -> bool:
+    """Return whether nothing is left to do."""
+    open_states = {"queued", "claimed"} & set(places(ground).values())
     inbox = ground.inbox.status()
     value = int(ground.redis.hget(keys.cursor("shop"), "value") or -1)
     read = value == len(ground.source.feed)
-    return (
-        read and not busy and not inbox["waiting"] and not inbox["taken"] and not ground.fetches.count_waiting("shop")
-    )
+    jobs = inbox["waiting"] + inbox["taken"] + ground.fetches.count_waiting("shop")
+    return read and not open_states and not jobs
 
 
-def at_rest(ground: Ground) -> None:
-    """When everything was let run: each accepted order has its end, and what the target has is what the source has."""
-    always(ground)
+def check_finished(ground: Ground) -> None:
+    """Check that each accepted order has reached its end, and that the target has what the source has."""
+    check_step(ground)
     assert ground.inbox.status()["waiting"] == ground.inbox.status()["taken"] == 0
     assert not ground.fetches.count_waiting("shop")
     for external_id in ground.source.orders:
-        _ended(ground, external_id)
+        _check_end(ground, external_id)
 
 
-def _ended(ground: Ground, external_id: str) -> None:
+def _check_end(ground: Ground, external_id: str) -> None:
     record = ground.record(external_id)
     made = ground.depot.made.get(external_id, [])
     if not record:
         newest = ground.source.newest(external_id)
         buried = external_id in ground.pushed and ground.inbox.status()["dead_now"]
-        assert newest is None or buried, f"{external_id} is nowhere"
+        assert newest is None or buried, f"{external_id} is lost"
         return
     state = record["state"]
     assert state in {"delivered", "dead", "in_doubt", "held"}, f"{external_id} ends {state}"
     if state == "dead":
         assert record["code"] in REASONS, record
     if state == "delivered":
-        assert len(made) == 1, f"{external_id} is said to be delivered, and was created {len(made)} times"
-        _same(ground, external_id)
+        assert len(made) == 1, f"{external_id} is delivered, but was created {len(made)} times"
+        _check_content(ground, external_id)
 
 
-def _same(ground: Ground, external_id: str) -> None:
-    """The target can be changed, and has the newest content."""
+def _check_content(ground: Ground, external_id: str) -> None:
+    """Check that the target has the newest content, if it can be updated."""
     newest = ground.source.newest(external_id)
     change = ground.on_change("shop", "t")
-    # What changed while Redis was lost is not held: nobody knows that it changed.
-    # A change that was not sent yet when Redis was lost is not known to be one: the target's content may be its own.
+    # A change made while Redis was lost is not held: nothing knows that the order changed. A change that was not sent
+    # when Redis was lost is not recognised as a change either: the target's content may be its own.
     follows = ground.depot.updates and change in {"update", "hold"} and not ground.losses
     if not follows or newest is None or external_id in ground.dropped | ground.pushed:
         return
-    has = ground.depot.made[external_id][0].order
-    assert has.fingerprint() == newest.fingerprint(), f"{external_id}: the target has {has.note}, not {newest.note}"
+    stored = ground.depot.made[external_id][0].order
+    assert stored.fingerprint() == newest.fingerprint(), f"{external_id}: has {stored.note}, not {newest.note}"
 
 
-def whole_again(ground: Ground) -> None:
-    """After Redis was lost, and with no more mishaps: what can be created was, once."""
-    at_rest(ground)
+def check_restored(ground: Ground) -> None:
+    """Check, after a loss of Redis and without further faults, that every order was created once if it can be."""
+    check_finished(ground)
     for external_id in ground.source.orders:
         newest = ground.source.newest(external_id)
         if newest is None or newest.note in {"refused", "unmapped"}:

@@ -1,4 +1,4 @@
-"""What every test of the model needs: silence, and waits that do not end by themselves."""
+"""Fixtures of every test of the model: no logs, and fixed waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def raw(redis_url: str) -> Iterator[Redis]:
-    """A connection that gives bytes, for the inbox."""
+    """Return a connection that returns bytes, for the inbox."""
     client = connect(redis_url, text="raw")
     yield client
     client.close()
@@ -25,7 +25,7 @@ def raw(redis_url: str) -> Iterator[Redis]:
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
-    """Thousands of steps log hundreds of thousands of lines."""
+    """Silence the log: thousands of steps would write hundreds of thousands of lines."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
     yield
     structlog.reset_defaults()
@@ -33,6 +33,6 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wait of some milliseconds would end or not end by how busy the machine is."""
+    """Fix the backoff: whether a wait of some milliseconds is over would depend on the load of the machine."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 5.0)
     monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 5.0)

@@ -1,4 +1,4 @@
-"""The target of the model: it takes doubles, forgets nothing, and misbehaves on demand."""
+"""The target of the model: it accepts duplicates, forgets nothing, and fails on demand."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Traits:
-    """What kind of target it is."""
+    """The capabilities of the target."""
 
     updates: bool = False
-    #: It refuses doubles itself.
+    #: Whether it refuses duplicates itself.
     dedupes: bool = False
-    #: False: a create whose answer was lost is not to be seen until time has passed.
+    #: False: a create whose response was lost is not visible until time has passed.
     settles: bool = True
     bulk: int = 1
-    #: It takes an order in, and makes it when asked for the second time.
+    #: Whether it takes an order in, and creates it only at the second request.
     steps: bool = False
 
 
@@ -41,7 +41,7 @@ class Made:
 
 
 class Depot(Target):
-    """All that was ever created, by reference, one after the other: two are a double."""
+    """Every order that was ever created, in sequence by reference: two of one reference are a duplicate."""
 
     kind = "depot"
     Options = BaseModel
@@ -55,19 +55,19 @@ class Depot(Target):
         #: The highest version that was written since the ledger was new, by reference.
         self.highest: dict[str, int] = {}
         self.wrong: list[str] = []
-        #: What befalls the next writes and the next question.
+        #: The faults of the next writes and of the next read.
         self.writes: list[str] = []
         self.read = ""
         self.redis_lost = redis_lost
 
-    def calm(self) -> None:
+    def clear_faults(self) -> None:
         self.writes, self.read = [], ""
 
     def appear(self) -> None:
-        """Time has passed: everything is there, for all to see."""
+        """Make every order ready and visible, because time has passed."""
         for made in self.made.values():
-            for one in made:
-                one.visible = one.ready = True
+            for order in made:
+                order.visible = order.ready = True
 
     def _befall(self, names: dict[str, Callable[[], Any]], fault: str) -> None:
         if fault == "redis lost" and names is faults.AFTER:
@@ -90,13 +90,13 @@ class Depot(Target):
             raise Held("no product for it")
 
     def _create(self, order: Order, reference: str, fault: str) -> Receipt | Pending:
-        there = self.made.setdefault(reference, [])
-        if there and self.dedupes:
+        existing = self.made.setdefault(reference, [])
+        if existing and self.dedupes:
             self._befall(faults.AFTER, fault)
             return Receipt(str(reference), existed=True)
         self._check(order)
         made = Made(order)
-        there.append(made)
+        existing.append(made)
         self._written(order, reference)
         made.ready = not self.traits.steps
         made.visible = self.settles
@@ -114,16 +114,16 @@ class Depot(Target):
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
         fault = self.writes.pop(0) if self.writes else ""
         self._befall(faults.BEFORE, fault)
-        answers: list[Receipt | IntakeError] = []
+        results: list[Receipt | IntakeError] = []
         for number, (order, reference) in enumerate(batch, 1):
             try:
-                # The answer is lost when all of them are made.
+                # The response is lost after all of them were created.
                 made = self._create(order, reference, fault if number == len(batch) else "")
                 assert isinstance(made, Receipt), "a target that takes steps takes one order in a call"
-                answers.append(made)
+                results.append(made)
             except (Rejected, Held) as error:
-                answers.append(error)
-        return answers
+                results.append(error)
+        return results
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
         self._befall(faults.BEFORE, self.read)

@@ -1,4 +1,4 @@
-"""What can go wrong at one call, by name, so that a failing example reads like a list of mishaps."""
+"""The faults of one call, by name, so that a failing example reads like a list of faults."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from worker.errors import AuthFailed, RateLimited, TargetDown, Unavailable, Unce
 
 
 class Died(BaseException):
-    """The process was killed here; an Exception would be taken for the adapter's."""
+    """The process was killed here; an Exception would be treated as one of the adapter."""
 
 
 class _DownUncertain(TargetDown):
-    """A maintenance page in answer to a write."""
+    """A maintenance page in response to a write."""
 
     uncertain = True
 
 
-#: Befalls a call in place of what it does.
+#: Faults instead of the effect of a call.
 BEFORE = {
     "refused connection": lambda: Unavailable("connection refused"),
     "cut before": lambda: Uncertain("cut"),
@@ -24,18 +24,18 @@ BEFORE = {
     "wrong key": lambda: AuthFailed("401", 1.0),
     "killed before": lambda: Died,
 }
-#: Befalls a call after it has done what it does: its answer is lost.
+#: Faults after the effect of a call: its response is lost.
 AFTER = {
     "cut after": lambda: Uncertain("cut"),
     "down after": lambda: _DownUncertain("503", 5.0),
     "bug after": lambda: KeyError("id"),
     "killed after": lambda: Died,
 }
-#: What may befall a write to the target; "": nothing. "redis lost": while the call is under way.
+#: Faults of a write to the target; "": none. "redis lost": while the call is under way.
 WRITES = ("", *BEFORE, *AFTER, "redis lost")
-#: What may befall a question to the target.
+#: Faults of a read from the target.
 READS = ("", "refused connection", "throttled", "killed before", "killed after")
-#: What may befall a page or an order of the provider.
+#: Faults of fetching a page or an order from the provider.
 FETCHES = (
     "",
     "refused connection",
@@ -46,5 +46,5 @@ FETCHES = (
     "redis lost",
     "edited meanwhile",
 )
-#: Where whoever writes into the ledger may be killed.
+#: Faults of a write to the ledger.
 ACCEPTS = ("", "killed before", "killed after", "redis lost before", "redis lost after")

@@ -1,4 +1,4 @@
-"""The runtime of the model on a real Redis, which can lose everything, and whose time can be let pass."""
+"""The runtime of the model on a real Redis, which can lose everything, and whose time can be moved on."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ if TYPE_CHECKING:
 
     from worker.store.orders.ledger import OnChange
 
-#: Seconds; far longer than an example runs, so that a slow machine ends no lease.
+#: Seconds, far longer than an example runs, so that no lease ends on a slow machine.
 LEASE = 5000.0
-#: Seconds after which each lease has ended and each wait is over; and so few that all of an example's end no lease.
+#: Seconds that end every lease and every wait; and so few that all of an example's together end no lease.
 LONG, SHORT = 10_000.0, 10.0
 
-# Instead of waiting, everything that Redis has noted is moved into the past: to each script that is the same.
+# Instead of waiting, all times in Redis are moved into the past, which is the same to every script.
 _AGE = """
+local due, drains, takers, deferred, fetches, lane, cursor, poll, backfill, backfilling = unpack(KEYS)
 local ms = tonumber(ARGV[1])
 local function older(hash, field, by)
   local value = redis.call('HGET', hash, field)
   if value then redis.call('HSET', hash, field, string.format('%.0f', value - by)) end
 end
-for _, set in ipairs({KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]}) do
+for _, set in ipairs({due, drains, takers, deferred, fetches}) do
   for _, member in ipairs(redis.call('ZRANGE', set, 0, -1)) do redis.call('ZINCRBY', set, -ms, member) end
 end
-older(KEYS[6], 'closed_until', ms)
-older(KEYS[7], 'retry_at', ms)
-older(KEYS[7], 'finished', ms)
-older(KEYS[9], 'retry_at', ms)
-for _, lease in ipairs({KEYS[8], KEYS[10]}) do
+older(lane, 'closed_until', ms)
+older(cursor, 'retry_at', ms)
+older(cursor, 'finished', ms)
+older(backfill, 'retry_at', ms)
+for _, lease in ipairs({poll, backfilling}) do
   local left = redis.call('PTTL', lease)
   if left > ms then redis.call('PEXPIRE', lease, left - ms) elseif left > 0 then redis.call('DEL', lease) end
 end
@@ -45,7 +46,7 @@ end
 
 
 class _Mortal(Ledger):
-    """A ledger whose user may die, or whose Redis may be lost, around a write."""
+    """A ledger whose caller may die, or whose Redis may be lost, before or after a write."""
 
     ground: Ground
     fault = ""
@@ -67,7 +68,7 @@ class _Mortal(Ledger):
 class Ground(FakeRuntime[Source, Depot]):
     ledger: _Mortal
 
-    """One provider, one route, one target, and what Redis and its clock do."""
+    """One provider, one route, one target, and control over Redis and its clock."""
 
     def __init__(self, redis: Redis, raw: Redis, traits: Traits, on_change: OnChange) -> None:
         redis.flushall()
@@ -81,9 +82,9 @@ class Ground(FakeRuntime[Source, Depot]):
         self.lane = self.lanes["t"]
         #: Seconds that have passed, and how often Redis was lost.
         self.clock, self.losses = 0.0, 0
-        #: Orders that were only ever pushed, and cannot be had again from the provider.
+        #: Orders that were only pushed, and cannot be read from the provider.
         self.pushed: set[str] = set()
-        #: Orders of which a change was dropped by hand.
+        #: Orders of which a person dropped a change.
         self.dropped: set[str] = set()
         self._age = redis.register_script(_AGE)
 
@@ -97,7 +98,7 @@ class Ground(FakeRuntime[Source, Depot]):
                 self.source.touch(external_id)
 
     def lose_redis(self) -> None:
-        """Everything is gone. It took so long that what the target took in can be seen there."""
+        """Empty Redis, after so long that everything the target took in is visible there."""
         self.depot.appear()
         self.redis.flushall()
         self.losses += 1
@@ -107,10 +108,10 @@ class Ground(FakeRuntime[Source, Depot]):
             del self.source.orders[external_id]
             self.depot.made.pop(external_id, None)
         self.pushed.clear()
-        # Known and open: what cannot be read by the next walk, and later can, is not asked for.
+        # A known limit: an order that the next walk cannot read, but a later one can, is not asked for.
         for external_id, raws in self.source.orders.items():
             if "bad" in raws[-1] and self.depot.made.get(external_id):
-                self.source.write(external_id, "mended")
+                self.source.write(external_id, "fixed")
                 self.source.touch(external_id)
 
     def pass_time(self, seconds: float) -> None:
@@ -130,18 +131,18 @@ class Ground(FakeRuntime[Source, Depot]):
         ]
         self._age(keys=names, args=[round(seconds * 1000)])
 
-    def forget_stories(self) -> None:
-        """The stories of what was delivered are over."""
+    def forget_histories(self) -> None:
+        """Expire the histories of all delivered orders."""
         for name in self.redis.keys("intake:histories:t:*"):
             self.redis.delete(name)
 
-    def poll_killed(self) -> None:
-        """Nobody gave the lease of the poll back."""
+    def kill_poll(self) -> None:
+        """Leave a lease as a killed poll does."""
         self.redis.set(keys.poll("shop"), "killed", px=round(LEASE * 1000))
 
-    def backfill_killed(self) -> None:
+    def kill_backfill(self) -> None:
         self.redis.set(keys.backfilling("shop"), "killed", px=round(LEASE * 1000))
 
     def record(self, external_id: str) -> dict[str, str]:
-        found = self.ledger.entries(["t"], f"shop:{external_id}")
-        return found[0].record if found else {}
+        entries = self.ledger.entries(["t"], f"shop:{external_id}")
+        return entries[0].record if entries else {}

@@ -1,4 +1,4 @@
-"""The machine: the whole way of orders, step by step, with every mishap at every step."""
+"""The state machine: orders from the inbox to delivery, step by step, with every fault at every step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """One of the mishaps, and more often none."""
+    """Return a strategy for one of the faults, and more often none."""
     return st.just("") | st.just("") | st.sampled_from(names)
 
 
@@ -50,14 +50,14 @@ TRAITS = st.builds(
     settles=st.just(value=False),
     steps=st.booleans(),
 )
-#: All orders of the model were placed in it.
+#: The range in which all orders of the model were placed.
 RANGE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 ON_CHANGE = st.sampled_from(["update", "hold", "ignore"])
 
 
 @dataclass
 class Slow:
-    """A drain that takes its time between claiming, sending and settling."""
+    """A drain that pauses between claiming, sending and settling."""
 
     drain: Drain
     claims: list[Claim]
@@ -65,13 +65,13 @@ class Slow:
     losses: int
     outcomes: list[Outcome] = field(default_factory=list)
 
-    def alive(self, ground: Ground) -> bool:
-        """Whether its lease holds; a loss of Redis is thought to be noticed at once (see its heartbeat)."""
+    def is_alive(self, ground: Ground) -> bool:
+        """Return whether its lease holds; it is assumed to notice a loss of Redis at once (see its heartbeat)."""
         return ground.losses == self.losses and ground.clock - self.clock <= LEASE
 
 
 class Machine(RuleBasedStateMachine):
-    """Ingest to deliver; `steps` is what the example did, `last` the machine that ran last."""
+    """The way from ingest to delivery; `steps` lists what the example did, `last` is the machine that ran last."""
 
     last: Machine
 
@@ -80,12 +80,12 @@ class Machine(RuleBasedStateMachine):
         self.redis, self.raw = redis, raw
         self.steps: list[str] = []
         self.slow: list[Slow] = []
-        #: False from the beginning of a step until all was found well after it.
+        #: False from the beginning of a step until the checks after it have passed.
         self.sound = True
         self.states: set[str] = set()
-        #: What was found after the last step: jobs and hints that wait, whether something is paused, or nothing there.
+        #: The state after the last step: waiting jobs and hints, whether something is paused, whether Redis is empty.
         self.jobs, self.hints, self.paused, self.blank = 0, 0, False, True
-        self.resting = False
+        self.archived = False
         type(self).last = self
 
     def _step(self, text: str) -> None:
@@ -99,23 +99,23 @@ class Machine(RuleBasedStateMachine):
         for external_id, content in zip("abc", orders, strict=False):
             self._write(external_id, content)
 
-    def _wake(self, task: str, name: str, count: int = 1) -> None:
-        """Messages are only nudges: all of them are lost here."""
+    def _nudge(self, task: str, name: str, count: int = 1) -> None:
+        """Ignore the nudge: messages are only nudges, and all of them are lost here."""
 
     @rule()
     def work(self) -> None:
-        """All goes well for a while."""
+        """Let everything run without faults."""
         self._step("work")
         self._round()
 
     def _round(self) -> None:
-        tasks.sweep.sweep(self.ground, self._wake)
+        tasks.sweep.sweep(self.ground, self._nudge)
         self._take()
-        tasks.fetch.fetch(self.ground, "shop", self._wake)
-        tasks.poll.poll(self.ground, "shop", self._wake)
+        tasks.fetch.fetch(self.ground, "shop", self._nudge)
+        tasks.poll.poll(self.ground, "shop", self._nudge)
         if self.ground.backfills.is_waiting("shop"):
-            tasks.backfill.backfill(self.ground, "shop", self._wake)
-        tasks.deliver.deliver(self.ground, "t", self._wake)
+            tasks.backfill.backfill(self.ground, "shop", self._nudge)
+        tasks.deliver.deliver(self.ground, "t", self._nudge)
 
     # The source
 
@@ -137,48 +137,48 @@ class Machine(RuleBasedStateMachine):
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         before = self.ground.losses
         try:
-            tasks.poll.poll(self.ground, "shop", self._wake)
+            tasks.poll.poll(self.ground, "shop", self._nudge)
         except Died:
             if self.ground.losses == before:
-                self.ground.poll_killed()
-        self._calm()
+                self.ground.kill_poll()
+        self._clear_faults()
 
     @precondition(lambda self: not self.paused)
     @rule(fault=rarely(faults.FETCHES), accepts=rarely(faults.ACCEPTS), begin=st.booleans())
     def backfill(self, fault: str, accepts: str, begin: Any) -> None:
-        """Read everything again, or go on with it."""
+        """Read everything again, or continue reading it."""
         self._step(f"backfill {fault}/{accepts} {begin}")
         if begin:
             self.ground.backfills.begin("shop", *RANGE)
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         before = self.ground.losses
         try:
-            tasks.backfill.backfill(self.ground, "shop", self._wake)
+            tasks.backfill.backfill(self.ground, "shop", self._nudge)
         except Died:
             if self.ground.losses == before:
-                self.ground.backfill_killed()
-        self._calm()
+                self.ground.kill_backfill()
+        self._clear_faults()
 
     # Pushes
 
     @precondition(lambda self: self.ground.source.orders)
     @rule(data=st.data(), kind=st.sampled_from(["record", "order", "external_id"]))
     def push(self, data: st.DataObject, kind: str) -> None:
-        """Tell of an order: as it is, or as it once was."""
+        """Push an order, in its current or a former version."""
         external_id = data.draw(st.sampled_from(sorted(self.ground.source.orders)))
         raw = data.draw(st.sampled_from(self.ground.source.orders[external_id]))
         self._step(f"push {kind} {raw}")
-        self.tell(kind, external_id, raw)
+        self.push_job(kind, external_id, raw)
 
     @rule(external_id=st.sampled_from(["x", "y"]), content=CONTENTS)
     def push_only(self, external_id: str, content: str) -> None:
-        """An order that the feed does not show; once Redis was lost, that is another one."""
+        """Push an order that the feed does not show; after a loss of Redis, a different one."""
         external_id += str(self.ground.losses)
         self._step(f"push only {external_id} {content}")
         self.ground.pushed.add(external_id)
-        self.tell("record", external_id, self.ground.source.write(external_id, content))
+        self.push_job("record", external_id, self.ground.source.write(external_id, content))
 
-    def tell(self, kind: str, external_id: str, raw: dict[str, Any]) -> None:
+    def push_job(self, kind: str, external_id: str, raw: dict[str, Any]) -> None:
         order = {k: v for k, v in raw.items() if k != "id"} | {"external_id": external_id}
         order |= {"status": "new", "ordered_at": "2026-01-02T03:04:05Z", "totals": {"grand": "19.80"}}
         order |= {"lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}]}
@@ -192,11 +192,11 @@ class Machine(RuleBasedStateMachine):
         self.ground.ledger.fault = accepts
         with suppress(Died, LeaseLost):
             self._take()
-        self._calm()
+        self._clear_faults()
 
     def _take(self) -> None:
         with self.ground.inbox.taker() as taker:
-            while tasks.listen.take(self.ground, taker, self._wake):
+            while tasks.listen.take(self.ground, taker, self._nudge):
                 pass
 
     @precondition(lambda self: self.hints)
@@ -205,8 +205,8 @@ class Machine(RuleBasedStateMachine):
         self._step(f"fetch {fault}/{accepts}")
         self.ground.source.fault, self.ground.ledger.fault = fault, accepts
         with suppress(Died):
-            tasks.fetch.fetch(self.ground, "shop", self._wake)
-        self._calm()
+            tasks.fetch.fetch(self.ground, "shop", self._nudge)
+        self._clear_faults()
 
     # The target
 
@@ -216,14 +216,14 @@ class Machine(RuleBasedStateMachine):
         self._step(f"deliver {writes}/{read}")
         self.ground.depot.writes, self.ground.depot.read = list(writes), read
         with suppress(Died):
-            tasks.deliver.deliver(self.ground, "t", self._wake)
-        self._calm()
+            tasks.deliver.deliver(self.ground, "t", self._nudge)
+        self._clear_faults()
 
-    def _calm(self) -> None:
-        self.ground.depot.calm()
+    def _clear_faults(self) -> None:
+        self.ground.depot.clear_faults()
         self.ground.source.fault = self.ground.ledger.fault = ""
 
-    # A drain that takes its time, between which anything may happen
+    # A drain that pauses between its steps, so that anything may happen meanwhile
 
     @precondition(lambda self: "queued" in self.states)
     @rule(most=st.integers(1, 3))
@@ -238,31 +238,31 @@ class Machine(RuleBasedStateMachine):
     def send(self, data: st.DataObject, write: str) -> None:
         slow = data.draw(st.sampled_from(self.slow))
         self._step(f"send {write}")
-        if len(slow.outcomes) == len(slow.claims) or not slow.alive(self.ground):
+        if len(slow.outcomes) == len(slow.claims) or not slow.is_alive(self.ground):
             return
         self.ground.depot.writes = [write]
         try:
             slow.outcomes.append(attempt(self.ground.depot, slow.claims[len(slow.outcomes)]))
         except Died:
             self.slow.remove(slow)
-        self._calm()
+        self._clear_faults()
 
     @precondition(lambda self: self.slow)
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
-        """Write down what became of them: refused, if its lease has ended."""
+        """Settle the claims of a slow drain: refused if its lease has ended."""
         slow = data.draw(st.sampled_from(self.slow))
         self._step("settle")
         self.slow.remove(slow)
-        rest = [Outcome("release")] * (len(slow.claims) - len(slow.outcomes))
-        states = slow.drain.settle(zip(slow.claims, [*slow.outcomes, *rest], strict=True))
-        if slow.alive(self.ground):
+        unsent = [Outcome("release")] * (len(slow.claims) - len(slow.outcomes))
+        states = slow.drain.settle(zip(slow.claims, [*slow.outcomes, *unsent], strict=True))
+        if slow.is_alive(self.ground):
             assert "refused" not in states, "a live drain was refused"
             slow.drain.leave()
         else:
             assert set(states) == {"refused"}, f"a late owner wrote {states}"
 
-    # What people do, and time
+    # People, and time
 
     @precondition(lambda self: not self.paused)
     @rule(what=st.sampled_from(["shop", "t"]))
@@ -297,18 +297,18 @@ class Machine(RuleBasedStateMachine):
         self._step(f"wait {seconds}")
         self.ground.pass_time(seconds)
 
-    @precondition(lambda self: "delivered" in self.states or self.resting)
+    @precondition(lambda self: "delivered" in self.states or self.archived)
     @rule()
     def a_month(self) -> None:
         self._step("a month")
-        self.ground.forget_stories()
+        self.ground.forget_histories()
         self.ground.pass_time(LONG)
 
     @rule()
     def sweep(self) -> None:
         self._step("sweep")
-        tasks.sweep.sweep(self.ground, self._wake)
-        checks.swept(self.ground)
+        tasks.sweep.sweep(self.ground, self._nudge)
+        checks.check_claims(self.ground)
 
     @precondition(lambda self: not self.blank)
     @rule()
@@ -324,28 +324,28 @@ class Machine(RuleBasedStateMachine):
 
     def _look(self) -> None:
         ground = self.ground
-        self.states = checks.always(ground)
+        self.states = checks.check_step(ground)
         self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.count_waiting("shop")
         self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
         self.blank = not self.redis.dbsize()
-        self.resting = bool(self.redis.keys("intake:archive:*"))
+        self.archived = bool(self.redis.keys("intake:archive:*"))
 
     def teardown(self) -> None:
         if not self.sound or not self.steps:
             return
-        self._rest()
-        checks.at_rest(self.ground)
+        self._finish()
+        checks.check_finished(self.ground)
         self.ground.lose_redis()
-        self._rest()
-        checks.whole_again(self.ground)
+        self._finish()
+        checks.check_restored(self.ground)
 
-    def _rest(self) -> None:
-        """Everything works again: let it all run until nothing is left to do."""
+    def _finish(self) -> None:
+        """Let everything run without faults until nothing is left to do."""
         ground, rounds = self.ground, 0
         self._resume()
-        while rounds < 2 or (rounds < 12 and not checks.idle(ground)):
+        while rounds < 2 or (rounds < 12 and not checks.is_idle(ground)):
             ground.pass_time(LONG)
             ground.lane.release(ground.lane.held_keys(), "send")
             self._round()
-            checks.always(ground)
+            checks.check_step(ground)
             rounds += 1

@@ -1,4 +1,4 @@
-"""Runs a machine; when it fails, the failure tells the shrunk example step by step."""
+"""Runs a machine; a failure lists the steps of the shrunk example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def run(machine: type[Machine], redis: Redis, raw: Redis, **options: Any) -> None:
-    """Raise what the shrunk example raises, with its steps as a note; it ran last, so `machine.last` has it as well."""
+    """Run the machine; raise the error of the shrunk example (`machine.last`) with its steps as a note."""
     profile = settings(
         deadline=None,
         database=None,
@@ -26,10 +26,10 @@ def run(machine: type[Machine], redis: Redis, raw: Redis, **options: Any) -> Non
         # Hypothesis takes any function that returns a machine; its types name a class only.
         run_state_machine_as_test(cast("type[Machine]", lambda: machine(redis, raw)), settings=profile)
     except Exception as error:
-        error.add_note("The steps of the shrunk example:\n" + story(machine))
+        error.add_note("The steps of the shrunk example:\n" + numbered_steps(machine))
         raise
 
 
-def story(machine: type[Machine]) -> str:
-    """The steps of the example that ran last, numbered."""
+def numbered_steps(machine: type[Machine]) -> str:
+    """Return the numbered steps of the example that ran last."""
     return "\n".join(f"{number:3}. {step}" for number, step in enumerate(machine.last.steps, 1))

@@ -1,4 +1,4 @@
-"""The provider of the model: a feed of what was touched, read with the content that it has at that moment."""
+"""The provider of the model: a feed of changed orders, which are read with their current content."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ PAGE = 2
 
 
 class Source(Shop):
-    """Orders by id with everything they ever were, and the feed: which was touched, and its version then."""
+    """Orders by id with all their versions, and the feed: which order changed, and its version then."""
 
     def __init__(self, mishap: Callable[[str], None]) -> None:
         super().__init__([])
         self.orders: dict[str, list[dict[str, Any]]] = {}
         self.feed: list[tuple[str, int]] = []
         self.versions = 0
-        #: Done when an order is read, by the name of what happens then ("redis lost", "edited meanwhile").
+        #: Called with a fault that happens while an order is read ("redis lost", "edited meanwhile").
         self.mishap = mishap
         self.fault = ""
 
     def write(self, external_id: str, content: str) -> dict[str, Any]:
-        """Add or change an order; content "bad" cannot be read, any other is its note."""
+        """Add or change an order; the content "bad" cannot be read, any other becomes its note."""
         self.versions += 1
         raw: dict[str, Any] = {"id": external_id, "version": self.versions}
         raw |= {"bad": "x"} if content == "bad" else {"note": content}
@@ -37,11 +37,11 @@ class Source(Shop):
         return raw
 
     def touch(self, external_id: str) -> None:
-        """Show it in the feed."""
+        """Show the order in the feed."""
         self.feed.append((external_id, self.orders[external_id][-1]["version"]))
 
     def newest(self, external_id: str) -> Order | None:
-        """What it is now; None if that cannot be read."""
+        """Return the current order; None if it cannot be read."""
         raw = self.orders[external_id][-1]
         return None if "bad" in raw else self.normalize(Record(raw))
 

@@ -1,4 +1,4 @@
-"""What the machine found once, each as the shortest way there."""
+"""Faults that the machine once found, each as its shortest example."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_order_pushed_after_redis_was_lost_and_before_it_was_read_again_is_as
     machine = begin(redis, raw, Traits())
     machine.work()
     machine.lose_redis()
-    machine.tell(kind, "a", machine.ground.source.orders["a"][0])
+    machine.push_job(kind, "a", machine.ground.source.orders["a"][0])
     machine.take("")
     machine.fetch("", "")
     machine.deliver([], "")

@@ -1,4 +1,4 @@
-"""The whole way of orders under every mishap, by chance: nothing lost, nothing doubled, nothing stuck."""
+"""Random sequences of steps and faults: no order is lost, duplicated or stuck."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.e
 
 
 @pytest.mark.timeout(400)
-def test_whatever_happens_no_order_is_lost_and_none_is_doubled(redis: Redis, raw: Redis) -> None:
+def test_no_order_is_lost_or_duplicated_under_any_fault(redis: Redis, raw: Redis) -> None:
     run(Machine, redis, raw, max_examples=80, stateful_step_count=40, print_blob=True)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-def test_the_same_for_a_long_time(redis: Redis, raw: Redis) -> None:
+def test_no_order_is_lost_or_duplicated_in_a_long_run(redis: Redis, raw: Redis) -> None:
     run(Machine, redis, raw, max_examples=EXAMPLES, stateful_step_count=STEPS, print_blob=True)

@@ -1,4 +1,4 @@
-"""A bug that doubles orders, planted here on purpose: the machine finds it, and tells it in a few steps."""
+"""Planted bugs that duplicate orders: the machine finds each one and reports it in a few steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from model.depot import Traits
 from model.faults import AFTER, Died
 from model.ground import LONG, Ground
 from model.machine import Machine
-from model.running import run, story
+from model.running import numbered_steps, run
 from worker.store.orders.drains import Outcome
 from worker.store.redis import scripts
 from worker.store.redis.lua_source import lua_source
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-#: Steps that a person reads at one glance.
+#: The number of steps that a person reads at a glance.
 SHORT = 10
 
 
 class Planted(Machine):
-    """The machine, only as much of it as shows a double at once: shrinking runs hundreds of examples on a real Valkey.
+    """A smaller machine that shows a duplicate at once: shrinking runs hundreds of examples on a real Valkey.
 
-    Left out are the look at everything after each step, the rest at the end (half of an example's time), what people
-    do, what is pushed, what befalls whoever reads, other orders, slow drains, and losses of Redis: those
-    are a machine of their own, because they end most of the ways that lead to other doubles.
+    It leaves out most checks after each step, the run at the end (half of an example's time), people, pushes, faults
+    of reading, other orders, slow drains, and losses of Redis. Those have a machine of their own, because a loss ends
+    most of the ways to other duplicates.
     """
 
     last: Machine
     work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
     claim = send = settle = lose_redis = a_month = None  # type: ignore[assignment]  # as above
-    # A while later, upkeep has swept: two rules that make sense only one after the other are found together too seldom.
+    # `later` joins both: two rules that make sense only in sequence are chosen together too seldom.
     wait = sweep = None  # type: ignore[assignment]  # as above
 
     @initialize()
@@ -57,7 +57,7 @@ class Planted(Machine):
         self._poll()
 
     def _poll(self) -> None:
-        tasks.poll.poll(self.ground, "shop", self._wake)
+        tasks.poll.poll(self.ground, "shop", self._nudge)
 
     @rule()
     def poll(self) -> None:
@@ -73,7 +73,7 @@ class Planted(Machine):
     def later(self) -> None:
         self._step("a while later")
         self.ground.pass_time(LONG)
-        tasks.sweep.sweep(self.ground, self._wake)
+        tasks.sweep.sweep(self.ground, self._nudge)
 
     @precondition(lambda self: "queued" in self.states)
     @rule(write=st.sampled_from(["", *AFTER]))
@@ -81,11 +81,11 @@ class Planted(Machine):
         self._step(f"deliver {write}")
         self.ground.depot.writes = [write]
         with suppress(Died):
-            tasks.deliver.deliver(self.ground, "t", self._wake)
-        self._calm()
+            tasks.deliver.deliver(self.ground, "t", self._nudge)
+        self._clear_faults()
 
     def _look(self) -> None:
-        checks.no_doubles(self.ground)
+        checks.check_no_duplicates(self.ground)
         k = self.ground.lane.keys
         with self.redis.pipeline(transaction=False) as pipe:
             pipe.zcard(k.due)
@@ -95,18 +95,18 @@ class Planted(Machine):
         self.blank = not size
 
     def teardown(self) -> None:
-        """What a double was is seen by now."""
+        """Skip the final checks: a duplicate has been seen by now."""
 
 
 class Lossy(Planted):
-    """The same, whose Redis is lost now and then."""
+    """The same machine, with losses of Redis."""
 
     last: Machine
     lose_redis = Machine.lose_redis  # type: ignore[assignment]  # the rule that `Planted` leaves out
 
 
 def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None]:
-    """The script `name`, with the one place that says `old` saying `new`."""
+    """Return a plant that replaces the single `old` in the script `name` by `new`."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
         text = lua_source(name)
@@ -117,8 +117,8 @@ def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None
     return plant
 
 
-def never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An order that may be there is sent again, as if the target had been asked, and did not have it."""
+def send_without_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send an order that may exist again, as if the target had been asked and did not have it."""
 
     def find(*_: Any) -> Outcome:
         return Outcome("release")
@@ -127,14 +127,14 @@ def never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PLANTS = {
-    "an order that may be there is sent again without asking": never_asked,
+    "an order that may exist is sent again without asking": send_without_asking,
     "the orders of a dead drain are freed as if they were never sent": in_lua(
         "sweep", "redis.call('HSET', record, 'uncertain', '1')", ""
     ),
-    "an answer that was lost is not noted": in_lua(
+    "a lost response is not noted": in_lua(
         "settle", "if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end", ""
     ),
-    "an order that changed after its delivery is taken for a new one": in_lua(
+    "an order that changed after its delivery is treated as new": in_lua(
         "accept",
         "local state = known[1]",
         "if known[4] then redis.call('DEL', record) end\n  local state = not known[4] and known[1]",
@@ -143,7 +143,7 @@ PLANTS = {
 
 
 def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
-    """Run until the double is found, and shrink the way there."""
+    """Run until the duplicate is found, and shrink its example."""
     began = time.monotonic()
     with pytest.raises(AssertionError, match="created more than once") as caught:
         run(
@@ -155,27 +155,27 @@ def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
             derandomize=True,
             phases=(Phase.generate, Phase.shrink),
         )
-    told = story(machine)
-    print(told, f"found and shrunk in {time.monotonic() - began:.1f} s", sep="\n")
-    assert told in "".join(caught.value.__notes__)
-    assert len(machine.last.steps) <= SHORT, told
+    steps = numbered_steps(machine)
+    print(steps, f"found and shrunk in {time.monotonic() - began:.1f} s", sep="\n")
+    assert steps in "".join(caught.value.__notes__)
+    assert len(machine.last.steps) <= SHORT, steps
 
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
-def test_a_planted_double_is_found_and_told_in_a_few_steps(
+def test_a_planted_duplicate_is_found_and_reported_in_a_few_steps(
     redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     plant(monkeypatch)
     find(Planted, redis, raw)
 
 
-def test_a_double_planted_for_a_loss_of_redis_is_found_and_told_in_a_few_steps(
+def test_a_duplicate_planted_for_a_loss_of_redis_is_found_and_reported_in_a_few_steps(
     redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new ledger takes every order for one that was never sent."""
+    """Plant a bug: a new ledger treats every order as never sent."""
     in_lua("accept", "if ask then redis.call('HSET', record, 'uncertain', 'ask') end", "")(monkeypatch)
     find(Lossy, redis, raw)
 
 
-def test_what_is_not_planted_is_not_found(redis: Redis, raw: Redis) -> None:
+def test_without_a_planted_bug_nothing_is_found(redis: Redis, raw: Redis) -> None:
     run(Planted, redis, raw, max_examples=30, stateful_step_count=15, derandomize=True, phases=(Phase.generate,))

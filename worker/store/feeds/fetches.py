@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 #: Milliseconds that one fetch may take, including the wait for the limit.
-_LEASE_MS: Final = 120_000
+_LEASE_MS = 120_000
 
 
 @dataclass(frozen=True, slots=True)
