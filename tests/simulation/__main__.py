@@ -1,4 +1,4 @@
-"""`python -m simulation --seeds 100`: run histories, tell how many hours they were and which went wrong."""
+"""`python -m simulation --seeds 100`: run histories, report how many hours they cover and which failed."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from simulation.settings import DENSE, SHOP
 def main(seed: int | None, seeds: int, first: int, minutes: float, days: float) -> None:
     """Run histories of the whole worker on a fake clock; a wrong one prints its seed."""
     if hasattr(os, "sched_setaffinity"):
-        # One runs at a time: another core would only cost what is in the caches of this one.
+        # One actor runs at a time: a second core would only lose the caches of the first.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     seconds, pace = (days * 86_400, SHOP) if days else (minutes * 60, DENSE)
     if seed is not None:
-        told = history(seed, seconds, line=print, pace=pace)
-        print(f"seed {seed}: {told.wrong or 'all well'}; {told.seconds / 3600:.2f} hours, digest {told.digest}")
-        sys.exit(bool(told.wrong))
+        result = history(seed, seconds, line=print, pace=pace)
+        print(f"seed {seed}: {result.wrong or 'all well'}; {result.seconds / 3600:.2f} hours, digest {result.digest}")
+        sys.exit(bool(result.wrong))
     began, hours, orders, polls, commands, wrong = time.process_time(), 0.0, 0, 0, 0, []
     counts: dict[str, int] = {}
     length = f"DAYS={days:g}" if days else f"MINUTES={minutes:g}"
     for one in range(first, first + seeds):
-        told = history(one, seconds, pace=pace)
-        if one % 100 == 0:  # on the way, for whoever waits
+        result = history(one, seconds, pace=pace)
+        if one % 100 == 0:  # progress for a person who waits
             print(f"... {one - first + 1} histories", file=sys.stderr, flush=True)
-        hours, orders, commands = hours + told.seconds / 3600, orders + told.orders, commands + told.commands
-        polls += told.polls
-        for kind, count in told.faults.items():
+        hours, orders, commands = hours + result.seconds / 3600, orders + result.orders, commands + result.commands
+        polls += result.polls
+        for kind, count in result.faults.items():
             counts[kind] = counts.get(kind, 0) + count
-        if told.wrong:
+        if result.wrong:
             wrong.append(one)
-            print(f"seed {one}: {told.wrong}\n  replay: make simulate SEED={one} {length}", flush=True)
+            print(f"seed {one}: {result.wrong}\n  replay: make simulate SEED={one} {length}", flush=True)
     spent = time.process_time() - began
     speed = hours / spent * 60
     print(f"{seeds} histories, {hours:.1f} simulated hours, {spent:.0f} s of a core: {speed:.1f} hours a minute")

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class ShopOptions(BaseModel):
-    """None."""
+    """No options."""
 
 
 class DepotOptions(BaseModel):
-    """What kind of target it is: see `worker.systems.target.Target`."""
+    """The capabilities of the target: see `worker.systems.target.Target`."""
 
     updates: bool = False
     dedupes: bool = False
@@ -33,7 +33,7 @@ class DepotOptions(BaseModel):
 
 
 class Shop(Provider):
-    """A feed of what was touched, by number."""
+    """A feed of changed orders, by number."""
 
     kind = "shop"
     Options = ShopOptions
@@ -63,7 +63,7 @@ class Shop(Provider):
 
 
 def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
-    """The order that a record of a shop means."""
+    """Return the fields of the order in a shop's record."""
     return {
         "provider": provider,
         "external_id": raw["id"],
@@ -77,7 +77,7 @@ def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 class Depot(Target):
-    """Takes orders under a reference; doubles are possible, unless it refuses them."""
+    """Takes orders under a reference; duplicates are possible unless it refuses them."""
 
     kind = "depot"
     Options = DepotOptions

@@ -1,4 +1,4 @@
-"""The systems on the other side, as far as they can be seen through HTTP, and what they hold in truth."""
+"""The systems on the other side: their HTTP interface, and what they really hold."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from simulation.faults import Faults
     from worker.store.limits.limit import Limit
 
-#: Seconds for which a target that does not settle hides what it took in: at most what `[clocks] arrived` says.
+#: Seconds for which a target that does not settle hides what it took in: at most `[clocks] arrived`.
 HIDDEN = (5, 60)
 #: Records on a page of the feed.
 PAGE = 5
 
 
 class Violation(AssertionError):
-    """A promise is broken."""
+    """A promise was broken."""
 
 
 def _json(status: int, body: Any) -> Answer:
@@ -37,24 +37,24 @@ def _status(status: int, after: float = 0.0) -> Answer:
 
 
 class Api:
-    """One system: it has a limit, moods, and its own idea of the time."""
+    """One system, with a limit, faults and its own clock."""
 
     def __init__(self, name: str, limits: tuple[Limit, ...], faults: Faults, now: Callable[[], int]) -> None:
         self.name, self.limits, self.faults, self.now = name, limits, faults, now
-        #: When calls left for it (microseconds), as far as they count.
+        #: When the calls that count against its limit were sent (microseconds).
         self._left: deque[int] = deque()
         self.calls = 0
-        #: Until when it is in maintenance, and whether it refuses connections then.
+        #: When its maintenance ends, and whether it refuses connections until then.
         self.down_until, self.refusing = 0, False
-        #: Seconds that each answer takes.
+        #: Seconds that each response takes.
         self.pace = (0.02, 0.2)
 
     def refuses(self) -> bool:
-        """Whether nobody listens at the moment."""
+        """Return whether it refuses connections at the moment."""
         return self.refusing and self.now() < self.down_until
 
     def leaves(self, *, late: bool) -> None:
-        """A call is on its way; who was stopped behind the limit's door is late, and no fault of the limit's."""
+        """Count a sent call; it is `late` if its process was stopped after the limit let it go."""
         if late or not self.limits:
             return
         limit = self.limits[0]
@@ -63,11 +63,11 @@ class Api:
             raise Violation(f"more than {limit} calls were sent to {self.name}")
 
     def forget(self) -> None:
-        """The limit's state was lost with Redis."""
+        """Forget the sent calls: the state of the limit was lost with Redis."""
         self._left.clear()
 
     def arrive(self, method: str, path: str, body: bytes | None) -> tuple[Answer | None, float]:
-        """The answer (None: the connection breaks), and the seconds until it is there."""
+        """Return the response (None: the connection breaks), and the seconds until it arrives."""
         self.calls += 1
         delay = self.faults.chance.uniform(*self.pace)
         if self.now() < self.down_until:
@@ -89,7 +89,7 @@ class Api:
 
 
 class ShopApi(Api):
-    """Orders with all that they ever were, and the feed: which was touched, and its version then."""
+    """Orders with all their versions, and the feed: which order changed, and its version then."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -98,7 +98,7 @@ class ShopApi(Api):
         self.versions = 0
 
     def write(self, external_id: str, note: str) -> dict[str, Any]:
-        """Add or change an order, and show it."""
+        """Add or change an order, and show it in the feed."""
         self.versions += 1
         raw = {"id": external_id, "version": self.versions, "note": note}
         self.orders.setdefault(external_id, []).append(raw)
@@ -135,7 +135,7 @@ class _Books:
 
 
 class DepotApi(Api):
-    """A target: `made` has all that was ever created, by reference; two are a double."""
+    """A target: `made` has every order ever created, by reference; two of one reference are a duplicate."""
 
     def __init__(self, traits: DepotOptions, *given: Any) -> None:
         super().__init__(*given)
@@ -143,7 +143,7 @@ class DepotApi(Api):
         self.made = self._books.made
 
     def ledger_lost(self) -> None:
-        """Nobody knows any more what was sent."""
+        """Forget what was sent, as the ledger does."""
         self.forget()
         self._books.highest.clear()
 

@@ -1,4 +1,4 @@
-"""The promises of a history: watched while it goes on, and looked at when all is quiet."""
+"""The promises of a history: checked while it runs, and when nothing is left to do."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from simulation.scheduler import Process
     from simulation.world import World
 
-#: Why an order may be dead that the target would take.
+#: Reasons for which an order may be dead that the target would accept.
 _NO_FAULT_OF_ITS: Final = {"poison", "uncertain", "unavailable", "bug"}
 _ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
-#: Seconds in which the work of a dead process is taken up.
+#: Seconds within which the work of a dead process is taken over.
 TAKEOVER: Final = 15.0
 #: The keys and arguments of `advance.lua`, which follow EVALSHA, the digest and the number of keys.
 _ADVANCE: Final = ADVANCE.keys + ADVANCE.args
 
 
 class Checks:
-    """Looks at the keys themselves, past every wire."""
+    """Reads the keys directly, not through a wire."""
 
     def __init__(self, world: World) -> None:
         self._world, self._keys = world, world.server.keys
@@ -37,23 +37,23 @@ class Checks:
         return str(value.decode())
 
     def record(self, target: str, key: str) -> dict[str, str]:
-        """What the ledger says of an order."""
+        """Return the ledger's record of an order."""
         prefixes = f"intake:order:{target}:".encode(), f"intake:history:{target}:".encode()
         reply = self._world.server.look("record", *prefixes, key.encode())
         assert isinstance(reply, list)
         [[fields, _]] = reply
         return {name.decode(): value.decode() for name, value in zip(fields[::2], fields[1::2], strict=True)}
 
-    # While it goes on
+    # While it runs
 
     def done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
-        """A script has run."""
+        """Check the effect of a script that has run."""
         if name == "advance" and reply == 1:
             cursor, value = (words[3 + _ADVANCE.index(part)] for part in ("cursor", "value"))
             self._passed(cursor.decode().rpartition(":")[2], int(value))
 
     def _passed(self, provider: str, cursor: int) -> None:
-        """The cursor passes nothing that was not accepted, or kept among the dead letters."""
+        """Check that the cursor passes no record that was neither accepted nor kept as a dead letter."""
         shop = self._world.shops[provider]
         letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
         for external_id, version in shop.feed[max(0, cursor - 5) : cursor]:
@@ -68,11 +68,11 @@ class Checks:
                     )
 
     def swept(self) -> None:
-        """A sweep has ended."""
+        """Note the end of a sweep."""
         self._last_sweep = self._world.now()
 
     def died(self, process: Process) -> None:
-        """What it held has to be somebody else's soon."""
+        """Check later that the orders of a dead process were taken over."""
         mark = f":claims:host-{process.name}-".encode()
         held = [key for key in self._keys.data if mark in key]
         began = self._world.now()
@@ -92,7 +92,7 @@ class Checks:
     # When it is over
 
     def busy(self) -> str:
-        """What is left to do; empty: all is quiet."""
+        """Return what is left to do; empty if nothing is."""
         return next(self._left(), "")
 
     def _left(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A client of the Redis in this process: redis-py's own, from the first word of a command to the last of its answer."""
+"""A client of the Redis in this process: redis-py's own, except for its connection."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from simulation.server import name_of
 if TYPE_CHECKING:
     from simulation.network import Wire
 
-#: redis-py tries so often, with so many seconds in between: see worker/store/redis/connection.py.
+#: How often redis-py tries, and the seconds between its attempts: see worker/store/redis/connection.py.
 TRIES: Final = 3
 PAUSES: Final = (0.5, 1.0)
 
 
 class Client(Redis):
-    """What `worker.store.redis.connection.connect` would make, over a simulated wire."""
+    """The client that `worker.store.redis.connection.connect` would return, over a simulated wire."""
 
     wire: Wire
     decodes: bool
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """One command, repeated as redis-py repeats it."""
+        """Run one command, repeated as redis-py repeats it."""
         return self.answer(args, options)
 
     def register_script(self, script: Any) -> Any:
-        """A script as redis-py's own, without its way through the types of all its possible arguments."""
+        """Return a callable script like redis-py's own, without its checks of argument types."""
         sha = hashlib.sha1(script.encode()).hexdigest()
 
         def run(keys: Any = (), args: Any = ()) -> Any:
@@ -44,7 +44,7 @@ class Client(Redis):
         return run
 
     def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """The answer as redis-py gives it to the caller."""
+        """Return the response as redis-py returns it to the caller."""
         reply = self._tried(tuple(map(_word, args)))
         if self.decodes:
             reply = _decoded(reply)
@@ -83,7 +83,7 @@ class _Pipeline(Pipeline):
 
 
 def _word(value: Any) -> bytes:
-    """A word as redis-py sends it."""
+    """Return a word as redis-py sends it."""
     if isinstance(value, str):
         return value.encode()
     return value if isinstance(value, bytes) else repr(value).encode()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def raw(redis: Redis, redis_url: str) -> Iterator[Redis]:
-    """A connection to the emptied server that gives what the server says."""
+    """Return a connection to the emptied server that returns raw responses."""
     client = Redis.from_url(redis_url, protocol=2)
     yield client
     client.close()

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from simulation.apis import ShopApi
     from simulation.world import World
 
-#: Seconds that a history may take to come to rest.
+#: Seconds within which a history must finish all its work.
 PATIENCE = 6 * 3600.0
 #: Seconds that an answer takes.
 FAST = (0.02, 0.2)
 
 
 class Director:
-    """Runs a world for some time, then lets it come to rest."""
+    """Runs a world for some time, then lets it finish all its work."""
 
     def __init__(self, world: World) -> None:
         self._world, self._chance = world, world.stream("director")
@@ -48,18 +48,18 @@ class Director:
                 self._befall(self._chance.choice(world.faults.great))
                 mishap = world.now() + self._next_mishap()
             if self._chance.random() < 0.05:
-                self._mend()
+                self._repair()
         self.rest()
 
     def rest(self) -> None:
-        """Everything works again; raises Violation if it does not come to rest, or not to the right one."""
+        """Run without faults until nothing is left to do; raise Violation if work or errors remain."""
         world = self._world
         world.faults.on = False
         world.tell("all mishaps end")
         world.network.away, world.server.full = "", False
         for api in world.network.apis.values():
             api.down_until, api.pace = 0, FAST
-        self._mend()
+        self._repair()
         until, quiet = world.now() + int(PATIENCE * 1e6), 0
         while quiet < 2:
             self._wait(20)
@@ -163,8 +163,8 @@ class Director:
         self._world.network.away = ""
         self._world.tell("Redis is back")
 
-    def _mend(self) -> None:
-        """What people do: resume what is paused, send what is held."""
+    def _repair(self) -> None:
+        """Act for the people: resume what is paused."""
         server = self._world.server
         if self._world.network.away:
             return

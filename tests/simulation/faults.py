@@ -1,4 +1,4 @@
-"""What goes wrong in a history, drawn from its seed: each history has its own few kinds of mishaps."""
+"""The faults of a history, drawn from its seed: each history has its own few kinds of faults."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from simulation.apis import Api
     from simulation.scheduler import Process
 
-#: What can befall a process at a passage of a wire; "lost": the answer of Redis; "refused": the connection to an API.
+#: Faults of a process at a passage of a wire; "lost": the response of Redis; "refused": the connection to an API.
 WIRE: Final[tuple[str, ...]] = ("kill", "stop", "lost", "refused", "flush")
-#: What can befall a call at an API.
+#: Faults of a call at an API.
 ANSWERS: Final[tuple[str, ...]] = (
     "cut before",
     "cut after",
@@ -25,22 +25,22 @@ ANSWERS: Final[tuple[str, ...]] = (
     "garbage",
     "slow",
 )
-#: What a person or the house does: see `simulation.director`.
+#: Faults of the whole installation: see `simulation.director`.
 GREAT: Final = ("flush", "away", "full", "maintenance", "kill all", "kill beat", "two beats")
-#: Passages at which a mishap tells more than at the many others.
+#: Passages at which a fault is worth more than at the many others.
 _DEAR: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
 _REDIS: Final = {"lost"}
 
 
 class Faults:
-    """The mishaps of one history; none before it begins, and none once it is `calm`."""
+    """The faults of one history, while it is `on`."""
 
     def __init__(
         self, chance: random.Random, tell: Callable[[str], None], die: Callable[[Process], None], share: float
     ) -> None:
         self.chance, self.tell, self._die, self._share = chance, tell, die, share
         self.on = False
-        #: The odds of each kind at a dear passage.
+        #: The odds of each kind at one of these passages.
         self.odds = {kind: 10 ** chance.uniform(-3.5, -1.7) for kind in WIRE if chance.random() < 0.6}
         self.odds |= {kind: 10 ** chance.uniform(-3, -1.2) for kind in ANSWERS if chance.random() < 0.4}
         for rare, left in (("401", 0.1), ("flush", 0.05)):
@@ -62,7 +62,7 @@ class Faults:
         return ""
 
     def at(self, point: str, process: Process) -> str:
-        """What goes wrong at this passage."""
+        """Return the fault at this passage."""
         if not self.on or not self._most:
             return ""
         place, name, side = point.split(":")
@@ -77,7 +77,7 @@ class Faults:
         return kind
 
     def answer(self, api: Api) -> str:
-        """What goes wrong with this call at the API."""
+        """Return the fault of this call at the API."""
         kind = self._drawn(self._answers, self._share) if self.on else ""
         if kind:
             self.count(kind)
@@ -85,10 +85,10 @@ class Faults:
         return kind
 
     def kill(self, process: Process, point: str) -> None:
-        """The process dies at this point."""
+        """Kill the process at this point."""
         self.tell(f"{process.name} is killed at {point}")
         self._die(process)
 
     def count(self, kind: str) -> None:
-        """One more of this kind."""
+        """Count one more fault of this kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1

@@ -1,4 +1,4 @@
-"""One history from one seed: run, judged, told."""
+"""Runs and checks one history from one seed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Told:
-    """How a history went: `wrong` is the promise that was broken, or ""."""
+class HistoryResult:
+    """The result of a history: `wrong` is the promise that was broken, or ""."""
 
     seed: int
     wrong: str
-    #: Of all that Redis was told and answered.
+    #: Of all commands and responses of Redis.
     digest: str
-    #: How long it took on its own clock.
+    #: Its length on its own clock.
     seconds: float
     commands: int
     orders: int
@@ -34,7 +34,7 @@ class Told:
     error: BaseException | None = field(default=None, repr=False)
 
 
-def history(  # noqa: PLR0913  # what a history may be otherwise, each named at the call
+def history(  # noqa: PLR0913  # the options of a history, each named at the call
     seed: int,
     seconds: float = 300.0,
     *,
@@ -42,10 +42,10 @@ def history(  # noqa: PLR0913  # what a history may be otherwise, each named at 
     change: Callable[[World], None] = lambda _: None,
     lose: bool = True,
     pace: Pace = DENSE,
-) -> Told:
-    """Run the history of `seed`: `seconds` with mishaps, then until it rests; then Redis is lost, and it rests again.
+) -> HistoryResult:
+    """Run the history of `seed`: `seconds` with faults, then until nothing is left; the same after losing Redis.
 
-    `change` may plant a bug; `line` is told what happens; `pace` is how much of it.
+    `change` may plant a bug; `line` is called with each event; `pace` sets how much happens.
     """
     world = World(seed, line, pace)
     error: BaseException | None = None
@@ -57,7 +57,7 @@ def history(  # noqa: PLR0913  # what a history may be otherwise, each named at 
             if lose and seed % 4 == 0:
                 director.lose_redis()
                 director.rest()
-        except BaseException as raised:  # noqa: BLE001  # told with the history
+        except BaseException as raised:  # noqa: BLE001  # reported with the history
             error = raised
         ended = world.now()
         world.scheduler.end()
@@ -67,7 +67,7 @@ def history(  # noqa: PLR0913  # what a history may be otherwise, each named at 
     wrong = "" if error is None else f"{type(error).__name__}: {error}"
     if wrong:
         world.tell(f"WRONG: {wrong}")
-    return Told(
+    return HistoryResult(
         seed,
         wrong,
         world.digest.hexdigest(),

@@ -1,4 +1,4 @@
-"""Keys that end, and strings, as Redis has them, on a clock that is given."""
+"""Expiring keys and strings as in Redis, on a given clock."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-#: What a command answers: as RESP2 has it (a status is bytes here too).
+#: The reply to a command, as in RESP2 (a status is bytes here too).
 Reply = bytes | int | list[Any] | None
 
 
 def fits(name: bytes, pattern: bytes) -> bool:
-    """Whether a name is of this pattern."""
+    """Return whether a name matches this pattern."""
     return fnmatch.fnmatchcase(name.decode("latin-1"), pattern.decode("latin-1"))
 
 
 class Kept:
-    """All keys; `call` runs one command. The names of its methods are those of the commands.
+    """All keys; `call` runs one command. Its methods have the names of the commands.
 
     Args:
         now: Unix time in microseconds.
@@ -31,21 +31,21 @@ class Kept:
         self.now, self.chance = now, chance
         self.data: dict[bytes, Any] = {}
         self.ends: dict[bytes, int] = {}
-        #: Keys that were ended by their time, for whoever compares with a real server.
+        #: Keys that expired, for a comparison with a real server.
         self.ended: list[bytes] = []
-        #: Told of each key onto which something was pushed.
+        #: Called with each key onto which something was pushed.
         self.pushed: Callable[[bytes], None] = lambda _: None
         self._commands: dict[bytes, Callable[..., Reply]] = {}
 
     def call(self, name: bytes, *args: bytes) -> Reply:
-        """Run a command; KeyError for one that is not known here."""
+        """Run a command; raise AttributeError for an unknown one."""
         command = self._commands.get(name)
         if command is None:
             command = self._commands[name] = getattr(self, "do_" + name.decode().lower())
         return command(*args)
 
     def get(self, key: bytes) -> Any:
-        """The value of a key that has not ended, or None."""
+        """Return the value of a key that has not expired, or None."""
         end = self.ends.get(key)
         if end is not None and end <= self.now() // 1000:
             self._drop(key)
@@ -62,7 +62,7 @@ class Kept:
             value = self.data[key] = kind()
         return value
 
-    def _tidy(self, key: bytes) -> None:
+    def _drop_empty(self, key: bytes) -> None:
         if not self.data.get(key):
             self._drop(key)
 
@@ -88,7 +88,7 @@ class Kept:
         return sum(self.get(key) is not None for key in list(self.data))
 
     def do_type(self, key: bytes) -> Reply:
-        # A set and a sorted set are kept as dicts too: nobody of ours asks for what they are.
+        # Sets and sorted sets are dicts too: our code never asks for their type.
         return {bytes: b"string", list: b"list", dict: b"hash", type(None): b"none"}[type(self.get(key))]
 
     def do_keys(self, pattern: bytes) -> Reply:
@@ -97,7 +97,7 @@ class Kept:
     def do_scan(self, cursor: bytes, *options: bytes) -> Reply:
         given = dict(zip(options[::2], options[1::2], strict=True))
         most, after = int(given.get(b"COUNT", b"10")), int(cursor)
-        # By a number of the key itself, so that what is there all the time is found whatever comes and goes.
+        # Ordered by a checksum of the key, so that a key that exists all the time is found whatever comes and goes.
         left = sorted((crc32(key) + 1, key) for key in self.data if crc32(key) + 1 > after)
         end = left[most - 1][0] if len(left) > most else 0
         found = [key for number, key in left if not end or number <= end]

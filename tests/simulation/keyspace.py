@@ -1,4 +1,4 @@
-"""The commands of Redis that Intake uses, over plain dicts, on a clock that is given."""
+"""The Redis commands that Intake uses, over plain dicts, on a given clock."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from simulation.kept import Kept, Reply, fits
 
 
 def text(value: float) -> bytes:
-    """A score as Redis writes it."""
+    """Return a score as Redis writes it."""
     return b"%d" % value if value == int(value) else repr(value).encode()
 
 
 def bound(given: bytes) -> tuple[float, bool]:
-    """The end of a range of scores, and whether it is left out itself."""
+    """Return the end of a range of scores, and whether it is excluded."""
     return (float(given[1:]), True) if given[:1] == b"(" else (float(given), False)
 
 
 def _places(count: int, first: bytes, last: bytes) -> tuple[int, int]:
-    """From where to where a range of places is; the last one is in it, and a negative one counts from the end."""
+    """Return a range of indexes as a slice; the last one is included, and a negative one counts from the end."""
     start, end = (place + count if place < 0 else place for place in (int(first), int(last)))
     return max(0, start), max(0, end + 1)
 
 
 class Keyspace(Kept):
-    """Hashes, lists, sets and sorted sets besides."""
+    """Adds hashes, lists, sets and sorted sets."""
 
     # Hashes
 
@@ -60,7 +60,7 @@ class Keyspace(Kept):
     def do_hdel(self, key: bytes, *fields: bytes) -> Reply:
         known = self.get(key) or {}
         gone = sum(known.pop(field, None) is not None for field in fields)
-        self._tidy(key)
+        self._drop_empty(key)
         return gone
 
     def do_hincrby(self, key: bytes, field: bytes, by: bytes) -> Reply:
@@ -73,7 +73,7 @@ class Keyspace(Kept):
         return list((self.get(key) or {}).values())
 
     def do_hscan(self, key: bytes, cursor: bytes, *options: bytes) -> Reply:
-        # A small one is given at once by Redis too.
+        # Redis too returns a small hash at once.
         assert cursor == b"0"
         given = dict(zip(options[::2], options[1::2], strict=True))
         known, pattern = self.get(key) or {}, given.get(b"MATCH", b"*")
@@ -98,7 +98,7 @@ class Keyspace(Kept):
         if not known:
             return None
         value: bytes = known.pop(0)
-        self._tidy(key)
+        self._drop_empty(key)
         return value
 
     def do_rpop(self, key: bytes) -> Reply:
@@ -106,7 +106,7 @@ class Keyspace(Kept):
         if not known:
             return None
         value: bytes = known.pop()
-        self._tidy(key)
+        self._drop_empty(key)
         return value
 
     def do_llen(self, key: bytes) -> Reply:
@@ -133,13 +133,13 @@ class Keyspace(Kept):
         gone = places[:most] if most > 0 else places[most:] if most < 0 else places
         for place in reversed(gone):
             del known[place]
-        self._tidy(key)
+        self._drop_empty(key)
         return len(gone)
 
     def do_ltrim(self, key: bytes, first: bytes, last: bytes) -> Reply:
         if self.get(key) is not None:
             self.data[key][:] = self._cut(key, first, last)
-            self._tidy(key)
+            self._drop_empty(key)
         return b"OK"
 
     def do_lmove(self, source: bytes, target: bytes, take: bytes, put: bytes) -> Reply:
@@ -148,11 +148,11 @@ class Keyspace(Kept):
             return None
         value: bytes = known.pop(0 if take == b"LEFT" else -1)
         self._make(target, list).insert(0 if put == b"LEFT" else len(self.data[target]), value)
-        self._tidy(source)
+        self._drop_empty(source)
         self.pushed(target)
         return value
 
-    # Sets, in the order of coming
+    # Sets, in the order of insertion
 
     def do_sadd(self, key: bytes, *members: bytes) -> Reply:
         known = self._make(key, dict)
@@ -198,7 +198,7 @@ class Keyspace(Kept):
             if old is None or not ((b"GT" in options and score <= old) or (b"LT" in options and score >= old)):
                 known[member] = score
         added = len(known) - before
-        self._tidy(key)
+        self._drop_empty(key)
         return added
 
     def do_zincrby(self, key: bytes, by: bytes, member: bytes) -> Reply:

@@ -1,4 +1,4 @@
-"""The wires of one process, to Redis and to the APIs: each passage takes time, and is where things go wrong."""
+"""The wires of one process, to Redis and to the APIs: each passage takes time and may have a fault."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Network:
-    """Everything that the processes of one history share."""
+    """The network that the processes of one history share."""
 
     scheduler: Scheduler
     server: Server
@@ -32,17 +32,17 @@ class Network:
     chance: random.Random
     #: By host name.
     apis: dict[str, Api]
-    #: Told of every command that was done: its name, its words, its answer.
+    #: Called after every command: its name, its words, its reply.
     done: Callable[[str, tuple[bytes, ...], Any], None]
-    #: Everything in Redis is gone.
+    #: Empties Redis.
     lose: Callable[[], None] = lambda: None
-    #: How Redis is away: "" (it is not), "refused" or "silent".
+    #: How Redis is unreachable: "" (it is reachable), "refused" or "silent".
     away: str = ""
-    #: The longest way to Redis, in seconds.
+    #: The longest latency of Redis, in seconds.
     slowest: float = 0.001
 
     def suffer(self, point: str, process: Process) -> str:
-        """What goes wrong at this point: the caller acts out "lost" and "refused"; it may be killed or stopped here."""
+        """Return the fault here; the caller acts out "lost" and "refused", and may be killed or stopped here."""
         fault = self.faults.at(point, process)
         if fault == "flush":
             self.lose()
@@ -62,15 +62,15 @@ class Wire:
 
     network: Network
     process: Process
-    #: When this process was let out of a limit's door, by actor.
+    #: When a limit let this process call, by actor.
     departed: dict[Any, int] = field(default_factory=dict)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, as the client does between two tries."""
+        """Wait, as the client does between two attempts."""
         self.network.scheduler.wait(seconds)
 
     def command(self, words: tuple[bytes, ...], name: str) -> Any:
-        """Send one command, wait for its answer."""
+        """Send one command and wait for its reply."""
         net = self.network
         net.scheduler.wait(net.chance.uniform(0.0001, net.slowest))
         self._reach()
@@ -91,7 +91,7 @@ class Wire:
             raise ConnectionError("refused")
 
     def _blocking(self, words: tuple[bytes, ...], name: str) -> Any:
-        """Wait for something in a list."""
+        """Wait for an item in a list."""
         server, scheduler = self.network.server, self.network.scheduler
         until = scheduler.now + int(float(words[-1]) * 1e6)
         while True:
@@ -107,7 +107,7 @@ class Wire:
 
 
 class Answer:
-    """What `worker.http.client` sees of an answer: urllib3's, as far as it looks at it."""
+    """The part of urllib3's response that `worker.http.client` uses."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.status, self.headers, self._body = status, headers, body
@@ -125,7 +125,7 @@ class Answer:
 
 
 class Origin:
-    """Stands in the place of `worker.http.connection.Connections`: the way to one API."""
+    """Replaces `worker.http.connection.Connections`: the connection to one API."""
 
     def __init__(self, wire: Wire, url: str) -> None:
         self.wire, self.url = wire, url

@@ -1,4 +1,4 @@
-"""Bugs to be planted: each breaks one promise, and a simulation that is worth its time finds it."""
+"""Bugs to plant: each breaks one promise, and the simulation must find it."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def _script(name: str, old: str, new: str) -> Callable[[World], None]:
 
 @contextlib.contextmanager
 def late_settles() -> Iterator[Callable[[World], None]]:
-    """A drain whose lease has ended may still write."""
+    """Let a drain write after its lease has ended."""
     old = "if not live or redis.call('SREM', claims, key) == 0 then"
     yield _script("settle", old, "redis.call('SREM', claims, key)\n  if false then")
 
 
 @contextlib.contextmanager
 def nobody_asks() -> Iterator[Callable[[World], None]]:
-    """An order that may have been sent is sent again without asking."""
+    """Send an order again without asking, although it may have been sent."""
     with patch.object(tasks.attempt, "_find", lambda *_: Outcome("release")):
         yield lambda _: None
 
 
 @contextlib.contextmanager
 def cursor_first() -> Iterator[Callable[[World], None]]:
-    """The cursor moves before the page is accepted."""
+    """Move the cursor before the page is accepted."""
     accept = tasks.poll.accept_page
 
     def early(rt: Any, run: Any, provider: Any, page: Any, nudge: Any) -> Any:
@@ -52,13 +52,13 @@ def cursor_first() -> Iterator[Callable[[World], None]]:
 
 @contextlib.contextmanager
 def nobody_frees() -> Iterator[Callable[[World], None]]:
-    """The orders of a dead drain are freed a lease too late."""
+    """Free the orders of a dead drain a lease too late."""
     yield _script("sweep", "'(' .. (now - lease_ms)", "'(' .. (now - 2 * lease_ms)")
 
 
 @contextlib.contextmanager
 def no_limit() -> Iterator[Callable[[World], None]]:
-    """Slots are given out without looking at the one before, and the door stands open."""
+    """Hand out slots without spacing, and let every call leave at once."""
     slots = _script("reserve", "slot = math.max(slot, at - interval * ARGV[i + 1])", "")
     door = _script("depart", "if free > now", "if false and free > now")
 
@@ -71,31 +71,31 @@ def no_limit() -> Iterator[Callable[[World], None]]:
 
 @contextlib.contextmanager
 def older_wins() -> Iterator[Callable[[World], None]]:
-    """An older version takes the place of a newer one."""
+    """Let an older version replace a newer one."""
     yield _script("accept", "if older then return 'stale' end", "")
 
 
 @contextlib.contextmanager
 def never_asked_after_a_loss() -> Iterator[Callable[[World], None]]:
-    """A new ledger sends what it does not know without asking."""
+    """Let a new ledger send unknown orders without asking."""
     yield _script("accept", "if ask then", "if false then")
 
 
 @contextlib.contextmanager
 def young_ledger_sends() -> Iterator[Callable[[World], None]]:
-    """A new ledger asks and sends at once, while what an older one sent is on its way."""
+    """Let a new ledger ask and send at once, while orders of the older one are under way."""
     yield _script("claim", "if wait > 0 then", "if false then")
 
 
 @contextlib.contextmanager
 def change_forgotten() -> Iterator[Callable[[World], None]]:
-    """An order that changed while it was under way is taken for delivered as it is."""
+    """Forget that an order changed while it was being sent."""
     yield _script("settle", "redis.call('HGET', record, 'fingerprint') ~= fingerprint", "false")
 
 
 @contextlib.contextmanager
 def claims_doubled() -> Iterator[Callable[[World], None]]:
-    """What is claimed stays in the queue."""
+    """Leave claimed orders in the queue."""
     yield _script("claim", "    redis.call('ZREM', due, key)\n", "")
 
 

@@ -1,4 +1,4 @@
-"""Actors on stacks of their own, of which exactly one runs at a time, on a clock that stands still while it does."""
+"""Actors, of which exactly one runs at a time, on a clock that stands still while it does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Hashable
 
-#: When every history begins: Unix microseconds.
+#: The beginning of every history in Unix microseconds.
 BEGIN = 1_760_000_000_000_000
 
 
@@ -23,19 +23,19 @@ class Killed(BaseException):
 
 @dataclass(eq=False)
 class Process:
-    """What lives and dies together, and may be stopped for a while."""
+    """Actors that live and die together, and may be stopped for a while."""
 
     name: str
     alive: bool = True
-    #: Until when it is stopped (microseconds).
+    #: When its stop ends (microseconds).
     stopped: int = 0
     actors: list[Actor] = field(default_factory=list)
-    #: Starts it anew.
+    #: Starts it again.
     again: Callable[[], None] = lambda: None
 
 
 class _Worker:
-    """A stack that runs one actor after the other."""
+    """A stack that runs one actor after another."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -51,7 +51,7 @@ class _Worker:
 
 @dataclass(eq=False)
 class Actor:
-    """One thread of a process; at work on a stack, once it has begun."""
+    """One thread of a process; it has a stack once it has begun."""
 
     process: Process
     name: str
@@ -61,23 +61,23 @@ class Actor:
     done: bool = False
     #: Counts its waits: an event of an earlier wait is void.
     turn: int = 0
-    #: What it waits for beside the time, and whether that has come.
+    #: What it waits for besides the time, and whether that was called.
     key: Hashable = None
     called: bool = False
 
     def perform(self) -> None:
-        """Do its work to the end; whatever it raises ends the history."""
+        """Do the work; an error of it ends the history."""
         try:
             if self.process.alive:
                 self.work()
         except Killed:
             pass
-        except BaseException as error:  # noqa: BLE001  # told to whoever runs the history
+        except BaseException as error:  # noqa: BLE001  # reported by the director
             self.scheduler.fail(error)
 
 
 class Scheduler:
-    """The clock (`now`, Unix microseconds), and who goes on next."""
+    """The clock (`now`, Unix microseconds), and the choice of the next actor."""
 
     def __init__(self, chance: random.Random) -> None:
         self.now, self._chance, self._number = BEGIN, chance, 0
@@ -89,7 +89,7 @@ class Scheduler:
         self._main = Actor(Process("director"), "director", lambda: None, self, getcurrent())
         self.current = self._main
 
-    # What may be called from anywhere
+    # Callable from anywhere
 
     def spawn(self, process: Process, name: str, work: Callable[[], object]) -> Actor:
         """Start an actor of `process`."""
@@ -100,11 +100,11 @@ class Scheduler:
         return actor
 
     def later(self, seconds: float, do: Callable[[], object]) -> None:
-        """Run something that does not wait, after so many seconds, whoever is dead by then."""
+        """Run a function that does not wait after `seconds`, whichever process is dead by then."""
         self._push(self.now + int(seconds * 1e6), None, do)
 
     def kill(self, process: Process) -> None:
-        """End a process where it stands; the actor that calls goes on until its next wait."""
+        """Kill a process at once; the calling actor continues until its next wait."""
         process.alive = False
         for actor in process.actors:
             if not actor.done and actor is not self.current:
@@ -112,7 +112,7 @@ class Scheduler:
                 self._push(self.now, actor, actor.turn)
 
     def call(self, key: Hashable) -> None:
-        """Wake whoever waits for `key`."""
+        """Wake the actors that wait for `key`."""
         for actor in self._waiting.pop(key, ()):
             if actor.key == key and not actor.called:
                 actor.called = True
@@ -125,10 +125,10 @@ class Scheduler:
         self._main.turn += 1
         self._push(-1, self._main, self._main.turn)
 
-    # What an actor, or the director, calls of itself
+    # Called by an actor or the director for itself
 
     def wait(self, seconds: float, key: Hashable = None) -> bool:
-        """Let so many seconds pass, at most until `key` is called: then True. Raises Killed."""
+        """Let `seconds` pass, or fewer if `key` is called; return whether it was. Raise Killed for a dead process."""
         me = self.current
         if not me.process.alive:
             raise Killed
@@ -150,7 +150,7 @@ class Scheduler:
         return me.called
 
     def end(self) -> None:
-        """Kill everybody and let them unwind."""
+        """Kill every process and let its actors unwind."""
         self.failure = None
         for _, _, _, actor, _ in list(self._events):
             if actor is not None and actor is not self._main:
@@ -171,7 +171,7 @@ class Scheduler:
         heapq.heappush(self._events, (at, self._chance.random(), self._number, actor, what))
 
     def _next(self) -> Actor:
-        """The actor whose turn it is; what only has to be done is done on the way."""
+        """Return the next actor; run the plain functions that are due before it."""
         while True:
             at, _, _, actor, what = heapq.heappop(self._events)
             if actor is None:
@@ -202,7 +202,7 @@ class Scheduler:
             self._hand_over(actor)
 
     def ended(self, actor: Actor, worker: _Worker) -> None:
-        """An actor has come to its end: its stack is free, its joiners go on."""
+        """Free the stack of an actor that has ended, and wake the actors that join it."""
         actor.done, actor.stack = True, None
         self._idle.append(worker)
         self.call(actor)

@@ -1,4 +1,4 @@
-"""The few places where the code meets the world: for the time of a history, each leads into the simulation."""
+"""The few places where the code meets the world: during a history, each leads into the simulation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class _Event:
-    """`threading.Event`, as far as a heartbeat needs it."""
+    """The part of `threading.Event` that a heartbeat uses."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler, self._set = scheduler, False
@@ -65,9 +65,9 @@ class _Thread:
 def seams(
     scheduler: Scheduler, chance: random.Random, wire: Callable[[], Wire], line: Callable[[str], None] | None
 ) -> Iterator[None]:
-    """Time, chance, threads, Redis and HTTP come from the simulation; `wire` is that of the process that asks.
+    """Replace time, chance, threads, Redis and HTTP by the simulation; `wire` returns the wire of the current process.
 
-    What the code logs goes to `line`.
+    Log events go to `line`.
     """
 
     def logged(_: object, level: str, event: MutableMapping[str, Any]) -> str:
@@ -112,7 +112,7 @@ def seams(
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level), processors=[logged], cache_logger_on_first_use=False
     )
-    gc.disable()  # a finalizer that runs at another moment each time would be chance of its own
+    gc.disable()  # a finalizer that runs at a different moment each time would be another source of chance
     with contextlib.ExitStack() as stack:
         for where, name, what in put:
             stack.enter_context(patch.object(where, name, what))

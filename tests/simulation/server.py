@@ -1,4 +1,4 @@
-"""A Redis in this process: its scripts run in the Lua that Redis runs, its clock is the simulation's."""
+"""A Redis in this process: scripts run in the same Lua as in Redis, on the clock of the simulation."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from simulation.kept import Reply
 
-#: Commands that a full Redis refuses, of those that are sent outside of scripts.
+#: Commands outside of scripts that a full Redis refuses.
 _GROW: Final = frozenset({b"SET", b"SETNX", b"HSET", b"LPUSH", b"ZADD"})
-#: The first line of a script that a full Redis runs: what writes nothing is allowed to.
+#: The first lines of scripts that a full Redis runs, because they may write or write nothing.
 _ALLOWED: Final = ("#!lua flags=allow-oom", "#!lua flags=no-writes")
 
 
 @cache
 def _engine() -> Any:
-    """One Lua for all histories: the scripts keep nothing in it. It makes no file and no process of its own."""
+    """Return one Lua for all histories: scripts store nothing in it. It opens no files and starts no processes."""
     lua = lua51.LuaRuntime(encoding=None, register_eval=False)
     lua.execute(b"redis = {}; os = nil; io = nil; python = python; math.randomseed = nil")
     lua.globals()[b"redis"][b"sha1hex"] = lambda value: hashlib.sha1(_sent(value)).hexdigest().encode()
@@ -37,7 +37,7 @@ def _engine() -> Any:
 
 @cache
 def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
-    """Each script of ours by its digest: its name, whether a full Redis runs it, and itself."""
+    """Return our scripts by digest: the name, whether a full Redis runs it, and the function."""
     found = {}
     for name in lua_names():
         source = lua_source(name)
@@ -56,28 +56,28 @@ def _compiled(name: str, source: str) -> tuple[str, bool, Any]:
 
 
 def _sent(value: Any) -> bytes:
-    """What `redis.call` makes of an argument."""
+    """Return an argument as `redis.call` sends it."""
     if isinstance(value, bytes):
         return value
     return b"%d" % value if isinstance(value, int) else b"%.17g" % value
 
 
 class Server:
-    """One Redis: `run` takes a command as its words and gives the answer of RESP2."""
+    """One Redis: `run` takes the words of a command and returns the RESP2 reply."""
 
     def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
         self.keys = Keyspace(now, chance)
         self.full = False
-        #: Told of each command, and of its answer.
+        #: Called with each command and its reply.
         self.heard: Callable[[tuple[bytes, ...], Reply], None] | None = None
-        # The newest one is the one that scripts speak to: histories come one after the other.
+        # Scripts call the newest server: histories run one after another.
         _engine().globals()[b"redis"][b"call"] = self._call
         self._known: set[bytes] = set()
-        #: Scripts that are run in place of ours, by name: a planted bug.
+        #: Scripts with a planted bug that replace ours, by name.
         self.planted: dict[str, Any] = {}
 
     def plant(self, name: str, source: str) -> None:
-        """Run another text for the script `name`."""
+        """Replace the script `name` by another text."""
         self.planted[name] = _compiled(name, source)[2]
 
     def run(self, *words: bytes) -> Reply:
@@ -88,9 +88,9 @@ class Server:
         return reply
 
     def look(self, name: str, *args: bytes) -> Reply:
-        """What a script without keys answers, seen by nobody; for whoever judges."""
+        """Return the reply of a script without keys, unrecorded, for the checks."""
         script = next(script for known, _, script in _scripts().values() if known == name)
-        reply: Reply = _answered(script(_engine().table_from([]), _engine().table_from(args)))
+        reply: Reply = _as_reply(script(_engine().table_from([]), _engine().table_from(args)))
         return reply
 
     def _ran(self, words: tuple[bytes, ...]) -> Reply:
@@ -113,30 +113,30 @@ class Server:
         count = int(words[2]) + 3
         lua = _engine()
         answer = self.planted.get(name, script)(lua.table_from(words[3:count]), lua.table_from(words[count:]))
-        reply: Reply = _answered(answer)
+        reply: Reply = _as_reply(answer)
         return reply
 
     def _call(self, name: bytes, *args: Any) -> Any:
         reply = self.keys.call(name, *[it if type(it) is bytes else _sent(it) for it in args])
-        return reply if type(reply) is bytes else _told(reply)
+        return reply if type(reply) is bytes else _as_lua(reply)
 
 
-def _told(reply: Reply) -> Any:
-    """What a script sees of an answer."""
+def _as_lua(reply: Reply) -> Any:
+    """Return a reply as a script sees it."""
     if reply is None:
         return False
     if type(reply) is list:
-        return _engine().table_from([it if type(it) is bytes else _told(it) for it in reply])
+        return _engine().table_from([it if type(it) is bytes else _as_lua(it) for it in reply])
     return reply
 
 
 def name_of(words: tuple[bytes, ...]) -> str:
-    """What a command is called in a history: a script by its name."""
+    """Return the name of a command in a history: for a script, its own name."""
     return _scripts()[words[1]][0] if words[0] == b"EVALSHA" else words[0].decode()
 
 
-def _answered(value: Any) -> Any:
-    """What Redis makes of a script's answer."""
+def _as_reply(value: Any) -> Any:
+    """Return a script's result as Redis sends it."""
     if value is None or value is False:
         return None
     if value is True:
@@ -145,4 +145,4 @@ def _answered(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return int(value)
-    return [_answered(value[n]) for n in range(1, len(value) + 1)]
+    return [_as_reply(value[n]) for n in range(1, len(value) + 1)]

@@ -1,4 +1,4 @@
-"""The settings of a history, drawn from its seed: accounts, limits, routes, how many processes."""
+"""The settings of a history, drawn from its seed: accounts, limits, routes, numbers of processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class House:
-    """An installation: its settings, and what runs."""
+    """An installation: its settings and its processes."""
 
     settings: Settings
     #: Processes of the pool, and takers of jobs.
@@ -34,15 +34,15 @@ class Pace:
 
     #: Seconds from one order to the next; 0: drawn, from 2 to 60.
     gap: float = 0.0
-    #: The share of the odds of mishaps that is left.
+    #: A factor for the odds of all faults.
     odds: float = 1.0
-    #: Seconds from one great mishap to the next.
+    #: Seconds from one fault of the installation to the next.
     great: tuple[float, float] = (30.0, 300.0)
     #: Seconds from one poll to the next, to be drawn from.
     polls: tuple[float, ...] = (15.0, 60.0, 60.0)
 
 
-#: As much as can be; and as in a small shop: 300 orders a day, a mishap now and then.
+#: As dense as possible; and like a small shop: 300 orders a day, few faults.
 DENSE, SHOP = Pace(), Pace(288.0, 0.02, (1800.0, 14_400.0), (60.0, 300.0))
 
 
@@ -62,7 +62,7 @@ def _traits(chance: random.Random) -> DepotOptions:
 
 
 def house(chance: random.Random, pace: Pace) -> House:
-    """One of the many ways to run Intake; the clocks are those of the house."""
+    """Return a random installation with the default clocks."""
     providers = {
         name: ProviderSettings.model_construct(
             name=name,

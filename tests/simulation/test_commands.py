@@ -1,4 +1,4 @@
-"""The commands of the simulation's Redis, those that no history sends too, answer as those of a real server."""
+"""The simulated Redis replies to commands as a real server does, even to those that no history sends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.redis_text import command
 if TYPE_CHECKING:
     from redis import Redis
 
-#: By the kind of key: commands, and what they are given beside it (k: another key of the kind; *: some).
+#: Commands by the kind of key, with their other arguments (k: another key of the kind; f, v, n, s: drawn).
 COMMANDS: Final = {
     "string": (
         "GET|SET v|SET v NX|SET v XX|SET v XX GET|SETNX v|MGET k|GETDEL|DEL k|UNLINK|EXISTS k|TYPE|TTL|PERSIST"
@@ -37,12 +37,12 @@ COMMANDS: Final = {
         "|ZRANGE +inf s BYSCORE REV|ZRANGEBYSCORE s +inf WITHSCORES|ZREMRANGEBYSCORE s (s|ZREMRANGEBYRANK n n"
     ),
 }
-#: Whose answers have no order.
+#: Commands whose replies have no order.
 UNSORTED: Final = {"SMEMBERS", "HGETALL", "HKEYS", "HVALS", "HSCAN"}
 
 
 def words(chance: random.Random) -> list[str]:
-    """One command on one of three keys of its kind."""
+    """Return a random command on one of three keys of its kind."""
     kind = chance.choice(sorted(COMMANDS))
     name, *given = chance.choice(COMMANDS[kind].split("|")).split()
     drawn = {
@@ -56,24 +56,24 @@ def words(chance: random.Random) -> list[str]:
     return [name, drawn["k"](), *(drawn[one]() if one in drawn else one for one in given)]
 
 
-def told(reply: Any, name: str) -> Any:
-    """An answer, in an order of its own if it has none."""
+def normalized(reply: Any, name: str) -> Any:
+    """Return a reply, sorted if it has no order."""
     if name not in UNSORTED or not isinstance(reply, list):
         return reply
     reply = reply[1] if name == "HSCAN" else reply
     return sorted(zip(reply[::2], reply[1::2], strict=True)) if name in {"HGETALL", "HSCAN"} else sorted(reply)
 
 
-def test_a_real_server_answers_each_command_alike(raw: Redis) -> None:
+def test_each_command_replies_as_on_a_real_server(raw: Redis) -> None:
     chance, server = random.Random(7), Server(lambda: BEGIN, random.Random(1))
     raw.response_callbacks.clear()
     for number in range(4000):
         said = words(chance)
         mine = server.run(*(word.encode() for word in said))
-        assert told(mine, said[0]) == told(command(raw, *said), said[0]), f"{number}: {said}"
+        assert normalized(mine, said[0]) == normalized(command(raw, *said), said[0]), f"{number}: {said}"
 
 
-def test_what_is_there_all_the_time_is_scanned_whatever_comes_and_goes() -> None:
+def test_a_scan_returns_every_key_that_exists_all_the_time() -> None:
     server, found, at = Server(lambda: BEGIN, random.Random(1)), set[bytes](), b"0"
     for number in range(200):
         server.run(b"SET", b"stays:%d" % number, b"1")
@@ -90,7 +90,7 @@ def test_what_is_there_all_the_time_is_scanned_whatever_comes_and_goes() -> None
     assert len(found) == 200
 
 
-#: What is packed, as Lua.
+#: Values to pack, in Lua.
 VALUES: Final = [
     "0",
     "1, 127, 128, 255, 256, 65535, 65536, 4294967295, 4294967296, 1760000000000, 9007199254740991, -1, -32",
@@ -103,7 +103,7 @@ VALUES: Final = [
 
 
 @pytest.mark.parametrize("values", VALUES)
-def test_what_a_script_packs_is_what_a_real_server_packs(raw: Redis, values: str) -> None:
+def test_a_script_packs_the_same_bytes_as_on_a_real_server(raw: Redis, values: str) -> None:
     packed = raw.eval(f"return cmsgpack.pack({values})", 0)
     assert _engine().eval(f"cmsgpack.pack({values})".encode()) == packed
     again = "return cmsgpack.pack(cmsgpack.unpack(ARGV[1]))"
@@ -111,7 +111,7 @@ def test_what_a_script_packs_is_what_a_real_server_packs(raw: Redis, values: str
     assert raw.eval(again, 0, packed) == packed
 
 
-def test_what_cannot_be_packed_alike_is_not_packed() -> None:
+def test_values_that_would_be_packed_differently_are_refused() -> None:
     for value in ("1.5", "{a = 1}"):
         with pytest.raises(Exception, match="not known here"):
             _engine().eval(f"cmsgpack.pack({value})".encode())

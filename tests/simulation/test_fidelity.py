@@ -1,4 +1,4 @@
-"""The Redis of the simulation answers every command of a history as a real server does."""
+"""The simulated Redis replies to every command of a history as a real server does."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from simulation.world import World
 
-#: What a script reads the clock from on the real server.
+#: The key from which a script reads the clock on the real server.
 NOW = "simulation:now"
 _TIME = "redis.call('TIME')"
 _GIVEN = f"(function() local us = redis.call('GET', '{NOW}'); return {{math.floor(us / 1000000), us % 1000000}} end)()"
 
 
 def heard(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
-    """A history as its Redis heard it: the time, a command, the answer, the keys that had ended since the last one."""
+    """Return the commands of a history: the time, the command, the reply, the keys that expired since the last one."""
     commands: list[tuple[int, tuple[bytes, ...], Any, list[bytes]]] = []
 
     def listen(world: World) -> None:

@@ -1,4 +1,4 @@
-"""A system that hangs holds up nobody else: the orders of the other lanes arrive in their usual time."""
+"""A system that hangs does not delay the others: the orders of other lanes arrive in their usual time."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from simulation.world import World
 if TYPE_CHECKING:
     import pytest
 
-#: Seconds beside the poll's interval: a tick, a nudge, the calls, the limit.
+#: Seconds in addition to the poll interval: a tick, a nudge, the calls, the limit.
 USUAL = 10.0
 
 
-def roomy() -> World:
-    """A house with several targets, and a process for each account; nothing in it goes wrong by chance."""
+def spacious_world() -> World:
+    """Return a world with several targets, a process for each account, and no random faults."""
     worlds = (World(seed) for seed in count(1))
     return next(w for w in worlds if len(w.depots) > 1 and len(w.shops) == 1 and w.house.room and w.house.pool > 3)
 
 
-def test_a_target_that_hangs_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = roomy()
+def test_a_target_that_hangs_delays_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = spacious_world()
     (shop,), (*others, hanging) = world.shops.values(), world.depots.values()
 
     def hang(*call: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One installation that runs: its Redis, its APIs, its processes, which are started anew when they die."""
+"""A running installation: its Redis, its APIs, and its processes, which are restarted when they die."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from worker.store.redis import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What a task may raise when Redis is away or full.
+#: Errors that a task may raise when Redis is unreachable or full.
 AWAY: Final = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.OutOfMemoryError)
 _QUEUES: Final = [name.encode() for name in QUEUES]
 
 
 class World:
-    """Everything of one history; `line` is told what happens, in words."""
+    """Everything in one history; `line` is called with each event as text."""
 
     def __init__(self, seed: int, line: Callable[[str], None] | None = None, pace: Pace = DENSE) -> None:
         self.seed, self._line, self.pace = seed, line, pace
@@ -59,20 +59,20 @@ class World:
             self.scheduler, self.server, self.faults, self.stream("network"), {**self.shops, **self.depots}, self._done
         )
         self.network.slowest = self.chance.choice([0.001, 0.001, 0.02])
-        #: Of all that Redis was told and answered: two histories are the same if this is.
+        #: Of all commands and replies of Redis: two histories are equal if their digests are.
         self.digest = hashlib.blake2b(digest_size=8)
         self.commands = self.polls = 0
         self.processes: list[Process] = []
         self._numbers = count(1)
-        #: When somebody last could not work through no fault of his own: promises about time begin anew.
+        #: When a process was last unable to work for no fault of its own: promises about time count from here.
         self.disturbed = 0
 
     def stream(self, name: str) -> random.Random:
-        """A source of chance of its own, so that a change in one place leaves the others as they were."""
+        """Return a separate source of chance, so that a change in one place does not affect the others."""
         return random.Random(f"{self.seed} {name}")
 
     def now(self) -> int:
-        """Unix microseconds."""
+        """Return the time in Unix microseconds."""
         return self.scheduler.now
 
     def tell(self, text: str) -> None:
@@ -93,7 +93,7 @@ class World:
     # Processes
 
     def start(self) -> None:
-        """Start everything, most often in a world as new as its ledger."""
+        """Start everything, usually with a ledger that nothing preceded."""
         if self.chance.random() < 0.8:
             long_ago = b"%d" % (self.now() // 1000 - 3_600_000)
             self.server.run(b"SET", keys.EPOCH.encode(), long_ago)
@@ -106,14 +106,14 @@ class World:
         self.run("beat", self._beat)
 
     def run(self, name: str, work: Callable[[], None]) -> None:
-        """Start a process, and start it anew some seconds after it died."""
+        """Start a process, and start it again some seconds after it died."""
         process = Process(f"{name}.{next(self._numbers)}")
         process.again = lambda: self.run(name, work)
         self.processes.append(process)
         self.scheduler.spawn(process, "main", work)
 
     def die(self, process: Process) -> None:
-        """Kill a process; somebody starts it anew."""
+        """Kill a process; it is started again later."""
         self.checks.died(process)
         self.processes.remove(process)
         self.scheduler.kill(process)
@@ -122,18 +122,18 @@ class World:
             self.disturbed = self.now() + 5_000_000
 
     def wire(self) -> Wire:
-        """The connection of the process that runs at the moment."""
+        """Return the wire of the current process."""
         return Wire(self.network, self.scheduler.current.process)
 
     def send(self, task: str, name: str) -> None:
-        """A message of Celery; a Redis that is full takes none."""
+        """Send a Celery message; a full Redis refuses it."""
         if self.server.full:
             return
         queue = _QUEUE_OF.get(task, "intake.upkeep")
         self.server.run(b"LPUSH", queue.encode(), f"{task} {name}".encode())
 
     def _taken(self, queues: list[bytes]) -> tuple[str, str] | None:
-        """The next message of Celery; who dies from here on has lost it."""
+        """Take the next Celery message; a process that dies from here on has lost it."""
         found = None if self.network.away else [key for key in queues if self.server.keys.get(key)]
         if not found:
             return None
@@ -147,7 +147,7 @@ class World:
         rt = Runtime(self.house.settings)
 
         def nudge(task: str, name: str, wanted: int = 1) -> None:
-            # `worker.app.nudge`, but for Celery.
+            # `worker.app.nudge`, without Celery.
             try:
                 offered = rt.nudges.offer(task, name)
             except StoreFull:
@@ -176,7 +176,7 @@ class World:
             except StoreFull:
                 self.tell(f"{task} {name}: Redis is full")
             except AWAY as error:
-                # Celery would log it, and go on.
+                # Celery would log it and continue.
                 self.tell(f"{task} {name}: {type(error).__name__}")
 
     def _sweep(self, rt: Runtime, nudge: Callable[[str, str, int], None]) -> None:
