@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from tasks.backfill import backfill
 from tasks.deliver import deliver
@@ -69,7 +70,7 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
     if ahead:
         right = time.time
         time.time = lambda: right() + ahead
-    fetches._LEASE_MS = FETCH_LEASE
+    patch.object(fetches, "_LEASE_MS", FETCH_LEASE).start()
     # The target is one that takes doubles, and its adapter must say so.
     Dropday.dedupes = env["WALKER_DEDUPE"] == "on"
     log.configure("info", "json")
