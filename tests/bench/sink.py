@@ -107,7 +107,7 @@ class Python:
 @contextlib.contextmanager
 def sink(home: Path) -> Iterator[Sink]:
     """Such a target, until the block ends."""
-    program = programs.found("nginx")
+    program = programs.find_program("nginx")
     with python_target() if program is None else _nginx(program, home) as found:
         yield found
 

@@ -16,7 +16,7 @@ import requests
 from celery import Celery
 
 from support.ports import free_port
-from support.programs import found, tool
+from support.programs import find_program, require_program
 from support.stack import Stack
 from worker.runtime import read_settings, redis_url
 
@@ -111,7 +111,7 @@ def test_flower_can_only_look(flower: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_browser_shows_the_tasks_to_who_has_the_password_and_to_nobody_else(flower: str, tmp_path: Path) -> None:
-    chromium = found("chromium-browser") or tool("chromium")
+    chromium = find_program("chromium-browser") or require_program("chromium")
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     quiet += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"]
 

@@ -13,7 +13,7 @@ import tasks.listen
 import tasks.poll
 import tasks.sweep
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
-from support.ordercloud_target import one, running, targets
+from support.ordercloud_target import cloud_order, simulated_ordercloud, target_factory
 from support.orders import order
 from support.pipeline import PLACEHOLDER
 from support.redis_text import make_due
@@ -52,10 +52,10 @@ def references(rt: FakeRuntime) -> list[str]:
 
 
 def test_row_09_an_order_whose_product_is_not_mapped_yet_is_held_and_sent_when_it_is(redis: Redis) -> None:
-    with running() as box, targets(box) as cloud:
+    with simulated_ordercloud() as box, target_factory(box) as cloud:
         rt = FakeRuntime(redis, Shop([]))
         rt.targets["t"] = cloud(product_map={"MUG": "mug"})
-        rt.ledger.accept("t", [Delivery(one(), "mapped_3A1")], "test")
+        rt.ledger.accept("t", [Delivery(cloud_order(), "mapped_3A1")], "test")
         deliver(rt)
         lane = rt.lanes["t"]
         assert (lane.status()["held_now"], lane.status()["dead_now"]) == (1, 0)

@@ -15,7 +15,7 @@ from rich.console import Console
 from bench import harness, launch, reading, sink, throughput
 from bench.launch import crew, serving
 from bench.stage import Stage
-from support.programs import tool
+from support.programs import require_program
 from worker.errors import TargetDown
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -33,7 +33,7 @@ def a_sink(kind: str, home: Path) -> Iterator[sink.Sink]:
         with sink.python_target() as found:
             yield found
         return
-    tool("nginx")
+    require_program("nginx")
     with sink.sink(home) as found:
         yield found
 

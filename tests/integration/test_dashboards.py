@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from support.programs import tool
+from support.programs import require_program
 from support.source_texts import alarms
 from worker.cli import COMMANDS
 from worker.watch.metrics import RedisCollector
@@ -110,6 +110,10 @@ def test_every_alarm_and_every_metric_is_in_the_documentation(exported: set[str]
 @pytest.mark.parametrize(("command", "file"), CHECKS)
 def test_promtool_has_nothing_against_the_rules(command: str, file: str) -> None:
     done = subprocess.run(
-        [tool("promtool"), *command.split(), file], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+        [require_program("promtool"), *command.split(), file],
+        cwd=PROMETHEUS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

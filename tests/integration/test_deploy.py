@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support.programs import tool
+from support.programs import require_program
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.errors import ConfigError
@@ -37,7 +37,7 @@ def ran(command: Sequence[str], **environ: str) -> str:
 
 
 def test_hadolint_finds_nothing_to_say_of_the_dockerfile() -> None:
-    assert ran([tool("hadolint"), "deploy/Dockerfile"]) == ""
+    assert ran([require_program("hadolint"), "deploy/Dockerfile"]) == ""
 
 
 def test_the_image_is_given_all_that_the_project_is_built_of_and_no_more() -> None:
@@ -48,7 +48,7 @@ def test_the_image_is_given_all_that_the_project_is_built_of_and_no_more() -> No
 
 
 def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(tmp_path: Path) -> None:
-    compose = tool("docker-compose")
+    compose = require_program("docker-compose")
     deploy = tmp_path / "deploy"
     shutil.copytree(DEPLOY, deploy, ignore=shutil.ignore_patterns("node_modules", "producers"))
     example = (deploy / "env.example").read_text()
@@ -73,7 +73,7 @@ def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(t
 
 
 def test_systemd_takes_the_units_and_thinks_them_well_locked_up(tmp_path: Path) -> None:
-    analyze = tool("systemd-analyze")
+    analyze = require_program("systemd-analyze")
     units = tmp_path / "units"
     shutil.copytree(DEPLOY / "systemd", units)
     for unit in units.glob("*.service"):
@@ -106,7 +106,7 @@ def test_the_chart_names_only_values_that_there_are_and_only_templates_that_ther
     "more", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
 )
 def test_helm_makes_objects_of_the_chart_that_kubernetes_would_take(more: list[str]) -> None:
-    helm = tool("helm")
+    helm = require_program("helm")
     words = [word for value in more for word in ("--set", value)]
     made = [it for it in yaml.safe_load_all(ran([helm, "template", "shop", str(CHART), *words])) if it]
     names = {(it["kind"], it["metadata"]["name"]) for it in made}

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_calls import Clerk, Make, Serve, both, delays, failure, read, types, write
+from support.http_calls import (
+    Make,
+    RecordingGate,
+    Serve,
+    delays,
+    error_types,
+    failure_of,
+    read,
+    read_and_write_failures,
+    write,
+)
 from support.http_server import Answerer, Close, Request, Reset, reply
 from worker.errors import AuthFailed, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
 
@@ -23,14 +33,14 @@ if TYPE_CHECKING:
 def test_a_refused_connection_means_nothing_happened(make: Make) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    errors = both(make(f"http://127.0.0.1:{port}"))
-    assert types(errors) == [Unavailable, Unavailable]
+    errors = read_and_write_failures(make(f"http://127.0.0.1:{port}"))
+    assert error_types(errors) == [Unavailable, Unavailable]
     assert str(errors[1]) == "POST /orders: connection refused, nothing was sent"
 
 
 def test_a_name_that_is_not_resolved_means_nothing_happened(make: Make) -> None:
-    errors = both(make("http://nowhere.invalid"))
-    assert types(errors) == [Unavailable, Unavailable]
+    errors = read_and_write_failures(make("http://nowhere.invalid"))
+    assert error_types(errors) == [Unavailable, Unavailable]
     assert "no address is known for this name" in str(errors[0])
 
 
@@ -39,15 +49,15 @@ def test_a_certificate_we_do_not_trust_means_nothing_happened(
 ) -> None:
     server = serve(tls=tls)
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    errors = both(make(server.url))
-    assert types(errors) == [Unavailable, Unavailable]
+    errors = read_and_write_failures(make(server.url))
+    assert error_types(errors) == [Unavailable, Unavailable]
     assert "SSLCertVerificationError" in str(errors[0])
     assert server.requests == []
 
 
 def test_a_certificate_for_another_host_means_nothing_happened(serve: Serve, make: Make, tls: ssl.SSLContext) -> None:
     server = serve(tls=tls)
-    assert types(both(make(f"https://localhost:{server.port}"))) == [Unavailable, Unavailable]
+    assert error_types(read_and_write_failures(make(f"https://localhost:{server.port}"))) == [Unavailable, Unavailable]
     assert server.requests == []
 
 
@@ -62,9 +72,9 @@ def test_a_server_without_tls_means_nothing_happened(make: Make) -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        errors = both(make(f"https://127.0.0.1:{listener.getsockname()[1]}"))
+        errors = read_and_write_failures(make(f"https://127.0.0.1:{listener.getsockname()[1]}"))
         thread.join(5)
-    assert types(errors) == [Unavailable, Unavailable]
+    assert error_types(errors) == [Unavailable, Unavailable]
 
 
 def reset(_: Request) -> bytes:
@@ -80,8 +90,8 @@ def test_a_connection_lost_after_the_request_was_read_is_uncertain_for_a_write(
     serve: Serve, make: Make, answer: Answerer
 ) -> None:
     server = serve(answer)
-    errors = both(make(server.url))
-    assert types(errors) == [Unavailable, Uncertain]
+    errors = read_and_write_failures(make(server.url))
+    assert error_types(errors) == [Unavailable, Uncertain]
     assert "after sending began" in str(errors[1])
     assert len(server.requests) == 2
 
@@ -110,44 +120,47 @@ def test_a_connection_lost_after_the_request_was_read_is_uncertain_for_a_write(
     ],
 )
 def test_an_answer_that_cannot_be_read_is_uncertain_for_a_write(serve: Serve, make: Make, answer: bytes) -> None:
-    assert types(both(make(serve(lambda _: [answer]).url))) == [Unavailable, Uncertain]
+    assert error_types(read_and_write_failures(make(serve(lambda _: [answer]).url))) == [Unavailable, Uncertain]
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_need_a_person(serve: Serve, make: Make, status: int) -> None:
-    errors = both(make(serve(lambda _: reply(status)).url))
-    assert types(errors) == [AuthFailed, AuthFailed]
+    errors = read_and_write_failures(make(serve(lambda _: reply(status)).url))
+    assert error_types(errors) == [AuthFailed, AuthFailed]
     assert str(errors[0]) == f"GET /orders: status {status}"
 
 
 @pytest.mark.parametrize("status", [304, 400, 404, 409, 422, 460])
 def test_any_other_refusal_is_rejected(serve: Serve, make: Make, status: int) -> None:
-    assert types(both(make(serve(lambda _: reply(status)).url))) == [Rejected, Rejected]
+    assert error_types(read_and_write_failures(make(serve(lambda _: reply(status)).url))) == [Rejected, Rejected]
 
 
 def test_a_refusal_keeps_their_words_for_the_ledger(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(422, b'{"errors": {"email": "hunter2 is no address"}}')).url)
-    error = failure(lambda: write(client))
+    error = failure_of(lambda: write(client))
     assert isinstance(error, Rejected)
     assert error.fields == {"errors": {"email": "hunter2 is no address"}}
 
 
 @pytest.mark.parametrize("words", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
 def test_a_refusal_in_no_words_we_know_is_a_refusal(serve: Serve, make: Make, words: bytes) -> None:
-    error = failure(lambda: write(make(serve(lambda _: reply(400, words)).url)))
+    error = failure_of(lambda: write(make(serve(lambda _: reply(400, words)).url)))
     assert isinstance(error, Rejected)
     assert error.fields == {}
 
 
 def test_the_status_of_a_refusal_decides_even_if_its_body_is_lost(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\n{"]).url)
-    assert types(both(client)) == [Rejected, Rejected]
+    assert error_types(read_and_write_failures(client)) == [Rejected, Rejected]
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 504, 599])
 def test_a_broken_server_is_uncertain_for_a_write(serve: Serve, make: Make, status: int) -> None:
-    gate = Clerk()
-    assert types(both(make(serve(lambda _: reply(status)).url, gate=gate))) == [Unavailable, Uncertain]
+    gate = RecordingGate()
+    assert error_types(read_and_write_failures(make(serve(lambda _: reply(status)).url, gate=gate))) == [
+        Unavailable,
+        Uncertain,
+    ]
     assert gate.closed == []
 
 
@@ -158,26 +171,26 @@ def test_a_broken_server_is_uncertain_for_a_write(serve: Serve, make: Make, stat
 def test_a_server_that_is_away_closes_the_gate(
     serve: Serve, make: Make, status: int, headers: dict[str, str], delay: float | None
 ) -> None:
-    gate = Clerk()
-    errors = both(make(serve(lambda _: reply(status, b"{}", **headers)).url, gate=gate))
-    assert types(errors) == [TargetDown, TargetDown]
+    gate = RecordingGate()
+    errors = read_and_write_failures(make(serve(lambda _: reply(status, b"{}", **headers)).url, gate=gate))
+    assert error_types(errors) == [TargetDown, TargetDown]
     assert gate.closed == [delay, delay]
     assert delays(errors) == [(delay or 7.0, False), (delay or 7.0, True)]
 
 
 def test_too_many_requests_close_the_gate_and_did_nothing(serve: Serve, make: Make) -> None:
-    gate = Clerk()
-    errors = both(make(serve(lambda _: reply(429, retry_after="3")).url, gate=gate))
-    assert types(errors) == [RateLimited, RateLimited]
+    gate = RecordingGate()
+    errors = read_and_write_failures(make(serve(lambda _: reply(429, retry_after="3")).url, gate=gate))
+    assert error_types(errors) == [RateLimited, RateLimited]
     assert gate.closed == [3.0, 3.0]
     assert delays(errors) == [(3.0, False), (3.0, False)]
 
 
 def test_a_503_that_means_slow_down_may_have_written(serve: Serve, make: Make) -> None:
-    gate = Clerk()
+    gate = RecordingGate()
     client = make(serve(lambda _: reply(503)).url, gate=gate, throttle_statuses=frozenset({429, 503}))
-    errors = both(client)
-    assert types(errors) == [RateLimited, RateLimited]
+    errors = read_and_write_failures(client)
+    assert error_types(errors) == [RateLimited, RateLimited]
     assert gate.closed == [None, None]
     assert delays(errors) == [(7.0, False), (7.0, True)]
 
@@ -185,7 +198,7 @@ def test_a_503_that_means_slow_down_may_have_written(serve: Serve, make: Make) -
 def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, make: Make) -> None:
     closed_at: list[float] = []
 
-    class Watch(Clerk):
+    class Watch(RecordingGate):
         def close(self, delay: float | None) -> float:
             closed_at.append(time.monotonic())
             return super().close(delay)
@@ -196,7 +209,7 @@ def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, ma
 
     server = serve(answer)
     began = time.monotonic()
-    assert type(failure(lambda: write(make(server.url, gate=Watch(), deadline=1.0)))) is RateLimited
+    assert type(failure_of(lambda: write(make(server.url, gate=Watch(), deadline=1.0)))) is RateLimited
     assert closed_at[0] - began < 0.5
     assert time.monotonic() - began < 2
 
@@ -247,13 +260,13 @@ def date(seconds: float) -> str:
 def test_retry_after_is_read_in_all_its_forms(
     serve: Serve, make: Make, headers: dict[str, str], delay: float | None
 ) -> None:
-    gate = Clerk()
-    failure(lambda: write(make(serve(lambda _: reply(429, b"{}", **headers)).url, gate=gate)))
+    gate = RecordingGate()
+    failure_of(lambda: write(make(serve(lambda _: reply(429, b"{}", **headers)).url, gate=gate)))
     assert gate.closed == [delay]
 
 
 def test_a_date_is_read_by_our_clock_where_the_answer_has_none(serve: Serve, make: Make) -> None:
-    gate = Clerk()
+    gate = RecordingGate()
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
-    failure(lambda: read(make(serve(lambda _: reply(503, retry_after=until)).url, gate=gate)))
+    failure_of(lambda: read(make(serve(lambda _: reply(503, retry_after=until)).url, gate=gate)))
     assert gate.closed[0] == pytest.approx(100, abs=3)

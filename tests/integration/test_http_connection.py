@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_calls import SECRET, Make, Serve, both, dripping_headers, failure, read, types, write
+from support.http_calls import (
+    SECRET,
+    Make,
+    Serve,
+    dripping_headers,
+    error_types,
+    failure_of,
+    read,
+    read_and_write_failures,
+    write,
+)
 from support.http_server import Server, reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
 from worker.http.client import guard_writes
@@ -63,7 +73,7 @@ def test_a_proxy_that_refuses_the_tunnel_means_nothing_happened(
 ) -> None:
     proxy = serve(lambda _: [reply(407)])
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-    assert types(both(make("https://shop.example"))) == [Unavailable, Unavailable]
+    assert error_types(read_and_write_failures(make("https://shop.example"))) == [Unavailable, Unavailable]
     assert [request.method for request in proxy.requests] == ["CONNECT", "CONNECT"]
     assert "authorization" not in proxy.requests[0].headers
 
@@ -74,7 +84,7 @@ def test_a_proxy_that_drips_cannot_hold_a_call_past_its_deadline(
     proxy = serve(dripping_headers(lambda: proxy))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     began = time.monotonic()
-    assert type(failure(lambda: write(make("https://shop.example", deadline=0.4)))) is Unavailable
+    assert type(failure_of(lambda: write(make("https://shop.example", deadline=0.4)))) is Unavailable
     assert time.monotonic() - began < 1.2
 
 
@@ -99,7 +109,7 @@ def test_a_dripping_server_behind_a_tunnel_cannot_hold_a_call_past_its_deadline(
         client = make(server.url, deadline=0.5)
         assert read(client).status == 200
         began = time.monotonic()
-        assert type(failure(lambda: write(client))) is Uncertain
+        assert type(failure_of(lambda: write(client))) is Uncertain
         assert time.monotonic() - began < 1.4
         client.close()
         thread.join(5)

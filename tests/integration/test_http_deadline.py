@@ -15,15 +15,15 @@ import pytest
 from support.http_calls import (
     Make,
     Serve,
-    both,
     dripping_body,
     dripping_chunks,
     dripping_headers,
     endless_interim_answers,
-    failure,
+    error_types,
+    failure_of,
     read,
+    read_and_write_failures,
     silence,
-    types,
     write,
 )
 from support.http_server import Answerer, Server, reply
@@ -48,7 +48,7 @@ def test_a_dripping_server_cannot_hold_a_call_past_its_deadline(
     client = make(server.url, deadline=0.4)
     for call, expected in ((read, Unavailable), (write, Uncertain)):
         began = time.monotonic()
-        error = failure(partial(call, client))
+        error = failure_of(partial(call, client))
         assert 0.3 < time.monotonic() - began < 1.2
         assert type(error) is expected
         assert "TimeoutError" in str(error)
@@ -72,7 +72,7 @@ def test_a_server_that_does_not_read_cannot_hold_a_write_past_its_deadline(
         thread.start()
         client = make(f"{secure}://127.0.0.1:{listener.getsockname()[1]}", deadline=0.5)
         began = time.monotonic()
-        error = failure(lambda: client.write("POST", "/x", form=[("a", "x" * 2**24)]))
+        error = failure_of(lambda: client.write("POST", "/x", form=[("a", "x" * 2**24)]))
         assert time.monotonic() - began < 1.5
         done.set()
         thread.join(5)
@@ -82,7 +82,7 @@ def test_a_server_that_does_not_read_cannot_hold_a_write_past_its_deadline(
 def test_a_tls_handshake_that_never_ends_is_a_write_that_never_began(make: Make, tls: ssl.SSLContext) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         began = time.monotonic()
-        error = failure(lambda: write(make(f"https://127.0.0.1:{listener.getsockname()[1]}", deadline=0.4)))
+        error = failure_of(lambda: write(make(f"https://127.0.0.1:{listener.getsockname()[1]}", deadline=0.4)))
         assert time.monotonic() - began < 1.2
     assert type(error) is Unavailable
 
@@ -97,7 +97,7 @@ def test_several_silent_addresses_share_one_deadline(make: Make, monkeypatch: py
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 3
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         began = time.monotonic()
-        assert type(failure(lambda: write(make("http://many.example", deadline=0.6)))) is Unavailable
+        assert type(failure_of(lambda: write(make("http://many.example", deadline=0.6)))) is Unavailable
         assert 0.5 < time.monotonic() - began < 1.2
         for sock in waiting:
             sock.close()
@@ -140,8 +140,8 @@ BOMB = gzip.compress(b" " * 50_000_000)
     ids=["with a length", "without a length", "chunked", "gzip"],
 )
 def test_a_body_over_max_bytes_is_not_taken_in(serve: Serve, make: Make, answer: bytes | list[bytes]) -> None:
-    errors = both(make(serve(lambda _: answer).url, max_bytes=4095))
-    assert types(errors) == [TooLarge, Uncertain]
+    errors = read_and_write_failures(make(serve(lambda _: answer).url, max_bytes=4095))
+    assert error_types(errors) == [TooLarge, Uncertain]
     assert "max_bytes" in str(errors[0])
 
 
@@ -151,7 +151,7 @@ def test_a_gzip_bomb_is_not_blown_up_in_memory(serve: Serve, make: Make) -> None
     client = make(serve(lambda _: reply(body=BOMB, content_encoding="gzip")).url, max_bytes=100_000)
     tracemalloc.start()
     try:
-        assert type(failure(lambda: read(client))) is TooLarge
+        assert type(failure_of(lambda: read(client))) is TooLarge
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -165,7 +165,7 @@ def test_a_body_of_exactly_max_bytes_is_taken_in(serve: Serve, make: Make, answe
 def test_the_client_works_on_after_a_body_that_was_too_large(serve: Serve, make: Make) -> None:
     answers = iter([reply(body=BIG), reply(body=b"[]")])
     client = make(serve(lambda _: next(answers)).url, max_bytes=100)
-    failure(lambda: read(client))
+    failure_of(lambda: read(client))
     assert read(client).json() == []
 
 

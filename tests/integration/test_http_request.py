@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.http_calls import SECRET, Make, Serve, both, failure, read, types, write
+from support.http_calls import SECRET, Make, Serve, error_types, failure_of, read, read_and_write_failures, write
 from support.http_server import reply
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
 from worker.http import dates as http_times
@@ -39,8 +39,8 @@ def test_a_byte_order_mark_is_no_reason_to_refuse_json(serve: Serve, make: Make)
 @pytest.mark.parametrize("body", [b"<html>hunter2</html>", b"", b"[NaN]", b"\xff\xfe", b"[" * 100_000, b"9" * 5000])
 def test_an_answer_that_is_not_json_says_what_it_is_and_shows_nothing(serve: Serve, make: Make, body: bytes) -> None:
     client = make(serve(lambda _: reply(200, body, content_type="text/html; charset=hunter2")).url)
-    errors = [failure(read(client).json), failure(write(client).json)]
-    assert types(errors) == [Unavailable, Uncertain]
+    errors = [failure_of(read(client).json), failure_of(write(client).json)]
+    assert error_types(errors) == [Unavailable, Uncertain]
     assert str(errors[0]) == f"GET /orders: status 200, text/html, {len(body)} bytes: not JSON"
 
 
@@ -98,7 +98,7 @@ def test_no_path_leads_to_another_host(serve: Serve, make: Make) -> None:
 def test_a_redirect_is_not_followed(serve: Serve, make: Make) -> None:
     other = serve()
     server = serve(lambda _: reply(302, location=other.url))
-    assert types(both(make(server.url))) == [Rejected, Rejected]
+    assert error_types(read_and_write_failures(make(server.url))) == [Rejected, Rejected]
     assert len(server.requests) == 2
     assert other.requests == []
 
@@ -144,7 +144,7 @@ def test_an_answer_and_a_client_show_nothing_of_what_they_hold(serve: Serve, mak
 
 def test_a_query_that_was_put_into_the_path_is_not_told(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(400)).url)
-    assert str(failure(lambda: client.read(f"/orders?apiKey={SECRET}"))) == "GET /orders: status 400"
+    assert str(failure_of(lambda: client.read(f"/orders?apiKey={SECRET}"))) == "GET /orders: status 400"
 
 
 def test_the_longest_wait_is_an_hour() -> None:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.command_line import intake
 from support.orders import order
-from support.programs import tool
+from support.programs import require_program
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch.metrics import RedisCollector
@@ -136,7 +136,7 @@ def test_a_scrape_of_fifty_lanes_is_quick(make_pipeline: MakePipeline) -> None:
 
 
 def test_prometheus_own_linter_has_nothing_to_say(make_pipeline: MakePipeline) -> None:
-    promtool = tool("promtool")
+    promtool = require_program("promtool")
     pipeline = carried(make_pipeline, 3)
     linted = subprocess.run(
         [promtool, "check", "metrics"], input=exposition(pipeline.rt), text=True, capture_output=True, check=False

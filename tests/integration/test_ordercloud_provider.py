@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.http_calls import Clerk
+from support.http_calls import RecordingGate
 from support.http_server import Request, reply
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, IntakeError, RateLimited, Rejected, TargetDown, Unavailable
@@ -352,7 +352,7 @@ def test_tokens_are_asked_for_where_the_account_says_and_pass_the_same_gate(serv
         return reply(body=b'\xef\xbb\xbf{"Meta": {}, "Items": []}')
 
     door = serve(lambda _: reply(body=b'{"access_token": "t-1"}'))
-    orders, clerk = serve(api), Clerk()
+    orders, clerk = serve(api), RecordingGate()
     client = make(orders.url, gate=clerk)
     given = {"client_id": "c", "client_secret": "s", "auth_url": door.url}
     provider = OrderCloud("shop", OrderCloudOptions.model_validate(given), client)

@@ -17,13 +17,13 @@ from support.ordercloud_target import (
     POT,
     REFERENCES,
     TEA,
-    carry,
-    is_as,
-    one,
-    running,
+    assert_same_order,
+    cloud_order,
+    create_with_retries,
+    simulated_ordercloud,
+    stored_order,
     submitted,
-    targets,
-    there,
+    target_factory,
 )
 from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
 from worker.http.client import Client
@@ -43,13 +43,13 @@ LOST = ["cut_after", "500_after", "html_after", "503_after", "cut_before", "500_
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with running() as box:
+    with simulated_ordercloud() as box:
         yield box
 
 
 @pytest.fixture
 def cloud(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
-    with targets(box) as make:
+    with target_factory(box) as make:
         yield make
 
 
@@ -58,13 +58,13 @@ def test_an_order_is_created_whole_found_and_not_created_again(box: Sandbox, clo
         target, reference = cloud(account), next(REFERENCES)
         target.check()
         assert target.find(reference) is None
-        assert target.create(one(), reference) == Receipt(reference)
-        found = there(box, reference, account)
+        assert target.create(cloud_order(), reference) == Receipt(reference)
+        found = stored_order(box, reference, account)
         assert found["Status"] == status
-        is_as(found, one())
+        assert_same_order(found, cloud_order())
         assert found["xp"]["Intake"]["Order"] == "shop:1"
-        assert target.find(reference) == target.create(one(), reference) == Receipt(reference, existed=True)
-        assert there(box, reference, account) == found
+        assert target.find(reference) == target.create(cloud_order(), reference) == Receipt(reference, existed=True)
+        assert stored_order(box, reference, account) == found
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -74,8 +74,8 @@ def test_one_order_is_submitted_once_whichever_call_goes_wrong(
 ) -> None:
     reference = next(REFERENCES)
     box.fault(f"ordercloud:*:{kind}:skip={step}:times=1")
-    carry(cloud, one(), reference)
-    is_as(there(box, reference), one())
+    create_with_retries(cloud, cloud_order(), reference)
+    assert_same_order(stored_order(box, reference), cloud_order())
     assert submitted(box, reference) == 1
 
 
@@ -86,9 +86,9 @@ def test_one_order_is_submitted_once_when_every_ninth_call_goes_wrong(
         box.fault(f"ordercloud:*:{kind}:rate=0.02")
     references = [next(REFERENCES) for _ in range(20)]
     for reference in references:
-        carry(cloud, one(), reference)
+        create_with_retries(cloud, cloud_order(), reference)
     for reference in references:
-        is_as(there(box, reference), one())
+        assert_same_order(stored_order(box, reference), cloud_order())
         assert submitted(box, reference) == 1
 
 
@@ -99,16 +99,16 @@ def test_an_order_that_changed_before_it_was_submitted_is_submitted_as_it_is_now
     reference = next(REFERENCES)
     box.fault(f"ordercloud:*:500_before:skip={step}:times=1")
     with pytest.raises(RetryableError):
-        cloud().create(one(), reference)
-    changed = one(
+        cloud().create(cloud_order(), reference)
+    changed = cloud_order(
         lines=[{**MUG, "quantity": "3"}, {**POT, "id": "b"}],
         note=None,
         totals={"shipping": "0"},
         shipping_address={**DELFT, "street1": "Voorstraat 1"},
     )
-    assert carry(cloud, changed, reference) == Receipt(reference)
-    found = there(box, reference)
-    is_as(found, changed)
+    assert create_with_retries(cloud, changed, reference) == Receipt(reference)
+    found = stored_order(box, reference)
+    assert_same_order(found, changed)
     assert submitted(box, reference) == 1
 
 
@@ -119,11 +119,13 @@ def _same(target: OrderCloud) -> OrderCloud:
 def test_two_workers_at_once_make_one_order(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     for _ in range(10):
         reference = next(REFERENCES)
-        targets = [cloud(), cloud()]
+        workers = [cloud(), cloud()]
         with ThreadPoolExecutor(2) as pool:
-            tries = [pool.submit(carry, partial(_same, target), one(), reference) for target in targets]
+            tries = [
+                pool.submit(create_with_retries, partial(_same, target), cloud_order(), reference) for target in workers
+            ]
         assert {each.result().target_id for each in tries} == {reference}
-        is_as(there(box, reference), one())
+        assert_same_order(stored_order(box, reference), cloud_order())
         assert submitted(box, reference) == 1
 
 
@@ -131,29 +133,29 @@ def test_an_order_of_this_id_that_is_not_ours_is_left_alone(box: Sandbox, cloud:
     for xp in ({}, {"Intake": {"Order": "elsewhere:1"}}):
         reference = next(REFERENCES)
         box.add_order({"ID": reference, "xp": xp}, "ordercloud")
-        before = there(box, reference)
+        before = stored_order(box, reference)
         for call in (
-            lambda at=reference: cloud().create(one(), at),
-            lambda at=reference: cloud().update(one(), at, at),
+            lambda at=reference: cloud().create(cloud_order(), at),
+            lambda at=reference: cloud().update(cloud_order(), at, at),
         ):
             with pytest.raises(Rejected, match="was not made for this one"):
                 call()
-        assert there(box, reference) == before
+        assert stored_order(box, reference) == before
 
 
 def test_a_line_without_a_product_is_held_before_anything_is_sent(
     box: Sandbox, cloud: Callable[..., OrderCloud]
 ) -> None:
     reference = next(REFERENCES)
-    order = one(lines=[MUG, {**TEA, "sku": "CUP"}])
+    order = cloud_order(lines=[MUG, {**TEA, "sku": "CUP"}])
     with pytest.raises(Held, match=r"line 2: .* sku CUP: add it to targets\.main\.product_map.*intake release main"):
         cloud().create(order, reference)
     with pytest.raises(Rejected, match="line 2: OrderCloud takes whole quantities only, from 1 on"):
-        cloud().create(one(lines=[MUG, {**TEA, "quantity": "0.5"}]), reference)
+        cloud().create(cloud_order(lines=[MUG, {**TEA, "quantity": "0.5"}]), reference)
     with pytest.raises(Rejected, match="line 1: OrderCloud takes whole"):
-        cloud().create(one(lines=[{**MUG, "quantity": "0"}]), reference)
+        cloud().create(cloud_order(lines=[{**MUG, "quantity": "0"}]), reference)
     with pytest.raises(Rejected, match="line 1: it has no sku"):
-        cloud().create(one(lines=[{**MUG, "sku": None}]), reference)
+        cloud().create(cloud_order(lines=[{**MUG, "sku": None}]), reference)
     assert reference not in {order["ID"] for order in box.orders("ordercloud")}
 
 
@@ -164,18 +166,18 @@ def test_a_product_that_is_not_there_is_held_and_the_order_is_finished_later(
     reference = next(REFERENCES)
     wrong = {"MUG": "mug", "TEA": "coffee"}
     with pytest.raises(Held, match=rf"line 2, sku TEA: the product coffee is not there.*{code}.*intake release"):
-        cloud(account, product_map=wrong).create(one(), reference)
-    assert there(box, reference, account)["Status"] == "Unsubmitted"
+        cloud(account, product_map=wrong).create(cloud_order(), reference)
+    assert stored_order(box, reference, account)["Status"] == "Unsubmitted"
     assert cloud(account).find(reference) is None
-    assert cloud(account).create(one(), reference) == Receipt(reference)
-    is_as(there(box, reference, account), one())
+    assert cloud(account).create(cloud_order(), reference) == Receipt(reference)
+    assert_same_order(stored_order(box, reference, account), cloud_order())
 
 
 def test_skus_may_be_products(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     reference = next(REFERENCES)
     lines = [{**MUG, "sku": "mug"}, TEA]
-    cloud(products="sku", product_map={"TEA": "tea"}).create(one(lines=lines), reference)
-    assert {line["ProductID"] for line in there(box, reference)["LineItems"]} == {"mug", "tea"}
+    cloud(products="sku", product_map={"TEA": "tea"}).create(cloud_order(lines=lines), reference)
+    assert {line["ProductID"] for line in stored_order(box, reference)["LineItems"]} == {"mug", "tea"}
 
 
 def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
@@ -183,8 +185,8 @@ def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
 ) -> None:
     reference = next(REFERENCES)
     target = cloud("dollars", prices="theirs")
-    target.create(one(), reference)
-    found = there(box, reference, "dollars")
+    target.create(cloud_order(), reference)
+    found = stored_order(box, reference, "dollars")
     assert not any(line["PriceOverridden"] for line in found["LineItems"])
     assert not found["ShippingCost"]
     assert not found["TaxCost"]
@@ -194,29 +196,29 @@ def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
 def test_our_prices_are_not_put_into_another_currency(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     reference = next(REFERENCES)
     with pytest.raises(Held, match=r"the order is in EUR, and the user of targets\.dollars is not"):
-        cloud("dollars").create(one(), reference)
-    assert there(box, reference, "dollars")["Status"] == "Unsubmitted"
+        cloud("dollars").create(cloud_order(), reference)
+    assert stored_order(box, reference, "dollars")["Status"] == "Unsubmitted"
 
 
 def test_an_order_begun_for_another_user_is_held(cloud: Callable[..., OrderCloud], box: Sandbox) -> None:
     reference = next(REFERENCES)
     box.fault("ordercloud:submit:500_before:times=1")
     with pytest.raises(RetryableError):
-        cloud(user_id="nobody").create(one(), reference)
+        cloud(user_id="nobody").create(cloud_order(), reference)
     with pytest.raises(Held, match=r"another buyer or user.*delete it there, then: intake release main"):
-        cloud().create(one(), reference)
+        cloud().create(cloud_order(), reference)
 
 
 def test_a_token_that_was_revoked_is_replaced_on_the_way(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud("short"), next(REFERENCES)
-    target.create(one(), reference)
-    target.create(one(), reference)
-    is_as(there(box, reference, "short"), one())
+    target.create(cloud_order(), reference)
+    target.create(cloud_order(), reference)
+    assert_same_order(stored_order(box, reference, "short"), cloud_order())
 
 
 def test_missing_roles_are_named_and_stop_the_account(cloud: Callable[..., OrderCloud]) -> None:
     with pytest.raises(AuthFailed, match=r"status 403: Auth\.InsufficientRoles, FullAccess, OrderAdmin$"):
-        cloud("reader").create(one(), next(REFERENCES))
+        cloud("reader").create(cloud_order(), next(REFERENCES))
     for account, status in (("main", 400), ("other", 401)):
         with pytest.raises(AuthFailed, match=rf"POST /oauth/token: status {status}: Auth\.OauthError, invalid_client$"):
             cloud(account, client_secret="wrong").check()
@@ -252,7 +254,7 @@ def test_after_a_person_looked_a_new_token_is_asked_for() -> None:
 def test_maintenance_is_no_fault_of_the_order(box: Sandbox, cloud: Callable[..., OrderCloud], status: int) -> None:
     box.fault(f"ordercloud:create:{status}_before:times=1:code=Api.Offline")
     with pytest.raises((TargetDown, RetryableError)) as caught:
-        cloud().create(one(), next(REFERENCES))
+        cloud().create(cloud_order(), next(REFERENCES))
     assert not isinstance(caught.value, PermanentError)
 
 

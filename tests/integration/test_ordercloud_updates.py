@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.ordercloud_target import DELFT, MUG, POT, REFERENCES, carry, is_as, one, running, submitted, targets, there
+from support.ordercloud_target import (
+    DELFT,
+    MUG,
+    POT,
+    REFERENCES,
+    assert_same_order,
+    cloud_order,
+    create_with_retries,
+    simulated_ordercloud,
+    stored_order,
+    submitted,
+    target_factory,
+)
 from worker.errors import Rejected, RetryableError
 from worker.systems.target import Receipt
 
@@ -16,7 +28,7 @@ if TYPE_CHECKING:
     from support.sandbox import Sandbox
     from worker.systems.ordercloud.target import OrderCloud
 
-CHANGED = one(
+CHANGED = cloud_order(
     lines=[{**MUG, "quantity": "5", "discount": "0"}, {**POT, "id": "b"}],
     note="Do not ring",
     totals={"shipping": "0", "tax": "1"},
@@ -27,13 +39,13 @@ CHANGED = one(
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    with running() as box:
+    with simulated_ordercloud() as box:
         yield box
 
 
 @pytest.fixture
 def cloud(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
-    with targets(box) as make:
+    with target_factory(box) as make:
         yield make
 
 
@@ -41,14 +53,14 @@ def test_an_update_writes_over_what_is_ours_and_leaves_what_is_theirs(
     box: Sandbox, cloud: Callable[..., OrderCloud]
 ) -> None:
     target, reference = cloud(), next(REFERENCES)
-    target.create(one(), reference)
-    box.change(reference, "ordercloud", xp=there(box, reference)["xp"] | {"Warehouse": "north"})
+    target.create(cloud_order(), reference)
+    box.change(reference, "ordercloud", xp=stored_order(box, reference)["xp"] | {"Warehouse": "north"})
     target.update(CHANGED, reference, reference)
-    found = there(box, reference)
-    is_as(found, CHANGED)
+    found = stored_order(box, reference)
+    assert_same_order(found, CHANGED)
     assert found["xp"]["Warehouse"] == "north"
     cloud(user_id="another").update(CHANGED, reference, "")
-    again = there(box, reference)
+    again = stored_order(box, reference)
     assert {**again, "LastUpdated": None} == {**found, "LastUpdated": None}
     assert submitted(box, reference) == 1
     with pytest.raises(Rejected, match="is not there any more"):
@@ -61,12 +73,12 @@ def test_an_update_that_broke_off_anywhere_is_said_again(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int, kind: str
 ) -> None:
     reference = next(REFERENCES)
-    cloud().create(one(), reference)
+    cloud().create(cloud_order(), reference)
     box.fault(f"ordercloud:*:{kind}:skip={step}:times=1")
     with pytest.raises(RetryableError):
         cloud().update(CHANGED, reference, reference)
     cloud().update(CHANGED, reference, reference)
-    is_as(there(box, reference), CHANGED)
+    assert_same_order(stored_order(box, reference), CHANGED)
     assert submitted(box, reference) == 1
 
 
@@ -74,23 +86,23 @@ def test_a_cancelled_order_is_cancelled_once_and_not_opened_again(
     box: Sandbox, cloud: Callable[..., OrderCloud]
 ) -> None:
     target, reference = cloud(), next(REFERENCES)
-    target.create(one(), reference)
-    cancelled = one(status="cancelled", lines=[{**MUG, "sku": "not in the map"}])
+    target.create(cloud_order(), reference)
+    cancelled = cloud_order(status="cancelled", lines=[{**MUG, "sku": "not in the map"}])
     box.fault("ordercloud:cancel:cut_after:times=1")
     with pytest.raises(RetryableError):
         target.update(cancelled, reference, reference)
     target.update(cancelled, reference, reference)
-    assert there(box, reference)["Status"] == "Canceled"
+    assert stored_order(box, reference)["Status"] == "Canceled"
     with pytest.raises(Rejected, match="is cancelled there, and cannot be opened again"):
-        target.update(one(), reference, reference)
-    assert target.create(one(), reference) == Receipt(reference, existed=True)
+        target.update(cloud_order(), reference, reference)
+    assert target.create(cloud_order(), reference) == Receipt(reference, existed=True)
 
 
 def test_an_order_that_cannot_be_cancelled_any_more_says_so(cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud("final", product_map={"MUG": "mug", "TEA": "tea"}), next(REFERENCES)
-    target.create(one(currency="USD"), reference)
+    target.create(cloud_order(currency="USD"), reference)
     with pytest.raises(Rejected, match=r"/cancel: status 400: Order\.CannotCancelInCurrentStatus$") as caught:
-        target.update(one(currency="USD", status="cancelled"), reference, reference)
+        target.update(cloud_order(currency="USD", status="cancelled"), reference, reference)
     assert caught.value.fields["Errors"]
 
 
@@ -98,8 +110,8 @@ def test_an_order_that_cannot_be_cancelled_any_more_says_so(cloud: Callable[...,
 def test_an_order_that_comes_cancelled_ends_cancelled(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int
 ) -> None:
-    reference, order = next(REFERENCES), one(status="cancelled")
+    reference, order = next(REFERENCES), cloud_order(status="cancelled")
     box.fault(f"ordercloud:*:cut_after:skip={step}:times=1")
-    carry(cloud, order, reference)
-    assert there(box, reference)["Status"] == "Canceled"
+    create_with_retries(cloud, order, reference)
+    assert stored_order(box, reference)["Status"] == "Canceled"
     assert submitted(box, reference) == 1

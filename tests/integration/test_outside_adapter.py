@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import tasks.deliver
 import tasks.poll
-from support.receiver import receiving
-from support.reconciliation import clean, found, reconciled
+from support.receiver import running_receiver
+from support.reconciliation import is_clean, reconcile_pair, references_with
 from support.sandbox import Sandbox
 from worker.cli import main
 from worker.errors import ConfigError
@@ -128,7 +128,7 @@ def test_init_writes_the_options_of_the_kinds(installed: None, tmp_path: Path, m
 def test_its_webhook_is_received(config: Path, redis: Redis) -> None:
     body = b'["7", "8"]'
     signature = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
-    with receiving(config) as receiver:
+    with running_receiver(config) as receiver:
         accepted = receiver.post("/hooks/hook", body, {"x-signed": signature})
         forged = receiver.post("/hooks/hook", body, {"x-signed": "0" * 64})
         described = requests.get(f"{receiver.url}/openapi.json", timeout=5).json()["paths"]["/hooks/hook"]["post"]
@@ -149,14 +149,14 @@ def test_reconcile_finds_a_field_that_was_changed_in_its_target(config: Path, re
             tasks.poll.poll(rt, "shop", lambda *_: None)
             while rt.lanes["depot"].status()["queued"]:
                 tasks.deliver.deliver(rt, "depot", lambda *_: None)
-            report = reconciled(rt, "depot")
-            assert clean(report)
+            report = reconcile_pair(rt, "depot")
+            assert is_clean(report)
             assert (report.how, report.compared, report.counts["source"]) == ("listed", ("goods", "city"), 12)
             moved, gone = box.orders("dropday", "depot")[:2]
             address = moved["posted"]["shipping_address"] | {"city": "Elsewhere"}
             box.change(moved["reference"], "dropday", account="depot", shipping_address=address)
             box.change(gone["reference"], "dropday", account="depot", deleted=True)
-            report = reconciled(rt, "depot")
+            report = reconcile_pair(rt, "depot")
             (different,) = (finding for finding in report.findings if finding.fault == "different")
             assert (different.reference, different.fields) == (moved["external_id"], ("city",))
-            assert found(report, "missing") == [gone["external_id"]]
+            assert references_with(report, "missing") == [gone["external_id"]]

@@ -11,7 +11,16 @@ import pytest
 import requests
 
 from schemas.job import INBOX
-from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard, submitted
+from support.receiver import (
+    SECRETS,
+    Receiver,
+    ordercloud_hash,
+    running_receiver,
+    signed_job,
+    standard_headers,
+    submit_hook,
+    write_settings,
+)
 from tasks.ingest import ingest
 from worker.runtime import Runtime, read_settings
 
@@ -32,12 +41,12 @@ ORDER = {
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory, valkey: Any) -> Path:
-    return config(tmp_path_factory.mktemp("receive"), f"redis://127.0.0.1:{valkey.port}/0")
+    return write_settings(tmp_path_factory.mktemp("receive"), f"redis://127.0.0.1:{valkey.port}/0")
 
 
 @pytest.fixture(scope="module")
 def running(file: Path) -> Iterator[Receiver]:
-    with receiving(file) as receiver:
+    with running_receiver(file) as receiver:
         yield receiver
 
 
@@ -75,36 +84,36 @@ def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver
 @pytest.mark.parametrize(
     ("body", "found"),
     [
-        (submitted("A-1"), {"A-1"}),
-        (submitted("A-1", Response={"Body": {}, "Headers": None}), {"A-1"}),
-        (submitted("A-1", RouteParams={"orderid": "é 1"}), {"é 1"}),
-        (submitted("A-1", Route="v1/orders/{direction}", RouteParams={"direction": "Outgoing"}), {"A-1"}),
-        (submitted("A-1", Route="v1/orders/{direction}/{orderID}", Verb="DELETE"), set()),
-        (submitted("A-1", Route="v1/orders/{direction}/{orderID}/lineitems/{lineItemID}", Verb="DELETE"), {"A-1"}),
-        (submitted("A-1", Route="v1/buyers/{buyerID}", RouteParams={"buyerID": "b"}), set()),
-        (submitted("A-1", Route=None, RouteParams=None, Verb=None, Response=None), set()),
-        (submitted("A-1", Route="v1/orders/{direction}", RouteParams=[], Response="gone", Request=None), set()),
+        (submit_hook("A-1"), {"A-1"}),
+        (submit_hook("A-1", Response={"Body": {}, "Headers": None}), {"A-1"}),
+        (submit_hook("A-1", RouteParams={"orderid": "é 1"}), {"é 1"}),
+        (submit_hook("A-1", Route="v1/orders/{direction}", RouteParams={"direction": "Outgoing"}), {"A-1"}),
+        (submit_hook("A-1", Route="v1/orders/{direction}/{orderID}", Verb="DELETE"), set()),
+        (submit_hook("A-1", Route="v1/orders/{direction}/{orderID}/lineitems/{lineItemID}", Verb="DELETE"), {"A-1"}),
+        (submit_hook("A-1", Route="v1/buyers/{buyerID}", RouteParams={"buyerID": "b"}), set()),
+        (submit_hook("A-1", Route=None, RouteParams=None, Verb=None, Response=None), set()),
+        (submit_hook("A-1", Route="v1/orders/{direction}", RouteParams=[], Response="gone", Request=None), set()),
     ],
 )
 def test_a_hook_of_ordercloud_is_a_hint_of_its_order(
     receiver: Receiver, rt: Runtime, body: bytes, found: set[str]
 ) -> None:
-    answer = receiver.post("/hooks/oc", body, oc_hash(body))
+    answer = receiver.post("/hooks/oc", body, ordercloud_hash(body))
     assert (answer.status_code, answer.json()) == (202, {"accepted": len(found), "proceed": True})
     assert taken_in(rt) == found
 
 
 def test_a_hash_that_is_wrong_missing_or_of_other_bytes_is_refused(receiver: Receiver, redis: Redis) -> None:
-    body = submitted("A-1")
-    for headers in ({}, oc_hash(body, "guess"), oc_hash(body + b" "), {"X-oc-hash": "é"}):
+    body = submit_hook("A-1")
+    for headers in ({}, ordercloud_hash(body, "guess"), ordercloud_hash(body + b" "), {"X-oc-hash": "é"}):
         assert receiver.post("/hooks/oc", body, headers).status_code == 401
     assert redis.llen(INBOX) == 0
 
 
 def test_a_hook_sent_again_is_one_order_to_fetch(receiver: Receiver, rt: Runtime) -> None:
-    body = submitted("A-1")
+    body = submit_hook("A-1")
     for _ in range(3):
-        assert receiver.post("/hooks/oc", body, oc_hash(body)).status_code == 202
+        assert receiver.post("/hooks/oc", body, ordercloud_hash(body)).status_code == 202
     assert taken_in(rt) == {"A-1"}
     assert rt.fetches.count_waiting("shop") == 1
 
@@ -173,7 +182,7 @@ def test_an_event_of_dropboy_about_something_else_is_taken_and_forgotten(receive
 
 def test_jobs_in_a_standard_webhook_are_taken_in_exactly_as_they_were_written(receiver: Receiver, rt: Runtime) -> None:
     text = json.dumps([{"v": 1, "provider": "web", "order": ORDER}, {"v": 1, "provider": "shop", "external_id": "é"}])
-    answer = receiver.post("/hooks/web", text, standard(text))
+    answer = receiver.post("/hooks/web", text, standard_headers(text))
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
     assert taken_in(rt) == {"", "é"}
     with rt.lanes["dropday"].drain() as drain:
@@ -183,12 +192,12 @@ def test_jobs_in_a_standard_webhook_are_taken_in_exactly_as_they_were_written(re
 
 def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis: Redis) -> None:
     text, now = json.dumps({"v": 1, "provider": "shop", "external_id": "1"}), time.time()
-    good = standard(text)
-    other = standard(text, secret="whsec_" + "A" * 32)["webhook-signature"]
+    good = standard_headers(text)
+    other = standard_headers(text, secret="whsec_" + "A" * 32)["webhook-signature"]
     refused: list[dict[str, str]] = [
         {},
-        standard(text, at=now - 310),
-        standard(text, at=now + 310),
+        standard_headers(text, at=now - 310),
+        standard_headers(text, at=now + 310),
         good | {"webhook-signature": other},
         good | {"webhook-signature": good["webhook-signature"].replace("v1,", "v2,")},
         good | {"webhook-signature": "v1,é"},
@@ -220,7 +229,7 @@ def test_what_is_not_a_job_is_told_so_and_takes_no_other_with_it(
     receiver: Receiver, redis: Redis, said: str, reason: str
 ) -> None:
     for text in (said, f'[{{"v":1,"provider":"shop","external_id":"1"}},{said}]'):
-        answer = receiver.post("/hooks/web", text, standard(text))
+        answer = receiver.post("/hooks/web", text, standard_headers(text))
         assert answer.status_code == 400
         assert reason in answer.json()["error"]
     assert redis.llen(INBOX) == 0
@@ -228,8 +237,8 @@ def test_what_is_not_a_job_is_told_so_and_takes_no_other_with_it(
 
 def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runtime) -> None:
     job = {"v": 1, "provider": "shop", "external_id": "1"}
-    assert receiver.post("/hooks/own", json.dumps(signed(job))).json() == {"accepted": 1}
-    many = json.dumps([signed(job | {"external_id": "2"}), signed(job | {"external_id": "3"})])
+    assert receiver.post("/hooks/own", json.dumps(signed_job(job))).json() == {"accepted": 1}
+    many = json.dumps([signed_job(job | {"external_id": "2"}), signed_job(job | {"external_id": "3"})])
     assert receiver.post("/hooks/own", many).json() == {"accepted": 2}
     assert taken_in(rt) == {"1", "2", "3"}
 
@@ -237,11 +246,11 @@ def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runt
 @pytest.mark.parametrize(
     ("said", "status"),
     [
-        (signed({"v": 1, "provider": "shop", "external_id": "1"}, secret="guess"), 401),
-        (signed({"v": 1, "provider": "shop", "external_id": "1"}, producer="web"), 401),
-        (signed({"v": 1, "provider": "shop", "external_id": "1"}, at=1_700_000_000), 401),
-        (signed({"v": 1, "provider": "web", "external_id": "1"}), 400),
-        (signed("hello"), 400),
+        (signed_job({"v": 1, "provider": "shop", "external_id": "1"}, secret="guess"), 401),
+        (signed_job({"v": 1, "provider": "shop", "external_id": "1"}, producer="web"), 401),
+        (signed_job({"v": 1, "provider": "shop", "external_id": "1"}, at=1_700_000_000), 401),
+        (signed_job({"v": 1, "provider": "web", "external_id": "1"}), 400),
+        (signed_job("hello"), 400),
         ({"v": 1, "provider": "shop", "external_id": "1"}, 400),
     ],
 )

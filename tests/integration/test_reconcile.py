@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.reconciliation import clean, found, reconciled, spoil_dropday
+from support.reconciliation import damage_dropday, is_clean, reconcile_pair, references_with
 from support.redis_text import members
 from worker.reconcile.repair import requeue
 from worker.systems.dropday.target import Dropday
@@ -20,14 +20,14 @@ def test_every_fault_put_into_a_pair_is_found_and_nothing_else(make_pipeline: Ma
     pipeline = make_pipeline(500, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    before = reconciled(pipeline.rt, "dropday")
-    assert clean(before)
+    before = reconcile_pair(pipeline.rt, "dropday")
+    assert is_clean(before)
     assert (before.counts["source"], before.counts["target"], before.how) == (500, 500, "listed")
-    broken = spoil_dropday(pipeline.box, 10)
+    broken = damage_dropday(pipeline.box, 10)
     cursor = pipeline.cursor()
-    report = reconciled(pipeline.rt, "dropday")
+    report = reconcile_pair(pipeline.rt, "dropday")
     for fault, references in broken.items():
-        assert found(report, fault) == references, fault
+        assert references_with(report, fault) == references, fault
     assert (report.counts["unreadable"], report.counts["on_the_way"]) == (0, 0)
     assert pipeline.cursor() == cursor
     assert pipeline.lane()["queued"] == 0
@@ -37,22 +37,22 @@ def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(m
     pipeline = make_pipeline(120, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    broken = spoil_dropday(pipeline.box, 3)
+    broken = damage_dropday(pipeline.box, 3)
     created = len(pipeline.created())
-    report = reconciled(pipeline.rt, "dropday", repair=requeue)
+    report = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert report.counts["queued"] == 3
     assert {finding.remedy for finding in report.findings if finding.fault == "missing"} == {"queued"}
     assert {f.remedy for f in report.findings if f.fault == "different"} == {
         "dropday takes no changes from shop: mend it there by hand"
     }
-    waiting = reconciled(pipeline.rt, "dropday", repair=requeue)
+    waiting = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert (waiting.counts["missing"], waiting.counts["on_the_way"], waiting.counts["queued"]) == (0, 3, 0)
     pipeline.deliver_all()
     assert sorted(pipeline.created()[created:]) == broken["missing"]
-    after = reconciled(pipeline.rt, "dropday", repair=requeue)
-    assert found(after, "missing") == []
+    after = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
+    assert references_with(after, "missing") == []
     for fault in ("doubled", "different", "extra"):
-        assert found(after, fault) == broken[fault]
+        assert references_with(after, fault) == broken[fault]
     assert len(pipeline.created()) == created + 3
 
 
@@ -63,21 +63,21 @@ def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make_
     pipeline.deliver_all()
     order = pipeline.box.orders("dropday")[0]
     pipeline.box.change(order["reference"], "dropday", deleted=True)
-    assert reconciled(pipeline.rt, "dropday", repair=requeue).counts["queued"] == 1
+    assert reconcile_pair(pipeline.rt, "dropday", repair=requeue).counts["queued"] == 1
     pipeline.box.add_order(order["posted"], "dropday")
     pipeline.deliver_all()
     assert pipeline.lane()["existed"] == 1
-    assert clean(reconciled(pipeline.rt, "dropday"))
+    assert is_clean(reconcile_pair(pipeline.rt, "dropday"))
 
 
 def test_orders_on_their_way_are_no_fault(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
-    assert reconciled(pipeline.rt, "dropday").counts["missing"] == 0, "never polled, and young"
+    assert reconcile_pair(pipeline.rt, "dropday").counts["missing"] == 0, "never polled, and young"
     pipeline.poll()
-    report = reconciled(pipeline.rt, "dropday")
-    assert (clean(report), report.counts["on_the_way"]) == (True, 30)
+    report = reconcile_pair(pipeline.rt, "dropday")
+    assert (is_clean(report), report.counts["on_the_way"]) == (True, 30)
     pipeline.deliver_all()
-    assert clean(reconciled(pipeline.rt, "dropday"))
+    assert is_clean(reconcile_pair(pipeline.rt, "dropday"))
 
 
 #: Orders of the last five hours, most of them older than the hour that RetailCRM's clock may be wrong by.
@@ -86,8 +86,8 @@ SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 
 def test_orders_that_no_poll_ever_saw_are_missing_and_a_repair_brings_them(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
-    report = reconciled(pipeline.rt, "dropday", repair=requeue, hours=6)
-    missing = found(report, "missing")
+    report = reconcile_pair(pipeline.rt, "dropday", repair=requeue, hours=6)
+    missing = references_with(report, "missing")
     assert len(missing) > 10
     assert len(missing) + report.counts["on_the_way"] == 30
     assert report.counts["queued"] == len(missing)
@@ -100,8 +100,8 @@ def test_an_order_from_before_the_range_is_not_called_extra(make_pipeline: MakeP
     pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    report = reconciled(pipeline.rt, "dropday", hours=0.5)
-    assert clean(report)
+    report = reconcile_pair(pipeline.rt, "dropday", hours=0.5)
+    assert is_clean(report)
     assert report.counts["older"] > 10
     assert 0 < report.counts["source"] < 10
 
@@ -111,15 +111,15 @@ def test_an_order_that_a_person_discarded_is_no_fault(make_pipeline: MakePipelin
     pipeline.poll()
     pipeline.deliver_all()
     (dead,) = members(pipeline.rt.redis, pipeline.rt.lanes["dropday"].keys.dead)
-    assert [finding.state for finding in reconciled(pipeline.rt, "dropday").findings] == ["dead"]
+    assert [finding.state for finding in reconcile_pair(pipeline.rt, "dropday").findings] == ["dead"]
     pipeline.rt.redis.hset(f"{pipeline.rt.lanes['dropday'].keys.order}{dead}", "state", "discarded")
-    report = reconciled(pipeline.rt, "dropday")
-    assert (clean(report), report.counts["discarded"]) == (True, 1)
+    report = reconcile_pair(pipeline.rt, "dropday")
+    assert (is_clean(report), report.counts["discarded"]) == (True, 1)
 
 
 def test_a_run_keeps_to_its_share_of_the_limit(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
-    reconciled(pipeline.rt, "dropday", share=0.4)
+    reconcile_pair(pipeline.rt, "dropday", share=0.4)
     stats = pipeline.box.stats()["retailcrm"]
     assert stats["accepted"] >= 8
     # Not each gap: one call may take longer to arrive than the next.
@@ -135,6 +135,6 @@ def test_a_target_without_a_list_is_asked_for_each_order(
     pipeline.deliver_all()
     gone = pipeline.box.orders("dropday")[7]
     pipeline.box.change(gone["reference"], "dropday", deleted=True)
-    report = reconciled(pipeline.rt, "dropday")
-    assert (report.how, found(report, "missing")) == ("asked", [gone["external_id"]])
+    report = reconcile_pair(pipeline.rt, "dropday")
+    assert (report.how, references_with(report, "missing")) == ("asked", [gone["external_id"]])
     assert report.counts["unlisted"] == 19

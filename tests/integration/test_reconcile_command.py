@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tasks.reconcile
 from support.command_line import intake
 from support.pipeline import log_lines, logged
-from support.reconciliation import spoil_dropday
+from support.reconciliation import damage_dropday
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -38,7 +38,7 @@ def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_aske
     make_pipeline: MakePipeline,
 ) -> None:
     pipeline = carried(make_pipeline)
-    broken = spoil_dropday(pipeline.box, 2)
+    broken = damage_dropday(pipeline.box, 2)
     told = reconcile()
     assert told.exit_code == 1
     for fault, references in broken.items():
@@ -53,7 +53,7 @@ def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_aske
 
 def test_json_has_the_counts_and_the_first_findings(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline)
-    spoil_dropday(pipeline.box, 3)
+    damage_dropday(pipeline.box, 3)
     told = reconcile("--json", "--most", "1")
     found: dict[str, Any] = json.loads(told.stdout)
     assert found["clean"] is False
@@ -66,7 +66,7 @@ def test_json_has_the_counts_and_the_first_findings(make_pipeline: MakePipeline)
 
 def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline)
-    (missing,) = spoil_dropday(pipeline.box, 1)["missing"]
+    (missing,) = damage_dropday(pipeline.box, 1)["missing"]
     tried = reconcile("--repair", "--dry-run")
     assert ("[y/N]" in tried.output, tried.exit_code, pipeline.lane()["queued"]) == (False, 1, 0)
     told = reconcile("--repair", "--yes")
@@ -102,7 +102,7 @@ def test_a_wrong_key_is_said_and_nothing_is_called_missing(make_pipeline: MakePi
 def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline)
     assert "compared" not in intake("status").output
-    spoil_dropday(pipeline.box, 2)
+    damage_dropday(pipeline.box, 2)
     with log_lines() as lines:
         report = tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday")
     assert report is not None

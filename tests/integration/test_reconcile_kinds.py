@@ -10,7 +10,7 @@ import pytest
 
 import tasks.deliver
 import tasks.poll
-from support.reconciliation import clean, found, reconciled
+from support.reconciliation import is_clean, reconcile_pair, references_with
 from support.redis_text import make_due
 from support.sandbox import Sandbox
 from support.settings_texts import BY_PROVIDER, Configured, dropboy, ordercloud, retailcrm, route
@@ -76,8 +76,8 @@ CRM: dict[str, dict[str, Any]] = {
 def test_carried_over_pairs_are_clean_and_each_change_in_them_is_named(pairs: Pairs) -> None:
     pairs.carry()
     for target in ("crm", "cloud", "boy"):
-        report = reconciled(pairs.rt, target)
-        assert clean(report), target
+        report = reconcile_pair(pairs.rt, target)
+        assert is_clean(report), target
         assert (report.counts["source"], report.counts["target"]) == (60, 60)
     held = pairs.box.orders("retailcrm", "copy")
     # What the source does not say is not compared: people in the target may add it.
@@ -87,15 +87,15 @@ def test_carried_over_pairs_are_clean_and_each_change_in_them_is_named(pairs: Pa
     pairs.box.change(orders[10]["id"], account="copy", deleted=True)
     pairs.box.add_order({"externalId": "shop:900000000"}, account="copy")
     pairs.box.add_order({"externalId": "another-shop:1"}, account="copy")
-    report = reconciled(pairs.rt, "crm", repair=requeue)
+    report = reconcile_pair(pairs.rt, "crm", repair=requeue)
     assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
         order["externalId"]: (name,) for order, name in zip(orders, CRM, strict=False)
     }
-    assert found(report, "missing") == [orders[10]["externalId"]]
-    assert found(report, "extra") == ["shop:900000000"]
+    assert references_with(report, "missing") == [orders[10]["externalId"]]
+    assert references_with(report, "extra") == ["shop:900000000"]
     assert report.counts["queued"] == 4
     pairs.carry()
-    after = reconciled(pairs.rt, "crm")
+    after = reconcile_pair(pairs.rt, "crm")
     assert [f.reference for f in after.findings] == ["shop:900000000"]
     assert pairs.rt.lanes["crm"].status()["updated"] == 3
 
@@ -105,10 +105,10 @@ def test_a_change_that_the_ledger_has_not_heard_of_is_on_its_way_and_then_a_faul
     pairs.carry()
     order = pairs.box.orders("retailcrm")[5]
     pairs.box.change(order["id"], email="new@address.example")
-    report = reconciled(pairs.rt, "crm")
-    assert (clean(report), report.counts["on_the_way"]) == (True, 1)
+    report = reconcile_pair(pairs.rt, "crm")
+    assert (is_clean(report), report.counts["on_the_way"]) == (True, 1)
     pairs.carry()
-    assert clean(reconciled(pairs.rt, "crm"))
+    assert is_clean(reconcile_pair(pairs.rt, "crm"))
 
 
 def test_what_was_broken_in_ordercloud_is_named_and_mended(pairs: Pairs) -> None:
@@ -123,15 +123,15 @@ def test_what_was_broken_in_ordercloud_is_named_and_mended(pairs: Pairs) -> None
     ]
     pairs.box.change(lines["ID"], "ordercloud", LineItems=told)
     pairs.box.change(cost["ID"], "ordercloud", ShippingCost=987.5)
-    report = reconciled(pairs.rt, "cloud", repair=requeue)
-    assert found(report, "missing") == [gone["ID"]]
+    report = reconcile_pair(pairs.rt, "cloud", repair=requeue)
+    assert references_with(report, "missing") == [gone["ID"]]
     assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
         lines["ID"]: ("goods",),
         cost["ID"]: ("shipping",),
     }
     assert (len(report.findings), report.counts["queued"]) == (3, 3)
     pairs.carry()
-    assert clean(reconciled(pairs.rt, "cloud"))
+    assert is_clean(reconcile_pair(pairs.rt, "cloud"))
 
 
 def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(pairs: Pairs) -> None:
@@ -141,7 +141,7 @@ def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(p
     pairs.box.change(moved["id"], "dropboy", destination=moved["destination"] | {"city": "Elsewhere"})
     copy = {name: twice[name] for name in ("orderNumber", "orderType", "origin", "destination", "cargo")}
     pairs.box.add_order(copy, "dropboy")
-    report = reconciled(pairs.rt, "boy", repair=requeue)
+    report = reconcile_pair(pairs.rt, "boy", repair=requeue)
     assert {finding.fault: (finding.reference, finding.fields) for finding in report.findings} == {
         "missing": (gone["orderNumber"], ()),
         "different": (moved["orderNumber"], ("city",)),
@@ -149,7 +149,7 @@ def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(p
     }
     assert report.counts["queued"] == 1
     pairs.carry()
-    assert found(reconciled(pairs.rt, "boy"), "missing") == []
+    assert references_with(reconcile_pair(pairs.rt, "boy"), "missing") == []
     assert len(pairs.box.orders("dropboy")) == 61
 
 
@@ -174,12 +174,12 @@ def test_nothing_is_called_a_fault_while_orders_are_placed_and_changed_and_carri
     thread = threading.Thread(target=flow)
     thread.start()
     try:
-        reports = [reconciled(pairs.rt, "crm") for _ in range(3)]
+        reports = [reconcile_pair(pairs.rt, "crm") for _ in range(3)]
     finally:
         stopped.set()
         thread.join()
     assert failed == []
-    assert [clean(report) for report in reports] == [True] * 3
+    assert [is_clean(report) for report in reports] == [True] * 3
     assert reports[-1].counts["source"] > 62
     pairs.carry()
-    assert clean(reconciled(pairs.rt, "crm"))
+    assert is_clean(reconcile_pair(pairs.rt, "crm"))

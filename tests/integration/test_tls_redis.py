@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 
 from support.ports import free_port
-from support.programs import found, missing
+from support.programs import find_program, missing
 from worker.app.broker import redis_broker
 from worker.errors import Unavailable
 from worker.settings.addresses import redis_url
@@ -49,7 +49,7 @@ def running(home: Path, certificate: Path, more: str = "", *words: str) -> Itera
     port, config, said = free_port(), home / "conf", home / "log"
     config.write_text(CONFIG.format(port=port, certificate=certificate, home=home) + more)
     with said.open("wb") as log:
-        server = subprocess.Popen([str(found("redis-server")), str(config), *words], stdout=log, stderr=log)
+        server = subprocess.Popen([str(find_program("redis-server")), str(config), *words], stdout=log, stderr=log)
     try:
         until = time.monotonic() + 10
         while b"Ready to accept" not in (text := said.read_bytes()) and b"Sentinel ID" not in text:

@@ -12,7 +12,7 @@ import requests
 
 import tasks.fetch
 import tasks.listen
-from support.receiver import SECRETS, receiving
+from support.receiver import SECRETS, running_receiver
 from support.sandbox import Sandbox
 from worker.runtime import Runtime, read_settings
 
@@ -72,7 +72,7 @@ def way(
     with ExitStack() as stack:
         # The receiver never calls a provider: it need not know where one is.
         file.write_text(CONFIG.format(redis=redis_url, cloud=nowhere, boy=nowhere))
-        url = stack.enter_context(receiving(file)).url
+        url = stack.enter_context(running_receiver(file)).url
         hook = quote(f"{url}/hooks/boy-hook/{SECRETS['HOOK_BOY']}", safe="")
         accounts = ["ordercloud:main", f"dropboy:main:webhook={hook}:webhook_copies=2"]
         box = stack.enter_context(Sandbox(systems="ordercloud,dropboy", accounts=accounts))

@@ -41,7 +41,7 @@ class NoOptions(BaseModel):
 
 
 class Shop(Provider):
-    """Pages of records; what stands in `trouble` is raised by the next fetches."""
+    """A provider with pages of records; the next fetches raise the errors in `trouble`."""
 
     kind = "shop"
     Options = NoOptions
@@ -78,7 +78,7 @@ class Shop(Provider):
 
 
 class Warehouse(Target):
-    """A list of created orders; doubles are possible, so that a test can see them."""
+    """A target that is a list of created orders; duplicates are possible, so that a test can see them."""
 
     kind = "warehouse"
     Options = NoOptions
@@ -113,7 +113,7 @@ class Warehouse(Target):
 
 
 class Bulky(Warehouse):
-    """Takes three at a time; an order with the note "bad" is refused, one with "lost" is created in silence."""
+    """Takes three orders in a call; refuses the note "bad", creates "lost" without a response."""
 
     bulk, dedupes = 3, True
 
@@ -143,7 +143,7 @@ class Bulky(Warehouse):
 
 
 class Editable(Warehouse):
-    """Changes orders: `updated` has what was sent, to which id."""
+    """A target that changes orders; `updated` lists what was sent to which id."""
 
     updates = True
 
@@ -158,7 +158,7 @@ class Editable(Warehouse):
 
 
 class Slow(Warehouse):
-    """Takes an order in, and makes it when asked for the second time; it shows only what is made."""
+    """Accepts an order and creates it when asked for the second time; `find` shows only created orders."""
 
     settles = False
 

@@ -1,4 +1,4 @@
-"""What the tests of a call ask of the client, and of the server."""
+"""Calls of an HTTP client, the errors that they raise, and servers that answer slowly."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Serve = Callable[..., Server]
 Make = Callable[..., Client]
 
 
-class Clerk:
-    """A gate that writes down what it is told and closes for as long as it is told, or for 7 s."""
+class RecordingGate:
+    """A gate that records every call of it, and closes for the delay that it gets, or for 7 s."""
 
     def __init__(self) -> None:
         self.entered = 0
@@ -39,8 +39,8 @@ def write(client: Client) -> Answer:
     return client.write("POST", "/orders", json={"name": SECRET}, headers={"Authorization": SECRET})
 
 
-def failure(call: Callable[[], object]) -> IntakeError:
-    """What `call` raises, after a look for secrets in all that a log could show of it."""
+def failure_of(call: Callable[[], object]) -> IntakeError:
+    """Return the error that `call` raises; fail if anything that a log could show of it contains a secret."""
     with pytest.raises(IntakeError) as caught:
         call()
     error = caught.value
@@ -51,11 +51,11 @@ def failure(call: Callable[[], object]) -> IntakeError:
     return error
 
 
-def both(client: Client) -> tuple[IntakeError, IntakeError]:
-    return failure(lambda: read(client)), failure(lambda: write(client))
+def read_and_write_failures(client: Client) -> tuple[IntakeError, IntakeError]:
+    return failure_of(lambda: read(client)), failure_of(lambda: write(client))
 
 
-def types(errors: Iterable[IntakeError]) -> list[type]:
+def error_types(errors: Iterable[IntakeError]) -> list[type]:
     return [type(error) for error in errors]
 
 

@@ -1,4 +1,4 @@
-"""A threaded HTTP server for tests that says exactly the bytes it is told to, when it is told to."""
+"""A threaded HTTP server that sends exactly the bytes that a test chooses, at the moments that it chooses."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Request:
 
 
 class Reset(Exception):
-    """Raised by an answerer: the connection ends with a TCP reset."""
+    """Raised by an answerer to end the connection with a TCP reset."""
 
 
 class Close(Exception):
-    """Raised by an answerer: the connection ends in silence."""
+    """Raised by an answerer to close the connection without a response."""
 
 
-#: Bytes are an answer, after which the connection stays open; pieces are sent one by one, and then it is closed.
+#: Bytes are one response, after which the connection stays open. Pieces are sent one by one; then it is closed.
 Answerer = Callable[[Request], bytes | Iterable[bytes]]
 
 
 def reply(status: int = 200, body: bytes = b"{}", **headers: str) -> bytes:
-    """One whole answer; `retry_after="5"` is the header Retry-After."""
+    """Return one complete response; `retry_after="5"` becomes the header Retry-After."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-').title()}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -55,7 +55,7 @@ def read_request(stream: BinaryIO) -> Request | None:
 
 
 class Server:
-    """Listens on loopback until it is closed; `requests` and `connections` tell what came."""
+    """Listens on loopback until it is closed, and records `requests` and the number of `connections`."""
 
     def __init__(self, answer: Answerer, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -76,7 +76,7 @@ class Server:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def drop_connections(self) -> None:
-        """Close what is open, as a server does with connections that were idle for long."""
+        """Close the open connections, as a server does with idle ones."""
         for sock in self._open:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
@@ -93,7 +93,7 @@ class Server:
             sock.close()
 
     def pieces(self, data: bytes, every: float, size: int = 1) -> Iterable[bytes]:
-        """Drip: `size` bytes every so many seconds."""
+        """Yield `size` bytes every `every` seconds."""
         for start in range(0, len(data), size):
             if self.closing.wait(every):
                 return
@@ -141,7 +141,7 @@ class Server:
 
 
 def tunnel(client: socket.socket, target: tuple[str, int]) -> None:
-    """Carry bytes between `client` and `target` until one of them is done."""
+    """Copy bytes between `client` and `target` until one of them ends."""
     with socket.create_connection(target) as other:
         while True:
             for sock in select.select([client, other], [], [])[0]:

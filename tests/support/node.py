@@ -1,4 +1,4 @@
-"""A folder of Node's programs, installed outside the source tree from its lock file."""
+"""Node programs, installed outside the source tree from their lock file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from support.programs import missing
 
 #: The clients of other systems.
 CLIENTS = Path(__file__).parents[1] / "clients"
-#: What npm says when it could not reach a registry, or when the registry does not have the package.
+#: What npm reports if it cannot reach a registry, or if the registry lacks the package.
 _UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E40[134]|network")
 
 
 def environment() -> dict[str, str]:
-    """The environment without proxies: a proxy does not reach loopback."""
+    """Return the environment without proxies, which do not reach loopback."""
     return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 def install(source: Path = CLIENTS) -> Path:
-    """The folder where the programs of `source` can be run. Skips the test where there is no node, npm or registry."""
+    """Return the folder where the programs of `source` run. Skip the test without node, npm or a registry."""
     if lacking := missing("node", "npm"):
         pytest.skip(lacking)
     lock = (source / "package-lock.json").read_bytes()
@@ -36,7 +36,7 @@ def install(source: Path = CLIENTS) -> Path:
         caches.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=caches) as fresh:
             _install(source, Path(fresh))
-            # Whole or not at all; who comes second finds it done.
+            # The rename is atomic: a second process finds the complete folder.
             if not folder.exists():
                 Path(fresh, "node").rename(folder)
     for program in source.glob("*.*js"):

@@ -1,4 +1,4 @@
-"""The Python client that others wrote for the real OrderCloud, pointed at the simulated one."""
+"""The third-party Python client for OrderCloud, connected to the simulated one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INCOMING = OrderDirection.Incoming
 def by(
     box: Sandbox, work: Callable[[OrderCloudClient], Awaitable[Result]], account: str = "main", **config: Any
 ) -> Result:
-    """Let the Python client do some work."""
+    """Run `work` with the Python client and return its result."""
     base = box.url("ordercloud", account)
     given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY} | config
     settings = OrderCloudConfig(base_url=f"{base}/v1", auth_url=f"{base}/oauth/token", **given)

@@ -1,4 +1,4 @@
-"""The simulated OrderCloud for the tests of it as a target: an order, and what is there of it."""
+"""The simulated OrderCloud as a target: an order, and what the system stores of it."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ DELFT: Json = {"first_name": "Ada", "street1": "Oude Delft 12", "city": "Delft",
 
 
 @contextmanager
-def running() -> Iterator[Sandbox]:
+def simulated_ordercloud() -> Iterator[Sandbox]:
     with Sandbox(accounts=ACCOUNTS, systems="ordercloud") as box:
         yield box
 
 
 @contextmanager
-def targets(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
-    """Makes targets of an account, `main` if not named, with options over OPTIONS; faults end with it."""
+def target_factory(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
+    """Yield a function that makes targets of an account with OPTIONS and further options; clear faults at the end."""
     made: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> OrderCloud:
@@ -63,7 +63,7 @@ def targets(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
         each.close()
 
 
-def one(**fields: Any) -> Order:
+def cloud_order(**fields: Any) -> Order:
     base: Json = {
         "provider": "shop",
         "external_id": "1",
@@ -79,8 +79,8 @@ def one(**fields: Any) -> Order:
     return Order.model_validate(base | fields)
 
 
-def there(box: Sandbox, reference: str, account: str = "main") -> Json:
-    """The order as the system holds it; there is one of this id, and no other for its order."""
+def stored_order(box: Sandbox, reference: str, account: str = "main") -> Json:
+    """Return the only order that the system stores under this id."""
     [found] = [order for order in box.orders("ordercloud", account) if order["ID"] == reference]
     return found
 
@@ -89,8 +89,8 @@ def submitted(box: Sandbox, reference: str) -> int:
     return len(box.journal(kind="effect", did="created", reference=reference))
 
 
-def is_as(found: Json, order: Order) -> None:
-    """Each field that the system holds of the order, by what the order says."""
+def assert_same_order(found: Json, order: Order) -> None:
+    """Compare each field that the system stores with the order."""
     lines = [(line["ID"], line["ProductID"], line["Quantity"]) for line in found["LineItems"]]
     assert sorted(lines) == sorted((line.id, (line.sku or "").lower(), line.quantity) for line in order.lines)
     assert {line["ShippingAddress"]["Street1"] for line in found["LineItems"]} == {order.shipping_address.street1}
@@ -101,8 +101,8 @@ def is_as(found: Json, order: Order) -> None:
     assert (found["FromCompanyID"], found["FromUser"]["ID"]) == ("web", "web-shop")
 
 
-def carry(make: Callable[[], OrderCloud], order: Order, reference: str) -> Receipt:
-    """As the core does it: after a doubt it asks first. Each try is another worker's."""
+def create_with_retries(make: Callable[[], OrderCloud], order: Order, reference: str) -> Receipt:
+    """Create the order as the core does: after an uncertain answer, look for it first. Each try has a new target."""
     doubt = False
     for _ in range(30):
         target = make()
@@ -112,4 +112,4 @@ def carry(make: Callable[[], OrderCloud], order: Order, reference: str) -> Recei
             doubt = wait.uncertain
         except RetryableError as again:
             doubt = again.code == "uncertain"
-    raise AssertionError("it does not come to an end")
+    raise AssertionError("the order was not created in 30 tries")

@@ -1,4 +1,4 @@
-"""Orders for tests that do not care what is in them."""
+"""Orders for tests to which their content does not matter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.order import Order
 
 
 def order(external_id: str = "1", **fields: Any) -> Order:
-    """A small order of provider `shop`; fields may be overridden."""
+    """Return a small order of the provider `shop`; `fields` override its own."""
     base: dict[str, Any] = {
         "provider": "shop",
         "external_id": external_id,

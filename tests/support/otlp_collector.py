@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry: takes spans over OTLP/HTTP, and keeps them as a test wants to read them."""
+"""An OpenTelemetry collector that receives spans over OTLP/HTTP and keeps them for the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Told:
+class Span:
     """One span, ids in hex."""
 
     name: str
@@ -59,9 +59,9 @@ class Collector:
         return b"".join(self._bodies)
 
     @property
-    def spans(self) -> list[Told]:
+    def spans(self) -> list[Span]:
         return [
-            Told(
+            Span(
                 span.name,
                 span.trace_id.hex(),
                 span.span_id.hex(),
@@ -80,15 +80,15 @@ class Collector:
             for span in scope.spans
         ]
 
-    def named(self, name: str) -> list[Told]:
+    def named(self, name: str) -> list[Span]:
         return sorted((span for span in self.spans if span.name == name), key=lambda span: span.began)
 
     def tree(self, trace: str) -> str:
-        """The trace as a person reads it."""
+        """Return the trace as an indented text."""
         spans = sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.began)
         known, start = {span.id for span in spans}, min(span.began for span in spans)
 
-        def lines(of: list[Told], depth: int) -> list[str]:
+        def lines(of: list[Span], depth: int) -> list[str]:
             found = []
             for span in of:
                 at, took = (span.began - start) / 1e6, (span.ended - span.began) / 1e6

@@ -1,4 +1,4 @@
-"""The whole way in one process: a runtime made from an intake.toml, between two simulated systems."""
+"""The whole pipeline in one process: a runtime of an intake.toml between two simulated systems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    #: Orders at the start, and what `Sandbox` takes.
+    #: Takes the number of orders at the start, and options of `Sandbox`.
     MakePipeline = Callable[..., "Pipeline"]
 
 CONFIG = """\
@@ -57,7 +57,7 @@ PLACEHOLDER = 'placeholder = "-"'
 
 
 class Pipeline:
-    """Sandbox, settings and runtime; `open` makes the runtime anew, as a restart with other settings does."""
+    """Simulator, settings and runtime; `open` makes a new runtime, like a restart with other settings."""
 
     def __init__(
         self, home: Path, redis_url: str, environment: pytest.MonkeyPatch, orders: int = 0, **sandbox: Any
@@ -77,7 +77,7 @@ class Pipeline:
         shop_key: str = Sandbox.KEY,
         dropday_key: str = Sandbox.KEY,
     ) -> Self:
-        """Write the settings, and make the runtime from them."""
+        """Write the settings and make the runtime."""
         self.close()
         for name, value in (
             ("SHOP_KEY", shop_key),
@@ -91,7 +91,7 @@ class Pipeline:
         return self
 
     def close(self) -> None:
-        """Close all connections of the runtime, if there is one."""
+        """Close the runtime if there is one."""
         if hasattr(self, "rt"):
             self.rt.close()
 
@@ -99,16 +99,16 @@ class Pipeline:
         self.nudges.append((task, name))
 
     def poll(self) -> None:
-        """Poll at once, however long the last failure asked to wait."""
+        """Poll now, also if the last failure asked to wait."""
         self.rt.redis.hdel("intake:cursor:shop", "retry_at")
         tasks.poll.poll(self.rt, "shop", self.nudge)
 
     def deliver(self) -> None:
-        """Deliver what is due; a closed limit stays closed."""
+        """Deliver the orders that are due; a closed limit stays closed."""
         tasks.deliver.deliver(self.rt, "dropday", self.nudge)
 
     def deliver_all(self, within: float = 15.0) -> None:
-        """Deliver until nothing waits: backoff and breaker are over at once, a closed limit is waited for."""
+        """Deliver until nothing waits: skip backoff and breaker, wait for a closed limit."""
         lane = self.rt.lanes["dropday"]
         until = time.monotonic() + within
         while lane.status()["queued"]:
@@ -128,12 +128,12 @@ class Pipeline:
         return self.rt.lanes["dropday"].status()
 
     def record(self, external_id: str) -> dict[str, str]:
-        """What the ledger knows of an order."""
+        """Return what the ledger holds of an order."""
         (entry,) = self.rt.ledger.entries(["dropday"], f"shop:{external_id}")
         return entry.record
 
     def created(self) -> list[str]:
-        """The external id of each order that the target created, doubles and all, from the sandbox's own journal."""
+        """Return the external ids of the created orders from the simulator's journal, duplicates included."""
         found = self.box.journal(kind="effect", system="dropday", did="created")
         return [entry["external_id"] for entry in found]
 
@@ -144,7 +144,7 @@ class Pipeline:
 
 @contextmanager
 def pipelines(home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> Iterator[MakePipeline]:
-    """Starts sandboxes, each with the way between its two systems; a runtime comes with `open`."""
+    """Yield a function that starts a pipeline; its `open` makes the runtime."""
     made: list[Pipeline] = []
 
     def start(orders: int = 0, **sandbox: Any) -> Pipeline:
@@ -162,7 +162,7 @@ def pipelines(home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> It
 
 @contextmanager
 def log_lines() -> Iterator[StringIO]:
-    """What the log says at its most talkative."""
+    """Capture the log at level debug, as JSON lines."""
     stream, root = StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
     worker.telemetry.log.configure("debug", "json", stream=stream)
@@ -175,6 +175,6 @@ def log_lines() -> Iterator[StringIO]:
 
 
 def logged(lines: StringIO, event: str) -> list[dict[str, Any]]:
-    """The lines that tell of this event."""
+    """Return the log lines of this event."""
     found = [json.loads(line) for line in lines.getvalue().splitlines()]
     return [line for line in found if line["event"] == event]

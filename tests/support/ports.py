@@ -1,4 +1,4 @@
-"""A port that nobody else will take."""
+"""A free port of loopback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 def free_port() -> int:
-    """A port of loopback, chosen by the system: tests that run at the same moment get different ones."""
+    """Return a port that the system chooses: tests that run at the same moment get different ones."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

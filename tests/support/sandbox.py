@@ -96,7 +96,7 @@ class Sandbox:
         return f"http://127.0.0.1:{self.port}"
 
     def url(self, system: str, account: str = "main") -> str:
-        """The base URL of one account, as an adapter is configured with it."""
+        """Return the base URL of an account, as an adapter is configured with it."""
         return f"{self.base_url}/{system}/{account}"
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:

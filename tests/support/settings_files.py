@@ -1,4 +1,4 @@
-"""Settings files for the tests, and two kinds to put into them."""
+"""Settings files for tests, and two kinds of adapters that they name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the code can say to a person, read from the code itself."""
+"""The codes, events, alarms and reasons that the source code can show to a user."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LOUD = {"warning", "error", "exception", "critical"}
-#: Who says that a setting is wrong, and the place of the reason among its arguments.
+#: The callables that refuse a setting, and the position of the reason among their arguments.
 REFUSES = {"ConfigError": 2, "Wrong": 0, "wrong": 1}
 
 
 @cache
 def trees() -> dict[str, ast.Module]:
-    """The modules of Intake; the simulated systems are others' programs."""
+    """Return the parsed modules of Intake without the simulated systems."""
     files = [*(ROOT / "worker").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
     wanted = [file for file in sorted(files) if "sandbox" not in file.parts]
     return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in wanted}
@@ -30,7 +30,7 @@ def nodes() -> Iterator[ast.AST]:
 
 
 def codes() -> set[str]:
-    """The codes of all errors: each is a `code` of a class."""
+    """Return the codes of all errors: each is the `code` of a class."""
     found = set()
     for node in nodes():
         for line in node.body if isinstance(node, ast.ClassDef) else ():
@@ -43,7 +43,7 @@ def codes() -> set[str]:
 
 
 def events() -> set[str]:
-    """The names of the log lines at warning and above."""
+    """Return the events that are logged at level warning or higher."""
     return {
         node.args[0].value
         for node in nodes()
@@ -62,7 +62,7 @@ def _is_loud(function: ast.expr) -> bool:
 
 
 def alarms() -> set[str]:
-    """The names of all alarms; a name made of a part is given by its end."""
+    """Return the names of all alarms; of a composed name, its last part."""
     found = set()
     for node in ast.walk(trees()["worker/watch/judgements.py"]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Judgement":
@@ -73,7 +73,7 @@ def alarms() -> set[str]:
 
 
 def reasons() -> set[str]:
-    """Why settings are refused: of each reason the longest piece that is always the same."""
+    """Return the longest constant part of each reason for which a setting is refused."""
     found = set()
     for node in nodes():
         if isinstance(node, ast.Call):

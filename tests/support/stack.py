@@ -1,4 +1,4 @@
-"""The whole of Intake as a person runs it: `intake up` in a folder of its own, beside the simulated systems."""
+"""The whole product as an operator runs it: `intake up` in its own folder, next to the simulated systems."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from = "shop"
 to = ["dropday"]
 reference = "{reference}"
 """
-#: What the command line of a process holds, by the part it plays.
+#: For each role, a text that the command line of its process contains.
 ROLES = {
     "worker": "intake.deliver",
     "listen": "worker.cli listen",
@@ -62,9 +62,9 @@ ROLES = {
 
 
 class Stack:
-    """Sandbox and `intake up`; what is still running when it is left was left running by `intake up`."""
+    """The simulator and `intake up`."""
 
-    def __init__(  # noqa: PLR0913  # what a test may want otherwise, each named at the call
+    def __init__(  # noqa: PLR0913  # options of a test, all by keyword
         self,
         home: Path,
         orders: int,
@@ -110,7 +110,7 @@ class Stack:
         return self._runtime
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """The main processes that play this part, below `intake up`."""
+        """Return the main processes of this role below `intake up`."""
         assert self.up is not None
         found = []
         for process in psutil.Process(self.up.pid).children(recursive=True):
@@ -121,13 +121,13 @@ class Stack:
         return [process for process in found if process.ppid() not in pids]
 
     def kill(self, role: str) -> float:
-        """SIGKILL the main process of this part; answers the moment (Unix time)."""
+        """Send SIGKILL to the main process of this role; return the Unix time."""
         (process,) = self.processes(role)
         process.kill()
         return time.time()
 
     def kill_child(self) -> float:
-        """SIGKILL a pool process of the worker, one that has orders in its hands."""
+        """Send SIGKILL to a pool process of the worker that holds orders; return the Unix time."""
         lane = self.runtime.lanes["dropday"]
         while True:
             for drain in lane.redis.zrange(lane.keys.drains, 0, -1):
@@ -144,7 +144,7 @@ class Stack:
         return found
 
     def calls(self, system: str) -> list[float]:
-        """When each call of ours arrived at a system, in seconds of its monotonic clock."""
+        """Return when each call arrived at a system, in seconds of its monotonic clock."""
         entries = self.admin.read("/_sandbox/journal").json()["entries"]
         return [float(e["mono"]) for e in entries if e["kind"] == "request" and e["system"] == system]
 
@@ -160,14 +160,14 @@ class Stack:
             time.sleep(0.1)
 
     def health(self, *args: str) -> tuple[int, str]:
-        """`intake health`: its exit code, and what it says."""
+        """Return exit code and output of `intake health`."""
         command = [sys.executable, "-m", "worker.cli", "--config", str(self.config), "health", *args]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout
 
     def settled(self) -> bool:
-        """Whether nothing waits and nothing is on its way."""
+        """Return whether no order waits or is being sent."""
         status = self.runtime.lanes["dropday"].status()
         return status["queued"] == 0 and status["in_flight"] == 0
 
@@ -177,7 +177,7 @@ class Stack:
         return compare(in_source("retailcrm", "shop", source), in_target("dropday", target, "shop"))
 
     def history(self, *routes: str) -> str:
-        """What the simulated systems' journals alone tell of the target: nothing, if no order came to grief."""
+        """Return the faults that the simulators' journals show; an empty text if there are none."""
         routes = routes or (f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}",)
         found, reading = judged(self.home / "journals", [Route.read(route) for route in routes])
         verdict = found.targets["dropday/main"]
@@ -186,7 +186,7 @@ class Stack:
         return "; ".join([*wrong, *reading.damaged, *reading.cut])
 
     def stop(self) -> list[str]:
-        """Ctrl-C; answers the command lines of what is still running afterwards."""
+        """Send Ctrl-C; return the command lines of the processes that still run afterwards."""
         left: list[str] = []
         if self.up is not None:
             below = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []

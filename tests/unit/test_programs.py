@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support import source_texts
-from support.programs import BRINGS, missing, tool
+from support.programs import PACKAGES, missing, require_program
 
 
 def test_what_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_what_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.Monkey
         "ip is not installed (Debian: iproute2); helm is not installed (helm.sh/docs/intro/install)"
     )
     with pytest.raises(pytest.skip.Exception, match=r"promtool is not installed \(Debian: prometheus\)"):
-        tool("promtool")
+        require_program("promtool")
 
 
 def test_a_program_that_is_there_is_not_missing() -> None:
@@ -26,4 +26,4 @@ def test_no_test_looks_for_a_program_in_its_own_way() -> None:
     files = {file: file.read_text() for file in (source_texts.ROOT / "tests").rglob("*.py")}
     own = [file.name for file, text in files.items() if "shutil" + ".which(" in text]
     assert sorted(own) == ["programs.py", "rabbit.py"], "rabbit.py looks for the script behind Debian's wrapper"
-    assert [name for name, brings in BRINGS.items() if not brings] == []
+    assert [name for name, brings in PACKAGES.items() if not brings] == []
