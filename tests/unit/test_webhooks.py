@@ -90,7 +90,7 @@ def test_a_fault_of_ours_is_not_the_senders_and_it_keeps_what_it_has() -> None:
     answer = answered(broken)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     assert b"Ada" not in answer.body
-    assert Hook.under_way == 0
+    assert Hook.running == 0
 
 
 def test_the_answer_waits_for_the_inbox() -> None:

@@ -1,1 +1,1 @@
-"""Jobs that producers push, from their text to what is ingested."""
+"""Jobs that producers push: reading them, and receiving them over HTTP."""

@@ -1,4 +1,4 @@
-"""Reading a job: whether it is one, who pushed it, whether they may, the order that it carries."""
+"""Read a job: validate it, verify its producer and what the producer may push, and read the order it carries."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 
-class BadJob(Exception):  # never leaves the reading of jobs
-    """A job that cannot be taken in: a short name of the cause, the reason (no personal data), its provider."""
+class BadJob(Exception):  # the callers of this module handle it
+    """A job that cannot be ingested: a short name of the cause, the reason (no personal data), and the provider."""
 
     def __init__(self, code: str, reason: str, provider: str = "") -> None:
         super().__init__(reason)
@@ -27,45 +27,48 @@ class BadJob(Exception):  # never leaves the reading of jobs
 
 
 def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
-    """The job, if it is one and may be pushed by whoever pushed it; `now` tells the Unix time, for signatures."""
+    """Return the job in `raw`. Raise BadJob if it is not a job, or if its producer may not push it.
+
+    `now` returns the Unix time by which the age of a signature is checked.
+    """
     if len(raw) > settings.inbox.max_bytes:
         raise BadJob("too_large", f"{len(raw)} bytes; a job has at most {settings.inbox.max_bytes}")
-    said = _json(raw)
+    document = _parse_json(raw)
     producer = None
-    if isinstance(said, dict) and "signature" in said:
-        signed = _model(Signed, said)
+    if isinstance(document, dict) and "signature" in document:
+        signed = _validate(Signed, document)
         producer = signed.producer
-        _verify(settings, signed, now)
-        said = _json(signed.job.encode("utf-8", "surrogatepass"))
-    job: Job = _model(Job, said)
-    _allow(settings, job, producer)
+        _verify_signature(settings, signed, now)
+        document = _parse_json(signed.job.encode("utf-8", "surrogatepass"))
+    job: Job = _validate(Job, document)
+    _check_permission(settings, job, producer)
     return job
 
 
-def _json(raw: bytes) -> Any:
+def _parse_json(raw: bytes) -> Any:
     try:
         return simplejson.loads(raw.decode("utf-8"), parse_float=Decimal)
     except (ValueError, RecursionError):
         raise BadJob("not_json", "it is not JSON, or nested too deep") from None
 
 
-def _model(model: type[Any], said: Any) -> Any:
+def _validate(model: type[Any], document: Any) -> Any:
     try:
-        return model.model_validate(said)
+        return model.model_validate(document)
     except ValidationError as error:
-        path, why = _first(error)
-        raise BadJob("not_a_job", f"{path or 'the job'}: {why}") from None
+        path, message = _first_error(error)
+        raise BadJob("not_a_job", f"{path or 'the job'}: {message}") from None
     except RecursionError:
         raise BadJob("not_json", "it is nested too deep") from None
 
 
-def _first(error: ValidationError, *before: str) -> tuple[str, str]:
-    """Where the first mistake is, and what it is: without the value, which may be personal."""
+def _first_error(error: ValidationError, *prefix: str) -> tuple[str, str]:
+    """Return the path and the message of the first error, without the value, which may be personal data."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    return ".".join(map(str, (*before, *first["loc"]))), first["msg"]
+    return ".".join(map(str, (*prefix, *first["loc"]))), first["msg"]
 
 
-def _verify(settings: Settings, signed: Signed, now: Callable[[], float]) -> None:
+def _verify_signature(settings: Settings, signed: Signed, now: Callable[[], float]) -> None:
     producer = settings.producers.get(signed.producer)
     if producer is None or producer.secret is None:
         raise BadJob("signature", f"no producer {signed.producer} with a secret is known here")
@@ -76,7 +79,7 @@ def _verify(settings: Settings, signed: Signed, now: Callable[[], float]) -> Non
         raise BadJob("signature_age", f"signed {age:.0f} s ago; {settings.inbox.tolerance:.0f} s are allowed")
 
 
-def _allow(settings: Settings, job: Job, producer: str | None) -> None:
+def _check_permission(settings: Settings, job: Job, producer: str | None) -> None:
     if job.provider not in settings.providers and job.provider not in settings.producers:
         raise BadJob("unknown_provider", f"no provider or producer {job.provider} is known here", job.provider)
     if job.order is None and job.provider not in settings.providers:
@@ -91,12 +94,12 @@ def _allow(settings: Settings, job: Job, producer: str | None) -> None:
 
 
 def order_in(job: Job) -> Order:
-    """The order that the job gives in our own words; raises Malformed."""
-    given = job.order or {}
-    if given.get("provider", job.provider) != job.provider:
+    """Return the order of a job that carries it in the format of Intake. Raise Malformed."""
+    fields = job.order or {}
+    if fields.get("provider", job.provider) != job.provider:
         raise Malformed("order.provider: is not the provider of the job", "order.provider")
     try:
-        return Order.model_validate({**given, "provider": job.provider})
+        return Order.model_validate({**fields, "provider": job.provider})
     except ValidationError as error:
-        path, why = _first(error, "order")
-        raise Malformed(f"{path}: {why}", path) from None
+        path, message = _first_error(error, "order")
+        raise Malformed(f"{path}: {message}", path) from None

@@ -1,1 +1,1 @@
-"""The receiver: webhooks that come over HTTP become jobs in the inbox."""
+"""The receiver: an HTTP server that turns webhooks into jobs in the inbox."""

@@ -1,4 +1,4 @@
-"""One producer's webhook: its answer is 202 when its jobs are in the inbox, and never before."""
+"""The webhook of one producer. It responds 202 once its jobs are in the inbox, and never before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from schemas.job import sign
-from worker.inbox.receiver.reading import read
+from worker.inbox.receiver.reading import read_request
 from worker.store.redis.connection import ERRORS
 from worker.systems.webhook.contract import Refused
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
     from worker.systems.webhook.contract import Call, Webhook
 
-    #: Puts jobs into the inbox; answers when they are there.
+    #: Pushes jobs to the inbox; returns when they are there.
     Push = Callable[[Sequence[str | bytes]], object]
 
 log = structlog.get_logger()
 
-#: Requests that may be under way at once: each may hold a body of the largest size.
-MOST: Final = 100
-#: Jobs that one request may carry.
-MOST_JOBS: Final = 10_000
-#: Seconds after which a sender that was not served should come again.
+#: Most requests to handle at once: each may hold a body of the largest size.
+MAX_REQUESTS: Final = 100
+#: Most jobs in one request.
+MAX_JOBS: Final = 10_000
+#: Seconds after which a sender should repeat a request that was not accepted.
 RETRY_AFTER: Final = 5
 
 
 def refusal(refused: Refused) -> Response:
-    """The answer to a request that is refused."""
+    """Return the response to a refused request."""
     return JSONResponse({"error": refused.reason}, refused.status, refused.headers)
 
 
 def unavailable(code: str, reason: str) -> Refused:
-    """Not now: nothing was taken in, and the sender keeps what it has."""
+    """Return the refusal of a request that nothing was accepted from: its sender must repeat it."""
     return Refused(503, code, reason, {"Retry-After": str(RETRY_AFTER)})
 
 
@@ -49,39 +49,39 @@ class Hook:
     """The endpoint of one producer.
 
     Args:
-        sender: How it proves itself, and what its bodies make.
-        push: The inbox.
-        most: The bytes that a body, and a job, may have.
-        seconds: How long a body may take to come.
+        sender: The webhook kind of the producer: it verifies requests and turns their bodies into jobs.
+        push: Pushes jobs to the inbox.
+        most: Most bytes of a body, and of a job.
+        seconds: Most seconds for a body to arrive.
     """
 
-    under_way = 0
+    running = 0
 
     def __init__(self, sender: Webhook, push: Push, most: int, seconds: float) -> None:
         self.sender, self._push, self._most, self._seconds = sender, push, most, seconds
 
     async def answer(self, request: Request) -> Response:
-        """Answer one request; every way out of here is an answer."""
-        began, said = time.monotonic(), {"producer": self.sender.name, "kind": self.sender.producer.kind}
-        Hook.under_way += 1
+        """Return the response to a request, whatever happens."""
+        began, subject = time.monotonic(), {"producer": self.sender.name, "kind": self.sender.producer.kind}
+        Hook.running += 1
         try:
             count, size = await self._take(request)
         except Refused as refused:
-            self._note(began, code=refused.status, reason=refused.code, **said)
+            self._log_response(began, code=refused.status, reason=refused.code, **subject)
             return refusal(refused)
         except Exception:
-            # A fault of ours: the sender keeps what it has, and the log says where.
-            log.exception("hook.failed", **said)
+            # A bug of ours: the sender repeats the request, and the log names the place.
+            log.exception("hook.failed", **subject)
             return refusal(unavailable("failed", "this could not be taken in now"))
         finally:
-            Hook.under_way -= 1
-        self._note(began, code=202, jobs=count, bytes=size, **said)
+            Hook.running -= 1
+        self._log_response(began, code=202, jobs=count, bytes=size, **subject)
         return JSONResponse({"accepted": count, **self.sender.answer}, 202)
 
     async def _take(self, request: Request) -> tuple[int, int]:
-        if Hook.under_way > MOST:
+        if Hook.running > MAX_REQUESTS:
             raise unavailable("busy", "too many requests are under way")
-        call = await read(request, self._most, self._seconds)
+        call = await read_request(request, self._most, self._seconds)
         jobs = self._jobs(call, time.time())
         if jobs:
             try:
@@ -92,11 +92,11 @@ class Hook:
         return len(jobs), len(call.body)
 
     def _jobs(self, call: Call, now: float) -> list[str | bytes]:
-        """The jobs of the call, as they are pushed: signed, because whoever reads them checks it again."""
+        """Return the jobs of the call, signed: the reader of the inbox verifies them again."""
         self.sender.prove(call, now)
         texts = self.sender.jobs(call)
-        if len(texts) > MOST_JOBS:
-            raise Refused(413, "too_many", f"one request may carry at most {MOST_JOBS} jobs")
+        if len(texts) > MAX_JOBS:
+            raise Refused(413, "too_many", f"one request may carry at most {MAX_JOBS} jobs")
         signed = [sign(self.sender.name, self.sender.secret, int(now), text).model_dump_json() for text in texts]
         jobs: list[str | bytes] = [text.encode() for text in signed]
         if any(len(job) > self._most for job in jobs):
@@ -104,5 +104,5 @@ class Hook:
         return jobs
 
     @staticmethod
-    def _note(began: float, **said: Any) -> None:
-        log.info("hook.answered", seconds=round(time.monotonic() - began, 3), **said)
+    def _log_response(began: float, **facts: Any) -> None:
+        log.info("hook.answered", seconds=round(time.monotonic() - began, 3), **facts)

@@ -1,4 +1,4 @@
-"""What the receiver says of itself: an OpenAPI document of the producers that are set up."""
+"""The OpenAPI document of the receiver, with a path for each configured producer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REASONS = {
 
 
 def document(senders: Sequence[Webhook], most: int) -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """Return the document, in OpenAPI 3.1."""
     schemas = published()["$defs"] | {
         "Accepted": {
             "type": "object",
@@ -45,24 +45,24 @@ def document(senders: Sequence[Webhook], most: int) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Intake: webhooks", "version": version("intake-orders")},
         "paths": paths,
-        "components": {"schemas": _named(schemas)},
+        "components": {"schemas": _with_openapi_references(schemas)},
     }
 
 
 def _hook(sender: Webhook, most: int, parameters: list[dict[str, Any]]) -> dict[str, Any]:
-    said = sender.operation()
+    operation = sender.operation()
     refusals = {str(status): _error(reason.format(most=most), status) for status, reason in _REASONS.items()}
     return {
         "operationId": f"{sender.name}{'-token' if parameters else ''}",
         "summary": f"A webhook of the kind {sender.producer.kind}.",
-        **said,
-        "parameters": [*parameters, *said["parameters"]],
+        **operation,
+        "parameters": [*parameters, *operation["parameters"]],
         "responses": {"202": _accepted(sender), **refusals},
     }
 
 
 def _accepted(sender: Webhook) -> dict[str, Any]:
-    response = _answer("The jobs are in the inbox.", "Accepted")
+    response = _response("The jobs are in the inbox.", "Accepted")
     if sender.answer:
         fields = {name: {"const": value} for name, value in sender.answer.items()}
         media = response["content"]["application/json"]
@@ -71,23 +71,23 @@ def _accepted(sender: Webhook) -> dict[str, Any]:
 
 
 def _status(name: str, summary: str, others: dict[str, Any]) -> dict[str, Any]:
-    return {"operationId": name, "summary": summary, "responses": {"200": _answer("Yes.", "Status"), **others}}
+    return {"operationId": name, "summary": summary, "responses": {"200": _response("Yes.", "Status"), **others}}
 
 
 def _error(description: str, status: int) -> dict[str, Any]:
     retry = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
-    return _answer(description, "Error") | ({"headers": retry} if status == 503 else {})  # noqa: PLR2004
+    return _response(description, "Error") | ({"headers": retry} if status == 503 else {})  # noqa: PLR2004
 
 
-def _answer(description: str, schema: str) -> dict[str, Any]:
+def _response(description: str, schema: str) -> dict[str, Any]:
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
     return {"description": description, "content": content}
 
 
-def _named(value: Any) -> Any:
-    """The same, with the references of JSON Schema pointing to where OpenAPI keeps its schemas."""
+def _with_openapi_references(value: Any) -> Any:
+    """Return `value` with the references of JSON Schema changed to the place where OpenAPI keeps schemas."""
     if isinstance(value, dict):
-        return {key: _named(item) for key, item in value.items()}
+        return {key: _with_openapi_references(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_named(item) for item in value]
+        return [_with_openapi_references(item) for item in value]
     return value.replace("#/$defs/", "#/components/schemas/") if isinstance(value, str) else value

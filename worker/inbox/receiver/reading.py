@@ -1,4 +1,4 @@
-"""Reading a request: no more bytes than allowed, and not for longer than allowed."""
+"""Read a request within limits of size and time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from worker.systems.webhook.contract import Call, Refused
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-#: The rest of a connection whose request was not read to its end is of no use.
+#: A connection whose request was not read to its end cannot be reused.
 _CLOSE: Final = {"Connection": "close"}
 
 
-async def read(request: Request, most: int, seconds: float) -> Call:
-    """The whole request; raises Refused if its body has more than `most` bytes, or needs more than `seconds`."""
+async def read_request(request: Request, most: int, seconds: float) -> Call:
+    """Return the whole request. Raise Refused if its body exceeds `most` bytes or takes longer than `seconds`."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most:
         raise _too_large(most)

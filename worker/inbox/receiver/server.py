@@ -1,4 +1,4 @@
-"""The process: a socket, a server on it, an orderly end."""
+"""The server process of the receiver: its socket, its settings, and an orderly end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from worker.inbox.receiver.timeout import TimeoutProtocol
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
-#: Seconds that Redis may take to answer, at the most.
+#: Most seconds to wait for Redis when the server stops.
 _PUSH: Final = 10
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises ConfigError."""
+    """Return a socket that listens on this address. Raise ConfigError if that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named: asyncio sends answers without delay (TCP_NODELAY) only where it sees that it is TCP.
+    # The protocol is named because asyncio sends without delay (TCP_NODELAY) only if it can see that this is TCP.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -35,16 +35,16 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
-    """Serve until SIGTERM or SIGINT; the requests that are under way then are answered. A sender has `seconds`."""
-    patient = type("Patient", (TimeoutProtocol,), {"seconds": seconds})
+    """Serve until SIGTERM or SIGINT, then finish the running requests. A sender has `seconds` to send a request."""
+    protocol = type("Protocol", (TimeoutProtocol,), {"seconds": seconds})
     config = uvicorn.Config(
         app,
-        http=patient,
+        http=protocol,
         ws="none",
         lifespan="off",
         loop="asyncio",
         interface="asgi3",
-        # Its lines would hold the path, and with it a secret.
+        # Its lines would hold the path, which may hold a secret.
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -52,7 +52,7 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
         server_header=False,
         timeout_graceful_shutdown=int(seconds) + _PUSH,
     )
-    # It raises the signal again when it is done: then the end was orderly, and is not a death.
+    # uvicorn raises the signal again when it has stopped in order: that must not end this process.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listening])

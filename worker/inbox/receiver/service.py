@@ -1,4 +1,4 @@
-"""The web service: a path for each producer, and what an operator asks."""
+"""The web service: a path for each producer, health checks, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float) -> Starlette:
-    """The service of these senders, in front of this inbox; see `Hook` for `most` and `seconds`."""
+    """Return the service that receives webhooks of `senders` for `inbox`. See `Hook` for `most` and `seconds`."""
     described = document(senders, most)
 
     async def health(_: Request) -> Response:
@@ -54,7 +54,7 @@ def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    """No such path, or no such method."""
+    """Return the response for an unknown path or method."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = getattr(error, "headers", None)
     return refusal(Refused(status, "unknown", "not here" if status == 404 else "not by this method", headers))  # noqa: PLR2004
