@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
@@ -16,7 +17,7 @@ demo: $(VENV)/.run ## see 400 orders of five systems go the whole way, with faul
 	@$(BIN)/intake demo
 
 quick: lint types imports $(VENV)/.test ## run the checks of a minute: lint, types, contracts, unit and conformance tests
-	$(BIN)/python -m pytest -q -p no:cacheprovider -n 3 tests/unit tests/contract
+	$(PYTEST) -n 3 tests/unit tests/contract
 
 test: lint types imports tests ## run every check
 
@@ -31,10 +32,11 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test
-	$(BIN)/python tests/run.py
+	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --durations 12
+	$(PYTEST) -m "alone and not soak" --durations 8
 
 ledger: $(VENV)/.test ## run the tests of the ledger against the server at REDIS=redis://127.0.0.1:6379/0, which is emptied
-	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(BIN)/python -m pytest -q -p no:cacheprovider tests/model tests/integration
+	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(PYTEST) tests/model tests/integration
 
 prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md

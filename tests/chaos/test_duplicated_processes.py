@@ -16,6 +16,8 @@ from worker.cli.run.processes import COMMANDS
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 ORDERS = 400
 RATE = 40
 

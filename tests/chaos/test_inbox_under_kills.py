@@ -18,6 +18,8 @@ from worker.runtime import redis_url
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 PRODUCERS = 4
 #: One that cannot be read in so many jobs, one that is pushed twice in so many.
 BAD, TWICE = 20, 10

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from chaos.matrix import Place
 
+pytestmark = pytest.mark.alone
+
 #: Step and effect, column, side.
 PART = [
     ("poll: accept the orders", "killed", "after"),

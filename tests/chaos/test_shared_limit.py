@@ -18,6 +18,8 @@ from worker.runtime import Runtime, read_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 ORDERS = 2400
 KEY = "limit-key"
 HEAD = """\

@@ -12,6 +12,8 @@ from support.stack import Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 ORDERS = 1000
 #: What an order's worker may have been dead for before another has the order.
 TAKE_OVER = 15.0

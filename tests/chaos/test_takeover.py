@@ -16,6 +16,8 @@ from support.stack import Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 #: Seconds within which 99 of 100 killed workers' orders are in another's hands.
 TAKE_OVER = 15.0
 

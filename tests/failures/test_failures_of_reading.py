@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
     from worker.systems.provider import Provider
 
+pytestmark = pytest.mark.alone
+
 HOUR = timedelta(hours=1)
 
 

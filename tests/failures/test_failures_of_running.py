@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+pytestmark = pytest.mark.alone
+
 TAKER = """
 import sys, time
 from worker.store.redis.connection import connect

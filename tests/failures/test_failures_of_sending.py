@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 import tasks.deliver
 import tasks.fetch
 import tasks.listen
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from support.pipeline import MakePipeline
     from worker.systems.target import Receipt
+
+pytestmark = pytest.mark.alone
 
 LEASE = 0.6
 

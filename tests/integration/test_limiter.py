@@ -19,6 +19,8 @@ from worker.store.redis import catalog
 if TYPE_CHECKING:
     from redis import Redis
 
+pytestmark = pytest.mark.alone
+
 TEN = (Limit(10, 1.0),)
 FIFTY = (Limit(50, 1.0),)
 
