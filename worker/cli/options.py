@@ -68,7 +68,7 @@ def resolve_time(wish: datetime | timedelta, now: datetime) -> datetime:
 
 
 def resolve_since(wish: datetime | timedelta, now: datetime) -> datetime:
-    """Return the time like `resolve_time`, but raise UsageError for a time in the future."""
+    """Return the same time as `resolve_time`; raise UsageError if it is in the future."""
     moment = resolve_time(wish, now)
     if moment > now:
         raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC lies ahead; it is {now:%Y-%m-%d %H:%M} UTC")
@@ -91,6 +91,6 @@ def confirmable(command: Any) -> Any:
 
 
 def confirm_or_abort(question: str, *, yes: bool) -> None:
-    """Ask for a confirmation unless `--yes` is given; without an answer, abort."""
+    """Ask for confirmation unless `--yes` is given; abort the command if there is none."""
     if not yes:
         click.confirm(question, abort=True, err=True)

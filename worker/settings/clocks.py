@@ -31,7 +31,7 @@ class Clocks(Table):
     request: Duration = 30.0
     #: The time after which a created order can be found in a target that does not show it at once (Dropboy).
     arrived: Duration = 60.0
-    #: A message that nobody took is sent again after this.
+    #: A nudge that no worker has taken is sent again after this time.
     nudge: Duration = 10.0
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,10 +17,12 @@ from worker.settings.routes import Route, conflicts, echoes
 from worker.settings.servers import read_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
 
+_A = TypeVar("_A", bound=Account)
+#: The tables that the file may have.
 _SECTIONS: Final = (
     *("redis", "celery", "clocks", "log", "providers", "producers"),
     *("inbox", "targets", "routes", "reconcile", "alarms"),
@@ -88,8 +90,8 @@ def load(
     clocks = document.read(Clocks, document.values.get("clocks", {}), ("clocks",)) or Clocks()
     for key, reason, remedy in clocks.conflicts():
         document.add_error(("clocks", key), reason, remedy)
-    providers = {it.name: it for it in read_accounts(document, "providers", ProviderSettings, provider_kinds)}
-    targets = {it.name: it for it in read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds)}
+    providers = _by_name(read_accounts(document, "providers", ProviderSettings, provider_kinds))
+    targets = _by_name(read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds))
     producers = read_producers(document, webhook_kinds)
     inbox = read_inbox(document, producers)
     log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
@@ -113,6 +115,10 @@ def load(
         reconcile=reconcile,
         alarms=alarms,
     )
+
+
+def _by_name(accounts: Iterable[_A]) -> dict[str, _A]:
+    return {account.name: account for account in accounts}
 
 
 def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:

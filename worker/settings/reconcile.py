@@ -1,4 +1,4 @@
-"""The `[reconcile]` table: which pairs are compared every night, how far back, with how much of the limits."""
+"""The `[reconcile]` table: the pairs that are compared every night, how far back, and with how much of the limits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pairs_of(routes: Sequence[Route], providers: Any) -> tuple[tuple[str, str], 
 
 
 def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) -> ReconcileSettings:
-    """Return the table, its errors noted in the document. Without the table nothing is compared every night."""
+    """Return the table and add its errors to the document. Without the table, nothing is compared at night."""
     table = document.read(ReconcileSettings, document.values.get("reconcile", {}), ("reconcile",))
     if table is None or "reconcile" not in document.values:
         return ReconcileSettings()

@@ -75,7 +75,7 @@ class PagePreview:
 
 
 class Rehearsal:
-    """A poll of one provider that writes nothing: only the calls to the limits change Redis."""
+    """A poll of one provider that writes nothing; in Redis it changes only the counts of the limits."""
 
     def __init__(self, rt: Runtime, name: str) -> None:
         self._rt, self._name = rt, name

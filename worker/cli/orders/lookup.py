@@ -21,7 +21,7 @@ _ID: Final = "external_id"
 
 
 def keys_of(rt: Runtime, name: str) -> dict[str, str]:
-    """Return the order keys that `name` may stand for, each with the reason; not each of them need be known."""
+    """Return the order keys that `name` may stand for, each with the reason. The order of a key may be unknown."""
     keys: dict[str, str] = {name: "the order key"} if ":" in name else {}
     for source in _sources(rt):
         keys.setdefault(f"{source}:{name}", f"the id at {source}")
