@@ -94,11 +94,11 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
     routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
     for target in dict.fromkeys(name for route in routes for name in route.targets):
         candidates = [route for route in routes if target in route.targets]
-        wanted = [route for route in candidates if route.accepts(order)]
+        accepting = [route for route in candidates if route.accepts(order)]
         try:
-            reference = (wanted or candidates)[0].reference_of(order)
+            reference = (accepting or candidates)[0].reference_of(order)
         except Rejected:
-            if wanted:
+            if accepting:
                 raise
             continue
-        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(wanted))
+        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(accepting))

@@ -1,4 +1,4 @@
-"""One attempt: deliver a claimed order, by what is already known about it at the target."""
+"""One attempt to deliver a claimed order: create it, update it, or first search for it at the target."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from worker.systems.target import Target
 
-    #: Returns the target's index, or None where the target is asked for each order (see `target_index`).
+    #: Returns the orders of the target by reference, or None if each order must be searched for (see `target_index`).
     Index = Callable[[], Mapping[str, Receipt] | None]
 
 #: From this many uncertain orders on, one question for all costs less than one question for each.
@@ -27,7 +27,7 @@ _WORTH_ASKING: Final = 2
 
 
 def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcome:
-    """Create the order in the target, continue or update it there. Raise nothing but LeaseLost.
+    """Create the order in the target, or continue or update it there. Raise nothing but LeaseLost.
 
     An order that the target may already have is searched for before it is created.
     """
@@ -36,12 +36,12 @@ def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcom
     if claim.step:
         return _catch(claim, lambda: _created(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
     if claim.uncertain:
-        found = _catch(claim, lambda: _find(target, claim, index))
-        if found.kind == "bury" and claim.uncertain != "looked":
+        search = _catch(claim, lambda: _find(target, claim, index))
+        if search.kind == "bury" and claim.uncertain != "looked":
             # The target refused to search, which proves nothing: the order may be there.
-            return Outcome("doubt", found.code, found.detail, extra=found.extra)
-        if found.kind not in {"release", "bury"}:
-            return found
+            return Outcome("doubt", search.code, search.detail, extra=search.extra)
+        if search.kind not in {"release", "bury"}:
+            return search
     return _catch(claim, lambda: _created(target, claim, target.create(_order(claim), claim.reference)))
 
 
@@ -82,9 +82,9 @@ def _order(claim: Claim) -> Order:
 def _find(target: Target, claim: Claim, index: Index) -> Outcome:
     """Search for the order: return "existed" if it is there, "release" if it is certainly not."""
     by_reference = index() if claim.uncertain == "ask" else None
-    found = target.find(claim.reference) if by_reference is None else by_reference.get(claim.reference)
-    if found is not None:
-        return Outcome("existed", "found", extra=found.target_id or "")
+    receipt = target.find(claim.reference) if by_reference is None else by_reference.get(claim.reference)
+    if receipt is not None:
+        return Outcome("existed", "found", extra=receipt.target_id or "")
     if claim.uncertain == "1" and not target.settles:
         reason = f"{target.kind}: it may have been sent, and is not to be seen there yet"
         # The target responded, so the lane has not failed: only this order waits.
@@ -115,12 +115,12 @@ def _target_id(target: Target, claim: Claim, receipt: Receipt) -> str:
     if receipt.target_id is not None:
         return receipt.target_id
     try:
-        found = target.find(claim.reference)
+        existing = target.find(claim.reference)
     except LeaseLost:
         raise
     except IntakeError:
         return ""
-    return (found.target_id or "") if found else ""
+    return (existing.target_id or "") if existing else ""
 
 
 def _outcome_of(target: Target, claim: Claim, result: Receipt | IntakeError) -> Outcome:

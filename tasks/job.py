@@ -36,7 +36,7 @@ def order_of(rt: Runtime, job: Job) -> Order:
 
 
 def _dated(rt: Runtime, job: Job, order: Order) -> Order:
-    """Use the time of sending as the version of an order without one: the newer of two contents is known by it."""
+    """Use the time of sending as the version of a producer's order that has none, to tell which content is newer."""
     if order.version is not None or job.sent_at is None or job.provider not in rt.settings.producers:
         return order
     return order.model_copy(update={"version": (job.sent_at - _EPOCH) // timedelta(microseconds=1)})

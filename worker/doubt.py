@@ -40,13 +40,13 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         stuck.move("again", [order.key], source="to go on from its step")
         return "again"
     try:
-        found = find(order.record["reference"])
+        receipt = find(order.record["reference"])
     except SnoozeError:
         return "away"
     except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others
         return _failed(stuck, order, error)
-    if found is not None:
-        stuck.move("delivered", [order.key], source="asked", target_id=found.target_id or "")
+    if receipt is not None:
+        stuck.move("delivered", [order.key], source="asked", target_id=receipt.target_id or "")
         return "found"
     if order.record.get("uncertain") == "1" and not target.settles:
         why = f"{target.kind}: it may have been sent, and is not to be seen there yet"

@@ -214,8 +214,8 @@ class Runtime(Adapters):
 
         "update" becomes "ignore" for a target that cannot update orders: the change is only counted.
         """
-        wanted = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
-        return "ignore" if wanted == "update" and not self.targets[target].updates else wanted
+        change = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
+        return "ignore" if change == "update" and not self.targets[target].updates else change
 
     def is_echo(self, order: Order) -> bool:
         """Return whether the order is an echo: Intake created it in the account that it was read from."""

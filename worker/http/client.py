@@ -1,4 +1,4 @@
-"""The HTTP client: every call ends within its deadline, with an answer or an error of `worker/errors.py`."""
+"""The HTTP client: every call ends within its deadline, with a response or an error of `worker/errors.py`."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class Client:
         headers: Mapping[str, str] = _NONE,
         accept: frozenset[int] = _NO_STATUS,
     ) -> Answer:
-        """GET `path` (quoted, without a query). Return the answer if its status is 2xx or in `accept`.
+        """GET `path` (quoted, without a query). Return the response if its status is 2xx or in `accept`.
 
         Raise RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; for every other failure, Unavailable.
         """
@@ -228,44 +228,44 @@ class Client:
         request.method, request.body = method, body
         request.url = f"{self._connections.url}/{path.lstrip('/')}{query}"
         request.headers = headers  # type: ignore[assignment]  # requests only reads it, and a plain dict is faster
-        what = f"{method} {path.partition('?')[0]}"
+        label = f"{method} {path.partition('?')[0]}"
         if (see := _WATCHER.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
         self._gate.enter()
         with traces.call(method, path, self._connections.url) as span:
-            return self._send(request, what, accept, span)
+            return self._send(request, label, accept, span)
 
-    def _send(self, request: PreparedRequest, what: str, accept: frozenset[int], span: Span) -> Answer:
-        with Call(self._deadline, _GUARD.get() if _is_write(what) else None) as call:
+    def _send(self, request: PreparedRequest, label: str, accept: frozenset[int], span: Span) -> Answer:
+        with Call(self._deadline, _GUARD.get() if _is_write(label) else None) as call:
             try:
                 raw = self._connections.send(request, timeout=self._deadline).raw
                 span.note_status(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None
             except (OSError, HTTPError) as error:
-                message = f"{what}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
-                failure = _unsettled(what, message) if call.began else Unavailable(message)
+                message = f"{label}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
+                failure = _unsettled(label, message) if call.began else Unavailable(message)
             else:
                 if content is not None:
-                    return Answer(raw.status, raw.headers, content, what)
-                failure = self._too_large(what) if good else self._refusal(what, raw)
+                    return Answer(raw.status, raw.headers, content, label)
+                failure = self._too_large(label) if good else self._refusal(label, raw)
         raise failure from None  # outside of the except clause: no exception that holds the URL becomes its context
 
-    def _too_large(self, what: str) -> IntakeError:
-        message = f"{what}: the answer is larger than {self._max_bytes} bytes"
-        return Uncertain(message) if _is_write(what) else TooLarge(f"{message}. {TooLarge.remedy}")
+    def _too_large(self, label: str) -> IntakeError:
+        message = f"{label}: the answer is larger than {self._max_bytes} bytes"
+        return Uncertain(message) if _is_write(label) else TooLarge(f"{message}. {TooLarge.remedy}")
 
-    def _refusal(self, what: str, raw: Any) -> IntakeError:
+    def _refusal(self, label: str, raw: Any) -> IntakeError:
         """Return the error for a refusing response. Its status decides, and its body only adds field errors."""
-        status, wait, message = raw.status, retry_after(raw.headers), f"{what}: status {raw.status}"
+        status, wait, message = raw.status, retry_after(raw.headers), f"{label}: status {raw.status}"
         try:
             if status in self._throttle:
                 limited = RateLimited(message, self._gate.close(wait))
-                limited.uncertain = _is_write(what) and status >= _SERVER_ERROR
+                limited.uncertain = _is_write(label) and status >= _SERVER_ERROR
                 return limited
             if status == _DOWN or (status >= _SERVER_ERROR and wait is not None):
                 down = TargetDown(message, self._gate.close(wait))
-                down.uncertain = _is_write(what)
+                down.uncertain = _is_write(label)
                 return down
         finally:
             fields = _field_errors(raw)
@@ -274,15 +274,15 @@ class Client:
         # 408 is no refusal: some proxies send it when either side took too long.
         if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
             return Rejected(message, fields)
-        return _unsettled(what, message)
+        return _unsettled(label, message)
 
 
-def _is_write(what: str) -> bool:
-    return not what.startswith("GET ")
+def _is_write(label: str) -> bool:
+    return not label.startswith("GET ")
 
 
-def _unsettled(what: str, message: str) -> IntakeError:
-    return Uncertain(message) if _is_write(what) else Unavailable(message)
+def _unsettled(label: str, message: str) -> IntakeError:
+    return Uncertain(message) if _is_write(label) else Unavailable(message)
 
 
 def _field_errors(raw: Any) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def refusal(refused: Refused) -> Response:
 
 
 def unavailable(code: str, reason: str) -> Refused:
-    """Return the refusal of a request that nothing was accepted from: its sender must repeat it."""
+    """Return the refusal of a request of which nothing was accepted: the sender must repeat it."""
     return Refused(503, code, reason, {"Retry-After": str(RETRY_AFTER)})
 
 
