@@ -1,4 +1,4 @@
-"""Alarms that are raised and cleared once, whoever watches, and told to a web hook."""
+"""Alarms are raised and cleared once, whichever process watches, and sent to a web hook."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def with_hook(configured: Configured, environment: pytest.MonkeyPatch, url: str)
 
 
 def hold(rt: Runtime, number: int = 1) -> None:
-    """One order is held: that is told."""
+    """Hold an order, which raises an alarm."""
     rt.ledger.accept("dropday", [Delivery(order(str(number)), str(number))], "poll shop")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(claim, Outcome("hold", "held", "no mapping")) for claim in drain.claim(1)])
 
 
-def looked(*watches: Watch) -> None:
+def look(*watches: Watch) -> None:
     time.sleep(0.005)
     for watch in watches:
         watch.look()
@@ -56,13 +56,13 @@ def looked(*watches: Watch) -> None:
 
 def look_often(watch: Watch) -> None:
     for _ in range(20):
-        looked(watch)
+        look(watch)
 
 
-def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -> None:
+def test_an_alarm_is_raised_once_and_cleared_once_by_any_number_of_watches(rt: Runtime) -> None:
     watches = [Watch(rt) for _ in range(3)]
     with log_lines() as lines:
-        looked(*watches)
+        look(*watches)
         assert logged(lines, "alarm.raised") == []
         hold(rt)
         threads = [threading.Thread(target=look_often, args=(watch,)) for watch in watches]
@@ -74,36 +74,36 @@ def test_an_alarm_is_raised_once_and_cleared_once_whoever_sees_it(rt: Runtime) -
         assert logged(lines, "alarm.cleared") == []
         rt.lanes["dropday"].release(["shop:1"], "send")
         for _ in range(5):
-            looked(*watches)
+            look(*watches)
         (cleared,) = logged(lines, "alarm.cleared")
     assert (raised["name"], raised["subject"]) == ("orders_held", "dropday") == (cleared["name"], cleared["subject"])
     assert raised["remedy"] == "intake release dropday --dry-run"
     assert "left_out" not in raised
 
 
-def test_of_those_who_raise_an_alarm_at_once_one_tells_it(redis: Redis) -> None:
+def test_one_of_several_simultaneous_raises_sends_the_message(redis: Redis) -> None:
     one, other = AlarmState(redis), AlarmState(redis)
     assert one.change("raise", "orders_held dropday", {"since": 1}, "told")
     assert not other.change("raise", "orders_held dropday", {"since": 2}, "told")
     assert redis.llen("intake:alarms:outbox") == 1
 
 
-def test_an_alarm_that_comes_again_is_told_again(rt: Runtime) -> None:
+def test_an_alarm_that_recurs_is_reported_again(rt: Runtime) -> None:
     watch = Watch(rt)
     with log_lines() as lines:
         for number in (1, 2):
             hold(rt, number)
-            looked(watch)
+            look(watch)
             rt.lanes["dropday"].release(rt.lanes["dropday"].held_keys(), "send")
-            looked(watch)
+            look(watch)
         assert len(logged(lines, "alarm.raised")) == len(logged(lines, "alarm.cleared")) == 2
 
 
-def test_in_its_first_moments_a_process_raises_nothing(rt: Runtime) -> None:
+def test_a_new_process_raises_no_alarm_during_the_grace_period(rt: Runtime) -> None:
     hold(rt)
     patient = rt.settings.model_copy(update={"alarms": rt.settings.alarms.model_copy(update={"grace": 60.0})})
     rt.settings = patient
-    looked(Watch(rt))
+    look(Watch(rt))
     assert AlarmState(rt.redis).read_raised() == {}
 
 
@@ -118,7 +118,7 @@ def until(done: Any) -> None:
         time.sleep(0.01)
 
 
-def test_a_web_hook_is_told_in_words_that_slack_reads_and_in_fields(
+def test_a_web_hook_receives_a_text_for_slack_and_separate_fields(
     serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(lambda _: reply(200, b"ok"))
@@ -138,7 +138,7 @@ def test_a_web_hook_is_told_in_words_that_slack_reads_and_in_fields(
     assert "hush" not in lines.getvalue()
 
 
-def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_log_line(
+def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
     serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notify, "RETRY_AFTER", 0.02)
@@ -161,7 +161,9 @@ def test_a_hook_that_does_not_answer_is_called_again_and_its_address_is_in_no_lo
     assert [it["n"] for it in sent(server.requests)] == [0, 0, 0, 1, 2]
 
 
-def test_a_slow_hook_holds_up_nobody(serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_hook_does_not_delay_the_watch(
+    serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on = threading.Event()
 
     def slow(_: Request) -> bytes:
@@ -172,11 +174,11 @@ def test_a_slow_hook_holds_up_nobody(serve: Serve, configured: Configured, monke
     with with_hook(configured, monkeypatch, server.url + SECRET) as rt:
         hold(rt)
         watch = Watch(rt)
-        looked(watch)
+        look(watch)
         until(lambda: server.requests)
         began = time.monotonic()
         for _ in range(10):
-            looked(watch)
+            look(watch)
         assert time.monotonic() - began < 2
         assert len(server.requests) == 1, "one sender at a time"
         go_on.set()
@@ -184,20 +186,20 @@ def test_a_slow_hook_holds_up_nobody(serve: Serve, configured: Configured, monke
             pass
 
 
-def test_a_full_redis_is_told_all_the_same(rt: Runtime) -> None:
+def test_alarms_are_raised_while_redis_is_full(rt: Runtime) -> None:
     used = int(rt.redis.info("memory")["used_memory"])
     hold(rt)
     rt.redis.config_set("maxmemory", used // 2)
     try:
         with log_lines() as lines:
-            looked(Watch(rt))
+            look(Watch(rt))
             told = {line["name"] for line in logged(lines, "alarm.raised")}
     finally:
         rt.redis.config_set("maxmemory", 0)
     assert told == {"redis_full", "orders_held"}
 
 
-def test_what_only_the_poll_found_is_counted_until_a_hint_tells_of_one(rt: Runtime) -> None:
+def test_orders_found_only_by_polls_are_counted_until_a_hint_announces_one(rt: Runtime) -> None:
     def missed() -> int:
         return take_snapshot(rt).providers["shop"].missed
 
@@ -211,7 +213,7 @@ def test_what_only_the_poll_found_is_counted_until_a_hint_tells_of_one(rt: Runti
     assert missed() == 0
 
 
-def test_an_order_of_a_hint_is_unseen_until_the_cursor_turns(rt: Runtime) -> None:
+def test_an_order_from_a_hint_is_unseen_until_the_cursor_changes(rt: Runtime) -> None:
     def poll(cursor: str) -> None:
         rt.redis.hdel("intake:cursor:shop", "finished")
         with rt.cursors.poll("shop", 0) as run:
@@ -235,7 +237,7 @@ def test_an_order_of_a_hint_is_unseen_until_the_cursor_turns(rt: Runtime) -> Non
     assert unseen() is None
 
 
-def test_the_oldest_order_is_the_one_that_was_accepted_first_however_often_it_was_tried(rt: Runtime) -> None:
+def test_the_oldest_order_is_the_first_accepted_however_often_it_was_retried(rt: Runtime) -> None:
     rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "poll shop")
     time.sleep(0.2)
     rt.ledger.accept("dropday", [Delivery(order("2"), "2")], "poll shop")
@@ -248,7 +250,7 @@ def test_the_oldest_order_is_the_one_that_was_accepted_first_however_often_it_wa
     assert lane.failures == 1
 
 
-def test_a_provider_that_freezes_is_told_within_two_poll_intervals_once_and_when_it_is_over(
+def test_a_frozen_provider_is_reported_once_within_two_poll_intervals_and_again_when_it_recovers(
     make_pipeline: MakePipeline,
 ) -> None:
     every = 2.0

@@ -1,4 +1,4 @@
-"""`intake check`, account by account: each fault has a line of its own, and none waits for another."""
+"""`intake check` by account: each fault has its own line, and no account waits for another."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def accounts(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield
 
 
-def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(accounts: None) -> None:
+def test_each_fault_of_an_account_is_a_line_with_its_remedy(accounts: None) -> None:
     with Runtime(read_settings()) as rt:
         rt.cursors.pause("good", "status 403")
     result = intake("check")
@@ -61,7 +61,7 @@ def test_each_fault_of_an_account_is_a_line_that_says_what_to_do(accounts: None)
     assert "its jobs are signed" in lines["producer erpok"]
 
 
-def test_offline_nobody_is_asked(accounts: None, configured: Configured) -> None:
+def test_check_offline_makes_no_request(accounts: None, configured: Configured) -> None:
     configured.write(settings(NOWHERE, secret="env:PRODUCER_SECRET"), redis_url=NO_REDIS)
     result = intake("check", "--offline")
     assert result.exit_code == 0, result.output
@@ -69,7 +69,7 @@ def test_offline_nobody_is_asked(accounts: None, configured: Configured) -> None
     assert "skipped  redis: not asked" in result.output
 
 
-def test_an_account_that_does_not_answer_holds_up_no_other() -> None:
+def test_an_account_that_does_not_answer_delays_no_other() -> None:
     class Account:
         def __init__(self, seconds: float) -> None:
             self.seconds = seconds
@@ -90,6 +90,6 @@ def test_an_account_that_does_not_answer_holds_up_no_other() -> None:
     assert "no answer within" in found[1].detail
 
 
-def test_a_redis_that_is_far_away_or_of_another_time_is_told() -> None:
+def test_a_slow_redis_and_a_different_clock_are_warnings() -> None:
     assert [it.state for it in examine_distance(0.001, 0.1)] == ["ok", "ok"]
     assert [it.state for it in examine_distance(0.1, -60)] == ["warning", "warning"]

@@ -1,4 +1,4 @@
-"""`intake check` and the command line round it, against real servers and real processes."""
+"""`intake check` and the command line around it, against real servers and real processes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ GOOD = Server("Valkey 9.1.2", (7, 2, 4), "noeviction", None, 1, appends=True, la
 
 @contextmanager
 def redis_with(home: Path, **config: str) -> Iterator[str]:
-    """A real server with these settings (`_` for `-`); gives its URL."""
+    """Start a real server with these settings (`_` for `-`); yield its URL."""
     server = ValkeyServer(
         port=free_port(), data_dir=home, config={name.replace("_", "-"): value for name, value in config.items()}
     )
@@ -69,7 +69,7 @@ def systems() -> Iterator[Sandbox]:
 
 
 def intake(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `intake` as a person does, in `home`."""
+    """Run `intake` in `home`, as a person does."""
     command = [str(Path(sys.executable).with_name("intake")), *words]
     env = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"} | environ
     return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60)
@@ -84,7 +84,7 @@ def check(home: Path, systems: Sandbox, redis: str, key: str = Sandbox.KEY) -> t
     return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
 
 
-def test_where_all_is_well_it_says_so_of_each_thing(tmp_path: Path, systems: Sandbox) -> None:
+def test_check_reports_each_part_as_ok_when_all_is_well(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", appendonly="yes", maxmemory_policy="noeviction") as redis:
         code, found = check(tmp_path, systems, redis)
     assert code == 0
@@ -106,9 +106,7 @@ def test_where_all_is_well_it_says_so_of_each_thing(tmp_path: Path, systems: San
     )
 
 
-def test_a_redis_that_would_throw_orders_away_is_wrong_and_one_that_forgets_is_a_warning(
-    tmp_path: Path, systems: Sandbox
-) -> None:
+def test_a_redis_that_evicts_is_an_error_and_one_without_aof_a_warning(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", maxmemory_policy="allkeys-lru") as redis:
         code, found = check(tmp_path, systems, redis)
     assert code == 1
@@ -118,7 +116,7 @@ def test_a_redis_that_would_throw_orders_away_is_wrong_and_one_that_forgets_is_a
     assert found["redis persistence"]["state"] == "warning"
 
 
-def test_wrong_credentials_are_found_live_and_not_repeated(tmp_path: Path, systems: Sandbox) -> None:
+def test_wrong_credentials_are_found_live_and_never_printed(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", appendonly="yes") as redis:
         code, found = check(tmp_path, systems, redis, key="not-the-key")
     assert code == 1
@@ -126,7 +124,7 @@ def test_wrong_credentials_are_found_live_and_not_repeated(tmp_path: Path, syste
     assert found["target store"]["remedy"] == "Correct the credentials of this account."
 
 
-def test_a_redis_that_is_not_there_is_said_once_and_without_its_password(tmp_path: Path, systems: Sandbox) -> None:
+def test_an_unreachable_redis_is_reported_once_and_without_its_password(tmp_path: Path, systems: Sandbox) -> None:
     code, found = check(tmp_path, systems, "redis://:hush-hush@127.0.0.1:1/0")
     assert code == 1
     assert found["redis"] == {
@@ -139,7 +137,7 @@ def test_a_redis_that_is_not_there_is_said_once_and_without_its_password(tmp_pat
     assert found["provider shop"]["state"] == "ok"  # the accounts are looked at all the same
 
 
-def test_a_wrong_password_of_redis_is_told_from_a_server_that_is_away(tmp_path: Path, systems: Sandbox) -> None:
+def test_a_wrong_redis_password_differs_from_an_unreachable_server(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis") as redis, connect(redis) as owner:
         owner.config_set("requirepass", "right")
         for url in (redis, redis.replace("redis://", "redis://:wrong@")):
@@ -148,7 +146,7 @@ def test_a_wrong_password_of_redis_is_told_from_a_server_that_is_away(tmp_path: 
             assert found["redis"]["remedy"] == "Look at the user and the password in redis.url."
 
 
-def test_a_full_redis_is_a_warning_before_it_is_full(tmp_path: Path) -> None:
+def test_a_nearly_full_redis_is_a_warning_by_the_threshold_of_the_settings(tmp_path: Path) -> None:
     with redis_with(tmp_path, maxmemory="4mb") as url, connect(url) as redis:
         rules = AlarmSettings(memory=0.6)
         assert "redis memory" not in {finding.what for finding in examine_server(inspect(url), rules)}
@@ -161,7 +159,7 @@ def test_a_full_redis_is_a_warning_before_it_is_full(tmp_path: Path) -> None:
     assert finding.state == "warning"
 
 
-def test_a_replica_is_no_place_for_orders(tmp_path: Path) -> None:
+def test_a_replica_is_refused(tmp_path: Path) -> None:
     with redis_with(tmp_path) as url, connect(url) as redis:
         redis.replicaof("127.0.0.1", "1")
         assert next(examine_server(inspect(url), AlarmSettings())).detail.endswith("is a replica, and takes no writes")
@@ -175,7 +173,7 @@ def test_a_replica_is_no_place_for_orders(tmp_path: Path) -> None:
         (replace(GOOD, policy="volatile-ttl"), "redis eviction"),
     ],
 )
-def test_what_no_server_here_can_show_is_wrong_too(server: Server, what: str) -> None:
+def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, what: str) -> None:
     assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "wrong"] == [what]
     assert [finding for finding in examine_server(GOOD, AlarmSettings()) if finding.state != "ok"] == []
 
@@ -190,7 +188,7 @@ def test_what_no_server_here_can_show_is_wrong_too(server: Server, what: str) ->
         (KeyError("Jan Jansen"), "wrong", "the check itself failed: KeyError"),
     ],
 )
-def test_what_an_account_answers_is_sorted(error: Exception | None, state: str, detail: str) -> None:
+def test_each_answer_of_an_account_has_its_state_and_detail(error: Exception | None, state: str, detail: str) -> None:
     class Account:
         def check(self) -> None:
             if error is not None:
@@ -201,7 +199,7 @@ def test_what_an_account_answers_is_sorted(error: Exception | None, state: str, 
     assert (finding.state, finding.detail) == (state, detail)
 
 
-def test_a_person_reads_lines_and_each_wrong_setting_is_one(tmp_path: Path) -> None:
+def test_each_wrong_setting_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "intake.toml").write_text(CONFIG.format(base="http://shop.example"))
     done = intake(tmp_path, "check", CHECK_KEY="k", CHECK_ACCOUNT="a")
     assert done.returncode == 1
@@ -214,7 +212,7 @@ def test_a_person_reads_lines_and_each_wrong_setting_is_one(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("words", [["up"], ["status"], ["pause", "shop"], ["show", "shop:1"]])
-def test_no_command_answers_a_wrong_file_with_a_traceback(tmp_path: Path, words: list[str]) -> None:
+def test_no_command_shows_a_traceback_for_a_wrong_file(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "other.toml").write_text("[clock]\n[providers.shop]\nkind = 'retailcrn'")
     done = intake(tmp_path, "--config", "other.toml", *words)
     assert done.returncode == 2
@@ -223,7 +221,7 @@ def test_no_command_answers_a_wrong_file_with_a_traceback(tmp_path: Path, words:
     assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
 
 
-def test_before_there_is_a_redis_the_accounts_are_looked_at_all_the_same(tmp_path: Path, systems: Sandbox) -> None:
+def test_accounts_are_checked_before_there_is_a_redis(tmp_path: Path, systems: Sandbox) -> None:
     base = systems.base_url
     (tmp_path / "intake.toml").write_text(CONFIG.format(base=base).partition("\n\n")[2])
     done = intake(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")
@@ -232,7 +230,7 @@ def test_before_there_is_a_redis_the_accounts_are_looked_at_all_the_same(tmp_pat
     assert done.returncode == 0
 
 
-def test_accounts_behind_one_limit_are_not_in_each_others_way(tmp_path: Path, systems: Sandbox) -> None:
+def test_accounts_that_share_a_limit_are_all_checked(tmp_path: Path, systems: Sandbox) -> None:
     base = f"http://127.0.0.1:{systems.port}"
     text = CONFIG.format(base=base).partition("\n\n")[2]
     shop, _, rest = text.partition("\n\n")
@@ -247,7 +245,7 @@ def test_accounts_behind_one_limit_are_not_in_each_others_way(tmp_path: Path, sy
     assert done.stdout.count("the credentials work") == 5, done.stdout
 
 
-def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path) -> None:
+def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> None:
     done = intake(tmp_path, "up")
     assert (done.returncode, done.stderr) == (
         2,
@@ -258,13 +256,13 @@ def test_without_a_file_the_message_says_where_one_is_looked_for(tmp_path: Path)
     )
 
 
-def test_the_sandbox_is_given_its_own_options(tmp_path: Path) -> None:
+def test_the_sandbox_receives_its_own_options(tmp_path: Path) -> None:
     done = intake(tmp_path, "sandbox", "--help")
     assert done.returncode == 0
     assert "--fault" in done.stdout
 
 
-def test_the_help_names_every_command_and_each_can_be_imported(tmp_path: Path) -> None:
+def test_the_help_lists_every_command_and_each_can_be_imported(tmp_path: Path) -> None:
     from worker.cli import COMMANDS
 
     done = intake(tmp_path, "--help")

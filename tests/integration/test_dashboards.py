@@ -1,4 +1,4 @@
-"""What Prometheus and Grafana are given: they ask only for metrics that there are, and every panel says what to do."""
+"""The rules of Prometheus and the panels of Grafana use only exported metrics, and every panel has a remedy."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def recorded() -> set[str]:
     return set(re.findall(r"record: (\S+)", (PROMETHEUS / "rules.yml").read_text()))
 
 
-def told() -> set[str]:
-    """The names of all alarms."""
+def alarm_names() -> set[str]:
+    """Return the names of all alarms."""
     return {*alarms(), "beat_silent", "upkeep_silent"} - {"_silent"}
 
 
-def test_rules_and_panels_ask_only_for_metrics_that_are_exported(exported: set[str]) -> None:
+def test_rules_and_panels_use_only_exported_metrics(exported: set[str]) -> None:
     rules = [line for line in (PROMETHEUS / "rules.yml").read_text().splitlines() if not line.strip().startswith("#")]
     asked = set(METRIC.findall("\n".join(rules)))
     asked |= {name for panel in panels() for target in panel["targets"] for name in METRIC.findall(target["expr"])}
@@ -64,7 +64,7 @@ def test_rules_and_panels_ask_only_for_metrics_that_are_exported(exported: set[s
     assert asked - exported - recorded() == set()
 
 
-def test_every_panel_says_what_to_do_when_it_is_red() -> None:
+def test_every_panel_describes_what_to_do_when_it_is_red() -> None:
     known = {*COMMANDS}
     for panel in panels():
         assert re.match(r"(When|Red when|Each row) ", panel["description"]), panel["title"]
@@ -73,7 +73,7 @@ def test_every_panel_says_what_to_do_when_it_is_red() -> None:
             assert command in known, f"{panel['title']}: intake {command}"
 
 
-def test_panels_have_ids_and_places_of_their_own_and_a_source_that_can_be_chosen() -> None:
+def test_panels_have_unique_ids_do_not_overlap_and_use_the_chosen_data_source() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in panels():
         at = panel["gridPos"]
@@ -86,9 +86,9 @@ def test_panels_have_ids_and_places_of_their_own_and_a_source_that_can_be_chosen
     assert len(set(ids)) == len(ids)
 
 
-def test_each_alarm_is_told_by_one_rule() -> None:
+def test_each_alarm_belongs_to_one_rule() -> None:
     text = (PROMETHEUS / "rules.yml").read_text()
-    names = told()
+    names = alarm_names()
     assert len(names) >= 20
     wanted = re.findall(r'intake_alarm\{name=~"([^"]+)"', text)
     (others,) = re.findall(r'intake_alarm\{name!~"([^"]+)"', text)
@@ -98,9 +98,9 @@ def test_each_alarm_is_told_by_one_rule() -> None:
     assert set(listed) <= names
 
 
-def test_every_alarm_and_every_metric_is_in_the_documentation(exported: set[str]) -> None:
+def test_every_alarm_and_every_metric_is_documented(exported: set[str]) -> None:
     page = (DEPLOY / "docs" / "watching.md").read_text()
-    names = told()
+    names = alarm_names()
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
     base = {re.sub(r"_(bucket|count|sum|created)$", "", name) for name in exported}
     families = {name for name in base if f"{name}_total" not in base}
@@ -108,7 +108,7 @@ def test_every_alarm_and_every_metric_is_in_the_documentation(exported: set[str]
 
 
 @pytest.mark.parametrize(("command", "file"), CHECKS)
-def test_promtool_has_nothing_against_the_rules(command: str, file: str) -> None:
+def test_promtool_accepts_the_rules(command: str, file: str) -> None:
     done = subprocess.run(
         [require_program("promtool"), *command.split(), file],
         cwd=PROMETHEUS,

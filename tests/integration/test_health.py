@@ -1,4 +1,4 @@
-"""Who is alive on this host: known without Redis, of processes that turn, hang, wait or are dead."""
+"""`intake health`: processes of this host that run, hang, wait or are dead, without asking Redis."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def process(home: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def tell(process: subprocess.Popen[str], word: str) -> None:
+def send(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(f"{word}\n")
@@ -55,53 +55,53 @@ def tell(process: subprocess.Popen[str], word: str) -> None:
     assert process.stdout.readline() == "done\n"
 
 
-def asked(*args: str) -> tuple[int, str]:
+def health_of(*args: str) -> tuple[int, str]:
     told = intake("health", *args)
     return told.exit_code, told.output.strip()
 
 
-def test_a_loop_that_turns_is_alive_without_any_redis(process: subprocess.Popen[str]) -> None:
-    tell(process, "tick")
-    assert asked("--live") == (0, "ok: worker turns")
-    assert asked("--live", "worker")[0] == 0
-    assert asked("--live", "listen")[0] == 1
+def test_a_running_loop_is_alive_without_redis(process: subprocess.Popen[str]) -> None:
+    send(process, "tick")
+    assert health_of("--live") == (0, "ok: worker turns")
+    assert health_of("--live", "worker")[0] == 0
+    assert health_of("--live", "listen")[0] == 1
 
 
-def test_a_loop_that_hangs_is_not(process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(process, "tick")
+def test_a_hanging_loop_is_not_alive(process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    send(process, "tick")
     monkeypatch.setattr(health, "TURN", 0.2)
     time.sleep(0.3)
-    code, said = asked("--live")
+    code, said = health_of("--live")
     assert (code, said.startswith("not live: worker hangs: its loop did not turn for ")) == (1, True)
 
 
-def test_whoever_waits_for_redis_is_alive_however_long(
+def test_a_process_that_waits_for_redis_is_alive_however_long(
     process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tell(process, "wait")
+    send(process, "wait")
     monkeypatch.setattr(health, "TURN", 0.2)
     time.sleep(0.3)
-    assert asked("--live") == (0, "ok: worker waits for Redis")
+    assert health_of("--live") == (0, "ok: worker waits for Redis")
 
 
-def test_the_file_of_a_process_that_was_killed_says_nothing_and_goes(
+def test_the_liveness_file_of_a_killed_process_is_ignored_and_removed(
     process: subprocess.Popen[str], home: Path
 ) -> None:
-    tell(process, "tick")
+    send(process, "tick")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    code, said = asked("--live")
+    code, said = health_of("--live")
     assert (code, said.startswith("not live: no process is alive here")) == (1, True)
     assert list((home / ".intake" / "alive").iterdir()) == []
 
 
-def test_without_an_answer_of_redis_nobody_is_ready_and_nothing_breaks(home: Path) -> None:
-    assert asked("--ready") == (1, "not ready: Redis does not answer (ConnectionError)")
-    assert asked()[0] == 2
+def test_health_is_not_ready_without_redis(home: Path) -> None:
+    assert health_of("--ready") == (1, "not ready: Redis does not answer (ConnectionError)")
+    assert health_of()[0] == 2
 
 
 @pytest.mark.soak
-def test_a_worker_waits_for_redis_turns_when_it_is_there_and_waits_again(home: Path, configured: Configured) -> None:
+def test_a_worker_waits_for_redis_runs_when_it_is_reachable_and_waits_again(home: Path, configured: Configured) -> None:
     server = ValkeyServer(data_dir=home / "valkey", config={"maxmemory-policy": "noeviction"})
     server.start()
     port = server.port

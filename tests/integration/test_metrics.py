@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: counted in Redis at each scrape, by a real scrape over HTTP."""
+"""The metrics that Prometheus scrapes, read from Redis at each scrape, in process and over HTTP."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def exposition(rt: Runtime) -> str:
 
 
 def samples(text: str) -> dict[str, float]:
-    """By name and the values of its labels, in the order of the labels' names."""
+    """Return the samples by name and the values of the labels, ordered by the names of the labels."""
     return {
         sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -44,66 +44,66 @@ def samples(text: str) -> dict[str, float]:
     }
 
 
-def carried(make_pipeline: MakePipeline, orders: int) -> Pipeline:
+def deliver_orders(make_pipeline: MakePipeline, orders: int) -> Pipeline:
     pipeline = make_pipeline(orders, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
     return pipeline
 
 
-def test_what_was_carried_is_counted(make_pipeline: MakePipeline) -> None:
-    pipeline = carried(make_pipeline, 12)
-    told = samples(exposition(pipeline.rt))
-    assert told["intake_up"] == 1
-    assert told["intake_provider_records_total[shop]"] >= 12
-    assert told["intake_provider_orders_total[poll][shop]"] == 12
-    assert told["intake_orders_accepted_total[new][dropday]"] == 12
-    assert told["intake_orders_settled_total[delivered][dropday]"] == 12
-    assert told["intake_lane_queued[dropday]"] == told["intake_lane_in_flight[dropday]"] == 0
-    assert abs(told["intake_provider_last_success_timestamp_seconds[shop]"] - time.time()) < 60
-    assert told["intake_limit_requests_total[retailcrm@address]"] >= 1
-    assert told["intake_limit_requests_per_second[retailcrm@address]"] == pytest.approx(10 / 1.03, rel=0.01)
+def test_delivered_orders_are_counted(make_pipeline: MakePipeline) -> None:
+    pipeline = deliver_orders(make_pipeline, 12)
+    exported = samples(exposition(pipeline.rt))
+    assert exported["intake_up"] == 1
+    assert exported["intake_provider_records_total[shop]"] >= 12
+    assert exported["intake_provider_orders_total[poll][shop]"] == 12
+    assert exported["intake_orders_accepted_total[new][dropday]"] == 12
+    assert exported["intake_orders_settled_total[delivered][dropday]"] == 12
+    assert exported["intake_lane_queued[dropday]"] == exported["intake_lane_in_flight[dropday]"] == 0
+    assert abs(exported["intake_provider_last_success_timestamp_seconds[shop]"] - time.time()) < 60
+    assert exported["intake_limit_requests_total[retailcrm@address]"] >= 1
+    assert exported["intake_limit_requests_per_second[retailcrm@address]"] == pytest.approx(10 / 1.03, rel=0.01)
 
 
-def test_how_long_deliveries_took_is_a_histogram_of_the_accepted(make_pipeline: MakePipeline) -> None:
-    pipeline = carried(make_pipeline, 8)
-    told = samples(exposition(pipeline.rt))
-    assert told["intake_delivery_seconds_count[dropday]"] == 8
-    assert told["intake_delivery_seconds_bucket[+Inf][dropday]"] == 8
-    assert 0 < told["intake_delivery_seconds_sum[dropday]"] < 8 * 60
-    bounds = [value for name, value in told.items() if name.startswith("intake_delivery_seconds_bucket")]
+def test_delivery_durations_are_a_histogram_since_acceptance(make_pipeline: MakePipeline) -> None:
+    pipeline = deliver_orders(make_pipeline, 8)
+    exported = samples(exposition(pipeline.rt))
+    assert exported["intake_delivery_seconds_count[dropday]"] == 8
+    assert exported["intake_delivery_seconds_bucket[+Inf][dropday]"] == 8
+    assert 0 < exported["intake_delivery_seconds_sum[dropday]"] < 8 * 60
+    bounds = [value for name, value in exported.items() if name.startswith("intake_delivery_seconds_bucket")]
     assert bounds == sorted(bounds)
 
 
-def test_a_slow_delivery_falls_into_its_bucket(make_pipeline: MakePipeline) -> None:
+def test_a_delivery_is_counted_in_the_bucket_of_its_duration(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(0).open()
     with pipeline.rt.lanes["dropday"].drain() as drain:
         for number, age in ((1, 4_000), (2, 45_000), (3, 90_000_000)):
             pipeline.rt.ledger.accept("dropday", [Delivery(order(str(number)), str(number))], "poll shop")
             pipeline.rt.redis.hincrby(f"intake:order:dropday:shop:{number}", "seen", -age)
             drain.settle([(claim, Outcome("delivered", extra="7")) for claim in drain.claim(1)])
-    told = samples(exposition(pipeline.rt))
+    exported = samples(exposition(pipeline.rt))
     counts = [
-        told[f"intake_delivery_seconds_bucket[{le}][dropday]"] for le in ("2.0", "5.0", "30.0", "60.0", "86400.0")
+        exported[f"intake_delivery_seconds_bucket[{le}][dropday]"] for le in ("2.0", "5.0", "30.0", "60.0", "86400.0")
     ]
     assert counts == [0, 1, 1, 2, 2]
-    assert told["intake_delivery_seconds_count[dropday]"] == 3
+    assert exported["intake_delivery_seconds_count[dropday]"] == 3
 
 
-def test_what_needs_a_person_is_a_gauge_and_an_alarm(make_pipeline: MakePipeline) -> None:
+def test_orders_that_need_a_person_are_a_gauge_and_an_alarm(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(0).open()
     outcomes = (Outcome("hold", "code", "why"), Outcome("bury", "code", "why"), Outcome("doubt", "code", "why"))
     with pipeline.rt.lanes["dropday"].drain() as drain:
         for number, outcome in enumerate(outcomes):
             pipeline.rt.ledger.accept("dropday", [Delivery(order(str(number)), str(number))], "push shop")
             drain.settle([(claim, outcome) for claim in drain.claim(1)])
-    told = samples(exposition(pipeline.rt))
+    exported = samples(exposition(pipeline.rt))
     for name, alarm in (("held", "orders_held"), ("dead", "orders_died"), ("in_doubt", "orders_in_doubt")):
-        assert told[f"intake_lane_{name}[dropday]"] == 1
-        assert told[f"intake_alarm[{alarm}][dropday]"] == 1
+        assert exported[f"intake_lane_{name}[dropday]"] == 1
+        assert exported[f"intake_alarm[{alarm}][dropday]"] == 1
 
 
-def test_no_order_and_nobody_is_in_it(make_pipeline: MakePipeline) -> None:
+def test_no_metric_names_an_order_or_a_person(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(5, limits=["retailcrm=off"]).open()
     pipeline.poll()
     text = exposition(pipeline.rt)
@@ -114,9 +114,7 @@ def test_no_order_and_nobody_is_in_it(make_pipeline: MakePipeline) -> None:
     assert "@" not in text.replace("retailcrm@address", "")
 
 
-def test_a_redis_that_is_away_is_told_as_such_and_no_old_number_with_it(
-    tmp_path: Path, make_pipeline: MakePipeline
-) -> None:
+def test_an_unreachable_redis_exports_up_0_and_no_other_metric(tmp_path: Path, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(0).open()
     pipeline.rt.redis.connection_pool.connection_kwargs["port"] = 9
     pipeline.rt.redis.connection_pool.disconnect()
@@ -135,17 +133,17 @@ def test_a_scrape_of_fifty_lanes_is_quick(make_pipeline: MakePipeline) -> None:
     assert samples(exposition(pipeline.rt))["intake_lane_queued[t49]"] == 20
 
 
-def test_prometheus_own_linter_has_nothing_to_say(make_pipeline: MakePipeline) -> None:
+def test_promtool_accepts_the_metrics(make_pipeline: MakePipeline) -> None:
     promtool = require_program("promtool")
-    pipeline = carried(make_pipeline, 3)
+    pipeline = deliver_orders(make_pipeline, 3)
     linted = subprocess.run(
         [promtool, "check", "metrics"], input=exposition(pipeline.rt), text=True, capture_output=True, check=False
     )
     assert (linted.returncode, linted.stdout + linted.stderr) == (0, "")
 
 
-def test_they_are_served_over_http_until_told_to_stop(make_pipeline: MakePipeline) -> None:
-    pipeline = carried(make_pipeline, 2)
+def test_metrics_are_served_over_http_until_sigterm(make_pipeline: MakePipeline) -> None:
+    pipeline = deliver_orders(make_pipeline, 2)
     command = [sys.executable, "-m", "worker.cli", "metrics", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stderr is not None
@@ -153,16 +151,16 @@ def test_they_are_served_over_http_until_told_to_stop(make_pipeline: MakePipelin
         try:
             with urlopen(address, timeout=10) as answer:  # the test's own, on loopback
                 assert answer.status == 200
-                told = samples(answer.read().decode())
+                exported = samples(answer.read().decode())
         finally:
             process.send_signal(signal.SIGTERM)
             _, rest = process.communicate(timeout=15)
-    assert told["intake_orders_settled_total[delivered][dropday]"] == 2
+    assert exported["intake_orders_settled_total[delivered][dropday]"] == 2
     assert (process.returncode, "Traceback" in rest) == (0, False)
     assert pipeline.compare().clean
 
 
-def test_they_can_be_printed_once(make_pipeline: MakePipeline) -> None:
+def test_metrics_can_be_printed_once(make_pipeline: MakePipeline) -> None:
     make_pipeline(0).open()
-    told = intake("metrics", "--once")
-    assert samples(told.output)["intake_up"] == 1
+    exported = intake("metrics", "--once")
+    assert samples(exported.output)["intake_up"] == 1

@@ -173,7 +173,7 @@ def metrics() -> dict[str, float]:
 
 
 def shown(document: dict[str, Any], path: str) -> float:
-    """The figure of `status --json` as a metric shows it: a counter that is not there is 0, an age is a time."""
+    """Return a figure of `status --json` as a metric shows it: a missing counter as 0, an age as a time."""
     part: Any = document
     for name in path.split():
         part = part.get(name)

@@ -1,4 +1,4 @@
-"""What is told, by the state of everything: each alarm, from when on, and with what to do."""
+"""Judging a snapshot: which alarms and notices it gives, since when, and with which remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def state(**other: Any) -> Snapshot:
-    """All is well: polled every 60 s, ten seconds ago for the last time."""
+    """Return a healthy snapshot: the provider is polled every 60 s, and was 10 s ago."""
     good: dict[str, Any] = {
         "now": NOW,
         "began": NOW - 40 * 86_400,
@@ -50,7 +50,7 @@ def server(used: int, limit: int | None, policy: str = "noeviction", *, last_wri
 
 
 def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
-    """Only the alarms."""
+    """Return the alarms only."""
     return alarms(judgements.judge(snapshot, settings))
 
 
@@ -59,11 +59,11 @@ def provider(**other: Any) -> ProviderState:
     return ProviderState(**good | other)
 
 
-def named(found: list[Judgement]) -> list[str]:
-    return [alarm.key for alarm in found]
+def keys_of(alarms: list[Judgement]) -> list[str]:
+    return [alarm.key for alarm in alarms]
 
 
-def test_nothing_is_told_when_all_is_well(settings: Settings) -> None:
+def test_a_healthy_snapshot_raises_no_alarm(settings: Settings) -> None:
     assert judge(state(), settings) == []
 
 
@@ -79,12 +79,14 @@ PROVIDERS = [
 
 
 @pytest.mark.parametrize(("name", "other"), PROVIDERS)
-def test_what_is_wrong_with_a_provider_is_told_by_itself(name: str, other: dict[str, Any], settings: Settings) -> None:
+def test_each_fault_of_a_provider_raises_exactly_its_own_alarm(
+    name: str, other: dict[str, Any], settings: Settings
+) -> None:
     found = judge(state(providers={"shop-nl": provider(**other)}), settings)
-    assert named(found) == [f"{name} shop-nl"]
+    assert keys_of(found) == [f"{name} shop-nl"]
 
 
-def test_a_provider_is_late_before_its_second_interval_is_over(settings: Settings) -> None:
+def test_a_provider_is_late_before_its_second_interval_ends(settings: Settings) -> None:
     (late,) = judge(
         state(providers={"shop-nl": provider(success=NOW - 115, error="unavailable: status 500")}), settings
     )
@@ -93,17 +95,17 @@ def test_a_provider_is_late_before_its_second_interval_is_over(settings: Setting
     assert judge(state(providers={"shop-nl": provider(success=NOW - 85)}), settings) == []
 
 
-def test_an_order_that_came_by_a_hint_gives_the_poll_two_intervals_to_see_it(settings: Settings) -> None:
+def test_a_poll_has_two_intervals_to_read_an_order_that_a_hint_announced(settings: Settings) -> None:
     assert judge(state(providers={"shop-nl": provider(unseen=NOW - 110)}), settings) == []
 
 
-def test_how_long_a_shop_may_be_quiet_is_said_for_each(tmp_path: Path) -> None:
+def test_the_quiet_threshold_can_be_set_per_provider(tmp_path: Path) -> None:
     few = read(tmp_path, GOOD + '[alarms]\nquiet = { shop-nl = "30d" }\nquiet_after = "1h"\n')
     silent = state(providers={"shop-nl": provider(arrived={"push": NOW - 8 * 86_400})})
     assert judge(silent, few) == []
 
 
-def test_webhooks_that_do_not_come_are_told_where_one_is_set_up(settings: Settings, tmp_path: Path) -> None:
+def test_missing_webhooks_raise_an_alarm_only_where_a_webhook_is_configured(settings: Settings, tmp_path: Path) -> None:
     missed = state(providers={"shop-nl": provider(missed=12)})
     assert judge(missed, settings) == []
     hooked = read(tmp_path, GOOD + PRODUCER, ENV | HOOK)
@@ -112,7 +114,7 @@ def test_webhooks_that_do_not_come_are_told_where_one_is_set_up(settings: Settin
     assert alarm.facts.startswith("12 new orders in a row")
 
 
-def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_path: Path) -> None:
+def test_an_account_is_not_late_during_maintenance_or_just_after_it(tmp_path: Path) -> None:
     old = LaneState(oldest=7200.0, queued=3)
     late = state(providers={"shop-nl": provider(success=NOW - 7200)}, lanes={"store": old})
     names = {alarm.kind for alarm in judge(late, read(tmp_path, GOOD))}
@@ -124,11 +126,11 @@ def test_an_account_in_maintenance_is_not_late_nor_in_the_moments_after_it(tmp_p
     assert not {"provider_late", "lane_old"} & {alarm.kind for alarm in judge(late, read(tmp_path, resting))}
 
 
-def test_a_lane_that_sends_nothing_yet_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
+def test_a_lane_that_waits_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
     eager = read(tmp_path, GOOD + '[alarms]\noldest = "1m"\n')
     for began, raised in ((90, []), (130, []), (165, ["lane_old store"])):
         lanes = {"store": LaneState(oldest=began - 5.0, queued=3, quarantine=100.0)}
-        assert named(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == raised
+        assert keys_of(judge(replace(state(lanes=lanes), began=NOW - began), eager)) == raised
 
 
 NOTICES = [
@@ -147,7 +149,7 @@ NOTICES = [
 
 
 @pytest.mark.parametrize(("key", "other", "text"), NOTICES)
-def test_below_its_threshold_what_waits_for_a_person_is_a_notice(
+def test_what_waits_for_a_person_below_its_threshold_is_a_notice(
     key: str, other: dict[str, Any], text: str, tmp_path: Path
 ) -> None:
     settings = read(tmp_path, GOOD + "[alarms]\nheld = 2\nunreadable = 2\n")
@@ -166,7 +168,7 @@ def test_a_lane_that_sends_or_must_not_send_is_not_unattended(other: dict[str, A
     assert "lane_unattended" not in {judgement.kind for judgement in judgements.judge(snapshot, settings)}
 
 
-def test_the_worst_comes_first(settings: Settings) -> None:
+def test_judgements_are_sorted_by_severity(settings: Settings) -> None:
     signs = {"did sweep": NOW - 31, "took": NOW - 5, "worker worker@a": NOW - 2}
     wrong = state(signs=signs, server=server(81, 100, "allkeys-lru"), lanes={"store": LaneState(held=1)})
     severities = [judgement.severity for judgement in judgements.judge(wrong, settings)]
@@ -184,51 +186,53 @@ LANES = [
 
 
 @pytest.mark.parametrize(("name", "other"), LANES)
-def test_what_is_wrong_with_a_lane_is_told_by_itself(name: str, other: dict[str, Any], settings: Settings) -> None:
+def test_each_fault_of_a_lane_raises_exactly_its_own_alarm(
+    name: str, other: dict[str, Any], settings: Settings
+) -> None:
     found = judge(state(lanes={"store": LaneState(**other)}), settings)
-    assert named(found) == [f"{name} store"]
+    assert keys_of(found) == [f"{name} store"]
     assert "store" in found[0].remedy or "intake" in found[0].remedy
 
 
-def test_old_dead_orders_are_no_news(settings: Settings) -> None:
+def test_orders_that_died_long_ago_raise_no_alarm(settings: Settings) -> None:
     assert judge(state(lanes={"store": LaneState(dead=100)}), settings) == []
 
 
-def test_no_tick_is_the_fault_of_beat_and_ticks_that_wait_the_fault_of_upkeep(settings: Settings) -> None:
+def test_a_missing_tick_is_blamed_on_beat_and_waiting_ticks_on_upkeep(settings: Settings) -> None:
     late = {"did sweep": NOW - 31, "took": NOW - 5, "worker worker@a": NOW - 2}
-    assert named(judge(state(signs=late), settings)) == ["beat_silent beat"]
+    assert keys_of(judge(state(signs=late), settings)) == ["beat_silent beat"]
     waiting = state(signs=late, queues={"intake.upkeep": 30})
-    assert named(judge(waiting, settings)) == ["upkeep_silent upkeep"]
+    assert keys_of(judge(waiting, settings)) == ["upkeep_silent upkeep"]
 
 
-def test_a_worker_that_gives_no_sign_and_one_that_takes_nothing_are_two_things(settings: Settings) -> None:
+def test_a_silent_worker_and_a_worker_that_takes_nothing_are_different_alarms(settings: Settings) -> None:
     gone = {"did sweep": NOW - 1, "took": NOW - 500, "worker worker@a": NOW - 31}
     queues = {"intake.poll": 1, "intake.upkeep": 0}
-    assert named(judge(state(signs=gone, queues=queues), settings)) == ["worker_silent worker"]
+    assert keys_of(judge(state(signs=gone, queues=queues), settings)) == ["worker_silent worker"]
     deaf = gone | {"worker worker@a": NOW - 1}
-    assert named(judge(state(signs=deaf, queues=queues), settings)) == ["work_untaken worker"]
-    assert judge(state(signs=deaf), settings) == []  # nothing waits: an idle worker is no deaf one
+    assert keys_of(judge(state(signs=deaf, queues=queues), settings)) == ["work_untaken worker"]
+    assert judge(state(signs=deaf), settings) == []  # nothing waits: an idle worker is not deaf
 
 
-def test_a_new_ledger_is_given_time_before_anybody_is_missed(settings: Settings) -> None:
+def test_a_new_ledger_raises_no_alarm_about_missing_processes(settings: Settings) -> None:
     assert judge(state(began=NOW - 5, signs={}, providers={"shop-nl": ProviderState()}), settings) == []
 
 
-def test_an_inbox_that_nobody_takes_from_is_told_where_it_is_needed(settings: Settings, tmp_path: Path) -> None:
+def test_an_inbox_without_a_taker_raises_an_alarm_only_if_it_is_used(settings: Settings, tmp_path: Path) -> None:
     empty = {"waiting": 0, "takers": 0, "dead_now": 0}
     assert judge(state(inbox=empty), settings) == []
-    assert named(judge(state(inbox=empty | {"waiting": 1}), settings)) == ["inbox_unheard inbox"]
-    assert named(judge(state(inbox=empty), read(tmp_path, GOOD + "[producers.web]\n"))) == ["inbox_unheard inbox"]
-    assert named(judge(state(inbox=empty | {"takers": 1, "dead_now": 1}), settings)) == ["jobs_refused inbox"]
+    assert keys_of(judge(state(inbox=empty | {"waiting": 1}), settings)) == ["inbox_unheard inbox"]
+    assert keys_of(judge(state(inbox=empty), read(tmp_path, GOOD + "[producers.web]\n"))) == ["inbox_unheard inbox"]
+    assert keys_of(judge(state(inbox=empty | {"takers": 1, "dead_now": 1}), settings)) == ["jobs_refused inbox"]
 
 
-def test_a_redis_that_is_nearly_full_or_does_not_save_is_told(settings: Settings) -> None:
-    assert named(judge(state(server=server(81, 100)), settings)) == ["redis_full redis"]
-    assert named(judge(state(server=server(81, None, last_write_ok=False)), settings)) == ["redis_not_saving redis"]
+def test_a_redis_that_is_nearly_full_or_cannot_save_raises_an_alarm(settings: Settings) -> None:
+    assert keys_of(judge(state(server=server(81, 100)), settings)) == ["redis_full redis"]
+    assert keys_of(judge(state(server=server(81, None, last_write_ok=False)), settings)) == ["redis_not_saving redis"]
     assert judge(state(server=None), settings) == []
 
 
-def test_what_reconciling_found_is_told_for_its_pair(settings: Settings) -> None:
+def test_faults_found_by_reconcile_raise_an_alarm_for_their_pair(settings: Settings) -> None:
     report = {"at": NOW - 60, "counts": {"missing": 2, "source": 100}, "error": ""}
     (alarm,) = judge(state(reports={("shop-nl", "store"): report}), settings)
     assert alarm.key == "reconcile_found shop-nl > store"
@@ -237,13 +241,15 @@ def test_what_reconciling_found_is_told_for_its_pair(settings: Settings) -> None
     assert judge(clean, settings) == []
 
 
-def test_the_address_that_is_told_must_come_from_the_environment(tmp_path: Path) -> None:
+def test_the_url_of_the_hook_must_come_from_the_environment(tmp_path: Path) -> None:
     (line,) = problems(tmp_path, GOOD + '[alarms]\nurl = "https://hooks.example/T/secret"\n')
     assert line.startswith("alarms.url: is a secret, and stands in the file itself. ")
     assert "T/secret" not in line
-    told = read(tmp_path, GOOD + '[alarms]\nurl = "env:TELL"\n', ENV | {"TELL": "https://hooks.example/T/secret?sig=1"})
-    assert told.alarms.url is not None
-    assert "secret" not in repr(told)
+    configured = read(
+        tmp_path, GOOD + '[alarms]\nurl = "env:HOOK"\n', ENV | {"HOOK": "https://hooks.example/T/secret?sig=1"}
+    )
+    assert configured.alarms.url is not None
+    assert "secret" not in repr(configured)
 
 
 WRONG = [
@@ -258,14 +264,14 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG)
-def test_a_wrong_line_is_refused_with_what_to_write(text: str, said: str, tmp_path: Path) -> None:
-    told = problems(tmp_path, text if GOOD in text else GOOD + text)
-    assert [line for line in told if line.startswith(said)], told
+@pytest.mark.parametrize(("text", "reason"), WRONG)
+def test_a_wrong_alarm_setting_is_refused_with_a_remedy(text: str, reason: str, tmp_path: Path) -> None:
+    refused = problems(tmp_path, text if GOOD in text else GOOD + text)
+    assert [line for line in refused if line.startswith(reason)], refused
 
 
-def test_an_address_that_is_none_is_refused_without_being_repeated(tmp_path: Path) -> None:
+def test_an_invalid_hook_url_is_refused_without_being_repeated(tmp_path: Path) -> None:
     for address in ("http://hooks.example/hush", "ftp://hooks.example/hush", "hush"):
         with pytest.raises(Exception, match=r"alarms\.url: is ") as refused:
-            read(tmp_path, GOOD + '[alarms]\nurl = "env:TELL"\n', ENV | {"TELL": address})
+            read(tmp_path, GOOD + '[alarms]\nurl = "env:HOOK"\n', ENV | {"HOOK": address})
         assert "hush" not in str(refused.value)

@@ -52,9 +52,9 @@ def document(rt: Runtime) -> dict[str, Any]:
     }
 
 
-def time_of(found: dict[str, Any]) -> datetime:
+def time_of(status: dict[str, Any]) -> datetime:
     """Return when the snapshot was taken."""
-    return datetime.fromtimestamp(found["at"], UTC)
+    return datetime.fromtimestamp(status["at"], UTC)
 
 
 def _age(now: float, at: float | None) -> float | None:

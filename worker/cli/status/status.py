@@ -1,4 +1,4 @@
-"""`intake status`: what is going on, on one screen."""
+"""`intake status`: what needs a person, and the state of everything, on one screen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from worker.cli.options import open_runtime
 from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
 
-#: Columns where nobody says how many there are.
+#: Columns of an output that is no terminal.
 _WIDTH: Final = 100
-#: Rows of a terminal from which on nothing has to be left out.
+#: Rows of a terminal that shows everything.
 _TALL: Final = 60
 
 
