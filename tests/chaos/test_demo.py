@@ -60,7 +60,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
 
 
 @pytest.mark.timeout(120)
-def test_a_demo_that_lost_orders_says_so_and_exits_with_1(demo: Demo) -> None:
+def test_a_demo_that_lost_orders_reports_it_and_exits_with_1(demo: Demo) -> None:
     while not (up := [p for p in demo.look().values() if p.is_running() and p.cmdline()[-1:] == ["up"]]):
         time.sleep(0.05)
     up[0].kill()

@@ -31,7 +31,7 @@ def ended(process: subprocess.Popen[str], seconds: float) -> str:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", ["disk", pytest.param("flush", marks=pytest.mark.soak)])
-def test_after_redis_was_lost_whole_the_targets_have_what_the_sources_have(tmp_path: Path, how: str) -> None:
+def test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources(tmp_path: Path, how: str) -> None:
     seed = str(random.randrange(10**6))
     process = drill(tmp_path, "--how", how, "--moments", "1", "--orders", "40", "--seed", seed)
     said = ended(process, 170)
@@ -45,7 +45,7 @@ def test_after_redis_was_lost_whole_the_targets_have_what_the_sources_have(tmp_p
 
 
 @pytest.mark.timeout(90)
-def test_a_drill_whose_orders_are_lost_says_so_and_exits_with_1(tmp_path: Path) -> None:
+def test_a_drill_that_lost_orders_reports_it_and_exits_with_1(tmp_path: Path) -> None:
     process = drill(tmp_path, "--moments", "1", "--orders", "20")
     while not (up := [p for p in psutil.Process(process.pid).children() if p.cmdline()[-1:] == ["up"]]):
         time.sleep(0.05)

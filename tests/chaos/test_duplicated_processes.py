@@ -23,7 +23,7 @@ RATE = 40
 
 
 @pytest.mark.timeout(180)
-def test_two_beats_and_two_workers_make_no_order_twice_and_break_no_limit(tmp_path: Path) -> None:
+def test_two_beats_and_two_workers_create_no_duplicate_and_exceed_no_limit(tmp_path: Path) -> None:
     with Stack(tmp_path, ORDERS, limit=f"{RATE}/s", dedupe="off") as stack:
         stack.start()
         stack.wait(lambda: stack.created() > 0, 60, "the first order")
@@ -54,7 +54,7 @@ def test_two_beats_and_two_workers_make_no_order_twice_and_break_no_limit(tmp_pa
 
 
 @pytest.mark.timeout(120)
-def test_the_log_of_a_whole_run_holds_no_key_and_nothing_personal(tmp_path: Path) -> None:
+def test_the_log_of_a_whole_run_contains_no_key_and_no_personal_data(tmp_path: Path) -> None:
     faults = [
         "dropday:create:500_after:times=3",
         "dropday:create:422:times=2:skip=10",

@@ -58,7 +58,7 @@ def arrived(stack: Stack, references: set[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", [*EXAMPLES, *CELERY])
-def test_the_orders_of_every_example_arrive_once_and_whole(stack: Stack, name: str) -> None:
+def test_the_orders_of_every_producer_example_arrive_once_and_complete(stack: Stack, name: str) -> None:
     url = redis_url(stack.runtime.settings)
     ids = [f"{name}-{number}" for number in range(4)]
     signing = {"INTAKE_PRODUCER": "web", "INTAKE_SECRET": "stack-key"} if name in SIGNING else {}

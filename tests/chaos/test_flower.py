@@ -82,7 +82,7 @@ def _get(url: str) -> str:
 
 
 @pytest.mark.timeout(180)
-def test_without_the_password_no_page_of_flower_is_shown(flower: str) -> None:
+def test_flower_shows_no_page_without_the_password(flower: str) -> None:
     for path in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers"):
         for auth in (None, (ME[0], "wrong")):
             answer = requests.get(flower + path, auth=auth, timeout=10)
@@ -91,7 +91,7 @@ def test_without_the_password_no_page_of_flower_is_shown(flower: str) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_no_page_of_flower_shows_anything_personal(flower: str) -> None:
+def test_flower_shows_no_personal_data(flower: str) -> None:
     tasks = json.loads(_get(f"{flower}/api/tasks"))
     workers = json.loads(_get(f"{flower}/api/workers?refresh=1"))
     pages = ["/workers", "/tasks", "/broker", "/api/tasks", "/metrics"]
@@ -103,14 +103,14 @@ def test_no_page_of_flower_shows_anything_personal(flower: str) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_flower_can_only_look(flower: str) -> None:
+def test_flower_is_read_only(flower: str) -> None:
     for path in ("/api/worker/shutdown/worker@x", "/api/task/async-apply/tasks.poll", "/api/worker/pool/restart/x"):
         answer = requests.post(flower + path, auth=ME, json={"args": ["shop"]}, timeout=10)
         assert answer.status_code == 403, (path, answer.status_code)
 
 
 @pytest.mark.timeout(120)
-def test_a_browser_shows_the_tasks_to_who_has_the_password_and_to_nobody_else(flower: str, tmp_path: Path) -> None:
+def test_a_browser_shows_the_tasks_only_with_the_password(flower: str, tmp_path: Path) -> None:
     chromium = find_program("chromium-browser") or require_program("chromium")
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     quiet += ["--disable-background-networking", "--disable-component-update", "--virtual-time-budget=8000"]

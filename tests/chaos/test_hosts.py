@@ -195,14 +195,14 @@ def cut_off_in_turn(world: World, orders: int, away: float) -> None:
 
 
 @pytest.mark.timeout(150)
-def test_hosts_that_are_cut_off_and_come_back_lose_and_double_nothing(tmp_path: Path, net: Net) -> None:
+def test_hosts_that_lose_their_network_for_a_while_lose_and_duplicate_nothing(tmp_path: Path, net: Net) -> None:
     with World(tmp_path, net, SHORT, 300, 40) as world:
         cut_off_in_turn(world, 300, 6)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
-def test_hosts_that_are_cut_off_for_a_minute_lose_and_double_nothing(tmp_path: Path, net: Net) -> None:
+def test_hosts_that_lose_their_network_for_a_minute_lose_and_duplicate_nothing(tmp_path: Path, net: Net) -> None:
     with World(tmp_path, net, "", 1500, 15) as world:
         cut_off_in_turn(world, 1500, 60)
 
@@ -224,7 +224,7 @@ sys.stdin.readline()
 
 
 @pytest.mark.parametrize(("unheard", "arrives"), [("1.0", False), ("60.0", True)])
-def test_what_was_sent_into_a_cut_does_not_arrive_when_the_call_is_given_up(
+def test_a_request_sent_into_a_cut_network_does_not_arrive_after_its_deadline(
     net: Net, unheard: str, *, arrives: bool
 ) -> None:
     """As Linux does it by itself, it arrives: the system sends it again, although the call has ended long ago."""

@@ -94,7 +94,7 @@ def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_every_job_pushed_while_the_takers_are_killed_ends_once_in_the_target_or_among_the_dead_letters(
+def test_every_job_pushed_while_takers_are_killed_ends_once_as_an_order_or_a_dead_letter(
     tmp_path: Path,
 ) -> None:
     print(run(tmp_path, each=400, kills=6, seed=random.randrange(10**6)))
@@ -102,6 +102,6 @@ def test_every_job_pushed_while_the_takers_are_killed_ends_once_in_the_target_or
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
-def test_a_hundred_thousand_jobs(tmp_path: Path) -> None:
+def test_a_hundred_thousand_jobs_end_once_while_takers_are_killed(tmp_path: Path) -> None:
     each = int(os.environ.get("INTAKE_SOAK_ORDERS", "100000")) // PRODUCERS
     print(run(tmp_path, each=each, kills=40, seed=int(os.environ.get("INTAKE_SEED", "1"))))

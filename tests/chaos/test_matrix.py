@@ -54,21 +54,21 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 
 
 @pytest.mark.parametrize("place", CHOSEN, ids=lambda place: place.cell.name)
-def test_no_order_is_lost_or_doubled_whatever_goes_wrong_at_this_point(ground: Ground, place: Place) -> None:
+def test_no_order_is_lost_or_duplicated_by_a_fault_at_this_point(ground: Ground, place: Place) -> None:
     result = ground.run(place.cell)
     assert verdict(place, result) == "clean", f"{result.problems}\n{kept(ground.home / place.cell.name)}"
 
 
 @pytest.mark.parametrize("cell", REFUSES, ids=lambda cell: cell.name)
-def test_what_the_matrix_cannot_promise_holds_where_the_target_refuses_doubles(ground: Ground, cell: Cell) -> None:
+def test_the_exceptions_of_the_matrix_hold_for_a_target_that_refuses_duplicates(ground: Ground, cell: Cell) -> None:
     assert ground.run(cell).problems == []
 
 
-def test_two_processes_whose_own_clocks_are_a_day_apart_lose_and_double_nothing(ground: Ground) -> None:
+def test_two_processes_with_clocks_a_day_apart_lose_and_duplicate_nothing(ground: Ground) -> None:
     assert ground.run(OWN_CLOCK).problems == []
 
 
-def test_what_was_pushed_and_cannot_be_polled_is_lost_with_redis_unless_it_is_pushed_again(ground: Ground) -> None:
+def test_a_pushed_order_that_cannot_be_polled_is_lost_with_redis_unless_it_is_pushed_again(ground: Ground) -> None:
     found = ground.run(NOT_AGAIN).comparison
     assert found is not None
     assert found.lost == tuple(sorted(f"web:{number}" for number in range(PUSHED)))

@@ -37,7 +37,7 @@ def check(stack: Stack, url: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(240)
-def test_a_killed_rabbitmq_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The target would take doubles."""
     with Rabbit(tmp_path / "rabbit") as rabbit:
         monkeypatch.setenv("STACK_BROKER", rabbit.url)

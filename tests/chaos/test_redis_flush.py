@@ -36,11 +36,11 @@ def run(home: Path, orders: int, flushes: int, seed: int) -> str:
 
 
 @pytest.mark.timeout(240)
-def test_redis_may_be_lost_at_any_moment_and_the_target_equals_the_source(tmp_path: Path) -> None:
+def test_the_target_equals_the_source_after_losses_of_redis_at_any_moment(tmp_path: Path) -> None:
     print(run(tmp_path, 160, 3, random.randrange(10**6)))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
-def test_redis_lost_at_twenty_moments(tmp_path: Path) -> None:
+def test_the_target_equals_the_source_after_twenty_losses_of_redis(tmp_path: Path) -> None:
     print(run(tmp_path, 1000, 20, int(os.environ.get("INTAKE_SEED", "1"))))

@@ -52,7 +52,7 @@ def run(stack: Stack, *words: str) -> Result:
 
 
 @pytest.mark.timeout(180)
-def test_the_whole_stack_runs_as_worker_and_nothing_is_refused_to_it(server: Guarded, stack: Stack) -> None:
+def test_the_whole_stack_runs_as_the_user_worker_without_a_refusal(server: Guarded, stack: Stack) -> None:
     for command in (
         "status --json",
         "check",
@@ -79,7 +79,7 @@ def test_the_whole_stack_runs_as_worker_and_nothing_is_refused_to_it(server: Gua
     assert "Permission" not in stack.log()
 
 
-def test_metrics_reads_all_that_prometheus_is_told_and_writes_nothing(
+def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
     server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = run(stack, "metrics", "--once").stdout
@@ -141,7 +141,9 @@ OF_THE_WORKER = (
     ("user", "commands"),
     [("worker", NEVER), *((user, (*NEVER, *OF_THE_WORKER)) for user in ("producer", "flower", "metrics"))],
 )
-def test_what_a_user_does_not_need_is_refused_to_it(server: Guarded, user: str, commands: tuple[str, ...]) -> None:
+def test_a_user_is_refused_every_command_that_it_does_not_need(
+    server: Guarded, user: str, commands: tuple[str, ...]
+) -> None:
     with Redis.from_url(server.url(user)) as redis:
         for command in commands:
             with pytest.raises(ResponseError, match=r"(?i)permission|ACL"):
@@ -149,7 +151,7 @@ def test_what_a_user_does_not_need_is_refused_to_it(server: Guarded, user: str, 
     server.refused()
 
 
-def test_a_job_is_pushed_by_the_producer_and_read_back_by_nobody_but_the_worker(server: Guarded) -> None:
+def test_the_user_producer_can_push_jobs_and_only_the_worker_can_read_them(server: Guarded) -> None:
     with Redis.from_url(server.url("producer")) as producer:
         assert producer.lpush("intake:inbox", "{}") >= 1
         with pytest.raises(ResponseError, match="permission"):
@@ -184,7 +186,7 @@ def _get(port: int, path: str) -> dict[str, Any]:
     return found
 
 
-def test_a_watch_that_may_only_read_leaves_it_to_the_others(
+def test_a_watch_with_a_read_only_user_leaves_the_alarms_to_others(
     server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACK_REDIS", server.url("metrics"))

@@ -39,7 +39,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(240)
-def test_a_killed_master_loses_and_doubles_nothing(
+def test_a_killed_master_loses_and_duplicates_nothing(
     tmp_path: Path, redis: Sentinels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The target would take doubles."""
@@ -62,7 +62,7 @@ def test_a_killed_master_loses_and_doubles_nothing(
     assert left == []
 
 
-def test_a_claim_that_no_replica_has_is_not_built_on(redis: Sentinels) -> None:
+def test_a_claim_without_a_replica_is_not_used(redis: Sentinels) -> None:
     with connect(redis.url) as client:
         lane = Lane(client, "t", Scope(client, "t", ()), lease=9.0, heartbeat=3.0, max_tries=1, concurrency=2)
         with lane.drain() as drain:

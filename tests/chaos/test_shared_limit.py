@@ -97,7 +97,7 @@ def wait_read(rt: Runtime, admin: Client, processes: int) -> dict[str, Any]:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("processes", [4, 8])
-def test_a_strict_limit_is_used_to_95_percent_with_hardly_a_call_refused(
+def test_many_processes_use_a_strict_limit_to_95_percent_with_few_refused_calls(
     processes: int, tmp_path: Path, redis_url: str
 ) -> None:
     # Whatever else this machine does can only make it worse: one good run shows that it can be done.

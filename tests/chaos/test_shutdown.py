@@ -92,7 +92,7 @@ def told_to_end(stack: Stack, worker: subprocess.Popen[bytes], *, each: str = ""
 
 
 @pytest.mark.timeout(120)
-def test_a_worker_that_is_told_to_end_hands_back_what_it_holds_at_once_and_another_goes_on(crew: Crew) -> None:
+def test_a_stopped_worker_releases_its_claims_at_once_and_another_continues(crew: Crew) -> None:
     stack = crew.stack
     crew.start("beat")
     crew.start("upkeep")

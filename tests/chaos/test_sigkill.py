@@ -37,7 +37,7 @@ def taken_up(stack: Stack, killed_at: float) -> float | None:
 
 
 @pytest.mark.timeout(240)
-def test_killing_every_process_in_turn_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_killing_every_process_in_turn_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     """The target would take doubles."""
     faults = ["dropday:create:cut_after:times=5:skip=100", "dropday:create:500_after:times=5:skip=300"]
     with Stack(tmp_path, ORDERS - 100, faults=faults, limit="40/s", dedupe="off") as stack:

@@ -13,7 +13,7 @@ TESTS = Path(__file__).parents[1]
 
 
 @pytest.mark.timeout(300)
-def test_a_small_soak_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_a_small_soak_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     command = [sys.executable, "-m", "soak", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
     # Of a call whose answer was lost each order is asked for by itself, at 10 calls a second.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.timeout(120)
-def test_a_redis_that_is_down_at_the_start_is_waited_for(tmp_path: Path) -> None:
+def test_the_stack_waits_for_a_redis_that_is_down_at_the_start(tmp_path: Path) -> None:
     port = free_port()
     with Stack(tmp_path, 50, limit="none") as stack:
         stack.config.write_text(f'[redis]\nurl = "redis://127.0.0.1:{port}/0"\n' + stack.config.read_text())
@@ -36,7 +36,7 @@ def test_a_redis_that_is_down_at_the_start_is_waited_for(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(120)
-def test_a_provider_that_is_down_at_the_start_is_said_and_polled_again(tmp_path: Path) -> None:
+def test_a_provider_that_is_down_at_the_start_is_reported_and_polled_again(tmp_path: Path) -> None:
     os.environ["STACK_KEY"] = "stack-key"
     with Stack(tmp_path, 50, limit="none", faults=["retailcrm:history:500:times=3"]) as stack:
         stack.start()
@@ -47,7 +47,7 @@ def test_a_provider_that_is_down_at_the_start_is_said_and_polled_again(tmp_path:
 
 
 @pytest.mark.timeout(60)
-def test_a_second_intake_up_in_one_folder_is_refused_and_says_why(tmp_path: Path) -> None:
+def test_a_second_intake_up_in_the_same_folder_is_refused_with_the_reason(tmp_path: Path) -> None:
     with Stack(tmp_path, 5, limit="none") as stack:
         stack.start()
         stack.wait(lambda: stack.created() == 5, 40, "the orders")

@@ -29,7 +29,7 @@ def personal(document: object, key: str = "") -> set[str]:
 
 
 @pytest.mark.timeout(120)
-def test_one_trace_holds_an_orders_accept_each_attempt_and_its_calls_across_processes_and_nobodys_name(
+def test_a_trace_of_an_order_spans_processes_and_contains_no_personal_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector = Collector()

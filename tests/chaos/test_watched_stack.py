@@ -45,7 +45,7 @@ def within(seconds: float, done: Callable[[], object]) -> None:
 
 
 @pytest.mark.soak
-def test_who_freezes_or_dies_is_told_in_time_and_once_and_when_it_is_over(stack: Stack) -> None:
+def test_a_frozen_or_dead_process_is_reported_in_time_once_and_cleared_afterwards(stack: Stack) -> None:
     # A provider: within two of its poll intervals.
     before = len(told(stack, "alarm.raised", "provider_late"))
     stack.admin.write("POST", "/_sandbox/faults", json={"spec": "retailcrm:history:500"})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 RECORDINGS = Path(__file__).with_name("recordings")
 
 
-def test_an_adapter_holds_to_its_contract(intake_contract: Callable[[], None]) -> None:
+def test_a_registered_adapter_keeps_its_contract(intake_contract: Callable[[], None]) -> None:
     intake_contract()
 
 

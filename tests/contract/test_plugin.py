@@ -18,7 +18,7 @@ RECORDINGS = Path(__file__).with_name("recordings")
 #: An installed distribution that brings a provider, a target with a view, and a webhook kind.
 OUTSIDE = Path(__file__).parents[1] / "data" / "outside"
 TEST = """
-def test_our_adapters_hold_to_their_contracts(intake_contract):
+def test_our_adapters_keep_their_contracts(intake_contract):
     intake_contract()
 """
 
@@ -47,7 +47,7 @@ def package(tmp_path: Path) -> Package:
     return Package(tmp_path)
 
 
-def test_an_adapter_of_another_package_is_held_to_the_whole_contract(package: Package) -> None:
+def test_an_adapter_of_another_package_is_checked_against_the_whole_contract(package: Package) -> None:
     code, output = package.pytest("-rA")
     assert code == 0, output
     passed = set(re.findall(r"PASSED .*\[(\w+)-tiny-(\w+)\]", output))
@@ -55,7 +55,7 @@ def test_an_adapter_of_another_package_is_held_to_the_whole_contract(package: Pa
     assert passed == {(sort, name) for sort, found in suites.items() for suite in found for name in promises(suite)}
 
 
-def test_an_adapter_that_breaks_a_promise_is_told_which(package: Package) -> None:
+def test_an_adapter_that_breaks_a_promise_fails_with_its_name(package: Package) -> None:
     with (package.home / "tiny.py").open("a") as file:
         file.write("\nTinyTarget.find = lambda self, reference: None\n")
         file.write("TinyTarget.view = lambda self, order, side: {side: order.external_id}\n")
@@ -70,14 +70,14 @@ def test_an_adapter_that_breaks_a_promise_is_told_which(package: Package) -> Non
         assert f"[{check}]" in output
 
 
-def test_an_adapter_without_recordings_fails_rather_than_pass_unseen(package: Package) -> None:
+def test_an_adapter_without_recordings_fails(package: Package) -> None:
     shutil.rmtree(package.home / "recordings" / "targets" / "tiny")
     code, said = package.pytest()
     assert code == 1
     assert "targets-tiny-the_recordings_cover_every_case" in said
 
 
-def test_a_folder_that_is_not_named_is_asked_for(package: Package) -> None:
+def test_a_missing_recordings_folder_is_an_error(package: Package) -> None:
     (package.home / "pytest.ini").write_text("[pytest]\n")
     code, said = package.pytest()
     assert code != 0

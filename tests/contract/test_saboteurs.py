@@ -47,7 +47,7 @@ def test_no_check_lacks_a_saboteur(suite: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(("check", "saboteur", "case"), TRIPS)
-def test_a_saboteur_does_not_get_through(
+def test_a_saboteur_fails_its_check(
     check: Callable[[Case], None], saboteur: Callable[[Case], Case], case: Case
 ) -> None:
     with pytest.raises((AssertionError, IntakeError)):

@@ -62,7 +62,7 @@ def over(redis: Redis) -> None:
     redis.delete(*redis.keys("intake:histories:t:*"))
 
 
-def test_an_order_at_rest_has_no_key_of_its_own_and_is_known_with_all_that_was_known(
+def test_an_archived_order_has_no_key_of_its_own_and_keeps_its_record(
     redis: Redis, ledger: Ledger, drain: Drain
 ) -> None:
     accept(ledger, 9_223_372_036_854_775_807)
@@ -79,7 +79,7 @@ def test_an_order_at_rest_has_no_key_of_its_own_and_is_known_with_all_that_was_k
 
 
 @pytest.mark.parametrize("aged", ["with its story", "its story over"])
-def test_an_order_at_rest_is_never_created_again_and_an_older_version_never_overwrites(
+def test_an_archived_order_is_never_created_again_and_never_overwritten_by_an_older_version(
     redis: Redis, ledger: Ledger, drain: Drain, aged: str
 ) -> None:
     accept(ledger, 5)
@@ -91,7 +91,7 @@ def test_an_order_at_rest_is_never_created_again_and_an_older_version_never_over
     assert record(ledger)["version"] == "5"
 
 
-def test_the_same_content_under_a_later_version_moves_the_version_of_an_order_at_rest(
+def test_a_later_version_with_the_same_content_updates_the_version_of_an_archived_order(
     redis: Redis, ledger: Ledger, drain: Drain
 ) -> None:
     def push(version: int, note: str) -> str:
@@ -106,7 +106,7 @@ def test_the_same_content_under_a_later_version_moves_the_version_of_an_order_at
 
 
 @pytest.mark.parametrize("aged", ["with its story", "its story over"])
-def test_a_change_wakes_an_order_and_goes_out_under_the_targets_id(
+def test_a_change_unarchives_an_order_and_is_sent_under_the_targets_id(
     redis: Redis, ledger: Ledger, drain: Drain, aged: str
 ) -> None:
     accept(ledger, 1)
@@ -127,7 +127,9 @@ def test_a_change_wakes_an_order_and_goes_out_under_the_targets_id(
     ]
 
 
-def test_a_change_that_is_ignored_is_told_and_the_order_rests_again(redis: Redis, ledger: Ledger, drain: Drain) -> None:
+def test_an_ignored_change_is_recorded_and_the_order_is_archived_again(
+    redis: Redis, ledger: Ledger, drain: Drain
+) -> None:
     accept(ledger, 1)
     deliver(drain)
     assert [accept(ledger, 2, "ignore"), accept(ledger, 2, "ignore")] == ["changed", "same"]
@@ -136,7 +138,7 @@ def test_a_change_that_is_ignored_is_told_and_the_order_rests_again(redis: Redis
     assert record(ledger)["sent"] != record(ledger)["fingerprint"]
 
 
-def test_a_settle_whose_answer_was_lost_is_answered_the_same_for_an_order_at_rest(
+def test_a_repeated_settle_of_an_archived_order_returns_the_same_result(
     ledger: Ledger, drain: Drain, lane: Lane
 ) -> None:
     accept(ledger)
@@ -150,7 +152,7 @@ def test_a_settle_whose_answer_was_lost_is_answered_the_same_for_an_order_at_res
 
 
 @pytest.mark.parametrize("do", ["create", "update"])
-def test_an_order_at_rest_is_sent_again_only_as_it_was_seen(ledger: Ledger, drain: Drain, do: Any) -> None:
+def test_an_archived_order_is_resent_only_in_the_state_that_was_read(ledger: Ledger, drain: Drain, do: Any) -> None:
     accept(ledger, 1)
     deliver(drain)
     seen, delivery = ledger.standing("t", KEY), Delivery(order("1", version=1, note="v1"), "R1")
@@ -179,7 +181,7 @@ def test_an_order_at_rest_is_sent_again_only_as_it_was_seen(ledger: Ledger, drai
         ("3", "e" * 59, "e" * 59, 6),
     ],
 )
-def test_whatever_an_order_is_known_by_comes_back_as_it_was(  # noqa: PLR0913, PLR0917  # four names of one order
+def test_every_field_of_an_archived_record_is_restored_exactly(  # noqa: PLR0913, PLR0917  # four names of one order
     redis: Redis, ledger: Ledger, drain: Drain, key: str, reference: str, target_id: str, version: int
 ) -> None:
     made = order(key, version=version, note="a")
@@ -199,7 +201,7 @@ def test_whatever_an_order_is_known_by_comes_back_as_it_was(  # noqa: PLR0913, P
     assert record(ledger, made.key)["target_id"] == target_id
 
 
-def test_every_length_of_what_is_packed_comes_back_and_leaves_no_piece_behind(
+def test_records_of_every_length_are_restored_and_leave_nothing_behind(
     redis: Redis, ledger: Ledger, drain: Drain
 ) -> None:
     for version, length in enumerate([*range(140, 0, -1), 300, 1], 1):
@@ -209,7 +211,7 @@ def test_every_length_of_what_is_packed_comes_back_and_leaves_no_piece_behind(
     assert sum(redis.hlen(name) for name in redis.keys("intake:archive:*")) == 1
 
 
-def test_many_orders_share_pages_of_stories_and_each_has_its_own(ledger: Ledger, redis: Redis, drain: Drain) -> None:
+def test_orders_share_pages_of_histories_and_each_keeps_its_own(ledger: Ledger, redis: Redis, drain: Drain) -> None:
     for n in range(300):
         accept(ledger, key=str(n))
     while claims := drain.claim(50):
@@ -220,7 +222,7 @@ def test_many_orders_share_pages_of_stories_and_each_has_its_own(ledger: Ledger,
     assert all(0 < redis.ttl(name) <= 30 * 86400 for name in redis.keys("intake:histories:t:*"))
 
 
-def test_the_order_of_another_target_is_another_order(redis: Redis, ledger: Ledger, drain: Drain) -> None:
+def test_the_same_key_in_another_target_is_another_order(redis: Redis, ledger: Ledger, drain: Drain) -> None:
     accept(ledger)
     deliver(drain)
     other = ledger.accept("t2", [Delivery(order("1", version=1, note="v1"), "R1")], "poll shop")
@@ -228,7 +230,7 @@ def test_the_order_of_another_target_is_another_order(redis: Redis, ledger: Ledg
     assert ledger.entries(["t2"], KEY)[0].record["state"] == "queued"
 
 
-def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
+def test_a_live_record_takes_precedence_over_an_archived_one_and_replaces_it(
     redis: Redis, ledger: Ledger, drain: Drain
 ) -> None:
     accept(ledger, 1)
@@ -253,7 +255,7 @@ def test_a_record_that_lives_goes_before_one_at_rest_and_takes_its_place(
 
 
 @pytest.mark.parametrize("text", ["", "x", "1", "{}", '{"a": "\u20ac ключ"}' * 50, "{" + "q" * 100_000])
-def test_content_is_kept_in_fewer_bytes_and_comes_back_as_it_was(text: str) -> None:
+def test_content_is_compressed_and_restored_exactly(text: str) -> None:
     made = order("1", note=text).model_dump_json(exclude_defaults=True)
     assert payload.unpack(payload.pack(made)) == made
     assert payload.unpack(made) == made

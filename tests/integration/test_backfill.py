@@ -64,7 +64,7 @@ def deliver(rt: FakeRuntime) -> None:
 # The lane
 
 
-def test_orders_of_a_backfill_stand_behind_all_fresh_ones_and_where_there_is_one_drain_go_one_by_one(
+def test_bulk_orders_wait_behind_all_fresh_ones_and_a_single_drain_claims_them_one_by_one(
     redis: Redis,
 ) -> None:
     rt = runtime_of(redis)
@@ -83,7 +83,7 @@ def test_orders_of_a_backfill_stand_behind_all_fresh_ones_and_where_there_is_one
     assert rt.lanes["t"].status()["backfilled"] == 299
 
 
-def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_or_released(redis: Redis) -> None:
+def test_a_bulk_order_stays_bulk_when_it_is_retried_taken_over_or_released(redis: Redis) -> None:
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
     bulk(rt, "a")
@@ -118,7 +118,7 @@ def test_what_a_backfill_brought_stays_behind_when_it_is_tried_again_taken_over_
 
 
 @pytest.mark.parametrize("fields", [{}, {"note": "changed"}], ids=["the same", "changed"])
-def test_what_live_work_tells_of_meanwhile_is_fresh(redis: Redis, fields: dict[str, Any]) -> None:
+def test_an_order_of_a_poll_during_a_backfill_is_fresh(redis: Redis, fields: dict[str, Any]) -> None:
     rt = runtime_of(redis)
     bulk(rt, "a", "b")
     live(rt, "b", **fields)
@@ -128,7 +128,7 @@ def test_what_live_work_tells_of_meanwhile_is_fresh(redis: Redis, fields: dict[s
         assert (claim.reference, claim.bulk) == ("b", False)
 
 
-def test_what_changes_live_while_it_is_under_way_as_bulk_work_is_fresh_from_then_on(redis: Redis) -> None:
+def test_a_claimed_bulk_order_that_changes_becomes_fresh(redis: Redis) -> None:
     rt = runtime_of(redis, warehouse=Editable())
     bulk(rt, "a")
     with rt.lanes["t"].drain() as drain:
@@ -138,7 +138,7 @@ def test_what_changes_live_while_it_is_under_way_as_bulk_work_is_fresh_from_then
         assert (rt.lanes["t"].count_bulk(), rt.lanes["t"].status()["queued"]) == (0, 1)
 
 
-def test_what_live_work_had_queued_is_not_put_back_by_a_backfill(redis: Redis) -> None:
+def test_a_backfill_does_not_make_a_fresh_order_bulk(redis: Redis) -> None:
     rt = runtime_of(redis)
     live(rt, "a")
     assert bulk(rt, "a") == ("same",)
@@ -146,7 +146,7 @@ def test_what_live_work_had_queued_is_not_put_back_by_a_backfill(redis: Redis) -
     assert rt.lanes["t"].count_bulk() == 0
 
 
-def test_a_delivered_order_forgets_that_it_came_by_a_backfill(redis: Redis) -> None:
+def test_a_delivered_order_is_no_longer_bulk(redis: Redis) -> None:
     rt = runtime_of(redis)
     bulk(rt, "a")
     deliver(rt)
@@ -154,7 +154,7 @@ def test_a_delivered_order_forgets_that_it_came_by_a_backfill(redis: Redis) -> N
     assert "bulk" not in rt.state("a")
 
 
-def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) -> None:
+def test_one_drain_is_reserved_for_fresh_orders_and_woken_for_them(redis: Redis) -> None:
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
     bulk(rt, *map(str, range(100)))
@@ -168,7 +168,7 @@ def test_one_drain_is_left_for_fresh_orders_and_is_waked_for_them(redis: Redis) 
     assert rt.nudged.count(("deliver", "t")) == 0, "both drains are at work"
 
 
-def test_a_sweep_wakes_for_bulk_work_no_more_drains_than_may_do_it(redis: Redis) -> None:
+def test_a_sweep_wakes_only_as_many_drains_as_may_do_bulk_work(redis: Redis) -> None:
     rt = runtime_of(redis)
     bulk(rt, *map(str, range(200)))
     tasks.sweep.sweep(rt, rt.nudge)
@@ -178,7 +178,7 @@ def test_a_sweep_wakes_for_bulk_work_no_more_drains_than_may_do_it(redis: Redis)
 # The reading
 
 
-def test_a_range_is_read_to_its_end_and_the_cursor_of_the_polls_stays(redis: Redis) -> None:
+def test_a_backfill_reads_its_range_and_does_not_move_the_cursor(redis: Redis) -> None:
     rt = runtime_of(redis, pages=3)
     rt.cursors.redis.hset("intake:cursor:shop", mapping={"value": "2", "finished": rt.cursors.now()})
     rt.backfills.begin("shop", SINCE, UNTIL)
@@ -197,7 +197,7 @@ def test_a_range_is_read_to_its_end_and_the_cursor_of_the_polls_stays(redis: Red
     assert not rt.backfills.is_waiting("shop")
 
 
-def test_only_what_was_placed_in_the_range_is_accepted(redis: Redis) -> None:
+def test_a_backfill_accepts_only_orders_placed_in_its_range(redis: Redis) -> None:
     shop = Shop([[{"id": "before", "ordered_at": "2025-12-31T23:59:59Z"}, {"id": "in"}]])
     shop.pages.append([{"id": "after", "ordered_at": "2026-02-01T00:00:00Z"}])
     rt = FakeRuntime(redis, shop)
@@ -208,7 +208,7 @@ def test_only_what_was_placed_in_the_range_is_accepted(redis: Redis) -> None:
     assert rt.state("in")["state"] == "queued"
 
 
-def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(
+def test_a_backfill_that_failed_or_was_killed_continues_from_its_page(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rt = runtime_of(redis, pages=3)
@@ -232,7 +232,7 @@ def test_a_backfill_that_failed_or_was_killed_goes_on_from_its_page(
     assert rt.lanes["t"].count_bulk() == 6
 
 
-def test_only_one_reads_and_the_one_that_was_overtaken_moves_nothing(redis: Redis) -> None:
+def test_only_one_process_reads_a_backfill_and_an_overtaken_one_moves_nothing(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     rt.backfills.begin("shop", SINCE, UNTIL)
     with rt.backfills.run("shop") as run:
@@ -247,7 +247,7 @@ def test_only_one_reads_and_the_one_that_was_overtaken_moves_nothing(redis: Redi
     assert "value" not in rt.backfills.status("shop")
 
 
-def test_a_stopped_backfill_reads_no_more_until_it_is_resumed(redis: Redis) -> None:
+def test_a_stopped_backfill_reads_nothing_until_it_is_resumed(redis: Redis) -> None:
     rt = runtime_of(redis, pages=3)
     rt.backfills.begin("shop", SINCE, UNTIL)
     rt.backfills.pause("shop", "stopped")
@@ -258,7 +258,7 @@ def test_a_stopped_backfill_reads_no_more_until_it_is_resumed(redis: Redis) -> N
     assert len(rt.shop.asked) == 3
 
 
-def test_a_paused_provider_is_not_read_and_a_refused_key_pauses_it(redis: Redis) -> None:
+def test_a_backfill_does_not_read_a_paused_provider_and_a_refused_key_pauses_it(redis: Redis) -> None:
     rt = runtime_of(redis, pages=3)
     rt.backfills.begin("shop", SINCE, UNTIL)
     rt.shop.trouble = [AuthFailed("401")]
@@ -270,7 +270,7 @@ def test_a_paused_provider_is_not_read_and_a_refused_key_pauses_it(redis: Redis)
     assert rt.backfills.status("shop")["waits"] == "shop is paused"
 
 
-def test_nothing_more_is_read_while_enough_waits(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backfill_stops_reading_while_enough_orders_wait(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.backfill.MOST_WAITING", 3)
     rt = runtime_of(redis, pages=5)
     rt.backfills.begin("shop", SINCE, UNTIL)
@@ -282,7 +282,7 @@ def test_nothing_more_is_read_while_enough_waits(redis: Redis, monkeypatch: pyte
     assert "error" not in rt.backfills.status("shop")
 
 
-def test_orders_that_a_lost_ledger_had_delivered_are_asked_for_however_old_they_are(redis: Redis) -> None:
+def test_a_backfill_after_a_loss_of_the_ledger_looks_up_orders_of_any_age(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     rt.backfills.begin("shop", SINCE, UNTIL)
     read(rt)
@@ -298,7 +298,7 @@ def test_orders_that_a_lost_ledger_had_delivered_are_asked_for_however_old_they_
     assert rt.lanes["t"].status()["existed"] == 4
 
 
-def test_a_poll_goes_its_way_while_a_backfill_reads(redis: Redis) -> None:
+def test_a_poll_runs_while_a_backfill_reads(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     rt.backfills.begin("shop", SINCE, UNTIL)
     with rt.backfills.run("shop") as run:
@@ -308,7 +308,7 @@ def test_a_poll_goes_its_way_while_a_backfill_reads(redis: Redis) -> None:
     assert rt.lanes["t"].count_bulk() == 0
 
 
-def test_a_message_that_comes_when_nobody_asked_or_redis_was_lost_reads_nothing(redis: Redis) -> None:
+def test_a_nudge_without_a_backfill_reads_nothing(redis: Redis) -> None:
     rt = runtime_of(redis, pages=2)
     read(rt)
     assert (rt.shop.asked, rt.backfills.is_waiting("shop")) == ([], False)

@@ -22,7 +22,7 @@ def read(pipeline: Pipeline) -> None:
     tasks.backfill.backfill(pipeline.rt, "shop", pipeline.nudge)
 
 
-def test_a_backfill_is_begun_read_sent_and_told_of(make_pipeline: MakePipeline) -> None:
+def test_a_backfill_is_started_read_sent_and_reported(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(40, limits=["retailcrm=off"]).open()
     told = backfill("shop", "--since", "3h", "--yes", "--json")
     assert json.loads(told.output)["state"] == "running", told.output
@@ -51,7 +51,7 @@ def test_a_dry_run_counts_and_writes_nothing(make_pipeline: MakePipeline) -> Non
     assert pipeline.rt.lanes["dropday"].count_bulk() == 0
 
 
-def test_a_backfill_is_stopped_resumed_and_not_begun_twice(make_pipeline: MakePipeline) -> None:
+def test_a_backfill_is_stopped_and_resumed_and_not_started_twice(make_pipeline: MakePipeline) -> None:
     make_pipeline(5, limits=["retailcrm=off"]).open()
     assert backfill("shop", "--since", "2026-01-01", "--until", "2026-02-01", "--yes").exit_code == 0
     other = backfill("shop", "--since", "2026-01-02", "--until", "2026-02-01", "--yes")
@@ -60,7 +60,7 @@ def test_a_backfill_is_stopped_resumed_and_not_begun_twice(make_pipeline: MakePi
     assert backfill("shop", "--resume").output.startswith("running")
 
 
-def test_what_cannot_be_done_is_said_in_words(make_pipeline: MakePipeline) -> None:
+def test_the_backfill_command_explains_what_it_cannot_do(make_pipeline: MakePipeline) -> None:
     make_pipeline(1).open()
     assert "shop is not a provider" not in backfill("shop").output
     assert "begin one: intake backfill shop --since 7d" in backfill("shop").output

@@ -20,7 +20,7 @@ def cursors(redis: Redis) -> Cursors:
     return Cursors(redis, lease=0.6, heartbeat=0.15)
 
 
-def test_a_cursor_goes_on_from_where_the_last_page_was_accepted(cursors: Cursors) -> None:
+def test_a_cursor_continues_after_the_last_accepted_page(cursors: Cursors) -> None:
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
         assert (poll.cursor, cursors.status("p").get("walked")) == (None, None)
@@ -35,7 +35,7 @@ def test_a_cursor_goes_on_from_where_the_last_page_was_accepted(cursors: Cursors
         assert (poll.cursor, cursors.status("p").get("walked")) == ("c", "1")
 
 
-def test_of_two_polls_at_once_one_steps_aside(cursors: Cursors) -> None:
+def test_only_one_of_two_simultaneous_polls_runs(cursors: Cursors) -> None:
     with cursors.poll("p", 0) as first, cursors.poll("p", 0) as second:
         assert isinstance(first, Poll)
         assert second == "busy"
@@ -54,7 +54,7 @@ def test_two_beats_do_not_poll_a_provider_twice_as_often(cursors: Cursors) -> No
         assert isinstance(poll, Poll)
 
 
-def test_a_poll_that_was_cut_short_goes_on_without_waiting_for_its_time(cursors: Cursors) -> None:
+def test_an_interrupted_poll_continues_before_its_interval_ends(cursors: Cursors) -> None:
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)
         poll.advance("a", more=True, records=1)
@@ -75,7 +75,7 @@ def test_a_poll_whose_lease_was_taken_cannot_move_the_cursor(cursors: Cursors, r
     assert redis.hget("intake:cursor:p", "value") is None
 
 
-def test_after_a_loss_of_redis_no_page_accepted_before_it_counts_as_read(cursors: Cursors, redis: Redis) -> None:
+def test_after_a_loss_of_redis_no_earlier_page_counts_as_read(cursors: Cursors, redis: Redis) -> None:
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
         redis.flushall()
@@ -84,7 +84,7 @@ def test_after_a_loss_of_redis_no_page_accepted_before_it_counts_as_read(cursors
     assert cursors.status("p").get("value") is None
 
 
-def test_a_move_whose_answer_was_lost_may_be_repeated(cursors: Cursors) -> None:
+def test_a_cursor_move_can_be_repeated_after_a_lost_response(cursors: Cursors) -> None:
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
         poll.advance("a", more=True, records=1)
@@ -92,7 +92,7 @@ def test_a_move_whose_answer_was_lost_may_be_repeated(cursors: Cursors) -> None:
         poll.advance("a", more=True, records=1)
 
 
-def test_the_lease_is_kept_while_a_slow_provider_answers(cursors: Cursors) -> None:
+def test_a_poll_keeps_its_lease_while_a_slow_provider_responds(cursors: Cursors) -> None:
     with cursors.poll("p", 0) as slow:
         assert isinstance(slow, Poll)
         time.sleep(1.5)
@@ -101,7 +101,7 @@ def test_the_lease_is_kept_while_a_slow_provider_answers(cursors: Cursors) -> No
         slow.advance("a", more=False, records=1)
 
 
-def test_the_lease_of_a_killed_poll_ends_by_itself(cursors: Cursors, redis: Redis) -> None:
+def test_the_lease_of_a_killed_poll_expires(cursors: Cursors, redis: Redis) -> None:
     cursors.scripts(
         catalog.BEGIN, cursor="intake:cursor:p", lease="intake:poll:p", owner="dead", lease_ms=300, gap_ms=0
     )
@@ -112,7 +112,7 @@ def test_the_lease_of_a_killed_poll_ends_by_itself(cursors: Cursors, redis: Redi
         assert isinstance(poll, Poll)
 
 
-def test_a_failed_poll_waits_its_time_and_says_why(cursors: Cursors) -> None:
+def test_a_failed_poll_is_retried_later_and_its_reason_is_kept(cursors: Cursors) -> None:
     cursors.note_failure("p", "unavailable: GET /x", 0.3)
     assert not cursors.is_waiting("p")
     with cursors.poll("p", 0) as poll:
@@ -131,7 +131,7 @@ def test_a_paused_provider_is_not_polled_until_resumed(cursors: Cursors) -> None
         assert isinstance(poll, Poll)
 
 
-def test_a_letter_holds_the_raw_record_and_goes_when_the_record_can_be_read(cursors: Cursors) -> None:
+def test_a_dead_letter_holds_the_raw_record_and_is_removed_when_the_record_is_readable(cursors: Cursors) -> None:
     cursors.bury("p", "7", {"id": 7, "x": "y" * 100_000}, "items[0].quantity", "not a number")
     letter = cursors.letters("p")["7"]
     assert (letter["field"], letter["reason"]) == ("items[0].quantity", "not a number")

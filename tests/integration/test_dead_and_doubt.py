@@ -90,7 +90,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
 
 
-def test_a_replayed_order_is_delivered_under_the_reference_it_had(redis: Redis) -> None:
+def test_a_replayed_order_is_delivered_under_its_old_reference(redis: Redis) -> None:
     rt = dead(redis, 1)
     assert move(rt, "replay") == "moved"
     deliver(rt)
@@ -100,7 +100,7 @@ def test_a_replayed_order_is_delivered_under_the_reference_it_had(redis: Redis) 
     assert "replayed by hand" in events(rt)
 
 
-def test_a_replay_that_fails_again_has_the_new_reason_and_nothing_of_the_old(redis: Redis) -> None:
+def test_a_replay_that_fails_again_has_only_the_new_reason(redis: Redis) -> None:
     rt = dead(redis, 1)
     rt.warehouse.trouble = [Rejected("422: phone")]
     move(rt, "replay")
@@ -109,7 +109,7 @@ def test_a_replay_that_fails_again_has_the_new_reason_and_nothing_of_the_old(red
     assert "fields" not in rt.state("1")
 
 
-def test_a_replay_gives_all_tries_again(redis: Redis) -> None:
+def test_a_replay_resets_the_tries(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     poll(rt)  # from now on the ledger is not new
     rt.warehouse.trouble = [Unavailable("down")] * 4
@@ -123,7 +123,7 @@ def test_a_replay_gives_all_tries_again(redis: Redis) -> None:
     assert rt.state("1")["state"] == "delivered"
 
 
-def test_an_order_is_replayed_once_however_often_it_is_asked_for(redis: Redis) -> None:
+def test_an_order_is_replayed_once_however_often_it_is_requested(redis: Redis) -> None:
     rt = dead(redis, 1)
     assert [move(rt, "replay"), move(rt, "replay")] == ["moved", "queued"]
     deliver(rt)
@@ -133,7 +133,7 @@ def test_an_order_is_replayed_once_however_often_it_is_asked_for(redis: Redis) -
     assert rt.stuck["t"].move("replay", ["shop:9"]) == {"shop:9": ""}
 
 
-def test_an_order_that_was_created_by_the_workers_it_ended_is_not_doubled_by_a_replay(redis: Redis) -> None:
+def test_a_replay_of_a_poison_order_that_was_created_makes_no_duplicate(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     poll(rt, {"id": 1})
     redis.hset("intake:order:t:shop:1", "lost", 4)
@@ -149,7 +149,7 @@ def test_an_order_that_was_created_by_the_workers_it_ended_is_not_doubled_by_a_r
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_a_dead_change_is_replayed_as_a_change_and_discarded_as_one(redis: Redis) -> None:
+def test_a_dead_change_is_replayed_and_discarded_as_a_change(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Editable())
     assert isinstance(rt.warehouse, Editable)
     poll(rt, {"id": 1, "version": 1})
@@ -168,7 +168,7 @@ def test_a_dead_change_is_replayed_as_a_change_and_discarded_as_one(redis: Redis
     assert redis.keys("intake:payload:*") == []
 
 
-def test_a_discarded_order_stays_away_when_the_same_is_read_again_and_comes_back_when_it_changes(redis: Redis) -> None:
+def test_a_discarded_order_stays_discarded_until_it_changes(redis: Redis) -> None:
     rt = dead(redis, 1)
     assert [move(rt, "discard"), move(rt, "discard")] == ["moved", "discarded"]
     assert redis.keys("intake:payload:*") == []
@@ -183,7 +183,7 @@ def test_a_discarded_order_stays_away_when_the_same_is_read_again_and_comes_back
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_a_discarded_order_that_changes_and_is_not_wanted_leaves_nothing_personal(redis: Redis) -> None:
+def test_a_discarded_order_that_changes_and_is_unwanted_leaves_no_personal_data(redis: Redis) -> None:
     rt = dead(redis, 1)
     move(rt, "discard")
     unwanted = Delivery(order("1", version=2, note="changed"), "1", wanted=False)
@@ -191,7 +191,7 @@ def test_a_discarded_order_that_changes_and_is_not_wanted_leaves_nothing_persona
     assert redis.keys("intake:payload:*") == []
 
 
-def test_orders_are_found_by_provider_reason_pattern_and_age(redis: Redis) -> None:
+def test_dead_orders_are_selected_by_provider_reason_pattern_and_age(redis: Redis) -> None:
     rt = dead(redis, 1, 2, 12)
     redis.zadd("intake:lane:t:dead", {"shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:12", "detail", "422: Phone")
@@ -207,7 +207,7 @@ def test_orders_are_found_by_provider_reason_pattern_and_age(redis: Redis) -> No
     assert found(keys=frozenset({"shop:1", "shop:7"})) == {"shop:1"}
 
 
-def test_orders_that_are_moved_while_they_are_listed_are_all_met_once_even_if_they_die_again(
+def test_orders_moved_during_a_listing_are_listed_once_even_if_they_die_again(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stuck, "_CHUNK", 4)
@@ -224,9 +224,7 @@ def test_orders_that_are_moved_while_they_are_listed_are_all_met_once_even_if_th
 
 
 @pytest.mark.parametrize("on_change", ["update", "hold", "ignore"])
-def test_an_order_that_a_person_found_is_delivered_and_what_changed_since_goes_its_way(
-    redis: Redis, on_change: Any
-) -> None:
+def test_an_order_resolved_as_delivered_sends_its_later_change(redis: Redis, on_change: Any) -> None:
     rt = doubtful(redis, Editable(), routes=(Route(source="shop", targets=("t",), on_change=on_change),))
     poll(rt, {"id": 1, "version": 2, "note": "changed"})
     assert move(rt, "delivered", target_id="T7") == "moved"
@@ -238,7 +236,7 @@ def test_an_order_that_a_person_found_is_delivered_and_what_changed_since_goes_i
     assert len(rt.warehouse.created) == 1
 
 
-def test_an_order_that_a_person_found_unchanged_is_done_with(redis: Redis) -> None:
+def test_an_unchanged_order_resolved_as_delivered_is_finished(redis: Redis) -> None:
     rt = doubtful(redis)
     move(rt, "delivered")
     deliver(rt)
@@ -250,9 +248,7 @@ def test_an_order_that_a_person_found_unchanged_is_done_with(redis: Redis) -> No
 
 
 @pytest.mark.parametrize("find", ["answers", "refuses"])
-def test_an_order_that_a_person_did_not_find_is_sent_again_although_its_target_cannot_tell(
-    redis: Redis, find: str
-) -> None:
+def test_an_order_resolved_as_missing_is_resent_although_its_target_cannot_settle(redis: Redis, find: str) -> None:
     rt = doubtful(redis)
     assert isinstance(rt.warehouse, Slow)
     if find == "refuses":
@@ -263,14 +259,14 @@ def test_an_order_that_a_person_did_not_find_is_sent_again_although_its_target_c
     assert len(rt.warehouse.created) == 1
 
 
-def test_an_order_that_a_person_overlooked_is_found_before_it_is_sent_again(redis: Redis) -> None:
+def test_an_order_resolved_as_missing_by_mistake_is_found_before_it_is_resent(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     move(rt, "send")
     deliver(rt)
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_the_word_of_a_person_counts_for_one_sending_only(redis: Redis) -> None:
+def test_a_resolution_counts_for_one_attempt_only(redis: Redis) -> None:
     rt = doubtful(redis)
     assert isinstance(rt.warehouse, Slow)
     move(rt, "send")
@@ -280,7 +276,7 @@ def test_the_word_of_a_person_counts_for_one_sending_only(redis: Redis) -> None:
     assert rt.warehouse.taken == {"1": [0, 0]}
 
 
-def test_an_order_given_up_in_doubt_is_asked_for_when_it_is_replayed(redis: Redis) -> None:
+def test_an_order_given_up_in_doubt_is_looked_up_when_it_is_replayed(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     assert move(rt, "bury") == "moved"
     assert (rt.state("1")["state"], rt.state("1")["code"]) == ("dead", "given_up")
@@ -289,7 +285,7 @@ def test_an_order_given_up_in_doubt_is_asked_for_when_it_is_replayed(redis: Redi
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_an_order_that_is_not_in_doubt_any_more_cannot_be_resolved(redis: Redis) -> None:
+def test_an_order_that_is_no_longer_in_doubt_cannot_be_resolved(redis: Redis) -> None:
     rt = doubtful(redis)
     move(rt, "delivered", target_id="T1")
     for what in ("delivered", "send", "again", "bury", "note"):
@@ -300,14 +296,14 @@ def test_an_order_that_is_not_in_doubt_any_more_cannot_be_resolved(redis: Redis)
     assert rt.warehouse.taken == {"1": [0]}
 
 
-def test_asking_finds_what_is_there(redis: Redis) -> None:
+def test_a_doubt_check_finds_an_order_that_exists(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "found"
     assert (rt.state("1")["state"], rt.state("1")["target_id"]) == ("delivered", "1")
     assert events(rt)[-1] == "delivered 1 existed, asked"
 
 
-def test_asking_queues_again_what_is_certainly_not_there_and_the_lane_asks_once_more(redis: Redis) -> None:
+def test_a_doubt_check_requeues_an_order_that_is_certainly_absent(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     lost = rt.warehouse.created.pop()
     assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
@@ -316,7 +312,7 @@ def test_asking_queues_again_what_is_certainly_not_there_and_the_lane_asks_once_
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_asking_a_target_that_cannot_settle_it_sends_nothing_and_refreshes_the_reason(redis: Redis) -> None:
+def test_a_doubt_check_of_a_target_that_cannot_settle_sends_nothing_and_updates_the_reason(redis: Redis) -> None:
     rt = doubtful(redis)
     before = rt.state("1")["detail"]
     for _ in range(2):
@@ -338,9 +334,7 @@ def test_asking_a_target_that_cannot_settle_it_sends_nothing_and_refreshes_the_r
         (KeyError("name"), "unknown", "bug"),
     ],
 )
-def test_whatever_happens_while_asking_leaves_the_order_in_doubt(
-    redis: Redis, error: Exception, answer: str, code: str
-) -> None:
+def test_a_failed_doubt_check_leaves_the_order_in_doubt(redis: Redis, error: Exception, answer: str, code: str) -> None:
     rt = doubtful(redis, Warehouse())
 
     def fail(_: str) -> None:
@@ -351,7 +345,7 @@ def test_whatever_happens_while_asking_leaves_the_order_in_doubt(
     assert (rt.state("1")["state"], rt.state("1")["code"]) == ("in_doubt", code)
 
 
-def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
+def test_an_order_in_doubt_at_a_step_resumes_from_that_step(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1})
     with rt.lanes["t"].drain() as drain:
@@ -369,7 +363,7 @@ def test_an_order_in_doubt_at_a_step_goes_on_from_it(redis: Redis) -> None:
     assert rt.state("1")["state"] == "delivered"
 
 
-def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again_at_once(redis: Redis) -> None:
+def test_old_doubts_are_checked_automatically_and_not_again_at_once(redis: Redis) -> None:
     rt = doubtful(redis)
     sweep(rt)
     assert ("doubt", "t") not in rt.nudged
@@ -390,7 +384,7 @@ def test_a_target_is_asked_by_itself_for_what_is_in_doubt_for_long_and_not_again
     assert rt.nudged.count(("doubt", "t")) == 2
 
 
-def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few_that_it_does_not(redis: Redis) -> None:
+def test_a_round_of_doubt_checks_stops_after_a_few_unsettled_orders(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Warehouse())
     for n in range(1, 31):
         redis.hset(f"intake:order:t:shop:{n}", mapping={"state": "in_doubt", "reference": str(n), "uncertain": "1"})
@@ -404,7 +398,7 @@ def test_a_round_goes_on_while_asking_settles_something_and_gives_up_after_a_few
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
-def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_round(redis: Redis) -> None:
+def test_a_target_without_search_is_listed_once_in_a_round_of_doubt_checks(redis: Redis) -> None:
     class Walked(Warehouse):
         walks = True
         walked = 0
@@ -422,7 +416,7 @@ def test_a_target_that_has_to_be_walked_through_is_walked_through_once_in_a_roun
     assert rt.state("1")["target_id"] == "T1"
 
 
-def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few_rounds(redis: Redis) -> None:
+def test_an_order_whose_response_is_always_lost_waits_for_an_operator_after_a_few_rounds(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     rt.warehouse.created.clear()
     asked = []
@@ -440,7 +434,7 @@ def test_an_order_whose_answer_is_lost_each_time_is_left_to_a_person_after_a_few
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
-def test_a_target_that_is_away_is_asked_once_in_a_round(redis: Redis) -> None:
+def test_an_unavailable_target_is_called_once_in_a_round_of_doubt_checks(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2"})
@@ -464,7 +458,7 @@ class Single(Shop):
         return self.record
 
 
-def test_the_letter_of_a_record_that_is_fetched_again_goes_when_it_can_be_read_and_else_says_why(redis: Redis) -> None:
+def test_a_refetched_record_removes_its_dead_letter_or_updates_the_reason(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single([]))
     poll(rt, {"id": 7, "bad": True})
     rt.redis.hset("intake:malformed:shop", "7", '{"field": "old", "reason": "old", "at": "1", "raw": ""}')

@@ -74,7 +74,7 @@ def until_full(redis: Redis) -> None:
     raise AssertionError("never full")
 
 
-def test_a_full_disk_stops_the_polls_is_said_and_is_gone_through_by_itself(
+def test_a_full_disk_stops_the_polls_is_reported_and_recovers_automatically(
     disk: Disk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     redis = connect(disk.url)

@@ -62,7 +62,7 @@ def make(configured: Configured) -> Iterator[Callable[..., tuple[Sandbox, Runtim
         yield start
 
 
-def test_orders_of_dropboy_go_the_whole_way_once_though_answers_are_lost_and_redis_too(
+def test_orders_of_dropboy_are_delivered_once_despite_lost_responses_and_a_lost_redis(
     make: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
 ) -> None:
     accounts = [
@@ -84,7 +84,7 @@ def test_orders_of_dropboy_go_the_whole_way_once_though_answers_are_lost_and_red
 
 
 @pytest.mark.parametrize(("rows", "created"), [("uploaded", 0), ("bare", 1)])
-def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_and_is_not_sent_again(
+def test_an_uncertain_upload_that_is_never_listed_ends_in_doubt_and_is_not_resent(
     make: Callable[..., tuple[Sandbox, Runtime]], rows: str, created: int
 ) -> None:
     fault = "500_after" if created else "500_before"
@@ -97,7 +97,7 @@ def test_an_upload_that_may_have_got_through_and_is_never_listed_ends_in_doubt_a
     assert len(box.journal(kind="request", account="to", method="POST")) == 1
 
 
-def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
+def test_an_upload_that_is_listed_late_is_found_by_a_later_doubt_check(
     make: Callable[..., tuple[Sandbox, Runtime]], redis: Redis
 ) -> None:
     accounts = ["dropboy:from:orders=1:spread=60", "dropboy:to:processing=0:list_lag=4"]
@@ -118,9 +118,7 @@ def test_an_upload_that_the_list_shows_too_late_is_found_by_asking_later(
 
 
 @pytest.mark.parametrize("rows", ["uploaded", "bare"])
-def test_an_upload_that_a_person_did_not_find_is_sent_once_more(
-    make: Callable[..., tuple[Sandbox, Runtime]], rows: str
-) -> None:
+def test_an_upload_resolved_as_missing_is_resent_once(make: Callable[..., tuple[Sandbox, Runtime]], rows: str) -> None:
     accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
     box, rt = make(accounts, ["dropboy:create:500_before:account=to:times=1"], 3)
     run(rt)

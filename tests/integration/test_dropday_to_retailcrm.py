@@ -11,7 +11,7 @@ from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
 
 
-def test_every_order_of_dropday_is_taken_once_by_retailcrm() -> None:
+def test_every_order_of_dropday_is_created_once_in_retailcrm() -> None:
     key = {"api_key": Sandbox.KEY}
     with Sandbox(accounts=["dropday:main:orders=80:spread=3600"], limits=["retailcrm=off"]) as box:
         reading = Client(box.url("dropday"), gate=Open(), headers={})

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
-def test_orders_of_dropstream_go_the_whole_way_once_even_when_redis_is_lost(
-    configured: Configured, redis: Redis
-) -> None:
+def test_orders_of_dropstream_are_delivered_once_even_when_redis_is_lost(configured: Configured, redis: Redis) -> None:
     accounts = ["dropstream:main:orders=200:spread=3600:quantity=present", "dropday:main:dedupe=on"]
     with Sandbox(systems="dropstream,dropday", accounts=accounts) as box:
         credentials = {"user": "sandbox-user", "password": "env:TEST_KEY"}

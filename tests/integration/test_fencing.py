@@ -47,7 +47,7 @@ def deliver(rt: FakeRuntime) -> None:
     tasks.deliver.deliver(rt, "t", rt.nudge)
 
 
-def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
+def test_redis_refuses_a_drain_whose_lease_has_ended(redis: Redis) -> None:
     rt = runtime_of(redis, orders=2)
     late = rt.lanes["t"].drain()
     (claim,) = late.claim(1)
@@ -58,7 +58,7 @@ def test_redis_itself_refuses_a_drain_that_comes_too_late(redis: Redis) -> None:
         late.claim(1)
 
 
-def test_a_drain_that_was_struck_off_cannot_renew_its_lease(redis: Redis) -> None:
+def test_a_removed_drain_cannot_renew_its_lease(redis: Redis) -> None:
     lane = runtime_of(redis).lanes["t"]
     with lane.drain() as drain:
         drain.claim(1)
@@ -69,7 +69,7 @@ def test_a_drain_that_was_struck_off_cannot_renew_its_lease(redis: Redis) -> Non
     assert redis.zcard(lane.keys.drains) == 0
 
 
-def test_a_lease_that_nobody_could_renew_counts_as_lost_here_too(redis: Redis) -> None:
+def test_a_lease_that_could_not_be_renewed_counts_as_lost_in_its_own_process(redis: Redis) -> None:
     stopped = runtime_of(redis).lanes["t"].drain()
     stopped.claim(1)
     stopped.check()
@@ -78,7 +78,7 @@ def test_a_lease_that_nobody_could_renew_counts_as_lost_here_too(redis: Redis) -
         stopped.check()
 
 
-def test_an_order_taken_over_goes_out_before_the_backlog(redis: Redis) -> None:
+def test_an_order_taken_over_is_sent_before_the_backlog(redis: Redis) -> None:
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
     lane.drain().claim(1)
@@ -88,7 +88,7 @@ def test_an_order_taken_over_goes_out_before_the_backlog(redis: Redis) -> None:
     assert [claim.key for claim in lane.drain().claim(2)] == ["shop:1", "shop:2"]
 
 
-def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
+def test_a_worker_stopped_for_longer_than_its_lease_sends_nothing(
     make_pipeline: MakePipeline, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_pipeline(1).open(target=f'{PLACEHOLDER}\n[clocks]\nlease = "900ms"\nheartbeat = "200ms"')
@@ -106,7 +106,7 @@ def test_a_worker_that_was_stopped_for_longer_than_its_lease_sends_nothing_more(
     assert pipeline.created() == []
 
 
-def test_a_cursor_that_somebody_moved_meanwhile_stays_where_he_put_it(redis: Redis) -> None:
+def test_a_poll_does_not_move_a_cursor_that_was_set_meanwhile(redis: Redis) -> None:
     cursors = Cursors(redis, lease=LEASE, heartbeat=LEASE / 4)
     with cursors.poll("p", 0) as poll:
         assert isinstance(poll, Poll)
@@ -116,20 +116,20 @@ def test_a_cursor_that_somebody_moved_meanwhile_stays_where_he_put_it(redis: Red
     assert cursors.status("p")["value"] == "elsewhere"
 
 
-def test_a_poll_that_lost_its_lease_does_not_give_back_that_of_the_next(redis: Redis) -> None:
+def test_a_poll_that_lost_its_lease_does_not_release_the_lease_of_the_next(redis: Redis) -> None:
     with Cursors(redis, lease=LEASE, heartbeat=LEASE / 4).poll("p", 0):
         redis.set("intake:poll:p", "the next")
     assert redis.get("intake:poll:p") == "the next"
 
 
-def test_a_limit_stays_closed_for_the_longest_time_that_was_named(redis: Redis) -> None:
+def test_a_limit_stays_closed_for_the_longest_requested_time(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(10, 1.0),))
     scope.close(5.0)
     scope.close(0.2)
     assert scope.closed_seconds() > 4
 
 
-def test_a_limit_that_is_closed_for_a_moment_is_waited_for(redis: Redis) -> None:
+def test_a_drain_waits_for_a_limit_that_is_closed_for_a_moment(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(10, 1.0),))
     scope.close(0.4)
     began = time.monotonic()
@@ -137,7 +137,7 @@ def test_a_limit_that_is_closed_for_a_moment_is_waited_for(redis: Redis) -> None
     assert time.monotonic() - began > 0.3
 
 
-def test_of_accounts_that_share_a_limit_the_tightest_holds_for_all(
+def test_accounts_that_share_a_scope_use_the_tightest_limit(
     tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANY", redis_url)
@@ -153,7 +153,7 @@ def test_of_accounts_that_share_a_limit_the_tightest_holds_for_all(
         assert [scope.interval for scope in rt.scopes.values()] == [interval_us((Limit(2, 1.0),))]
 
 
-def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
+def test_redis_refuses_a_taker_whose_lease_has_ended(redis: Redis) -> None:
     rt = runtime_of(redis)
     rt.inbox.push(['{"v": 1, "provider": "shop", "external_id": "1"}'])
     late = rt.inbox.taker()
@@ -165,7 +165,7 @@ def test_redis_itself_refuses_a_taker_that_comes_too_late(redis: Redis) -> None:
     assert rt.inbox.free() == 1
 
 
-def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None:
+def test_a_job_whose_taker_fails_is_taken_by_the_next(redis: Redis) -> None:
     rt = runtime_of(redis, orders=0)
     rt.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
     redis.set("intake:lane:t", "spoilt")
@@ -179,14 +179,14 @@ def test_a_job_whose_taker_breaks_off_is_taken_by_the_next(redis: Redis) -> None
     assert rt.state("7")["state"] == "queued"
 
 
-def test_an_order_that_is_being_fetched_is_not_handed_out_again(redis: Redis) -> None:
+def test_an_order_that_is_being_fetched_is_not_claimed_again(redis: Redis) -> None:
     rt = runtime_of(redis)
     rt.fetches.add("shop", ["1", "1"])
     assert [fetch.external_id for fetch in rt.fetches.claim("shop", 5)] == ["1"]
     assert rt.fetches.claim("shop", 5) == []
 
 
-def test_an_adapter_that_stumbles_after_it_sent_is_asked_first_even_when_the_ledger_is_old(
+def test_an_order_whose_adapter_crashed_after_sending_is_looked_up_first_with_an_old_ledger_too(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
@@ -208,7 +208,7 @@ class Throttled(Warehouse):
         raise RateLimited("slow down", self.scope.close(60.0))
 
 
-def test_after_a_slow_down_no_other_order_of_the_batch_is_sent(redis: Redis) -> None:
+def test_a_rate_limit_response_stops_the_rest_of_the_batch(redis: Redis) -> None:
     throttled = Throttled(Scope(redis, "t", ()))
     rt = runtime_of(redis, throttled, orders=3)
     deliver(rt)
@@ -223,7 +223,7 @@ class Silent(Slow):
         raise Unavailable("no answer")
 
 
-def test_an_order_that_waits_at_the_target_and_is_never_told_of_again_is_in_doubt(
+def test_a_pending_order_that_its_target_never_reports_again_is_in_doubt(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
@@ -242,7 +242,7 @@ class Mute(Bulky):
         return made
 
 
-def test_all_orders_of_a_bulk_call_without_an_answer_are_asked_for_before_they_are_created(
+def test_all_orders_of_a_bulk_call_without_a_response_are_looked_up_before_they_are_created(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
@@ -277,7 +277,7 @@ def after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: Knowing) 
     assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered"] * 3
 
 
-def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_sent_together(
+def test_the_orders_of_a_bulk_call_that_was_not_accepted_are_looked_up_at_once_and_resent_together(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = Knowing()
@@ -287,7 +287,7 @@ def test_the_orders_of_a_bulk_call_that_was_not_taken_are_asked_for_at_once_and_
     assert target.finds == 0
 
 
-def test_who_is_there_after_a_bulk_call_without_an_answer_is_not_created_with_those_who_are_not(
+def test_orders_that_exist_after_a_bulk_call_without_a_response_are_not_created_with_the_absent_ones(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = Knowing()
@@ -298,7 +298,7 @@ def test_who_is_there_after_a_bulk_call_without_an_answer_is_not_created_with_th
 
 
 @pytest.mark.parametrize("error", [Unavailable("503"), Rejected("404"), RuntimeError("a mistake")])
-def test_where_one_question_for_all_fails_each_is_asked_for_by_itself(
+def test_orders_are_looked_up_one_by_one_if_the_search_for_all_fails(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     target = Knowing(error)
@@ -314,7 +314,7 @@ class Deaf(Bulky):
         return [Uncertain("taken in part, and the question after it was cut") for _ in batch]
 
 
-def test_a_bulk_call_after_which_nothing_is_known_of_its_orders_is_one_failure_of_the_lane(redis: Redis) -> None:
+def test_a_bulk_call_with_an_unknown_outcome_counts_as_one_failure_of_the_lane(redis: Redis) -> None:
     rt = runtime_of(redis, Deaf(), orders=3)
     deliver(rt)
     assert redis.hget("intake:lane:t", "failures") == "1"

@@ -75,7 +75,7 @@ def letters(rt: FakeRuntime) -> dict[str, str]:
     return {letter.code: letter.reason for letter in rt.inbox.letters().values()}
 
 
-def test_a_record_pushed_becomes_an_order_in_the_lane(rt: FakeRuntime, taker: Taker) -> None:
+def test_a_pushed_record_becomes_an_order_in_the_lane(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, job(record={"id": "7"}))
     assert rt.inbox.wait(1)
     take(rt, taker)
@@ -101,7 +101,7 @@ ORDER = {
 }
 
 
-def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(rt: FakeRuntime, taker: Taker) -> None:
+def test_an_order_in_our_own_format_needs_no_adapter_and_keeps_exact_amounts(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, job(order=ORDER))
     take(rt, taker)
     assert letters(rt) == {}
@@ -110,7 +110,7 @@ def test_an_order_in_our_own_words_needs_no_adapter_and_its_amounts_stay_exact(r
     assert '"unit_price":"49.9"' in claim.payload
 
 
-def test_a_producer_without_an_api_is_a_source_of_its_own(redis: Redis) -> None:
+def test_a_producer_without_an_api_is_its_own_source(redis: Redis) -> None:
     routes = tuple(Route(source=name, targets=("t",)) for name in ("shop", "web"))
     rt = FakeRuntime(redis, Single(), routes=routes, producers={"web": Producer()})
     push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}), job(record={"id": "1"}))
@@ -123,7 +123,7 @@ def test_a_producer_without_an_api_is_a_source_of_its_own(redis: Redis) -> None:
     assert letters(rt) == {"no_record": "web is a producer: it pushes `order`"}
 
 
-def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> None:
+def test_an_order_without_a_route_is_a_dead_letter(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single(), producers={"web": Producer()})
     push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
     with rt.inbox.taker() as taker:
@@ -157,7 +157,7 @@ def test_an_order_that_no_route_wants_is_not_lost_in_silence(redis: Redis) -> No
         ),
     ],
 )
-def test_a_bad_job_is_a_dead_letter_with_its_reason_and_the_others_go_on(
+def test_a_bad_job_is_a_dead_letter_with_its_reason_and_the_others_continue(
     rt: FakeRuntime, taker: Taker, bad: bytes, code: str, reason: str
 ) -> None:
     push(rt, job(record={"id": "1"}), bad, job(record={"id": "2"}))
@@ -170,7 +170,7 @@ def test_a_bad_job_is_a_dead_letter_with_its_reason_and_the_others_go_on(
     assert rt.inbox.status()["dead_now"] == 1
 
 
-def test_no_reason_holds_what_the_job_said(rt: FakeRuntime, taker: Taker) -> None:
+def test_no_reason_contains_content_of_the_job(rt: FakeRuntime, taker: Taker) -> None:
     secret = "Ada Lovelace"
     push(
         rt,
@@ -184,7 +184,7 @@ def test_no_reason_holds_what_the_job_said(rt: FakeRuntime, taker: Taker) -> Non
     assert not any(secret in letter.reason for letter in rt.inbox.letters().values())
 
 
-def test_a_dead_job_goes_again_once_its_cause_is_mended(rt: FakeRuntime, taker: Taker) -> None:
+def test_a_dead_job_is_replayed_after_its_cause_is_fixed(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, json.dumps({"v": 1, "provider": "web", "order": ORDER}))
     take(rt, taker)
     ((key, letter),) = rt.inbox.letters().items()
@@ -195,7 +195,7 @@ def test_a_dead_job_goes_again_once_its_cause_is_mended(rt: FakeRuntime, taker: 
     assert rt.ledger.entries(["t"], "web:9")[0].record["state"] == "queued"
 
 
-def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_one_is_refused(rt: FakeRuntime) -> None:
+def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_taker_is_refused(rt: FakeRuntime) -> None:
     push(rt, job(record={"id": "1"}), job(record={"id": "2"}))
     dead = rt.inbox.taker()
     assert len(dead.take(10).jobs) == 2
@@ -221,7 +221,7 @@ def test_the_sweep_frees_the_jobs_of_a_dead_taker(rt: FakeRuntime) -> None:
     assert rt.inbox.status()["waiting"] == 1
 
 
-def test_a_job_that_kills_its_takers_is_buried_and_takes_no_other_with_it(rt: FakeRuntime) -> None:
+def test_a_job_that_kills_its_takers_is_buried_alone(rt: FakeRuntime) -> None:
     push(rt, job(record={"id": "poison"}), job(record={"id": "1"}), job(record={"id": "2"}))
     for _ in range(10):
         taker = rt.inbox.taker()
@@ -236,23 +236,25 @@ def test_a_job_that_kills_its_takers_is_buried_and_takes_no_other_with_it(rt: Fa
     assert rt.redis.hlen(f"{INBOX}:lost") == 0
 
 
-def test_an_answer_that_was_lost_is_given_again(rt: FakeRuntime, taker: Taker) -> None:
+def test_a_lost_response_of_a_take_is_repeated(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, job(record={"id": "1"}))
     assert taker.take(10) == taker.take(10)
 
 
-def test_a_taker_that_leaves_is_not_missed(rt: FakeRuntime) -> None:
+def test_a_taker_that_leaves_is_removed(rt: FakeRuntime) -> None:
     with rt.inbox.taker() as taker:
         take(rt, taker)
     assert rt.inbox.status()["takers"] == 0
 
 
-def test_large_jobs_are_not_all_taken_at_once(rt: FakeRuntime, taker: Taker) -> None:
+def test_large_jobs_are_taken_in_parts(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, *(b"x" * 1_000_000 for _ in range(20)))
     assert len(taker.take(200).jobs) == 9
 
 
-def test_a_key_that_somebody_spoilt_does_not_end_the_listener(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inbox_key_of_the_wrong_type_does_not_end_the_listener(
+    rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rt.redis.set(INBOX, "oops")
     rounds = iter([True, True, True, False])
     monkeypatch.setattr("tasks.listen.PAUSE", 0.01)
@@ -292,7 +294,7 @@ def test_a_signed_job_is_taken(strict: FakeRuntime) -> None:
         (lambda s: signed(s, "hello"), "not_json"),
     ],
 )
-def test_a_job_that_is_not_signed_as_it_must_be_is_a_dead_letter(strict: FakeRuntime, made: Any, code: str) -> None:
+def test_a_job_without_a_valid_signature_is_a_dead_letter(strict: FakeRuntime, made: Any, code: str) -> None:
     push(strict, made(strict))
     with strict.inbox.taker() as taker:
         take(strict, taker)
@@ -312,7 +314,7 @@ def test_many_hints_of_one_order_are_one_fetch(rt: FakeRuntime, taker: Taker) ->
     assert rt.fetches.count_waiting("shop") == 0
 
 
-def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(rt: FakeRuntime) -> None:
+def test_a_hint_of_an_order_that_is_not_visible_yet_is_retried(rt: FakeRuntime) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["5"])
     fetch(rt)
@@ -326,7 +328,7 @@ def test_a_hint_of_an_order_that_is_not_visible_yet_is_tried_again(rt: FakeRunti
     assert rt.state("5")["state"] == "queued"
 
 
-def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(
+def test_a_hint_of_an_order_that_never_appears_becomes_a_dead_letter(
     rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.fetch.GIVE_UP", 1)
@@ -336,7 +338,7 @@ def test_a_hint_of_an_order_that_never_comes_ends_among_the_dead_letters(
     assert rt.fetches.count_waiting("shop") == 0
 
 
-def test_a_hint_that_comes_during_the_fetch_is_fetched_again(rt: FakeRuntime) -> None:
+def test_a_hint_that_arrives_during_its_fetch_is_fetched_again(rt: FakeRuntime) -> None:
     rt.fetches.add("shop", ["5"])
     (one,) = rt.fetches.claim("shop", 5)
     assert rt.fetches.claim("shop", 5) == []
@@ -347,7 +349,9 @@ def test_a_hint_that_comes_during_the_fetch_is_fetched_again(rt: FakeRuntime) ->
 
 
 @pytest.mark.parametrize("error", [RateLimited("slow down", 0.2), Unavailable("down")])
-def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(rt: FakeRuntime, error: Exception) -> None:
+def test_a_limit_or_an_unavailable_provider_defers_all_fetches_and_loses_none(
+    rt: FakeRuntime, error: Exception
+) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["1", "2", "3"])
     rt.shop.trouble = [error]
@@ -356,7 +360,7 @@ def test_a_limit_or_a_dead_provider_puts_all_fetches_off_and_loses_none(rt: Fake
     assert rt.fetches.count_waiting("shop") == 3
 
 
-def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
+def test_an_order_that_the_provider_never_returns_does_not_delay_other_hints(
     rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert isinstance(rt.shop, Single)
@@ -373,7 +377,7 @@ def test_an_order_that_is_never_given_does_not_keep_the_other_hints_waiting(
 
 
 @pytest.mark.parametrize("where", ["fetch_one", "normalize"])
-def test_a_hint_that_the_adapter_stumbles_over_is_kept_with_the_reason_and_the_others_go_on(
+def test_a_hint_that_crashes_the_adapter_becomes_a_dead_letter_and_the_others_continue(
     rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     assert isinstance(rt.shop, Single)
@@ -400,7 +404,7 @@ def test_a_hint_that_the_adapter_stumbles_over_is_kept_with_the_reason_and_the_o
     assert rt.cursors.letters("shop") == {}
 
 
-def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) -> None:
+def test_a_refused_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["1", "2"])
     rt.shop.trouble = [AuthFailed("GET: status 401")]
@@ -411,7 +415,7 @@ def test_a_wrong_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) ->
     assert rt.cursors.status("shop")["paused"] == "GET: status 401"
 
 
-def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and_not_lost(
+def test_a_record_that_needs_an_unavailable_provider_is_deferred_and_not_lost(
     rt: FakeRuntime, taker: Taker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def normalize(_: Record) -> Any:
@@ -432,7 +436,7 @@ def test_a_record_that_cannot_be_read_before_its_provider_answers_is_put_off_and
     assert rt.state("1")["state"] == "queued"
 
 
-def test_it_is_counted_who_was_the_first_to_tell_of_an_order(rt: FakeRuntime, taker: Taker) -> None:
+def test_new_orders_are_counted_by_the_source_that_reported_them_first(rt: FakeRuntime, taker: Taker) -> None:
     push(rt, job(record={"id": "1"}))
     take(rt, taker)
     rt.shop.pages = [[{"id": "1"}, {"id": "2"}]]
@@ -441,7 +445,7 @@ def test_it_is_counted_who_was_the_first_to_tell_of_an_order(rt: FakeRuntime, ta
     assert (status["new_by_push"], status["new_by_poll"]) == (1, 1)
 
 
-def test_of_two_jobs_of_a_producer_the_one_sent_later_wins_in_whichever_order_they_come(redis: Redis) -> None:
+def test_the_job_that_was_sent_later_wins_in_either_order_of_arrival(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single(), routes=(Route(source="web", targets=("t",)),), producers={"web": Producer()})
     first = {"v": 1, "provider": "web", "sent_at": "2026-01-01T10:00:00.1Z", "order": {**ORDER, "note": "first"}}
     later = {"v": 1, "provider": "web", "sent_at": "2026-01-01T11:00:00.2+01:00", "order": {**ORDER, "note": "later"}}
@@ -455,7 +459,7 @@ def test_of_two_jobs_of_a_producer_the_one_sent_later_wins_in_whichever_order_th
     assert rt.lanes["t"].status()["accepted_stale"] == 1
 
 
-def test_an_order_that_the_provider_refuses_to_give_is_kept_with_the_reason_and_holds_up_no_other(
+def test_an_order_that_the_provider_refuses_becomes_a_dead_letter_and_delays_no_other(
     rt: FakeRuntime,
 ) -> None:
     assert isinstance(rt.shop, Single)

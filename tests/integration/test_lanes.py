@@ -64,7 +64,7 @@ def test_an_order_is_accepted_once_however_often_it_is_read(ledger: Ledger, lane
     assert lane.status()["queued"] == 2
 
 
-def test_accepting_asks_for_a_wake_only_when_nobody_is_at_work(ledger: Ledger, lane: Lane) -> None:
+def test_accepting_requests_a_nudge_only_when_no_drain_works(ledger: Ledger, lane: Lane) -> None:
     assert ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
     assert not ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
     with lane.drain() as drain:
@@ -79,7 +79,7 @@ def test_an_order_never_arrives_between_empty_and_leaving(ledger: Ledger, lane: 
         assert ledger.accept("t", [Delivery(order(), "R1")], "test").nudge
 
 
-def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Ledger, lane: Lane) -> None:
+def test_a_drain_that_finds_no_more_work_is_removed(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
         drain.settle([(one(drain), DONE)])
@@ -89,7 +89,7 @@ def test_a_drain_that_has_worked_and_finds_nothing_more_is_struck_off(ledger: Le
         assert ledger.accept("t", [Delivery(order("2"), "R2")], "test").nudge
 
 
-def test_a_claimed_order_comes_back_whole_with_its_reference(ledger: Ledger, lane: Lane) -> None:
+def test_a_claim_contains_the_whole_order_and_its_reference(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
         claim = one(drain)
@@ -126,7 +126,7 @@ def test_no_more_drains_than_allowed_work_on_a_lane(redis: Redis, ledger: Ledger
         assert third.claim(1) == []
 
 
-def test_a_claim_whose_answer_was_lost_is_answered_again_the_same(ledger: Ledger, lane: Lane) -> None:
+def test_a_repeated_claim_returns_the_same_orders(ledger: Ledger, lane: Lane) -> None:
     fill(ledger, 5)
     with lane.drain() as drain:
         first = drain.claim(3)
@@ -147,7 +147,7 @@ def test_a_settled_order_keeps_a_compact_record_and_loses_its_payload(ledger: Le
     assert events(ledger) == ["accepted", "claimed", "delivered"]
 
 
-def test_a_settle_whose_answer_was_lost_may_be_repeated(ledger: Ledger, lane: Lane) -> None:
+def test_a_settle_can_be_repeated_after_a_lost_response(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
         claim = one(drain)
@@ -156,7 +156,7 @@ def test_a_settle_whose_answer_was_lost_may_be_repeated(ledger: Ledger, lane: La
     assert lane.status()["delivered"] == 1
 
 
-def test_the_story_of_an_order_that_waits_for_days_stays_short(ledger: Ledger, lane: Lane) -> None:
+def test_the_history_of_an_order_that_waits_for_days_stays_short(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     with lane.drain() as drain:
         for _ in range(100):
@@ -232,7 +232,7 @@ def test_an_older_version_never_overwrites_a_newer_one(ledger: Ledger, lane: Lan
         assert "late" in one(drain).payload
 
 
-def test_a_change_after_delivery_is_noted_and_sends_nothing(ledger: Ledger, lane: Lane) -> None:
+def test_a_change_after_delivery_is_recorded_and_not_sent(ledger: Ledger, lane: Lane) -> None:
     fill(ledger, version=1)
     with lane.drain() as drain:
         drain.settle([(one(drain), DONE)])
@@ -243,7 +243,7 @@ def test_a_change_after_delivery_is_noted_and_sends_nothing(ledger: Ledger, lane
     assert lane.status()["accepted_changed"] == 1
 
 
-def test_a_change_while_the_order_is_on_its_way_is_noted_when_it_arrives(ledger: Ledger, lane: Lane) -> None:
+def test_a_change_of_a_claimed_order_is_recorded_when_the_order_is_delivered(ledger: Ledger, lane: Lane) -> None:
     fill(ledger, version=1)
     with lane.drain() as drain:
         claim = one(drain)
@@ -253,7 +253,9 @@ def test_a_change_while_the_order_is_on_its_way_is_noted_when_it_arrives(ledger:
     assert state(ledger)["sent"] != state(ledger)["fingerprint"]
 
 
-def test_the_work_of_a_dead_drain_is_freed_as_uncertain_and_the_late_owner_refused(ledger: Ledger, lane: Lane) -> None:
+def test_the_claims_of_a_dead_drain_are_freed_as_uncertain_and_its_late_settle_is_refused(
+    ledger: Ledger, lane: Lane
+) -> None:
     fill(ledger)
     dead = lane.drain()
     claim = one(dead)
@@ -288,7 +290,7 @@ def test_a_heartbeat_keeps_the_lease_for_as_long_as_the_work_takes(ledger: Ledge
         assert drain.settle([(claim, DONE)]) == ["delivered"]
 
 
-def test_a_poison_order_is_buried_and_the_innocent_beside_it_are_not(ledger: Ledger, redis: Redis) -> None:
+def test_a_poison_order_is_buried_and_the_orders_claimed_with_it_are_not(ledger: Ledger, redis: Redis) -> None:
     """Whoever claims order 1 dies; those claimed together with it must not pay for that."""
     fill(ledger, 4)
     lane = lane_of(redis, lease=0.05)
@@ -308,7 +310,7 @@ def test_a_poison_order_is_buried_and_the_innocent_beside_it_are_not(ledger: Led
     assert state(ledger)["lost"] == str(POISON)
 
 
-def test_the_breaker_opens_for_the_lane_and_then_no_order_pays(ledger: Ledger, redis: Redis) -> None:
+def test_an_open_breaker_closes_the_lane_and_costs_no_try(ledger: Ledger, redis: Redis) -> None:
     lane = lane_of(redis, max_tries=BREAKER + 5)
     fill(ledger)
     with lane.drain() as drain:
@@ -336,7 +338,7 @@ def test_behind_an_open_breaker_one_order_probes_at_a_time(ledger: Ledger, redis
         assert second.claim(10) == []
 
 
-def test_a_paused_lane_gives_nothing_out_until_resumed(ledger: Ledger, lane: Lane) -> None:
+def test_a_paused_lane_releases_no_claims_until_resumed(ledger: Ledger, lane: Lane) -> None:
     fill(ledger)
     lane.pause("wrong key")
     with lane.drain() as drain:
@@ -346,7 +348,7 @@ def test_a_paused_lane_gives_nothing_out_until_resumed(ledger: Ledger, lane: Lan
         one(drain)
 
 
-def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+def test_a_new_ledger_refuses_earlier_claims(ledger: Ledger, lane: Lane, redis: Redis) -> None:
     fill(ledger)
     with lane.drain() as drain:
         claim = one(drain)
@@ -355,7 +357,7 @@ def test_a_lost_ledger_refuses_what_was_claimed_before(ledger: Ledger, lane: Lan
     assert ledger.entries(["t"], "shop:1") == []
 
 
-def test_orders_are_asked_for_before_they_are_created_until_a_walk_of_their_provider_has_ended(
+def test_orders_are_looked_up_before_creation_until_a_poll_of_their_provider_has_ended(
     redis: Redis, ledger: Ledger, lane: Lane
 ) -> None:
     redis.hset("intake:cursor:shop", "walked", 1)
@@ -368,7 +370,9 @@ def test_orders_are_asked_for_before_they_are_created_until_a_walk_of_their_prov
         assert one(drain).uncertain == "ask"
 
 
-def test_what_nobody_polls_is_asked_for_until_the_ledger_is_a_day_old(redis: Redis, ledger: Ledger, lane: Lane) -> None:
+def test_orders_of_producers_are_looked_up_until_the_ledger_is_a_day_old(
+    redis: Redis, ledger: Ledger, lane: Lane
+) -> None:
     def asked(number: str) -> str:
         ledger.accept("t", [Delivery(order(number), number)], "push", ask="new")
         with lane.drain() as drain:

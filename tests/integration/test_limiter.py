@@ -64,7 +64,7 @@ def departures(redis_url: str, processes: int, rate: int, seconds: float) -> lis
     return sorted(times)
 
 
-def test_eight_processes_together_keep_the_limit_in_every_second(redis_url: str, redis: Redis) -> None:
+def test_eight_processes_keep_the_limit_together_in_every_second(redis_url: str, redis: Redis) -> None:
     times = departures(redis_url, 8, 10, 5)
     assert max(sum(start <= t < start + 1.0 for t in times) for start in times) <= 10
     assert len(times) >= 0.9 * 10 * (times[-1] - times[0])
@@ -106,7 +106,7 @@ def test_a_turn_too_far_off_is_refused_at_once_and_reserves_nothing(redis: Redis
     assert 4 < caught.value.delay <= 5.2
 
 
-def test_closing_a_scope_stops_the_callers_that_wait_at_the_door(redis: Redis) -> None:
+def test_closing_a_scope_stops_its_waiting_callers(redis: Redis) -> None:
     scope = Scope(redis, "s", TEN)
     scope.enter()
     caught: list[RateLimited] = []
@@ -125,7 +125,7 @@ def test_closing_a_scope_stops_the_callers_that_wait_at_the_door(redis: Redis) -
     assert 2.5 < caught[0].delay <= 3.0
 
 
-def test_a_closed_scope_refuses_for_every_process_and_opens_by_itself(redis: Redis) -> None:
+def test_a_closed_scope_refuses_every_process_and_reopens_automatically(redis: Redis) -> None:
     Scope(redis, "s", TEN).close(0.5)
     with pytest.raises(RateLimited):
         Scope(redis, "s", TEN, patience=0.1).enter()
@@ -133,7 +133,7 @@ def test_a_closed_scope_refuses_for_every_process_and_opens_by_itself(redis: Red
     Scope(redis, "s", TEN, patience=0.1).enter()
 
 
-def test_without_a_time_of_theirs_a_scope_stays_closed_longer_with_every_strike(redis: Redis) -> None:
+def test_a_scope_without_a_given_time_stays_closed_longer_with_every_strike(redis: Redis) -> None:
     scope = Scope(redis, "s", TEN)
     first = scope.close(None)
     time.sleep(first + 0.01)
@@ -149,7 +149,7 @@ def test_calls_refused_together_are_one_strike(redis: Redis) -> None:
     assert redis.hget("intake:limit:s", "strikes") == "1"
 
 
-def test_a_throttled_scope_slows_down_and_recovers_by_itself(redis: Redis) -> None:
+def test_a_throttled_scope_slows_down_and_recovers_automatically(redis: Redis) -> None:
     scope = Scope(redis, "s", FIFTY)
     scope.close(0.0)
     assert float(redis.hget("intake:limit:s", "pace") or 0) > 1.05
@@ -171,7 +171,7 @@ def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis:
     assert 10 <= let_out <= 20
 
 
-def test_without_a_limit_no_question_is_asked(redis: Redis) -> None:
+def test_a_scope_without_a_limit_makes_no_redis_call(redis: Redis) -> None:
     scope = Scope(redis, "s", ())
     started = time.monotonic()
     for _ in range(1000):
@@ -179,7 +179,7 @@ def test_without_a_limit_no_question_is_asked(redis: Redis) -> None:
     assert time.monotonic() - started < 0.1
 
 
-def test_of_many_callers_at_once_those_whose_turn_is_far_off_are_refused_at_once(redis: Redis) -> None:
+def test_callers_whose_turn_is_far_off_are_refused_at_once(redis: Redis) -> None:
     refused: list[float] = []
     began = time.monotonic()
 
@@ -198,7 +198,7 @@ def test_of_many_callers_at_once_those_whose_turn_is_far_off_are_refused_at_once
     assert max(refused) < 1.0
 
 
-def test_in_no_longer_window_are_more_calls_than_its_count(redis: Redis) -> None:
+def test_no_longer_window_exceeds_its_count(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(20, 1.0)), patience=0.0)
     let_out = 0
     until = time.monotonic() + 0.95
@@ -212,7 +212,7 @@ def test_in_no_longer_window_are_more_calls_than_its_count(redis: Redis) -> None
     assert 15 <= let_out <= 20
 
 
-def test_whoever_yields_is_given_no_slot_that_another_could_want(redis: Redis) -> None:
+def test_a_yielding_caller_gets_no_slot_that_another_needs(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(2, 1.0),))
     scope.enter()
     before, went = redis.hget("intake:limit:s", "next"), threading.Event()
@@ -234,7 +234,7 @@ def test_whoever_yields_is_given_no_slot_that_another_could_want(redis: Redis) -
         hasty.enter()
 
 
-def test_whoever_yields_has_the_whole_limit_when_nobody_else_calls(redis: Redis) -> None:
+def test_a_yielding_caller_has_the_whole_limit_when_nobody_else_calls(redis: Redis) -> None:
     scope = Scope(redis, "s", FIFTY)
     started = time.monotonic()
     with use_spare_slots():
@@ -243,7 +243,7 @@ def test_whoever_yields_has_the_whole_limit_when_nobody_else_calls(redis: Redis)
     assert 24 * scope.interval / 1e6 <= time.monotonic() - started < 5
 
 
-def test_whoever_yields_leaves_what_a_quota_has_ahead_to_the_others(redis: Redis) -> None:
+def test_a_yielding_caller_leaves_the_advance_of_a_quota_to_others(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(10, 60.0)), patience=0.1)
     with use_spare_slots():
         scope.enter()
@@ -253,7 +253,7 @@ def test_whoever_yields_leaves_what_a_quota_has_ahead_to_the_others(redis: Redis
         scope.enter()
 
 
-def test_a_call_among_those_of_a_busy_yielding_caller_waits_for_one_slot_at_most(redis: Redis) -> None:
+def test_a_call_waits_for_at_most_one_slot_of_a_yielding_caller(redis: Redis) -> None:
     scope, stop, waits = Scope(redis, "s", FIFTY), threading.Event(), []
 
     def bulk() -> None:

@@ -64,7 +64,7 @@ def known(rt: FakeRuntime[OrderCloud], *ids: str) -> list[bool]:
     return [bool(rt.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
 
 
-def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
+def test_a_listed_order_that_cannot_be_read_becomes_a_dead_letter_and_is_read_when_it_is_available(
     redis: Redis, serve: Serve, make: Make, patient: None
 ) -> None:
     cloud = Cloud("a", "b", "c")
@@ -95,7 +95,9 @@ def test_it_is_kept_after_some_tries_and_read_when_it_is_given(
     assert rt.cursors.letters("shop") == {}
 
 
-def test_it_is_read_when_it_changes(redis: Redis, serve: Serve, make: Make, patient: None) -> None:
+def test_a_listed_order_that_could_not_be_read_is_read_when_it_changes(
+    redis: Redis, serve: Serve, make: Make, patient: None
+) -> None:
     cloud = Cloud("a", "b")
     cloud.broken = {"b"}
     rt = begin(redis, make, serve(cloud).url)
@@ -106,7 +108,7 @@ def test_it_is_read_when_it_changes(redis: Redis, serve: Serve, make: Make, pati
     assert rt.cursors.letters("shop") == {}
 
 
-def test_an_order_that_is_given_in_time_is_no_dead_letter(
+def test_an_order_that_becomes_readable_in_time_is_no_dead_letter(
     redis: Redis, serve: Serve, make: Make, patient: None
 ) -> None:
     cloud = Cloud("a", "b")
@@ -121,7 +123,7 @@ def test_an_order_that_is_given_in_time_is_no_dead_letter(
     assert rt.cursors.letters("shop") == {}
 
 
-def test_an_account_that_gives_no_order_at_all_is_waited_for(
+def test_a_poll_waits_for_an_account_that_returns_no_order_at_all(
     redis: Redis, serve: Serve, make: Make, patient: None
 ) -> None:
     cloud = Cloud("a", "b", "c", "d")

@@ -97,7 +97,7 @@ def resent(ledger: Ledger, lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("way", [revived, released, replayed, replaced, resent])
-def test_no_other_way_onto_the_lane_is_quicker(
+def test_a_new_ledger_delays_revived_released_replayed_and_resent_orders_too(
     redis: Redis, ledger: Ledger, lane: Lane, way: Callable[[Ledger, Lane], None]
 ) -> None:
     way(ledger, lane)
@@ -107,7 +107,7 @@ def test_no_other_way_onto_the_lane_is_quicker(
     assert claimed(lane) == 1
 
 
-def test_a_drain_of_before_the_loss_is_given_nothing_either(redis: Redis, ledger: Ledger, lane: Lane) -> None:
+def test_a_drain_from_before_the_loss_gets_no_claims(redis: Redis, ledger: Ledger, lane: Lane) -> None:
     ledger.assume_no_predecessor()
     accept(ledger)
     with lane.drain() as drain:
@@ -117,14 +117,14 @@ def test_a_drain_of_before_the_loss_is_given_nothing_either(redis: Redis, ledger
         assert drain.claim(10) == []
 
 
-def test_where_nothing_was_before_nothing_is_waited_for(ledger: Ledger, lane: Lane) -> None:
+def test_a_first_ledger_has_no_quarantine(ledger: Ledger, lane: Lane) -> None:
     accept(ledger)
     assert claimed(lane) == 0
     ledger.assume_no_predecessor()
     assert claimed(lane) == 1
 
 
-def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None:
+def test_the_lane_logs_its_quarantine_once(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Warehouse())
     rt.lanes["t"].quarantine_ms = 30_000
     rt.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
@@ -136,7 +136,7 @@ def test_the_lane_says_once_for_what_it_waits_and_how_long(redis: Redis) -> None
     assert not rt.warehouse.created
 
 
-def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_before_can_be_seen(
+def test_only_a_target_that_accepts_duplicates_has_a_quarantine(
     configured: Configured,
 ) -> None:
     rt = configured.open(
@@ -152,7 +152,7 @@ def test_only_a_target_that_takes_doubles_is_waited_for_until_all_of_a_drain_of_
     assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
 
 
-def test_a_lease_counts_from_the_question_however_late_the_answer_is_heard() -> None:
+def test_a_lease_is_measured_from_the_request_not_from_the_response() -> None:
     heartbeat = Heartbeat(lambda: True, 60.0, 0.2)
     with heartbeat:
         asked = uptime()

@@ -27,7 +27,7 @@ def test_a_lost_nudge_is_sent_again_after_its_lifetime(redis: Redis) -> None:
     assert nudges.offer("deliver", "a")
 
 
-def test_others_wait_counts_every_untaken_nudge_except_the_own_one(redis: Redis) -> None:
+def test_others_wait_counts_every_untaken_nudge_except_its_own(redis: Redis) -> None:
     nudges = Nudges(redis, 10)
     nudges.offer("deliver", "a")
     assert not nudges.others_wait("deliver", "a", ["a", "b"])

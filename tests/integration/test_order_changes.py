@@ -57,7 +57,7 @@ def story(ledger: Ledger) -> list[str]:
     return [event for _, event in ledger.entries(["t"], "shop:1")[0].history]
 
 
-def test_a_change_after_delivery_goes_out_as_an_update_under_the_targets_own_id(ledger: Ledger, drain: Drain) -> None:
+def test_a_change_after_delivery_is_sent_as_an_update_under_the_targets_own_id(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     claim = one(drain)
     assert not claim.is_update
@@ -80,7 +80,7 @@ def test_the_update_wakes_the_lane(ledger: Ledger, lane: Lane) -> None:
     assert changed.nudge
 
 
-def test_a_change_while_the_order_is_on_its_way_follows_it_as_an_update(ledger: Ledger, drain: Drain) -> None:
+def test_a_change_of_a_claimed_order_follows_as_an_update(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     claim = one(drain)
     assert accept(ledger, 2) == "replaced"
@@ -100,9 +100,7 @@ def test_two_changes_in_a_row_are_one_update(ledger: Ledger, drain: Drain) -> No
     assert drain.claim(1) == []
 
 
-def test_what_an_uncertain_create_left_there_is_brought_up_to_date_when_it_is_found(
-    ledger: Ledger, drain: Drain
-) -> None:
+def test_an_order_found_after_an_uncertain_create_is_updated(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
     assert accept(ledger, 2) == "replaced"
@@ -112,7 +110,7 @@ def test_what_an_uncertain_create_left_there_is_brought_up_to_date_when_it_is_fo
     assert (claim.is_update, "v2" in claim.payload) == (True, True)
 
 
-def test_an_update_that_used_up_its_tries_is_dead_never_in_doubt(ledger: Ledger, drain: Drain) -> None:
+def test_an_update_without_tries_left_is_dead_and_never_in_doubt(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), DONE)])
     accept(ledger, 2)
@@ -123,7 +121,9 @@ def test_an_update_that_used_up_its_tries_is_dead_never_in_doubt(ledger: Ledger,
     assert one(drain).is_update
 
 
-def test_an_order_refused_while_it_changed_is_tried_again_as_it_is_now(ledger: Ledger, drain: Drain) -> None:
+def test_an_order_that_changed_while_it_was_rejected_is_retried_with_its_new_content(
+    ledger: Ledger, drain: Drain
+) -> None:
     accept(ledger, 1)
     claim = one(drain)
     accept(ledger, 2)
@@ -133,7 +133,7 @@ def test_an_order_refused_while_it_changed_is_tried_again_as_it_is_now(ledger: L
     assert drain.settle([(claim, Outcome("bury", "rejected", "city"))]) == ["dead"]
 
 
-def test_a_change_that_is_to_be_held_waits_for_a_person(ledger: Ledger, lane: Lane, drain: Drain) -> None:
+def test_a_held_change_waits_for_an_operator(ledger: Ledger, lane: Lane, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), DONE)])
     assert accept(ledger, 2, "hold") == "held"
@@ -158,7 +158,7 @@ def test_a_held_change_that_is_dropped_leaves_the_order_delivered(
     assert drain.claim(1) == []
 
 
-def test_a_change_on_its_way_that_is_to_be_held_is_held_when_it_arrives(
+def test_a_change_of_a_claimed_order_is_held_when_the_order_is_delivered(
     ledger: Ledger, lane: Lane, drain: Drain
 ) -> None:
     accept(ledger, 1, "hold")
@@ -169,7 +169,7 @@ def test_a_change_on_its_way_that_is_to_be_held_is_held_when_it_arrives(
     assert "v2" in one(drain).payload
 
 
-def test_an_order_that_lacks_a_mapping_is_held_and_goes_on_when_released(
+def test_an_order_without_a_mapping_is_held_and_delivered_when_released(
     ledger: Ledger, lane: Lane, drain: Drain
 ) -> None:
     accept(ledger, 1)
@@ -184,7 +184,7 @@ def test_an_order_that_lacks_a_mapping_is_held_and_goes_on_when_released(
     assert story(ledger)[-4:] == ["held held no product for sku A", "released", f"claimed {drain.name}", "delivered T1"]
 
 
-def test_a_held_order_that_changes_at_the_source_is_tried_again(ledger: Ledger, lane: Lane, drain: Drain) -> None:
+def test_a_held_order_that_changes_at_the_source_is_retried(ledger: Ledger, lane: Lane, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("hold", "held", "no product for sku A"))])
     assert accept(ledger, 2) == "revived"
@@ -200,13 +200,13 @@ def test_a_held_order_that_was_never_delivered_is_dead_when_dropped(ledger: Ledg
     assert lane.status()["dead_now"] == 1
 
 
-def test_an_order_that_no_route_wants_is_not_taken(ledger: Ledger, drain: Drain) -> None:
+def test_an_order_that_no_route_accepts_is_not_queued(ledger: Ledger, drain: Drain) -> None:
     assert accept(ledger, 1, wanted="") == "unwanted"
     assert ledger.entries(["t"], "shop:1") == []
     assert accept(ledger, 2) == "new"
 
 
-def test_an_order_cancelled_before_it_was_sent_is_held_back(ledger: Ledger, drain: Drain) -> None:
+def test_an_order_cancelled_before_it_was_sent_is_withheld(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     assert accept(ledger, 2, wanted="") == "withdrawn"
     assert state(ledger)["state"] == "held"
@@ -215,20 +215,20 @@ def test_an_order_cancelled_before_it_was_sent_is_held_back(ledger: Ledger, drai
     assert "v3" in one(drain).payload
 
 
-def test_a_delivered_order_that_its_route_wants_no_more_is_still_updated(ledger: Ledger, drain: Drain) -> None:
+def test_a_delivered_order_that_its_route_no_longer_accepts_is_still_updated(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), DONE)])
     assert accept(ledger, 2, wanted="") == "updating"
 
 
-def test_an_order_that_may_have_been_sent_is_not_held_back(ledger: Ledger, drain: Drain) -> None:
+def test_an_order_that_may_have_been_sent_is_not_withheld(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("retry", "uncertain", uncertain=True))])
     assert accept(ledger, 2, wanted="") == "replaced"
     assert one(drain).uncertain == "1"
 
 
-def test_a_pending_order_goes_on_from_its_step(ledger: Ledger, drain: Drain) -> None:
+def test_a_pending_order_resumes_from_its_step(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     pending = Outcome("pending", extra="batch-9", uncertain=True)
     assert drain.settle([(one(drain), pending)]) == ["queued"]
@@ -241,13 +241,13 @@ def test_a_pending_order_goes_on_from_its_step(ledger: Ledger, drain: Drain) -> 
     assert story(ledger).count("pending batch-9") == 1
 
 
-def test_a_pending_order_waits_as_long_as_it_is_told(ledger: Ledger, drain: Drain) -> None:
+def test_a_pending_order_waits_for_the_requested_delay(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("pending", delay=60.0, extra="batch-9", uncertain=True))])
     assert drain.claim(1) == []
 
 
-def test_what_was_taken_in_before_the_order_changed_is_brought_up_to_date(ledger: Ledger, drain: Drain) -> None:
+def test_a_pending_order_that_changed_is_updated_when_it_is_created(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
     assert accept(ledger, 2) == "replaced"
@@ -255,7 +255,7 @@ def test_what_was_taken_in_before_the_order_changed_is_brought_up_to_date(ledger
     assert one(drain).is_update
 
 
-def test_a_pending_order_that_was_refused_and_has_changed_is_created_anew(ledger: Ledger, drain: Drain) -> None:
+def test_a_rejected_pending_order_that_changed_is_created_again(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
     accept(ledger, 2)
@@ -264,7 +264,7 @@ def test_a_pending_order_that_was_refused_and_has_changed_is_created_anew(ledger
     assert (claim.step, claim.uncertain, "v2" in claim.payload) == ("", "", True)
 
 
-def test_a_pending_order_that_stays_silent_is_in_doubt_with_its_step(ledger: Ledger, drain: Drain) -> None:
+def test_a_pending_order_without_a_result_is_in_doubt_with_its_step(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     drain.settle([(one(drain), Outcome("pending", extra="batch-9", uncertain=True))])
     for _ in range(3):
@@ -274,7 +274,7 @@ def test_a_pending_order_that_stays_silent_is_in_doubt_with_its_step(ledger: Led
 
 
 @pytest.mark.parametrize("first", ["", "1"])
-def test_what_is_claimed_is_told_why_it_must_be_asked_for(ledger: Ledger, drain: Drain, first: str) -> None:
+def test_a_claim_states_why_the_order_must_be_looked_up_first(ledger: Ledger, drain: Drain, first: str) -> None:
     ledger.accept("t", [Delivery(order(), "R1")], "test", ask="never" if first else "new")
     claim = one(drain)
     assert claim.uncertain == ("" if first else "ask")
@@ -282,9 +282,7 @@ def test_what_is_claimed_is_told_why_it_must_be_asked_for(ledger: Ledger, drain:
     assert one(drain).uncertain == "1"
 
 
-def test_a_target_that_takes_many_in_a_call_is_given_as_many_for_each_call_of_its_limit(
-    redis: Redis, ledger: Ledger
-) -> None:
+def test_a_bulk_target_gets_a_full_batch_for_each_call_of_its_limit(redis: Redis, ledger: Ledger) -> None:
     from worker.store.limits.limit import Limit
 
     scope = Scope(redis, "bulk", (Limit.parse("5/s"),))
@@ -297,7 +295,7 @@ def test_a_target_that_takes_many_in_a_call_is_given_as_many_for_each_call_of_it
         assert len(drain.claim(50)) == 50
 
 
-def test_the_story_of_an_order_that_changes_is_kept_until_the_change_is_delivered(
+def test_the_history_of_a_changed_order_is_kept_until_the_change_is_delivered(
     ledger: Ledger, drain: Drain, redis: Redis
 ) -> None:
     accept(ledger, 1)
@@ -313,9 +311,7 @@ def test_the_story_of_an_order_that_changes_is_kept_until_the_change_is_delivere
     ]
 
 
-def test_an_order_that_changed_while_it_was_found_to_lack_a_mapping_is_tried_again(
-    ledger: Ledger, drain: Drain
-) -> None:
+def test_an_order_that_changed_during_a_failed_mapping_is_retried(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     claim = one(drain)
     accept(ledger, 2)

@@ -45,7 +45,7 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-def test_after_an_order_of_the_far_future_dropstream_is_read_on_from_the_present(box: Sandbox) -> None:
+def test_dropstream_is_read_from_the_present_after_an_order_dated_in_the_future(box: Sandbox) -> None:
     client = Client(box.url("dropstream"), gate=Open(), headers={})
     shop = DropStream(
         "shop", DropStreamOptions.model_validate({"user": "sandbox-user", "password": Sandbox.KEY}), client
@@ -59,7 +59,7 @@ def test_after_an_order_of_the_far_future_dropstream_is_read_on_from_the_present
 
 
 @pytest.mark.parametrize("size", [1, 20])
-def test_after_an_order_of_the_far_future_ordercloud_is_read_on_from_the_present(box: Sandbox, size: int) -> None:
+def test_ordercloud_is_read_from_the_present_after_an_order_dated_in_the_future(box: Sandbox, size: int) -> None:
     account = f"size{size}"
     client = Client(box.url("ordercloud", account), gate=Open(), headers={})
     given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": size}
@@ -76,7 +76,7 @@ def test_after_an_order_of_the_far_future_ordercloud_is_read_on_from_the_present
 
 
 @pytest.mark.parametrize(("date", "since"), [("Fri, 02 Jan 2026 12:00:00 GMT", "2026-01-01T11:00:00Z"), (None, FAR)])
-def test_after_an_order_of_the_far_future_dropday_is_read_on_from_the_present(
+def test_dropday_is_read_from_the_present_after_an_order_dated_in_the_future(
     serve: Serve, make: Make, date: str | None, since: str
 ) -> None:
     """From the newest that is made, less the window; without their clock there is nothing to hold it against."""

@@ -57,7 +57,7 @@ def pass_time(rt: FakeRuntime, seconds: float) -> None:
 # Pauses
 
 
-def test_a_pause_with_an_end_ends_by_the_clock_of_redis_and_the_sweep_wakes_what_waits(redis: Redis) -> None:
+def test_a_timed_pause_ends_by_the_clock_of_redis_and_the_sweep_wakes_the_lane(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     accept(rt, 1)
     rt.lanes["t"].pause("stocktaking", 0.3)
@@ -74,7 +74,7 @@ def test_a_pause_with_an_end_ends_by_the_clock_of_redis_and_the_sweep_wakes_what
     assert "paused" not in rt.cursors.status("shop")
 
 
-def test_a_pause_without_an_end_takes_the_place_of_one_that_has_one(redis: Redis) -> None:
+def test_a_pause_without_an_end_replaces_a_timed_pause(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     rt.lanes["t"].pause("for a moment", 0.05)
     rt.lanes["t"].pause("401: the key is wrong")
@@ -85,7 +85,7 @@ def test_a_pause_without_an_end_takes_the_place_of_one_that_has_one(redis: Redis
     assert "paused" not in rt.lanes["t"].status()
 
 
-def test_the_command_takes_a_length_or_a_time_and_status_shows_it(make_pipeline: MakePipeline) -> None:
+def test_the_pause_command_takes_a_duration_or_a_time_and_status_shows_it(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(1).open()
     told = intake("pause", "dropday", "--for", "2h", "--reason", "stocktaking")
     assert "dropday is paused until " in told.output
@@ -104,7 +104,7 @@ def test_the_command_takes_a_length_or_a_time_and_status_shows_it(make_pipeline:
 # Maintenance
 
 
-def test_in_its_maintenance_an_account_is_not_called_and_no_order_pays_for_it(redis: Redis) -> None:
+def test_an_account_in_maintenance_is_not_called_and_costs_no_try(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": "1"}]]))
     accept(rt, 3)
     rt.fetches.add("shop", ["7"])
@@ -123,7 +123,7 @@ def test_in_its_maintenance_an_account_is_not_called_and_no_order_pays_for_it(re
     assert "tries" not in rt.state("0")
 
 
-def test_a_maintenance_that_begins_in_the_middle_of_a_drain_stops_it_and_costs_no_try(redis: Redis) -> None:
+def test_maintenance_that_begins_during_a_drain_stops_it_and_costs_no_try(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     accept(rt, 3)
     rt.warehouse.trouble = [None, TargetDown("maintenance", 60.0)]
@@ -135,7 +135,7 @@ def test_a_maintenance_that_begins_in_the_middle_of_a_drain_stops_it_and_costs_n
     assert status.get("retried", 0) == 0
 
 
-def test_the_maintenance_of_the_settings_is_a_gate_before_every_call(make_pipeline: MakePipeline) -> None:
+def test_maintenance_windows_of_the_settings_gate_every_call(make_pipeline: MakePipeline) -> None:
     always = '\nmaintenance = ["daily 00:00-24:00"]\nmaintenance_zone = "Europe/Amsterdam"'
     pipeline = make_pipeline(3, limits=["retailcrm=off"]).open()
     pipeline.poll()
@@ -157,7 +157,7 @@ def test_the_maintenance_of_the_settings_is_a_gate_before_every_call(make_pipeli
 # The breaker
 
 
-def test_after_a_breaker_s_pause_one_probe_goes_out_and_a_failing_one_closes_the_lane_for_longer(redis: Redis) -> None:
+def test_an_open_breaker_sends_one_probe_and_a_failed_probe_closes_the_lane_for_longer(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     lane = rt.lanes["t"]
     accept(rt, 20)
@@ -185,7 +185,7 @@ def test_after_a_breaker_s_pause_one_probe_goes_out_and_a_failing_one_closes_the
         assert len(drain.claim(5)) == 5, "open"
 
 
-def test_a_target_that_is_down_for_twelve_hours_buries_nothing_and_is_drained_at_its_rate_when_it_is_back(
+def test_a_target_that_is_down_for_twelve_hours_buries_nothing_and_is_drained_at_its_rate_afterwards(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda tries: min(600.0, 2.0**tries))

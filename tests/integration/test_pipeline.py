@@ -25,7 +25,7 @@ def lines() -> Iterator[StringIO]:
         yield stream
 
 
-def test_two_hundred_orders_go_the_whole_way(make_pipeline: MakePipeline) -> None:
+def test_two_hundred_orders_pass_the_whole_pipeline(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(200).open()
     pipeline.poll()
     pipeline.deliver()
@@ -37,7 +37,9 @@ def test_two_hundred_orders_go_the_whole_way(make_pipeline: MakePipeline) -> Non
     assert pipeline.lane()["delivered"] == 200
 
 
-def test_one_malformed_record_is_kept_and_the_rest_of_its_page_delivered(make_pipeline: MakePipeline) -> None:
+def test_one_malformed_record_is_a_dead_letter_and_the_rest_of_its_page_is_delivered(
+    make_pipeline: MakePipeline,
+) -> None:
     pipeline = make_pipeline(100, faults=["retailcrm:list:malformed:record=41:times=1"]).open()
     pipeline.poll()
     pipeline.deliver()
@@ -58,7 +60,7 @@ def test_one_malformed_record_is_kept_and_the_rest_of_its_page_delivered(make_pi
 
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "503_after", "html_after", "truncated"])
-def test_an_answer_lost_after_the_create_makes_no_second_order(make_pipeline: MakePipeline, fault: str) -> None:
+def test_a_response_lost_after_the_create_makes_no_second_order(make_pipeline: MakePipeline, fault: str) -> None:
     """The target of this test takes an order twice (`dedupe=off`): that it does not is our doing."""
     faults = [f"dropday:create:{fault}:times=1:skip={skip}" for skip in (0, 6, 7, 20)]
     pipeline = make_pipeline(30, faults=faults).open()
@@ -85,7 +87,7 @@ def test_a_target_in_maintenance_costs_no_try(make_pipeline: MakePipeline) -> No
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_refused_order_is_kept_with_the_fields_that_were_wrong(make_pipeline: MakePipeline, lines: StringIO) -> None:
+def test_a_rejected_order_is_kept_with_the_invalid_fields(make_pipeline: MakePipeline, lines: StringIO) -> None:
     pipeline = make_pipeline(10)
     address = {"index": "1017XY", "street": "Achtergracht", "building": "7", "countryIso": "NL"}
     customer = {"firstName": "Zacharias", "lastName": "Quisthoudt", "email": "zq@example.org", "phone": "+31205550199"}
@@ -127,7 +129,7 @@ def test_a_web_page_instead_of_json_moves_no_cursor(make_pipeline: MakePipeline)
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_page_that_is_too_large_is_told_with_its_remedy(make_pipeline: MakePipeline, lines: StringIO) -> None:
+def test_a_page_that_is_too_large_is_reported_with_its_remedy(make_pipeline: MakePipeline, lines: StringIO) -> None:
     pipeline = make_pipeline(100).open(provider="max_bytes = 65536")
     pipeline.poll()
     assert pipeline.cursor() is None
@@ -141,7 +143,9 @@ def test_a_page_that_is_too_large_is_told_with_its_remedy(make_pipeline: MakePip
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_wrong_key_of_a_provider_pauses_it_and_loses_nothing(make_pipeline: MakePipeline, lines: StringIO) -> None:
+def test_a_refused_provider_key_pauses_the_provider_and_loses_nothing(
+    make_pipeline: MakePipeline, lines: StringIO
+) -> None:
     pipeline = make_pipeline(40).open(shop_key="not-the-key")
     pipeline.poll()
     paused = document(pipeline.rt)["providers"]["shop"]["paused"]
@@ -159,9 +163,7 @@ def test_a_wrong_key_of_a_provider_pauses_it_and_loses_nothing(make_pipeline: Ma
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(
-    make_pipeline: MakePipeline, lines: StringIO
-) -> None:
+def test_a_refused_target_key_pauses_the_lane_and_buries_nothing(make_pipeline: MakePipeline, lines: StringIO) -> None:
     pipeline = make_pipeline(40).open(dropday_key="not-the-key")
     pipeline.poll()
     pipeline.deliver()
@@ -177,7 +179,7 @@ def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_provider_that_says_too_fast_loses_nothing_and_is_no_failure(
+def test_a_rate_limited_provider_loses_nothing_and_counts_no_failure(
     make_pipeline: MakePipeline, lines: StringIO
 ) -> None:
     faults = [f"retailcrm:{op}:503:times=1" for op in ("settings", "history", "list")]

@@ -76,7 +76,7 @@ def test_a_full_redis_accepts_nothing_and_loses_nothing(
 
 
 @pytest.mark.parametrize("fault", ["list:malformed", "history:html", "history:403"])
-def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
+def test_a_poll_that_cannot_record_its_failure_in_a_full_redis_raises_nothing(
     own: Redis, make_pipeline: MakePipeline, lines: StringIO, fault: str
 ) -> None:
     pipeline = make_pipeline(20).open()
@@ -94,7 +94,7 @@ def test_a_full_redis_raises_nothing_out_of_a_poll_that_has_bad_news_to_keep(
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make_pipeline: MakePipeline) -> None:
+def test_a_lane_can_be_paused_in_a_full_redis(own: Redis, make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(20, faults=["dropday:create:401:times=1:skip=10"]).open()
     pipeline.poll()
     fill(own)
@@ -104,7 +104,7 @@ def test_a_full_redis_keeps_no_lane_from_being_paused(own: Redis, make_pipeline:
 
 
 @pytest.mark.parametrize("days", [(1, -1), (-1, 1)])
-def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
+def test_a_worker_with_a_wrong_clock_loses_and_duplicates_nothing(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
     """Only Redis' clock and the monotonic one count; the first poll reads two hours back, and a day's error shows."""
@@ -136,7 +136,9 @@ def test_a_worker_with_a_wrong_clock_loses_and_doubles_nothing(
     assert abs(int(pipeline.status()["finished"]) / 1000 - right()) < 60
 
 
-def test_the_log_of_a_whole_way_names_nobody_and_holds_no_key(make_pipeline: MakePipeline, lines: StringIO) -> None:
+def test_the_log_of_a_whole_run_of_the_pipeline_contains_no_personal_data_and_no_key(
+    make_pipeline: MakePipeline, lines: StringIO
+) -> None:
     faults = [
         "retailcrm:history:html:times=1",
         "retailcrm:list:500:times=1",

@@ -150,7 +150,7 @@ def test_the_good_jobs_among_bad_ones_are_pushed_and_the_exit_code_says_that_som
     assert "… and 10 more\n4 pushed, 30 refused.\n" in result.output
 
 
-def test_no_reason_holds_what_the_job_said(redis: Redis) -> None:
+def test_no_reason_contains_content_of_the_job(redis: Redis) -> None:
     secret = "Ada Lovelace"
     jobs = [
         {"v": 1, "provider": "web", "order": ORDER | {"status": secret}},

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
 
 
-def test_every_fault_put_into_a_pair_is_found_and_nothing_else(make_pipeline: MakePipeline) -> None:
+def test_reconcile_finds_every_injected_fault_and_nothing_else(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(500, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
@@ -33,7 +33,7 @@ def test_every_fault_put_into_a_pair_is_found_and_nothing_else(make_pipeline: Ma
     assert pipeline.lane()["queued"] == 0
 
 
-def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(make_pipeline: MakePipeline) -> None:
+def test_a_repair_requeues_missing_orders_and_leaves_the_rest_to_an_operator(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(120, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
@@ -56,7 +56,7 @@ def test_a_repair_brings_back_what_was_missing_and_leaves_the_rest_to_a_person(m
     assert len(pipeline.created()) == created + 3
 
 
-def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make_pipeline: MakePipeline) -> None:
+def test_a_repair_does_not_recreate_an_order_that_exists_after_all(make_pipeline: MakePipeline) -> None:
     """Hidden from the lists and from a first look, as where a target's search is late: `find` says so on delivery."""
     pipeline = make_pipeline(5, limits=["retailcrm=off"]).open()
     pipeline.poll()
@@ -70,7 +70,7 @@ def test_an_order_that_is_there_after_all_is_not_created_again_by_a_repair(make_
     assert is_clean(reconcile_pair(pipeline.rt, "dropday"))
 
 
-def test_orders_on_their_way_are_no_fault(make_pipeline: MakePipeline) -> None:
+def test_orders_being_delivered_are_no_fault(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
     assert reconcile_pair(pipeline.rt, "dropday").counts["missing"] == 0, "never polled, and young"
     pipeline.poll()
@@ -84,7 +84,7 @@ def test_orders_on_their_way_are_no_fault(make_pipeline: MakePipeline) -> None:
 SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 
 
-def test_orders_that_no_poll_ever_saw_are_missing_and_a_repair_brings_them(make_pipeline: MakePipeline) -> None:
+def test_orders_that_no_poll_read_are_missing_and_a_repair_queues_them(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
     report = reconcile_pair(pipeline.rt, "dropday", repair=requeue, hours=6)
     missing = references_with(report, "missing")
@@ -106,7 +106,7 @@ def test_an_order_from_before_the_range_is_not_called_extra(make_pipeline: MakeP
     assert 0 < report.counts["source"] < 10
 
 
-def test_an_order_that_a_person_discarded_is_no_fault(make_pipeline: MakePipeline) -> None:
+def test_a_discarded_order_is_no_fault(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(3, limits=["retailcrm=off"], faults=["dropday:create:422:times=1"]).open()
     pipeline.poll()
     pipeline.deliver_all()
@@ -126,7 +126,7 @@ def test_a_run_keeps_to_its_share_of_the_limit(make_pipeline: MakePipeline) -> N
     assert (stats["last"] - stats["first"]) / (stats["accepted"] - 1) > 0.95 * 0.1 / 0.4
 
 
-def test_a_target_without_a_list_is_asked_for_each_order(
+def test_a_target_without_a_list_is_searched_for_each_order(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Dropday, "reader_options", Target.reader_options)

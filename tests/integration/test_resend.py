@@ -45,7 +45,7 @@ def record(ledger: Ledger) -> dict[str, str]:
     return ledger.entries(["t"], KEY)[0].record
 
 
-def test_an_order_that_is_missing_is_asked_for_before_it_is_created(ledger: Ledger, lane: Lane) -> None:
+def test_a_missing_order_is_looked_up_before_it_is_created(ledger: Ledger, lane: Lane) -> None:
     seen = ledger.standing("t", KEY)
     assert (seen.state, bool(seen.done)) == ("delivered", True)
     assert ledger.resend("t", DELIVERY, "create", seen=seen, source="reconcile shop") == "queued"
@@ -68,7 +68,7 @@ def test_a_second_resend_changes_nothing(ledger: Ledger, lane: Lane) -> None:
     assert lane.status()["queued"] == 0
 
 
-def test_what_is_different_is_sent_as_a_change_with_the_content_of_now(ledger: Ledger, lane: Lane) -> None:
+def test_a_different_order_is_sent_as_a_change_with_its_current_content(ledger: Ledger, lane: Lane) -> None:
     changed = Delivery(order("1", note="Ring twice"), "R1")
     seen = ledger.standing("t", KEY)
     assert ledger.resend("t", changed, "update", seen=seen, source="reconcile shop", target_id="77") == "queued"
@@ -80,7 +80,7 @@ def test_what_is_different_is_sent_as_a_change_with_the_content_of_now(ledger: L
     assert record(ledger)["fingerprint"] == changed.order.fingerprint()
 
 
-def test_an_order_that_changed_since_the_target_was_looked_at_is_left_alone(ledger: Ledger, lane: Lane) -> None:
+def test_an_order_that_changed_since_the_comparison_is_not_resent(ledger: Ledger, lane: Lane) -> None:
     seen = ledger.standing("t", KEY)
     newer = Delivery(order("1", note="newer"), "R1")
     ledger.accept("t", [newer], "poll shop", on_change="update")
@@ -89,7 +89,7 @@ def test_an_order_that_changed_since_the_target_was_looked_at_is_left_alone(ledg
     assert record(ledger)["fingerprint"] == newer.order.fingerprint()
 
 
-def test_a_change_that_was_only_noted_meanwhile_is_not_overwritten(ledger: Ledger, lane: Lane) -> None:
+def test_a_change_recorded_meanwhile_is_not_overwritten_by_a_resend(ledger: Ledger, lane: Lane) -> None:
     seen = ledger.standing("t", KEY)
     newer = Delivery(order("1", note="newer"), "R1")
     ledger.accept("t", [newer], "poll shop", on_change="ignore")
@@ -99,7 +99,7 @@ def test_a_change_that_was_only_noted_meanwhile_is_not_overwritten(ledger: Ledge
 
 
 @pytest.mark.parametrize("outcome", [Outcome("doubt", "uncertain"), Outcome("hold", "held")])
-def test_what_waits_for_a_person_is_left_to_the_person(redis: Redis, outcome: Outcome) -> None:
+def test_orders_that_wait_for_an_operator_are_not_resent(redis: Redis, outcome: Outcome) -> None:
     redis.flushall()
     ledger = Ledger(redis, lease=5)
     lane = Lane(redis, "t", Scope(redis, "dropday:t", ()), lease=5, heartbeat=1, max_tries=1, concurrency=4)
@@ -110,7 +110,7 @@ def test_what_waits_for_a_person_is_left_to_the_person(redis: Redis, outcome: Ou
     assert lane.status()["queued"] == 0
 
 
-def test_a_dead_order_leaves_the_dead_when_it_is_sent_again(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+def test_a_resent_dead_order_is_no_longer_dead(ledger: Ledger, lane: Lane, redis: Redis) -> None:
     redis.flushall()
     ledger.accept("t", [DELIVERY], "test")
     settle(lane, Outcome("bury", "rejected", "status 422"))
@@ -130,9 +130,7 @@ def test_a_dead_order_that_may_have_been_sent_stays_uncertain(ledger: Ledger, la
     assert (record(ledger)["uncertain"], record(ledger)["lost"]) == ("1", "2")
 
 
-def test_an_order_that_the_ledger_lost_is_known_again_by_what_stands_in_the_target(
-    ledger: Ledger, lane: Lane, redis: Redis
-) -> None:
+def test_an_order_that_the_ledger_lost_is_restored_from_the_target(ledger: Ledger, lane: Lane, redis: Redis) -> None:
     redis.flushall()
     seen = ledger.standing("t", KEY)
     assert seen == Standing()
@@ -142,7 +140,7 @@ def test_an_order_that_the_ledger_lost_is_known_again_by_what_stands_in_the_targ
         assert (claim.is_update, claim.target_id) == (True, "77")
 
 
-def test_a_version_that_a_single_reading_does_not_know_stays(ledger: Ledger, lane: Lane, redis: Redis) -> None:
+def test_a_resend_without_a_version_keeps_the_known_version(ledger: Ledger, lane: Lane, redis: Redis) -> None:
     redis.flushall()
     ledger.accept("t", [Delivery(order("1", version=900), "R1")], "test")
     settle(lane, DONE)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("upload", ["lists", "bare"])
-def test_orders_go_in_batches_once_and_their_changes_follow_even_when_redis_is_lost(
+def test_orders_are_created_in_batches_once_and_their_changes_follow_even_when_redis_is_lost(
     configured: Configured, redis: Redis, upload: str
 ) -> None:
     accounts = ["retailcrm:main:orders=170:spread=3600", f"retailcrm:copy:upload={upload}:timezone=America/New_York"]

@@ -64,7 +64,7 @@ def test_every_order_of_every_page_is_created_once(rt: FakeRuntime) -> None:
     assert [reference for reference, _ in rt.warehouse.created] == ["1", "2", "3"]
 
 
-def test_a_page_is_a_checkpoint_when_the_provider_breaks_off(rt: FakeRuntime) -> None:
+def test_a_page_is_a_checkpoint_when_the_provider_fails_later(rt: FakeRuntime) -> None:
     rt.shop.pages = [[{"id": 1}], [{"id": 2}]]
 
     def broken(cursor: str) -> None:
@@ -81,7 +81,7 @@ def test_a_page_is_a_checkpoint_when_the_provider_breaks_off(rt: FakeRuntime) ->
     assert rt.shop.asked == ["0", "1"]
 
 
-def test_the_cursor_stays_where_it_is_when_accepting_fails(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_accept_does_not_move_the_cursor(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise ConnectionError("OOM command not allowed")
 
@@ -91,7 +91,7 @@ def test_the_cursor_stays_where_it_is_when_accepting_fails(rt: FakeRuntime, monk
     assert rt.cursors.status("shop").get("value") is None
 
 
-def test_one_malformed_record_of_a_page_is_kept_and_the_others_delivered(redis: Redis) -> None:
+def test_a_malformed_record_becomes_a_dead_letter_and_the_rest_of_its_page_is_delivered(redis: Redis) -> None:
     page: list[dict[str, Any]] = [{"id": n} for n in range(100)]
     page[41] = {"id": 41, "bad": "x"}
     rt = FakeRuntime(redis, Shop([page]))
@@ -104,13 +104,13 @@ def test_one_malformed_record_of_a_page_is_kept_and_the_others_delivered(redis: 
     assert letters["41"]["raw"] == '{"id": 41, "bad": "x"}'
 
 
-def test_a_record_mended_at_the_source_takes_its_letter_away(redis: Redis) -> None:
+def test_a_record_fixed_at_the_source_removes_its_dead_letter(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 41, "bad": "x"}], [{"id": 41}]]))
     poll(rt)
     assert rt.cursors.letters("shop") == {}
 
 
-def test_a_record_the_adapter_stumbles_over_does_not_stop_the_stream(rt: FakeRuntime) -> None:
+def test_a_record_that_crashes_the_adapter_does_not_stop_the_feed(rt: FakeRuntime) -> None:
     rt.shop.pages = [[{"no": "id"}, {"id": 2}]]
     poll(rt)
     letters = rt.cursors.letters("shop")
@@ -120,7 +120,7 @@ def test_a_record_the_adapter_stumbles_over_does_not_stop_the_stream(rt: FakeRun
     assert len(rt.warehouse.created) == 1
 
 
-def test_a_wrong_key_pauses_the_provider_and_loses_nothing(rt: FakeRuntime) -> None:
+def test_a_refused_key_pauses_the_provider_and_loses_nothing(rt: FakeRuntime) -> None:
     rt.shop.trouble = [AuthFailed("GET /orders: 403")]
     poll(rt)
     assert rt.cursors.status("shop")["paused"] == "GET /orders: 403"
@@ -132,7 +132,7 @@ def test_a_wrong_key_pauses_the_provider_and_loses_nothing(rt: FakeRuntime) -> N
     assert len(rt.warehouse.created) == 3
 
 
-def test_a_short_limit_is_waited_for_and_a_long_one_ends_the_poll(rt: FakeRuntime) -> None:
+def test_a_poll_waits_for_a_short_limit_and_ends_at_a_long_one(rt: FakeRuntime) -> None:
     rt.shop.trouble = [RateLimited("used up", 0.05), RateLimited("used up", 0.05)]
     poll(rt)
     assert rt.shop.asked == ["0", "0", "0", "1"]
@@ -142,7 +142,7 @@ def test_a_short_limit_is_waited_for_and_a_long_one_ends_the_poll(rt: FakeRuntim
 
 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
-def test_a_create_whose_answer_is_lost_makes_no_second_order(rt: FakeRuntime, error: RetryableError) -> None:
+def test_a_lost_create_response_creates_no_second_order(rt: FakeRuntime, error: RetryableError) -> None:
     """The write was done although the answer says nothing; only an Uncertain may come after a write."""
     rt.shop.pages = []
     poll(rt)
@@ -161,7 +161,7 @@ def test_a_create_whose_answer_is_lost_makes_no_second_order(rt: FakeRuntime, er
     assert rt.warehouse.finds == (1 if isinstance(error, Uncertain) else 0)
 
 
-def test_an_adapter_that_stumbles_after_sending_makes_no_second_order(rt: FakeRuntime) -> None:
+def test_an_adapter_that_crashes_after_sending_creates_no_second_order(rt: FakeRuntime) -> None:
     rt.shop.pages = [[{"id": 1}]]
     rt.warehouse.after = [KeyError("secret@example.com")]
     poll(rt)
@@ -173,7 +173,7 @@ def test_an_adapter_that_stumbles_after_sending_makes_no_second_order(rt: FakeRu
 
 
 @pytest.mark.parametrize("wait", [RateLimited("used up", 0.0), TargetDown("maintenance", 0.0)])
-def test_waiting_costs_no_try_and_hands_back_the_rest_of_the_batch(rt: FakeRuntime, wait: SnoozeError) -> None:
+def test_a_snooze_costs_no_try_and_releases_the_rest_of_the_batch(rt: FakeRuntime, wait: SnoozeError) -> None:
     poll(rt)
     rt.warehouse.trouble = [wait]
     deliver(rt)
@@ -181,7 +181,7 @@ def test_waiting_costs_no_try_and_hands_back_the_rest_of_the_batch(rt: FakeRunti
     assert rt.lanes["t"].status().get("retried", 0) == 0
 
 
-def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(rt: FakeRuntime) -> None:
+def test_a_refused_target_key_pauses_the_lane_and_buries_nothing(rt: FakeRuntime) -> None:
     poll(rt)
     rt.warehouse.trouble = [AuthFailed("POST /orders: 401", 0.0)]
     deliver(rt)
@@ -192,7 +192,7 @@ def test_a_wrong_key_of_a_target_pauses_its_lane_and_buries_nothing(rt: FakeRunt
     assert len(rt.warehouse.created) == 3
 
 
-def test_a_rejected_order_is_buried_with_the_fields_and_the_others_go_on(rt: FakeRuntime) -> None:
+def test_a_rejected_order_is_buried_with_its_fields_and_the_others_continue(rt: FakeRuntime) -> None:
     poll(rt)
     rt.warehouse.trouble = [Rejected("422: city", {"city": ["is required"]})]
     deliver(rt)
@@ -201,7 +201,7 @@ def test_a_rejected_order_is_buried_with_the_fields_and_the_others_go_on(rt: Fak
     assert len(rt.warehouse.created) == 2
 
 
-def test_an_uncertain_order_whose_target_will_not_be_asked_is_in_doubt_and_not_sent_again(rt: FakeRuntime) -> None:
+def test_an_uncertain_order_is_in_doubt_and_not_resent_when_its_target_refuses_the_search(rt: FakeRuntime) -> None:
     rt.shop.pages = [[{"id": 1}]]
     rt.warehouse.after = [Uncertain("POST /orders: answer lost")]
     poll(rt)
@@ -225,7 +225,7 @@ def test_a_drain_that_lost_its_lease_sends_nothing_more(rt: FakeRuntime, monkeyp
     assert rt.state("1")["state"] == "claimed"
 
 
-def test_a_drain_gives_the_process_free_when_its_time_is_up(rt: FakeRuntime) -> None:
+def test_a_drain_frees_its_process_when_its_time_is_up(rt: FakeRuntime) -> None:
     poll(rt)
     rt.nudged.clear()
     rt.set_clocks(drain=-1.0)
@@ -237,7 +237,7 @@ def test_a_drain_gives_the_process_free_when_its_time_is_up(rt: FakeRuntime) -> 
 
 
 @pytest.mark.parametrize(("crowded", "sent"), [(True, 1), (False, 3)])
-def test_a_drain_goes_on_for_as_long_as_nobody_waits_for_its_process(
+def test_a_drain_continues_while_no_other_work_waits_for_its_process(
     rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch, *, crowded: bool, sent: int
 ) -> None:
     """Each call takes longer than a drain; one order is claimed at a time."""
@@ -256,7 +256,7 @@ def test_a_drain_goes_on_for_as_long_as_nobody_waits_for_its_process(
     assert len(rt.warehouse.created) == sent
 
 
-def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(rt: FakeRuntime) -> None:
+def test_a_poll_frees_its_process_when_its_time_is_up_and_continues_later(rt: FakeRuntime) -> None:
     rt.set_clocks(poll=-1.0)
     poll(rt)
     assert rt.shop.asked == ["0"]
@@ -264,7 +264,7 @@ def test_a_poll_gives_the_process_free_when_its_time_is_up_and_goes_on_later(rt:
     assert rt.cursors.is_waiting("shop")
 
 
-def test_the_sweep_wakes_lanes_with_work_and_polls_cut_short(rt: FakeRuntime) -> None:
+def test_the_sweep_wakes_lanes_with_work_and_interrupted_polls(rt: FakeRuntime) -> None:
     rt.set_clocks(poll=-1.0)
     poll(rt)
     rt.nudged.clear()
@@ -283,7 +283,7 @@ def test_the_sweep_leaves_closed_and_paused_lanes_alone(rt: FakeRuntime) -> None
     assert rt.nudged == []
 
 
-def test_orders_of_a_killed_worker_are_asked_for_before_they_are_created(redis: Redis) -> None:
+def test_orders_of_a_killed_worker_are_looked_up_before_they_are_created(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}, {"id": 2}]]), lease=0.4)
     poll(rt)
     dead: Drain = rt.lanes["t"].drain()
@@ -296,7 +296,7 @@ def test_orders_of_a_killed_worker_are_asked_for_before_they_are_created(redis: 
     assert rt.state(first.key.removeprefix("shop:"))["state"] == "delivered"
 
 
-def test_after_redis_was_lost_everything_is_read_again_and_nothing_doubled(rt: FakeRuntime) -> None:
+def test_after_a_loss_of_redis_everything_is_read_again_and_nothing_is_duplicated(rt: FakeRuntime) -> None:
     poll(rt)
     deliver(rt)
     rt.redis.flushall()
@@ -306,7 +306,7 @@ def test_after_redis_was_lost_everything_is_read_again_and_nothing_doubled(rt: F
     assert rt.warehouse.finds == 6
 
 
-def test_a_letter_stays_while_the_newest_record_of_its_order_cannot_be_read(redis: Redis) -> None:
+def test_a_dead_letter_stays_while_the_newest_record_of_its_order_is_malformed(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}, {"id": 1, "bad": 1}, {"id": 2, "bad": 1}, {"id": 2}]]))
     poll(rt)
     assert list(rt.cursors.letters("shop")) == ["1"]

@@ -37,7 +37,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
 
 
-def test_a_change_reaches_a_target_that_can_take_it(redis: Redis) -> None:
+def test_a_change_reaches_a_target_that_supports_updates(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Editable())
     poll(rt, {"id": 1, "version": 1})
     deliver(rt)
@@ -48,7 +48,7 @@ def test_a_change_reaches_a_target_that_can_take_it(redis: Redis) -> None:
     assert len(rt.warehouse.created) == 1
 
 
-def test_an_update_whose_answer_was_lost_is_sent_again_and_nothing_is_created(redis: Redis) -> None:
+def test_a_lost_update_response_is_retried_and_creates_nothing(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Editable())
     poll(rt, {"id": 1, "version": 1})
     deliver(rt)
@@ -60,7 +60,7 @@ def test_an_update_whose_answer_was_lost_is_sent_again_and_nothing_is_created(re
     assert (len(rt.warehouse.created), rt.state("1")["state"]) == (1, "delivered")
 
 
-def test_a_change_is_counted_where_the_target_cannot_take_it_or_the_route_says_so(redis: Redis) -> None:
+def test_a_change_is_only_counted_if_the_target_has_no_updates_or_the_route_ignores_changes(redis: Redis) -> None:
     ignoring = (Route(source="shop", targets=("t",), on_change="ignore"),)
     for rt in (FakeRuntime(redis, Shop([]), Warehouse()), FakeRuntime(redis, Shop([]), Editable(), routes=ignoring)):
         redis.flushall()
@@ -72,7 +72,7 @@ def test_a_change_is_counted_where_the_target_cannot_take_it_or_the_route_says_s
         assert rt.state("1")["state"] == "delivered"
 
 
-def test_a_released_change_that_the_target_cannot_take_is_held_again_with_what_to_do(redis: Redis) -> None:
+def test_a_released_change_is_held_again_with_a_remedy_if_the_target_has_no_updates(redis: Redis) -> None:
     holding = (Route(source="shop", targets=("t",), on_change="hold"),)
     rt = FakeRuntime(redis, Shop([]), routes=holding)
     poll(rt, {"id": 1, "version": 1})
@@ -84,7 +84,7 @@ def test_a_released_change_that_the_target_cannot_take_is_held_again_with_what_t
     assert "intake release t --drop" in rt.state("1")["detail"]
 
 
-def test_an_order_without_a_mapping_is_held_and_the_others_go_on(redis: Redis) -> None:
+def test_an_order_without_a_mapping_is_held_and_the_others_continue(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     rt.warehouse.trouble = [Held("no product for sku A"), None]
     poll(rt, {"id": 1}, {"id": 2})
@@ -96,7 +96,7 @@ def test_an_order_without_a_mapping_is_held_and_the_others_go_on(redis: Redis) -
     assert rt.state("1")["state"] == "delivered"
 
 
-def test_a_bulk_call_takes_the_new_orders_and_each_has_its_own_end(redis: Redis) -> None:
+def test_each_order_of_a_bulk_call_has_its_own_outcome(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Bulky())
     poll(rt, {"id": 1}, {"id": 2, "note": "bad"}, {"id": 3}, {"id": 4})
     deliver(rt)
@@ -107,7 +107,7 @@ def test_a_bulk_call_takes_the_new_orders_and_each_has_its_own_end(redis: Redis)
     assert [len(call) for call in rt.warehouse.calls] == [3]  # the fourth goes alone
 
 
-def test_one_of_many_without_an_answer_is_asked_for_alone_and_not_doubled(redis: Redis) -> None:
+def test_a_bulk_order_without_a_response_is_looked_up_alone_and_not_duplicated(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Bulky())
     poll(rt, {"id": 1}, {"id": 2, "note": "lost"}, {"id": 3})
     deliver(rt)
@@ -116,14 +116,14 @@ def test_one_of_many_without_an_answer_is_asked_for_alone_and_not_doubled(redis:
     assert rt.warehouse.finds == 1
 
 
-def test_a_bulk_call_that_is_refused_as_a_whole_is_taken_apart(redis: Redis) -> None:
+def test_a_bulk_call_that_is_rejected_as_a_whole_is_split_into_single_orders(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Bulky())
     poll(rt, {"id": 1}, {"id": 2, "note": "poison"}, {"id": 3})
     deliver(rt)
     assert [rt.state(str(n))["state"] for n in (1, 2, 3)] == ["delivered", "dead", "delivered"]
 
 
-def test_an_order_made_in_steps_is_sent_once_and_asked_for_until_it_is_there(redis: Redis) -> None:
+def test_a_pending_order_is_sent_once_and_resumed_until_it_exists(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1})
     deliver(rt)
@@ -133,7 +133,7 @@ def test_an_order_made_in_steps_is_sent_once_and_asked_for_until_it_is_there(red
     assert len(rt.warehouse.created) == 1
 
 
-def test_an_order_refused_in_a_later_step_is_dead_with_the_reason(redis: Redis) -> None:
+def test_an_order_rejected_in_a_later_step_is_dead_with_the_reason(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     assert isinstance(rt.warehouse, Slow)
     rt.warehouse.refuse = True
@@ -142,7 +142,7 @@ def test_an_order_refused_in_a_later_step_is_dead_with_the_reason(redis: Redis) 
     assert (rt.state("1")["state"], rt.state("1")["detail"]) == ("dead", "refused later")
 
 
-def test_a_lost_answer_of_a_target_that_cannot_settle_it_ends_in_doubt_and_is_never_sent_twice(redis: Redis) -> None:
+def test_a_lost_response_of_a_target_that_cannot_settle_it_ends_in_doubt_and_is_never_resent(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     rt.warehouse.after = [Uncertain("cut")]
     poll(rt, {"id": 1})
@@ -152,7 +152,7 @@ def test_a_lost_answer_of_a_target_that_cannot_settle_it_ends_in_doubt_and_is_ne
     assert rt.warehouse.taken == {"1": [0]}
 
 
-def test_a_lost_answer_is_settled_when_the_target_shows_the_order_later(redis: Redis) -> None:
+def test_a_lost_response_is_settled_when_the_target_lists_the_order_later(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     rt.warehouse.after = [Uncertain("cut")]
     poll(rt, {"id": 1})
@@ -165,7 +165,7 @@ def test_a_lost_answer_is_settled_when_the_target_shows_the_order_later(redis: R
     assert rt.state("1")["state"] == "delivered"
 
 
-def test_after_the_ledger_was_lost_a_target_that_cannot_settle_still_gets_what_it_has_not(redis: Redis) -> None:
+def test_after_a_loss_of_the_ledger_a_target_that_cannot_settle_gets_its_missing_orders(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1})
     deliver(rt)
@@ -176,7 +176,7 @@ def test_after_the_ledger_was_lost_a_target_that_cannot_settle_still_gets_what_i
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "2"]
 
 
-def test_a_target_that_cannot_settle_is_given_one_order_at_a_time(redis: Redis) -> None:
+def test_orders_for_a_target_that_cannot_settle_are_claimed_one_at_a_time(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1}, {"id": 2}, {"id": 3})
     claimed: list[int] = []
@@ -210,7 +210,7 @@ class Plain(Warehouse):
     alphabet = "A-Za-z0-9-"
 
 
-def test_an_order_we_created_in_the_account_we_read_is_not_carried_on(redis: Redis) -> None:
+def test_an_echo_is_not_delivered(redis: Redis) -> None:
     routes = (
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
@@ -221,14 +221,14 @@ def test_an_order_we_created_in_the_account_we_read_is_not_carried_on(redis: Red
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["shop:2", "shop:3"]
 
 
-def test_references_are_written_in_the_alphabet_of_the_target_and_told_apart(redis: Redis) -> None:
+def test_references_are_encoded_in_the_alphabet_of_the_target_and_stay_distinct(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Plain())
     poll(rt, {"id": "a/1"}, {"id": "a_1"}, {"id": "a-1"})
     deliver(rt)
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["a-1", "a_2F1", "a__1"]
 
 
-def test_our_own_writes_are_recognised_in_the_alphabet_of_the_target(redis: Redis) -> None:
+def test_an_echo_is_recognised_in_the_alphabet_of_the_target(redis: Redis) -> None:
     routes = (
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("oc",), reference="web:{external_id}"),
@@ -239,7 +239,7 @@ def test_our_own_writes_are_recognised_in_the_alphabet_of_the_target(redis: Redi
     assert [reference for reference, _ in rt.warehouse.created] == ["shop:web-7"]
 
 
-def test_an_order_whose_route_wants_it_no_more_is_held_back_until_it_does(redis: Redis) -> None:
+def test_an_order_that_its_route_no_longer_accepts_is_withheld_until_it_does(redis: Redis) -> None:
     routes = (Route(source="shop", targets=("t",), only={"store": ["nl"]}),)
     rt = FakeRuntime(redis, Shop([]), routes=routes)
     poll(rt, {"id": 1, "store": "nl", "version": 1}, {"id": 2, "store": "be", "version": 1})
@@ -252,14 +252,14 @@ def test_an_order_whose_route_wants_it_no_more_is_held_back_until_it_does(redis:
     assert [reference for reference, _ in rt.warehouse.created] == ["1"]
 
 
-def test_an_order_of_no_use_without_a_reference_is_no_dead_letter(redis: Redis) -> None:
+def test_an_unwanted_order_without_a_reference_is_no_dead_letter(redis: Redis) -> None:
     routes = (Route(source="shop", targets=("t",), reference="{source_id}", only={"store": ["nl"]}),)
     rt = FakeRuntime(redis, Shop([]), routes=routes)
     poll(rt, {"id": 1, "store": "be"}, {"id": 2, "store": "nl"})
     assert list(rt.cursors.letters("shop")) == ["2"]
 
 
-def test_a_refusal_while_asking_is_doubt(redis: Redis) -> None:
+def test_a_rejected_search_leaves_the_order_in_doubt(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     rt.warehouse.after = [Uncertain("cut")]
     rt.warehouse.before_find = _refuses
@@ -268,7 +268,7 @@ def test_a_refusal_while_asking_is_doubt(redis: Redis) -> None:
     assert rt.state("1")["state"] == "in_doubt"
 
 
-def test_an_unavailable_answer_while_asking_is_asked_again(redis: Redis) -> None:
+def test_an_unavailable_search_is_repeated(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     rt.warehouse.after = [Uncertain("cut")]
     asked: list[str] = []
@@ -288,7 +288,7 @@ def _refuses(_: str) -> None:
     raise Rejected("the list does not show order numbers")
 
 
-def test_a_bulk_call_that_fails_is_one_failure_of_the_lane(redis: Redis) -> None:
+def test_a_failed_bulk_call_counts_as_one_failure_of_the_lane(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Bulky())
     assert isinstance(rt.warehouse, Bulky)
     rt.warehouse.away = [Uncertain("cut"), None]
@@ -298,7 +298,7 @@ def test_a_bulk_call_that_fails_is_one_failure_of_the_lane(redis: Redis) -> None
     assert rt.warehouse.finds == 3
 
 
-def test_bulk_calls_that_fail_one_after_the_other_are_so_many_failures(redis: Redis) -> None:
+def test_each_failed_bulk_call_counts_as_a_failure_of_the_lane(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Bulky())
     assert isinstance(rt.warehouse, Bulky)
     rt.warehouse.away = [Unavailable("down")] * 3
@@ -323,7 +323,7 @@ class Walked(Slow):
             yield reference, Receipt(str(number), existed=True)
 
 
-def test_after_the_ledger_was_lost_such_a_target_is_walked_through_once_for_all_orders(redis: Redis) -> None:
+def test_after_a_loss_of_the_ledger_a_target_without_search_is_listed_once_for_all_orders(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Walked())
     assert isinstance(rt.warehouse, Walked)
     poll(rt, *({"id": n} for n in range(1, 6)))
@@ -340,7 +340,7 @@ def test_after_the_ledger_was_lost_such_a_target_is_walked_through_once_for_all_
     assert rt.warehouse.finds == 5
 
 
-def test_an_order_that_cannot_be_settled_comes_to_its_end_and_does_not_close_its_lane(redis: Redis) -> None:
+def test_an_order_that_cannot_be_settled_ends_in_doubt_and_does_not_close_its_lane(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), Slow())
     rt.lanes["t"].max_tries = 12
     rt.warehouse.after = [Uncertain("cut")]

@@ -28,7 +28,7 @@ def accept(redis: Redis, number: int = 1) -> Accepted:
     return Ledger(redis, lease=5.0).accept("t", [Delivery(order(str(number)), f"R{number}")], "test")
 
 
-def test_an_order_wakes_the_drain_that_waits_and_no_message_is_sent(redis: Redis, lane: Lane) -> None:
+def test_an_accepted_order_wakes_the_waiting_drain_without_a_nudge(redis: Redis, lane: Lane) -> None:
     waked: list[float] = []
 
     def wait() -> None:
@@ -45,19 +45,19 @@ def test_an_order_wakes_the_drain_that_waits_and_no_message_is_sent(redis: Redis
     assert redis.keys("intake:lane:t:wa*") == []
 
 
-def test_only_one_waits_at_a_lane(redis: Redis, lane: Lane) -> None:
+def test_only_one_drain_waits_at_a_lane(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1)
     assert not lane.wait(time.monotonic() + 5)
 
 
-def test_an_order_that_comes_as_the_waiting_ends_is_not_left_lying(redis: Redis, lane: Lane) -> None:
+def test_an_order_accepted_as_the_wait_ends_is_delivered(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1)
     assert not accept(redis).nudge
     redis.delete("intake:lane:t:waiting")
     assert lane.wait(time.monotonic() - 1)
 
 
-def test_a_drain_that_died_waiting_is_waited_for_only_until_the_next_sweep(redis: Redis, lane: Lane) -> None:
+def test_the_next_sweep_removes_a_drain_that_died_while_it_waited(redis: Redis, lane: Lane) -> None:
     redis.set("intake:lane:t:waiting", 1, px=200)
     assert not accept(redis).nudge
     time.sleep(0.3)
@@ -66,7 +66,7 @@ def test_a_drain_that_died_waiting_is_waited_for_only_until_the_next_sweep(redis
     assert accept(redis, 2).nudge
 
 
-def test_the_sweep_wakes_the_drain_that_waits_for_what_has_become_due(redis: Redis, lane: Lane) -> None:
+def test_the_sweep_wakes_the_waiting_drain_for_orders_that_became_due(redis: Redis, lane: Lane) -> None:
     accept(redis)
     redis.set("intake:lane:t:waiting", 1)
     assert lane.sweep().drains == 1
@@ -79,7 +79,7 @@ def test_the_sweep_wakes_the_drain_that_waits_for_what_has_become_due(redis: Red
     assert redis.llen("intake:lane:t:wake") == 0
 
 
-def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up(redis: Redis) -> None:
+def test_a_waiting_drain_delivers_new_orders_and_nudges_its_successor_when_its_time_is_up(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     thread = threading.Thread(
         target=tasks.deliver.deliver,
@@ -96,7 +96,7 @@ def test_a_drain_that_waits_delivers_what_comes_and_hands_on_when_its_time_is_up
     assert rt.nudged == [("deliver", "t")]
 
 
-def test_a_drain_that_is_not_to_wait_ends_at_the_end_of_the_lane(redis: Redis) -> None:
+def test_a_drain_without_an_idle_time_ends_when_the_lane_is_empty(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     began = time.monotonic()
     tasks.deliver.deliver(rt, "t", rt.nudge)

@@ -94,7 +94,7 @@ def taken(rt: Runtime, provider: str, count: int) -> int:
     return queued
 
 
-def test_orders_that_ordercloud_tells_of_are_read_and_carried(way: tuple[Sandbox, Runtime, str]) -> None:
+def test_orders_of_ordercloud_webhooks_are_read_and_queued(way: tuple[Sandbox, Runtime, str]) -> None:
     box, rt, url = way
     cloud, form = box.url("ordercloud"), {"grant_type": "client_credentials", "scope": "FullAccess"}
     form |= {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
@@ -113,7 +113,7 @@ def test_orders_that_ordercloud_tells_of_are_read_and_carried(way: tuple[Sandbox
     assert taken(rt, "cloud", 3) == 3
 
 
-def test_orders_that_dropboy_tells_of_twice_are_carried_once(way: tuple[Sandbox, Runtime, str]) -> None:
+def test_orders_of_duplicated_dropboy_webhooks_are_queued_once(way: tuple[Sandbox, Runtime, str]) -> None:
     box, rt, _ = way
     box.add_orders(3, system="dropboy")
     assert taken(rt, "boy", 3) == 3

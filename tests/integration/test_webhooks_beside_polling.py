@@ -30,7 +30,7 @@ def hooks(pipeline: Pipeline, ids: list[str], chance: random.Random) -> int:
     return len(told)
 
 
-def test_hooks_that_are_lost_doubled_and_shuffled_lead_to_the_same_end_as_none(make_pipeline: MakePipeline) -> None:
+def test_lost_duplicated_and_shuffled_webhooks_lead_to_the_same_result_as_polling(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(0).open()
     chance = random.Random(7)
     told = 0
