@@ -1,1 +1,1 @@
-"""Benchmarks: each measures this machine beside a named alternative, in one run. `python -m bench`, by `make bench`."""
+"""Benchmarks: each one measures Intake and a named alternative on this machine, in one run (`make bench`)."""

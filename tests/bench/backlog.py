@@ -1,4 +1,4 @@
-"""Benchmark `backlog`: a RetailCRM account that has many orders is read behind its limit."""
+"""Benchmark `backlog`: read a RetailCRM account with many orders behind its limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.simulated import simulated
 if TYPE_CHECKING:
     from bench.stage import Stage
 
-#: Calls a second that the account takes; orders that one answer has.
+#: Calls that the account accepts per second, and orders per response.
 RATE, PAGE = 10, 100
 CONFIG = """
 [redis]
@@ -39,7 +39,7 @@ to = ["dropday"]
 
 
 class Run(NamedTuple):
-    """Seconds from the first call to the end of the last one's slot, the calls, the share refused in percent."""
+    """Seconds from the first call to the end of the last one's slot, number of calls, refused calls in percent."""
 
     seconds: float
     calls: int
@@ -47,11 +47,11 @@ class Run(NamedTuple):
 
 
 def read(stage: Stage) -> Run:
-    """Read them all, from the first call to the last one that brought something."""
+    """Read all orders and return the calls of the run."""
     with (
         simulated("retailcrm", f":key=key:orders={stage.orders}") as crm,
         harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url)) as rt,
-        harness.running(harness.reading(), os.environ, stage.home),
+        harness.run_processes(harness.polling_commands(), os.environ, stage.home),
     ):
         lane = rt.lanes["dropday"]
         until = time.monotonic() + 60 + stage.orders / 100
@@ -66,14 +66,14 @@ def read(stage: Stage) -> Run:
 
 
 def measure(stage: Stage) -> Measured:
-    """Reading many orders of RetailCRM, behind its limit."""
+    """Measure the reading of many orders of RetailCRM behind its limit."""
     runs = stage.alternate({"Intake": lambda: read(stage)})["Intake"]
     needed = tuple(run.calls / RATE for run in runs)
     name = f"{stage.orders:,} orders read from RetailCRM behind its limit"
-    than = f"the limit's own time: {runs[-1].calls:,} calls at {RATE}/s"
+    alternative = f"the limit's own time: {runs[-1].calls:,} calls at {RATE}/s"
     return Measured(
         [
-            Figure(name, "s", tuple(run.seconds for run in runs), needed, than, "<= 1.05"),
+            Figure(name, "s", tuple(run.seconds for run in runs), needed, alternative, "<= 1.05"),
             Figure("calls that RetailCRM refused to the reader", "%", tuple(r.refused for r in runs), goal="<= 1"),
         ]
     )

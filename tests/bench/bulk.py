@@ -1,4 +1,4 @@
-"""Benchmark `bulk`: orders per second into RetailCRM behind its limit, in bulk beside one by one."""
+"""Benchmark `bulk`: orders per second into RetailCRM behind its limit, in bulk and one by one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench.simulated import simulated
 if TYPE_CHECKING:
     from bench.stage import Stage
 
-#: Orders in one call ("orders/upload"), and calls a second that the account takes.
+#: Orders in one call ("orders/upload"), and calls that the account accepts per second.
 BULK, RATE = 50, 10
 CONFIG = """
 [redis]
@@ -50,12 +50,12 @@ class Run(NamedTuple):
     refused: float
 
 
-def into(stage: Stage, orders: int, bulk: int) -> Run:
-    """So many orders into a RetailCRM that refuses an eleventh call in a second."""
+def deliver(stage: Stage, orders: int, bulk: int) -> Run:
+    """Deliver orders into a RetailCRM that refuses an eleventh call in a second."""
     with simulated("retailcrm", ":key=key") as crm:
         with harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
-            harness.fill(rt, "crm", range(orders))
-        with harness.running(harness.ours(2), os.environ, stage.home):
+            harness.accept_orders(rt, "crm", range(orders))
+        with harness.run_processes(harness.intake_commands(2), os.environ, stage.home):
             until = time.monotonic() + 60 + orders / 5
             while crm.orders() < orders:
                 if time.monotonic() > until:
@@ -68,11 +68,11 @@ def into(stage: Stage, orders: int, bulk: int) -> Run:
 
 
 def measure(stage: Stage) -> Measured:
-    """Orders into RetailCRM behind its limit, 50 in a call beside one by one (a hundredth as many)."""
+    """Measure orders into RetailCRM behind its limit, 50 per call, and one by one (a hundredth as many)."""
     few = max(50, stage.orders // 100)
-    sides = {"50 in a call": partial(into, stage, stage.orders, BULK), "one by one": partial(into, stage, few, 1)}
-    found = stage.alternate(sides)
-    many, single = found["50 in a call"], found["one by one"]
+    sides = {"50 in a call": partial(deliver, stage, stage.orders, BULK), "one by one": partial(deliver, stage, few, 1)}
+    results = stage.alternate(sides)
+    many, single = results["50 in a call"], results["one by one"]
     needed = math.ceil(stage.orders / BULK) / RATE
     count = f"{stage.orders:,} orders"
     least = tuple(needed for _ in many)

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Bench(NamedTuple):
-    """What one benchmark measures, and how much of it: orders and rounds by default, and with `--quick` (one round)."""
+    """The subject and the size of a benchmark: default orders and rounds, and orders with `--quick` (one round)."""
 
     about: str
     orders: int
     rounds: int
     quick: int
-    #: What `--orders` counts here.
-    counts: str = "Orders in each run."
+    #: The help text of `--orders`.
+    orders_help: str = "Orders in each run."
 
 
-#: By name, which is that of its module as well.
+#: By name, which is also the name of the module.
 BENCHES: Final = {
     "throughput": Bench("Orders delivered/s, beside plain Celery and beside a bare loop.", 20_000, 5, 2_000),
     "latency": Bench("Push to created when idle, beside plain Celery.", 200, 3, 40),
@@ -54,33 +54,33 @@ BENCHES: Final = {
 
 
 def run(name: str, orders: int, rounds: int, file: Path | None) -> Measured:
-    """Run one benchmark, print its figures, and write them into `file` beside what stands there of others."""
+    """Run one benchmark, print its figures, and add them to the results in `file`."""
     module = importlib.import_module(f"bench.{name}")
     started = time.monotonic()
-    # Whatever ends a benchmark ends its processes: they would be measured by the next one.
+    # A terminated benchmark must stop its processes: they would disturb the next one.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with stage.stage(orders, rounds) as place:
-        machine = stage.machine(place.redis)
-        place.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
-        found: Measured = module.measure(place)
-    report.show(found.figures)
+    with stage.stage(orders, rounds) as own_stage:
+        machine = stage.machine(own_stage.redis)
+        own_stage.console.print(f"[bold]{name}[/]: {BENCHES[name].about} {orders:,} orders, {rounds} rounds")
+        measured: Measured = module.measure(own_stage)
+    report.show(measured.figures)
     if file is not None:
-        told = {
+        result = {
             "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
             "machine": machine,
             "orders": orders,
             "rounds": rounds,
             "seconds": round(time.monotonic() - started),
-            "figures": [figure.as_json() for figure in found.figures],
-            **found.pictures,
+            "figures": [figure.as_json() for figure in measured.figures],
+            **measured.pictures,
         }
-        _keep(file, name, told)
-    return found
+        _add(file, name, result)
+    return measured
 
 
-def _keep(file: Path, name: str, told: dict[str, Any]) -> None:
+def _add(file: Path, name: str, result: dict[str, Any]) -> None:
     results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    text = json.dumps({**results, name: told}, indent=1, ensure_ascii=False)
+    text = json.dumps({**results, name: result}, indent=1, ensure_ascii=False)
     file.write_text(text + "\n", encoding="utf-8")
 
 
@@ -93,13 +93,13 @@ def command() -> None:
 
 
 def _command(name: str, bench: Bench) -> click.Command:
-    def one(orders: int, rounds: int, file: Path | None) -> None:
+    def run_benchmark(orders: int, rounds: int, file: Path | None) -> None:
         run(name, orders, rounds, file)
 
-    some = click.IntRange(1)
-    orders = click.option("--orders", type=some, default=bench.orders, show_default=True, help=bench.counts)
-    rounds = click.option("--rounds", type=some, default=bench.rounds, show_default=True, help="Runs of each side.")
-    return click.command(name, help=bench.about)(orders(rounds(_JSON(one))))
+    positive = click.IntRange(1)
+    orders = click.option("--orders", type=positive, default=bench.orders, show_default=True, help=bench.orders_help)
+    rounds = click.option("--rounds", type=positive, default=bench.rounds, show_default=True, help="Runs of each side.")
+    return click.command(name, help=bench.about)(orders(rounds(_JSON(run_benchmark))))
 
 
 for _name, _bench in BENCHES.items():
@@ -110,7 +110,7 @@ for _name, _bench in BENCHES.items():
 @click.option("--quick", is_flag=True, help="Small and once: whether everything runs, not what it shows.")
 @click.option("--skip", multiple=True, type=click.Choice(list(BENCHES)), help="Leave one out; may be repeated.")
 @_JSON
-def everything(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None:
+def run_all(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None:
     """Run all benchmarks, one after the other; what is in the file already of those is replaced."""
     for name, bench in BENCHES.items():
         if name not in skip:
@@ -120,7 +120,7 @@ def everything(*, quick: bool, skip: tuple[str, ...], file: Path | None) -> None
 @command.command("report")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--page", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A page to write it into.")
-def told(file: Path, page: Path | None) -> None:
+def report_results(file: Path, page: Path | None) -> None:
     """Make the table (Markdown) and the pictures (SVG, beside FILE) of results; into a page, between its marks."""
     results = json.loads(file.read_text(encoding="utf-8"))
     text = report.markdown(results, report.draw(results, file), page or Path.cwd() / "page.md")

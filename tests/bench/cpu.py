@@ -1,4 +1,4 @@
-"""Benchmark `cpu`: what the processor time of an order is spent on, from the API it is read from to the target."""
+"""Benchmark `cpu`: the processor time of an order by part, from the source's API to the target."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from bench.stage import Stage
 
-#: Seconds that an order may take, all in all.
+#: Seconds per order after which a run fails.
 _SLOWEST = 0.05
-#: The parts, by the modules that do them: the innermost frame that stands here names the part.
+#: The modules of each part. The innermost frame of one of these modules decides the part of a stack.
 PARTS: Final = {
     "HTTP": ("worker.http.client", "worker.http.connection", "requests", "urllib3", "http"),
     "ledger": ("worker.store", "redis"),
@@ -62,7 +62,7 @@ to = ["sink"]
 
 
 def part_of(stack: str) -> str:
-    """Which part a stack belongs to; what runs outside of any task is Celery's."""
+    """Return the part of a stack; everything outside of a task belongs to Celery."""
     modules = [frame.partition(":")[0] for frame in stack.split(";")]
     if not any(module.startswith("tasks") for module in modules):
         return "Celery"
@@ -73,15 +73,15 @@ def part_of(stack: str) -> str:
     return "the story"
 
 
-def _read(directory: Path) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _read_samples(directory: Path) -> Counter[str]:
+    stacks: Counter[str] = Counter()
     for file in directory.glob("*.json"):
-        found.update(json.loads(file.read_text(encoding="utf-8")))
-    return found
+        stacks.update(json.loads(file.read_text(encoding="utf-8")))
+    return stacks
 
 
 def sample(stage: Stage) -> dict[str, float]:
-    """Processor time of one order by part, in milliseconds: read from Dropday, delivered into Dropday."""
+    """Return the milliseconds of processor time per order by part, for orders from Dropday into Dropday."""
     samples = stage.home / "samples"
     samples.mkdir(exist_ok=True)
     for old in samples.glob("*.json"):
@@ -91,26 +91,28 @@ def sample(stage: Stage) -> dict[str, float]:
         config = CONFIG.format(redis=stage.redis, url=source.url, target=target.url)
         with harness.configure(stage.home, config) as rt:
             env = harness.environment(SAMPLES=str(samples))
-            before = harness.server_seconds(stage.redis)
-            with harness.running(harness.sampled(), env, stage.home) as processes:
+            before = harness.redis_cpu_seconds(stage.redis)
+            with harness.run_processes(harness.sampled_commands(), env, stage.home) as processes:
                 until = time.monotonic() + 60 + stage.orders * _SLOWEST
                 while int(rt.lanes["sink"].status().get("delivered", 0)) < stage.orders:
                     if time.monotonic() > until:
                         raise click.ClickException("not all orders were delivered in time")
                     time.sleep(0.2)
                 used = sum(sum(child.cpu_times()[:2]) for child in processes[0].children())
-                server = harness.server_seconds(stage.redis) - before
-    stacks = _read(samples)
+                server = harness.redis_cpu_seconds(stage.redis) - before
+    stacks = _read_samples(samples)
     (stage.home / "stacks.json").write_text(json.dumps(stacks))
-    share: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for stack, count in stacks.items():
-        share[part_of(stack)] += count
-    each = 1000 * used / stage.orders / share.total()
-    return {part: count * each for part, count in share.most_common()} | {"Redis itself": 1000 * server / stage.orders}
+        counts[part_of(stack)] += count
+    milliseconds = 1000 * used / stage.orders / counts.total()
+    return {part: count * milliseconds for part, count in counts.most_common()} | {
+        "Redis itself": 1000 * server / stage.orders
+    }
 
 
 def measure(stage: Stage) -> Measured:
-    """Processor time by part; HTTP ought to be the largest, because it alone is the task."""
+    """Measure the processor time by part; HTTP should be the largest, because it is the actual work."""
     runs = stage.alternate({"Intake": lambda: sample(stage)})["Intake"]
     note = f"{stage.orders:,} orders, read from a simulated Dropday, delivered into nginx, log level info"
     parts = sorted(runs[0], key=lambda part: -runs[0][part])

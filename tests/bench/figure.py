@@ -1,4 +1,4 @@
-"""One measured figure, beside what it stands, with its spread and its goal."""
+"""A measured figure with the values of its alternative, its spread and its goal."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {">=": operator.ge, "<=": 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured in some alternating rounds.
+    """A figure that was measured in alternating rounds.
 
-    `ours` and `beside` hold one value for each round, in `unit`; `beside` is empty where the figure stands alone.
-    `goal` is a comparison with a number ("" is none: the figure is only told), met by the median of `of`: our values,
-    or ours over those beside, round by round.
+    `ours` and `theirs` hold one value per round, in `unit`; `theirs` is empty without an alternative. `goal` is a
+    comparison with a number, such as ">= 4", or "" for none. The median of `basis` must meet it: of our values, or of
+    the ratios of ours to theirs in each round.
     """
 
     name: str
     unit: str
     ours: tuple[float, ...]
-    beside: tuple[float, ...] = ()
-    #: Who stands beside, in words.
-    than: str = ""
+    theirs: tuple[float, ...] = ()
+    #: The name of the alternative.
+    alternative: str = ""
     goal: str = ""
-    of: Literal["ratio", "ours"] = "ratio"
+    basis: Literal["ratio", "ours"] = "ratio"
     note: str = ""
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Ours over those beside, round by round; empty where nothing stands beside."""
+        """The ratio of ours to theirs in each round; empty without an alternative."""
         return tuple(
-            mine / other if other else float("inf") for mine, other in zip(self.ours, self.beside, strict=False)
+            mine / other if other else float("inf") for mine, other in zip(self.ours, self.theirs, strict=False)
         )
 
     @property
     def judged(self) -> tuple[float, ...]:
-        """The values that the goal is about."""
-        return self.ratios if self.of == "ratio" and self.beside else self.ours
+        """The values that the goal applies to."""
+        return self.ratios if self.basis == "ratio" and self.theirs else self.ours
 
     @property
     def reached(self) -> bool | None:
@@ -53,32 +53,32 @@ class Figure:
         return _COMPARE[sign](statistics.median(self.judged), float(number))
 
     def spread(self) -> str:
-        """The median of what is judged, and its range."""
+        """Return the median of the judged values and their range."""
         values = self.judged
         low, high = (short(value) for value in (min(values), max(values)))
         return f"{short(statistics.median(values))} ({low} to {high})" if len(values) > 1 else short(values[0])
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, and what follows from it, for a reader without this program."""
-        told = {"median": statistics.median(self.judged), "range": [min(self.judged), max(self.judged)]}
-        return asdict(self) | told | {"reached": self.reached}
+        """Return all fields with the results that follow from them, for readers without this program."""
+        derived = {"median": statistics.median(self.judged), "range": [min(self.judged), max(self.judged)]}
+        return asdict(self) | derived | {"reached": self.reached}
 
     @classmethod
-    def read(cls, told: dict[str, Any]) -> Self:
-        """From what `as_json` wrote."""
-        own = {key: value for key, value in told.items() if key in cls.__dataclass_fields__}
-        return cls(**own | {"ours": tuple(own["ours"]), "beside": tuple(own["beside"])})
+    def read(cls, document: dict[str, Any]) -> Self:
+        """Return the figure that `as_json` wrote."""
+        own = {key: value for key, value in document.items() if key in cls.__dataclass_fields__}
+        return cls(**own | {"ours": tuple(own["ours"]), "theirs": tuple(own["theirs"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one benchmark found: its figures, and series or stacks for a picture, as plain JSON."""
+    """The result of a benchmark: its figures, and series or stacks for pictures as plain JSON."""
 
     figures: list[Figure]
     pictures: dict[str, Any] = field(default_factory=dict)
 
 
 def short(value: float) -> str:
-    """Three digits that count, thousands apart."""
+    """Return a number with three significant digits and thousands separators."""
     size = abs(value)
     return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

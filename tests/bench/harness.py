@@ -1,4 +1,4 @@
-"""The processes of either side, the orders they are given, and what they use of the machine."""
+"""The processes of each side, their orders, and the processor time that they use."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 #: The folder that holds the package `bench`.
 _TESTS = Path(__file__).resolve().parents[1]
-#: Seconds that processes have to end.
-_PATIENCE = 20.0
-#: Orders accepted by one call, as many as a page has.
+#: Seconds after which a process that does not end is killed.
+_END_TIMEOUT = 20.0
+#: Orders per page, accepted in one call.
 PAGE = 100
 _QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 _CELERY = [sys.executable, "-m", "celery", "-A"]
@@ -51,13 +51,13 @@ to = ["dropday"]
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process' environment and `variables`, in which a child process finds `bench` and our packages."""
+    """Return the environment of a child process: ours, `variables`, and a PYTHONPATH with `bench` and our packages."""
     path = [str(_TESTS.parent), str(_TESTS), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))} | variables
 
 
 def configure(home: Path, text: str, ledger: Literal["emptied", "kept"] = "emptied") -> Runtime:
-    """Write the settings, point this process and its children at them, and make a runtime of them."""
+    """Write settings for this process and its children, and return a runtime with them."""
     config = home / "intake.toml"
     config.write_text(text)
     os.environ |= {"INTAKE_CONFIG": str(config), "BENCH_KEY": "key"}
@@ -67,8 +67,8 @@ def configure(home: Path, text: str, ledger: Literal["emptied", "kept"] = "empti
     return rt
 
 
-def ours(processes: int, *, listening: bool = False) -> list[list[str]]:
-    """The processes of Intake: so many that deliver, the upkeep, beat, and one that listens to the inbox."""
+def intake_commands(processes: int, *, listening: bool = False) -> list[list[str]]:
+    """Return the commands of Intake: a worker with delivering processes, upkeep, beat, and optionally `listen`."""
     app = [*_CELERY, "worker.app"]
     commands = [
         [*app, "worker", "--queues", "intake.deliver", "--concurrency", str(processes), *_QUIET, "-n", "w@%h"],
@@ -78,31 +78,37 @@ def ours(processes: int, *, listening: bool = False) -> list[list[str]]:
     return [*commands, [sys.executable, "-m", "worker.cli", "listen"]] if listening else commands
 
 
-def reading() -> list[list[str]]:
-    """The processes of Intake that read: one that polls, and beat."""
+def polling_commands() -> list[list[str]]:
+    """Return the commands of Intake that read: a worker with one polling process, and beat."""
     app = [*_CELERY, "worker.app"]
-    return [[*app, "worker", "--queues", "intake.poll", "--concurrency", "1", *_QUIET, "-n", "p@%h"], ours(1)[-1]]
+    return [
+        [*app, "worker", "--queues", "intake.poll", "--concurrency", "1", *_QUIET, "-n", "p@%h"],
+        intake_commands(1)[-1],
+    ]
 
 
-def sampled() -> list[list[str]]:
-    """The processes of Intake, those that poll and deliver sampled."""
+def sampled_commands() -> list[list[str]]:
+    """Return the commands of Intake with a sampled worker that polls and delivers."""
     queues = ["--queues", "intake.poll,intake.deliver", "--concurrency", "2"]
-    return [[*_CELERY, "bench.programs.sampled", "worker", *queues, *_QUIET, "-n", "s@%h"], *ours(1)[1:]]
+    return [[*_CELERY, "bench.programs.sampled", "worker", *queues, *_QUIET, "-n", "s@%h"], *intake_commands(1)[1:]]
 
 
-def threads(workers: int, each: int) -> list[list[str]]:
-    """The processes of Intake, those that deliver with threads."""
+def threaded_commands(workers: int, threads: int) -> list[list[str]]:
+    """Return the commands of Intake with workers that deliver in threads."""
     worker = [*_CELERY, "worker.app", "worker", "--queues", "intake.deliver", "--pool", "threads", *_QUIET]
-    return [*([*worker, "--concurrency", str(each), "-n", f"w{n}@%h"] for n in range(workers)), *ours(1)[1:]]
+    return [
+        *([*worker, "--concurrency", str(threads), "-n", f"w{n}@%h"] for n in range(workers)),
+        *intake_commands(1)[1:],
+    ]
 
 
-def theirs(processes: int) -> list[list[str]]:
-    """The processes of a plain Celery app."""
+def celery_commands(processes: int) -> list[list[str]]:
+    """Return the command of the plain Celery app."""
     return [[*_CELERY, "bench.programs.plain", "worker", "--concurrency", str(processes), *_QUIET, "-l", "warning"]]
 
 
 def make_order(number: int) -> Order:
-    """An order of three lines, as shops have them."""
+    """Return a typical order with three lines."""
     lines = [
         {"id": f"{number}-{n}", "sku": f"SKU-{n}", "name": f"Product {n}", "quantity": n, "unit_price": "9.90"}
         for n in (1, 2, 3)
@@ -131,42 +137,44 @@ def make_order(number: int) -> Order:
 
 
 @contextlib.contextmanager
-def running(commands: Sequence[Sequence[str]], env: Mapping[str, str], cwd: Path) -> Iterator[list[psutil.Process]]:
-    """So many processes, until the block ends."""
+def run_processes(
+    commands: Sequence[Sequence[str]], env: Mapping[str, str], cwd: Path
+) -> Iterator[list[psutil.Process]]:
+    """Run processes during the block and yield them."""
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = [subprocess.Popen(command, env=env, cwd=cwd, **quiet) for command in commands]
-    known = [psutil.Process(process.pid) for process in running]
+    children = [subprocess.Popen(command, env=env, cwd=cwd, **quiet) for command in commands]
+    processes = [psutil.Process(process.pid) for process in children]
     try:
-        yield known
+        yield processes
     finally:
-        for process in running:
+        for process in children:
             process.terminate()
-        _, left = psutil.wait_procs(known, timeout=_PATIENCE)
-        for late in family(left):  # what is measured was measured: nothing is lost with a process that will not end
+        _, left = psutil.wait_procs(processes, timeout=_END_TIMEOUT)
+        for late in with_children(left):  # the measurement is over: a hanging process may be killed
             with contextlib.suppress(psutil.NoSuchProcess):
                 late.kill()
-        for process in running:
+        for process in children:
             process.wait()
 
 
-def family(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    """These processes and all that they started."""
-    return [one for process in processes for one in (process, *process.children(recursive=True))]
+def with_children(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
+    """Return the processes and all their descendants."""
+    return [member for process in processes for member in (process, *process.children(recursive=True))]
 
 
 def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
-    """Processor time that these processes and all that they started have used."""
-    return sum(sum(process.cpu_times()[:2]) for process in family(processes))
+    """Return the processor time of the processes and all their descendants, in seconds."""
+    return sum(sum(process.cpu_times()[:2]) for process in with_children(processes))
 
 
-def server_seconds(redis: str) -> float:
-    """Processor time that the Redis server has used."""
+def redis_cpu_seconds(redis: str) -> float:
+    """Return the processor time of the Redis server, in seconds."""
     info: Any = connect(redis).info("cpu")
     return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
 
-def fill(rt: Runtime, target: str, numbers: range) -> None:
-    """Accept so many orders for one target, page by page."""
+def accept_orders(rt: Runtime, target: str, numbers: range) -> None:
+    """Accept orders with these numbers for a target, page by page."""
     for start in range(numbers.start, numbers.stop, PAGE):
         page = [make_order(number) for number in range(start, min(start + PAGE, numbers.stop))]
         rt.ledger.accept(target, [Delivery(order, order.external_id) for order in page], "bench")

@@ -1,4 +1,4 @@
-"""Benchmark `lanes`: fifty lanes with a limit each, all with orders waiting: how much of each limit is used."""
+"""Benchmark `lanes`: the use of each of fifty limits while all lanes have waiting orders."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 LANES = 50
 RATE = 10
-#: Workers, and threads of each, with some to spare: a drain waits for its limit most of its time, which costs nothing.
+#: Workers, and threads of each. There is a thread for each drain, because a drain mostly waits for its limit.
 WORKERS, THREADS = 2, 40
-#: Seconds in which all lanes must have begun, and those after it that are not counted.
-BEGIN, SETTLE = 60.0, 3.0
+#: Seconds in which all lanes must start, and seconds after that which are not counted.
+START_TIMEOUT, SETTLE = 60.0, 3.0
 _HEAD = """
 [redis]
 url = "{redis}"
@@ -58,13 +58,13 @@ def _times(target: Sink) -> dict[str, list[float]]:
     return times
 
 
-def use(stage: Stage) -> list[float]:
-    """The use of each limit in percent, from when all lanes have begun to when the first is done."""
+def measure_use(stage: Stage) -> list[float]:
+    """Return the use of each limit in percent, from the start of the last lane to the end of the first."""
     with sink(stage.home) as target, harness.configure(stage.home, _config(stage.redis, target.url)) as rt:
         for n in range(LANES):
-            harness.fill(rt, f"t{n}", range(stage.orders))
-        with harness.running(harness.threads(WORKERS, THREADS), os.environ, stage.home):
-            until = time.monotonic() + BEGIN + 1.5 * stage.orders / RATE
+            harness.accept_orders(rt, f"t{n}", range(stage.orders))
+        with harness.run_processes(harness.threaded_commands(WORKERS, THREADS), os.environ, stage.home):
+            until = time.monotonic() + START_TIMEOUT + 1.5 * stage.orders / RATE
             while max((len(times) for times in _times(target).values()), default=0) < stage.orders:
                 if time.monotonic() > until:
                     raise click.ClickException("no lane was done in time")
@@ -72,16 +72,16 @@ def use(stage: Stage) -> list[float]:
             times = _times(target)
     if len(times) < LANES:
         raise click.ClickException(f"only {len(times)} of {LANES} lanes had begun when the first was done")
-    begun = max(min(lane) for lane in times.values()) + SETTLE
+    start = max(min(lane) for lane in times.values()) + SETTLE
     done = min(max(lane) for lane in times.values() if len(lane) >= stage.orders)
-    if done - begun < SETTLE:
+    if done - start < SETTLE:
         raise click.ClickException("the lanes did not run side by side for long enough: give it more --orders")
-    return sorted(100 * sum(begun <= at < done for at in lane) / (done - begun) / RATE for lane in times.values())
+    return sorted(100 * sum(start <= at < done for at in lane) / (done - start) / RATE for lane in times.values())
 
 
 def measure(stage: Stage) -> Measured:
-    """Fifty lanes of 10/s on two worker processes, orders waiting in all of them."""
-    runs = stage.alternate({"Intake": lambda: use(stage)})["Intake"]
+    """Measure fifty lanes of 10/s on two worker processes, with orders waiting in all of them."""
+    runs = stage.alternate({"Intake": lambda: measure_use(stage)})["Intake"]
     note = f"{LANES} lanes of {RATE}/s, {stage.orders} orders in each, {WORKERS} workers of {THREADS} threads"
     return Measured(
         [

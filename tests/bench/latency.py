@@ -1,4 +1,4 @@
-"""Benchmark `latency`: from the push of a job to the order in the target, beside Celery's `delay`."""
+"""Benchmark `latency`: from the push of a job to the order in the target, compared with Celery's `delay`."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
     from bench.stage import Stage
 
-#: Orders that are sent first and not counted: processes start, connections open.
+#: Orders that are sent first and not counted, while processes start and connections open.
 WARM_UP = 20
-#: Seconds between two orders: long enough that everything is idle again.
-APART = (0.05, 0.15)
+#: Seconds between two orders, at least and at most: everything must be idle again.
+PAUSE = (0.05, 0.15)
 
 
 def _times(target: str, send: Callable[[int], None], orders: int) -> list[float]:
-    """Milliseconds from the sending of each order to its arrival in the target, ascending."""
+    """Return the milliseconds from sending each order to its arrival in the target, in ascending order."""
     client = Client(target, gate=Open(), headers={})
-    chance = random.Random(1)
+    pauses = random.Random(1)
     sent = {}
     for number in range(orders + WARM_UP):
         sent[str(number)] = time.monotonic()
         send(number)
         if number == 0:
             _wait(client, 1)
-        time.sleep(chance.uniform(*APART))
+        time.sleep(pauses.uniform(*PAUSE))
     _wait(client, orders + WARM_UP)
-    there = client.read("/times").json()
-    return sorted(1000 * (float(there[str(n)]) - sent[str(n)]) for n in range(WARM_UP, orders + WARM_UP))
+    arrivals = client.read("/times").json()
+    return sorted(1000 * (float(arrivals[str(n)]) - sent[str(n)]) for n in range(WARM_UP, orders + WARM_UP))
 
 
 def _wait(client: Client, orders: int) -> None:
@@ -54,23 +54,23 @@ def _wait(client: Client, orders: int) -> None:
         time.sleep(0.05)
 
 
-def ours(stage: Stage) -> list[float]:
-    """Through the inbox, as a producer in any language pushes."""
+def run_intake(stage: Stage) -> list[float]:
+    """Push each order into the inbox, as a producer does."""
     with python_target() as target:
         config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=2)
         harness.configure(stage.home, config).close()
-        pushing = connect(stage.redis)
+        redis = connect(stage.redis)
 
         def send(number: int) -> None:
             order = json.loads(harness.make_order(number).model_dump_json(exclude_defaults=True))
-            pushing.lpush(INBOX, json.dumps({"v": 1, "provider": "shop", "order": order}))
+            redis.lpush(INBOX, json.dumps({"v": 1, "provider": "shop", "order": order}))
 
-        with harness.running(harness.ours(2, listening=True), os.environ, stage.home):
+        with harness.run_processes(harness.intake_commands(2, listening=True), os.environ, stage.home):
             return _times(target.url, send, stage.orders)
 
 
-def plain(stage: Stage) -> list[float]:
-    """A Celery task for each order."""
+def run_celery(stage: Stage) -> list[float]:
+    """Send each order as a task of a plain Celery app."""
     with python_target() as target:
         env = harness.environment(BROKER=stage.redis, TARGET=target.url)
         app = Celery("plain", broker=stage.redis)
@@ -80,26 +80,28 @@ def plain(stage: Stage) -> list[float]:
         def send(number: int) -> None:
             app.send_task("create", args=(harness.make_order(number).model_dump(mode="json"),))
 
-        with harness.running(harness.theirs(2), env, stage.home):
+        with harness.run_processes(harness.celery_commands(2), env, stage.home):
             return _times(target.url, send, stage.orders)
 
 
 def percentile(times: list[float], share: float) -> float:
-    """What so large a share of the times, ascending, does not exceed."""
+    """Return a percentile of times in ascending order."""
     return times[min(len(times) - 1, int(len(times) * share))]
 
 
 def measure(stage: Stage) -> Measured:
-    """Push to created, one order at a time, all idle."""
-    found = stage.alternate({"Intake": lambda: ours(stage), "plain Celery": lambda: plain(stage)})
-    mine, theirs = found["Intake"], found["plain Celery"]
+    """Measure the time from push to created, one order at a time, with everything idle."""
+    results = stage.alternate({"Intake": lambda: run_intake(stage), "plain Celery": lambda: run_celery(stage)})
+    ours, theirs = results["Intake"], results["plain Celery"]
     note = f"{stage.orders} orders in each round, one at a time, two worker processes"
     figures = []
     for share in (0.5, 0.95, 0.99):
         name = f"push to created when idle, p{round(100 * share)}"
-        own = tuple(percentile(times, share) for times in mine)
-        other = tuple(percentile(times, share) for times in theirs)
-        figures.append(Figure(name, "ms", own, other, "plain Celery, delay to created", "<= 1.2", note=note))
-    slow = tuple(percentile(times, 0.95) for times in mine)
-    figures.append(Figure("push to created when idle, p95, in itself", "ms", slow, goal="<= 1000", note=note))
+        our_times = tuple(percentile(times, share) for times in ours)
+        their_times = tuple(percentile(times, share) for times in theirs)
+        figures.append(
+            Figure(name, "ms", our_times, their_times, "plain Celery, delay to created", "<= 1.2", note=note)
+        )
+    p95 = tuple(percentile(times, 0.95) for times in ours)
+    figures.append(Figure("push to created when idle, p95, in itself", "ms", p95, goal="<= 1000", note=note))
     return Measured(figures)

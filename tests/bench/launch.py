@@ -1,4 +1,4 @@
-"""The programs of `tests/bench/programs`: run to their end, as a server, or many that begin at one moment."""
+"""Run the programs of `bench.programs`: to their end, as a server, or several that start at the same moment."""
 
 from __future__ import annotations
 
@@ -20,48 +20,50 @@ def _command(program: str, arguments: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", f"bench.programs.{program}", *arguments]
 
 
-def told(program: str, *arguments: str) -> Any:
-    """Run the program to its end; gives the JSON that it prints."""
+def run_program(program: str, *arguments: str) -> Any:
+    """Run a program to its end and return the JSON that it prints."""
     command = _command(program, arguments)
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment())
-    if done.returncode:
-        raise click.ClickException(f"{program} failed; what it said stands above")
-    return json.loads(done.stdout)
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=environment())
+    if finished.returncode:
+        raise click.ClickException(f"{program} failed; its output is above")
+    return json.loads(finished.stdout)
 
 
 @contextlib.contextmanager
-def serving(program: str, *arguments: str) -> Iterator[str]:
-    """Run a program that serves, until the block ends; gives its base URL, made of the port that it prints."""
+def run_server(program: str, *arguments: str) -> Iterator[str]:
+    """Run a server during the block and yield its base URL, from the port that it prints."""
     command = _command(program, arguments)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout is not None
         try:
             line = process.stdout.readline()
             if not line:
-                raise click.ClickException(f"{program} did not start; what it said stands above")
+                raise click.ClickException(f"{program} did not start; its output is above")
             yield f"http://127.0.0.1:{int(line)}"
         finally:
             process.kill()
 
 
 @contextlib.contextmanager
-def crew(program: str, members: Sequence[Sequence[str]], first_line: Sequence[str] = ()) -> Iterator[list[int]]:
-    """Start the program once for each member's arguments, let all begin when all are ready; gives their process ids.
+def run_together(
+    program: str, members: Sequence[Sequence[str]], first_lines: Sequence[str] = ()
+) -> Iterator[list[int]]:
+    """Run a program once per member's arguments during the block, and yield the process ids.
 
-    A member may be told a first line. They are killed when the block ends.
+    Each process may get a first line of input. When all are ready, a second line starts all at the same moment.
     """
     processes = []
     try:
         for arguments in members:
             command, pipe = _command(program, arguments), subprocess.PIPE
             processes.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment()))
-        for process, line in zip(processes, first_line, strict=False):
-            _tell(process.stdin, line)
+        for process, line in zip(processes, first_lines, strict=False):
+            _write_line(process.stdin, line)
         for process in processes:
             if process.stdout is None or not process.stdout.readline():
-                raise click.ClickException(f"{program} did not start; what it said stands above")
+                raise click.ClickException(f"{program} did not start; its output is above")
         for process in processes:
-            _tell(process.stdin, "go")
+            _write_line(process.stdin, "go")
         yield [process.pid for process in processes]
     finally:
         for process in processes:
@@ -69,7 +71,7 @@ def crew(program: str, members: Sequence[Sequence[str]], first_line: Sequence[st
             process.communicate()
 
 
-def _tell(pipe: IO[str] | None, line: str) -> None:
+def _write_line(pipe: IO[str] | None, line: str) -> None:
     if pipe is not None:
         pipe.write(line + "\n")
         pipe.flush()

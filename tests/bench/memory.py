@@ -1,4 +1,4 @@
-"""Benchmark `memory`: bytes of Redis for each order, waiting, delivered, and after the time of its story."""
+"""Benchmark `memory`: bytes of Redis per order: waiting, delivered, and after its history has expired."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from bench.stage import Stage
     from worker.store.orders.drains import Drain
 
-#: Orders accepted by one call and claimed by one, as many as a page has.
+#: Orders per page, accepted and claimed in one call.
 PAGE: Final = 100
-#: Orders of which the speed is measured, in a ledger that is small, and in one that is full.
+#: Orders for which the speed is measured, in a small and in a full ledger.
 SPEED: Final = 5000
 
 _IDS: Final[dict[str, Callable[[int], str]]] = {
@@ -40,8 +40,8 @@ _IDS: Final[dict[str, Callable[[int], str]]] = {
 }
 
 
-class Bench:
-    """One target's ledger and lane on a server, and what it costs."""
+class Store:
+    """The ledger and the lane of one target on a server."""
 
     def __init__(self, redis: Redis, target_id: Callable[[int], str]) -> None:
         self.redis, self.target_id = redis, target_id
@@ -51,12 +51,12 @@ class Bench:
         )
 
     def used(self) -> int:
-        """Bytes that the server has in use for data, after it has worked off what it does by the way."""
+        """Return the bytes of memory that the server uses for data, after its background work."""
         time.sleep(1)
         return int(self.redis.info("memory")["used_memory"])
 
     def accept(self, first: int, last: int) -> int:
-        """Accept orders; answers the bytes of their JSON."""
+        """Accept orders and return the bytes of their JSON."""
         size = 0
         for start in range(first, last, PAGE):
             page = [harness.make_order(number) for number in range(start, min(start + PAGE, last))]
@@ -65,13 +65,13 @@ class Bench:
         return size
 
     def deliver(self) -> None:
-        """Claim and settle all that is due."""
+        """Claim and settle all due orders."""
         with self.lane.drain() as drain:
-            while self.page(drain):
+            while self.deliver_page(drain):
                 pass
 
-    def page(self, drain: Drain) -> float:
-        """Claim and settle one page; answers the seconds it took, 0 if nothing was due."""
+    def deliver_page(self, drain: Drain) -> float:
+        """Claim and settle one page; return the seconds it took, or 0 if nothing was due."""
         began = time.perf_counter()
         claims = drain.claim(PAGE)
         settled = [(claim, Outcome("delivered", extra=self.target_id(int(claim.reference)))) for claim in claims]
@@ -79,93 +79,97 @@ class Bench:
             raise click.ClickException("not all orders were delivered")
         return time.perf_counter() - began if claims else 0.0
 
-    def forget_stories(self) -> None:
-        """Let the time of all stories be over."""
+    def expire_histories(self) -> None:
+        """Expire the histories of all orders."""
         for pattern in ("intake:histories:*:*", "intake:history:*"):
             for name in self.redis.scan_iter(match=pattern, count=10_000):
                 self.redis.pexpire(name, 1)
         time.sleep(2)
-        # What has expired is dropped at the latest when somebody looks.
+        # Redis drops an expired key at the latest when it is looked up.
         for pattern in ("intake:histories:*:*", "intake:history:*"):
             for _ in self.redis.scan_iter(match=pattern, count=10_000):
                 pass
 
-    def timed(self, call: Callable[[], object]) -> float:
-        """Seconds of one call."""
+    def seconds_of(self, call: Callable[[], object]) -> float:
+        """Return the seconds of one call."""
         began = time.perf_counter()
         call()
         return time.perf_counter() - began
 
 
-def _beside(few: Bench, many: Bench, first: int) -> tuple[float, float]:
-    """Orders per second in a small ledger and in a full one: page by page in turn, so that what disturbs hits both."""
-    for bench in (few, many):
-        bench.accept(first, first + SPEED)
+def _compare(few: Store, many: Store, first: int) -> tuple[float, float]:
+    """Return the orders per second in a small and in a full ledger, measured in turn so that noise affects both."""
+    for store in (few, many):
+        store.accept(first, first + SPEED)
     times: list[tuple[float, float]] = []
-    with few.lane.drain() as one, many.lane.drain() as other:
-        while pages := few.page(one):
-            times.append((pages, many.page(other)))
+    with few.lane.drain() as few_drain, many.lane.drain() as many_drain:
+        while seconds := few.deliver_page(few_drain):
+            times.append((seconds, many.deliver_page(many_drain)))
     return tuple(PAGE / statistics.median(side) for side in zip(*times, strict=True))
 
 
-def weigh(bench: Bench, few: Bench, orders: int, say: Callable[[str], None]) -> tuple[dict[str, float], float]:
-    """The figures by name, and the bytes of JSON of one order."""
+def measure_store(
+    store: Store, few: Store, orders: int, report: Callable[[str], None]
+) -> tuple[dict[str, float], float]:
+    """Return the figures by name, and the bytes of one order's JSON."""
     first = 1_000_000
     few.accept(first, first + min(10_000, orders))
     few.deliver()
-    # A first order, so that the ledger knows how it keeps content.
-    bench.accept(first - 1, first)
-    bench.deliver()
+    # The ledger chooses its encoding of content with the first order.
+    store.accept(first - 1, first)
+    store.deliver()
 
-    say("waiting")
-    empty = bench.used()
+    report("waiting")
+    empty = store.used()
     waiting = min(orders, 20_000)
-    size = bench.accept(first, first + waiting) / waiting
-    figures = {"waiting": (bench.used() - empty) / waiting}
-    say("delivered")
-    bench.deliver()
+    size = store.accept(first, first + waiting) / waiting
+    figures = {"waiting": (store.used() - empty) / waiting}
+    report("delivered")
+    store.deliver()
     for start in range(first + waiting, first + orders, 20_000):
-        bench.accept(start, min(start + 20_000, first + orders))
-        bench.deliver()
-    full = bench.used()
+        store.accept(start, min(start + 20_000, first + orders))
+        store.deliver()
+    full = store.used()
     figures["delivered, with its story"] = (full - empty) / orders
-    figures["few/s"], figures["many/s"] = _beside(few, bench, first + orders)
+    figures["few/s"], figures["many/s"] = _compare(few, store, first + orders)
     key = f"shop:{first + orders // 2}"
-    figures["show"] = bench.timed(lambda: bench.ledger.entries(["t"], key))
-    figures["status"] = bench.timed(bench.lane.status)
-    say("after the time of the stories")
-    bench.forget_stories()
-    figures["delivered, story over"] = (bench.used() - empty) / (orders + SPEED)
-    [entry] = bench.ledger.entries(["t"], key)
-    if entry.record["state"] != "delivered" or bench.redis.zcard(keys.LaneKeys.of("t").due):
+    figures["show"] = store.seconds_of(lambda: store.ledger.entries(["t"], key))
+    figures["status"] = store.seconds_of(store.lane.status)
+    report("after the time of the stories")
+    store.expire_histories()
+    figures["delivered, story over"] = (store.used() - empty) / (orders + SPEED)
+    [entry] = store.ledger.entries(["t"], key)
+    if entry.record["state"] != "delivered" or store.redis.zcard(keys.LaneKeys.of("t").due):
         raise click.ClickException("the ledger does not know its orders any more")
     return figures, size
 
 
-def _weighed(stage: Stage, orders: int, ids: str) -> list[Figure]:
+def _measure(stage: Stage, orders: int, ids: str) -> list[Figure]:
     with contextlib.ExitStack() as stack:
         many, few = (stack.enter_context(_server(stage.home / f"{name}-{ids}")) for name in ("many", "few"))
         with stage.console.status(f"target's ids: {ids}") as status:
-            numbers, size = weigh(Bench(many, _IDS[ids]), Bench(few, _IDS[ids]), orders, status.update)
+            numbers, size = measure_store(Store(many, _IDS[ids]), Store(few, _IDS[ids]), orders, status.update)
     note = f"{orders:,} orders; the target's ids: {ids}"
-    held = ("waiting", "delivered, with its story", "delivered, story over")
-    than = "its JSON"
-    figures = [Figure(f"Redis by order, {it}, {note}", "bytes", (numbers[it],), (size,), than) for it in held]
+    states = ("waiting", "delivered, with its story", "delivered, story over")
+    alternative = "its JSON"
+    figures = [
+        Figure(f"Redis by order, {state}, {note}", "bytes", (numbers[state],), (size,), alternative) for state in states
+    ]
     full = f"claimed and settled, {orders:,} in the ledger"
     figures.append(
         Figure(full, "/s", (numbers["many/s"],), (numbers["few/s"],), "a small ledger", ">= 0.95", note=note)
     )
-    return figures + [Figure(f"{it}, {note}", "ms", (1000 * numbers[it],)) for it in ("show", "status")]
+    return figures + [Figure(f"{call}, {note}", "ms", (1000 * numbers[call],)) for call in ("show", "status")]
 
 
 def measure(stage: Stage) -> Measured:
-    """Bytes of Redis for each order, and the speed of a full ledger by itself; once, and a tenth with long ids."""
-    return Measured([*_weighed(stage, stage.orders, "number"), *_weighed(stage, max(PAGE, stage.orders // 10), "uuid")])
+    """Measure the bytes of Redis per order and the speed of a full ledger, and again a tenth with long ids."""
+    return Measured([*_measure(stage, stage.orders, "number"), *_measure(stage, max(PAGE, stage.orders // 10), "uuid")])
 
 
 @contextlib.contextmanager
 def _server(home: Path) -> Iterator[Redis]:
-    # A snapshot of the full one would cost it time that the small one does not pay.
+    # No snapshots: they would slow down only the full ledger.
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(ValkeyServer(data_dir=home, config={"save": ""}))
         yield stack.enter_context(connect(f"redis://127.0.0.1:{server.port}/0"))

@@ -1,4 +1,4 @@
-"""Benchmark `reading`: records fetched, normalized and accepted per second, beside a bare loop that only fetches."""
+"""Benchmark `reading`: records read per second, compared with a bare loop that only fetches them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import harness
 from bench.figure import Figure, Measured
-from bench.launch import serving, told
+from bench.launch import run_program, run_server
 from bench.simulated import simulated
 from worker.http.client import Answer, Client
 from worker.http.gates import Open
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Records on a page.
 PAGE = 100
-#: The keys of an account of each kind; all that a page of 100 asks for.
+#: The settings of an account of each kind, for pages of 100 records.
 ACCOUNTS = {
     "retailcrm": 'api_key = "env:BENCH_KEY"',
     "dropstream": f'user = "main"\npassword = "env:BENCH_KEY"\npage_size = {PAGE}',
@@ -30,7 +30,7 @@ ACCOUNTS = {
     "dropday": 'api_key = "env:BENCH_KEY"\naccount_id = "env:BENCH_KEY"\ninclude_test = true',
     "dropboy": f'api_key = "env:BENCH_KEY"\nbare = "accept"\ncurrency = "EUR"\ntake = {PAGE}',
 }
-#: What opens the simulated account to those keys.
+#: The options of the simulated account that match these settings.
 _OPTIONS = {
     "retailcrm": ":key=key",
     "dropstream": ":user=main:key=key",
@@ -59,14 +59,14 @@ to = ["sink"]
 
 
 class _Recording(Client):
-    """Keeps what was answered first, by request: the page itself, and not a look for its end."""
+    """A client that keeps the first response to each request: the page, and not a later check for its end."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url, gate=Open(), headers={})
-        self.answers: dict[str, str] = {}
+        self.responses: dict[str, str] = {}
 
     def _keep(self, answer: Answer) -> Answer:
-        self.answers.setdefault(answer.request, answer.body.decode())
+        self.responses.setdefault(answer.request, answer.body.decode())
         return answer
 
     def read(self, *args: Any, **kwargs: Any) -> Answer:
@@ -81,7 +81,7 @@ def _config(stage: Stage, kind: str, url: str) -> str:
 
 
 def record(stage: Stage, kind: str) -> Path:
-    """The answers that make a page of 100 records of that kind, as a file."""
+    """Record the responses of a page of 100 records of a kind, and return the file."""
     file = stage.home / f"{kind}.json"
     options = f"{_OPTIONS[kind]}:orders={PAGE}:missing_ids=0:fractions=0"
     with (
@@ -91,35 +91,35 @@ def record(stage: Stage, kind: str) -> Path:
         account, client = rt.settings.providers["shop"], _Recording(system.url)
         provider = provider_kinds()[kind](account.name, account.options, client)
         provider.fetch(provider.start(datetime(2020, 1, 1, tzinfo=UTC)))
-        file.write_text(json.dumps(client.answers))
+        file.write_text(json.dumps(client.responses))
     return file
 
 
 def measure(stage: Stage) -> Measured:
-    """Pages of 100 orders, fetched, normalized and accepted by one process, for each kind of provider."""
+    """Measure pages of 100 orders, read by one process, for each kind of provider."""
     figures: list[Figure] = []
     pages = max(1, stage.orders // PAGE)
     for kind in ACCOUNTS:
         file = record(stage, kind)
-        with serving("replay", str(file)) as url:
+        with run_server("replay", str(file)) as url:
             harness.configure(stage.home, _config(stage, kind, url)).close()
             sides = {
-                f"{kind}: Intake": partial(told, "reader", str(pages)),
-                f"{kind}: requests": partial(told, "reader", str(pages), url, str(file)),
+                f"{kind}: Intake": partial(run_program, "reader", str(pages)),
+                f"{kind}: requests": partial(run_program, "reader", str(pages), url, str(file)),
             }
-            mine, bare = stage.alternate(sides).values()
-        figures += _figures(kind, pages, mine, bare)
+            ours, bare = stage.alternate(sides).values()
+        figures += _figures(kind, pages, ours, bare)
     return Measured(figures)
 
 
-def _figures(kind: str, pages: int, mine: list[dict[str, float]], bare: list[dict[str, float]]) -> list[Figure]:
+def _figures(kind: str, pages: int, ours: list[dict[str, float]], bare: list[dict[str, float]]) -> list[Figure]:
     note = f"{pages} pages of {PAGE}, one process; cpu: of the process, without Redis and the server"
-    than = "requests.Session.get and json.loads of the same answers"
-    found: list[Figure] = []
+    alternative = "requests.Session.get and json.loads of the same answers"
+    figures: list[Figure] = []
     for clock, words in (("wall", "records read, normalized, accepted"), ("cpu", "the same by processor second")):
-        own = tuple(run["records"] / run[clock] for run in mine)
-        other = tuple(run["records"] / alone[clock] for run, alone in zip(mine, bare, strict=True))
-        found.append(Figure(f"{kind}: {words}", "/s", own, other, than, ">= 0.5", note=note))
+        our_rates = tuple(run["records"] / run[clock] for run in ours)
+        bare_rates = tuple(run["records"] / alone[clock] for run, alone in zip(ours, bare, strict=True))
+        figures.append(Figure(f"{kind}: {words}", "/s", our_rates, bare_rates, alternative, ">= 0.5", note=note))
         if clock == "wall":
-            found.append(Figure(f"{kind}: {words}, in itself", "/s", own, goal=">= 5000", note=note))
-    return found
+            figures.append(Figure(f"{kind}: {words}, in itself", "/s", our_rates, goal=">= 5000", note=note))
+    return figures

@@ -1,4 +1,4 @@
-"""What results look like: on the screen, as a table in Markdown, as pictures beside it."""
+"""Show results: on the screen, as a table in Markdown, and as pictures."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BEGIN, _END = "<!-- bench report -->", "<!-- end of the report -->"
-#: Columns of a table in a file.
-_WIDE = 200
+#: The width of a table that is written to a file, in characters.
+_FILE_WIDTH = 200
 _REACHED = {True: "yes", False: "**no**", None: ""}
 
 
 def _cells(figure: Figure) -> list[str]:
-    """Figure, ours, beside, what is judged with its spread, goal."""
-    beside = f"{short(statistics.median(figure.beside))} {figure.unit} ({figure.than})" if figure.beside else ""
-    ratio = figure.spread() + (f" {figure.unit}" if figure.judged is figure.ours else " times")
-    mine = f"{short(statistics.median(figure.ours))} {figure.unit}"
-    return [figure.name, mine, beside, ratio, figure.goal]
+    """Return the cells of a row: figure, ours, theirs, the judged values with their spread, goal."""
+    theirs = f"{short(statistics.median(figure.theirs))} {figure.unit} ({figure.alternative})" if figure.theirs else ""
+    judged = figure.spread() + (f" {figure.unit}" if figure.judged is figure.ours else " times")
+    ours = f"{short(statistics.median(figure.ours))} {figure.unit}"
+    return [figure.name, ours, theirs, judged, figure.goal]
 
 
 def show(figures: Sequence[Figure]) -> None:
-    """Print the figures as a table, with what they were measured with below it."""
+    """Print the figures as a table, followed by the notes on how they were measured."""
     table = Table("figure", "Intake", "beside", "judged: median (range)", "goal", "reached")
     for figure in figures:
         table.add_row(*_cells(figure), _REACHED[figure.reached].strip("*"))
     console = Console()
     if not console.is_terminal:
-        console.width = _WIDE  # in a file nothing has to be broken
+        console.width = _FILE_WIDTH  # a file needs no line breaks
     console.print(table)
     for note in dict.fromkeys(figure.note for figure in figures if figure.note):
         console.print(note)
 
 
 def markdown(results: dict[str, Any], drawn: Sequence[Path], page: Path) -> str:
-    """All figures in one table, those without a goal in a second one, then the pictures."""
+    """Return a table of the figures with a goal, a table of the others, and the pictures."""
     lines: list[str] = [*_measured_on(results), ""]
     goals: list[list[str]] = []
-    told: list[list[str]] = []
+    others: list[list[str]] = []
     for name, result in results.items():
         for figure in map(Figure.read, result["figures"]):
-            (goals if figure.goal else told).append([f"`{name}`", *_cells(figure), _REACHED[figure.reached]])
+            (goals if figure.goal else others).append([f"`{name}`", *_cells(figure), _REACHED[figure.reached]])
     lines += _table(["bench", "figure", "Intake", "beside", "judged: median (range)", "goal", "reached"], goals)
-    if told:
+    if others:
         lines += ["", "Without a goal:", ""]
-        lines += _table(["bench", "figure", "Intake", "beside", "median (range)"], [row[:5] for row in told])
+        lines += _table(["bench", "figure", "Intake", "beside", "median (range)"], [row[:5] for row in others])
     for picture in drawn:
         lines += ["", f"![{picture.stem}]({os.path.relpath(picture, page.parent)})"]
     return "\n".join(lines)
@@ -70,10 +70,10 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterator[str]:
 
 
 def _measured_on(results: dict[str, Any]) -> Iterator[str]:
-    """A line for each machine that results are of."""
-    for words in dict.fromkeys(_machine(result) for result in results.values()):
-        names = ", ".join(f"`{name}`" for name, result in results.items() if _machine(result) == words)
-        yield f"Measured on {words}: {names}.\n"
+    """Yield a line for each machine on which results were measured."""
+    for machine in dict.fromkeys(_machine(result) for result in results.values()):
+        names = ", ".join(f"`{name}`" for name, result in results.items() if _machine(result) == machine)
+        yield f"Measured on {machine}: {names}.\n"
 
 
 def _machine(result: dict[str, Any]) -> str:
@@ -86,7 +86,7 @@ def _machine(result: dict[str, Any]) -> str:
 
 
 def draw(results: dict[str, Any], file: Path) -> list[Path]:
-    """Draw what the results hold, beside their file; gives the files."""
+    """Draw the pictures of the results beside their file, and return their paths."""
     drawn: dict[str, str] = {"goals": pictures.goals(_scores(results))}
     if "cpu" in results:
         drawn["cpu"] = pictures.bars("Processor time of one order by part, ms", results["cpu"]["parts"])
@@ -107,22 +107,22 @@ def draw(results: dict[str, Any], file: Path) -> list[Path]:
 
 
 def _scores(results: dict[str, Any]) -> dict[str, tuple[float, float, float]]:
-    """By figure with a goal: how far beyond it (1: just reached; larger is better), median, lowest and highest."""
+    """Return the score of each figure with a goal (1 is the goal, more is better): median, lowest and highest."""
     scores = {}
     for result in results.values():
         for figure in map(Figure.read, result["figures"]):
             if figure.goal:
                 sign, number = figure.goal.split()
                 goal = float(number)
-                found = [value / goal if sign == ">=" else goal / max(value, goal / 100) for value in figure.judged]
-                beside = re.split(r", |: | and | \(", figure.than)[0]
-                than = f", beside {beside}" if figure.than and figure.judged is not figure.ours else ""
-                scores[f"{figure.name}{than} ({figure.goal})"] = statistics.median(found), min(found), max(found)
+                values = [value / goal if sign == ">=" else goal / max(value, goal / 100) for value in figure.judged]
+                alternative = re.split(r", |: | and | \(", figure.alternative)[0]
+                than = f", beside {alternative}" if figure.alternative and figure.judged is not figure.ours else ""
+                scores[f"{figure.name}{than} ({figure.goal})"] = statistics.median(values), min(values), max(values)
     return scores
 
 
 def write_into(page: Path, text: str) -> None:
-    """Put the text between the marks of the page."""
+    """Replace the text between the marks of the page."""
     old = page.read_text(encoding="utf-8")
     new, count = re.subn(f"{_BEGIN}.*{_END}", lambda _: f"{_BEGIN}\n\n{text}\n\n{_END}", old, flags=re.DOTALL)
     if not count:

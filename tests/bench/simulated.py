@@ -1,4 +1,4 @@
-"""A simulated system behind its limit, and what its journal tells."""
+"""A simulated system behind its limit, and its journal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Simulated:
-    """One account of one system."""
+    """One account of a simulated system."""
 
     def __init__(self, base: str, system: str) -> None:
         self.base, self.system = base, system
@@ -27,22 +27,22 @@ class Simulated:
 
     @property
     def url(self) -> str:
-        """The account."""
+        """The base URL of the account."""
         return f"{self.base}/{self.system}/main"
 
     def orders(self) -> int:
-        """Orders that it holds."""
+        """Return the number of orders in the account."""
         return int(self._admin.read("/_sandbox/stats").json()[self.system]["orders"]["main"])
 
     def calls(self) -> list[dict[str, Any]]:
-        """Every request that it was sent, oldest first: `mono` is when, `status` what it answered."""
+        """Return every request to the system, oldest first, with its time `mono` (in seconds) and its `status`."""
         entries = self._admin.read("/_sandbox/journal").json()["entries"]
         return [entry for entry in entries if entry["kind"] == "request" and entry["system"] == self.system]
 
 
 @contextlib.contextmanager
 def simulated(system: str, options: str = "", *arguments: str) -> Iterator[Simulated]:
-    """A simulated system, until the block ends; `options` (":key=value") are its account's."""
+    """Run a simulated system during the block; `options` (":key=value") configure its account."""
     account = ["--systems", system, "--account", f"{system}:main{options}", *arguments]
     command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid()), *account]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -50,7 +50,7 @@ def simulated(system: str, options: str = "", *arguments: str) -> Iterator[Simul
         try:
             line = process.stdout.readline()
             if not line:
-                raise click.ClickException("the simulated system did not start; what it said stands above")
+                raise click.ClickException("the simulated system did not start; its output is above")
             yield Simulated(f"http://127.0.0.1:{json.loads(line)['port']}", system)
         finally:
             process.kill()

@@ -1,4 +1,4 @@
-"""The target that takes all that comes: nginx where it is installed, so that the target is not what is measured."""
+"""A target that accepts everything: nginx where it is installed, so that the target is not what is measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 
-from bench.launch import serving
+from bench.launch import run_server
 from support import programs
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -40,7 +40,7 @@ http {{
 
 
 class Hit(NamedTuple):
-    """One request: when (Unix seconds), its status, its path."""
+    """A request: its time in Unix seconds, its status and its path."""
 
     at: float
     status: int
@@ -48,30 +48,30 @@ class Hit(NamedTuple):
 
 
 class Sink(Protocol):
-    """A target that answers every POST as Dropday does for a new order; behind `/strict/`, ten requests a second."""
+    """A target that responds to every POST as Dropday does to a new order. Below `/strict/` it takes 10 requests/s."""
 
-    #: Where it is, and what it is, in words.
     url: str
-    what: str
+    #: The name of the server, for the notes.
+    server: str
 
     def count(self) -> int:
-        """Requests so far; those of the last tenth of a second may be missing."""
+        """Return the number of requests; those of the last 100 ms may be missing."""
 
     def hits(self) -> list[Hit]:
-        """All requests so far."""
+        """Return all requests."""
 
 
 class Nginx:
-    """An nginx; what it took stands in its log."""
+    """An nginx that is read through its access log."""
 
-    what = "nginx"
+    server = "nginx"
 
     def __init__(self, url: str, log: Path) -> None:
         self.url, self._log = url, log
         self._read = self._lines = 0
 
     def count(self) -> int:
-        """Lines of the log."""
+        """Return the number of lines in the log."""
         with self._log.open("rb") as log:
             log.seek(self._read)
             while block := log.read(1 << 20):
@@ -80,59 +80,59 @@ class Nginx:
         return self._lines
 
     def hits(self) -> list[Hit]:
-        """The log, read."""
-        time.sleep(0.3)  # it writes its last lines within 100 ms
+        """Return the lines of the log."""
+        time.sleep(0.3)  # nginx writes its last lines within 100 ms
         rows = (line.split() for line in self._log.read_text(encoding="utf-8").splitlines())
         return [Hit(float(at), int(status), path) for at, status, path in rows]
 
 
 class Python:
-    """A server in Python: where there is no nginx, it is what is measured as well."""
+    """A server in Python, used without nginx; it takes a share of the measured machine."""
 
-    what = "a server in Python (no nginx here: it takes its share of the machine)"
+    server = "a server in Python (no nginx here: it takes its share of the machine)"
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._client = Client(url, gate=Open(), headers={})
 
     def count(self) -> int:
-        """As it says."""
+        """Return the server's own count."""
         return int(self._client.read("/").json()["requests"])
 
     def hits(self) -> list[Hit]:
-        """As it says."""
+        """Return the server's own list."""
         return [Hit(float(at), status, path) for at, status, path in self._client.read("/hits").json()]
 
 
 @contextlib.contextmanager
 def sink(home: Path) -> Iterator[Sink]:
-    """Such a target, until the block ends."""
+    """Run a target during the block."""
     program = programs.find_program("nginx")
-    with python_target() if program is None else _nginx(program, home) as found:
-        yield found
+    with python_target() if program is None else _nginx(program, home) as target:
+        yield target
 
 
 @contextlib.contextmanager
 def python_target() -> Iterator[Python]:
-    """`programs/target.py`, which knows as well when each order came."""
-    with serving("target") as url:
+    """Run `programs/target.py`, which also records the arrival of each order."""
+    with run_server("target") as url:
         yield Python(url)
 
 
 @contextlib.contextmanager
 def _nginx(program: str, home: Path) -> Iterator[Nginx]:
-    own = home / "nginx"
-    shutil.rmtree(own, ignore_errors=True)
-    own.mkdir()
+    directory = home / "nginx"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    config = own / "nginx.conf"
-    config.write_text(_NGINX.format(home=own, port=port))
-    command = [program, "-p", str(own), "-c", str(config), "-e", "stderr"]
+    config = directory / "nginx.conf"
+    config.write_text(_NGINX.format(home=directory, port=port))
+    command = [program, "-p", str(directory), "-c", str(config), "-e", "stderr"]
     with subprocess.Popen(command) as process:
         try:
             _wait(process, port)
-            yield Nginx(f"http://127.0.0.1:{port}", own / "log")
+            yield Nginx(f"http://127.0.0.1:{port}", directory / "log")
         finally:
             process.terminate()
 
@@ -140,7 +140,7 @@ def _nginx(program: str, home: Path) -> Iterator[Nginx]:
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
     for _ in range(100):
         if process.poll() is not None:
-            raise click.ClickException("nginx did not start; what it said stands above")
+            raise click.ClickException("nginx did not start; its output is above")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)

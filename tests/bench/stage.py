@@ -1,4 +1,4 @@
-"""What every benchmark is given: a Redis of its own, a directory, and the harness of alternating rounds."""
+"""The place where a benchmark runs: its own Redis, a directory, and alternating rounds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
-#: What a run leaves on the disk is of no use.
+#: No snapshots: they are useless here and cost time.
 _SERVER = {"save": ""}
 _PACKAGES = ("intake-orders", "celery", "redis", "requests", "urllib3", "pydantic", "limits", "pyrate-limiter")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where a benchmark runs; `orders` and `rounds` are how much of it."""
+    """The place where a benchmark runs, and its size: `orders` and `rounds`."""
 
     home: Path
     server: ValkeyServer
@@ -37,28 +37,28 @@ class Stage:
 
     @property
     def redis(self) -> str:
-        """The URL of a Redis that nobody else uses."""
+        """The URL of a Redis that nothing else uses."""
         return f"redis://127.0.0.1:{self.server.port}/0"
 
     def alternate(self, sides: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
-        """Run the sides in turn, `rounds` times, every second time in reverse: a slow machine slows all alike."""
-        found: dict[str, list[T]] = {name: [] for name in sides}
+        """Run the sides in turn, `rounds` times, every second time in reverse, so that noise affects all alike."""
+        results: dict[str, list[T]] = {name: [] for name in sides}
         for number in range(1, self.rounds + 1):
             for name in sides if number % 2 else reversed(list(sides)):
                 with self.console.status(f"round {number} of {self.rounds}: {name}"):
-                    found[name].append(sides[name]())
-        return found
+                    results[name].append(sides[name]())
+        return results
 
 
 @contextlib.contextmanager
 def stage(orders: int, rounds: int) -> Iterator[Stage]:
-    """A stage, until the block ends."""
+    """Provide a stage for the block."""
     with tempfile.TemporaryDirectory() as home, ValkeyServer(data_dir=Path(home) / "valkey", config=_SERVER) as server:
         yield Stage(Path(home), server, orders, rounds, Console(stderr=True))
 
 
 def machine(redis: str) -> dict[str, Any]:
-    """What the figures were measured on: processor, cores, memory, load, versions."""
+    """Return the machine of a measurement: processor, cores, memory, load, versions."""
     info: Any = connect(redis).info()
     return {
         "processor": _processor(),

@@ -1,4 +1,4 @@
-"""Benchmark `throughput`: orders delivered per second, beside plain Celery and beside a bare loop."""
+"""Benchmark `throughput`: orders delivered per second, compared with plain Celery and with a bare loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from celery import Celery
 
 from bench import harness
 from bench.figure import Figure, Measured
-from bench.launch import crew
+from bench.launch import run_together
 from bench.sink import sink
 from worker.store.redis.connection import connect
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from bench.sink import Sink
     from bench.stage import Stage
 
-#: Worker processes of each side.
+#: Worker processes on each side.
 PROCESSES = 2
-#: Seconds that may pass without an order.
-PATIENCE = 60.0
-#: The share of the orders at either end that is not counted: processes start, and end, at different moments.
+#: Seconds without an order after which a run fails.
+STALL_TIMEOUT = 60.0
+#: The share of the orders that is not counted at each end: processes start and end at different moments.
 _EDGE = 0.05
 
 
 class Run(NamedTuple):
-    """Orders per second; processor time by order in milliseconds: of the processes, and of Redis."""
+    """Orders per second, and milliseconds of processor time per order: of the processes and of Redis."""
 
     rate: float
     cpu_ms: float
@@ -40,41 +40,41 @@ class Run(NamedTuple):
 
 
 def watch(target: Sink, orders: int, cpu: Callable[[], float], redis: str) -> Run:
-    """Wait until all orders have arrived, each once."""
-    seen: list[tuple[int, float, float]] = []
-    moved, last = time.monotonic(), 0
+    """Wait until all orders have arrived, check that each arrived once, and return the rates."""
+    samples: list[tuple[int, float, float]] = []
+    progress, last = time.monotonic(), 0
     while (count := target.count()) < orders:
         if count > last:
-            moved, last = time.monotonic(), count
-        elif time.monotonic() - moved > PATIENCE:
-            raise click.ClickException(f"only {count} of {orders} orders arrived, and none for {PATIENCE:.0f} s")
+            progress, last = time.monotonic(), count
+        elif time.monotonic() - progress > STALL_TIMEOUT:
+            raise click.ClickException(f"only {count} of {orders} orders arrived, and none for {STALL_TIMEOUT:.0f} s")
         if count > orders * _EDGE:
-            seen.append((count, cpu(), harness.server_seconds(redis)))
+            samples.append((count, cpu(), harness.redis_cpu_seconds(redis)))
         time.sleep(0.2)
     times = sorted(hit.at for hit in target.hits())
     if len(times) != orders:
         raise click.ClickException(f"{len(times)} orders arrived, {orders} were sent")
     edge = int(orders * _EDGE)
     rate = (orders - 2 * edge) / (times[orders - edge - 1] - times[edge])
-    if len(seen) < 2:
+    if len(samples) < 2:
         return Run(rate, 0.0, 0.0)
-    (first, cpu_then, redis_then), (end, cpu_now, redis_now) = seen[0], seen[-1]
+    (first, cpu_then, redis_then), (end, cpu_now, redis_now) = samples[0], samples[-1]
     done = max(1, end - first)
     return Run(rate, 1000 * (cpu_now - cpu_then) / done, 1000 * (redis_now - redis_then) / done)
 
 
-def ours(stage: Stage) -> Run:
-    """Through ledger, lane and `tasks.deliver`."""
+def run_intake(stage: Stage) -> Run:
+    """Deliver orders through the ledger, a lane and `tasks.deliver`."""
     with sink(stage.home) as target:
         config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
         with harness.configure(stage.home, config) as rt:
-            harness.fill(rt, "dropday", range(stage.orders))
-            with harness.running(harness.ours(PROCESSES), os.environ, stage.home) as processes:
+            harness.accept_orders(rt, "dropday", range(stage.orders))
+            with harness.run_processes(harness.intake_commands(PROCESSES), os.environ, stage.home) as processes:
                 return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 
 
-def plain(stage: Stage) -> Run:
-    """Through a Celery task for each order."""
+def run_celery(stage: Stage) -> Run:
+    """Deliver each order with a task of a plain Celery app."""
     with sink(stage.home) as target:
         env = harness.environment(BROKER=stage.redis, TARGET=target.url)
         app = Celery("plain", broker=stage.redis)
@@ -84,38 +84,38 @@ def plain(stage: Stage) -> Run:
             for number in range(stage.orders):
                 order = harness.make_order(number).model_dump(mode="json")
                 app.send_task("create", args=(order,), producer=producer)
-        with harness.running(harness.theirs(PROCESSES), env, stage.home) as processes:
+        with harness.run_processes(harness.celery_commands(PROCESSES), env, stage.home) as processes:
             return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 
 
-def loop(stage: Stage) -> Run:
-    """Out of memory, one `requests.Session` in each process."""
+def run_loop(stage: Stage) -> Run:
+    """Deliver orders from memory, with one `requests.Session` per process."""
     with sink(stage.home) as target:
         halves = [range(first, stage.orders, PROCESSES) for first in range(PROCESSES)]
         lines = [json.dumps([harness.make_order(n).model_dump(mode="json") for n in half]) for half in halves]
-        with crew("loop", [[target.url]] * PROCESSES, lines) as pids:
-            running = [psutil.Process(pid) for pid in pids]
-            return watch(target, stage.orders, lambda: harness.cpu_seconds(running), stage.redis)
+        with run_together("loop", [[target.url]] * PROCESSES, lines) as pids:
+            processes = [psutil.Process(pid) for pid in pids]
+            return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 
 
 def measure(stage: Stage) -> Measured:
-    """Orders delivered per second into an unlimited local target, by two worker processes."""
+    """Measure orders delivered per second into a local target without a limit, by two worker processes."""
     with sink(stage.home) as target:
-        what = target.what
+        server = target.server
     bare = "a requests.Session loop"
-    found = stage.alternate(
-        {"Intake": lambda: ours(stage), "plain Celery": lambda: plain(stage), bare: lambda: loop(stage)}
+    results = stage.alternate(
+        {"Intake": lambda: run_intake(stage), "plain Celery": lambda: run_celery(stage), bare: lambda: run_loop(stage)}
     )
-    note = f"{stage.orders:,} orders, {PROCESSES} worker processes, target: {what}"
-    rates = {name: tuple(run.rate for run in runs) for name, runs in found.items()}
-    cpu = {name: tuple(run.cpu_ms + run.redis_ms for run in runs) for name, runs in found.items()}
-    mine = "orders delivered"
-    spent = "processor time by order, with Redis"
+    note = f"{stage.orders:,} orders, {PROCESSES} worker processes, target: {server}"
+    rates = {name: tuple(run.rate for run in runs) for name, runs in results.items()}
+    cpu = {name: tuple(run.cpu_ms + run.redis_ms for run in runs) for name, runs in results.items()}
+    delivered = "orders delivered"
+    cpu_time = "processor time by order, with Redis"
     return Measured(
         [
-            Figure(mine, "/s", rates["Intake"], rates["plain Celery"], "plain Celery", ">= 4", note=note),
-            Figure(mine, "/s", rates["Intake"], rates[bare], f"{bare}, no queue, no ledger", ">= 1.2", note=note),
-            Figure(spent, "ms", cpu["Intake"], cpu["plain Celery"], "plain Celery", note=note),
-            Figure(spent, "ms", cpu["Intake"], cpu[bare], f"{bare}, no queue, no ledger", note=note),
+            Figure(delivered, "/s", rates["Intake"], rates["plain Celery"], "plain Celery", ">= 4", note=note),
+            Figure(delivered, "/s", rates["Intake"], rates[bare], f"{bare}, no queue, no ledger", ">= 1.2", note=note),
+            Figure(cpu_time, "ms", cpu["Intake"], cpu["plain Celery"], "plain Celery", note=note),
+            Figure(cpu_time, "ms", cpu["Intake"], cpu[bare], f"{bare}, no queue, no ledger", note=note),
         ]
     )

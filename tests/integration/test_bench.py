@@ -12,8 +12,8 @@ import psutil
 import pytest
 from rich.console import Console
 
-from bench import harness, launch, reading, sink, throughput
-from bench.launch import crew, serving
+from bench import harness, reading, sink, throughput
+from bench.launch import run_program, run_server, run_together
 from bench.stage import Stage
 from support.programs import require_program
 from worker.errors import TargetDown
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def a_sink(kind: str, home: Path) -> Iterator[sink.Sink]:
+def run_sink(kind: str, home: Path) -> Iterator[sink.Sink]:
     if kind == "python":
-        with sink.python_target() as found:
-            yield found
+        with sink.python_target() as target:
+            yield target
         return
     require_program("nginx")
-    with sink.sink(home) as found:
-        yield found
+    with sink.sink(home) as target:
+        yield target
 
 
 @pytest.fixture(params=["nginx", "python"])
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sink.Sink]:
-    with a_sink(request.param, tmp_path) as found:
-        yield found
+    with run_sink(request.param, tmp_path) as target:
+        yield target
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def stage(valkey: ValkeyServer, tmp_path: Path) -> Stage:
     return Stage(tmp_path, valkey, 100, 2, Console())
 
 
-def test_the_target_answers_as_dropday_does_and_counts_what_it_took(target: sink.Sink) -> None:
+def test_the_target_responds_like_dropday_and_counts_requests(target: sink.Sink) -> None:
     client = Client(target.url, gate=Open(), headers={})
     before = time.time()
     for number in range(3):
@@ -62,7 +62,7 @@ def test_the_target_answers_as_dropday_does_and_counts_what_it_took(target: sink
     assert all(before - 1 < hit.at < time.time() + 1 for hit in hits)
 
 
-def test_behind_its_limit_the_target_refuses_what_comes_too_soon(target: sink.Sink) -> None:
+def test_the_target_refuses_a_request_that_exceeds_its_limit(target: sink.Sink) -> None:
     client = Client(target.url, gate=Open(), headers={})
     client.read("/strict/x")
     with pytest.raises(TargetDown):
@@ -72,7 +72,7 @@ def test_behind_its_limit_the_target_refuses_what_comes_too_soon(target: sink.Si
     assert [hit.status for hit in target.hits()] == [200, 503, 200]
 
 
-def test_an_order_that_arrives_twice_is_no_result(stage: Stage) -> None:
+def test_a_run_with_a_duplicate_order_fails(stage: Stage) -> None:
     with sink.python_target() as target:
         client = Client(target.url, gate=Open(), headers={})
         for _ in range(2):
@@ -81,16 +81,16 @@ def test_an_order_that_arrives_twice_is_no_result(stage: Stage) -> None:
             throughput.watch(target, 1, lambda: 0.0, stage.redis)
 
 
-def test_the_sides_take_turns_and_change_places(stage: Stage) -> None:
-    told: list[str] = []
-    found = stage.alternate({"ours": lambda: told.append("ours"), "theirs": lambda: told.append("theirs")})
-    assert told == ["ours", "theirs", "theirs", "ours"]
-    assert {name: len(runs) for name, runs in found.items()} == {"ours": 2, "theirs": 2}
+def test_the_sides_run_in_turn_and_in_reverse_every_second_round(stage: Stage) -> None:
+    turns: list[str] = []
+    results = stage.alternate({"ours": lambda: turns.append("ours"), "theirs": lambda: turns.append("theirs")})
+    assert turns == ["ours", "theirs", "theirs", "ours"]
+    assert {name: len(runs) for name, runs in results.items()} == {"ours": 2, "theirs": 2}
 
 
-def test_scripts_begin_at_one_moment_and_end_with_the_block(target: sink.Sink) -> None:
+def test_programs_run_together_and_end_with_the_block(target: sink.Sink) -> None:
     orders = [json.dumps([harness.make_order(n).model_dump(mode="json")]) for n in range(2)]
-    with crew("loop", [[target.url]] * 2, orders) as pids:
+    with run_together("loop", [[target.url]] * 2, orders) as pids:
         until = time.monotonic() + 20
         while target.count() < 2 and time.monotonic() < until:
             time.sleep(0.05)
@@ -99,26 +99,27 @@ def test_scripts_begin_at_one_moment_and_end_with_the_block(target: sink.Sink) -
 
 
 @pytest.mark.parametrize("kind", reading.ACCOUNTS)
-def test_a_page_of_each_kind_is_read_again_as_it_was_recorded(kind: str, stage: Stage) -> None:
+def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage) -> None:
     file = reading.record(stage, kind)
-    with serving("replay", str(file)) as url:
+    with run_server("replay", str(file)) as url:
         harness.configure(stage.home, reading._config(stage, kind, url)).close()
-        run: dict[str, Any] = launch.told("reader", "1")
+        run: dict[str, Any] = run_program("reader", "1")
     assert run["records"] == reading.PAGE
     assert run["cpu"] > 0
 
 
-def test_a_benchmark_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_a_terminated_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
-    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), stdout=-3, stderr=-3) as process:
-        known: list[psutil.Process] = []
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), **quiet) as process:
+        children: list[psutil.Process] = []
         until = time.monotonic() + 60
-        while not any("celery" in one.cmdline() for one in known):
+        while not any("celery" in child.cmdline() for child in children):
             assert time.monotonic() < until
             time.sleep(0.2)
             with contextlib.suppress(psutil.NoSuchProcess):
-                known = psutil.Process(process.pid).children(recursive=True)
-                known = [one for one in known if one.cmdline()]
+                children = psutil.Process(process.pid).children(recursive=True)
+                children = [child for child in children if child.cmdline()]
         process.terminate()
         assert process.wait(40) != 0
-    assert psutil.wait_procs(known, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=5)[1] == []

@@ -28,7 +28,7 @@ MACHINE = {
 }
 
 
-def test_the_median_of_the_rounds_decides_whether_a_goal_is_reached() -> None:
+def test_the_median_of_the_rounds_decides_whether_the_goal_is_met() -> None:
     assert FASTER.ratios == (4.0, 4.5, 0.9)
     assert FASTER.reached
     assert not Figure("a", "/s", (3.0, 3.0, 9.0), (1.0, 1.0, 1.0), "b", ">= 4").reached
@@ -36,30 +36,30 @@ def test_the_median_of_the_rounds_decides_whether_a_goal_is_reached() -> None:
     assert FASTER.spread() == "4.00 (0.90 to 4.50)"
 
 
-def test_a_ratio_is_made_within_a_round_and_not_of_two_medians() -> None:
-    swing = Figure("a", "/s", (10.0, 100.0, 1000.0), (1000.0, 100.0, 10.0), "b", ">= 1")
-    assert swing.spread() == "1.00 (0.01 to 100)"
+def test_a_ratio_is_computed_within_a_round_and_not_from_medians() -> None:
+    varying = Figure("a", "/s", (10.0, 100.0, 1000.0), (1000.0, 100.0, 10.0), "b", ">= 1")
+    assert varying.spread() == "1.00 (0.01 to 100)"
 
 
-def test_a_goal_of_the_figure_itself_leaves_what_stands_beside_it_out() -> None:
+def test_a_goal_for_our_own_values_ignores_the_alternative() -> None:
     alone = Figure("accepted", "/s", (9.4,), (1.0,), "another", ">= 9.5", "ours")
     assert alone.reached is False
     assert alone.judged == (9.4,)
 
 
-def test_a_figure_without_a_goal_is_told_and_not_judged() -> None:
+def test_a_figure_without_a_goal_is_not_judged() -> None:
     assert Figure("cpu", "ms", (1.0,)).reached is None
 
 
-def test_a_figure_survives_the_results_file() -> None:
+def test_a_figure_is_the_same_after_json() -> None:
     assert Figure.read(json.loads(json.dumps(FASTER.as_json()))) == FASTER
 
 
-def test_three_digits_are_shown() -> None:
+def test_numbers_have_three_significant_digits() -> None:
     assert [short(value) for value in (1234.5, 99.94, 9.954, 0.0)] == ["1,234", "99.9", "9.95", "0.00"]
 
 
-def test_processor_time_is_counted_for_the_innermost_part_and_never_for_what_it_is_called_by() -> None:
+def test_processor_time_counts_for_the_innermost_part_and_not_for_its_callers() -> None:
     task = "celery.app.trace:trace_task;tasks.deliver:deliver;"
     assert (
         part_of(task + "worker.systems.dropday.target:create;worker.http.client:write;urllib3.connection:request")
@@ -71,19 +71,19 @@ def test_processor_time_is_counted_for_the_innermost_part_and_never_for_what_it_
     assert part_of("celery.worker:start;redis.connection:read") == "Celery"
 
 
-def test_results_become_a_table_and_pictures_in_the_place_that_a_page_has_for_them(tmp_path: Path) -> None:
+def test_results_are_written_between_the_marks_of_a_page_with_their_pictures(tmp_path: Path) -> None:
     results, page = tmp_path / "results.json", tmp_path / "page.md"
     figures = [FASTER.as_json(), Figure("time of an order", "ms", (0.5,)).as_json()]
-    told = {"at": "2026-01-02 03:04 UTC", "machine": MACHINE, "figures": figures}
+    result = {"at": "2026-01-02 03:04 UTC", "machine": MACHINE, "figures": figures}
     marks = [{"orders": n, "rate": 1000.0, "memory_mb": 100.0} for n in (1_000, 1_000_000)]
     parts = {"HTTP": 0.3, "<ledger>": 0.1}
     results.write_text(
-        json.dumps({"throughput": told, "cpu": told | {"parts": parts}, "growth": told | {"growth": marks}})
+        json.dumps({"throughput": result, "cpu": result | {"parts": parts}, "growth": result | {"growth": marks}})
     )
     page.write_text("before\n<!-- bench report -->\nold\n<!-- end of the report -->\nafter\n")
-    for _ in range(2):  # again: the same
-        done = CliRunner().invoke(command, ["report", str(results), "--page", str(page)])
-        assert done.exit_code == 0, done.output
+    for _ in range(2):  # the second time replaces the first
+        run = CliRunner().invoke(command, ["report", str(results), "--page", str(page)])
+        assert run.exit_code == 0, run.output
     text = page.read_text()
     assert "old" not in text
     assert text.startswith("before\n")
@@ -101,11 +101,11 @@ def test_results_become_a_table_and_pictures_in_the_place_that_a_page_has_for_th
         "growth-rate.svg",
     ]
     for path in drawn:
-        ET.parse(path)  # our own
+        ET.parse(path)
         assert f"]({path.name})" in text
 
 
-def test_a_page_that_has_no_place_for_the_table_is_left_alone(tmp_path: Path) -> None:
+def test_a_page_without_marks_is_not_changed(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
     with pytest.raises(click.ClickException, match="has no place"):
@@ -113,7 +113,7 @@ def test_a_page_that_has_no_place_for_the_table_is_left_alone(tmp_path: Path) ->
     assert page.read_text() == "nothing\n"
 
 
-def test_every_benchmark_has_a_command_of_its_name_that_says_how_much_it_does() -> None:
+def test_every_benchmark_has_a_command_that_shows_its_default_size() -> None:
     assert set(command.commands) == {*BENCHES, "all", "report"}
     for name, bench in BENCHES.items():
         shown = CliRunner().invoke(command, [name, "--help"]).output

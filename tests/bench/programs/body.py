@@ -1,15 +1,15 @@
-"""The target's shape of a normalized order, as a script of a shop would write it."""
+"""Convert a normalized order to the target's format, as a script of a shop would do it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: What goes along with each call.
+#: The headers of each call.
 HEADERS = {"api-key": "key", "account-id": "account", "Accept": "application/json"}
 
 
 def body_of(order: dict[str, Any]) -> dict[str, Any]:
-    """The target's shape of a normalized order."""
+    """Return the request body of a normalized order."""
     address = order.get("shipping_address", {})
     return {
         "external_id": order["external_id"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def intake(url: str, redis: str) -> Callable[[], None]:
-    """Intake's own, as its adapters use it: an answer "slow down" closes the limit for every process."""
+    """Return a call behind Intake's limiter: a refusal by the server closes the limit for every process."""
     from worker.errors import RateLimited
     from worker.http.client import Client
     from worker.store.limits.limit import Limit
@@ -38,7 +38,7 @@ def intake(url: str, redis: str) -> Callable[[], None]:
 
 
 def limits(url: str, redis: str) -> Callable[[], None]:
-    """`limits`: a moving window of a second (the shortest it has) in Redis; who is refused sleeps until it says."""
+    """Return a call behind `limits`: a moving window of 1 s (its shortest) in Redis, sleeping until its reset time."""
     from limits import RateLimitItemPerSecond
     from limits.storage import storage_from_string
     from limits.strategies import MovingWindowRateLimiter
@@ -54,7 +54,7 @@ def limits(url: str, redis: str) -> Callable[[], None]:
 
 
 def pyrate(url: str, redis: str, *, count: int, milliseconds: int) -> Callable[[], None]:
-    """PyrateLimiter's bucket in Redis, which waits by itself."""
+    """Return a call behind PyrateLimiter's bucket in Redis, which waits by itself."""
     from pyrate_limiter import Limiter, Rate, RedisBucket
 
     limiter = Limiter(RedisBucket.init([Rate(count, milliseconds)], Redis.from_url(redis), "bench"))
@@ -79,9 +79,9 @@ LIMITERS: dict[str, Callable[[str, str], Callable[[], None]]] = {
 }
 
 
-def main(who: str, url: str, redis: str, seconds: float) -> None:
-    """Call until the time is up."""
-    call = LIMITERS[who](url, redis)
+def main(limiter: str, url: str, redis: str, seconds: float) -> None:
+    """Call the server for some seconds."""
+    call = LIMITERS[limiter](url, redis)
     print("ready", flush=True)
     sys.stdin.readline()
     until = time.monotonic() + seconds

@@ -15,7 +15,7 @@ from bench.programs.body import HEADERS, body_of
 
 
 def main(url: str) -> None:
-    """Send all of them."""
+    """Send all orders."""
     orders = json.loads(sys.stdin.readline())
     session = requests.Session()
     print("ready", flush=True)

@@ -38,33 +38,37 @@ from = "shop"
 to = ["dropday"]
 reference = "R-{{external_id}}"
 """
-#: Orders that are accepted, and delivered, at a time.
+#: Orders that are accepted and delivered in one call.
 PAGE = 500
 
 
 def order(external_id: str) -> Order:
     line = {"name": "Mug", "quantity": 2, "unit_price": "9.90"}
-    made = {"provider": "shop", "external_id": external_id, "status": "new", "ordered_at": "2026-01-02T03:04:05Z"}
-    return Order.model_validate(made | {"lines": [line], "totals": {"grand": "19.80"}})
+    document = {"provider": "shop", "external_id": external_id, "status": "new", "ordered_at": "2026-01-02T03:04:05Z"}
+    return Order.model_validate(document | {"lines": [line], "totals": {"grand": "19.80"}})
 
 
 def fill(rt: Runtime, count: int) -> None:
-    """A million delivered, and some hundreds in each of the other states."""
+    """Fill the ledger with COUNT delivered orders and 500 in each of the other states."""
     ledger, lane = rt.ledger, rt.lanes["dropday"]
-    one = order("1")
+    template = order("1")
     for first in range(1, count + 1, PAGE):
-        page = [one.model_copy(update={"external_id": str(n)}) for n in range(first, min(first + PAGE, count + 1))]
-        ledger.accept("dropday", [Delivery(each, f"R-{each.external_id}") for each in page], "poll shop")
+        page = [template.model_copy(update={"external_id": str(n)}) for n in range(first, min(first + PAGE, count + 1))]
+        ledger.accept("dropday", [Delivery(item, f"R-{item.external_id}") for item in page], "poll shop")
         with lane.drain() as drain:
             while claims := drain.claim(PAGE):
-                drain.settle([(it, Outcome("delivered", extra=str(97 + int(it.reference[2:])))) for it in claims])
+                drain.settle(
+                    [(claim, Outcome("delivered", extra=str(97 + int(claim.reference[2:])))) for claim in claims]
+                )
             drain.leave()
-    for what in ("bury", "doubt", "hold", "retry"):
-        some = [Delivery(order(f"{what}-{n}"), f"R-{what}-{n}") for n in range(500)]
-        ledger.accept("dropday", some, "poll shop")
+    for outcome in ("bury", "doubt", "hold", "retry"):
+        orders = [Delivery(order(f"{outcome}-{n}"), f"R-{outcome}-{n}") for n in range(500)]
+        ledger.accept("dropday", orders, "poll shop")
         with lane.drain() as drain:
             while claims := drain.claim(50):
-                drain.settle([(it, Outcome(what, "rejected", "status 422: city", delay=3600)) for it in claims])
+                drain.settle(
+                    [(claim, Outcome(outcome, "rejected", "status 422: city", delay=3600)) for claim in claims]
+                )
     rt.cursors.bury("shop", "bad-1", {"id": "bad-1"}, "items[0].quantity", "not a number")
 
 

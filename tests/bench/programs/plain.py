@@ -1,6 +1,7 @@
-"""The same work as people do it without Intake: a plain Celery app, one task for each order.
+"""The same work without Intake: a plain Celery app with one task per order.
 
-Acknowledged late, retried by `autoretry_for`, one Session in each process; the environment names BROKER and TARGET.
+Tasks are acknowledged late and retried by `autoretry_for`; each process has one `Session`. The variables BROKER and
+TARGET contain the URLs.
 """
 
 from __future__ import annotations

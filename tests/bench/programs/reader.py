@@ -23,47 +23,47 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def whole() -> tuple[Callable[[], int], Callable[[], object]]:
-    """The page as `tasks.poll` reads it, and what empties the ledger before the next one."""
+def complete_reader() -> tuple[Callable[[], int], Callable[[], object]]:
+    """Return a function that reads the page as `tasks.poll` does, and one that empties the ledger."""
     settings = read_settings()
-    rt, provider = Runtime(settings), Adapters(settings).providers["shop"]  # not held back by its limit
+    rt, provider = Runtime(settings), Adapters(settings).providers["shop"]  # without its rate limit
     start = provider.start(datetime(2020, 1, 1, tzinfo=UTC))
 
-    def page() -> int:
-        found = provider.fetch(start)
-        orders = [normalize(provider, record) for record in found.records]
+    def read_page() -> int:
+        page = provider.fetch(start)
+        orders = [normalize(provider, record) for record in page.records]
         counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
-        if refused or counts["new"] != len(found.records):
-            sys.exit(f"of {len(found.records)} records only {counts} were accepted")
-        return len(found.records)
+        if refused or counts["new"] != len(page.records):
+            sys.exit(f"of {len(page.records)} records only {counts} were accepted")
+        return len(page.records)
 
-    return page, rt.redis.flushall
+    return read_page, rt.redis.flushall
 
 
-def bare(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], object]]:
-    """The same requests, and nothing else."""
+def bare_reader(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], object]]:
+    """Return a function that sends the same requests and parses the responses, and one that does nothing."""
     session = requests.Session()
     calls = [request.split(" ", 1) for request in json.loads(file.read_text(encoding="utf-8"))]
 
-    def page() -> int:
+    def read_page() -> int:
         for method, path in calls:
             response = session.request(method, url + path, timeout=30)
             json.loads(response.text)
         return 0
 
-    return page, lambda: None
+    return read_page, lambda: None
 
 
 def main(pages: int, *others: str) -> None:
-    """Read, and print what it took."""
-    page, empty = bare(others[0], Path(others[1])) if others else whole()
+    """Read the page repeatedly, and print the records and the time."""
+    read_page, empty = bare_reader(others[0], Path(others[1])) if others else complete_reader()
     empty()
-    page()  # connections, compiled models, scripts
+    read_page()  # opens connections, compiles models, loads scripts
     records, wall, cpu = 0, 0.0, 0.0
     for _ in range(pages):
         empty()
         began, used = time.perf_counter(), time.process_time()
-        records += page()
+        records += read_page()
         wall += time.perf_counter() - began
         cpu += time.process_time() - used
     print(json.dumps({"records": records, "wall": wall, "cpu": cpu}))

@@ -11,27 +11,27 @@ import json
 import sys
 from pathlib import Path
 
-from bench.programs.target import Server, answer
+from bench.programs.target import Server, response
 
 
-class Recorded:
-    """What is answered."""
+class Recording:
+    """The recorded responses."""
 
     def __init__(self, file: Path) -> None:
         recorded = json.loads(file.read_text(encoding="utf-8"))
-        self.answers = {request.encode(): answer(body.encode()) for request, body in recorded.items()}
+        self.responses = {request.encode(): response(body.encode()) for request, body in recorded.items()}
 
     def reply(self, request: bytes) -> bytes:
-        """The answer to one request."""
+        """Return the response to a request."""
         method, path, _ = request.split(b" ", 2)
-        found = self.answers.get(method + b" " + path.partition(b"?")[0])
-        return found or answer(b"{}", b"404 Not Found")
+        recorded = self.responses.get(method + b" " + path.partition(b"?")[0])
+        return recorded or response(b"{}", b"404 Not Found")
 
 
 async def serve(file: Path) -> None:
     """Serve until killed."""
-    recorded = Recorded(file)
-    server = await asyncio.get_running_loop().create_server(lambda: Server(recorded.reply), "127.0.0.1", 0)
+    recording = Recording(file)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(recording.reply), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -1,7 +1,7 @@
-"""Intake's Celery app, its pool processes sampled: `celery -A bench.programs.sampled worker`.
+"""Intake's Celery app with sampled pool processes: `celery -A bench.programs.sampled worker`.
 
-Every few milliseconds of processor time a process notes where it stands; when it ends it writes {stack: samples} to
-$SAMPLES/PID.json, a stack as "outermost;...;innermost", each frame as "module:function".
+Every few milliseconds of processor time, a pool process records its stack. When it ends, it writes {stack: samples} to
+$SAMPLES/PID.json. A stack is "outermost;...;innermost", where a frame is "module:function".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from worker.app import app as app  # noqa: PLC0414  # what `celery -A` looks for
 if TYPE_CHECKING:
     from types import FrameType
 
-#: Seconds of processor time between two samples; not a round part of anything.
+#: Seconds of processor time between two samples; an odd value, so that it does not coincide with periodic work.
 EVERY = 0.0023
 stacks: Counter[str] = Counter()
 

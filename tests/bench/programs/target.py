@@ -27,73 +27,73 @@ ID = re.compile(rb'"external_id":\s*"([^"]+)"')
 WINDOW = 0.1
 
 
-def answer(body: bytes, status: bytes = b"200 OK") -> bytes:
-    """A whole HTTP answer with a JSON body."""
+def response(body: bytes, status: bytes = b"200 OK") -> bytes:
+    """Return a complete HTTP response with a JSON body."""
     head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return head + body
 
 
 class Book:
-    """What was created."""
+    """The requests and the created orders."""
 
     def __init__(self) -> None:
         self.ids: dict[bytes, int] = {}
         self.times: dict[str, float] = {}
         self.hits: list[tuple[float, int, str]] = []
-        self.taken = 0.0
+        self.accepted_at = 0.0
 
     def strict(self, path: str) -> bytes:
-        """One request behind the limit."""
+        """Respond to a request behind the limit."""
         now = time.time()
-        refused = now - self.taken < WINDOW
+        refused = now - self.accepted_at < WINDOW
         self.hits.append((now, 503 if refused else 200, path))
         if refused:
-            return answer(b"{}", b"503 Service Unavailable")
-        self.taken = now
-        return answer(b'{"ok":true}')
+            return response(b"{}", b"503 Service Unavailable")
+        self.accepted_at = now
+        return response(b'{"ok":true}')
 
     def create(self, request: bytes, path: str) -> bytes:
-        """Note one order; the same id again is answered as a double."""
+        """Record an order, and respond to a known id as to a duplicate."""
         now = time.monotonic()
         self.hits.append((time.time(), 200, path))
-        found = ID.search(request)
-        external_id = found.group(1) if found else b""
+        match = ID.search(request)
+        external_id = match.group(1) if match else b""
         if external_id in self.ids:
-            return answer(b'{"message":"Order already exists"}')
+            return response(b'{"message":"Order already exists"}')
         self.ids[external_id] = number = len(self.ids) + 1
         self.times[external_id.decode()] = now
-        return answer(b'{"message":"Order created","reference":%d}' % number)
+        return response(b'{"message":"Order created","reference":%d}' % number)
 
-    def tell(self, request: bytes) -> bytes:
-        """What was counted so far."""
+    def report(self, request: bytes) -> bytes:
+        """Respond with the counters, the times or the requests."""
         if request.startswith(b"GET /times"):
-            return answer(json.dumps(self.times).encode())
+            return response(json.dumps(self.times).encode())
         if request.startswith(b"GET /hits"):
-            return answer(json.dumps(self.hits).encode())
-        told = {"created": len(self.ids), "requests": len(self.hits)}
-        return answer(json.dumps(told).encode())
+            return response(json.dumps(self.hits).encode())
+        counts = {"created": len(self.ids), "requests": len(self.hits)}
+        return response(json.dumps(counts).encode())
 
     def reply(self, request: bytes) -> bytes:
-        """What one request is answered."""
+        """Return the response to a request."""
         path = request.split(b" ", 2)[1].decode()
         if path.startswith("/strict/"):
             return self.strict(path)
-        return self.create(request, path) if request.startswith(b"POST") else self.tell(request)
+        return self.create(request, path) if request.startswith(b"POST") else self.report(request)
 
 
 class Server(asyncio.Protocol):
-    """One connection, kept open."""
+    """A persistent connection."""
 
     def __init__(self, reply: Callable[[bytes], bytes]) -> None:
         self.reply = reply
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to answer."""
+        """Keep the transport for the responses."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer every whole request."""
+        """Respond to every complete request."""
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             length = LENGTH.search(self.buffer, 0, end)
