@@ -39,7 +39,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Arm:
     return set_up
 
 
-def test_what_is_not_armed_is_not_there_at_all(redis_url: str) -> None:
+def test_an_unarmed_failpoint_costs_nothing(redis_url: str) -> None:
     with connect(redis_url) as redis:
         assert type(redis) is Redis
     connections = Connections("http://127.0.0.1:9")
@@ -47,7 +47,7 @@ def test_what_is_not_armed_is_not_there_at_all(redis_url: str) -> None:
     connections.close()
 
 
-def test_a_lost_answer_of_redis_is_repeated_by_its_client_once(redis: Redis, redis_url: str, arm: Arm) -> None:
+def test_the_redis_client_repeats_a_command_once_after_a_lost_reply(redis: Redis, redis_url: str, arm: Arm) -> None:
     fired = arm("redis:INCRBY:after=lost")
     with connect(redis_url) as failing:
         assert failing.incr("n") == 2
@@ -55,21 +55,21 @@ def test_a_lost_answer_of_redis_is_repeated_by_its_client_once(redis: Redis, red
     assert [file.name for file in fired.iterdir()] == ["redis:INCRBY:after.0"]
 
 
-def test_an_answer_that_is_lost_each_time_ends_as_an_error(redis: Redis, redis_url: str, arm: Arm) -> None:
+def test_a_reply_that_is_lost_each_time_raises_an_error(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("redis:INCRBY:after=lost,times=3")
     with connect(redis_url) as failing, pytest.raises(ConnectionError, match="failpoint"):
         failing.incr("n")
     assert redis.get("n") == "3"
 
 
-def test_a_script_is_known_by_its_name_and_done_twice(redis: Redis, redis_url: str, arm: Arm) -> None:
+def test_a_script_is_addressed_by_its_name_and_repeated(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("script:note:after=repeat")
     with connect(redis_url) as failing:
         Scripts(failing)(catalog.NOTE, ["error", "x"], hash="h", counter="failures", forgotten="")
     assert redis.hget("h", "failures") == "2"
 
 
-def test_redis_is_emptied_between_the_effect_and_its_answer(redis: Redis, redis_url: str, arm: Arm) -> None:
+def test_redis_is_emptied_between_the_effect_and_its_reply(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("script:note:after=flush")
     with connect(redis_url) as failing:
         assert Scripts(failing)(catalog.NOTE, ["error", "x"], hash="h", counter="failures", forgotten="") == 1
@@ -77,7 +77,7 @@ def test_redis_is_emptied_between_the_effect_and_its_answer(redis: Redis, redis_
 
 
 @pytest.mark.parametrize("seconds", [60, -60])
-def test_a_stepped_clock_is_seen_by_scripts_by_us_and_by_keys_that_end(
+def test_a_clock_step_affects_scripts_processes_and_expiring_keys(
     redis: Redis, redis_url: str, arm: Arm, seconds: int
 ) -> None:
     arm(f"script:note:after=step,seconds={seconds}")
@@ -92,7 +92,7 @@ def test_a_stepped_clock_is_seen_by_scripts_by_us_and_by_keys_that_end(
     assert abs(int(redis.pttl("lease")) - (90 - seconds) * 1000) < 1000
 
 
-def test_a_fault_fires_once_over_all_processes_after_as_many_passages_as_it_is_told(tmp_path: Path) -> None:
+def test_a_fault_fires_once_over_all_processes_after_the_skipped_passages(tmp_path: Path) -> None:
     done: list[float] = []
     one, other = (
         Failpoints(tmp_path, {"p": [Failpoint("note", skip=1, match="^yes", seconds=2.0)]}, {"note": done.append})
@@ -105,7 +105,7 @@ def test_a_fault_fires_once_over_all_processes_after_as_many_passages_as_it_is_t
     assert done == [2.0]
 
 
-def test_a_fault_that_is_called_for_fires_once_for_each_call_over_all_processes(tmp_path: Path) -> None:
+def test_a_called_fault_fires_once_for_each_call_over_all_processes(tmp_path: Path) -> None:
     done: list[float] = []
     armed = {"p": [Failpoint("note", call="one", seconds=1.0), Failpoint("lost", match="^yes", call="two")]}
     one, other = (Failpoints(tmp_path, armed, {"note": done.append}) for _ in range(2))
@@ -124,14 +124,14 @@ def test_a_fault_that_is_called_for_fires_once_for_each_call_over_all_processes(
     assert done == [1.0, 1.0]
 
 
-def test_a_killed_process_is_dead_before_its_command_leaves(redis: Redis, redis_url: str, arm: Arm) -> None:
+def test_a_killed_process_is_dead_before_its_command_is_sent(redis: Redis, redis_url: str, arm: Arm) -> None:
     arm("redis:INCRBY:before=kill")
     code = f"from worker.store.redis.connection import connect; connect({redis_url!r}).incr('n')"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     assert redis.get("n") is None
 
 
-def test_a_write_whose_answer_is_lost_or_that_is_cut_before_its_first_byte_is_uncertain(
+def test_a_write_with_a_lost_response_or_cut_before_its_first_byte_is_uncertain(
     serve: Serve, make: Make, arm: Arm
 ) -> None:
     server = serve(lambda _: reply())

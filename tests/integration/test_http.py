@@ -135,7 +135,7 @@ def test_any_other_refusal_is_rejected(serve: Serve, make: Make, status: int) ->
     assert error_types(read_and_write_failures(make(serve(lambda _: reply(status)).url))) == [Rejected, Rejected]
 
 
-def test_a_refusal_keeps_their_words_for_the_ledger(serve: Serve, make: Make) -> None:
+def test_a_refusal_keeps_the_field_errors_for_the_ledger(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(422, b'{"errors": {"email": "hunter2 is no address"}}')).url)
     error = failure_of(lambda: write(client))
     assert isinstance(error, Rejected)
@@ -143,7 +143,7 @@ def test_a_refusal_keeps_their_words_for_the_ledger(serve: Serve, make: Make) ->
 
 
 @pytest.mark.parametrize("words", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
-def test_a_refusal_in_no_words_we_know_is_a_refusal(serve: Serve, make: Make, words: bytes) -> None:
+def test_a_refusal_without_a_json_body_is_rejected(serve: Serve, make: Make, words: bytes) -> None:
     error = failure_of(lambda: write(make(serve(lambda _: reply(400, words)).url)))
     assert isinstance(error, Rejected)
     assert error.fields == {}
@@ -168,7 +168,7 @@ def test_a_broken_server_is_uncertain_for_a_write(serve: Serve, make: Make, stat
     ("status", "headers", "delay"),
     [(503, {}, None), (503, {"retry_after": "20"}, 20.0), (500, {"retry_after": "9"}, 9.0)],
 )
-def test_a_server_that_is_away_closes_the_gate(
+def test_an_unavailable_server_closes_the_gate(
     serve: Serve, make: Make, status: int, headers: dict[str, str], delay: float | None
 ) -> None:
     gate = RecordingGate()
@@ -178,7 +178,7 @@ def test_a_server_that_is_away_closes_the_gate(
     assert delays(errors) == [(delay or 7.0, False), (delay or 7.0, True)]
 
 
-def test_too_many_requests_close_the_gate_and_did_nothing(serve: Serve, make: Make) -> None:
+def test_a_429_closes_the_gate_and_means_nothing_happened(serve: Serve, make: Make) -> None:
     gate = RecordingGate()
     errors = read_and_write_failures(make(serve(lambda _: reply(429, retry_after="3")).url, gate=gate))
     assert error_types(errors) == [RateLimited, RateLimited]
@@ -214,7 +214,7 @@ def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, ma
     assert time.monotonic() - began < 2
 
 
-def test_statuses_that_the_adapter_accepts_are_answers(serve: Serve, make: Make) -> None:
+def test_statuses_that_the_adapter_accepts_are_returned(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(460, b'{"a": 1}')).url)
     accept = frozenset({460})
     for answer in (client.read("/x", accept=accept), client.write("PUT", "/x", accept=accept)):
@@ -222,7 +222,7 @@ def test_statuses_that_the_adapter_accepts_are_answers(serve: Serve, make: Make)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_every_2xx_is_an_answer(serve: Serve, make: Make, status: int) -> None:
+def test_every_2xx_status_is_returned(serve: Serve, make: Make, status: int) -> None:
     client = make(serve(lambda _: reply(status, b"")).url)
     assert [read(client).status, write(client).status] == [status, status]
 
@@ -265,7 +265,7 @@ def test_retry_after_is_read_in_all_its_forms(
     assert gate.closed == [delay]
 
 
-def test_a_date_is_read_by_our_clock_where_the_answer_has_none(serve: Serve, make: Make) -> None:
+def test_retry_after_uses_our_clock_if_the_response_has_no_date(serve: Serve, make: Make) -> None:
     gate = RecordingGate()
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
     failure_of(lambda: read(make(serve(lambda _: reply(503, retry_after=until)).url, gate=gate)))

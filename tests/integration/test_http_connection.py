@@ -44,7 +44,7 @@ def test_proxies_are_read_from_the_environment_once(serve: Serve, make: Make, mo
     assert proxy.requests[0].headers["host"] == "shop.example"
 
 
-def test_no_proxy_is_heeded(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_respected(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy, server = serve(), serve()
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -78,7 +78,7 @@ def test_a_proxy_that_refuses_the_tunnel_means_nothing_happened(
     assert "authorization" not in proxy.requests[0].headers
 
 
-def test_a_proxy_that_drips_cannot_hold_a_call_past_its_deadline(
+def test_a_slowly_dripping_proxy_cannot_hold_a_call_past_its_deadline(
     serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = serve(dripping_headers(lambda: proxy))

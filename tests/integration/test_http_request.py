@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_json_is_sent_exact_and_read_exact(serve: Serve, make: Make) -> None:
+def test_json_is_sent_and_read_without_rounding(serve: Serve, make: Make) -> None:
     server = serve(lambda request: reply(201, request.body))
     sent = {"price": Decimal("12.50"), "big": 10**20, "name": "Žižkov 日本", "none": None, "odd": "\ud800"}
     answer = make(server.url).write("PATCH", "/orders/1", json=sent)
@@ -32,12 +32,12 @@ def test_json_is_sent_exact_and_read_exact(serve: Serve, make: Make) -> None:
     assert str(answer.json()["price"]) == "12.50"
 
 
-def test_a_byte_order_mark_is_no_reason_to_refuse_json(serve: Serve, make: Make) -> None:
+def test_json_with_a_byte_order_mark_is_accepted(serve: Serve, make: Make) -> None:
     assert read(make(serve(lambda _: reply(body=b"\xef\xbb\xbf[1]")).url)).json() == [1]
 
 
 @pytest.mark.parametrize("body", [b"<html>hunter2</html>", b"", b"[NaN]", b"\xff\xfe", b"[" * 100_000, b"9" * 5000])
-def test_an_answer_that_is_not_json_says_what_it_is_and_shows_nothing(serve: Serve, make: Make, body: bytes) -> None:
+def test_a_response_that_is_not_json_is_described_without_its_content(serve: Serve, make: Make, body: bytes) -> None:
     client = make(serve(lambda _: reply(200, body, content_type="text/html; charset=hunter2")).url)
     errors = [failure_of(read(client).json), failure_of(write(client).json)]
     assert error_types(errors) == [Unavailable, Uncertain]
@@ -81,7 +81,7 @@ def test_a_header_that_http_cannot_carry_is_refused_without_its_value(make: Make
     "url",
     ["shop.example", "ftp://shop.example", f"https://u:{SECRET}@shop.example", f"https://a.example/?k={SECRET}", ""],
 )
-def test_a_base_url_that_is_none_is_refused_without_showing_it(make: Make, url: str) -> None:
+def test_an_invalid_base_url_is_refused_without_showing_it(make: Make, url: str) -> None:
     with pytest.raises(ValueError, match="the base URL is not") as caught:
         make(url)
     assert SECRET not in str(caught.value)
@@ -118,7 +118,7 @@ def test_cookies_are_not_kept_and_netrc_is_not_read(
         assert {"authorization", "cookie"}.isdisjoint(request.headers)
 
 
-def test_nothing_secret_is_logged_even_at_the_lowest_level(
+def test_no_secret_is_logged_even_at_the_lowest_level(
     serve: Serve, make: Make, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -134,7 +134,7 @@ def test_nothing_secret_is_logged_even_at_the_lowest_level(
     assert SECRET not in caplog.text + "".join(capfd.readouterr())
 
 
-def test_an_answer_and_a_client_show_nothing_of_what_they_hold(serve: Serve, make: Make) -> None:
+def test_the_repr_of_an_answer_and_a_client_hides_their_content(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(200, b'"hunter2"', x_token="hunter2")).url)
     answer = client.read("/orders", [("apiKey", SECRET)])
     assert repr(answer) == "Answer(status=200, request='GET /orders')"
@@ -142,7 +142,7 @@ def test_an_answer_and_a_client_show_nothing_of_what_they_hold(serve: Serve, mak
     assert SECRET not in repr(client)
 
 
-def test_a_query_that_was_put_into_the_path_is_not_told(serve: Serve, make: Make) -> None:
+def test_a_query_inside_the_path_is_not_shown(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(400)).url)
     assert str(failure_of(lambda: client.read(f"/orders?apiKey={SECRET}"))) == "GET /orders: status 400"
 

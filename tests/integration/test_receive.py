@@ -139,7 +139,7 @@ def test_a_trigger_of_retailcrm_is_a_hint_of_each_id(
 
 
 @pytest.mark.parametrize("body", ["", "id=", '{"id": []}', '{"id": null}', '{"id": {"a": 1}}', '{"id": 1.5}', "{", "é"])
-def test_a_trigger_without_an_id_is_told_so(receiver: Receiver, redis: Redis, body: str) -> None:
+def test_a_trigger_without_an_id_is_refused_with_the_reason(receiver: Receiver, redis: Redis, body: str) -> None:
     answer = receiver.post(f"/hooks/crm/{CRM}", body.encode())
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     assert redis.llen(INBOX) == 0
@@ -175,12 +175,12 @@ def test_a_webhook_of_dropboy_is_a_hint_of_each_order(receiver: Receiver, rt: Ru
 
 
 @pytest.mark.parametrize("said", ["{}", '{"data": null}', '{"data": {"vehicle": 1}}', '{"data": ["x"]}'])
-def test_an_event_of_dropboy_about_something_else_is_taken_and_forgotten(receiver: Receiver, said: str) -> None:
+def test_an_event_of_dropboy_about_something_else_is_accepted_and_ignored(receiver: Receiver, said: str) -> None:
     answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", said)
     assert (answer.status_code, answer.json()) == (202, {"accepted": 0})
 
 
-def test_jobs_in_a_standard_webhook_are_taken_in_exactly_as_they_were_written(receiver: Receiver, rt: Runtime) -> None:
+def test_jobs_in_a_standard_webhook_are_accepted_byte_for_byte(receiver: Receiver, rt: Runtime) -> None:
     text = json.dumps([{"v": 1, "provider": "web", "order": ORDER}, {"v": 1, "provider": "shop", "external_id": "é"}])
     answer = receiver.post("/hooks/web", text, standard_headers(text))
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
@@ -225,7 +225,7 @@ def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis:
         ('{"v":1,"provider":"shop","record":{"a":"\\ud800"}}', "half a character"),
     ],
 )
-def test_what_is_not_a_job_is_told_so_and_takes_no_other_with_it(
+def test_a_body_that_is_not_a_job_is_refused_with_the_reason_and_affects_no_other(
     receiver: Receiver, redis: Redis, said: str, reason: str
 ) -> None:
     for text in (said, f'[{{"v":1,"provider":"shop","external_id":"1"}},{said}]'):
@@ -254,7 +254,7 @@ def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runt
         ({"v": 1, "provider": "shop", "external_id": "1"}, 400),
     ],
 )
-def test_a_job_that_is_not_signed_as_it_must_be_does_not_get_in(
+def test_a_job_without_a_valid_signature_is_refused(
     receiver: Receiver, redis: Redis, said: dict[str, Any], status: int
 ) -> None:
     assert receiver.post("/hooks/own", json.dumps(said)).status_code == status
@@ -266,7 +266,7 @@ def allow(answer: requests.Response) -> tuple[int, str | None]:
     return answer.status_code, answer.headers.get("Allow")
 
 
-def test_a_path_or_a_method_that_is_not_there_is_told_so(receiver: Receiver) -> None:
+def test_an_unknown_path_or_method_is_refused_with_the_reason(receiver: Receiver) -> None:
     url = receiver.url
     for path in ("/", "/hooks", "/hooks/nobody", "/hooks/oc/token", "/hooks/oc/", "/hooks/shop", "/hooks/crm/a/b"):
         assert allow(requests.post(url + path, timeout=5)) == (404, None)

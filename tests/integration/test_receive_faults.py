@@ -57,7 +57,7 @@ def raw(receiver: Receiver, data: bytes, pause: float = 0.0, rest: bytes = b"") 
         return answer
 
 
-def test_a_body_that_is_too_large_is_refused_by_its_length_before_it_comes(receiver: Receiver) -> None:
+def test_a_body_that_is_too_large_is_refused_by_its_stated_length(receiver: Receiver) -> None:
     head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n"
     began = time.monotonic()
     assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")
@@ -122,7 +122,9 @@ def test_a_connection_is_used_again_and_is_not_cut_between_two_good_requests(rec
             time.sleep(0.4)
 
 
-def test_when_too_many_are_under_way_the_next_one_is_sent_away_and_comes_again(tmp_path: Path, redis_url: str) -> None:
+def test_when_too_many_requests_are_running_the_next_one_is_refused_and_repeated(
+    tmp_path: Path, redis_url: str
+) -> None:
     head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode()
     with running_receiver(write_settings(tmp_path, redis_url)) as receiver, contextlib.ExitStack() as slow:
         for _ in range(100):
@@ -146,14 +148,14 @@ def test_answers_are_sent_without_delay(receiver: Receiver) -> None:
     assert time.monotonic() - began < 1.5
 
 
-def test_connections_that_say_nothing_hold_up_nobody(receiver: Receiver) -> None:
+def test_silent_connections_delay_no_other(receiver: Receiver) -> None:
     with contextlib.ExitStack() as idle:
         for _ in range(600):
             idle.enter_context(closing(socket.create_connection(receiver.address)))
         assert receiver.post(f"{HOOK}?id=1").status_code == 202
 
 
-def test_a_sender_that_goes_away_harms_nobody(receiver: Receiver, redis: Redis) -> None:
+def test_a_sender_that_disconnects_affects_no_other(receiver: Receiver, redis: Redis) -> None:
     for _ in range(20):
         with closing(socket.create_connection(receiver.address)) as wire:
             wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nid".encode())
@@ -165,7 +167,7 @@ def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
     assert raw(receiver, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
-def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_path: Path) -> None:
+def test_no_order_is_lost_when_redis_is_killed_and_the_sender_repeats_the_request(tmp_path: Path) -> None:
     settings = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
     server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", write_settings=settings)
     server.start()
@@ -212,7 +214,7 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_comes_again(tmp_pa
         again.stop()
 
 
-def test_the_first_sender_after_a_restart_of_redis_is_not_turned_away(tmp_path: Path) -> None:
+def test_the_first_request_after_a_restart_of_redis_is_accepted(tmp_path: Path) -> None:
     server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey")
     server.start()
     port = server.port
@@ -225,7 +227,7 @@ def test_the_first_sender_after_a_restart_of_redis_is_not_turned_away(tmp_path: 
         again.stop()
 
 
-def test_a_redis_that_is_full_is_told_to_the_sender(receiver: Receiver, redis: Redis) -> None:
+def test_a_full_redis_is_reported_to_the_sender(receiver: Receiver, redis: Redis) -> None:
     redis.config_set("maxmemory", 1)
     try:
         answer = receiver.post(f"{HOOK}?id=1")
@@ -235,12 +237,12 @@ def test_a_redis_that_is_full_is_told_to_the_sender(receiver: Receiver, redis: R
     assert receiver.post(f"{HOOK}?id=1").status_code == 202
 
 
-def test_an_inbox_that_somebody_spoilt_is_not_accepted_into(receiver: Receiver, redis: Redis) -> None:
+def test_a_corrupted_inbox_accepts_nothing(receiver: Receiver, redis: Redis) -> None:
     redis.set(INBOX, "oops")
     assert receiver.post(f"{HOOK}?id=1").status_code == 503
 
 
-def test_a_request_under_way_is_answered_when_the_receiver_is_told_to_stop(receiver: Receiver, redis: Redis) -> None:
+def test_a_running_request_is_finished_when_the_receiver_stops(receiver: Receiver, redis: Redis) -> None:
     with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
         wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode())
         time.sleep(0.2)
@@ -267,7 +269,7 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> N
     assert "pip install 'intake-orders[receive]'" in done.stderr
 
 
-def test_a_port_that_is_taken_and_settings_without_webhooks_are_told_in_words(tmp_path: Path) -> None:
+def test_a_used_port_and_settings_without_webhooks_are_reported(tmp_path: Path) -> None:
     file = write_settings(tmp_path, "redis://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = intake("--config", str(file), "receive", "--port", str(taken.getsockname()[1]))

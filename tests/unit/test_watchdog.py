@@ -32,7 +32,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield box
 
 
-def test_a_loop_that_turns_is_told_and_one_that_hangs_is_not(
+def test_the_watchdog_is_notified_for_a_turning_loop_and_not_for_a_hanging_one(
     systemd: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker.process.liveness_file, "TURN", 0.2)
@@ -66,13 +66,13 @@ def test_a_worker_that_waits_for_redis_is_not_killed_for_it(
 
 
 @pytest.mark.parametrize("environ", [{}, {"NOTIFY_SOCKET": "/run/x"}, {"WATCHDOG_USEC": "1"}])
-def test_where_there_is_no_watchdog_nobody_is_told(environ: dict[str, str]) -> None:
+def test_without_a_watchdog_nothing_is_sent(environ: dict[str, str]) -> None:
     before = threading.active_count()
     watch(lambda: True, environ)
     assert threading.active_count() == before
 
 
-def test_a_child_does_not_speak_for_its_parent(systemd: socket.socket) -> None:
+def test_a_child_process_does_not_notify_for_its_parent(systemd: socket.socket) -> None:
     before = threading.active_count()
     watch(lambda: True, {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
     assert threading.active_count() == before
