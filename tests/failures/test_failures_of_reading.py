@@ -73,7 +73,7 @@ def test_row_01_times_without_a_zone_push_no_recent_order_out_of_the_window(zone
     assert all(at is not None and now - HOUR < at <= datetime.now(UTC) for at in ordered)
 
 
-def test_row_02_the_hour_that_comes_twice_is_neither_refused_nor_skipped() -> None:
+def test_row_02_the_repeated_hour_is_neither_refused_nor_skipped() -> None:
     client = Client("http://127.0.0.1:9", gate=Open(), headers={})
     options = {"api_key": "k", "time_zone": "Europe/Amsterdam"}
     shop = RetailCRM("crm", RetailCRMOptions.model_validate(options), client)
@@ -101,7 +101,7 @@ def test_row_03_orders_of_the_same_second_as_the_cursor_are_read() -> None:
     assert ties <= {record.raw["ID"] for record in second}
 
 
-def test_row_04_rows_that_slide_between_the_pages_of_an_unsorted_list_are_read() -> None:
+def test_row_04_rows_that_move_between_pages_of_an_unsorted_list_are_read() -> None:
     with Sandbox(accounts=["dropboy:main:orders=200:order=shuffled"], systems="dropboy") as box:
         client = Client(box.url("dropboy"), gate=Open(), headers={})
         shop = Dropboy("d", DropboyOptions.model_validate({"api_key": Sandbox.KEY, "take": 20}), client)
@@ -135,7 +135,7 @@ class Restored(Shop):
         return replace(page, cursor="0") if cursor == "2" and len(self.pages) == 2 else page
 
 
-def test_row_06_a_cursor_that_goes_back_is_followed_and_stops_nothing(redis: Redis) -> None:
+def test_row_06_a_cursor_that_moves_back_stops_nothing(redis: Redis) -> None:
     rt = FakeRuntime(redis, Restored([[{"id": 1}], [{"id": 2}]]))
     poll(rt)
     poll(rt)
@@ -146,7 +146,7 @@ def test_row_06_a_cursor_that_goes_back_is_followed_and_stops_nothing(redis: Red
     assert [reference for reference, _ in rt.warehouse.created] == ["1", "2", "3"]
 
 
-def test_row_07_a_cursor_that_stands_still_is_told_with_its_age_and_its_reason(make_pipeline: MakePipeline) -> None:
+def test_row_07_a_cursor_that_does_not_move_is_reported_with_its_age_and_reason(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(3).open()
     pipeline.poll()
     pipeline.box.fault("retailcrm:history:html")
@@ -169,7 +169,7 @@ class Referring(Shop):
     reference_field = "source_id"
 
 
-def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_come_back(redis: Redis) -> None:
+def test_row_18_an_echo_is_not_delivered(redis: Redis) -> None:
     routes = (
         Route(source="shop", targets=("t",), reference="shop:{external_id}"),
         Route(source="web", targets=("crm",), reference="web:{external_id}"),
@@ -181,7 +181,7 @@ def test_row_18_an_order_we_pushed_to_a_target_that_is_a_source_too_does_not_com
     assert [reference for reference, _ in rt.warehouse.created] == ["shop:2"]
 
 
-def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis: Redis) -> None:
+def test_row_20_an_older_version_that_arrives_later_does_not_overwrite_a_paid_order(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     paid, created = ({"id": 7, "status": status, "version": n} for n, status in ((2, "paid"), (1, "new")))
     for record in (paid, created):
@@ -192,7 +192,7 @@ def test_row_20_paid_that_comes_before_created_is_one_order_and_stays_paid(redis
     assert [(reference, order.status) for reference, order in rt.warehouse.created] == [("7", "paid")]
 
 
-def test_row_22_one_bad_record_stops_nothing_and_leaves_a_trace(make_pipeline: MakePipeline) -> None:
+def test_row_22_a_malformed_record_stops_nothing_and_becomes_a_dead_letter(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, faults=["retailcrm:list:malformed:record=7:times=1"]).open()
     pipeline.poll()
     pipeline.deliver()

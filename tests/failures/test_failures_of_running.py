@@ -55,7 +55,7 @@ def push(rt: FakeRuntime, **job: object) -> None:
     rt.inbox.push([json.dumps({"v": 1, "provider": "shop", **job})])
 
 
-def test_row_08_what_a_killed_worker_had_taken_is_taken_by_another(redis: Redis, redis_url: str) -> None:
+def test_row_08_jobs_of_a_killed_worker_are_taken_by_another(redis: Redis, redis_url: str) -> None:
     rt = FakeRuntime(redis, Shop([]), lease=1.0)
     push(rt, record={"id": "7"})
     with subprocess.Popen([sys.executable, "-c", TAKER, redis_url], stdout=subprocess.PIPE) as worker:
@@ -87,7 +87,7 @@ def test_row_14_two_beats_at_once_poll_once_and_send_one_nudge(redis: Redis) -> 
     assert rt.shop.asked == ["0"]
 
 
-def test_row_16_a_job_that_kills_whoever_takes_it_is_counted_by_itself_and_buried(redis: Redis) -> None:
+def test_row_16_a_job_that_kills_its_takers_is_counted_alone_and_buried(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]), lease=0.2)
     push(rt, record={"id": "poison"})
     push(rt, record={"id": "innocent"})
@@ -113,7 +113,7 @@ class Single(Shop):
         return Record({"id": external_id})
 
 
-def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_webhooks(redis: Redis) -> None:
+def test_row_23_orders_of_polls_and_of_webhooks_are_counted_separately(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single([[{"id": "1"}, {"id": "2"}, {"id": "3"}]]))
     push(rt, external_id="1")
     with rt.inbox.taker() as taker:
@@ -125,7 +125,7 @@ def test_row_23_orders_that_only_the_poll_found_are_counted_beside_those_of_the_
 
 
 @pytest.mark.timeout(150)
-def test_row_24_twenty_seconds_without_an_answer_of_redis_end_nothing_for_good(tmp_path: Path) -> None:
+def test_row_24_an_outage_of_redis_of_twenty_seconds_ends_no_process(tmp_path: Path) -> None:
     with Stack(tmp_path, 40, dedupe="off") as stack:
         stack.start()
         stack.wait(lambda: stack.created() > 10, 60, "the first orders")
@@ -141,7 +141,7 @@ def test_row_24_twenty_seconds_without_an_answer_of_redis_end_nothing_for_good(t
         assert stack.compare().clean, str(stack.compare())
 
 
-def test_row_25_whoever_waits_for_work_does_not_hold_up_the_limiter(redis: Redis, redis_url: str) -> None:
+def test_row_25_waiting_for_work_does_not_delay_the_limiter(redis: Redis, redis_url: str) -> None:
     lane = Lane(redis, "t", Scope(redis, "t", ()), lease=5.0, heartbeat=1.0, max_tries=3, concurrency=2)
     scope = Scope(redis, "s", (Limit(100_000, 1.0),))
     raw = connect(redis_url, text="raw")

@@ -77,7 +77,7 @@ class Single(Shop):
         return Record({"id": external_id})
 
 
-def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_ledger(redis: Redis) -> None:
+def test_row_10_the_same_order_by_poll_push_and_hint_is_one_order(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single([[{"id": "7"}]]))
     for _ in range(2):
         poll(rt)
@@ -93,7 +93,7 @@ def test_row_10_the_same_order_by_poll_by_push_and_by_hint_finds_itself_in_the_l
     assert (status["accepted_new"], status["accepted_same"]) == (1, 5)
 
 
-def test_row_11_a_timeout_after_the_target_had_created_the_order_makes_no_second(make_pipeline: MakePipeline) -> None:
+def test_row_11_a_timeout_after_the_create_makes_no_second_order(make_pipeline: MakePipeline) -> None:
     """The target would take an order twice (`dedupe=off`)."""
     pipeline = make_pipeline(3, faults=["dropday:create:slow_after:seconds=1.5:times=1"])
     pipeline.open(target=f'{PLACEHOLDER}\n[clocks]\nrequest = "500ms"')
@@ -115,7 +115,7 @@ class Slow(Warehouse):
         return self._create(order, reference)
 
 
-def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis: Redis) -> None:
+def test_row_12_a_create_that_outlasts_the_lease_keeps_its_claim(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Slow(), lease=LEASE)
     poll(rt)
     first = threading.Thread(target=deliver, args=(rt,))
@@ -129,7 +129,7 @@ def test_row_12_a_create_that_takes_longer_than_the_lease_keeps_its_order(redis:
     assert "taken" not in {event.split()[0] for _, event in rt.ledger.entries(["t"], "shop:1")[0].history}
 
 
-def test_row_13_a_message_that_comes_again_while_its_work_goes_on_doubles_nothing(redis: Redis) -> None:
+def test_row_13_a_redelivered_nudge_duplicates_nothing(redis: Redis) -> None:
     """As a broker's visibility timeout does it: another copy in each period, as long as the first one works."""
     rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
     rt.warehouse.seconds = 0.2
@@ -159,7 +159,7 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakeP
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_nor_a_backfill_stands_before_a_fresh_order(
+def test_row_17_a_fresh_order_does_not_wait_behind_other_targets_retries_or_backfills(
     redis: Redis,
 ) -> None:
     ledger = Ledger(redis, lease=5.0)
@@ -178,7 +178,7 @@ def test_row_17_neither_the_backlog_of_another_target_nor_what_failed_nor_a_back
     assert (slow.status()["queued"], fast.status()["backfilled"]) == (500, 500)
 
 
-def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_doubled(
+def test_row_19_retries_lost_with_redis_are_read_again_without_duplicates(
     make_pipeline: MakePipeline,
 ) -> None:
     accounts = ["retailcrm:main:orders=20:spread=86400", "dropday:main"]
@@ -194,7 +194,7 @@ def test_row_19_the_retries_that_die_with_redis_are_found_again_and_nothing_is_d
     assert pipeline.compare().clean, str(pipeline.compare())
 
 
-def test_row_21_what_is_replayed_by_hand_is_not_stopped_by_its_first_run(redis: Redis) -> None:
+def test_row_21_a_replayed_order_is_not_blocked_by_its_first_attempt(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     said = order("9").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
     rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])

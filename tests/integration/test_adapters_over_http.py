@@ -97,14 +97,14 @@ def test_every_order_of_an_account_is_read_and_adds_up(box: Sandbox, crm: Callab
     assert [order.external_id for order in whole if not order.adds_up] == []
 
 
-def test_a_pass_that_found_nothing_new_keeps_its_cursor(crm: Callable[..., RetailCRM]) -> None:
+def test_a_pass_without_new_orders_keeps_its_cursor(crm: Callable[..., RetailCRM]) -> None:
     provider = crm(overlap=0)
     _, cursor = walk(provider, provider.start(LONG_AGO))
     assert provider.fetch(cursor).cursor == cursor
     assert provider.fetch(cursor).records == []
 
 
-def test_changes_are_read_and_what_was_deleted_is_left_out(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_changes_are_read_and_deleted_orders_are_left_out(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     provider = crm(overlap=0)
     kept, gone = box.add_orders(2)
     _, cursor = walk(provider, provider.start(LONG_AGO))
@@ -135,7 +135,7 @@ def test_a_stretch_of_empty_pages_does_not_hide_what_comes_after_it(
     assert {order.currency for order in newest(euro, [euro.fetch(euro.start(LONG_AGO))]).values()} == {"EUR"}
 
 
-def test_our_own_writes_do_not_come_back_unless_they_shall(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_echoes_are_left_out_unless_they_are_configured(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     for key in ("ours", "theirs"):
         order = f'{{"externalId": "{key}", "items": [], "firstName": "Ada"}}'
         url = f"{box.url('retailcrm', 'shops')}/api/v5/orders/create"
@@ -152,7 +152,7 @@ def test_our_own_writes_do_not_come_back_unless_they_shall(box: Sandbox, crm: Ca
     assert read(site="a") == {"theirs"}
 
 
-def test_a_broken_record_is_the_only_one_that_is_not_read(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_a_malformed_record_does_not_affect_the_others(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     provider = crm(overlap=0)
     _, cursor = walk(provider, provider.start(LONG_AGO))
     bad = box.add_order({"externalId": "BAD", "items": [{"id": 1, "initialPrice": 1, "quantity": "many"}]})
@@ -165,7 +165,7 @@ def test_a_broken_record_is_the_only_one_that_is_not_read(box: Sandbox, crm: Cal
     box.change(bad, deleted=True)
 
 
-def test_an_account_that_is_not_there_is_called_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
+def test_a_missing_account_is_reported_as_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
     with pytest.raises(AuthFailed, match="url is probably wrong"):
         crm("nobody").check()
     with pytest.raises(AuthFailed, match="url is probably wrong"):
@@ -193,7 +193,7 @@ def test_every_order_is_created_once_and_found_again(
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
-def test_a_create_whose_answer_is_lost_is_uncertain_and_then_found(
+def test_a_create_with_a_lost_response_is_uncertain_and_then_found(
     box: Sandbox, crm: Callable[..., RetailCRM], dropday: Dropday, kind: str
 ) -> None:
     provider = crm()

@@ -44,7 +44,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_without_a_file_each_command_says_where_it_is_looked_for(
+def test_each_command_names_the_path_of_a_missing_settings_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "none.toml"))
@@ -55,7 +55,7 @@ def test_without_a_file_each_command_says_where_it_is_looked_for(
 
 
 @pytest.mark.parametrize("words", COMMANDS[:1] + COMMANDS[4:5], ids=" ".join)
-def test_with_a_dead_redis_a_command_says_so_in_one_line(configured: Configured, words: list[str]) -> None:
+def test_a_command_reports_an_unreachable_redis_in_one_line(configured: Configured, words: list[str]) -> None:
     configured.write(redis_url=NO_REDIS)
     result = intake(*words)
     assert result.exit_code == 1
@@ -64,14 +64,14 @@ def test_with_a_dead_redis_a_command_says_so_in_one_line(configured: Configured,
 
 
 @pytest.mark.parametrize("words", UNKNOWN, ids=" ".join)
-def test_an_unknown_name_is_answered_with_those_that_are_known(configured: Configured, words: list[str]) -> None:
+def test_an_unknown_name_is_refused_with_the_known_names(configured: Configured, words: list[str]) -> None:
     configured.write()
     result = intake(*words)
     assert result.exit_code == 2
     assert "known are: " in result.output
 
 
-def test_an_account_that_does_not_answer_ends_a_dry_run_with_one_line(configured: Configured) -> None:
+def test_a_dry_run_reports_an_unreachable_account_in_one_line(configured: Configured) -> None:
     configured.write()
     result = intake("poll", "shop", "--dry-run")
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)

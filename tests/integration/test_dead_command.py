@@ -69,7 +69,7 @@ def state(rt: Runtime, n: str = "1", target: str = "dropday") -> dict[str, str]:
     return rt.ledger.entries([target], f"shop:{n}")[0].record
 
 
-def test_what_is_dead_is_grouped_by_its_reason(rt: Runtime) -> None:
+def test_dead_orders_are_grouped_by_reason(rt: Runtime) -> None:
     refused(rt, "1", "2", why="line 1: city")
     refused(rt, "3", why="line 2: city")
     refused(rt, "4", target="carrier", why="no address")
@@ -88,13 +88,13 @@ def test_what_is_dead_is_grouped_by_its_reason(rt: Runtime) -> None:
     assert intake("dead", "list", "--limit", "1").output.count("shop:") == 1
 
 
-def test_a_reason_in_brackets_is_shown_as_it_is(rt: Runtime) -> None:
+def test_a_reason_in_brackets_is_shown_unchanged(rt: Runtime) -> None:
     refused(rt, "1", why="[city] is wrong")
     assert intake("dead", "list").output.count("[city] is wrong") == 2
     assert intake("dead", "show", "shop:1").output.count("[city] is wrong") == 2
 
 
-def test_dead_orders_and_records_are_chosen_by_each_filter(rt: Runtime) -> None:
+def test_each_filter_selects_dead_orders_and_records(rt: Runtime) -> None:
     refused(rt, "1")
     refused(rt, "21", target="carrier", why="phone")
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
@@ -112,7 +112,7 @@ def test_dead_orders_and_records_are_chosen_by_each_filter(rt: Runtime) -> None:
     assert intake("dead", "list", "--reason", "nothing like it").output == "Nothing is dead.\n"
 
 
-def test_show_tells_the_story_and_the_order_itself_only_when_asked(rt: Runtime) -> None:
+def test_dead_show_prints_the_history_and_the_order_only_on_request(rt: Runtime) -> None:
     refused(rt, "1")
     said = intake("dead", "show", "shop:1").output
     for part in ("rejected", "422: city", "is required", "intake dead"):
@@ -149,7 +149,7 @@ def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:
     assert [one.external_id for one in rt.fetches.claim("shop", 5)] == ["7"]
 
 
-def test_discard_forgets_what_is_personal(rt: Runtime) -> None:
+def test_discard_deletes_personal_data(rt: Runtime) -> None:
     refused(rt, "1", "2")
     rt.cursors.bury("shop", "7", {"name": NAME}, "items", "none")
     assert intake("dead", "discard", "--target", "dropday", "--match", "*:1", "--yes").output == "1 discarded.\n"
@@ -161,7 +161,7 @@ def test_discard_forgets_what_is_personal(rt: Runtime) -> None:
 
 
 @pytest.mark.parametrize("what", ["replay", "discard"])
-def test_what_touches_the_dead_is_asked_for_and_named_first(rt: Runtime, what: str) -> None:
+def test_commands_on_dead_orders_name_them_and_ask_for_confirmation(rt: Runtime, what: str) -> None:
     refused(rt, "1", "2")
     no = intake("dead", what, "--all", stdin="n\n")
     assert (no.exit_code, "2 dead orders or records? [y/N]" in no.output) == (1, True)
@@ -172,7 +172,7 @@ def test_what_touches_the_dead_is_asked_for_and_named_first(rt: Runtime, what: s
     assert keys() == ["shop:1", "shop:2"]
 
 
-def test_what_is_in_doubt_is_listed_with_its_reference(rt: Runtime) -> None:
+def test_orders_in_doubt_are_listed_with_their_reference(rt: Runtime) -> None:
     doubted(rt, "1", "2")
     found = listed("doubt", "list", "--match", "*:2")
     assert [(one["key"], one["reference"]) for one in found["orders"]] == [("shop:2", "R2")]
@@ -180,7 +180,7 @@ def test_what_is_in_doubt_is_listed_with_its_reference(rt: Runtime) -> None:
     assert intake("doubt", "list", "--target", "carrier").output == "Nothing is in doubt.\n"
 
 
-def test_asking_a_target_settles_what_it_can_tell(rt: Runtime) -> None:
+def test_doubt_ask_settles_the_orders_that_the_target_can_find(rt: Runtime) -> None:
     doubted(rt, "1", "2")
     assert intake("doubt", "ask", "--dry-run").output == "2 orders in doubt would be asked for.\n"
     assert listed("doubt", "ask", "dropday", "--yes") == {
@@ -194,7 +194,7 @@ def test_asking_a_target_settles_what_it_can_tell(rt: Runtime) -> None:
     assert "is not a target" in intake("doubt", "ask", "nobody").output
 
 
-def test_a_target_that_does_not_answer_is_told(rt: Runtime) -> None:
+def test_doubt_ask_reports_a_target_without_a_response(rt: Runtime) -> None:
     end(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
     said = intake("doubt", "ask", "--yes").output
     assert "carrier does not answer now" in said
@@ -205,7 +205,7 @@ def test_a_target_that_does_not_answer_is_told(rt: Runtime) -> None:
 @pytest.mark.parametrize(
     ("verdict", "now"), [("--delivered", "delivered"), ("--send-again", "queued"), ("--dead", "dead")]
 )
-def test_a_person_says_how_it_is(rt: Runtime, verdict: str, now: str) -> None:
+def test_doubt_resolve_records_the_decision_of_an_operator(rt: Runtime, verdict: str, now: str) -> None:
     doubted(rt, "1", "2")
     args = ("doubt", "resolve", "shop:1", "shop:2", "--target", "dropday", verdict)
     assert intake(*args, stdin="n\n").exit_code == 1
@@ -217,7 +217,7 @@ def test_a_person_says_how_it_is(rt: Runtime, verdict: str, now: str) -> None:
     assert (again.exit_code, "not in doubt in dropday: shop:1, shop:2" in again.output) == (1, True)
 
 
-def test_an_order_that_was_found_is_given_the_id_of_the_target(rt: Runtime) -> None:
+def test_doubt_resolve_records_the_target_id_of_a_delivered_order(rt: Runtime) -> None:
     doubted(rt, "1", "2")
     resolve = ("doubt", "resolve", "--target", "dropday", "--yes")
     assert intake(*resolve, "shop:1", "--delivered", "--id", "T1").exit_code == 0
@@ -229,7 +229,7 @@ def test_an_order_that_was_found_is_given_the_id_of_the_target(rt: Runtime) -> N
     assert state(rt, "2")["state"] == "in_doubt"
 
 
-def test_status_names_what_to_type(rt: Runtime) -> None:
+def test_status_names_the_commands_to_run(rt: Runtime) -> None:
     refused(rt, "1")
     doubted(rt, "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")

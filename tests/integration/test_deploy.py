@@ -36,11 +36,11 @@ def ran(command: Sequence[str], **environ: str) -> str:
     return said
 
 
-def test_hadolint_finds_nothing_to_say_of_the_dockerfile() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     assert ran([require_program("hadolint"), "deploy/Dockerfile"]) == ""
 
 
-def test_the_image_is_given_all_that_the_project_is_built_of_and_no_more() -> None:
+def test_the_image_contains_exactly_the_files_that_the_build_needs() -> None:
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     allowed = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
     assert sorted(" ".join(copied).split()) == sorted(allowed)
@@ -72,7 +72,7 @@ def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(t
             assert Path(mount["source"]).exists(), mount["source"]
 
 
-def test_systemd_takes_the_units_and_thinks_them_well_locked_up(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> None:
     analyze = require_program("systemd-analyze")
     units = tmp_path / "units"
     shutil.copytree(DEPLOY / "systemd", units)
@@ -89,7 +89,7 @@ def test_systemd_takes_the_units_and_thinks_them_well_locked_up(tmp_path: Path) 
         assert float(exposure[1]) < 2.5, said
 
 
-def test_the_chart_names_only_values_that_there_are_and_only_templates_that_there_are() -> None:
+def test_the_chart_uses_only_values_and_templates_that_exist() -> None:
     values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
     text = "\n".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
     for path in set(re.findall(r"\.Values\.([A-Za-z.]+)", text)):
@@ -105,7 +105,7 @@ def test_the_chart_names_only_values_that_there_are_and_only_templates_that_ther
 @pytest.mark.parametrize(
     "more", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
 )
-def test_helm_makes_objects_of_the_chart_that_kubernetes_would_take(more: list[str]) -> None:
+def test_helm_renders_valid_kubernetes_objects(more: list[str]) -> None:
     helm = require_program("helm")
     words = [word for value in more for word in ("--set", value)]
     made = [it for it in yaml.safe_load_all(ran([helm, "template", "shop", str(CHART), *words])) if it]
@@ -114,13 +114,13 @@ def test_helm_makes_objects_of_the_chart_that_kubernetes_would_take(more: list[s
     assert (("ScaledObject", "shop-worker") in names) is bool(more)
 
 
-def test_the_procfile_is_the_list_that_the_commands_run() -> None:
+def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
     assert (ROOT / "Procfile").read_text() == procfile()
     assert argv("listen")[1:] == ["-m", "worker.cli", "listen"]
     assert argv("flower")[1:] == ["-m", "celery", "-A", "worker.app", "flower", "--read_only"]
 
 
-def test_flower_does_not_start_unless_it_is_said_who_may_look() -> None:
+def test_flower_does_not_start_without_a_password() -> None:
     for wrong in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
         with pytest.raises(ConfigError, match="FLOWER_BASIC_AUTH=user:password"):
             flower_environment(wrong)

@@ -239,7 +239,7 @@ def test_a_wrong_key_is_told_by_the_words_whatever_the_status(dropboy: Callable[
     dropboy(account).check()
 
 
-def test_an_account_that_is_not_there_is_called_a_wrong_url(dropboy: Callable[..., Dropboy]) -> None:
+def test_a_missing_account_is_reported_as_a_wrong_url(dropboy: Callable[..., Dropboy]) -> None:
     with pytest.raises(AuthFailed, match="url is probably wrong"):
         dropboy("nobody").check()
 

@@ -150,7 +150,7 @@ def test_test_orders_are_read_when_asked_for(box: Sandbox, dropday: Callable[...
     assert keys(walk(asking, asking.start(LONG_AGO))[0]) == [reference]
 
 
-def test_an_account_that_is_not_there_is_called_a_wrong_url(dropday: Callable[..., Dropday]) -> None:
+def test_a_missing_account_is_reported_as_a_wrong_url(dropday: Callable[..., Dropday]) -> None:
     nobody = dropday("nobody")
     for call in (nobody.check, lambda: nobody.fetch(nobody.start(LONG_AGO)), lambda: nobody.fetch_one("98")):
         with pytest.raises(AuthFailed, match="url is probably wrong"):

@@ -102,24 +102,24 @@ def typed(words: str) -> Result:
     return intake(*words.split())
 
 
-def test_each_command_is_known_here_as_one_that_changes_something_or_does_not() -> None:
+def test_every_command_is_listed_as_changing_or_read_only() -> None:
     placed = [*ASKING, *NOT_ASKING, *READING, *RUNNING]
     assert sorted(placed) == sorted(ALL), "a new command belongs in one of the lists above"
 
 
 @pytest.mark.parametrize("name", [*ASKING, *NOT_ASKING])
-def test_a_command_that_changes_something_has_a_dry_run_and_one_that_destroys_or_sends_a_yes(name: str) -> None:
+def test_changing_commands_have_a_dry_run_and_destructive_ones_a_yes_option(name: str) -> None:
     wanted = {"--dry-run", "--yes"} if name in ASKING else {"--dry-run"}
     assert wanted <= options(ALL[name])
 
 
 @pytest.mark.parametrize("name", sorted(READING | RUNNING))
-def test_a_command_that_changes_nothing_has_nothing_to_try_or_to_ask(name: str) -> None:
+def test_read_only_commands_have_no_dry_run_and_no_confirmation(name: str) -> None:
     assert not {"--dry-run", "--yes"} & options(ALL[name])
 
 
 @pytest.mark.parametrize("name", sorted(({*ASKING, *NOT_ASKING}) - ELSEWHERE))
-def test_a_dry_run_says_what_it_would_do_and_leaves_redis_as_it_is(rt: Runtime, name: str) -> None:
+def test_a_dry_run_reports_its_effect_and_changes_nothing_in_redis(rt: Runtime, name: str) -> None:
     before = kept(rt.redis)
     result = typed(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
     assert (result.exit_code, result.exception) == (0, None), result.output
@@ -128,14 +128,14 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_redis_as_it_is(rt: Runtime, 
 
 
 @pytest.mark.parametrize("name", sorted(set(ASKING) - {"init"}))
-def test_nothing_is_destroyed_or_sent_when_nobody_says_yes(rt: Runtime, name: str) -> None:
+def test_nothing_is_deleted_or_sent_without_confirmation(rt: Runtime, name: str) -> None:
     before = kept(rt.redis)
     result = typed(f"{name} {ASKING[name]}")
     assert (result.exit_code, "[y/N]" in result.output) == (1, True), result.output
     assert kept(rt.redis) == before
 
 
-def test_a_dry_run_of_a_pause_says_until_when_and_of_a_resume_what_it_is_paused_for(rt: Runtime) -> None:
+def test_a_dry_run_of_pause_shows_the_end_and_of_resume_the_reason(rt: Runtime) -> None:
     said = typed("pause dropday --dry-run").output
     assert said == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
     assert "dropday would be paused until 20" in typed("pause dropday --for 2h --dry-run").output
@@ -145,21 +145,21 @@ def test_a_dry_run_of_a_pause_says_until_when_and_of_a_resume_what_it_is_paused_
     assert typed("resume shop").output == "shop goes on.\n"
 
 
-def test_a_rewrite_that_is_tried_does_not_begin(rt: Runtime) -> None:
+def test_a_dry_run_of_a_rewrite_does_not_start_it(rt: Runtime) -> None:
     assert typed("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
 
 
-def test_nobody_is_asked_where_nothing_is_in_doubt(rt: Runtime) -> None:
+def test_no_target_is_called_without_an_order_in_doubt(rt: Runtime) -> None:
     rt.stuck["dropday"].move("bury", ["shop:3"])
     for words in ("doubt ask", "doubt ask --dry-run"):
         assert typed(words).output == "Nothing is in doubt.\n"
 
 
-def test_a_dry_run_of_an_erasure_says_what_is_there_and_what_would_become_of_it(rt: Runtime) -> None:
+def test_a_dry_run_of_erase_lists_the_data_and_its_fate(rt: Runtime) -> None:
     said = typed("erase shop:1 --dry-run").output
     assert said.startswith("shop:1 → dropday: held now; would be erased\n")
 
 
-def test_a_dry_run_of_a_cursor_names_the_command_that_shows_its_requests(rt: Runtime) -> None:
+def test_a_dry_run_of_cursor_set_names_the_command_that_shows_its_requests(rt: Runtime) -> None:
     said = typed("cursor set shop --since 2026-01-01 --dry-run").output
     assert "intake poll shop --dry-run --since 2026-01-01T00:00\n" in said

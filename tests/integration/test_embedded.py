@@ -41,7 +41,7 @@ def running(data_dir: Path) -> Iterator[tuple[embedded.Embedded, subprocess.Pope
         prepared.release()
 
 
-def test_data_port_and_password_are_kept_over_a_restart(tmp_path: Path) -> None:
+def test_data_port_and_password_survive_a_restart(tmp_path: Path) -> None:
     with running(tmp_path) as (first, process, client):
         client.set("order", "7")
         process.terminate()
@@ -52,7 +52,7 @@ def test_data_port_and_password_are_kept_over_a_restart(tmp_path: Path) -> None:
         assert client.get("order") == "7"
 
 
-def test_what_was_written_a_second_before_kill_9_is_there_afterwards(tmp_path: Path) -> None:
+def test_data_written_a_second_before_sigkill_survives(tmp_path: Path) -> None:
     with running(tmp_path) as (_, process, client):
         for number in range(1000):
             client.rpush("orders", number)
@@ -63,7 +63,7 @@ def test_what_was_written_a_second_before_kill_9_is_there_afterwards(tmp_path: P
         assert client.llen("orders") == 1000
 
 
-def test_the_server_is_set_up_for_a_ledger_and_listens_to_this_machine_only(tmp_path: Path) -> None:
+def test_the_server_is_configured_for_a_ledger_and_listens_on_loopback_only(tmp_path: Path) -> None:
     with running(tmp_path) as (prepared, process, client):
         wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
         assert {name: client.config_get(name)[name] for name in wanted} == wanted
@@ -74,7 +74,7 @@ def test_the_server_is_set_up_for_a_ledger_and_listens_to_this_machine_only(tmp_
         assert not any(password in part for part in psutil.Process(process.pid).cmdline())
 
 
-def test_nobody_else_can_read_the_password_or_the_data(tmp_path: Path) -> None:
+def test_password_and_data_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     old = os.umask(0)
     try:
         with running(tmp_path / "new" / "deep"):
@@ -98,7 +98,7 @@ def test_a_password_that_others_could_read_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "redis.url").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_taken_port_is_left_to_its_owner_and_the_password_with_it(tmp_path: Path) -> None:
+def test_a_port_in_use_is_replaced_and_gets_a_new_password(tmp_path: Path) -> None:
     first = embedded.prepare(tmp_path)
     first.release()
     with socket.socket() as owner:
@@ -111,7 +111,7 @@ def test_a_taken_port_is_left_to_its_owner_and_the_password_with_it(tmp_path: Pa
     assert embedded.read_url(tmp_path) == second.url
 
 
-def test_a_second_start_in_the_same_directory_is_refused_and_says_by_whom(tmp_path: Path) -> None:
+def test_a_second_start_in_the_same_directory_is_refused_with_the_owner(tmp_path: Path) -> None:
     with running(tmp_path), pytest.raises(ConfigError) as refused:
         embedded.prepare(tmp_path)
     assert str(refused.value) == (
@@ -121,7 +121,7 @@ def test_a_second_start_in_the_same_directory_is_refused_and_says_by_whom(tmp_pa
     embedded.prepare(tmp_path).release()
 
 
-def test_a_lock_of_a_killed_process_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_lock_of_a_killed_process_does_not_block_a_start(tmp_path: Path) -> None:
     code = f"import pathlib, time; from worker.store import embedded; embedded.prepare(pathlib.Path({str(tmp_path)!r}))"
     holder = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(60)"], stdout=-1)
     assert holder.stdout is not None
@@ -147,7 +147,7 @@ def test_a_server_that_outlived_its_supervisor_is_stopped_before_another_opens_i
         assert client.get("order") == "7"
 
 
-def test_a_directory_that_cannot_be_made_is_a_plain_message(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_a_plain_message(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError) as refused:
         embedded.prepare(tmp_path / "file" / "intake")
@@ -157,7 +157,7 @@ def test_a_directory_that_cannot_be_made_is_a_plain_message(tmp_path: Path) -> N
     )
 
 
-def test_a_directory_of_somebody_else_is_a_plain_message(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_a_plain_message(tmp_path: Path) -> None:
     if os.getuid() != 0:
         tmp_path.chmod(0o500)
     code = (
@@ -170,7 +170,7 @@ def test_a_directory_of_somebody_else_is_a_plain_message(tmp_path: Path) -> None
     assert said == "cannot be written: permission denied\n"
 
 
-def test_a_disk_that_takes_no_more_is_a_plain_message_and_leaves_the_old_url_whole(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_plain_message_and_keeps_the_old_url(tmp_path: Path) -> None:
     first = embedded.prepare(tmp_path)
     first.release()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -185,17 +185,17 @@ def test_a_disk_that_takes_no_more_is_a_plain_message_and_leaves_the_old_url_who
     embedded.prepare(tmp_path).release()
 
 
-def test_a_server_that_never_comes_is_said_after_the_time(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_is_reported_after_the_timeout(tmp_path: Path) -> None:
     prepared = embedded.prepare(tmp_path)
     prepared.release()
     with pytest.raises(ConfigError, match=r"it is not ready after 0\.2 s"):
         embedded.wait_ready(prepared.url, 0.2)
 
 
-def test_a_stranger_behind_the_url_is_recognised(tmp_path: Path) -> None:
+def test_a_foreign_server_behind_the_url_is_recognised(tmp_path: Path) -> None:
     with running(tmp_path) as (prepared, _, _), pytest.raises(ConfigError, match="another server is on its port"):
         embedded.is_ready(prepared.url.replace("redis://:", "redis://:x"))
 
 
-def test_no_url_is_known_where_nothing_was_started(tmp_path: Path) -> None:
+def test_a_directory_without_a_server_has_no_url(tmp_path: Path) -> None:
     assert embedded.read_url(tmp_path) is None

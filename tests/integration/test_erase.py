@@ -76,7 +76,7 @@ ENDS = {
 @pytest.mark.parametrize(
     "named", [["shop:1"], ["--match", "ada@example"], ["--match", "ada byron"], ["--match", "31612345678"]]
 )
-def test_whatever_waits_is_found_by_key_or_text_and_erased(
+def test_waiting_orders_are_found_by_key_or_text_and_erased(
     rt: Runtime, redis: Redis, state: str, named: list[str]
 ) -> None:
     accept(rt, "1")
@@ -99,7 +99,7 @@ def test_whatever_waits_is_found_by_key_or_text_and_erased(
         assert [claim.key for claim in drain.claim(10)] == ["shop:2"]
 
 
-def test_an_erased_order_is_never_sent_again_whatever_is_read_of_it(rt: Runtime, redis: Redis) -> None:
+def test_an_erased_order_is_never_sent_again(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
     assert erase("shop:1", "--yes").exit_code == 0
     assert [accept(rt, "1"), accept(rt, "1", 2), accept(rt, "1", 3)] == ["same", "unwanted", "unwanted"]
@@ -112,7 +112,7 @@ def test_an_erased_order_is_never_sent_again_whatever_is_read_of_it(rt: Runtime,
         assert drain.claim(1) == []
 
 
-def test_a_change_that_waits_is_erased_and_the_order_stays_delivered(rt: Runtime, redis: Redis) -> None:
+def test_a_waiting_change_is_erased_and_the_order_stays_delivered(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
     end(rt, Outcome("delivered", extra="77"))
     assert MAIL not in everything(redis)
@@ -125,7 +125,7 @@ def test_a_change_that_waits_is_erased_and_the_order_stays_delivered(rt: Runtime
     assert [accept(rt, "1", 2), accept(rt, "1", 1), accept(rt, "1", 3)] == ["same", "stale", "updating"]
 
 
-def test_an_order_that_is_being_sent_is_left_and_said_so(rt: Runtime) -> None:
+def test_erase_skips_and_reports_an_order_that_is_being_sent(rt: Runtime) -> None:
     accept(rt, "1")
     with rt.lanes["t"].drain() as drain:
         [claim] = drain.claim(1)
@@ -154,14 +154,14 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
     assert (rt.inbox.status()["waiting"], rt.inbox.status()["dead_now"]) == (1, 1)
 
 
-def test_a_job_is_found_by_the_key_of_its_order(rt: Runtime) -> None:
+def test_erase_finds_a_job_by_the_key_of_its_order(rt: Runtime) -> None:
     jobs = [json.dumps({"v": 1, "provider": "shop", "external_id": n}).encode() for n in ("1", "11")]
     rt.inbox.push(jobs)
     assert erase("shop:1", "--yes").exit_code == 0
     assert rt.inbox.all_jobs()[0] == [jobs[1]]
 
 
-def test_a_job_that_is_being_taken_in_is_left_and_said_so(rt: Runtime) -> None:
+def test_erase_skips_and_reports_a_job_that_is_being_taken(rt: Runtime) -> None:
     rt.inbox.push([json.dumps({"v": 1, "provider": "shop", "order": {"email": MAIL}})])
     with rt.inbox.taker() as taker:
         taker.take(1)
@@ -170,7 +170,7 @@ def test_a_job_that_is_being_taken_in_is_left_and_said_so(rt: Runtime) -> None:
         taker.finish({}, [])
 
 
-def test_nothing_is_erased_unless_somebody_says_yes_or_for_two_letters(rt: Runtime, redis: Redis) -> None:
+def test_erase_requires_confirmation_and_a_pattern_longer_than_two_letters(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
     assert erase("shop:1", stdin="n\n").exit_code == 1
     assert erase("--match", "a", "--yes").exit_code == 2
@@ -178,6 +178,6 @@ def test_nothing_is_erased_unless_somebody_says_yes_or_for_two_letters(rt: Runti
     assert MAIL in everything(redis)
 
 
-def test_the_append_only_file_is_written_anew_if_there_is_one(rt: Runtime) -> None:
+def test_erase_rewrites_the_append_only_file_if_there_is_one(rt: Runtime) -> None:
     done = erase("--rewrite")
     assert (done.exit_code, "append-only file" in done.output) == (0, True)

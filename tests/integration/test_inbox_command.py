@@ -66,14 +66,14 @@ def test_reasons_are_grouped_with_their_counts(dead: Runtime) -> None:
     assert re.search(r"\b11\d{5} bytes; a job has at most 1048576", said)
 
 
-def test_letters_are_chosen_by_code_and_by_provider(dead: Runtime) -> None:
+def test_dead_letters_are_selected_by_code_and_by_provider(dead: Runtime) -> None:
     assert listed("--code", "not_json")["count"] == 2
     assert listed("--provider", "web")["count"] == 1
     assert listed("--provider", "web", "--code", "not_json")["count"] == 0
     assert "is not one of" in intake("inbox", "list", "--code", "bad").output
 
 
-def test_a_list_holds_no_job_and_show_does(dead: Runtime) -> None:
+def test_inbox_list_hides_jobs_and_inbox_show_prints_them(dead: Runtime) -> None:
     assert "oops" not in intake("inbox", "list").output + intake("inbox", "list", "--json").output
     letter = listed("--code", "unknown_provider")["letters"][0]
     said = intake("inbox", "show", letter["id"]).output
@@ -82,7 +82,7 @@ def test_a_list_holds_no_job_and_show_does(dead: Runtime) -> None:
     assert json.loads(intake("inbox", "show", letter["id"], "--json").output)["job"] == UNKNOWN
 
 
-def test_each_code_of_a_dead_letter_has_its_advice() -> None:
+def test_each_code_of_a_dead_letter_has_a_remedy() -> None:
     root = Path(inbox_command.__file__).parents[3]
     files = (root / "worker/inbox/reading.py", root / "tasks/job.py", root / "tasks/listen.py", root / "tasks/fetch.py")
     codes = {code for file in files for code in re.findall(r'(?:BadJob|Letter)\("(\w+)"', file.read_text())}
@@ -103,7 +103,7 @@ def test_a_dry_run_of_replay_and_discard_touches_nothing(dead: Runtime) -> None:
     assert dead.inbox.status()["waiting"] == 0
 
 
-def test_replay_pushes_what_was_chosen_and_leaves_the_others(dead: Runtime) -> None:
+def test_inbox_replay_pushes_only_the_selected_jobs(dead: Runtime) -> None:
     first = listed("--code", "unknown_provider")["letters"][0]["id"]
     assert intake("inbox", "replay", first, "--yes").output == "1 replayed.\n"
     assert dead.redis.lrange("intake:inbox", 0, -1) == [UNKNOWN]
@@ -118,7 +118,7 @@ def test_replay_pushes_what_was_chosen_and_leaves_the_others(dead: Runtime) -> N
     assert listed()["count"] == 5
 
 
-def test_what_pushes_or_forgets_is_asked_for_first(dead: Runtime) -> None:
+def test_inbox_replay_and_discard_ask_for_confirmation(dead: Runtime) -> None:
     one = listed()["letters"][0]["id"]
     for args in (["replay", "--all"], ["replay", one], ["discard", "--all"], ["discard", one]):
         refused = intake("inbox", *args, stdin="n\n")
@@ -131,7 +131,7 @@ def test_what_pushes_or_forgets_is_asked_for_first(dead: Runtime) -> None:
 
 
 @pytest.mark.parametrize("what", ["replay", "discard"])
-def test_a_letter_that_is_not_there_stops_all(dead: Runtime, what: str) -> None:
+def test_an_unknown_dead_letter_stops_the_whole_command(dead: Runtime, what: str) -> None:
     one = listed("--code", "not_json")["letters"][0]["id"]
     result = intake("inbox", what, one, "0123", "--yes")
     assert result.exit_code == 1
@@ -141,14 +141,14 @@ def test_a_letter_that_is_not_there_stops_all(dead: Runtime, what: str) -> None:
 
 
 @pytest.mark.parametrize("args", [[], ["--all", "0123"], ["--code", "not_json", "0123"]])
-def test_what_is_meant_must_be_said(dead: Runtime, args: list[str]) -> None:
+def test_inbox_replay_and_discard_require_a_selection(dead: Runtime, args: list[str]) -> None:
     for what in ("replay", "discard"):
         result = intake("inbox", what, "--yes", *args)
         assert result.exit_code == 2
         assert "name letters by their ids, or else --all, --code or --provider" in result.output
 
 
-def test_many_large_letters_are_not_all_in_memory_at_once(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_dead_letters_are_read_in_parts(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     take(rt, *(f"oops {n}" for n in range(100)))
     asked: list[int] = []
     letters = rt.inbox.letters
@@ -168,7 +168,7 @@ def status() -> dict[str, Any]:
     return found
 
 
-def test_status_shows_the_inbox_and_what_to_type(dead: Runtime) -> None:
+def test_status_shows_the_inbox_and_the_command_to_run(dead: Runtime) -> None:
     dead.inbox.push([UNKNOWN])
     dead.fetches.add("shop", ["1", "2"])
     found = status()
@@ -186,7 +186,7 @@ def test_status_shows_the_inbox_and_what_to_type(dead: Runtime) -> None:
     assert "inbox: 5 jobs could not be taken in → intake inbox list" in said
 
 
-def test_status_counts_the_takers_that_are_alive_and_what_they_hold(rt: Runtime) -> None:
+def test_status_counts_live_takers_and_their_jobs(rt: Runtime) -> None:
     rt.inbox.push([UNKNOWN, UNKNOWN, UNKNOWN])
     with rt.inbox.taker() as taker:
         taker.take(2)

@@ -45,7 +45,7 @@ KINDS = [("--provider", kind) for kind in provider_kinds()] + [("--target", kind
 
 
 @pytest.mark.parametrize(("option", "kind"), KINDS)
-def test_the_file_of_every_kind_is_right_and_so_are_the_defaults_in_its_comments(option: str, kind: str) -> None:
+def test_init_writes_a_valid_file_with_correct_defaults_for_every_kind(option: str, kind: str) -> None:
     other = ("--target", "dropday:there") if option == "--provider" else ("--provider", "dropstream:here")
     assert intake("init", option, f"{kind}:mine", *other, "--yes").exit_code == 0
     text = Path("intake.toml").read_text()
@@ -58,7 +58,7 @@ def test_the_file_of_every_kind_is_right_and_so_are_the_defaults_in_its_comments
     assert bare.model_dump(exclude={"file"}) == plain.model_dump(exclude={"file"})
 
 
-def test_every_option_of_a_kind_stands_in_its_file() -> None:
+def test_init_writes_every_option_of_a_kind() -> None:
     for section, kinds in (("--provider", provider_kinds()), ("--target", target_kinds())):
         for kind, adapter in kinds.items():
             other = ("--target", "dropday:there") if section == "--provider" else ("--provider", "dropstream:here")
@@ -67,7 +67,7 @@ def test_every_option_of_a_kind_stands_in_its_file() -> None:
                 assert re.search(rf"(?m)^(# )?{key} = |\.{key}\]$", text), (kind, key)
 
 
-def test_two_providers_get_references_that_cannot_meet() -> None:
+def test_init_writes_distinct_references_for_two_providers() -> None:
     text = intake(
         "init",
         *("--provider", "dropday:a"),
@@ -80,7 +80,7 @@ def test_two_providers_get_references_that_cannot_meet() -> None:
     assert {route.reference for route in loaded(text).routes} == {"{provider}:{external_id}"}
 
 
-def test_a_file_that_is_there_is_never_written_over_without_force() -> None:
+def test_init_overwrites_an_existing_file_only_with_force() -> None:
     Path("intake.toml").write_text("mine")
     words = ("init", "--provider", "dropday", "--target", "retailcrm", "--yes")
     result = intake(*words)
@@ -102,14 +102,14 @@ def test_a_file_that_is_there_is_never_written_over_without_force() -> None:
         ([], "nobody can be asked here"),
     ],
 )
-def test_what_cannot_be_understood_is_said_with_what_to_write(words: list[str], said: str) -> None:
+def test_init_explains_what_to_write_for_an_unknown_option(words: list[str], said: str) -> None:
     result = intake("init", *words, "--yes")
     assert result.exit_code == 2
     assert said in result.output
     assert not Path("intake.toml").exists()
 
 
-def test_what_comes_next_names_each_variable() -> None:
+def test_init_names_every_variable_to_set_next() -> None:
     said = intake("init", "--provider", "retailcrm:shop-nl", "--target", "dropday", "--yes").output
     for part in (
         "export SHOP_NL_URL=…",
@@ -121,7 +121,7 @@ def test_what_comes_next_names_each_variable() -> None:
         assert part in said
 
 
-def test_a_person_at_a_terminal_is_asked_one_question_after_the_other() -> None:
+def test_init_asks_one_question_after_the_other_at_a_terminal() -> None:
     answers = [
         ("Kind of provider", "retailcrm"),
         ("Its name here", "shop-nl"),

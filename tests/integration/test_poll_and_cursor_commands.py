@@ -45,9 +45,7 @@ def everything(redis: Redis) -> dict[str, Any]:
         return {name: (plain.dump(name), plain.pexpiretime(name)) for name in names}
 
 
-def test_a_dry_run_of_a_poll_leaves_redis_byte_for_byte_and_sends_nobody_a_write(
-    pipeline: Pipeline, redis: Redis
-) -> None:
+def test_a_dry_run_of_a_poll_changes_nothing_in_redis_and_sends_no_write(pipeline: Pipeline, redis: Redis) -> None:
     pipeline.poll()
     pipeline.deliver_all()
     pipeline.box.add_orders(3)
@@ -62,7 +60,7 @@ def test_a_dry_run_of_a_poll_leaves_redis_byte_for_byte_and_sends_nobody_a_write
     assert pipeline.box.journal(since, kind="effect") == []
 
 
-def test_a_dry_run_shows_the_very_requests_with_their_secrets_masked(pipeline: Pipeline) -> None:
+def test_a_dry_run_shows_the_exact_requests_with_masked_secrets(pipeline: Pipeline) -> None:
     result = intake("poll", "shop", "--dry-run", "--json")
     (page,) = json.loads(result.output)
     assert pipeline.box.KEY not in result.output
@@ -77,7 +75,7 @@ def test_a_dry_run_shows_the_very_requests_with_their_secrets_masked(pipeline: P
     assert {it["external_id"] for it in sent} == {str(it["external_id"]) for it in there}
 
 
-def test_a_dry_run_says_which_fields_of_an_order_would_be_changed(pipeline: Pipeline) -> None:
+def test_a_dry_run_lists_the_fields_that_would_change(pipeline: Pipeline) -> None:
     pipeline.poll()
     pipeline.deliver_all()
     pipeline.box.change(4, firstName="Annemieke")
@@ -86,21 +84,21 @@ def test_a_dry_run_says_which_fields_of_an_order_would_be_changed(pipeline: Pipe
     assert (told["what"], told["fields"]) == ("is there, its change is ignored", ["first_name"])
 
 
-def test_poll_reads_now_although_the_last_poll_was_a_moment_ago(pipeline: Pipeline, redis: Redis) -> None:
+def test_the_poll_command_ignores_the_interval_since_the_last_poll(pipeline: Pipeline, redis: Redis) -> None:
     redis.hset("intake:cursor:shop", "retry_at", 2**52)
     said = intake("poll", "shop").output
     assert said.startswith("shop: 5 records read. It is read up to ")
     assert redis.zcard("intake:lane:dropday:due") == 5
 
 
-def test_poll_of_a_paused_provider_says_how_it_goes_on(pipeline: Pipeline) -> None:
+def test_the_poll_command_for_a_paused_provider_names_the_resume_command(pipeline: Pipeline) -> None:
     pipeline.rt.cursors.pause("shop", "status 403")
     result = intake("poll", "shop")
     assert (result.exit_code, "intake resume shop" in result.output) == (1, True)
     assert intake("poll", "nobody").exit_code == 2
 
 
-def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
+def test_a_cursor_is_set_by_command_and_restored(pipeline: Pipeline) -> None:
     pipeline.poll()
     was = pipeline.rt.cursors.status("shop")["value"]
     assert "Nothing was touched" in intake("cursor", "set", "shop", "--since", "3d", "--dry-run").output
@@ -119,7 +117,7 @@ def test_a_cursor_is_set_by_hand_and_put_back(pipeline: Pipeline) -> None:
     assert "was never moved by hand" in intake("cursor", "undo", "shop", "--yes").output
 
 
-def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(
+def test_a_running_poll_does_not_overwrite_a_cursor_that_was_set_meanwhile(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline.poll()
@@ -139,7 +137,7 @@ def test_a_poll_that_runs_does_not_overwrite_a_cursor_that_was_set_meanwhile(
     assert not pipeline.rt.cursors.place("shop", value, "another")
 
 
-def test_a_lost_answer_to_a_cursor_that_was_set_moves_nothing_twice(pipeline: Pipeline) -> None:
+def test_a_repeated_cursor_set_moves_the_cursor_once(pipeline: Pipeline) -> None:
     assert pipeline.rt.cursors.place("shop", "", "b")
     assert pipeline.rt.cursors.place("shop", "", "b")
     assert [value for _, value in pipeline.rt.cursors.former_values("shop")] == [""]
@@ -149,7 +147,7 @@ def test_a_lost_answer_to_a_cursor_that_was_set_moves_nothing_twice(pipeline: Pi
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-13-01", "12345678", "2999-01-01"])
-def test_a_wrong_date_is_refused_in_words(pipeline: Pipeline, date: str) -> None:
+def test_an_invalid_date_is_refused_with_an_explanation(pipeline: Pipeline, date: str) -> None:
     result = intake("cursor", "set", "shop", "--since", date, "--yes")
     assert result.exit_code == 2
     assert "2026-11-20" in result.output or "lies ahead" in result.output

@@ -64,7 +64,7 @@ def url(server: ValkeyServer, admin: Redis) -> str:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("way", ["arguments", "stdin"])
-def test_each_example_pushes_its_jobs_as_they_are_and_needs_no_more_than_its_user_may(
+def test_each_producer_example_pushes_its_jobs_unchanged_with_the_rights_of_its_user(
     admin: Redis, url: str, name: str, way: str
 ) -> None:
     done = run(name, url, *JOBS) if way == "arguments" else run(name, url, stdin="\n".join(JOBS))
@@ -75,7 +75,7 @@ def test_each_example_pushes_its_jobs_as_they_are_and_needs_no_more_than_its_use
 
 
 @pytest.mark.parametrize("name", SIGNING)
-def test_an_example_signs_where_it_has_a_secret(admin: Redis, url: str, name: str) -> None:
+def test_a_producer_example_signs_if_it_has_a_secret(admin: Redis, url: str, name: str) -> None:
     done = run(name, url, *JOBS, INTAKE_PRODUCER="hook", INTAKE_SECRET="s3crét")
     assert (done.returncode, done.stderr) == (0, "")
     pushed = [Signed.model_validate_json(one) for one in reversed(admin.lrange("intake:inbox", 0, -1))]
@@ -89,7 +89,7 @@ def test_an_example_signs_where_it_has_a_secret(admin: Redis, url: str, name: st
 
 @pytest.mark.parametrize("name", [*EXAMPLES, *CELERY])
 @pytest.mark.parametrize("trouble", ["nobody is there", "a wrong password", "a user that may not"])
-def test_an_example_whose_push_fails_says_so_and_exits_with_an_error(
+def test_a_producer_example_reports_a_failed_push_and_exits_with_an_error(
     admin: Redis, url: str, name: str, trouble: str
 ) -> None:
     if trouble == "nobody is there":
@@ -106,7 +106,7 @@ def test_an_example_whose_push_fails_says_so_and_exits_with_an_error(
     assert admin.llen("intake:inbox") == 0
 
 
-def test_a_producers_user_may_push_and_nothing_else(server: ValkeyServer, admin: Redis) -> None:
+def test_the_redis_user_of_a_producer_can_only_push(server: ValkeyServer, admin: Redis) -> None:
     admin.rpush("intake:inbox", "another's job")
     with Redis(port=server.port, username="producer", password="producer-secret") as redis:
         assert redis.ping()
@@ -149,7 +149,7 @@ def test_a_producers_user_may_push_and_nothing_else(server: ValkeyServer, admin:
 FOR_TASKS = "~intake.ingest* ~_kombu.binding* +lpush +llen +sadd +smembers +multi +exec +info"
 
 
-def test_the_readme_says_what_a_celery_client_needs_and_it_is_enough(server: ValkeyServer, admin: Redis) -> None:
+def test_a_celery_client_works_with_the_rights_that_the_readme_lists(server: ValkeyServer, admin: Redis) -> None:
     from celery import Celery
 
     assert FOR_TASKS in (FOLDER / "README.md").read_text()

@@ -89,7 +89,7 @@ def test_one_indented_job_is_one_job(redis: Redis) -> None:
     assert inbox(redis) == [hint(1)]
 
 
-def test_amounts_stay_exact_on_their_way(tmp_path: Path, redis: Redis) -> None:
+def test_pushed_amounts_stay_exact(tmp_path: Path, redis: Redis) -> None:
     (tmp_path / "record.json").write_text('[{"id": 1, "sum": 0.10000000000000000001, "big": 123456789012345678901}]')
     assert push("--provider", "shop", "--record", "record.json").exit_code == 0
     job = redis.lrange("intake:inbox", 0, -1)[0]
@@ -134,14 +134,14 @@ def test_jobs_are_built_from_options(tmp_path: Path, redis: Redis) -> None:
         ("", "0 pushed."),
     ],
 )
-def test_bad_input_is_told_with_its_place_and_its_reason(redis: Redis, text: str | bytes, reason: str) -> None:
+def test_invalid_input_is_reported_with_its_place_and_reason(redis: Redis, text: str | bytes, reason: str) -> None:
     result = push("-", stdin=text)
     assert reason in result.output
     assert result.exit_code == (1 if text else 0)
     assert "Traceback" not in result.output
 
 
-def test_the_good_jobs_among_bad_ones_are_pushed_and_the_exit_code_says_that_some_were_not(redis: Redis) -> None:
+def test_valid_jobs_among_invalid_ones_are_pushed_and_the_exit_code_is_1(redis: Redis) -> None:
     bad = "\n".join(["{oops}"] * 30)
     result = push("-", stdin=f"{LINES}\n{bad}\n{json.dumps(hint(3))}")
     assert result.exit_code == 1
@@ -177,7 +177,7 @@ def test_a_dry_run_needs_no_redis(configured: Configured) -> None:
     assert push("-", stdin=LINES).exit_code == 1
 
 
-def test_a_signed_job_is_one_that_the_inbox_takes(config: Path, redis: Redis) -> None:
+def test_push_signs_jobs_that_the_inbox_accepts(config: Path, redis: Redis) -> None:
     config.write_text(config.read_text().replace('"accept"', '"refuse"'))
     refused = push("-", stdin=LINES)
     assert refused.exit_code == 1
@@ -192,7 +192,7 @@ def test_a_signed_job_is_one_that_the_inbox_takes(config: Path, redis: Redis) ->
     assert "does not fit" in push("-", stdin=signed.replace("é", "e")).output
 
 
-def test_a_producer_that_may_not_push_for_a_provider_is_told_before(redis: Redis) -> None:
+def test_push_refuses_a_producer_without_the_right_for_a_provider(redis: Redis) -> None:
     said = push("--producer", "hook", "--provider", "web", "--order", "-", stdin=json.dumps(ORDER)).output
     assert "producer hook may not push for web" in said
     assert inbox(redis) == []
@@ -210,13 +210,13 @@ def test_a_producer_that_may_not_push_for_a_provider_is_told_before(redis: Redis
         (["-", "--producer", "web"], "web is not a producer with a secret; known are: hook"),
     ],
 )
-def test_a_wrong_command_line_says_what_to_write(args: list[str], reason: str) -> None:
+def test_push_explains_an_invalid_command_line(args: list[str], reason: str) -> None:
     result = push(*args)
     assert reason in result.output
     assert result.exit_code in (1, 2)
 
 
-def test_a_full_redis_is_told_as_such(redis: Redis) -> None:
+def test_push_reports_a_full_redis(redis: Redis) -> None:
     redis.config_set("maxmemory", 1)
     try:
         result = push("-", stdin=LINES)
@@ -228,7 +228,7 @@ def test_a_full_redis_is_told_as_such(redis: Redis) -> None:
     )
 
 
-def test_thousands_of_jobs_a_second_are_pushed(tmp_path: Path, redis: Redis) -> None:
+def test_push_sends_thousands_of_jobs_a_second(tmp_path: Path, redis: Redis) -> None:
     order = json.dumps({"v": 1, "provider": "web", "order": ORDER})
     (tmp_path / "many.jsonl").write_text("\n".join([order] * 10_000))
     began = time.perf_counter()

@@ -27,14 +27,14 @@ def reconcile(*args: str) -> Result:
     return intake("reconcile", "shop", "dropday", "--since", "3h", *args)
 
 
-def test_a_clean_pair_is_said_to_be_clean_and_ends_with_0(make_pipeline: MakePipeline) -> None:
+def test_reconcile_of_a_clean_pair_exits_with_0(make_pipeline: MakePipeline) -> None:
     carried(make_pipeline)
     told = reconcile()
     assert "Clean: each order is there once" in told.output
     assert told.exit_code == 0
 
 
-def test_what_is_found_is_shown_with_its_fields_and_values_only_if_they_are_asked_for(
+def test_reconcile_shows_values_only_on_request(
     make_pipeline: MakePipeline,
 ) -> None:
     pipeline = carried(make_pipeline)
@@ -64,7 +64,7 @@ def test_json_has_the_counts_and_the_first_findings(make_pipeline: MakePipeline)
     assert "values" not in str(found)
 
 
-def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make_pipeline: MakePipeline) -> None:
+def test_a_repair_is_reported_and_recorded_in_the_history_of_the_order(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline)
     (missing,) = damage_dropday(pipeline.box, 1)["missing"]
     tried = reconcile("--repair", "--dry-run")
@@ -78,19 +78,19 @@ def test_a_repair_is_told_and_the_story_of_the_order_says_who_did_it(make_pipeli
     assert "missing" not in {it["fault"] for it in json.loads(reconcile("--json").stdout)["findings"]}
 
 
-def test_a_pair_that_no_route_names_is_refused_with_those_that_are(make_pipeline: MakePipeline) -> None:
+def test_a_pair_without_a_route_is_refused_with_the_known_pairs(make_pipeline: MakePipeline) -> None:
     make_pipeline(1).open()
     told = intake("reconcile", "shop", "elsewhere", "--since", "1d")
     assert told.exit_code == 1
     assert "no route goes from shop to elsewhere; known are: shop dropday" in told.output
 
 
-def test_a_since_that_is_no_time_is_refused(make_pipeline: MakePipeline) -> None:
+def test_an_invalid_since_is_refused(make_pipeline: MakePipeline) -> None:
     make_pipeline(1).open()
     assert "is neither a date nor an age" in intake("reconcile", "shop", "dropday", "--since", "soon").output
 
 
-def test_a_wrong_key_is_said_and_nothing_is_called_missing(make_pipeline: MakePipeline) -> None:
+def test_a_refused_key_is_reported_and_no_order_is_called_missing(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline, 5)
     pipeline.open(dropday_key="not-the-key")
     told = reconcile()
@@ -99,7 +99,7 @@ def test_a_wrong_key_is_said_and_nothing_is_called_missing(make_pipeline: MakePi
     assert "missing" not in told.output
 
 
-def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make_pipeline: MakePipeline) -> None:
+def test_nightly_counts_are_logged_kept_and_shown_by_status(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline)
     assert "compared" not in intake("status").output
     damage_dropday(pipeline.box, 2)
@@ -114,7 +114,7 @@ def test_by_night_the_counts_are_logged_kept_and_shown_in_the_status(make_pipeli
     assert pipeline.lane()["queued"] == 0
 
 
-def test_a_pair_is_compared_by_one_at_a_time(make_pipeline: MakePipeline) -> None:
+def test_a_pair_is_compared_by_one_process_at_a_time(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline, 3)
     with pipeline.rt.reports.try_lock("shop", "dropday") as alone:
         assert alone
@@ -122,7 +122,7 @@ def test_a_pair_is_compared_by_one_at_a_time(make_pipeline: MakePipeline) -> Non
     assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is not None
 
 
-def test_a_night_on_which_the_target_refused_the_key_is_told_in_the_status(make_pipeline: MakePipeline) -> None:
+def test_status_reports_a_nightly_comparison_with_a_refused_key(make_pipeline: MakePipeline) -> None:
     pipeline = carried(make_pipeline, 3)
     pipeline.open(dropday_key="not-the-key")
     assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is None

@@ -73,7 +73,7 @@ CRM: dict[str, dict[str, Any]] = {
 }
 
 
-def test_carried_over_pairs_are_clean_and_each_change_in_them_is_named(pairs: Pairs) -> None:
+def test_delivered_pairs_are_clean_and_each_injected_change_is_named(pairs: Pairs) -> None:
     pairs.carry()
     for target in ("crm", "cloud", "boy"):
         report = reconcile_pair(pairs.rt, target)
@@ -100,7 +100,7 @@ def test_carried_over_pairs_are_clean_and_each_change_in_them_is_named(pairs: Pa
     assert pairs.rt.lanes["crm"].status()["updated"] == 3
 
 
-def test_a_change_that_the_ledger_has_not_heard_of_is_on_its_way_and_then_a_fault(pairs: Pairs) -> None:
+def test_a_change_unknown_to_the_ledger_is_pending_and_later_a_fault(pairs: Pairs) -> None:
     """In the target it is not yet, and no poll was due; the comparison itself moves no cursor."""
     pairs.carry()
     order = pairs.box.orders("retailcrm")[5]
@@ -111,7 +111,7 @@ def test_a_change_that_the_ledger_has_not_heard_of_is_on_its_way_and_then_a_faul
     assert is_clean(reconcile_pair(pairs.rt, "crm"))
 
 
-def test_what_was_broken_in_ordercloud_is_named_and_mended(pairs: Pairs) -> None:
+def test_reconcile_names_and_repairs_faults_in_ordercloud(pairs: Pairs) -> None:
     pairs.carry()
     orders = pairs.box.orders("ordercloud")
     gone, lines, cost = orders[3], orders[4], orders[5]
@@ -134,7 +134,7 @@ def test_what_was_broken_in_ordercloud_is_named_and_mended(pairs: Pairs) -> None
     assert is_clean(reconcile_pair(pairs.rt, "cloud"))
 
 
-def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(pairs: Pairs) -> None:
+def test_reconcile_names_faults_in_dropboy_and_requeues_missing_orders(pairs: Pairs) -> None:
     pairs.carry()
     gone, moved, twice = pairs.box.orders("dropboy")[:3]
     pairs.box.change(gone["id"], "dropboy", deleted=True)
@@ -153,7 +153,7 @@ def test_what_was_broken_in_dropboy_is_named_and_what_is_gone_is_carried_again(p
     assert len(pairs.box.orders("dropboy")) == 61
 
 
-def test_nothing_is_called_a_fault_while_orders_are_placed_and_changed_and_carried(pairs: Pairs) -> None:
+def test_reconcile_reports_no_fault_while_orders_are_placed_changed_and_delivered(pairs: Pairs) -> None:
     pairs.carry()
     stopped, failed = threading.Event(), []
 

@@ -130,7 +130,7 @@ def compared(configured: Configured, count: int) -> tuple[Any, float]:
     return report, grown
 
 
-def test_every_fault_among_ten_thousand_made_up_orders_is_found(configured: Configured) -> None:
+def test_reconcile_finds_every_fault_among_ten_thousand_orders(configured: Configured) -> None:
     report, grown = compared(configured, 10_000)
     assert len(report.findings) <= 4 * report.most
     assert grown < 60, f"{grown} MB"

@@ -112,7 +112,7 @@ def test_every_order_is_created_once_and_read_back_with_its_amounts_and_times(
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
-def test_a_create_whose_answer_is_lost_is_uncertain_and_then_found(
+def test_a_create_with_a_lost_response_is_uncertain_and_then_found(
     box: Sandbox, crm: Callable[..., RetailCRM], kind: str
 ) -> None:
     target = crm("copy")
@@ -150,7 +150,7 @@ def test_what_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]
     assert caught.value.fields == {"items[0].quantity": "This value is not valid."}
 
 
-def test_an_account_that_is_not_there_is_called_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
+def test_a_missing_account_is_reported_as_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
     calls: tuple[Callable[[], object], ...] = (
         crm("nobody").check,
         lambda: crm("nobody").find("1"),

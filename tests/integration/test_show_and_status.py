@@ -46,12 +46,12 @@ def put(rt: Runtime, external_id: str, outcome: Outcome | None = None, provider:
 
 
 @pytest.mark.parametrize("said", ["shop:1001", "1001", "S-1001"])
-def test_an_order_is_found_by_its_key_its_id_and_its_reference(rt: Runtime, said: str) -> None:
+def test_show_finds_an_order_by_key_id_and_reference(rt: Runtime, said: str) -> None:
     put(rt, "1001")
     assert "shop:1001 → dropday  queued  (reference S-1001)" in intake("show", said).output
 
 
-def test_orders_that_go_by_the_same_id_are_listed(rt: Runtime) -> None:
+def test_show_lists_orders_with_the_same_id(rt: Runtime) -> None:
     put(rt, "7", provider="shop")
     put(rt, "7", provider="web")
     said = intake("show", "7").output
@@ -61,7 +61,7 @@ def test_orders_that_go_by_the_same_id_are_listed(rt: Runtime) -> None:
     assert len(json.loads(intake("show", "7", "--json").output)["matches"]) == 2
 
 
-def test_an_unknown_order_tells_what_was_searched(rt: Runtime) -> None:
+def test_show_reports_where_it_looked_for_an_unknown_order(rt: Runtime) -> None:
     result = intake("show", "nowhere")
     assert result.exit_code == 1
     for part in ("an id at each of them", '"S-{external_id}", "W-{external_id}"', "--ask"):
@@ -80,18 +80,18 @@ NEXT = [
 
 
 @pytest.mark.parametrize(("outcome", "words"), NEXT)
-def test_what_happens_next_is_said_and_what_to_type(rt: Runtime, outcome: Outcome | None, words: str) -> None:
+def test_show_states_the_next_step_and_the_command_to_run(rt: Runtime, outcome: Outcome | None, words: str) -> None:
     put(rt, "1", outcome)
     assert words in intake("show", "shop:1").output
 
 
-def test_an_order_of_a_paused_target_says_how_it_goes_on(rt: Runtime) -> None:
+def test_show_of_an_order_of_a_paused_target_names_the_resume_command(rt: Runtime) -> None:
     put(rt, "1")
     rt.lanes["dropday"].pause("stocktaking")
     assert "dropday is paused (stocktaking): intake resume dropday" in intake("show", "1").output
 
 
-def test_hints_letters_and_jobs_of_an_order_are_shown_as_well(rt: Runtime) -> None:
+def test_show_includes_hints_dead_letters_and_jobs_of_an_order(rt: Runtime) -> None:
     rt.fetches.add("shop", ["8"])
     rt.cursors.bury("web", "9", {"id": 9}, "items[0].quantity", "not a number")
     raw = b'{"external_id": "8"}'
@@ -108,7 +108,9 @@ def told(rt: Runtime) -> list[str]:
     return [f"{need['what']} → {need['command']}" for need in document(rt)["attention"]]
 
 
-def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis: Redis) -> None:
+def test_status_starts_with_everything_that_needs_an_operator_and_the_commands_to_run(
+    rt: Runtime, redis: Redis
+) -> None:
     put(rt, "1", Outcome("bury", "rejected", "status 422: city"))
     put(rt, "2", Outcome("doubt", "uncertain", "?"))
     put(rt, "3", Outcome("hold", "held", "no product"))
@@ -130,7 +132,7 @@ def test_all_that_needs_a_person_is_on_top_with_what_to_type(rt: Runtime, redis:
     }
 
 
-def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt: Runtime, redis: Redis) -> None:
+def test_status_reports_an_order_without_a_worker_and_a_provider_that_is_not_polled(rt: Runtime, redis: Redis) -> None:
     put(rt, "1")
     now = rt.cursors.now()
     redis.zadd("intake:lane:dropday:due", {"shop:1": now - 600_000})
@@ -140,7 +142,7 @@ def test_an_order_that_nobody_sends_and_a_provider_that_nobody_reads_are_told(rt
     assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in said
 
 
-def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
+def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -> None:
     for n in range(12):
         put(rt, str(n), Outcome("bury", "rejected", f"{chr(97 + n)} is missing"))
         rt.cursors.bury("shop", str(n), {"id": n}, "items", "none")
@@ -156,7 +158,7 @@ def test_one_screen_has_room_for_a_bad_night(rt: Runtime, redis: Redis) -> None:
     assert "need you" in lines[1]
 
 
-def test_a_state_that_is_too_long_for_its_line_goes_on_below_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
+def test_a_long_state_wraps_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
     redis.hset("intake:lane:dropday", "closed_until", rt.cursors.now() + 59_500)
     console = Console(width=100, record=True, highlight=False, file=StringIO())
     console.print(screen(document(rt), ROWS))
@@ -175,7 +177,7 @@ def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) ->
     assert status["allowed"] == 600
 
 
-def test_a_process_and_a_task_are_seen_by_their_signs_of_life(rt: Runtime) -> None:
+def test_status_shows_processes_and_tasks_by_their_signs_of_life(rt: Runtime) -> None:
     rt.signs.give("worker worker@here")
     rt.signs.give("did sweep")
     assert set(rt.signs.ages()) == {"worker worker@here", "did sweep"}

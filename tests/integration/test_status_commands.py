@@ -20,13 +20,13 @@ def status() -> dict[str, Any]:
     return found
 
 
-def test_status_of_an_idle_system_says_that_nothing_needs_a_person(rt: Runtime) -> None:
+def test_status_of_an_idle_system_reports_that_nothing_needs_an_operator(rt: Runtime) -> None:
     said = intake("status").output
     assert "Nothing needs you." in said
     assert "never" in said
 
 
-def test_status_counts_what_waits_and_what_was_made(rt: Runtime) -> None:
+def test_status_counts_waiting_and_created_orders(rt: Runtime) -> None:
     rt.ledger.accept("dropday", [Delivery(order(str(n)), str(n)) for n in range(3)], "test")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(drain.claim(1)[0], Outcome("delivered", extra="98"))])
@@ -35,7 +35,7 @@ def test_status_counts_what_waits_and_what_was_made(rt: Runtime) -> None:
     assert (lane["queued"], lane["delivered"], lane["accepted_new"]) == (2, 1, 3)
 
 
-def test_status_tells_what_needs_a_person_and_what_to_type(rt: Runtime) -> None:
+def test_status_reports_what_needs_an_operator_and_the_command_to_run(rt: Runtime) -> None:
     rt.cursors.pause("shop", "GET /orders: status 403")
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     rt.scopes["dropday:dropday"].close(30.0)
@@ -45,7 +45,7 @@ def test_status_tells_what_needs_a_person_and_what_to_type(rt: Runtime) -> None:
     assert "limit dropday:dropday is closed for" in said
 
 
-def test_show_tells_the_whole_story_of_an_order(rt: Runtime) -> None:
+def test_show_prints_the_whole_history_of_an_order(rt: Runtime) -> None:
     rt.ledger.accept("dropday", [Delivery(order("1001"), "R-1001")], "poll shop")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(drain.claim(1)[0], Outcome("retry", "uncertain", "POST: status 500", delay=0, uncertain=True))])
@@ -55,7 +55,7 @@ def test_show_tells_the_whole_story_of_an_order(rt: Runtime) -> None:
         assert part in said
 
 
-def test_show_of_a_rejected_order_gives_the_fields_that_the_target_named(rt: Runtime) -> None:
+def test_show_of_a_rejected_order_lists_the_invalid_fields(rt: Runtime) -> None:
     rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "test")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle(
@@ -66,19 +66,19 @@ def test_show_of_a_rejected_order_gives_the_fields_that_the_target_named(rt: Run
     assert "until it changes at the source" in said
 
 
-def test_show_lists_the_records_of_a_provider_that_could_not_be_read(rt: Runtime) -> None:
+def test_show_lists_the_malformed_records_of_a_provider(rt: Runtime) -> None:
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     assert "items[0].quantity" in intake("show", "shop").output
     assert '{"id": 7}' in intake("show", "shop:7").output
 
 
-def test_show_of_an_unknown_order_says_what_a_key_looks_like(rt: Runtime) -> None:
+def test_show_of_an_unknown_order_explains_the_form_of_a_key(rt: Runtime) -> None:
     result = intake("show", "nobody:1")
     assert result.exit_code == 1
     assert "a key is provider:external_id, providers: shop" in result.output
 
 
-def test_pause_and_resume_hold_a_provider_and_a_target(rt: Runtime) -> None:
+def test_pause_and_resume_work_for_a_provider_and_a_target(rt: Runtime) -> None:
     assert "intake resume dropday" in intake("pause", "dropday", "--reason", "stocktaking").output
     assert status()["lanes"]["dropday"]["paused"] == "stocktaking"
     assert intake("resume", "dropday").exit_code == 0
@@ -88,7 +88,7 @@ def test_pause_and_resume_hold_a_provider_and_a_target(rt: Runtime) -> None:
     assert "known are: shop, dropday" in intake("resume", "nobody").output
 
 
-def test_a_dead_redis_is_told_in_one_line(configured: Configured) -> None:
+def test_an_unreachable_redis_is_reported_in_one_line(configured: Configured) -> None:
     configured.write(redis_url=NO_REDIS)
     result = intake("status")
     assert result.exit_code == 1
@@ -102,7 +102,7 @@ def hold(rt: Runtime) -> None:
         drain.settle([(claim, Outcome("hold", "held", "no product for sku A")) for claim in drain.claim(2)])
 
 
-def test_held_orders_are_shown_with_the_reason_and_what_to_type(rt: Runtime) -> None:
+def test_held_orders_are_shown_with_the_reason_and_the_command_to_run(rt: Runtime) -> None:
     hold(rt)
     assert "2 orders are held → intake release dropday --dry-run" in " ".join(intake("status").output.split())
     said = intake("release", "dropday", "--dry-run").output
@@ -111,7 +111,7 @@ def test_held_orders_are_shown_with_the_reason_and_what_to_type(rt: Runtime) -> 
     assert status()["lanes"]["dropday"]["held_now"] == 2
 
 
-def test_release_sends_the_orders_that_are_named_and_leaves_the_others(rt: Runtime) -> None:
+def test_release_sends_only_the_named_orders(rt: Runtime) -> None:
     hold(rt)
     assert "1 of dropday released" in intake("release", "dropday", "shop:1", "--yes").output
     lane = status()["lanes"]["dropday"]
@@ -120,7 +120,7 @@ def test_release_sends_the_orders_that_are_named_and_leaves_the_others(rt: Runti
     assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
 
 
-def test_dropping_what_is_held_is_asked_for_first(rt: Runtime) -> None:
+def test_dropping_held_orders_asks_for_confirmation(rt: Runtime) -> None:
     hold(rt)
     assert intake("release", "dropday", "--drop").exit_code == 1
     assert status()["lanes"]["dropday"]["held_now"] == 2
@@ -128,7 +128,7 @@ def test_dropping_what_is_held_is_asked_for_first(rt: Runtime) -> None:
     assert status()["lanes"]["dropday"]["dead_now"] == 2
 
 
-def test_release_of_what_is_not_held_says_so(rt: Runtime) -> None:
+def test_release_reports_orders_that_are_not_held(rt: Runtime) -> None:
     hold(rt)
     assert "not held in dropday: shop:9" in intake("release", "dropday", "shop:9", "shop:1").output
     assert status()["lanes"]["dropday"]["held_now"] == 2
