@@ -110,8 +110,8 @@ def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage)
 
 def test_a_terminated_benchmark_leaves_no_process_behind(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "throughput", "--orders", "3000", "--rounds", "1"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, env=harness.environment(), **quiet) as process:
+    null, env = subprocess.DEVNULL, harness.environment()
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stdout=null, stderr=null) as process:
         children: list[psutil.Process] = []
         until = time.monotonic() + 60
         while not any("celery" in child.cmdline() for child in children):
