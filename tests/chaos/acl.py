@@ -1,4 +1,4 @@
-"""A Valkey with the users of deploy/users.acl.example, and nobody else's."""
+"""A Valkey with the users of deploy/users.acl.example and no others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Guarded:
         return f"redis://{name}:{user}-secret@127.0.0.1:{self.port}/0"
 
     def refused(self) -> list[str]:
-        """What was refused to whom since the last time that somebody asked."""
+        """Return the refusals, by user, since the last call."""
         entries = self.admin.acl_log()
         self.admin.acl_log_reset()
         return [f"{it['username']}: {it['reason']} {it['object']}" for it in entries]

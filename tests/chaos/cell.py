@@ -1,4 +1,4 @@
-"""One cell of the crash matrix: a small Intake of two processes, one fault at one point, and the comparison."""
+"""One cell of the crash matrix: two processes, one fault at one point, and the comparison of source and target."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ class _Run:
             problems.append(f"{self.result.over} calls beyond a limit")
 
     def _over(self) -> int:
-        """Calls that came sooner than their limit lets them: RetailCRM counts for itself, for Dropday we do."""
+        """Count the calls over the limit: RetailCRM's own count, and ours for Dropday."""
         since = [("since", str(self.journal))]
         mine = [
             entry
@@ -315,7 +315,7 @@ class _Run:
 
 
 def kept(home: Path) -> str:
-    """The last lines of a cell's log, for whoever looks into a red one."""
+    """Return the last lines of a cell's log, to explain a failed cell."""
     with contextlib.suppress(OSError):
         return "\n".join((home / "log").read_text().splitlines()[-25:])
     return ""

@@ -119,7 +119,7 @@ class Net:
         self.hosts: list[Host] = []
 
     def address(self, link: Link, number: int = 1) -> str:
-        """The address of host `number` on a network; 1 is the machine of Redis and the target."""
+        """Return the address of host `number` on a network; 1 is the machine of Redis and the target."""
         return f"{self._second}.{self._third + LINKS.index(link)}.{number}"
 
     def host(self) -> Host:
@@ -149,7 +149,7 @@ class Net:
 
 
 def certificate(home: Path, address: str) -> Path:
-    """A key and a self-signed certificate for an address, in one file."""
+    """Write a key and a self-signed certificate for an address into one file."""
     file = home / "both.pem"
     words = f"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=IP:{address}"
     made = subprocess.run(

@@ -1,4 +1,4 @@
-"""The crash matrix: each effect of each step, and all that may go wrong before and after it."""
+"""The crash matrix: each effect of each step, with every fault before and after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Walks the whole crash matrix, and writes it down as Markdown: `make prove`."""
+"""Run the whole crash matrix and write it as Markdown: `make prove`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _SIGNS = {"clean": "✓", "limit": "2x", "red": "✗"}
 
 
 def table(told: dict[str, dict[str, Any]]) -> str:
-    """The matrix as Markdown: in a cell one sign for each side of the effect."""
+    """Return the matrix as Markdown: a cell has one sign for each side of the effect."""
     notes: list[str] = []
     lines = [f"| step | effect | {' | '.join(FAULTS)} |", f"|---|---|{'---|' * len(FAULTS)}"]
     by_place: dict[tuple[str, str, str], list[str]] = {}

@@ -1,4 +1,4 @@
-"""A RabbitMQ of one's own: its node, its files and its ports are nobody else's."""
+"""A RabbitMQ with its own node, files and ports."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Sentinels:
             return None
 
     def master(self) -> int:
-        """The port of the master, as the Sentinels see it; 0 while they see none."""
+        """Return the port of the master as the Sentinels see it; 0 while they see none."""
         found = self._ask(self.watchers[-1], "SENTINEL GET-MASTER-ADDR-BY-NAME", "intake")
         return int(str(found[1])) if isinstance(found, list | tuple) else 0
 

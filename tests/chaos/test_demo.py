@@ -1,4 +1,4 @@
-"""`intake demo` as a person runs it: its last line, its exit code, Ctrl-C, and what is left running."""
+"""`intake demo` as a user runs it: its last line, exit code, Ctrl-C, and the processes that it leaves."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Demo:
         return self.below
 
     def left(self) -> list[str]:
-        """The command lines of what still runs."""
+        """Return the command lines of the processes that still run."""
         _, alive = psutil.wait_procs(list(self.below.values()), timeout=5)
         return [" ".join(process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 

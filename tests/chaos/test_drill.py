@@ -1,4 +1,4 @@
-"""`intake drill` as a person runs it: the way back from a Redis lost whole, and a way back that was not found."""
+"""`intake drill` as a user runs it: a recovery from a total loss of Redis, and one that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything twice: two beats, two workers, two sweeps at once."""
+"""Two beats, two workers and two sweeps at the same time."""
 
 from __future__ import annotations
 

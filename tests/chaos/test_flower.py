@@ -1,4 +1,4 @@
-"""Flower, looked at as an operator does: in a browser, with a password, and nobody's data on any page."""
+"""Flower in a browser: it needs a password and shows no personal data."""
 
 from __future__ import annotations
 

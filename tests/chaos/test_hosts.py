@@ -1,4 +1,4 @@
-"""Workers on three hosts: each of them is cut off, from everything, from the target, from Redis, and comes back."""
+"""Workers on three hosts, each cut off in turn from everything, from the target and from Redis."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class World:
         self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count})
 
     def busy(self) -> Host:
-        """A host that has several orders in its hands.
+        """Return a host that has claimed several orders.
 
         Not the first one: beat, sweep and listen may run on several hosts, and here they run on that one.
         """

@@ -1,4 +1,4 @@
-"""The front door under fire: producers push while whoever takes their jobs is killed."""
+"""Producers push jobs while the processes that take them are killed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ for n in range(count):
 
 
 def _pushed(reference: str) -> str:
-    """What a producer's own journal would say of an order."""
+    """Return the order as the producer's own journal would show it."""
     line = {"kind": "effect", "system": "producer", "account": "web", "did": "added", "mono": 0.0}
     return json.dumps({**line, "external_id": None, "reference": reference}) + "\n"
 

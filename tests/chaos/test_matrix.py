@@ -1,4 +1,4 @@
-"""A part of the crash matrix: one cell of each kind of fault, where it hurts most; `make prove` walks all of it."""
+"""A part of the crash matrix: one cell for each kind of fault; `make prove` runs all cells."""
 
 from __future__ import annotations
 

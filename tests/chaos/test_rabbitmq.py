@@ -1,4 +1,4 @@
-"""RabbitMQ as Celery's broker, the ledger in Redis: it is killed in the middle, and nothing was in it but nudges."""
+"""RabbitMQ as Celery's broker, killed during the work: it holds only nudges."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible() or "poss
 
 
 def check(stack: Stack, url: str) -> dict[str, Any]:
-    """What `intake check` says of the broker."""
+    """Return the finding of `intake check` about the broker."""
     command = [sys.executable, "-c", "from worker.cli import main; main()", "check", "--json"]
     env = os.environ | {"INTAKE_CONFIG": str(stack.config), "STACK_BROKER": url}
     done = subprocess.run(command, env=env, cwd=stack.home, capture_output=True, text=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""Redis lost whole, again and again, while orders flow: in the end the target holds what the source holds, once."""
+"""Redis is emptied repeatedly while orders flow: in the end the target has each order of the source once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The users of Redis in deploy/users.acl.example: each part of the stack runs with its own, and may do nothing else."""
+"""The Redis users of deploy/users.acl.example: each part of the stack runs with the rights of its own user only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
 @pytest.fixture(scope="module")
 def stack(server: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that runs as `worker`, and has carried what it read and what the producer pushed."""
+    """Yield a stack that runs as `worker` and has delivered polled and pushed orders."""
     os.environ["STACK_REDIS"] = server.url("worker")
     extra = '[redis]\nurl = "env:STACK_REDIS"\n[producers.web]\nfor = ["shop"]\n'
     with Stack(tmp_path_factory.mktemp("users"), 20, limit="none", extra=extra) as stack:

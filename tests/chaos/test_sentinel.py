@@ -1,4 +1,4 @@
-"""A Redis that Sentinels watch over: its master is killed in the middle, a replica takes its place."""
+"""A Redis behind Sentinels: its master is killed during the work and a replica replaces it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many processes behind one strict limit: all of it used, hardly a call refused, none of them paid for."""
+"""Many processes behind one strict limit: they use all of it, and few calls are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM, as Kubernetes and systemd send it: what is in hand is finished or handed back, another goes on at once."""
+"""SIGTERM, as Kubernetes and systemd send it: claims are finished or released, and another worker continues at once."""
 
 from __future__ import annotations
 

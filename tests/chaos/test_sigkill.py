@@ -1,4 +1,4 @@
-"""SIGKILL in the middle of the work: of a pool process, of the worker, of beat, of Valkey."""
+"""SIGKILL during the work, for a pool process, the worker, beat and Valkey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small soak: the whole stack, many faults at once; `make soak` is the great one."""
+"""A small soak: the whole stack with many faults at once; `make soak` runs the full one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is down when Intake starts is waited for, said plainly, and then everything goes on."""
+"""Intake starts while Redis or a provider is down: it reports that, waits and recovers automatically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the orders of a killed worker wait: many kills, the slow ones counted as well."""
+"""How long the orders of a killed worker wait, measured over many kills."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TAKE_OVER = 15.0
 
 
 def waits(stack: Stack) -> list[float]:
-    """What the sweep logged of each take-over: seconds since the last sign of life of the killed drain."""
+    """Return, for each take-over, the logged seconds since the last heartbeat of the killed drain."""
     found = []
     for line in stack.log().splitlines():
         _, _, text = line.partition("| ")

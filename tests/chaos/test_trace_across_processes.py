@@ -1,4 +1,4 @@
-"""One order's trace across the processes of `intake up`: accepted in one, delivered in others, told by all of them."""
+"""The trace of one order across the processes of `intake up`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PERSONAL = {"firstname", "lastname", "patronymic", "phone", "email", "company_na
 
 
 def personal(document: object, key: str = "") -> set[str]:
-    """The texts of a document that tell who somebody is."""
+    """Return the texts of a document that identify a person."""
     if isinstance(document, dict):
         return {found for name, value in document.items() for found in personal(value, str(name))}
     if isinstance(document, list):
@@ -76,6 +76,6 @@ def test_a_trace_of_an_order_spans_processes_and_contains_no_personal_data(
 
 
 def _longest(collector: Collector) -> str:
-    """The trace of the order that was tried most often."""
+    """Return the trace of the order with the most tries."""
     tries = Counter(span.trace for span in collector.named("order.deliver"))
     return collector.tree(tries.most_common(1)[0][0]) if tries else ""

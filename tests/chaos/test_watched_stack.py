@@ -1,4 +1,4 @@
-"""The whole of Intake, watched: what freezes, hangs or dies is told, once, and it is told when it is over."""
+"""The alarms of the whole stack: a frozen, blocked or dead process is reported once and cleared afterwards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 
 def told(stack: Stack, event: str, name: str) -> list[dict[str, Any]]:
-    """The lines of the log that say so."""
+    """Return the log lines of this event."""
     texts = [line[line.index("{") :] for line in stack.log().splitlines() if f'"{event}"' in line]
     return [line for line in map(json.loads, texts) if (line["event"], line["name"]) == (event, name)]
 

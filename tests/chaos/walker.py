@@ -37,7 +37,7 @@ ENDS_A_STEP: tuple[type[Exception], ...] = (*ERRORS, LeaseLost, StoreFull)
 
 
 def nobody(*_: object) -> None:
-    """A nudge to nobody: what is lost costs only time."""
+    """Send no nudge: a lost nudge costs only time."""
 
 
 def ingest(rt: Runtime) -> None:

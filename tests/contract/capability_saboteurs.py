@@ -1,4 +1,4 @@
-"""Targets that break one promise of a capability each; none may get through the suites of the capabilities."""
+"""Targets that each break one promise of a capability; each must fail its conformance check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Targets whose view or reader options break one promise each; none may get through the suite."""
+"""Targets whose view or reader options each break one promise; each must fail its conformance check."""
 
 from __future__ import annotations
 

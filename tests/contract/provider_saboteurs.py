@@ -1,4 +1,4 @@
-"""Providers that break one promise each, made of any provider; none may get through the suite."""
+"""Providers that each break one promise, derived from any provider; each must fail its conformance check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a saboteur of any adapter: a subclass that breaks one promise."""
+"""Functions that derive a saboteur from any adapter: a subclass that breaks one promise."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def having(case: Case, **methods: Any) -> Case:
-    """The case with a subclass of its adapter."""
+    """Return the case with a subclass of its adapter."""
     own = {"__module__": case.adapter.__module__, **methods}
     return replace(case, adapter=type(case.adapter.__name__, (case.adapter,), own))
 
 
 def renaming(case: Case, *methods: str, wrong: type[IntakeError], name: Callable[[Any], IntakeError]) -> Case:
-    """The case with an adapter that gives errors of the class `wrong` another name."""
+    """Return the case with an adapter that raises another error instead of those of the class `wrong`."""
 
     def around(method: str) -> Callable[..., Any]:
         def call(self: Any, *args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Targets that break one promise each, made of any target; none may get through the suite."""
+"""Targets that each break one promise, derived from any target; each must fail its conformance check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every registered adapter against the whole of its contract, by the plug-in that anybody's adapters can use."""
+"""Every registered adapter against its whole contract, with the plug-in that third-party adapters use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plug-in as somebody else uses it: a tiny package brings an adapter, and its tests run the contract over it."""
+"""The plug-in as a third-party package uses it: the package brings an adapter, and its tests run the contract."""
 
 from __future__ import annotations
 

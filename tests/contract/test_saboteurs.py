@@ -1,4 +1,4 @@
-"""A check that cannot fail proves nothing: each has somebody who must trip it, in every registered adapter."""
+"""Every check has a saboteur that must fail it, for every registered adapter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks that break one promise each, made of any kind; none may get through the suite."""
+"""Webhooks that each break one promise, derived from any kind; each must fail its conformance check."""
 
 from __future__ import annotations
 

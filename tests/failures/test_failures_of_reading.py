@@ -1,4 +1,4 @@
-"""How orders are lost while they are read: rows 1 to 7, 18, 20 and 22 of the failure list in the README."""
+"""Failures while orders are read: rows 1 to 7, 18, 20 and 22 of the failure list in the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How orders are lost by what runs the work: rows 8, 14, 16 and 23 to 25 of the failure list in the README."""
+"""Failures of the running processes: rows 8, 14, 16 and 23 to 25 of the failure list in the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How orders are doubled or given up while they are sent: rows 9 to 13, 15, 17, 19 and 21 of the list in the README."""
+"""Failures while orders are sent: rows 9 to 13, 15, 17, 19 and 21 of the failure list in the README."""
 
 from __future__ import annotations
 

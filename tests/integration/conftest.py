@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def configured(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configured]:
-    """Settings that a test writes, and the runtimes that it opens from them, on the session's Redis."""
+    """Yield an object that writes settings for the session's Redis and opens runtimes from them."""
     configured = Configured(tmp_path, redis_url, monkeypatch)
     yield configured
     configured.close()
@@ -33,7 +33,7 @@ def configured(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest
 
 @pytest.fixture
 def rt(configured: Configured) -> Runtime:
-    """A runtime of one RetailCRM account whose orders go to one Dropday account; nothing listens at either."""
+    """Return a runtime that routes one RetailCRM account to one Dropday account; nothing listens at either address."""
     return configured.open()
 
 
@@ -70,7 +70,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a self-signed certificate for 127.0.0.1, good for a day, in one file."""
+    """Write a key and a self-signed certificate for 127.0.0.1, valid for one day, into one file."""
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     made = subprocess.run(
         [

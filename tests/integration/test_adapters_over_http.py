@@ -1,4 +1,4 @@
-"""The adapters against the simulated systems: what is read whole, what is created once, what is found again."""
+"""The adapters against the simulated systems: orders are read completely, created once and found again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[Callable[..., Client]]:
-    """Makes clients for an account of a system, and closes them."""
+    """Yield a function that makes clients for an account of a system; close them at the end."""
     made: list[Client] = []
 
     def make(system: str, account: str = "main", statuses: frozenset[int] = frozenset({429})) -> Client:
@@ -77,7 +77,7 @@ def walk(provider: RetailCRM, cursor: str) -> tuple[list[Page], str]:
 
 
 def newest(provider: RetailCRM, pages: list[Page]) -> dict[str, Order]:
-    """The newest reading of each order."""
+    """Return the newest version of each order."""
     orders: dict[str, Order] = {}
     for order in (provider.normalize(record) for page in pages for record in page.records):
         if order.external_id not in orders or (order.version or 0) >= (orders[order.external_id].version or 0):

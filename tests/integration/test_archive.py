@@ -1,4 +1,4 @@
-"""Orders at rest: what a few packed bytes still know, and how an order wakes."""
+"""Archived orders: what their record keeps, and how a change unarchives them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def events(ledger: Ledger, key: str = KEY) -> list[str]:
 
 
 def over(redis: Redis) -> None:
-    """The time of all stories is over."""
+    """Let all histories expire."""
     redis.delete(*redis.keys("intake:histories:t:*"))
 
 

@@ -1,4 +1,4 @@
-"""Two accounts that are both read and written: orders go over in both directions, once, and never come back."""
+"""Two accounts that are both read and written: orders cross once in each direction, without echoes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command that fails says what, where and what to do, and ends with 1 (something is wrong) or 2 (usage)."""
+"""Every failing command reports what, where and a remedy, and exits with 1 (error) or 2 (usage)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead orders and orders in doubt, moved on by a person or by an answer of the target, on a real Redis."""
+"""Dead orders and orders in doubt, settled by an operator or by the target, on a real Redis."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def refuse(_: str) -> None:
 
 
 def dead(redis: Redis, *ids: int, warehouse: Warehouse | None = None) -> FakeRuntime:
-    """A story in which the orders of these ids were refused."""
+    """Return a runtime in which the orders of these ids were rejected."""
     rt = FakeRuntime(redis, Shop([]), warehouse or Warehouse())
     rt.warehouse.trouble = [Rejected("422: city", {"city": ["is required"]}) for _ in ids]
     poll(rt, *({"id": n, "version": 1} for n in ids))
@@ -59,7 +59,7 @@ def dead(redis: Redis, *ids: int, warehouse: Warehouse | None = None) -> FakeRun
 
 
 def doubtful(redis: Redis, warehouse: Warehouse | None = None, **rt: Any) -> FakeRuntime:
-    """A story in which the answer to order 1 was lost, and the target could not be asked."""
+    """Return a runtime in which the response to order 1 was lost and the search for it failed."""
     told = FakeRuntime(redis, Shop([]), warehouse or Slow(), **rt)
     poll(told)  # from now on the ledger is not new
     told.warehouse.after = [Uncertain("cut")]
@@ -86,7 +86,7 @@ def events(rt: FakeRuntime) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry is due at once."""
+    """Make every retry due at once."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
 
 

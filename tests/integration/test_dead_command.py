@@ -24,7 +24,7 @@ FIELDS = '{"city": ["is required"]}'
 
 @pytest.fixture
 def rt(configured: Configured, serve: Serve) -> Runtime:
-    """A runtime whose target `dropday` holds order R1, and nothing else."""
+    """Return a runtime whose target `dropday` holds the order R1 and nothing else."""
 
     def answer(request: Request) -> Any:
         held = [{"external_id": "R1", "reference": "T1"}] if "external_id=R1&" in request.target else []
@@ -39,7 +39,7 @@ def rt(configured: Configured, serve: Serve) -> Runtime:
 
 
 def end(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:
-    """These orders end so."""
+    """Settle these orders with this outcome."""
     orders = [Delivery(order(n, customer={"first_name": NAME}), f"R{n}") for n in ids]
     rt.ledger.accept(target, orders, "test")
     with rt.lanes[target].drain() as drain:
@@ -52,7 +52,7 @@ def refused(rt: Runtime, *ids: str, target: str = "dropday", why: str = "422: ci
 
 
 def doubted(rt: Runtime, *ids: str) -> None:
-    """These may have been sent."""
+    """Leave these orders in doubt."""
     end(rt, "dropday", Outcome("doubt", "uncertain", "cut", uncertain=True), *ids)
 
 

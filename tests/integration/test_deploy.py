@@ -27,7 +27,7 @@ CHART = DEPLOY / "helm" / "intake"
 
 
 def ran(command: Sequence[str], **environ: str) -> str:
-    """What it prints; fails with that if it does not end well."""
+    """Return the output of a command; fail with it if the exit code is not 0."""
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60
     )

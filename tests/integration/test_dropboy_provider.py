@@ -68,7 +68,7 @@ def dropboy(box: Sandbox) -> Iterator[Callable[..., Dropboy]]:
 def records(
     provider: Dropboy, cursor: str, between: Callable[[int], object] = lambda _: None
 ) -> tuple[list[Record], str]:
-    """The records of one pass as they came, and the cursor of the next; `between` is called after each page."""
+    """Return the records of one pass in their order, and the next cursor; call `between` after each page."""
     read: list[Record] = []
     for number in range(1000):
         page = provider.fetch(cursor)

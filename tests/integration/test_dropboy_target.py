@@ -76,7 +76,7 @@ def dropboy(client: Callable[[str], Client]) -> Callable[..., Dropboy]:
 
 @pytest.fixture
 def orders(client: Callable[[str], Client]) -> Callable[[str], dict[str, Order]]:
-    """Reads all orders of an account, by their ids."""
+    """Return a function that reads all orders of an account, by id."""
 
     def read(account: str) -> dict[str, Order]:
         given = ReaderOptions.model_validate({"api_key": Sandbox.KEY, "currency": "EUR"})

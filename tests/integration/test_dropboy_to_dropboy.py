@@ -1,4 +1,4 @@
-"""From Dropboy to Dropboy, through poll, ledger and deliver: every order once, though it is only made later."""
+"""From Dropboy to Dropboy: every order is delivered once, although Dropboy creates it later."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def dropday(box: Sandbox) -> Iterator[Callable[..., Dropday]]:
 
 
 def walk(provider: Dropday, cursor: str, between: Callable[[int], object] = lambda _: None) -> tuple[list[Order], str]:
-    """The orders of one pass as they came, and the cursor of the next; `between` is called after each page."""
+    """Return the orders of one pass in their order, and the next cursor; call `between` after each page."""
     orders: list[Order] = []
     for number in range(100):
         page = provider.fetch(cursor)

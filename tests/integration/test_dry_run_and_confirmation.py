@@ -1,4 +1,4 @@
-"""A command that changes something can be tried without, and one that destroys or sends something asks first."""
+"""Commands that change something have a dry run; commands that delete or send ask for confirmation."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def options(command: click.Command) -> set[str]:
 
 @pytest.fixture
 def rt(configured: Configured) -> Runtime:
-    """A ledger in which each command finds something: held, dead, in doubt, paused, moved, refused."""
+    """Return a runtime in which each command has an effect: held, dead, in doubt, paused, moved and malformed orders."""
     rt = configured.open()
     ends = [
         Outcome("hold", "held", "no sku"),

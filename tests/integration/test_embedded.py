@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[tuple[embedded.Embedded, subprocess.Popen[bytes], Redis]]:
-    """The server of `data_dir`, ready, until the end of the block."""
+    """Run the server of `data_dir` until the end of the block."""
     prepared = embedded.prepare(data_dir)
     process = subprocess.Popen(prepared.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

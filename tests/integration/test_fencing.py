@@ -1,4 +1,4 @@
-"""What holds when the first guard does not: whoever comes too late, or breaks off, changes nothing."""
+"""Fencing: a process that comes too late or breaks off changes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LEASE = 0.6
 
 
 def runtime_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) -> FakeRuntime:
-    """A story whose first orders are in the lane."""
+    """Return a runtime whose first orders are in the lane."""
     rt = FakeRuntime(redis, Shop([]), warehouse or Warehouse(), lease=LEASE)
     rt.ledger.accept("t", [Delivery(order(str(n + 1)), str(n + 1)) for n in range(orders)], "test")
     return rt

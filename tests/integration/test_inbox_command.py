@@ -24,7 +24,7 @@ UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
 
 
 def take(rt: Runtime, *jobs: str | bytes) -> None:
-    """The jobs are pushed and taken in."""
+    """Push the jobs and take them in."""
     if jobs:
         rt.inbox.push(jobs)
     with rt.inbox.taker() as taker:

@@ -38,7 +38,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def good(chance: random.Random) -> dict[str, Any]:
-    """A job that is right, of any sort; few different orders, so that many come twice."""
+    """Return a valid job of any kind; there are few different orders, so that many come twice."""
     number = str(chance.randrange(500))
     order = {
         "external_id": number,
@@ -52,7 +52,7 @@ def good(chance: random.Random) -> dict[str, Any]:
 
 
 def spoilt(chance: random.Random) -> bytes:
-    """A job with something wrong in it, or bytes that never were one."""
+    """Return an invalid job, or bytes that are no job."""
     job: Any = good(chance)
     part = job
     while chance.random() < 0.6 and (inner := [v for v in part.values() if isinstance(v, dict) and v]):

@@ -1,4 +1,4 @@
-"""`intake init`: the file it writes is right for every kind, and says what it is."""
+"""`intake init` writes a valid and documented file for every kind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def loaded(text: str) -> Settings:
-    """The file as it is read where all its variables are set."""
+    """Return the settings of the file when all its variables are set."""
     names = re.findall(r'"env:([A-Z0-9_]+)"', text)
     path = Path("written.toml")
     path.write_text(text)
@@ -163,7 +163,7 @@ def test_init_asks_one_question_after_the_other_at_a_terminal() -> None:
 
 
 def _until(leader: int, words: str, seconds: float = 60.0) -> str:
-    """What the terminal shows until these words."""
+    """Return what the terminal shows up to these words."""
     seen, until = "", time.monotonic() + seconds
     while words not in seen and time.monotonic() < until:
         if select.select([leader], [], [], 0.2)[0]:

@@ -1,4 +1,4 @@
-"""Processes that go out by different addresses: each has its own limit, and keeps it."""
+"""Processes with different outgoing addresses: each keeps its own limit."""
 
 from __future__ import annotations
 

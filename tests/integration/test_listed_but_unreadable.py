@@ -1,4 +1,4 @@
-"""An order that OrderCloud lists and never gives: it is kept with the reason, and the feed goes on."""
+"""An order that OrderCloud lists and never returns becomes a dead letter, and the feed continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new ledger sends nothing to a target that takes doubles until what an older one sent has arrived there."""
+"""The quarantine of a new ledger: it sends nothing to a target that accepts duplicates until earlier calls have ended."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def claimed(lane: Lane) -> int:
 
 
 def ages(redis: Redis, seconds: float) -> None:
-    """The ledger is so much older."""
+    """Make the ledger older by so many seconds."""
     redis.decrby(keys.EPOCH, round(seconds * 1000))
 
 

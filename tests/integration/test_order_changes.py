@@ -1,4 +1,4 @@
-"""Orders that change, are held, or are made in steps: the ledger and the lane on a real server."""
+"""Changed, held and pending orders in the ledger and the lane, on a real Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One order that is dated in the far future is read, and does not keep the later ones from being read."""
+"""An order dated in the far future is read and does not hide later ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAR = "2099-01-02T03:04:05.000Z"
 
 
 def walk(provider: Provider, cursor: str) -> tuple[list[str], str]:
-    """The ids of a pass, and the cursor after it."""
+    """Return the ids of a pass, and the cursor after it."""
     ids: list[str] = []
     for _ in range(50):
         page = provider.fetch(cursor)

@@ -57,7 +57,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def shop(box: Sandbox) -> Iterator[Shop]:
-    """Makes adapters for an account."""
+    """Yield a function that makes adapters for an account."""
     made: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> OrderCloud:

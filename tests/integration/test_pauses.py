@@ -1,4 +1,4 @@
-"""What an operator does about an account that must be left alone for a while, and how it comes back."""
+"""Pauses, maintenance and the circuit breaker of an account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way of an order, from a shop's API to a warehouse's, with everything that goes wrong on it."""
+"""The whole pipeline from a shop's API to a warehouse's API, with the faults of both."""
 
 from __future__ import annotations
 

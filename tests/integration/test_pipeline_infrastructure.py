@@ -1,4 +1,4 @@
-"""The whole way where the ground gives: a full Redis, a wrong clock, a log that somebody reads."""
+"""The whole pipeline with a full Redis, a wrong clock, and a log that must not contain personal data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Redis]:
-    """A server for one test, which may spoil it."""
+    """Yield a server for one test, which may damage it."""
     with ValkeyServer(port=free_port(), data_dir=tmp_path / "own", config={"maxmemory-policy": "noeviction"}) as server:
         client = connect(f"redis://127.0.0.1:{server.port}/0")
         yield client

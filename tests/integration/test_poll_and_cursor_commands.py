@@ -1,4 +1,4 @@
-"""`intake poll` and `intake cursor`: what a person is shown, what is touched, what can be put back."""
+"""`intake poll` and `intake cursor`: their output, their effects, and how to undo them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Producers with nothing of ours: what they push, what their user may do in Redis, what they say when it fails."""
+"""The producer examples: what they push, the rights of their Redis user, and their errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PASSWORDS = {"CHANGE-ME-ADMIN": "admin-secret", "CHANGE-ME-PRODUCER": "producer-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """A server whose users are those of the example file."""
+    """Yield a server with the users of the example file."""
     home = tmp_path_factory.mktemp("acl")
     users = home / "users.acl"
     users.write_text("user default on nopass ~* &* +@all\n")

@@ -50,7 +50,7 @@ def push(*args: str, stdin: str | bytes = "") -> Result:
 
 
 def inbox(redis: Redis) -> list[Any]:
-    """The oldest first."""
+    """Return the jobs of the inbox, the oldest first."""
     return [json.loads(job) for job in reversed(redis.lrange("intake:inbox", 0, -1))]
 
 

@@ -52,7 +52,7 @@ def running(file: Path) -> Iterator[Receiver]:
 
 @pytest.fixture
 def receiver(running: Receiver, redis: Redis) -> Receiver:
-    """The receiver of this module, in front of an empty Redis."""
+    """Return the receiver of this module after emptying Redis."""
     return running
 
 
@@ -64,7 +64,7 @@ def rt(file: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
 
 
 def taken_in(rt: Runtime) -> set[str]:
-    """The hints that the inbox holds, once the real reader has checked them; none may be a dead letter."""
+    """Return the hints in the inbox after the real reader has accepted all of them."""
     raw = [job for job in rt.inbox.redis.lrange(INBOX, 0, -1) if isinstance(job, bytes)]
     assert ingest(rt, raw, lambda _, __: None).letters == []
     return {json.loads(json.loads(one)["job"]).get("external_id", "") for one in raw}

@@ -45,7 +45,7 @@ def receiver(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[Receiver]
 
 
 def raw(receiver: Receiver, data: bytes, pause: float = 0.0, rest: bytes = b"") -> bytes:
-    """What comes back for these bytes, until the connection is closed."""
+    """Send these bytes and return the response up to the end of the connection."""
     with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
         wire.sendall(data)
         time.sleep(pause)

@@ -107,7 +107,7 @@ def peak() -> float:
 
 
 def compared(configured: Configured, count: int) -> tuple[Any, float]:
-    """What was found among so many orders, and by how much the process grew."""
+    """Compare so many orders; return the report, and by how many megabytes the process grew."""
     until = SINCE + timedelta(minutes=count)
     rt = configured.open()
     with Run(rt, RunOptions("shop", "dropday", SINCE, until, grace=1.0)) as run:

@@ -1,4 +1,4 @@
-"""An order that the ledger takes for delivered goes the normal way again, once, and not if it moved meanwhile."""
+"""A resend of a delivered order: it is queued once, and not if it changed meanwhile."""
 
 from __future__ import annotations
 

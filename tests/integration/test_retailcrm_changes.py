@@ -71,7 +71,7 @@ def mark(box: Sandbox) -> int:
 
 
 def there(box: Sandbox, account: str, prefix: str) -> dict[str, str]:
-    """The ids by external id; fails if there are two of one."""
+    """Return the ids by external id; fail if one occurs twice."""
     orders = [o for o in box.orders("retailcrm", account) if str(o.get("externalId", "")).startswith(prefix)]
     found = {order["externalId"]: str(order["id"]) for order in orders}
     assert len(found) == len(orders)

@@ -59,7 +59,7 @@ def crm(client: Callable[[str], Client]) -> Callable[..., RetailCRM]:
 
 @pytest.fixture
 def orders(client: Callable[[str], Client]) -> Callable[..., list[Order]]:
-    """Reads all orders of an account."""
+    """Return a function that reads all orders of an account."""
 
     def read(account: str) -> list[Order]:
         reader = Reader(account, ReaderOptions(api_key=Sandbox.KEY, echo="keep"), client(account))

@@ -1,4 +1,4 @@
-"""`intake show` and `intake status`: which order, why, what do I do."""
+"""`intake show` and `intake status`: the order, its reason and the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `intake status`, `show`, `pause` and `resume` tell a person."""
+"""The output of `intake status`, `show`, `pause` and `resume`."""
 
 from __future__ import annotations
 

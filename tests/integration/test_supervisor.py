@@ -83,7 +83,7 @@ class Run:
         return found
 
     def left(self) -> list[psutil.Process]:
-        """What of it is still running (a zombie is not)."""
+        """Return the processes that still run (a zombie does not)."""
         alive = []
         for process in self.seen.values():
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -1,4 +1,4 @@
-"""Poll, deliver, sweep: what each does when something goes wrong, on a real server."""
+"""The tasks poll, deliver and sweep under faults, on a real Redis."""
 
 from __future__ import annotations
 

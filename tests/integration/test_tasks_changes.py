@@ -1,4 +1,4 @@
-"""The tasks, where orders change, are held, come in steps or in bulk, or are our own, on a real Redis."""
+"""The tasks with changed, held, pending, bulk and echoed orders, on a real Redis."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def deliver(rt: FakeRuntime) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry is due at once."""
+    """Make every retry due at once."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
 
 

@@ -44,7 +44,7 @@ dir "{home}"
 
 @contextlib.contextmanager
 def running(home: Path, certificate: Path, more: str = "", *words: str) -> Iterator[int]:
-    """A server that speaks TLS only; gives its port."""
+    """Run a server that speaks TLS only; yield its port."""
     home.mkdir()
     port, config, said = free_port(), home / "conf", home / "log"
     config.write_text(CONFIG.format(port=port, certificate=certificate, home=home) + more)
@@ -70,7 +70,7 @@ def port(tmp_path: Path, certificate: Path) -> Iterator[int]:
 
 @pytest.fixture
 def sentinel(tmp_path: Path, certificate: Path, port: int) -> Iterator[int]:
-    """The port of a Sentinel that watches over it, wants a certificate of who asks, and has a password of its own."""
+    """Run a Sentinel for the server that requires a client certificate and its own password; yield its port."""
     more = f"tls-auth-clients yes\nrequirepass watching\nsentinel monitor intake 127.0.0.1 {port} 1\n"
     with running(tmp_path / "sentinel", certificate, more, "--sentinel") as number:
         yield number
@@ -105,7 +105,7 @@ def test_a_server_that_cannot_prove_who_it_is_is_not_spoken_to(port: int) -> Non
 
 
 def celery(url: str) -> Connection:
-    """A connection as Celery makes it of its settings."""
+    """Return a connection as Celery makes it from its settings."""
     its = redis_broker(url)
     return Connection(its["broker_url"], ssl=its["broker_use_ssl"], transport_options=its["broker_transport_options"])
 

@@ -1,4 +1,4 @@
-"""A drain that waits at an empty lane: whoever accepts an order wakes it, and nothing is left lying if it died."""
+"""A drain that waits at an empty lane: an accepted order wakes it, and its death delays no order."""
 
 from __future__ import annotations
 

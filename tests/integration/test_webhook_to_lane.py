@@ -1,4 +1,4 @@
-"""From a webhook to the lane: the simulated systems tell of an order, it is read, and no poll was needed."""
+"""From a webhook to the lane: the simulated systems report an order, which is read without a poll."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ reference = "{{provider}}:{{external_id}}"
 def way(
     tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Sandbox, Runtime, str]]:
-    """The simulated systems, the runtime that reads them, and where their webhooks are received."""
+    """Yield the simulated systems, the runtime that reads them, and the URL of the receiver."""
     for name, value in {**SECRETS, "WAY_KEY": Sandbox.KEY, "WAY_ID": Sandbox.ACCOUNT_ID}.items():
         monkeypatch.setenv(name, value)
     file, nowhere = tmp_path / "intake.toml", "http://127.0.0.1:9"

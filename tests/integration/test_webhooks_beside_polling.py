@@ -1,4 +1,4 @@
-"""Webhooks beside polling: hooks that are lost, doubled or out of order change nothing but the time."""
+"""Webhooks beside polling: lost, duplicated or reordered webhooks change only the time of delivery."""
 
 from __future__ import annotations
 

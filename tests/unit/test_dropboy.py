@@ -55,7 +55,7 @@ def target(client: Client, **options: Any) -> Dropboy:
 
 
 def sent(given_order: Order, **options: Any) -> dict[str, Any]:
-    """The one order of the file, after a look at the file as a whole."""
+    """Check the file and return its only order."""
     client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
     with pytest.raises(ConnectionError):
         target(client, **options).create(given_order, "SO-7")
@@ -244,7 +244,7 @@ def test_options_that_cannot_be_meant_are_refused_at_start(options: dict[str, An
 
 
 def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
-    """What a walk sees of a list that stands still, and in how many pages."""
+    """Return what a walk reads of an unchanging list, and in how many pages."""
     place, seen, pages = ListPosition(), set(), 0
     while True:
         page = rows[place.skip : place.skip + min(take, cap)]

@@ -19,7 +19,7 @@ MADE = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
 
 
 def named(section: str) -> set[str]:
-    """What stands in the first column of a section's table, word by word."""
+    """Return the words in the first column of a section's table."""
     rows = re.findall(r"^\| (.+?) \|", PAGE.split(f"## {section}")[1].split("\n## ")[0], re.MULTILINE)
     return set(re.findall(r"`([^`]+)`", " ".join(rows)))
 

@@ -27,7 +27,7 @@ FIELDS = {"name": "n", "total": "t", "lines": "l1"}
 
 
 def wrote(did: str, number: int | str, system: str = "retailcrm", **fields: str) -> Entry:
-    """A write: in the source under its own id, in the target under the reference."""
+    """Return a write: in the source under its own id, in the target under the reference."""
     to = system != "retailcrm"
     account, key = ("main", f"shop:{number}") if to else ("shop", None)
     names = {"external_id": key, "reference": f"T{number}" if to else str(number)}
@@ -248,7 +248,7 @@ PLANS = st.lists(st.sampled_from(["clean", "changed", "lost", "doubled", "wrong"
 
 
 def lived(number: int, plan: str) -> list[Entry]:
-    """The life of one order in which one thing is planted."""
+    """Return the history of one order with one planted fault."""
     added, created, version = wrote("added", number), into("created", number), {"total": "t2"}
     newer = [wrote("changed", number, **version), into("changed", number, **version)]
     lives: dict[str, list[Entry]] = {

@@ -24,12 +24,12 @@ LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"")
 
 
 def prose(page: Path) -> str:
-    """A page without its blocks of code."""
+    """Return a page without its code blocks."""
     return re.sub(r"(?ms)^(```|~~~).*?^\1", "", page.read_text(encoding="utf-8"))
 
 
 def anchors(page: Path) -> set[str]:
-    """What GitHub calls the headings of a page."""
+    """Return the anchors that GitHub gives the headings of a page."""
     seen: Counter[str] = Counter()
     found = set()
     for heading in re.findall(r"(?m)^#{1,6} +(.+?)\s*$", prose(page)):
@@ -46,7 +46,7 @@ def links(page: Path) -> list[str]:
 
 
 def broken(page: Path) -> list[str]:
-    """The links of a page that lead nowhere."""
+    """Return the broken links of a page."""
     wrong = []
     for link in links(page):
         path, _, anchor = link.partition("#")

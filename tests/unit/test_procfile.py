@@ -14,7 +14,7 @@ from worker.store.health.nudges import QUEUES
 
 
 def options(command: str) -> dict[str, Any]:
-    """The command line as Celery itself reads it; raises click.UsageError where it does not."""
+    """Return the options of the command line as Celery parses it. Raise click.UsageError if it cannot."""
     words = shlex.split(command)[1:]
     at = next(number for number, word in enumerate(words) if word in celery.commands)
     sub = celery.commands[words[at]]

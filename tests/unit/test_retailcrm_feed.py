@@ -129,7 +129,7 @@ def histories(draw: st.DrawFn) -> tuple[ZoneInfo, list[Row]]:
 
 
 def served(zone: ZoneInfo, rows: list[Row], now: datetime, query: dict[str, str], limit: int) -> History:
-    """What the server answers: pages are cut before what is hidden is left out."""
+    """Return the response of the server: it cuts pages before it leaves out hidden rows."""
     there = [row for row in rows if row.seen_from <= now]
     if "filter[sinceId]" in query:
         assert "page" not in query

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """The other end of the watchdog: 30 ms from one sign to the next at most."""
+    """Yield the receiving end of a watchdog that expects a sign every 30 ms."""
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as box:
         box.bind(str(path))
