@@ -73,7 +73,7 @@ def options(command: click.Command) -> set[str]:
 
 @pytest.fixture
 def rt(configured: Configured) -> Runtime:
-    """Return a runtime in which each command has an effect: held, dead, in doubt, paused, moved and malformed orders."""
+    """Return a runtime in which each command has an effect: held, dead, doubtful and malformed orders, a pause."""
     rt = configured.open()
     ends = [
         Outcome("hold", "held", "no sku"),

@@ -1,4 +1,4 @@
-"""The quarantine of a new ledger: it sends nothing to a target that accepts duplicates until earlier calls have ended."""
+"""The quarantine of a new ledger: a target that accepts duplicates gets nothing until earlier calls have ended."""
 
 from __future__ import annotations
 
