@@ -23,7 +23,7 @@ from support.ports import free_port
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.lab.history.compare import Comparison, compare
-from worker.lab.history.essence import Seen, in_source, in_target
+from worker.lab.history.essence import OrderEssence, in_source, in_target
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ def _job(number: int) -> str:
     return json.dumps({"v": 1, "provider": "web", "order": order})
 
 
-def _pushed() -> list[Seen]:
+def _pushed() -> list[OrderEssence]:
     fields = {"total": Decimal("9.90"), "lines": 1, "pieces": Decimal(1), "city": "Delft", "postcode": "2611"}
-    return [Seen(f"web:{number}", fields) for number in range(PUSHED)]
+    return [OrderEssence(f"web:{number}", fields) for number in range(PUSHED)]
 
 
 def _free_port() -> int:

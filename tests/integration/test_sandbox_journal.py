@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from support.sandbox import Sandbox
-from worker.lab.history.command import judged
+from worker.lab.history.command import judge_folder
 from worker.lab.history.judge import Route
 from worker.lab.sandbox.journal import Journal
 
@@ -104,7 +104,7 @@ def test_a_limit_of_several_calls_per_window_is_enforced_and_noted(tmp_path: Pat
     noted = [line for line in lines(tmp_path) if line["kind"] == "limit"]
     assert [(line["calls"], line["window"]) for line in noted] == [(1, 0.1), (3, 0.5), (1, 0.0)]
     assert statuses[-1] == 200
-    verdict, _ = judged(tmp_path, [Route.read("retailcrm/main=dropday/main")])
+    verdict, _ = judge_folder(tmp_path, [Route.read("retailcrm/main=dropday/main")])
     # Two implementations of one limit: the judge counts exactly the calls that the simulator refused.
     assert [(pace.calls, pace.over) for pace in verdict.paces] == [(9, statuses.count(503))]
 
@@ -119,6 +119,6 @@ def test_a_journal_continues_in_the_same_file_after_a_kill(tmp_path: Path, torn:
         out.write(torn)
     with Sandbox(systems="retailcrm", journal=file):
         pass
-    verdict, reading = judged(tmp_path, [Route.read("retailcrm/main=dropday/main")])
+    verdict, reading = judge_folder(tmp_path, [Route.read("retailcrm/main=dropday/main")])
     assert verdict.targets["dropday/main"].lost.first == [f"main:{number}"]
     assert (reading.damaged, len(reading.cut)) == ([], bool(torn))

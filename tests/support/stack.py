@@ -15,7 +15,7 @@ import psutil
 
 from worker.http.client import Client
 from worker.http.gates import Open
-from worker.lab.history.command import judged
+from worker.lab.history.command import judge_folder
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.lab.history.judge import Route
@@ -179,7 +179,7 @@ class Stack:
     def history(self, *routes: str) -> str:
         """Return the faults that the simulators' journals show; an empty text if there are none."""
         routes = routes or (f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}",)
-        found, reading = judged(self.home / "journals", [Route.read(route) for route in routes])
+        found, reading = judge_folder(self.home / "journals", [Route.read(route) for route in routes])
         verdict = found.targets["dropday/main"]
         wrong = [f"{fault}: {named.first}" for fault in FAULTS if (named := getattr(verdict, fault)).count]
         assert verdict.orders

@@ -1,4 +1,4 @@
-"""`intake sandbox`: the simulated systems on loopback, with faults to switch on."""
+"""`intake sandbox`: the simulated systems on loopback, with optional faults."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def command(options: tuple[str, ...]) -> None:
     """Serve the simulated systems until Ctrl-C; `intake sandbox --help` lists the options."""
     if importlib.util.find_spec("aiohttp") is None:
         raise click.ClickException('the sandbox is an extra: pip install "intake-orders[sandbox]"')
-    # In the place of this process: a signal to it is a signal to the sandbox.
+    # Replace this process, so that it passes signals on to the simulator.
     os.execv(sys.executable, [sys.executable, "-m", "worker.lab.sandbox", *options])  # noqa: S606  # our own module

@@ -1,4 +1,4 @@
-"""`intake drill`: Redis is lost whole while orders flow, and Intake has to find its way back."""
+"""`intake drill`: Redis loses all data while orders flow, and Intake has to recover."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from worker.errors import IntakeError
 from worker.lab.demo import lose_redis as losing
-from worker.lab.demo.stack import JOURNALS, first_of_all, intake, runtime
+from worker.lab.demo.stack import JOURNALS, declare_new_ledger, intake, runtime
 from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, routes, sandbox
 from worker.lab.history import command as history
 from worker.lab.history.journals import Reading, entries, files
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
     from worker.lab.history.judge import Judgement
 
-#: Seconds after which a drill in which nothing comes back any more gives up.
+#: Seconds without progress after which a drill fails.
 PATIENCE: Final = 90.0
-#: Between two losses, in seconds: some come while Intake is still finding its way back from the one before.
+#: Seconds between two losses, at least and at most: some happen while Intake recovers from the one before.
 SOONEST, LATEST = 0.3, 4.0
-#: Limits are told, not judged: what was used of them is forgotten with Redis, so a few calls come too soon.
+#: Limits are shown, not judged: Redis forgets their use, so a few calls exceed them.
 ANY: Final = 1.0
-#: Seconds that the drill goes on when all is there: more than it takes to read every source once more.
+#: Seconds that the drill continues after the recovery: enough to read every source once more.
 AFTER: Final = 4.0
 HOW: Final = {
     "flush": "every key was deleted (FLUSHALL)",
@@ -46,37 +46,37 @@ HOW: Final = {
 
 @dataclass(slots=True)
 class Drill:
-    """One drill: its world, and what was seen."""
+    """The state of a drill."""
 
     world: Sandbox
     file: Path
     how: str
     console: Console
     started: float
-    wanted: dict[str, int]
-    #: When Redis was lost last.
+    expected: dict[str, int]
+    #: The time of the last loss, on the monotonic clock.
     lost_at: float = 0.0
 
     def held(self) -> dict[str, int]:
-        """How many orders each target has."""
+        """Return the number of orders in each target."""
         held = self.world.held()
         return {target: held[target] for target in TARGETS}
 
-    def known(self) -> dict[str, tuple[int, int, int]]:
-        """By target: orders that the ledger knows to be there, those of them that were found there, those on the way.
+    def ledger_counts(self) -> dict[str, tuple[int, int, int]]:
+        """Return the delivered orders of each target, those that existed already, and those that wait or are sent.
 
-        Empty while Redis does not answer.
+        Empty while Redis does not respond.
         """
-        found = {}
+        counts = {}
         with contextlib.suppress(IntakeError, OSError, *ERRORS):
             for target, lane in runtime(self.file).lanes.items():
-                it = lane.status()
-                existed = int(it.get("existed", 0))
-                found[target] = int(it.get("delivered", 0)) + existed, existed, int(it["queued"]) + int(it["in_flight"])
-        return found
+                status = lane.status()
+                existed, waiting = int(status.get("existed", 0)), int(status["queued"]) + int(status["in_flight"])
+                counts[target] = int(status.get("delivered", 0)) + existed, existed, waiting
+        return counts
 
     def lose(self) -> None:
-        """Lose Redis now; if it is not yet back from the last time, as soon as it is."""
+        """Lose Redis now, or as soon as it is back from the last loss."""
         rt, until = runtime(self.file), time.monotonic() + PATIENCE
         while True:
             try:
@@ -89,45 +89,45 @@ class Drill:
                 if time.monotonic() > until:
                     raise
         self.lost_at = time.monotonic()
-        there = sum(self.held().values())
-        self.say(f"Redis is lost: {HOW[self.how]}; {there} of {sum(self.wanted.values())} were created by then")
+        created = sum(self.held().values())
+        self.say(f"Redis is lost: {HOW[self.how]}; {created} of {sum(self.expected.values())} were created by then")
 
-    def say(self, what: str) -> None:
-        """Tell what happened, and when."""
-        self.console.print(f"{time.monotonic() - self.started:5.1f} s  {what}", highlight=False)
+    def say(self, event: str) -> None:
+        """Print an event with its time."""
+        self.console.print(f"{time.monotonic() - self.started:5.1f} s  {event}", highlight=False)
 
-    def back(self) -> bool:
-        """Whether Intake knows again of each order that it is in each target."""
-        known = self.known()
-        return bool(known) and all(
-            there >= self.wanted[target] and not waiting for target, (there, _, waiting) in known.items()
+    def is_recovered(self) -> bool:
+        """Return whether the ledger has every order as delivered to each of its targets again."""
+        counts = self.ledger_counts()
+        return bool(counts) and all(
+            delivered >= self.expected[target] and not waiting for target, (delivered, _, waiting) in counts.items()
         )
 
     def wait(self, done: Callable[[], bool], up: subprocess.Popen[bytes]) -> bool:
-        """Wait while something moves; whether it was done."""
-        before, moved = -1, time.monotonic()
-        while time.monotonic() - moved < PATIENCE and up.poll() is None:
+        """Wait while there is progress; return whether it is done."""
+        before, progress_at = -1, time.monotonic()
+        while time.monotonic() - progress_at < PATIENCE and up.poll() is None:
             if done():
                 return True
-            now = sum(self.held().values()) + sum(there for there, _, _ in self.known().values())
+            now = sum(self.held().values()) + sum(delivered for delivered, _, _ in self.ledger_counts().values())
             if now != before:
-                before, moved = now, time.monotonic()
+                before, progress_at = now, time.monotonic()
             time.sleep(0.2)
         return False
 
 
 def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, console: Console) -> bool:  # noqa: PLR0913, PLR0917  # the options of the command
-    """Run a drill in `home` with so many orders in each source; whether Intake found its way back."""
+    """Run a drill in `home` with this number of orders per source; return whether Intake recovered."""
     first = orders // 2
     flow = moments * (SOONEST + LATEST) / 2 + 2
     with sandbox(first, home / JOURNALS) as world:
         file = home / "intake.toml"
         file.write_text(config(world.base))
         os.environ["DEMO_KEY"] = KEY
-        wanted = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
-        drill = Drill(world, file, how, console, time.monotonic(), wanted)
+        expected = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
+        drill = Drill(world, file, how, console, time.monotonic(), expected)
         with intake(home, file) as up:
-            first_of_all(file, up)
+            declare_new_ledger(file, up)
             if not drill.wait(lambda: all(drill.held().values()), up):
                 drill.say("Intake carried nothing")
                 return False
@@ -136,20 +136,20 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
             for _ in range(moments):
                 time.sleep(chance.uniform(SOONEST, LATEST))
                 drill.lose()
-            if not drill.wait(drill.back, up):
+            if not drill.wait(drill.is_recovered, up):
                 drill.say("Intake did not find its way back")
                 return False
             drill.say(f"all was there again, {time.monotonic() - drill.lost_at:.1f} s after the last loss")
-            found = sum(existed for _, existed, _ in drill.known().values())
-            # Once more around: what came now would be a double.
+            existing = sum(existed for _, existed, _ in drill.ledger_counts().values())
+            # Read every source once more: an order that is created now is a duplicate.
             time.sleep(AFTER)
-            asked = _asked(home / JOURNALS, drill.lost_at)
-            drill.say(f"the targets were asked {asked} times since, and had {found} orders already")
+            lookups = _count_lookups(home / JOURNALS, drill.lost_at)
+            drill.say(f"the targets were asked {lookups} times since, and had {existing} orders already")
     return True
 
 
-def _asked(journals: Path, since: float) -> int:
-    """How many calls to targets only asked, or were told that the order is there."""
+def _count_lookups(journals: Path, since: float) -> int:
+    """Return how many calls to targets only searched, or found that the order exists."""
     accounts = {(kind, name) for name, kind in TARGETS.items()}
     return sum(
         entry["kind"] == "request"
@@ -160,10 +160,10 @@ def _asked(journals: Path, since: float) -> int:
     )
 
 
-def _proof(found: Judgement) -> str:
-    targets = found.targets.values()
-    numbers = sum(it.orders for it in targets), sum(it.created for it in targets)
-    faults = sum(it.lost.count for it in targets), sum(it.doubled.count for it in targets)
+def _proof(judgement: Judgement) -> str:
+    verdicts = judgement.targets.values()
+    numbers = sum(verdict.orders for verdict in verdicts), sum(verdict.created for verdict in verdicts)
+    faults = sum(verdict.lost.count for verdict in verdicts), sum(verdict.doubled.count for verdict in verdicts)
     return "{} orders, {} created, {} lost, {} doubled".format(*numbers, *faults)
 
 
@@ -197,15 +197,15 @@ def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | 
             home = keep.absolute()
             home.mkdir(parents=True, exist_ok=True)
         try:
-            back = run(each, moments, how, random.Random(seed), home, console)  # noqa: S311  # moments, not secrets
+            recovered = run(each, moments, how, random.Random(seed), home, console)  # noqa: S311  # moments, not secrets
         except KeyboardInterrupt:
             raise click.ClickException("stopped; nothing is left running") from None
-        found, reading = history.judged(home / JOURNALS, routes())
-        clean = back and found.clean(ANY) and not reading.damaged
-        console.print(history.table(found))
-        for line in history.told(found, reading):
+        judgement, reading = history.judge_folder(home / JOURNALS, routes())
+        clean = recovered and judgement.clean(ANY) and not reading.damaged
+        console.print(history.build_table(judgement))
+        for line in history.details(judgement, reading):
             console.print(line, highlight=False, markup=False)
-        console.print(f"[bold {'green' if clean else 'red'}]{_proof(found)}[/]", highlight=False)
+        console.print(f"[bold {'green' if clean else 'red'}]{_proof(judgement)}[/]", highlight=False)
         if not clean:
             log = (home / "intake.log").read_text(errors="replace").splitlines()[-15:]
             click.echo("\n".join(log), err=True)

@@ -1,4 +1,4 @@
-"""Loses an embedded Redis whole, on purpose: for a drill."""
+"""Lose all data of an embedded Redis on purpose, for a drill."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def flush(redis: Redis) -> None:
-    """Delete every key, as somebody's FLUSHALL would."""
+    """Delete every key, as FLUSHALL by an operator would."""
     redis.flushall()
 
 
 def destroy(redis: Redis, data_dir: Path) -> None:
-    """Kill the server of this directory, and delete what it wrote there, as a lost disk would; it is not restarted."""
-    known: Any = redis.info("server")
-    pid = int(known["process_id"])
+    """Kill the server of this directory and delete its data, as the loss of a disk would; do not restart it."""
+    info: Any = redis.info("server")
+    pid = int(info["process_id"])
     os.kill(pid, signal.SIGKILL)
-    # Its supervisor starts it again in half a second at the soonest: what it then finds is an empty folder.
+    # The supervisor restarts it after 0.5 s at the earliest, when the folder is empty.
     with suppress(FileNotFoundError):
         shutil.rmtree(data_dir / "valkey")
     (data_dir / "valkey").mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The stack that a demo or a drill runs: `intake up` between simulated systems, and a look at how far it is."""
+"""The stack of a demo or a drill: `intake up` between simulated systems, and its progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
-from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, stopped
+from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, stop_at_end
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 #: Seconds without a new order in any target after which the demo gives up.
 PATIENCE = 60.0
-#: Below its folder: what the simulated systems wrote down.
+#: The folder with the journals of the simulated systems, within the demo's folder.
 JOURNALS = "journals"
-#: The share of calls that may come too soon: evenly sent, they arrive in bunches on a busy machine.
+#: The share of calls that may exceed a limit: calls sent evenly arrive in bunches on a busy machine.
 TOO_SOON = 0.2
-#: Systems, as their makers write them.
+#: The names of the systems.
 NAMES = {
     "retailcrm": "RetailCRM",
     "dropstream": "DropStream",
@@ -42,7 +42,7 @@ NAMES = {
 
 @contextlib.contextmanager
 def intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`intake up` in a folder of its own, its output in `intake.log`."""
+    """Run `intake up` in the folder `home` during the block, with its output in `intake.log`."""
     env = os.environ | {"INTAKE_CONFIG": str(file), "DEMO_KEY": KEY}
     command = [sys.executable, "-m", "worker.cli", "up"]
     with (home / "intake.log").open("wb") as log:
@@ -53,20 +53,20 @@ def intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, nothing that could hang
+            preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, which cannot hang
         )
-        with stopped(process, 40):
+        with stop_at_end(process, 40):
             yield process
 
 
 @cache
 def runtime(file: Path) -> Runtime:
-    """The stack as its own processes see it."""
+    """Return a runtime with the settings of the stack."""
     return Runtime(read_settings(file))
 
 
-def first_of_all(file: Path, up: subprocess.Popen[bytes]) -> None:
-    """Wait until Redis is there, and say that no ledger was before this one: the simulated world is new as well."""
+def declare_new_ledger(file: Path, up: subprocess.Popen[bytes]) -> None:
+    """Wait for Redis, and declare that this ledger has no predecessor: the simulated systems are new as well."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and up.poll() is None:
         with contextlib.suppress(IntakeError, OSError, *ERRORS):
@@ -75,41 +75,41 @@ def first_of_all(file: Path, up: subprocess.Popen[bytes]) -> None:
         time.sleep(0.1)
 
 
-def quiet(file: Path) -> bool:
-    """Whether nothing waits and nothing is on its way; False while Redis is still starting."""
+def is_idle(file: Path) -> bool:
+    """Return whether no order waits or is being sent; False while Redis is starting."""
     try:
-        status = [lane.status() for lane in runtime(file).lanes.values()]
+        statuses = [lane.status() for lane in runtime(file).lanes.values()]
     except (IntakeError, OSError):
         return False
-    return all(it["queued"] == 0 and it["in_flight"] == 0 for it in status)
+    return all(status["queued"] == 0 and status["in_flight"] == 0 for status in statuses)
 
 
 def watch(world: Sandbox, orders: int, up: subprocess.Popen[bytes], console: Console) -> None:
-    """Show the orders flowing until all of them are there, or nothing has moved for a while."""
+    """Show the progress until all orders are delivered, or nothing has moved for `PATIENCE` seconds."""
     columns = (TextColumn("{task.description:<36}"), BarColumn(36), MofNCompleteColumn(), TimeElapsedColumn())
-    wanted = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
+    expected = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
     with Progress(*columns, console=console) as progress:
         placed = progress.add_task(f"placed in {len(SOURCES)} sources", total=orders * len(SOURCES))
         bars = {
-            target: progress.add_task(f"created in {target} ({NAMES[kind]})", total=wanted[target])
+            target: progress.add_task(f"created in {target} ({NAMES[kind]})", total=expected[target])
             for target, kind in TARGETS.items()
         }
-        before, moved = -1, time.monotonic()
-        while time.monotonic() - moved < PATIENCE and up.poll() is None:
+        before, progress_at = -1, time.monotonic()
+        while time.monotonic() - progress_at < PATIENCE and up.poll() is None:
             held = world.held()
             progress.update(placed, completed=sum(held[source] for source in SOURCES))
             for target, bar in bars.items():
                 progress.update(bar, completed=held[target])
             now = sum(held[target] for target in TARGETS)
-            if now >= sum(wanted.values()):
+            if now >= sum(expected.values()):
                 return
             if now != before:
-                before, moved = now, time.monotonic()
+                before, progress_at = now, time.monotonic()
             time.sleep(0.3)
 
 
-def settled(file: Path) -> None:
-    """Give the last answers, some of them lost, the time to be written down."""
+def wait_until_settled(file: Path) -> None:
+    """Wait until the last responses, some of them lost, are settled in the ledger."""
     until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and not quiet(file):
+    while time.monotonic() < until and not is_idle(file):
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""The world of the demo: simulated accounts, what goes wrong in them, and the settings of an Intake between them."""
+"""The world of the demo: simulated accounts, their faults, and the settings of Intake between them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY: Final = "demo-key"
-#: Provider and the system that it is an account of.
+#: The system of each provider.
 SOURCES: Final = {
     "shop": "retailcrm",
     "stream": "dropstream",
@@ -33,11 +33,11 @@ SOURCES: Final = {
     "web": "dropday",
     "jobs": "dropboy",
 }
-#: Target and the system that it is an account of.
+#: The system of each target.
 TARGETS: Final = {"warehouse": "dropday", "crm": "retailcrm", "cloud": "ordercloud", "carrier": "dropboy"}
-#: What fits where: a transport job of Dropboy names no goods, and the others want to know them.
+#: The targets of each source: a transport job of Dropboy has no goods, which the other targets need.
 ROUTES: Final = {source: tuple(TARGETS) for source in SOURCES} | {"jobs": ("crm", "carrier")}
-#: What goes wrong on purpose: answers lost after the order was created, servers that stumble, pages that are no JSON.
+#: The injected faults: responses lost after the order was created, server errors, pages that are not JSON.
 FAULTS: Final = (
     "dropday:create:500_after:times=5:skip=40",
     "dropday:create:cut_after:times=5:skip=80",
@@ -53,7 +53,7 @@ FAULTS: Final = (
 _ACCOUNTS: Final = {
     "retailcrm": "key={key}",
     "dropstream": "user=demo:key={key}",
-    # It takes whole quantities only, and orders in its user's currency: this one has none.
+    # It accepts whole quantities only, and orders in its user's currency; this user has none.
     "ordercloud": "key={key}:client={key}:currency=",
     "dropday": "key={key}:account_id={key}",
     "dropboy": "key={key}",
@@ -80,8 +80,8 @@ _ORIGIN: Final = '[targets.carrier.origin]\naddress = "Dock Rd 1"\nzip_code = "8
 
 
 def config(base: str) -> str:
-    """The text of `intake.toml` for simulated systems at `base`."""
-    # The systems are quick and near: after a loss of Redis nobody has to wait long for what may be on its way.
+    """Return the text of `intake.toml` for simulated systems at `base`."""
+    # The systems are fast and local: after a loss of Redis, requests in flight arrive soon.
     parts = ['[log]\nformat = "json"\n\n[clocks]\nrequest = "5s"\narrived = "5s"\n']
     for section, accounts, own in (("providers", SOURCES, _AS_PROVIDER), ("targets", TARGETS, _AS_TARGET)):
         for name, kind in accounts.items():
@@ -98,7 +98,7 @@ def config(base: str) -> str:
 
 
 def routes() -> list[Route]:
-    """The same routes in the words of the journals."""
+    """Return the same routes in the notation of the journals."""
     return [
         Route((SOURCES[source], source), (TARGETS[target], target), f"{source}:{{id}}")
         for source, to in ROUTES.items()
@@ -108,35 +108,35 @@ def routes() -> list[Route]:
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The simulated systems of a demo, and what they admit to."""
+    """The running simulated systems of a demo."""
 
     base: str
     client: Client
 
     def _orders(self, system: str, account: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.client.read(f"/_sandbox/{system}/{account}/orders").json()["orders"]
-        return found
+        orders: list[dict[str, Any]] = self.client.read(f"/_sandbox/{system}/{account}/orders").json()["orders"]
+        return orders
 
     def add(self, source: str, count: int, over: float) -> None:
-        """Let so many orders be placed in `source` within the next `over` seconds."""
+        """Place orders in `source` within the next `over` seconds."""
         path = f"/_sandbox/{SOURCES[source]}/{source}/orders"
         self.client.write("POST", path, json={"count": count, "over": over})
 
     def held(self) -> dict[str, int]:
-        """How many orders each account holds, sources and targets, by name."""
+        """Return the number of orders of each source and target, by name."""
         stats = self.client.read("/_sandbox/stats").json()
         return {name: int(stats[kind]["orders"][name]) for name, kind in {**SOURCES, **TARGETS}.items()}
 
     def faults(self) -> int:
-        """How often something went wrong on purpose."""
+        """Return how many faults were injected."""
         return sum(int(fault["fired"]) for fault in self.client.read("/_sandbox/faults").json()["faults"])
 
     def compare(self) -> dict[str, Comparison]:
-        """By target: all that it must have against all that it has."""
-        seen = {name: in_source(kind, name, self._orders(kind, name)) for name, kind in SOURCES.items()}
+        """Compare the orders that each target must have with those that it has."""
+        sources = {name: in_source(kind, name, self._orders(kind, name)) for name, kind in SOURCES.items()}
         return {
             target: compare(
-                (order for source in SOURCES if target in ROUTES[source] for order in seen[source]),
+                (order for source in SOURCES if target in ROUTES[source] for order in sources[source]),
                 in_target(kind, self._orders(kind, target)),
             )
             for target, kind in TARGETS.items()
@@ -144,8 +144,8 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def stopped(process: subprocess.Popen[Any], grace: float) -> Iterator[None]:
-    """Leave nothing running, however the block ends."""
+def stop_at_end(process: subprocess.Popen[Any], grace: float) -> Iterator[None]:
+    """Stop the process when the block ends, even with an error."""
     try:
         yield
     finally:
@@ -159,7 +159,7 @@ def stopped(process: subprocess.Popen[Any], grace: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def sandbox(orders: int, journals: Path) -> Iterator[Sandbox]:
-    """Simulated systems, each source with so many orders; what happens in them is written into `journals`."""
+    """Run simulated systems during the block, with `orders` orders in each source and their journals in `journals`."""
     journals.mkdir(parents=True, exist_ok=True)
     for old in journals.glob("*.jsonl"):
         old.unlink()
@@ -171,7 +171,7 @@ def sandbox(orders: int, journals: Path) -> Iterator[Sandbox]:
         command += ["--account", f"{kind}:{name}:{_ACCOUNTS[kind].format(key=KEY)}"]
     command += [part for fault in FAULTS for part in ("--fault", fault)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)  # noqa: S603  # ours
-    with stopped(process, 5):
+    with stop_at_end(process, 5):
         line = process.stdout.readline() if process.stdout else ""
         if not line:
             raise click.ClickException("the simulated systems did not start; what they said stands above")

@@ -1,1 +1,1 @@
-"""Check from the journals of simulated systems what became of each order."""
+"""Check the result for every order from the journals of the simulated systems."""

@@ -1,4 +1,4 @@
-"""`intake history`: what the sandbox's journals alone prove of every target."""
+"""`intake history`: the proof for every target from the simulator's journals alone."""
 
 from __future__ import annotations
 
@@ -20,41 +20,46 @@ from worker.lab.history.verdict import FAULTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: In a folder of journals: its routes, one in each line.
+#: The file with the routes in a folder of journals, one per line.
 ROUTES = "routes"
 
 
-def judged(folder: Path, routes: Sequence[Route]) -> tuple[Judgement, Reading]:
+def judge_folder(folder: Path, routes: Sequence[Route]) -> tuple[Judgement, Reading]:
     """Judge all journals of a folder."""
     reading = Reading()
     return judge(entries(files(folder), reading), routes), reading
 
 
-def table(found: Judgement) -> Table:
-    """What became of each target's orders."""
+def build_table(judgement: Judgement) -> Table:
+    """Return the results for the orders of each target as a table."""
     shown = Table("target", box=SIMPLE, pad_edge=False)
     for column in ("orders", "created", *FAULTS):
         shown.add_column(column, justify="right")
-    for target, it in found.targets.items():
-        numbers = (it.orders, it.created, *(getattr(it, fault).count for fault in FAULTS))
+    for target, verdict in judgement.targets.items():
+        numbers = (verdict.orders, verdict.created, *(getattr(verdict, fault).count for fault in FAULTS))
         shown.add_row(target, *map(str, numbers))
     return shown
 
 
-def told(found: Judgement, reading: Reading) -> list[str]:
-    """What the table does not say: which orders, limits, and lines that could not be read."""
-    said = [
+def details(judgement: Judgement, reading: Reading) -> list[str]:
+    """Return what the table does not show: the orders, the limits, and the unreadable lines."""
+    lines = [
         f"{target}: {fault}, {meaning}: {', '.join(named.first)}{', …' if named.count > len(named.first) else ''}"
-        for target, it in found.targets.items()
+        for target, verdict in judgement.targets.items()
         for fault, meaning in FAULTS.items()
-        if (named := getattr(it, fault)).count
+        if (named := getattr(verdict, fault)).count
     ]
-    said += [
-        f"{target}: {it.behind.count} behind their source" for target, it in found.targets.items() if it.behind.count
+    lines += [
+        f"{target}: {verdict.behind.count} behind their source"
+        for target, verdict in judgement.targets.items()
+        if verdict.behind.count
     ]
-    said += [f"{it.system}: {it.calls} calls from {it.address}, {it.over} beyond the limit" for it in found.paces]
-    said += [f"{place}: cut off, its writer was killed" for place in reading.cut]
-    return said + [f"damaged: {damage}" for damage in reading.damaged]
+    lines += [
+        f"{pace.system}: {pace.calls} calls from {pace.address}, {pace.over} beyond the limit"
+        for pace in judgement.paces
+    ]
+    lines += [f"{place}: cut off, its writer was killed" for place in reading.cut]
+    return lines + [f"damaged: {damage}" for damage in reading.damaged]
 
 
 def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
@@ -91,14 +96,14 @@ def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: b
 
     It reads nothing else: no settings, no Redis.
     """
-    found, reading = judged(folder, _routes(folder, given))
-    clean = found.clean(too_soon) and not reading.damaged and bool(reading.lines)
+    judgement, reading = judge_folder(folder, _routes(folder, given))
+    clean = judgement.clean(too_soon) and not reading.damaged and bool(reading.lines)
     if as_json:
-        click.echo(json.dumps({"clean": clean, **asdict(found), **asdict(reading)}))
+        click.echo(json.dumps({"clean": clean, **asdict(judgement), **asdict(reading)}))
     else:
         console = Console()
-        console.print(table(found))
-        for line in told(found, reading):
+        console.print(build_table(judgement))
+        for line in details(judgement, reading):
             console.print(line, highlight=False, markup=False)
         verdict = "every order is there once, as its source says it" if clean else "a promise was broken"
         if not reading.lines:

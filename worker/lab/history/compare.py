@@ -1,4 +1,4 @@
-"""The proof: what the sources hold against what a target holds, order by order."""
+"""Compare the orders of the sources with the orders of a target."""
 
 from __future__ import annotations
 
@@ -9,52 +9,54 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from worker.lab.history.essence import Seen
+    from worker.lab.history.essence import OrderEssence
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Keys of the sources' orders by what became of them in the target."""
+    """The keys of the sources' orders by their result in the target."""
 
     orders: int
     created: int
     lost: tuple[str, ...]
     doubled: tuple[str, ...]
-    #: Key and the first field that is not the same on both sides.
+    #: The key and the first field that differs between the sides.
     different: tuple[tuple[str, str], ...]
-    #: Orders of the target that the source does not have.
+    #: Orders of the target that no source has.
     extra: tuple[str, ...]
 
     @property
     def clean(self) -> bool:
-        """Whether each order of the source is exactly once in the target, with its content, and nothing else is."""
+        """Whether the target has each order of the sources exactly once, with its content, and no other order."""
         return not (self.lost or self.doubled or self.different or self.extra)
 
     def __str__(self) -> str:
-        told = f"{self.orders} orders, {self.created} created, {len(self.lost)} lost, {len(self.doubled)} doubled"
+        text = f"{self.orders} orders, {self.created} created, {len(self.lost)} lost, {len(self.doubled)} doubled"
         if self.different:
-            told += f", {len(self.different)} different ({self.different[0][1]} of {self.different[0][0]}, …)"
-        return f"{told}, {len(self.extra)} unknown" if self.extra else told
+            text += f", {len(self.different)} different ({self.different[0][1]} of {self.different[0][0]}, …)"
+        return f"{text}, {len(self.extra)} unknown" if self.extra else text
 
 
-def compare(source: Iterable[Seen], target: Iterable[Seen]) -> Comparison:
-    """Compare all orders that a target must have with all that it has; a field counts where both sides have it."""
-    wanted = {order.key: order.fields for order in source}
+def compare(source: Iterable[OrderEssence], target: Iterable[OrderEssence]) -> Comparison:
+    """Compare the orders that a target must have with those that it has, by the fields that both sides have."""
+    expected = {order.key: order.fields for order in source}
     counts: Counter[str] = Counter()
-    found: dict[str, dict[str, Any]] = {}
+    present: dict[str, dict[str, Any]] = {}
     for order in target:
         counts[order.key] += 1
-        found[order.key] = order.fields
+        present[order.key] = order.fields
     different = []
-    for key in wanted.keys() & found.keys():
-        there, here = wanted[key], found[key]
-        if fields := [name for name, value in there.items() if name in here and here[name] != value]:
+    for key in expected.keys() & present.keys():
+        source_fields, target_fields = expected[key], present[key]
+        if fields := [
+            name for name, value in source_fields.items() if name in target_fields and target_fields[name] != value
+        ]:
             different.append((key, fields[0]))
     return Comparison(
-        orders=len(wanted),
-        created=len(wanted.keys() & found.keys()),
-        lost=tuple(sorted(wanted.keys() - found.keys())),
+        orders=len(expected),
+        created=len(expected.keys() & present.keys()),
+        lost=tuple(sorted(expected.keys() - present.keys())),
         doubled=tuple(sorted(key for key, count in counts.items() if count > 1)),
         different=tuple(sorted(different)),
-        extra=tuple(sorted(found.keys() - wanted.keys())),
+        extra=tuple(sorted(present.keys() - expected.keys())),
     )

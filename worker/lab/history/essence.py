@@ -1,4 +1,4 @@
-"""What an order of each simulated system says, in the same few words: read from the simulation, not by our adapters."""
+"""The comparable fields of an order of each simulated system, read from the simulation and not by our adapters."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """An order by the key that both sides know it by, and what this side says of it."""
+class OrderEssence:
+    """The comparable fields of an order on one side, with the key that both sides know."""
 
     key: str
     fields: dict[str, Any]
 
 
 def amount(value: Any) -> Decimal:
-    """A number of the simulation, whichever way it is written."""
+    """Return a number of the simulation, in any notation, as a decimal."""
     return Decimal(str(value or 0)).normalize()
 
 
 def total(value: Any) -> Decimal:
-    """A sum of money in whole cents: not every simulated system rounds it to them."""
+    """Return a sum of money in whole cents, because not every simulated system rounds."""
     return amount(value).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
@@ -37,13 +37,13 @@ def _pieces(quantities: Iterable[Any]) -> Decimal:
     return sum(map(amount, quantities), Decimal(0)).normalize()
 
 
-def _said(text: str | None) -> str:
-    """The demo's accounts write "-" for what the order does not say."""
+def _text(text: str | None) -> str:
+    """Return a text, or "" for the placeholder "-" of the demo's accounts."""
     return "" if text in {None, "-"} else str(text)
 
 
 def retailcrm(order: Raw) -> dict[str, Any]:
-    """A cancelled item stays in the list and is not charged: nobody may ship it."""
+    """Return the fields of a RetailCRM order; a cancelled item stays in its list and must not be shipped."""
     delivery = order.get("delivery") or {}
     address = delivery.get("address") or {}
     items = [item for item in order.get("items") or () if not item.get("isCanceled")]
@@ -52,13 +52,13 @@ def retailcrm(order: Raw) -> dict[str, Any]:
         "shipping": amount(delivery.get("cost")),
         "lines": len(items),
         "pieces": _pieces(item["quantity"] for item in items),
-        "city": _said(address.get("city")),
-        "postcode": _said(address.get("index")),
+        "city": _text(address.get("city")),
+        "postcode": _text(address.get("index")),
     }
 
 
 def dropday(order: Raw) -> dict[str, Any]:
-    """`total` stands as it was posted."""
+    """Return the fields of a Dropday order; its `total` is the posted one."""
     address = order.get("shipping_address") or {}
     lines = order.get("order_lines") or ()
     return {
@@ -66,42 +66,42 @@ def dropday(order: Raw) -> dict[str, Any]:
         "shipping": amount((order.get("shipping") or {}).get("cost")),
         "lines": len(lines),
         "pieces": _pieces(line["quantity"] for line in lines),
-        "city": _said(address.get("city")),
-        "postcode": _said(address.get("postcode")),
+        "city": _text(address.get("city")),
+        "postcode": _text(address.get("postcode")),
     }
 
 
 def dropstream(order: Raw) -> dict[str, Any]:
-    """It states no total."""
+    """Return the fields of a DropStream order, which has no total."""
     address = order.get("shipping_address") or {}
     return {
         "shipping": amount(order.get("shipping_amount")),
         "lines": len(order["order_items"]),
         "pieces": _pieces(item["quantity"] for item in order["order_items"]),
-        "city": _said(address.get("city")),
-        "postcode": _said(address.get("postal_code")),
+        "city": _text(address.get("city")),
+        "postcode": _text(address.get("postal_code")),
     }
 
 
 def ordercloud(order: Raw) -> dict[str, Any]:
-    """The address stands with the lines."""
+    """Return the fields of an OrderCloud order, whose lines contain the address."""
     lines = order.get("LineItems") or ()
     address: Raw = next((line["ShippingAddress"] for line in lines if line.get("ShippingAddress")), {})
     return {
         "lines": len(lines),
         "pieces": _pieces(line["Quantity"] for line in lines),
-        "city": _said(address.get("City")),
-        "postcode": _said(address.get("Zip")),
+        "city": _text(address.get("City")),
+        "postcode": _text(address.get("Zip")),
     }
 
 
 def dropboy(order: Raw) -> dict[str, Any]:
-    """A transport has pieces of cargo, not lines."""
-    to = order.get("destination") or {}
-    return {"city": _said(to.get("city")), "postcode": _said(to.get("zipCode"))}
+    """Return the fields of a Dropboy transport, which has pieces of cargo and no lines."""
+    destination = order.get("destination") or {}
+    return {"city": _text(destination.get("city")), "postcode": _text(destination.get("zipCode"))}
 
 
-#: By system: what it says; the field that is the order's id in Intake; the reference that it knows our orders by.
+#: By system: the function for the fields, the field with the external id, and the function for our reference.
 _SYSTEMS: Final[dict[str, tuple[Callable[[Raw], dict[str, Any]], str, Callable[[Raw], Any]]]] = {
     "retailcrm": (retailcrm, "id", lambda order: order.get("externalId")),
     "dropstream": (dropstream, "id", lambda _: None),
@@ -111,19 +111,19 @@ _SYSTEMS: Final[dict[str, tuple[Callable[[Raw], dict[str, Any]], str, Callable[[
 }
 
 
-def in_source(system: str, provider: str, orders: Iterable[Raw]) -> list[Seen]:
-    """The orders of a source, by the order key that they have in Intake."""
-    view, key, _ = _SYSTEMS[system]
-    seen = [Seen(f"{provider}:{order[key]}", view(order)) for order in orders]
+def in_source(system: str, provider: str, orders: Iterable[Raw]) -> list[OrderEssence]:
+    """Return the orders of a source by their order key in Intake."""
+    fields, key, _ = _SYSTEMS[system]
+    essences = [OrderEssence(f"{provider}:{order[key]}", fields(order)) for order in orders]
     if system == "dropday":
-        # It has no word for a discount: a target that reckons for itself cannot arrive at such a total.
-        for order in seen:
-            del order.fields["total"]
-    return seen
+        # It has no field for a discount, so a target that computes totals cannot arrive at the same total.
+        for essence in essences:
+            del essence.fields["total"]
+    return essences
 
 
-def in_target(system: str, orders: Iterable[Raw], provider: str | None = None) -> list[Seen]:
-    """The orders of a target, by the reference that it knows them by: the order key, or the `provider`'s own id."""
-    view, _, reference = _SYSTEMS[system]
-    before = "" if provider is None else f"{provider}:"
-    return [Seen(f"{before}{reference(order)}", view(order)) for order in orders]
+def in_target(system: str, orders: Iterable[Raw], provider: str | None = None) -> list[OrderEssence]:
+    """Return the orders of a target by our reference: the order key, or the external id of `provider`."""
+    fields, _, reference = _SYSTEMS[system]
+    prefix = "" if provider is None else f"{provider}:"
+    return [OrderEssence(f"{prefix}{reference(order)}", fields(order)) for order in orders]

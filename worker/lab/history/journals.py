@@ -1,4 +1,4 @@
-"""Reads the sandbox's journals line by line, and says what in them cannot be read."""
+"""Read the simulator's journals line by line, and list their unreadable lines."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Reading:
-    """What became of the lines of some files; each damage names its file and line."""
+    """The lines that were read; each damage names its file and line."""
 
     lines: int = 0
-    #: Files whose last line is cut: whoever wrote it was killed. Nothing came of it, or a whole line would tell.
+    #: Files whose last line is incomplete because the writer was killed. That line had no effect.
     cut: list[str] = field(default_factory=list)
-    #: Lines that are no JSON, or that are missing: with these, nothing is proven.
+    #: Lines that are not JSON or missing. With any of them nothing is proven.
     damaged: list[str] = field(default_factory=list)
 
 
 def files(folder: Path) -> list[Path]:
-    """The journals of a folder, by name."""
+    """Return the journals of a folder, ordered by name."""
     return sorted(folder.glob("*.jsonl"))
 
 
 def entries(paths: Iterable[Path], reading: Reading) -> Iterator[dict[str, Any]]:
-    """All lines of the files; each with the `run` that it is of (the sandbox's word for whose digests compare)."""
+    """Yield all lines of the files, each with its `run`: only digests of the same run can be compared."""
     for path in paths:
         run, before, broken = "", 0, ""
         with path.open("rb") as lines:
@@ -57,9 +57,9 @@ def entries(paths: Iterable[Path], reading: Reading) -> Iterator[dict[str, Any]]
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """One line, or None if it is not whole."""
+    """Return a parsed line, or None for an incomplete one."""
     try:
-        found = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and line.endswith(b"\n") else None
+    return entry if isinstance(entry, dict) and line.endswith(b"\n") else None

@@ -1,4 +1,4 @@
-"""Decides from journals alone what was lost, doubled, wrong, stale or too fast, however long they are."""
+"""Decide from journals of any length which orders were lost, duplicated, wrong or stale, and which calls too fast."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from worker.lab.history.verdict import Story, Verdict
+from worker.lab.history.verdict import OrderHistory, Verdict
 from worker.systems.references import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-#: A system and one account of it, as `retailcrm/shop`.
+#: A system and an account, such as `retailcrm/shop`.
 Account = tuple[str, str]
 _TABLES: Final = """
 PRAGMA journal_mode = off; PRAGMA synchronous = off; PRAGMA cache_size = -65536;
 CREATE TABLE write (target INTEGER, key TEXT, mono REAL, n INTEGER, route INTEGER, did TEXT, run TEXT, fields TEXT);
 CREATE TABLE call (system TEXT, address TEXT, arrived REAL);
 """
+#: Rows that are inserted in one transaction.
 _AT_ONCE: Final = 5000
-#: Of a target, the characters that its ids may have: a reference is written with these, and read back.
+#: The characters that ids of a target may have; a reference is encoded with them.
 _ALPHABET: Final = {"ordercloud": "A-Za-z0-9-"}
-#: The target's own row in the table of writes.
+#: The route number of a target's own writes.
 _TARGET: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From where to where, and what the target knows an order by: text with `{id}`, the source's own id."""
+    """A source, a target, and the reference in the target: a template with `{id}`, the id in the source."""
 
     source: Account
     target: Account
@@ -42,7 +43,7 @@ class Route:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """From `retailcrm/shop=dropday/main` or `retailcrm/shop=dropday/main=shop:{id}`; raises ValueError."""
+        """Parse `retailcrm/shop=dropday/main` or `retailcrm/shop=dropday/main=shop:{id}`, or raise ValueError."""
         source, _, rest = text.partition("=")
         target, _, reference = rest.partition("=")
         pairs = [tuple(side.split("/")) for side in (source, target)]
@@ -60,7 +61,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The calls of one address to one system that has a limit; `over`: how many came too soon."""
+    """The calls of an address to a system with a limit; `over` is the number of calls beyond the limit."""
 
     system: str
     address: str
@@ -70,15 +71,15 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that the journals tell; targets as `dropday/main`."""
+    """The judgement of all journals; targets are named as in `dropday/main`."""
 
     targets: dict[str, Verdict]
     paces: list[Pace]
 
     def clean(self, too_soon: float = 0.0) -> bool:
-        """Whether no promise was broken; of each address' calls a share may come too soon (a network's own bursts)."""
-        return all(it.clean for it in self.targets.values()) and all(
-            it.over <= too_soon * it.calls for it in self.paces
+        """Return whether no promise was broken; a share of an address' calls may exceed the limit (network bursts)."""
+        return all(verdict.clean for verdict in self.targets.values()) and all(
+            pace.over <= too_soon * pace.calls for pace in self.paces
         )
 
 
@@ -88,10 +89,10 @@ def judge(
     """Judge a history.
 
     Args:
-        entries: The lines of the journals (worker/lab/sandbox/journal.py says what is in them), each with its `run`.
-        routes: Which source's orders each target must have.
-        excused: References of orders that need not arrive (a person was told of them).
-        keep: How many orders to name of each fault.
+        entries: The lines of the journals (described in worker/lab/sandbox/journal.py), each with its `run`.
+        routes: The routes from sources to targets.
+        excused: References of orders that need not arrive (a person knows about them).
+        keep: The number of orders to name for each fault.
     """
     with tempfile.TemporaryDirectory(prefix="intake-history-") as home:
         database = sqlite3.connect(Path(home) / "history.sqlite", isolation_level=None)
@@ -105,7 +106,7 @@ def judge(
 
 
 class _History:
-    """The events that count, on disk, so that they can be sorted by order."""
+    """The relevant events, on disk, so that they can be sorted by order."""
 
     def __init__(self, database: sqlite3.Connection, routes: Sequence[Route]) -> None:
         self._database, self._routes = database, routes
@@ -113,7 +114,7 @@ class _History:
         self._limits: dict[str, list[tuple[float, int, float]]] = {}
 
     def take(self, entries: Iterable[dict[str, Any]]) -> None:
-        """Store what counts."""
+        """Store the relevant entries."""
         to: dict[Account, list[tuple[int, Route]]] = {}
         for number, route in enumerate(self._routes):
             to.setdefault(route.source, []).append((number, route))
@@ -156,24 +157,24 @@ class _History:
             yield self._targets.index(account), key, entry["mono"], n, _TARGET, *rest
 
     def verdicts(self, excused: AbstractSet[str], keep: int) -> dict[str, Verdict]:
-        """What became of each target's orders."""
-        found = {"/".join(target): Verdict() for target in self._targets}
+        """Return the verdict for each target."""
+        verdicts = {"/".join(target): Verdict() for target in self._targets}
         rows = self._database.execute(
             "SELECT target, key, route, did, run, fields FROM write ORDER BY target, key, mono, n"
         )
         for (target, key), group in groupby(rows, key=lambda row: row[:2]):
-            story = Story(self._targets[target][0])
+            history = OrderHistory(self._targets[target][0])
             for _, _, number, did, run, fields in group:
                 if number == _TARGET:
-                    story.written(did, run, json.loads(fields))
+                    history.note_target(did, run, json.loads(fields))
                 else:
-                    story.said(did, run, json.loads(fields), self._routes[number].source[0])
+                    history.note_source(did, run, json.loads(fields), self._routes[number].source[0])
             if key not in excused:
-                story.tell(key, found["/".join(self._targets[target])], keep)
-        return found
+                history.add_to(key, verdicts["/".join(self._targets[target])], keep)
+        return verdicts
 
     def paces(self) -> Iterator[Pace]:
-        """By system and address: calls, and those that came too soon."""
+        """Yield the calls and the calls beyond the limit for each system and address."""
         rows = self._database.execute("SELECT system, address, arrived FROM call ORDER BY system, address, arrived")
         for (system, address), group in groupby(rows, key=lambda row: row[:2]):
             limits, at = self._limits[system], 0
