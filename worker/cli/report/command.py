@@ -13,7 +13,7 @@ from worker.cli.options import open_runtime, parse_since, redis_time, resolve_ti
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Report, page
 from worker.settings.reconcile import pairs_of
-from worker.store.health.reasons import dead_reasons
+from worker.store.health.details import dead_reasons
 from worker.store.orders.days import Days
 from worker.watch.judgements import judge
 from worker.watch.snapshot import take_snapshot

@@ -38,7 +38,7 @@ class Report:
     #: The time of the first counted order; None without any.
     counted_since: datetime | None
     needs: Sequence[Judgement]
-    #: The dead letters by target, code and reason (see `worker.store.health.reasons.dead_reasons`).
+    #: The dead letters by target, code and reason (see `worker.store.health.details.dead_reasons`).
     dead: Sequence[Mapping[str, Any]]
     #: The last comparison of each pair of provider and target; None without any.
     compared: Mapping[tuple[str, str], Mapping[str, Any] | None]

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 from worker.cli.feeds.backfill import describe, targets_of
 from worker.cli.feeds.cursor_words import cursor_time
-from worker.store.health.reasons import dead_reasons
+from worker.store.health.details import dead_reasons, read_backfills
 from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.runtime import Runtime
     from worker.settings.load import Settings
-    from worker.store.health.state import ProviderState, Snapshot
+    from worker.store.health.state import Snapshot
     from worker.store.redis.server import Server
 
 
@@ -23,11 +25,12 @@ def document(rt: Runtime) -> dict[str, Any]:
     """Read and judge everything; times are in seconds, ages are counted on the clock of Redis."""
     snapshot, settings = take_snapshot(rt), rt.settings
     judgements, now = judge(snapshot, settings), snapshot.now
+    backfills = read_backfills(rt.redis, settings.providers)
     return {
         "attention": [{"what": judgement.sentence, "command": judgement.remedy} for judgement in judgements],
         "at": int(now),
         "file": settings.file,
-        "providers": {name: _provider(snapshot, settings, name) for name in settings.providers},
+        "providers": {name: _provider(snapshot, settings, name, backfill) for name, backfill in backfills.items()},
         "inbox": dict(snapshot.inbox),
         "lanes": {name: _lane(snapshot, settings, name) for name in settings.targets},
         "limits": {
@@ -65,7 +68,7 @@ def _left(now: float, until: float | None) -> int | None:
     return None if until is None else round(until - now)
 
 
-def _provider(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:
+def _provider(snapshot: Snapshot, settings: Settings, name: str, backfill: Mapping[str, str]) -> dict[str, Any]:
     provider, account, now = snapshot.providers[name], settings.providers[name], snapshot.now
     read_up_to = cursor_time(provider.cursor)
     cursor_age = None if read_up_to is None else round(now - read_up_to.timestamp())
@@ -86,15 +89,11 @@ def _provider(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, An
         "paused": provider.paused,
         "paused_for_s": _left(now, provider.paused_until),
         "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),
-        "backfill": _backfill(snapshot, settings, name, provider),
+        "backfill": describe(backfill, {to: snapshot.lanes[to].bulk for to in targets_of(settings, name)}),
         "error": provider.error or None,
         "failures": provider.failures,
         "retry_in_s": _left(now, provider.retry_at),
     }
-
-
-def _backfill(snapshot: Snapshot, settings: Settings, name: str, provider: ProviderState) -> dict[str, Any] | None:
-    return describe(provider.backfill, {target: snapshot.lanes[target].bulk for target in targets_of(settings, name)})
 
 
 def _lane(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:

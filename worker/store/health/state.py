@@ -61,8 +61,6 @@ class ProviderState:
     unseen: float | None = None
     #: New orders in a row that no hint and no push announced.
     missed: int = 0
-    #: The hash of its backfill (see `worker/store/feeds/backfills.py`).
-    backfill: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,6 @@ def _queue_provider(pipe: Pipeline, name: str) -> None:
     pipe.hgetall(keys.arrivals(name))
     pipe.hlen(keys.malformed(name))
     pipe.zcard(keys.fetches(name))
-    pipe.hgetall(keys.backfill(name))
 
 
 def _provider(responses: Iterator[Any]) -> ProviderState:
@@ -220,7 +217,6 @@ def _provider(responses: Iterator[Any]) -> ProviderState:
         missed=int(came.get("missed", 0)),
         malformed=next(responses),
         hints=next(responses),
-        backfill=next(responses),
     )
 
 

@@ -1,4 +1,4 @@
-"""Why orders are dead."""
+"""Details that `status` shows beside a snapshot: neither an alarm nor a metric needs them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 #: Dead orders of each target, the newest, whose reasons are counted.
 _REASONS_OF: Final = 200
+
+
+def read_backfills(redis: Redis, providers: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the backfill hash of each provider, which is empty if there never was one; one round trip."""
+    names = list(providers)
+    with redis.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hgetall(keys.backfill(name))
+        return dict(zip(names, pipe.execute(), strict=True))
 
 
 def dead_reasons(redis: Redis, targets: Iterable[str]) -> list[dict[str, Any]]:
