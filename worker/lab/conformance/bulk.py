@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 def _batch(scene: Json) -> list[tuple[Order, str]]:
-    """The orders of a scene; where it has none of its own, the order that every target is given."""
+    """Return the orders and references of a scene; without orders of its own, each is the common test order."""
     orders = scene.get("orders", [None] * len(scene["given"]))
     pairs = zip(orders, scene["given"], strict=True)
     return [(Order.model_validate(own) if own else ORDER, reference) for own, reference in pairs]
 
 
 def _error(target: Any, scene: Json, batch: Sequence[tuple[Order, str]] | None = None) -> BaseException | None:
-    """What was raised for all, or what the first of all orders was told that has no receipt."""
+    """Return the error of the whole call, or the error of the first order without a receipt."""
     try:
-        told = target.create_many(_batch(scene) if batch is None else batch)
+        outcomes = target.create_many(_batch(scene) if batch is None else batch)
     except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
         return error
-    return next((outcome for outcome in told if not isinstance(outcome, Receipt)), None)
+    return next((outcome for outcome in outcomes if not isinstance(outcome, Receipt)), None)
 
 
 def _known(outcome: Receipt | IntakeError) -> Json:

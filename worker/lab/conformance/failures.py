@@ -33,15 +33,15 @@ def failures(case: Case) -> list[Failure]:
 
 
 def slow_downs() -> list[tuple[Failure, float]]:
-    """A "slow down" in both spellings of Retry-After, with the seconds it means."""
+    """Return a 429 response for both notations of Retry-After, with the delay in seconds."""
     return [
         (Failure("seconds", "RateLimited", "RateLimited", 429, (("Retry-After", "7"),)), 7.0),
         (Failure("date", "RateLimited", "RateLimited", 429, _DATES), 9.0),
     ]
 
 
-def shapes(told: str = "") -> list[Failure]:
-    """Answers of good JSON that are not as documented; `told` is repeated in them."""
+def shapes(quote: str = "") -> list[Failure]:
+    """Return responses of valid JSON that are not as documented and contain `quote`."""
     names = ("history", "orders", "order", "settings", "data", "message", "reference", "id")
-    texts = ("[]", "null", simplejson.dumps({"success": True}), simplejson.dumps({name: [told] for name in names}))
+    texts = ("[]", "null", simplejson.dumps({"success": True}), simplejson.dumps({name: [quote] for name in names}))
     return [Failure(f"shape {text[:9]}", "Unavailable", "Uncertain", text=text) for text in texts]

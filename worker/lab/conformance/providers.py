@@ -34,14 +34,14 @@ def _error(provider: Any, scene: Json) -> BaseException | None:
 
 
 def _name(error: BaseException | None) -> str | None:
-    """What the error is called; of a page that can be had in part as well, what it is to who wants it whole."""
+    """Return the name of the error; a partly readable page counts as unavailable."""
     if isinstance(error, Unread):
         return "Unavailable"
     return type(error).__name__ if error else None
 
 
 def _orders(provider: Any, records: list[Record]) -> list[Any]:
-    """Each record as an order, or as the field by which it is malformed."""
+    """Return each record as an order, or as the field that makes it malformed."""
     read: list[Any] = []
     for record in records:
         try:
@@ -160,7 +160,7 @@ _SILLY: Final[tuple[Any, ...]] = (None, [], {}, "", "silly", -1, True, [None], {
 
 
 def _spoiled(value: Any) -> list[Any]:
-    """Copies of `value`, each with one thing in it replaced or left out."""
+    """Return copies of `value`, each with one part of it replaced or removed."""
     if isinstance(value, dict):
         here = [{**value, key: silly} for key in value for silly in _SILLY]
         gone = [{other: value[other] for other in value if other != key} for key in value]

@@ -55,7 +55,7 @@ class Case:
 
     @classmethod
     def of(cls, folder: Path, kind: str, adapter: type[Any]) -> Case:
-        """What was recorded of a kind, in the files of `folder`."""
+        """Return the recordings of a kind, from the files of `folder`."""
         files = {file.stem: load(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
         return cls(kind, adapter, files.pop("account", {}), files)
 
@@ -69,9 +69,9 @@ class Case:
 
     @contextmanager
     def playing(self, scene: Json, failure: Failure | None = None, at: int = -1) -> Iterator[tuple[Any, Stage]]:
-        """A fresh adapter in front of a server that plays `scene`; exchange number `at` goes wrong by `failure`.
+        """Run a server that plays `scene`, with `failure` at exchange number `at`, and yield a new adapter for it.
 
-        A scene may have `options` of its own over the account's.
+        The `options` of a scene override those of the account.
         """
         options = self.adapter.Options.model_validate({**self.account["options"], **scene.get("options", {})})
         stage = Stage(scene["exchanges"], failure, at)
@@ -120,16 +120,16 @@ class Stage:
             thread.join()
 
     def away(self) -> None:
-        """Close the door: the next connection is refused."""
+        """Stop listening: the next connection is refused."""
         self._server.shutdown()
         self._server.server_close()
 
     def wanted(self) -> list[Json]:
-        """What is to be asked, in this order."""
+        """Return the expected requests, in order."""
         return [exchange["ask"] for exchange in self.exchanges]
 
     def answer(self, ask: Json, headers: Any, body: str) -> tuple[int, list[tuple[str, str]], str] | None:
-        """Note the request; the recorded answer to it, or None where the connection is to be cut."""
+        """Record the request and return its recorded response, or None to cut the connection."""
         self.bodies.append(body)
         for number, exchange in enumerate(self.exchanges):
             named = exchange["ask"].get("headers", {})
@@ -191,7 +191,7 @@ def _asked(method: str, target: str, body: str, kind: str) -> Json:
 
 
 def _files(body: str, kind: str) -> list[Json]:
-    """The parts of a form; their boundary is another each time."""
+    """Return the parts of a form without their boundary, which differs each time."""
     message = message_from_string(f"Content-Type: {kind}\n\n{body}")
     return [
         {
@@ -206,15 +206,15 @@ def _files(body: str, kind: str) -> list[Json]:
 
 
 def promises(suite: ModuleType) -> dict[str, Callable[[Case], None]]:
-    """The checks of a suite by name: every public function that is defined there."""
+    """Return the checks of a module by name: its public functions."""
     functions = {name: f for name, f in vars(suite).items() if inspect.isfunction(f) and f.__module__ == suite.__name__}
     return {name: f for name, f in functions.items() if not name.startswith("_")}
 
 
 def story_of(error: BaseException | None) -> str:
-    """Everything that a log could print of an error, with what it hangs on."""
-    told: list[str] = []
+    """Return all texts that a log could print of an error and its causes."""
+    texts: list[str] = []
     while error is not None:
-        told += [str(error), repr(error)]
+        texts += [str(error), repr(error)]
         error = error.__cause__ or error.__context__
-    return "\n".join(told)
+    return "\n".join(texts)

@@ -53,7 +53,7 @@ def _play(case: Case, scene: Json) -> None:
 
 
 def the_recordings_cover_every_case(case: Case) -> None:
-    """An order created, one that is there already, one found, one missing, one rejected, the credentials."""
+    """Require recordings of a created, an existing, a found, a missing and a rejected order, and of `check`."""
     wanted = {"created", "found", "missing", "rejected", "check"} | ({"again"} if case.adapter.dedupes else set())
     if "pending" in case.scenes["created"]:
         wanted |= {"resumed", "processing", "rejected_later"}
@@ -108,7 +108,7 @@ def already_there_is_success_and_said_so(case: Case) -> None:
 
 
 def what_is_pending_is_asked_for_until_it_is_decided(case: Case) -> None:
-    """It is safe to ask: a read whose answer is lost says nothing of the order."""
+    """Require that only reads are sent, because a lost response to a read does not change the order."""
     for scene in case.scenes_of("resume").values():
         _play(case, scene)
     if "pending" not in case.scenes["created"]:
@@ -146,7 +146,7 @@ def every_failure_of_a_read_has_its_right_name(case: Case) -> None:
 
 
 def a_create_that_may_have_happened_is_uncertain(case: Case) -> None:
-    """A status that does not say what became of the order: Uncertain, or marked as such where we are to wait."""
+    """Require Uncertain, or a delay that is marked uncertain, for a status that does not decide the order."""
     scene = case.scenes["created"]
     for at, exchange in enumerate(scene["exchanges"]):
         for failure in [*failures(case), *shapes()]:

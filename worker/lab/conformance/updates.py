@@ -27,7 +27,7 @@ def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
 
 
 def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:
-    """What may be asked where `failure` befalls call number `at`: a token that is refused is renewed once."""
+    """Return the expected requests with `failure` at call number `at`: a refused token is renewed once."""
     asked = wanted[: at + 1]
     if failure.status == 401 and "Authorization" in asked[at].get("headers", {}):
         return [*asked, asked[0], asked[at]]
@@ -35,7 +35,7 @@ def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:
 
 
 def the_recordings_cover_an_update(case: Case) -> None:
-    """A change, a cancellation, an order that is not there any more, a change that is refused."""
+    """Require recordings of a change, a cancellation, a missing order and a rejected change."""
     assert case.adapter.updates
     assert not {"updated", "updated_cancelled", "update_gone", "update_rejected"} - case.scenes.keys()
     assert {"raises"} & case.scenes["update_gone"].keys()
@@ -52,14 +52,14 @@ def a_change_is_sent_as_recorded(case: Case) -> None:
 
 
 def a_change_does_not_depend_on_the_targets_id(case: Case) -> None:
-    """It may never have been told."""
+    """Require that an update works without the target's id, which may be unknown."""
     scene = case.scenes["updated"]
     with case.playing(scene) as (target, _):
         assert _error(target, {**scene, "target_id": ""}) is None
 
 
 def every_amount_of_a_change_arrives_exact(case: Case) -> None:
-    """In whichever calls: so the recorded answers are given to other bodies as well."""
+    """Require exact amounts in any calls; the recorded responses match other bodies as well."""
     amount = Decimal("12345678901234567890.12")
     scene = case.scenes["updated"]
     order = _order(scene)

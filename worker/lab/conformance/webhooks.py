@@ -48,7 +48,7 @@ def _proof(webhook: Any, call: Call, case: Case) -> Refused | None:
 
 
 def the_recordings_cover_every_case(case: Case) -> None:
-    """A call that makes jobs, and one with a body that is not understood."""
+    """Require recordings of a call that makes jobs and of a call with an invalid body."""
     assert not {"accepted", "invalid"} - case.scenes.keys()
     assert case.scenes["accepted"]["jobs"]
     assert case.scenes["invalid"]["refused"]["status"] == 400
@@ -101,7 +101,7 @@ def a_call_without_a_proof_is_refused(case: Case) -> None:
 
 
 def a_signature_covers_the_body(case: Case) -> None:
-    """A sender that cannot sign sends its secret instead: then nothing proves the body, and it may only hint."""
+    """Require that a changed body is refused; a kind whose sender only sends a secret may only make hints."""
     if case.adapter.sends_secret:
         assert case.adapter.hints_only
         return
