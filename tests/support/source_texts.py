@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 LOUD = {"warning", "error", "exception", "critical"}
 #: The callables that refuse a setting, and the position of the reason among their arguments.
-REFUSES = {"ConfigError": 2, "Wrong": 0, "wrong": 1}
+REFUSES = {"ConfigError": 2, "SettingError": 0, "add_error": 1}
 
 
 @cache
@@ -39,7 +39,7 @@ def codes() -> set[str]:
             target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0]
             if isinstance(target, ast.Name) and target.id == "code":
                 found.add(str(line.value.value))
-    return {code for code in found if code}
+    return found - {"", "None"}
 
 
 def events() -> set[str]:
@@ -80,11 +80,23 @@ def reasons() -> set[str]:
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if len(node.args) > REFUSES.get(name, 99):
                 found.add(_longest(node.args[REFUSES[name]]))
-    for node in ast.walk(trees()["worker/settings/document.py"]):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "_WORDS":
+    for path, tree in trees().items():
+        if path.startswith("worker/settings/"):
+            found |= _reasons_by_name(tree)
+    return {reason for reason in found if reason}
+
+
+def _reasons_by_name(tree: ast.Module) -> set[str]:
+    """Return the reasons that are given a name before a setting is refused for them."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "_MESSAGES":
             assert isinstance(node.value, ast.Dict)
             found |= {_longest(pair.elts[0]) for pair in node.value.values if isinstance(pair, ast.Tuple)}
-    return {reason for reason in found if reason}
+        elif isinstance(node, ast.Assign) and [getattr(name, "id", "") for name in node.targets] == ["reason"]:
+            choices = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
+            found |= {_longest(choice) for choice in choices}
+    return found
 
 
 def _longest(node: ast.AST) -> str:

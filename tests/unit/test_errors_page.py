@@ -42,6 +42,10 @@ def test_a_setting_that_is_refused_is_explained(reason: str) -> None:
     assert reason in PAGE.split("## Settings that are refused")[1]
 
 
+def test_every_place_that_refuses_a_setting_is_found() -> None:
+    assert len(source_texts.reasons()) > 55
+
+
 def test_the_report_says_each_code_in_plain_words() -> None:
     never = {"config", "store_full", "lease_lost", "snoozed", "dropped", "erased"}
     assert {code for code in source_texts.codes() | MADE if code not in REASONS} <= never
