@@ -19,7 +19,7 @@ USERS = ("admin", "worker", "producer", "flower", "metrics")
 
 
 class Guarded:
-    """The server, and the URL of each of its users; the admin is `default`."""
+    """The server and the URL of each of its users; the admin is `default`."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -33,7 +33,7 @@ class Guarded:
         """Return the refusals, by user, since the last call."""
         entries = self.admin.acl_log()
         self.admin.acl_log_reset()
-        return [f"{it['username']}: {it['reason']} {it['object']}" for it in entries]
+        return [f"{entry['username']}: {entry['reason']} {entry['object']}" for entry in entries]
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def guarded(home: Path) -> Iterator[Guarded]:
         users.write_text(text)
         with Redis(port=server.port) as redis:
             redis.acl_load()
-        found = Guarded(server.port)
-        yield found
-        found.admin.acl_setuser("default", enabled=True, nopass=True)
-        found.admin.close()
+        users_server = Guarded(server.port)
+        yield users_server
+        users_server.admin.acl_setuser("default", enabled=True, nopass=True)
+        users_server.admin.close()

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 KEY = "cell-key"
 ORDERS, PUSHED, HINTS = 30, 15, 5
-#: Seconds of a lease, of a fault that outlasts it, of a clock that is stepped.
+#: Seconds: a lease, a fault that outlasts it, a clock step.
 LEASE, LONGER, STEP = 1.2, 2.5, 4.0
-#: Seconds within which a cell must have come to rest.
+#: Seconds within which a cell must be idle.
 PATIENCE = 45.0
 RATE = 100
-#: Calls that may come too soon for RetailCRM's strict bucket: the first ones of new processes, and those after Redis
-#: lost what it knew of the limit. They are refused, and come again.
+#: Calls that may exceed RetailCRM's strict bucket: the first ones of new processes, and those after Redis lost the
+#: state of the limit. They are refused and sent again.
 OVER = 5
 CONFIG = """\
 [redis]
@@ -82,31 +82,31 @@ reference = "{{provider}}:{{external_id}}"
 
 @dataclass(frozen=True)
 class Cell:
-    """What is armed, and which step of a turn comes first, so that its effects are the first to be met."""
+    """The armed failpoints, and the step that each turn begins with, so that its effects happen first."""
 
     name: str
     step: str
     arms: str
-    #: What the simulated systems do besides, each as `system:op:kind:key=value`, for this cell alone.
+    #: Faults of the simulated systems for this cell alone, each as `system:op:kind:key=value`.
     weather: tuple[str, ...] = ()
-    #: The target refuses a second order of one reference.
+    #: "on": the target refuses a second order with the same reference.
     dedupe: str = "off"
-    #: Seconds that this fault takes.
+    #: Seconds that the fault lasts.
     seconds: float = 0.0
-    #: The first walker's own clock is wrong by so many seconds.
+    #: Seconds by which the first walker's own clock is ahead.
     ahead: float = 0.0
-    #: A producer whose orders cannot be polled pushes them again when Redis was lost.
+    #: The producer, whose orders cannot be polled, pushes them again after Redis was emptied.
     again: bool = False
 
 
 @dataclass
 class Result:
-    """What became of a cell."""
+    """The outcome of a cell."""
 
     comparison: Comparison | None = None
     problems: list[str] = field(default_factory=list)
     seconds: float = 0.0
-    #: Calls beyond a limit, as the other side counted them.
+    #: Calls over a limit.
     over: int = 0
 
 
@@ -136,7 +136,7 @@ def _free_port() -> int:
 
 
 class Ground:
-    """What cells stand on, one after the other: simulated systems with two accounts for each, and a Valkey server."""
+    """The environment that cells share one after the other: simulated systems, two accounts per cell, and a Valkey."""
 
     def __init__(self, home: Path, cells: Iterable[Cell]) -> None:
         self.home = home
@@ -174,8 +174,8 @@ class Ground:
         return _Run(self, cell).run()
 
     def orders(self, system: str, name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.admin.read(f"/_sandbox/{system}/{name}/orders").json()["orders"]
-        return found
+        orders: list[dict[str, Any]] = self.admin.read(f"/_sandbox/{system}/{name}/orders").json()["orders"]
+        return orders
 
 
 class _Run:
@@ -212,15 +212,15 @@ class _Run:
         try:
             self._until_quiet(walkers, started)
         finally:
-            for one in walkers:
-                one.terminate()
-            for one in walkers:
-                one.join(12)
-                if one.is_alive():
+            for process in walkers:
+                process.terminate()
+            for process in walkers:
+                process.join(12)
+                if process.is_alive():
                     self.result.problems.append("a process did not end")
-                    one.kill()
-                    one.join()
-        self._look()
+                    process.kill()
+                    process.join()
+        self._examine()
         self.rt.close()
         self.redis.close()
         self.result.seconds = time.monotonic() - started
@@ -232,13 +232,13 @@ class _Run:
         return process
 
     def _backfill(self) -> None:
-        """Everything is to be read again besides; by the sandbox' clock the orders are of the last hour."""
+        """Start a backfill of every order; by the simulator's clock they are at most an hour old."""
         now = datetime.fromtimestamp(self.rt.cursors.now() / 1000, UTC)
         self.rt.backfills.begin("shop", now - timedelta(days=2), now + timedelta(days=1))
 
     def _push(self) -> None:
         ids = [order["id"] for order in self.ground.orders("retailcrm", self.cell.name)[:HINTS]]
-        hints = [json.dumps({"v": 1, "provider": "shop", "external_id": str(one)}) for one in ids]
+        hints = [json.dumps({"v": 1, "provider": "shop", "external_id": str(order_id)}) for order_id in ids]
         self.redis.lpush("intake:inbox", *map(_job, range(PUSHED)), '{"v": 1, "provider": "web"}', *hints)
 
     def _until_quiet(self, walkers: list[ForkServerProcess], started: float) -> None:
@@ -246,11 +246,11 @@ class _Run:
         while quiet < 2:
             now = time.monotonic()
             if now > started + PATIENCE:
-                what = "it did not come to rest" if fired_at else "the fault did not fire"
-                self.result.problems.append(f"{what}: {self._state()}")
+                problem = "it did not come to rest" if fired_at else "the fault did not fire"
+                self.result.problems.append(f"{problem}: {self._state()}")
                 return
-            for n, one in enumerate(walkers):
-                if not one.is_alive():
+            for n, process in enumerate(walkers):
+                if not process.is_alive():
                     walkers[n] = self._start(self.cell.ahead if n == 0 else 0.0)
             if not fired_at and self._all_fired():
                 fired_at, seen = now, self._finished()
@@ -276,21 +276,21 @@ class _Run:
             "waiting": inbox["waiting"],
             "taken": inbox["taken"],
             "hints": self.rt.fetches.count_waiting("shop"),
-            # One that Redis lost is not under way any more.
+            # A backfill that Redis lost is not running any more.
             "backfill": "since" in backfill and "finished" not in backfill,
         }
 
-    def _look(self) -> None:
+    def _examine(self) -> None:
         name, problems = self.cell.name, self.result.problems
         source = in_source("retailcrm", "shop", self.ground.orders("retailcrm", name))
         letters = self.rt.cursors.letters("shop")
         target = in_target("dropday", self.ground.orders("dropday", name))
-        # What cannot be read is kept, and told of: it is not lost. A backfill may have read it before, or after.
+        # An unreadable record is kept as a dead letter and reported, so it is not lost. A backfill may read it anyway.
         kept = {f"shop:{letter}" for letter in letters} - {order.key for order in target}
-        found = compare((order for order in [*source, *_pushed()] if order.key not in kept), target)
-        self.result.comparison = found
-        if not found.clean:
-            problems.append(str(found))
+        comparison = compare((order for order in [*source, *_pushed()] if order.key not in kept), target)
+        self.result.comparison = comparison
+        if not comparison.clean:
+            problems.append(str(comparison))
         lane = self.rt.lanes["dropday"].status()
         problems += [f"{lane[state]} {state}" for state in ("dead_now", "in_doubt_now", "held_now") if lane[state]]
         text = (self.home / "log").read_text()
@@ -315,7 +315,7 @@ class _Run:
 
 
 def kept(home: Path) -> str:
-    """Return the last lines of a cell's log, to explain a failed cell."""
+    """Return the last lines of a cell's log, which explain a failed cell."""
     with contextlib.suppress(OSError):
         return "\n".join((home / "log").read_text().splitlines()[-25:])
     return ""

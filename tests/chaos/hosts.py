@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-#: What a host's links lead to; each is a network of its own.
+#: The two networks that each host is linked to.
 Link = Literal["redis", "target"]
 LINKS: tuple[Link, Link] = ("redis", "target")
-#: Runs the named processes of the Procfile, and starts again what ends, as systemd would.
+#: Runs the named processes of the Procfile and restarts each that ends, as systemd does.
 KEEPER = """\
 import os, sys
 from worker.cli.run.processes import argv
@@ -29,7 +29,7 @@ Supervisor([Program(name, argv(name)) for name in sys.argv[1:]], os.environ, gra
 
 
 def impossible() -> str:
-    """Why there can be no network namespaces here; empty if there can."""
+    """Return why network namespaces are impossible on this machine, or an empty string."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     if lacking := missing("ip", "unshare", "hostname", "openssl"):
@@ -48,13 +48,13 @@ def ip(*words: str) -> None:
 
 
 class Host:
-    """A machine of its own: its network, its name; what runs on it is ended with it."""
+    """A host with its own network and name; its processes end with it."""
 
     def __init__(self, net: Net, number: int) -> None:
         self.name = f"host-{number}"
         self._space = f"{net.prefix}h{number}"
         self._bridges = net.bridges
-        #: The ends of its two cables that are at the switch.
+        #: The switch's ends of the host's two cables.
         self._cables = {link: f"{net.prefix}{link[0]}{number}" for link in LINKS}
         self._running: list[subprocess.Popen[bytes]] = []
         ip("netns", "add", self._space)
@@ -66,7 +66,7 @@ class Host:
             ip("-n", self._space, "link", "set", link, "up")
 
     def run(self, names: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        """Run processes of the Procfile here, whose host name is this one's."""
+        """Run processes of the Procfile on this host, under its host name."""
         inside = f'hostname {self.name}; exec ip netns exec {self._space} "$@"'
         command = ["unshare", "--uts", "sh", "-c", inside, "sh", sys.executable, "-c", KEEPER, *names]
         with log.open("ab") as out:
@@ -75,20 +75,20 @@ class Host:
             )
 
     def python(self, program: str, *words: str) -> subprocess.Popen[str]:
-        """Run a program here, to talk to."""
+        """Start a Python program on this host with pipes to its stdin and stdout."""
         command = ["ip", "netns", "exec", self._space, sys.executable, "-c", program, *words]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def cut(self, *links: Link) -> float:
-        """Take the cables out of the switch: every packet is lost, and neither end is told. Answers the Unix time.
+        """Unplug the cables at the switch and return the Unix time: packets are lost and neither end notices.
 
-        A link that is down would be told, and Linux would send again as soon as it is up.
+        If a link were set down instead, Linux would notice and send again as soon as it is up.
         """
         for link in links:
             ip("link", "set", self._cables[link], "nomaster", "arp", "off")
         return time.time()
 
-    def mend(self) -> None:
+    def reconnect(self) -> None:
         for link, cable in self._cables.items():
             ip("link", "set", cable, "master", self._bridges[link], "arp", "on")
 
@@ -128,7 +128,8 @@ class Net:
 
     def __enter__(self) -> Self:
         for link, bridge in self.bridges.items():
-            # An address of its own: else it is that of a cable, which would go on hearing what is sent to it.
+            # The bridge gets its own MAC address: by default it takes one of a cable's, which would still receive
+            # its packets after a cut.
             ip("link", "add", bridge, "address", f"02:00:00:00:0{LINKS.index(link)}:01", "type", "bridge")
             ip("addr", "add", f"{self.address(link)}/24", "dev", bridge)
             ip("link", "set", bridge, "up")
@@ -136,11 +137,11 @@ class Net:
 
     def __exit__(self, *_: object) -> None:
         for host in self.hosts:
-            host.mend()
+            host.reconnect()
             host.signal(signal.SIGTERM)
         time.sleep(0.3)
         for host in self.hosts:
-            # The second one ends what is still going on: nobody wants to know any more.
+            # The second SIGTERM ends the processes at once.
             host.signal(signal.SIGTERM)
         for host in self.hosts:
             host.end()
@@ -152,8 +153,8 @@ def certificate(home: Path, address: str) -> Path:
     """Write a key and a self-signed certificate for an address into one file."""
     file = home / "both.pem"
     words = f"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=IP:{address}"
-    made = subprocess.run(
+    pem = subprocess.run(
         ["openssl", *words.split(), "-keyout", "-", "-out", "-"], check=True, capture_output=True
     ).stdout
-    file.write_bytes(made)
+    file.write_bytes(pem)
     return file

@@ -12,12 +12,12 @@ from chaos.cell import LONGER, STEP, Cell, Result
 class Effect:
     """One row: an effect of a step.
 
-    `before` and `after` are options of the failpoint (which passage is meant), `weather` is what has to go wrong on the
-    other side for the effect to take place at all, `prelude` what has to be armed besides.
+    `before` and `after` are options of the failpoint: they select the occurrence. `weather` is the fault of the other
+    system that the effect needs to happen at all, `prelude` a further failpoint to arm.
     """
 
     step: str
-    #: Which of a walker's steps comes first.
+    #: The step that each turn of a walker begins with.
     first: str
     what: str
     point: str
@@ -92,7 +92,7 @@ EFFECTS: Final = (
 
 @dataclass(frozen=True)
 class Fault:
-    """One column: the failpoint's fault and options, on which sides of the effect it makes sense, how long it takes."""
+    """One column: the failpoint's fault and options, the sides of the effect it applies to, and its duration."""
 
     fault: str
     options: str = ""
@@ -110,7 +110,7 @@ FAULTS: Final = {
     "Redis' clock ahead": Fault("step", f",seconds={STEP}", ("after",), STEP),
     "Redis' clock back": Fault("step", f",seconds=-{STEP}", ("after",), STEP),
 }
-#: Where an order may be created twice, if things meet badly, and why: effect ("": any), fault, side.
+#: Where an order may be created twice, and why, by effect ("": any), fault and side.
 LIMITS: Final = {
     ("create in the target", "done twice", "after"): (
         "Something between Intake and the target repeats a POST, and the target takes doubles: that order is there"
@@ -126,13 +126,13 @@ LIMITS: Final = {
         " the cell is green. It takes bad luck: 2 of the first 50 such cells."
     ),
 }
-#: Orders that may meet so in one cell: there are two processes.
+#: Duplicates that one such cell may have: one for each of its two processes.
 MEET: Final = 2
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a cell stands in the table."""
+    """A cell and its place in the table."""
 
     effect: Effect
     column: str
@@ -141,7 +141,7 @@ class Place:
 
 
 def places() -> list[Place]:
-    """All cells of the matrix."""
+    """Return all cells of the matrix."""
     return [
         Place(effect, column, side, _cell(f"c{row}-{number}-{side}", effect, FAULTS[column], side))
         for row, effect in enumerate(EFFECTS)
@@ -159,17 +159,19 @@ def _cell(name: str, effect: Effect, fault: Fault, side: str) -> Cell:
 
 
 def limit_of(place: Place) -> str:
-    """Why this cell may not be clean; "" if it must."""
+    """Return why this cell may have duplicates, or an empty string if it may not."""
     anywhere = LIMITS.get(("", place.column, place.side), "")
     return LIMITS.get((place.effect.what, place.column, place.side), anywhere)
 
 
 def verdict(place: Place, result: Result) -> str:
-    """`clean`, `limit` (only what its limit allows), `red`."""
+    """Return `clean`, `limit` (no problem except the duplicates that its limit allows) or `red`."""
     if not result.problems:
         return "clean"
-    found = result.comparison
-    only_doubled = (
-        found is not None and not (found.lost or found.different or found.extra) and len(found.doubled) <= MEET
+    comparison = result.comparison
+    only_duplicates = (
+        comparison is not None
+        and not (comparison.lost or comparison.different or comparison.extra)
+        and len(comparison.doubled) <= MEET
     )
-    return "limit" if limit_of(place) and only_doubled and len(result.problems) == 1 else "red"
+    return "limit" if limit_of(place) and only_duplicates and len(result.problems) == 1 else "red"

@@ -21,11 +21,11 @@ BEGIN, END = "<!-- crash matrix: make prove -->", "<!-- end of the crash matrix 
 
 
 def walk(chosen: Sequence[Place], home: Path, side_by_side: int) -> dict[str, dict[str, Any]]:
-    """Run the cells, so many at a time; answers what became of each by its name, in words."""
+    """Run the cells, `side_by_side` at a time, and return a description of each result by the cell's name."""
     waiting: queue.SimpleQueue[Place] = queue.SimpleQueue()
     for place in chosen:
         waiting.put(place)
-    told: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
 
     def run(number: int) -> None:
         with Ground(home / f"ground-{number}", [place.cell for place in chosen]) as ground:
@@ -35,10 +35,10 @@ def walk(chosen: Sequence[Place], home: Path, side_by_side: int) -> dict[str, di
                 except queue.Empty:
                     return
                 result = ground.run(place.cell)
-                word = verdict(place, result)
-                told[place.cell.name] = _said(place, result, word)
-                print(f"{len(told)}/{len(chosen)} {json.dumps(told[place.cell.name])}", flush=True)
-                if word == "red":
+                outcome = verdict(place, result)
+                results[place.cell.name] = _describe(place, result, outcome)
+                print(f"{len(results)}/{len(chosen)} {json.dumps(results[place.cell.name])}", flush=True)
+                if outcome == "red":
                     print(kept(ground.home / place.cell.name), file=sys.stderr, flush=True)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(side_by_side)]
@@ -46,15 +46,15 @@ def walk(chosen: Sequence[Place], home: Path, side_by_side: int) -> dict[str, di
         thread.start()
     for thread in threads:
         thread.join()
-    return told
+    return results
 
 
-def _said(place: Place, result: Result, word: str) -> dict[str, Any]:
+def _describe(place: Place, result: Result, outcome: str) -> dict[str, Any]:
     return {
         "cell": place.cell.name,
         "effect": f"{place.effect.step}: {place.effect.what}",
         "fault": f"{place.column}, {place.side}",
-        "verdict": word,
+        "verdict": outcome,
         "problems": result.problems,
         "over": result.over,
         "seconds": round(result.seconds, 1),
@@ -64,14 +64,14 @@ def _said(place: Place, result: Result, word: str) -> dict[str, Any]:
 _SIGNS = {"clean": "✓", "limit": "2x", "red": "✗"}
 
 
-def table(told: dict[str, dict[str, Any]]) -> str:
-    """Return the matrix as Markdown: a cell has one sign for each side of the effect."""
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the matrix as Markdown; each cell has one sign per side of the effect."""
     notes: list[str] = []
     lines = [f"| step | effect | {' | '.join(FAULTS)} |", f"|---|---|{'---|' * len(FAULTS)}"]
     by_place: dict[tuple[str, str, str], list[str]] = {}
     for place in places():
-        if found := told.get(place.cell.name):
-            sign = _SIGNS[found["verdict"]]
+        if result := results.get(place.cell.name):
+            sign = _SIGNS[result["verdict"]]
             if why := limit_of(place):
                 if why not in notes:
                     notes.append(why)
@@ -81,9 +81,9 @@ def table(told: dict[str, dict[str, Any]]) -> str:
     for effect in EFFECTS:
         cells = [" ".join(by_place.get((effect.step, effect.what, column), [])) for column in FAULTS]
         lines.append(f"| {effect.step} | {effect.what} | {' | '.join(cells)} |")
-    verdicts = [found["verdict"] for found in told.values()]
+    verdicts = [result["verdict"] for result in results.values()]
     green, limits = verdicts.count("clean"), len(verdicts) - verdicts.count("clean") - verdicts.count("red")
-    lines += ["", f"{len(told)} cells: {green} green, {limits} with a limit, {verdicts.count('red')} red."]
+    lines += ["", f"{len(results)} cells: {green} green, {limits} with a limit, {verdicts.count('red')} red."]
     lines += ["", *(f"{number}. {note}" for number, note in enumerate(notes, 1))]
     return "\n".join(lines)
 
@@ -91,27 +91,29 @@ def table(told: dict[str, dict[str, Any]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readme", type=Path, help="write the table between the marks in this file")
-    parser.add_argument("--results", type=Path, help="keep what became of each cell in this file")
-    parser.add_argument("--from-results", type=Path, help="run nothing: make the table of what was kept")
+    parser.add_argument("--results", type=Path, help="write the result of each cell to this file")
+    parser.add_argument(
+        "--from-results", type=Path, help="run nothing: make the table from a file written by --results"
+    )
     parser.add_argument("--side-by-side", type=int, default=3)
-    parser.add_argument("--cells", default="", help="only the cells whose name begins so")
+    parser.add_argument("--cells", default="", help="run only the cells whose name begins with this")
     options = parser.parse_args()
     if options.from_results:
-        told = json.loads(options.from_results.read_text())
+        results = json.loads(options.from_results.read_text())
     else:
         chosen = [place for place in places() if place.cell.name.startswith(options.cells)]
         print(f"{len(chosen)} cells, each with {ORDERS} orders that are polled, {PUSHED} pushed, {HINTS} hints")
         with tempfile.TemporaryDirectory(prefix="intake-prove-") as home:
-            told = walk(chosen, Path(home), options.side_by_side)
+            results = walk(chosen, Path(home), options.side_by_side)
         if options.results:
-            options.results.write_text(json.dumps(told, indent=1))
-    made = table(told)
-    print(made)
+            options.results.write_text(json.dumps(results, indent=1))
+    matrix = table(results)
+    print(matrix)
     if options.readme:
         before, _, rest = options.readme.read_text().partition(BEGIN)
         _, _, after = rest.partition(END)
-        options.readme.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{after}")
-    return int(any(found["verdict"] == "red" for found in told.values()))
+        options.readme.write_text(f"{before}{BEGIN}\n\n{matrix}\n\n{END}{after}")
+    return int(any(result["verdict"] == "red" for result in results.values()))
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def impossible() -> str:
-    """Why there is no RabbitMQ here; empty if there is."""
+    """Return why RabbitMQ cannot run on this machine, or an empty string."""
     return missing("rabbitmq-server", "epmd")
 
 
 class Rabbit:
-    """One node on loopback; killed and started again, it has its queues still."""
+    """One node on loopback, whose queues survive a kill and restart."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir()
@@ -46,7 +46,7 @@ class Rabbit:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
             "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq"),
         }
-        # Erlang's directory of nodes would be started by the node itself, and outlive it.
+        # If the node had to start epmd, Erlang's directory of nodes, that process would outlive it.
         self._epmd = subprocess.Popen(["epmd", "-port", epmd, "-address", "127.0.0.1"], stdin=subprocess.DEVNULL)
         self._node: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +66,7 @@ class Rabbit:
         raise AssertionError(f"RabbitMQ does not start:\n{self._log.read_text()[-3000:]}")
 
     def kill(self) -> None:
-        """SIGKILL, the whole node."""
+        """Send SIGKILL to the whole node."""
         if self._node is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._node.pid, signal.SIGKILL)

@@ -62,19 +62,19 @@ class Sentinels:
             return None
 
     def master(self) -> int:
-        """Return the port of the master as the Sentinels see it; 0 while they see none."""
-        found = self._ask(self.watchers[-1], "SENTINEL GET-MASTER-ADDR-BY-NAME", "intake")
-        return int(str(found[1])) if isinstance(found, list | tuple) else 0
+        """Return the port of the master that the Sentinels report, or 0 if they report none."""
+        address = self._ask(self.watchers[-1], "SENTINEL GET-MASTER-ADDR-BY-NAME", "intake")
+        return int(str(address[1])) if isinstance(address, list | tuple) else 0
 
     def kill_master(self) -> int:
-        """SIGKILL; it does not come back."""
+        """Send SIGKILL to the master, which is not restarted, and return its port."""
         port = self.master()
         self._running[port].kill()
         self._running[port].wait()
         return port
 
     def detach_replicas(self) -> None:
-        """Send the replicas elsewhere, so that the master has none."""
+        """Point the replicas at another address, so that the master has none."""
         master = self.master()
         for port in self.servers:
             if port != master:
@@ -91,8 +91,8 @@ class Sentinels:
         while time.monotonic() < until:
             with Redis(port=self.watchers[0], decode_responses=True) as watcher:
                 try:
-                    known = watcher.execute_command("SENTINEL MASTER", "intake")
-                    if (known["num-slaves"], known["num-other-sentinels"]) == (2, 2):
+                    master = watcher.execute_command("SENTINEL MASTER", "intake")
+                    if (master["num-slaves"], master["num-other-sentinels"]) == (2, 2):
                         return self
                 except (RedisError, KeyError, TypeError):
                     pass

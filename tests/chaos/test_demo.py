@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 class Demo:
-    """A demo that runs, and the processes below it."""
+    """A running demo and its descendant processes."""
 
     def __init__(self, home: Path, orders: int) -> None:
         self.output = home / "output"
         command = [sys.executable, "-c", "from worker.cli import main; main()", "demo", "--orders", str(orders)]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen([*command, "--keep", str(home / "demo")], stdout=output, stderr=output)
-        self.below: dict[int, psutil.Process] = {}
+        self.descendants: dict[int, psutil.Process] = {}
 
     def look(self) -> dict[int, psutil.Process]:
-        """All processes that were ever seen below the demo."""
+        """Note the descendants of the demo and return all that were ever seen."""
         for process in psutil.Process(self.process.pid).children(recursive=True):
-            self.below[process.pid] = process
-        return self.below
+            self.descendants[process.pid] = process
+        return self.descendants
 
     def left(self) -> list[str]:
-        """Return the command lines of the processes that still run."""
-        _, alive = psutil.wait_procs(list(self.below.values()), timeout=5)
+        """Return the command lines of the descendants that still run."""
+        _, alive = psutil.wait_procs(list(self.descendants.values()), timeout=5)
         return [" ".join(process.cmdline()) for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -53,9 +53,9 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
     while demo.process.poll() is None:
         demo.look()
         time.sleep(0.5)
-    said = demo.output.read_text()
-    assert "540 orders, 540 created, 0 lost, 0 doubled" in said
-    assert demo.process.returncode == 0, said
+    output = demo.output.read_text()
+    assert "540 orders, 540 created, 0 lost, 0 doubled" in output
+    assert demo.process.returncode == 0, output
     assert demo.left() == []
 
 

@@ -21,7 +21,7 @@ def drill(home: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def ended(process: subprocess.Popen[str], seconds: float) -> str:
+def wait_for_output(process: subprocess.Popen[str], seconds: float) -> str:
     try:
         return process.communicate(timeout=seconds)[0]
     finally:
@@ -34,13 +34,13 @@ def ended(process: subprocess.Popen[str], seconds: float) -> str:
 def test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources(tmp_path: Path, how: str) -> None:
     seed = str(random.randrange(10**6))
     process = drill(tmp_path, "--how", how, "--moments", "1", "--orders", "40", "--seed", seed)
-    said = ended(process, 170)
-    print(said)
-    assert said.count("Redis is lost: ") == 1
-    assert f"--seed {seed}" in said
-    assert re.search(r"all was there again, \d+\.\d s after the last loss", said)
-    assert re.search(r"the targets were asked [1-9]\d* times since, and had [1-9]\d* orders already", said)
-    assert "144 orders, 144 created, 0 lost, 0 doubled" in said
+    output = wait_for_output(process, 170)
+    print(output)
+    assert output.count("Redis is lost: ") == 1
+    assert f"--seed {seed}" in output
+    assert re.search(r"all was there again, \d+\.\d s after the last loss", output)
+    assert re.search(r"the targets were asked [1-9]\d* times since, and had [1-9]\d* orders already", output)
+    assert "144 orders, 144 created, 0 lost, 0 doubled" in output
     assert process.returncode == 0
 
 
@@ -50,7 +50,7 @@ def test_a_drill_that_lost_orders_reports_it_and_exits_with_1(tmp_path: Path) ->
     while not (up := [p for p in psutil.Process(process.pid).children() if p.cmdline()[-1:] == ["up"]]):
         time.sleep(0.05)
     up[0].kill()
-    said = ended(process, 60)
-    assert "Intake carried nothing" in said
-    assert "36 orders, 0 created, 36 lost, 0 doubled" in said
+    output = wait_for_output(process, 60)
+    assert "Intake carried nothing" in output
+    assert "36 orders, 0 created, 36 lost, 0 doubled" in output
     assert process.returncode == 1

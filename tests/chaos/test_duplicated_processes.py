@@ -42,13 +42,13 @@ def test_two_beats_and_two_workers_create_no_duplicate_and_exceed_no_limit(tmp_p
                 process.terminate()
             for process in second:
                 process.wait(timeout=60)
-        found = stack.compare()
+        comparison = stack.compare()
         calls = stack.calls("dropday")
         stats = stack.stats()["retailcrm"]
     most = max(sum(start <= at < start + 1.0 for at in calls) for start in calls)
-    polls = sum(did for did in stats["did"]["request"].values())
-    print(f"{found}; at most {most} calls in a second of {RATE}; {stats['refused']} of {polls} polls refused")
-    assert found.clean, str(found)
+    polls = sum(stats["did"]["request"].values())
+    print(f"{comparison}; at most {most} calls in a second of {RATE}; {stats['refused']} of {polls} polls refused")
+    assert comparison.clean, str(comparison)
     assert most <= RATE
     assert stats["refused"] <= 0.01 * stats["accepted"] + 1
 
@@ -75,5 +75,5 @@ def test_the_log_of_a_whole_run_contains_no_key_and_no_personal_data(tmp_path: P
         address = order.get("delivery", {}).get("address", {})
         secrets |= {order.get(name, "") for name in ("email", "phone", "lastName", "firstName", "customerComment")}
         secrets |= {address.get(name, "") for name in ("street", "text")}
-    found = sorted(secret for secret in secrets if len(secret) > 4 and secret in log)
-    assert found == []
+    leaked = sorted(secret for secret in secrets if len(secret) > 4 and secret in log)
+    assert leaked == []

@@ -30,11 +30,13 @@ reference = "web-{external_id}"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("producers"), 1, limit="none", extra=WEB, reference="shop-{external_id}") as one:
-        one.start()
-        one.wait(lambda: one.created() == 1, 60, "the start")
-        yield one
-        assert one.stop() == []
+    with Stack(
+        tmp_path_factory.mktemp("producers"), 1, limit="none", extra=WEB, reference="shop-{external_id}"
+    ) as stack:
+        stack.start()
+        stack.wait(lambda: stack.created() == 1, 60, "the start")
+        yield stack
+        assert stack.stop() == []
 
 
 def job(external_id: str) -> str:
@@ -51,7 +53,7 @@ def job(external_id: str) -> str:
     return json.dumps({"v": 1, "provider": "web", "order": order}, ensure_ascii=False)
 
 
-def arrived(stack: Stack, references: set[str]) -> list[dict[str, Any]]:
+def find_orders(stack: Stack, references: set[str]) -> list[dict[str, Any]]:
     orders = stack.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
     return [order for order in orders if references & set(map(str, order.values()))]
 
@@ -68,10 +70,10 @@ def test_the_orders_of_every_producer_example_arrive_once_and_complete(stack: St
         run(name, url, job(ids[3]), job(ids[0]), **signing),
     ):
         assert (done.returncode, done.stderr) == (0, "")
-    references = {f"web-{one}" for one in ids}
-    stack.wait(lambda: len(arrived(stack, references)) >= len(ids), 30, f"the orders of {name}")
+    references = {f"web-{external_id}" for external_id in ids}
+    stack.wait(lambda: len(find_orders(stack, references)) >= len(ids), 30, f"the orders of {name}")
     stack.wait(lambda: stack.settled() and stack.runtime.inbox.status()["waiting"] == 0, 30, "settled")
-    found = arrived(stack, references)
-    assert len(found) == len(ids)
-    assert all("Zoë" in json.dumps(order, ensure_ascii=False, default=str) for order in found)
+    orders = find_orders(stack, references)
+    assert len(orders) == len(ids)
+    assert all("Zoë" in json.dumps(order, ensure_ascii=False, default=str) for order in orders)
     assert stack.runtime.inbox.letters() == {}

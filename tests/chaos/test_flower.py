@@ -34,14 +34,14 @@ ORDER = {
     "totals": {"grand": "19.80", "shipping": "0"},
     "lines": [{"sku": "m-1", "name": "Mug", "quantity": 2, "unit_price": "9.90"}],
 }
-#: What no page may show.
+#: Texts that no page may show.
 PERSONAL = ("lovelace@", "Adaline", "Lovelacious", "Analytical Row", "Mug")
 WEB = '\n[producers.web]\n[[routes]]\nfrom = "web"\nto = ["dropday"]\nreference = "web-{external_id}"\n'
 
 
 @pytest.fixture(scope="module")
 def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Flower's URL, beside a stack that has carried orders, one of them sent as a Celery task."""
+    """Yield the URL of Flower beside a stack that has delivered orders, one of them sent as a Celery task."""
     home = tmp_path_factory.mktemp("flower")
     with Stack(home, 20, limit="none", extra=WEB, reference="shop-{external_id}") as stack:
         stack.start()
@@ -52,8 +52,8 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL)
         try:
             url = f"http://127.0.0.1:{port}"
-            stack.wait(lambda: _answers(url), 30, "Flower")
-            time.sleep(6)  # until it has told the workers to send events
+            stack.wait(lambda: _is_up(url), 30, "Flower")
+            time.sleep(6)  # until Flower has made the workers send events
             producer = Celery(broker=redis_url(read_settings(stack.config)))
             job = json.dumps({"v": 1, "provider": "web", "order": ORDER})
             producer.send_task("tasks.ingest", [job], queue="intake.ingest", ignore_result=True)
@@ -65,7 +65,7 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(timeout=20)
 
 
-def _answers(url: str) -> bool:
+def _is_up(url: str) -> bool:
     with contextlib.suppress(requests.ConnectionError):
         return requests.get(f"{url}/healthcheck", timeout=5).ok
     return False
@@ -76,18 +76,18 @@ def _tasks(url: str) -> set[str]:
 
 
 def _get(url: str) -> str:
-    answer = requests.get(url, auth=ME, timeout=10)
-    assert answer.status_code == 200, (url, answer.status_code)
-    return answer.text
+    response = requests.get(url, auth=ME, timeout=10)
+    assert response.status_code == 200, (url, response.status_code)
+    return response.text
 
 
 @pytest.mark.timeout(180)
 def test_flower_shows_no_page_without_the_password(flower: str) -> None:
     for path in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers"):
         for auth in (None, (ME[0], "wrong")):
-            answer = requests.get(flower + path, auth=auth, timeout=10)
-            assert answer.status_code == 401, path
-            assert "tasks." not in answer.text
+            response = requests.get(flower + path, auth=auth, timeout=10)
+            assert response.status_code == 401, path
+            assert "tasks." not in response.text
 
 
 @pytest.mark.timeout(60)
@@ -105,8 +105,8 @@ def test_flower_shows_no_personal_data(flower: str) -> None:
 @pytest.mark.timeout(60)
 def test_flower_is_read_only(flower: str) -> None:
     for path in ("/api/worker/shutdown/worker@x", "/api/task/async-apply/tasks.poll", "/api/worker/pool/restart/x"):
-        answer = requests.post(flower + path, auth=ME, json={"args": ["shop"]}, timeout=10)
-        assert answer.status_code == 403, (path, answer.status_code)
+        response = requests.post(flower + path, auth=ME, json={"args": ["shop"]}, timeout=10)
+        assert response.status_code == 403, (path, response.status_code)
 
 
 @pytest.mark.timeout(120)

@@ -56,7 +56,7 @@ placeholder = "-"
 from = "shop"
 to = ["dropday"]
 """
-#: What an order's host may have been away for before another host has the order.
+#: Seconds after its host was cut off within which another host must claim an order.
 TAKE_OVER = 15.0
 ALL: tuple[Link, Link] = ("redis", "target")
 SHORT = 'heartbeat = "1s"\nlease = "3s"\nnudge = "3s"\nrequest = "5s"\nsweep = "500ms"'
@@ -65,7 +65,7 @@ pytestmark = [pytest.mark.alone, pytest.mark.skipif(bool(impossible()), reason=i
 
 
 class World:
-    """Redis and the systems on one machine, workers on three; the target takes doubles."""
+    """Redis and the systems on one machine, workers on three; the target accepts duplicates."""
 
     def __init__(self, home: Path, net: Net, clocks: str, orders: int, rate: int) -> None:
         self.home, self.net = home, net
@@ -115,9 +115,9 @@ class World:
         self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count})
 
     def busy(self) -> Host:
-        """Return a host that has claimed several orders.
+        """Return a host, other than the first, that has claimed several orders.
 
-        Not the first one: beat, sweep and listen may run on several hosts, and here they run on that one.
+        Beat, sweep and listen run only on the first host here.
         """
         until = time.monotonic() + 60
         while time.monotonic() < until:
@@ -133,7 +133,7 @@ class World:
         return compare(in_source("retailcrm", "shop", source), in_target("dropday", target, "shop"))
 
     def taken_up(self, host: Host, cut_at: float) -> float | None:
-        """Seconds from the cut until the last order of this host was claimed by another; None if it held none."""
+        """Return the seconds from the cut until another host had claimed the last order of this one, or None."""
         longest: float | None = None
         for raw in self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
             for entry in self.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
@@ -153,7 +153,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         for host in self.net.hosts:
-            host.mend()
+            host.reconnect()
         self.runtime.close()
         self.admin.close()
         self.sandbox.terminate()
@@ -165,12 +165,12 @@ class World:
 
 @pytest.fixture
 def net() -> Iterator[Net]:
-    with Net() as one:
-        yield one
+    with Net() as net:
+        yield net
 
 
 def cut_off_in_turn(world: World, orders: int, away: float) -> None:
-    """Cut each of the hosts off once, in the middle of the work, for `away` seconds."""
+    """Cut off one busy host after another from both networks, from the target and from Redis, `away` seconds each."""
     world.start()
     world.wait(lambda: world.created() > 20, 60, "the first orders")
     times: dict[str, float | None] = {}
@@ -180,16 +180,16 @@ def cut_off_in_turn(world: World, orders: int, away: float) -> None:
         cut_at = host.cut(*links)
         before = world.created()
         time.sleep(away)
-        assert world.created() > before, "nobody went on while one host was away"
-        host.mend()
+        assert world.created() > before, "no host continued while one was away"
+        host.reconnect()
         times[" and ".join(links)] = world.taken_up(host, cut_at)
     orders += orders
     world.wait(lambda: world.created() >= orders, 60 + orders / 10, "all orders")
     world.wait(world.settled, 60, "settled")
-    found = world.compare()
-    print(f"{found}; taken up after (s): {times}")
-    assert found.clean, str(found)
-    assert found.orders == orders
+    comparison = world.compare()
+    print(f"{comparison}; taken up after (s): {times}")
+    assert comparison.clean, str(comparison)
+    assert comparison.orders == orders
     assert times["redis and target"] or times["redis"], "no host that was cut off held an order: the test saw nothing"
     assert all(seconds is None or seconds < TAKE_OVER for seconds in times.values())
 
@@ -227,7 +227,7 @@ sys.stdin.readline()
 def test_a_request_sent_into_a_cut_network_does_not_arrive_after_its_deadline(
     net: Net, unheard: str, *, arrives: bool
 ) -> None:
-    """As Linux does it by itself, it arrives: the system sends it again, although the call has ended long ago."""
+    """By default Linux retransmits the request and it arrives, long after the call has ended."""
     host = net.host()
     with socket.create_server((net.address("target"), 0)) as server:
         url = f"http://{net.address('target')}:{server.getsockname()[1]}"
@@ -244,7 +244,7 @@ def test_a_request_sent_into_a_cut_network_does_not_arrive_after_its_deadline(
                 client.stdin.write("go\n")
                 client.stdin.flush()
                 assert client.stdout.readline() == "Uncertain\n"
-                host.mend()
+                host.reconnect()
                 try:
                     late = connection.recv(65536)
                 except (TimeoutError, ConnectionError):

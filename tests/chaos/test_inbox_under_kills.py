@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.alone
 
 PRODUCERS = 4
-#: One that cannot be read in so many jobs, one that is pushed twice in so many.
+#: Every how many jobs an invalid one is added, and a job is pushed twice.
 BAD, TWICE = 20, 10
 WEB = """
 [producers.web]
@@ -31,7 +31,7 @@ from = "web"
 to = ["dropday"]
 reference = "web-{external_id}"
 """
-#: A producer as somebody else would write it: redis-py, nothing of ours.
+#: A third party's producer: redis-py and no code of Intake.
 PRODUCER = """
 import json, sys
 from redis import Redis
@@ -53,14 +53,14 @@ for n in range(count):
 
 
 def _pushed(reference: str) -> str:
-    """Return the order as the producer's own journal would show it."""
+    """Return the line of an order in the producer's journal."""
     line = {"kind": "effect", "system": "producer", "account": "web", "did": "added", "mono": 0.0}
     return json.dumps({**line, "external_id": None, "reference": reference}) + "\n"
 
 
 def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
-    """Push, kill, compare; answers what was seen."""
-    fate = random.Random(seed)
+    """Push jobs, kill processes, compare, and return a summary."""
+    rng = random.Random(seed)
     with Stack(tmp_path, 0, limit="none", dedupe="off", extra=WEB, reference="shop-{external_id}") as stack:
         stack.start()
         stack.wait(lambda: bool(stack.processes("listen")), 60, "a listener")
@@ -69,28 +69,28 @@ def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
         producers = [subprocess.Popen([*command, str(n), str(each), str(BAD), str(TWICE)]) for n in range(PRODUCERS)]
         started = time.monotonic()
         for _ in range(kills):
-            time.sleep(fate.uniform(0.5, 2.5))
-            role = fate.choice(["listen", "worker", "upkeep", "beat"])
+            time.sleep(rng.uniform(0.5, 2.5))
+            role = rng.choice(["listen", "worker", "upkeep", "beat"])
             if stack.processes(role):
                 stack.kill(role)
         assert [producer.wait(120) for producer in producers] == [0] * PRODUCERS
-        wanted = {f"web-{name}-{n}" for name in range(PRODUCERS) for n in range(each)}
-        stack.wait(lambda: stack.created() >= len(wanted), 60 + len(wanted) / 50, "all orders")
+        expected = {f"web-{name}-{n}" for name in range(PRODUCERS) for n in range(each)}
+        stack.wait(lambda: stack.created() >= len(expected), 60 + len(expected) / 50, "all orders")
         stack.wait(stack.settled, 90, "settled")
         stack.wait(lambda: stack.runtime.inbox.status()["waiting"] == 0, 60, "an empty inbox")
         stack.wait(lambda: stack.runtime.inbox.status()["taken"] == 0, 60, "nothing taken")
         seconds = time.monotonic() - started
-        there = [order["external_id"] for order in stack.admin.read("/_sandbox/dropday/main/orders").json()["orders"]]
+        created = [order["external_id"] for order in stack.admin.read("/_sandbox/dropday/main/orders").json()["orders"]]
         letters = stack.runtime.inbox.letters().values()
         left = stack.stop()
-        (tmp_path / "journals" / "web.jsonl").write_text("".join(map(_pushed, sorted(wanted))))
+        (tmp_path / "journals" / "web.jsonl").write_text("".join(map(_pushed, sorted(expected))))
         assert stack.history("producer/web=dropday/main={id}") == ""
-    assert sorted(there) == sorted(wanted)
+    assert sorted(created) == sorted(expected)
     assert {json.loads(letter.raw)["bad"] for letter in letters} == {
         f"{name}-{n}" for name in range(PRODUCERS) for n in range(0, each, BAD)
     }
     assert left == []
-    return f"{len(there)} orders, {len(letters)} bad jobs, {kills} kills, seed {seed}, {seconds:.0f} s"
+    return f"{len(created)} orders, {len(letters)} bad jobs, {kills} kills, seed {seed}, {seconds:.0f} s"
 
 
 @pytest.mark.timeout(300)

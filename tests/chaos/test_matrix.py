@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.alone
 
-#: Step and effect, column, side.
+#: The cells of this part: step and effect, column, side.
 PART = [
     ("poll: accept the orders", "killed", "after"),
     ("poll: move the cursor", "killed", "before"),
@@ -37,20 +37,20 @@ PART = [
 ]
 _BY_NAME = {(f"{p.effect.step}: {p.effect.what}", p.column, p.side): p for p in places()}
 CHOSEN = [_BY_NAME[name] for name in PART]
-_A_DAY = 86_400.0
-OWN_CLOCK = Cell("own-clock", "poll", "script:settle:after=kill", ahead=_A_DAY)
+_DAY_SECONDS = 86_400.0
+OWN_CLOCK = Cell("own-clock", "poll", "script:settle:after=kill", ahead=_DAY_SECONDS)
 NOT_AGAIN = Cell("not-again", "ingest", "script:take:before=flush,skip=1")
 REFUSES = [
-    replace(_BY_NAME[f"deliver: {what or 'claim orders'}", column, side].cell, name=f"refuses-{number}", dedupe="on")
-    for number, (what, column, side) in enumerate(LIMITS)
+    replace(_BY_NAME[f"deliver: {effect or 'claim orders'}", column, side].cell, name=f"refuses-{number}", dedupe="on")
+    for number, (effect, column, side) in enumerate(LIMITS)
 ]
 OTHERS = [OWN_CLOCK, NOT_AGAIN, *REFUSES]
 
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with Ground(tmp_path_factory.mktemp("matrix"), [*(place.cell for place in CHOSEN), *OTHERS]) as one:
-        yield one
+    with Ground(tmp_path_factory.mktemp("matrix"), [*(place.cell for place in CHOSEN), *OTHERS]) as ground:
+        yield ground
 
 
 @pytest.mark.parametrize("place", CHOSEN, ids=lambda place: place.cell.name)
@@ -69,7 +69,7 @@ def test_two_processes_with_clocks_a_day_apart_lose_and_duplicate_nothing(ground
 
 
 def test_a_pushed_order_that_cannot_be_polled_is_lost_with_redis_unless_it_is_pushed_again(ground: Ground) -> None:
-    found = ground.run(NOT_AGAIN).comparison
-    assert found is not None
-    assert found.lost == tuple(sorted(f"web:{number}" for number in range(PUSHED)))
-    assert (found.doubled, found.different, found.extra) == ((), (), ())
+    comparison = ground.run(NOT_AGAIN).comparison
+    assert comparison is not None
+    assert comparison.lost == tuple(sorted(f"web:{number}" for number in range(PUSHED)))
+    assert (comparison.doubled, comparison.different, comparison.extra) == ((), (), ())

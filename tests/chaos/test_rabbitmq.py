@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(bool(impossible()), reason=impossible() or "poss
 
 
 def check(stack: Stack, url: str) -> dict[str, Any]:
-    """Return the finding of `intake check` about the broker."""
+    """Return the result of `intake check` for the broker."""
     command = [sys.executable, "-c", "from worker.cli import main; main()", "check", "--json"]
     env = os.environ | {"INTAKE_CONFIG": str(stack.config), "STACK_BROKER": url}
     done = subprocess.run(command, env=env, cwd=stack.home, capture_output=True, text=True, check=False, timeout=60)
@@ -38,7 +38,7 @@ def check(stack: Stack, url: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(240)
 def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The target would take doubles."""
+    """Kill the broker of a stack whose target accepts duplicates."""
     with Rabbit(tmp_path / "rabbit") as rabbit:
         monkeypatch.setenv("STACK_BROKER", rabbit.url)
         with Stack(tmp_path, ORDERS - 100, limit="40/s", dedupe="off", extra=BROKER) as stack:
@@ -48,7 +48,7 @@ def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypa
             before = stack.created()
             stack.add(100)
             assert check(stack, rabbit.url)["detail"] == "the broker does not answer"
-            # A drain that has begun goes on; only when it ends does it want to nudge another.
+            # A running drain continues; it needs the broker only at its end, to nudge the next one.
             stack.wait(lambda: '"broker.away"' in stack.log(), 60, "the log to say so")
             meanwhile = stack.created() - before
             rabbit.start()
@@ -60,10 +60,10 @@ def test_a_killed_rabbitmq_loses_and_duplicates_nothing(tmp_path: Path, monkeypa
             assert check(stack, rabbit.url)["detail"].startswith("RabbitMQ ")
             wrong = check(stack, rabbit.url.replace("guest:guest", "guest:other"))
             assert wrong["remedy"] == "Look at the user, the password and the host in celery.broker."
-            found = stack.compare()
+            comparison = stack.compare()
             left = stack.stop()
-    print(found)
-    assert found.clean, str(found)
-    assert found.orders == ORDERS
+    print(comparison)
+    assert comparison.clean, str(comparison)
+    assert comparison.orders == ORDERS
     assert meanwhile > 0, "the drains that had begun did not go on"
     assert left == []

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def run(home: Path, orders: int, flushes: int, seed: int) -> str:
-    """Let orders flow, lose Redis at random moments; answers what was seen."""
-    chance = random.Random(seed)
+    """Deliver orders, empty Redis at random moments, compare, and return a summary."""
+    rng = random.Random(seed)
     faults = ["dropday:create:cut_after:times=10:skip=50", "dropday:create:500_after:times=10:skip=150"]
     with Stack(home, orders // 2, faults=faults, limit="40/s") as stack:
         stack.start()
         stack.wait(lambda: stack.created() > 10, 60, "the first orders")
         stack.add(orders - orders // 2, over=flushes * 1.5)
         for _ in range(flushes):
-            time.sleep(chance.uniform(0.2, 3.0))
+            time.sleep(rng.uniform(0.2, 3.0))
             stack.runtime.redis.flushall()
         stack.wait(lambda: stack.created() >= orders, 120 + orders / 10, "all orders")
         stack.wait(stack.settled, 60, "settled")
-        time.sleep(3)  # a poll more, that nothing may come of
-        found = stack.compare()
-    assert found.clean, str(found)
-    assert found.orders == orders
-    return f"{found}; {flushes} times lost, seed {seed}"
+        time.sleep(3)  # one more poll, which must create nothing
+        comparison = stack.compare()
+    assert comparison.clean, str(comparison)
+    assert comparison.orders == orders
+    return f"{comparison}; {flushes} times lost, seed {seed}"
 
 
 @pytest.mark.timeout(240)

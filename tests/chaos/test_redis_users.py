@@ -94,7 +94,7 @@ def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
     assert server.refused() == []
 
 
-#: What no process of ours needs, whoever asks.
+#: Commands that no process of Intake needs.
 NEVER = (
     "FLUSHALL",
     "FLUSHDB",
@@ -120,7 +120,7 @@ NEVER = (
     "PUBLISH another x",
     "EVAL return(redis.call('GET','another')) 0",
 )
-#: What is personal, and what only the workers may do.
+#: Commands that read personal data or that only the workers may run.
 OF_THE_WORKER = (
     "GET intake:payload:dropday:shop:1",
     "HGETALL intake:malformed:shop",
@@ -174,16 +174,16 @@ def test_flower_shows_the_workers_as_a_user_that_sees_no_key_of_the_ledger(serve
         finally:
             process.terminate()
             process.wait(timeout=20)
-    # Celery's library wants to hand out again what workers did not acknowledge: not from here, where it could be read.
+    # kombu tries to restore unacknowledged messages from Flower's process too, where they could be read: it is refused.
     assert set(server.refused()) <= {"flower: key unacked_mutex"}
 
 
 def _get(port: int, path: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = requests.get(f"http://127.0.0.1:{port}{path}", auth=("me", "pw"), timeout=20).json()
+        document: dict[str, Any] = requests.get(f"http://127.0.0.1:{port}{path}", auth=("me", "pw"), timeout=20).json()
     except (requests.ConnectionError, ValueError):
         return {}
-    return found
+    return document
 
 
 def test_a_watch_with_a_read_only_user_leaves_the_alarms_to_others(

@@ -33,8 +33,8 @@ nudge = "3s"
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
-    with Sentinels(tmp_path_factory.mktemp("redis")) as one:
-        yield one
+    with Sentinels(tmp_path_factory.mktemp("redis")) as sentinels:
+        yield sentinels
 
 
 @pytest.mark.soak
@@ -42,7 +42,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sentinels]:
 def test_a_killed_master_loses_and_duplicates_nothing(
     tmp_path: Path, redis: Sentinels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The target would take doubles."""
+    """Kill the master of a stack whose target accepts duplicates."""
     monkeypatch.setenv("STACK_SENTINELS", redis.url)
     with Stack(tmp_path, ORDERS - 60, limit="40/s", dedupe="off", extra=WATCHED) as stack:
         states = {finding.what: finding.state for finding in examine_server(inspect(redis.url), AlarmSettings())}
@@ -54,11 +54,11 @@ def test_a_killed_master_loses_and_duplicates_nothing(
         stack.wait(lambda: redis.master() not in {0, killed}, 60, "another master")
         stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
         stack.wait(stack.settled, 60, "settled")
-        found = stack.compare()
+        comparison = stack.compare()
         left = stack.stop()
-    print(found)
-    assert found.clean, str(found)
-    assert found.orders == ORDERS
+    print(comparison)
+    assert comparison.clean, str(comparison)
+    assert comparison.orders == ORDERS
     assert left == []
 
 
@@ -67,7 +67,7 @@ def test_a_claim_without_a_replica_is_not_used(redis: Sentinels) -> None:
         lane = Lane(client, "t", Scope(client, "t", ()), lease=9.0, heartbeat=3.0, max_tries=1, concurrency=2)
         with lane.drain() as drain:
             assert drain.claim(1) == []
-        # What min-replicas-to-write allows for, a replica that is a little late, is too late for a claim.
+        # min-replicas-to-write tolerates a replica that lags a little; a claim does not.
         client.config_set("min-replicas-to-write", 0)
         redis.detach_replicas()
         with lane.drain() as drain, pytest.raises(StoreFull, match="no replica"):

@@ -49,7 +49,7 @@ only = {{ tag = "no order has this tag" }}
 
 
 def read_all(processes: int, home: Path, redis_url: str) -> dict[str, Any]:
-    """Read all orders from as many accounts as there are processes, behind one address."""
+    """Read all orders from one account per process, all behind one address."""
     command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
     for n in range(processes):
         command += ["--account", f"retailcrm:shop{n}:key={KEY}:orders={ORDERS // processes}"]
@@ -85,14 +85,14 @@ def wait_read(rt: Runtime, admin: Client, processes: int) -> dict[str, Any]:
 
     until = time.monotonic() + 200
     while time.monotonic() < until:
-        known = [rt.cursors.status(f"shop-{n}") for n in range(processes)]
-        if all("finished" in it for it in known):
-            assert sum(int(it["records"]) for it in known) >= ORDERS
-            assert [it.get("failures") for it in known] == [None] * processes
+        statuses = [rt.cursors.status(f"shop-{n}") for n in range(processes)]
+        if all("finished" in status for status in statuses):
+            assert sum(int(status["records"]) for status in statuses) >= ORDERS
+            assert [status.get("failures") for status in statuses] == [None] * processes
             stats: dict[str, Any] = admin.read("/_sandbox/stats").json()["retailcrm"]
             return stats
         time.sleep(0.2)
-    raise AssertionError([it.get("error") for it in known])
+    raise AssertionError([status.get("error") for status in statuses])
 
 
 @pytest.mark.timeout(400)
@@ -100,7 +100,7 @@ def wait_read(rt: Runtime, admin: Client, processes: int) -> dict[str, Any]:
 def test_many_processes_use_a_strict_limit_to_95_percent_with_few_refused_calls(
     processes: int, tmp_path: Path, redis_url: str
 ) -> None:
-    # Whatever else this machine does can only make it worse: one good run shows that it can be done.
+    # Other work on this machine can only make the result worse: one good run is a proof.
     for attempt in range(3):
         home = tmp_path / str(attempt)
         home.mkdir()

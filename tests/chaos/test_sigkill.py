@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.alone
 
 ORDERS = 1000
-#: What an order's worker may have been dead for before another has the order.
+#: Seconds after its worker was killed within which another must claim an order.
 TAKE_OVER = 15.0
 
 
 def taken_up(stack: Stack, killed_at: float) -> float | None:
-    """Seconds from the kill until the last order of the killed worker was claimed again; None if it held none."""
+    """Return the seconds from the kill until the last order of the killed worker was claimed again, or None."""
     longest: float | None = None
     for raw in stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
         for entry in stack.runtime.ledger.entries(["dropday"], f"shop:{raw['id']}"):
@@ -38,7 +38,7 @@ def taken_up(stack: Stack, killed_at: float) -> float | None:
 
 @pytest.mark.timeout(240)
 def test_killing_every_process_in_turn_loses_and_duplicates_nothing(tmp_path: Path) -> None:
-    """The target would take doubles."""
+    """Kill each process of a stack whose target accepts duplicates."""
     faults = ["dropday:create:cut_after:times=5:skip=100", "dropday:create:500_after:times=5:skip=300"]
     with Stack(tmp_path, ORDERS - 100, faults=faults, limit="40/s", dedupe="off") as stack:
         stack.start()
@@ -50,19 +50,19 @@ def test_killing_every_process_in_turn_loses_and_duplicates_nothing(tmp_path: Pa
         stack.wait(lambda: stack.created() > 250, 90, "after the worker")
         stack.kill("beat")
         stack.wait(lambda: stack.created() > 350, 60, "after beat")
-        # While Valkey is away nobody takes over anything: that is another measure.
+        # Without Valkey nothing can be taken over, so the take-overs must end before it is killed.
         stack.wait(lambda: time.time() - worker > TAKE_OVER, 30, "the take-overs")
         stack.kill("valkey")
         stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
         stack.wait(stack.settled, 60, "settled")
-        found = stack.compare()
+        comparison = stack.compare()
         times = {"pool process": taken_up(stack, child), "worker": taken_up(stack, worker)}
         left = stack.stop()
         history = stack.history()
-    print(f"{found}; taken up after (s): {times}")
-    assert found.clean, str(found)
+    print(f"{comparison}; taken up after (s): {times}")
+    assert comparison.clean, str(comparison)
     assert history == ""
-    assert found.orders == ORDERS
+    assert comparison.orders == ORDERS
     assert left == []
     assert any(times.values()), "no killed process held an order: the test saw nothing"
     assert all(seconds is None or seconds < TAKE_OVER for seconds in times.values())

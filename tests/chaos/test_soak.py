@@ -16,7 +16,7 @@ TESTS = Path(__file__).parents[1]
 def test_a_small_soak_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     command = [sys.executable, "-m", "soak", "--orders", "1000", "--density", "12", "--lease", "2", "--seed", "3"]
-    # Of a call whose answer was lost each order is asked for by itself, at 10 calls a second.
+    # After a lost response each order of the call is searched for separately, at 10 calls a second.
     command += ["--bulk", "10"]
     run = subprocess.run(
         [*command, "--home", tmp_path / "home", "--results", results],
@@ -26,8 +26,8 @@ def test_a_small_soak_loses_and_duplicates_nothing(tmp_path: Path) -> None:
         check=False,
     )
     print(run.stdout, run.stderr)
-    found = json.loads(results.read_text())
+    result = json.loads(results.read_text())
     assert run.returncode == 0
-    assert found["problems"] == []
-    assert len(found["fired"]) > 20
-    assert sum(found["killed"].values()) > 5
+    assert result["problems"] == []
+    assert len(result["fired"]) > 20
+    assert sum(result["killed"].values()) > 5

@@ -22,9 +22,9 @@ def test_the_stack_waits_for_a_redis_that_is_down_at_the_start(tmp_path: Path) -
     with Stack(tmp_path, 50, limit="none") as stack:
         stack.config.write_text(f'[redis]\nurl = "redis://127.0.0.1:{port}/0"\n' + stack.config.read_text())
         stack.start()
-        said = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*Connection refused")
-        stack.wait(lambda: said.search(stack.log()) is not None, 30, "the complaint")
-        # Nobody's fault but Redis': a supervisor that restarted the worker for it would help nobody.
+        message = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*Connection refused")
+        stack.wait(lambda: message.search(stack.log()) is not None, 30, "the complaint")
+        # Redis is at fault: the worker stays alive, because restarting it would not help.
         stack.wait(lambda: stack.health("--live", "worker") == (0, "ok: worker waits for Redis\n"), 30, "alive")
         assert stack.health("--ready")[0] == 1
         with ValkeyServer(port=port, data_dir=tmp_path / "valkey"):

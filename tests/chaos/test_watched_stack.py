@@ -26,13 +26,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     with Stack(tmp_path, 5, extra=WATCHED) as stack:
         stack.start()
         stack.wait(lambda: stack.created() == 5, 60, "the first orders")
-        # What was raised while the processes were starting is over.
+        # Alarms raised while the processes were starting are cleared.
         stack.wait(lambda: not AlarmState(stack.runtime.redis).read_raised(), 30, "no alarm")
         yield stack
 
 
-def told(stack: Stack, event: str, name: str) -> list[dict[str, Any]]:
-    """Return the log lines of this event."""
+def log_lines(stack: Stack, event: str, name: str) -> list[dict[str, Any]]:
+    """Return the log lines of this event for the alarm `name`."""
     texts = [line[line.index("{") :] for line in stack.log().splitlines() if f'"{event}"' in line]
     return [line for line in map(json.loads, texts) if (line["event"], line["name"]) == (event, name)]
 
@@ -46,30 +46,30 @@ def within(seconds: float, done: Callable[[], object]) -> None:
 
 @pytest.mark.soak
 def test_a_frozen_or_dead_process_is_reported_in_time_once_and_cleared_afterwards(stack: Stack) -> None:
-    # A provider: within two of its poll intervals.
-    before = len(told(stack, "alarm.raised", "provider_late"))
+    # The alarm for a provider is raised within two of its poll intervals.
+    before = len(log_lines(stack, "alarm.raised", "provider_late"))
     stack.admin.write("POST", "/_sandbox/faults", json={"spec": "retailcrm:history:500"})
     frozen = time.time()
-    within(30, lambda: len(told(stack, "alarm.raised", "provider_late")) > before)
-    line = told(stack, "alarm.raised", "provider_late")[-1]
+    within(30, lambda: len(log_lines(stack, "alarm.raised", "provider_late")) > before)
+    line = log_lines(stack, "alarm.raised", "provider_late")[-1]
     assert line["subject"] == "shop"
-    # The moment it was told, by its own line; a second more, for two busy cores.
+    # The time of the log line, with a second of tolerance for two busy cores.
     at = calendar.timegm(time.strptime(line["timestamp"][:19], "%Y-%m-%dT%H:%M:%S"))
     assert at - frozen <= 2 * POLL + 1
     stack.admin.write("DELETE", "/_sandbox/faults")
-    within(40, lambda: len(told(stack, "alarm.cleared", "provider_late")) > before)
-    assert len(told(stack, "alarm.raised", "provider_late")) == before + 1, "once, for as long as it lasted"
-    # Everybody here is well, and says so.
+    within(40, lambda: len(log_lines(stack, "alarm.cleared", "provider_late")) > before)
+    assert len(log_lines(stack, "alarm.raised", "provider_late")) == before + 1, "raised once while it lasted"
+    # Every process of the stack is alive and ready.
     assert stack.health("--live") == (0, "ok: listen turns, upkeep turns, worker turns\n")
     assert stack.health("--ready")[0] == 0
-    # Beat: by somebody who needs no tick.
+    # The alarm for beat is raised by a process that needs no tick.
     (beat,) = stack.processes("beat")
     beat.suspend()
-    within(20, lambda: told(stack, "alarm.raised", "beat_silent"))
-    code, said = stack.health("--ready")
-    assert (code, "Start the process beat" in said) == (1, True)
+    within(20, lambda: log_lines(stack, "alarm.raised", "beat_silent"))
+    code, output = stack.health("--ready")
+    assert (code, "Start the process beat" in output) == (1, True)
     beat.resume()
-    within(20, lambda: told(stack, "alarm.cleared", "beat_silent"))
+    within(20, lambda: log_lines(stack, "alarm.cleared", "beat_silent"))
 
 
 @pytest.mark.soak
@@ -80,15 +80,15 @@ def test_a_redis_that_does_not_answer_is_not_blamed_on_the_worker(stack: Stack) 
         until = time.monotonic() + 25
         while time.monotonic() < until:
             assert stack.health("--live")[0] == 0
-        code, said = stack.health("--ready")
-        assert (code, said.startswith("not ready: Redis does not answer")) == (1, True)
+        code, output = stack.health("--ready")
+        assert (code, output.startswith("not ready: Redis does not answer")) == (1, True)
     finally:
         valkey.resume()
     within(60, lambda: stack.health("--ready")[0] == 0)
     (worker,) = stack.processes("worker")
     worker.suspend()
     try:
-        within(30, lambda: told(stack, "alarm.raised", "worker_silent"))
+        within(30, lambda: log_lines(stack, "alarm.raised", "worker_silent"))
     finally:
         worker.resume()
-    within(30, lambda: told(stack, "alarm.cleared", "worker_silent"))
+    within(30, lambda: log_lines(stack, "alarm.cleared", "worker_silent"))

@@ -28,11 +28,11 @@ from worker.telemetry import log
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Milliseconds of a fetch's lease, which is two minutes otherwise.
+#: Milliseconds of a fetch's lease, instead of two minutes.
 FETCH_LEASE = 1500
 
 
-#: What ends a Celery task ends a step; the next turn begins it anew.
+#: Errors that end a step, as they end a Celery task; the next turn starts it again.
 ENDS_A_STEP: tuple[type[Exception], ...] = (*ERRORS, LeaseLost, StoreFull)
 
 
@@ -57,7 +57,7 @@ STEPS: dict[str, Callable[[Runtime], None]] = {
 
 
 def walk(env: dict[str, str], first: str, ahead: float) -> None:
-    """Go on until SIGTERM; `first` comes first in each turn, `ahead` is how wrong this process' own clock is."""
+    """Repeat all steps until SIGTERM, `first` first; this process' own clock is `ahead` seconds ahead."""
     os.environ.update(env)
     log_file = os.open(env["WALKER_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log_file, 1)
@@ -71,7 +71,7 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
         right = time.time
         time.time = lambda: right() + ahead
     patch.object(fetches, "_LEASE_MS", FETCH_LEASE).start()
-    # The target is one that takes doubles, and its adapter must say so.
+    # Where the simulated target accepts duplicates, its adapter must declare that too.
     Dropday.dedupes = env["WALKER_DEDUPE"] == "on"
     log.configure("info", "json")
     rt = Runtime(read_settings())
@@ -81,5 +81,5 @@ def walk(env: dict[str, str], first: str, ahead: float) -> None:
                 STEPS[name](rt)
             except ENDS_A_STEP as error:
                 print(f"{name}: {type(error).__name__}")
-            except Exception:  # noqa: BLE001  # a bug is seen in the log by whoever judges the cell
+            except Exception:  # noqa: BLE001  # a bug goes to the log, which the cell's verdict reads
                 print(f"UNEXPECTED in {name}: {traceback.format_exc()}")

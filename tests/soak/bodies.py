@@ -1,4 +1,4 @@
-"""The soak's orders: each follows from its source and its number, so that nobody has to remember what it holds."""
+"""The soak's orders: the content of each follows from its source and number, so that nothing has to be stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 _FIRST = ("Ada", "Bo", "Cleo", "Dirk", "Eva", "Finn", "Gül", "Hanna", "Íris", "Jan")
 _CITIES = ("Delft", "Utrecht", "Gent", "Köln", "Århus", "Łódź", "Porto", "Graz")
 _GOODS = ("Mug", "Lamp, oak", "Chair", 'Screen 27"', "Tea & honey", "Sock", "Blanket")
-#: Which orders are seen only a moment after younger ones: every so many-th.
+#: Every LATE-th order becomes visible only after newer ones.
 LATE = 37
 
 
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What an order holds, as both sides must have it; amounts in cents."""
+    """The content of an order, which source and target must share; amounts in cents."""
 
     first: str
     last: str
@@ -39,7 +39,7 @@ class Content(NamedTuple):
 
 @lru_cache(maxsize=20_000)
 def content(source: str, number: int) -> Content:
-    """The order `number` of a source."""
+    """Return the content of the order `number` of a source."""
     h = zlib.crc32(f"{source}:{number}".encode()) | zlib.crc32(f"{number}/{source}".encode()) << 32
     lines = tuple(
         Line(f"{_GOODS[(h >> n) % len(_GOODS)]} {number % 97}-{n}", 1 + (h >> 3 + n & 3), 100 + (h >> 5 * n) % 9000)
@@ -62,8 +62,8 @@ def _euros(cents: int) -> float:
 
 
 def shop_order(source: str, number: int, created: str) -> dict[str, Any]:
-    """An order as RetailCRM's lists show it."""
-    it = content(source, number)
+    """Return an order as RetailCRM lists order_content."""
+    order_content = content(source, number)
     return {
         "id": number,
         "externalId": f"s{number}",
@@ -73,15 +73,20 @@ def shop_order(source: str, number: int, created: str) -> dict[str, Any]:
         "createdAt": created,
         "currency": "EUR",
         "countryIso": "NL",
-        "summ": _euros(it.goods),
-        "totalSumm": _euros(it.goods + it.shipping),
-        "firstName": it.first,
-        "lastName": it.last,
-        "email": it.email,
-        "customer": {"id": number, "firstName": it.first, "lastName": it.last},
+        "summ": _euros(order_content.goods),
+        "totalSumm": _euros(order_content.goods + order_content.shipping),
+        "firstName": order_content.first,
+        "lastName": order_content.last,
+        "email": order_content.email,
+        "customer": {"id": number, "firstName": order_content.first, "lastName": order_content.last},
         "delivery": {
-            "cost": _euros(it.shipping),
-            "address": {"index": it.postcode, "countryIso": "NL", "city": it.city, "text": it.street},
+            "cost": _euros(order_content.shipping),
+            "address": {
+                "index": order_content.postcode,
+                "countryIso": "NL",
+                "city": order_content.city,
+                "text": order_content.street,
+            },
         },
         "items": [
             {
@@ -91,15 +96,15 @@ def shop_order(source: str, number: int, created: str) -> dict[str, Any]:
                 "initialPrice": _euros(line.cents),
                 "offer": {"id": n, "article": f"SKU-{n}"},
             }
-            for n, line in enumerate(it.lines)
+            for n, line in enumerate(order_content.lines)
         ],
         "customFields": [],
     }
 
 
 def job(source: str, number: int) -> str:
-    """The order as a producer pushes it."""
-    it = content(source, number)
+    """Return the job with which a producer pushes the order."""
+    order_content = content(source, number)
     order = {
         "external_id": str(number),
         "status": "new",
@@ -112,16 +117,19 @@ def job(source: str, number: int) -> str:
                 "quantity": line.quantity,
                 "unit_price": f"{line.cents / 100:.2f}",
             }
-            for n, line in enumerate(it.lines)
+            for n, line in enumerate(order_content.lines)
         ],
-        "totals": {"shipping": f"{it.shipping / 100:.2f}", "grand": f"{(it.goods + it.shipping) / 100:.2f}"},
-        "customer": {"email": it.email},
+        "totals": {
+            "shipping": f"{order_content.shipping / 100:.2f}",
+            "grand": f"{(order_content.goods + order_content.shipping) / 100:.2f}",
+        },
+        "customer": {"email": order_content.email},
         "shipping_address": {
-            "first_name": it.first,
-            "last_name": it.last,
-            "street1": it.street,
-            "city": it.city,
-            "postal_code": it.postcode,
+            "first_name": order_content.first,
+            "last_name": order_content.last,
+            "street1": order_content.street,
+            "city": order_content.city,
+            "postal_code": order_content.postcode,
             "country": "NL",
         },
     }
@@ -129,7 +137,7 @@ def job(source: str, number: int) -> str:
 
 
 def hint(source: str, number: int) -> str:
-    """The job that names an order, and no more."""
+    """Return the job that only names an order."""
     return json.dumps({"v": 1, "provider": source, "external_id": str(number)})
 
 
@@ -138,20 +146,20 @@ def _cents(amount: Any) -> int:
 
 
 def in_depot(body: dict[str, Any]) -> Content:
-    """What Dropday was sent."""
+    """Return the content of a request to Dropday; raise ValueError for a total that does not match its lines."""
     to = body["shipping_address"]
     lines = tuple(Line(p["name"], int(p["quantity"]), _cents(p["price"])) for p in body["products"])
     cost = _cents(body["shipping_cost"])
-    found = Content(
+    parsed = Content(
         to["first_name"], to["last_name"], body["email"], to["address1"], to["city"], to["postcode"], cost, lines
     )
-    if _cents(body["total"]) != found.goods + cost:
+    if _cents(body["total"]) != parsed.goods + cost:
         raise ValueError("the total is not that of its lines")
-    return found
+    return parsed
 
 
 def in_crm(order: dict[str, Any]) -> Content:
-    """What RetailCRM was sent."""
+    """Return the content of an order sent to RetailCRM."""
     to = order["delivery"]["address"]
     lines = tuple(Line(i["productName"], int(i["quantity"]), _cents(i["initialPrice"])) for i in order["items"])
     cost = _cents(order["delivery"]["cost"])

@@ -1,4 +1,4 @@
-"""The adapter of the target that takes doubles: Dropday's own, which says so."""
+"""The adapter of the target that accepts duplicates: Dropday's own, declared so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worker.systems.dropday.target import Dropday
 
 
 class Depot(Dropday):
-    """As Dropday, but a second order of one external_id is made."""
+    """A Dropday that creates a second order with the same external_id."""
 
     kind: ClassVar[str] = "depot"
     dedupes: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Which faults a soak calls for: every effect of every step, and all that may go wrong before, in and after it."""
+"""The faults of a soak: for every effect of every step, each fault before, during and after it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: Leases that a stop outlasts; seconds of a call that is slow.
+#: The length of a stop in leases, and of a slow call in seconds.
 LONGER, SLOW = 1.2, 1.0
-#: How many of each sort a soak of a million orders has at each place.
+#: How often each fault happens at each place per million orders.
 WEIGHTS: Final[Mapping[str, float]] = {
     "kill": 3,
     "stop": 1,
@@ -28,15 +28,15 @@ _WEIGHED = 1_000_000
 
 @dataclass(frozen=True)
 class Effect:
-    """An effect of a step; `before` and `after` are options of its failpoint (which passage is meant)."""
+    """An effect of a step; `before` and `after` are options of its failpoint that select the occurrence."""
 
     step: str
     what: str
     point: str
     before: str = ""
     after: str = ""
-    #: Not to be done twice, nor sent by a process that was stopped (README, the crash matrix).
-    takes_doubles: bool = False
+    #: May be neither repeated nor sent by a process that was stopped (README, the crash matrix).
+    accepts_duplicates: bool = False
 
     @property
     def http(self) -> bool:
@@ -49,7 +49,7 @@ EFFECTS: Final = (
     Effect("poll", "read a page", "http:read", _PAGE, _PAGE),
     Effect("poll", "accept the orders", "script:accept"),
     Effect("poll", "keep what is unreadable", "script:bury"),
-    Effect("poll", "forget what is mended", "redis:HDEL"),
+    Effect("poll", "forget what is fixed", "redis:HDEL"),
     Effect("poll", "move the cursor", "script:advance"),
     Effect("poll", "note a failure", "script:note"),
     Effect("poll", "renew, give back the lease", "script:renew"),
@@ -62,9 +62,9 @@ EFFECTS: Final = (
     Effect("deliver", "claim orders", "script:claim", after=",match=orders"),
     Effect("deliver", "wait for a time slot", "script:reserve"),
     Effect("deliver", "go out of the door", "script:depart"),
-    Effect("deliver", "create in a target that takes doubles", "http:write", _DEPOT, _DEPOT, takes_doubles=True),
+    Effect("deliver", "create, accepting duplicates", "http:write", _DEPOT, _DEPOT, accepts_duplicates=True),
     Effect("deliver", "create in bulk", "http:write", _CRM, _CRM),
-    Effect("deliver", "ask the target that takes doubles", "http:read", _DEPOT, _DEPOT),
+    Effect("deliver", "ask the target that accepts duplicates", "http:read", _DEPOT, _DEPOT),
     Effect("deliver", "ask the bulk target", "http:read", _CRM, _CRM),
     Effect("deliver", "close a limit", "script:close"),
     Effect("deliver", "settle", "script:settle"),
@@ -88,9 +88,9 @@ class Arm:
         return f"{self.number}-{self.fault}"
 
     def text(self, lease: float) -> str:
-        """As INTAKE_FAILPOINTS has it."""
+        """Return the fault in the syntax of INTAKE_FAILPOINTS."""
         which = self.effect.before if self.side == "before" else self.effect.after
-        # A process that stops while another of its threads creates is what the crash matrix names as a limit.
+        # A longer stop while another thread creates an order is a known limit of the crash matrix.
         beat = self.effect.point == "script:beat"
         seconds = {
             "stop": lease * (0.2 if beat else LONGER),
@@ -101,14 +101,14 @@ class Arm:
 
 
 def arms() -> list[Arm]:
-    """Every fault that makes sense, at every side of every effect."""
+    """Return every fault that applies, at every side of every effect."""
     found: list[Arm] = []
     for effect in EFFECTS:
         sides: dict[str, tuple[str, ...]] = {
             "kill": ("before", "sent", "after") if effect.http else ("before", "after"),
-            "stop": ("after",) if effect.takes_doubles else ("before", "after"),
+            "stop": ("after",) if effect.accepts_duplicates else ("before", "after"),
             "lost": ("sent", "after") if effect.http else ("after",),
-            "repeat": () if effect.takes_doubles else ("after",),
+            "repeat": () if effect.accepts_duplicates else ("after",),
             "delay": ("before", "after"),
             "cut": ("before",) if effect.http else (),
             "flush": ("before", "after"),
@@ -119,11 +119,11 @@ def arms() -> list[Arm]:
 
 @dataclass
 class Calls:
-    """Calls for the faults one after the other, in an order that the seed decides, as the orders come."""
+    """Arms the faults one after the other as orders arrive, in a sequence that the seed determines."""
 
     folder: Path
     plan: list[Arm]
-    #: Those that empty Redis, all of them early.
+    #: The faults that empty Redis, all of them early.
     flushes: list[Arm]
     called: Counter[Arm] = field(default_factory=Counter)
     _next: int = 0
@@ -131,18 +131,18 @@ class Calls:
 
     @classmethod
     def of(cls, folder: Path, orders: int, seed: int, density: float) -> Calls:
-        """As many as go with so many orders; `density` 2 is twice as many."""
-        chance = random.Random(seed)
+        """Return the faults for this many orders; a `density` of 2 doubles them."""
+        rng = random.Random(seed)
         plan: list[Arm] = []
         for arm in arms():
-            wanted = WEIGHTS[arm.fault] * orders / _WEIGHED * density
-            plan += [arm] * (int(wanted) + (chance.random() < wanted % 1))
-        chance.shuffle(plan)
+            count = WEIGHTS[arm.fault] * orders / _WEIGHED * density
+            plan += [arm] * (int(count) + (rng.random() < count % 1))
+        rng.shuffle(plan)
         flushes = [arm for arm in plan if arm.fault == "flush"]
         return cls(folder, [arm for arm in plan if arm.fault != "flush"], flushes)
 
     def at(self, share: float, early: float) -> None:
-        """Call for what is due when so much of all orders is there; Redis is emptied within the first `early`."""
+        """Arm the faults that are due at this share of delivered orders; empty Redis only up to the share `early`."""
         while self._next < min(1.0, share / 0.97) * len(self.plan):
             self._call(self.plan[self._next])
             self._next += 1
@@ -151,7 +151,7 @@ class Calls:
             self._flushed += 1
 
     def _call(self, arm: Arm) -> None:
-        # One that was not answered yet is called for once.
+        # A fault that is armed and has not fired yet counts once.
         if not (self.folder / arm.name).exists():
             self.called[arm] += 1
         (self.folder / arm.name).touch()
@@ -160,12 +160,12 @@ class Calls:
         return {file.name for file in self.folder.iterdir()}
 
     def fired(self) -> Counter[Arm]:
-        """How often each took place."""
+        """Return how often each fault fired."""
         waiting = self.waiting()
         return +Counter({arm: count - (arm.name in waiting) for arm, count in self.called.items()})
 
     def withdraw(self) -> None:
-        """Call for nothing any more; what was not answered counts as not called for."""
+        """Disarm all faults; those that have not fired do not count."""
         for arm in list(self.called):
             if (self.folder / arm.name).exists():
                 (self.folder / arm.name).unlink(missing_ok=True)

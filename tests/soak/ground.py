@@ -1,4 +1,4 @@
-"""What a soak stands on: the systems, and Intake as `intake up` runs it, its failpoints ready to be called."""
+"""The environment of a soak: the systems, and `intake up` with all failpoints ready to be armed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from worker.runtime import Runtime, read_settings
 
 TESTS = Path(__file__).parents[1]
 KEY = "soak-key"
-#: Where each source's orders go, and its share of all.
+#: The target of each source, and below its share of all orders.
 SHOPS = {"shop1": "depot", "shop2": "depot", "shop3": "crm", "shop4": "crm"}
 PUSHED, HINTED = "web", "tips"
 SOURCES = {**SHOPS, PUSHED: "depot", HINTED: "depot"}
 SHARES = {**dict.fromkeys(SHOPS, 0.22), PUSHED: 0.11, HINTED: 0.01}
-#: What the command line of a process holds, by the part it plays.
+#: A part of each role's command line, by which its processes are found.
 ROLES = {
     "worker": "intake.deliver",
     "listen": "worker.cli listen",
@@ -61,7 +61,7 @@ bulk = {bulk}
 time_zone = "UTC"
 concurrency = 2
 """
-#: Each shop is behind an address of its own, with a limit of its own.
+#: Each shop has its own address and its own limit.
 _SHOP = """\
 [providers.{name}]
 kind = "retailcrm"
@@ -83,14 +83,14 @@ reference = "{{provider}}:{{external_id}}"
 def _settings(port: int, lease: float, bulk: int) -> str:
     text = _HEAD.format(port=port, bulk=bulk, lease=round(lease * 1000), beat=round(lease * 300))
     for address, name in enumerate((*SHOPS, HINTED), 2):
-        # What is hinted at is polled too seldom to matter.
+        # The source of the hinted orders is polled too seldom to matter.
         every = f"{round(lease * 500)}ms" if name in SHOPS else "1d"
         text += _SHOP.format(name=name, address=address, port=port, every=every)
     return text + "".join(_ROUTE.format(name=name, target=target) for name, target in SOURCES.items())
 
 
 class Ground:
-    """The systems and `intake up`, in a folder of their own."""
+    """The systems and `intake up`, in their own folder."""
 
     def __init__(self, home: Path, seed: int, weather: dict[str, float], lease: float, bulk: int) -> None:
         self.home, self.calls = home, home / "calls"
@@ -118,7 +118,7 @@ class Ground:
         self._runtime: Runtime | None = None
 
     def _announce(self) -> None:
-        """The depot's adapter as a package of somebody else's would bring it."""
+        """Register the depot's adapter as a third-party package would."""
         package = self.home / "soak_depot-1.dist-info"
         package.mkdir()
         (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
@@ -132,7 +132,7 @@ class Ground:
         )
 
     def intake(self, *args: str) -> None:
-        """Run one command of Intake, unharmed by failpoints."""
+        """Run one command of Intake without failpoints."""
         env = {**self._env, "INTAKE_FAILPOINTS": ""}
         command = [sys.executable, "-c", "from worker.cli import main; main()", *args]
         subprocess.run(command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, check=False)
@@ -144,21 +144,21 @@ class Ground:
         return self._runtime
 
     def fsync_always(self) -> bool:
-        """What a server that was started anew has to be told; whether it answers."""
+        """Configure the server, which may have been restarted; return whether it responds."""
         with contextlib.suppress(RedisError, OSError, ConfigError):
             self.runtime.redis.config_set("appendfsync", "always")
             self.runtime.ledger.assume_no_predecessor()
             return True
         return False
 
-    def ask(self, what: str, **query: object) -> Any:
-        return self._admin.read(f"/soak/{what}", [(name, str(value)) for name, value in query.items()]).json()
+    def ask(self, question: str, **query: object) -> Any:
+        return self._admin.read(f"/soak/{question}", [(name, str(value)) for name, value in query.items()]).json()
 
     def make(self, counts: dict[str, int]) -> None:
         self._admin.write("POST", "/soak/make", json=counts)
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """The main processes that play this part."""
+        """Return the main processes of this role."""
         found = {}
         for process in psutil.Process(self.up.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -167,36 +167,36 @@ class Ground:
         return [process for process in found.values() if process.ppid() not in found]
 
     def pool(self) -> list[psutil.Process]:
-        """The worker's pool processes."""
+        """Return the worker's pool processes."""
         return [child for worker in self.processes("worker") for child in worker.children()]
 
     def kill(self, role: str, choose: Any) -> bool:
-        """SIGKILL one process of this part; whether there was one."""
+        """Send SIGKILL to one process of this role; return whether one was running."""
         with contextlib.suppress(psutil.Error, IndexError):
             choose(self.pool() if role == "pool process" else self.processes(role)).kill()
             return True
         return False
 
     def memory(self) -> dict[str, float]:
-        """MiB that each part has in memory; of the pool the largest process."""
-        found: dict[str, float] = {"systems": psutil.Process(self._systems.pid).memory_info().rss / 2**20}
+        """Return the MiB that each role uses; for the pool, its largest process."""
+        sizes: dict[str, float] = {"systems": psutil.Process(self._systems.pid).memory_info().rss / 2**20}
         for role in ("pool process", *ROLES):
             with contextlib.suppress(psutil.Error):
                 chosen = self.pool() if role == "pool process" else self.processes(role)
-                found[role] = max((one.memory_info().rss / 2**20 for one in chosen), default=0.0)
-        return found
+                sizes[role] = max((process.memory_info().rss / 2**20 for process in chosen), default=0.0)
+        return sizes
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        below = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
+        descendants = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
         self.up.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.up.wait(timeout=60)
         self.up.kill()
         self.up.wait()
-        for process in psutil.wait_procs(below, timeout=3)[1]:
+        for process in psutil.wait_procs(descendants, timeout=3)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         if self._runtime is not None:

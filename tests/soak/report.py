@@ -1,4 +1,4 @@
-"""What a soak prints: how far it is, and at the end what came of it."""
+"""The output of a soak: its progress, and its result at the end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from soak.faults import Calls
 
-#: Seconds between two lines where nobody watches.
+#: Seconds between two lines of progress without a terminal.
 EVERY = 30.0
 FAULTS = ("kill", "stop", "lost", "repeat", "delay", "cut", "flush")
 
 
 class Progress:
-    """A bar on a terminal, a line now and then in a file."""
+    """A progress bar on a terminal, a line every `EVERY` seconds otherwise."""
 
     def __init__(self, total: int) -> None:
         self.total, self.console = total, Console()
@@ -30,28 +30,28 @@ class Progress:
         self._bar = Bar(*columns, console=self.console, disable=not self.console.is_terminal)
         self._task = self._bar.add_task("starting", total=total)
         self._began = time.monotonic()
-        self._told = self._began
+        self._shown = self._began
         self._past: list[tuple[float, int]] = []
 
-    def show(self, there: int, made: int, calls: Calls, killed: Counter[str], bad: int) -> None:
+    def show(self, arrived: int, made: int, calls: Calls, killed: Counter[str], bad: int) -> None:
         now = time.monotonic()
-        self._past = [*((at, count) for at, count in self._past if now - at < 60), (now, there)]
-        if not self.console.is_terminal and now - self._told < EVERY:
+        self._past = [*((at, count) for at, count in self._past if now - at < 60), (now, arrived)]
+        if not self.console.is_terminal and now - self._shown < EVERY:
             return
-        self._told = now
+        self._shown = now
         at, before = self._past[0]
-        rate = (there - before) / (now - at) if now > at else 0.0
+        rate = (arrived - before) / (now - at) if now > at else 0.0
         steps: Counter[str] = Counter()
         for arm, count in calls.fired().items():
             steps[arm.effect.step] += count
         fired = ", ".join(f"{step} {count}" for step, count in sorted(steps.items()))
         words = f"{made:,} made, {rate:.0f}/s; faults: {fired}; {sum(killed.values())} killed; {bad} bad"
         if self.console.is_terminal:
-            self._bar.update(self._task, completed=there, description=words)
+            self._bar.update(self._task, completed=arrived, description=words)
             return
-        left = timedelta(seconds=round((self.total - there) / rate)) if rate else "?"
+        left = timedelta(seconds=round((self.total - arrived) / rate)) if rate else "?"
         passed = timedelta(seconds=round(now - self._began))
-        print(f"{passed} {there:,} of {self.total:,} delivered, {words}; {left} left", flush=True)
+        print(f"{passed} {arrived:,} of {self.total:,} delivered, {words}; {left} left", flush=True)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -61,21 +61,21 @@ class Progress:
         self._bar.stop()
 
 
-def report(found: dict[str, Any]) -> None:
-    """Print the tables, and what is wrong."""
+def report(figures: dict[str, Any]) -> None:
+    """Print the table of faults, the sums, the problems and the totals."""
     console = Console(width=120)
-    console.print(_faults(found["fired"]))
-    for words in _sums(found):
+    console.print(_faults(figures["fired"]))
+    for words in _sums(figures):
         console.print(words, highlight=False, soft_wrap=True)
-    for problem in (*found["problems"], *found["stories"]):
+    for problem in (*figures["problems"], *figures["histories"]):
         console.print(problem, highlight=False, markup=False, soft_wrap=True)
-    orders, there = found["orders"], sum(found["there"].values())
-    wrong, doubled = len(found["wrong"]) + len(found["extra"]), len(found["doubled"])
-    rate = there / found["seconds"]
-    passed = timedelta(seconds=round(found["seconds"]))
+    orders, created = figures["orders"], sum(figures["there"].values())
+    wrong, doubled = len(figures["wrong"]) + len(figures["extra"]), len(figures["doubled"])
+    rate = created / figures["seconds"]
+    passed = timedelta(seconds=round(figures["seconds"]))
     console.print(
-        f"{orders:,} orders, {there:,} created, {found['lost']} lost, {doubled} doubled, {wrong} with wrong content;"
-        f" {passed}, {rate:.0f} orders/s, seed {found['seed']}",
+        f"{orders:,} orders, {created:,} created, {figures['lost']} lost, {doubled} doubled,"
+        f" {wrong} with wrong content; {passed}, {rate:.0f} orders/s, seed {figures['seed']}",
         highlight=False,
         soft_wrap=True,
     )
@@ -84,32 +84,32 @@ def report(found: dict[str, Any]) -> None:
 def _faults(fired: list[tuple[str, str, str, str, int]]) -> Table:
     table = Table("step", "effect", *FAULTS, title="Faults that fired, before / in / after the effect")
     counts: dict[tuple[str, str], dict[str, dict[str, int]]] = {}
-    for step, what, fault, side, count in fired:
-        counts.setdefault((step, what), {}).setdefault(fault, {})[side] = count
-    for (step, what), by_fault in sorted(counts.items()):
+    for step, effect, fault, side, count in fired:
+        counts.setdefault((step, effect), {}).setdefault(fault, {})[side] = count
+    for (step, effect), by_fault in sorted(counts.items()):
         cells = []
         for fault in FAULTS:
             sides = by_fault.get(fault, {})
             cells.append(" / ".join(str(sides[side]) for side in ("before", "sent", "after") if side in sides))
-        table.add_row(step, what, *cells)
+        table.add_row(step, effect, *cells)
     return table
 
 
-def _sums(found: dict[str, Any]) -> list[str]:
+def _sums(figures: dict[str, Any]) -> list[str]:
     sums: Counter[str] = Counter()
-    for _, _, fault, _, count in found["fired"]:
+    for _, _, fault, _, count in figures["fired"]:
         sums[fault] += count
-    said = ["Failpoints: " + ", ".join(f"{name} {sums[name]:,}" for name in FAULTS)]
-    killed = found["killed"]
-    said.append("SIGKILL from outside: " + ", ".join(f"{name} {count}" for name, count in sorted(killed.items())))
+    lines = ["Failpoints: " + ", ".join(f"{name} {sums[name]:,}" for name in FAULTS)]
+    killed = figures["killed"]
+    lines.append("SIGKILL from outside: " + ", ".join(f"{name} {count}" for name, count in sorted(killed.items())))
     weather: Counter[str] = Counter()
-    for name, count in found["counts"].items():
+    for name, count in figures["counts"].items():
         weather[name.partition(": ")[2] or name] += count
-    said.append("By the other side: " + ", ".join(f"{name} {count:,}" for name, count in sorted(weather.items())))
-    said.append(f"Pushed again: {found['again']:,}; poison replayed: {found['replayed']} times")
-    memory = found["memory"]
+    lines.append("By the other side: " + ", ".join(f"{name} {count:,}" for name, count in sorted(weather.items())))
+    lines.append(f"Pushed again: {figures['again']:,}; poison replayed: {figures['replayed']} times")
+    memory = figures["memory"]
     if memory:
         first = next((sample for sample in memory if sample[0] >= 10_000), memory[0])
         for at, sample in (first, memory[-1]):
-            said.append(f"MiB at {at:,}: " + ", ".join(f"{name} {size:.0f}" for name, size in sample.items()))
-    return said
+            lines.append(f"MiB at {at:,}: " + ", ".join(f"{name} {size:.0f}" for name, size in sample.items()))
+    return lines

@@ -1,4 +1,4 @@
-"""An HTTP server that costs next to nothing, and can cut a connection instead of answering."""
+"""A cheap HTTP server that can cut a connection instead of responding."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Answer = Callable[[str, str, bytes], "Reply"]
 
 @dataclass
 class Reply:
-    """One answer; status 0: none, the connection is cut."""
+    """One response; with status 0 the connection is cut instead."""
 
     status: int
     body: bytes = b""
     kind: str = "application/json"
-    #: Retry-After.
+    #: The value of the Retry-After header.
     wait: str = ""
     delay: float = 0.0
 
@@ -63,13 +63,13 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(answer: Answer) -> None:
-    # All of loopback: each account has an address of its own.
-    with socket.create_server(("0.0.0.0", 0)) as door:
-        server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), sock=door)
-        print(door.getsockname()[1], flush=True)
+    # Listen on all of loopback: each account has its own address.
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        server = await asyncio.get_running_loop().create_server(lambda: _Connection(answer), sock=listener)
+        print(listener.getsockname()[1], flush=True)
         await server.serve_forever()
 
 
 def serve(answer: Answer) -> None:
-    """Serve until killed; prints the port."""
+    """Print the port and serve until killed."""
     asyncio.run(_serve(answer))

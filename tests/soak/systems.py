@@ -1,8 +1,8 @@
-"""The systems of a soak: shops that make orders up, targets that count what they are given and compare it at once.
+"""The systems of a soak: shops that generate orders, and targets that count each order and check it on arrival.
 
-They take next to no memory: of an order they keep when it was made, and how often it was created. `python
--m soak.systems` prints its port; `POST /soak/make` tells how many orders each source has by now, `GET /soak/state` how
-many came, `GET /soak/missing` which did not.
+They need little memory: for each order they keep only when it was made and how often it was created. `python
+-m soak.systems` prints its port. `POST /soak/make` sets how many orders each source has, `GET /soak/state` returns how
+many arrived, `GET /soak/missing` which did not.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from soak.server import Reply, serve
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Seconds for which a change has its id, and is not to be seen.
+#: Seconds for which a late change already has its id but is not visible.
 _HIDDEN = 1.0
-#: Told one by one, of whatever is wrong.
-_TOLD = 200
+#: Wrong orders that are listed, of each sort.
+_LISTED = 200
 Query = dict[str, list[str]]
 
 
@@ -43,15 +43,15 @@ def _json(body: Any, status: int = 200) -> Reply:
 
 @dataclass
 class Source:
-    """One account that orders come from."""
+    """One account that provides orders."""
 
     name: str
     target: str
     made: array[float] = field(default_factory=lambda: array("d"))
-    #: How often each of them was created in its target.
+    #: How often each order was created in its target.
     created: bytearray = field(default_factory=bytearray)
     there: int = 0
-    #: All below this one have been created.
+    #: All orders before this index have been created.
     first_missing: int = 0
 
     def make(self, count: int) -> None:
@@ -60,7 +60,7 @@ class Source:
         self.created.extend(bytes(more))
 
     def missing(self, older: float) -> Iterable[int]:
-        """Those made longer ago than so many seconds that are not there (numbers from 1)."""
+        """Yield the numbers (from 1) of orders made more than `older` seconds ago that were not created."""
         while self.first_missing < len(self.made) and self.created[self.first_missing]:
             self.first_missing += 1
         until = bisect_left(self.made, time.time() - older)
@@ -71,17 +71,17 @@ class Source:
 
 
 class Shop:
-    """RetailCRM's API, version 5, as far as orders are read."""
+    """The part of RetailCRM's API, version 5, that reads orders."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
 
-    def answer(self, path: str, query: Query, chance: random.Random, malformed: float) -> Reply:
+    def answer(self, path: str, query: Query, rng: random.Random, malformed: float) -> Reply:
         if path == "/api/v5/orders/history":
             return self._history(query)
         if path == "/api/v5/orders":
-            rows = [self._order(int(one)) for one in query.get("filter[ids][]", ())]
-            if rows and chance.random() < malformed:
+            rows = [self._order(int(order_id)) for order_id in query.get("filter[ids][]", ())]
+            if rows and rng.random() < malformed:
                 rows[0]["items"][0]["quantity"] = "some"
             return _json({"success": True, "orders": rows})
         number = int(path.rpartition("/")[2])
@@ -112,59 +112,59 @@ class Shop:
 
 
 class Book:
-    """What the targets were given."""
+    """The creations in all targets."""
 
     def __init__(self, sources: dict[str, Source]) -> None:
         self.sources = sources
         self.counts: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.extra: list[str] = []
-        self.doubles = 0
+        self.duplicates = 0
 
     def place(self, reference: str) -> tuple[Source, int] | None:
-        """Whose order this is, and where it stands; None: nobody's."""
+        """Return the source of an order and its index there, or None for an unknown order."""
         name, _, number = reference.partition(":")
         source = self.sources.get(name)
         at = int(number) - 1 if number.isdecimal() else -1
         return (source, at) if source is not None and 0 <= at < len(source.made) else None
 
     def holds(self, target: str, reference: str) -> int:
-        """The target's id of an order that is there; 0: it is not."""
-        found = self.place(reference)
-        if found is None or found[0].target != target or not found[0].created[found[1]]:
+        """Return the target's id of an order that it has, or 0."""
+        place = self.place(reference)
+        if place is None or place[0].target != target or not place[0].created[place[1]]:
             return 0
-        return list(self.sources).index(found[0].name) * 10_000_000 + found[1] + 1
+        return list(self.sources).index(place[0].name) * 10_000_000 + place[1] + 1
 
     def create(self, target: str, reference: str, given: bodies.Content) -> int:
-        """Note one creation; answers the target's id."""
-        found = self.place(reference)
-        if found is None or found[0].target != target:
+        """Note one creation and return the target's id."""
+        place = self.place(reference)
+        if place is None or place[0].target != target:
             self.extra.append(f"{target} {reference}")
             return 1
-        source, at = found
+        source, at = place
         source.there += not source.created[at]
-        self.doubles += source.created[at] > 0
+        self.duplicates += source.created[at] > 0
         source.created[at] = min(255, source.created[at] + 1)
         if given != bodies.content(source.name, at + 1):
             self.wrong.append(f"{target} {reference}")
         return self.holds(target, reference)
 
     def state(self) -> dict[str, Any]:
-        doubled = [
+        duplicated = [
             f"{s.target} {s.name}:{n + 1} x{c}" for s in self.sources.values() for n, c in enumerate(s.created) if c > 1
         ]
         return {
             "made": {name: len(s.made) for name, s in self.sources.items()},
             "there": {name: s.there for name, s in self.sources.items()},
-            "doubled": doubled[:_TOLD],
-            "wrong": self.wrong[:_TOLD],
-            "extra": self.extra[:_TOLD],
+            "doubled": duplicated[:_LISTED],
+            "wrong": self.wrong[:_LISTED],
+            "extra": self.extra[:_LISTED],
             "counts": dict(self.counts),
         }
 
 
 class Depot:
-    """Dropday's API with its check for doubles off: what is sent twice is there twice."""
+    """Dropday's API with duplicate handling off: an order sent twice is created twice."""
 
     def __init__(self, name: str, book: Book) -> None:
         self.name, self.book = name, book
@@ -182,7 +182,7 @@ class Depot:
 
 
 class Crm:
-    """RetailCRM's API, version 5, as far as orders are written: it refuses doubles."""
+    """The part of RetailCRM's API, version 5, that writes orders; it refuses duplicates."""
 
     def __init__(self, name: str, book: Book) -> None:
         self.name, self.book = name, book
@@ -194,18 +194,18 @@ class Crm:
         if path == "/api/v5/settings":
             return _json({"success": True, "settings": {"timezone": {"value": "UTC"}}})
         if path == "/api/v5/orders":
-            asked = query.get("filter[externalIds][]", [])
-            held = [{"id": made, "externalId": one} for one in asked if (made := self.book.holds(self.name, one))]
-            return _json({"success": True, "orders": held})
+            ids = query.get("filter[externalIds][]", [])
+            orders = [{"id": made, "externalId": name} for name in ids if (made := self.book.holds(self.name, name))]
+            return _json({"success": True, "orders": orders})
         reference = unquote(path.rpartition("/")[2])
         if made := self.book.holds(self.name, reference):
             return _json({"success": True, "order": {"id": made, "externalId": reference}})
         return _json({"success": False, "errorMsg": "Not found"}, 404)
 
     def _take(self, order: dict[str, Any]) -> int:
-        """The new order's id; 0: it is there."""
+        """Create an order and return its id, or 0 if it exists already."""
         if self.book.holds(self.name, order["externalId"]):
-            self.book.counts["doubles refused by crm"] += 1
+            self.book.counts["duplicates refused by crm"] += 1
             return 0
         return self.book.create(self.name, order["externalId"], bodies.in_crm(order))
 
@@ -219,8 +219,8 @@ class Crm:
 
     def _upload(self, orders: list[dict[str, Any]]) -> Reply:
         taken = [(order["externalId"], self._take(order)) for order in orders]
-        done = [{"id": made, "externalId": one} for one, made in taken if made]
-        failed = [{"externalId": one} for one, made in taken if not made]
+        done = [{"id": made, "externalId": name} for name, made in taken if made]
+        failed = [{"externalId": name} for name, made in taken if not made]
         if failed:
             head = {"success": False, "errorMsg": "Orders are loaded with errors", "failedOrders": failed}
             return _json({**head, "uploadedOrders": done}, 460)
@@ -228,19 +228,19 @@ class Crm:
 
 
 class Systems:
-    """All of them behind one port; the first part of a path says which one is meant."""
+    """All systems behind one port; the first part of the path selects the system."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.sources = {name: Source(name, target) for name, target in plan["sources"].items()}
         self.book = Book(self.sources)
         self.shops = {name: Shop(source) for name, source in self.sources.items()}
         self.targets: dict[str, Depot | Crm] = {"depot": Depot("depot", self.book), "crm": Crm("crm", self.book)}
-        #: How often a call of each sort goes wrong, and what may then happen.
+        #: The probability that a call of each sort fails.
         self.weather: dict[str, float] = plan["weather"]
-        self.chance = random.Random(plan["seed"])
+        self.rng = random.Random(plan["seed"])
 
     def answer(self, method: str, target: str, body: bytes) -> Reply:
-        """The answer to one request, with what the weather makes of it."""
+        """Return the response to one request, with the faults of the weather."""
         path, _, text = target.partition("?")
         _, system, rest = path.split("/", 2)
         query: Query = {}
@@ -250,7 +250,7 @@ class Systems:
             return self._soak(rest, query, body)
         sort = "write" if method == "POST" else "read"
         sort = f"{system if system in self.targets else 'shop'} {sort}"
-        # A web page in the place of the account's settings means a wrong url to Intake: it stops and asks for a person.
+        # Settings stay free of faults: if they are a web page, Intake assumes a wrong url and stops until resumed.
         before = None if rest.endswith("/settings") else self._before(sort)
         if before is not None:
             return before
@@ -261,45 +261,45 @@ class Systems:
     def _real(self, system: str, method: str, path: str, query: Query, body: bytes) -> Reply:
         if system in self.targets:
             return self.targets[system].answer(method, path, query, body)
-        return self.shops[system].answer(path, query, self.chance, self.weather["malformed"])
+        return self.shops[system].answer(path, query, self.rng, self.weather["malformed"])
 
     def _before(self, sort: str) -> Reply | None:
-        """Nothing has been done: 500, a page of HTML, cut, 429, 503."""
-        if self.chance.random() >= self.weather[sort]:
+        """Return a response that fails before the effect (500, HTML page, cut, 429, 503), or None."""
+        if self.rng.random() >= self.weather[sort]:
             return None
-        what = self.chance.choice(("500 before", "html", "cut before", "429", "503"))
-        self.book.counts[f"{sort}: {what}"] += 1
-        match what:
+        fault = self.rng.choice(("500 before", "html", "cut before", "429", "503"))
+        self.book.counts[f"{sort}: {fault}"] += 1
+        match fault:
             case "500 before":
                 return _json({"success": False, "errorMsg": "Internal error"}, 500)
             case "html":
                 return Reply(200, b"<html><body>One moment, please</body></html>", kind="text/html")
             case "cut before":
                 return Reply(0)
-        return Reply(int(what), b'{"success":false}', wait="1")
+        return Reply(int(fault), b'{"success":false}', wait="1")
 
     def _after(self, sort: str, reply: Reply) -> None:
-        """It was done, and the answer tells nothing: 500, cut, slow."""
-        if self.chance.random() >= self.weather[sort]:
+        """Turn the response after the effect into a failure (500, cut, slow), if the weather wants one."""
+        if self.rng.random() >= self.weather[sort]:
             return
-        what = self.chance.choice(("500 after", "cut after", "slow"))
-        self.book.counts[f"{sort}: {what}"] += 1
-        if what == "500 after":
+        fault = self.rng.choice(("500 after", "cut after", "slow"))
+        self.book.counts[f"{sort}: {fault}"] += 1
+        if fault == "500 after":
             reply.status, reply.body = 500, b'{"success":false}'
-        elif what == "cut after":
+        elif fault == "cut after":
             reply.status = 0
         else:
-            reply.delay = self.chance.uniform(0.5, 3.0)
+            reply.delay = self.rng.uniform(0.5, 3.0)
 
-    def _soak(self, what: str, query: Query, body: bytes) -> Reply:
-        if what == "make":
+    def _soak(self, question: str, query: Query, body: bytes) -> Reply:
+        if question == "make":
             for name, count in json.loads(body).items():
                 self.sources[name].make(count)
-        if what == "missing":
+        if question == "missing":
             older, most = float(query["older"][0]), int(query["most"][0])
             return _json({name: list(islice(s.missing(older), most)) for name, s in self.sources.items()})
-        if what == "there":
-            bad = self.book.doubles + len(self.book.wrong) + len(self.book.extra)
+        if question == "there":
+            bad = self.book.duplicates + len(self.book.wrong) + len(self.book.extra)
             return _json({"there": {name: s.there for name, s in self.sources.items()}, "bad": bad})
         return _json(self.book.state())
 
