@@ -62,7 +62,7 @@ def _euros(cents: int) -> float:
 
 
 def shop_order(source: str, number: int, created: str) -> dict[str, Any]:
-    """Return an order as RetailCRM lists order_content."""
+    """Return an order as RetailCRM lists it."""
     order_content = content(source, number)
     return {
         "id": number,
