@@ -52,7 +52,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Clients that are closed in the end; the environment names no proxy and no CA bundle."""
+    """Yield a function that makes clients and closes them; the environment names no proxy and no CA bundle."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "CURL_CA_BUNDLE", "NETRC"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -72,7 +72,7 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a key and a self-signed certificate for 127.0.0.1, valid for one day, into one file."""
     path = tmp_path_factory.mktemp("tls") / "both.pem"
-    made = subprocess.run(
+    result = subprocess.run(
         [
             "openssl",
             "req",
@@ -94,7 +94,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
         capture_output=True,
     )
-    path.write_bytes(made.stdout)
+    path.write_bytes(result.stdout)
     return path
 
 

@@ -38,7 +38,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[Callable[..., Client]]:
-    """Yield a function that makes clients for an account of a system; close them at the end."""
+    """Yield a function that makes clients for an account of a system, and close them at the end."""
     made: list[Client] = []
 
     def make(system: str, account: str = "main", statuses: frozenset[int] = frozenset({429})) -> Client:
@@ -53,22 +53,22 @@ def client(box: Sandbox) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def crm(client: Callable[..., Client]) -> Callable[..., RetailCRM]:
     def make(account: str = "main", **options: Any) -> RetailCRM:
-        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "page_size": 50, **options})
-        return RetailCRM(account, given, client("retailcrm", account, RetailCRM.throttle_statuses))
+        settings = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "page_size": 50, **options})
+        return RetailCRM(account, settings, client("retailcrm", account, RetailCRM.throttle_statuses))
 
     return make
 
 
 @pytest.fixture
 def dropday(client: Callable[..., Client]) -> Dropday:
-    given = DropdayOptions.model_validate(
+    settings = DropdayOptions.model_validate(
         {"api_key": Sandbox.KEY, "account_id": Sandbox.ACCOUNT_ID, "placeholder": "-"}
     )
-    return Dropday("dropday", given, client("dropday"))
+    return Dropday("dropday", settings, client("dropday"))
 
 
 def walk(provider: RetailCRM, cursor: str) -> tuple[list[Page], str]:
-    """All pages of one pass."""
+    """Return all pages of one pass, and the next cursor."""
     pages = [provider.fetch(cursor)]
     while pages[-1].more:
         pages.append(provider.fetch(pages[-1].cursor))
@@ -89,12 +89,12 @@ def test_every_order_of_an_account_is_read_and_adds_up(box: Sandbox, crm: Callab
     provider = crm()
     pages, _ = walk(provider, provider.start(LONG_AGO))
     orders = newest(provider, pages)
-    there = box.orders("retailcrm")
-    assert orders.keys() == {str(order["id"]) for order in there}
-    assert {order.source_id for order in orders.values()} == {order["externalId"] for order in there}
-    whole = [order for order in orders.values() if all(line.quantity % 1 == 0 for line in order.lines)]
-    assert len(whole) > 100
-    assert [order.external_id for order in whole if not order.adds_up] == []
+    at_source = box.orders("retailcrm")
+    assert orders.keys() == {str(order["id"]) for order in at_source}
+    assert {order.source_id for order in orders.values()} == {order["externalId"] for order in at_source}
+    with_whole_quantities = [order for order in orders.values() if all(line.quantity % 1 == 0 for line in order.lines)]
+    assert len(with_whole_quantities) > 100
+    assert [order.external_id for order in with_whole_quantities if not order.adds_up] == []
 
 
 def test_a_pass_without_new_orders_keeps_its_cursor(crm: Callable[..., RetailCRM]) -> None:
@@ -139,8 +139,8 @@ def test_echoes_are_left_out_unless_they_are_configured(box: Sandbox, crm: Calla
     for key in ("ours", "theirs"):
         order = f'{{"externalId": "{key}", "items": [], "firstName": "Ada"}}'
         url = f"{box.url('retailcrm', 'shops')}/api/v5/orders/create"
-        answer = requests.post(url, data={"order": order, "site": "a"}, headers={"X-API-KEY": key}, timeout=20)
-        assert answer.status_code == 201
+        response = requests.post(url, data={"order": order, "site": "a"}, headers={"X-API-KEY": key}, timeout=20)
+        assert response.status_code == 201
 
     def read(**options: Any) -> set[str | None]:
         provider = crm("shops", api_key="ours", **options)
@@ -185,9 +185,9 @@ def test_every_order_is_created_once_and_found_again(
     assert {receipt.existed for receipt in first.values()} == {False}
     assert {receipt.existed for receipt in again.values()} == {True}
     assert len({receipt.target_id for receipt in first.values()}) == len(first) == len(box.orders("dropday"))
-    found = {order.key: dropday.find(f"crm-{order.external_id}") for order in list(orders)[:20]}
-    assert {key: receipt and receipt.target_id for key, receipt in found.items()} == {
-        key: first[key].target_id for key in found
+    receipts = {order.key: dropday.find(f"crm-{order.external_id}") for order in list(orders)[:20]}
+    assert {key: receipt and receipt.target_id for key, receipt in receipts.items()} == {
+        key: first[key].target_id for key in receipts
     }
     assert dropday.find("crm-") is None
 

@@ -37,8 +37,8 @@ def rt(configured: Configured) -> Runtime:
 
 def with_hook(configured: Configured, environment: pytest.MonkeyPatch, url: str) -> Runtime:
     """Return a runtime that reports its alarms to this address."""
-    environment.setenv("TELL", url)
-    return configured.open(table("alarms", every="1ms", grace="1ms", url="env:TELL") + SHOP_TO_DROPDAY)
+    environment.setenv("HOOK_URL", url)
+    return configured.open(table("alarms", every="1ms", grace="1ms", url="env:HOOK_URL") + SHOP_TO_DROPDAY)
 
 
 def hold(rt: Runtime, number: int = 1) -> None:
@@ -82,9 +82,9 @@ def test_an_alarm_is_raised_once_and_cleared_once_by_any_number_of_watches(rt: R
 
 
 def test_one_of_several_simultaneous_raises_sends_the_message(redis: Redis) -> None:
-    one, other = AlarmState(redis), AlarmState(redis)
-    assert one.change("raise", "orders_held dropday", {"since": 1}, "told")
-    assert not other.change("raise", "orders_held dropday", {"since": 2}, "told")
+    first, second = AlarmState(redis), AlarmState(redis)
+    assert first.change("raise", "orders_held dropday", {"since": 1}, "message")
+    assert not second.change("raise", "orders_held dropday", {"since": 2}, "message")
     assert redis.llen("intake:alarms:outbox") == 1
 
 
@@ -101,13 +101,13 @@ def test_an_alarm_that_recurs_is_reported_again(rt: Runtime) -> None:
 
 def test_a_new_process_raises_no_alarm_during_the_grace_period(rt: Runtime) -> None:
     hold(rt)
-    patient = rt.settings.model_copy(update={"alarms": rt.settings.alarms.model_copy(update={"grace": 60.0})})
-    rt.settings = patient
+    with_long_grace = rt.settings.model_copy(update={"alarms": rt.settings.alarms.model_copy(update={"grace": 60.0})})
+    rt.settings = with_long_grace
     look(Watch(rt))
     assert AlarmState(rt.redis).read_raised() == {}
 
 
-def sent(requests: list[Request]) -> list[dict[str, Any]]:
+def sent_messages(requests: list[Request]) -> list[dict[str, Any]]:
     return [json.loads(request.body) for request in requests]
 
 
@@ -129,7 +129,7 @@ def test_a_web_hook_receives_a_text_for_slack_and_separate_fields(
             until(lambda: len(server.requests) == 1)
             rt.lanes["dropday"].release(["shop:1"], "send")
             until(lambda: len(server.requests) == 2)
-        raised, cleared = sent(server.requests)
+        raised, cleared = sent_messages(server.requests)
     assert server.requests[0].target == SECRET + "?sig=1"
     assert raised["text"] == "Intake: dropday: 1 orders are held. intake release dropday --dry-run"
     assert (raised["event"], raised["name"], raised["subject"]) == ("raised", "orders_held", "dropday")
@@ -144,30 +144,30 @@ def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
     monkeypatch.setattr(notify, "RETRY_AFTER", 0.02)
     answers = iter([reply(500), reply(503, retry_after="0"), reply(404), reply(200), reply(200)])
     server = serve(lambda _: next(answers))
-    alarmed = AlarmState(rt.redis)
+    alarms = AlarmState(rt.redis)
     for number in range(3):
-        alarmed.change("raise", f"n {number}", {}, json.dumps({"n": number}))
+        alarms.change("raise", f"n {number}", {}, json.dumps({"n": number}))
     with log_lines() as lines:
 
-        def emptied() -> bool:
-            notify.send_messages(alarmed, server.url + SECRET)
+        def sends_everything() -> bool:
+            notify.send_messages(alarms, server.url + SECRET)
             return not rt.redis.llen("intake:alarms:outbox")
 
-        until(emptied)
+        until(sends_everything)
         assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]
         assert [line["reason"] for line in logged(lines, "alarm.refused")] == ["POST …: status 404"]
         assert "hush" not in lines.getvalue()
-    # The first is sent until it is refused for good; the others are not lost with it.
-    assert [it["n"] for it in sent(server.requests)] == [0, 0, 0, 1, 2]
+    # The first message is sent until it is refused permanently; the others are not lost with it.
+    assert [message["n"] for message in sent_messages(server.requests)] == [0, 0, 0, 1, 2]
 
 
 def test_a_slow_hook_does_not_delay_the_watch(
     serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on = threading.Event()
+    released = threading.Event()
 
     def slow(_: Request) -> bytes:
-        go_on.wait(10)
+        released.wait(10)
         return reply(200)
 
     server = serve(slow)
@@ -181,7 +181,7 @@ def test_a_slow_hook_does_not_delay_the_watch(
             look(watch)
         assert time.monotonic() - began < 2
         assert len(server.requests) == 1, "one sender at a time"
-        go_on.set()
+        released.set()
         with watch:
             pass
 
@@ -193,10 +193,10 @@ def test_alarms_are_raised_while_redis_is_full(rt: Runtime) -> None:
     try:
         with log_lines() as lines:
             look(Watch(rt))
-            told = {line["name"] for line in logged(lines, "alarm.raised")}
+            raised = {line["name"] for line in logged(lines, "alarm.raised")}
     finally:
         rt.redis.config_set("maxmemory", 0)
-    assert told == {"redis_full", "orders_held"}
+    assert raised == {"redis_full", "orders_held"}
 
 
 def test_orders_found_only_by_polls_are_counted_until_a_hint_announces_one(rt: Runtime) -> None:
@@ -204,7 +204,7 @@ def test_orders_found_only_by_polls_are_counted_until_a_hint_announces_one(rt: R
         return take_snapshot(rt).providers["shop"].missed
 
     rt.ledger.count_arrivals("shop", "poll shop", 500)
-    assert missed() == 0, "the past is read by nobody else"
+    assert missed() == 0, "only polls read the past"
     rt.redis.hset("intake:cursor:shop", "walked", "1")
     rt.ledger.count_arrivals("shop", "poll shop", 3)
     rt.ledger.count_arrivals("shop", "poll shop", 4)
@@ -229,7 +229,7 @@ def test_an_order_from_a_hint_is_unseen_until_the_cursor_changes(rt: Runtime) ->
     first = unseen()
     time.sleep(0.01)
     rt.ledger.count_arrivals("shop", "push shop", 1)
-    poll("1")  # succeeds, and sees nothing
+    poll("1")  # succeeds and finds nothing new
     assert first is not None
     assert unseen() == first
     time.sleep(0.01)

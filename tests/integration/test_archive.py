@@ -44,9 +44,9 @@ def accept(ledger: Ledger, version: int = 1, on_change: OnChange = "update", key
     return ledger.accept("t", [Delivery(made, f"R{key}")], "poll shop", on_change=on_change).results[0]
 
 
-def deliver(drain: Drain, what: Any = "delivered", target_id: str = "77") -> None:
+def deliver(drain: Drain, kind: Any = "delivered", target_id: str = "77") -> None:
     claims = drain.claim(10)
-    assert set(drain.settle([(claim, Outcome(what, extra=target_id)) for claim in claims])) == {"delivered"}
+    assert set(drain.settle([(claim, Outcome(kind, extra=target_id)) for claim in claims])) == {"delivered"}
 
 
 def record(ledger: Ledger, key: str = KEY) -> dict[str, str]:
@@ -57,8 +57,8 @@ def events(ledger: Ledger, key: str = KEY) -> list[str]:
     return [event for _, event in ledger.entries(["t"], key)[0].history]
 
 
-def over(redis: Redis) -> None:
-    """Let all histories expire."""
+def expire_histories(redis: Redis) -> None:
+    """Delete all histories, as their expiry does."""
     redis.delete(*redis.keys("intake:histories:t:*"))
 
 
@@ -78,14 +78,14 @@ def test_an_archived_order_has_no_key_of_its_own_and_keeps_its_record(
     assert [event.split()[0] for event in events(ledger)] == ["accepted", "claimed", "delivered"]
 
 
-@pytest.mark.parametrize("aged", ["with its story", "its story over"])
+@pytest.mark.parametrize("history", ["with its history", "after its history expired"])
 def test_an_archived_order_is_never_created_again_and_never_overwritten_by_an_older_version(
-    redis: Redis, ledger: Ledger, drain: Drain, aged: str
+    redis: Redis, ledger: Ledger, drain: Drain, history: str
 ) -> None:
     accept(ledger, 5)
     deliver(drain)
-    if aged == "its story over":
-        over(redis)
+    if history == "after its history expired":
+        expire_histories(redis)
     assert [accept(ledger, 5), accept(ledger, 4), accept(ledger, 3)] == ["same", "stale", "stale"]
     assert drain.claim(1) == []
     assert record(ledger)["version"] == "5"
@@ -105,22 +105,22 @@ def test_a_later_version_with_the_same_content_updates_the_version_of_an_archive
     assert redis.keys("intake:order:*") == []
 
 
-@pytest.mark.parametrize("aged", ["with its story", "its story over"])
+@pytest.mark.parametrize("history", ["with its history", "after its history expired"])
 def test_a_change_unarchives_an_order_and_is_sent_under_the_targets_id(
-    redis: Redis, ledger: Ledger, drain: Drain, aged: str
+    redis: Redis, ledger: Ledger, drain: Drain, history: str
 ) -> None:
     accept(ledger, 1)
     deliver(drain, target_id="7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1")
-    if aged == "its story over":
-        over(redis)
+    if history == "after its history expired":
+        expire_histories(redis)
     assert accept(ledger, 2) == "updating"
     assert redis.keys("intake:archive:*") == []
     [claim] = drain.claim(1)
     assert (claim.is_update, claim.target_id, claim.reference) == (True, "7a2c1e0e-93a4-4a0e-8f1e-0f8a52f0c8b1", "R1")
     drain.settle([(claim, Outcome("updated", extra=claim.target_id))])
     assert redis.keys("intake:order:*") == redis.keys("intake:history:*") == redis.keys("intake:payload:*") == []
-    told = [event.split()[0] for event in events(ledger)]
-    assert told == ([] if aged == "its story over" else ["accepted", "claimed", "delivered"]) + [
+    recorded = [event.split()[0] for event in events(ledger)]
+    assert recorded == ([] if history == "after its history expired" else ["accepted", "claimed", "delivered"]) + [
         "changed",
         "claimed",
         "updated",
@@ -151,19 +151,19 @@ def test_a_repeated_settle_of_an_archived_order_returns_the_same_result(
     assert record(ledger)["target_id"] == "77"
 
 
-@pytest.mark.parametrize("do", ["create", "update"])
-def test_an_archived_order_is_resent_only_in_the_state_that_was_read(ledger: Ledger, drain: Drain, do: Any) -> None:
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_an_archived_order_is_resent_only_in_the_state_that_was_read(ledger: Ledger, drain: Drain, action: Any) -> None:
     accept(ledger, 1)
     deliver(drain)
     seen, delivery = ledger.standing("t", KEY), Delivery(order("1", version=1, note="v1"), "R1")
     other = seen._replace(done="1")
-    assert ledger.resend("t", delivery, do, seen=other, source="reconcile", target_id="77") == "moved"
+    assert ledger.resend("t", delivery, action, seen=other, source="reconcile", target_id="77") == "moved"
     assert drain.claim(1) == []
-    assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "queued"
-    assert ledger.resend("t", delivery, do, seen=seen, source="reconcile", target_id="77") == "moved"
+    assert ledger.resend("t", delivery, action, seen=seen, source="reconcile", target_id="77") == "queued"
+    assert ledger.resend("t", delivery, action, seen=seen, source="reconcile", target_id="77") == "moved"
     [claim] = drain.claim(1)
     assert (claim.is_update, claim.uncertain, claim.target_id) == (
-        (True, "", "77") if do == "update" else (False, "ask", "")
+        (True, "", "77") if action == "update" else (False, "ask", "")
     )
 
 
@@ -181,17 +181,17 @@ def test_an_archived_order_is_resent_only_in_the_state_that_was_read(ledger: Led
         ("3", "e" * 59, "e" * 59, 6),
     ],
 )
-def test_every_field_of_an_archived_record_is_restored_exactly(  # noqa: PLR0913, PLR0917  # four names of one order
+def test_every_field_of_an_archived_record_is_restored_exactly(  # noqa: PLR0913, PLR0917  # four fields vary
     redis: Redis, ledger: Ledger, drain: Drain, key: str, reference: str, target_id: str, version: int
 ) -> None:
     made = order(key, version=version, note="a")
     ledger.accept("t", [Delivery(made, reference)], "poll shop", on_change="update")
     deliver(drain, target_id=target_id)
     assert redis.keys("intake:order:*") == []
-    at_rest = record(ledger, made.key)
+    archived = record(ledger, made.key)
     expected = {"reference": reference, "target_id": target_id, "version": str(version)}
     assert expected | {"fingerprint": made.fingerprint()} == {
-        name: at_rest[name] for name in (*expected, "fingerprint")
+        name: archived[name] for name in (*expected, "fingerprint")
     }
     changed = (
         order(key, version=version + 1, note="b") if version < 2**63 - 1 else order(key, version=version, note="b")

@@ -1,4 +1,4 @@
-"""A backfill: a range read again behind all live work, with a cursor, a lane and a share of its own."""
+"""Backfills: a range is read again behind all live work, with its own cursor, lane and share."""
 
 from __future__ import annotations
 
@@ -36,16 +36,20 @@ def oldest(rt: FakeRuntime) -> float:
     return snapshot.lanes["t"].oldest
 
 
-def bulk(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
-    return rt.ledger.accept("t", [Delivery(order(one, **fields), one) for one in ids], "backfill shop").results
+def accept_bulk(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
+    return rt.ledger.accept(
+        "t", [Delivery(order(order_id, **fields), order_id) for order_id in ids], "backfill shop"
+    ).results
 
 
-def live(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
-    found = rt.ledger.accept("t", [Delivery(order(one, **fields), one) for one in ids], "poll shop", on_change="update")
-    return found.results
+def accept_live(rt: FakeRuntime, *ids: str, **fields: Any) -> tuple[str, ...]:
+    accepted = rt.ledger.accept(
+        "t", [Delivery(order(order_id, **fields), order_id) for order_id in ids], "poll shop", on_change="update"
+    )
+    return accepted.results
 
 
-def names(claims: list[Claim]) -> list[str]:
+def references(claims: list[Claim]) -> list[str]:
     return [claim.reference for claim in claims]
 
 
@@ -69,24 +73,24 @@ def test_bulk_orders_wait_behind_all_fresh_ones_and_a_single_drain_claims_them_o
 ) -> None:
     rt = runtime_of(redis)
     rt.lanes["t"].concurrency = 1
-    bulk(rt, *map(str, range(300)))
-    live(rt, "fresh")
+    accept_bulk(rt, *map(str, range(300)))
+    accept_live(rt, "fresh")
     with rt.lanes["t"].drain() as drain:
         claims = drain.claim(50)
-        assert (names(claims), claims[0].bulk) == (["fresh"], False)
+        assert (references(claims), claims[0].bulk) == (["fresh"], False)
         drain.settle([(claims[0], Outcome("delivered"))])
         claims = drain.claim(50)
         assert (len(claims), claims[0].bulk) == (1, True)
-        live(rt, "fresher")
+        accept_live(rt, "fresher")
         drain.settle([(claims[0], Outcome("delivered"))])
-        assert names(drain.claim(50)) == ["fresher"]
+        assert references(drain.claim(50)) == ["fresher"]
     assert rt.lanes["t"].status()["backfilled"] == 299
 
 
 def test_a_bulk_order_stays_bulk_when_it_is_retried_taken_over_or_released(redis: Redis) -> None:
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
-    bulk(rt, "a")
+    accept_bulk(rt, "a")
     for outcome in (
         Outcome("retry"),
         Outcome("snooze"),
@@ -96,18 +100,18 @@ def test_a_bulk_order_stays_bulk_when_it_is_retried_taken_over_or_released(redis
         Outcome("bury"),
         Outcome("doubt"),
     ):
-        what = outcome.kind
+        kind = outcome.kind
         with lane.drain() as drain:
             (claim,) = drain.claim(1)
             drain.settle([(claim, outcome)])
             drain.leave()
-        if what == "hold":
+        if kind == "hold":
             assert lane.release(["shop:a"], "send") == 1
-        if what == "bury":
+        if kind == "bury":
             rt.stuck["t"].move("replay", ["shop:a"])
-        if what == "doubt":
+        if kind == "doubt":
             rt.stuck["t"].move("again", ["shop:a"])
-        assert (lane.count_bulk(), lane.status()["queued"]) == (1, 1), what
+        assert (lane.count_bulk(), lane.status()["queued"]) == (1, 1), kind
         assert abs(int(rt.ledger.entries(["t"], "shop:a")[0].due or 0) - rt.cursors.now()) < 60_000
         assert oldest(rt) < 60
     drain = lane.drain()
@@ -120,8 +124,8 @@ def test_a_bulk_order_stays_bulk_when_it_is_retried_taken_over_or_released(redis
 @pytest.mark.parametrize("fields", [{}, {"note": "changed"}], ids=["the same", "changed"])
 def test_an_order_of_a_poll_during_a_backfill_is_fresh(redis: Redis, fields: dict[str, Any]) -> None:
     rt = runtime_of(redis)
-    bulk(rt, "a", "b")
-    live(rt, "b", **fields)
+    accept_bulk(rt, "a", "b")
+    accept_live(rt, "b", **fields)
     assert rt.lanes["t"].count_bulk() == 1
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(50)
@@ -130,25 +134,25 @@ def test_an_order_of_a_poll_during_a_backfill_is_fresh(redis: Redis, fields: dic
 
 def test_a_claimed_bulk_order_that_changes_becomes_fresh(redis: Redis) -> None:
     rt = runtime_of(redis, warehouse=Editable())
-    bulk(rt, "a")
+    accept_bulk(rt, "a")
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
-        live(rt, "a", note="changed", version=2)
+        accept_live(rt, "a", note="changed", version=2)
         assert drain.settle([(claim, Outcome("delivered", extra="1"))]) == ["queued"]
         assert (rt.lanes["t"].count_bulk(), rt.lanes["t"].status()["queued"]) == (0, 1)
 
 
 def test_a_backfill_does_not_make_a_fresh_order_bulk(redis: Redis) -> None:
     rt = runtime_of(redis)
-    live(rt, "a")
-    assert bulk(rt, "a") == ("same",)
-    assert bulk(rt, "a", note="newer", version=5) == ("replaced",)
+    accept_live(rt, "a")
+    assert accept_bulk(rt, "a") == ("same",)
+    assert accept_bulk(rt, "a", note="newer", version=5) == ("replaced",)
     assert rt.lanes["t"].count_bulk() == 0
 
 
 def test_a_delivered_order_is_no_longer_bulk(redis: Redis) -> None:
     rt = runtime_of(redis)
-    bulk(rt, "a")
+    accept_bulk(rt, "a")
     deliver(rt)
     assert rt.state("a")["state"] == "delivered"
     assert "bulk" not in rt.state("a")
@@ -157,25 +161,25 @@ def test_a_delivered_order_is_no_longer_bulk(redis: Redis) -> None:
 def test_one_drain_is_reserved_for_fresh_orders_and_woken_for_them(redis: Redis) -> None:
     rt = runtime_of(redis)
     lane = rt.lanes["t"]
-    bulk(rt, *map(str, range(100)))
+    accept_bulk(rt, *map(str, range(100)))
     with lane.drain() as first, lane.drain() as second:
         assert first.claim(1)[0].bulk
         assert second.claim(1) == []
         assert rt.ledger.accept("t", [Delivery(order("fresh"), "fresh")], "push shop").nudge
-        assert names(second.claim(1)) == ["fresh"]
+        assert references(second.claim(1)) == ["fresh"]
     rt.nudged.clear()
     tasks.sweep.sweep(rt, rt.nudge)
-    assert rt.nudged.count(("deliver", "t")) == 0, "both drains are at work"
+    assert rt.nudged.count(("deliver", "t")) == 0, "both drains are working"
 
 
 def test_a_sweep_wakes_only_as_many_drains_as_may_do_bulk_work(redis: Redis) -> None:
     rt = runtime_of(redis)
-    bulk(rt, *map(str, range(200)))
+    accept_bulk(rt, *map(str, range(200)))
     tasks.sweep.sweep(rt, rt.nudge)
     assert rt.nudged.count(("deliver", "t")) == 1
 
 
-# The reading
+# Reading
 
 
 def test_a_backfill_reads_its_range_and_does_not_move_the_cursor(redis: Redis) -> None:
@@ -183,8 +187,8 @@ def test_a_backfill_reads_its_range_and_does_not_move_the_cursor(redis: Redis) -
     rt.cursors.redis.hset("intake:cursor:shop", mapping={"value": "2", "finished": rt.cursors.now()})
     rt.backfills.begin("shop", SINCE, UNTIL)
     read(rt)
-    known = rt.backfills.status("shop")
-    assert (rt.shop.asked, known["records"], known["n_new"], "finished" in known) == (
+    status = rt.backfills.status("shop")
+    assert (rt.shop.asked, status["records"], status["n_new"], "finished" in status) == (
         ["0", "1", "2"],
         "6",
         "6",
@@ -203,8 +207,8 @@ def test_a_backfill_accepts_only_orders_placed_in_its_range(redis: Redis) -> Non
     rt = FakeRuntime(redis, shop)
     rt.backfills.begin("shop", SINCE, UNTIL)
     read(rt)
-    known = rt.backfills.status("shop")
-    assert (known["n_new"], known["n_outside"]) == ("1", "2")
+    status = rt.backfills.status("shop")
+    assert (status["n_new"], status["n_outside"]) == ("1", "2")
     assert rt.state("in")["state"] == "queued"
 
 
@@ -213,17 +217,17 @@ def test_a_backfill_that_failed_or_was_killed_continues_from_its_page(
 ) -> None:
     rt = runtime_of(redis, pages=3)
     rt.backfills.begin("shop", SINCE, UNTIL)
-    advance = rt.backfills.count
+    count = rt.backfills.count
 
-    def away(*args: Any) -> None:
-        advance(*args)
+    def count_and_fail_once(*args: Any) -> None:
+        count(*args)
         rt.shop.trouble = [Unavailable("away")] if len(rt.shop.asked) == 1 else []
 
-    monkeypatch.setattr(rt.backfills, "count", away)
+    monkeypatch.setattr(rt.backfills, "count", count_and_fail_once)
     read(rt)
-    known = rt.backfills.status("shop")
-    assert (known["value"], known["error"]) == ("1", "unavailable: away")
-    assert not rt.backfills.is_waiting("shop"), "it is tried again after a while"
+    status = rt.backfills.status("shop")
+    assert (status["value"], status["error"]) == ("1", "unavailable: away")
+    assert not rt.backfills.is_waiting("shop"), "it is retried later"
     redis.hdel("intake:backfill:shop", "retry_at")
     tasks.sweep.sweep(rt, rt.nudge)
     assert ("backfill", "shop") in rt.nudged
@@ -289,7 +293,7 @@ def test_a_backfill_after_a_loss_of_the_ledger_looks_up_orders_of_any_age(redis:
     deliver(rt)
     assert len(rt.warehouse.created) == 4
     redis.flushall()
-    # The polls have come to an end since: for them the ledger is not new any more.
+    # A poll has finished since then: for polls the ledger is no longer new.
     redis.hset("intake:cursor:shop", mapping={"walked": 1, "value": "2"})
     rt.backfills.begin("shop", SINCE, UNTIL)
     read(rt)

@@ -1,4 +1,4 @@
-"""`intake backfill` as a person types it, over real HTTP."""
+"""`intake backfill` as an operator types it, over real HTTP."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def read(pipeline: Pipeline) -> None:
 
 def test_a_backfill_is_started_read_sent_and_reported(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(40, limits=["retailcrm=off"]).open()
-    told = backfill("shop", "--since", "3h", "--yes", "--json")
-    assert json.loads(told.output)["state"] == "running", told.output
-    assert pipeline.rt.redis.llen("intake.poll") == 1, "a worker was told"
+    started = backfill("shop", "--since", "3h", "--yes", "--json")
+    assert json.loads(started.output)["state"] == "running", started.output
+    assert pipeline.rt.redis.llen("intake.poll") == 1, "a worker was nudged"
     read(pipeline)
-    found = json.loads(backfill("shop", "--json").output)
-    assert (found["state"], found["read"], found["counts"]["new"]) == ("finished", 1.0, 40)
-    assert found["waiting"] == {"dropday": 40}
+    status = json.loads(backfill("shop", "--json").output)
+    assert (status["state"], status["read"], status["counts"]["new"]) == ("finished", 1.0, 40)
+    assert status["waiting"] == {"dropday": 40}
     assert pipeline.cursor() is None
     pipeline.deliver_all()
     assert pipeline.compare().clean
@@ -40,13 +40,13 @@ def test_a_backfill_is_started_read_sent_and_reported(make_pipeline: MakePipelin
 
 def test_a_dry_run_counts_and_writes_nothing(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
-    told = backfill("shop", "--since", "3h", "--dry-run")
-    assert "30  dropday: new" in told.output
+    result = backfill("shop", "--since", "3h", "--dry-run")
+    assert "30  dropday: new" in result.output
     pipeline.poll()
     pipeline.deliver_all()
     before = sorted(pipeline.rt.redis.keys("*"))
-    told = backfill("shop", "--since", "3h", "--dry-run")
-    assert "30  dropday: known, the same" in told.output
+    result = backfill("shop", "--since", "3h", "--dry-run")
+    assert "30  dropday: known, the same" in result.output
     assert sorted(pipeline.rt.redis.keys("*")) == before
     assert pipeline.rt.lanes["dropday"].count_bulk() == 0
 
@@ -67,5 +67,5 @@ def test_the_backfill_command_explains_what_it_cannot_do(make_pipeline: MakePipe
     assert "nobody is not a provider; known are: shop" in backfill("nobody").output
     assert "not after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
     assert "is neither a date nor an age" in backfill("shop", "--since", "yesterday").output
-    asked = backfill("shop", "--since", "7d")
-    assert (asked.exit_code, "send to dropday what is not there?" in asked.output) == (1, True)
+    unconfirmed = backfill("shop", "--since", "7d")
+    assert (unconfirmed.exit_code, "send to dropday what is not there?" in unconfirmed.output) == (1, True)

@@ -1,4 +1,4 @@
-"""A Dropday account that is read and written: what was created there is known by its id when it is read back."""
+"""A Dropday account that is read and written: orders created there are recognised by their ids when read back."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_orders_cross_once_between_dropday_and_retailcrm_even_when_redis_is_lost
             + route("shop", "to-depot", reference=BY_PROVIDER)
             + route("depot", "to-shop", reference=BY_PROVIDER)
         )
-        there = {
+        ids = {
             "shop": {f"shop:{order['id']}" for order in box.orders("retailcrm")},
             "depot": {f"depot:{order['reference']}" for order in box.orders("dropday")},
         }
 
         def carry() -> None:
-            """Twice as long as it takes, so that an echo could come back."""
+            """Poll and deliver twice as often as needed, so that an echo would be read back."""
             for _ in range(8):
                 for provider in ("shop", "depot"):
                     tasks.poll.poll(rt, provider, lambda *_: None)
@@ -42,15 +42,15 @@ def test_orders_cross_once_between_dropday_and_retailcrm_even_when_redis_is_lost
                     tasks.deliver.deliver(rt, target, lambda *_: None)
                 time.sleep(0.3)
 
-        def crossed() -> None:
+        def assert_crossed_once() -> None:
             in_shop = [order.get("externalId") or "" for order in box.orders("retailcrm")]
             in_depot = [order["external_id"] for order in box.orders("dropday")]
-            assert sorted(name for name in in_shop if name.startswith("depot:")) == sorted(there["depot"])
-            assert sorted(name for name in in_depot if name.startswith("shop:")) == sorted(there["shop"])
+            assert sorted(name for name in in_shop if name.startswith("depot:")) == sorted(ids["depot"])
+            assert sorted(name for name in in_depot if name.startswith("shop:")) == sorted(ids["shop"])
             assert (len(in_shop), len(in_depot)) == (12, 12)
 
         carry()
-        crossed()
+        assert_crossed_once()
         redis.flushall()
         carry()
-        crossed()
+        assert_crossed_once()

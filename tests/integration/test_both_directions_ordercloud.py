@@ -31,7 +31,7 @@ def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(configured
         )
 
         def carry() -> None:
-            """Long enough for an echo to come back, if there were one."""
+            """Poll and deliver for 6 s, so that an echo would be read back."""
             until = time.monotonic() + 6
             while time.monotonic() < until:
                 for provider in ("shop", "cloud"):
@@ -45,7 +45,7 @@ def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(configured
             "cloud": {f"cloud:{order['ID']}" for order in box.orders("ordercloud")},
         }
 
-        def crossed() -> None:
+        def assert_crossed_once() -> None:
             in_shop = [order.get("externalId") or "" for order in box.orders("retailcrm")]
             in_cloud = [order["ID"].replace("_3A", ":") for order in box.orders("ordercloud")]
             assert sorted(name for name in in_shop if name.startswith("cloud:")) == sorted(ids["cloud"])
@@ -53,7 +53,7 @@ def test_orders_cross_once_in_both_directions_even_when_redis_is_lost(configured
             assert (len(in_shop), len(in_cloud)) == (60, 60)
 
         carry()
-        crossed()
+        assert_crossed_once()
         redis.flushall()
         carry()
-        crossed()
+        assert_crossed_once()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def settings(base: str, **till: str) -> str:
-    """Return settings with one account that works and three that do not, each in another way."""
+    """Return settings with one account that works and three that fail, each for another reason."""
     return (
         retailcrm("providers.good", f"{base}/retailcrm/main")
         + retailcrm("providers.key", f"{base}/retailcrm/main").replace("TEST_KEY", "WRONG_KEY")
@@ -44,7 +44,7 @@ def accounts(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield
 
 
-def test_each_fault_of_an_account_is_a_line_with_its_remedy(accounts: None) -> None:
+def test_each_account_fault_is_reported_on_one_line_with_its_remedy(accounts: None) -> None:
     with Runtime(read_settings()) as rt:
         rt.cursors.pause("good", "status 403")
     result = intake("check")
@@ -69,7 +69,7 @@ def test_check_offline_makes_no_request(accounts: None, configured: Configured) 
     assert "skipped  redis: not asked" in result.output
 
 
-def test_an_account_that_does_not_answer_delays_no_other() -> None:
+def test_an_account_without_a_response_does_not_delay_the_others() -> None:
     class Account:
         def __init__(self, seconds: float) -> None:
             self.seconds = seconds
@@ -81,15 +81,15 @@ def test_an_account_that_does_not_answer_delays_no_other() -> None:
         providers = {"quick": Account(0), "slow": Account(60), "other": Account(0)}  # noqa: RUF012
         targets: dict[str, Account] = {}  # noqa: RUF012
 
-    found = list(examine_accounts(Accounts(), 0.5))
-    assert [(it.what, it.state) for it in found] == [
+    findings = list(examine_accounts(Accounts(), 0.5))
+    assert [(finding.what, finding.state) for finding in findings] == [
         ("provider quick", "ok"),
         ("provider slow", "wrong"),
         ("provider other", "ok"),
     ]
-    assert "no answer within" in found[1].detail
+    assert "no answer within" in findings[1].detail
 
 
 def test_a_slow_redis_and_a_different_clock_are_warnings() -> None:
-    assert [it.state for it in examine_distance(0.001, 0.1)] == ["ok", "ok"]
-    assert [it.state for it in examine_distance(0.1, -60)] == ["warning", "warning"]
+    assert [finding.state for finding in examine_distance(0.001, 0.1)] == ["ok", "ok"]
+    assert [finding.state for finding in examine_distance(0.1, -60)] == ["warning", "warning"]

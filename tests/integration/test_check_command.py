@@ -50,7 +50,7 @@ GOOD = Server("Valkey 9.1.2", (7, 2, 4), "noeviction", None, 1, appends=True, la
 
 @contextmanager
 def redis_with(home: Path, **config: str) -> Iterator[str]:
-    """Start a real server with these settings (`_` for `-`); yield its URL."""
+    """Start a real server with these settings (`_` stands for `-`) and yield its URL."""
     server = ValkeyServer(
         port=free_port(), data_dir=home, config={name.replace("_", "-"): value for name, value in config.items()}
     )
@@ -69,7 +69,7 @@ def systems() -> Iterator[Sandbox]:
 
 
 def intake(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `intake` in `home`, as a person does."""
+    """Run `intake` in `home`, as an operator does."""
     command = [str(Path(sys.executable).with_name("intake")), *words]
     env = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"} | environ
     return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60)
@@ -84,12 +84,12 @@ def check(home: Path, systems: Sandbox, redis: str, key: str = Sandbox.KEY) -> t
     return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
 
 
-def test_check_reports_each_part_as_ok_when_all_is_well(tmp_path: Path, systems: Sandbox) -> None:
+def test_check_reports_each_part_as_ok_without_faults(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", appendonly="yes", maxmemory_policy="noeviction") as redis:
-        code, found = check(tmp_path, systems, redis)
+        code, findings = check(tmp_path, systems, redis)
     assert code == 0
-    assert found.pop("processes")["state"] == "skipped"
-    assert {what: finding["state"] for what, finding in found.items()} == dict.fromkeys(
+    assert findings.pop("processes")["state"] == "skipped"
+    assert {part: finding["state"] for part, finding in findings.items()} == dict.fromkeys(
         [
             "intake.toml",
             "clocks",
@@ -106,44 +106,44 @@ def test_check_reports_each_part_as_ok_when_all_is_well(tmp_path: Path, systems:
     )
 
 
-def test_a_redis_that_evicts_is_an_error_and_one_without_aof_a_warning(tmp_path: Path, systems: Sandbox) -> None:
+def test_a_redis_that_evicts_is_an_error_and_a_redis_without_aof_a_warning(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", maxmemory_policy="allkeys-lru") as redis:
-        code, found = check(tmp_path, systems, redis)
+        code, findings = check(tmp_path, systems, redis)
     assert code == 1
-    assert found["redis eviction"]["state"] == "wrong"
-    assert "allkeys-lru" in found["redis eviction"]["detail"]
-    assert "noeviction" in found["redis eviction"]["remedy"]
-    assert found["redis persistence"]["state"] == "warning"
+    assert findings["redis eviction"]["state"] == "wrong"
+    assert "allkeys-lru" in findings["redis eviction"]["detail"]
+    assert "noeviction" in findings["redis eviction"]["remedy"]
+    assert findings["redis persistence"]["state"] == "warning"
 
 
-def test_wrong_credentials_are_found_live_and_never_printed(tmp_path: Path, systems: Sandbox) -> None:
+def test_wrong_credentials_are_detected_by_a_request_and_never_printed(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis", appendonly="yes") as redis:
-        code, found = check(tmp_path, systems, redis, key="not-the-key")
+        code, findings = check(tmp_path, systems, redis, key="not-the-key")
     assert code == 1
-    assert found["provider shop"]["state"] == found["target store"]["state"] == "wrong"
-    assert found["target store"]["remedy"] == "Correct the credentials of this account."
+    assert findings["provider shop"]["state"] == findings["target store"]["state"] == "wrong"
+    assert findings["target store"]["remedy"] == "Correct the credentials of this account."
 
 
 def test_an_unreachable_redis_is_reported_once_and_without_its_password(tmp_path: Path, systems: Sandbox) -> None:
-    code, found = check(tmp_path, systems, "redis://:hush-hush@127.0.0.1:1/0")
+    code, findings = check(tmp_path, systems, "redis://:hush-hush@127.0.0.1:1/0")
     assert code == 1
-    assert found["redis"] == {
+    assert findings["redis"] == {
         "what": "redis",
         "state": "wrong",
         "detail": "the server does not answer",
         "remedy": "Start it, or correct redis.url.",
     }
-    assert "hush-hush" not in json.dumps(found)
-    assert found["provider shop"]["state"] == "ok"  # the accounts are looked at all the same
+    assert "hush-hush" not in json.dumps(findings)
+    assert findings["provider shop"]["state"] == "ok"  # accounts are checked nevertheless
 
 
 def test_a_wrong_redis_password_differs_from_an_unreachable_server(tmp_path: Path, systems: Sandbox) -> None:
     with redis_with(tmp_path / "redis") as redis, connect(redis) as owner:
         owner.config_set("requirepass", "right")
         for url in (redis, redis.replace("redis://", "redis://:wrong@")):
-            code, found = check(tmp_path, systems, url)
+            code, findings = check(tmp_path, systems, url)
             assert code == 1
-            assert found["redis"]["remedy"] == "Look at the user and the password in redis.url."
+            assert findings["redis"]["remedy"] == "Look at the user and the password in redis.url."
 
 
 def test_a_nearly_full_redis_is_a_warning_by_the_threshold_of_the_settings(tmp_path: Path) -> None:
@@ -166,15 +166,15 @@ def test_a_replica_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "what"),
+    ("server", "part"),
     [
         (replace(GOOD, name="Redis 5.0.7", version=(5, 0, 7)), "redis"),
         (replace(GOOD, last_write_ok=False), "redis persistence"),
         (replace(GOOD, policy="volatile-ttl"), "redis eviction"),
     ],
 )
-def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, what: str) -> None:
-    assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "wrong"] == [what]
+def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, part: str) -> None:
+    assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "wrong"] == [part]
     assert [finding for finding in examine_server(GOOD, AlarmSettings()) if finding.state != "ok"] == []
 
 
@@ -188,7 +188,9 @@ def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, what
         (KeyError("Jan Jansen"), "wrong", "the check itself failed: KeyError"),
     ],
 )
-def test_each_answer_of_an_account_has_its_state_and_detail(error: Exception | None, state: str, detail: str) -> None:
+def test_each_result_of_an_account_check_has_its_state_and_detail(
+    error: Exception | None, state: str, detail: str
+) -> None:
     class Account:
         def check(self) -> None:
             if error is not None:
@@ -221,7 +223,7 @@ def test_no_command_shows_a_traceback_for_a_wrong_file(tmp_path: Path, words: li
     assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
 
 
-def test_accounts_are_checked_before_there_is_a_redis(tmp_path: Path, systems: Sandbox) -> None:
+def test_accounts_are_checked_without_a_redis(tmp_path: Path, systems: Sandbox) -> None:
     base = systems.base_url
     (tmp_path / "intake.toml").write_text(CONFIG.format(base=base).partition("\n\n")[2])
     done = intake(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")

@@ -1,4 +1,4 @@
-"""The Python client that others wrote for the real OrderCloud, unchanged, against the simulated one."""
+"""A third-party Python client for OrderCloud, unchanged, against the simulated OrderCloud."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ def box() -> Iterator[Sandbox]:
 
 def test_the_python_client_reads_every_page_and_every_line(box: Sandbox) -> None:
     async def work(client: OrderCloudClient) -> None:
-        wanted = {order["ID"]: order for order in box.orders("ordercloud")}
+        expected = {order["ID"]: order for order in box.orders("ordercloud")}
         page = await client.orders.list(INCOMING, page_size=20, page=3, sort_by="ID")
         assert (page.meta.total_count, page.meta.total_pages, page.meta.item_range) == (45, 3, [41, 45])
         seen = [order async for order in paginate(client.orders.list, INCOMING, page_size=20, sort_by="LastUpdated,ID")]
-        assert sorted(order.id or "" for order in seen) == sorted(wanted)
+        assert sorted(order.id or "" for order in seen) == sorted(expected)
         for order in seen:
-            told = wanted[order.id or ""]
-            assert (order.status, order.total, order.currency) == (told["Status"], told["Total"], told["Currency"])
+            record = expected[order.id or ""]
+            assert (order.status, order.total, order.currency) == (
+                record["Status"],
+                record["Total"],
+                record["Currency"],
+            )
             lines = (await client.line_items.list(INCOMING, order.id or "", page_size=100)).items
-            assert [line.id for line in lines] == [line["ID"] for line in told["LineItems"]]
+            assert [line.id for line in lines] == [line["ID"] for line in record["LineItems"]]
             assert order.line_item_count == len(lines)
         last = seen[-1]
         filters = {"LastUpdated": f"!<{last.last_updated}", "Status": str(last.status)}
@@ -50,7 +54,7 @@ def test_the_python_client_reads_every_page_and_every_line(box: Sandbox) -> None
     by(box, work)
 
 
-def test_the_python_client_writes_an_order_from_its_start_to_its_end(box: Sandbox) -> None:
+def test_the_python_client_writes_an_order_through_its_whole_life(box: Sandbox) -> None:
     async def work(client: OrderCloudClient) -> None:
         orders, lines = client.orders, client.line_items
         made = await orders.save(INCOMING, "PY-1", an_order("PY-1"))
@@ -86,7 +90,7 @@ def test_the_python_client_writes_an_order_from_its_start_to_its_end(box: Sandbo
     by(box, work)
 
 
-def test_the_python_client_is_refused_a_second_order_of_one_id(box: Sandbox) -> None:
+def test_the_python_client_cannot_create_a_second_order_with_the_same_id(box: Sandbox) -> None:
     async def work(client: OrderCloudClient) -> None:
         assert (await client.orders.create(INCOMING, an_order("PY-2"))).id == "PY-2"
         assert (await error(client.orders.create(INCOMING, an_order("PY-2"))))[0] == 409
@@ -96,9 +100,9 @@ def test_the_python_client_is_refused_a_second_order_of_one_id(box: Sandbox) -> 
     by(box, work)
 
 
-def test_the_python_client_renews_its_token_and_is_told_when_it_was_revoked(box: Sandbox) -> None:
+def test_the_python_client_renews_its_token_and_receives_an_error_after_a_revocation(box: Sandbox) -> None:
     async def renewed(client: OrderCloudClient) -> int:
-        # It renews 30 seconds early, so a life of 31 seconds is one second to it.
+        # The client renews 30 seconds early, so for it a lifetime of 31 seconds is one second.
         for _ in range(2):
             await client.me.get()
             await asyncio.sleep(1.1)
@@ -117,7 +121,7 @@ def test_the_python_client_renews_its_token_and_is_told_when_it_was_revoked(box:
     box.clear_faults()
 
 
-def test_the_python_client_waits_as_long_as_a_429_says(box: Sandbox) -> None:
+def test_the_python_client_waits_for_the_time_that_a_429_requests(box: Sandbox) -> None:
     async def work(client: OrderCloudClient) -> float:
         await client.me.get()
         box.fault("ordercloud:me:429:times=1:retry_after=1")

@@ -1,4 +1,4 @@
-"""Their JavaScript SDK and the guard of their middleware, unchanged, against the simulated OrderCloud."""
+"""OrderCloud's JavaScript SDK and middleware guard, unchanged, against the simulated OrderCloud."""
 
 from __future__ import annotations
 
@@ -43,29 +43,33 @@ def test_the_javascript_sdk_reads_and_writes_and_understands_every_error(box: Sa
         command, cwd=programs, env=environment(), capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["badSecret"]["status"] == 400
-    assert (told["token"], told["me"], told["renewed"]) == (
+    results = json.loads(done.stdout)
+    assert results["badSecret"]["status"] == 400
+    assert (results["token"], results["me"], results["renewed"]) == (
         {"type": "bearer", "seconds": 31},
         "sandbox-user",
         "sandbox-user",
     )
-    assert (told["page"]["Page"], told["page"]["PageSize"]) == (2, 10)
-    assert (told["created"]["Status"], told["created"]["xp"]) == ("Unsubmitted", {"shop": "a", "no": 7})
-    assert (told["conflict"]["status"], told["noLines"]["code"]) == (409, "Order.CannotSubmitWithNoLineItems")
-    assert (told["line"]["LineTotal"], told["city"], told["patched"]) == (0.3, "LA", "patched")
-    assert (told["submitted"]["Status"], told["submitted"]["Total"]) == ("Open", 0.5)
-    assert (told["again"]["status"], told["again"]["code"]) == (400, "Order.CannotSubmitBadStatus")
-    assert told["read"] == told["submitted"]
-    assert [line["ShippingAddress"]["Street1"] for line in told["lines"]] == ["Jumpstreet 23"]
-    assert told["filtered"] == ["JS-1"]
-    assert (told["saved"]["Comments"], told["saved"]["xp"], told["cancelled"]) == (None, {"only": 1}, "Canceled")
-    assert told["gone"] == {"status": 404, "code": "NotFound", "message": "Order JS-1 not found"}
-    assert told["badToken"]["status"] == 401
+    assert (results["page"]["Page"], results["page"]["PageSize"]) == (2, 10)
+    assert (results["created"]["Status"], results["created"]["xp"]) == ("Unsubmitted", {"shop": "a", "no": 7})
+    assert (results["conflict"]["status"], results["noLines"]["code"]) == (409, "Order.CannotSubmitWithNoLineItems")
+    assert (results["line"]["LineTotal"], results["city"], results["patched"]) == (0.3, "LA", "patched")
+    assert (results["submitted"]["Status"], results["submitted"]["Total"]) == ("Open", 0.5)
+    assert (results["again"]["status"], results["again"]["code"]) == (400, "Order.CannotSubmitBadStatus")
+    assert results["read"] == results["submitted"]
+    assert [line["ShippingAddress"]["Street1"] for line in results["lines"]] == ["Jumpstreet 23"]
+    assert results["filtered"] == ["JS-1"]
+    assert (results["saved"]["Comments"], results["saved"]["xp"], results["cancelled"]) == (
+        None,
+        {"only": 1},
+        "Canceled",
+    )
+    assert results["gone"] == {"status": 404, "code": "NotFound", "message": "Order JS-1 not found"}
+    assert results["badToken"]["status"] == 401
 
 
 class Receiver:
-    """The catalyst's guard before a handler, in a process of its own."""
+    """A webhook handler behind the guard of OrderCloud's catalyst, in its own process."""
 
     def __init__(self, programs: Path) -> None:
         command = ["node", "ordercloud_hooks.mjs", HASH_KEY]
@@ -76,8 +80,8 @@ class Receiver:
 
     def next(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        told: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return told
+        message: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return message
 
     def close(self) -> None:
         self._process.communicate(timeout=10)
@@ -90,7 +94,7 @@ def receiver(programs: Path) -> Iterator[Receiver]:
     running.close()
 
 
-def a_hook(receiver: Receiver, key: str) -> Webhook:
+def make_hook(receiver: Receiver, key: str) -> Webhook:
     route = "v1/orders/{direction}/{orderID}"
     routes = [WebhookRoute(route=f"{route}/submit", verb="POST"), WebhookRoute(route=route, verb="PATCH")]
     return Webhook(
@@ -106,7 +110,7 @@ def a_hook(receiver: Receiver, key: str) -> Webhook:
 
 def test_a_webhook_passes_the_guard_of_the_catalyst(box: Sandbox, receiver: Receiver) -> None:
     async def work(client: OrderCloudClient) -> None:
-        hook = await client.webhooks.create(a_hook(receiver, HASH_KEY))
+        hook = await client.webhooks.create(make_hook(receiver, HASH_KEY))
         assert hook in (await client.webhooks.list()).items
         await client.orders.save(INCOMING, "H-1", an_order("H-1"))
         await client.line_items.save(INCOMING, "H-1", "L1", LineItem(product_id="SKU-1", unit_price=0.1))
@@ -127,9 +131,9 @@ def test_a_webhook_passes_the_guard_of_the_catalyst(box: Sandbox, receiver: Rece
     by(box, work)
 
 
-def test_a_webhook_that_comes_twice_has_one_log_id(box: Sandbox, receiver: Receiver) -> None:
+def test_a_repeated_webhook_keeps_its_log_id(box: Sandbox, receiver: Receiver) -> None:
     async def work(client: OrderCloudClient) -> None:
-        await client.webhooks.create(a_hook(receiver, HASH_KEY))
+        await client.webhooks.create(make_hook(receiver, HASH_KEY))
         await client.orders.save(INCOMING, "H-3", an_order("H-3"))
         await client.orders.patch(INCOMING, "H-3", {"Comments": "x"})
         assert receiver.next()["body"]["LogID"] == receiver.next()["body"]["LogID"]
@@ -137,19 +141,19 @@ def test_a_webhook_that_comes_twice_has_one_log_id(box: Sandbox, receiver: Recei
     by(box, work, "short")
 
 
-def test_a_webhook_of_another_key_or_another_body_is_refused_by_the_catalyst(box: Sandbox, receiver: Receiver) -> None:
+def test_the_catalyst_refuses_a_webhook_with_another_key_or_body(box: Sandbox, receiver: Receiver) -> None:
     async def work(client: OrderCloudClient) -> None:
-        # Neither a webhook of other clients nor one that wants to be asked first is told of what was done.
-        silent = [a_hook(receiver, HASH_KEY).model_copy(update={"api_client_i_ds": ["another"]})]
-        silent.append(a_hook(receiver, HASH_KEY).model_copy(update={"before_process_request": True}))
-        hooks = [await client.webhooks.create(hook) for hook in [*silent, a_hook(receiver, "another key")]]
+        # Webhooks of other clients, and those called before a request is processed, do not receive the event.
+        silent = [make_hook(receiver, HASH_KEY).model_copy(update={"api_client_i_ds": ["another"]})]
+        silent.append(make_hook(receiver, HASH_KEY).model_copy(update={"before_process_request": True}))
+        hooks = [await client.webhooks.create(hook) for hook in [*silent, make_hook(receiver, "another key")]]
         await client.orders.save(INCOMING, "H-2", an_order("H-2"))
         await client.orders.patch(INCOMING, "H-2", {"Comments": "x"})
         assert receiver.next() == {"refused": 401}
         for hook in hooks:
             await client.webhooks.delete(str(hook.id))
         for wrong, code in (({"Url": "http://example.org"}, "UrlSchemeHttps"), ({"HashKey": None}, "MissingHashKey")):
-            body = a_hook(receiver, HASH_KEY).model_dump(by_alias=True) | wrong
+            body = make_hook(receiver, HASH_KEY).model_dump(by_alias=True) | wrong
             assert (await error(client.webhooks.create(body)))[:2] == (400, f"Webhook.{code}")
 
     by(box, work)

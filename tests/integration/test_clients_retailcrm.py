@@ -1,4 +1,4 @@
-"""The maker's own Python client (`retailcrm` on PyPI), unchanged, against the simulated RetailCRM."""
+"""RetailCRM's own Python client (`retailcrm` on PyPI), unchanged, against the simulated RetailCRM."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def order(external_id: str, **fields: Any) -> dict[str, Any]:
     return {"externalId": external_id, "firstName": "Ada", "phone": "+15550001", "items": items, **fields}
 
 
-def test_it_sees_what_its_key_may_do(box: Sandbox) -> None:
+def test_the_client_reads_the_permissions_of_its_key(box: Sandbox) -> None:
     assert client(box).api_versions().get_response()["versions"] == ["3.0", "4.0", "5.0"]
     credentials = client(box).api_credentials()
     assert credentials.is_successful()
     assert "order_write" in credentials.get_response()["scopes"]
 
 
-def test_it_creates_an_order_and_reads_it_by_either_id(box: Sandbox) -> None:
+def test_the_client_creates_an_order_and_reads_it_by_either_id(box: Sandbox) -> None:
     crm = client(box)
     created = crm.order_create(order("C-1", createdAt="2024-04-02 11:14:02"))
     assert (created.get_status_code(), created.is_successful()) == (201, True)
@@ -50,10 +50,10 @@ def test_it_creates_an_order_and_reads_it_by_either_id(box: Sandbox) -> None:
     assert by_id["totalSumm"] == 19.8
 
 
-def test_it_lists_all_orders_page_by_page(box: Sandbox) -> None:
+def test_the_client_lists_all_orders_page_by_page(box: Sandbox) -> None:
     crm, seen, page = client(box, "full"), [], 1
     while True:
-        answer = crm.orders(None, 20, page).get_response()  # it sends the literal `filter=None`
+        answer = crm.orders(None, 20, page).get_response()  # the client sends the literal `filter=None`
         seen += [row["id"] for row in answer["orders"]]
         block = answer["pagination"]
         if page >= block["totalPageCount"]:
@@ -62,29 +62,33 @@ def test_it_lists_all_orders_page_by_page(box: Sandbox) -> None:
     assert (len(seen), len(set(seen)), page, block["totalCount"]) == (45, 45, 3, 45)
 
 
-def test_it_finds_orders_by_lists_of_ids(box: Sandbox) -> None:
+def test_the_client_finds_orders_by_lists_of_ids(box: Sandbox) -> None:
     crm = client(box, "full")
-    some = crm.orders(None, 20, 1).get_response()["orders"][:3]
-    wanted = {row["externalId"] for row in some}
-    found = crm.orders({"externalIds": list(wanted)}, 50).get_response()["orders"]
-    assert {row["externalId"] for row in found} == wanted
-    light = crm.orders_statuses([some[0]["id"]], [some[1]["externalId"]]).get_response()["orders"]
-    assert {row["id"] for row in light} == {some[0]["id"], some[1]["id"]}
+    first_orders = crm.orders(None, 20, 1).get_response()["orders"][:3]
+    expected = {row["externalId"] for row in first_orders}
+    orders = crm.orders({"externalIds": list(expected)}, 50).get_response()["orders"]
+    assert {row["externalId"] for row in orders} == expected
+    statuses = crm.orders_statuses([first_orders[0]["id"]], [first_orders[1]["externalId"]]).get_response()["orders"]
+    assert {row["id"] for row in statuses} == {first_orders[0]["id"], first_orders[1]["id"]}
 
 
-def test_it_edits_an_order_by_either_id(box: Sandbox) -> None:
+def test_the_client_edits_an_order_by_either_id(box: Sandbox) -> None:
     crm = client(box)
     number = crm.order_create(order("E-1")).get_response()["id"]
     edited = crm.order_edit({"externalId": "E-1", "status": "prepayed"})
     assert (edited.get_status_code(), edited.get_response()["id"]) == (200, number)
     assert crm.order_edit({"id": number, "customerComment": "Ring twice"}, "id").is_successful()
-    there = crm.order("E-1").get_response()["order"]
-    assert (there["status"], there["customerComment"], there["phone"]) == ("prepayed", "Ring twice", "+15550001")
-    gone = crm.order_edit({"externalId": "E-0", "status": "prepayed"})
-    assert (gone.get_status_code(), gone.get_error_msg()) == (404, "Not found")
+    order_read = crm.order("E-1").get_response()["order"]
+    assert (order_read["status"], order_read["customerComment"], order_read["phone"]) == (
+        "prepayed",
+        "Ring twice",
+        "+15550001",
+    )
+    missing = crm.order_edit({"externalId": "E-0", "status": "prepayed"})
+    assert (missing.get_status_code(), missing.get_error_msg()) == (404, "Not found")
 
 
-def test_it_uploads_and_is_told_what_was_taken(box: Sandbox) -> None:
+def test_the_client_uploads_orders_and_receives_the_ids_of_the_accepted_ones(box: Sandbox) -> None:
     crm = client(box)
     whole = crm.orders_upload([order("U-1"), order("U-2")])
     assert [row["externalId"] for row in whole.get_response()["uploadedOrders"]] == ["U-1", "U-2"]
@@ -99,7 +103,9 @@ def test_it_uploads_and_is_told_what_was_taken(box: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("account", "errors"), [("maps", {"0": "Order with externalId=M already exists."}), ("bare", {})]
 )
-def test_it_reads_an_upload_taken_in_part_however_it_is_told(box: Sandbox, account: str, errors: object) -> None:
+def test_the_client_reads_the_errors_of_a_partly_accepted_upload_in_each_form(
+    box: Sandbox, account: str, errors: object
+) -> None:
     crm = client(box, account)
     assert crm.orders_upload([order("M")]).is_successful()
     part = crm.orders_upload([order("M"), order("N")])
@@ -107,8 +113,8 @@ def test_it_reads_an_upload_taken_in_part_however_it_is_told(box: Sandbox, accou
     assert crm.order("N").is_successful()
 
 
-def test_it_follows_the_history_by_date_but_not_by_id_and_page(box: Sandbox) -> None:
-    """It always sends a page, which has not gone together with `sinceId` since 15 May 2023."""
+def test_the_client_reads_the_history_by_date_but_not_by_id_and_page(box: Sandbox) -> None:
+    """Show the limit of the client: it always sends `page`, refused with `sinceId` since 15 May 2023."""
     crm = client(box)
     number = crm.order_create(order("H-1")).get_response()["id"]
     crm.order_edit({"externalId": "H-1", "status": "prepayed"})
@@ -123,7 +129,7 @@ def test_it_follows_the_history_by_date_but_not_by_id_and_page(box: Sandbox) -> 
     assert "page" in refused.get_errors()
 
 
-def test_it_reads_a_long_history_page_by_page(box: Sandbox) -> None:
+def test_the_client_reads_a_long_history_page_by_page(box: Sandbox) -> None:
     crm, seen, page = client(box, "full"), [], 1
     while True:
         answer = crm.orders_history({"startDate": "2024-01-01 00:00:00"}, 20, page).get_response()
@@ -134,20 +140,23 @@ def test_it_reads_a_long_history_page_by_page(box: Sandbox) -> None:
     assert (len(seen), seen) == (45, sorted(set(seen)))
 
 
-def test_it_is_told_its_errors_in_the_documented_form(box: Sandbox) -> None:
+def test_the_client_receives_errors_in_the_documented_form(box: Sandbox) -> None:
     crm = client(box)
     assert crm.order_create(order("X-1")).is_successful()
-    twice = crm.order_create(order("X-1"))
-    assert (twice.get_status_code(), twice.get_error_msg()) == (400, "Order with externalId=X-1 already exists.")
-    wrong = crm.order_create(order("X-2", items=[{"productName": "Mug", "quantity": 0}]))
-    assert wrong.get_errors() == {"items[0].quantity": "This value is not valid."}
+    duplicate = crm.order_create(order("X-1"))
+    assert (duplicate.get_status_code(), duplicate.get_error_msg()) == (
+        400,
+        "Order with externalId=X-1 already exists.",
+    )
+    invalid = crm.order_create(order("X-2", items=[{"productName": "Mug", "quantity": 0}]))
+    assert invalid.get_errors() == {"items[0].quantity": "This value is not valid."}
     assert crm.order("X-2").get_status_code() == 404
     stranger = client(box, key="wrong").orders()
     assert (stranger.get_status_code(), stranger.get_error_msg()) == (403, 'Wrong "apiKey" value.')
     assert client(box, "shops").order_create(order("X-3")).get_error_msg() == "Parameter 'site' is missing"
 
 
-def test_it_works_within_one_site(box: Sandbox) -> None:
+def test_the_client_works_within_one_site(box: Sandbox) -> None:
     crm = client(box, "shops")
     a, b = (crm.order_create(order("S-1"), site).get_response()["id"] for site in "ab")
     assert a != b
@@ -155,7 +164,7 @@ def test_it_works_within_one_site(box: Sandbox) -> None:
     assert crm.order_edit({"externalId": "S-1", "status": "prepayed"}, site="b").get_response()["id"] == b
 
 
-def test_the_web_page_of_an_overload_is_more_than_it_can_read(box: Sandbox) -> None:
+def test_the_client_cannot_read_the_html_page_of_an_overload(box: Sandbox) -> None:
     box.fault("retailcrm:list:503:times=1")
     with pytest.raises(requests.exceptions.JSONDecodeError):
         client(box).orders()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-#: Every command that looks at the ledger, with names that are right.
+#: Every command that reads the ledger, with known names.
 COMMANDS = [
     ["status"],
     ["status", "--json"],
@@ -32,7 +32,7 @@ COMMANDS = [
     ["doubt", "ask"],
     ["inbox", "list"],
 ]
-#: The same with a name that nobody has.
+#: Commands with an unknown name.
 UNKNOWN = [
     ["poll", "nobody"],
     ["cursor", "show", "nobody"],
