@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
-#: Names of metrics and of our recording rules, as PromQL has them.
+#: Names of metrics and of our recording rules, as they appear in PromQL.
 METRIC = re.compile(r"\bintake[_:][a-z_:0-9]+")
-#: What promtool checks: the command, and the file.
+#: Each command of promtool with the file that it checks.
 CHECKS = [("check rules", "rules.yml"), ("check config", "prometheus.yml"), ("test rules", "rules_test.yml")]
 
 
@@ -38,13 +38,13 @@ def exported(make_pipeline: MakePipeline) -> set[str]:
     registry.register(RedisCollector(pipeline.rt))
     families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     names = {sample.name for family in families for sample in family.samples}
-    # Nothing is compared, and nothing is wrong: these have no sample yet.
+    # Without comparisons and errors some families have no sample yet: their names count as well.
     return names | {family.name for family in families}
 
 
 def panels() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "dashboards" / "intake.json").read_text())["panels"]
-    return found
+    listed: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "dashboards" / "intake.json").read_text())["panels"]
+    return listed
 
 
 def recorded() -> set[str]:
@@ -58,19 +58,19 @@ def alarm_names() -> set[str]:
 
 def test_rules_and_panels_use_only_exported_metrics(exported: set[str]) -> None:
     rules = [line for line in (PROMETHEUS / "rules.yml").read_text().splitlines() if not line.strip().startswith("#")]
-    asked = set(METRIC.findall("\n".join(rules)))
-    asked |= {name for panel in panels() for target in panel["targets"] for name in METRIC.findall(target["expr"])}
-    assert len(asked) > 20
-    assert asked - exported - recorded() == set()
+    used = set(METRIC.findall("\n".join(rules)))
+    used |= {name for panel in panels() for target in panel["targets"] for name in METRIC.findall(target["expr"])}
+    assert len(used) > 20
+    assert used - exported - recorded() == set()
 
 
 def test_every_panel_describes_what_to_do_when_it_is_red() -> None:
-    known = {*COMMANDS}
+    commands = {*COMMANDS}
     for panel in panels():
         assert re.match(r"(When|Red when|Each row) ", panel["description"]), panel["title"]
         assert len(panel["description"]) > 40, panel["title"]
         for command in re.findall(r"\bintake ([a-z]+)\b", panel["description"]):
-            assert command in known, f"{panel['title']}: intake {command}"
+            assert command in commands, f"{panel['title']}: intake {command}"
 
 
 def test_panels_have_unique_ids_do_not_overlap_and_use_the_chosen_data_source() -> None:
@@ -90,9 +90,9 @@ def test_each_alarm_belongs_to_one_rule() -> None:
     text = (PROMETHEUS / "rules.yml").read_text()
     names = alarm_names()
     assert len(names) >= 20
-    wanted = re.findall(r'intake_alarm\{name=~"([^"]+)"', text)
+    groups = re.findall(r'intake_alarm\{name=~"([^"]+)"', text)
     (others,) = re.findall(r'intake_alarm\{name!~"([^"]+)"', text)
-    listed = [name for group in wanted for name in group.split("|")]
+    listed = [name for group in groups for name in group.split("|")]
     assert len(set(listed)) == len(listed)
     assert set(listed) == set(others.split("|"))
     assert set(listed) <= names

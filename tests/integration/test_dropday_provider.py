@@ -1,4 +1,4 @@
-"""Dropday as a provider against the simulated one: nothing is lost from a list that moves while it is read."""
+"""Dropday as a provider against the simulator: no order is lost in a list that shifts while it is read."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def dropday(box: Sandbox) -> Iterator[Callable[..., Dropday]]:
     made: list[Client] = []
 
     def make(account: str, **options: Any) -> Dropday:
-        given = {"api_key": Sandbox.KEY, "account_id": Sandbox.ACCOUNT_ID, "page_size": 20, **options}
+        settings = {"api_key": Sandbox.KEY, "account_id": Sandbox.ACCOUNT_ID, "page_size": 20, **options}
         made.append(Client(box.url("dropday", account), gate=Open(), headers={}))
-        return Dropday(account, DropdayOptions.model_validate(given), made[-1])
+        return Dropday(account, DropdayOptions.model_validate(settings), made[-1])
 
     yield make
     for each in made:
@@ -52,7 +52,7 @@ def dropday(box: Sandbox) -> Iterator[Callable[..., Dropday]]:
 
 
 def walk(provider: Dropday, cursor: str, between: Callable[[int], object] = lambda _: None) -> tuple[list[Order], str]:
-    """Return the orders of one pass in their order, and the next cursor; call `between` after each page."""
+    """Return the orders of one pass as received, and the next cursor; call `between` after each page."""
     orders: list[Order] = []
     for number in range(100):
         page = provider.fetch(cursor)
@@ -61,7 +61,7 @@ def walk(provider: Dropday, cursor: str, between: Callable[[int], object] = lamb
         between(number)
         if not page.more:
             return orders, cursor
-    raise AssertionError("no end")
+    raise AssertionError("the pass does not end")
 
 
 def keys(orders: list[Order]) -> list[str]:
@@ -75,10 +75,10 @@ def test_every_order_is_read_once_with_both_styles_of_paging(
     provider = dropday(account)
     provider.check()
     orders, _ = walk(provider, provider.start(LONG_AGO))
-    there = box.orders("dropday", account)
-    assert len(orders) == len(there) == 130
-    assert set(keys(orders)) == {order["reference"] for order in there}
-    assert {order.source_id for order in orders} == {order["external_id"] for order in there}
+    at_source = box.orders("dropday", account)
+    assert len(orders) == len(at_source) == 130
+    assert set(keys(orders)) == {order["reference"] for order in at_source}
+    assert {order.source_id for order in orders} == {order["external_id"] for order in at_source}
     assert [order.currency for order in orders] == [None] * 130
     single = provider.fetch_one(orders[0].external_id)
     assert single is not None
@@ -86,7 +86,7 @@ def test_every_order_is_read_once_with_both_styles_of_paging(
     assert provider.fetch_one("4711") is None
 
 
-def test_orders_that_come_in_at_the_front_while_it_pages_push_none_out(
+def test_orders_added_to_the_front_during_a_pass_hide_no_other_order(
     box: Sandbox, dropday: Callable[..., Dropday]
 ) -> None:
     provider = dropday("shifting")
@@ -95,26 +95,26 @@ def test_orders_that_come_in_at_the_front_while_it_pages_push_none_out(
     seen, cursor = walk(provider, provider.start(LONG_AGO))
     assert len(before) == 130
     assert before <= set(keys(seen))
-    assert len(seen) > len(set(keys(seen)))  # the list did move
+    assert len(seen) > len(set(keys(seen)))  # the list did shift
     after = {order["reference"] for order in box.orders("dropday", "shifting")}
     assert len(after) == 136
     more, again = walk(provider, cursor)
     assert set(keys(seen)) | set(keys(more)) == after
-    assert sorted(keys(more)) == sorted(after)  # a list that stands still is read once
+    assert sorted(keys(more)) == sorted(after)  # an unchanged list is read once
     assert again == cursor
 
 
-def test_orders_that_leave_while_it_pages_pull_none_over(box: Sandbox, dropday: Callable[..., Dropday]) -> None:
+def test_orders_deleted_during_a_pass_hide_no_other_order(box: Sandbox, dropday: Callable[..., Dropday]) -> None:
     provider = dropday("shrinking")
     newest = [order["reference"] for order in reversed(box.orders("dropday", "shrinking"))]
-    gone = newest[:7]
+    deleted = newest[:7]
 
-    def leave(page: int) -> None:
+    def delete_newest(page: int) -> None:
         if page == 0:
-            for reference in gone:
+            for reference in deleted:
                 box.change(reference, "dropday", "shrinking", deleted=True)
 
-    seen, _ = walk(provider, provider.start(LONG_AGO), leave)
+    seen, _ = walk(provider, provider.start(LONG_AGO), delete_newest)
     assert set(newest) == set(keys(seen))
     assert len(newest) == 60
 
@@ -136,12 +136,12 @@ def test_a_change_within_the_window_is_read_with_a_higher_version(
 
 
 @pytest.mark.parametrize("account", ["east", "west"])
-def test_whatever_zone_their_dates_are_of_nothing_is_left_out(dropday: Callable[..., Dropday], account: str) -> None:
+def test_no_order_is_left_out_in_any_time_zone_of_an_account(dropday: Callable[..., Dropday], account: str) -> None:
     provider = dropday(account)
     assert len(walk(provider, provider.start(datetime.now(UTC) - timedelta(hours=2)))[0]) == 5
 
 
-def test_test_orders_are_read_when_asked_for(box: Sandbox, dropday: Callable[..., Dropday]) -> None:
+def test_test_orders_are_read_only_if_configured(box: Sandbox, dropday: Callable[..., Dropday]) -> None:
     product = {"name": "Mug", "price": 1, "quantity": 1}
     order = {"external_id": "T-1", "source": "shop", "test": True, "total": 1, "products": [product]}
     reference = box.add_order(order, "dropday", "tests")

@@ -1,4 +1,4 @@
-"""An order that Dropday holds, created in RetailCRM: what one adapter reads, the other can send."""
+"""Dropday to RetailCRM: one adapter can send every order that the other reads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def test_every_order_of_dropday_is_created_once_in_retailcrm() -> None:
     with Sandbox(accounts=["dropday:main:orders=80:spread=3600"], limits=["retailcrm=off"]) as box:
         reading = Client(box.url("dropday"), gate=Open(), headers={})
         writing = Client(box.url("retailcrm"), gate=Open(), headers={})
-        given = DropdayOptions.model_validate({**key, "account_id": Sandbox.ACCOUNT_ID})
-        provider = Dropday("dropday", given, reading)
+        settings = DropdayOptions.model_validate({**key, "account_id": Sandbox.ACCOUNT_ID})
+        provider = Dropday("dropday", settings, reading)
         target = RetailCRM("crm", RetailCRMOptions.model_validate({**key, "currency": "EUR"}), writing)
         try:
             records = provider.fetch(provider.start(datetime.now(UTC) - timedelta(days=2))).records
@@ -27,8 +27,8 @@ def test_every_order_of_dropday_is_created_once_in_retailcrm() -> None:
         finally:
             reading.close()
             writing.close()
-        there = {order["externalId"]: order for order in box.orders("retailcrm")}
+        created = {order["externalId"]: order for order in box.orders("retailcrm")}
     assert len(orders) == 80
-    assert there.keys() == {order.key for order in orders}
-    assert {order["currency"] for order in there.values()} == {"EUR"}
-    assert all(len(there[order.key]["items"]) == len(order.lines) for order in orders)
+    assert created.keys() == {order.key for order in orders}
+    assert {order["currency"] for order in created.values()} == {"EUR"}
+    assert all(len(created[order.key]["items"]) == len(order.lines) for order in orders)

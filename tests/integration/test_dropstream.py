@@ -1,4 +1,4 @@
-"""DropStream's adapter against the simulated DropStream: every order is read, whatever ends on the way."""
+"""DropStream's adapter against the simulated DropStream: every order is read although sessions end."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def shop(box: Sandbox) -> Iterator[Callable[..., DropStream]]:
 
     def make(account: str = "main", **options: Any) -> DropStream:
         made.append(Client(box.url("dropstream", account), gate=Open(), headers={}))
-        given = {"user": "sandbox-user", "password": Sandbox.KEY, **options}
-        return DropStream(account, DropStreamOptions.model_validate(given), made[-1])
+        settings = {"user": "sandbox-user", "password": Sandbox.KEY, **options}
+        return DropStream(account, DropStreamOptions.model_validate(settings), made[-1])
 
     yield make
     for each in made:
@@ -51,7 +51,7 @@ def shop(box: Sandbox) -> Iterator[Callable[..., DropStream]]:
 
 
 def walk(provider: DropStream, cursor: str, after: Callable[[int], object] = lambda _: None) -> tuple[list[str], str]:
-    """One pass: the ids as they came, and the cursor; `after` is called after each page with its number."""
+    """Return the ids of one pass as received, and the next cursor; call `after` with the number of each page."""
     seen: list[str] = []
     for number in range(200):
         page = provider.fetch(cursor)
@@ -60,14 +60,14 @@ def walk(provider: DropStream, cursor: str, after: Callable[[int], object] = lam
         if not page.more:
             return seen, cursor
         after(number)
-    raise AssertionError("a pass that does not end")
+    raise AssertionError("the pass does not end")
 
 
 def everything(box: Sandbox, account: str = "main") -> set[str]:
     return {str(order["id"]) for order in box.orders("dropstream", account)}
 
 
-def test_more_orders_than_pages_can_show_are_read_though_sessions_end_and_orders_arrive(
+def test_orders_beyond_the_last_page_are_read_while_sessions_end_and_orders_arrive(
     box: Sandbox, shop: Callable[..., DropStream]
 ) -> None:
     provider, before = shop("many"), len(box.journal(did="expired"))
@@ -78,14 +78,14 @@ def test_more_orders_than_pages_can_show_are_read_though_sessions_end_and_orders
             time.sleep(1.1)
 
     seen, cursor = walk(provider, provider.start(LONG_AGO), disturb)
-    there = everything(box, "many")
-    assert len(there) > 25_000
-    assert set(seen) == there
-    twice = [order_id for order_id, times in Counter(seen).items() if times > 1]
-    assert len(twice) < 1000, "a new session reads the overlap again, and not more"
+    ids = everything(box, "many")
+    assert len(ids) > 25_000
+    assert set(seen) == ids
+    repeated = [order_id for order_id, times in Counter(seen).items() if times > 1]
+    assert len(repeated) < 1000, "a new session repeats the overlap only"
     assert len(box.journal(did="expired")) - before == 2
     again, _ = walk(provider, cursor)
-    assert set(again) <= there
+    assert set(again) <= ids
 
 
 def test_without_disturbance_a_pass_reads_every_order_once(box: Sandbox, shop: Callable[..., DropStream]) -> None:
@@ -96,7 +96,7 @@ def test_without_disturbance_a_pass_reads_every_order_once(box: Sandbox, shop: C
 
 
 @pytest.mark.parametrize("status", ENDED)
-def test_however_they_say_that_a_session_is_over_it_goes_on_in_the_end(
+def test_a_pass_continues_after_a_session_ended_with_any_status(
     box: Sandbox, shop: Callable[..., DropStream], status: str
 ) -> None:
     account = f"ended{status}"
@@ -104,15 +104,15 @@ def test_however_they_say_that_a_session_is_over_it_goes_on_in_the_end(
     page = provider.fetch(provider.start(LONG_AGO))
     time.sleep(0.2)
     seen = {str(record.raw["id"]) for record in page.records}
-    if status in {"401", "403", "500"}:  # each may mean something else, and is told once
-        with pytest.raises(IntakeError) as told:
+    if status in {"401", "403", "500"}:  # each may have another cause and is raised once
+        with pytest.raises(IntakeError) as caught:
             provider.fetch(page.cursor)
-        assert isinstance(told.value, Unavailable if status == "500" else AuthFailed)
+        assert isinstance(caught.value, Unavailable if status == "500" else AuthFailed)
     rest, _ = walk(provider, page.cursor)
     assert seen | set(rest) == everything(box, account)
 
 
-def test_a_page_whose_answer_was_lost_is_read_again(box: Sandbox, shop: Callable[..., DropStream]) -> None:
+def test_a_page_with_a_lost_response_can_be_read_again(box: Sandbox, shop: Callable[..., DropStream]) -> None:
     provider = shop(page_size=50)
     page = provider.fetch(provider.start(LONG_AGO))
     lost = shop(page_size=50).fetch(page.cursor)
@@ -122,7 +122,7 @@ def test_a_page_whose_answer_was_lost_is_read_again(box: Sandbox, shop: Callable
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "html_after", "500_after"])
-def test_a_lost_answer_in_the_middle_loses_no_order(box: Sandbox, shop: Callable[..., DropStream], kind: str) -> None:
+def test_a_lost_response_during_a_pass_loses_no_order(box: Sandbox, shop: Callable[..., DropStream], kind: str) -> None:
     provider = shop(page_size=50)
     page = provider.fetch(provider.start(LONG_AGO))
     box.fault(f"dropstream:list:{kind}:account=main:times=1")
@@ -149,7 +149,7 @@ def test_a_revoked_token_is_replaced_once_and_the_page_is_read(box: Sandbox, sho
         shop(password="wrong").check()
 
 
-def test_an_order_that_is_seen_later_than_a_younger_one_is_read_by_the_overlap(
+def test_an_order_that_appears_after_a_newer_one_is_read_by_the_overlap(
     box: Sandbox, shop: Callable[..., DropStream]
 ) -> None:
     provider = shop(page_size=1000)
@@ -162,22 +162,22 @@ def test_an_order_that_is_seen_later_than_a_younger_one_is_read_by_the_overlap(
     assert late not in walk(shop(overlap=1), cursor)[0]
 
 
-def test_money_and_quantity_are_read_in_either_way_and_one_order_as_in_the_list(
+def test_both_forms_of_money_and_quantity_are_read_and_a_single_order_equals_the_listed_one(
     box: Sandbox, shop: Callable[..., DropStream]
 ) -> None:
     for account, options in (("main", {}), ("numbers", {"assume_quantity": "one", "store_id": 12})):
         provider = shop(account, **options)
         page = provider.fetch(provider.start(LONG_AGO))
-        there = {str(order["id"]): order for order in box.orders("dropstream", account)}
+        at_source = {str(order["id"]): order for order in box.orders("dropstream", account)}
         orders = [provider.normalize(record) for record in page.records if record.raw["order_items"]]
         assert len(orders) >= 40
         for order in orders:
-            items = there[order.external_id]["order_items"]
-            wanted = [(Decimal(str(item["unit_price"])), Decimal(str(item.get("quantity", 1)))) for item in items]
-            assert [(line.unit_price, line.quantity) for line in order.lines] == wanted
-        found = provider.fetch_one(orders[0].external_id)
-        assert found is not None
-        assert provider.normalize(found) == orders[0]
+            items = at_source[order.external_id]["order_items"]
+            expected = [(Decimal(str(item["unit_price"])), Decimal(str(item.get("quantity", 1)))) for item in items]
+            assert [(line.unit_price, line.quantity) for line in order.lines] == expected
+        single = provider.fetch_one(orders[0].external_id)
+        assert single is not None
+        assert provider.normalize(single) == orders[0]
         assert provider.fetch_one("7") is None
     strict = shop("numbers")
     record = strict.fetch(strict.start(LONG_AGO)).records[0]

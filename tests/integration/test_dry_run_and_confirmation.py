@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.settings_texts import Configured
     from worker.runtime import Runtime
 
-#: Each command that changes something in Redis, in a file of settings, or in a target, as it is typed.
+#: Commands that ask for confirmation, with their arguments: they change Redis, the settings file or a target.
 ASKING = {
     "cursor set": "shop --since 7d",
     "cursor undo": "shop",
@@ -39,29 +39,29 @@ ASKING = {
     "backfill": "shop --since 7d",
     "init": "--provider retailcrm --target dropday --force",
 }
-#: What a second command takes back, or what Intake does by itself in any case.
+#: Commands that another command undoes, or that do what Intake does anyway.
 NOT_ASKING = {"pause": "dropday", "resume": "shop", "poll": "shop", "push": "--provider shop --external-id 1"}
-#: These show something; what some of them write is a file that is named for it.
+#: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
     *("dead list", "dead show", "doubt list", "history"),
 }
-#: These are the processes themselves, and worlds of their own that go with them.
+#: Long-running processes, and simulations that are independent of the settings.
 RUNNING = {"up", "run", "listen", "receive", "sandbox", "demo", "drill"}
-#: These read from both sides for a rehearsal, or begin with a file: their own tests hold them.
+#: Commands whose dry run calls the accounts or needs a file; other tests cover them.
 ELSEWHERE = {"poll", "reconcile", "backfill", "init"}
 
 
 def commands(group: click.Command, *words: str) -> Iterator[tuple[str, click.Command]]:
-    """All commands, by their words."""
+    """Yield every command with its full name."""
     if not isinstance(group, click.Group):
         yield " ".join(words), group
         return
     context = click.Context(group)
     for name in group.list_commands(context):
-        found = group.get_command(context, name)
-        assert found is not None
-        yield from commands(found, *words, name)
+        subcommand = group.get_command(context, name)
+        assert subcommand is not None
+        yield from commands(subcommand, *words, name)
 
 
 ALL = dict(commands(main))
@@ -93,24 +93,24 @@ def rt(configured: Configured) -> Runtime:
     return rt
 
 
-def kept(redis: Redis) -> dict[str, bytes | None]:
-    """All that is in Redis, byte for byte."""
+def dump(redis: Redis) -> dict[str, bytes | None]:
+    """Return the serialized value of every key in Redis."""
     return {name: redis.dump(name) for name in sorted(redis.scan_iter())}
 
 
-def typed(words: str) -> Result:
+def run(words: str) -> Result:
     return intake(*words.split())
 
 
 def test_every_command_is_listed_as_changing_or_read_only() -> None:
-    placed = [*ASKING, *NOT_ASKING, *READING, *RUNNING]
-    assert sorted(placed) == sorted(ALL), "a new command belongs in one of the lists above"
+    listed = [*ASKING, *NOT_ASKING, *READING, *RUNNING]
+    assert sorted(listed) == sorted(ALL), "a new command belongs in one of the lists above"
 
 
 @pytest.mark.parametrize("name", [*ASKING, *NOT_ASKING])
 def test_changing_commands_have_a_dry_run_and_destructive_ones_a_yes_option(name: str) -> None:
-    wanted = {"--dry-run", "--yes"} if name in ASKING else {"--dry-run"}
-    assert wanted <= options(ALL[name])
+    required = {"--dry-run", "--yes"} if name in ASKING else {"--dry-run"}
+    assert required <= options(ALL[name])
 
 
 @pytest.mark.parametrize("name", sorted(READING | RUNNING))
@@ -120,46 +120,46 @@ def test_read_only_commands_have_no_dry_run_and_no_confirmation(name: str) -> No
 
 @pytest.mark.parametrize("name", sorted(({*ASKING, *NOT_ASKING}) - ELSEWHERE))
 def test_a_dry_run_reports_its_effect_and_changes_nothing_in_redis(rt: Runtime, name: str) -> None:
-    before = kept(rt.redis)
-    result = typed(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
+    before = dump(rt.redis)
+    result = run(f"{name} {(ASKING | NOT_ASKING)[name]} --dry-run")
     assert (result.exit_code, result.exception) == (0, None), result.output
     assert result.output.strip()
-    assert kept(rt.redis) == before
+    assert dump(rt.redis) == before
 
 
 @pytest.mark.parametrize("name", sorted(set(ASKING) - {"init"}))
 def test_nothing_is_deleted_or_sent_without_confirmation(rt: Runtime, name: str) -> None:
-    before = kept(rt.redis)
-    result = typed(f"{name} {ASKING[name]}")
+    before = dump(rt.redis)
+    result = run(f"{name} {ASKING[name]}")
     assert (result.exit_code, "[y/N]" in result.output) == (1, True), result.output
-    assert kept(rt.redis) == before
+    assert dump(rt.redis) == before
 
 
 def test_a_dry_run_of_pause_shows_the_end_and_of_resume_the_reason(rt: Runtime) -> None:
-    said = typed("pause dropday --dry-run").output
-    assert said == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
-    assert "dropday would be paused until 20" in typed("pause dropday --for 2h --dry-run").output
-    said = typed("resume shop --dry-run").output
-    assert said == "shop is paused (stocktaking), and would go on. Nothing was touched.\n"
-    assert typed("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
-    assert typed("resume shop").output == "shop goes on.\n"
+    output = run("pause dropday --dry-run").output
+    assert output == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
+    assert "dropday would be paused until 20" in run("pause dropday --for 2h --dry-run").output
+    output = run("resume shop --dry-run").output
+    assert output == "shop is paused (stocktaking), and would go on. Nothing was touched.\n"
+    assert run("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
+    assert run("resume shop").output == "shop goes on.\n"
 
 
 def test_a_dry_run_of_a_rewrite_does_not_start_it(rt: Runtime) -> None:
-    assert typed("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
+    assert run("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
 
 
 def test_no_target_is_called_without_an_order_in_doubt(rt: Runtime) -> None:
     rt.stuck["dropday"].move("bury", ["shop:3"])
     for words in ("doubt ask", "doubt ask --dry-run"):
-        assert typed(words).output == "Nothing is in doubt.\n"
+        assert run(words).output == "Nothing is in doubt.\n"
 
 
 def test_a_dry_run_of_erase_lists_the_data_and_its_fate(rt: Runtime) -> None:
-    said = typed("erase shop:1 --dry-run").output
-    assert said.startswith("shop:1 → dropday: held now; would be erased\n")
+    output = run("erase shop:1 --dry-run").output
+    assert output.startswith("shop:1 → dropday: held now; would be erased\n")
 
 
 def test_a_dry_run_of_cursor_set_names_the_command_that_shows_its_requests(rt: Runtime) -> None:
-    said = typed("cursor set shop --since 2026-01-01 --dry-run").output
-    assert "intake poll shop --dry-run --since 2026-01-01T00:00\n" in said
+    output = run("cursor set shop --since 2026-01-01 --dry-run").output
+    assert "intake poll shop --dry-run --since 2026-01-01T00:00\n" in output

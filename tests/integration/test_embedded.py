@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[tuple[embedded.Embedded, subprocess.Popen[bytes], Redis]]:
-    """Run the server of `data_dir` until the end of the block."""
+    """Run the server of `data_dir` inside the block."""
     prepared = embedded.prepare(data_dir)
     process = subprocess.Popen(prepared.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -65,8 +65,8 @@ def test_data_written_a_second_before_sigkill_survives(tmp_path: Path) -> None:
 
 def test_the_server_is_configured_for_a_ledger_and_listens_on_loopback_only(tmp_path: Path) -> None:
     with running(tmp_path) as (prepared, process, client):
-        wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
-        assert {name: client.config_get(name)[name] for name in wanted} == wanted
+        expected = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "save": ""}
+        assert {name: client.config_get(name)[name] for name in expected} == expected
         listening = [c.laddr.ip for c in psutil.Process(process.pid).net_connections() if c.status == "LISTEN"]
         assert listening == ["127.0.0.1"]
         password = urlsplit(prepared.url).password or ""
@@ -98,7 +98,7 @@ def test_a_password_that_others_could_read_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "redis.url").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_port_in_use_is_replaced_and_gets_a_new_password(tmp_path: Path) -> None:
+def test_a_port_in_use_is_replaced_together_with_the_password(tmp_path: Path) -> None:
     first = embedded.prepare(tmp_path)
     first.release()
     with socket.socket() as owner:
@@ -137,7 +137,7 @@ def test_a_lock_of_a_killed_process_does_not_block_a_start(tmp_path: Path) -> No
 def test_a_server_that_outlived_its_supervisor_is_stopped_before_another_opens_its_data(tmp_path: Path) -> None:
     with running(tmp_path) as (first, process, client):
         client.set("order", "7")
-        # The supervisor is gone, its server is not.
+        # The supervisor has ended, but its server still runs.
         fcntl.flock(first.lock, fcntl.LOCK_UN)
         again = embedded.prepare(tmp_path)
         assert process.wait(10) == 0
@@ -147,7 +147,7 @@ def test_a_server_that_outlived_its_supervisor_is_stopped_before_another_opens_i
         assert client.get("order") == "7"
 
 
-def test_a_directory_that_cannot_be_created_is_a_plain_message(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError) as refused:
         embedded.prepare(tmp_path / "file" / "intake")
@@ -157,7 +157,7 @@ def test_a_directory_that_cannot_be_created_is_a_plain_message(tmp_path: Path) -
     )
 
 
-def test_a_directory_of_another_user_is_a_plain_message(tmp_path: Path) -> None:
+def test_a_directory_of_another_user_is_reported(tmp_path: Path) -> None:
     if os.getuid() != 0:
         tmp_path.chmod(0o500)
     code = (
@@ -166,15 +166,15 @@ def test_a_directory_of_another_user_is_a_plain_message(tmp_path: Path) -> None:
         f"try: embedded.prepare(pathlib.Path({str(tmp_path)!r}) / 'x')\n"
         "except ConfigError as error: print(error.reason)"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == "cannot be written: permission denied\n"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "cannot be written: permission denied\n"
 
 
-def test_a_full_disk_is_a_plain_message_and_keeps_the_old_url(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_keeps_the_old_url(tmp_path: Path) -> None:
     first = embedded.prepare(tmp_path)
     first.release()
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # No file of this process may grow: what a full disk says, but for the word.
+    # No file of this process may grow: the same failure as on a full disk, apart from its message.
     resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
     try:
         with pytest.raises(ConfigError, match="cannot be written: file too large"):

@@ -1,4 +1,4 @@
-"""`intake erase`: one customer's data goes, and no order is doubled by it."""
+"""`intake erase`: the data of one customer is removed, and no order is duplicated."""
 
 from __future__ import annotations
 
@@ -40,28 +40,28 @@ def accept(rt: Runtime, external_id: str, version: int = 1, **fields: Any) -> st
     return rt.ledger.accept("t", [Delivery(made, f"R{external_id}")], "poll shop", on_change="update").results[0]
 
 
-def end(rt: Runtime, *outcomes: Outcome) -> None:
+def settle(rt: Runtime, *outcomes: Outcome) -> None:
     with rt.lanes["t"].drain() as drain:
         for outcome in outcomes:
             [claim] = drain.claim(1)
             drain.settle([(claim, outcome)])
 
 
-def everything(redis: Redis) -> str:
-    """All that Redis holds, as text; packed content as it was before it was packed."""
-    told = []
+def dump(redis: Redis) -> str:
+    """Return everything in Redis as text, with packed content unpacked."""
+    lines = []
     for name in key_names(redis):
         kind = text(redis.type(name))
         reads: dict[str, Any] = {
-            "string": lambda it: payload.unpack(text(redis.get(it))) if "payload" in it else redis.get(it),
+            "string": lambda key: payload.unpack(text(redis.get(key))) if "payload" in key else redis.get(key),
             "hash": redis.hgetall,
-            "list": lambda it: redis.lrange(it, 0, -1),
+            "list": lambda key: redis.lrange(key, 0, -1),
             "set": redis.smembers,
-            "zset": lambda it: redis.zrange(it, 0, -1),
+            "zset": lambda key: redis.zrange(key, 0, -1),
         }
         if not name.startswith(("intake:archive:", "intake:histories:t:")):
-            told.append(f"{name} {reads[kind](name)}")
-    return "\n".join(told)
+            lines.append(f"{name} {reads[kind](name)}")
+    return "\n".join(lines)
 
 
 ENDS = {
@@ -74,23 +74,23 @@ ENDS = {
 
 @pytest.mark.parametrize("state", ENDS)
 @pytest.mark.parametrize(
-    "named", [["shop:1"], ["--match", "ada@example"], ["--match", "ada byron"], ["--match", "31612345678"]]
+    "selection", [["shop:1"], ["--match", "ada@example"], ["--match", "ada byron"], ["--match", "31612345678"]]
 )
 def test_waiting_orders_are_found_by_key_or_text_and_erased(
-    rt: Runtime, redis: Redis, state: str, named: list[str]
+    rt: Runtime, redis: Redis, state: str, selection: list[str]
 ) -> None:
     accept(rt, "1")
-    end(rt, *ENDS[state])
+    settle(rt, *ENDS[state])
     accept(rt, "2", customer={"first_name": "Bob", "email": "bob@example.org"})
-    assert MAIL in everything(redis)
-    done = erase(*named, "--yes")
+    assert MAIL in dump(redis)
+    done = erase(*selection, "--yes")
     assert done.exit_code == 0, done.output
     assert MAIL.casefold() not in done.output.casefold()
     assert "shop:1 → t" in done.output
     assert "shop:2" not in done.output
-    held = everything(redis)
-    assert MAIL not in held
-    assert "bob@example.org" in held
+    stored = dump(redis)
+    assert MAIL not in stored
+    assert "bob@example.org" in stored
     assert ("MAY be in the target" in done.output) is (state == "in doubt")
     [entry] = rt.ledger.entries(["t"], "shop:1")
     assert (entry.record["state"], entry.record["code"]) == ("discarded", "erased")
@@ -103,7 +103,7 @@ def test_an_erased_order_is_never_sent_again(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
     assert erase("shop:1", "--yes").exit_code == 0
     assert [accept(rt, "1"), accept(rt, "1", 2), accept(rt, "1", 3)] == ["same", "unwanted", "unwanted"]
-    assert MAIL not in everything(redis)
+    assert MAIL not in dump(redis)
     seen = rt.ledger.standing("t", "shop:1")
     delivery = Delivery(order("1", version=4), "R1")
     assert rt.ledger.resend("t", delivery, "create", seen=seen, source="reconcile") == "moved"
@@ -114,12 +114,12 @@ def test_an_erased_order_is_never_sent_again(rt: Runtime, redis: Redis) -> None:
 
 def test_a_waiting_change_is_erased_and_the_order_stays_delivered(rt: Runtime, redis: Redis) -> None:
     accept(rt, "1")
-    end(rt, Outcome("delivered", extra="77"))
-    assert MAIL not in everything(redis)
+    settle(rt, Outcome("delivered", extra="77"))
+    assert MAIL not in dump(redis)
     assert accept(rt, "1", 2) == "updating"
     done = erase("shop:1", "--yes")
     assert "the target has it" in done.output
-    assert MAIL not in everything(redis)
+    assert MAIL not in dump(redis)
     [entry] = rt.ledger.entries(["t"], "shop:1")
     assert (entry.record["state"], entry.record["target_id"]) == ("delivered", "77")
     assert [accept(rt, "1", 2), accept(rt, "1", 1), accept(rt, "1", 3)] == ["same", "stale", "updating"]
@@ -143,13 +143,13 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
     rt.inbox.add_letters([Letter("bad", "no", job, len(job)), Letter("bad", "no", other, len(other))])
     rt.inbox.push([job, other, job])
     rt.inbox.defer([job + b" "], 60)
-    before = everything(redis)
-    tried = erase("--match", MAIL.upper(), "--dry-run", "--json")
-    assert everything(redis) == before
-    told = json.loads(tried.output)
-    assert (told["records"], told["jobs"], told["dead_jobs"]) == ({"shop": ["1"]}, 2, 1)
+    before = dump(redis)
+    dry_run = erase("--match", MAIL.upper(), "--dry-run", "--json")
+    assert dump(redis) == before
+    report = json.loads(dry_run.output)
+    assert (report["records"], report["jobs"], report["dead_jobs"]) == ({"shop": ["1"]}, 2, 1)
     assert erase("--match", "-", "--yes", stdin=f"{MAIL}\n").exit_code == 0
-    assert MAIL not in everything(redis)
+    assert MAIL not in dump(redis)
     assert rt.cursors.letter_ids("shop") == ["2"]
     assert (rt.inbox.status()["waiting"], rt.inbox.status()["dead_now"]) == (1, 1)
 
@@ -175,7 +175,7 @@ def test_erase_requires_confirmation_and_a_pattern_longer_than_two_letters(rt: R
     assert erase("shop:1", stdin="n\n").exit_code == 1
     assert erase("--match", "a", "--yes").exit_code == 2
     assert erase().exit_code == 2
-    assert MAIL in everything(redis)
+    assert MAIL in dump(redis)
 
 
 def test_erase_rewrites_the_append_only_file_if_there_is_one(rt: Runtime) -> None:
