@@ -169,7 +169,7 @@ def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
 
 def test_no_order_is_lost_when_redis_is_killed_and_the_sender_repeats_the_request(tmp_path: Path) -> None:
     settings = {"maxmemory-policy": "noeviction", "appendonly": "yes", "appendfsync": "always"}
-    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", write_settings=settings)
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path / "valkey", config=settings)
     server.start()
     url, accepted, refused = f"redis://127.0.0.1:{server.port}/0", set[str](), list[tuple[int, str | None]]()
     stop = threading.Event()
@@ -199,7 +199,7 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_repeats_the_reques
         assert requests.get(f"{receiver.url}/health", timeout=5).status_code == 200
         ready = requests.get(f"{receiver.url}/ready", timeout=10)
         assert (ready.status_code, ready.headers["Retry-After"]) == (503, "5")
-        again = ValkeyServer(data_dir=tmp_path / "valkey", port=server.port, write_settings=settings)
+        again = ValkeyServer(data_dir=tmp_path / "valkey", port=server.port, config=settings)
         again.start()
         time.sleep(2)
         stop.set()
