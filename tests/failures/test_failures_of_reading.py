@@ -48,7 +48,7 @@ def deliver(rt: FakeRuntime) -> None:
 
 
 def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda: None) -> tuple[list[Record], str]:
-    """All records of one pass, and the cursor of the next; `between` is called after each of the first pages."""
+    """Return the records of one pass and the cursor after it; call `between` after each of the first eight pages."""
     records: list[Record] = []
     for number in range(100):
         page = provider.fetch(cursor)
@@ -57,7 +57,7 @@ def walk(provider: Provider, cursor: str, between: Callable[[], object] = lambda
             return records, cursor
         if number < 8:
             between()
-    raise AssertionError("no end")
+    raise AssertionError("the pass did not end")
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
@@ -79,22 +79,22 @@ def test_row_02_the_repeated_hour_is_neither_refused_nor_skipped() -> None:
     shop = RetailCRM("crm", RetailCRMOptions.model_validate(options), client)
     record = Record({"id": 7, "status": "new", "createdAt": "2024-10-27 02:30:00"})
     assert shop.normalize(record).ordered_at == datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
-    # Read up to 02:50 of the first time; what is made at 02:10 of the second time is twenty minutes younger.
+    # Read up to the first 02:50; an order placed at the second 02:10 is 20 minutes newer.
     read_to = Place.start(datetime(2024, 10, 27, 0, 50, tzinfo=UTC))
     assert dict(read_to.query(ZoneInfo("Europe/Amsterdam")))["filter[startDate]"] <= "2024-10-27 02:10:00"
     client.close()
 
 
 def test_row_03_orders_of_the_same_second_as_the_cursor_are_read() -> None:
-    told = "2026-01-01T10:00:00+00:00"
+    moment = "2026-01-01T10:00:00+00:00"
     with Sandbox(accounts=["ordercloud:main"], systems="ordercloud") as box:
         client = Client(box.url("ordercloud"), gate=Open(), headers={})
-        given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": 10}
-        shop = OrderCloud("oc", OrderCloudOptions.model_validate(given), client)
-        before = {box.add_order({"LastUpdated": told}, "ordercloud") for _ in range(3)}
+        options = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": 10}
+        shop = OrderCloud("oc", OrderCloudOptions.model_validate(options), client)
+        before = {box.add_order({"LastUpdated": moment}, "ordercloud") for _ in range(3)}
         first, cursor = walk(shop, shop.start(datetime(2026, 1, 1, tzinfo=UTC)))
-        # More of that second than a page holds: a cursor that went on behind it would never see them.
-        ties = {box.add_order({"LastUpdated": told}, "ordercloud") for _ in range(25)}
+        # More orders of that second than a page holds: a cursor past that second would miss them.
+        ties = {box.add_order({"LastUpdated": moment}, "ordercloud") for _ in range(25)}
         second, _ = walk(shop, cursor)
         client.close()
     assert {record.raw["ID"] for record in first} == before
@@ -105,19 +105,19 @@ def test_row_04_rows_that_move_between_pages_of_an_unsorted_list_are_read() -> N
     with Sandbox(accounts=["dropboy:main:orders=200:order=shuffled"], systems="dropboy") as box:
         client = Client(box.url("dropboy"), gate=Open(), headers={})
         shop = Dropboy("d", DropboyOptions.model_validate({"api_key": Sandbox.KEY, "take": 20}), client)
-        there = {order["id"] for order in box.orders("dropboy")}
+        before = {order["id"] for order in box.orders("dropboy")}
         since = shop.start(datetime.now(UTC) - timedelta(days=2))
         seen, cursor = walk(shop, since, lambda: box.add_orders(3, "dropboy"))
         later, _ = walk(shop, cursor)
-        now = {order["id"] for order in box.orders("dropboy")}
+        after = {order["id"] for order in box.orders("dropboy")}
         client.close()
-    assert there <= {record.raw["id"] for record in seen}
-    assert {record.raw["id"] for record in later} == now > there
+    assert before <= {record.raw["id"] for record in seen}
+    assert {record.raw["id"] for record in later} == after > before
 
 
 def test_row_05_the_cursor_stays_until_the_page_is_in_the_ledger(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}], [{"id": 2}]]))
-    redis.set("intake:lane:t", "not what a lane is")
+    redis.set("intake:lane:t", "not a lane")
     with pytest.raises(ResponseError):
         poll(rt)
     assert rt.cursors.status("shop").get("value") is None
@@ -128,7 +128,7 @@ def test_row_05_the_cursor_stays_until_the_page_is_in_the_ledger(redis: Redis) -
 
 
 class Restored(Shop):
-    """A shop that was restored from a backup: its cursor is behind the one it gave before."""
+    """A shop that was restored from a backup: its cursor is older than the previous one."""
 
     def fetch(self, cursor: str) -> Page:
         page = super().fetch(cursor)
@@ -152,9 +152,9 @@ def test_row_07_a_cursor_that_does_not_move_is_reported_with_its_age_and_reason(
     pipeline.box.fault("retailcrm:history:html")
     pipeline.poll()
     pipeline.poll()
-    told = document(pipeline.rt)["providers"]["shop"]
-    assert "not JSON" in told["error"]
-    assert told["last_success_s"] >= 0
+    shop = document(pipeline.rt)["providers"]["shop"]
+    assert "not JSON" in shop["error"]
+    assert shop["last_success_s"] >= 0
     pipeline.box.clear_faults()
     pipeline.box.add_orders(2)
     pipeline.poll()
@@ -164,7 +164,7 @@ def test_row_07_a_cursor_that_does_not_move_is_reported_with_its_age_and_reason(
 
 
 class Referring(Shop):
-    """Its orders have the reference of a target in their field `source_id`."""
+    """A shop whose orders carry a target's reference in `source_id`."""
 
     reference_field = "source_id"
 

@@ -65,8 +65,8 @@ def test_row_08_jobs_of_a_killed_worker_are_taken_by_another(redis: Redis, redis
         assert rt.inbox.status()["taken"] == 1
         worker.kill()
     killed = time.monotonic()
-    with rt.inbox.taker() as heir:
-        while not tasks.listen.take(rt, heir, rt.nudge):
+    with rt.inbox.taker() as successor:
+        while not tasks.listen.take(rt, successor, rt.nudge):
             assert time.monotonic() - killed < 5
             sweep(rt)
             time.sleep(0.05)
@@ -93,7 +93,7 @@ def test_row_16_a_job_that_kills_its_takers_is_counted_alone_and_buried(redis: R
     push(rt, record={"id": "innocent"})
     deaths = 0
     for _ in range(10):
-        taker = rt.inbox.taker()  # another name each time
+        taker = rt.inbox.taker()  # a new name each time
         taken = taker.take(10)
         if taken.lost < POISON and any(b"poison" in job for job in taken.jobs):
             deaths += 1
@@ -107,7 +107,7 @@ def test_row_16_a_job_that_kills_its_takers_is_counted_alone_and_buried(redis: R
 
 
 class Single(Shop):
-    """A shop that has single orders, too."""
+    """A shop that can also fetch a single order."""
 
     def fetch_one(self, external_id: str) -> Record | None:
         return Record({"id": external_id})

@@ -71,7 +71,7 @@ def test_row_09_an_order_whose_product_is_not_mapped_yet_is_held_and_sent_when_i
 
 
 class Single(Shop):
-    """A shop that has single orders, too."""
+    """A shop that can also fetch a single order."""
 
     def fetch_one(self, external_id: str) -> Record | None:
         return Record({"id": external_id})
@@ -94,7 +94,7 @@ def test_row_10_the_same_order_by_poll_push_and_hint_is_one_order(redis: Redis) 
 
 
 def test_row_11_a_timeout_after_the_create_makes_no_second_order(make_pipeline: MakePipeline) -> None:
-    """The target would take an order twice (`dedupe=off`)."""
+    """The target accepts duplicates (`dedupe=off`)."""
     pipeline = make_pipeline(3, faults=["dropday:create:slow_after:seconds=1.5:times=1"])
     pipeline.open(target=f'{PLACEHOLDER}\n[clocks]\nrequest = "500ms"')
     pipeline.poll()
@@ -106,7 +106,7 @@ def test_row_11_a_timeout_after_the_create_makes_no_second_order(make_pipeline: 
 
 
 class Slow(Warehouse):
-    """Takes its time."""
+    """A target that takes `seconds` for each create."""
 
     seconds = 3 * LEASE
 
@@ -130,7 +130,7 @@ def test_row_12_a_create_that_outlasts_the_lease_keeps_its_claim(redis: Redis) -
 
 
 def test_row_13_a_redelivered_nudge_duplicates_nothing(redis: Redis) -> None:
-    """As a broker's visibility timeout does it: another copy in each period, as long as the first one works."""
+    """Copies arrive while the first nudge is still handled, as after a visibility timeout of the broker."""
     rt = FakeRuntime(redis, Shop([[{"id": n} for n in range(4)]]), Slow())
     rt.warehouse.seconds = 0.2
     poll(rt)
@@ -147,7 +147,7 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakeP
     pipeline = make_pipeline(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
     pipeline.poll()
     ids = [str(order["id"]) for order in pipeline.box.orders("retailcrm")]
-    for _ in range(14):  # an order has twelve tries
+    for _ in range(14):  # more often than an order has tries (12)
         pipeline.deliver()
         assert pipeline.rt.scopes["dropday:dropday"].closed_seconds() > 1000
         assert all("tries" not in pipeline.record(external_id) for external_id in ids)
@@ -196,8 +196,8 @@ def test_row_19_retries_lost_with_redis_are_read_again_without_duplicates(
 
 def test_row_21_a_replayed_order_is_not_blocked_by_its_first_attempt(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
-    said = order("9").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
-    rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": said})])
+    pushed = order("9").model_dump(mode="json", exclude_defaults=True, exclude={"provider"})
+    rt.inbox.push([json.dumps({"v": 1, "provider": "web", "order": pushed})])
     take(rt)
     ((key, letter),) = rt.inbox.letters().items()
     rt.take_from("web")

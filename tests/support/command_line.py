@@ -1,4 +1,4 @@
-"""Run a command of Intake: in this process, or in one of its own."""
+"""Run a command of Intake, in this process or in a new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def intake(*words: str, stdin: str | bytes = "") -> Result:
 def intake_process(
     *words: str, home: Path | None = None, before: str = "pass", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `intake WORDS` in a process of its own, in the folder `home`, after the statement `before`."""
+    """Run `intake WORDS` in a new process, in the folder `home`, after the statement `before`."""
     command = [sys.executable, "-c", f"import sys; {before}; from worker.cli import main; main()", *words]
     return subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""A runtime whose provider and target are made of lists, on a real Redis: for tests of the tasks."""
+"""A runtime for tests of the tasks: its provider and target are lists, its Redis is real."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class NoOptions(BaseModel):
-    """The options of a kind that has none."""
+    """The options of a kind without options."""
 
 
 class Shop(Provider):
@@ -49,7 +49,7 @@ class Shop(Provider):
 
     def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
         self.name, self.pages, self.trouble, self.asked = "shop", pages, list[Exception](), list[str]()
-        #: Called with the cursor before each fetch; what it raises, the fetch raises.
+        #: Called with the cursor before each fetch; the fetch raises any error that it raises.
         self.before_fetch: Callable[[str], object] = lambda _: None
 
     def start(self, since: datetime) -> str:
@@ -60,10 +60,11 @@ class Shop(Provider):
         self.asked.append(cursor)
         if self.trouble:
             raise self.trouble.pop(0)
-        at = int(cursor)
-        if at >= len(self.pages):
+        index = int(cursor)
+        if index >= len(self.pages):
             return Page([], cursor, more=False)
-        return Page([Record(raw) for raw in self.pages[at]], str(at + 1), more=at + 1 < len(self.pages))
+        following = index + 1
+        return Page([Record(raw) for raw in self.pages[index]], str(following), more=following < len(self.pages))
 
     def fetch_one(self, external_id: str) -> Record | None:
         return None
@@ -88,7 +89,7 @@ class Warehouse(Target):
         self.name, self.created, self.trouble = "t", list[tuple[str, Order]](), list[Exception | None]()
         self.after: list[Exception | None] = []
         self.finds = 0
-        #: Called with the reference before each find; what it raises, the find raises.
+        #: Called with the reference before each find; the find raises any error that it raises.
         self.before_find: Callable[[str], object] = lambda _: None
 
     def create(self, order: Order, reference: str) -> Receipt | Pending:
@@ -105,7 +106,7 @@ class Warehouse(Target):
     def find(self, reference: str) -> Receipt | None:
         self.before_find(reference)
         self.finds += 1
-        ids = [n for n, (known, _) in enumerate(self.created, 1) if known == reference]
+        ids = [n for n, (stored, _) in enumerate(self.created, 1) if stored == reference]
         return Receipt(str(ids[0]), existed=True) if ids else None
 
     def check(self) -> None:
@@ -113,7 +114,11 @@ class Warehouse(Target):
 
 
 class Bulky(Warehouse):
-    """Takes three orders in a call; refuses the note "bad", creates "lost" without a response."""
+    """A target that takes up to three orders per call.
+
+    The note of an order selects its outcome: "bad" is rejected alone, "poison" rejects the whole call, and "lost" is
+    created without a receipt.
+    """
 
     bulk, dedupes = 3, True
 
@@ -158,7 +163,7 @@ class Editable(Warehouse):
 
 
 class Slow(Warehouse):
-    """Accepts an order and creates it when asked for the second time; `find` shows only created orders."""
+    """A target that accepts an order and creates it on the second `resume`; `find` returns only created orders."""
 
     settles = False
 
@@ -189,22 +194,22 @@ _WarehouseT_co = TypeVar("_WarehouseT_co", bound=Target, default=Warehouse, cova
 
 @dataclass
 class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
-    """A runtime of the provider `shop` and the target `t`, whose settings no file holds."""
+    """A runtime of the provider `shop` and the target `t`, with settings that are not read from a file."""
 
     redis: Redis
     shop: _ShopT_co
     warehouse: _WarehouseT_co = field(default_factory=Warehouse)  # type: ignore[assignment]  # the default of the variable
     lease: float = 5.0
-    #: Every nudge that was sent: the task, and the account that it is for.
+    #: Every nudge that was sent: its task and its account.
     nudged: list[tuple[str, str]] = field(default_factory=list)
     routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
     producers: dict[str, Producer] = field(default_factory=dict)
     inbox_settings: InboxSettings = field(default_factory=InboxSettings)
-    #: Further targets, which write into the account that the provider reads.
+    #: Further targets that write into the account that the provider reads.
     mirrored: dict[str, Target] = field(default_factory=dict)
     #: Whether other work waits for a process.
     crowded: bool = True
-    #: Seconds of maintenance that are left, of the provider and of the target.
+    #: Remaining maintenance of the provider and of the target, in seconds.
     maintenance: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def provider_maintenance_left(self, name: str) -> float:
@@ -229,7 +234,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}
             )
         )
-        # No test closes a fake runtime: its connection is closed when it is collected.
+        # No test closes a fake runtime: the connection is closed when the runtime is garbage-collected.
         weakref.finalize(self, raw.close)
         self.inbox = Inbox(raw, lease=self.lease, heartbeat=heartbeat)
         self.providers, self.targets = {"shop": self.shop}, {"t": self.warehouse, **self.mirrored}
@@ -274,12 +279,12 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
         )
 
     def set_clocks(self, **seconds: float) -> None:
-        """Change clocks of the settings, without the checks of a file."""
+        """Change clocks of the settings without validating them."""
         clocks = self.settings.clocks.model_copy(update=seconds)
         self.settings = self.settings.model_copy(update={"clocks": clocks})
 
     def take_from(self, producer: str) -> None:
-        """Change the settings: a producer, whose orders go to the target, instead of every route."""
+        """Replace every route by one that sends the orders of this producer to the target."""
         routes = (Route(source=producer, targets=("t",)),)
         update = {"producers": {producer: Producer()}, "routes": routes}
         self.settings = self.settings.model_copy(update=update)
@@ -293,5 +298,5 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
         self.nudged += [(task, name)] * count
 
     def state(self, external_id: str) -> dict[str, str]:
-        """Return what the ledger holds of an order."""
+        """Return the ledger's record of an order."""
         return self.ledger.entries(["t"], f"shop:{external_id}")[0].record

@@ -17,7 +17,7 @@ Make = Callable[..., Client]
 
 
 class RecordingGate:
-    """A gate that records every call of it, and closes for the delay that it gets, or for 7 s."""
+    """A gate that records its calls, and closes for the requested delay, or for 7 s if none is given."""
 
     def __init__(self) -> None:
         self.entered = 0
@@ -40,7 +40,7 @@ def write(client: Client) -> Answer:
 
 
 def failure_of(call: Callable[[], object]) -> IntakeError:
-    """Return the error that `call` raises; fail if anything that a log could show of it contains a secret."""
+    """Return the error that `call` raises; fail if a log of the error could contain a secret."""
     with pytest.raises(IntakeError) as caught:
         call()
     error = caught.value
@@ -60,12 +60,12 @@ def error_types(errors: Iterable[IntakeError]) -> list[type]:
 
 
 def delays(errors: Iterable[IntakeError]) -> list[tuple[float, bool]]:
-    """Return how long each error asks to wait, and whether the call may have been done."""
-    found = []
+    """Return the delay that each error requests, and whether its call may have taken effect."""
+    requested = []
     for error in errors:
         assert isinstance(error, SnoozeError)
-        found.append((error.delay, error.uncertain))
-    return found
+        requested.append((error.delay, error.uncertain))
+    return requested
 
 
 def dripping_headers(server: Callable[[], Server]) -> Answerer:

@@ -1,4 +1,4 @@
-"""A threaded HTTP server that sends exactly the bytes that a test chooses, at the moments that it chooses."""
+"""A threaded HTTP server: the test chooses every byte of a response, and when it is sent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def read_request(stream: BinaryIO) -> Request | None:
 
 
 class Server:
-    """Listens on loopback until it is closed, and records `requests` and the number of `connections`."""
+    """A server on loopback that records its `requests` and the number of its `connections`."""
 
     def __init__(self, answer: Answerer, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []

@@ -1,4 +1,4 @@
-"""A pytest plugin: with CI=true, a skipped test fails, and says what is missing."""
+"""A pytest plugin: with CI=true, a skipped test fails with the reason of the skip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Result[pytest.TestReport], None]:
-    """Turn a skip into a failure in CI, where every program that a test uses is installed."""
+    """Turn a skip into a failure in CI, where every program that a test needs is installed."""
     report = (yield).get_result()
     if (
         os.environ.get("CI") == "true"

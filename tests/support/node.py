@@ -16,7 +16,7 @@ from support.programs import missing
 
 #: The clients of other systems.
 CLIENTS = Path(__file__).parents[1] / "clients"
-#: What npm reports if it cannot reach a registry, or if the registry lacks the package.
+#: npm's errors for a registry that is unreachable or lacks a package.
 _UNREACHABLE = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E40[134]|network")
 
 
@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
 
 
 def install(source: Path = CLIENTS) -> Path:
-    """Return the folder where the programs of `source` run. Skip the test without node, npm or a registry."""
+    """Return the folder to run the programs of `source` in. Skip the test without node, npm or a registry."""
     if lacking := missing("node", "npm"):
         pytest.skip(lacking)
     lock = (source / "package-lock.json").read_bytes()
@@ -51,6 +51,6 @@ def _install(source: Path, fresh: Path) -> None:
         shutil.copy(source / name, target)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=target, capture_output=True, text=True, check=False, timeout=100)
-    if done.returncode and (found := _UNREACHABLE.search(done.stderr)):
-        pytest.skip(f"npm cannot fetch the clients here ({found.group()})")
+    if done.returncode and (match := _UNREACHABLE.search(done.stderr)):
+        pytest.skip(f"npm cannot fetch the clients here ({match.group()})")
     assert done.returncode == 0, done.stderr

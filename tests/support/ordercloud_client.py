@@ -1,4 +1,4 @@
-"""The third-party Python client for OrderCloud, connected to the simulated one."""
+"""The third-party Python client for OrderCloud, connected to the simulated OrderCloud."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def by(
 ) -> Result:
     """Run `work` with the Python client and return its result."""
     base = box.url("ordercloud", account)
-    given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY} | config
-    settings = OrderCloudConfig(base_url=f"{base}/v1", auth_url=f"{base}/oauth/token", **given)
+    credentials = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY} | config
+    settings = OrderCloudConfig(base_url=f"{base}/v1", auth_url=f"{base}/oauth/token", **credentials)
 
-    async def whole() -> Result:
+    async def run() -> Result:
         async with OrderCloudClient(settings) as client:
             return await work(client)
 
-    # A proxy does not reach loopback, and the client asks the environment for one.
+    # A proxy does not reach loopback, and the client reads the proxies of the environment.
     with pytest.MonkeyPatch.context() as patch:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             patch.delenv(name, raising=False)
             patch.delenv(name.lower(), raising=False)
-        return asyncio.run(whole())
+        return asyncio.run(run())
 
 
 def an_order(key: str) -> Order[Any]:
@@ -47,6 +47,6 @@ def an_order(key: str) -> Order[Any]:
 async def error(call: Awaitable[object]) -> tuple[int, str, Any]:
     with pytest.raises(OrderCloudError) as caught:
         await call
-    told = caught.value
-    assert isinstance(told, AuthenticationError) == (told.status_code in {401, 403})
-    return told.status_code, told.errors[0].error_code, told.errors[0].data
+    failure = caught.value
+    assert isinstance(failure, AuthenticationError) == (failure.status_code in {401, 403})
+    return failure.status_code, failure.errors[0].error_code, failure.errors[0].data

@@ -1,4 +1,4 @@
-"""The simulated OrderCloud as a target: an order, and what the system stores of it."""
+"""The simulated OrderCloud as a target: orders to create, and the orders that it stores."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def simulated_ordercloud() -> Iterator[Sandbox]:
 @contextmanager
 def target_factory(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
     """Yield a function that makes targets of an account with OPTIONS and further options; clear faults at the end."""
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> OrderCloud:
-        made.append(Client(box.url("ordercloud", account), gate=Open(), headers={}))
-        return OrderCloud(account, OrderCloudOptions.model_validate(OPTIONS | options), made[-1])
+        clients.append(Client(box.url("ordercloud", account), gate=Open(), headers={}))
+        return OrderCloud(account, OrderCloudOptions.model_validate(OPTIONS | options), clients[-1])
 
     yield make
     box.clear_faults()
-    for each in made:
-        each.close()
+    for client in clients:
+        client.close()
 
 
 def cloud_order(**fields: Any) -> Order:
@@ -81,35 +81,35 @@ def cloud_order(**fields: Any) -> Order:
 
 def stored_order(box: Sandbox, reference: str, account: str = "main") -> Json:
     """Return the only order that the system stores under this id."""
-    [found] = [order for order in box.orders("ordercloud", account) if order["ID"] == reference]
-    return found
+    [stored] = [order for order in box.orders("ordercloud", account) if order["ID"] == reference]
+    return stored
 
 
 def submitted(box: Sandbox, reference: str) -> int:
     return len(box.journal(kind="effect", did="created", reference=reference))
 
 
-def assert_same_order(found: Json, order: Order) -> None:
+def assert_same_order(stored: Json, order: Order) -> None:
     """Compare each field that the system stores with the order."""
-    lines = [(line["ID"], line["ProductID"], line["Quantity"]) for line in found["LineItems"]]
+    lines = [(line["ID"], line["ProductID"], line["Quantity"]) for line in stored["LineItems"]]
     assert sorted(lines) == sorted((line.id, (line.sku or "").lower(), line.quantity) for line in order.lines)
-    assert {line["ShippingAddress"]["Street1"] for line in found["LineItems"]} == {order.shipping_address.street1}
+    assert {line["ShippingAddress"]["Street1"] for line in stored["LineItems"]} == {order.shipping_address.street1}
     assert order.billing_address is not None
-    assert found["BillingAddress"]["Street1"] == order.billing_address.street1
-    assert found["Comments"] == order.note
-    assert round(Decimal(str(found["Total"])), 2) == round(order.grand_total, 2)
-    assert (found["FromCompanyID"], found["FromUser"]["ID"]) == ("web", "web-shop")
+    assert stored["BillingAddress"]["Street1"] == order.billing_address.street1
+    assert stored["Comments"] == order.note
+    assert round(Decimal(str(stored["Total"])), 2) == round(order.grand_total, 2)
+    assert (stored["FromCompanyID"], stored["FromUser"]["ID"]) == ("web", "web-shop")
 
 
 def create_with_retries(make: Callable[[], OrderCloud], order: Order, reference: str) -> Receipt:
-    """Create the order as the core does: after an uncertain answer, look for it first. Each try has a new target."""
-    doubt = False
+    """Create the order as the core does: look it up first after an uncertain response. Every try has a new target."""
+    uncertain = False
     for _ in range(30):
         target = make()
         try:
-            return (target.find(reference) if doubt else None) or target.create(order, reference)
-        except SnoozeError as wait:
-            doubt = wait.uncertain
-        except RetryableError as again:
-            doubt = again.code == "uncertain"
+            return (target.find(reference) if uncertain else None) or target.create(order, reference)
+        except SnoozeError as error:
+            uncertain = error.uncertain
+        except RetryableError as error:
+            uncertain = error.code == "uncertain"
     raise AssertionError("the order was not created in 30 tries")

@@ -1,4 +1,4 @@
-"""Orders for tests to which their content does not matter."""
+"""Orders for tests that do not depend on their content."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from schemas.order import Order
 
 
 def order(external_id: str = "1", **fields: Any) -> Order:
-    """Return a small order of the provider `shop`; `fields` override its own."""
+    """Return a small order of the provider `shop`; `fields` override the defaults."""
     base: dict[str, Any] = {
         "provider": "shop",
         "external_id": external_id,

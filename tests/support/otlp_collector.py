@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector that receives spans over OTLP/HTTP and keeps them for the test."""
+"""An OpenTelemetry collector that receives spans over OTLP/HTTP for a test to read."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Span:
 
 
 def _facts(attributes: Iterable[Any]) -> dict[str, Any]:
-    return {it.key: getattr(it.value, it.value.WhichOneof("value")) for it in attributes}
+    return {attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in attributes}
 
 
 class Collector:
-    """Listens on loopback; `spans` are all that came, `raw` every byte of them."""
+    """A collector on loopback: `spans` are all spans received, `raw` their bytes."""
 
     def __init__(self) -> None:
         self.refuses = False
@@ -72,11 +72,11 @@ class Collector:
                 span.status.code == span.status.STATUS_CODE_ERROR,
                 _facts(span.attributes),
                 tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
-                _facts(of.resource.attributes),
+                _facts(group.resource.attributes),
             )
             for body in self._bodies
-            for of in ExportTraceServiceRequest.FromString(body).resource_spans
-            for scope in of.scope_spans
+            for group in ExportTraceServiceRequest.FromString(body).resource_spans
+            for scope in group.scope_spans
             for span in scope.spans
         ]
 
@@ -86,18 +86,18 @@ class Collector:
     def tree(self, trace: str) -> str:
         """Return the trace as an indented text."""
         spans = sorted((span for span in self.spans if span.trace == trace), key=lambda span: span.began)
-        known, start = {span.id for span in spans}, min(span.began for span in spans)
+        ids, start = {span.id for span in spans}, min(span.began for span in spans)
 
-        def lines(of: list[Span], depth: int) -> list[str]:
-            found = []
-            for span in of:
+        def lines(siblings: list[Span], depth: int) -> list[str]:
+            rows = []
+            for span in siblings:
                 at, took = (span.began - start) / 1e6, (span.ended - span.began) / 1e6
                 facts = "  ".join(f"{name.removeprefix('intake.')}={value}" for name, value in span.facts.items())
-                found.append(f"{'   ' * depth}{span.name}  +{at:.0f} ms, {took:.1f} ms  {facts}")
-                found += lines([child for child in spans if child.parent == span.id], depth + 1)
-            return found
+                rows.append(f"{'   ' * depth}{span.name}  +{at:.0f} ms, {took:.1f} ms  {facts}")
+                rows += lines([child for child in spans if child.parent == span.id], depth + 1)
+            return rows
 
-        return "\n".join(lines([span for span in spans if span.parent not in known], 0))
+        return "\n".join(lines([span for span in spans if span.parent not in ids], 0))
 
     def close(self) -> None:
         self.server.close()

@@ -1,4 +1,4 @@
-"""The whole pipeline in one process: a runtime of an intake.toml between two simulated systems."""
+"""The whole pipeline in one process: a runtime between two simulated systems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    #: Takes the number of orders at the start, and options of `Sandbox`.
+    #: Takes the initial number of orders, and options of `Sandbox`.
     MakePipeline = Callable[..., "Pipeline"]
 
 CONFIG = """\
@@ -99,7 +99,7 @@ class Pipeline:
         self.nudges.append((task, name))
 
     def poll(self) -> None:
-        """Poll now, also if the last failure asked to wait."""
+        """Poll now, even if the last failure delayed the next poll."""
         self.rt.redis.hdel("intake:cursor:shop", "retry_at")
         tasks.poll.poll(self.rt, "shop", self.nudge)
 
@@ -108,7 +108,7 @@ class Pipeline:
         tasks.deliver.deliver(self.rt, "dropday", self.nudge)
 
     def deliver_all(self, within: float = 15.0) -> None:
-        """Deliver until nothing waits: skip backoff and breaker, wait for a closed limit."""
+        """Deliver until no order waits: skip the backoff and the breaker, but wait for a closed limit."""
         lane = self.rt.lanes["dropday"]
         until = time.monotonic() + within
         while lane.status()["queued"]:
@@ -128,14 +128,14 @@ class Pipeline:
         return self.rt.lanes["dropday"].status()
 
     def record(self, external_id: str) -> dict[str, str]:
-        """Return what the ledger holds of an order."""
+        """Return the ledger's record of an order."""
         (entry,) = self.rt.ledger.entries(["dropday"], f"shop:{external_id}")
         return entry.record
 
     def created(self) -> list[str]:
         """Return the external ids of the created orders from the simulator's journal, duplicates included."""
-        found = self.box.journal(kind="effect", system="dropday", did="created")
-        return [entry["external_id"] for entry in found]
+        effects = self.box.journal(kind="effect", system="dropday", did="created")
+        return [entry["external_id"] for entry in effects]
 
     def compare(self) -> Comparison:
         source = in_source("retailcrm", "shop", self.box.orders("retailcrm"))
@@ -176,5 +176,5 @@ def log_lines() -> Iterator[StringIO]:
 
 def logged(lines: StringIO, event: str) -> list[dict[str, Any]]:
     """Return the log lines of this event."""
-    found = [json.loads(line) for line in lines.getvalue().splitlines()]
-    return [line for line in found if line["event"] == event]
+    entries = [json.loads(line) for line in lines.getvalue().splitlines()]
+    return [line for line in entries if line["event"] == event]

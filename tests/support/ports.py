@@ -1,4 +1,4 @@
-"""A free port of loopback."""
+"""A free port on loopback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 
 
 def free_port() -> int:
-    """Return a port that the system chooses: tests that run at the same moment get different ones."""
+    """Return a port chosen by the system, so that concurrent tests get different ports."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The examples of deploy/producers, run as their reader runs them."""
+"""The examples of deploy/producers, run as a user runs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support import node
 from support.programs import missing
 
 FOLDER: Final = Path(__file__).parents[2] / "deploy" / "producers"
-#: For each file, the program that runs it, and further programs that it needs.
+#: For each file, the program that runs it and the other programs that it needs.
 EXAMPLES: Final = {
     "push.py": (sys.executable,),
     "push.js": ("node",),

@@ -40,7 +40,7 @@ def find_program(name: str) -> str | None:
 
 
 def missing(*names: str) -> str:
-    """Return which programs are missing and what to install; an empty text if none is."""
+    """Return the missing programs and how to install them; an empty text if none is missing."""
     lacking = [name for name in names if find_program(name) is None]
     return "; ".join(f"{name} is not installed ({PACKAGES.get(name, name)})" for name in lacking)
 

@@ -1,4 +1,4 @@
-"""`intake receive` in a process of its own, and requests of each kind of webhook."""
+"""`intake receive` in its own process, and requests of each kind of webhook."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ class Receiver:
     def _wait_for_url(self) -> str:
         until = time.monotonic() + 30
         while time.monotonic() < until and self.process.poll() is None:
-            if found := re.search(r"http://[0-9.:]+", "".join(self.lines)):
+            if match := re.search(r"http://[0-9.:]+", "".join(self.lines)):
                 with contextlib.suppress(requests.ConnectionError):
-                    requests.get(f"{found[0]}/health", timeout=5)
-                    return found[0]
+                    requests.get(f"{match[0]}/health", timeout=5)
+                    return match[0]
             time.sleep(0.05)
         raise AssertionError("".join(self.lines))
 
@@ -144,13 +144,13 @@ def running_receiver(file: Path, timeout: float = 10) -> Iterator[Receiver]:
 
 
 def ordercloud_hash(body: bytes, secret: str = SECRETS["HOOK_OC"]) -> dict[str, str]:
-    """Return the header as OrderCloud's own middleware for .NET makes it."""
+    """Return the signature header, computed as by OrderCloud's own middleware for .NET."""
     return {"X-oc-hash": base64.b64encode(hmac.new(secret.encode(), body, "sha256").digest()).decode()}
 
 
 def submit_hook(order_id: Any, **fields: Any) -> bytes:
-    """Return the body of a post-hook of OrderCloud."""
-    said = {
+    """Return the body of one of OrderCloud's post-hooks."""
+    payload = {
         "Route": "v1/orders/{direction}/{orderID}/submit",
         "RouteParams": {"direction": "Outgoing", "orderID": order_id},
         "Verb": "POST",
@@ -158,11 +158,11 @@ def submit_hook(order_id: Any, **fields: Any) -> bytes:
         "Request": {"Body": None, "Headers": "…"},
         "Response": {"Body": {"ID": order_id}, "Headers": "…"},
     }
-    return json.dumps(said | fields).encode()
+    return json.dumps(payload | fields).encode()
 
 
 def signed_job(job: Mapping[str, Any] | str, **fields: Any) -> dict[str, Any]:
-    """Return a signed job as `schemas/job.py` describes it, made without our code."""
+    """Return a signed job as `schemas/job.py` describes it, built without Intake's code."""
     text = job if isinstance(job, str) else json.dumps(job)
     at = fields.pop("at", int(time.time()))
     secret = fields.pop("secret", SECRETS["HOOK_OWN"])
@@ -171,7 +171,7 @@ def signed_job(job: Mapping[str, Any] | str, **fields: Any) -> dict[str, Any]:
 
 
 def standard_headers(text: str, at: float | None = None, secret: str = SECRETS["HOOK_WEB"]) -> dict[str, str]:
-    """Return the headers as the reference library of Standard Webhooks makes them."""
+    """Return the headers, signed by the reference library of Standard Webhooks."""
     moment = datetime.fromtimestamp(time.time() if at is None else at, UTC)
     signature = Webhook(secret).sign("msg_1", moment, text)
     return {"webhook-id": "msg_1", "webhook-timestamp": str(int(moment.timestamp())), "webhook-signature": signature}

@@ -21,8 +21,8 @@ def reconcile_pair(
 ) -> Report:
     """Reconcile the last hours, without a grace period for new orders."""
     now = datetime.now(UTC)
-    wish = RunOptions("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
-    with Run(rt, wish) as run:
+    options = RunOptions("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
+    with Run(rt, options) as run:
         return run.compare(repair)
 
 
@@ -43,27 +43,27 @@ def damage_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
     """Delete, duplicate and change `each` orders and add as many foreign ones; return the references for each fault."""
     orders = sorted(box.orders("dropday"), key=lambda order: int(order["reference"]))
     parts: list[Sequence[dict[str, Any]]] = [orders[n * each : (n + 1) * each] for n in range(4)]
-    gone, doubled, changed, copied = parts
-    for order in gone:
+    deleted, duplicated, changed, copied = parts
+    for order in deleted:
         box.change(order["reference"], "dropday", deleted=True)
-    for order in doubled:
+    for order in duplicated:
         box.add_order(order["posted"], "dropday")
     for number, order in enumerate(changed):
-        box.change(order["reference"], "dropday", **_spoilt(order["posted"], number))
+        box.change(order["reference"], "dropday", **_changed_field(order["posted"], number))
     for number, order in enumerate(copied):
         box.add_order(order["posted"] | {"external_id": f"{900_000_000 + number}"}, "dropday")
     return {
-        "missing": sorted(order["external_id"] for order in gone),
-        "doubled": sorted(order["external_id"] for order in doubled),
+        "missing": sorted(order["external_id"] for order in deleted),
+        "doubled": sorted(order["external_id"] for order in duplicated),
         "different": sorted(order["external_id"] for order in changed),
         "extra": sorted(f"{900_000_000 + number}" for number in range(len(copied))),
     }
 
 
-def _spoilt(posted: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a change of one field, chosen by the number; fields that the source lacks are not compared."""
+def _changed_field(posted: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a change of one compared field, chosen by the number; a field that the source lacks is not compared."""
     address, products = posted["shipping_address"], posted["products"]
-    ways: list[dict[str, Any]] = [
+    changes: list[dict[str, Any]] = [
         {"total": float(posted["total"]) + 0.01},
         {"email": "somebody@else.example"} if posted.get("email") else {"total": float(posted["total"]) - 0.01},
         {"shipping_address": address | {"city": "Elsewhere"}},
@@ -72,4 +72,4 @@ def _spoilt(posted: dict[str, Any], number: int) -> dict[str, Any]:
         {"products": [*products[:-1], products[-1] | {"price": products[-1]["price"] + 0.01}]},
         {"products": [*products, products[-1]]},
     ]
-    return ways[number % len(ways)]
+    return changes[number % len(changes)]

@@ -1,4 +1,4 @@
-"""What a connection of Redis that decodes its answers returns, as the text that it is."""
+"""Typed access to the text that a decoding Redis connection returns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def text(value: object) -> str:
-    """Return the value, which must be text: redis-py's types allow bytes as well."""
+    """Return the value, which must be text although redis-py's types also allow bytes."""
     assert isinstance(value, str)
     return value
 
 
 def command(redis: Redis, *words: bytes | str | float) -> Any:
-    """Return what the server answers to a command for which redis-py has no method with types."""
+    """Return the server's reply to a command that redis-py has no typed method for."""
     execute: Callable[..., Any] = redis.execute_command
     return execute(*words)
 
@@ -29,7 +29,7 @@ def key_names(redis: Redis, pattern: str = "*") -> list[str]:
 
 
 def members(redis: Redis, name: str) -> list[str]:
-    """Return the members of a sorted set, the lowest score first."""
+    """Return the members of a sorted set, lowest score first."""
     return [text(member) for member in redis.zrange(name, 0, -1)]
 
 

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, for any test that needs a system to call."""
+"""The simulator in its own process, for any test that needs a system to call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _direct = build_opener(ProxyHandler({}))
 
 
 class Sandbox:
-    """Runs the simulator, `python -m worker.lab.sandbox`; use it in a `with`, or call `start` and `stop`.
+    """The simulator, `python -m worker.lab.sandbox`: use it in a `with` statement, or call `start` and `stop`.
 
     `accounts`, `faults` and `limits` are specifications as on the command line: `retailcrm:main:orders=500`,
     `dropday:create:500_after:rate=0.02`, `retailcrm=off`. A system without an account in the list gets one named
@@ -53,7 +53,7 @@ class Sandbox:
         self.port = port
 
     def start(self) -> Self:
-        """Start the simulator, and return when it accepts connections."""
+        """Start the simulator and wait until it accepts connections."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -96,11 +96,11 @@ class Sandbox:
         return f"http://127.0.0.1:{self.port}"
 
     def url(self, system: str, account: str = "main") -> str:
-        """Return the base URL of an account, as an adapter is configured with it."""
+        """Return the base URL of an account, for the settings of an adapter."""
         return f"{self.base_url}/{system}/{account}"
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the simulator's own API. Raise RuntimeError with the reason of an error."""
+        """Call the simulator's own API. Raise RuntimeError with its reason if it refuses the call."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.base_url}/_sandbox/{path}", data=data, method=method)
         try:
@@ -125,11 +125,11 @@ class Sandbox:
         return str(self.admin("POST", f"{system}/{account}/orders", {"order": order})["ids"][0])
 
     def change(self, order_id: str | int, system: str = "retailcrm", account: str = "main", **fields: Any) -> None:
-        """Change an order as a user of the system would; or remove it with `deleted=True` or `combinedTo=id`."""
+        """Change an order as a user of the system would, or remove it with `deleted=True` or `combinedTo=id`."""
         self.admin("POST", f"{system}/{account}/orders/{quote(str(order_id), safe='')}/change", fields)
 
     def journal(self, since: int = 0, **only: Any) -> list[dict[str, Any]]:
-        """Return the lines of the journal with these values: `journal(kind="effect", did="created")`."""
+        """Return the journal entries with these values: `journal(kind="effect", did="created")`."""
         entries = self.admin("GET", f"journal?since={since}")["entries"]
         return [entry for entry in entries if all(entry.get(key) == value for key, value in only.items())]
 

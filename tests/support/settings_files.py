@@ -1,4 +1,4 @@
-"""Settings files for tests, and two kinds of adapters that they name."""
+"""Settings files for tests, and the two adapter kinds that they use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of an `intake.toml`, and the file that a test makes of them."""
+"""Parts of an `intake.toml`, and the file that a test builds from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: An address where nothing listens.
 NOWHERE = "http://127.0.0.1:9"
 NO_REDIS = "redis://127.0.0.1:9/0"
-#: The key of every account, as the environment holds it.
+#: The key of every account, set in the environment.
 SECRET_KEY = "s3cret-key"
 _KEY = {"api_key": "env:TEST_KEY"}
 _ACCOUNT = {"account_id": "env:TEST_ACCOUNT"}
@@ -40,14 +40,14 @@ def dropday(header: str, url: str = NOWHERE, **options: Any) -> str:
 
 
 def dropboy(header: str, url: str = NOWHERE, **options: Any) -> str:
-    """Return the settings of an account of Dropboy; a target has an address that it sends from."""
+    """Return the settings of an account of Dropboy; a target has an origin address."""
     origin = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus"}
     more = {"origin": origin} if header.startswith("targets.") else {}
     return table(header, kind="dropboy", url=url, **_KEY, **options, **more)
 
 
 def ordercloud(header: str, url: str = NOWHERE, **options: Any) -> str:
-    """Return the settings of an account of OrderCloud; a target has a buyer and a user whom its orders belong to."""
+    """Return the settings of an account of OrderCloud; a target has a buyer and a user that own its orders."""
     importer = {"buyer_id": "storefront", "user_id": "importer", "products": "sku"}
     more = importer if header.startswith("targets.") else {}
     credentials = {"client_id": "env:TEST_ACCOUNT", "client_secret": "env:TEST_KEY"}
@@ -60,12 +60,12 @@ def route(source: str, *targets: str, reference: str = "") -> str:
 
 
 SHOP_TO_DROPDAY = retailcrm("providers.shop") + dropday("targets.dropday") + route("shop", "dropday")
-#: A reference under which orders of several providers stay apart.
+#: A reference that is unique across providers.
 BY_PROVIDER = "{provider}:{external_id}"
 
 
 class Configured:
-    """Writes the `intake.toml` of a test, which the environment names, and opens runtimes from it."""
+    """The `intake.toml` of a test, named in the environment, and the runtimes that read it."""
 
     def __init__(self, home: Path, redis_url: str, environment: pytest.MonkeyPatch) -> None:
         self.file, self._redis_url, self._environment = home / "intake.toml", redis_url, environment
@@ -75,18 +75,18 @@ class Configured:
         self.credentials()
 
     def credentials(self, key: str = SECRET_KEY, account: str = SECRET_KEY) -> Self:
-        """Set the key and the account of every account."""
+        """Set the key and the account id of every account in the environment."""
         self._environment.setenv("TEST_KEY", key)
         self._environment.setenv("TEST_ACCOUNT", account)
         return self
 
     def write(self, settings: str = SHOP_TO_DROPDAY, *, redis_url: str = "") -> Path:
-        """Write the settings, behind those of Redis."""
+        """Write the settings after the table of Redis."""
         self.file.write_text(table("redis", url=redis_url or self._redis_url) + settings)
         return self.file
 
     def open(self, settings: str = SHOP_TO_DROPDAY) -> Runtime:
-        """Write the settings and return a runtime, which is closed after the test."""
+        """Write the settings and return their runtime, which is closed after the test."""
         return self._opened.enter_context(Runtime(read_settings(self.write(settings))))
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LOUD = {"warning", "error", "exception", "critical"}
-#: The callables that refuse a setting, and the position of the reason among their arguments.
+#: Callables that refuse a setting, and the position of the reason among their arguments.
 REFUSES = {"ConfigError": 2, "SettingError": 0, "add_error": 1}
 
 
@@ -20,8 +20,8 @@ REFUSES = {"ConfigError": 2, "SettingError": 0, "add_error": 1}
 def trees() -> dict[str, ast.Module]:
     """Return the parsed modules of Intake without the simulated systems."""
     files = [*(ROOT / "worker").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
-    wanted = [file for file in sorted(files) if "sandbox" not in file.parts]
-    return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in wanted}
+    sources = [file for file in sorted(files) if "sandbox" not in file.parts]
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in sources}
 
 
 def nodes() -> Iterator[ast.AST]:
@@ -31,15 +31,15 @@ def nodes() -> Iterator[ast.AST]:
 
 def codes() -> set[str]:
     """Return the codes of all errors: each is the `code` of a class."""
-    found = set()
+    values = set()
     for node in nodes():
         for line in node.body if isinstance(node, ast.ClassDef) else ():
             if not isinstance(line, ast.Assign | ast.AnnAssign) or not isinstance(line.value, ast.Constant):
                 continue
             target = line.target if isinstance(line, ast.AnnAssign) else line.targets[0]
             if isinstance(target, ast.Name) and target.id == "code":
-                found.add(str(line.value.value))
-    return found - {"", "None"}
+                values.add(str(line.value.value))
+    return values - {"", "None"}
 
 
 def events() -> set[str]:
@@ -62,41 +62,41 @@ def _is_loud(function: ast.expr) -> bool:
 
 
 def alarms() -> set[str]:
-    """Return the names of all alarms; of a composed name, its last part."""
-    found = set()
+    """Return the names of all alarms; for a composed name, its longest constant part."""
+    names = set()
     for node in ast.walk(trees()["worker/watch/judgements.py"]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Judgement":
             severity = node.args[4] if len(node.args) > 4 else None
             if not (isinstance(severity, ast.Constant) and severity.value == "notice"):
-                found.add(_longest(node.args[0]))
-    return found
+                names.add(_longest(node.args[0]))
+    return names
 
 
 def reasons() -> set[str]:
     """Return the longest constant part of each reason for which a setting is refused."""
-    found = set()
+    texts = set()
     for node in nodes():
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if len(node.args) > REFUSES.get(name, 99):
-                found.add(_longest(node.args[REFUSES[name]]))
+                texts.add(_longest(node.args[REFUSES[name]]))
     for path, tree in trees().items():
         if path.startswith("worker/settings/"):
-            found |= _reasons_by_name(tree)
-    return {reason for reason in found if reason}
+            texts |= _reasons_by_name(tree)
+    return {reason for reason in texts if reason}
 
 
 def _reasons_by_name(tree: ast.Module) -> set[str]:
-    """Return the reasons that are given a name before a setting is refused for them."""
-    found = set()
+    """Return the reasons that are assigned to a name before they are used."""
+    texts = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "_MESSAGES":
             assert isinstance(node.value, ast.Dict)
-            found |= {_longest(pair.elts[0]) for pair in node.value.values if isinstance(pair, ast.Tuple)}
+            texts |= {_longest(pair.elts[0]) for pair in node.value.values if isinstance(pair, ast.Tuple)}
         elif isinstance(node, ast.Assign) and [getattr(name, "id", "") for name in node.targets] == ["reason"]:
             choices = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else [node.value]
-            found |= {_longest(choice) for choice in choices}
-    return found
+            texts |= {_longest(choice) for choice in choices}
+    return texts
 
 
 def _longest(node: ast.AST) -> str:

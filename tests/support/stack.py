@@ -64,7 +64,7 @@ ROLES = {
 class Stack:
     """The simulator and `intake up`."""
 
-    def __init__(  # noqa: PLR0913  # options of a test, all by keyword
+    def __init__(  # noqa: PLR0913  # options of a test, passed by keyword
         self,
         home: Path,
         orders: int,
@@ -86,14 +86,14 @@ class Stack:
         self.sandbox = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.sandbox.stdout is not None
         base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
-        # A soak's orders, all in one answer.
+        # Room for all orders of a soak in one response.
         self.admin = Client(base, gate=Open(), headers={}, max_bytes=1 << 30)
         self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference) + extra)
         self.up: subprocess.Popen[bytes] | None = None
         self._runtime: Runtime | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start `intake up`, its output into `intake.log`."""
+        """Start `intake up` and append its output to `intake.log`."""
         env = os.environ | {"INTAKE_CONFIG": str(self.config)}
         command = [sys.executable, "-c", "from worker.cli import main; main()", "up"]
         with (self.home / "intake.log").open("ab") as log:
@@ -112,13 +112,13 @@ class Stack:
     def processes(self, role: str) -> list[psutil.Process]:
         """Return the main processes of this role below `intake up`."""
         assert self.up is not None
-        found = []
+        matches = []
         for process in psutil.Process(self.up.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if ROLES[role] in " ".join(process.cmdline()):
-                    found.append(process)
-        pids = {process.pid for process in found}
-        return [process for process in found if process.ppid() not in pids]
+                    matches.append(process)
+        pids = {process.pid for process in matches}
+        return [process for process in matches if process.ppid() not in pids]
 
     def kill(self, role: str) -> float:
         """Send SIGKILL to the main process of this role; return the Unix time."""
@@ -140,27 +140,27 @@ class Stack:
         return int(self.admin.read("/_sandbox/stats").json()["dropday"]["orders"]["main"])
 
     def stats(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.admin.read("/_sandbox/stats").json()
-        return found
+        stats: dict[str, Any] = self.admin.read("/_sandbox/stats").json()
+        return stats
 
     def calls(self, system: str) -> list[float]:
-        """Return when each call arrived at a system, in seconds of its monotonic clock."""
+        """Return the arrival times of the calls to a system, in seconds of its monotonic clock."""
         entries = self.admin.read("/_sandbox/journal").json()["entries"]
-        return [float(e["mono"]) for e in entries if e["kind"] == "request" and e["system"] == system]
+        return [float(entry["mono"]) for entry in entries if (entry["kind"], entry["system"]) == ("request", system)]
 
     def add(self, count: int, over: float = 0.0) -> None:
         self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count, "over": over})
 
-    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+    def wait(self, done: Callable[[], bool], seconds: float, goal: str) -> None:
         until = time.monotonic() + seconds
         while not done():
-            assert time.monotonic() < until, f"{what}: not within {seconds} s\n" + "\n".join(
+            assert time.monotonic() < until, f"{goal}: not within {seconds} s\n" + "\n".join(
                 self.log().splitlines()[-40:]
             )
             time.sleep(0.1)
 
     def health(self, *args: str) -> tuple[int, str]:
-        """Return exit code and output of `intake health`."""
+        """Return the exit code and the output of `intake health`."""
         command = [sys.executable, "-m", "worker.cli", "--config", str(self.config), "health", *args]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr
@@ -179,34 +179,34 @@ class Stack:
     def history(self, *routes: str) -> str:
         """Return the faults that the simulators' journals show; an empty text if there are none."""
         routes = routes or (f"retailcrm/shop=dropday/main={self.reference.replace('{external_id}', '{id}')}",)
-        found, reading = judge_folder(self.home / "journals", [Route.read(route) for route in routes])
-        verdict = found.targets["dropday/main"]
-        wrong = [f"{fault}: {named.first}" for fault in FAULTS if (named := getattr(verdict, fault)).count]
+        judged, reading = judge_folder(self.home / "journals", [Route.read(route) for route in routes])
+        verdict = judged.targets["dropday/main"]
+        faults = [f"{fault}: {finding.first}" for fault in FAULTS if (finding := getattr(verdict, fault)).count]
         assert verdict.orders
-        return "; ".join([*wrong, *reading.damaged, *reading.cut])
+        return "; ".join([*faults, *reading.damaged, *reading.cut])
 
     def stop(self) -> list[str]:
-        """Send Ctrl-C; return the command lines of the processes that still run afterwards."""
-        left: list[str] = []
+        """Stop `intake up` with Ctrl-C; return the command lines of the processes that outlived it."""
+        remaining: list[str] = []
         if self.up is not None:
-            below = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
+            children = psutil.Process(self.up.pid).children(recursive=True) if self.up.poll() is None else []
             self.up.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.up.wait(timeout=60)
             if self.up.poll() is None:
                 self.up.kill()
-                left.append("intake up")
-            _, alive = psutil.wait_procs(below, timeout=3)
+                remaining.append("intake up")
+            _, alive = psutil.wait_procs(children, timeout=3)
             for process in alive:
                 with contextlib.suppress(psutil.Error):
-                    left.append(" ".join(process.cmdline()))
+                    remaining.append(" ".join(process.cmdline()))
                     process.kill()
         self.sandbox.terminate()
         self.sandbox.wait(timeout=10)
         if self.sandbox.stdout is not None:
             self.sandbox.stdout.close()
         self.admin.close()
-        return left
+        return remaining
 
     def __enter__(self) -> Self:
         return self
