@@ -1,4 +1,4 @@
-"""Failpoints: not there unless armed, and then they fire where and as often as they are told to."""
+"""Failpoints do nothing unless armed; armed, they fire where and as often as configured."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
     from support.http_calls import Make, Serve
 
-    #: Arms failpoints for what is made from now on; answers the folder in which they tell that they fired.
+    #: Arms failpoints for objects created from now on; returns the folder in which they record that they fired.
     Arm = Callable[[str], Path]
 
 
 @pytest.fixture
 def arm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Arm:
-    def set_up(text: str) -> Path:
+    def set_environment(text: str) -> Path:
         monkeypatch.setenv("INTAKE_FAILPOINTS", text)
         monkeypatch.setenv("INTAKE_FAILPOINTS_DIR", str(tmp_path))
         return tmp_path
 
-    return set_up
+    return set_environment
 
 
 def test_an_unarmed_failpoint_costs_nothing(redis_url: str) -> None:
@@ -93,35 +93,35 @@ def test_a_clock_step_affects_scripts_processes_and_expiring_keys(
 
 
 def test_a_fault_fires_once_over_all_processes_after_the_skipped_passages(tmp_path: Path) -> None:
-    done: list[float] = []
-    one, other = (
-        Failpoints(tmp_path, {"p": [Failpoint("note", skip=1, match="^yes", seconds=2.0)]}, {"note": done.append})
+    effects: list[float] = []
+    first, second = (
+        Failpoints(tmp_path, {"p": [Failpoint("note", skip=1, match="^yes", seconds=2.0)]}, {"note": effects.append})
         for _ in range(2)
     )
-    for points in (one, other):
+    for points in (first, second):
         for detail in ("no", "yes", "yes", "yes"):
             assert points.fire("p", detail) == ""
             points.fire("another", detail)
-    assert done == [2.0]
+    assert effects == [2.0]
 
 
 def test_a_called_fault_fires_once_for_each_call_over_all_processes(tmp_path: Path) -> None:
-    done: list[float] = []
+    effects: list[float] = []
     armed = {"p": [Failpoint("note", call="one", seconds=1.0), Failpoint("lost", match="^yes", call="two")]}
-    one, other = (Failpoints(tmp_path, armed, {"note": done.append}) for _ in range(2))
-    assert one.fire("p", "yes") == ""
+    first, second = (Failpoints(tmp_path, armed, {"note": effects.append}) for _ in range(2))
+    assert first.fire("p", "yes") == ""
     for _ in range(2):
         (tmp_path / "one").touch()
         (tmp_path / "two").touch()
         time.sleep(0.06)
-        assert [one.fire("p", "no"), one.fire("p", "no"), other.fire("p", "yes"), one.fire("p", "yes")] == [
+        assert [first.fire("p", "no"), first.fire("p", "no"), second.fire("p", "yes"), first.fire("p", "yes")] == [
             "",
             "",
             "lost",
             "",
         ]
         assert list(tmp_path.iterdir()) == []
-    assert done == [1.0, 1.0]
+    assert effects == [1.0, 1.0]
 
 
 def test_a_killed_process_is_dead_before_its_command_is_sent(redis: Redis, redis_url: str, arm: Arm) -> None:

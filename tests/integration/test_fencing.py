@@ -1,4 +1,4 @@
-"""Fencing: a process that comes too late or breaks off changes nothing."""
+"""Fencing: a process that is too late or fails changes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LEASE = 0.6
 
 
 def runtime_of(redis: Redis, warehouse: Warehouse | None = None, orders: int = 1) -> FakeRuntime:
-    """Return a runtime whose first orders are in the lane."""
+    """Return a runtime with this number of orders in the lane."""
     rt = FakeRuntime(redis, Shop([]), warehouse or Warehouse(), lease=LEASE)
     rt.ledger.accept("t", [Delivery(order(str(n + 1)), str(n + 1)) for n in range(orders)], "test")
     return rt
@@ -52,7 +52,7 @@ def test_redis_refuses_a_drain_whose_lease_has_ended(redis: Redis) -> None:
     late = rt.lanes["t"].drain()
     (claim,) = late.claim(1)
     time.sleep(LEASE + 0.1)
-    late._heartbeat.confirm(uptime(), ours=True)  # it thinks that all is well
+    late._heartbeat.confirm(uptime(), ours=True)  # the drain believes that its lease is valid
     assert late.settle([(claim, Outcome("delivered", extra="77"))]) == ["refused"]
     with pytest.raises(LeaseLost, match="taken over"):
         late.claim(1)
@@ -97,7 +97,7 @@ def test_a_worker_stopped_for_longer_than_its_lease_sends_nothing(
     create = target.create
 
     def stopped(order: Order, reference: str) -> Receipt | Pending:
-        redis.delete(pipeline.rt.lanes["dropday"].keys.drains)  # as a sweep does that thinks it dead
+        redis.delete(pipeline.rt.lanes["dropday"].keys.drains)  # as a sweep does with a drain that it considers dead
         time.sleep(0.5)
         return create(order, reference)
 
@@ -168,14 +168,14 @@ def test_redis_refuses_a_taker_whose_lease_has_ended(redis: Redis) -> None:
 def test_a_job_whose_taker_fails_is_taken_by_the_next(redis: Redis) -> None:
     rt = runtime_of(redis, orders=0)
     rt.inbox.push(['{"v": 1, "provider": "shop", "record": {"id": "7"}}'])
-    redis.set("intake:lane:t", "spoilt")
-    with pytest.raises(ResponseError), rt.inbox.taker() as breaking_off:
-        tasks.listen.take(rt, breaking_off, rt.nudge)
+    redis.set("intake:lane:t", "not a hash")
+    with pytest.raises(ResponseError), rt.inbox.taker() as failing:
+        tasks.listen.take(rt, failing, rt.nudge)
     redis.delete("intake:lane:t")
     time.sleep(LEASE + 0.1)
     assert rt.inbox.free() == 1
-    with rt.inbox.taker() as heir:
-        tasks.listen.take(rt, heir, rt.nudge)
+    with rt.inbox.taker() as successor:
+        tasks.listen.take(rt, successor, rt.nudge)
     assert rt.state("7")["state"] == "queued"
 
 
@@ -197,14 +197,14 @@ def test_an_order_whose_adapter_crashed_after_sending_is_looked_up_first_with_an
 
 
 class Throttled(Warehouse):
-    """Says "slow down" to everything, and the limit is closed for all."""
+    """A target that throttles every create and closes the limit for all callers."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
-        self.scope, self.asked = scope, list[str]()
+        self.scope, self.calls = scope, list[str]()
 
     def create(self, order: Order, reference: str) -> Receipt:
-        self.asked.append(reference)
+        self.calls.append(reference)
         raise RateLimited("slow down", self.scope.close(60.0))
 
 
@@ -212,12 +212,12 @@ def test_a_rate_limit_response_stops_the_rest_of_the_batch(redis: Redis) -> None
     throttled = Throttled(Scope(redis, "t", ()))
     rt = runtime_of(redis, throttled, orders=3)
     deliver(rt)
-    assert len(throttled.asked) == 1
+    assert len(throttled.calls) == 1
     assert rt.lanes["t"].status()["queued"] == 3
 
 
-class Silent(Slow):
-    """Takes an order in, and never says a word about it again."""
+class NeverResuming(Slow):
+    """A target that accepts an order and never reports its progress."""
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
         raise Unavailable("no answer")
@@ -227,13 +227,13 @@ def test_a_pending_order_that_its_target_never_reports_again_is_in_doubt(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    rt = runtime_of(redis, Silent())
+    rt = runtime_of(redis, NeverResuming())
     deliver(rt)
     assert rt.state("1")["state"] == "in_doubt"
 
 
-class Mute(Bulky):
-    """The answer to its first bulk call is lost on the way."""
+class FirstBulkCallLost(Bulky):
+    """A target that loses the response to its first bulk call."""
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
         made: list[Any] = super().create_many(batch)
@@ -246,29 +246,29 @@ def test_all_orders_of_a_bulk_call_without_a_response_are_looked_up_before_they_
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
-    rt = runtime_of(redis, Mute(), orders=3)
+    rt = runtime_of(redis, FirstBulkCallLost(), orders=3)
     deliver(rt)
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "2", "3"]
     assert rt.warehouse.finds == 3
 
 
-class Knowing(Bulky):
-    """Says by one question who is not there, unless the question fails."""
+class SearchingAbsent(Bulky):
+    """A target that reports all absent orders in one search, unless the search fails."""
 
-    def __init__(self, *questions: Exception | None) -> None:
+    def __init__(self, *search_errors: Exception | None) -> None:
         super().__init__()
-        self.questions = list(questions)
-        self.asked: list[list[str]] = []
+        self.search_errors = list(search_errors)
+        self.searches: list[list[str]] = []
 
     def absent(self, references: Collection[str]) -> Collection[str]:
-        self.asked.append(list(references))
-        if self.questions and (error := self.questions.pop(0)):
+        self.searches.append(list(references))
+        if self.search_errors and (error := self.search_errors.pop(0)):
             raise error
         return set(references) - {reference for reference, _ in self.created}
 
 
-def after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: Knowing) -> None:
-    """Three orders whose first bulk call has no answer, delivered."""
+def deliver_after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: SearchingAbsent) -> None:
+    """Deliver three orders whose first bulk call has no response."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 0.0)
     target.away = [Uncertain("cut")]
     rt = runtime_of(redis, target, orders=3)
@@ -280,19 +280,19 @@ def after_a_cut(redis: Redis, monkeypatch: pytest.MonkeyPatch, target: Knowing) 
 def test_the_orders_of_a_bulk_call_that_was_not_accepted_are_looked_up_at_once_and_resent_together(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = Knowing()
-    after_a_cut(redis, monkeypatch, target)
+    target = SearchingAbsent()
+    deliver_after_a_cut(redis, monkeypatch, target)
     assert target.calls == [["1", "2", "3"]] * 2
-    assert target.asked == [["1", "2", "3"]]
+    assert target.searches == [["1", "2", "3"]]
     assert target.finds == 0
 
 
 def test_orders_that_exist_after_a_bulk_call_without_a_response_are_not_created_with_the_absent_ones(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = Knowing()
+    target = SearchingAbsent()
     target.created.append(("2", order("2")))
-    after_a_cut(redis, monkeypatch, target)
+    deliver_after_a_cut(redis, monkeypatch, target)
     assert target.calls == [["1", "2", "3"], ["1", "3"]]
     assert target.finds == 1
 
@@ -301,21 +301,21 @@ def test_orders_that_exist_after_a_bulk_call_without_a_response_are_not_created_
 def test_orders_are_looked_up_one_by_one_if_the_search_for_all_fails(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    target = Knowing(error)
-    after_a_cut(redis, monkeypatch, target)
+    target = SearchingAbsent(error)
+    deliver_after_a_cut(redis, monkeypatch, target)
     assert target.finds == 3
 
 
-class Deaf(Bulky):
-    """Cannot be asked what became of the orders of a call."""
+class UnknownOutcome(Bulky):
+    """A target that cannot report the outcome of a bulk call."""
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
         super().create_many(batch)
-        return [Uncertain("taken in part, and the question after it was cut") for _ in batch]
+        return [Uncertain("accepted in part, and the search after it was cut") for _ in batch]
 
 
 def test_a_bulk_call_with_an_unknown_outcome_counts_as_one_failure_of_the_lane(redis: Redis) -> None:
-    rt = runtime_of(redis, Deaf(), orders=3)
+    rt = runtime_of(redis, UnknownOutcome(), orders=3)
     deliver(rt)
     assert redis.hget("intake:lane:t", "failures") == "1"
     assert [rt.state(str(n))["uncertain"] for n in (1, 2, 3)] == ["1", "1", "1"]

@@ -1,4 +1,4 @@
-"""`intake health`: processes of this host that run, hang, wait or are dead, without asking Redis."""
+"""`intake health` reports processes of this host that run, hang, wait or are dead, without calling Redis."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def send(process: subprocess.Popen[str], word: str) -> None:
 
 
 def health_of(*args: str) -> tuple[int, str]:
-    told = intake("health", *args)
-    return told.exit_code, told.output.strip()
+    result = intake("health", *args)
+    return result.exit_code, result.output.strip()
 
 
 def test_a_running_loop_is_alive_without_redis(process: subprocess.Popen[str]) -> None:
@@ -71,8 +71,8 @@ def test_a_hanging_loop_is_not_alive(process: subprocess.Popen[str], monkeypatch
     send(process, "tick")
     monkeypatch.setattr(health, "TURN", 0.2)
     time.sleep(0.3)
-    code, said = health_of("--live")
-    assert (code, said.startswith("not live: worker hangs: its loop did not turn for ")) == (1, True)
+    code, output = health_of("--live")
+    assert (code, output.startswith("not live: worker hangs: its loop did not turn for ")) == (1, True)
 
 
 def test_a_process_that_waits_for_redis_is_alive_however_long(
@@ -90,8 +90,8 @@ def test_the_liveness_file_of_a_killed_process_is_ignored_and_removed(
     send(process, "tick")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    code, said = health_of("--live")
-    assert (code, said.startswith("not live: no process is alive here")) == (1, True)
+    code, output = health_of("--live")
+    assert (code, output.startswith("not live: no process is alive here")) == (1, True)
     assert list((home / ".intake" / "alive").iterdir()) == []
 
 
@@ -109,8 +109,8 @@ def test_a_worker_waits_for_redis_runs_when_it_is_reachable_and_waits_again(home
     configured.write(redis_url=f"redis://127.0.0.1:{port}/0")
     folder = home / ".intake" / "alive"
 
-    def signs(**wanted: bool) -> Callable[[], bool]:
-        return lambda: [(sign.role, sign.waits) for sign in read_liveness(folder)] == [("worker", wanted["waits"])]
+    def signs(*, waits: bool) -> Callable[[], bool]:
+        return lambda: [(sign.role, sign.waits) for sign in read_liveness(folder)] == [("worker", waits)]
 
     def until(done: Callable[[], bool]) -> None:
         end = time.monotonic() + 60

@@ -1,4 +1,4 @@
-"""What a call ends in, for everything the other side can answer."""
+"""The outcome of a call for every response of the other side."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_connection_lost_after_the_request_was_read_is_uncertain_for_a_write(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 201 Created\r\nContent-Length: 50\r\n\r\n{",
         b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
@@ -116,11 +116,11 @@ def test_a_connection_lost_after_the_request_was_read_is_uncertain_for_a_write(
         "no end of headers",
         "truncated status",
         "not http",
-        "neither good nor bad",
+        "only an interim response",
     ],
 )
-def test_an_answer_that_cannot_be_read_is_uncertain_for_a_write(serve: Serve, make: Make, answer: bytes) -> None:
-    assert error_types(read_and_write_failures(make(serve(lambda _: [answer]).url))) == [Unavailable, Uncertain]
+def test_an_unreadable_response_is_uncertain_for_a_write(serve: Serve, make: Make, response: bytes) -> None:
+    assert error_types(read_and_write_failures(make(serve(lambda _: [response]).url))) == [Unavailable, Uncertain]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -142,9 +142,9 @@ def test_a_refusal_keeps_the_field_errors_for_the_ledger(serve: Serve, make: Mak
     assert error.fields == {"errors": {"email": "hunter2 is no address"}}
 
 
-@pytest.mark.parametrize("words", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
-def test_a_refusal_without_a_json_body_is_rejected(serve: Serve, make: Make, words: bytes) -> None:
-    error = failure_of(lambda: write(make(serve(lambda _: reply(400, words)).url)))
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
+def test_a_refusal_without_a_json_body_is_rejected(serve: Serve, make: Make, body: bytes) -> None:
+    error = failure_of(lambda: write(make(serve(lambda _: reply(400, body)).url)))
     assert isinstance(error, Rejected)
     assert error.fields == {}
 
@@ -217,8 +217,8 @@ def test_the_gate_is_closed_before_a_dripping_refusal_has_ended(serve: Serve, ma
 def test_statuses_that_the_adapter_accepts_are_returned(serve: Serve, make: Make) -> None:
     client = make(serve(lambda _: reply(460, b'{"a": 1}')).url)
     accept = frozenset({460})
-    for answer in (client.read("/x", accept=accept), client.write("PUT", "/x", accept=accept)):
-        assert (answer.status, answer.json()) == (460, {"a": 1})
+    for response in (client.read("/x", accept=accept), client.write("PUT", "/x", accept=accept)):
+        assert (response.status, response.json()) == (460, {"a": 1})
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])

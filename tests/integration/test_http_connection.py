@@ -1,4 +1,4 @@
-"""Which way a call goes: proxies, connections, the gate and the guard."""
+"""The path of a call: proxies, connections, the gate and the guard of writes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_at_once(
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_ca_bundle_that_is_not_there_is_refused_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ca_bundle_is_refused_at_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
         make("https://shop.example")
@@ -96,14 +96,14 @@ def test_a_dripping_server_behind_a_tunnel_cannot_hold_a_call_past_its_deadline(
     )
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def carry() -> None:
+        def open_tunnel() -> None:
             with suppress(OSError), listener.accept()[0] as sock:
                 while not sock.recv(65536).endswith(b"\r\n\r\n"):
                     pass
                 sock.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 tunnel(sock, ("127.0.0.1", server.port))
 
-        thread = threading.Thread(target=carry)
+        thread = threading.Thread(target=open_tunnel)
         thread.start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
         client = make(server.url, deadline=0.5)
@@ -170,7 +170,7 @@ def test_the_guard_runs_last_on_an_open_connection_and_for_writes_only(serve: Se
             events.append(("gate", server.connections, len(server.requests)))
 
     def check() -> None:
-        time.sleep(0.1)  # for the other thread to have accepted
+        time.sleep(0.1)  # until the server thread has accepted the connection
         events.append(("guard", server.connections, len(server.requests)))
 
     client = make(server.url, gate=Noting())

@@ -1,4 +1,4 @@
-"""No server can hold a call longer than its deadline, nor fill our memory."""
+"""No server can hold a call past its deadline or exhaust our memory."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_a_server_that_does_not_read_cannot_hold_a_write_past_its_deadline(
     done = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def sip() -> None:
+        def read_slowly() -> None:
             sock: socket.socket = listener.accept()[0]
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             with suppress(OSError), tls.wrap_socket(sock, server_side=True) if secure == "https" else sock as ours:
                 while ours.recv(100) and not done.wait(0.05):
                     pass
 
-        thread = threading.Thread(target=sip)
+        thread = threading.Thread(target=read_slowly)
         thread.start()
         client = make(f"{secure}://127.0.0.1:{listener.getsockname()[1]}", deadline=0.5)
         began = time.monotonic()
@@ -90,12 +90,12 @@ def test_a_tls_handshake_that_never_ends_is_a_write_that_never_began(make: Make,
 def test_several_silent_addresses_share_one_deadline(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
-        waiting = [socket.socket() for _ in range(4)]  # the queue is full: what comes now gets no answer at all
+        waiting = [socket.socket() for _ in range(4)]  # the backlog is full: further connections get no response
         for sock in waiting:
             sock.setblocking(False)
             sock.connect_ex(address)
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 3
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)] * 3
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
         began = time.monotonic()
         assert type(failure_of(lambda: write(make("http://many.example", deadline=0.6)))) is Unavailable
         assert 0.5 < time.monotonic() - began < 1.2
@@ -107,8 +107,10 @@ def test_the_next_address_is_tried_when_the_first_refuses(
     serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, server.port)) for host in ("127.0.0.2", "127.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    addresses = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, server.port)) for host in ("127.0.0.2", "127.0.0.1")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
     assert write(make("http://two.example")).status == 200
 
 

@@ -1,4 +1,4 @@
-"""What is sent, where to, and what is told about it."""
+"""The content and destination of requests, and what logs and errors show of them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def test_json_is_sent_and_read_without_rounding(serve: Serve, make: Make) -> None:
     server = serve(lambda request: reply(201, request.body))
     sent = {"price": Decimal("12.50"), "big": 10**20, "name": "Žižkov 日本", "none": None, "odd": "\ud800"}
-    answer = make(server.url).write("PATCH", "/orders/1", json=sent)
+    response = make(server.url).write("PATCH", "/orders/1", json=sent)
     assert server.requests[0].method == "PATCH"
     assert server.requests[0].headers["content-type"] == "application/json"
     assert b'"price":12.50' in server.requests[0].body
     assert json.loads(server.requests[0].body)["name"] == "Žižkov 日本"
-    assert answer.json() == sent
-    assert str(answer.json()["price"]) == "12.50"
+    assert response.json() == sent
+    assert str(response.json()["price"]) == "12.50"
 
 
 def test_json_with_a_byte_order_mark_is_accepted(serve: Serve, make: Make) -> None:

@@ -1,4 +1,4 @@
-"""The inbox on a real Redis: who takes a job has it until it is in the ledger, and no job can break the worker."""
+"""The inbox on a real Redis: a job belongs to its taker until it is in the ledger, and no job can break the worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Single(Shop):
-    """A shop that has single orders: what stands in `orders` is found."""
+    """A shop that returns single orders from `orders`."""
 
     def __init__(self) -> None:
         super().__init__([])
@@ -59,7 +59,7 @@ def job(**fields: Any) -> str:
 
 
 def push(rt: FakeRuntime, *jobs: str | bytes) -> None:
-    """As a producer does it, with nothing of ours."""
+    """Push jobs as a producer does, without our code."""
     rt.redis.lpush("intake:inbox", *jobs)
 
 
@@ -202,9 +202,9 @@ def test_jobs_of_a_dead_taker_are_taken_by_another_and_the_late_taker_is_refused
     assert rt.inbox.free() == 0
     time.sleep(0.6)
     assert rt.inbox.free() == 2
-    with rt.inbox.taker() as heir:
-        take(rt, heir)
-        take(rt, heir)
+    with rt.inbox.taker() as successor:
+        take(rt, successor)
+        take(rt, successor)
         assert rt.lanes["t"].status()["queued"] == 2
         with pytest.raises(LeaseLost):
             dead.finish({}, [])
@@ -226,7 +226,7 @@ def test_a_job_that_kills_its_takers_is_buried_alone(rt: FakeRuntime) -> None:
     for _ in range(10):
         taker = rt.inbox.taker()
         taken = taker.take(10)
-        if taken.lost < POISON and any(b"poison" in one for one in taken.jobs):
+        if taken.lost < POISON and any(b"poison" in content for content in taken.jobs):
             time.sleep(0.55)
             rt.inbox.free()
         else:
@@ -340,11 +340,11 @@ def test_a_hint_of_an_order_that_never_appears_becomes_a_dead_letter(
 
 def test_a_hint_that_arrives_during_its_fetch_is_fetched_again(rt: FakeRuntime) -> None:
     rt.fetches.add("shop", ["5"])
-    (one,) = rt.fetches.claim("shop", 5)
+    (claimed,) = rt.fetches.claim("shop", 5)
     assert rt.fetches.claim("shop", 5) == []
     time.sleep(0.01)
     rt.fetches.add("shop", ["5"])
-    rt.fetches.settle("shop", one, "done")
+    rt.fetches.settle("shop", claimed, "done")
     assert rt.fetches.count_due("shop") == 1
 
 
@@ -382,14 +382,14 @@ def test_a_hint_that_crashes_the_adapter_becomes_a_dead_letter_and_the_others_co
 ) -> None:
     assert isinstance(rt.shop, Single)
     rt.shop.orders = {name: Record({"id": name}) for name in ("1", "2", "3")}
-    real = getattr(rt.shop, where)
+    original = getattr(rt.shop, where)
 
-    def stumble(what: Any) -> Any:
-        if (what if isinstance(what, str) else what.raw["id"]) == "2":
+    def fail_for_order_2(argument: Any) -> Any:
+        if (argument if isinstance(argument, str) else argument.raw["id"]) == "2":
             raise KeyError("Jansen")
-        return real(what)
+        return original(argument)
 
-    monkeypatch.setattr(rt.shop, where, stumble)
+    monkeypatch.setattr(rt.shop, where, fail_for_order_2)
     rt.fetches.add("shop", ["1", "2", "3"])
     fetch(rt)
     assert rt.fetches.count_waiting("shop") == 0

@@ -1,4 +1,4 @@
-"""What `intake inbox` and `intake status` tell of the inbox, and what a person can do about it."""
+"""`intake inbox` and the inbox in `intake status`: their output and their effects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNKNOWN = json.dumps({"v": 1, "provider": "web", "external_id": "1"})
 
 
 def take(rt: Runtime, *jobs: str | bytes) -> None:
-    """Push the jobs and take them in."""
+    """Push the jobs and process all waiting jobs."""
     if jobs:
         rt.inbox.push(jobs)
     with rt.inbox.taker() as taker:
@@ -48,22 +48,22 @@ def dead(rt: Runtime) -> Runtime:
 
 
 def listed(*args: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(intake("inbox", "list", "--json", *args).output)
-    return found
+    result: dict[str, Any] = json.loads(intake("inbox", "list", "--json", *args).output)
+    return result
 
 
 def test_reasons_are_grouped_with_their_counts(dead: Runtime) -> None:
-    found = listed()
-    assert found["count"] == 5
-    assert [(one["count"], one["code"]) for one in found["reasons"]] == [
+    result = listed()
+    assert result["count"] == 5
+    assert [(group["count"], group["code"]) for group in result["reasons"]] == [
         (2, "too_large"),
         (2, "not_json"),
         (1, "unknown_provider"),
     ]
-    said = " ".join(intake("inbox", "list").output.split())
+    output = " ".join(intake("inbox", "list").output.split())
     for part in ("it is not JSON", "N bytes; a job has at most N", "web", "intake inbox replay ID"):
-        assert part in said
-    assert re.search(r"\b11\d{5} bytes; a job has at most 1048576", said)
+        assert part in output
+    assert re.search(r"\b11\d{5} bytes; a job has at most 1048576", output)
 
 
 def test_dead_letters_are_selected_by_code_and_by_provider(dead: Runtime) -> None:
@@ -76,9 +76,9 @@ def test_dead_letters_are_selected_by_code_and_by_provider(dead: Runtime) -> Non
 def test_inbox_list_hides_jobs_and_inbox_show_prints_them(dead: Runtime) -> None:
     assert "oops" not in intake("inbox", "list").output + intake("inbox", "list", "--json").output
     letter = listed("--code", "unknown_provider")["letters"][0]
-    said = intake("inbox", "show", letter["id"]).output
-    assert UNKNOWN in said
-    assert "add [providers.NAME] or [producers.NAME]" in said
+    output = intake("inbox", "show", letter["id"]).output
+    assert UNKNOWN in output
+    assert "add [providers.NAME] or [producers.NAME]" in output
     assert json.loads(intake("inbox", "show", letter["id"], "--json").output)["job"] == UNKNOWN
 
 
@@ -119,21 +119,21 @@ def test_inbox_replay_pushes_only_the_selected_jobs(dead: Runtime) -> None:
 
 
 def test_inbox_replay_and_discard_ask_for_confirmation(dead: Runtime) -> None:
-    one = listed()["letters"][0]["id"]
-    for args in (["replay", "--all"], ["replay", one], ["discard", "--all"], ["discard", one]):
-        refused = intake("inbox", *args, stdin="n\n")
-        assert refused.exit_code == 1
-        assert "dead letters? [y/N]" in refused.output
+    letter_id = listed()["letters"][0]["id"]
+    for args in (["replay", "--all"], ["replay", letter_id], ["discard", "--all"], ["discard", letter_id]):
+        declined = intake("inbox", *args, stdin="n\n")
+        assert declined.exit_code == 1
+        assert "dead letters? [y/N]" in declined.output
     assert listed()["count"] == 5
-    assert "1 discarded." in intake("inbox", "discard", one, stdin="y\n").output
+    assert "1 discarded." in intake("inbox", "discard", letter_id, stdin="y\n").output
     assert "4 discarded." in intake("inbox", "discard", "--all", "--yes").output
     assert intake("inbox", "list").output == "No dead letters.\n"
 
 
-@pytest.mark.parametrize("what", ["replay", "discard"])
-def test_an_unknown_dead_letter_stops_the_whole_command(dead: Runtime, what: str) -> None:
-    one = listed("--code", "not_json")["letters"][0]["id"]
-    result = intake("inbox", what, one, "0123", "--yes")
+@pytest.mark.parametrize("command", ["replay", "discard"])
+def test_an_unknown_dead_letter_stops_the_whole_command(dead: Runtime, command: str) -> None:
+    letter_id = listed("--code", "not_json")["letters"][0]["id"]
+    result = intake("inbox", command, letter_id, "0123", "--yes")
     assert result.exit_code == 1
     assert "no dead letter has the id 0123. See: intake inbox list" in result.output
     assert listed()["count"] == 5
@@ -142,37 +142,37 @@ def test_an_unknown_dead_letter_stops_the_whole_command(dead: Runtime, what: str
 
 @pytest.mark.parametrize("args", [[], ["--all", "0123"], ["--code", "not_json", "0123"]])
 def test_inbox_replay_and_discard_require_a_selection(dead: Runtime, args: list[str]) -> None:
-    for what in ("replay", "discard"):
-        result = intake("inbox", what, "--yes", *args)
+    for command in ("replay", "discard"):
+        result = intake("inbox", command, "--yes", *args)
         assert result.exit_code == 2
         assert "name letters by their ids, or else --all, --code or --provider" in result.output
 
 
 def test_large_dead_letters_are_read_in_parts(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     take(rt, *(f"oops {n}" for n in range(100)))
-    asked: list[int] = []
+    sizes: list[int] = []
     letters = rt.inbox.letters
 
-    def counted(_: Inbox, ids: Sequence[str] = ()) -> dict[str, Letter]:
-        asked.append(len(ids))
+    def record_size(_: Inbox, ids: Sequence[str] = ()) -> dict[str, Letter]:
+        sizes.append(len(ids))
         return letters(ids)
 
-    monkeypatch.setattr(Inbox, "letters", counted)
+    monkeypatch.setattr(Inbox, "letters", record_size)
     assert listed()["count"] == 100
-    assert max(asked) == 20
-    assert 0 not in asked
+    assert max(sizes) == 20
+    assert 0 not in sizes
 
 
 def status() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(intake("status", "--json").output)
-    return found
+    result: dict[str, Any] = json.loads(intake("status", "--json").output)
+    return result
 
 
 def test_status_shows_the_inbox_and_the_command_to_run(dead: Runtime) -> None:
     dead.inbox.push([UNKNOWN])
     dead.fetches.add("shop", ["1", "2"])
-    found = status()
-    assert found["inbox"] == {
+    result = status()
+    assert result["inbox"] == {
         "waiting": 1,
         "taken": 0,
         "takers": 0,
@@ -180,18 +180,20 @@ def test_status_shows_the_inbox_and_the_command_to_run(dead: Runtime) -> None:
         "jobs": 5,
         "bad": 5,
     }
-    assert found["providers"]["shop"]["hints"] == 2
-    said = " ".join(intake("status").output.split())
-    assert "inbox: nobody takes the jobs that producers push; 1 wait → Start the process listen: intake listen" in said
-    assert "inbox: 5 jobs could not be taken in → intake inbox list" in said
+    assert result["providers"]["shop"]["hints"] == 2
+    output = " ".join(intake("status").output.split())
+    assert (
+        "inbox: nobody takes the jobs that producers push; 1 wait → Start the process listen: intake listen" in output
+    )
+    assert "inbox: 5 jobs could not be taken in → intake inbox list" in output
 
 
 def test_status_counts_live_takers_and_their_jobs(rt: Runtime) -> None:
     rt.inbox.push([UNKNOWN, UNKNOWN, UNKNOWN])
     with rt.inbox.taker() as taker:
         taker.take(2)
-        found = status()["inbox"]
-        assert (found["waiting"], found["taken"], found["takers"]) == (1, 2, 1)
+        inbox = status()["inbox"]
+        assert (inbox["waiting"], inbox["taken"], inbox["takers"]) == (1, 2, 1)
         assert "nobody takes the jobs" not in intake("status").output
         rt.redis.zadd("intake:inbox:takers", {taker.name: 0})
         assert status()["inbox"]["takers"] == 0

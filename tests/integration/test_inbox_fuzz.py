@@ -1,4 +1,4 @@
-"""Whatever is pushed, nobody who takes it dies, and every job is accounted for."""
+"""Whatever is pushed, no taker dies and every job is accounted for."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def good(chance: random.Random) -> dict[str, Any]:
-    """Return a valid job of any kind; there are few different orders, so that many come twice."""
+def make_valid_job(chance: random.Random) -> dict[str, Any]:
+    """Return a valid job of any kind for one of 500 orders, so that many orders repeat."""
     number = str(chance.randrange(500))
     order = {
         "external_id": number,
@@ -51,9 +51,9 @@ def good(chance: random.Random) -> dict[str, Any]:
     return {"v": 1, "provider": "shop", **content}
 
 
-def spoilt(chance: random.Random) -> bytes:
-    """Return an invalid job, or bytes that are no job."""
-    job: Any = good(chance)
+def make_damaged_job(chance: random.Random) -> bytes:
+    """Return an invalid job, or bytes that are not a job."""
+    job: Any = make_valid_job(chance)
     part = job
     while chance.random() < 0.6 and (inner := [v for v in part.values() if isinstance(v, dict) and v]):
         part = chance.choice(inner)
@@ -77,17 +77,17 @@ def spoilt(chance: random.Random) -> bytes:
     return text
 
 
-def account(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
-    """Push the jobs, have them taken; what became of them, which must be all."""
+def process_all(rt: FakeRuntime, jobs: list[bytes]) -> Counter[str]:
+    """Push the jobs, process them, and return the counts of outcomes, which must cover every job."""
     counts: Counter[str] = Counter()
     with pytest.MonkeyPatch.context() as patch:
 
-        def counting(*args: Any) -> Any:
+        def count_and_ingest(*args: Any) -> Any:
             result = ingest(*args)
             counts.update(result.counts)
             return result
 
-        patch.setattr("tasks.listen.ingest", counting)
+        patch.setattr("tasks.listen.ingest", count_and_ingest)
         with rt.inbox.taker() as taker:
             for start in range(0, len(jobs), 500):
                 rt.inbox.push(jobs[start : start + 500])
@@ -105,8 +105,11 @@ def run(redis: Redis, total: int, seed: int) -> str:
     counts: Counter[str] = Counter()
     memory: list[int] = []
     while counts["jobs"] < total:
-        jobs = [json.dumps(good(chance)).encode() if chance.random() < 0.3 else spoilt(chance) for _ in range(2500)]
-        counts += account(rt, jobs)
+        jobs = [
+            json.dumps(make_valid_job(chance)).encode() if chance.random() < 0.3 else make_damaged_job(chance)
+            for _ in range(2500)
+        ]
+        counts += process_all(rt, jobs)
         rt.inbox.discard(rt.inbox.letter_ids())
         rt.nudged.clear()
         memory.append(psutil.Process().memory_info().rss)
@@ -114,13 +117,13 @@ def run(redis: Redis, total: int, seed: int) -> str:
     return f"{dict(counts)}, seed {seed}, {memory[0] >> 20} MiB, in the end {memory[-1] >> 20} MiB"
 
 
-def test_thousands_of_spoilt_jobs_are_all_accounted_for(redis: Redis) -> None:
+def test_thousands_of_damaged_jobs_are_all_accounted_for(redis: Redis) -> None:
     print(run(redis, 7500, random.randrange(10**6)))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_hundred_thousand_spoilt_jobs_are_all_accounted_for(redis: Redis) -> None:
+def test_a_hundred_thousand_damaged_jobs_are_all_accounted_for(redis: Redis) -> None:
     print(run(redis, 100_000, int(os.environ.get("INTAKE_SEED", "1"))))
 
 
@@ -137,6 +140,10 @@ _JOB = st.dictionaries(
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(job=st.binary() | _JOB.map(lambda it: json.dumps(it).encode()) | _JSON.map(lambda it: json.dumps(it).encode()))
-def test_whatever_json_there_is_is_accounted_for(redis: Redis, job: bytes) -> None:
-    account(FakeRuntime(redis, Shop([])), [job])
+@given(
+    job=st.binary()
+    | _JOB.map(lambda content: json.dumps(content).encode())
+    | _JSON.map(lambda content: json.dumps(content).encode())
+)
+def test_any_json_is_accounted_for(redis: Redis, job: bytes) -> None:
+    process_all(FakeRuntime(redis, Shop([])), [job])

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INTAKE_CONFIG", raising=False)
     return tmp_path
 
 
-def loaded(text: str) -> Settings:
-    """Return the settings of the file when all its variables are set."""
+def load_written(text: str) -> Settings:
+    """Return the settings of the file, with all its variables set."""
     names = re.findall(r'"env:([A-Z0-9_]+)"', text)
     path = Path("written.toml")
     path.write_text(text)
@@ -49,13 +49,13 @@ def test_init_writes_a_valid_file_with_correct_defaults_for_every_kind(option: s
     other = ("--target", "dropday:there") if option == "--provider" else ("--provider", "dropstream:here")
     assert intake("init", option, f"{kind}:mine", *other, "--yes").exit_code == 0
     text = Path("intake.toml").read_text()
-    plain = loaded(text)
+    plain = load_written(text)
     assert "mine" in {**plain.providers, **plain.targets}
-    # A line that begins with "# key = " is the default, written so that taking the # away changes nothing.
-    said = re.sub(r"(?m)^# (\[redis\]|\w+ = (?!.*…).*)$", r"\1", text)
-    said = said.replace("[redis]\nurl", "[redis]\n# url").replace("only = ", "# only = ")
-    bare = loaded(said)
-    assert bare.model_dump(exclude={"file"}) == plain.model_dump(exclude={"file"})
+    # A line that begins with "# key = " shows the default: removing the # changes nothing.
+    uncommented = re.sub(r"(?m)^# (\[redis\]|\w+ = (?!.*…).*)$", r"\1", text)
+    uncommented = uncommented.replace("[redis]\nurl", "[redis]\n# url").replace("only = ", "# only = ")
+    with_defaults = load_written(uncommented)
+    assert with_defaults.model_dump(exclude={"file"}) == plain.model_dump(exclude={"file"})
 
 
 def test_init_writes_every_option_of_a_kind() -> None:
@@ -77,7 +77,7 @@ def test_init_writes_distinct_references_for_two_providers() -> None:
         "--yes",
         "--dry-run",
     ).output
-    assert {route.reference for route in loaded(text).routes} == {"{provider}:{external_id}"}
+    assert {route.reference for route in load_written(text).routes} == {"{provider}:{external_id}"}
 
 
 def test_init_overwrites_an_existing_file_only_with_force() -> None:
@@ -93,7 +93,7 @@ def test_init_overwrites_an_existing_file_only_with_force() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--provider", "magento", "--target", "dropday"], "magento is not a kind of provider; known are:"),
         (["--provider", "dropday"], "name both"),
@@ -102,15 +102,15 @@ def test_init_overwrites_an_existing_file_only_with_force() -> None:
         ([], "nobody can be asked here"),
     ],
 )
-def test_init_explains_what_to_write_for_an_unknown_option(words: list[str], said: str) -> None:
+def test_init_explains_what_to_write_for_an_unknown_option(words: list[str], message: str) -> None:
     result = intake("init", *words, "--yes")
     assert result.exit_code == 2
-    assert said in result.output
+    assert message in result.output
     assert not Path("intake.toml").exists()
 
 
 def test_init_names_every_variable_to_set_next() -> None:
-    said = intake("init", "--provider", "retailcrm:shop-nl", "--target", "dropday", "--yes").output
+    output = intake("init", "--provider", "retailcrm:shop-nl", "--target", "dropday", "--yes").output
     for part in (
         "export SHOP_NL_URL=…",
         "export SHOP_NL_API_KEY=…",
@@ -118,10 +118,10 @@ def test_init_names_every_variable_to_set_next() -> None:
         "intake check",
         "intake up",
     ):
-        assert part in said
+        assert part in output
 
 
-def test_init_asks_one_question_after_the_other_at_a_terminal() -> None:
+def test_init_asks_its_questions_one_by_one_at_a_terminal() -> None:
     answers = [
         ("Kind of provider", "retailcrm"),
         ("Its name here", "shop-nl"),
@@ -149,17 +149,17 @@ def test_init_asks_one_question_after_the_other_at_a_terminal() -> None:
         for question, answer in answers:
             assert question in _until(leader, question), question
             os.write(leader, f"{answer}\n".encode())
-        said = _until(leader, "intake up")
+        output = _until(leader, "intake up")
         assert process.wait(timeout=20) == 0
     finally:
         process.kill()
         process.wait()
         os.close(leader)
-    assert "export SHOP_KEY=…" in said
+    assert "export SHOP_KEY=…" in output
     written = Path("intake.toml").read_text()
     assert "aSecretThatWasPasted" not in written
     assert tomllib.loads(written)["routes"][0]["to"] == ["dropday", "crm"]
-    assert set(loaded(written).targets) == {"dropday", "crm"}
+    assert set(load_written(written).targets) == {"dropday", "crm"}
 
 
 def _until(leader: int, words: str, seconds: float = 60.0) -> str:
@@ -169,6 +169,6 @@ def _until(leader: int, words: str, seconds: float = 60.0) -> str:
         if select.select([leader], [], [], 0.2)[0]:
             try:
                 seen += os.read(leader, 4096).decode("utf-8", "replace")
-            except OSError:  # it has ended
+            except OSError:  # the process has ended
                 break
     return seen

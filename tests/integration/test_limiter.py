@@ -1,4 +1,4 @@
-"""The limiter on a real server, over real processes."""
+"""The limiter on a real server, with real processes."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def depart(scope: Scope) -> int:
     return int(scope._scripts(catalog.DEPART, scope=scope._key, interval_us=scope.interval))
 
 
-def test_a_late_sender_keeps_the_distance_to_the_punctual_one_behind_it(redis: Redis) -> None:
-    """One holds its slot and leaves 80 ms late; the next, whose slot has come, is held at the door."""
+def test_a_call_behind_a_late_one_waits_for_the_interval(redis: Redis) -> None:
+    """Let one call leave 80 ms late: the next one must wait although its slot has come."""
     scope = Scope(redis, "s", TEN)
     scope.enter()
     slots = [scope._reserve(2.0, scope._windows) for _ in range(2)]
@@ -160,15 +160,15 @@ def test_a_throttled_scope_slows_down_and_recovers_automatically(redis: Redis) -
 
 def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(20, 4.0)), patience=0.0)
-    let_out = 0
+    entered = 0
     for _ in range(60):
         try:
             scope.enter()
         except RateLimited:
             time.sleep(0.01)
         else:
-            let_out += 1
-    assert 10 <= let_out <= 20
+            entered += 1
+    assert 10 <= entered <= 20
 
 
 def test_a_scope_without_a_limit_makes_no_redis_call(redis: Redis) -> None:
@@ -200,7 +200,7 @@ def test_callers_whose_turn_is_far_off_are_refused_at_once(redis: Redis) -> None
 
 def test_no_longer_window_exceeds_its_count(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(20, 1.0)), patience=0.0)
-    let_out = 0
+    entered = 0
     until = time.monotonic() + 0.95
     while time.monotonic() < until:
         try:
@@ -208,26 +208,26 @@ def test_no_longer_window_exceeds_its_count(redis: Redis) -> None:
         except RateLimited:
             time.sleep(0.005)
         else:
-            let_out += 1
-    assert 15 <= let_out <= 20
+            entered += 1
+    assert 15 <= entered <= 20
 
 
 def test_a_yielding_caller_gets_no_slot_that_another_needs(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(2, 1.0),))
     scope.enter()
-    before, went = redis.hget("intake:limit:s", "next"), threading.Event()
+    before, entered = redis.hget("intake:limit:s", "next"), threading.Event()
 
     def wait() -> None:
         with use_spare_slots():
             scope.enter()
-        went.set()
+        entered.set()
 
     waiting = threading.Thread(target=wait)
     waiting.start()
     time.sleep(0.1)
-    assert redis.hget("intake:limit:s", "next") == before, "it has taken the next slot, and only waits for it"
-    assert not went.is_set()
-    assert went.wait(5), "it goes when the slot is free"
+    assert redis.hget("intake:limit:s", "next") == before, "it must not reserve a slot while it waits"
+    assert not entered.is_set()
+    assert entered.wait(5), "it enters when the slot is free"
     waiting.join()
     hasty = Scope(redis, "s", (Limit(2, 1.0),), patience=0.2)
     with use_spare_slots(), pytest.raises(RateLimited):

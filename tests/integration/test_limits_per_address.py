@@ -1,4 +1,4 @@
-"""Processes with different outgoing addresses: each keeps its own limit."""
+"""Processes with different outgoing addresses: each address has its own limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from support.settings_texts import Configured, dropday, retailcrm, route
 
-#: Asks for its turn for three seconds after a common start, and tells when it got it.
+#: After a common start, enters the gate repeatedly for 3 s and prints the time of each entry.
 CALLER = """\
 import sys, time
 from worker.errors import RateLimited
@@ -30,8 +30,8 @@ while time.monotonic() < until:
 """
 
 
-def calls(addresses: list[str]) -> list[list[float]]:
-    """When each of the processes, one for each address, was let out."""
+def entry_times(addresses: list[str]) -> list[list[float]]:
+    """Run one process per address; return the times at which each entered the gate."""
     command = [sys.executable, "-c", CALLER]
     running = [
         subprocess.Popen(
@@ -58,9 +58,9 @@ def test_two_addresses_have_twice_the_limit_and_each_keeps_its_own(
         + dropday("targets.store", "https://store.example")
         + route("shop", "store")
     )
-    each = calls(addresses)
-    assert least <= sum(map(len, each)) <= most
-    together = each if addresses[0] else [sorted(itertools.chain(*each))]
-    for moments in together:
-        # 10/s, in any second that one looks at; each moment is told a little after it was.
+    times = entry_times(addresses)
+    assert least <= sum(map(len, times)) <= most
+    groups = times if addresses[0] else [sorted(itertools.chain(*times))]
+    for moments in groups:
+        # 10/s in any second; 0.9 s because each time is printed shortly after the entry.
         assert all(later - first > 0.9 for first, later in zip(moments, moments[10:], strict=False))

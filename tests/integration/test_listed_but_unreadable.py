@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """Orders by ID, of which the `broken` ones are listed only."""
+    """An OrderCloud account: it lists all orders, but cannot return the `broken` ones."""
 
     def __init__(self, *ids: str) -> None:
         self.changed = {order_id: f"2026-01-02T00:00:{n:02}.000Z" for n, order_id in enumerate(ids)}
@@ -50,9 +50,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 0.0)
 
 
-def begin(redis: Redis, make: Make, url: str) -> FakeRuntime[OrderCloud]:
-    given = {"client_id": "c", "client_secret": "s"}
-    return FakeRuntime(redis, OrderCloud("shop", OrderCloudOptions.model_validate(given), make(url)))
+def open_runtime(redis: Redis, make: Make, url: str) -> FakeRuntime[OrderCloud]:
+    settings = {"client_id": "c", "client_secret": "s"}
+    return FakeRuntime(redis, OrderCloud("shop", OrderCloudOptions.model_validate(settings), make(url)))
 
 
 def poll(rt: FakeRuntime[OrderCloud], times: int = 1) -> None:
@@ -60,7 +60,7 @@ def poll(rt: FakeRuntime[OrderCloud], times: int = 1) -> None:
         tasks.poll.poll(rt, "shop", rt.nudge)
 
 
-def known(rt: FakeRuntime[OrderCloud], *ids: str) -> list[bool]:
+def in_ledger(rt: FakeRuntime[OrderCloud], *ids: str) -> list[bool]:
     return [bool(rt.ledger.entries(["t"], f"shop:{order_id}")) for order_id in ids]
 
 
@@ -70,28 +70,28 @@ def test_a_listed_order_that_cannot_be_read_becomes_a_dead_letter_and_is_read_wh
     cloud = Cloud("a", "b", "c")
     cloud.broken = {"b"}
     server = serve(cloud)
-    rt = begin(redis, make, server.url)
+    rt = open_runtime(redis, make, server.url)
     poll(rt, tasks.poll.TRIES - 1)
-    assert known(rt, "a", "b", "c") == [False] * 3
+    assert in_ledger(rt, "a", "b", "c") == [False] * 3
     assert rt.cursors.letters("shop") == {}
     assert rt.cursors.status("shop")["error"].startswith("unavailable")
     poll(rt)
-    assert known(rt, "a", "b", "c") == [True, False, True]
+    assert in_ledger(rt, "a", "b", "c") == [True, False, True]
     (letter,) = rt.cursors.letters("shop").items()
     assert letter[0] == "b"
     assert "status 500" in letter[1]["reason"]
     assert json.loads(letter[1]["raw"])["ID"] == "b"
     assert "error" not in rt.cursors.status("shop")
     cloud.changed["d"] = "2026-01-02T00:00:30.000Z"
-    asked = sum("b/worksheet" in request.target for request in server.requests)
+    requests_before = sum("b/worksheet" in request.target for request in server.requests)
     poll(rt)
-    assert known(rt, "b", "d") == [False, True]
-    assert sum("b/worksheet" in request.target for request in server.requests) == asked
-    # What `intake dead replay` does.
+    assert in_ledger(rt, "b", "d") == [False, True]
+    assert sum("b/worksheet" in request.target for request in server.requests) == requests_before
+    # The same as `intake dead replay`.
     cloud.broken = set()
     rt.fetches.add("shop", ["b"])
     tasks.fetch.fetch(rt, "shop", rt.nudge)
-    assert known(rt, "b") == [True]
+    assert in_ledger(rt, "b") == [True]
     assert rt.cursors.letters("shop") == {}
 
 
@@ -100,11 +100,11 @@ def test_a_listed_order_that_could_not_be_read_is_read_when_it_changes(
 ) -> None:
     cloud = Cloud("a", "b")
     cloud.broken = {"b"}
-    rt = begin(redis, make, serve(cloud).url)
+    rt = open_runtime(redis, make, serve(cloud).url)
     poll(rt, tasks.poll.TRIES)
     cloud.broken, cloud.changed["b"] = set(), "2026-01-02T00:00:40.000Z"
     poll(rt)
-    assert known(rt, "b") == [True]
+    assert in_ledger(rt, "b") == [True]
     assert rt.cursors.letters("shop") == {}
 
 
@@ -112,14 +112,14 @@ def test_an_order_that_becomes_readable_in_time_is_no_dead_letter(
     redis: Redis, serve: Serve, make: Make, patient: None
 ) -> None:
     cloud = Cloud("a", "b")
-    rt = begin(redis, make, serve(cloud).url)
+    rt = open_runtime(redis, make, serve(cloud).url)
     for number in range(3):
         cloud.changed[f"n{number}"] = f"2026-01-02T00:01:{number:02}.000Z"
         cloud.broken = {f"n{number}"}
         poll(rt, tasks.poll.TRIES - 1)
         cloud.broken = set()
         poll(rt)
-    assert known(rt, "a", "b", "n0", "n1", "n2") == [True] * 5
+    assert in_ledger(rt, "a", "b", "n0", "n1", "n2") == [True] * 5
     assert rt.cursors.letters("shop") == {}
 
 
@@ -128,9 +128,9 @@ def test_a_poll_waits_for_an_account_that_returns_no_order_at_all(
 ) -> None:
     cloud = Cloud("a", "b", "c", "d")
     cloud.broken = set(cloud.changed)
-    rt = begin(redis, make, serve(cloud).url)
+    rt = open_runtime(redis, make, serve(cloud).url)
     poll(rt, tasks.poll.TRIES + 2)
     assert rt.cursors.letters("shop") == {}
     cloud.broken = set()
     poll(rt)
-    assert known(rt, *cloud.changed) == [True] * 4
+    assert in_ledger(rt, *cloud.changed) == [True] * 4
