@@ -1,4 +1,4 @@
-"""The checks after every step, and when nothing is left to do."""
+"""The checks after every step, and those when nothing is left to do."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def places(ground: Ground) -> dict[str, str]:
 
 def _check_places(ground: Ground) -> set[str]:
     k, where = ground.lane.keys, places(ground)
-    known = sorted(name.removeprefix(k.order) for name in key_names(ground.redis, f"{k.order}*"))
-    _check_records(ground, known)
-    assert set(where) <= set(known), f"in a set and not in the ledger: {set(where) - set(known)}"
+    recorded = sorted(name.removeprefix(k.order) for name in key_names(ground.redis, f"{k.order}*"))
+    _check_records(ground, recorded)
+    assert set(where) <= set(recorded), f"in a set and not in the ledger: {set(where) - set(recorded)}"
     with ground.redis.pipeline(transaction=False) as pipe:
-        for key in known:
+        for key in recorded:
             pipe.hget(k.order + key, "state")
             pipe.exists(k.payload + key)
-        found = pipe.execute()
-    for key, state, payload in zip(known, found[::2], found[1::2], strict=True):
+        replies = pipe.execute()
+    for key, state, payload in zip(recorded, replies[::2], replies[1::2], strict=True):
         assert state == where.get(key, "delivered"), f"{key} is {state} and in {where.get(key)}"
-        assert bool(payload) is (state != "delivered"), f"{key} is {state}, and its content there: {payload}"
-    return set(found[::2])
+        assert bool(payload) is (state != "delivered"), f"{key} is {state}, with {payload} payloads"
+    return set(replies[::2])
 
 
 def _check_records(ground: Ground, live: list[str]) -> None:
@@ -72,16 +72,16 @@ def _check_records(ground: Ground, live: list[str]) -> None:
         record = ground.record(key.removeprefix("shop:"))
         assert record["state"] == "delivered", record
         assert {"fingerprint", "version", "done", "reference", "target_id"} <= set(record), record
-        assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is archived with its content"
+        assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is archived with its payload"
 
 
 def _check_cursor(ground: Ground) -> None:
     value = int(ground.redis.hget(keys.cursor("shop"), "value") or 0)
     letters = ground.redis.hkeys(keys.malformed("shop"))
     for external_id, version in ground.source.feed[:value]:
-        known = ground.record(external_id).get("version")
-        assert external_id in letters or (known is not None and int(known) >= version), (
-            f"the cursor is at {value}, and version {version} of {external_id} was not accepted (known: {known})"
+        accepted = ground.record(external_id).get("version")
+        assert external_id in letters or (accepted is not None and int(accepted) >= version), (
+            f"the cursor is at {value}, and version {version} of {external_id} was not accepted (accepted: {accepted})"
         )
 
 
@@ -106,7 +106,7 @@ def is_idle(ground: Ground) -> bool:
 
 
 def check_finished(ground: Ground) -> None:
-    """Check that each accepted order has reached its end, and that the target has what the source has."""
+    """Check that each accepted order has reached a final state, and that the target matches the source."""
     check_step(ground)
     assert ground.inbox.status()["waiting"] == ground.inbox.status()["taken"] == 0
     assert not ground.fetches.count_waiting("shop")
@@ -135,8 +135,8 @@ def _check_content(ground: Ground, external_id: str) -> None:
     """Check that the target has the newest content, if it can be updated."""
     newest = ground.source.newest(external_id)
     change = ground.on_change("shop", "t")
-    # A change made while Redis was lost is not held: nothing knows that the order changed. A change that was not sent
-    # when Redis was lost is not recognised as a change either: the target's content may be its own.
+    # After a loss of Redis a change is neither held nor sent: the new ledger cannot know that the order changed, and
+    # the target's content may be intended there.
     follows = ground.depot.updates and change in {"update", "hold"} and not ground.losses
     if not follows or newest is None or external_id in ground.dropped | ground.pushed:
         return
@@ -145,7 +145,7 @@ def _check_content(ground: Ground, external_id: str) -> None:
 
 
 def check_restored(ground: Ground) -> None:
-    """Check, after a loss of Redis and without further faults, that every order was created once if it can be."""
+    """Check, after a loss of Redis without further faults, that every order the target accepts was created once."""
     check_finished(ground)
     for external_id in ground.source.orders:
         newest = ground.source.newest(external_id)

@@ -1,4 +1,4 @@
-"""Fixtures of every test of the model: no logs, and fixed waits."""
+"""Fixtures of all model tests: no logs, and fixed waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def raw(redis_url: str) -> Iterator[Redis]:
-    """Return a connection that returns bytes, for the inbox."""
+    """Yield a connection that returns bytes, for the inbox."""
     client = connect(redis_url, text="raw")
     yield client
     client.close()
@@ -32,7 +32,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fix the backoff: whether a wait of some milliseconds is over would depend on the load of the machine."""
     monkeypatch.setattr("tasks.attempt.backoff", lambda _: 5.0)
     monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 5.0)

@@ -27,7 +27,7 @@ class Traits:
     #: False: a create whose response was lost is not visible until time has passed.
     settles: bool = True
     bulk: int = 1
-    #: Whether it takes an order in, and creates it only at the second request.
+    #: Whether it accepts an order first and creates it only at the second request.
     steps: bool = False
 
 
@@ -41,7 +41,7 @@ class Made:
 
 
 class Depot(Target):
-    """Every order that was ever created, in sequence by reference: two of one reference are a duplicate."""
+    """A target that keeps every order ever created, by reference: two of one reference are a duplicate."""
 
     kind = "depot"
     Options = BaseModel
@@ -52,7 +52,7 @@ class Depot(Target):
         self.updates, self.dedupes = traits.updates, traits.dedupes  # type: ignore[misc]  # each depot has its own traits
         self.settles, self.bulk = traits.settles, traits.bulk  # type: ignore[misc]  # as above
         self.made: dict[str, list[Made]] = {}
-        #: The highest version that was written since the ledger was new, by reference.
+        #: The highest version written since the ledger was new, by reference.
         self.highest: dict[str, int] = {}
         self.wrong: list[str] = []
         #: The faults of the next writes and of the next read.

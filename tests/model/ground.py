@@ -1,4 +1,4 @@
-"""The runtime of the model on a real Redis, which can lose everything, and whose time can be moved on."""
+"""The runtime of the model on a real Redis, which can be emptied and whose time can be advanced."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 #: Seconds, far longer than an example runs, so that no lease ends on a slow machine.
 LEASE = 5000.0
-#: Seconds that end every lease and every wait; and so few that all of an example's together end no lease.
+#: Seconds that end every lease and wait, and so few that all of an example together end no lease.
 LONG, SHORT = 10_000.0, 10.0
 
-# Instead of waiting, all times in Redis are moved into the past, which is the same to every script.
+# Instead of waiting, move all times in Redis into the past; scripts see no difference.
 _AGE = """
 local due, drains, takers, deferred, fetches, lane, cursor, poll, backfill, backfilling = unpack(KEYS)
 local ms = tonumber(ARGV[1])
@@ -46,7 +46,7 @@ end
 
 
 class _Mortal(Ledger):
-    """A ledger whose caller may die, or whose Redis may be lost, before or after a write."""
+    """A ledger whose caller can die, or whose Redis can be lost, before or after a write."""
 
     ground: Ground
     fault = ""
@@ -66,9 +66,9 @@ class _Mortal(Ledger):
 
 
 class Ground(FakeRuntime[Source, Depot]):
-    ledger: _Mortal
-
     """One provider, one route, one target, and control over Redis and its clock."""
+
+    ledger: _Mortal
 
     def __init__(self, redis: Redis, raw: Redis, traits: Traits, on_change: OnChange) -> None:
         redis.flushall()
@@ -84,12 +84,12 @@ class Ground(FakeRuntime[Source, Depot]):
         self.clock, self.losses = 0.0, 0
         #: Orders that were only pushed, and cannot be read from the provider.
         self.pushed: set[str] = set()
-        #: Orders of which a person dropped a change.
+        #: Orders with a change that an operator dropped.
         self.dropped: set[str] = set()
         self._age = redis.register_script(_AGE)
 
-    def _mishap(self, what: str) -> None:
-        if what == "redis lost":
+    def _mishap(self, fault: str) -> None:
+        if fault == "redis lost":
             self.lose_redis()
         elif self.source.orders:
             external_id = min(self.source.orders)
@@ -98,7 +98,7 @@ class Ground(FakeRuntime[Source, Depot]):
                 self.source.touch(external_id)
 
     def lose_redis(self) -> None:
-        """Empty Redis, after so long that everything the target took in is visible there."""
+        """Empty Redis, at a time when everything that the target accepted is visible there."""
         self.depot.appear()
         self.redis.flushall()
         self.losses += 1
@@ -108,7 +108,7 @@ class Ground(FakeRuntime[Source, Depot]):
             del self.source.orders[external_id]
             self.depot.made.pop(external_id, None)
         self.pushed.clear()
-        # A known limit: an order that the next walk cannot read, but a later one can, is not asked for.
+        # A known limit: an order that becomes readable only after the first pass is not looked up.
         for external_id, raws in self.source.orders.items():
             if "bad" in raws[-1] and self.depot.made.get(external_id):
                 self.source.write(external_id, "fixed")
@@ -137,7 +137,7 @@ class Ground(FakeRuntime[Source, Depot]):
             self.redis.delete(name)
 
     def kill_poll(self) -> None:
-        """Leave a lease as a killed poll does."""
+        """Leave a lease behind, as a killed poll does."""
         self.redis.set(keys.poll("shop"), "killed", px=round(LEASE * 1000))
 
     def kill_backfill(self) -> None:

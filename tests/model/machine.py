@@ -1,4 +1,4 @@
-"""The state machine: orders from the inbox to delivery, step by step, with every fault at every step."""
+"""The state machine: orders from the inbox to delivery, step by step, with any fault at each step."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """Return a strategy for one of the faults, and more often none."""
+    """Return a strategy that draws one of the faults, but more often none."""
     return st.just("") | st.just("") | st.sampled_from(names)
 
 
@@ -50,7 +50,7 @@ TRAITS = st.builds(
     settles=st.just(value=False),
     steps=st.booleans(),
 )
-#: The range in which all orders of the model were placed.
+#: The period in which all orders of the model were placed.
 RANGE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 ON_CHANGE = st.sampled_from(["update", "hold", "ignore"])
 
@@ -66,12 +66,12 @@ class Slow:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def is_alive(self, ground: Ground) -> bool:
-        """Return whether its lease holds; it is assumed to notice a loss of Redis at once (see its heartbeat)."""
+        """Return whether the lease holds; the heartbeat notices a loss of Redis at once."""
         return ground.losses == self.losses and ground.clock - self.clock <= LEASE
 
 
 class Machine(RuleBasedStateMachine):
-    """The way from ingest to delivery; `steps` lists what the example did, `last` is the machine that ran last."""
+    """All steps from ingest to delivery; `steps` lists those of the example, `last` is the machine that ran last."""
 
     last: Machine
 
@@ -262,13 +262,13 @@ class Machine(RuleBasedStateMachine):
         else:
             assert set(states) == {"refused"}, f"a late owner wrote {states}"
 
-    # People, and time
+    # Operators and time
 
     @precondition(lambda self: not self.paused)
-    @rule(what=st.sampled_from(["shop", "t"]))
-    def pause(self, what: str) -> None:
-        self._step(f"pause {what}")
-        if what == "shop":
+    @rule(name=st.sampled_from(["shop", "t"]))
+    def pause(self, name: str) -> None:
+        self._step(f"pause {name}")
+        if name == "shop":
             self.ground.cursors.pause("shop", "by hand")
         else:
             self.ground.lane.pause("by hand")
@@ -299,7 +299,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: "delivered" in self.states or self.archived)
     @rule()
-    def a_month(self) -> None:
+    def pass_a_month(self) -> None:
         self._step("a month")
         self.ground.forget_histories()
         self.ground.pass_time(LONG)
@@ -319,10 +319,10 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         if hasattr(self, "ground"):
-            self._look()
+            self._check()
         self.sound = True
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         ground = self.ground
         self.states = checks.check_step(ground)
         self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.count_waiting("shop")

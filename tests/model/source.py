@@ -1,4 +1,4 @@
-"""The provider of the model: a feed of changed orders, which are read with their current content."""
+"""The provider of the model: a feed of changed orders, each read with its current content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 2
 
 
 class Source(Shop):
-    """Orders by id with all their versions, and the feed: which order changed, and its version then."""
+    """Orders by id with all their versions, and a feed of the changed ids with the version of each change."""
 
     def __init__(self, mishap: Callable[[str], None]) -> None:
         super().__init__([])
@@ -37,11 +37,11 @@ class Source(Shop):
         return raw
 
     def touch(self, external_id: str) -> None:
-        """Show the order in the feed."""
+        """Add the order's newest version to the feed."""
         self.feed.append((external_id, self.orders[external_id][-1]["version"]))
 
     def newest(self, external_id: str) -> Order | None:
-        """Return the current order; None if it cannot be read."""
+        """Return the current order, or None if it cannot be read."""
         raw = self.orders[external_id][-1]
         return None if "bad" in raw else self.normalize(Record(raw))
 

@@ -35,17 +35,17 @@ SHORT = 10
 
 
 class Planted(Machine):
-    """A smaller machine that shows a duplicate at once: shrinking runs hundreds of examples on a real Valkey.
+    """A smaller machine that shows a duplicate at once, because shrinking runs hundreds of examples on a real Valkey.
 
-    It leaves out most checks after each step, the run at the end (half of an example's time), people, pushes, faults
-    of reading, other orders, slow drains, and losses of Redis. Those have a machine of their own, because a loss ends
-    most of the ways to other duplicates.
+    It leaves out most checks after each step, the run at the end (half of an example's time), operators, pushes, faults
+    of reading, other orders, slow drains, and losses of Redis. Losses have their own machine (`Lossy`), because a loss
+    ends most sequences that lead to other duplicates.
     """
 
     last: Machine
     work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
-    claim = send = settle = lose_redis = a_month = None  # type: ignore[assignment]  # as above
-    # `later` joins both: two rules that make sense only in sequence are chosen together too seldom.
+    claim = send = settle = lose_redis = pass_a_month = None  # type: ignore[assignment]  # as above
+    # `later` joins both: Hypothesis would too seldom choose two rules that only make sense in sequence.
     wait = sweep = None  # type: ignore[assignment]  # as above
 
     @initialize()
@@ -84,7 +84,7 @@ class Planted(Machine):
             tasks.deliver.deliver(self.ground, "t", self._nudge)
         self._clear_faults()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         checks.check_no_duplicates(self.ground)
         k = self.ground.lane.keys
         with self.redis.pipeline(transaction=False) as pipe:
@@ -110,9 +110,9 @@ def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
         text = lua_source(name)
-        assert text.count(old) == 1, f"{name}.lua says it {text.count(old)} times: {old}"
+        assert text.count(old) == 1, f"{name}.lua has {text.count(old)} occurrences of: {old}"
         bad = text.replace(old, new)
-        monkeypatch.setattr(scripts, "lua_source", lambda asked: bad if asked == name else lua_source(asked))
+        monkeypatch.setattr(scripts, "lua_source", lambda script: bad if script == name else lua_source(script))
 
     return plant
 
@@ -150,7 +150,7 @@ def find(machine: type[Planted], redis: Redis, raw: Redis) -> None:
             machine,
             redis,
             raw,
-            max_examples=5000,  # it stops at the first one that is found
+            max_examples=5000,  # it stops at the first failure
             stateful_step_count=15,
             derandomize=True,
             phases=(Phase.generate, Phase.shrink),

@@ -1,4 +1,4 @@
-"""The list of deliberate breakages, as it stands in the TOML files beside."""
+"""The list of mutations in the TOML files beside this module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "commands", "w
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One breakage: in `file`, `old` becomes `new`; the `tests` must see that the `promise` is broken."""
+    """One mutation: in `file`, `old` becomes `new`; the `tests` must detect that the `promise` is broken."""
 
     name: str
     promise: str
@@ -25,13 +25,13 @@ class Mutation:
     tests: tuple[str, ...]
 
     def broken(self, text: str) -> str:
-        """The text of the file with the breakage; raises ValueError unless `old` is there once."""
-        if (found := text.count(self.old)) != 1:
-            raise ValueError(f"{self.name}: the text is found {found} times in {self.file}")
+        """Return the text with the mutation; raise ValueError unless `old` occurs exactly once."""
+        if (occurrences := text.count(self.old)) != 1:
+            raise ValueError(f"{self.name}: the text occurs {occurrences} times in {self.file}")
         return text.replace(self.old, self.new)
 
     def arguments(self) -> list[str]:
-        """What pytest is given: `integration/test_lanes::test_x -k y` is a test of tests/integration/test_lanes.py."""
+        """Return pytest's arguments: `integration/test_lanes::test_x` is a test of tests/integration/test_lanes.py."""
         words = [shlex.split(test) for test in self.tests]
         return [_path(first) for first, *_ in words] + [word for _, *rest in words for word in rest]
 
@@ -42,9 +42,9 @@ def _path(test: str) -> str:
 
 
 def mutations() -> list[Mutation]:
-    """All of them, in the order of the files."""
-    found = []
+    """Return all mutations, in the order of the files."""
+    loaded = []
     for file in FILES:
         for name, fields in tomllib.loads((HERE / f"{file}.toml").read_text(encoding="utf-8")).items():
-            found.append(Mutation(name, **{**fields, "tests": tuple(fields["tests"])}))
-    return found
+            loaded.append(Mutation(name, **{**fields, "tests": tuple(fields["tests"])}))
+    return loaded

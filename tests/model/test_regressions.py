@@ -1,4 +1,4 @@
-"""Faults that the machine once found, each as its shortest example."""
+"""Regression tests: faults that the machine found, each as its shortest example."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def end(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["record", "order", "external_id"])
-def test_an_order_pushed_after_redis_was_lost_and_before_it_was_read_again_is_asked_for(
+def test_an_order_pushed_between_a_loss_of_redis_and_the_next_read_is_looked_up(
     redis: Redis, raw: Redis, kind: str
 ) -> None:
     machine = begin(redis, raw, Traits())
@@ -38,9 +38,7 @@ def test_an_order_pushed_after_redis_was_lost_and_before_it_was_read_again_is_as
     end(machine)
 
 
-def test_an_order_that_was_read_before_redis_was_lost_and_accepted_after_it_is_asked_for(
-    redis: Redis, raw: Redis
-) -> None:
+def test_an_order_read_before_and_accepted_after_a_loss_of_redis_is_looked_up(redis: Redis, raw: Redis) -> None:
     machine = begin(redis, raw, Traits())
     machine.work()
     machine.write("a", "finer")
