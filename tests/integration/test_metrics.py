@@ -36,7 +36,7 @@ def exposition(rt: Runtime) -> str:
 
 
 def samples(text: str) -> dict[str, float]:
-    """Return the samples by name and the values of the labels, ordered by the names of the labels."""
+    """Return the samples by their name and label values, ordered by label name."""
     return {
         sample.name + "".join(f"[{value}]" for value in sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -108,8 +108,8 @@ def test_no_metric_names_an_order_or_a_person(make_pipeline: MakePipeline) -> No
     pipeline.poll()
     text = exposition(pipeline.rt)
     labels = set(re.findall(r'[{,]([a-z_]+)="', text))
-    known = "provider target scope by result outcome queue role what le version name subject"
-    assert labels <= set(known.split())
+    allowed = "provider target scope by result outcome queue role what le version name subject"
+    assert labels <= set(allowed.split())
     assert not re.search(r'"shop:[0-9]', text)
     assert "@" not in text.replace("retailcrm@address", "")
 
@@ -149,14 +149,14 @@ def test_metrics_are_served_over_http_until_sigterm(make_pipeline: MakePipeline)
         assert process.stderr is not None
         address = process.stderr.readline().strip().removeprefix("metrics: ")
         try:
-            with urlopen(address, timeout=10) as answer:  # the test's own, on loopback
-                assert answer.status == 200
-                exported = samples(answer.read().decode())
+            with urlopen(address, timeout=10) as response:  # served on loopback by the test
+                assert response.status == 200
+                exported = samples(response.read().decode())
         finally:
             process.send_signal(signal.SIGTERM)
-            _, rest = process.communicate(timeout=15)
+            _, errors = process.communicate(timeout=15)
     assert exported["intake_orders_settled_total[delivered][dropday]"] == 2
-    assert (process.returncode, "Traceback" in rest) == (0, False)
+    assert (process.returncode, "Traceback" in errors) == (0, False)
     assert pipeline.compare().clean
 
 

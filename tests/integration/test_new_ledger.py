@@ -50,8 +50,8 @@ def claimed(lane: Lane) -> int:
         return len(drain.claim(10))
 
 
-def ages(redis: Redis, seconds: float) -> None:
-    """Make the ledger older by so many seconds."""
+def make_older(redis: Redis, seconds: float) -> None:
+    """Make the ledger this many seconds older."""
     redis.decrby(keys.EPOCH, round(seconds * 1000))
 
 
@@ -61,9 +61,9 @@ def test_an_order_of_a_new_ledger_is_sent_when_the_ledger_is_old_enough(
     assert accept(ledger) == "new"
     assert claimed(lane) == 0
     assert QUIET - 2 <= int(lane.status()["quarantine_s"]) <= QUIET
-    ages(redis, QUIET - 2)
+    make_older(redis, QUIET - 2)
     assert claimed(lane) == 0
-    ages(redis, 2)
+    make_older(redis, 2)
     assert lane.status()["quarantine_s"] == 0
     assert claimed(lane) == 1
 
@@ -103,7 +103,7 @@ def test_a_new_ledger_delays_revived_released_replayed_and_resent_orders_too(
     way(ledger, lane)
     assert lane.status()["queued"] == 1
     assert claimed(lane) == 0
-    ages(redis, QUIET)
+    make_older(redis, QUIET)
     assert claimed(lane) == 1
 
 
@@ -128,10 +128,10 @@ def test_the_lane_logs_its_quarantine_once(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([[{"id": 1}]]), Warehouse())
     rt.lanes["t"].quarantine_ms = 30_000
     rt.ledger.accept("t", [Delivery(order(), "R1")], "test", ask="new")
-    with capture_logs() as told:
+    with capture_logs() as lines:
         for _ in range(3):
             tasks.deliver.deliver(rt, "t", rt.nudge)
-    (line,) = [it for it in told if it["event"] == "lane.waits"]
+    (line,) = [line for line in lines if line["event"] == "lane.waits"]
     assert (line["lane"], 28 <= line["seconds"] <= 30) == ("t", True)
     assert not rt.warehouse.created
 
@@ -145,18 +145,18 @@ def test_only_a_target_that_accepts_duplicates_has_a_quarantine(
         + dropday("targets.store", placeholder="-")
         + route("shop", "carrier", "store", reference=BY_PROVIDER)
     )
-    waits = {name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()}
+    quarantines = {name: lane.quarantine_ms / 1000 for name, lane in rt.lanes.items()}
     clocks = rt.settings.clocks
-    told = {name: lane.quarantine for name, lane in take_snapshot(rt).lanes.items()}
-    assert told == waits, "the alarms know of it"
-    assert waits == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
+    reported = {name: lane.quarantine for name, lane in take_snapshot(rt).lanes.items()}
+    assert reported == quarantines, "the alarms use the same quarantine"
+    assert quarantines == {"carrier": clocks.lease + clocks.request + clocks.arrived, "store": 0}
 
 
 def test_a_lease_is_measured_from_the_request_not_from_the_response() -> None:
     heartbeat = Heartbeat(lambda: True, 60.0, 0.2)
     with heartbeat:
-        asked = uptime()
-        time.sleep(0.3)  # stopped, with Redis' answer on its way
-        heartbeat.confirm(asked, ours=True)
+        requested_at = uptime()
+        time.sleep(0.3)  # as if the process were suspended while the response of Redis arrives
+        heartbeat.confirm(requested_at, ours=True)
         with pytest.raises(LeaseLost):
             heartbeat.check()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ALARMS = table("alarms", every="1ms", grace="1ms", oldest="10m", dead=2, memory=0.6)
 LIMIT = "dropday:dropday"
-#: Figures that both `status --json` and the metrics show: where in the document, and as which metric.
+#: Figures that `status --json` and the metrics both show: the path in the document, and the metric.
 FIGURES = [
     ("lanes dropday oldest_s", "intake_lane_oldest_seconds[dropday]"),
     ("lanes dropday queued", "intake_lane_queued[dropday]"),
@@ -68,7 +68,7 @@ def rt(configured: Configured) -> Iterator[Runtime]:
 
 
 def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.0) -> None:
-    """Accept `count` orders `age` seconds ago, and settle them."""
+    """Accept `count` orders as of `age` seconds ago; settle them if there is an outcome."""
     first = int(rt.redis.hget("intake:lane:dropday", "accepted_new") or 0)
     ids = [str(number) for number in range(first, first + count)]
     rt.ledger.accept("dropday", [Delivery(order(name), name) for name in ids], "poll shop")
@@ -81,7 +81,7 @@ def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.
 
 
 def calm(_: Runtime) -> None:
-    """Nothing needs a person."""
+    """Leave everything in order: nothing needs an operator."""
 
 
 def retried(rt: Runtime) -> None:
@@ -173,7 +173,7 @@ def metrics() -> dict[str, float]:
 
 
 def shown(document: dict[str, Any], path: str) -> float:
-    """Return a figure of `status --json` as a metric shows it: a missing counter as 0, an age as a time."""
+    """Return a figure of `status --json` in the form of its metric: a missing counter as 0, an age as a time."""
     part: Any = document
     for name in path.split():
         part = part.get(name)

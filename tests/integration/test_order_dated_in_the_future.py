@@ -1,4 +1,4 @@
-"""An order dated in the far future is read and does not hide later ones."""
+"""An order dated in the far future is read, and does not hide later orders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAR = "2099-01-02T03:04:05.000Z"
 
 
 def walk(provider: Provider, cursor: str) -> tuple[list[str], str]:
-    """Return the ids of a pass, and the cursor after it."""
+    """Return the ids read in one pass, and the cursor after it."""
     ids: list[str] = []
     for _ in range(50):
         page = provider.fetch(cursor)
@@ -35,7 +35,7 @@ def walk(provider: Provider, cursor: str) -> tuple[list[str], str]:
         cursor = page.cursor
         if not page.more:
             return ids, cursor
-    raise AssertionError("no end")
+    raise AssertionError("the pass did not end")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_dropstream_is_read_from_the_present_after_an_order_dated_in_the_future(
 def test_ordercloud_is_read_from_the_present_after_an_order_dated_in_the_future(box: Sandbox, size: int) -> None:
     account = f"size{size}"
     client = Client(box.url("ordercloud", account), gate=Open(), headers={})
-    given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": size}
-    cloud = OrderCloud("cloud", OrderCloudOptions.model_validate(given), client)
+    options = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, "page_size": size}
+    cloud = OrderCloud("cloud", OrderCloudOptions.model_validate(options), client)
     ids, cursor = walk(cloud, cloud.start(LONG_AGO))
     far = box.add_order({"LastUpdated": FAR, "DateSubmitted": FAR}, "ordercloud", account)
     ids, cursor = walk(cloud, cursor)
@@ -79,15 +79,15 @@ def test_ordercloud_is_read_from_the_present_after_an_order_dated_in_the_future(
 def test_dropday_is_read_from_the_present_after_an_order_dated_in_the_future(
     serve: Serve, make: Make, date: str | None, since: str
 ) -> None:
-    """From the newest that is made, less the window; without their clock there is nothing to hold it against."""
+    """The next pass starts one window before the newest past order; without a Date header, before the newest order."""
 
     def orders(_: Request) -> bytes:
         rows = [{"id": 2, "created_at": FAR}, {"id": 1, "created_at": "2026-01-02T11:00:00.000000Z"}]
         body = json.dumps({"data": rows, "meta": {"last_page": 1}}).encode()
         return reply(200, body, **({"date": date} if date else {}))
 
-    given = {"api_key": "k", "account_id": "a", "window": "1d"}
-    shop = Dropday("shop", DropdayOptions.model_validate(given), make(serve(orders).url))
+    options = {"api_key": "k", "account_id": "a", "window": "1d"}
+    shop = Dropday("shop", DropdayOptions.model_validate(options), make(serve(orders).url))
     ids, cursor = walk(shop, shop.start(LONG_AGO - timedelta(days=9999)))
     assert ids == ["2", "1"]
     moved = datetime.fromisoformat(json.loads(cursor)["since"])

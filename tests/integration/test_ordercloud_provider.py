@@ -1,4 +1,4 @@
-"""OrderCloud's adapter against the simulated OrderCloud: every order is read, however late the list is."""
+"""The OrderCloud provider against the simulator: every order is read, even from a list that lags."""
 
 from __future__ import annotations
 
@@ -58,31 +58,31 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def shop(box: Sandbox) -> Iterator[Shop]:
     """Yield a function that makes adapters for an account."""
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> OrderCloud:
-        made.append(Client(box.url("ordercloud", account), gate=Open(), headers={}))
-        given = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, **options}
-        return OrderCloud(account, OrderCloudOptions.model_validate(given), made[-1])
+        clients.append(Client(box.url("ordercloud", account), gate=Open(), headers={}))
+        credentials = {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY, **options}
+        return OrderCloud(account, OrderCloudOptions.model_validate(credentials), clients[-1])
 
     yield make
     box.clear_faults()
-    for each in made:
-        each.close()
+    for client in clients:
+        client.close()
 
 
 class Reader:
-    """Reads an account pass by pass, and knows the last version of every order that it was given."""
+    """A reader of an account, pass by pass, that keeps the last version of every order."""
 
     def __init__(self, provider: OrderCloud) -> None:
         self.provider, self.cursor = provider, provider.start(LONG_AGO)
-        self.given: list[str] = []
+        self.received: list[str] = []
         self.last: dict[str, str] = {}
 
     def page(self) -> bool:
         page = self.provider.fetch(self.cursor)
         for record in page.records:
-            self.given.append(record.raw["ID"])
+            self.received.append(record.raw["ID"])
             self.last[record.raw["ID"]] = record.raw["LastUpdated"]
         self.cursor = page.cursor
         return page.more
@@ -92,25 +92,25 @@ class Reader:
             if not self.page():
                 return
             after(number)
-        raise AssertionError("a pass that does not end")
+        raise AssertionError("the pass did not end")
 
 
-def there(box: Sandbox, account: str) -> dict[str, str]:
+def submitted_orders(box: Sandbox, account: str) -> dict[str, str]:
     orders = box.orders("ordercloud", account)
     return {order["ID"]: order["LastUpdated"] for order in orders if order["IsSubmitted"]}
 
 
-def did(box: Sandbox, since: int, account: str) -> list[str]:
+def outcomes(box: Sandbox, since: int, account: str) -> list[str]:
     return [entry["did"] for entry in box.journal(since, kind="request", account=account)]
 
 
-def now_in(box: Sandbox) -> int:
+def journal_end(box: Sandbox) -> int:
     return int(box.admin("GET", "journal")["next"])
 
 
-def test_every_order_is_read_though_the_list_is_late_and_orders_come_and_change(box: Sandbox, shop: Shop) -> None:
+def test_every_order_is_read_although_the_list_lags_and_orders_are_added_and_changed(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("many", page_size=100, overlap=10))
-    old = list(there(box, "many"))
+    old = list(submitted_orders(box, "many"))
 
     def disturb(number: int) -> None:
         box.add_orders(3, "ordercloud", "many")
@@ -119,13 +119,13 @@ def test_every_order_is_read_though_the_list_is_late_and_orders_come_and_change(
     reader.walk(disturb)
     time.sleep(1)
     reader.walk()
-    wanted = there(box, "many")
-    assert len(wanted) > 3000
-    assert reader.last == wanted
-    assert len(reader.given) < 1.2 * len(wanted), "what was returned of late is not read again"
+    expected = submitted_orders(box, "many")
+    assert len(expected) > 3000
+    assert reader.last == expected
+    assert len(reader.received) < 1.2 * len(expected), "orders read shortly before are not read again"
 
 
-def test_at_the_head_of_a_busy_list_nothing_that_comes_late_is_passed(box: Sandbox, shop: Shop) -> None:
+def test_the_end_of_a_busy_list_is_read_without_missing_late_orders(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("busy", page_size=3, overlap=3))
     for _ in range(40):
         box.add_orders(4, "ordercloud", "busy")
@@ -133,57 +133,57 @@ def test_at_the_head_of_a_busy_list_nothing_that_comes_late_is_passed(box: Sandb
     time.sleep(1)
     reader.walk()
     reader.walk()
-    assert reader.last == there(box, "busy")
+    assert reader.last == submitted_orders(box, "busy")
 
 
-def test_an_order_that_comes_to_the_list_after_a_younger_one_is_read_by_the_overlap(box: Sandbox, shop: Shop) -> None:
-    both = [Reader(shop("late", overlap=overlap)) for overlap in (300, 1)]
+def test_an_order_listed_after_a_newer_one_is_read_within_the_overlap(box: Sandbox, shop: Shop) -> None:
+    readers = [Reader(shop("late", overlap=overlap)) for overlap in (300, 1)]
     [late] = box.add_orders(1, "ordercloud", "late")
     time.sleep(1.1)
-    told = datetime.now(UTC).isoformat()
-    box.add_order({"LastUpdated": told}, "ordercloud", "late")  # is in the list at once
-    for reader in both:
+    moment = datetime.now(UTC).isoformat()
+    box.add_order({"LastUpdated": moment}, "ordercloud", "late")  # listed at once
+    for reader in readers:
         reader.walk()
         assert late not in reader.last
     time.sleep(2)
-    for reader in both:
+    for reader in readers:
         reader.walk()
-    assert [late in reader.last for reader in both] == [True, False]
+    assert [late in reader.last for reader in readers] == [True, False]
 
 
-def test_an_order_that_comes_late_while_a_long_pass_goes_by_is_read_by_the_next(box: Sandbox, shop: Shop) -> None:
-    def listed(seconds: float) -> None:
-        told = (began + timedelta(seconds=seconds)).isoformat()
-        box.add_order({"LastUpdated": told}, "ordercloud", "later")
+def test_an_order_listed_late_during_a_long_pass_is_read(box: Sandbox, shop: Shop) -> None:
+    def list_order(seconds: float) -> None:
+        moment = (began + timedelta(seconds=seconds)).isoformat()
+        box.add_order({"LastUpdated": moment}, "ordercloud", "later")
 
     reader, began = Reader(shop("later", page_size=2, overlap=2)), datetime.now(UTC)
     [late] = box.add_orders(1, "ordercloud", "later")
     for seconds in (0.9, 1.0, 1.1):
-        listed(seconds)
+        list_order(seconds)
     assert reader.page()
     time.sleep(0.6)
     for seconds in (10, 20, 30):
-        listed(seconds)
+        list_order(seconds)
     assert late not in reader.last
     reader.walk()
     assert late in reader.last
 
 
-def test_more_orders_of_one_moment_than_a_page_are_all_read(box: Sandbox, shop: Shop) -> None:
+def test_all_orders_of_one_moment_are_read_when_they_exceed_a_page(box: Sandbox, shop: Shop) -> None:
     for n in range(2):
-        told = f"2026-01-0{n + 1}T10:00:00+00:00"
+        moment = f"2026-01-0{n + 1}T10:00:00+00:00"
         for _ in range(35):
-            box.add_order({"LastUpdated": told}, "ordercloud", "ties")
+            box.add_order({"LastUpdated": moment}, "ordercloud", "ties")
     reader = Reader(shop("ties", page_size=10))
     reader.cursor = reader.provider.start(datetime(2026, 1, 1, tzinfo=UTC))
     reader.walk()
-    assert sorted(reader.given) == sorted(there(box, "ties"))
+    assert sorted(reader.received) == sorted(submitted_orders(box, "ties"))
 
 
-def test_an_order_that_leaves_such_a_moment_makes_no_other_slip_through(box: Sandbox, shop: Shop) -> None:
+def test_an_order_that_changes_during_a_pass_hides_no_other_order_of_its_moment(box: Sandbox, shop: Shop) -> None:
     for n in range(35):
         box.add_order({"ID": f"M-{n:02}", "LastUpdated": "2026-01-01T10:00:00+00:00"}, "ordercloud", "moving")
-    box.add_order({"LastUpdated": "2026-01-02T10:00:00+00:00"}, "ordercloud", "moving")  # the overlap will not help
+    box.add_order({"LastUpdated": "2026-01-02T10:00:00+00:00"}, "ordercloud", "moving")  # more than the overlap later
     reader = Reader(shop("moving", page_size=10))
     reader.cursor = reader.provider.start(datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -192,36 +192,36 @@ def test_an_order_that_leaves_such_a_moment_makes_no_other_slip_through(box: San
             box.change(f"M-{number:02}", "ordercloud", "moving", Comments="changed")
 
     reader.walk(disturb)
-    assert reader.last == there(box, "moving")
+    assert reader.last == submitted_orders(box, "moving")
 
 
 @pytest.mark.parametrize("account", ["cappedcount", "cappedpage"])
-def test_more_orders_than_they_find_at_once_are_read_in_parts(box: Sandbox, shop: Shop, account: str) -> None:
+def test_a_list_over_the_search_cap_is_read_in_parts(box: Sandbox, shop: Shop, account: str) -> None:
     reader = Reader(shop(account))
     reader.cursor = reader.provider.start(datetime.now(UTC) - timedelta(days=101))
-    since = now_in(box)
+    since = journal_end(box)
     reader.walk()
-    assert reader.last == there(box, account)
-    assert len(reader.given) == 300
-    assert did(box, since, account).count("refused") < 100
+    assert reader.last == submitted_orders(box, account)
+    assert len(reader.received) == 300
+    assert outcomes(box, since, account).count("refused") < 100
 
 
-def test_a_time_of_which_nothing_is_to_be_read_does_not_end_the_reading(box: Sandbox, shop: Shop) -> None:
+def test_a_time_range_with_nothing_left_to_read_does_not_end_the_pass(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("burst"))
     reader.walk()
-    assert reader.last == there(box, "burst")
+    assert reader.last == submitted_orders(box, "burst")
 
 
 def test_a_quiet_poll_is_one_call_and_keeps_the_cursor(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop(page_size=100))
     reader.walk()
-    assert sorted(reader.given) == sorted(there(box, "main"))
-    since, cursor = now_in(box), reader.cursor
+    assert sorted(reader.received) == sorted(submitted_orders(box, "main"))
+    since, cursor = journal_end(box), reader.cursor
     reader.walk()
-    assert (did(box, since, "main"), reader.cursor) == (["listed"], cursor)
+    assert (outcomes(box, since, "main"), reader.cursor) == (["listed"], cursor)
 
 
-def test_the_cursor_remembers_no_more_than_it_should(box: Sandbox, shop: Shop) -> None:
+def test_the_cursor_remembers_a_bounded_number_of_orders(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("many", page_size=100))
     reader.walk()
     assert len(json.loads(reader.cursor)["seen"]) == REMEMBERED
@@ -229,55 +229,55 @@ def test_the_cursor_remembers_no_more_than_it_should(box: Sandbox, shop: Shop) -
 
 
 @pytest.mark.parametrize(("account", "most"), [("few", 12), ("short", 4)])
-def test_tokens_that_end_in_the_middle_are_replaced_without_loss_or_storm(
+def test_tokens_that_expire_during_a_pass_are_replaced_without_loss_or_a_storm_of_calls(
     box: Sandbox, shop: Shop, account: str, most: int
 ) -> None:
-    reader, since = Reader(shop(account)), now_in(box)
+    reader, since = Reader(shop(account)), journal_end(box)
     reader.walk(lambda _: time.sleep(0.6 if account == "short" else 0))
-    assert reader.last == there(box, account)
-    answers = Counter(did(box, since, account))
+    assert reader.last == submitted_orders(box, account)
+    answers = Counter(outcomes(box, since, account))
     assert answers["unauthorized"] + 1 == answers["token"] <= most
 
 
 @pytest.mark.parametrize("status", [400, 401])
-def test_a_refresh_token_that_is_refused_is_left_for_the_credentials(box: Sandbox, shop: Shop, status: int) -> None:
+def test_the_credentials_replace_a_refused_refresh_token(box: Sandbox, shop: Shop, status: int) -> None:
     provider = shop(f"ended{status}")
     provider.check()
     time.sleep(1.2)
-    since = now_in(box)
+    since = journal_end(box)
     provider.check()
     refused = "unauthorized" if status == 401 else "refused"
-    assert did(box, since, f"ended{status}") == ["unauthorized", refused, "token", "listed"]
+    assert outcomes(box, since, f"ended{status}") == ["unauthorized", refused, "token", "listed"]
 
 
 def test_a_revoked_token_is_replaced_once(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("revoked"))
     assert reader.page()
-    since = now_in(box)
+    since = journal_end(box)
     box.fault("ordercloud:worksheet:401:account=revoked:times=1:skip=5")
     reader.walk()
-    assert reader.last == there(box, "revoked")
-    answers = Counter(did(box, since, "revoked"))
+    assert reader.last == submitted_orders(box, "revoked")
+    answers = Counter(outcomes(box, since, "revoked"))
     assert answers["token"] == 1
     assert answers["nothing"] + answers["unauthorized"] <= 2
-    since = now_in(box)
+    since = journal_end(box)
     box.fault("ordercloud:list:401:account=revoked:times=9")
     with pytest.raises(AuthFailed):
         reader.page()
-    assert len(did(box, since, "revoked")) <= 4, "a key that does not work makes no storm"
+    assert len(outcomes(box, since, "revoked")) <= 4, "a refused key causes no storm of calls"
 
 
-def test_credentials_and_roles_that_are_wrong_are_a_person_s_to_mend(box: Sandbox, shop: Shop) -> None:
+def test_wrong_credentials_and_roles_raise_auth_failed(box: Sandbox, shop: Shop) -> None:
     shop().check()
     for wrong in (shop(client_secret="wrong"), shop("revoked", client_secret="wrong"), shop("shopper"), shop("nobody")):
-        for call in (wrong.check, lambda it=wrong: it.fetch_one("1"), Reader(wrong).page):
+        for call in (wrong.check, lambda provider=wrong: provider.fetch_one("1"), Reader(wrong).page):
             with pytest.raises(AuthFailed):
                 call()
 
 
 @pytest.mark.parametrize("code", ["Api.Offline", "Order.CacheBuilding"])
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 503])
-def test_whichever_status_says_that_they_are_away_it_is_waited_for(
+def test_an_offline_error_code_raises_target_down_with_any_status(
     box: Sandbox, shop: Shop, code: str, status: int
 ) -> None:
     for operation in ("token", "list", "worksheet"):
@@ -286,16 +286,14 @@ def test_whichever_status_says_that_they_are_away_it_is_waited_for(
         with pytest.raises(TargetDown):
             reader.page()
         reader.walk()
-        assert reader.last == there(box, "faults")
+        assert reader.last == submitted_orders(box, "faults")
 
 
 @pytest.mark.parametrize(
     ("kind", "error"),
     [("429", RateLimited), ("500", Unavailable), ("cut_after", Unavailable), ("html_after", Unavailable)],
 )
-def test_what_goes_wrong_in_the_middle_of_a_page_loses_no_order(
-    box: Sandbox, shop: Shop, kind: str, error: type[IntakeError]
-) -> None:
+def test_a_failure_within_a_page_loses_no_order(box: Sandbox, shop: Shop, kind: str, error: type[IntakeError]) -> None:
     reader = Reader(shop("faults"))
     box.fault(f"ordercloud:worksheet:{kind}:account=faults:times=1:skip=11")
     cursor = reader.cursor
@@ -303,29 +301,29 @@ def test_what_goes_wrong_in_the_middle_of_a_page_loses_no_order(
         reader.page()
     assert reader.cursor == cursor
     reader.walk()
-    assert reader.last == there(box, "faults")
+    assert reader.last == submitted_orders(box, "faults")
 
 
-def test_what_nobody_has_ordered_is_left_out(box: Sandbox, shop: Shop) -> None:
+def test_unsubmitted_carts_are_left_out(box: Sandbox, shop: Shop) -> None:
     reader = Reader(shop("classic"))
     reader.walk()
     orders = box.orders("ordercloud", "classic")
     carts = [order["ID"] for order in orders if not order["IsSubmitted"]]
     assert len(carts) == 10
-    assert reader.last == there(box, "classic")
+    assert reader.last == submitted_orders(box, "classic")
     assert reader.provider.fetch_one(carts[0]) is None
 
 
-def test_an_order_that_is_deleted_but_still_in_the_list_is_left_out(box: Sandbox, shop: Shop) -> None:
-    gone = next(iter(there(box, "gone")))
+def test_a_deleted_order_that_is_still_listed_is_left_out(box: Sandbox, shop: Shop) -> None:
+    gone = next(iter(submitted_orders(box, "gone")))
     box.change(gone, "ordercloud", "gone", deleted=True)
     reader = Reader(shop("gone"))
     reader.walk()
-    assert reader.last == there(box, "gone")
+    assert reader.last == submitted_orders(box, "gone")
     assert reader.provider.fetch_one(gone) is None
 
 
-def test_all_lines_are_read_and_the_order_adds_up_in_either_way(box: Sandbox, shop: Shop) -> None:
+def test_all_lines_are_read_and_the_order_adds_up_with_either_source_of_lines(box: Sandbox, shop: Shop) -> None:
     lines = [{"ProductID": f"SKU-{n}", "Quantity": 2, "UnitPrice": 1.25} for n in range(230)]
     long = box.add_order({"LineItems": lines, "ShippingCost": 4.95, "TaxCost": 1.5}, "ordercloud", "long")
     by_list, by_sheet = shop("long", lines="lineitems"), shop("long")
@@ -341,28 +339,28 @@ def test_all_lines_are_read_and_the_order_adds_up_in_either_way(box: Sandbox, sh
             order = provider.normalize(record)
             assert order.adds_up
             assert len(order.lines) == record.raw["LineItemCount"]
-            found = provider.fetch_one(order.external_id)
-            assert found is not None
-            assert provider.normalize(found) == order
+            again = provider.fetch_one(order.external_id)
+            assert again is not None
+            assert provider.normalize(again) == order
 
 
-def test_tokens_are_asked_for_where_the_account_says_and_pass_the_same_gate(serve: Serve, make: Make) -> None:
+def test_tokens_are_requested_from_the_configured_url_through_the_same_gate(serve: Serve, make: Make) -> None:
     def api(request: Request) -> bytes:
         assert request.headers["authorization"] == "Bearer t-1"
         return reply(body=b'\xef\xbb\xbf{"Meta": {}, "Items": []}')
 
-    door = serve(lambda _: reply(body=b'{"access_token": "t-1"}'))
-    orders, clerk = serve(api), RecordingGate()
-    client = make(orders.url, gate=clerk)
-    given = {"client_id": "c", "client_secret": "s", "auth_url": door.url}
-    provider = OrderCloud("shop", OrderCloudOptions.model_validate(given), client)
+    auth_server = serve(lambda _: reply(body=b'{"access_token": "t-1"}'))
+    api_server, gate = serve(api), RecordingGate()
+    client = make(api_server.url, gate=gate)
+    options = {"client_id": "c", "client_secret": "s", "auth_url": auth_server.url}
+    provider = OrderCloud("shop", OrderCloudOptions.model_validate(options), client)
     provider.check()
     provider.check()
-    assert [request.target for request in door.requests] == ["/oauth/token"]
-    assert (len(orders.requests), clerk.entered) == (2, 3)
+    assert [request.target for request in auth_server.requests] == ["/oauth/token"]
+    assert (len(api_server.requests), gate.entered) == (2, 3)
 
 
-def test_a_list_of_which_no_part_is_small_enough_is_said_loudly(serve: Serve, make: Make) -> None:
+def test_a_list_that_stays_too_large_in_every_part_raises_rejected(serve: Serve, make: Make) -> None:
     def api(request: Request) -> bytes:
         if request.method == "POST":
             return reply(body=b'{"access_token": "t-1"}')

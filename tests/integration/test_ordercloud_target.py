@@ -1,4 +1,4 @@
-"""OrderCloud as a target against the simulated one: made in many calls, submitted once, whatever answer is lost."""
+"""The OrderCloud target against the simulator: an order is submitted once, whichever of its calls fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from support.sandbox import Sandbox
 
-#: Token, order, two lines, two addresses, submit.
+#: The calls of a creation: token, order, two lines, two addresses, submit.
 CALLS = 7
 LOST = ["cut_after", "500_after", "html_after", "503_after", "cut_before", "500_before", "401_before"]
 
@@ -53,7 +53,9 @@ def cloud(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
         yield make
 
 
-def test_an_order_is_created_whole_found_and_not_created_again(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_an_order_is_created_completely_found_and_not_created_again(
+    box: Sandbox, cloud: Callable[..., OrderCloud]
+) -> None:
     for account, status in (("main", "Open"), ("other", "AwaitingApproval")):
         target, reference = cloud(account), next(REFERENCES)
         target.check()
@@ -69,7 +71,7 @@ def test_an_order_is_created_whole_found_and_not_created_again(box: Sandbox, clo
 
 @pytest.mark.parametrize("kind", LOST)
 @pytest.mark.parametrize("step", range(CALLS))
-def test_one_order_is_submitted_once_whichever_call_goes_wrong(
+def test_an_order_is_submitted_once_whichever_call_fails(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int, kind: str
 ) -> None:
     reference = next(REFERENCES)
@@ -79,9 +81,7 @@ def test_one_order_is_submitted_once_whichever_call_goes_wrong(
     assert submitted(box, reference) == 1
 
 
-def test_one_order_is_submitted_once_when_every_ninth_call_goes_wrong(
-    box: Sandbox, cloud: Callable[..., OrderCloud]
-) -> None:
+def test_orders_are_submitted_once_when_calls_fail_at_random(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     for kind in LOST:
         box.fault(f"ordercloud:*:{kind}:rate=0.02")
     references = [next(REFERENCES) for _ in range(20)]
@@ -93,7 +93,7 @@ def test_one_order_is_submitted_once_when_every_ninth_call_goes_wrong(
 
 
 @pytest.mark.parametrize("step", range(2, CALLS))
-def test_an_order_that_changed_before_it_was_submitted_is_submitted_as_it_is_now(
+def test_an_order_that_changed_before_its_submission_is_submitted_with_its_current_content(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int
 ) -> None:
     reference = next(REFERENCES)
@@ -116,7 +116,7 @@ def _same(target: OrderCloud) -> OrderCloud:
     return target
 
 
-def test_two_workers_at_once_make_one_order(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_two_concurrent_workers_create_one_order(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     for _ in range(10):
         reference = next(REFERENCES)
         workers = [cloud(), cloud()]
@@ -124,19 +124,19 @@ def test_two_workers_at_once_make_one_order(box: Sandbox, cloud: Callable[..., O
             tries = [
                 pool.submit(create_with_retries, partial(_same, target), cloud_order(), reference) for target in workers
             ]
-        assert {each.result().target_id for each in tries} == {reference}
+        assert {task.result().target_id for task in tries} == {reference}
         assert_same_order(stored_order(box, reference), cloud_order())
         assert submitted(box, reference) == 1
 
 
-def test_an_order_of_this_id_that_is_not_ours_is_left_alone(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     for xp in ({}, {"Intake": {"Order": "elsewhere:1"}}):
         reference = next(REFERENCES)
         box.add_order({"ID": reference, "xp": xp}, "ordercloud")
         before = stored_order(box, reference)
         for call in (
-            lambda at=reference: cloud().create(cloud_order(), at),
-            lambda at=reference: cloud().update(cloud_order(), at, at),
+            lambda key=reference: cloud().create(cloud_order(), key),
+            lambda key=reference: cloud().update(cloud_order(), key, key),
         ):
             with pytest.raises(Rejected, match="was not made for this one"):
                 call()
@@ -160,7 +160,7 @@ def test_a_line_without_a_product_is_held_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(("account", "code"), [("main", "NotFound"), ("other", "ProductNotAvailableFromSeller")])
-def test_a_product_that_is_not_there_is_held_and_the_order_is_finished_later(
+def test_an_order_with_an_unknown_product_is_held_and_completed_later(
     box: Sandbox, cloud: Callable[..., OrderCloud], account: str, code: str
 ) -> None:
     reference = next(REFERENCES)
@@ -173,14 +173,14 @@ def test_a_product_that_is_not_there_is_held_and_the_order_is_finished_later(
     assert_same_order(stored_order(box, reference, account), cloud_order())
 
 
-def test_skus_may_be_products(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_skus_can_be_used_as_product_ids(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     reference = next(REFERENCES)
     lines = [{**MUG, "sku": "mug"}, TEA]
     cloud(products="sku", product_map={"TEA": "tea"}).create(cloud_order(lines=lines), reference)
     assert {line["ProductID"] for line in stored_order(box, reference)["LineItems"]} == {"mug", "tea"}
 
 
-def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
+def test_with_the_prices_of_the_target_no_amount_is_sent_and_no_extra_role_requested(
     box: Sandbox, cloud: Callable[..., OrderCloud]
 ) -> None:
     reference = next(REFERENCES)
@@ -193,14 +193,14 @@ def test_at_their_prices_nothing_of_ours_is_sent_and_no_role_is_asked_for(
     assert OrderCloudOptions.model_validate(OPTIONS | {"prices": "theirs"}).roles == "OrderAdmin"
 
 
-def test_our_prices_are_not_put_into_another_currency(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_prices_are_not_sent_to_a_user_with_another_currency(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     reference = next(REFERENCES)
     with pytest.raises(Held, match=r"the order is in EUR, and the user of targets\.dollars is not"):
         cloud("dollars").create(cloud_order(), reference)
     assert stored_order(box, reference, "dollars")["Status"] == "Unsubmitted"
 
 
-def test_an_order_begun_for_another_user_is_held(cloud: Callable[..., OrderCloud], box: Sandbox) -> None:
+def test_an_order_started_for_another_user_is_held(cloud: Callable[..., OrderCloud], box: Sandbox) -> None:
     reference = next(REFERENCES)
     box.fault("ordercloud:submit:500_before:times=1")
     with pytest.raises(RetryableError):
@@ -209,14 +209,16 @@ def test_an_order_begun_for_another_user_is_held(cloud: Callable[..., OrderCloud
         cloud().create(cloud_order(), reference)
 
 
-def test_a_token_that_was_revoked_is_replaced_on_the_way(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+def test_a_revoked_token_is_replaced_during_a_creation(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud("short"), next(REFERENCES)
     target.create(cloud_order(), reference)
     target.create(cloud_order(), reference)
     assert_same_order(stored_order(box, reference, "short"), cloud_order())
 
 
-def test_missing_roles_are_named_and_stop_the_account(cloud: Callable[..., OrderCloud]) -> None:
+def test_missing_roles_and_wrong_credentials_raise_auth_failed_with_the_reason(
+    cloud: Callable[..., OrderCloud],
+) -> None:
     with pytest.raises(AuthFailed, match=r"status 403: Auth\.InsufficientRoles, FullAccess, OrderAdmin$"):
         cloud("reader").create(cloud_order(), next(REFERENCES))
     for account, status in (("main", 400), ("other", 401)):
@@ -226,8 +228,8 @@ def test_missing_roles_are_named_and_stop_the_account(cloud: Callable[..., Order
         cloud("nobody").find("x")
 
 
-def test_after_a_person_looked_a_new_token_is_asked_for() -> None:
-    """The roles are in the token: the old one would be refused for as long as it lives."""
+def test_a_new_token_is_requested_after_a_refusal() -> None:
+    """The roles are part of the token: the old token would be refused until it expires."""
 
     def answer(request: Request) -> bytes:
         if request.target == "/oauth/token":
@@ -251,14 +253,14 @@ def test_after_a_person_looked_a_new_token_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])
-def test_maintenance_is_no_fault_of_the_order(box: Sandbox, cloud: Callable[..., OrderCloud], status: int) -> None:
+def test_maintenance_is_not_a_permanent_error(box: Sandbox, cloud: Callable[..., OrderCloud], status: int) -> None:
     box.fault(f"ordercloud:create:{status}_before:times=1:code=Api.Offline")
     with pytest.raises((TargetDown, RetryableError)) as caught:
         cloud().create(cloud_order(), next(REFERENCES))
     assert not isinstance(caught.value, PermanentError)
 
 
-def test_an_incoming_order_needs_somebody_who_places_it() -> None:
+def test_an_incoming_order_requires_a_buyer_and_a_user() -> None:
     with pytest.raises(ValueError, match="needs both buyer_id and user_id"):
         OrderCloudOptions.model_validate(OPTIONS | {"user_id": None})
     OrderCloudOptions.model_validate(OPTIONS | {"direction": "Outgoing", "user_id": None, "buyer_id": None})

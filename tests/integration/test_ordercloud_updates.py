@@ -1,4 +1,4 @@
-"""OrderCloud as a target against the simulated one: orders that change, and orders that are cancelled."""
+"""The OrderCloud target against the simulator: changed and cancelled orders."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def cloud(box: Sandbox) -> Iterator[Callable[..., OrderCloud]]:
         yield make
 
 
-def test_an_update_writes_over_what_is_ours_and_leaves_what_is_theirs(
-    box: Sandbox, cloud: Callable[..., OrderCloud]
-) -> None:
+def test_an_update_overwrites_our_fields_and_keeps_the_others(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud(), next(REFERENCES)
     target.create(cloud_order(), reference)
     box.change(reference, "ordercloud", xp=stored_order(box, reference)["xp"] | {"Warehouse": "north"})
@@ -69,7 +67,7 @@ def test_an_update_writes_over_what_is_ours_and_leaves_what_is_theirs(
 
 @pytest.mark.parametrize("kind", ["cut_after", "500_before"])
 @pytest.mark.parametrize("step", range(9))
-def test_an_update_that_broke_off_anywhere_is_said_again(
+def test_an_update_interrupted_at_any_call_is_completed_by_the_next_try(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int, kind: str
 ) -> None:
     reference = next(REFERENCES)
@@ -82,9 +80,7 @@ def test_an_update_that_broke_off_anywhere_is_said_again(
     assert submitted(box, reference) == 1
 
 
-def test_a_cancelled_order_is_cancelled_once_and_not_opened_again(
-    box: Sandbox, cloud: Callable[..., OrderCloud]
-) -> None:
+def test_a_cancelled_order_is_cancelled_once_and_not_reopened(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud(), next(REFERENCES)
     target.create(cloud_order(), reference)
     cancelled = cloud_order(status="cancelled", lines=[{**MUG, "sku": "not in the map"}])
@@ -98,7 +94,7 @@ def test_a_cancelled_order_is_cancelled_once_and_not_opened_again(
     assert target.create(cloud_order(), reference) == Receipt(reference, existed=True)
 
 
-def test_an_order_that_cannot_be_cancelled_any_more_says_so(cloud: Callable[..., OrderCloud]) -> None:
+def test_a_refused_cancellation_is_rejected_with_the_reason(cloud: Callable[..., OrderCloud]) -> None:
     target, reference = cloud("final", product_map={"MUG": "mug", "TEA": "tea"}), next(REFERENCES)
     target.create(cloud_order(currency="USD"), reference)
     with pytest.raises(Rejected, match=r"/cancel: status 400: Order\.CannotCancelInCurrentStatus$") as caught:
@@ -107,7 +103,7 @@ def test_an_order_that_cannot_be_cancelled_any_more_says_so(cloud: Callable[...,
 
 
 @pytest.mark.parametrize("step", range(8))
-def test_an_order_that_comes_cancelled_ends_cancelled(
+def test_an_order_cancelled_before_its_creation_ends_cancelled(
     box: Sandbox, cloud: Callable[..., OrderCloud], step: int
 ) -> None:
     reference, order = next(REFERENCES), cloud_order(status="cancelled")

@@ -1,4 +1,4 @@
-"""An adapter package outside of Intake gets what a built-in one gets: settings, webhooks, deliveries, reconcile."""
+"""An adapter package outside of Intake gets what a built-in one gets: settings, webhooks, deliveries and reconcile."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ SECRET = "tiny-secret"
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put the package on the path, for this process and for those that it starts."""
+    """Put the package on the path of this process and of the processes that it starts."""
     registries = (provider_kinds, target_kinds, webhook_kinds)
     monkeypatch.syspath_prepend(str(OUTSIDE))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(OUTSIDE), os.environ.get("PYTHONPATH")])))
@@ -89,7 +89,7 @@ def config(installed: None, tmp_path: Path, redis_url: str) -> Path:
     return file
 
 
-def test_the_settings_take_the_kinds_and_their_options(config: Path) -> None:
+def test_the_settings_accept_the_kinds_and_their_options(config: Path) -> None:
     settings = read_settings(config)
     accounts = settings.providers["shop"], settings.targets["depot"]
     assert [(account.kind, account.options.model_dump()["shelf"]) for account in accounts] == [
@@ -111,7 +111,7 @@ def test_the_settings_take_the_kinds_and_their_options(config: Path) -> None:
         ('secret = "env:TINY_SECRET"', "", "producers.hook.secret: is missing"),
     ],
 )
-def test_the_settings_check_the_options_by_the_kinds(config: Path, old: str, new: str, problem: str) -> None:
+def test_the_settings_validate_the_options_of_the_kinds(config: Path, old: str, new: str, problem: str) -> None:
     config.write_text(config.read_text().replace(old, new))
     with pytest.raises(ConfigError) as refused:
         read_settings(config)
@@ -125,7 +125,7 @@ def test_init_writes_the_options_of_the_kinds(installed: None, tmp_path: Path, m
     assert result.output.count('# shelf = "all"') == 2
 
 
-def test_its_webhook_is_received(config: Path, redis: Redis) -> None:
+def test_the_webhook_of_an_outside_adapter_is_received(config: Path, redis: Redis) -> None:
     body = b'["7", "8"]'
     signature = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
     with running_receiver(config) as receiver:

@@ -44,7 +44,7 @@ def sweep(rt: FakeRuntime) -> None:
 
 
 def pass_time(rt: FakeRuntime, seconds: float) -> None:
-    """Everything the lane has noted is so much older."""
+    """Make the times that the lane has recorded this many seconds older."""
     keys, redis = rt.lanes["t"].keys, rt.redis
     with redis.pipeline() as pipe:
         for key in members(redis, keys.due):
@@ -87,8 +87,8 @@ def test_a_pause_without_an_end_replaces_a_timed_pause(redis: Redis) -> None:
 
 def test_the_pause_command_takes_a_duration_or_a_time_and_status_shows_it(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(1).open()
-    told = intake("pause", "dropday", "--for", "2h", "--reason", "stocktaking")
-    assert "dropday is paused until " in told.output
+    paused = intake("pause", "dropday", "--for", "2h", "--reason", "stocktaking")
+    assert "dropday is paused until " in paused.output
     assert "PAUSED 2 h" in intake("status").output
     assert 7190 < (int(pipeline.lane()["paused_until"]) - pipeline.rt.cursors.now()) / 1000 <= 7200
     later = datetime.now(UTC) + timedelta(minutes=90)
@@ -173,8 +173,8 @@ def test_an_open_breaker_sends_one_probe_and_a_failed_probe_closes_the_lane_for_
         pass_time(rt, pauses[-1] + 1)
         with lane.drain() as first, lane.drain() as second:
             claims = first.claim(5)
-            assert len(claims) == 1, "one probe"
-            assert second.claim(5) == [], "of one drain"
+            assert len(claims) == 1, "exactly one probe"
+            assert second.claim(5) == [], "the probe belongs to one drain"
             assert first.settle([(claims[0], failure)]) == ["queued"]
             first.leave()
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]

@@ -1,4 +1,4 @@
-"""The whole pipeline from a shop's API to a warehouse's API, with the faults of both."""
+"""The whole pipeline from a shop's API to a warehouse's API, with faults of both."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_one_malformed_record_is_a_dead_letter_and_the_rest_of_its_page_is_deliv
     assert (str(raw["id"]), raw["createdAt"]) == (external_id, "?broken?")
     assert pipeline.compare().lost == (f"shop:{external_id}",)
 
-    pipeline.box.change(external_id, managerComment="mended")
+    pipeline.box.change(external_id, managerComment="fixed")
     pipeline.poll()
     pipeline.deliver()
     assert pipeline.rt.cursors.letters("shop") == {}
@@ -61,12 +61,12 @@ def test_one_malformed_record_is_a_dead_letter_and_the_rest_of_its_page_is_deliv
 
 @pytest.mark.parametrize("fault", ["cut_after", "500_after", "503_after", "html_after", "truncated"])
 def test_a_response_lost_after_the_create_makes_no_second_order(make_pipeline: MakePipeline, fault: str) -> None:
-    """The target of this test takes an order twice (`dedupe=off`): that it does not is our doing."""
+    """The target accepts duplicates (`dedupe=off`): only Intake prevents the second order."""
     faults = [f"dropday:create:{fault}:times=1:skip={skip}" for skip in (0, 6, 7, 20)]
     pipeline = make_pipeline(30, faults=faults).open()
     pipeline.poll()
     pipeline.deliver_all()
-    assert len([e for e in pipeline.box.journal(kind="request", system="dropday") if e["fault"]]) == 4
+    assert len([call for call in pipeline.box.journal(kind="request", system="dropday") if call["fault"]]) == 4
     assert Counter(Counter(pipeline.created()).values()) == {1: 30}
     assert pipeline.compare().clean, str(pipeline.compare())
 
@@ -105,10 +105,10 @@ def test_a_rejected_order_is_kept_with_the_invalid_fields(make_pipeline: MakePip
     assert "required" in fields["shipping_address.city"][0]
     (line,) = [line for line in logged(lines, "order.buried") if line["order"] == f"shop:{refused}"]
     assert line["reason"] == "POST /api/v1/orders: status 422: shipping_address.city"
-    told = json.dumps(line, ensure_ascii=False)
-    # The target's own words may repeat what was sent: they stay in the ledger, like the values.
+    logged_line = json.dumps(line, ensure_ascii=False)
+    # The target's message may repeat data of the order: it stays in the ledger, like the values.
     values = [*customer.values(), *address.values(), "Kaasschaaf", fields["shipping_address.city"][0]]
-    assert [value for value in values if len(value) >= 5 and value in told] == []
+    assert [value for value in values if len(value) >= 5 and value in logged_line] == []
 
 
 def test_a_web_page_instead_of_json_moves_no_cursor(make_pipeline: MakePipeline) -> None:
@@ -133,9 +133,9 @@ def test_a_page_that_is_too_large_is_reported_with_its_remedy(make_pipeline: Mak
     pipeline = make_pipeline(100).open(provider="max_bytes = 65536")
     pipeline.poll()
     assert pipeline.cursor() is None
-    told = pipeline.status()["error"]
-    assert "the answer is larger than 65536 bytes" in told
-    assert "Ask for fewer records per page, or raise the setting max_bytes" in told
+    error = pipeline.status()["error"]
+    assert "the answer is larger than 65536 bytes" in error
+    assert "Ask for fewer records per page, or raise the setting max_bytes" in error
     assert logged(lines, "provider.failed")[0]["code"] == "too_large"
     pipeline.open(provider="max_bytes = 1000000")
     pipeline.poll()
@@ -152,9 +152,9 @@ def test_a_refused_provider_key_pauses_the_provider_and_loses_nothing(
     assert "403" in paused
     assert logged(lines, "provider.paused")[0]["level"] == "error"
     assert "intake resume shop" in logged(lines, "provider.paused")[0]["remedy"]
-    asked = len(pipeline.box.journal(kind="request", system="retailcrm"))
+    calls = len(pipeline.box.journal(kind="request", system="retailcrm"))
     pipeline.poll()
-    assert len(pipeline.box.journal(kind="request", system="retailcrm")) == asked
+    assert len(pipeline.box.journal(kind="request", system="retailcrm")) == calls
     assert (pipeline.cursor(), pipeline.status()["malformed"]) == (None, "0")
     pipeline.open()
     pipeline.rt.cursors.resume("shop")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Redis]:
-    """Yield a server for one test, which may damage it."""
+    """Yield a server for one test, which may break it."""
     with ValkeyServer(port=free_port(), data_dir=tmp_path / "own", config={"maxmemory-policy": "noeviction"}) as server:
         client = connect(f"redis://127.0.0.1:{server.port}/0")
         yield client
@@ -49,7 +49,7 @@ def lines() -> Iterator[StringIO]:
 
 
 def fill(redis: Redis) -> None:
-    """From now on Redis takes nothing more."""
+    """Make Redis refuse every further write."""
     redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 1)
 
 
@@ -67,7 +67,7 @@ def test_a_full_redis_accepts_nothing_and_loses_nothing(
     assert full["level"] == "error"
     assert "maxmemory" in full["remedy"]
     pipeline.deliver()
-    assert len(pipeline.created()) == 50  # what was accepted before is delivered all the same
+    assert len(pipeline.created()) == 50  # orders accepted before are still delivered
     own.config_set("maxmemory", 0)
     pipeline.poll()
     pipeline.deliver_all()
@@ -107,7 +107,7 @@ def test_a_lane_can_be_paused_in_a_full_redis(own: Redis, make_pipeline: MakePip
 def test_a_worker_with_a_wrong_clock_loses_and_duplicates_nothing(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
-    """Only Redis' clock and the monotonic one count; the first poll reads two hours back, and a day's error shows."""
+    """Only the clock of Redis and monotonic clocks are used: an error of one day would exceed the look-back of 2 h."""
     right, wrong = time.time, [0.0]
 
     class Moment(datetime):
@@ -132,7 +132,7 @@ def test_a_worker_with_a_wrong_clock_loses_and_duplicates_nothing(
         pipeline.deliver_all()
         assert pipeline.compare().clean, str(pipeline.compare())
     assert len(pipeline.created()) == 180
-    # Nothing that Redis holds is from another day.
+    # No time in Redis comes from the wrong clock.
     assert abs(int(pipeline.status()["finished"]) / 1000 - right()) < 60
 
 
@@ -160,8 +160,8 @@ def test_the_log_of_a_whole_run_of_the_pipeline_contains_no_personal_data_and_no
     pipeline.rt.lanes["dropday"].resume()
     pipeline.open(shop_key=key, dropday_key=account, target="")
     pipeline.deliver_all()
-    told = lines.getvalue()
-    events = {json.loads(line)["event"] for line in told.splitlines()}
+    log = lines.getvalue()
+    events = {json.loads(line)["event"] for line in log.splitlines()}
     assert events >= {
         "provider.polled", "provider.paused", "provider.failed", "record.malformed",
         "lane.paused", "order.delivered", "order.retried", "order.buried",
@@ -173,4 +173,4 @@ def test_the_log_of_a_whole_run_of_the_pipeline_contains_no_personal_data_and_no
         secret |= {str(address.get(field, "")) for field in ("street", "text")}
     secret = {value for value in secret if len(value) >= 5}
     assert len(secret) > 100
-    assert sorted(value for value in secret if value in told) == []
+    assert sorted(value for value in secret if value in log) == []

@@ -38,7 +38,7 @@ def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.M
 
 
 def everything(redis: Redis) -> dict[str, Any]:
-    """Every key byte for byte, but for the limiter's own slots."""
+    """Return every key byte for byte, except for the limiter's own slots."""
     names = [name for name in key_names(redis) if not name.startswith("intake:limit:")]
     raw = redis.connection_pool.connection_kwargs | {"decode_responses": False}
     with type(redis)(**{key: raw[key] for key in ("host", "port", "db", "decode_responses")}) as plain:
@@ -67,12 +67,12 @@ def test_a_dry_run_shows_the_exact_requests_with_masked_secrets(pipeline: Pipeli
     assert pipeline.box.ACCOUNT_ID not in result.output
     assert "/api/v5/orders/history" in page["reads"][-2]["url"] + page["reads"][0]["url"]
     writes = page["writes"]["dropday"]
-    assert [it["method"] for it in writes] == ["POST"] * 5
-    sent = [json.loads(it["body"]) for it in writes]
+    assert [write["method"] for write in writes] == ["POST"] * 5
+    sent = [json.loads(write["body"]) for write in writes]
     pipeline.poll()
     pipeline.deliver_all()
-    there = pipeline.box.orders("dropday")
-    assert {it["external_id"] for it in sent} == {str(it["external_id"]) for it in there}
+    created = pipeline.box.orders("dropday")
+    assert {order["external_id"] for order in sent} == {str(order["external_id"]) for order in created}
 
 
 def test_a_dry_run_lists_the_fields_that_would_change(pipeline: Pipeline) -> None:
@@ -80,14 +80,14 @@ def test_a_dry_run_lists_the_fields_that_would_change(pipeline: Pipeline) -> Non
     pipeline.deliver_all()
     pipeline.box.change(4, firstName="Annemieke")
     page = json.loads(intake("poll", "shop", "--dry-run", "--since", "7d", "--json").output)[0]
-    (told,) = [it for it in page["verdicts"] if it["key"] == "shop:4"]
-    assert (told["what"], told["fields"]) == ("is there, its change is ignored", ["first_name"])
+    (verdict,) = [verdict for verdict in page["verdicts"] if verdict["key"] == "shop:4"]
+    assert (verdict["what"], verdict["fields"]) == ("is there, its change is ignored", ["first_name"])
 
 
 def test_the_poll_command_ignores_the_interval_since_the_last_poll(pipeline: Pipeline, redis: Redis) -> None:
     redis.hset("intake:cursor:shop", "retry_at", 2**52)
-    said = intake("poll", "shop").output
-    assert said.startswith("shop: 5 records read. It is read up to ")
+    output = intake("poll", "shop").output
+    assert output.startswith("shop: 5 records read. It is read up to ")
     assert redis.zcard("intake:lane:dropday:due") == 5
 
 
@@ -100,20 +100,20 @@ def test_the_poll_command_for_a_paused_provider_names_the_resume_command(pipelin
 
 def test_a_cursor_is_set_by_command_and_restored(pipeline: Pipeline) -> None:
     pipeline.poll()
-    was = pipeline.rt.cursors.status("shop")["value"]
+    before = pipeline.rt.cursors.status("shop")["value"]
     assert "Nothing was touched" in intake("cursor", "set", "shop", "--since", "3d", "--dry-run").output
-    assert pipeline.rt.cursors.status("shop")["value"] == was
-    assert intake("cursor", "set", "shop", "--since", "3d").exit_code == 1  # nobody said yes
-    assert pipeline.rt.cursors.status("shop")["value"] == was
-    said = intake("cursor", "set", "shop", "--since", "2026-01-02", "--yes").output
-    assert "would be read again" in said
-    at = cursor_time(pipeline.rt.cursors.status("shop")["value"])
-    assert at is not None
-    assert at.isoformat() == "2026-01-02T00:00:00+00:00"
+    assert pipeline.rt.cursors.status("shop")["value"] == before
+    assert intake("cursor", "set", "shop", "--since", "3d").exit_code == 1  # not confirmed
+    assert pipeline.rt.cursors.status("shop")["value"] == before
+    output = intake("cursor", "set", "shop", "--since", "2026-01-02", "--yes").output
+    assert "would be read again" in output
+    moment = cursor_time(pipeline.rt.cursors.status("shop")["value"])
+    assert moment is not None
+    assert moment.isoformat() == "2026-01-02T00:00:00+00:00"
     assert pipeline.rt.cursors.is_waiting("shop")
     assert "everything is read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
-    assert pipeline.rt.cursors.status("shop")["value"] == was
+    assert pipeline.rt.cursors.status("shop")["value"] == before
     assert "was never moved by hand" in intake("cursor", "undo", "shop", "--yes").output
 
 
@@ -124,16 +124,16 @@ def test_a_running_poll_does_not_overwrite_a_cursor_that_was_set_meanwhile(
     value = pipeline.rt.cursors.status("shop")["value"]
     moment, provider = cursor_time(value), pipeline.rt.providers["shop"]
     assert moment is not None
-    wish, fetch = provider.start(moment), provider.fetch
+    placed, fetch = provider.start(moment), provider.fetch
 
-    def meanwhile(cursor: str) -> Any:
-        assert pipeline.rt.cursors.place("shop", value, wish)
+    def place_and_fetch(cursor: str) -> Any:
+        assert pipeline.rt.cursors.place("shop", value, placed)
         return fetch(cursor)
 
     pipeline.box.add_orders(1)
-    monkeypatch.setattr(provider, "fetch", meanwhile)
+    monkeypatch.setattr(provider, "fetch", place_and_fetch)
     tasks.poll.poll(pipeline.rt, "shop", pipeline.nudge)
-    assert pipeline.rt.cursors.status("shop")["value"] == wish
+    assert pipeline.rt.cursors.status("shop")["value"] == placed
     assert not pipeline.rt.cursors.place("shop", value, "another")
 
 

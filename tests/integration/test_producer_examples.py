@@ -19,7 +19,7 @@ from support.redis_text import command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What goes wrong where an example does not take bytes as they are.
+#: Jobs that break if an example does not pass their bytes on unchanged.
 JOBS = [
     json.dumps(
         {"v": 1, "provider": "shop", "record": {"name": "Zoë", "note": "50% \\n \\$HOME 'x' \"y\" \t €"}},
@@ -78,21 +78,21 @@ def test_each_producer_example_pushes_its_jobs_unchanged_with_the_rights_of_its_
 def test_a_producer_example_signs_if_it_has_a_secret(admin: Redis, url: str, name: str) -> None:
     done = run(name, url, *JOBS, INTAKE_PRODUCER="hook", INTAKE_SECRET="s3crét")
     assert (done.returncode, done.stderr) == (0, "")
-    pushed = [Signed.model_validate_json(one) for one in reversed(admin.lrange("intake:inbox", 0, -1))]
-    assert [one.job for one in pushed] == JOBS
-    for one in pushed:
-        assert one.signed_by("s3crét")
-        assert one.producer == "hook"
-        assert abs(one.at - time.time()) < 60
-        Job.model_validate_json(one.job)
+    pushed = [Signed.model_validate_json(raw) for raw in reversed(admin.lrange("intake:inbox", 0, -1))]
+    assert [signed.job for signed in pushed] == JOBS
+    for signed in pushed:
+        assert signed.signed_by("s3crét")
+        assert signed.producer == "hook"
+        assert abs(signed.at - time.time()) < 60
+        Job.model_validate_json(signed.job)
 
 
 @pytest.mark.parametrize("name", [*EXAMPLES, *CELERY])
-@pytest.mark.parametrize("trouble", ["nobody is there", "a wrong password", "a user that may not"])
+@pytest.mark.parametrize("trouble", ["no server", "a wrong password", "a user without the right"])
 def test_a_producer_example_reports_a_failed_push_and_exits_with_an_error(
     admin: Redis, url: str, name: str, trouble: str
 ) -> None:
-    if trouble == "nobody is there":
+    if trouble == "no server":
         url = "redis://127.0.0.1:9/0"
     elif trouble == "a wrong password":
         url = url.replace("producer-secret", "guess")
@@ -145,7 +145,7 @@ def test_the_redis_user_of_a_producer_can_only_push(server: ValkeyServer, admin:
     assert admin.lrange("intake:inbox", 0, -1) == [JOBS[0], "another's job"]
 
 
-#: What a Celery client needs besides, as the README of the examples says it.
+#: The additional rights of a Celery client, as listed in the README of the examples.
 FOR_TASKS = "~intake.ingest* ~_kombu.binding* +lpush +llen +sadd +smembers +multi +exec +info"
 
 

@@ -1,4 +1,4 @@
-"""`intake push`: what a person gives it becomes jobs in the inbox, checked before."""
+"""`intake push`: its input is checked and becomes jobs in the inbox."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_push_signs_jobs_that_the_inbox_accepts(config: Path, redis: Redis) -> N
     assert push("--producer", "hook", "-", stdin=LINES).output == "3 pushed.\n"
     assert push("--producer", "hook", "--provider", "shop", "--external-id", "é").exit_code == 0
     raw = [text(job) for job in redis.lrange("intake:inbox", 0, -1)]
-    jobs = [read_job(read_settings(), one.encode(), time.time) for one in raw]
+    jobs = [read_job(read_settings(), job.encode(), time.time) for job in raw]
     assert [job.external_id for job in jobs] == ["é", "2", "1", "0"]
     signed = raw[0]
     assert push("-", stdin=signed).output == "1 pushed.\n"
@@ -193,8 +193,8 @@ def test_push_signs_jobs_that_the_inbox_accepts(config: Path, redis: Redis) -> N
 
 
 def test_push_refuses_a_producer_without_the_right_for_a_provider(redis: Redis) -> None:
-    said = push("--producer", "hook", "--provider", "web", "--order", "-", stdin=json.dumps(ORDER)).output
-    assert "producer hook may not push for web" in said
+    output = push("--producer", "hook", "--provider", "web", "--order", "-", stdin=json.dumps(ORDER)).output
+    assert "producer hook may not push for web" in output
     assert inbox(redis) == []
 
 
