@@ -1,4 +1,4 @@
-"""Webhooks of each kind, over real HTTP, against the real process: who is believed, and what gets into the inbox."""
+"""Webhooks of each kind, sent over HTTP to a running receiver: which are trusted, and which jobs reach the inbox."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def running(file: Path) -> Iterator[Receiver]:
 
 @pytest.fixture
 def receiver(running: Receiver, redis: Redis) -> Receiver:
-    """Return the receiver of this module after emptying Redis."""
+    """Return the receiver of this module, after emptying Redis."""
     return running
 
 
@@ -63,15 +63,15 @@ def rt(file: Path, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     return Runtime(read_settings(file))
 
 
-def taken_in(rt: Runtime) -> set[str]:
-    """Return the hints in the inbox after the real reader has accepted all of them."""
+def accepted_hints(rt: Runtime) -> set[str]:
+    """Return the ids of the hints in the inbox after the reader of the inbox has accepted every job."""
     raw = [job for job in rt.inbox.redis.lrange(INBOX, 0, -1) if isinstance(job, bytes)]
     assert ingest(rt, raw, lambda _, __: None).letters == []
-    return {json.loads(json.loads(one)["job"]).get("external_id", "") for one in raw}
+    return {json.loads(json.loads(job)["job"]).get("external_id", "") for job in raw}
 
 
-def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver, redis: Redis) -> None:
-    # The key, the payload and the hash of the tests of OrderCloud's .NET middleware.
+def test_the_hash_of_ordercloud_matches_its_own_middleware(receiver: Receiver, redis: Redis) -> None:
+    # Key, payload and hash are those in the tests of OrderCloud's .NET middleware.
     body = (
         b'{"Route":"v1/buyers/{buyerID}/addresses/{addressID}","Verb":"PUT",'
         b'"Request":{"Body":{"City":"Minneapolis"}},"ConfigData":{"Foo":"blah"}}'
@@ -82,7 +82,7 @@ def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "ids"),
     [
         (submit_hook("A-1"), {"A-1"}),
         (submit_hook("A-1", Response={"Body": {}, "Headers": None}), {"A-1"}),
@@ -95,26 +95,26 @@ def test_the_hash_of_ordercloud_is_that_of_its_own_middleware(receiver: Receiver
         (submit_hook("A-1", Route="v1/orders/{direction}", RouteParams=[], Response="gone", Request=None), set()),
     ],
 )
-def test_a_hook_of_ordercloud_is_a_hint_of_its_order(
-    receiver: Receiver, rt: Runtime, body: bytes, found: set[str]
+def test_a_hook_of_ordercloud_becomes_a_hint_of_its_order(
+    receiver: Receiver, rt: Runtime, body: bytes, ids: set[str]
 ) -> None:
     answer = receiver.post("/hooks/oc", body, ordercloud_hash(body))
-    assert (answer.status_code, answer.json()) == (202, {"accepted": len(found), "proceed": True})
-    assert taken_in(rt) == found
+    assert (answer.status_code, answer.json()) == (202, {"accepted": len(ids), "proceed": True})
+    assert accepted_hints(rt) == ids
 
 
-def test_a_hash_that_is_wrong_missing_or_of_other_bytes_is_refused(receiver: Receiver, redis: Redis) -> None:
+def test_a_wrong_or_missing_hash_is_refused(receiver: Receiver, redis: Redis) -> None:
     body = submit_hook("A-1")
     for headers in ({}, ordercloud_hash(body, "guess"), ordercloud_hash(body + b" "), {"X-oc-hash": "é"}):
         assert receiver.post("/hooks/oc", body, headers).status_code == 401
     assert redis.llen(INBOX) == 0
 
 
-def test_a_hook_sent_again_is_one_order_to_fetch(receiver: Receiver, rt: Runtime) -> None:
+def test_a_repeated_hook_queues_one_fetch(receiver: Receiver, rt: Runtime) -> None:
     body = submit_hook("A-1")
     for _ in range(3):
         assert receiver.post("/hooks/oc", body, ordercloud_hash(body)).status_code == 202
-    assert taken_in(rt) == {"A-1"}
+    assert accepted_hints(rt) == {"A-1"}
     assert rt.fetches.count_waiting("shop") == 1
 
 
@@ -122,7 +122,7 @@ CRM = SECRETS["HOOK_CRM"]
 
 
 @pytest.mark.parametrize(
-    ("sent", "found"),
+    ("sent", "ids"),
     [
         ((f"/hooks/crm?secret={CRM}&id=7",), {"7"}),
         ((f"/hooks/crm/{CRM}", urlencode({"id": "7, 8"})), {"7", "8"}),
@@ -130,12 +130,12 @@ CRM = SECRETS["HOOK_CRM"]
         (("/hooks/crm", '{"id": 7}', {"Authorization": f"Bearer {CRM}"}), {"7"}),
     ],
 )
-def test_a_trigger_of_retailcrm_is_a_hint_of_each_id(
-    receiver: Receiver, rt: Runtime, sent: tuple[Any, ...], found: set[str]
+def test_a_trigger_of_retailcrm_becomes_a_hint_of_each_id(
+    receiver: Receiver, rt: Runtime, sent: tuple[Any, ...], ids: set[str]
 ) -> None:
     answer = receiver.post(*sent)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": len(found)})
-    assert taken_in(rt) == found
+    assert (answer.status_code, answer.json()) == (202, {"accepted": len(ids)})
+    assert accepted_hints(rt) == ids
 
 
 @pytest.mark.parametrize("body", ["", "id=", '{"id": []}', '{"id": null}', '{"id": {"a": 1}}', '{"id": 1.5}', "{", "é"])
@@ -166,17 +166,17 @@ def boy(*rows: Any) -> str:
     return json.dumps({"name": "createOrder", "sent": "2024-04-02T08:15:30.000Z", "data": list(rows)})
 
 
-def test_a_webhook_of_dropboy_is_a_hint_of_each_order(receiver: Receiver, rt: Runtime) -> None:
-    said = boy({"orderId": "5acf36d1a2261f5d4edb91b3", "createType": "order"}, {"orderId": "58a0"}, {"eta": 5}, None)
-    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", said)
+def test_a_webhook_of_dropboy_becomes_a_hint_of_each_order(receiver: Receiver, rt: Runtime) -> None:
+    body = boy({"orderId": "5acf36d1a2261f5d4edb91b3", "createType": "order"}, {"orderId": "58a0"}, {"eta": 5}, None)
+    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
-    assert taken_in(rt) == {"5acf36d1a2261f5d4edb91b3", "58a0"}
-    assert receiver.post("/hooks/boy/guess", said).status_code == 401
+    assert accepted_hints(rt) == {"5acf36d1a2261f5d4edb91b3", "58a0"}
+    assert receiver.post("/hooks/boy/guess", body).status_code == 401
 
 
-@pytest.mark.parametrize("said", ["{}", '{"data": null}', '{"data": {"vehicle": 1}}', '{"data": ["x"]}'])
-def test_an_event_of_dropboy_about_something_else_is_accepted_and_ignored(receiver: Receiver, said: str) -> None:
-    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", said)
+@pytest.mark.parametrize("body", ["{}", '{"data": null}', '{"data": {"vehicle": 1}}', '{"data": ["x"]}'])
+def test_an_event_of_dropboy_about_something_else_is_accepted_and_ignored(receiver: Receiver, body: str) -> None:
+    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
     assert (answer.status_code, answer.json()) == (202, {"accepted": 0})
 
 
@@ -184,13 +184,13 @@ def test_jobs_in_a_standard_webhook_are_accepted_byte_for_byte(receiver: Receive
     text = json.dumps([{"v": 1, "provider": "web", "order": ORDER}, {"v": 1, "provider": "shop", "external_id": "é"}])
     answer = receiver.post("/hooks/web", text, standard_headers(text))
     assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
-    assert taken_in(rt) == {"", "é"}
+    assert accepted_hints(rt) == {"", "é"}
     with rt.lanes["dropday"].drain() as drain:
         (claim,) = drain.claim(1)
     assert '"unit_price":"49.9"' in claim.payload
 
 
-def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis: Redis) -> None:
+def test_a_standard_webhook_must_be_signed_and_recent(receiver: Receiver, redis: Redis) -> None:
     text, now = json.dumps({"v": 1, "provider": "shop", "external_id": "1"}), time.time()
     good = standard_headers(text)
     other = standard_headers(text, secret="whsec_" + "A" * 32)["webhook-signature"]
@@ -213,7 +213,7 @@ def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis:
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("body", "reason"),
     [
         ("hello", "not JSON"),
         ("[" * 30_000, "nested too deep"),
@@ -226,25 +226,25 @@ def test_a_standard_webhook_must_be_signed_and_of_now(receiver: Receiver, redis:
     ],
 )
 def test_a_body_that_is_not_a_job_is_refused_with_the_reason_and_affects_no_other(
-    receiver: Receiver, redis: Redis, said: str, reason: str
+    receiver: Receiver, redis: Redis, body: str, reason: str
 ) -> None:
-    for text in (said, f'[{{"v":1,"provider":"shop","external_id":"1"}},{said}]'):
+    for text in (body, f'[{{"v":1,"provider":"shop","external_id":"1"}},{body}]'):
         answer = receiver.post("/hooks/web", text, standard_headers(text))
         assert answer.status_code == 400
         assert reason in answer.json()["error"]
     assert redis.llen(INBOX) == 0
 
 
-def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runtime) -> None:
+def test_signed_jobs_are_accepted_over_http(receiver: Receiver, rt: Runtime) -> None:
     job = {"v": 1, "provider": "shop", "external_id": "1"}
     assert receiver.post("/hooks/own", json.dumps(signed_job(job))).json() == {"accepted": 1}
     many = json.dumps([signed_job(job | {"external_id": "2"}), signed_job(job | {"external_id": "3"})])
     assert receiver.post("/hooks/own", many).json() == {"accepted": 2}
-    assert taken_in(rt) == {"1", "2", "3"}
+    assert accepted_hints(rt) == {"1", "2", "3"}
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("sent", "status"),
     [
         (signed_job({"v": 1, "provider": "shop", "external_id": "1"}, secret="guess"), 401),
         (signed_job({"v": 1, "provider": "shop", "external_id": "1"}, producer="web"), 401),
@@ -255,37 +255,37 @@ def test_our_own_signed_jobs_come_over_http_as_well(receiver: Receiver, rt: Runt
     ],
 )
 def test_a_job_without_a_valid_signature_is_refused(
-    receiver: Receiver, redis: Redis, said: dict[str, Any], status: int
+    receiver: Receiver, redis: Redis, sent: dict[str, Any], status: int
 ) -> None:
-    assert receiver.post("/hooks/own", json.dumps(said)).status_code == status
+    assert receiver.post("/hooks/own", json.dumps(sent)).status_code == status
     assert redis.llen(INBOX) == 0
 
 
-def allow(answer: requests.Response) -> tuple[int, str | None]:
-    assert list(answer.json()) == ["error"]
-    return answer.status_code, answer.headers.get("Allow")
+def error_and_allow(response: requests.Response) -> tuple[int, str | None]:
+    assert list(response.json()) == ["error"]
+    return response.status_code, response.headers.get("Allow")
 
 
 def test_an_unknown_path_or_method_is_refused_with_the_reason(receiver: Receiver) -> None:
     url = receiver.url
     for path in ("/", "/hooks", "/hooks/nobody", "/hooks/oc/token", "/hooks/oc/", "/hooks/shop", "/hooks/crm/a/b"):
-        assert allow(requests.post(url + path, timeout=5)) == (404, None)
-    assert allow(requests.get(f"{url}/hooks/oc", timeout=5)) == (405, "POST")
-    assert allow(requests.put(f"{url}/hooks/crm/token", timeout=5)) == (405, "POST")
-    status, allowed = allow(requests.post(f"{url}/health", timeout=5))
+        assert error_and_allow(requests.post(url + path, timeout=5)) == (404, None)
+    assert error_and_allow(requests.get(f"{url}/hooks/oc", timeout=5)) == (405, "POST")
+    assert error_and_allow(requests.put(f"{url}/hooks/crm/token", timeout=5)) == (405, "POST")
+    status, allowed = error_and_allow(requests.post(f"{url}/health", timeout=5))
     assert (status, sorted((allowed or "").split(", "))) == (405, ["GET", "HEAD"])
 
 
-def test_the_log_names_producers_and_numbers_but_no_secret_and_nothing_of_a_body(receiver: Receiver) -> None:
+def test_the_log_contains_producers_and_counts_but_no_secret_and_no_content(receiver: Receiver) -> None:
     text = boy({"orderId": "5acf", "customer": "Ada Lovelace"})
     receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", text)
     receiver.post(f"/hooks/crm?secret={CRM}&id=7", "")
     receiver.post("/hooks/crm?secret=guessed-wrong&id=7", "")
     receiver.post("/hooks/own", json.dumps({"jan@example.com": "Ada Lovelace"}))
     time.sleep(0.3)
-    said = "".join(receiver.lines)
-    line = next(json.loads(one) for one in reversed(receiver.lines) if '"boy"' in one)
+    log = "".join(receiver.lines)
+    line = next(json.loads(line) for line in reversed(receiver.lines) if '"boy"' in line)
     assert line.items() >= {"event": "hook.answered", "code": 202, "jobs": 1, "bytes": len(text)}.items()
-    assert "left_out" not in said
+    assert "left_out" not in log
     for word in (*SECRETS.values(), "guessed-wrong", "Ada", "jan@", "5acf"):
-        assert word not in said
+        assert word not in log

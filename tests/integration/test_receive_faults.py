@@ -1,4 +1,4 @@
-"""The receiver when something is wrong: too much, too slow, no Redis, told to stop."""
+"""The receiver under faults: large and slow requests, a missing Redis, a signal to stop."""
 
 from __future__ import annotations
 
@@ -44,27 +44,27 @@ def receiver(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[Receiver]
         yield receiver
 
 
-def raw(receiver: Receiver, data: bytes, pause: float = 0.0, rest: bytes = b"") -> bytes:
-    """Send these bytes and return the response up to the end of the connection."""
+def raw(receiver: Receiver, data: bytes, pause: float = 0.0, remainder: bytes = b"") -> bytes:
+    """Send these bytes and return everything received until the connection ends."""
     with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
         wire.sendall(data)
         time.sleep(pause)
-        if rest:
-            wire.sendall(rest)
+        if remainder:
+            wire.sendall(remainder)
         answer = b""
         while chunk := wire.recv(65536):
             answer += chunk
         return answer
 
 
-def test_a_body_that_is_too_large_is_refused_by_its_stated_length(receiver: Receiver) -> None:
+def test_a_body_with_a_stated_length_over_the_limit_is_refused_unread(receiver: Receiver) -> None:
     head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nConnection: close\r\n\r\n"
     began = time.monotonic()
     assert raw(receiver, head.encode()).startswith(b"HTTP/1.1 413 ")
     assert time.monotonic() - began < 0.9
 
 
-def test_a_body_of_no_stated_length_is_counted(receiver: Receiver, redis: Redis) -> None:
+def test_a_body_without_a_stated_length_is_limited_as_it_is_read(receiver: Receiver, redis: Redis) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(100):
             yield b"x" * 1024
@@ -75,7 +75,7 @@ def test_a_body_of_no_stated_length_is_counted(receiver: Receiver, redis: Redis)
     assert redis.llen(INBOX) == 0
 
 
-def test_what_would_be_too_large_for_the_inbox_with_its_signature_is_not_accepted(receiver: Receiver) -> None:
+def test_a_job_that_its_signature_makes_too_large_for_the_inbox_is_refused(receiver: Receiver) -> None:
     def status(size: int) -> int:
         text = json.dumps({"v": 1, "provider": "shop", "record": {"note": '"' * size}})
         assert len(text) < 65536
@@ -85,13 +85,13 @@ def test_what_would_be_too_large_for_the_inbox_with_its_signature_is_not_accepte
     assert status(30_000) == 413
 
 
-def test_a_request_may_carry_many_hints_but_not_endlessly_many(receiver: Receiver, redis: Redis) -> None:
+def test_the_number_of_hints_in_a_request_is_limited(receiver: Receiver, redis: Redis) -> None:
     assert receiver.post(HOOK, json.dumps({"id": list(range(5000))})).json() == {"accepted": 5000}
     assert receiver.post(HOOK, json.dumps(list(range(10_001)))).status_code == 413
     assert redis.llen(INBOX) == 5000
 
 
-def test_a_slow_body_is_cut(receiver: Receiver) -> None:
+def test_a_slow_body_is_cut_off(receiver: Receiver) -> None:
     head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nid".encode()
     began = time.monotonic()
     assert raw(receiver, head).startswith(b"HTTP/1.1 408 ")
@@ -99,14 +99,14 @@ def test_a_slow_body_is_cut(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /hooks/crm HTTP/1.1\r\nHost: x\r\n"])
-def test_a_request_that_does_not_begin_is_cut(receiver: Receiver, sent: bytes) -> None:
+def test_a_request_without_a_complete_head_is_cut_off(receiver: Receiver, sent: bytes) -> None:
     began = time.monotonic()
     answer = raw(receiver, sent)
     assert answer.startswith(b"HTTP/1.1 408 ") if sent else answer == b""
     assert 0.9 < time.monotonic() - began < 3
 
 
-def test_a_head_that_drips_is_cut_also_after_a_good_request(receiver: Receiver) -> None:
+def test_a_dripping_head_is_cut_off_even_after_a_good_request(receiver: Receiver) -> None:
     good = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     began = time.monotonic()
     answer = raw(receiver, good, 0.4, b"GET /health HTTP/1.1\r\nX-Slow: ")
@@ -115,16 +115,14 @@ def test_a_head_that_drips_is_cut_also_after_a_good_request(receiver: Receiver) 
     assert time.monotonic() - began < 3
 
 
-def test_a_connection_is_used_again_and_is_not_cut_between_two_good_requests(receiver: Receiver) -> None:
+def test_a_connection_is_reused_and_not_cut_off_between_good_requests(receiver: Receiver) -> None:
     with requests.Session() as session:
         for _ in range(4):
             assert session.post(f"{receiver.url}{HOOK}?id=1", timeout=5).status_code == 202
             time.sleep(0.4)
 
 
-def test_when_too_many_requests_are_running_the_next_one_is_refused_and_repeated(
-    tmp_path: Path, redis_url: str
-) -> None:
+def test_a_request_beyond_the_concurrency_limit_is_refused_and_can_be_repeated(tmp_path: Path, redis_url: str) -> None:
     head = f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode()
     with running_receiver(write_settings(tmp_path, redis_url)) as receiver, contextlib.ExitStack() as slow:
         for _ in range(100):
@@ -138,13 +136,13 @@ def test_when_too_many_requests_are_running_the_next_one_is_refused_and_repeated
         assert receiver.post(f"{HOOK}?id=1").status_code == 202
 
 
-def test_answers_are_sent_without_delay(receiver: Receiver) -> None:
+def test_responses_are_sent_without_delay(receiver: Receiver) -> None:
     body = submit_hook("1")
     with requests.Session() as session:
         began = time.monotonic()
         for _ in range(50):
             session.post(f"{receiver.url}/hooks/oc", data=body, headers=ordercloud_hash(body), timeout=5)
-    # A delayed acknowledgement would be 40 ms, each time.
+    # Delayed acknowledgements would add 40 ms to each request.
     assert time.monotonic() - began < 1.5
 
 
@@ -163,7 +161,7 @@ def test_a_sender_that_disconnects_affects_no_other(receiver: Receiver, redis: R
     assert redis.llen(INBOX) == 1
 
 
-def test_nonsense_is_a_bad_request(receiver: Receiver) -> None:
+def test_a_request_that_is_not_http_is_a_bad_request(receiver: Receiver) -> None:
     assert raw(receiver, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
@@ -208,9 +206,9 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_repeats_the_reques
         assert requests.get(f"{receiver.url}/ready", timeout=10).status_code == 200
         assert set(refused) == {(503, "5")}
         with Redis.from_url(url) as client:
-            held = [json.loads(json.loads(one)["job"])["external_id"] for one in client.lrange(INBOX, 0, -1)]
+            stored = [json.loads(json.loads(job)["job"])["external_id"] for job in client.lrange(INBOX, 0, -1)]
         assert len(accepted) > 50
-        assert accepted <= set(held)
+        assert accepted <= set(stored)
         again.stop()
 
 
@@ -262,7 +260,7 @@ def intake(*args: str, before: str = "pass") -> subprocess.CompletedProcess[str]
     return subprocess.run(command, env=os.environ | SECRETS, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_without_the_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
+def test_without_the_extra_the_command_names_the_package_to_install(tmp_path: Path) -> None:
     file = str(write_settings(tmp_path, "redis://127.0.0.1:9"))
     done = intake("--config", file, "receive", before="sys.modules['starlette'] = None")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""What the receiver says of itself, and a stranger who takes it at its word."""
+"""The receiver's OpenAPI document, and requests generated from it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def api(receiver: Receiver) -> Any:
     return schemathesis.openapi.from_url(f"{receiver.url}/openapi.json")
 
 
-#: These hold a schema for the whole truth: but a job for another provider fits ours, and what a stranger's webhook has
-#: beside the id of an order may be anything.
+#: These checks need an exact schema. Ours also admits jobs for providers that the receiver refuses, and any content of
+#: a webhook besides the id of the order.
 UNFIT: list[Any] = [positive_data_acceptance, negative_data_rejection]
 
 
 class Signing(requests.Session):
-    """Proves who it is in every second request."""
+    """A session that authenticates every second request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,17 +80,17 @@ class Signing(requests.Session):
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_response_is_one_that_the_document_describes(api: Any, mode: GenerationMode) -> None:
     session = Signing()
-    for operation in (found.ok() for found in api.get_all_operations()):
+    for operation in (result.ok() for result in api.get_all_operations()):
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
-            continue  # takes nothing that could be wrong
+            continue  # has no parameter that could be invalid
 
         @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
-        def one(case: Case[Any]) -> None:
+        def check_case(case: Case[Any]) -> None:
             answer = case.call_and_validate(session=session, excluded_checks=UNFIT)
             assert answer.status_code < 500
 
-        one()
+        check_case()
     answers = session.answers
     assert answers[401] > 20, answers
     assert answers[202] > 20 or mode is GenerationMode.NEGATIVE, answers
@@ -100,11 +100,11 @@ def test_every_response_is_one_that_the_document_describes(api: Any, mode: Gener
 
 def test_the_document_names_each_producer(receiver: Receiver) -> None:
     began = time.monotonic()
-    said = requests.get(f"{receiver.url}/openapi.json", timeout=5).json()
-    assert {path for path in said["paths"] if path.startswith("/hooks")} == {
+    document = requests.get(f"{receiver.url}/openapi.json", timeout=5).json()
+    assert {path for path in document["paths"] if path.startswith("/hooks")} == {
         *(f"/hooks/{name}" for name in ("oc", "crm", "boy", "web", "own")),
         *(f"/hooks/{name}/{{token}}" for name in ("crm", "boy")),
     }
-    assert "$defs" not in json.dumps(said)
-    assert not any(secret in json.dumps(said) for secret in SECRETS.values())
+    assert "$defs" not in json.dumps(document)
+    assert not any(secret in json.dumps(document) for secret in SECRETS.values())
     assert time.monotonic() - began < 5

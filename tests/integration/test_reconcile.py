@@ -1,4 +1,4 @@
-"""A source and a target compared over real HTTP: what was broken is found, what was not is left alone."""
+"""A source and a target compared over HTTP: every injected fault is found, and nothing else."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_reconcile_finds_every_injected_fault_and_nothing_else(make_pipeline: Ma
     before = reconcile_pair(pipeline.rt, "dropday")
     assert is_clean(before)
     assert (before.counts["source"], before.counts["target"], before.how) == (500, 500, "listed")
-    broken = damage_dropday(pipeline.box, 10)
+    faults = damage_dropday(pipeline.box, 10)
     cursor = pipeline.cursor()
     report = reconcile_pair(pipeline.rt, "dropday")
-    for fault, references in broken.items():
+    for fault, references in faults.items():
         assert references_with(report, fault) == references, fault
     assert (report.counts["unreadable"], report.counts["on_the_way"]) == (0, 0)
     assert pipeline.cursor() == cursor
@@ -37,27 +37,27 @@ def test_a_repair_requeues_missing_orders_and_leaves_the_rest_to_an_operator(mak
     pipeline = make_pipeline(120, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    broken = damage_dropday(pipeline.box, 3)
+    faults = damage_dropday(pipeline.box, 3)
     created = len(pipeline.created())
     report = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert report.counts["queued"] == 3
     assert {finding.remedy for finding in report.findings if finding.fault == "missing"} == {"queued"}
-    assert {f.remedy for f in report.findings if f.fault == "different"} == {
+    assert {finding.remedy for finding in report.findings if finding.fault == "different"} == {
         "dropday takes no changes from shop: mend it there by hand"
     }
     waiting = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert (waiting.counts["missing"], waiting.counts["on_the_way"], waiting.counts["queued"]) == (0, 3, 0)
     pipeline.deliver_all()
-    assert sorted(pipeline.created()[created:]) == broken["missing"]
+    assert sorted(pipeline.created()[created:]) == faults["missing"]
     after = reconcile_pair(pipeline.rt, "dropday", repair=requeue)
     assert references_with(after, "missing") == []
     for fault in ("doubled", "different", "extra"):
-        assert references_with(after, fault) == broken[fault]
+        assert references_with(after, fault) == faults[fault]
     assert len(pipeline.created()) == created + 3
 
 
 def test_a_repair_does_not_recreate_an_order_that_exists_after_all(make_pipeline: MakePipeline) -> None:
-    """Hidden from the lists and from a first look, as where a target's search is late: `find` says so on delivery."""
+    """The target does not list the order at first, as if its search lagged; on delivery, `find` returns the order."""
     pipeline = make_pipeline(5, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
@@ -72,7 +72,7 @@ def test_a_repair_does_not_recreate_an_order_that_exists_after_all(make_pipeline
 
 def test_orders_being_delivered_are_no_fault(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(30, limits=["retailcrm=off"]).open()
-    assert reconcile_pair(pipeline.rt, "dropday").counts["missing"] == 0, "never polled, and young"
+    assert reconcile_pair(pipeline.rt, "dropday").counts["missing"] == 0, "not polled yet, but recent"
     pipeline.poll()
     report = reconcile_pair(pipeline.rt, "dropday")
     assert (is_clean(report), report.counts["on_the_way"]) == (True, 30)
@@ -80,7 +80,7 @@ def test_orders_being_delivered_are_no_fault(make_pipeline: MakePipeline) -> Non
     assert is_clean(reconcile_pair(pipeline.rt, "dropday"))
 
 
-#: Orders of the last five hours, most of them older than the hour that RetailCRM's clock may be wrong by.
+#: Orders of the last five hours; most are older than one hour, by which RetailCRM's times can be wrong.
 SPREAD = ["retailcrm:main:orders=30:spread=18000", "dropday:main:dedupe=off"]
 
 
@@ -95,8 +95,8 @@ def test_orders_that_no_poll_read_are_missing_and_a_repair_queues_them(make_pipe
     assert sorted(pipeline.created()) == missing
 
 
-def test_an_order_from_before_the_range_is_not_called_extra(make_pipeline: MakePipeline) -> None:
-    """It came late into the target, and the source is asked whether it knows it."""
+def test_an_order_from_before_the_range_is_not_reported_as_extra(make_pipeline: MakePipeline) -> None:
+    """The order reached the target late; the source is asked whether it has the order."""
     pipeline = make_pipeline(accounts=SPREAD, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
@@ -122,7 +122,7 @@ def test_a_run_keeps_to_its_share_of_the_limit(make_pipeline: MakePipeline) -> N
     reconcile_pair(pipeline.rt, "dropday", share=0.4)
     stats = pipeline.box.stats()["retailcrm"]
     assert stats["accepted"] >= 8
-    # Not each gap: one call may take longer to arrive than the next.
+    # The mean gap, because one call can take longer to arrive than the next.
     assert (stats["last"] - stats["first"]) / (stats["accepted"] - 1) > 0.95 * 0.1 / 0.4
 
 
@@ -133,8 +133,8 @@ def test_a_target_without_a_list_is_searched_for_each_order(
     pipeline = make_pipeline(20, limits=["retailcrm=off"]).open()
     pipeline.poll()
     pipeline.deliver_all()
-    gone = pipeline.box.orders("dropday")[7]
-    pipeline.box.change(gone["reference"], "dropday", deleted=True)
+    deleted = pipeline.box.orders("dropday")[7]
+    pipeline.box.change(deleted["reference"], "dropday", deleted=True)
     report = reconcile_pair(pipeline.rt, "dropday")
-    assert (report.how, references_with(report, "missing")) == ("asked", [gone["external_id"]])
+    assert (report.how, references_with(report, "missing")) == ("asked", [deleted["external_id"]])
     assert report.counts["unlisted"] == 19

@@ -1,4 +1,4 @@
-"""Pairs of other kinds compared over real HTTP: a pair that was carried over is clean, a change in it is named."""
+"""Pairs of other kinds compared over HTTP: a delivered pair is clean, and each change in it is reported."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ ACCOUNTS = (
 
 
 class Pairs:
-    """One source and three targets that have its orders."""
+    """One source and three targets that receive its orders."""
 
     def __init__(self, box: Sandbox, rt: Runtime) -> None:
         self.box, self.rt = box, rt
 
-    def carry(self) -> None:
+    def deliver_all(self) -> None:
         until = time.monotonic() + 40
         while True:
             self.rt.redis.hdel("intake:cursor:shop", "retry_at")
@@ -65,7 +65,7 @@ def pairs(configured: Configured) -> Iterator[Pairs]:
         yield Pairs(box, rt)
 
 
-#: A change in the target that has to be named, by the field.
+#: For each field, a change in the target that the report must name.
 CRM: dict[str, dict[str, Any]] = {
     "email": {"email": "somebody@else.example"},
     "first_name": {"firstName": "Somebody"},
@@ -74,68 +74,68 @@ CRM: dict[str, dict[str, Any]] = {
 
 
 def test_delivered_pairs_are_clean_and_each_injected_change_is_named(pairs: Pairs) -> None:
-    pairs.carry()
+    pairs.deliver_all()
     for target in ("crm", "cloud", "boy"):
         report = reconcile_pair(pairs.rt, target)
         assert is_clean(report), target
         assert (report.counts["source"], report.counts["target"]) == (60, 60)
-    held = pairs.box.orders("retailcrm", "copy")
-    # What the source does not say is not compared: people in the target may add it.
-    orders = [order for order in held if order.get("email") and order.get("firstName") and order.get("phone")]
+    stored = pairs.box.orders("retailcrm", "copy")
+    # Fields that the source lacks are not compared: people may add them in the target.
+    orders = [order for order in stored if order.get("email") and order.get("firstName") and order.get("phone")]
     for order, change in zip(orders, CRM.values(), strict=False):
         pairs.box.change(order["id"], account="copy", **change)
     pairs.box.change(orders[10]["id"], account="copy", deleted=True)
     pairs.box.add_order({"externalId": "shop:900000000"}, account="copy")
     pairs.box.add_order({"externalId": "another-shop:1"}, account="copy")
     report = reconcile_pair(pairs.rt, "crm", repair=requeue)
-    assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
+    assert {finding.reference: finding.fields for finding in report.findings if finding.fault == "different"} == {
         order["externalId"]: (name,) for order, name in zip(orders, CRM, strict=False)
     }
     assert references_with(report, "missing") == [orders[10]["externalId"]]
     assert references_with(report, "extra") == ["shop:900000000"]
     assert report.counts["queued"] == 4
-    pairs.carry()
+    pairs.deliver_all()
     after = reconcile_pair(pairs.rt, "crm")
-    assert [f.reference for f in after.findings] == ["shop:900000000"]
+    assert [finding.reference for finding in after.findings] == ["shop:900000000"]
     assert pairs.rt.lanes["crm"].status()["updated"] == 3
 
 
 def test_a_change_unknown_to_the_ledger_is_pending_and_later_a_fault(pairs: Pairs) -> None:
-    """In the target it is not yet, and no poll was due; the comparison itself moves no cursor."""
-    pairs.carry()
+    """No poll has read the change, and the target lacks it; the comparison itself moves no cursor."""
+    pairs.deliver_all()
     order = pairs.box.orders("retailcrm")[5]
     pairs.box.change(order["id"], email="new@address.example")
     report = reconcile_pair(pairs.rt, "crm")
     assert (is_clean(report), report.counts["on_the_way"]) == (True, 1)
-    pairs.carry()
+    pairs.deliver_all()
     assert is_clean(reconcile_pair(pairs.rt, "crm"))
 
 
 def test_reconcile_names_and_repairs_faults_in_ordercloud(pairs: Pairs) -> None:
-    pairs.carry()
+    pairs.deliver_all()
     orders = pairs.box.orders("ordercloud")
     gone, lines, cost = orders[3], orders[4], orders[5]
     pairs.box.change(gone["ID"], "ordercloud", deleted=True)
     first = lines["LineItems"][0]
-    told = [
+    changed_lines = [
         {"ID": first["ID"], "Quantity": first["Quantity"] + 1},
-        *({"ID": it["ID"]} for it in lines["LineItems"][1:]),
+        *({"ID": line["ID"]} for line in lines["LineItems"][1:]),
     ]
-    pairs.box.change(lines["ID"], "ordercloud", LineItems=told)
+    pairs.box.change(lines["ID"], "ordercloud", LineItems=changed_lines)
     pairs.box.change(cost["ID"], "ordercloud", ShippingCost=987.5)
     report = reconcile_pair(pairs.rt, "cloud", repair=requeue)
     assert references_with(report, "missing") == [gone["ID"]]
-    assert {f.reference: f.fields for f in report.findings if f.fault == "different"} == {
+    assert {finding.reference: finding.fields for finding in report.findings if finding.fault == "different"} == {
         lines["ID"]: ("goods",),
         cost["ID"]: ("shipping",),
     }
     assert (len(report.findings), report.counts["queued"]) == (3, 3)
-    pairs.carry()
+    pairs.deliver_all()
     assert is_clean(reconcile_pair(pairs.rt, "cloud"))
 
 
 def test_reconcile_names_faults_in_dropboy_and_requeues_missing_orders(pairs: Pairs) -> None:
-    pairs.carry()
+    pairs.deliver_all()
     gone, moved, twice = pairs.box.orders("dropboy")[:3]
     pairs.box.change(gone["id"], "dropboy", deleted=True)
     pairs.box.change(moved["id"], "dropboy", destination=moved["destination"] | {"city": "Elsewhere"})
@@ -148,17 +148,17 @@ def test_reconcile_names_faults_in_dropboy_and_requeues_missing_orders(pairs: Pa
         "doubled": (twice["orderNumber"], ()),
     }
     assert report.counts["queued"] == 1
-    pairs.carry()
+    pairs.deliver_all()
     assert references_with(reconcile_pair(pairs.rt, "boy"), "missing") == []
     assert len(pairs.box.orders("dropboy")) == 61
 
 
 def test_reconcile_reports_no_fault_while_orders_are_placed_changed_and_delivered(pairs: Pairs) -> None:
-    pairs.carry()
+    pairs.deliver_all()
     stopped, failed = threading.Event(), []
 
     def flow() -> None:
-        """Orders come in and change, are polled and delivered, all the time."""
+        """Place, change, poll and deliver orders until the test stops."""
         number = 0
         try:
             while not stopped.is_set():
@@ -168,7 +168,7 @@ def test_reconcile_reports_no_fault_while_orders_are_placed_changed_and_delivere
                 pairs.box.change(pairs.box.orders("retailcrm")[number % 60]["id"], firstName=f"Name {number}")
                 tasks.poll.poll(pairs.rt, "shop", lambda *_: None)
                 tasks.deliver.deliver(pairs.rt, "crm", lambda *_: None)
-        except Exception as error:  # noqa: BLE001  # told at the end
+        except Exception as error:  # noqa: BLE001  # reported at the end
             failed.append(error)
 
     thread = threading.Thread(target=flow)
@@ -181,5 +181,5 @@ def test_reconcile_reports_no_fault_while_orders_are_placed_changed_and_delivere
     assert failed == []
     assert [is_clean(report) for report in reports] == [True] * 3
     assert reports[-1].counts["source"] > 62
-    pairs.carry()
+    pairs.deliver_all()
     assert is_clean(reconcile_pair(pairs.rt, "crm"))

@@ -1,4 +1,4 @@
-"""Many orders compared in memory that does not grow with them; the orders are made up as they are read."""
+"""Many orders compared in bounded memory; the orders are generated as they are read."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from worker.systems.view import Side, View
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-#: Every so many orders has this fault.
+#: One order in this many has the fault.
 MISSING, DOUBLED, CHANGED, EXTRA = 1009, 1013, 1019, 1021
 
 
 class Shop(Provider):
-    """Pages of a hundred, each order made of its number; in the target's account some are not as they should be."""
+    """A provider with pages of 100 orders, each generated from its number."""
 
     kind: ClassVar[str] = "made-up"
     Options: ClassVar[type[BaseModel]] = BaseModel
@@ -66,22 +66,22 @@ class Shop(Provider):
 
 
 class Account(Shop):
-    """The target's side, read."""
+    """The target's account, read as a provider, with the faults."""
 
     reference_field = "source_id"
 
     def records(self, n: int) -> list[Record]:
         if n % MISSING == 1:
             return []
-        told = [Record({"id": f"1{n:07}", "of": str(n), **({"city": "Ede"} if n % CHANGED == 1 else {})})]
+        records = [Record({"id": f"1{n:07}", "of": str(n), **({"city": "Ede"} if n % CHANGED == 1 else {})})]
         if n % DOUBLED == 1:
-            told.append(Record({"id": f"2{n:07}", "of": str(n)}))
+            records.append(Record({"id": f"2{n:07}", "of": str(n)}))
         if n % EXTRA == 1:
-            told.append(Record({"id": f"3{n:07}", "of": str(n + 10**6)}))
-        return told
+            records.append(Record({"id": f"3{n:07}", "of": str(n + 10**6)}))
+        return records
 
     def fetch_one(self, external_id: str) -> Record | None:
-        return next((it for it in self.records(int(external_id[1:])) if it.raw["id"] == external_id), None)
+        return next((record for record in self.records(int(external_id[1:])) if record.raw["id"] == external_id), None)
 
 
 class Warehouse(Target):
@@ -102,36 +102,36 @@ class Warehouse(Target):
 
 
 def peak() -> float:
-    """Megabytes."""
+    """Return the peak memory of this process, in megabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def compared(configured: Configured, count: int) -> tuple[Any, float]:
-    """Compare so many orders; return the report, and by how many megabytes the process grew."""
+def compare(configured: Configured, count: int) -> tuple[Any, float]:
+    """Compare `count` orders; return the report and the growth of the process in megabytes."""
     until = SINCE + timedelta(minutes=count)
     rt = configured.open()
     with Run(rt, RunOptions("shop", "dropday", SINCE, until, grace=1.0)) as run:
-        nobody: Any = run.sides.source.client
+        client: Any = run.sides.source.client
         for side, kind in (("source", Shop), ("reader", Account), ("target", Warehouse)):
-            adapter: Any = kind(side, rt.settings.clocks, nobody)
+            adapter: Any = kind(side, rt.settings.clocks, client)
             adapter.count = count
             setattr(run.sides, side, adapter)
         before = peak()
         report = run.compare()
         grown = peak() - before
     faults = (MISSING, CHANGED, DOUBLED, EXTRA)
-    whole = {n: len(range(1, count, n)) for n in faults}
-    both = len([n for n in range(1, count, MISSING) if n % CHANGED == 1 or n % DOUBLED == 1 or n % EXTRA == 1])
-    assert both == 1, "the very first of them"
+    counts = {n: len(range(1, count, n)) for n in faults}
+    several = len([n for n in range(1, count, MISSING) if n % CHANGED == 1 or n % DOUBLED == 1 or n % EXTRA == 1])
+    assert several == 1, "only order 1 has more than one fault"
     names = dict(zip(("missing", "different", "doubled", "extra"), faults, strict=True))
-    expected = {name: whole[n] - (name != "missing") for name, n in names.items()}
+    expected = {name: counts[n] - (name != "missing") for name, n in names.items()}
     assert {name: report.counts[name] for name in names} == expected
     assert report.counts["source"] == count
     return report, grown
 
 
 def test_reconcile_finds_every_fault_among_ten_thousand_orders(configured: Configured) -> None:
-    report, grown = compared(configured, 10_000)
+    report, grown = compare(configured, 10_000)
     assert len(report.findings) <= 4 * report.most
     assert grown < 60, f"{grown} MB"
 
@@ -139,6 +139,6 @@ def test_reconcile_finds_every_fault_among_ten_thousand_orders(configured: Confi
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_a_hundred_thousand_orders_are_compared_in_bounded_memory(configured: Configured) -> None:
-    _, grown = compared(configured, int(os.environ.get("RECONCILE_ORDERS", "100000")))
+    _, grown = compare(configured, int(os.environ.get("RECONCILE_ORDERS", "100000")))
     print(f"the process grew by {grown:.0f} MB", file=sys.stderr)
     assert grown < 60, f"{grown} MB"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
 
-#: The key from which the scripts of these tests read the time, in milliseconds.
+#: The key that holds the time of the scripts of these tests, in milliseconds.
 NOW: Final = "report:now"
 _TIME = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
 DONE = Outcome("delivered", extra="77")
@@ -54,7 +54,7 @@ class Period:
         self.rt.ledger.accept(target, orders, f"poll {provider}")
 
     def settle(self, target: str, outcome: Outcome, most: int = 1) -> None:
-        """Settle due orders with this outcome, twice, as after a lost response."""
+        """Settle due orders with this outcome twice, as after a lost response."""
         with self.rt.lanes[target].drain() as drain:
             settled = [(claim, outcome) for claim in drain.claim(most)]
             assert settled
@@ -64,7 +64,7 @@ class Period:
 
 @pytest.fixture
 def period(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Period:
-    # The cached function would keep the changed scripts for other tests.
+    # The cache would keep the changed scripts for other tests.
     source = lua_source.lua_source.__wrapped__
     monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _TIME))
     return Period(
@@ -122,7 +122,7 @@ def name_of(day: int) -> str:
 
 @pytest.fixture
 def three_days(period: Period) -> Period:
-    """Return twenty orders with delays of 1 to 20 s, a day of failures, and an order accepted just before midnight."""
+    """Return a period with delays of 1 to 20 s, a day of failures, and an order accepted just before midnight."""
     period.at(0, "10:00:00")
     period.accept("dropday", *(f"a{n}" for n in range(1, 21)))
     for seconds in range(1, 21):
@@ -209,7 +209,7 @@ def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, re
     rt.stuck["dropday"].move("delivered", ["web:w3"], target_id="9")
     days = Days(redis).read(["dropday"], (FIRST + timedelta(days=2)).date(), (FIRST + timedelta(days=2)).date())
     [counts] = days["dropday"].values()
-    # 22 h 55 min, in two digits.
+    # 22 h 55 min, rounded to two digits.
     assert counts == {"out shop": 1, "t300": 1, "out web": 1, "t830000": 1}
 
 

@@ -27,7 +27,7 @@ def ledger(redis: Redis) -> Ledger:
 
 @pytest.fixture
 def lane(redis: Redis, ledger: Ledger) -> Lane:
-    """With one order that was delivered."""
+    """Return a lane with one delivered order."""
     lane = Lane(redis, "t", Scope(redis, "dropday:t", ()), lease=5, heartbeat=1, max_tries=1, concurrency=4)
     ledger.accept("t", [DELIVERY], "test")
     settle(lane, DONE)

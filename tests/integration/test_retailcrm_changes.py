@@ -1,4 +1,4 @@
-"""RetailCRM as a target against the simulated one: many orders in one call, and changes of orders that are there."""
+"""The RetailCRM target against the simulator: many orders in one call, and changes of existing orders."""
 
 from __future__ import annotations
 
@@ -33,52 +33,54 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def crm(box: Sandbox) -> Iterator[Callable[..., RetailCRM]]:
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> RetailCRM:
         statuses = RetailCRM.throttle_statuses
-        made.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
-        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "status_map": STATUSES, **options})
-        return RetailCRM(account, given, made[-1])
+        clients.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
+        settings = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, "status_map": STATUSES, **options})
+        return RetailCRM(account, settings, clients[-1])
 
     yield make
-    for each in made:
-        each.close()
+    for client in clients:
+        client.close()
 
 
-def one(**fields: Any) -> Order:
+def new_order(**fields: Any) -> Order:
     lines = [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}]
     base = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": YESTERDAY, "totals": {}}
     return Order.model_validate({**base, "lines": lines, **fields})
 
 
-def none() -> Order:
-    """One that they refuse."""
-    return one(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
+def invalid_order() -> Order:
+    """Return an order that RetailCRM rejects."""
+    return new_order(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
 
 
 def batch(prefix: str, count: int) -> list[tuple[Order, str]]:
-    return [(one(), f"{prefix}-{n}") for n in range(count)]
+    return [(new_order(), f"{prefix}-{n}") for n in range(count)]
 
 
 def calls(box: Sandbox, since: int) -> list[str]:
     return [entry["path"].rpartition("/")[2].partition("?")[0] for entry in box.journal(since, kind="request")]
 
 
-def mark(box: Sandbox) -> int:
+def journal_end(box: Sandbox) -> int:
     entries = box.journal()
     return int(entries[-1]["seq"]) if entries else 0
 
 
-def there(box: Sandbox, account: str, prefix: str) -> dict[str, str]:
-    """Return the ids by external id; fail if one occurs twice."""
-    orders = [o for o in box.orders("retailcrm", account) if str(o.get("externalId", "")).startswith(prefix)]
-    found = {order["externalId"]: str(order["id"]) for order in orders}
-    assert len(found) == len(orders)
-    return found
+def ids_by_reference(box: Sandbox, account: str, prefix: str) -> dict[str, str]:
+    """Return the ids by external id; fail if an external id occurs twice."""
+    orders = [
+        order for order in box.orders("retailcrm", account) if str(order.get("externalId", "")).startswith(prefix)
+    ]
+    ids = {order["externalId"]: str(order["id"]) for order in orders}
+    assert len(ids) == len(orders)
+    return ids
 
 
-def told(outcomes: Sequence[Receipt | IntakeError]) -> list[Any]:
+def results(outcomes: Sequence[Receipt | IntakeError]) -> list[Any]:
     return [outcome if isinstance(outcome, Receipt) else type(outcome) for outcome in outcomes]
 
 
@@ -87,9 +89,9 @@ def test_fifty_orders_are_created_in_one_call_and_each_gets_its_own_id(
     box: Sandbox, crm: Callable[..., RetailCRM], reading: str
 ) -> None:
     target, orders = crm(reading, time_zone="UTC"), batch("whole", RetailCRM.bulk)
-    before = mark(box)
+    before = journal_end(box)
     receipts = target.create_many(orders)
-    ids = there(box, reading, "whole")
+    ids = ids_by_reference(box, reading, "whole")
     assert [r.target_id for r in receipts if isinstance(r, Receipt)] == [ids[reference] for _, reference in orders]
     assert {r.existed for r in receipts if isinstance(r, Receipt)} == {reading == "bare"}
     assert calls(box, before) == ["upload"] + ["orders"] * (reading == "bare")
@@ -100,9 +102,9 @@ def test_one_bad_order_of_fifty_fails_alone_and_with_its_own_reason(
     box: Sandbox, crm: Callable[..., RetailCRM], reading: str
 ) -> None:
     orders = batch("bad", RetailCRM.bulk)
-    orders[17] = (none(), "bad-17")
+    orders[17] = (invalid_order(), "bad-17")
     outcomes = crm(reading).create_many(orders)
-    ids = there(box, reading, "bad")
+    ids = ids_by_reference(box, reading, "bad")
     assert [o.target_id for o in outcomes if isinstance(o, Receipt)] == [ids[r] for _, r in orders if r != "bad-17"]
     refused = outcomes[17]
     assert isinstance(refused, Rejected)
@@ -111,63 +113,61 @@ def test_one_bad_order_of_fifty_fails_alone_and_with_its_own_reason(
 
 
 @pytest.mark.parametrize("reading", READINGS)
-def test_a_batch_that_is_there_already_is_found_in_one_question(
-    box: Sandbox, crm: Callable[..., RetailCRM], reading: str
-) -> None:
+def test_an_existing_batch_is_found_with_one_call(box: Sandbox, crm: Callable[..., RetailCRM], reading: str) -> None:
     target, orders = crm(reading, time_zone="UTC"), batch("twice", RetailCRM.bulk)
     target.create_many(orders)
-    before = mark(box)
+    before = journal_end(box)
     again = target.create_many(orders)
-    ids = there(box, reading, "twice")
+    ids = ids_by_reference(box, reading, "twice")
     assert again == [Receipt(ids[reference], existed=True) for _, reference in orders]
     assert calls(box, before) == ["upload", "orders"]
 
 
-def test_an_order_that_cannot_even_be_written_does_not_hold_up_the_others(
+def test_an_order_that_cannot_be_serialized_does_not_block_the_others(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
     orders = batch("odd", 3)
-    orders[1] = (one(ordered_at="9999-12-31T23:59:59Z"), "odd-1")
+    orders[1] = (new_order(ordered_at="9999-12-31T23:59:59Z"), "odd-1")
     outcomes = crm().create_many(orders)
-    assert told(outcomes) == [Receipt(there(box, "main", "odd")["odd-0"]), Rejected, outcomes[2]]
+    assert results(outcomes) == [Receipt(ids_by_reference(box, "main", "odd")["odd-0"]), Rejected, outcomes[2]]
     assert str(outcomes[1]) == "the order cannot be written: ordered_at"
-    assert told(crm().create_many(orders[1:2])) == [Rejected]
+    assert results(crm().create_many(orders[1:2])) == [Rejected]
 
 
-def test_two_orders_of_one_reference_never_share_a_call(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
-    outcomes = crm().create_many([(one(), "same"), (one(), "same")])
-    assert told(outcomes) == [Receipt(there(box, "main", "same")["same"]), Uncertain]
+def test_two_orders_with_the_same_reference_never_share_a_call(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    outcomes = crm().create_many([(new_order(), "same"), (new_order(), "same")])
+    assert results(outcomes) == [Receipt(ids_by_reference(box, "main", "same")["same"]), Uncertain]
 
 
-def test_a_batch_is_known_within_its_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_a_batch_is_looked_up_within_its_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     a, b = crm("shops", site="a").create_many(batch("twin", 2)), crm("shops", site="b").create_many(batch("twin", 2))
     assert not {r.target_id for r in a if isinstance(r, Receipt)} & {r.target_id for r in b if isinstance(r, Receipt)}
     again = crm("shops", site="b").create_many(batch("twin", 2))
     assert [r.target_id for r in again if isinstance(r, Receipt)] == [r.target_id for r in b if isinstance(r, Receipt)]
 
 
-def test_a_refusal_of_the_whole_batch_is_raised_and_says_nothing_of_any_order(
+def test_a_rejection_of_the_whole_batch_is_raised_and_settles_no_order(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
-    """Nor is it looked into all sites then: there the reference may be somebody else's."""
+    """The other sites are not searched: the reference can belong to another order there."""
     crm("shops", site="a").create_many(batch("mine", 2))
     for options in ({}, {"site": "c"}):
-        before = mark(box)
+        before = journal_end(box)
         with pytest.raises(Rejected):
             crm("shops", time_zone="UTC", **options).create_many(batch("mine", 2))
         assert calls(box, before) == ["upload"]
 
 
-def test_one_question_tells_who_is_certainly_not_there(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_absent_orders_are_determined_with_one_call(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     crm().create_many(batch("seen", 2))
-    before = mark(box)
+    before = journal_end(box)
     assert crm().absent(["seen-0", "seen-1", "seen-2", "SEEN-1"]) == ["seen-2", "SEEN-1"]
     assert calls(box, before) == ["orders"]
     with pytest.raises(AuthFailed):
         crm(api_key="wrong").absent(["seen-0"])
 
 
-def test_an_order_of_another_site_is_not_absent_where_no_site_is_named(
+def test_an_order_of_another_site_is_not_absent_when_no_site_is_configured(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
     crm("shops", site="a").create_many(batch("other", 1))
@@ -176,51 +176,56 @@ def test_an_order_of_another_site_is_not_absent_where_no_site_is_named(
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
-def test_a_batch_whose_answer_is_lost_is_uncertain_and_then_found(
+def test_a_batch_with_a_lost_response_is_uncertain_and_then_found(
     box: Sandbox, crm: Callable[..., RetailCRM], kind: str
 ) -> None:
     target, orders = crm(), batch(kind, 3)
     box.fault(f"retailcrm:upload:{kind}:times=1")
     with pytest.raises(Uncertain):
         target.create_many(orders)
-    assert told(target.create_many(orders)) == [
-        Receipt(there(box, "main", kind)[reference], existed=True) for _, reference in orders
+    assert results(target.create_many(orders)) == [
+        Receipt(ids_by_reference(box, "main", kind)[reference], existed=True) for _, reference in orders
     ]
 
 
 @pytest.mark.parametrize(
-    ("fault", "wanted"), [("503", RateLimited), ("500", Uncertain), ("cut", Uncertain), ("401", AuthFailed)]
+    ("fault", "expected"), [("503", RateLimited), ("500", Uncertain), ("cut", Uncertain), ("401", AuthFailed)]
 )
-def test_what_was_taken_stands_even_if_the_others_cannot_be_looked_up(
-    box: Sandbox, crm: Callable[..., RetailCRM], fault: str, wanted: type[IntakeError]
+def test_created_orders_keep_their_receipts_when_the_others_cannot_be_looked_up(
+    box: Sandbox, crm: Callable[..., RetailCRM], fault: str, expected: type[IntakeError]
 ) -> None:
     prefix = f"half-{fault}"
     target, orders = crm(), batch(prefix, 3)
     target.create_many(orders[:1])
     box.fault(f"retailcrm:list:{fault}:times=1")
     outcomes = target.create_many(orders)
-    ids = there(box, "main", prefix)
-    assert told(outcomes) == [wanted, Receipt(ids[f"{prefix}-1"]), Receipt(ids[f"{prefix}-2"])]
+    ids = ids_by_reference(box, "main", prefix)
+    assert results(outcomes) == [expected, Receipt(ids[f"{prefix}-1"]), Receipt(ids[f"{prefix}-2"])]
     assert isinstance(outcomes[0], Uncertain) or getattr(outcomes[0], "uncertain", False)
 
 
-def test_a_look_up_that_is_refused_leaves_each_order_to_its_own_answer(
+def test_after_a_refused_lookup_of_the_batch_each_order_is_settled_alone(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
     target, orders = crm(), batch("long", 3)
     target.create_many(orders[:1])
     box.fault("retailcrm:list:414:times=1")
-    ids = there(box, "main", "long")
+    ids = ids_by_reference(box, "main", "long")
     assert target.create_many(orders)[0] == Receipt(ids["long-0"], existed=True)
 
 
-def test_who_is_told_to_wait_among_the_last_ones_keeps_the_receipts_of_the_first(
+def test_a_rate_limit_during_the_single_calls_keeps_the_earlier_receipts(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
-    orders = [*batch("slow", 1), (none(), "slow-1"), (none(), "slow-2"), (none(), "slow-3")]
+    orders = [*batch("slow", 1), (invalid_order(), "slow-1"), (invalid_order(), "slow-2"), (invalid_order(), "slow-3")]
     box.fault("retailcrm:create:503:skip=1:times=1")
     outcomes = crm().create_many(orders)
-    assert told(outcomes) == [Receipt(there(box, "main", "slow")["slow-0"]), Rejected, RateLimited, RateLimited]
+    assert results(outcomes) == [
+        Receipt(ids_by_reference(box, "main", "slow")["slow-0"]),
+        Rejected,
+        RateLimited,
+        RateLimited,
+    ]
 
 
 def stored(box: Sandbox, account: str, reference: str) -> dict[str, Any]:
@@ -240,18 +245,18 @@ FULL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("account", ["main", "merging"])
-def test_an_order_is_brought_to_what_is_said_and_saying_it_twice_changes_nothing(
+def test_an_update_changes_the_order_and_repeating_it_changes_nothing(
     box: Sandbox, crm: Callable[..., RetailCRM], account: str
 ) -> None:
     target = crm(account)
-    made = target.create(one(**FULL), "change").target_id
+    made = target.create(new_order(**FULL), "change").target_id
     before = stored(box, account, "change")
-    target.update(one(**FULL), "change", made or "")
+    target.update(new_order(**FULL), "change", made or "")
     kept = [[item["id"] for item in order["items"]] for order in (before, stored(box, account, "change"))]
     assert kept[0] == kept[1]
     fields = {**FULL, "lines": [FULL["lines"][0] | {"quantity": "3", "discount": "0"}, FULL["lines"][2]], "totals": {}}
     fields["shipping_address"] = {**FULL["shipping_address"], "city": "Den Haag"}
-    changed = one(**fields, ordered_at=YESTERDAY - timedelta(hours=1), note="Ring twice")
+    changed = new_order(**fields, ordered_at=YESTERDAY - timedelta(hours=1), note="Ring twice")
     target.update(changed, "change", made or "")
     after = stored(box, account, "change")
     assert (after["id"], after["createdAt"], after["externalId"]) == (before["id"], before["createdAt"], "change")
@@ -265,52 +270,50 @@ def test_an_order_is_brought_to_what_is_said_and_saying_it_twice_changes_nothing
     assert len(box.journal(kind="effect")) == history
 
 
-def test_a_cancellation_is_a_change_of_status_and_without_a_code_it_waits_for_one(
+def test_a_cancellation_changes_the_status_and_is_held_without_a_status_code(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
-    crm().create(one(), "off")
+    crm().create(new_order(), "off")
     with pytest.raises(Held, match="status_map has no code for cancelled"):
-        crm(status_map={}).update(one(status="cancelled"), "off", "")
+        crm(status_map={}).update(new_order(status="cancelled"), "off", "")
     assert stored(box, "main", "off")["status"] == "new"
-    crm(status_map={}).update(one(status="shipped"), "off", "")
+    crm(status_map={}).update(new_order(status="shipped"), "off", "")
     assert stored(box, "main", "off")["status"] == "new"
-    crm().update(one(status="cancelled"), "off", "")
+    crm().update(new_order(status="cancelled"), "off", "")
     assert stored(box, "main", "off")["status"] == "cancel-other"
 
 
-def test_an_order_that_somebody_deleted_is_not_made_again_by_a_change(
-    box: Sandbox, crm: Callable[..., RetailCRM]
-) -> None:
-    made = crm().create(one(), "gone").target_id or ""
+def test_an_update_does_not_recreate_a_deleted_order(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+    made = crm().create(new_order(), "gone").target_id or ""
     box.change(made, deleted=True)
     with pytest.raises(Rejected, match="not there any more"):
-        crm().update(one(), "gone", made)
-    assert there(box, "main", "gone") == {}
+        crm().update(new_order(), "gone", made)
+    assert ids_by_reference(box, "main", "gone") == {}
 
 
-def test_a_change_that_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]) -> None:
-    crm().create(one(), "wrong")
+def test_a_rejected_change_names_the_invalid_field(crm: Callable[..., RetailCRM]) -> None:
+    crm().create(new_order(), "wrong")
     with pytest.raises(Rejected, match=r"status 400: items\[0\]\.quantity$"):
-        crm().update(none(), "wrong", "")
+        crm().update(invalid_order(), "wrong", "")
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
-def test_a_change_whose_answer_is_lost_may_be_sent_again(
+def test_a_change_with_a_lost_response_can_be_sent_again(
     box: Sandbox, crm: Callable[..., RetailCRM], kind: str
 ) -> None:
-    crm().create(one(), f"again-{kind}")
+    crm().create(new_order(), f"again-{kind}")
     box.fault(f"retailcrm:edit:{kind}:times=1")
     with pytest.raises(Uncertain):
-        crm().update(one(note="Ring"), f"again-{kind}", "")
+        crm().update(new_order(note="Ring"), f"again-{kind}", "")
     before = stored(box, "main", f"again-{kind}")
-    crm().update(one(note="Ring"), f"again-{kind}", "")
+    crm().update(new_order(note="Ring"), f"again-{kind}", "")
     assert stored(box, "main", f"again-{kind}") == before
 
 
 def test_a_change_is_made_in_its_own_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
-    ids = {site: crm("shops", site=site).create(one(), "both").target_id for site in "ab"}
-    crm("shops", site="b").update(one(note="Ring"), "both", "")
-    comments = {str(o["id"]): o.get("customerComment") for o in box.orders("retailcrm", "shops")}
+    ids = {site: crm("shops", site=site).create(new_order(), "both").target_id for site in "ab"}
+    crm("shops", site="b").update(new_order(note="Ring"), "both", "")
+    comments = {str(order["id"]): order.get("customerComment") for order in box.orders("retailcrm", "shops")}
     assert (comments[str(ids["a"])], comments[str(ids["b"])]) == (None, "Ring")
     with pytest.raises(AuthFailed, match="url is probably wrong"):
-        crm("nobody", time_zone="UTC").update(one(), "both", "")
+        crm("nobody", time_zone="UTC").update(new_order(), "both", "")

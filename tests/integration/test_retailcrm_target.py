@@ -1,4 +1,4 @@
-"""RetailCRM as a target against the simulated one: created once, found again, read back as it was sent."""
+"""The RetailCRM target against the simulator: an order is created once, found again, and read back as it was sent."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str) -> Client:
         statuses = RetailCRM.throttle_statuses
-        made.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
-        return made[-1]
+        clients.append(Client(box.url("retailcrm", account), gate=Open(), headers={}, throttle_statuses=statuses))
+        return clients[-1]
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
 
 
 @pytest.fixture
 def crm(client: Callable[[str], Client]) -> Callable[..., RetailCRM]:
     def make(account: str, **options: Any) -> RetailCRM:
-        given = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, **options})
-        return RetailCRM(account, given, client(account))
+        settings = RetailCRMOptions.model_validate({"api_key": Sandbox.KEY, **options})
+        return RetailCRM(account, settings, client(account))
 
     return make
 
@@ -73,7 +73,7 @@ def orders(client: Callable[[str], Client]) -> Callable[..., list[Order]]:
     return read
 
 
-def one(**fields: Any) -> Order:
+def new_order(**fields: Any) -> Order:
     lines = [{"name": "Mug", "quantity": "2", "unit_price": "9.9"}]
     base = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": LONG_AGO, "totals": {}}
     return Order.model_validate({**base, "lines": lines, **fields})
@@ -85,29 +85,29 @@ def test_every_order_is_created_once_and_read_back_with_its_amounts_and_times(
 ) -> None:
     target = crm(account)
     target.check()
-    given = {f"main-{order.external_id}": order for order in orders("main")}
-    first = {reference: target.create(order, reference) for reference, order in given.items()}
-    again = {reference: target.create(order, reference) for reference, order in given.items()}
+    sent = {f"main-{order.external_id}": order for order in orders("main")}
+    first = {reference: target.create(order, reference) for reference, order in sent.items()}
+    again = {reference: target.create(order, reference) for reference, order in sent.items()}
     assert {receipt.existed for receipt in first.values()} == {False}
     assert {reference: receipt.target_id for reference, receipt in again.items()} == {
         reference: receipt.target_id for reference, receipt in first.items()
     }
     assert {receipt.existed for receipt in again.values()} == {True}
     back = {order.source_id: order for order in orders(account)}
-    assert back.keys() == given.keys() == {order["externalId"] for order in box.orders("retailcrm", account)}
-    for reference, order in given.items():
-        there = back[reference]
-        assert (there.ordered_at, there.currency, there.totals.shipping) == (
+    assert back.keys() == sent.keys() == {order["externalId"] for order in box.orders("retailcrm", account)}
+    for reference, order in sent.items():
+        read_back = back[reference]
+        assert (read_back.ordered_at, read_back.currency, read_back.totals.shipping) == (
             order.ordered_at,
             order.currency,
             order.totals.shipping,
         )
-        assert [(line.quantity, line.unit_price) for line in there.lines] == [
+        assert [(line.quantity, line.unit_price) for line in read_back.lines] == [
             (line.quantity, line.unit_price) for line in order.lines
         ]
-    whole = {reference for reference, order in given.items() if all(line.quantity % 1 == 0 for line in order.lines)}
+    whole = {reference for reference, order in sent.items() if all(line.quantity % 1 == 0 for line in order.lines)}
     assert len(whole) > 50
-    assert {r for r in whole if back[r].totals.grand != given[r].totals.grand} == set()
+    assert {r for r in whole if back[r].totals.grand != sent[r].totals.grand} == set()
     assert target.find("main-") is None
 
 
@@ -118,33 +118,33 @@ def test_a_create_with_a_lost_response_is_uncertain_and_then_found(
     target = crm("copy")
     box.fault(f"retailcrm:create:{kind}:times=1")
     with pytest.raises(Uncertain):
-        target.create(one(), f"lost-{kind}")
+        target.create(new_order(), f"lost-{kind}")
     receipt = target.find(f"lost-{kind}")
     assert receipt is not None
     assert receipt.existed
 
 
-def test_service_overloaded_is_slow_down_and_leaves_a_doubt(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_a_503_after_a_create_is_a_rate_limit_and_uncertain(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     box.fault("retailcrm:create:503_after:times=1")
     with pytest.raises(RateLimited) as caught:
-        crm("copy").create(one(), "late")
+        crm("copy").create(new_order(), "late")
     assert caught.value.uncertain
 
 
-def test_a_reference_is_known_within_its_site(crm: Callable[..., RetailCRM]) -> None:
+def test_a_reference_is_looked_up_within_its_site(crm: Callable[..., RetailCRM]) -> None:
     a, b = crm("shops", site="a"), crm("shops", site="b")
-    created = a.create(one(), "twin")
+    created = a.create(new_order(), "twin")
     assert b.find("twin") is None
-    assert not b.create(one(), "twin").existed
-    assert a.create(one(), "twin").target_id == created.target_id
+    assert not b.create(new_order(), "twin").existed
+    assert a.create(new_order(), "twin").target_id == created.target_id
     with pytest.raises(Rejected, match="status 400: no field named"):
-        crm("shops").create(one(), "nowhere")
+        crm("shops").create(new_order(), "nowhere")
     with pytest.raises(Rejected, match="status 400: site"):
-        crm("shops", site="c").create(one(), "nowhere")
+        crm("shops", site="c").create(new_order(), "nowhere")
 
 
-def test_what_they_will_not_take_is_named_by_field(crm: Callable[..., RetailCRM]) -> None:
-    order = one(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
+def test_a_rejected_order_names_the_invalid_field(crm: Callable[..., RetailCRM]) -> None:
+    order = new_order(lines=[{"name": "Mug", "quantity": "0", "unit_price": "9.9"}])
     with pytest.raises(Rejected, match=r"status 400: items\[0\]\.quantity$") as caught:
         crm("copy").create(order, "nothing")
     assert caught.value.fields == {"items[0].quantity": "This value is not valid."}
@@ -154,12 +154,12 @@ def test_a_missing_account_is_reported_as_a_wrong_url(crm: Callable[..., RetailC
     calls: tuple[Callable[[], object], ...] = (
         crm("nobody").check,
         lambda: crm("nobody").find("1"),
-        lambda: crm("nobody").create(one(), "1"),
+        lambda: crm("nobody").create(new_order(), "1"),
     )
     for call in calls:
         with pytest.raises(AuthFailed, match="url is probably wrong"):
             call()
     with pytest.raises(AuthFailed, match="url is probably wrong"):
-        crm("nobody", time_zone="UTC").create(one(), "1")
+        crm("nobody", time_zone="UTC").create(new_order(), "1")
     with pytest.raises(AuthFailed, match="403"):
         crm("copy", api_key="wrong").check()

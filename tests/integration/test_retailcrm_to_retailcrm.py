@@ -1,4 +1,4 @@
-"""RetailCRM to RetailCRM, through poll, ledger and deliver: many orders in one call, then what changed of them."""
+"""RetailCRM to RetailCRM through poll, ledger and deliver: orders are created in batches, and their changes follow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("upload", ["lists", "bare"])
-def test_orders_are_created_in_batches_once_and_their_changes_follow_even_when_redis_is_lost(
+def test_orders_are_created_once_in_batches_and_updated_even_after_a_loss_of_redis(
     configured: Configured, redis: Redis, upload: str
 ) -> None:
     accounts = ["retailcrm:main:orders=170:spread=3600", f"retailcrm:copy:upload={upload}:timezone=America/New_York"]
@@ -29,8 +29,8 @@ def test_orders_are_created_in_batches_once_and_their_changes_follow_even_when_r
             + route("shop", "crm", reference=BY_PROVIDER)
         )
 
-        def carry() -> None:
-            """Until nothing is new and nothing waits; the limit is RetailCRM's own."""
+        def deliver_all() -> None:
+            """Poll and deliver, within RetailCRM's limit, until no order is new and none waits."""
             until, waiting = time.monotonic() + 30, True
             while waiting:
                 assert time.monotonic() < until
@@ -41,23 +41,23 @@ def test_orders_are_created_in_batches_once_and_their_changes_follow_even_when_r
                 waiting = bool(lane["queued"] or rt.cursors.status("shop").get("retry_at"))
                 time.sleep(0.1)
 
-        def there() -> dict[str, dict[str, Any]]:
+        def copied_orders() -> dict[str, dict[str, Any]]:
             orders = box.orders("retailcrm", "copy")
-            found = {order["externalId"]: order for order in orders}
-            assert len(found) == len(orders)
-            return found
+            by_reference = {order["externalId"]: order for order in orders}
+            assert len(by_reference) == len(orders)
+            return by_reference
 
-        carry()
+        deliver_all()
         ids = [str(order["id"]) for order in box.orders("retailcrm")]
-        assert there().keys() == {f"shop:{number}" for number in ids}
+        assert copied_orders().keys() == {f"shop:{number}" for number in ids}
         assert box.stats()["retailcrm"]["did"]["request"].get("created", 0) == 0
         box.change(ids[0], status="cancel-other")
         box.change(ids[1], customerComment="Ring twice")
-        carry()
-        assert there()[f"shop:{ids[0]}"]["status"] == "cancel-other"
-        assert there()[f"shop:{ids[1]}"]["customerComment"] == "Ring twice"
-        before = there()
+        deliver_all()
+        assert copied_orders()[f"shop:{ids[0]}"]["status"] == "cancel-other"
+        assert copied_orders()[f"shop:{ids[1]}"]["customerComment"] == "Ring twice"
+        before = copied_orders()
         redis.flushall()
-        carry()
-        assert there() == before
+        deliver_all()
+        assert copied_orders() == before
     assert len(ids) == 170

@@ -1,4 +1,4 @@
-"""The journal of the simulator, by which a run is judged later."""
+"""The journal of the simulator, from which a run is judged later."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_journal_contains_no_personal_data(tmp_path: Path) -> None:
     with Sandbox(systems=ALL, accounts=accounts, journal=tmp_path) as box:
         orders = [order for system in ALL.split(",") for order in box.orders(system)]
     written = {word for line in lines(tmp_path) for word in texts(line)}
-    # A number is left out, as an id can be equal to it.
+    # Numbers are left out because an id can be equal to one.
     secret = {word for order in orders for word in personal(order) if len(word) > 1 and not word.isdecimal()}
     assert len(orders) == 200
     assert len(secret) > 200

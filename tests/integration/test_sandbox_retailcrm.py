@@ -48,7 +48,7 @@ def get(box: Sandbox, path: str, account: str = "main", key: str = Sandbox.KEY, 
 def ask(
     box: Sandbox, path: str, params: dict[str, Any], account: str = "main", key: str = Sandbox.KEY
 ) -> requests.Response:
-    """Send parameters whose names are no names of Python."""
+    """Send parameters whose names are not Python identifiers."""
     return requests.get(
         f"{box.url('retailcrm', account)}/{path}", params=params, headers={"X-API-KEY": key}, timeout=20
     )
@@ -252,9 +252,9 @@ def test_made_up_orders_are_as_difficult_as_real_ones(box: Sandbox) -> None:
 def test_times_are_local_to_the_account_and_name_no_zone(box: Sandbox) -> None:
     created = post(box, "api/v5/orders/create", "tokyo", order=order("T-1")).json()["order"]
     generated = get(box, "api/v5/orders/history", "tokyo").json()["generatedAt"]
-    there = datetime.now(UTC) + timedelta(hours=9)
+    local_time = datetime.now(UTC) + timedelta(hours=9)
     for text in (created["createdAt"], generated):
-        assert abs(datetime.fromisoformat(text + "+00:00") - there) < timedelta(seconds=5)
+        assert abs(datetime.fromisoformat(text + "+00:00") - local_time) < timedelta(seconds=5)
 
 
 # --- the history ---

@@ -45,19 +45,19 @@ def put(rt: Runtime, external_id: str, outcome: Outcome | None = None, provider:
             drain.leave()
 
 
-@pytest.mark.parametrize("said", ["shop:1001", "1001", "S-1001"])
-def test_show_finds_an_order_by_key_id_and_reference(rt: Runtime, said: str) -> None:
+@pytest.mark.parametrize("term", ["shop:1001", "1001", "S-1001"])
+def test_show_finds_an_order_by_key_id_and_reference(rt: Runtime, term: str) -> None:
     put(rt, "1001")
-    assert "shop:1001 → dropday  queued  (reference S-1001)" in intake("show", said).output
+    assert "shop:1001 → dropday  queued  (reference S-1001)" in intake("show", term).output
 
 
 def test_show_lists_orders_with_the_same_id(rt: Runtime) -> None:
     put(rt, "7", provider="shop")
     put(rt, "7", provider="web")
-    said = intake("show", "7").output
-    assert "2 orders go by 7" in said
-    assert "shop:7" in said
-    assert "web:7" in said
+    output = intake("show", "7").output
+    assert "2 orders go by 7" in output
+    assert "shop:7" in output
+    assert "web:7" in output
     assert len(json.loads(intake("show", "7", "--json").output)["matches"]) == 2
 
 
@@ -79,10 +79,10 @@ NEXT = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "words"), NEXT)
-def test_show_states_the_next_step_and_the_command_to_run(rt: Runtime, outcome: Outcome | None, words: str) -> None:
+@pytest.mark.parametrize(("outcome", "text"), NEXT)
+def test_show_states_the_next_step_and_the_command_to_run(rt: Runtime, outcome: Outcome | None, text: str) -> None:
     put(rt, "1", outcome)
-    assert words in intake("show", "shop:1").output
+    assert text in intake("show", "shop:1").output
 
 
 def test_show_of_an_order_of_a_paused_target_names_the_resume_command(rt: Runtime) -> None:
@@ -96,15 +96,15 @@ def test_show_includes_hints_dead_letters_and_jobs_of_an_order(rt: Runtime) -> N
     rt.cursors.bury("web", "9", {"id": 9}, "items[0].quantity", "not a number")
     raw = b'{"external_id": "8"}'
     rt.inbox.add_letters([Letter("schema", "no provider", raw, len(raw))])
-    said = intake("show", "8").output
-    assert "shop:8 is fetched at" in said
-    assert "intake inbox show" in said
-    said = intake("show", "9").output
-    assert "items[0].quantity: not a number" in said
-    assert "intake dead replay web:9" in said
+    output = intake("show", "8").output
+    assert "shop:8 is fetched at" in output
+    assert "intake inbox show" in output
+    output = intake("show", "9").output
+    assert "items[0].quantity: not a number" in output
+    assert "intake dead replay web:9" in output
 
 
-def told(rt: Runtime) -> list[str]:
+def attention_lines(rt: Runtime) -> list[str]:
     return [f"{need['what']} → {need['command']}" for need in document(rt)["attention"]]
 
 
@@ -117,10 +117,10 @@ def test_status_starts_with_everything_that_needs_an_operator_and_the_commands_t
     rt.cursors.pause("shop", "status 403")
     rt.cursors.note_failure("web", "unavailable: connection refused", 90)
     redis.zadd("intake:signs", {"did sweep": 1000, "beat": rt.cursors.now()})
-    said = told(rt)
-    assert len(said) == len({line.partition(" → ")[0] for line in said})
-    assert said[0].startswith("upkeep: ticks come, and no sweep was made for")
-    assert set(said[1:]) == {
+    lines = attention_lines(rt)
+    assert len(lines) == len({line.partition(" → ")[0] for line in lines})
+    assert lines[0].startswith("upkeep: ticks come, and no sweep was made for")
+    assert set(lines[1:]) == {
         "shop: it is paused: status 403 → Mend it, then: intake resume shop",
         (
             "dropday: 1 orders are in doubt: they may be there, and are not sent again"
@@ -137,9 +137,9 @@ def test_status_reports_an_order_without_a_worker_and_a_provider_that_is_not_pol
     now = rt.cursors.now()
     redis.zadd("intake:lane:dropday:due", {"shop:1": now - 600_000})
     redis.hset("intake:cursor:shop", mapping={"started": 1, "finished": now - 7_200_000})
-    said = " ".join(told(rt))
-    assert "dropday: orders are due for 10 min, and nobody sends them" in said
-    assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in said
+    output = " ".join(attention_lines(rt))
+    assert "dropday: orders are due for 10 min, and nobody sends them" in output
+    assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in output
 
 
 def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -> None:

@@ -13,7 +13,7 @@ from worker.store.feeds.cursors import Cursors
 if TYPE_CHECKING:
     from support.pipeline import MakePipeline
 
-#: What the clock of Redis shows, far from the clock of this machine.
+#: The time of Redis, far from the time of this machine.
 REDIS_TIME = datetime(2037, 3, 10, 12, 30, 15, tzinfo=UTC)
 COMMANDS = [
     ("backfill shop --since 7d", "from 2037-03-03 12:30 until 2037-03-10 12:30 UTC"),

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def status() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(intake("status", "--json").output)
-    return found
+    document: dict[str, Any] = json.loads(intake("status", "--json").output)
+    return document
 
 
 def test_status_of_an_idle_system_reports_that_nothing_needs_an_operator(rt: Runtime) -> None:
-    said = intake("status").output
-    assert "Nothing needs you." in said
-    assert "never" in said
+    output = intake("status").output
+    assert "Nothing needs you." in output
+    assert "never" in output
 
 
 def test_status_counts_waiting_and_created_orders(rt: Runtime) -> None:
@@ -39,10 +39,10 @@ def test_status_reports_what_needs_an_operator_and_the_command_to_run(rt: Runtim
     rt.cursors.pause("shop", "GET /orders: status 403")
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     rt.scopes["dropday:dropday"].close(30.0)
-    said = " ".join(intake("status").output.split())
-    assert "shop: it is paused: GET /orders: status 403 → Mend it, then: intake resume shop" in said
-    assert "1 records could not be read → intake dead list --provider shop" in said
-    assert "limit dropday:dropday is closed for" in said
+    output = " ".join(intake("status").output.split())
+    assert "shop: it is paused: GET /orders: status 403 → Mend it, then: intake resume shop" in output
+    assert "1 records could not be read → intake dead list --provider shop" in output
+    assert "limit dropday:dropday is closed for" in output
 
 
 def test_show_prints_the_whole_history_of_an_order(rt: Runtime) -> None:
@@ -50,9 +50,9 @@ def test_show_prints_the_whole_history_of_an_order(rt: Runtime) -> None:
     with rt.lanes["dropday"].drain() as drain:
         drain.settle([(drain.claim(1)[0], Outcome("retry", "uncertain", "POST: status 500", delay=0, uncertain=True))])
         drain.settle([(drain.claim(1)[0], Outcome("existed", "found", extra="98"))])
-    said = intake("show", "shop:1001").output
+    output = intake("show", "shop:1001").output
     for part in ("delivered", "R-1001", "accepted poll shop", "retry 1 uncertain POST: status 500", "98", "it is done"):
-        assert part in said
+        assert part in output
 
 
 def test_show_of_a_rejected_order_lists_the_invalid_fields(rt: Runtime) -> None:
@@ -61,9 +61,9 @@ def test_show_of_a_rejected_order_lists_the_invalid_fields(rt: Runtime) -> None:
         drain.settle(
             [(drain.claim(1)[0], Outcome("bury", "rejected", "status 422: city", extra='{"city": ["required"]}'))]
         )
-    said = intake("show", "shop:1").output
-    assert '{"city": ["required"]}' in said
-    assert "until it changes at the source" in said
+    output = intake("show", "shop:1").output
+    assert '{"city": ["required"]}' in output
+    assert "until it changes at the source" in output
 
 
 def test_show_lists_the_malformed_records_of_a_provider(rt: Runtime) -> None:
@@ -105,9 +105,9 @@ def hold(rt: Runtime) -> None:
 def test_held_orders_are_shown_with_the_reason_and_the_command_to_run(rt: Runtime) -> None:
     hold(rt)
     assert "2 orders are held → intake release dropday --dry-run" in " ".join(intake("status").output.split())
-    said = intake("release", "dropday", "--dry-run").output
+    output = intake("release", "dropday", "--dry-run").output
     for part in ("shop:1", "R2", "not delivered yet", "no product for sku A"):
-        assert part in said
+        assert part in output
     assert status()["lanes"]["dropday"]["held_now"] == 2
 
 

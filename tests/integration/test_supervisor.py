@@ -1,4 +1,4 @@
-"""The supervisor, over real processes: what dies is started again, and nothing is ever left behind."""
+"""The supervisor with real processes: a program that dies is restarted, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ programs, grace = json.loads(sys.argv[1])
 Supervisor([Program(name, command) for name, command in programs], os.environ, grace=grace).run()
 print("left in order", flush=True)
 """
-#: Says its process id, and ends on SIGTERM after saying so.
+#: Prints its process id, and prints "bye" before it exits on SIGTERM.
 POLITE = """
 import os, signal, sys, time
 def end(*_):
@@ -59,7 +59,7 @@ def python(code: str) -> list[str]:
 
 
 class Run:
-    """A supervisor as a process of its own, with what it prints."""
+    """A supervisor in its own process, and its output."""
 
     def __init__(self, home: Path, programs: list[tuple[str, list[str]]], grace: float) -> None:
         self.output = home / "output"
@@ -77,13 +77,13 @@ class Run:
         return self.output.read_text(errors="replace")
 
     def below(self) -> list[psutil.Process]:
-        """All processes below the supervisor, remembered for the end."""
-        found = psutil.Process(self.process.pid).children(recursive=True)
-        self.seen |= {process.pid: process for process in found}
-        return found
+        """Return the descendants of the supervisor, and remember them for `left`."""
+        descendants = psutil.Process(self.process.pid).children(recursive=True)
+        self.seen |= {process.pid: process for process in descendants}
+        return descendants
 
     def left(self) -> list[psutil.Process]:
-        """Return the processes that still run (a zombie does not)."""
+        """Return the remembered processes that still run; a zombie does not."""
         alive = []
         for process in self.seen.values():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -92,10 +92,10 @@ class Run:
         return alive
 
 
-def until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not happen"
+    while not condition():
+        assert time.monotonic() < end, f"not within {seconds} s"
         time.sleep(0.02)
 
 
@@ -117,7 +117,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Run]]:
             process.kill()
 
 
-def test_a_program_that_is_killed_is_started_again(supervise: Callable[..., Run]) -> None:
+def test_a_killed_program_is_restarted(supervise: Callable[..., Run]) -> None:
     run = supervise(("one", python(POLITE)), ("two", python(POLITE)))
     until(lambda: run.text().count("pid") == 2)
     first = run.below()
@@ -128,10 +128,10 @@ def test_a_program_that_is_killed_is_started_again(supervise: Callable[..., Run]
     assert "one | ended with -9" in run.text()
 
 
-def test_a_program_that_keeps_dying_is_started_ever_more_slowly(supervise: Callable[..., Run]) -> None:
+def test_a_program_that_keeps_dying_is_restarted_with_growing_delays(supervise: Callable[..., Run]) -> None:
     run = supervise(("bad", python("print('start')")))
     time.sleep(6)
-    # 0, 1, 3, 7 s, and not once each 0.1 s.
+    # Started at 0, 1, 3 and 7 s, not every 0.1 s.
     assert 2 <= run.text().count("| start") <= 4
 
 
@@ -139,7 +139,7 @@ def test_ctrl_c_ends_the_programs_in_reverse_order_and_leaves_nothing(supervise:
     run = supervise(("base", python(POLITE)), ("top", python(POLITE)))
     until(lambda: run.text().count("pid") == 2)
     run.below()
-    # As a terminal sends it: to the whole group of the supervisor.
+    # As from a terminal: to the whole process group of the supervisor.
     os.killpg(run.process.pid, signal.SIGINT)
     assert run.process.wait(10) == 0
     text = run.text()
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_the_programs_in_reverse_order_and_leaves_nothing(supervise:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_or_a_closed_terminal_is_like_ctrl_c(supervise: Callable[..., Run], number: signal.Signals) -> None:
+def test_sigterm_and_sighup_stop_like_ctrl_c(supervise: Callable[..., Run], number: signal.Signals) -> None:
     run = supervise(("one", python(POLITE)))
     until(lambda: "pid" in run.text())
     run.below()
@@ -159,7 +159,7 @@ def test_a_stop_or_a_closed_terminal_is_like_ctrl_c(supervise: Callable[..., Run
     assert run.left() == []
 
 
-def test_a_program_that_will_not_end_is_killed_after_the_grace(supervise: Callable[..., Run]) -> None:
+def test_a_program_that_does_not_exit_is_killed_after_the_grace_period(supervise: Callable[..., Run]) -> None:
     run = supervise(("polite", python(POLITE)), ("mule", python(STUBBORN)), grace=1.0)
     until(lambda: "| up" in run.text() and "pid" in run.text())
     run.below()
@@ -168,7 +168,7 @@ def test_a_program_that_will_not_end_is_killed_after_the_grace(supervise: Callab
     assert run.process.wait(10) == 0
     assert 0.9 < time.monotonic() - began < 5
     assert run.left() == []
-    # What stands below it is still asked, and still has time to answer.
+    # The program that started before it still gets SIGTERM, and time to exit.
     assert "bye" in run.text()
 
 
@@ -184,7 +184,7 @@ def test_a_second_ctrl_c_kills_at_once(supervise: Callable[..., Run]) -> None:
     assert run.left() == []
 
 
-def test_a_dead_programs_own_children_do_not_go_on_without_it(supervise: Callable[..., Run]) -> None:
+def test_the_children_of_a_dead_program_end_with_it(supervise: Callable[..., Run]) -> None:
     child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)']);"
     run = supervise(("parent", python(child + "print('up', flush=True); time.sleep(300)")))
     until(lambda: "| up" in run.text() and len(run.below()) == 2)
@@ -193,7 +193,7 @@ def test_a_dead_programs_own_children_do_not_go_on_without_it(supervise: Callabl
     until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_nobody_reading_the_output_holds_up_no_program(tmp_path: Path) -> None:
+def test_output_that_is_not_read_blocks_no_program(tmp_path: Path) -> None:
     done = tmp_path / "done"
     talk = f"import time\nfor _ in range(30000): print('x' * 100)\nopen({str(done)!r}, 'w').close()\ntime.sleep(300)"
     programs = json.dumps([[["talker", python(talk)]], 5.0])
@@ -224,7 +224,7 @@ def test_kill_9_of_the_supervisor_leaves_no_celery_worker_no_pool_process_and_no
         send = [sys.executable, "-c", "import held; held.hold.delay()"]
         subprocess.run(send, cwd=tmp_path, check=True)
         until(started.exists, 40)
-        # Valkey, the worker, two pool processes, one of them in the middle of a task.
+        # Valkey, the worker and two pool processes, one of which is running a task.
         assert len(run.below()) == 4
         run.process.kill()
         run.process.wait()

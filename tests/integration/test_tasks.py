@@ -43,8 +43,8 @@ def sweep(rt: FakeRuntime) -> None:
     tasks.sweep.sweep(rt, rt.nudge)
 
 
-def all_due(rt: FakeRuntime) -> None:
-    """Let every waiting order be due now, and the breaker closed."""
+def make_all_due(rt: FakeRuntime) -> None:
+    """Make every waiting order due now, and close the breaker."""
     lane = rt.lanes["t"]
     make_due(rt.redis, lane)
     rt.redis.hdel(lane.keys.lane, "closed_until", "failures")
@@ -143,7 +143,7 @@ def test_a_poll_waits_for_a_short_limit_and_ends_at_a_long_one(rt: FakeRuntime) 
 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
 def test_a_lost_create_response_creates_no_second_order(rt: FakeRuntime, error: RetryableError) -> None:
-    """The write was done although the answer says nothing; only an Uncertain may come after a write."""
+    """Only an Uncertain can follow a create that took effect; an Unavailable cannot."""
     rt.shop.pages = []
     poll(rt)
     rt.shop.pages = [[{"id": 1}]]
@@ -154,7 +154,7 @@ def test_a_lost_create_response_creates_no_second_order(rt: FakeRuntime, error: 
         rt.warehouse.trouble = [error]
     deliver(rt)
     assert rt.state("1")["state"] == "queued"
-    all_due(rt)
+    make_all_due(rt)
     deliver(rt)
     assert rt.state("1")["state"] == "delivered"
     assert len(rt.warehouse.created) == 1
@@ -167,7 +167,7 @@ def test_an_adapter_that_crashes_after_sending_creates_no_second_order(rt: FakeR
     poll(rt)
     deliver(rt)
     assert "example.com" not in str(rt.state("1"))
-    all_due(rt)
+    make_all_due(rt)
     deliver(rt)
     assert len(rt.warehouse.created) == 1
 
@@ -211,7 +211,7 @@ def test_an_uncertain_order_is_in_doubt_and_not_resent_when_its_target_refuses_t
         raise Rejected("GET /orders: status 400")
 
     rt.warehouse.before_find = refuse
-    all_due(rt)
+    make_all_due(rt)
     deliver(rt)
     assert (rt.state("1")["state"], rt.state("1")["detail"]) == ("in_doubt", "GET /orders: status 400")
     assert len(rt.warehouse.created) == 1
@@ -240,7 +240,7 @@ def test_a_drain_frees_its_process_when_its_time_is_up(rt: FakeRuntime) -> None:
 def test_a_drain_continues_while_no_other_work_waits_for_its_process(
     rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch, *, crowded: bool, sent: int
 ) -> None:
-    """Each call takes longer than a drain; one order is claimed at a time."""
+    """Each call takes longer than the time of a drain, and orders are claimed one at a time."""
     poll(rt)
     rt.crowded = crowded
     rt.set_clocks(drain=0.2)

@@ -104,7 +104,7 @@ def test_each_order_of_a_bulk_call_has_its_own_outcome(redis: Redis) -> None:
     states = [rt.state(str(n))["state"] for n in (1, 2, 3, 4)]
     assert states == ["delivered", "dead", "delivered", "delivered"]
     assert sorted(reference for reference, _ in rt.warehouse.created) == ["1", "3", "4"]
-    assert [len(call) for call in rt.warehouse.calls] == [3]  # the fourth goes alone
+    assert [len(call) for call in rt.warehouse.calls] == [3]  # the fourth order is sent alone
 
 
 def test_a_bulk_order_without_a_response_is_looked_up_alone_and_not_duplicated(redis: Redis) -> None:
@@ -193,19 +193,19 @@ def test_orders_for_a_target_that_cannot_settle_are_claimed_one_at_a_time(redis:
 
 
 class Referring(Shop):
-    """Its orders have the reference of a target in their field `source_id`."""
+    """A shop whose orders carry a target's reference in `source_id`."""
 
     reference_field = "source_id"
 
 
 class Numbered(Shop):
-    """Its orders have the reference of a target as their id."""
+    """A shop whose orders have a target's reference as their id."""
 
     reference_field = "external_id"
 
 
 class Plain(Warehouse):
-    """Takes references of letters, digits and hyphens only."""
+    """A target that accepts only letters, digits and hyphens in references."""
 
     alphabet = "A-Za-z0-9-"
 
@@ -309,7 +309,7 @@ def test_each_failed_bulk_call_counts_as_a_failure_of_the_lane(redis: Redis) -> 
 
 
 class Walked(Slow):
-    """To ask it for one order means to walk through all."""
+    """A target that can search for an order only by listing all orders."""
 
     walks = True
 
@@ -328,7 +328,7 @@ def test_after_a_loss_of_the_ledger_a_target_without_search_is_listed_once_for_a
     assert isinstance(rt.warehouse, Walked)
     poll(rt, *({"id": n} for n in range(1, 6)))
     deliver(rt)
-    assert (rt.warehouse.walked, rt.warehouse.finds) == (0, 5)  # the ledger is young: what is on its way may come
+    assert (rt.warehouse.walked, rt.warehouse.finds) == (0, 5)  # the ledger is new: orders in flight may still arrive
     for again in (1, 2):
         redis.flushall()
         redis.set("intake:epoch", int(time.time() * 1000) - 70_000 - again)

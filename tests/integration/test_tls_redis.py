@@ -1,4 +1,4 @@
-"""Redis over TLS, alone or behind a Sentinel, with a certificate of one's own: the ledger's client, and Celery's."""
+"""Redis over TLS, alone or behind a Sentinel, with a private certificate: the clients of the ledger and of Celery."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LACKING = missing("redis-server") and f"{missing('redis-server')}; the server in the wheel has no TLS"
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING or "it is there")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING or "redis-server is installed")
 CONFIG = """\
 port 0
 tls-port {port}
@@ -46,13 +46,13 @@ dir "{home}"
 def running(home: Path, certificate: Path, more: str = "", *words: str) -> Iterator[int]:
     """Run a server that speaks TLS only; yield its port."""
     home.mkdir()
-    port, config, said = free_port(), home / "conf", home / "log"
+    port, config, log_file = free_port(), home / "conf", home / "log"
     config.write_text(CONFIG.format(port=port, certificate=certificate, home=home) + more)
-    with said.open("wb") as log:
+    with log_file.open("wb") as log:
         server = subprocess.Popen([str(find_program("redis-server")), str(config), *words], stdout=log, stderr=log)
     try:
         until = time.monotonic() + 10
-        while b"Ready to accept" not in (text := said.read_bytes()) and b"Sentinel ID" not in text:
+        while b"Ready to accept" not in (text := log_file.read_bytes()) and b"Sentinel ID" not in text:
             if server.poll() is not None or time.monotonic() > until:
                 pytest.skip("this redis-server has no TLS: install one that was built with it (Debian: redis-server)")
             time.sleep(0.05)
@@ -78,14 +78,14 @@ def sentinel(tmp_path: Path, certificate: Path, port: int) -> Iterator[int]:
 
 @pytest.fixture
 def _left_open() -> Iterator[None]:
-    """Kombu leaves a socket of its own to the collector, which is to find it here, and nowhere else."""
+    """Collect the socket that Kombu leaves open within this test, so that no other test reports it."""
     yield
     with warnings.catch_warnings(action="ignore"):
         gc.collect()
 
 
 @pytest.mark.usefixtures("_left_open")
-def test_an_authority_of_ones_own_is_named_in_the_url(port: int, certificate: Path) -> None:
+def test_a_private_certificate_authority_is_set_in_the_url(port: int, certificate: Path) -> None:
     url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
     with connect(url) as redis:
         assert redis.ping()
@@ -96,7 +96,7 @@ def test_an_authority_of_ones_own_is_named_in_the_url(port: int, certificate: Pa
 
 
 @pytest.mark.usefixtures("_left_open")
-def test_a_server_that_cannot_prove_who_it_is_is_not_spoken_to(port: int) -> None:
+def test_a_server_with_an_untrusted_certificate_is_refused(port: int) -> None:
     url = f"rediss://127.0.0.1:{port}/0"
     with connect(url, patience="short") as redis, pytest.raises(ConnectionError):
         redis.ping()
@@ -106,12 +106,14 @@ def test_a_server_that_cannot_prove_who_it_is_is_not_spoken_to(port: int) -> Non
 
 def celery(url: str) -> Connection:
     """Return a connection as Celery makes it from its settings."""
-    its = redis_broker(url)
-    return Connection(its["broker_url"], ssl=its["broker_use_ssl"], transport_options=its["broker_transport_options"])
+    settings = redis_broker(url)
+    return Connection(
+        settings["broker_url"], ssl=settings["broker_use_ssl"], transport_options=settings["broker_transport_options"]
+    )
 
 
 @pytest.mark.usefixtures("_left_open")
-def test_behind_a_sentinel_both_it_and_redis_are_spoken_to_over_tls(sentinel: int, certificate: Path) -> None:
+def test_sentinel_and_redis_are_both_reached_over_tls(sentinel: int, certificate: Path) -> None:
     url = f"sentinels://127.0.0.1:{sentinel}/intake?db=1&sentinel_password=watching"
     with pytest.raises(Unavailable):
         inspect(f"{url}&ssl_ca_certs={certificate}")
@@ -126,7 +128,7 @@ def test_behind_a_sentinel_both_it_and_redis_are_spoken_to_over_tls(sentinel: in
 
 
 @pytest.mark.usefixtures("_left_open")
-def test_a_sentinel_that_cannot_prove_who_it_is_is_not_asked(sentinel: int, certificate: Path) -> None:
+def test_a_sentinel_with_an_untrusted_certificate_is_refused(sentinel: int, certificate: Path) -> None:
     own = f"ssl_certfile={certificate}&ssl_keyfile={certificate}"
     url = f"sentinels://127.0.0.1:{sentinel}/intake?sentinel_password=watching&{own}"
     with pytest.raises(Unavailable):
@@ -136,7 +138,7 @@ def test_a_sentinel_that_cannot_prove_who_it_is_is_not_asked(sentinel: int, cert
 
 
 @pytest.mark.usefixtures("_left_open")
-def test_without_tls_in_its_address_nothing_is_said_to_a_sentinel_that_wants_it(sentinel: int) -> None:
+def test_a_sentinel_that_requires_tls_is_unavailable_without_tls_in_its_address(sentinel: int) -> None:
     url = f"sentinel://127.0.0.1:{sentinel}/intake?sentinel_password=watching"
     with pytest.raises(Unavailable):
         inspect(url)
@@ -150,7 +152,7 @@ def test_without_tls_in_its_address_nothing_is_said_to_a_sentinel_that_wants_it(
         "sentinels://one",
     ],
 )
-def test_an_address_that_would_be_read_in_another_way_than_it_is_meant_is_refused(url: str) -> None:
+def test_an_ambiguous_sentinel_address_is_refused(url: str) -> None:
     with pytest.raises(SettingError, match="is not the address of a service behind Sentinels") as refused:
         redis_url(url)
     assert "sentinels:// for TLS" in refused.value.remedy

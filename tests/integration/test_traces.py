@@ -1,4 +1,4 @@
-"""Traces: what a collector receives about orders and calls, what it never receives, and the cost of losing it."""
+"""Traces: the spans of orders and calls, the data that no span contains, and the effect of a failing collector."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tra
             monkeypatch.delenv(name)
         for name, value in {"exporter_otlp_endpoint": collector.url, **variables}.items():
             monkeypatch.setenv(f"OTEL_{name.upper()}", value)
-        traces._PROCESS.__init__()  # type: ignore[misc]  # as a new process begins
+        traces._PROCESS.__init__()  # type: ignore[misc]  # as in a new process
 
     restart()
     yield restart
     traces.close()
-    traces._PROCESS.__init__()  # type: ignore[misc]  # as a new process begins
+    traces._PROCESS.__init__()  # type: ignore[misc]  # as in a new process
 
 
 def run(program: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -98,7 +98,7 @@ sys.meta_path.insert(0, Blocker())
     ids=["no collector", "disabled", "no exporter"],
 )
 def test_without_a_collector_the_sdk_is_not_imported(environ: dict[str, str], before: str) -> None:
-    # redis-py imports the OpenTelemetry metrics API if it is installed, so only these modules count.
+    # redis-py imports the OpenTelemetry metrics API if it is installed, so only these modules are checked.
     modules = "('worker.telemetry.otel', 'opentelemetry.sdk.trace', 'opentelemetry.exporter')"
     done = run(before + TRACED_WORK + f"print([name for name in sys.modules if name.startswith({modules})])", **environ)
     assert done.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""A drain that waits at an empty lane: an accepted order wakes it, and its death delays no order."""
+"""A drain that waits at an empty lane: an accepted order wakes the drain, and its death delays no order."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def accept(redis: Redis, number: int = 1) -> Accepted:
 
 
 def test_an_accepted_order_wakes_the_waiting_drain_without_a_nudge(redis: Redis, lane: Lane) -> None:
-    waked: list[float] = []
+    woken_at: list[float] = []
 
     def wait() -> None:
         if lane.wait(time.monotonic() + 5):
-            waked.append(time.monotonic())
+            woken_at.append(time.monotonic())
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -41,7 +41,7 @@ def test_an_accepted_order_wakes_the_waiting_drain_without_a_nudge(redis: Redis,
     began = time.monotonic()
     assert not accept(redis).nudge
     thread.join()
-    assert waked[0] - began < 0.5
+    assert woken_at[0] - began < 0.5
     assert redis.keys("intake:lane:t:wa*") == []
 
 
@@ -61,8 +61,8 @@ def test_the_next_sweep_removes_a_drain_that_died_while_it_waited(redis: Redis, 
     redis.set("intake:lane:t:waiting", 1, px=200)
     assert not accept(redis).nudge
     time.sleep(0.3)
-    found = lane.sweep()
-    assert (found.due, found.drains) == (1, 0)
+    swept = lane.sweep()
+    assert (swept.due, swept.drains) == (1, 0)
     assert accept(redis, 2).nudge
 
 

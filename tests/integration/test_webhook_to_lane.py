@@ -62,7 +62,7 @@ reference = "{{provider}}:{{external_id}}"
 
 
 @pytest.fixture
-def way(
+def systems(
     tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Sandbox, Runtime, str]]:
     """Yield the simulated systems, the runtime that reads them, and the URL of the receiver."""
@@ -70,7 +70,7 @@ def way(
         monkeypatch.setenv(name, value)
     file, nowhere = tmp_path / "intake.toml", "http://127.0.0.1:9"
     with ExitStack() as stack:
-        # The receiver never calls a provider: it need not know where one is.
+        # The receiver never calls a provider, so it needs no address of one.
         file.write_text(CONFIG.format(redis=redis_url, cloud=nowhere, boy=nowhere))
         url = stack.enter_context(running_receiver(file)).url
         hook = quote(f"{url}/hooks/boy-hook/{SECRETS['HOOK_BOY']}", safe="")
@@ -82,8 +82,8 @@ def way(
         yield box, rt, url
 
 
-def taken(rt: Runtime, provider: str, count: int) -> int:
-    """Take in what was received, until `count` orders of the provider are in the lane."""
+def queue_orders(rt: Runtime, provider: str, count: int) -> int:
+    """Process the inbox until `count` orders of the provider are queued; return how many are."""
     until = time.monotonic() + 20
     with rt.inbox.taker() as taker:
         while (queued := int(rt.lanes["dropday"].status()["queued"])) < count and time.monotonic() < until:
@@ -94,8 +94,8 @@ def taken(rt: Runtime, provider: str, count: int) -> int:
     return queued
 
 
-def test_orders_of_ordercloud_webhooks_are_read_and_queued(way: tuple[Sandbox, Runtime, str]) -> None:
-    box, rt, url = way
+def test_orders_of_ordercloud_webhooks_are_read_and_queued(systems: tuple[Sandbox, Runtime, str]) -> None:
+    box, rt, url = systems
     cloud, form = box.url("ordercloud"), {"grant_type": "client_credentials", "scope": "FullAccess"}
     form |= {"client_id": Sandbox.ACCOUNT_ID, "client_secret": Sandbox.KEY}
     token = requests.post(f"{cloud}/oauth/token", data=form, timeout=5).json()["access_token"]
@@ -110,10 +110,10 @@ def test_orders_of_ordercloud_webhooks_are_read_and_queued(way: tuple[Sandbox, R
     headers = {"Authorization": f"Bearer {token}"}
     requests.put(f"{cloud}/v1/webhooks/intake", json=hook, headers=headers, timeout=5).raise_for_status()
     box.add_orders(3, system="ordercloud")
-    assert taken(rt, "cloud", 3) == 3
+    assert queue_orders(rt, "cloud", 3) == 3
 
 
-def test_orders_of_duplicated_dropboy_webhooks_are_queued_once(way: tuple[Sandbox, Runtime, str]) -> None:
-    box, rt, _ = way
+def test_orders_of_duplicated_dropboy_webhooks_are_queued_once(systems: tuple[Sandbox, Runtime, str]) -> None:
+    box, rt, _ = systems
     box.add_orders(3, system="dropboy")
-    assert taken(rt, "boy", 3) == 3
+    assert queue_orders(rt, "boy", 3) == 3

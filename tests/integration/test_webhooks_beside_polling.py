@@ -26,7 +26,7 @@ def send_webhooks(pipeline: Pipeline, ids: list[str], chance: random.Random) -> 
     with pipeline.rt.inbox.taker() as taker:
         while tasks.listen.take(pipeline.rt, taker, lambda *_: None):
             pass
-    while pipeline.rt.fetches.count_waiting("shop"):  # due now, or after a limit that was reached
+    while pipeline.rt.fetches.count_waiting("shop"):  # due now, or after a limit is open again
         tasks.fetch.fetch(pipeline.rt, "shop", lambda *_: None)
         time.sleep(0.01)
     return len(named)
