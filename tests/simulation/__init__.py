@@ -1,1 +1,1 @@
-"""The whole worker on a fake clock: one seed is one history."""
+"""A simulation of the whole worker on a fake clock: one seed gives one history."""

@@ -43,14 +43,14 @@ class Shop(Provider):
         return "0"
 
     def fetch(self, cursor: str) -> Page:
-        said = self.client.read("/feed", [("after", cursor)]).json()
-        if not isinstance(said, dict):
+        body = self.client.read("/feed", [("after", cursor)]).json()
+        if not isinstance(body, dict):
             raise Unavailable("not a page")
-        return Page([Record(raw) for raw in said["items"]], said["next"], more=said["more"])
+        return Page([Record(raw) for raw in body["items"]], body["next"], more=body["more"])
 
     def fetch_one(self, external_id: str) -> Record | None:
-        said = self.client.read(f"/orders/{external_id}", accept=frozenset({404}))
-        return None if said.status == 404 else Record(said.json())
+        answer = self.client.read(f"/orders/{external_id}", accept=frozenset({404}))
+        return None if answer.status == 404 else Record(answer.json())
 
     def normalize(self, record: Record) -> Order:
         raw = record.raw
@@ -77,7 +77,7 @@ def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
 
 
 class Depot(Target):
-    """Takes orders under a reference; duplicates are possible unless it refuses them."""
+    """Accepts orders under a reference, and duplicates unless its options say that it refuses them."""
 
     kind = "depot"
     Options = DepotOptions
@@ -99,47 +99,47 @@ class Depot(Target):
         return made
 
     def create_many(self, batch: Sequence[tuple[Order, str]]) -> list[Receipt | IntakeError]:
-        # A depot that takes its time answers a batch with steps: more than the contract allows, and no harm.
+        # A depot that works in steps returns them for a batch too: the contract does not allow it, but it is harmless.
         return self._create([self._body(order, reference) for order, reference in batch])  # type: ignore[return-value]
 
     def _create(self, bodies: list[dict[str, Any]]) -> list[Receipt | Pending | IntakeError]:
-        said = self.client.write("POST", "/orders", json=bodies).json()
-        if not isinstance(said, list) or len(said) != len(bodies):
-            raise Uncertain("not the answer to a create")
-        return [self._made(one) for one in said]
+        body = self.client.write("POST", "/orders", json=bodies).json()
+        if not isinstance(body, list) or len(body) != len(bodies):
+            raise Uncertain("not the response to a create")
+        return [self._made(item) for item in body]
 
     @staticmethod
-    def _made(said: dict[str, Any]) -> Receipt | Pending | IntakeError:
-        match said["is"]:
+    def _made(body: dict[str, Any]) -> Receipt | Pending | IntakeError:
+        match body["is"]:
             case "refused":
                 return Rejected("note", {"note": "is not to their taste"})
             case "unmapped":
                 return Held("no product for it")
             case "taken":
-                return Pending(said["id"], 2.0)
+                return Pending(body["id"], 2.0)
             case _:
-                return Receipt(said["id"], existed=said["is"] == "there")
+                return Receipt(body["id"], existed=body["is"] == "there")
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
-        said = self.client.read(f"/steps/{step}").json()
-        if not isinstance(said, dict):
-            raise Unavailable("not the answer to a question")
-        return Pending(step, 2.0) if said["is"] == "taken" else Receipt(said["id"])
+        body = self.client.read(f"/steps/{step}").json()
+        if not isinstance(body, dict):
+            raise Unavailable("not the response to a read")
+        return Pending(step, 2.0) if body["is"] == "taken" else Receipt(body["id"])
 
     def update(self, order: Order, reference: str, target_id: str) -> None:
-        said = self.client.write("PUT", f"/orders/{reference}", json=self._body(order, reference)).json()
-        if said == {"is": "refused"}:
+        body = self.client.write("PUT", f"/orders/{reference}", json=self._body(order, reference)).json()
+        if body == {"is": "refused"}:
             raise Rejected("note", {"note": "is not to their taste"})
-        if said == {"is": "unmapped"}:
+        if body == {"is": "unmapped"}:
             raise Held("no product for it")
-        if said != {"is": "changed"}:
-            raise Uncertain("not the answer to a change")
+        if body != {"is": "changed"}:
+            raise Uncertain("not the response to an update")
 
     def find(self, reference: str) -> Receipt | None:
-        said = self.client.read("/orders", [("reference", reference)]).json()
-        if not isinstance(said, list):
+        body = self.client.read("/orders", [("reference", reference)]).json()
+        if not isinstance(body, list):
             raise Unavailable("not a list")
-        return Receipt(said[0], existed=True) if said else None
+        return Receipt(body[0], existed=True) if body else None
 
     def check(self) -> None:
         return

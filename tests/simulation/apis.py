@@ -1,4 +1,4 @@
-"""The systems on the other side: their HTTP interface, and what they really hold."""
+"""The simulated systems: their HTTP interface and their actual content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from simulation.faults import Faults
     from worker.store.limits.limit import Limit
 
-#: Seconds for which a target that does not settle hides what it took in: at most `[clocks] arrived`.
+#: Seconds for which a target that does not settle hides a new order: at most `[clocks] arrived`.
 HIDDEN = (5, 60)
 #: Records on a page of the feed.
 PAGE = 5
@@ -41,7 +41,7 @@ class Api:
 
     def __init__(self, name: str, limits: tuple[Limit, ...], faults: Faults, now: Callable[[], int]) -> None:
         self.name, self.limits, self.faults, self.now = name, limits, faults, now
-        #: When the calls that count against its limit were sent (microseconds).
+        #: When the calls that count towards its limit were sent (microseconds).
         self._left: deque[int] = deque()
         self.calls = 0
         #: When its maintenance ends, and whether it refuses connections until then.
@@ -50,11 +50,14 @@ class Api:
         self.pace = (0.02, 0.2)
 
     def refuses(self) -> bool:
-        """Return whether it refuses connections at the moment."""
+        """Return whether the system refuses connections at the moment."""
         return self.refusing and self.now() < self.down_until
 
     def leaves(self, *, late: bool) -> None:
-        """Count a sent call; it is `late` if its process was stopped after the limit let it go."""
+        """Count a sent call, unless it is `late`: its process was stopped after the limit had let it go.
+
+        Raise Violation for a call over the limit.
+        """
         if late or not self.limits:
             return
         limit = self.limits[0]
@@ -67,7 +70,7 @@ class Api:
         self._left.clear()
 
     def arrive(self, method: str, path: str, body: bytes | None) -> tuple[Answer | None, float]:
-        """Return the response (None: the connection breaks), and the seconds until it arrives."""
+        """Return the response, or None if the connection breaks, and the seconds until it arrives."""
         self.calls += 1
         delay = self.faults.chance.uniform(*self.pace)
         if self.now() < self.down_until:
@@ -89,7 +92,7 @@ class Api:
 
 
 class ShopApi(Api):
-    """Orders with all their versions, and the feed: which order changed, and its version then."""
+    """Orders with all their versions, and a feed of the changed ids with the version of each change."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
@@ -107,8 +110,8 @@ class ShopApi(Api):
 
     def handle(self, method: str, path: str, body: bytes | None) -> Answer:
         if path.startswith("/orders/"):
-            known = self.orders.get(path.removeprefix("/orders/"))
-            return _json(200, known[-1]) if known else _json(404, {})
+            versions = self.orders.get(path.removeprefix("/orders/"))
+            return _json(200, versions[-1]) if versions else _json(404, {})
         at = int(parse_qs(path.partition("?")[2])["after"][0])
         end = min(at + PAGE, len(self.feed))
         items = [self.orders[external_id][-1] for external_id, _ in self.feed[at:end]]
@@ -130,7 +133,7 @@ class Made:
 class _Books:
     made: dict[str, list[Made]] = field(default_factory=dict)
     steps: dict[str, Made] = field(default_factory=dict)
-    #: The highest version that was written since the ledger was new, by reference.
+    #: The highest version written since the ledger was new, by reference.
     highest: dict[str, int] = field(default_factory=dict)
 
 
@@ -155,11 +158,11 @@ class DepotApi(Api):
             made.shown = 0
             return _json(200, {"is": "made", "id": made.id})
         if method == "POST":
-            return _json(200, [self._create(one) for one in json.loads(body or b"")])
+            return _json(200, [self._create(order) for order in json.loads(body or b"")])
         if method == "PUT":
             return _json(200, self._change(unquote(path.removeprefix("/orders/")), json.loads(body or b"")))
         reference = parse_qs(path.partition("?")[2])["reference"][0]
-        return _json(200, [one.id for one in self.made.get(reference, ()) if one.shown <= self.now()])
+        return _json(200, [made.id for made in self.made.get(reference, ()) if made.shown <= self.now()])
 
     def _refused(self, body: dict[str, Any]) -> dict[str, Any] | None:
         word = body["note"].partition(" ")[0]
@@ -167,12 +170,12 @@ class DepotApi(Api):
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         reference = body["reference"]
-        there = self.made.get(reference)
-        if there and self.traits.dedupes:
-            return {"is": "there", "id": there[0].id}
+        existing = self.made.get(reference)
+        if existing and self.traits.dedupes:
+            return {"is": "there", "id": existing[0].id}
         if refused := self._refused(body):
             return refused
-        if there:
+        if existing:
             raise Violation(f"{self.name}: {reference} was created twice")
         self._written(reference, body)
         shown = self.now() + int(self.faults.chance.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 #: Reasons for which an order may be dead that the target would accept.
-_NO_FAULT_OF_ITS: Final = {"poison", "uncertain", "unavailable", "bug"}
+_NOT_ITS_FAULT: Final = {"poison", "uncertain", "unavailable", "bug"}
 _ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
 #: Seconds within which the work of a dead process is taken over.
 TAKEOVER: Final = 15.0
@@ -24,7 +24,7 @@ _ADVANCE: Final = ADVANCE.keys + ADVANCE.args
 
 
 class Checks:
-    """Reads the keys directly, not through a wire."""
+    """All checks; they read the keys directly, not through a wire."""
 
     def __init__(self, world: World) -> None:
         self._world, self._keys = world, world.server.keys
@@ -60,11 +60,11 @@ class Checks:
             if external_id.encode() in letters:
                 continue
             for target in self._world.depots:
-                known = self.record(target, f"{provider}:{external_id}").get("version")
-                if known is None or int(known) < version:
+                accepted = self.record(target, f"{provider}:{external_id}").get("version")
+                if accepted is None or int(accepted) < version:
                     raise Violation(
                         f"the cursor of {provider} is at {cursor}, and version {version} of {external_id} was not"
-                        f" accepted for {target} (it knows {known})"
+                        f" accepted for {target} (accepted: {accepted})"
                     )
 
     def swept(self) -> None:
@@ -72,7 +72,7 @@ class Checks:
         self._last_sweep = self._world.now()
 
     def died(self, process: Process) -> None:
-        """Check later that the orders of a dead process were taken over."""
+        """Schedule a check that the orders of this dead process are taken over in time."""
         mark = f":claims:host-{process.name}-".encode()
         held = [key for key in self._keys.data if mark in key]
         began = self._world.now()
@@ -80,19 +80,19 @@ class Checks:
             self._world.scheduler.later(TAKEOVER, partial(self._taken_over, key, began))
 
     def _taken_over(self, key: bytes, since: int) -> None:
-        if self._world.disturbed >= since or any(one.stopped >= since for one in self._world.processes):
+        if self._world.disturbed >= since or any(process.stopped >= since for process in self._world.processes):
             self.excused += 1
             return
         self.takeovers += 1
         if self._keys.get(key):
-            orders = [one.decode() for one in self._keys.get(key)]
+            orders = [order.decode() for order in self._keys.get(key)]
             last = (self._world.now() - self._last_sweep) / 1e6
             raise Violation(f"{key.decode()} still holds {orders} after {TAKEOVER:g} s (last sweep {last:.1f} s ago)")
 
-    # When it is over
+    # At the end
 
     def busy(self) -> str:
-        """Return what is left to do; empty if nothing is."""
+        """Return the first thing that is left to do, or an empty string."""
         return next(self._left(), "")
 
     def _left(self) -> Iterator[str]:
@@ -109,10 +109,10 @@ class Checks:
         for name, depot in self._world.depots.items():
             doubts = keys.get(f"intake:lane:{name}:doubt".encode()) or {}
             if depot.traits.settles and any(self.record(name, key.decode()).get("again", "0") < "3" for key in doubts):
-                yield f"orders are in doubt at {name}, which can be asked"
+                yield f"orders are in doubt at {name}, which can be searched"
 
-    def at_rest(self) -> None:
-        """Each order has its end in each target, and the target holds what the source has."""
+    def check_finished(self) -> None:
+        """Check that each order has reached a final state in each target, and that the target matches the source."""
         for provider, shop in self._world.shops.items():
             for external_id in shop.orders:
                 for target in self._world.depots:
@@ -125,21 +125,21 @@ class Checks:
         if not record:
             letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
             if external_id.encode() not in letters:
-                raise Violation(f"{where} is nowhere")
+                raise Violation(f"{where} is lost")
             return
         state, code = record.get("state", ""), record.get("code", "")
         if state not in _ENDS or (state == "dead" and not code):
             raise Violation(f"{where} ends {state} {code}")
         made = self._world.depots[target].made.get(key, [])
         if state == "delivered" and len(made) != 1:
-            raise Violation(f"{where} is said to be delivered, and is there {len(made)} times")
+            raise Violation(f"{where} counts as delivered, and exists {len(made)} times")
         if not newest["note"].startswith("fine"):
             return
-        if state == "dead" and code not in _NO_FAULT_OF_ITS:
-            raise Violation(f"{where} is dead ({code}), and the target would take it")
+        if state == "dead" and code not in _NOT_ITS_FAULT:
+            raise Violation(f"{where} is dead ({code}), although the target accepts it")
         change = self._change(provider)
         if state == "held" and change != "hold":
-            raise Violation(f"{where} is held ({code}), and nobody asked for that")
+            raise Violation(f"{where} is held ({code}), although its route does not hold changes")
         if state == "delivered" and change == "update" and self._world.depots[target].traits.updates:
             self._same(where, made[0].body, newest)
 
@@ -147,6 +147,6 @@ class Checks:
         return next(route.on_change for route in self._world.house.settings.routes if route.source == provider)
 
     def _same(self, where: str, body: dict[str, Any], newest: dict[str, Any]) -> None:
-        # A change that was not sent yet when Redis was lost is not known to be one.
+        # After a loss of Redis, a change that had not been sent is unknown.
         if body["note"] != newest["note"] and not self._world.faults.losses:
             raise Violation(f"{where}: the target has {body['note']!r}, the source {newest['note']!r}")

@@ -1,4 +1,4 @@
-"""A client of the Redis in this process: redis-py's own, except for its connection."""
+"""A client of the simulated Redis: redis-py's own, with another connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from simulation.server import name_of
 if TYPE_CHECKING:
     from simulation.network import Wire
 
-#: How often redis-py tries, and the seconds between its attempts: see worker/store/redis/connection.py.
+#: Attempts of redis-py, and the seconds between them: see worker/store/redis/connection.py.
 TRIES: Final = 3
 PAUSES: Final = (0.5, 1.0)
 
@@ -26,7 +26,7 @@ class Client(Redis):
     decodes: bool
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Run one command, repeated as redis-py repeats it."""
+        """Run one command, with redis-py's retries."""
         return self.answer(args, options)
 
     def register_script(self, script: Any) -> Any:
@@ -44,7 +44,7 @@ class Client(Redis):
         return run
 
     def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        """Return the response as redis-py returns it to the caller."""
+        """Run one command and return its reply as redis-py does."""
         reply = self._tried(tuple(map(_word, args)))
         if self.decodes:
             reply = _decoded(reply)
@@ -65,7 +65,7 @@ class Client(Redis):
         return None
 
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> _Pipeline:  # noqa: FBT002
-        """Commands that are sent together; here they are run together as well."""
+        """Return a pipeline; its commands run together, without other commands in between."""
         pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, None)
         pipe.sender = self
         return pipe
@@ -83,7 +83,7 @@ class _Pipeline(Pipeline):
 
 
 def _word(value: Any) -> bytes:
-    """Return a word as redis-py sends it."""
+    """Return an argument as redis-py sends it."""
     if isinstance(value, str):
         return value.encode()
     return value if isinstance(value, bytes) else repr(value).encode()
@@ -92,4 +92,4 @@ def _word(value: Any) -> bytes:
 def _decoded(reply: Any) -> Any:
     if type(reply) is bytes:
         return reply.decode()
-    return [_decoded(one) for one in reply] if type(reply) is list else reply
+    return [_decoded(item) for item in reply] if type(reply) is list else reply

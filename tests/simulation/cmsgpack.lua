@@ -1,4 +1,4 @@
--- The cmsgpack that Redis gives to scripts, as far as ours use it: no tables with keys of their own, no fractions.
+-- The part of Redis' cmsgpack library that our scripts use: no tables with string keys, and no fractions.
 local byte, char, sub, floor = string.byte, string.char, string.sub, math.floor
 
 local function big(value, bytes)
@@ -54,7 +54,7 @@ local function items(text, at, count)
   return found, at
 end
 
--- The value that begins at a place, and where the next one begins.
+-- Return the value that begins at a position, and the position of the next one.
 function unpacked(text, at)
   local head = byte(text, at)
   at = at + 1

@@ -1,4 +1,4 @@
-"""What the tests of the simulation ask for."""
+"""Fixtures of the simulation's tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def raw(redis: Redis, redis_url: str) -> Iterator[Redis]:
-    """Return a connection to the emptied server that returns raw responses."""
+    """Yield a connection to the emptied server that returns raw replies."""
     client = Redis.from_url(redis_url, protocol=2)
     yield client
     client.close()

@@ -1,4 +1,4 @@
-"""What happens around an installation in a history: orders come and change, houses burn, people mend."""
+"""The events around an installation: orders arrive and change, large faults happen, operators resume accounts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 #: Seconds within which a history must finish all its work.
 PATIENCE = 6 * 3600.0
-#: Seconds that an answer takes.
+#: Seconds that a response takes.
 FAST = (0.02, 0.2)
 
 
 class Director:
-    """Runs a world for some time, then lets it finish all its work."""
+    """Runs a world for some time with faults, then lets it finish all its work."""
 
     def __init__(self, world: World) -> None:
         self._world, self._chance = world, world.stream("director")
-        drawn = 10 ** self._chance.uniform(0.3, 1.8)
-        self._gap = world.pace.gap or drawn
+        random_gap = 10 ** self._chance.uniform(0.3, 1.8)
+        self._gap = world.pace.gap or random_gap
         self._pushes = self._chance.random() < 0.6
         self._wait = world.scheduler.wait
         self.orders = 0
@@ -34,28 +34,28 @@ class Director:
             api.pace = self._chance.choice([FAST, FAST, (0.2, 2.0), (2.0, 12.0)])
 
     def run(self, seconds: float) -> None:
-        """So many seconds with mishaps, then as many as it takes without."""
+        """Run for `seconds` with faults, then without faults until nothing is left to do."""
         world = self._world
         world.start()
         until = world.now() + int(seconds * 1e6)
         self._wait(1)
         world.faults.on = True
-        mishap = world.now() + self._next_mishap()
+        next_fault = world.now() + self._draw_delay()
         while world.now() < until:
             self._wait(self._chance.expovariate(1 / self._gap))
             self._trade()
-            if world.now() >= mishap and world.faults.great:
+            if world.now() >= next_fault and world.faults.great:
                 self._befall(self._chance.choice(world.faults.great))
-                mishap = world.now() + self._next_mishap()
+                next_fault = world.now() + self._draw_delay()
             if self._chance.random() < 0.05:
                 self._repair()
-        self.rest()
+        self.finish()
 
-    def rest(self) -> None:
+    def finish(self) -> None:
         """Run without faults until nothing is left to do; raise Violation if work or errors remain."""
         world = self._world
         world.faults.on = False
-        world.tell("all mishaps end")
+        world.tell("all faults end")
         world.network.away, world.server.full = "", False
         for api in world.network.apis.values():
             api.down_until, api.pace = 0, FAST
@@ -66,12 +66,12 @@ class Director:
             busy = world.checks.busy()
             quiet = 0 if busy else quiet + 1
             if world.now() > until:
-                raise Violation(f"after {PATIENCE / 3600:g} hours without mishaps: {busy}")
-        world.checks.at_rest()
-        world.tell("all is quiet, and as it should be")
+                raise Violation(f"after {PATIENCE / 3600:g} hours without faults: {busy}")
+        world.checks.check_finished()
+        world.tell("all work is done, and every check passed")
 
     def lose_redis(self) -> None:
-        """Everything in Redis is gone."""
+        """Empty Redis."""
         world = self._world
         world.tell("Redis is emptied")
         world.faults.losses += 1
@@ -89,14 +89,14 @@ class Director:
         shop = self._world.shops[name]
         burst = self._chance.choice([1, 1, 1, 1, 2, 3, 30]) if self._chance.random() < 0.1 else 1
         for _ in range(burst):
-            known = sorted(shop.orders)
-            if known and self._chance.random() < 0.3:
-                external_id = self._chance.choice(known[-20:])
+            ids = sorted(shop.orders)
+            if ids and self._chance.random() < 0.3:
+                external_id = self._chance.choice(ids[-20:])
             else:
                 self.orders += 1
                 external_id = f"{self.orders:05}"
             note = self._chance.choices(["fine", "refused", "unmapped", "bad"], [90, 4, 3, 3])[0]
-            # Now and then it is again what it once was.
+            # With only five notes, an order sometimes returns to a former content.
             raw = shop.write(external_id, f"{note} {self._chance.randrange(5)}")
             self._world.tell(f"{name} has {external_id} version {raw['version']} {raw['note']}")
             if (
@@ -108,19 +108,19 @@ class Director:
                 self._push(name, shop, external_id)
 
     def _push(self, name: str, shop: ShopApi, external_id: str) -> None:
-        """Tell of an order: as it is, or as it once was."""
+        """Push an order, in its current or a former version."""
         raw = self._chance.choice(shop.orders[external_id])
         kind = self._chance.choice(["record", "order", "external_id"])
-        said = {"record": raw, "order": content(name, raw), "external_id": external_id}[kind]
+        value = {"record": raw, "order": content(name, raw), "external_id": external_id}[kind]
         if raw["note"].startswith("bad"):
-            kind, said = "external_id", external_id
-        job = json.dumps({"v": 1, "provider": name, kind: said})
+            kind, value = "external_id", external_id
+        job = json.dumps({"v": 1, "provider": name, kind: value})
         self._world.tell(f"pushed: {kind} {external_id} version {raw['version']}")
         self._world.server.run(b"LPUSH", b"intake:inbox", job.encode())
 
-    # Mishaps
+    # Faults of the installation
 
-    def _next_mishap(self) -> int:
+    def _draw_delay(self) -> int:
         return int(self._chance.uniform(*self._world.pace.great) * 1e6)
 
     def _befall(self, kind: str) -> None:
@@ -148,13 +148,13 @@ class Director:
         elif kind == "kill all":
             world.tell("every worker is killed")
             world.disturbed = world.now() + 6_000_000
-            for process in [one for one in world.processes if one.name.startswith(("worker", "upkeep"))]:
+            for process in [p for p in world.processes if p.name.startswith(("worker", "upkeep"))]:
                 world.die(process)
         elif kind == "kill beat":
             world.tell("beat is killed")
-            for process in [one for one in world.processes if one.name.startswith("beat")]:
+            for process in [p for p in world.processes if p.name.startswith("beat")]:
                 world.die(process)
-        elif kind == "two beats" and sum(one.name.startswith("beat") for one in world.processes) < 2:
+        elif kind == "two beats" and sum(p.name.startswith("beat") for p in world.processes) < 2:
             world.tell("a second beat is started")
             world.run("beat", world._beat)
         return None
@@ -164,7 +164,7 @@ class Director:
         self._world.tell("Redis is back")
 
     def _repair(self) -> None:
-        """Act for the people: resume what is paused."""
+        """Resume every paused account, as an operator does."""
         server = self._world.server
         if self._world.network.away:
             return
@@ -172,4 +172,4 @@ class Director:
             server.run(b"HDEL", keys.cursor(name).encode(), b"paused")
         for name in self._world.depots:
             server.run(b"HDEL", keys.LaneKeys.of(name).lane.encode(), b"paused")
-        self._world.tell("what was paused goes on")
+        self._world.tell("every paused account is resumed")

@@ -1,4 +1,4 @@
-"""The faults of a history, drawn from its seed: each history has its own few kinds of faults."""
+"""The faults of a history, drawn from its seed: each history has a few kinds of faults."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from simulation.apis import Api
     from simulation.scheduler import Process
 
-#: Faults of a process at a passage of a wire; "lost": the response of Redis; "refused": the connection to an API.
+#: Faults at a point of a wire; "lost": the response of Redis is; "refused": the connection to an API is.
 WIRE: Final[tuple[str, ...]] = ("kill", "stop", "lost", "refused", "flush")
-#: Faults of a call at an API.
+#: Faults of an API's response to a call.
 ANSWERS: Final[tuple[str, ...]] = (
     "cut before",
     "cut after",
@@ -27,8 +27,8 @@ ANSWERS: Final[tuple[str, ...]] = (
 )
 #: Faults of the whole installation: see `simulation.director`.
 GREAT: Final = ("flush", "away", "full", "maintenance", "kill all", "kill beat", "two beats")
-#: Passages at which a fault is worth more than at the many others.
-_DEAR: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
+#: Points at which a fault reveals more, so that it is drawn 100 times as often as at the others.
+_LIKELY: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
 _REDIS: Final = {"lost"}
 
 
@@ -40,7 +40,7 @@ class Faults:
     ) -> None:
         self.chance, self.tell, self._die, self._share = chance, tell, die, share
         self.on = False
-        #: The odds of each kind at one of these passages.
+        #: The probability of each kind at one such point.
         self.odds = {kind: 10 ** chance.uniform(-3.5, -1.7) for kind in WIRE if chance.random() < 0.6}
         self.odds |= {kind: 10 ** chance.uniform(-3, -1.2) for kind in ANSWERS if chance.random() < 0.4}
         for rare, left in (("401", 0.1), ("flush", 0.05)):
@@ -54,7 +54,7 @@ class Faults:
         self._answers = [(kind, self.odds[kind]) for kind in ANSWERS if kind in self.odds]
         self._most = sum(odds for _, odds in self._wire)
 
-    def _drawn(self, table: list[tuple[str, float]], share: float) -> str:
+    def _draw(self, table: list[tuple[str, float]], share: float) -> str:
         drawn = self.chance.random() / share
         for kind, odds in table:
             if (drawn := drawn - odds) < 0:
@@ -62,12 +62,12 @@ class Faults:
         return ""
 
     def at(self, point: str, process: Process) -> str:
-        """Return the fault at this passage."""
+        """Return the fault at this point, or an empty string."""
         if not self.on or not self._most:
             return ""
         place, name, side = point.split(":")
-        dear = place == "http" or name in _DEAR
-        kind = self._drawn(self._wire, self._share if dear else 0.01 * self._share)
+        likely = place == "http" or name in _LIKELY
+        kind = self._draw(self._wire, self._share if likely else 0.01 * self._share)
         if (kind == "lost" and (place, side) != ("redis", "after")) or (kind == "refused" and point[:4] != "http"):
             return ""
         if kind:
@@ -77,8 +77,8 @@ class Faults:
         return kind
 
     def answer(self, api: Api) -> str:
-        """Return the fault of this call at the API."""
-        kind = self._drawn(self._answers, self._share) if self.on else ""
+        """Return the fault of this call at the API, or an empty string."""
+        kind = self._draw(self._answers, self._share) if self.on else ""
         if kind:
             self.count(kind)
             self.tell(f"{api.name}: {kind}")

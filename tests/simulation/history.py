@@ -1,4 +1,4 @@
-"""Runs and checks one history from one seed."""
+"""Run and check one history from one seed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """The result of a history: `wrong` is the promise that was broken, or ""."""
+    """The result of a history; `wrong` names the broken promise, or is empty."""
 
     seed: int
     wrong: str
-    #: Of all commands and responses of Redis.
+    #: A digest of all commands and replies of Redis.
     digest: str
-    #: Its length on its own clock.
+    #: Its length on the simulated clock.
     seconds: float
     commands: int
     orders: int
@@ -43,9 +43,10 @@ def history(  # noqa: PLR0913  # the options of a history, each named at the cal
     lose: bool = True,
     pace: Pace = DENSE,
 ) -> HistoryResult:
-    """Run the history of `seed`: `seconds` with faults, then until nothing is left; the same after losing Redis.
+    """Run the history of `seed`: `seconds` with faults, then without until nothing is left to do.
 
-    `change` may plant a bug; `line` is called with each event; `pace` sets how much happens.
+    One seed in four then loses Redis and runs until nothing is left again, unless `lose` is False. `change` may plant a
+    bug; `line` is called with each event; `pace` sets how much happens.
     """
     world = World(seed, line, pace)
     error: BaseException | None = None
@@ -56,7 +57,7 @@ def history(  # noqa: PLR0913  # the options of a history, each named at the cal
             director.run(seconds)
             if lose and seed % 4 == 0:
                 director.lose_redis()
-                director.rest()
+                director.finish()
         except BaseException as raised:  # noqa: BLE001  # reported with the history
             error = raised
         ended = world.now()

@@ -24,7 +24,7 @@ class Kept:
 
     Args:
         now: Unix time in microseconds.
-        chance: What `ZRANDMEMBER` draws from.
+        chance: The random source of `ZRANDMEMBER` and its like.
     """
 
     def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
@@ -33,7 +33,7 @@ class Kept:
         self.ends: dict[bytes, int] = {}
         #: Keys that expired, for a comparison with a real server.
         self.ended: list[bytes] = []
-        #: Called with each key onto which something was pushed.
+        #: Called with the key of each list to which an item was pushed.
         self.pushed: Callable[[bytes], None] = lambda _: None
         self._commands: dict[bytes, Callable[..., Reply]] = {}
 
@@ -88,7 +88,7 @@ class Kept:
         return sum(self.get(key) is not None for key in list(self.data))
 
     def do_type(self, key: bytes) -> Reply:
-        # Sets and sorted sets are dicts too: our code never asks for their type.
+        # Sets and sorted sets are dicts too, but our code never asks for their type.
         return {bytes: b"string", list: b"list", dict: b"hash", type(None): b"none"}[type(self.get(key))]
 
     def do_keys(self, pattern: bytes) -> Reply:
@@ -97,12 +97,12 @@ class Kept:
     def do_scan(self, cursor: bytes, *options: bytes) -> Reply:
         given = dict(zip(options[::2], options[1::2], strict=True))
         most, after = int(given.get(b"COUNT", b"10")), int(cursor)
-        # Ordered by a checksum of the key, so that a key that exists all the time is found whatever comes and goes.
+        # In the order of a checksum, so that a key that exists all the time is found whatever keys appear or disappear.
         left = sorted((crc32(key) + 1, key) for key in self.data if crc32(key) + 1 > after)
         end = left[most - 1][0] if len(left) > most else 0
-        found = [key for number, key in left if not end or number <= end]
+        batch = [key for number, key in left if not end or number <= end]
         pattern = given.get(b"MATCH", b"*")
-        return [b"%d" % end, [key for key in found if self.get(key) is not None and fits(key, pattern)]]
+        return [b"%d" % end, [key for key in batch if self.get(key) is not None and fits(key, pattern)]]
 
     def do_pexpireat(self, key: bytes, end: bytes) -> Reply:
         if self.get(key) is None:
@@ -141,8 +141,8 @@ class Kept:
         return value
 
     def do_set(self, key: bytes, value: bytes, *options: bytes) -> Reply:
-        known = self.get(key)
-        if (b"NX" in options and known is not None) or (b"XX" in options and known is None):
+        current = self.get(key)
+        if (b"NX" in options and current is not None) or (b"XX" in options and current is None):
             return None
         self.data[key] = value
         if b"KEEPTTL" not in options:
@@ -150,7 +150,7 @@ class Kept:
         for option, expire in ((b"PX", self.do_pexpire), (b"EX", self.do_expire)):
             if option in options:
                 expire(key, options[options.index(option) + 1])
-        return known if b"GET" in options else b"OK"
+        return current if b"GET" in options else b"OK"
 
     def do_setnx(self, key: bytes, value: bytes) -> Reply:
         return int(self.do_set(key, value, b"NX") is not None)

@@ -1,4 +1,4 @@
-"""The wires of one process, to Redis and to the APIs: each passage takes time and may have a fault."""
+"""The connections of one process to Redis and to the APIs: each transfer takes time and may have a fault."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Network:
     server: Server
     faults: Faults
     chance: random.Random
-    #: By host name.
+    #: The APIs by host name.
     apis: dict[str, Api]
     #: Called after every command: its name, its words, its reply.
     done: Callable[[str, tuple[bytes, ...], Any], None]
     #: Empties Redis.
     lose: Callable[[], None] = lambda: None
-    #: How Redis is unreachable: "" (it is reachable), "refused" or "silent".
+    #: How Redis is unreachable: "refused", "silent", or "" while it is reachable.
     away: str = ""
     #: The longest latency of Redis, in seconds.
     slowest: float = 0.001
 
     def suffer(self, point: str, process: Process) -> str:
-        """Return the fault here; the caller acts out "lost" and "refused", and may be killed or stopped here."""
+        """Apply a fault at this point and return it: the caller itself applies "lost" and "refused"."""
         fault = self.faults.at(point, process)
         if fault == "flush":
             self.lose()
@@ -96,8 +96,8 @@ class Wire:
         until = scheduler.now + int(float(words[-1]) * 1e6)
         while True:
             if name == "BLPOP":
-                found = server.run(b"LPOP", words[1])
-                reply: Reply = None if found is None else [words[1], found]
+                item = server.run(b"LPOP", words[1])
+                reply: Reply = None if item is None else [words[1], item]
             else:
                 reply = server.run(b"LMOVE", *words[1:-1])
             if reply is not None or scheduler.now >= until:
@@ -131,7 +131,7 @@ class Origin:
         self.wire, self.url = wire, url
 
     def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
-        """Send the request, wait for its answer until the call's time is up."""
+        """Send the request and wait for its response until the deadline of the call."""
         net, process = self.wire.network, self.wire.process
         call = origin._CALL.get()
         api = net.apis[self.url.removeprefix("http://")]
@@ -140,7 +140,7 @@ class Origin:
         if net.suffer(f"http:{kind}:before", process) == "refused" or api.refuses():
             raise ConnectionRefusedError
         call.begin()
-        # From here to the first byte nothing happens: what a stop in between may cost is a documented limit.
+        # No fault between here and the first byte: the cost of a stop in between is a documented limit.
         api.leaves(late=process.stopped > self.wire.departed.get(net.scheduler.current, 0))
         exchange: list[Any] = []
 

@@ -31,8 +31,8 @@ def late_settles() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
-def nobody_asks() -> Iterator[Callable[[World], None]]:
-    """Send an order again without asking, although it may have been sent."""
+def send_without_search() -> Iterator[Callable[[World], None]]:
+    """Send an order that may have been sent again without a search."""
     with patch.object(tasks.attempt, "_find", lambda *_: Outcome("release")):
         yield lambda _: None
 
@@ -51,7 +51,7 @@ def cursor_first() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
-def nobody_frees() -> Iterator[Callable[[World], None]]:
+def late_sweep() -> Iterator[Callable[[World], None]]:
     """Free the orders of a dead drain a lease too late."""
     yield _script("sweep", "'(' .. (now - lease_ms)", "'(' .. (now - 2 * lease_ms)")
 
@@ -60,11 +60,11 @@ def nobody_frees() -> Iterator[Callable[[World], None]]:
 def no_limit() -> Iterator[Callable[[World], None]]:
     """Hand out slots without spacing, and let every call leave at once."""
     slots = _script("reserve", "slot = math.max(slot, at - interval * ARGV[i + 1])", "")
-    door = _script("depart", "if free > now", "if false and free > now")
+    departure = _script("depart", "if free > now", "if false and free > now")
 
     def open_both(world: World) -> None:
         slots(world)
-        door(world)
+        departure(world)
 
     yield open_both
 
@@ -76,14 +76,14 @@ def older_wins() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
-def never_asked_after_a_loss() -> Iterator[Callable[[World], None]]:
-    """Let a new ledger send unknown orders without asking."""
+def no_search_after_a_loss() -> Iterator[Callable[[World], None]]:
+    """Let a new ledger send unknown orders without a search."""
     yield _script("accept", "if ask then", "if false then")
 
 
 @contextlib.contextmanager
-def young_ledger_sends() -> Iterator[Callable[[World], None]]:
-    """Let a new ledger ask and send at once, while orders of the older one are under way."""
+def no_quarantine() -> Iterator[Callable[[World], None]]:
+    """Let a new ledger send at once, while orders of the lost one are still on their way."""
     yield _script("claim", "if wait > 0 then", "if false then")
 
 
@@ -94,20 +94,20 @@ def change_forgotten() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
-def claims_doubled() -> Iterator[Callable[[World], None]]:
+def claims_stay_queued() -> Iterator[Callable[[World], None]]:
     """Leave claimed orders in the queue."""
     yield _script("claim", "    redis.call('ZREM', due, key)\n", "")
 
 
 PLANTS = (
     late_settles,
-    nobody_asks,
+    send_without_search,
     cursor_first,
-    nobody_frees,
+    late_sweep,
     no_limit,
     older_wins,
-    never_asked_after_a_loss,
-    young_ledger_sends,
+    no_search_after_a_loss,
+    no_quarantine,
     change_forgotten,
-    claims_doubled,
+    claims_stay_queued,
 )

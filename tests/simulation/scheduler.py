@@ -1,4 +1,4 @@
-"""Actors, of which exactly one runs at a time, on a clock that stands still while it does."""
+"""A scheduler of actors: exactly one runs at a time, on a clock that stands still while it runs."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ BEGIN = 1_760_000_000_000_000
 
 
 class Killed(BaseException):
-    """The process of this actor is dead: nothing that it still does has an effect."""
+    """Raised in the actors of a dead process: nothing that they still do has an effect."""
 
 
 @dataclass(eq=False)
 class Process:
-    """Actors that live and die together, and may be stopped for a while."""
+    """Actors that live and die together, and can be stopped for a while."""
 
     name: str
     alive: bool = True
-    #: When its stop ends (microseconds).
+    #: When the current stop ends (microseconds).
     stopped: int = 0
     actors: list[Actor] = field(default_factory=list)
-    #: Starts it again.
+    #: Starts the process again.
     again: Callable[[], None] = lambda: None
 
 
@@ -51,7 +51,7 @@ class _Worker:
 
 @dataclass(eq=False)
 class Actor:
-    """One thread of a process; it has a stack once it has begun."""
+    """One thread of a process; it has a stack once it has started."""
 
     process: Process
     name: str
@@ -59,14 +59,14 @@ class Actor:
     scheduler: Scheduler
     stack: greenlet | None = None
     done: bool = False
-    #: Counts its waits: an event of an earlier wait is void.
+    #: The number of waits so far: events of earlier waits are void.
     turn: int = 0
-    #: What it waits for besides the time, and whether that was called.
+    #: The key that can end the wait early, and whether it was called.
     key: Hashable = None
     called: bool = False
 
     def perform(self) -> None:
-        """Do the work; an error of it ends the history."""
+        """Do the work; an error ends the history."""
         try:
             if self.process.alive:
                 self.work()
@@ -94,13 +94,13 @@ class Scheduler:
     def spawn(self, process: Process, name: str, work: Callable[[], object]) -> Actor:
         """Start an actor of `process`."""
         actor = Actor(process, name, work, self)
-        process.actors = [one for one in process.actors if not one.done]
+        process.actors = [other for other in process.actors if not other.done]
         process.actors.append(actor)
         self._push(self.now, actor, actor.turn)
         return actor
 
     def later(self, seconds: float, do: Callable[[], object]) -> None:
-        """Run a function that does not wait after `seconds`, whichever process is dead by then."""
+        """Run a function, which must not wait, after `seconds`, no matter which processes are dead by then."""
         self._push(self.now + int(seconds * 1e6), None, do)
 
     def kill(self, process: Process) -> None:
@@ -141,7 +141,7 @@ class Scheduler:
         if key is not None:
             self._waiting.setdefault(key, []).append(me)
         self._push(at, me, me.turn)
-        self._go_on(me)
+        self._switch_from(me)
         me.key = None
         if me is self._main and self.failure:
             raise self.failure
@@ -164,23 +164,23 @@ class Scheduler:
         for worker in self._workers:
             worker.stack.switch()
 
-    # How it works
+    # Internals
 
-    def _push(self, at: int, actor: Actor | None, what: object) -> None:
+    def _push(self, at: int, actor: Actor | None, event: object) -> None:
         self._number += 1
-        heapq.heappush(self._events, (at, self._chance.random(), self._number, actor, what))
+        heapq.heappush(self._events, (at, self._chance.random(), self._number, actor, event))
 
     def _next(self) -> Actor:
         """Return the next actor; run the plain functions that are due before it."""
         while True:
-            at, _, _, actor, what = heapq.heappop(self._events)
+            at, _, _, actor, event = heapq.heappop(self._events)
             if actor is None:
                 self.now = max(self.now, at)
-                assert callable(what)
-                what()
-            elif what == actor.turn and not actor.done:
+                assert callable(event)
+                event()
+            elif event == actor.turn and not actor.done:
                 if actor.process.stopped > max(at, self.now) and actor.process.alive:
-                    self._push(actor.process.stopped, actor, what)
+                    self._push(actor.process.stopped, actor, event)
                     continue
                 self.now = max(self.now, at)
                 return actor
@@ -196,7 +196,7 @@ class Scheduler:
         if actor.stack is not getcurrent():
             actor.stack.switch()
 
-    def _go_on(self, me: Actor) -> None:
+    def _switch_from(self, me: Actor) -> None:
         actor = self._next()
         if actor is not me:
             self._hand_over(actor)

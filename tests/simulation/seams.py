@@ -1,4 +1,4 @@
-"""The few places where the code meets the world: during a history, each leads into the simulation."""
+"""The few places where the code uses the outside world: during a history each is replaced by the simulation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Event:
 
 
 class _Thread:
-    """`threading.Thread`, as one more actor of the process that starts it."""
+    """A replacement for `threading.Thread`: one more actor of the process that starts it."""
 
     def __init__(self, scheduler: Scheduler, target: Callable[[], None], name: str) -> None:
         self._scheduler, self._target, self._name = scheduler, target, name
@@ -71,9 +71,9 @@ def seams(
     """
 
     def logged(_: object, level: str, event: MutableMapping[str, Any]) -> str:
-        said = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
+        fields = " ".join(f"{name}={value}" for name, value in event.items() if name != "event")
         if line is not None:
-            line(f"{scheduler.current.process.name}: {event['event']} {said}")
+            line(f"{scheduler.current.process.name}: {event['event']} {fields}")
         raise structlog.DropEvent
 
     def seconds(*_: object) -> float:
@@ -91,7 +91,7 @@ def seams(
         Event=lambda: _Event(scheduler),
         Thread=lambda target, name, daemon: _Thread(scheduler, target, name),
     )
-    put: list[tuple[Any, str, Any]] = [
+    replacements: list[tuple[Any, str, Any]] = [
         (time, "time", seconds),
         (time, "monotonic", running),
         (time, "clock_gettime", running),
@@ -112,10 +112,10 @@ def seams(
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level), processors=[logged], cache_logger_on_first_use=False
     )
-    gc.disable()  # a finalizer that runs at a different moment each time would be another source of chance
+    gc.disable()  # a finalizer runs at a different moment each time, which would make histories differ
     with contextlib.ExitStack() as stack:
-        for where, name, what in put:
-            stack.enter_context(patch.object(where, name, what))
+        for owner, name, replacement in replacements:
+            stack.enter_context(patch.object(owner, name, replacement))
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""A Redis in this process: scripts run in the same Lua as in Redis, on the clock of the simulation."""
+"""A simulated Redis in this process: scripts run in the Lua version of Redis, on the simulated clock."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 #: Commands outside of scripts that a full Redis refuses.
 _GROW: Final = frozenset({b"SET", b"SETNX", b"HSET", b"LPUSH", b"ZADD"})
-#: The first lines of scripts that a full Redis runs, because they may write or write nothing.
+#: The first lines of scripts that a full Redis runs: they are allowed to write, or write nothing.
 _ALLOWED: Final = ("#!lua flags=allow-oom", "#!lua flags=no-writes")
 
 
 @cache
 def _engine() -> Any:
-    """Return one Lua for all histories: scripts store nothing in it. It opens no files and starts no processes."""
+    """Return the Lua runtime of all histories: scripts keep no state in it, and cannot reach files or processes."""
     lua = lua51.LuaRuntime(encoding=None, register_eval=False)
     lua.execute(b"redis = {}; os = nil; io = nil; python = python; math.randomseed = nil")
     lua.globals()[b"redis"][b"sha1hex"] = lambda value: hashlib.sha1(_sent(value)).hexdigest().encode()
@@ -38,11 +38,11 @@ def _engine() -> Any:
 @cache
 def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
     """Return our scripts by digest: the name, whether a full Redis runs it, and the function."""
-    found = {}
+    scripts = {}
     for name in lua_names():
         source = lua_source(name)
-        found[_digest(source)] = _compiled(name, source)
-    return found
+        scripts[_digest(source)] = _compiled(name, source)
+    return scripts
 
 
 def _digest(source: str) -> bytes:
@@ -63,13 +63,13 @@ def _sent(value: Any) -> bytes:
 
 
 class Server:
-    """One Redis: `run` takes the words of a command and returns the RESP2 reply."""
+    """One Redis: `run` executes a command, given as its words, and returns the RESP2 reply."""
 
     def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
         self.keys = Keyspace(now, chance)
         self.full = False
         #: Called with each command and its reply.
-        self.heard: Callable[[tuple[bytes, ...], Reply], None] | None = None
+        self.listener: Callable[[tuple[bytes, ...], Reply], None] | None = None
         # Scripts call the newest server: histories run one after another.
         _engine().globals()[b"redis"][b"call"] = self._call
         self._known: set[bytes] = set()
@@ -77,19 +77,19 @@ class Server:
         self.planted: dict[str, Any] = {}
 
     def plant(self, name: str, source: str) -> None:
-        """Replace the script `name` by another text."""
+        """Replace the source of the script `name`."""
         self.planted[name] = _compiled(name, source)[2]
 
     def run(self, *words: bytes) -> Reply:
         """Run one command or script."""
         reply = self._ran(words)
-        if self.heard is not None:
-            self.heard(words, reply)
+        if self.listener is not None:
+            self.listener(words, reply)
         return reply
 
     def look(self, name: str, *args: bytes) -> Reply:
-        """Return the reply of a script without keys, unrecorded, for the checks."""
-        script = next(script for known, _, script in _scripts().values() if known == name)
+        """Run a script without keys for the checks, without recording it, and return its reply."""
+        script = next(script for other, _, script in _scripts().values() if other == name)
         reply: Reply = _as_reply(script(_engine().table_from([]), _engine().table_from(args)))
         return reply
 
@@ -117,7 +117,7 @@ class Server:
         return reply
 
     def _call(self, name: bytes, *args: Any) -> Any:
-        reply = self.keys.call(name, *[it if type(it) is bytes else _sent(it) for it in args])
+        reply = self.keys.call(name, *[arg if type(arg) is bytes else _sent(arg) for arg in args])
         return reply if type(reply) is bytes else _as_lua(reply)
 
 
@@ -126,12 +126,12 @@ def _as_lua(reply: Reply) -> Any:
     if reply is None:
         return False
     if type(reply) is list:
-        return _engine().table_from([it if type(it) is bytes else _as_lua(it) for it in reply])
+        return _engine().table_from([item if type(item) is bytes else _as_lua(item) for item in reply])
     return reply
 
 
 def name_of(words: tuple[bytes, ...]) -> str:
-    """Return the name of a command in a history: for a script, its own name."""
+    """Return the name of a command; for a script, the name of the script."""
     return _scripts()[words[1]][0] if words[0] == b"EVALSHA" else words[0].decode()
 
 

@@ -1,4 +1,4 @@
-"""The settings of a history, drawn from its seed: accounts, limits, routes, numbers of processes."""
+"""The settings of a history, drawn from its seed: accounts, limits, routes and process counts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class House:
     """An installation: its settings and its processes."""
 
     settings: Settings
-    #: Processes of the pool, and takers of jobs.
+    #: The number of pool processes, and of processes that take jobs.
     pool: int
     listeners: int
-    #: Whether a drain waits for orders: there is a process for each account.
+    #: Whether there is a process for each account, so that a drain may wait for orders.
     room: bool
 
 
@@ -32,17 +32,17 @@ class House:
 class Pace:
     """How much happens in a history."""
 
-    #: Seconds from one order to the next; 0: drawn, from 2 to 60.
+    #: Seconds from one order to the next; 0: drawn between 2 and 60.
     gap: float = 0.0
-    #: A factor for the odds of all faults.
+    #: A factor for the probability of all faults.
     odds: float = 1.0
     #: Seconds from one fault of the installation to the next.
     great: tuple[float, float] = (30.0, 300.0)
-    #: Seconds from one poll to the next, to be drawn from.
+    #: Poll intervals in seconds, one of which is drawn for each provider.
     polls: tuple[float, ...] = (15.0, 60.0, 60.0)
 
 
-#: As dense as possible; and like a small shop: 300 orders a day, few faults.
+#: As dense as possible; and a small shop: 300 orders a day, few faults.
 DENSE, SHOP = Pace(), Pace(288.0, 0.02, (1800.0, 14_400.0), (60.0, 300.0))
 
 

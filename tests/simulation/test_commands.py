@@ -1,4 +1,4 @@
-"""The simulated Redis replies to commands as a real server does, even to those that no history sends."""
+"""The simulated Redis replies to each command as a real server does, even if no history sends it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.redis_text import command
 if TYPE_CHECKING:
     from redis import Redis
 
-#: Commands by the kind of key, with their other arguments (k: another key of the kind; f, v, n, s: drawn).
+#: Commands by the kind of key, with their further arguments (k: another key of the kind; f, v, n, s: random).
 COMMANDS: Final = {
     "string": (
         "GET|SET v|SET v NX|SET v XX|SET v XX GET|SETNX v|MGET k|GETDEL|DEL k|UNLINK|EXISTS k|TYPE|TTL|PERSIST"
@@ -53,7 +53,7 @@ def words(chance: random.Random) -> list[str]:
         "s": lambda: str(chance.choice([chance.randrange(9), chance.randrange(9) + 0.1, 1.76e12])),
         "(s": lambda: f"({chance.randrange(9)}",
     }
-    return [name, drawn["k"](), *(drawn[one]() if one in drawn else one for one in given)]
+    return [name, drawn["k"](), *(drawn[word]() if word in drawn else word for word in given)]
 
 
 def normalized(reply: Any, name: str) -> Any:
@@ -68,13 +68,13 @@ def test_each_command_replies_as_on_a_real_server(raw: Redis) -> None:
     chance, server = random.Random(7), Server(lambda: BEGIN, random.Random(1))
     raw.response_callbacks.clear()
     for number in range(4000):
-        said = words(chance)
-        mine = server.run(*(word.encode() for word in said))
-        assert normalized(mine, said[0]) == normalized(command(raw, *said), said[0]), f"{number}: {said}"
+        sent = words(chance)
+        reply = server.run(*(word.encode() for word in sent))
+        assert normalized(reply, sent[0]) == normalized(command(raw, *sent), sent[0]), f"{number}: {sent}"
 
 
 def test_a_scan_returns_every_key_that_exists_all_the_time() -> None:
-    server, found, at = Server(lambda: BEGIN, random.Random(1)), set[bytes](), b"0"
+    server, seen, at = Server(lambda: BEGIN, random.Random(1)), set[bytes](), b"0"
     for number in range(200):
         server.run(b"SET", b"stays:%d" % number, b"1")
         server.run(b"SET", b"goes:%d" % number, b"1")
@@ -82,12 +82,12 @@ def test_a_scan_returns_every_key_that_exists_all_the_time() -> None:
         reply = server.run(b"SCAN", at, b"MATCH", b"stays:*", b"COUNT", b"20")
         assert isinstance(reply, list)
         at, some = reply
-        found |= set(some)
+        seen |= set(some)
         server.run(b"DEL", b"goes:%d" % number)
         server.run(b"SET", b"comes:%d" % number, b"1")
         if at == b"0":
             break
-    assert len(found) == 200
+    assert len(seen) == 200
 
 
 #: Values to pack, in Lua.

@@ -23,8 +23,8 @@ _TIME = "redis.call('TIME')"
 _GIVEN = f"(function() local us = redis.call('GET', '{NOW}'); return {{math.floor(us / 1000000), us % 1000000}} end)()"
 
 
-def heard(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
-    """Return the commands of a history: the time, the command, the reply, the keys that expired since the last one."""
+def commands_of(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
+    """Return the commands of a history: the time, the words, the reply, and the keys that expired since the last."""
     commands: list[tuple[int, tuple[bytes, ...], Any, list[bytes]]] = []
 
     def listen(world: World) -> None:
@@ -32,28 +32,28 @@ def heard(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes]]]:
             ended, world.server.keys.ended = world.server.keys.ended, []
             commands.append((world.now(), words, reply, ended))
 
-        world.server.heard = note
+        world.server.listener = note
 
-    told = history(seed, 120, change=listen)
-    assert not told.wrong
+    result = history(seed, 120, change=listen)
+    assert not result.wrong
     return commands
 
 
 def on_given_time(redis: Redis) -> dict[bytes, str]:
-    """Our scripts by their digest, as they are known to the real server with the time taken from a key."""
-    found = {}
+    """Load our scripts on the real server, changed to read the time from a key; return their digests there, by ours."""
+    digests = {}
     for name in lua_names():
         source = lua_source(name)
         sha = redis.register_script(source).sha.encode()
-        found[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
-    return found
+        digests[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
+    return digests
 
 
 @pytest.mark.parametrize("seed", [3, 4, 9])
-def test_a_real_server_answers_all_of_a_history_alike(redis: Redis, raw: Redis, seed: int) -> None:
+def test_a_real_server_replies_alike_to_every_command_of_a_history(redis: Redis, raw: Redis, seed: int) -> None:
     scripts = on_given_time(redis)
     raw.response_callbacks.clear()
-    for number, (now, words, reply, ended) in enumerate(heard(seed)):
+    for number, (now, words, reply, ended) in enumerate(commands_of(seed)):
         name = words[0].decode()
         if name in {"TIME", "SCRIPT LOAD", "ZRANDMEMBER"}:
             continue

@@ -13,7 +13,7 @@ from simulation.world import World
 if TYPE_CHECKING:
     import pytest
 
-#: Seconds in addition to the poll interval: a tick, a nudge, the calls, the limit.
+#: Seconds that a delivery usually takes in addition to the poll interval: a tick, a nudge, the calls, the limit.
 USUAL = 10.0
 
 

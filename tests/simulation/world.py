@@ -1,4 +1,4 @@
-"""A running installation: its Redis, its APIs, and its processes, which are restarted when they die."""
+"""A running installation: its Redis, its APIs, and its processes, which restart when they die."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from worker.store.redis import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Errors that a task may raise when Redis is unreachable or full.
+#: Errors that a task may raise while Redis is unreachable or full.
 AWAY: Final = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, redis.exceptions.OutOfMemoryError)
 _QUEUES: Final = [name.encode() for name in QUEUES]
 
@@ -49,26 +49,26 @@ class World:
         self.server.keys.pushed = self._pushed
         self.faults = Faults(self.stream("faults"), self.tell, self.die, pace.odds)
         settings, given = self.house.settings, (self.faults, self.now)
-        self.shops = {name: ShopApi(name, it.limits, *given) for name, it in settings.providers.items()}
+        self.shops = {name: ShopApi(name, account.limits, *given) for name, account in settings.providers.items()}
         self.depots = {
-            name: DepotApi(DepotOptions.model_validate(it.options), name, it.limits, *given)
-            for name, it in settings.targets.items()
+            name: DepotApi(DepotOptions.model_validate(account.options), name, account.limits, *given)
+            for name, account in settings.targets.items()
         }
         self.checks = Checks(self)
         self.network = Network(
             self.scheduler, self.server, self.faults, self.stream("network"), {**self.shops, **self.depots}, self._done
         )
         self.network.slowest = self.chance.choice([0.001, 0.001, 0.02])
-        #: Of all commands and replies of Redis: two histories are equal if their digests are.
+        #: A digest of all commands and replies of Redis: equal digests mean equal histories.
         self.digest = hashlib.blake2b(digest_size=8)
         self.commands = self.polls = 0
         self.processes: list[Process] = []
         self._numbers = count(1)
-        #: When a process was last unable to work for no fault of its own: promises about time count from here.
+        #: Until when processes are unable to work through no fault of their own: promises about time start here.
         self.disturbed = 0
 
     def stream(self, name: str) -> random.Random:
-        """Return a separate source of chance, so that a change in one place does not affect the others."""
+        """Return a separate random source, so that a change in one place does not affect the others."""
         return random.Random(f"{self.seed} {name}")
 
     def now(self) -> int:
@@ -93,7 +93,7 @@ class World:
     # Processes
 
     def start(self) -> None:
-        """Start everything, usually with a ledger that nothing preceded."""
+        """Start every process, usually with a ledger that had no predecessor."""
         if self.chance.random() < 0.8:
             long_ago = b"%d" % (self.now() // 1000 - 3_600_000)
             self.server.run(b"SET", keys.EPOCH.encode(), long_ago)
@@ -106,14 +106,14 @@ class World:
         self.run("beat", self._beat)
 
     def run(self, name: str, work: Callable[[], None]) -> None:
-        """Start a process, and start it again some seconds after it died."""
+        """Start a process that `die` restarts some seconds after its death."""
         process = Process(f"{name}.{next(self._numbers)}")
         process.again = lambda: self.run(name, work)
         self.processes.append(process)
         self.scheduler.spawn(process, "main", work)
 
     def die(self, process: Process) -> None:
-        """Kill a process; it is started again later."""
+        """Kill a process and restart it later."""
         self.checks.died(process)
         self.processes.remove(process)
         self.scheduler.kill(process)
@@ -133,11 +133,11 @@ class World:
         self.server.run(b"LPUSH", queue.encode(), f"{task} {name}".encode())
 
     def _taken(self, queues: list[bytes]) -> tuple[str, str] | None:
-        """Take the next Celery message; a process that dies from here on has lost it."""
-        found = None if self.network.away else [key for key in queues if self.server.keys.get(key)]
-        if not found:
+        """Take the next Celery message, or return None; a process that dies later has lost the message."""
+        filled = None if self.network.away else [key for key in queues if self.server.keys.get(key)]
+        if not filled:
             return None
-        message = self.server.run(b"RPOP", self.chance.choice(found))
+        message = self.server.run(b"RPOP", self.chance.choice(filled))
         assert isinstance(message, bytes)
         task, _, name = message.decode().partition(" ")
         return task, name
@@ -147,7 +147,7 @@ class World:
         rt = Runtime(self.house.settings)
 
         def nudge(task: str, name: str, wanted: int = 1) -> None:
-            # `worker.app.nudge`, without Celery.
+            # Like `worker.app.nudge`, without Celery.
             try:
                 offered = rt.nudges.offer(task, name)
             except StoreFull:
@@ -155,7 +155,7 @@ class World:
             for _ in range(wanted if offered else 0):
                 self.send(task, name)
 
-        doors: dict[str, Callable[[str], object]] = {
+        handlers: dict[str, Callable[[str], object]] = {
             "poll": lambda name: tasks.poll.poll(rt, name, nudge),
             "fetch": lambda name: tasks.fetch.fetch(rt, name, nudge),
             "deliver": lambda name: tasks.deliver.deliver(rt, name, nudge, idle=with_idle),
@@ -172,11 +172,11 @@ class World:
             try:
                 if task != "sweep":
                     rt.nudges.take(task, name)
-                doors[task](name)
+                handlers[task](name)
             except StoreFull:
                 self.tell(f"{task} {name}: Redis is full")
             except AWAY as error:
-                # Celery would log it and continue.
+                # Celery logs the error and continues.
                 self.tell(f"{task} {name}: {type(error).__name__}")
 
     def _sweep(self, rt: Runtime, nudge: Callable[[str, str, int], None]) -> None:
@@ -196,7 +196,7 @@ class World:
     def _beat(self) -> None:
         settings = self.house.settings
         due = {f"poll {name}": self.now() for name in settings.providers} | {"sweep ": self.now()}
-        every = {f"poll {name}": it.poll_every for name, it in settings.providers.items()}
+        every = {f"poll {name}": account.poll_every for name, account in settings.providers.items()}
         every["sweep "] = settings.clocks.sweep
         while True:
             for message in [key for key, at in due.items() if at <= self.now()]:
