@@ -8,14 +8,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, names_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, fields_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
 from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from worker.settings.kinds import AdapterKind
 
@@ -98,12 +98,13 @@ def read_accounts(
     model: type[_A],
     kinds: Mapping[str, AdapterKind],
     readable: Collection[str] = (),
-) -> Iterator[_A]:
-    """Yield the valid accounts of a section; `readable` are kinds that can only be providers."""
+) -> dict[str, _A]:
+    """Return the valid accounts of a section by name; `readable` are kinds that can only be providers."""
+    accounts: dict[str, _A] = {}
     tables = document.values.get(section, {})
     if not isinstance(tables, dict) or not tables:
         document.add_error((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
-        return
+        return accounts
     for name, table in tables.items():
         at: Key = (section, name)
         if not NAME.fullmatch(name):
@@ -117,11 +118,12 @@ def read_accounts(
             reason = "is not known" if "kind" in table else "is missing"
             document.add_error((*at, "kind"), reason, f"Known here: {', '.join(sorted(kinds))}.")
         elif (account := _account(document, at, table, model, kinds[kind])) is not None:
-            yield account
+            accounts[name] = account
+    return accounts
 
 
 def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A], kind: AdapterKind) -> _A | None:
-    ours = names_of(model) - _NOT_KEYS
+    ours = fields_of(model).keys() - _NOT_KEYS
     options = read_options(document, at, table, ours, kind.Options)
     scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
     values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}

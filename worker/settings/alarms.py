@@ -57,7 +57,7 @@ class AlarmSettings(Table):
 
 def read_alarms(document: Document, providers: Iterable[str]) -> AlarmSettings:
     """Read the table; note its errors in the document."""
-    table = document.read(AlarmSettings, document.values.get("alarms", {}), ("alarms",)) or AlarmSettings()
+    table = document.section(AlarmSettings, "alarms")
     if table.url and ("alarms", "url") not in document.from_environment:
         document.add_literal_secret(("alarms", "url"))
     known = sorted(providers)

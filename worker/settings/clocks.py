@@ -38,47 +38,21 @@ class Clocks(Table):
         """Yield the key, the reason and the remedy for each pair of durations that do not fit together."""
         say = format_duration
         if 3 * self.heartbeat > self.lease:
-            yield (
-                "heartbeat",
-                (
-                    f"three heartbeats of {say(self.heartbeat)} do not fit into a lease of {say(self.lease)}:"
-                    " one late heartbeat would take the orders from a worker that is alive"
-                ),
-                "Make heartbeat at most a third of lease.",
-            )
+            facts = f"three heartbeats of {say(self.heartbeat)} do not fit into a lease of {say(self.lease)}"
+            effect = "one late heartbeat would take the orders from a worker that is alive"
+            yield "heartbeat", f"{facts}: {effect}", "Make heartbeat at most a third of lease."
         if self.lease + 2 * self.sweep >= _PROMISE:
-            yield (
-                "lease",
-                (
-                    f"a lease of {say(self.lease)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}:"
-                    " the work of a killed worker would be taken up too late"
-                ),
-                f"Keep lease + 2 * sweep under {say(_PROMISE)}.",
-            )
+            facts = f"a lease of {say(self.lease)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"
+            effect = "the work of a killed worker would be taken up too late"
+            yield "lease", f"{facts}: {effect}", f"Keep lease + 2 * sweep under {say(_PROMISE)}."
         if self.drain <= self.sweep:
-            yield (
-                "drain",
-                (
-                    f"a drain of {say(self.drain)} ends before the next sweep, which comes each {say(self.sweep)}:"
-                    " a full lane would stand still in between"
-                ),
-                "Make drain longer than sweep.",
-            )
+            facts = f"a drain of {say(self.drain)} ends before the next sweep, which comes each {say(self.sweep)}"
+            yield "drain", f"{facts}: a full lane would stand still in between", "Make drain longer than sweep."
         if self.nudge <= self.sweep:
-            yield (
-                "nudge",
-                (
-                    f"a nudge of {say(self.nudge)} is over before the next sweep, which comes each {say(self.sweep)}:"
-                    " each sweep would send busy workers one message more"
-                ),
-                "Make nudge longer than sweep.",
-            )
+            facts = f"a nudge of {say(self.nudge)} is over before the next sweep, which comes each {say(self.sweep)}"
+            effect = "each sweep would send busy workers one message more"
+            yield "nudge", f"{facts}: {effect}", "Make nudge longer than sweep."
         if self.nudge + 2 * self.sweep >= _PROMISE:
-            yield (
-                "nudge",
-                (
-                    f"a nudge of {say(self.nudge)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}:"
-                    " a message that was lost with a killed worker would be sent again too late"
-                ),
-                f"Keep nudge + 2 * sweep under {say(_PROMISE)}.",
-            )
+            facts = f"a nudge of {say(self.nudge)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"
+            effect = "a message that was lost with a killed worker would be sent again too late"
+            yield "nudge", f"{facts}: {effect}", f"Keep nudge + 2 * sweep under {say(_PROMISE)}."

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
 #: The path of a value: `("routes", 0, "to")`.
@@ -138,6 +139,10 @@ class Document:
                 self._add_detail(model, at, detail)
             return None
 
+    def section(self, model: type[M], name: str) -> M:
+        """Return the table `name` of the file as a `model`; the defaults of the model without a valid table."""
+        return self.read(model, self.values.get(name, {}), (name,)) or model()
+
     def _add_detail(self, model: type[BaseModel], at: Key, detail: ErrorDetails) -> None:
         key, kind, context = (*at, *detail["loc"]), detail["type"], detail.get("ctx", {})
         if any(key[: len(unset)] == unset for unset in self._unset):
@@ -192,14 +197,14 @@ def format_key(key: Key) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
-def names_of(model: type[BaseModel]) -> set[str]:
-    """Return the keys that a table of this model may have in a file."""
-    return {field.alias or name for name, field in model.model_fields.items()}
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by the keys that its table may have in a file."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def secrets_of(model: type[BaseModel]) -> set[str]:
     """Return the keys of this model whose values are secrets."""
-    return {field.alias or name for name, field in model.model_fields.items() if _is_secret(field.annotation)}
+    return {key for key, field in fields_of(model).items() if _is_secret(field.annotation)}
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -209,11 +214,11 @@ def _is_secret(annotation: Any) -> bool:
 def _names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
     """Return the keys of the model at `path` inside `model`."""
     for part in path:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        inner = fields[part].annotation if part in fields else None
+        field = fields_of(model).get(str(part))
+        inner = field.annotation if field else None
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             model = inner
-    return names_of(model)
+    return set(fields_of(model))
 
 
 def _how_to_add(model: type[BaseModel], key: Key) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from worker.settings.document import names_of, secrets_of
+from worker.settings.document import fields_of, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -55,7 +55,7 @@ def read_options(
 
     Unknown keys and secrets that stand in the file are noted in the document. Return None for invalid options.
     """
-    theirs = names_of(options)
+    theirs = fields_of(options).keys()
     for key in sorted(table.keys() - ours - theirs):
         document.add_unknown((*at, key), {*ours, *theirs})
     for key in sorted(secrets_of(options) & table.keys()):

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from worker.settings.accounts import Account, ProviderSettings, TargetSettings, read_accounts
+from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
 from worker.settings.document import Document, Key, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.routes import Route, conflicts, echoes
-from worker.settings.servers import read_servers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
 
-_A = TypeVar("_A", bound=Account)
 #: The tables that the file may have.
 _SECTIONS: Final = (
     *("redis", "celery", "clocks", "log", "providers", "producers"),
     *("inbox", "targets", "routes", "reconcile", "alarms"),
 )
+
+
+class Redis(Table):
+    """The `[redis]` table: the server of the ledger. Without a URL, the embedded server keeps it in `data_dir`."""
+
+    url: Annotated[str, AfterValidator(redis_url)] | None = None
+    data_dir: str = Field(default=".intake", min_length=1)
+
+
+class Celery(Table):
+    """What carries the nudges; without a broker of its own, the Redis of the ledger."""
+
+    broker: Annotated[str, AfterValidator(broker_url)] | None = None
 
 
 class Log(Table):
@@ -86,15 +98,18 @@ def load(
     document = read_file(path, environ)
     for name in sorted(document.values.keys() - set(_SECTIONS)):
         document.add_unknown((name,), _SECTIONS)
-    redis, celery = read_servers(document)
-    clocks = document.read(Clocks, document.values.get("clocks", {}), ("clocks",)) or Clocks()
+    redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
+    for at, url in ((("redis", "url"), redis.url), (("celery", "broker"), celery.broker)):
+        if url and has_password(url) and at not in document.from_environment:
+            document.add_literal_secret(at)
+    clocks = document.section(Clocks, "clocks")
     for key, reason, remedy in clocks.conflicts():
         document.add_error(("clocks", key), reason, remedy)
-    providers = _by_name(read_accounts(document, "providers", ProviderSettings, provider_kinds))
-    targets = _by_name(read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds))
+    providers = read_accounts(document, "providers", ProviderSettings, provider_kinds)
+    targets = read_accounts(document, "targets", TargetSettings, target_kinds, provider_kinds)
     producers = read_producers(document, webhook_kinds)
     inbox = read_inbox(document, producers)
-    log = document.read(Log, document.values.get("log", {}), ("log",)) or Log()
+    log = document.section(Log, "log")
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
     reconcile = read_reconcile(document, routes, providers)
@@ -115,10 +130,6 @@ def load(
         reconcile=reconcile,
         alarms=alarms,
     )
-
-
-def _by_name(accounts: Iterable[_A]) -> dict[str, _A]:
-    return {account.name: account for account in accounts}
 
 
 def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, names_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 
@@ -49,7 +49,7 @@ class InboxSettings(Table):
 
 def read_inbox(document: Document, producers: dict[str, Producer]) -> InboxSettings:
     """Return the `[inbox]` table; note its errors in the document."""
-    table = document.read(InboxSettings, document.values.get("inbox", {}), ("inbox",)) or InboxSettings()
+    table = document.section(InboxSettings, "inbox")
     if "unsigned" not in table.model_fields_set and any(producer.secret for producer in producers.values()):
         return table.model_copy(update={"unsigned": "refuse"})
     return table
@@ -85,7 +85,7 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     if kind is not None and kind not in kinds:
         document.add_error((*at, "kind"), "is not known", f"Known here: {', '.join(sorted(kinds))}.")
         return None
-    ours = names_of(Producer) - _NOT_KEYS
+    ours = fields_of(Producer).keys() - _NOT_KEYS
     options = read_options(document, at, table, ours, kinds[kind].Options if kind is not None else Table)
     producer = document.read(Producer, {key: table[key] for key in table.keys() & ours}, at)
     if producer is None or options is None:

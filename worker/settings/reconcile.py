@@ -53,10 +53,9 @@ def pairs_of(routes: Sequence[Route], providers: Any) -> tuple[tuple[str, str], 
 
 def read_reconcile(document: Document, routes: Sequence[Route], providers: Any) -> ReconcileSettings:
     """Return the table and add its errors to the document. Without the table, nothing is compared at night."""
-    table = document.read(ReconcileSettings, document.values.get("reconcile", {}), ("reconcile",))
-    if table is None or "reconcile" not in document.values:
-        return ReconcileSettings()
-    possible = pairs_of(routes, providers)
+    table, possible = document.section(ReconcileSettings, "reconcile"), pairs_of(routes, providers)
+    if "reconcile" not in document.values:
+        return table
     if "pairs" not in table.model_fields_set:
         return table.model_copy(update={"pairs": possible})
     for number, pair in enumerate(table.pairs):

@@ -119,29 +119,15 @@ def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:
     for (_, first), (number, second) in combinations(enumerate(routes), 2):
         for target in [name for name in second.targets if name in first.targets]:
             if first.source == second.source and first.on_change != second.on_change:
-                yield (
-                    number,
-                    "on_change",
-                    f"an order of {first.source} that changes could be treated in two ways in {target}",
-                    "Give all routes between the two the same on_change.",
-                )
+                reason = f"an order of {first.source} that changes could be treated in two ways in {target}"
+                yield number, "on_change", reason, "Give all routes between the two the same on_change."
             if first.source == second.source and first.reference != second.reference:
-                yield (
-                    number,
-                    "reference",
-                    f"an order of {first.source} could get two references in {target}, and be created twice",
-                    "Give all routes between the two the same reference.",
-                )
+                reason = f"an order of {first.source} could get two references in {target}, and be created twice"
+                yield number, "reference", reason, "Give all routes between the two the same reference."
             elif first.source != second.source and not _are_distinct(first, second):
-                yield (
-                    number,
-                    "reference",
-                    (
-                        f"an order of {first.source} and one of {second.source} could get one reference in {target},"
-                        " and one of them would be lost"
-                    ),
-                    'Write reference = "{provider}:{external_id}" in both routes.',
-                )
+                orders = f"an order of {first.source} and one of {second.source}"
+                reason = f"{orders} could get one reference in {target}, and one of them would be lost"
+                yield number, "reference", reason, 'Write reference = "{provider}:{external_id}" in both routes.'
 
 
 def _are_distinct(first: Route, second: Route) -> bool:
@@ -162,9 +148,6 @@ def echoes(routes: Sequence[Route], sources: Collection[str]) -> Iterator[tuple[
     for number, route in enumerate(routes):
         for target in route.targets:
             if target in sources and not any(route.edges):
-                yield (
-                    number,
-                    "reference",
-                    f"the account of {target} is read as well, and the orders that we create there would come back",
-                    'Write reference = "{provider}:{external_id}": what begins so is ours, and not carried on.',
-                )
+                reason = f"the account of {target} is read as well, and the orders that we create there would come back"
+                remedy = 'Write reference = "{provider}:{external_id}": what begins so is ours, and not carried on.'
+                yield number, "reference", reason, remedy
