@@ -8,7 +8,7 @@ import os
 import re
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -24,7 +24,6 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import (
-    INVALID_SPAN,
     Link,
     NonRecordingSpan,
     SpanContext,
@@ -37,6 +36,7 @@ from opentelemetry.trace import (
 )
 
 from worker.errors import IntakeError
+from worker.telemetry.spans import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -183,10 +183,10 @@ class Tracing:
         within = _within((sampled or origins)[0])
         return self._open("orders.deliver", {"orders": len(orders), **facts}, within, links=links)
 
-    def call(self, method: str, path: str, server: str) -> AbstractContextManager[_Span]:
+    def call(self, method: str, path: str, server: str) -> AbstractContextManager[Span]:
         """Open the span of `worker.telemetry.traces.call`."""
         if not get_current_span().is_recording():
-            return nullcontext(_Span(self, INVALID_SPAN))
+            return Span()
         return self._call(method, f"/{path.partition('?')[0].lstrip('/')}", server)
 
     @contextmanager
@@ -241,8 +241,8 @@ def _host(server: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-class _Span:
-    """A span of the SDK behind the interface of `worker.telemetry.spans.Span`."""
+class _Span(Span):
+    """A span of the SDK."""
 
     def __init__(self, tracing: Tracing, span: Otel) -> None:
         self.span = span
@@ -262,9 +262,6 @@ class _Span:
 
     def note_order(self, order: TracedOrder, code: str, **facts: Fact) -> None:
         self._tracing.share(order, code, facts, self._began, self.span.get_span_context())
-
-    def note_accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
-        pass
 
 
 class _Acceptance(_Span):

@@ -1,8 +1,8 @@
-"""The interface of a span, which does not depend on OpenTelemetry."""
+"""A span, which does not depend on OpenTelemetry."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,19 @@ class TracedOrder(Protocol):
     def fingerprint(self) -> str: ...  # noqa: D102
 
 
-class Span(Protocol):
-    """A piece of work with a start and an end; it must never carry personal data or a secret."""
+class Span:
+    """A piece of work with a start and an end; it must never carry personal data or a secret.
+
+    This class records nothing: it is the span that nobody collects, and the interface of one that is collected.
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def note(self, **facts: Fact) -> None:
         """Add facts that were not known at the start; skip empty texts."""

@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import threading
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from worker.telemetry.spans import Span
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from schemas.order import Order
     from worker.telemetry.otel import Tracing
-    from worker.telemetry.spans import Fact, Span, TracedOrder
+    from worker.telemetry.spans import Fact, TracedOrder
 
 log = structlog.get_logger()
 
@@ -31,34 +32,7 @@ _PACKAGES: Final = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.prot
 INSTALL: Final = 'pip install "intake-orders[otel]"'
 
 
-class _NoSpan:
-    """A span that nobody collects."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def note(self, **facts: Fact) -> None:
-        pass
-
-    def fail(self, code: str) -> None:
-        pass
-
-    def note_status(self, status: int) -> None:
-        pass
-
-    def note_order(self, order: TracedOrder, code: str, **facts: Fact) -> None:
-        pass
-
-    def note_accepted(self, target: str, results: Iterable[tuple[Order, str]]) -> None:
-        pass
-
-
-_NO_SPAN: Final = _NoSpan()
+_NO_SPAN: Final = Span()
 
 
 class _Process:
@@ -130,20 +104,17 @@ def close() -> None:
 
 def span(name: str, **facts: Fact) -> AbstractContextManager[Span]:
     """Open a span within the current one of this thread, or as the root of a new trace."""
-    tracing = _tracing()
-    return _NO_SPAN if tracing is None else tracing.span(name, facts)
+    return tracing.span(name, facts) if (tracing := _tracing()) else _NO_SPAN
 
 
 def attempt(order: TracedOrder, **facts: Fact) -> AbstractContextManager[Span]:
     """Open the span of one attempt to deliver an order, in the order's trace."""
-    tracing = _tracing()
-    return _NO_SPAN if tracing is None else tracing.attempt(order, facts)
+    return tracing.attempt(order, facts) if (tracing := _tracing()) else _NO_SPAN
 
 
 def batch(orders: Sequence[TracedOrder], **facts: Fact) -> AbstractContextManager[Span]:
     """Open the span of one call for many orders; `Span.note_order` records each result in the order's own trace."""
-    tracing = _tracing()
-    return _NO_SPAN if tracing is None else tracing.batch(orders, facts)
+    return tracing.batch(orders, facts) if (tracing := _tracing()) else _NO_SPAN
 
 
 def acceptance(source: str) -> AbstractContextManager[Span]:
@@ -151,8 +122,7 @@ def acceptance(source: str) -> AbstractContextManager[Span]:
 
     Each order that `Span.note_accepted` reports as new or changed begins a trace.
     """
-    tracing = _tracing()
-    return _NO_SPAN if tracing is None else tracing.acceptance(source)
+    return tracing.acceptance(source) if (tracing := _tracing()) else _NO_SPAN
 
 
 def call(method: str, path: str, server: str) -> AbstractContextManager[Span]:
@@ -163,5 +133,4 @@ def call(method: str, path: str, server: str) -> AbstractContextManager[Span]:
         path: The path below the base URL; the query string is not recorded.
         server: The base URL; only its host and port are recorded, because its path may be a secret.
     """
-    tracing = _tracing()
-    return _NO_SPAN if tracing is None else tracing.call(method, path, server)
+    return tracing.call(method, path, server) if (tracing := _tracing()) else _NO_SPAN
