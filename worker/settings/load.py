@@ -68,6 +68,10 @@ class Settings(Table):
     reconcile: ReconcileSettings = ReconcileSettings()
     alarms: AlarmSettings = AlarmSettings()
 
+    def targets_of(self, source: str) -> list[str]:
+        """Return the targets to which a route sends orders of a provider or producer."""
+        return list(dict.fromkeys(to for route in self.routes if route.source == source for to in route.targets))
+
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """Return the targets that write into the account that `provider` reads."""
         return _mirrors(self.providers[provider], self.targets)

@@ -142,10 +142,8 @@ def _provider(
 ) -> Iterator[Judgement]:
     name, rules = account.name, settings.alarms
     if provider.malformed:
-        facts, severity = (
-            f"{provider.malformed} records could not be read",
-            _severity(provider.malformed, rules.unreadable),
-        )
+        facts = f"{provider.malformed} records could not be read"
+        severity = _severity(provider.malformed, rules.unreadable)
         yield Judgement("records_unreadable", name, facts, f"intake dead list --provider {name}", severity)
     if provider.paused is not None:
         facts, remedy = f"it is paused: {provider.paused}", f"Mend it, then: intake resume {name}"
@@ -188,8 +186,7 @@ def _silence(
     turned, unseen = provider.turned, provider.unseen
     if turned and unseen and snapshot.now - unseen > 2 * account.poll_every:
         facts = f"its cursor stands still for {_ago(snapshot, turned)}, though orders came by hint or push meanwhile"
-        targets = {target for route in settings.routes if route.source == name for target in route.targets}
-        remedy = f"Read what it missed: intake reconcile {name} {min(targets)} --since 7d"
+        remedy = f"Read what it missed: intake reconcile {name} {min(settings.targets_of(name))} --since 7d"
         yield Judgement("cursor_stands", name, facts, remedy, since=turned)
     last = max(provider.arrived.values(), default=snapshot.began)
     if snapshot.now - last > rules.quiet_of(name):

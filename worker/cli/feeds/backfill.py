@@ -33,18 +33,12 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.runtime import Runtime
-    from worker.settings.load import Settings
 
 
 def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
     """Read the progress of a provider's backfill; None if it never had one."""
-    waiting = {target: rt.lanes[target].count_bulk() for target in targets_of(rt.settings, name)}
+    waiting = {target: rt.lanes[target].count_bulk() for target in rt.settings.targets_of(name)}
     return describe(rt.backfills.status(name), waiting)
-
-
-def targets_of(settings: Settings, provider: str) -> list[str]:
-    """Return the targets to which a route sends orders of the provider."""
-    return list(dict.fromkeys(to for route in settings.routes if route.source == provider for to in route.targets))
 
 
 def describe(status: Mapping[str, str], waiting: dict[str, int]) -> dict[str, Any] | None:
@@ -136,7 +130,7 @@ def _outcomes(rt: Runtime, order: Order) -> set[str]:
 
 
 def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: bool) -> None:
-    targets = ", ".join(targets_of(rt.settings, name))
+    targets = ", ".join(rt.settings.targets_of(name))
     action = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
     confirm_or_abort(f"{action}, and send to {targets} what is not there?", yes=yes)
     if not rt.backfills.begin(name, since, until):

@@ -79,7 +79,7 @@ class Rehearsal:
 
     def __init__(self, rt: Runtime, name: str) -> None:
         self._rt, self._name = rt, name
-        targets = dict.fromkeys(to for route in rt.settings.routes if route.source == name for to in route.targets)
+        targets = rt.settings.targets_of(name)
         self._sides = {target: Sides(rt, name, target, 1.0) for target in targets}
         self._receipts: dict[str, dict[str, Receipt]] = {}
         accounts = [rt.settings.providers[name], *(rt.settings.targets[target] for target in targets)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,16 +86,13 @@ def _row(letter_id: str, letter: Letter) -> dict[str, Any]:
 
 def _by_reason(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the reasons with their counts, the most frequent first."""
-    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    groups: defaultdict[tuple[str, str, str], list[str]] = defaultdict(list)
     for row in rows:
-        reason = without_numbers(row["reason"])
-        group = groups.setdefault(
-            (row["code"], row["provider"], reason),
-            {"count": 0, "code": row["code"], "provider": row["provider"], "reason": reason, "last": ""},
-        )
-        group["count"] += 1
-        group["last"] = max(group["last"], row["at"])
-    return sorted(groups.values(), key=lambda group: (-group["count"], group["reason"]))
+        groups[row["code"], row["provider"], without_numbers(row["reason"])].append(row["at"])
+    return [
+        {"count": len(times), "code": code, "provider": provider, "reason": reason, "last": max(times)}
+        for (code, provider, reason), times in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0][2]))
+    ]
 
 
 def _require_selection(options: dict[str, Any]) -> Selection:

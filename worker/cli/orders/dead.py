@@ -10,7 +10,7 @@ from rich.console import Console
 
 from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
-from worker.cli.orders.history import print_order
+from worker.cli.orders.history import delivery_as_json, print_order
 from worker.cli.results import print_counts
 from worker.cli.times import utc_text
 
@@ -57,17 +57,12 @@ def command() -> None:
 
 
 @command.command("list")
-@selection.filter_options
-@click.option("--limit", default=20, show_default=True, help="Shown one by one, the newest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
-def list_all(*, limit: int, as_json: bool, **options: Any) -> None:
+@selection.list_options
+def list_all(**options: Any) -> None:
     """Show what is dead: the reasons with their counts, and the newest."""
     rows = _rows(open_runtime(), options["target"], selection.filter_from(options))
-    if as_json:
-        selection.print_json(rows)
-        return
     next_step = "See one: intake dead show KEY; again: intake dead replay; or: intake dead discard"
-    selection.print_list("dead", rows, limit, next_step)
+    selection.print_list("dead", rows, next_step, **options)
 
 
 @command.command("show")
@@ -88,15 +83,7 @@ def show(key: str, **options: Any) -> None:
     if record is not None and not options["payload"]:
         del record["raw"]
     if options["as_json"]:
-        deliveries = [
-            {
-                "target": entry.target,
-                "record": entry.record,
-                "story": entry.history,
-                "payload": payloads.get(entry.target),
-            }
-            for entry in dead
-        ]
+        deliveries = [delivery_as_json(entry) | {"payload": payloads.get(entry.target)} for entry in dead]
         click.echo(json.dumps({"deliveries": deliveries, "letter": record}, indent=2))
         return
     console = Console()

@@ -29,20 +29,15 @@ def command() -> None:
 
 
 @command.command("list")
-@selection.filter_options
-@click.option("--limit", default=20, show_default=True, help="Shown one by one, the newest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
-def list_all(*, limit: int, as_json: bool, **options: Any) -> None:
+@selection.list_options
+def list_all(**options: Any) -> None:
     """Show what is in doubt: the reasons with their counts, and the newest."""
     batches = selection.select_orders(open_runtime(), "in_doubt", options["target"], selection.filter_from(options))
     rows = map(selection.row_of, chain.from_iterable(batches))
-    if as_json:
-        selection.print_json(rows)
-        return
     next_step = (
         "Ask the target: intake doubt ask; or look there yourself for the reference, then: intake doubt resolve KEY"
     )
-    selection.print_list("in doubt", rows, limit, next_step)
+    selection.print_list("in doubt", rows, next_step, **options)
 
 
 @command.command("ask")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 from rich.table import Table
@@ -65,6 +65,11 @@ def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     queue = f", after {before} orders that are due before it" if before else ""
     late = "" if status["drains"] else " Nobody is sending now: see intake status."
     return f"{action} now{attempt}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"
+
+
+def delivery_as_json(entry: Entry) -> dict[str, Any]:
+    """Return the state and the history of one order for one target as plain data."""
+    return {"target": entry.target, "record": entry.record, "story": entry.history}
 
 
 def print_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:

@@ -48,6 +48,13 @@ def filter_options(command: Any) -> Any:
     return command
 
 
+def list_options(command: Any) -> Any:
+    """Add the options of a list: which orders, how many of them, and in which form."""
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
+    limit = click.option("--limit", default=20, show_default=True, help="Shown one by one, the newest first.")
+    return filter_options(limit(as_json(command)))
+
+
 def action_options(command: Any) -> Any:
     """Add the options of a command that changes orders."""
     return confirmable(json_option(command))
@@ -95,8 +102,17 @@ def row_of(order: StuckOrder) -> dict[str, Any]:
     }
 
 
-def print_list(state: str, rows: Iterable[dict[str, Any]], limit: int, next_step: str) -> None:
-    """Print the reasons with their counts, and the newest `limit` rows; only these are kept in memory."""
+def print_list(
+    state: str, rows: Iterable[dict[str, Any]], next_step: str, *, limit: int, as_json: bool, **_: object
+) -> None:
+    """Print the reasons with their counts, and the newest `limit` rows; only these are kept in memory.
+
+    With `as_json`, print all rows as JSON, with the reasons and their counts.
+    """
+    if as_json:
+        rows = list(rows)
+        click.echo(json.dumps({"count": len(rows), "reasons": _by_reason(rows), "orders": rows}, indent=2))
+        return
     newest: list[dict[str, Any]] = []
     groups = _by_reason(_keep_newest(rows, newest, limit))
     if not groups:
@@ -105,12 +121,6 @@ def print_list(state: str, rows: Iterable[dict[str, Any]], limit: int, next_step
     title = f"Newest of {sum(group['count'] for group in groups)}"
     Console().print(table_of("Reasons", _REASON_COLUMNS, groups), table_of(title, _COLUMNS, newest))
     click.echo(next_step)
-
-
-def print_json(rows: Iterable[dict[str, Any]]) -> None:
-    """Print all rows as JSON, with the reasons and their counts."""
-    rows = list(rows)
-    click.echo(json.dumps({"count": len(rows), "reasons": _by_reason(rows), "orders": rows}, indent=2))
 
 
 def _by_reason(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime
-from worker.cli.orders.history import next_step, print_order
+from worker.cli.orders.history import delivery_as_json, next_step, print_order
 from worker.cli.orders.lookup import keys_asked, keys_of, not_found
 from worker.cli.times import from_now, utc_text
 
@@ -65,14 +65,7 @@ def _print_unreadable(rt: Runtime, console: Console, provider: str) -> None:
 
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
     deliveries = [
-        {
-            "target": entry.target,
-            "record": entry.record,
-            "story": entry.history,
-            "due": entry.due,
-            "next": next_step(rt, order.key, entry),
-        }
-        for entry in order.entries
+        delivery_as_json(entry) | {"due": entry.due, "next": next_step(rt, order.key, entry)} for entry in order.entries
     ]
     found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}
     return found | {"letter": order.unreadable, "hint": order.hint}

@@ -147,7 +147,7 @@ class Supervisor:
         until = time.monotonic() + self._grace
         # A program stops before those it depends on; Redis stops last, when nobody writes any more.
         for running in reversed(self._running):
-            _signal_group_leader(running)
+            running.process.terminate()
             end = max(until, time.monotonic() + AT_LEAST)
             while running.process.poll() is None and time.monotonic() < end and self._grace:
                 time.sleep(0.05)
@@ -161,11 +161,6 @@ def _echo(line: str) -> None:
     """Print a line; ignore a closed output, because a program blocks on a pipe that is not emptied."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
-
-
-def _signal_group_leader(running: _Running) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        running.process.send_signal(signal.SIGTERM)
 
 
 def _signal_group(running: _Running, number: signal.Signals) -> None:

@@ -44,12 +44,9 @@ def examine(
     """Check everything; yield findings as they come, and do not wait twice for what cannot be reached."""
     try:
         settings = read()
-    except ConfigErrors as errors:
-        for error in errors.problems:
-            yield Finding(error.file, "wrong", f"{error.key}: {error.reason}", error.remedy)
-        return
     except ConfigError as error:
-        yield Finding(error.file, "wrong", f"{error.key}: {error.reason}", error.remedy)
+        for problem in error.problems if isinstance(error, ConfigErrors) else [error]:
+            yield Finding(problem.file, "wrong", f"{problem.key}: {problem.reason}", problem.remedy)
         return
     yield from examine_settings(settings)
     if not live:
@@ -124,17 +121,15 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
 
 def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
     """Check that Redis is near, and that its clock agrees with ours."""
-    said = f"an answer takes {seconds * 1000:.1f} ms"
-    if seconds > _SLOW:
-        remedy = "Put Redis near the workers: each order takes some answers of it."
-        yield Finding("redis latency", "warning", said, remedy)
-    else:
-        yield Finding("redis latency", "ok", said)
+    remedy = "Put Redis near the workers: each order takes some answers of it." if seconds > _SLOW else ""
+    yield _warning_if_remedy("redis latency", f"an answer takes {seconds * 1000:.1f} ms", remedy)
     apart = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    if abs(ahead) > _APART:
-        yield Finding("redis clock", "warning", apart, "Set both by NTP: signatures and logs are told by ours.")
-    else:
-        yield Finding("redis clock", "ok", apart)
+    remedy = "Set both by NTP: signatures and logs are told by ours." if abs(ahead) > _APART else ""
+    yield _warning_if_remedy("redis clock", apart, remedy)
+
+
+def _warning_if_remedy(what: str, detail: str, remedy: str) -> Finding:
+    return Finding(what, "warning" if remedy else "ok", detail, remedy)
 
 
 def examine_running(rt: Runtime) -> Iterator[Finding]:

@@ -148,7 +148,7 @@ def _ask_account(section: Section, kinds: Kinds, taken: set[str]) -> AccountDraf
 def _ask_values(draft: AccountDraft, kinds: Kinds) -> None:
     kind = kinds[draft.section][draft.kind]
     secrets = secrets_of(kind.Options)
-    for key, _ in required_keys(kind):
+    for key in required_keys(kind):
         default = draft.variable(key)
         if key in draft.values:
             continue
@@ -173,7 +173,7 @@ def _print_next(path: Path, accounts: list[AccountDraft], kinds: Kinds) -> None:
     values = [
         draft.values.get(key, f"env:{draft.variable(key)}")
         for draft in accounts
-        for key, _ in required_keys(kinds[draft.section][draft.kind])
+        for key in required_keys(kinds[draft.section][draft.kind])
     ]
     for name in dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")):
         click.echo(f"  export {name}=…{'' if name not in os.environ else '      # is set'}")

@@ -16,7 +16,7 @@ from worker.durations import format_duration
 from worker.settings.document import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -52,17 +52,16 @@ class AccountDraft:
         return re.sub(r"[^A-Z0-9]", "_", f"{self.name}_{key}".upper())
 
 
-def required_keys(kind: AdapterKind) -> Iterator[tuple[str, FieldInfo]]:
+def required_keys(kind: AdapterKind) -> Iterator[str]:
     """Yield the keys that an account of this kind must have, with a dot for a key of a table inside."""
     if kind.default_url is None:
-        yield "url", _URL
-    always = dict(_required(kind.Options))
-    yield from always.items()
-    for name in _required_together(kind.Options, always):
-        yield name, kind.Options.model_fields[name]
+        yield "url"
+    always = list(_required(kind.Options))
+    yield from always
+    yield from _required_together(kind.Options, always)
 
 
-def _required_together(model: type[BaseModel], always: Mapping[str, FieldInfo]) -> list[str]:
+def _required_together(model: type[BaseModel], always: Iterable[str]) -> list[str]:
     """Return the optional keys without which a model is invalid, for example one of two: its error names them."""
     values: dict[str, Any] = {}
     for key in always:
@@ -77,7 +76,7 @@ def _required_together(model: type[BaseModel], always: Mapping[str, FieldInfo]) 
     return []
 
 
-def _required(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _required(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, info in model.model_fields.items():
         key = f"{prefix}{info.alias or name}"
         if not info.is_required():
@@ -85,14 +84,7 @@ def _required(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, F
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _required(info.annotation, f"{key}.")
         else:
-            yield key, info
-
-
-class _Url(BaseModel):
-    url: str
-
-
-_URL: Final = _Url.model_fields["url"]
+            yield key
 
 
 def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
@@ -115,7 +107,7 @@ def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
 def _account(draft: AccountDraft, kind: AdapterKind) -> Iterator[str]:
     yield f"[{draft.section}.{draft.name}]"
     yield f"kind = {_toml(draft.kind)}"
-    secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), dict(required_keys(kind))
+    secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), list(required_keys(kind))
     for key in needed:
         value = draft.values.get(key, f"env:{draft.variable(key)}")
         table, _, name = key.rpartition(".")
@@ -129,7 +121,7 @@ def _account(draft: AccountDraft, kind: AdapterKind) -> Iterator[str]:
         yield from lines
 
 
-def _optional(draft: AccountDraft, kind: AdapterKind, needed: Mapping[str, FieldInfo]) -> Iterator[str]:
+def _optional(draft: AccountDraft, kind: AdapterKind, needed: Container[str]) -> Iterator[str]:
     """Yield the optional keys as comments, each with its default, or … if it has none."""
     if (url := kind.default_url) is not None:
         yield f"# url = {_toml(url)}"

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from worker.cli.feeds.backfill import describe, targets_of
+from worker.cli.feeds.backfill import describe
 from worker.cli.feeds.cursor_words import cursor_time
 from worker.store.health.details import dead_reasons, read_backfills
 from worker.watch.judgements import alarms, judge
@@ -89,7 +89,7 @@ def _provider(snapshot: Snapshot, settings: Settings, name: str, backfill: Mappi
         "paused": provider.paused,
         "paused_for_s": _left(now, provider.paused_until),
         "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),
-        "backfill": describe(backfill, {to: snapshot.lanes[to].bulk for to in targets_of(settings, name)}),
+        "backfill": describe(backfill, {to: snapshot.lanes[to].bulk for to in settings.targets_of(name)}),
         "error": provider.error or None,
         "failures": provider.failures,
         "retry_in_s": _left(now, provider.retry_at),
@@ -120,11 +120,4 @@ def _lane(snapshot: Snapshot, settings: Settings, name: str) -> dict[str, Any]:
 
 
 def _server(server: Server) -> dict[str, Any]:
-    return {
-        "name": server.name,
-        "used": server.used,
-        "limit": server.limit,
-        "policy": server.policy,
-        "appends": server.appends,
-        "last_write_ok": server.last_write_ok,
-    }
+    return {name: getattr(server, name) for name in ("name", "used", "limit", "policy", "appends", "last_write_ok")}

@@ -14,7 +14,7 @@ from worker.cli.times import age, ago, utc_text
 from worker.store.health.signs import BEAT, PROCESSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import RenderableType
 
@@ -85,23 +85,27 @@ def _used(document: dict[str, Any], scope: str) -> str:
 
 
 def _providers(document: dict[str, Any]) -> Rows:
-    titles = ("Providers", "kind", "last read", "cursor at", "behind", "calls/min", "records", "hints", "bad", "state")
-    rows: list[tuple[str, ...]] = [
-        (
-            name,
-            provider["kind"],
-            ago(provider["last_success_s"]),
-            ago(provider["cursor_at_s"]) if provider["cursor_at_s"] is not None else "-",
-            age(provider["lag_s"]),
-            _used(document, provider["limit"]),
-            _many(provider["records"]),
-            _many(provider["hints"]),
-            _many(provider["malformed"]),
-            _provider_state(provider),
-        )
-        for name, provider in sorted(document["providers"].items(), key=lambda item: _provider_state(item[1]) == "ok")
-    ]
-    return titles, rows
+    return _by_column(
+        {
+            "Providers": name,
+            "kind": provider["kind"],
+            "last read": ago(provider["last_success_s"]),
+            "cursor at": ago(provider["cursor_at_s"]) if provider["cursor_at_s"] is not None else "-",
+            "behind": age(provider["lag_s"]),
+            "calls/min": _used(document, provider["limit"]),
+            "records": _many(provider["records"]),
+            "hints": _many(provider["hints"]),
+            "bad": _many(provider["malformed"]),
+            "state": _provider_state(provider),
+        }
+        for name, provider in document["providers"].items()
+    )
+
+
+def _by_column(rows: Iterable[dict[str, str]]) -> Rows:
+    """Return the titles and the rows of a table of accounts, those that are not well first."""
+    ordered = sorted(rows, key=lambda row: row["state"] == "ok")
+    return tuple(ordered[0]), [tuple(row.values()) for row in ordered]
 
 
 def _provider_state(provider: dict[str, Any]) -> str:
@@ -124,36 +128,22 @@ def _halted(account: dict[str, Any]) -> str:
 
 
 def _lanes(document: dict[str, Any]) -> Rows:
-    titles = (
-        "Lanes",
-        "due",
-        "in flight",
-        "retrying",
-        "held",
-        "doubt",
-        "dead",
-        "oldest",
-        "delivered",
-        "calls/min",
-        "state",
+    return _by_column(
+        {
+            "Lanes": name,
+            "due": _many(lane["due"]),
+            "in flight": _many(lane["in_flight"]),
+            "retrying": _many(lane["retry_later"]),
+            "held": _many(lane["held_now"]),
+            "doubt": _many(lane["in_doubt_now"]),
+            "dead": _many(lane["dead_now"]),
+            "oldest": age(lane["oldest_s"]) if lane["oldest_s"] else "-",
+            "delivered": _many(lane.get("delivered", 0) + lane.get("existed", 0)),
+            "calls/min": _used(document, lane["limit"]),
+            "state": _lane_state(lane),
+        }
+        for name, lane in document["lanes"].items()
     )
-    rows: list[tuple[str, ...]] = [
-        (
-            name,
-            _many(lane["due"]),
-            _many(lane["in_flight"]),
-            _many(lane["retry_later"]),
-            _many(lane["held_now"]),
-            _many(lane["in_doubt_now"]),
-            _many(lane["dead_now"]),
-            age(lane["oldest_s"]) if lane["oldest_s"] else "-",
-            _many(lane.get("delivered", 0) + lane.get("existed", 0)),
-            _used(document, lane["limit"]),
-            _lane_state(lane),
-        )
-        for name, lane in sorted(document["lanes"].items(), key=lambda item: _lane_state(item[1]) == "ok")
-    ]
-    return titles, rows
 
 
 def _lane_state(lane: dict[str, Any]) -> str:
@@ -172,11 +162,8 @@ def _limits(document: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, limit in document["limits"].items():
         if limit["closed_s"]:
             until = utc_text((document["at"] + limit["closed_s"]) * 1000)[11:]
-            yield (
-                name,
-                f"limit {name} is closed for {age(limit['closed_s'])} more",
-                f"until {until} UTC, as the account asked",
-            )
+            closed = f"limit {name} is closed for {age(limit['closed_s'])} more"
+            yield name, closed, f"until {until} UTC, as the account asked"
         elif limit["slowed"] > 1:
             yield name, f"slowed {limit['slowed']:g} times", "it recovers by itself"
 
