@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from typing import TYPE_CHECKING
 
 from bench.figure import short
@@ -10,7 +11,7 @@ from worker.cli.report import svg
 from worker.cli.report.plots import Frame, axes, count_axis, line, log_axis
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: The height of a row, and the widths of the labels, the bars and the values, in units of the picture.
 _ROW, _LABELS, _BARS, _VALUES = 22, 520, 300, 90
@@ -32,7 +33,7 @@ def bars(title: str, values: Mapping[str, float]) -> str:
     for n, (name, value) in enumerate(rows):
         end = labels + value * scale
         parts += [*_row(n, name, labels, "good", (labels, end)), svg.text((end + 6, _baseline(n)), short(value))]
-    return svg.file(labels + _BARS + 70, 44 + len(rows) * _ROW, title, parts, style=_STYLE)
+    return _file(labels + _BARS + 70, 44 + len(rows) * _ROW, title, parts)
 
 
 def goals(scores: Mapping[str, tuple[float, float, float]]) -> str:
@@ -49,7 +50,7 @@ def goals(scores: Mapping[str, tuple[float, float, float]]) -> str:
         parts.append(svg.text((_LABELS + _BARS + 8, _baseline(n)), f"{short(median)} times"))
     parts.append(svg.segment("goal", (_place(1), 26), (_place(1), height - 8)))
     title = "Beyond the goal (the dashed line), and the range of the rounds"
-    return svg.file(_LABELS + _BARS + _VALUES, height, title, parts, style=_STYLE)
+    return _file(_LABELS + _BARS + _VALUES, height, title, parts)
 
 
 def growth(title: str, points: Sequence[tuple[float, float]]) -> str:
@@ -60,7 +61,7 @@ def growth(title: str, points: Sequence[tuple[float, float]]) -> str:
     x = log_axis(counts[0], counts[-1], [(count, f"{count:,.0f}") for count in labelled])
     y = count_axis(max(value for _, value in points))
     spots = [((frame.x(x.share(count)), frame.y(y.share(value))), short(value)) for count, value in points]
-    return svg.file(frame.width, frame.height, title, [*axes(frame, x, y), *line("good", spots)], style=_STYLE)
+    return _file(frame.width, frame.height, title, [*axes(frame, x, y), *line("good", spots)])
 
 
 def _place(score: float) -> float:
@@ -82,3 +83,13 @@ def _row(row: int, name: str, labels: float, css: str, ends: tuple[float, float]
     left, right = sorted(ends)
     bar = svg.bar(css, (left, _top(row)), (max(right - left, 1), _ROW - 8))
     return [svg.text((labels - 6, _baseline(row)), name, "end"), bar]
+
+
+def _file(width: float, height: float, title: str, parts: Iterable[str]) -> str:
+    """Return a stand-alone SVG file with a style sheet, a white background and a visible title."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" role="img">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
+        f'<rect width="100%" height="100%" fill="#fff"/><text class="title" x="8" y="18">{escape(title)}</text>'
+    )
+    return "\n".join([head, *parts, "</svg>\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,19 +105,21 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(f"intake_{name}", text, value)
 
 
-def _family(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
-    """Return a gauge with labels; the keys of `values` are the values of the labels."""
-    return _filled(GaugeMetricFamily(f"intake_{name}", text, labels=labels), values)
-
-
-def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[Any, float]) -> Metric:
-    return _filled(CounterMetricFamily(f"intake_{name}", text, labels=labels), values)
-
-
-def _filled(family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[Any, float]) -> Metric:
+def _family(
+    name: str,
+    text: str,
+    labels: tuple[str, ...],
+    values: Mapping[Any, float],
+    kind: type[GaugeMetricFamily | CounterMetricFamily] = GaugeMetricFamily,
+) -> Metric:
+    """Return a gauge or a counter with labels; the keys of `values` are the values of the labels."""
+    family = kind(f"intake_{name}", text, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)
     return family
+
+
+_counter: Final = partial(_family, kind=CounterMetricFamily)
 
 
 def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:

@@ -75,23 +75,16 @@ class Figures:
         """The days of the period, in ascending order."""
         return sorted({day for days in self.days.values() for day in days})
 
-    def total(self) -> Sum:
-        """Return the total of the period."""
-        return Sum.of(counts for days in self.days.values() for counts in days.values())
-
-    def target(self, name: str) -> Sum:
-        """Return the total of one target."""
-        return Sum.of(self.days[name].values())
-
-    def day(self, day: date, target: str | None = None) -> Sum:
-        """Return the total of one day, of one target or of all."""
-        return Sum.of(days[day] for name, days in self.days.items() if target in {None, name})
+    def total(self, dates: Iterable[date] | None = None, target: str | None = None) -> Sum:
+        """Return the total of some days or of the period, of one target or of all."""
+        targets = self.days if target is None else [target]
+        return Sum.of(self.days[name][day] for day in dates or self.dates for name in targets)
 
     def pairs(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Return the accepted and delivered orders by provider and target, where there are any."""
         counts = {}
         for target in self.days:
-            total = self.target(target)
+            total = self.total(target=target)
             accepted, delivered = total.by("in"), total.by("out")
             for provider in sorted(accepted.keys() | delivered.keys()):
                 counts[provider, target] = accepted.get(provider, 0), delivered.get(provider, 0)

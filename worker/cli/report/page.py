@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from worker.cli.report import plots
-from worker.cli.report.figures import TROUBLES, Sum
+from worker.cli.report.figures import TROUBLES
 from worker.cli.report.style import STYLE
 from worker.cli.report.words import STATES, length, number, orders, reason
 from worker.reconcile.report import FAULTS
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
-    from worker.cli.report.figures import Figures
+    from worker.cli.report.figures import Figures, Sum
     from worker.watch.judgements import Judgement
 
 #: The longest period, in days, that has a row for each day; a longer one has a row for each month.
 _DAY_ROWS: Final = 31
 _MEDIAN, _P95 = 0.5, 0.95
+#: The columns of `_row`, and those of the troubles besides "failed".
+_COLUMNS: Final = ("accepted", "delivered", "changed there", "failed", "half within", "95 of 100 within")
+_WAITING: Final = ("in_doubt", "held", "retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,8 @@ def _summary(report: Report) -> Iterator[str]:
     if median is not None:
         lead += f": half of them within {length(median)}, 95 of 100 within {length(p95)}"
     lead += f". {number(failed)} could not be delivered." if failed else ". None failed."
-    lead += (
-        f" {orders(report.waiting)} wait{'s' if report.waiting == 1 else ''} for a person now."
-        if report.waiting
-        else ""
-    )
+    if report.waiting:
+        lead += f" {orders(report.waiting)} wait{'s' if report.waiting == 1 else ''} for a person now."
     yield f'<p class="lead">{lead}</p>'
     tiles = [
         ("accepted", number(accepted), ""),
@@ -118,7 +119,7 @@ def _summary(report: Report) -> Iterator[str]:
 
 def _by_day(report: Report) -> Iterator[str]:
     figures, days = report.figures, report.figures.dates
-    totals = [figures.day(day) for day in days]
+    totals = [figures.total([day]) for day in days]
     yield "<h2>Day by day</h2>"
     yield _key(("in", "accepted"), ("out", "delivered"), ("failed", "failed"))
     series = [
@@ -127,29 +128,11 @@ def _by_day(report: Report) -> Iterator[str]:
         ("failed", "failed", [total.all("dead") for total in totals]),
     ]
     yield plots.bars_by_day(days, series, "Orders accepted, delivered and failed, by day")
-    rows = [(str(day), figures.day(day)) for day in days]
+    unit, rows = "day", list(zip(map(str, days), totals, strict=True))
     if len(days) > _DAY_ROWS:
-        months = sorted({(day.year, day.month) for day in days})
-        rows = [(f"{y}-{m:02}", _month(figures, y, m)) for y, m in months]
-    heads = (
-        "month" if len(days) > _DAY_ROWS else "day",
-        "accepted",
-        "delivered",
-        "changed there",
-        "failed",
-        "half within",
-        "95 of 100 within",
-    )
-    yield _table(heads, [[name, *_row(total)] for name, total in rows], name="days")
-
-
-def _month(figures: Figures, year: int, month: int) -> Sum:
-    return Sum.of(
-        counts
-        for days in figures.days.values()
-        for day, counts in days.items()
-        if (day.year, day.month) == (year, month)
-    )
+        months = groupby(days, key=lambda day: f"{day:%Y-%m}")
+        unit, rows = "month", [(month, figures.total(list(dates))) for month, dates in months]
+    yield _table((unit, *_COLUMNS), [[name, *_row(total)] for name, total in rows], name="days")
 
 
 def _row(total: Sum) -> list[str]:
@@ -167,18 +150,16 @@ def _by_account(figures: Figures) -> Iterator[str]:
     yield "<h2>Each system</h2>"
     rows = []
     for target in figures.days:
-        total = figures.target(target)
-        troubles = (number(total.all(trouble)) for trouble in ("in_doubt", "held", "retry"))
-        rows.append([target, *_row(total), *troubles])
-    heads = ("to", "accepted", "delivered", "changed there", "failed", "half within", "95 of 100 within")
-    yield _table((*heads, *(STATES[trouble] for trouble in ("in_doubt", "held", "retry"))), rows, name="systems")
+        total = figures.total(target=target)
+        rows.append([target, *_row(total), *(number(total.all(trouble)) for trouble in _WAITING)])
+    yield _table(("to", *_COLUMNS, *(STATES[trouble] for trouble in _WAITING)), rows, name="systems")
 
 
 def _delays(figures: Figures) -> Iterator[str]:
     yield "<h2>How long an order took, from accepted to delivered</h2>"
     yield _key(("half", "half of the day's orders within"), ("most", "95 of 100 within"))
     for target in figures.days:
-        totals = [figures.day(day, target) for day in figures.dates]
+        totals = [figures.total([day], target) for day in figures.dates]
         series = [
             ("half", "half within", [total.percentile(_MEDIAN) for total in totals]),
             ("most", "95 of 100 within", [total.percentile(_P95) for total in totals]),
@@ -194,7 +175,7 @@ def _troubles(report: Report) -> Iterator[str]:
     for trouble in TROUBLES:
         counts: Counter[tuple[str, str]] = Counter()
         for target in report.figures.days:
-            counts.update({(target, code): n for code, n in report.figures.target(target).by(trouble).items()})
+            counts.update({(target, code): n for code, n in report.figures.total(target=target).by(trouble).items()})
         rows += [[STATES[trouble], reason(code), target, number(n)] for (target, code), n in counts.most_common()]
     if not rows:
         yield "<p>Nothing.</p>"
@@ -234,9 +215,8 @@ def _compared(report: Report) -> Iterator[str]:
             rows.append([provider, target, "never", *[""] * len(FAULTS)])
             continue
         counts = [number(comparison["counts"].get(fault, 0)) for fault in FAULTS]
-        when = f"{datetime.fromtimestamp(comparison['at'], UTC):%Y-%m-%d %H:%M}" + (
-            f": {comparison['error']}" if comparison["error"] else ""
-        )
+        error = f": {comparison['error']}" if comparison["error"] else ""
+        when = f"{datetime.fromtimestamp(comparison['at'], UTC):%Y-%m-%d %H:%M}{error}"
         rows.append([provider, target, when, *counts])
     yield _table(("from", "to", "when (UTC)", *FAULTS), rows, text_columns=3, name="compared")
 

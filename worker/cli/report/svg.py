@@ -18,16 +18,6 @@ def picture(width: float, height: float, title: str, parts: Iterable[str]) -> st
     return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 
 
-def file(width: float, height: float, title: str, parts: Iterable[str], *, style: str) -> str:
-    """Return a stand-alone SVG file with its own style sheet, a white background and a visible title."""
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" role="img">'
-        f"<title>{escape(title)}</title><style>{style}</style>"
-        f'<rect width="100%" height="100%" fill="#fff"/><text class="title" x="8" y="18">{escape(title)}</text>'
-    )
-    return "\n".join([head, *parts, "</svg>\n"])
-
-
 def text(at: Point, content: str, anchor: str = "start") -> str:
     """Return a line of text; `anchor` is the part of the text that stands at the point: start, middle or end."""
     return f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
