@@ -1,4 +1,4 @@
-"""Settings and runtimes; servers, clients and a certificate for the tests of HTTP."""
+"""Fixtures: settings and runtimes; servers, clients and a certificate for the tests of HTTP."""
 
 from __future__ import annotations
 

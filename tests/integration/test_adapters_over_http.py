@@ -39,14 +39,14 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[Callable[..., Client]]:
     """Yield a function that makes clients for an account of a system, and close them at the end."""
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(system: str, account: str = "main", statuses: frozenset[int] = frozenset({429})) -> Client:
-        made.append(Client(box.url(system, account), gate=Open(), headers={}, throttle_statuses=statuses))
-        return made[-1]
+        clients.append(Client(box.url(system, account), gate=Open(), headers={}, throttle_statuses=statuses))
+        return clients[-1]
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
 
 

@@ -114,7 +114,7 @@ def test_the_client_reads_the_errors_of_a_partly_accepted_upload_in_each_form(
 
 
 def test_the_client_reads_the_history_by_date_but_not_by_id_and_page(box: Sandbox) -> None:
-    """Show the limit of the client: it always sends `page`, refused with `sinceId` since 15 May 2023."""
+    """Show the limit of the client: it always sends `page`, which is refused with `sinceId` since 15 May 2023."""
     crm = client(box)
     number = crm.order_create(order("H-1")).get_response()["id"]
     crm.order_edit({"externalId": "H-1", "status": "prepayed"})

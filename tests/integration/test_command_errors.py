@@ -1,4 +1,4 @@
-"""Every failing command reports what, where and a remedy, and exits with 1 (error) or 2 (usage)."""
+"""Every failing command reports the fault, its place and a remedy, and exits with 1 (error) or 2 (usage)."""
 
 from __future__ import annotations
 

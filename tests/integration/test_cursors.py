@@ -1,4 +1,4 @@
-"""Cursors on a real server: moved only by the poll that read, only from where it read."""
+"""Cursors on a real server: only the poll that read a page moves the cursor, and only from where it read."""
 
 from __future__ import annotations
 

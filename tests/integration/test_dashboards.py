@@ -38,7 +38,7 @@ def exported(make_pipeline: MakePipeline) -> set[str]:
     registry.register(RedisCollector(pipeline.rt))
     families = list(text_string_to_metric_families(generate_latest(registry).decode()))
     names = {sample.name for family in families for sample in family.samples}
-    # Without comparisons and errors some families have no sample yet: their names count as well.
+    # Some families have no sample before the first comparison or error: count their names too.
     return names | {family.name for family in families}
 
 

@@ -419,14 +419,14 @@ def test_a_target_without_search_is_listed_once_in_a_round_of_doubt_checks(redis
 def test_an_order_whose_response_is_always_lost_waits_for_an_operator_after_a_few_rounds(redis: Redis) -> None:
     rt = doubtful(redis, Warehouse())
     rt.warehouse.created.clear()
-    asked = []
+    rounds = []
     for _ in range(tasks.doubt.MOST_REQUEUES + 2):
         redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO})
-        asked.append(dict(tasks.doubt.settle_doubts(rt, "t")))
+        rounds.append(dict(tasks.doubt.settle_doubts(rt, "t")))
         redis.hdel("intake:lane:t", "failures", "closed_until")
         rt.warehouse.trouble = [Uncertain("500")] * 4
         deliver(rt)
-    assert asked == [{"again": 1}] * tasks.doubt.MOST_REQUEUES + [{}, {}]
+    assert rounds == [{"again": 1}] * tasks.doubt.MOST_REQUEUES + [{}, {}]
     assert rt.state("1")["state"] == "in_doubt"
     rt.warehouse.trouble = []
     move(rt, "send")
@@ -438,15 +438,15 @@ def test_an_unavailable_target_is_called_once_in_a_round_of_doubt_checks(redis: 
     rt = doubtful(redis, Warehouse())
     redis.zadd("intake:lane:t:doubt", {"shop:1": LONG_AGO, "shop:2": LONG_AGO})
     redis.hset("intake:order:t:shop:2", mapping={"state": "in_doubt", "reference": "2"})
-    asked: list[str] = []
+    searches: list[str] = []
 
     def fail(reference: str) -> None:
-        asked.append(reference)
+        searches.append(reference)
         raise Unavailable("down")
 
     rt.warehouse.before_find = fail
     assert tasks.doubt.settle_doubts(rt, "t") == {"away": 1}
-    assert len(asked) == 1
+    assert len(searches) == 1
 
 
 class Single(Shop):

@@ -27,7 +27,7 @@ CHART = DEPLOY / "helm" / "intake"
 
 
 def output_of(command: Sequence[str], **environ: str) -> str:
-    """Return the output of a command; fail with it if the exit code is not 0."""
+    """Return the output of a command; fail and show it unless the command exits with 0."""
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False, timeout=60
     )

@@ -53,15 +53,15 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def dropboy(box: Sandbox) -> Iterator[Callable[..., Dropboy]]:
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str, url: str | None = None, **options: Any) -> Dropboy:
         settings = {"api_key": Sandbox.KEY, "take": 20, **options}
-        made.append(Client(url or box.url("dropboy", account), gate=Open(), headers={}))
-        return Dropboy(account, DropboyOptions.model_validate(settings), made[-1])
+        clients.append(Client(url or box.url("dropboy", account), gate=Open(), headers={}))
+        return Dropboy(account, DropboyOptions.model_validate(settings), clients[-1])
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
 
 

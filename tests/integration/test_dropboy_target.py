@@ -53,14 +53,14 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str) -> Client:
-        made.append(Client(box.url("dropboy", account), gate=Open(), headers={}))
-        return made[-1]
+        clients.append(Client(box.url("dropboy", account), gate=Open(), headers={}))
+        return clients[-1]
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
     box.clear_faults()
 

@@ -39,15 +39,15 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def dropday(box: Sandbox) -> Iterator[Callable[..., Dropday]]:
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str, **options: Any) -> Dropday:
         settings = {"api_key": Sandbox.KEY, "account_id": Sandbox.ACCOUNT_ID, "page_size": 20, **options}
-        made.append(Client(box.url("dropday", account), gate=Open(), headers={}))
-        return Dropday(account, DropdayOptions.model_validate(settings), made[-1])
+        clients.append(Client(box.url("dropday", account), gate=Open(), headers={}))
+        return Dropday(account, DropdayOptions.model_validate(settings), clients[-1])
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
 
 
@@ -145,9 +145,9 @@ def test_test_orders_are_read_only_if_configured(box: Sandbox, dropday: Callable
     product = {"name": "Mug", "price": 1, "quantity": 1}
     order = {"external_id": "T-1", "source": "shop", "test": True, "total": 1, "products": [product]}
     reference = box.add_order(order, "dropday", "tests")
-    plain, asking = dropday("tests"), dropday("tests", include_test=True)
-    assert walk(plain, plain.start(LONG_AGO))[0] == []
-    assert keys(walk(asking, asking.start(LONG_AGO))[0]) == [reference]
+    by_default, with_tests = dropday("tests"), dropday("tests", include_test=True)
+    assert walk(by_default, by_default.start(LONG_AGO))[0] == []
+    assert keys(walk(with_tests, with_tests.start(LONG_AGO))[0]) == [reference]
 
 
 def test_a_missing_account_is_reported_as_a_wrong_url(dropday: Callable[..., Dropday]) -> None:

@@ -38,15 +38,15 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def shop(box: Sandbox) -> Iterator[Callable[..., DropStream]]:
     """Yield a function that makes adapters for an account."""
-    made: list[Client] = []
+    clients: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> DropStream:
-        made.append(Client(box.url("dropstream", account), gate=Open(), headers={}))
+        clients.append(Client(box.url("dropstream", account), gate=Open(), headers={}))
         settings = {"user": "sandbox-user", "password": Sandbox.KEY, **options}
-        return DropStream(account, DropStreamOptions.model_validate(settings), made[-1])
+        return DropStream(account, DropStreamOptions.model_validate(settings), clients[-1])
 
     yield make
-    for each in made:
+    for each in clients:
         each.close()
 
 

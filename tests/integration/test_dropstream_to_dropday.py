@@ -1,4 +1,4 @@
-"""DropStream to Dropday, through poll, ledger and deliver: every order once."""
+"""DropStream to Dropday, through poll, ledger and deliver: every order is delivered once."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_proxies_are_read_from_the_environment_once(serve: Serve, make: Make, mo
     assert proxy.requests[0].headers["host"] == "shop.example"
 
 
-def test_no_proxy_is_respected(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_of_the_environment_is_respected(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy, server = serve(), serve()
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

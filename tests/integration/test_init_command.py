@@ -163,7 +163,7 @@ def test_init_asks_its_questions_one_by_one_at_a_terminal() -> None:
 
 
 def _until(leader: int, words: str, seconds: float = 60.0) -> str:
-    """Return what the terminal shows up to these words."""
+    """Return the output of the terminal up to these words, or until the timeout."""
     seen, until = "", time.monotonic() + seconds
     while words not in seen and time.monotonic() < until:
         if select.select([leader], [], [], 0.2)[0]:
