@@ -90,7 +90,7 @@ def test_a_delivery_is_counted_in_the_bucket_of_its_duration(make_pipeline: Make
     assert exported["intake_delivery_seconds_count[dropday]"] == 3
 
 
-def test_orders_that_need_a_person_are_a_gauge_and_an_alarm(make_pipeline: MakePipeline) -> None:
+def test_orders_that_need_an_operator_are_a_gauge_and_an_alarm(make_pipeline: MakePipeline) -> None:
     pipeline = make_pipeline(0).open()
     outcomes = (Outcome("hold", "code", "why"), Outcome("bury", "code", "why"), Outcome("doubt", "code", "why"))
     with pipeline.rt.lanes["dropday"].drain() as drain:

@@ -72,7 +72,7 @@ def shop(box: Sandbox) -> Iterator[Shop]:
 
 
 class Reader:
-    """A reader of an account, pass by pass, that keeps the last version of every order."""
+    """A reader that walks through an account pass by pass and keeps the last version of every order."""
 
     def __init__(self, provider: OrderCloud) -> None:
         self.provider, self.cursor = provider, provider.start(LONG_AGO)

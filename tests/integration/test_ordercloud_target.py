@@ -61,12 +61,12 @@ def test_an_order_is_created_completely_found_and_not_created_again(
         target.check()
         assert target.find(reference) is None
         assert target.create(cloud_order(), reference) == Receipt(reference)
-        found = stored_order(box, reference, account)
-        assert found["Status"] == status
-        assert_same_order(found, cloud_order())
-        assert found["xp"]["Intake"]["Order"] == "shop:1"
+        stored = stored_order(box, reference, account)
+        assert stored["Status"] == status
+        assert_same_order(stored, cloud_order())
+        assert stored["xp"]["Intake"]["Order"] == "shop:1"
         assert target.find(reference) == target.create(cloud_order(), reference) == Receipt(reference, existed=True)
-        assert stored_order(box, reference, account) == found
+        assert stored_order(box, reference, account) == stored
 
 
 @pytest.mark.parametrize("kind", LOST)
@@ -107,8 +107,8 @@ def test_an_order_that_changed_before_its_submission_is_submitted_with_its_curre
         shipping_address={**DELFT, "street1": "Voorstraat 1"},
     )
     assert create_with_retries(cloud, changed, reference) == Receipt(reference)
-    found = stored_order(box, reference)
-    assert_same_order(found, changed)
+    stored = stored_order(box, reference)
+    assert_same_order(stored, changed)
     assert submitted(box, reference) == 1
 
 
@@ -186,10 +186,10 @@ def test_with_the_prices_of_the_target_no_amount_is_sent_and_no_extra_role_reque
     reference = next(REFERENCES)
     target = cloud("dollars", prices="theirs")
     target.create(cloud_order(), reference)
-    found = stored_order(box, reference, "dollars")
-    assert not any(line["PriceOverridden"] for line in found["LineItems"])
-    assert not found["ShippingCost"]
-    assert not found["TaxCost"]
+    stored = stored_order(box, reference, "dollars")
+    assert not any(line["PriceOverridden"] for line in stored["LineItems"])
+    assert not stored["ShippingCost"]
+    assert not stored["TaxCost"]
     assert OrderCloudOptions.model_validate(OPTIONS | {"prices": "theirs"}).roles == "OrderAdmin"
 
 

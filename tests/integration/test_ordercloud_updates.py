@@ -54,12 +54,12 @@ def test_an_update_overwrites_our_fields_and_keeps_the_others(box: Sandbox, clou
     target.create(cloud_order(), reference)
     box.change(reference, "ordercloud", xp=stored_order(box, reference)["xp"] | {"Warehouse": "north"})
     target.update(CHANGED, reference, reference)
-    found = stored_order(box, reference)
-    assert_same_order(found, CHANGED)
-    assert found["xp"]["Warehouse"] == "north"
+    stored = stored_order(box, reference)
+    assert_same_order(stored, CHANGED)
+    assert stored["xp"]["Warehouse"] == "north"
     cloud(user_id="another").update(CHANGED, reference, "")
     again = stored_order(box, reference)
-    assert {**again, "LastUpdated": None} == {**found, "LastUpdated": None}
+    assert {**again, "LastUpdated": None} == {**stored, "LastUpdated": None}
     assert submitted(box, reference) == 1
     with pytest.raises(Rejected, match="is not there any more"):
         target.update(CHANGED, "never", "never")

@@ -100,7 +100,7 @@ def test_delivered_pairs_are_clean_and_each_injected_change_is_named(pairs: Pair
     assert pairs.rt.lanes["crm"].status()["updated"] == 3
 
 
-def test_a_change_unknown_to_the_ledger_is_pending_and_later_a_fault(pairs: Pairs) -> None:
+def test_a_change_that_no_poll_has_read_is_pending_and_not_a_fault(pairs: Pairs) -> None:
     """No poll has read the change, and the target lacks it; the comparison itself moves no cursor."""
     pairs.deliver_all()
     order = pairs.box.orders("retailcrm")[5]

@@ -54,11 +54,13 @@ class Shop(Provider):
         lines = tuple(
             Line(name=f"Goods {n} {k}", sku=f"S{k}", quantity=Decimal(k), unit_price=Decimal(n % 99)) for k in (1, 2, 3)
         )
-        to = Address(first_name="A", last_name=f"B{n}", street1=f"Street {n}", city=city, postal_code="1", country="NL")
-        totals, who = Totals(grand=Decimal(n)), Customer(email=f"{n}@example.org")
+        address = Address(
+            first_name="A", last_name=f"B{n}", street1=f"Street {n}", city=city, postal_code="1", country="NL"
+        )
+        totals, customer = Totals(grand=Decimal(n)), Customer(email=f"{n}@example.org")
         return Order(
             provider="shop", external_id=record.raw["id"], source_id=record.raw["of"], status=Status.NEW, totals=totals,
-            ordered_at=SINCE + timedelta(minutes=n), lines=lines, shipping_address=to, customer=who,
+            ordered_at=SINCE + timedelta(minutes=n), lines=lines, shipping_address=address, customer=customer,
         )  # fmt: skip
 
     def check(self) -> None:

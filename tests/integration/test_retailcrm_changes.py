@@ -105,7 +105,9 @@ def test_one_bad_order_of_fifty_fails_alone_and_with_its_own_reason(
     orders[17] = (invalid_order(), "bad-17")
     outcomes = crm(reading).create_many(orders)
     ids = ids_by_reference(box, reading, "bad")
-    assert [o.target_id for o in outcomes if isinstance(o, Receipt)] == [ids[r] for _, r in orders if r != "bad-17"]
+    assert [outcome.target_id for outcome in outcomes if isinstance(outcome, Receipt)] == [
+        ids[reference] for _, reference in orders if reference != "bad-17"
+    ]
     refused = outcomes[17]
     assert isinstance(refused, Rejected)
     assert refused.fields == {"items[0].quantity": "This value is not valid."}

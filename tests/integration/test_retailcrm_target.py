@@ -44,8 +44,8 @@ def client(box: Sandbox) -> Iterator[Callable[[str], Client]]:
         return clients[-1]
 
     yield make
-    for each in clients:
-        each.close()
+    for opened in clients:
+        opened.close()
 
 
 @pytest.fixture

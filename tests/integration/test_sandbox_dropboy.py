@@ -72,7 +72,7 @@ def order(number: str, **fields: Any) -> dict[str, Any]:
 
 
 def file(*orders: Any) -> bytes:
-    return json.dumps({"version": "1.0", "data": [{"contractKey": UUID, "order": each} for each in orders]}).encode()
+    return json.dumps({"version": "1.0", "data": [{"contractKey": UUID, "order": row} for row in orders]}).encode()
 
 
 def get(box: Sandbox, path: str = "", account: str = "main", **params: Any) -> requests.Response:

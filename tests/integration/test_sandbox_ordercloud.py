@@ -125,7 +125,10 @@ def test_a_call_over_the_limit_gets_a_429_with_a_retry_after(faulty: Sandbox) ->
     time.sleep(0.6)
     headers = {"Authorization": f"Bearer {api.token}"}
     responses = [requests.get(f"{api.base}/me", headers=headers, timeout=20) for _ in range(2)]
-    assert [(each.status_code, each.headers.get("Retry-After")) for each in responses] == [(200, None), (429, "2")]
+    assert [(response.status_code, response.headers.get("Retry-After")) for response in responses] == [
+        (200, None),
+        (429, "2"),
+    ]
 
 
 def test_orders_can_be_added_changed_and_deleted(box: Sandbox) -> None:

@@ -107,7 +107,7 @@ def test_a_list_refuses_unknown_fields_and_invalid_values(box: Sandbox) -> None:
         ({"page": "0"}, "ValidationFailure"),
     ):
         assert code(api("GET", "orders/Incoming", **params)) == (400, expected)
-    # A plus that is not escaped means a space.
+    # An unescaped plus sign is read as a space.
     response = requests.get(
         f"{api.base}/orders/Incoming?LastUpdated=>2024-01-01T00:00:00+00:00",
         headers={"Authorization": f"Bearer {api.token}"},
@@ -174,6 +174,6 @@ def test_numeric_ids_are_compared_as_numbers_but_sorted_as_text(box: Sandbox) ->
     for key in ("9", "10"):
         api.put_order(key)
     unsubmitted = {"IsSubmitted": "false", "sortBy": "ID"}
-    # In the order of the list nothing follows 9, but the filter finds 10 after it.
+    # 9 is the last id of the sorted list, but the filter finds 10 after it.
     assert ids(api.list(**unsubmitted)) == ["10", "9"]
     assert ids(api.list(**unsubmitted, ID=">9")) == ["10"]

@@ -1,4 +1,4 @@
-"""The options of the simulated RetailCRM for what its documents leave open."""
+"""The options of the simulated RetailCRM for behaviour that its documents leave open."""
 
 from __future__ import annotations
 

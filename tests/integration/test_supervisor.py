@@ -139,7 +139,7 @@ def test_ctrl_c_ends_the_programs_in_reverse_order_and_leaves_nothing(supervise:
     run = supervise(("base", python(POLITE)), ("top", python(POLITE)))
     until(lambda: run.text().count("pid") == 2)
     run.below()
-    # As from a terminal: to the whole process group of the supervisor.
+    # Like a terminal, signal the whole process group of the supervisor.
     os.killpg(run.process.pid, signal.SIGINT)
     assert run.process.wait(10) == 0
     text = run.text()

@@ -17,7 +17,7 @@ ORDERS = 60
 
 
 def send_webhooks(pipeline: Pipeline, ids: list[str], chance: random.Random) -> int:
-    """Lose three of ten webhooks, send the others twice in random order, and return how many orders were named."""
+    """Lose about 30 % of the webhooks and send the others twice in random order; return the number of orders sent."""
     named = [external_id for external_id in ids if chance.random() >= 0.3]
     jobs = [json.dumps({"v": 1, "provider": "shop", "external_id": external_id}) for external_id in named * 2]
     chance.shuffle(jobs)

@@ -49,7 +49,7 @@ class Shop(Provider):
 
     def __init__(self, pages: list[list[dict[str, Any]]]) -> None:
         self.name, self.pages, self.trouble, self.asked = "shop", pages, list[Exception](), list[str]()
-        #: Called with the cursor before each fetch; the fetch raises any error that it raises.
+        #: Called with the cursor before each fetch; an exception that it raises ends the fetch.
         self.before_fetch: Callable[[str], object] = lambda _: None
 
     def start(self, since: datetime) -> str:
@@ -79,7 +79,7 @@ class Shop(Provider):
 
 
 class Warehouse(Target):
-    """A target that is a list of created orders; duplicates are possible, so that a test can see them."""
+    """A target that keeps the created orders in a list, duplicates included."""
 
     kind = "warehouse"
     Options = NoOptions
@@ -89,7 +89,7 @@ class Warehouse(Target):
         self.name, self.created, self.trouble = "t", list[tuple[str, Order]](), list[Exception | None]()
         self.after: list[Exception | None] = []
         self.finds = 0
-        #: Called with the reference before each find; the find raises any error that it raises.
+        #: Called with the reference before each find; an exception that it raises ends the find.
         self.before_find: Callable[[str], object] = lambda _: None
 
     def create(self, order: Order, reference: str) -> Receipt | Pending:
@@ -133,13 +133,13 @@ class Bulky(Warehouse):
             raise error
         if any(order.note == "poison" for order, _ in batch):
             raise Rejected("the whole call is refused")
-        return [self._one(order, reference) for order, reference in batch]
+        return [self._create_one(order, reference) for order, reference in batch]
 
-    def _one(self, order: Order, reference: str) -> Receipt | IntakeError:
+    def _create_one(self, order: Order, reference: str) -> Receipt | IntakeError:
         if order.note == "bad":
             return Rejected("bad", {"note": "bad"})
         receipt = self._create(order, reference)
-        return Uncertain("no answer for this one") if order.note == "lost" else receipt
+        return Uncertain("no response for this order") if order.note == "lost" else receipt
 
     def create(self, order: Order, reference: str) -> Receipt | Pending:
         if order.note == "poison":
@@ -148,7 +148,7 @@ class Bulky(Warehouse):
 
 
 class Editable(Warehouse):
-    """A target that changes orders; `updated` lists what was sent to which id."""
+    """A target that supports updates; `updated` lists each as reference, target id and note."""
 
     updates = True
 

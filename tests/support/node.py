@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
 
 
 def install(source: Path = CLIENTS) -> Path:
-    """Return the folder to run the programs of `source` in. Skip the test without node, npm or a registry."""
+    """Install the programs of `source` and return their folder. Skip the test without node, npm or a registry."""
     if lacking := missing("node", "npm"):
         pytest.skip(lacking)
     lock = (source / "package-lock.json").read_bytes()

@@ -1,4 +1,4 @@
-"""Calls of the simulated OrderCloud, made with requests alone."""
+"""A client of the simulated OrderCloud that uses only `requests`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def grant(box: Sandbox, account: str = "main", **form: str) -> requests.Response
 
 
 class Api:
-    """Calls one account with one token."""
+    """A client of one account with one token."""
 
     def __init__(self, box: Sandbox, account: str = "main", token: str | None = None) -> None:
         self.base = f"{box.url('ordercloud', account)}/v1"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """One span, ids in hex."""
+    """One span; its ids are hexadecimal."""
 
     name: str
     trace: str

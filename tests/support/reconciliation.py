@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def reconcile_pair(
     rt: Runtime, target: str, *, repair: Repair | None = None, share: float = 1.0, hours: float = 3.0
 ) -> Report:
-    """Reconcile the last hours, without a grace period for new orders."""
+    """Reconcile the last `hours` without a grace period for new orders."""
     now = datetime.now(UTC)
     options = RunOptions("shop", target, now - timedelta(hours=hours), now + timedelta(minutes=1), share, 0.001, 9999)
     with Run(rt, options) as run:

@@ -134,7 +134,7 @@ class Sandbox:
         return [entry for entry in entries if all(entry.get(key) == value for key, value in only.items())]
 
     def stats(self) -> dict[str, Any]:
-        """Return for each system the counts of its limit (`accepted`, `refused`, ...), `did` and `orders`."""
+        """Return, for each system, the counts of its limit (`accepted`, `refused`, ...), `did` and `orders`."""
         stats: dict[str, Any] = self.admin("GET", "stats")
         return stats
 

@@ -110,7 +110,7 @@ class Stack:
         return self._runtime
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """Return the main processes of this role below `intake up`."""
+        """Return the main processes of this role among the descendants of `intake up`."""
         assert self.up is not None
         matches = []
         for process in psutil.Process(self.up.pid).children(recursive=True):
