@@ -18,7 +18,7 @@ def source(number: int, **fields: Any) -> dict[str, Any]:
 def target(number: int, **fields: Any) -> dict[str, Any]:
     address = {"city": "Łódź", "postcode": "90-001"}
     lines = [{"quantity": 2}]
-    told = {"external_id": f"shop:{number}", "total": 24.75, "shipping": {"cost": 4.950}, "order_lines": lines}
+    told = {"external_id": f"shop:{number}", "total": 24.75, "shipping": {"cost": 4.950}, "products": lines}
     return told | {"shipping_address": address} | fields
 
 
@@ -52,8 +52,8 @@ def test_every_compared_field_that_differs_is_named() -> None:
     changes: dict[str, dict[str, Any]] = {
         "total": {"total": 24.74},
         "shipping": {"shipping": {"cost": 5}},
-        "lines": {"order_lines": [{"quantity": 1}, {"quantity": 1}]},
-        "pieces": {"order_lines": [{"quantity": 3}]},
+        "lines": {"products": [{"quantity": 1}, {"quantity": 1}]},
+        "pieces": {"products": [{"quantity": 3}]},
         "city": {"shipping_address": {"city": "Reno", "postcode": "90-001"}},
         "postcode": {"shipping_address": {"city": "Łódź", "postcode": "1"}},
     }
