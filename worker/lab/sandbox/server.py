@@ -47,7 +47,7 @@ class Server:
             response, fault = system.throttled(), None
         else:
             parts = tuple(map(unquote, pieces[3:])) if "%" in path else tuple(pieces[3:])
-            op = system.operation(method, parts)
+            op, _, _ = system.route(method, parts)
             fault = self._world.faults.draw(system.name, account, op)
             base = f"{request.scheme}://{request.host}/{system.name}/{account}"
             call = Call(method, account, parts, query, request.headers, await request.read(), base)
@@ -67,7 +67,7 @@ class Server:
             fault=None if fault is None else fault.kind,
         )
         if fault is not None and fault.base in RESPONSE_ONLY | {"cut"}:
-            return await _SpoiledResponse(request, response, fault).send()
+            return await _send_spoiled(request, response, fault)
         return _web_response(response)
 
     async def _respond(self, system: System[Any], call: Call, op: str, fault: Fault | None) -> Response:
@@ -135,40 +135,33 @@ def _break_record(response: Response, fault: Fault, field: str) -> None:
             response.body = dump(page)
 
 
-class _SpoiledResponse:
-    """A response that does not arrive as it should."""
-
-    def __init__(self, request: web.BaseRequest, response: Response, fault: Fault) -> None:
-        self._request, self._response, self._fault = request, response, fault
-
-    async def send(self) -> web.StreamResponse:
-        """Send the response in the way of its fault."""
-        body, base = self._response.body, self._fault.base
-        response = _web_response(self._response)
-        if base == "cut":
-            self._abort()
-            return response
-        if base not in {"drip", "oversize", "truncated"}:
-            return response
-        stream = web.StreamResponse(status=response.status, headers={"Content-Type": response.headers["Content-Type"]})
-        if base == "oversize":
-            await stream.prepare(self._request)
-            for _ in range(self._fault.size // len(_BLANKS) + 1):
+async def _send_spoiled(request: web.BaseRequest, response: Response, fault: Fault) -> web.StreamResponse:
+    """Send a response in the way of its fault, so that it does not arrive as it should."""
+    body, whole = response.body, _web_response(response)
+    if fault.base == "cut":
+        _abort(request)
+    if fault.base not in {"drip", "oversize", "truncated"}:
+        return whole
+    stream = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.headers["Content-Type"]})
+    if fault.base != "oversize":
+        stream.content_length = len(body)
+    await stream.prepare(request)
+    match fault.base:
+        case "oversize":
+            for _ in range(fault.size // len(_BLANKS) + 1):
                 await stream.write(_BLANKS)
             await stream.write(body)
-            return stream
-        stream.content_length = len(body)
-        await stream.prepare(self._request)
-        if base == "truncated":
+        case "truncated":
             await stream.write(body[: len(body) // 2])
             await asyncio.sleep(0.01)  # let the first half leave
-            self._abort()
-            return stream
-        for n in range(len(body)):
-            await stream.write(body[n : n + 1])
-            await asyncio.sleep(self._fault.seconds)
-        return stream
+            _abort(request)
+        case _:
+            for n in range(len(body)):
+                await stream.write(body[n : n + 1])
+                await asyncio.sleep(fault.seconds)
+    return stream
 
-    def _abort(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+
+def _abort(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from worker.lab.sandbox import essence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sized
 
     from worker.lab.sandbox.drafts import Draft
     from worker.lab.sandbox.journal import Journal
@@ -66,6 +66,7 @@ class Account(ABC):
 
     #: The name of the system.
     system: ClassVar[str]
+    _orders: Sized
 
     def __init__(self, name: str, options: dict[str, str], journal: Journal) -> None:
         """Take the options of the account out of `options`. Raise ValueError for a wrong value."""
@@ -89,9 +90,9 @@ class Account(ABC):
     def stored(self) -> Iterable[bytes]:
         """Return all orders, complete, as JSON."""
 
-    @abstractmethod
     def count(self) -> int:
         """Return the number of orders, duplicates included."""
+        return len(self._orders)
 
     def hide(self, count: int) -> None:  # noqa: ARG002  # for systems with a history
         """Add `count` records of history that are counted but never shown. Raise TypeError without a history."""
@@ -115,6 +116,9 @@ class System(ABC, Generic[AccountT]):
     #: The field that the fault `malformed` breaks in a record when it names none.
     fragile_field: ClassVar[str]
     account_type: type[AccountT]
+    #: Method, path and operation of each call; a piece in braces stands for any text. The first match counts.
+    routes: ClassVar[tuple[tuple[str, str, str], ...]]
+    ignores_case: ClassVar[bool] = False
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -125,9 +129,19 @@ class System(ABC, Generic[AccountT]):
         account = self.accounts[name] = self.account_type(name, options, self._journal)
         return account
 
-    @abstractmethod
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return the operation of a call, by which faults select it: `create`, `list`, `get`, ..., or `unknown`."""
+    def route(self, method: str, parts: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
+        """Return the operation of a call, its path as in `routes`, and the values of the pieces in braces.
+
+        Faults select a call by its operation: `create`, `list`, `get`, ..., or `unknown`.
+        """
+        words = tuple(map(str.lower, parts)) if self.ignores_case else parts
+        for route_method, path, op in self.routes:
+            if route_method != method or path.count("/") + 1 != len(parts):
+                continue
+            names = path.split("/")
+            if all(name[0] == "{" or name == word for name, word in zip(names, words, strict=True)):
+                return op, path, {name[1:-1]: part for name, part in zip(names, parts, strict=True) if name[0] == "{"}
+        return "unknown", "", {}
 
     @abstractmethod
     def respond(self, call: Call, op: str) -> Response:

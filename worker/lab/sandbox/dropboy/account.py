@@ -70,7 +70,7 @@ class DropboyAccount(Account):
         self._webhooks = Webhooks(urls, int(options.pop("webhook_copies", "1")), float(options.pop("webhook_lag", "0")))
         self._take_choices(options)
         self._rng = random.Random(name)
-        self._jobs: dict[str, Job] = {}
+        self._orders: dict[str, Job] = {}
         self._batches: dict[str, Batch] = {}
         self._last = 0
 
@@ -155,14 +155,14 @@ class DropboyAccount(Account):
         self._webhooks.created(job)
 
     def _has_number(self, number: str) -> bool:
-        return any(job.number == number for job in self._jobs.values())
+        return any(job.number == number for job in self._orders.values())
 
     # --- jobs ---
 
     def page(self, take: int, skip: int) -> list[dict[str, Any]]:
         """Return a page of the list."""
         ended_by = time.monotonic() - self._list_lag
-        jobs = [job for job in self._jobs.values() if job.batch is None or job.batch.ended <= ended_by]
+        jobs = [job for job in self._orders.values() if job.batch is None or job.batch.ended <= ended_by]
         if self._order == "newest":
             jobs.reverse()
         elif self._order == "random":
@@ -174,7 +174,7 @@ class DropboyAccount(Account):
 
     def find(self, job_id: str) -> Job | None:
         """Return a job by its id or its Wuxus number."""
-        return self._jobs.get(job_id) or next((j for j in self._jobs.values() if j.wuxus_number == job_id), None)
+        return self._orders.get(job_id) or next((j for j in self._orders.values() if j.wuxus_number == job_id), None)
 
     def add(self, draft: Draft, at: float | None = None) -> str:
         """Add a job that another client of the account uploaded; jobs from the past send no webhook."""
@@ -192,12 +192,12 @@ class DropboyAccount(Account):
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
         """Set uploaded fields or the `status`; or delete the job with `deleted`."""
-        job = self._jobs.get(order_id)
+        job = self._orders.get(order_id)
         if job is None:
             return False
         did = "deleted" if fields.pop("deleted", False) else "changed"
         if did == "deleted":
-            del self._jobs[order_id]
+            del self._orders[order_id]
         job.status = fields.pop("status", job.status)
         job.order = {**job.order, **fields}
         self._note(did, job.number, job.id, lambda: job.order)
@@ -205,18 +205,14 @@ class DropboyAccount(Account):
 
     def stored(self) -> Iterable[bytes]:
         """Yield all jobs, those of unfinished files included."""
-        for job in self._jobs.values():
+        for job in self._orders.values():
             yield dump({**shape.row(job, "uploaded", "created"), "batchFileId": job.batch.id if job.batch else None})
-
-    def count(self) -> int:
-        """Return the number of jobs, duplicates included."""
-        return len(self._jobs)
 
     def _keep(self, order: dict[str, Any], status: str, created: float, did: str, batch: Batch | None) -> Job:
         self._last += 1
         number = f"HAU-{self._last % 1000:03d}-{45_000_000 + self._last}"
         job = Job(self._new_id(created), number, order, status, created, batch)
-        self._jobs[job.id] = job
+        self._orders[job.id] = job
         self._note(did, job.number, job.id, lambda: job.order)
         return job
 

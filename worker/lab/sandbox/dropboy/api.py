@@ -10,8 +10,6 @@ from worker.lab.sandbox.dropboy.account import DropboyAccount
 from worker.lab.sandbox.system import Call, Response, System, web_page
 from worker.lab.sandbox.wire import dump
 
-_ORDERS: Final = ("public", "orders")
-_OPERATIONS: Final = {("GET", _ORDERS): "list", ("POST", (*_ORDERS, "batch")): "create"}
 _UPLOAD_FAILED: Final = "File upload failed"
 _TEXTS: Final = {
     400: "Bad request",
@@ -34,15 +32,14 @@ class Dropboy(System[DropboyAccount]):
     name: ClassVar[str] = "dropboy"
     fragile_field: ClassVar[str] = "id"
     account_type = DropboyAccount
-
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return `create` (the upload), `status` (of a file), `list`, `track` or `unknown`."""
-        match method, parts:
-            case "GET", ("public", "orders", "batch", "status", _):
-                return "status"
-            case "GET", ("public", "orders", "track", _, "key", _, "type", "pickup" | "delivery"):
-                return "track"
-        return _OPERATIONS.get((method, parts), "unknown")
+    #: `create` is the upload of a file, `status` that of its processing.
+    routes = (
+        ("GET", "public/orders", "list"),
+        ("POST", "public/orders/batch", "create"),
+        ("GET", "public/orders/batch/status/{id}", "status"),
+        ("GET", "public/orders/track/{id}/key/{key}/type/pickup", "track"),
+        ("GET", "public/orders/track/{id}/key/{key}/type/delivery", "track"),
+    )
 
     def throttled(self) -> Response:
         """Return a 429, the reserved status; no header is documented."""
@@ -75,7 +72,7 @@ class Dropboy(System[DropboyAccount]):
                 return _status(account, call.parts[4])
             case "track":
                 return _track(account, call.parts[3], call.parts[7])
-        if any(self.operation(method, call.parts) != "unknown" for method in ("GET", "POST")):
+        if any(self.route(method, call.parts)[0] != "unknown" for method in ("GET", "POST")):
             return _error(405, "unknown_method", _TEXTS[405])
         return web_page(404, "unknown_method", f"Cannot {call.method} /{'/'.join(call.parts)}")
 

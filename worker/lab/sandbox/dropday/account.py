@@ -122,10 +122,6 @@ class DropdayAccount(Account):
         now = time.monotonic()
         return [order for order in reversed(self._orders.values()) if order.listed_from <= now and matches(order)]
 
-    def count(self) -> int:
-        """Return the number of orders, duplicates included."""
-        return len(self._orders)
-
     def stored(self) -> Iterable[bytes]:
         """Yield all orders as lists show them, with what was `posted`."""
         for order in self._orders.values():

@@ -15,12 +15,6 @@ from worker.lab.sandbox.dropday.checks import check
 from worker.lab.sandbox.system import Call, Response, System, web_page
 from worker.lab.sandbox.wire import dump
 
-_OPERATIONS: Final = {
-    ("GET", ("api", "v1")): "check",
-    ("GET", ("api", "v1", "orders")): "list",
-    ("POST", ("api", "v1", "orders")): "create",
-}
-_GET_PATH: Final = 4
 _PER_PAGE, _MOST_PER_PAGE = 50, 100
 _ERRORS: Final = {
     401: {"message": "Unauthorized", "error": "Invalid or missing api-key or account-id header"},
@@ -40,13 +34,12 @@ class Dropday(System[DropdayAccount]):
     name: ClassVar[str] = "dropday"
     fragile_field: ClassVar[str] = "order_lines"
     account_type = DropdayAccount
-
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return the operation of a path, or `unknown`."""
-        op = _OPERATIONS.get((method, parts))
-        if op is None and method == "GET" and parts[:3] == ("api", "v1", "orders") and len(parts) == _GET_PATH:
-            return "get"
-        return op or "unknown"
+    routes = (
+        ("GET", "api/v1", "check"),
+        ("GET", "api/v1/orders", "list"),
+        ("POST", "api/v1/orders", "create"),
+        ("GET", "api/v1/orders/{reference}", "get"),
+    )
 
     def throttled(self) -> Response:
         """Return what Laravel sends; the documents do not say."""

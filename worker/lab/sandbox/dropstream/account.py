@@ -164,10 +164,6 @@ class DropstreamAccount(Account):
         """Return all orders as they are read by id."""
         return (order.text for order in self._orders)
 
-    def count(self) -> int:
-        """Return the number of orders."""
-        return len(self._orders)
-
     def _keep(self, order: dict[str, Any]) -> str:
         if self.quantity == "absent":
             order["order_items"] = [{k: v for k, v in item.items() if k != "quantity"} for item in order["order_items"]]

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LIMIT, _MOST = 100, 1000
-_ORDER_PATH: Final = 2
 _UNAUTHORIZED: Final = 401
-_OPERATIONS: Final = {("POST", ("auth", "token")): "token", ("GET", ("orders",)): "list"}
 #: The fields that a list can be sorted by, besides its default.
 _SORTS: Final[dict[str, Callable[[Stored], Any]]] = {
     "store_id": lambda order: order.store_id,
@@ -44,11 +42,7 @@ class Dropstream(System[DropstreamAccount]):
     name: ClassVar[str] = "dropstream"
     fragile_field: ClassVar[str] = "ordered_at"
     account_type = DropstreamAccount
-
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return the operation of a path, or `unknown`."""
-        is_order = method == "GET" and parts[:1] == ("orders",) and len(parts) == _ORDER_PATH
-        return _OPERATIONS.get((method, parts)) or ("get" if is_order else "unknown")
+    routes = (("POST", "auth/token", "token"), ("GET", "orders", "list"), ("GET", "orders/{id}", "get"))
 
     def throttled(self) -> Response:
         """Return a 429, which no document mentions."""

@@ -224,10 +224,6 @@ class OrderCloudAccount(Account):
         """Return all orders in their current state, each with its `LineItems`."""
         return (dump({**order.row.doc, "LineItems": list(order.lines.values())}) for order in self._orders.values())
 
-    def count(self) -> int:
-        """Return the number of orders."""
-        return len(self._orders)
-
     @staticmethod
     def move(order: Stored, status: str) -> None:
         """Set the status of an order, with its date."""

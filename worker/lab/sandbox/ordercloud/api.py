@@ -46,7 +46,6 @@ _ROUTES: Final = (
     ("PUT", "v1/webhooks/{webhookID}", "hook_put"),
     ("DELETE", "v1/webhooks/{webhookID}", "hook_delete"),
 )
-_PATTERNS: Final = tuple((method, path.split("/"), path, op) for method, path, op in _ROUTES)
 _UNAUTHORIZED: Final = 401
 _MESSAGES: Final = {
     "Api.Offline": "The API is down briefly for maintenance. Please try again in a few seconds.",
@@ -60,16 +59,6 @@ _WRITERS: Final = frozenset({"OrderAdmin", "FullAccess"})
 _HOOK_ADMINS: Final = frozenset({"WebhookAdmin", "FullAccess"})
 
 
-def _route(method: str, parts: tuple[str, ...]) -> tuple[str, str, dict[str, str]]:
-    """Return the operation, the path as webhooks name it, and the values of its parameters."""
-    for route_method, pattern, path, op in _PATTERNS:
-        pairs = list(zip(pattern, parts, strict=False))
-        comparable = route_method == method and len(pattern) == len(parts)
-        if comparable and all(name[0] == "{" or name == part.lower() for name, part in pairs):
-            return op, path, {name[1:-1]: part for name, part in pairs if name[0] == "{"}
-    return "unknown", "", {}
-
-
 class OrderCloud(System[OrderCloudAccount]):
     """The simulated OrderCloud. No limit is documented, so it has none unless one is set.
 
@@ -80,10 +69,8 @@ class OrderCloud(System[OrderCloudAccount]):
     name: ClassVar[str] = "ordercloud"
     fragile_field: ClassVar[str] = "LastUpdated"
     account_type = OrderCloudAccount
-
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return the operation of a path, or `unknown`."""
-        return _route(method, parts)[0]
+    routes = _ROUTES
+    ignores_case = True
 
     def throttled(self) -> Response:
         """Return a 429, which is not documented; the option `retry_after` of any account adds a Retry-After."""
@@ -111,7 +98,7 @@ class OrderCloud(System[OrderCloudAccount]):
         account = self.accounts.get(call.account)
         if account is None:
             return web_page(404, "unknown_account")
-        _, path, params = _route(call.method, call.parts)
+        _, path, params = self.route(call.method, call.parts)
         try:
             if op == "token":
                 return Response(200, account.tokens.issue(call.headers, call.body), "token")

@@ -103,10 +103,6 @@ class RetailcrmAccount(Account):
             candidates = [self._orders[number] for number in numbers if number in self._orders]
         return [order for order in candidates if matches(order)]
 
-    def count(self) -> int:
-        """Return the number of orders."""
-        return len(self._orders)
-
     def stored(self) -> Iterable[bytes]:
         """Return all orders as they are read by id."""
         return (order.text for order in self._orders.values())

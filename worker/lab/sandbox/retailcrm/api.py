@@ -10,20 +10,6 @@ from worker.lab.sandbox.retailcrm.calls import AccountCall, BadInputError, failu
 from worker.lab.sandbox.system import Call, Response, System, web_page
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_GET_OPERATIONS: Final[dict[tuple[str, ...], str]] = {
-    ("api", "v5", "orders"): "list",
-    ("api", "v5", "orders", "history"): "history",
-    ("api", "v5", "orders", "statuses"): "statuses",
-    ("api", "v5", "settings"): "settings",
-    ("api", "credentials"): "credentials",
-    ("api", "api-versions"): "versions",
-}
-_POST_OPERATIONS: Final[dict[tuple[str, ...], str]] = {
-    ("api", "v5", "orders", "create"): "create",
-    ("api", "v5", "orders", "upload"): "upload",
-}
-_ORDER_PATH: Final = 4
-_EDIT_PATH: Final = 5
 
 
 class Retailcrm(System[RetailcrmAccount]):
@@ -33,16 +19,18 @@ class Retailcrm(System[RetailcrmAccount]):
     default_window: ClassVar[float] = 0.1
     fragile_field: ClassVar[str] = "createdAt"
     account_type = RetailcrmAccount
-
-    def operation(self, method: str, parts: tuple[str, ...]) -> str:
-        """Return the operation of a path, or `unknown`."""
-        is_order = parts[:3] == ("api", "v5", "orders")
-        if method == "GET":
-            return _GET_OPERATIONS.get(parts) or ("get" if is_order and len(parts) == _ORDER_PATH else "unknown")
-        if method == "POST":
-            is_edit = is_order and len(parts) == _EDIT_PATH and parts[-1] == "edit"
-            return _POST_OPERATIONS.get(parts) or ("edit" if is_edit else "unknown")
-        return "unknown"
+    routes = (
+        ("GET", "api/v5/orders", "list"),
+        ("GET", "api/v5/orders/history", "history"),
+        ("GET", "api/v5/orders/statuses", "statuses"),
+        ("GET", "api/v5/orders/{uid}", "get"),
+        ("POST", "api/v5/orders/create", "create"),
+        ("POST", "api/v5/orders/upload", "upload"),
+        ("POST", "api/v5/orders/{uid}/edit", "edit"),
+        ("GET", "api/v5/settings", "settings"),
+        ("GET", "api/credentials", "credentials"),
+        ("GET", "api/api-versions", "versions"),
+    )
 
     def throttled(self) -> Response:
         """Return the web server's own page, without a Retry-After."""
