@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +10,18 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from worker.lab.demo.stack import JOURNALS, NAMES, TOO_SOON, declare_new_ledger, intake, wait_until_settled, watch
-from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, config, routes, sandbox
+from worker.lab.demo.stack import (
+    JOURNALS,
+    NAMES,
+    TOO_SOON,
+    expected_orders,
+    fail,
+    folder,
+    intake,
+    wait_until_settled,
+    watch,
+)
+from worker.lab.demo.world import ROUTES, SOURCES, TARGETS, routes, sandbox
 from worker.lab.history import command as history
 
 if TYPE_CHECKING:
@@ -27,11 +32,7 @@ def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
     """Run the demo in `home` with this number of orders per source, and return the comparison for each target."""
     first = orders * 3 // 4
     with sandbox(first, home / JOURNALS) as world:
-        file = home / "intake.toml"
-        file.write_text(config(world.base))
-        os.environ["DEMO_KEY"] = KEY
-        with intake(home, file) as up:
-            declare_new_ledger(file, up)
+        with intake(world, home) as (file, up):
             for source in SOURCES:
                 world.add(source, orders - first, over=8)
             watch(world, orders, up, console)
@@ -43,20 +44,19 @@ def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
     return comparisons
 
 
+def _numbers(comparison: Comparison) -> tuple[int, ...]:
+    """Return the numbers of orders, created, lost, doubled and different ones."""
+    named = comparison.lost, comparison.doubled, comparison.different
+    return comparison.orders, comparison.created, *map(len, named)
+
+
 def _table(comparisons: dict[str, Comparison]) -> Table:
     table = Table("target", "system", "from")
     for column in ("orders", "created", "lost", "doubled", "different"):
         table.add_column(column, justify="right")
     for target, comparison in comparisons.items():
         sources = ", ".join(NAMES[SOURCES[source]] for source, to in ROUTES.items() if target in to)
-        numbers = (
-            comparison.orders,
-            comparison.created,
-            len(comparison.lost),
-            len(comparison.doubled),
-            len(comparison.different),
-        )
-        table.add_row(target, NAMES[TARGETS[target]], sources, *map(str, numbers))
+        table.add_row(target, NAMES[TARGETS[target]], sources, *map(str, _numbers(comparison)))
     return table
 
 
@@ -69,31 +69,16 @@ def command(orders: int, keep: Path | None) -> None:
     """Carry orders from five simulated systems to four, lose answers on purpose, compare both sides."""
     console = Console()
     started = time.monotonic()
-    # SIGTERM ends the demo in order, like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     each = max(4, orders // len(SOURCES))
-    expected = each * sum(len(to) for to in ROUTES.values())
+    expected = sum(expected_orders(each).values())
     console.print(
         f"[bold]{each * len(SOURCES)} orders[/] of {len(SOURCES)} systems go into {len(TARGETS)}, {expected} to create:"
         " real workers, a real server, real HTTP."
     )
-    with contextlib.ExitStack() as stack:
-        if keep is None:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intake-demo-")))
-        else:
-            home = keep.absolute()
-            home.mkdir(parents=True, exist_ok=True)
-        try:
-            comparisons = run(each, home, console)
-        except KeyboardInterrupt:
-            raise click.ClickException("stopped; nothing is left running") from None
+    with folder(keep, "intake-demo-") as home:
+        comparisons = run(each, home, console)
         console.print(_table(comparisons))
-        orders_in, created, lost, doubled = (
-            sum(comparison.orders for comparison in comparisons.values()),
-            sum(comparison.created for comparison in comparisons.values()),
-            sum(len(comparison.lost) for comparison in comparisons.values()),
-            sum(len(comparison.doubled) for comparison in comparisons.values()),
-        )
+        orders_in, created, lost, doubled, _ = map(sum, zip(*map(_numbers, comparisons.values()), strict=True))
         judgement, reading = history.judge_folder(home / JOURNALS, routes())
         proven = judgement.clean(TOO_SOON) and not reading.damaged
         clean = all(comparison.clean for comparison in comparisons.values()) and orders_in == expected and proven
@@ -107,6 +92,4 @@ def command(orders: int, keep: Path | None) -> None:
                 if not comparison.clean:
                     console.print(f"{target}: {comparison}", highlight=False)
             click.echo("\n".join(history.details(judgement, reading)))
-            log = (home / "intake.log").read_text(errors="replace").splitlines()[-15:]
-            click.echo("\n".join(log), err=True)
-            sys.exit(1)
+            fail(home)

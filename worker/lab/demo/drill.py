@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
 
 from worker.errors import IntakeError
-from worker.lab.demo import lose_redis as losing
-from worker.lab.demo.stack import JOURNALS, declare_new_ledger, intake, runtime
-from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, routes, sandbox
+from worker.lab.demo.stack import JOURNALS, expected_orders, fail, folder, intake, runtime
+from worker.lab.demo.world import SOURCES, TARGETS, Sandbox, routes, sandbox
 from worker.lab.history import command as history
 from worker.lab.history.journals import Reading, entries, files
 from worker.store.redis.connection import ERRORS
@@ -27,6 +25,8 @@ from worker.store.redis.connection import ERRORS
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
+
+    from redis import Redis
 
     from worker.lab.history.judge import Judgement
 
@@ -81,9 +81,9 @@ class Drill:
         while True:
             try:
                 if self.how == "flush":
-                    losing.flush(rt.redis)
+                    rt.redis.flushall()
                 else:
-                    losing.destroy(rt.redis, rt.settings.data_dir)
+                    _destroy(rt.redis, rt.settings.data_dir)
                 break
             except ERRORS:
                 if time.monotonic() > until:
@@ -121,13 +121,9 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
     first = orders // 2
     flow = moments * (SOONEST + LATEST) / 2 + 2
     with sandbox(first, home / JOURNALS) as world:
-        file = home / "intake.toml"
-        file.write_text(config(world.base))
-        os.environ["DEMO_KEY"] = KEY
-        expected = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
-        drill = Drill(world, file, how, console, time.monotonic(), expected)
-        with intake(home, file) as up:
-            declare_new_ledger(file, up)
+        started = time.monotonic()
+        with intake(world, home) as (file, up):
+            drill = Drill(world, file, how, console, started, expected_orders(orders))
             if not drill.wait(lambda: all(drill.held().values()), up):
                 drill.say("Intake carried nothing")
                 return False
@@ -146,6 +142,16 @@ def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, 
             lookups = _count_lookups(home / JOURNALS, drill.lost_at)
             drill.say(f"the targets were asked {lookups} times since, and had {existing} orders already")
     return True
+
+
+def _destroy(redis: Redis, data_dir: Path) -> None:
+    """Kill the server of this directory and delete its data, as the loss of a disk would; do not restart it."""
+    info: Any = redis.info("server")
+    os.kill(int(info["process_id"]), signal.SIGKILL)
+    # The supervisor restarts it after 0.5 s at the earliest, when the folder is empty.
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(data_dir / "valkey")
+    (data_dir / "valkey").mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _count_lookups(journals: Path, since: float) -> int:
@@ -182,7 +188,6 @@ def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | 
     doubled. It has nothing to do with your own settings or your Redis.
     """
     console = Console()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311  # moments, not secrets
     each = max(4, orders // len(SOURCES))
     console.print(
@@ -190,23 +195,11 @@ def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | 
         f" --seed {seed}",
         highlight=False,
     )
-    with contextlib.ExitStack() as stack:
-        if keep is None:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intake-drill-")))
-        else:
-            home = keep.absolute()
-            home.mkdir(parents=True, exist_ok=True)
-        try:
-            recovered = run(each, moments, how, random.Random(seed), home, console)  # noqa: S311  # moments, not secrets
-        except KeyboardInterrupt:
-            raise click.ClickException("stopped; nothing is left running") from None
+    with folder(keep, "intake-drill-") as home:
+        recovered = run(each, moments, how, random.Random(seed), home, console)  # noqa: S311  # moments, not secrets
         judgement, reading = history.judge_folder(home / JOURNALS, routes())
         clean = recovered and judgement.clean(ANY) and not reading.damaged
-        console.print(history.build_table(judgement))
-        for line in history.details(judgement, reading):
-            console.print(line, highlight=False, markup=False)
+        history.show(console, judgement, reading)
         console.print(f"[bold {'green' if clean else 'red'}]{_proof(judgement)}[/]", highlight=False)
         if not clean:
-            log = (home / "intake.log").read_text(errors="replace").splitlines()[-15:]
-            click.echo("\n".join(log), err=True)
-            sys.exit(1)
+            fail(home)

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Never
 
+import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
-from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, stop_at_end
+from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, stop_at_end
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -41,14 +44,42 @@ NAMES = {
 
 
 @contextlib.contextmanager
-def intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `intake up` in the folder `home` during the block, with its output in `intake.log`."""
-    env = os.environ | {"INTAKE_CONFIG": str(file), "DEMO_KEY": KEY}
-    command = [sys.executable, "-m", "worker.cli", "up"]
+def folder(keep: Path | None, prefix: str) -> Iterator[Path]:
+    """Yield the folder `keep`, created if it is missing, or a temporary one; Ctrl-C ends the block in order."""
+    # SIGTERM does the same as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.ExitStack() as stack:
+        if keep is None:
+            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=prefix)))
+        else:
+            home = keep.absolute()
+            home.mkdir(parents=True, exist_ok=True)
+        try:
+            yield home
+        except KeyboardInterrupt:
+            raise click.ClickException("stopped; nothing is left running") from None
+
+
+def fail(home: Path) -> Never:
+    """Print the end of Intake's log to stderr, and exit with the code 1."""
+    log = (home / "intake.log").read_text(errors="replace").splitlines()[-15:]
+    click.echo("\n".join(log), err=True)
+    sys.exit(1)
+
+
+@contextlib.contextmanager
+def intake(world: Sandbox, home: Path) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """Run `intake up` in the folder `home` during the block, with its output in `intake.log`.
+
+    Yield the file with its settings and the process. Its ledger is new, as the simulated systems are.
+    """
+    file = home / "intake.toml"
+    file.write_text(config(world.base))
+    os.environ["DEMO_KEY"] = KEY
     with (home / "intake.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603  # ours
-            command,
-            env=env,
+        process = subprocess.Popen(
+            [sys.executable, "-m", "worker.cli", "up"],
+            env=os.environ | {"INTAKE_CONFIG": str(file)},
             cwd=home,
             stdout=log,
             stderr=log,
@@ -56,7 +87,8 @@ def intake(home: Path, file: Path) -> Iterator[subprocess.Popen[bytes]]:
             preexec_fn=die_with_parent(),  # noqa: PLW1509  # one system call, which cannot hang
         )
         with stop_at_end(process, 40):
-            yield process
+            _declare_new_ledger(file, process)
+            yield file, process
 
 
 @cache
@@ -65,7 +97,7 @@ def runtime(file: Path) -> Runtime:
     return Runtime(read_settings(file))
 
 
-def declare_new_ledger(file: Path, up: subprocess.Popen[bytes]) -> None:
+def _declare_new_ledger(file: Path, up: subprocess.Popen[bytes]) -> None:
     """Wait for Redis, and declare that this ledger has no predecessor: the simulated systems are new as well."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until and up.poll() is None:
@@ -84,10 +116,15 @@ def is_idle(file: Path) -> bool:
     return all(status["queued"] == 0 and status["in_flight"] == 0 for status in statuses)
 
 
+def expected_orders(orders: int) -> dict[str, int]:
+    """Return how many orders each target must have, with this number of orders per source."""
+    return {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
+
+
 def watch(world: Sandbox, orders: int, up: subprocess.Popen[bytes], console: Console) -> None:
     """Show the progress until all orders are delivered, or nothing has moved for `PATIENCE` seconds."""
     columns = (TextColumn("{task.description:<36}"), BarColumn(36), MofNCompleteColumn(), TimeElapsedColumn())
-    expected = {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
+    expected = expected_orders(orders)
     with Progress(*columns, console=console) as progress:
         placed = progress.add_task(f"placed in {len(SOURCES)} sources", total=orders * len(SOURCES))
         bars = {

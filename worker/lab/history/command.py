@@ -30,7 +30,7 @@ def judge_folder(folder: Path, routes: Sequence[Route]) -> tuple[Judgement, Read
     return judge(entries(files(folder), reading), routes), reading
 
 
-def build_table(judgement: Judgement) -> Table:
+def _build_table(judgement: Judgement) -> Table:
     """Return the results for the orders of each target as a table."""
     shown = Table("target", box=SIMPLE, pad_edge=False)
     for column in ("orders", "created", *FAULTS):
@@ -60,6 +60,13 @@ def details(judgement: Judgement, reading: Reading) -> list[str]:
     ]
     lines += [f"{place}: cut off, its writer was killed" for place in reading.cut]
     return lines + [f"damaged: {damage}" for damage in reading.damaged]
+
+
+def show(console: Console, judgement: Judgement, reading: Reading) -> None:
+    """Print the table and its details."""
+    console.print(_build_table(judgement))
+    for line in details(judgement, reading):
+        console.print(line, highlight=False, markup=False)
 
 
 def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
@@ -102,9 +109,7 @@ def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: b
         click.echo(json.dumps({"clean": clean, **asdict(judgement), **asdict(reading)}))
     else:
         console = Console()
-        console.print(build_table(judgement))
-        for line in details(judgement, reading):
-            console.print(line, highlight=False, markup=False)
+        show(console, judgement, reading)
         verdict = "every order is there once, as its source says it" if clean else "a promise was broken"
         if not reading.lines:
             verdict = "there are no journals in this folder: nothing is proven"

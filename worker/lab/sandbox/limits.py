@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -13,21 +13,16 @@ class AddressCounts:
 
     accepted: int = 0
     refused: int = 0
-    first: float = 0.0
-    last: float = 0.0
+    #: The first and the last accepted call.
+    first: float | None = None
+    last: float | None = None
     smallest_gap: float | None = None
     #: The times of the newest accepted calls, at most as many as fill a window.
     newest: deque[float] = field(default_factory=deque, repr=False)
 
     def report(self) -> dict[str, Any]:
-        """Return the counts as JSON; `first` and `last` are the first and the last accepted call."""
-        return {
-            "accepted": self.accepted,
-            "refused": self.refused,
-            "first": self.first if self.accepted else None,
-            "last": self.last if self.accepted else None,
-            "smallest_gap": self.smallest_gap,
-        }
+        """Return the counts as JSON."""
+        return {name: value for name, value in asdict(self).items() if name != "newest"}
 
 
 class LeakyBucket:
@@ -52,7 +47,7 @@ class LeakyBucket:
         if len(newest) == self.calls:
             counts.refused += 1
             return False
-        if not counts.accepted:
+        if counts.last is None:
             counts.first = now
         elif counts.smallest_gap is None or now - counts.last < counts.smallest_gap:
             counts.smallest_gap = now - counts.last
@@ -63,15 +58,13 @@ class LeakyBucket:
 
     def report(self) -> dict[str, Any]:
         """Return the counts over all addresses, from which the used share of the limit follows, and those of each."""
-        everyone = list(self.addresses.values())
-        active = [counts for counts in everyone if counts.accepted]
-        gaps = [counts.smallest_gap for counts in active if counts.smallest_gap is not None]
+        everyone = self.addresses.values()
         return {
             "window": self.window,
             "accepted": sum(counts.accepted for counts in everyone),
             "refused": sum(counts.refused for counts in everyone),
-            "first": min((counts.first for counts in active), default=None),
-            "last": max((counts.last for counts in active), default=None),
-            "smallest_gap": min(gaps, default=None),
+            "first": min((counts.first for counts in everyone if counts.first is not None), default=None),
+            "last": max((counts.last for counts in everyone if counts.last is not None), default=None),
+            "smallest_gap": min((c.smallest_gap for c in everyone if c.smallest_gap is not None), default=None),
             "addresses": {address: counts.report() for address, counts in self.addresses.items()},
         }

@@ -79,23 +79,19 @@ class DropdayAccount(Account):
 
     def create(self, order: dict[str, Any], text: bytes) -> tuple[Stored, bool]:
         """Store a checked order unless its external id is taken; return the stored one and whether it is new."""
-        external_id = str(order["external_id"]).strip()
-        test = bool(order.get("test"))
-        earlier = self._by_external.get(self._key(external_id, test=test))
+        earlier = self._by_external.get(self._key(str(order["external_id"]).strip(), test=bool(order.get("test"))))
         if earlier is not None and self._dedupe:
             return earlier, False
-        return self._keep(order, text, external_id, test, time.time(), "created"), True
+        return self._keep(order, text, time.time(), "created"), True
 
     def add(self, draft: Draft, at: float | None = None) -> str:
         """Add an order that another client of the account posted."""
         order = _from_draft(draft)
-        created = time.time() if at is None else at
-        return str(self._keep(order, dump(order), order["external_id"], False, created, "added").number)
+        return str(self._keep(order, dump(order), time.time() if at is None else at, "added").number)
 
     def add_raw(self, order: dict[str, Any]) -> str:
         """Add an order as if it had been posted and accepted."""
-        external_id, test = str(order.get("external_id", "")), bool(order.get("test"))
-        return str(self._keep(order, dump(order), external_id, test, time.time(), "added").number)
+        return str(self._keep(order, dump(order), time.time(), "added").number)
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
         """Set posted fields or the `current_status` of all lines; or delete the order with `deleted`."""
@@ -130,16 +126,9 @@ class DropdayAccount(Account):
     def _key(self, external_id: str, *, test: bool) -> tuple[bool, str]:
         return test and self.duplicate_scope == "mode", external_id
 
-    def _keep(  # noqa: PLR0913, PLR0917  # the columns of an order
-        self,
-        order: dict[str, Any],
-        text: bytes,
-        external_id: str,
-        test: bool,  # noqa: FBT001  # a field of the wire
-        created: float,
-        did: str,
-    ) -> Stored:
+    def _keep(self, order: dict[str, Any], text: bytes, created: float, did: str) -> Stored:
         self._last += 1
+        external_id, test = str(order.get("external_id", "")).strip(), bool(order.get("test"))
         total, source = float(order.get("total") or 0), str(order.get("source"))
         listed_from = time.monotonic() + self.list_lag
         stored = Stored(self._last, external_id, test, total, source, created, listed_from, text, updated=created)
@@ -231,14 +220,8 @@ def as_read(order: Stored) -> dict[str, Any]:
     """Return an order as read by its reference: with the log of each line."""
     read = as_listed(order)
     for line in read["order_lines"]:
-        line["logs"] = [
-            {
-                "id": line["id"] * 10,
-                "status": order.status,
-                "message": "Order line stored",
-                "created_at": read["created_at"],
-            }
-        ]
+        log = {"id": line["id"] * 10, "status": order.status, "message": "Order line stored"}
+        line["logs"] = [{**log, "created_at": read["created_at"]}]
     return read
 
 

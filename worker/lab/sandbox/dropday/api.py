@@ -7,13 +7,16 @@ import math
 import sys
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
 from worker.lab.sandbox.dropday.account import DropdayAccount, Stored, as_listed, as_read
 from worker.lab.sandbox.dropday.checks import check
 from worker.lab.sandbox.system import Call, Response, System, web_page
 from worker.lab.sandbox.wire import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PER_PAGE, _MOST_PER_PAGE = 50, 100
 _ERRORS: Final = {
@@ -106,45 +109,19 @@ def _get(account: DropdayAccount, reference: str) -> Response:
     return Response(200, dump(as_read(order)), "got", order.external_id, reference)
 
 
-@dataclass(slots=True)
-class _Filter:
-    """The filter of a list; all times in seconds since 1970."""
-
-    external_id: str
-    source: str | None
-    statuses: frozenset[str]
-    created_from: float
-    created_to: float
-    total_min: float
-    total_max: float
-    include_test: bool
-
-    def matches(self, order: Stored) -> bool:
-        """Return whether the list shows this order."""
-        return (
-            self.external_id in order.external_id
-            and (self.include_test or not order.test)
-            and self.created_from <= order.created <= self.created_to
-            and self.total_min <= order.total <= self.total_max
-            and (not self.statuses or order.status in self.statuses)
-            and (self.source is None or order.source == self.source)
-        )
-
-
 def _list(account: DropdayAccount, call: Call) -> Response:
     params = dict(parse_qsl(call.query, keep_blank_values=True))
     try:
-        order_filter = _read_filter(account, params)
+        matches = _filter(account, params)
         per_page = _read_integer(params.get("per_page", str(_PER_PAGE)), _MOST_PER_PAGE)
         page = _read_integer(params.get("page", "1"), sys.maxsize)
     except ValueError as error:
         return Response(422, dump({"message": "Errors", "errors": {"query": [str(error)]}}), "refused")
-    orders = account.newest_first(order_filter.matches)
+    orders = account.newest_first(matches)
     rows = [as_listed(order) for order in orders[(page - 1) * per_page : page * per_page]]
-    url = f"{call.base}/api/v1/orders"
-    pages = _Paginator(url, params, page, per_page, len(orders), len(rows))
-    body = pages.nested(rows) if account.paginator == "nested" else pages.flat(rows)
-    return Response(200, dump(body), "listed", external_id=order_filter.external_id or None, page_key="data")
+    pages = _Paginator(f"{call.base}/api/v1/orders", params, page, per_page, len(orders), rows)
+    body = pages.nested() if account.paginator == "nested" else pages.flat()
+    return Response(200, dump(body), "listed", external_id=params.get("external_id") or None, page_key="data")
 
 
 def _read_integer(text: str, most: int) -> int:
@@ -153,16 +130,22 @@ def _read_integer(text: str, most: int) -> int:
     return int(text)
 
 
-def _read_filter(account: DropdayAccount, params: dict[str, str]) -> _Filter:
-    return _Filter(
-        external_id=params.get("external_id", ""),
-        source=params.get("source"),
-        statuses=frozenset(filter(None, params.get("statuses", "").split(","))),
-        created_from=_moment(account, params.get("date_from"), -math.inf),
-        created_to=_moment(account, params.get("date_to"), math.inf),
-        total_min=float(params.get("total_min", -math.inf)),
-        total_max=float(params.get("total_max", math.inf)),
-        include_test=params.get("include_test") in {"true", "1"},
+def _filter(account: DropdayAccount, params: dict[str, str]) -> Callable[[Stored], bool]:
+    """Return a function that decides whether a list shows an order."""
+    statuses = frozenset(filter(None, params.get("statuses", "").split(",")))
+    first, last = (
+        _moment(account, params.get("date_from"), -math.inf),
+        _moment(account, params.get("date_to"), math.inf),
+    )
+    least, most = float(params.get("total_min", -math.inf)), float(params.get("total_max", math.inf))
+    include_test = params.get("include_test") in {"true", "1"}
+    return lambda order: (
+        params.get("external_id", "") in order.external_id
+        and (include_test or not order.test)
+        and first <= order.created <= last
+        and least <= order.total <= most
+        and (not statuses or order.status in statuses)
+        and params.get("source") in {None, order.source}
     )
 
 
@@ -183,53 +166,35 @@ class _Paginator:
     page: int
     per_page: int
     total: int
-    shown: int
-
-    def _link(self, page: int) -> str | None:
-        if not 1 <= page <= self._last():
-            return None
-        return f"{self.url}?{urlencode({**self.params, 'page': page})}"
+    rows: list[dict[str, Any]]
 
     def _last(self) -> int:
         return max(1, -(-self.total // self.per_page))
 
-    def _range(self) -> dict[str, int | None]:
-        start = (self.page - 1) * self.per_page
-        return {"from": start + 1 if self.shown else None, "to": start + self.shown if self.shown else None}
-
-    def nested(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the page as documented for the list of orders: `links`, `meta`, and `current_page` beside `data`."""
+    def _links(self) -> dict[str, str | None]:
+        last = self._last()
         return {
-            "current_page": self.page,
-            "data": rows,
-            "links": {
-                "first": self._link(1),
-                "last": self._link(self._last()),
-                "prev": self._link(self.page - 1),
-                "next": self._link(self.page + 1),
-            },
-            "meta": {
-                "current_page": self.page,
-                "last_page": self._last(),
-                "path": self.url,
-                "per_page": self.per_page,
-                "total": self.total,
-                **self._range(),
-            },
+            name: f"{self.url}?{urlencode({**self.params, 'page': page})}" if 1 <= page <= last else None
+            for name, page in (("first", 1), ("last", last), ("prev", self.page - 1), ("next", self.page + 1))
         }
 
-    def flat(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the page as documented for the list of products: all fields beside `data`."""
+    def _meta(self) -> dict[str, Any]:
+        start = (self.page - 1) * self.per_page
         return {
             "current_page": self.page,
-            "data": rows,
-            "first_page_url": self._link(1),
             "last_page": self._last(),
-            "last_page_url": self._link(self._last()),
-            "next_page_url": self._link(self.page + 1),
             "path": self.url,
             "per_page": self.per_page,
-            "prev_page_url": self._link(self.page - 1),
             "total": self.total,
-            **self._range(),
+            "from": start + 1 if self.rows else None,
+            "to": start + len(self.rows) if self.rows else None,
         }
+
+    def nested(self) -> dict[str, Any]:
+        """Return the page as documented for the list of orders: `links`, `meta`, and `current_page` beside `data`."""
+        return {"current_page": self.page, "data": self.rows, "links": self._links(), "meta": self._meta()}
+
+    def flat(self) -> dict[str, Any]:
+        """Return the page as documented for the list of products: all fields beside `data`."""
+        urls = {f"{name}_page_url": url for name, url in self._links().items()}
+        return {"data": self.rows, **urls, **self._meta()}

@@ -19,7 +19,6 @@ _Row = TypeVar("_Row")
 _LIMITS: Final = frozenset({20, 50, 100})
 _UPLOAD_LIMIT: Final = 50
 _PARTIAL: Final = 460
-_INPUT: Final = "Errors in the input parameters"
 _ORDER_FILTERS: Final = frozenset(
     {"ids", "externalIds", "numbers", "sites", "extendedStatus", "createdAtFrom", "createdAtTo"}
 )
@@ -43,6 +42,15 @@ def failure(status: int, did: str, message: str, errors: object = None) -> Respo
 
 def _success(did: str, body: dict[str, Any], status: int = 200) -> Response:
     return Response(status, dump({"success": True, **body}), did)
+
+
+def _written(did: str, order: dict[str, Any], status: int = 200) -> Response:
+    body = {"success": True, "id": order["id"], "order": shape.with_payment_list(order)}
+    return Response(status, dump(body), did, order.get("externalId"), str(order["id"]))
+
+
+def _invalid(*names: str, message: str = "This value is not valid.") -> BadInputError:
+    return BadInputError("Errors in the input parameters", dict.fromkeys(names, message))
 
 
 class AccountCall:
@@ -88,10 +96,10 @@ class AccountCall:
         filters = self._filters(_HISTORY_FILTERS)
         self._check_times(filters, "startDate", "endDate")
         if "sinceId" in filters and "page" in self.params:
-            raise BadInputError(_INPUT, {"page": "Parameter 'page' cannot be used together with 'sinceId'."})
+            raise _invalid("page", message="Parameter 'page' cannot be used together with 'sinceId'.")
         since = filters.get("sinceId", "0")
         if not str(since).isdecimal():
-            raise BadInputError(_INPUT, {"children[sinceId]": "This value is not valid."})
+            raise _invalid("children[sinceId]")
         events = self.account.history.after(int(since))
         if filters.keys() - {"sinceId"}:
             events = [event for event in events if _event_matches(event, filters)]
@@ -114,13 +122,15 @@ class AccountCall:
 
     def _create(self) -> Response:
         posted, site = self._body("order", dict), self._site()
-        external_id = posted.get("externalId")
         try:
-            order = self.account.create(posted, site, self.key)
+            return _written("created", self.account.create(posted, site, self.key), 201)
         except DuplicateError:
-            return self._duplicate(external_id)
-        response = _success("created", {"id": order["id"], "order": shape.with_payment_list(order)}, 201)
-        response.external_id, response.reference = order.get("externalId"), str(order["id"])
+            text = _exists(posted["externalId"])
+        if self.account.duplicate_in == "errors":
+            response = failure(400, "repeated", "Errors in the entity format", [text])
+        else:
+            response = failure(400, "repeated", text)
+        response.external_id = str(posted["externalId"])
         return response
 
     def _edit(self) -> Response:
@@ -129,15 +139,12 @@ class AccountCall:
             return failure(404, "not_found", "Not found")
         if self.account.edits == "merge" and isinstance(posted.get("delivery"), dict):
             posted["delivery"] = merge(json.loads(stored.text).get("delivery"), posted["delivery"])
-        order = self.account.edit(stored, posted, self.key)
-        response = _success("edited", {"id": stored.id, "order": shape.with_payment_list(order)})
-        response.external_id, response.reference = stored.external_id, str(stored.id)
-        return response
+        return _written("edited", self.account.edit(stored, posted, self.key))
 
     def _upload(self) -> Response:
         batch, site = self._body("orders", list), self._site()
         if len(batch) > _UPLOAD_LIMIT:
-            raise BadInputError(_INPUT, {"orders": f"No more than {_UPLOAD_LIMIT} orders are taken at once."})
+            raise _invalid("orders", message=f"No more than {_UPLOAD_LIMIT} orders are taken at once.")
         done: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         errors: list[str] = []
@@ -171,14 +178,6 @@ class AccountCall:
         lists: dict[str, Any] = {"failedOrders": failed, "errors": errors} if failed else {}
         return Response(status, dump({**head, "uploadedOrders": done, **lists}), did)
 
-    def _duplicate(self, external_id: object) -> Response:
-        if self.account.duplicate_in == "errors":
-            response = failure(400, "repeated", "Errors in the entity format", [_exists(external_id)])
-        else:
-            response = failure(400, "repeated", _exists(external_id))
-        response.external_id = str(external_id)
-        return response
-
     def _body(self, name: str, kind: type[Any]) -> Any:
         if name not in self.params:
             raise BadInputError(f"Parameter '{name}' is missing")
@@ -187,7 +186,7 @@ class AccountCall:
         except (TypeError, ValueError):
             value = None
         if not isinstance(value, kind) or not all(isinstance(v, dict) for v in (value if kind is list else ())):
-            raise BadInputError(_INPUT, {name: "This value is not valid."})
+            raise _invalid(name)
         return value
 
     def _site(self) -> str:
@@ -196,13 +195,13 @@ class AccountCall:
         if site is None:
             raise BadInputError("Parameter 'site' is missing")
         if site not in sites:
-            raise BadInputError(_INPUT, {"site": "This value is not valid."})
+            raise _invalid("site")
         return str(site)
 
     def _find(self, uid: str) -> Stored | None:
         by = self.params.get("by", "externalId")
         if by not in {"id", "externalId"}:
-            raise BadInputError(_INPUT, {"by": "This value is not valid."})
+            raise _invalid("by")
         return self.account.find(uid, by, None if by == "id" else self._site())
 
     def _filters(self, allowed: frozenset[str]) -> dict[str, Any]:
@@ -210,21 +209,20 @@ class AccountCall:
         if not isinstance(filters, dict):
             return {}  # a published client sends `filter=None`, which RetailCRM accepts
         if extra := set(filters) - allowed:
-            raise BadInputError(
-                _INPUT, {f"children[{name}]": "This form should not contain extra fields." for name in extra}
-            )
+            names = (f"children[{name}]" for name in extra)
+            raise _invalid(*names, message="This form should not contain extra fields.")
         return filters
 
     @staticmethod
     def _check_times(filters: dict[str, Any], *names: str) -> None:
         wrong = [name for name in names if name in filters and not shape.is_local_time(filters[name])]
         if wrong:
-            raise BadInputError(_INPUT, {f"children[{name}]": "This value is not valid." for name in wrong})
+            raise _invalid(*(f"children[{name}]" for name in wrong))
 
     def _number(self, name: str, default: int) -> int:
         value = str(self.params.get(name, default))
         if not value.isdecimal() or int(value) < 1:
-            raise BadInputError(_INPUT, {name: "This value is not valid."})
+            raise _invalid(name)
         return int(value)
 
     def _page(
@@ -232,7 +230,7 @@ class AccountCall:
     ) -> Response:
         limit, page = self._number("limit", 20), self._number("page", 1)
         if limit not in _LIMITS:
-            raise BadInputError(_INPUT, {"limit": "The value you selected is not a valid choice."})
+            raise _invalid("limit", message="The value you selected is not a valid choice.")
         block = {
             "limit": limit,
             "totalCount": len(rows),
