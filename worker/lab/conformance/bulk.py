@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.order import Order
 from worker.errors import IntakeError
-from worker.lab.conformance.failures import failures, shapes, slow_downs
-from worker.lab.conformance.stage import Failure, story_of
+from worker.lab.conformance.failures import failures, require_delay, shapes, stories
+from worker.lab.conformance.stage import story_of
 from worker.lab.conformance.targets import ORDER
 from worker.systems.target import Receipt, Target
 
@@ -113,21 +113,13 @@ def a_batch_that_could_not_be_sent_did_not_happen(case: Case) -> None:
 
 
 def slow_down_after_a_batch_closes_the_limit(case: Case) -> None:
-    scene = case.scenes["batch"]
-    for failure, seconds in slow_downs():
-        with case.playing(scene, failure) as (target, stage):
-            error = _error(target, scene)
-            assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+    require_delay(case, case.scenes["batch"], _error)
 
 
 def no_outcome_of_a_batch_tells_a_secret_or_a_person(case: Case) -> None:
-    private = case.secrets() | set(case.account["private"])
-    told = Failure("told", "", "", 400, text=" ".join(sorted(private)))
-    stories: list[str] = []
-    for scene in case.scenes_of("create_many").values():
+    scenes = case.scenes_of("create_many").values()
+    texts = stories(case, scenes, _error, at=0)
+    for scene in scenes:
         with case.playing(scene) as (target, _):
-            stories.append(story_of(_error(target, scene)))
-        for failure in [*failures(case), *shapes(told.text), told]:
-            with case.playing(scene, failure, 0) as (target, _):
-                stories.append(story_of(_error(target, scene)))
-    assert [word for word in private for story in stories if word in story] == []
+            texts.append(story_of(_error(target, scene)))
+    assert [word for word in case.private() for text in texts if word in text] == []

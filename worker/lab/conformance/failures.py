@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import simplejson
 
-from worker.lab.conformance.stage import Failure
+from worker.lab.conformance.stage import Failure, story_of
 
 if TYPE_CHECKING:
-    from worker.lab.conformance.stage import Case
+    from collections.abc import Callable, Iterable
+
+    from worker.lab.conformance.stage import Case, Json
+
+    #: Makes the call of a scene with an adapter; returns its error.
+    Play = Callable[[Any, Json], Any]
 
 _PAGE: Final = "<html><body>Service Temporarily Unavailable</body></html>"
 _DATES: Final = (("Date", "Tue, 02 Apr 2024 08:15:30 GMT"), ("Retry-After", "Tue, 02 Apr 2024 08:15:39 GMT"))
@@ -45,3 +50,31 @@ def shapes(quote: str = "") -> list[Failure]:
     names = ("history", "orders", "order", "settings", "data", "message", "reference", "id")
     texts = ("[]", "null", simplejson.dumps({"success": True}), simplejson.dumps({name: [quote] for name in names}))
     return [Failure(f"shape {text[:9]}", "Unavailable", "Uncertain", text=text) for text in texts]
+
+
+def error_of(call: Callable[[], object]) -> Any:
+    """Return the error of a call, or None; the check names it, whatever it is."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001  # see above
+        return error
+    return None
+
+
+def require_delay(case: Case, scene: Json, error: Play) -> None:
+    """Require that a 429 closes the limit for as long as its Retry-After says."""
+    for failure, seconds in slow_downs():
+        with case.playing(scene, failure) as (adapter, stage):
+            failed = error(adapter, scene)
+            assert (stage.gate.closed, getattr(failed, "delay", None)) == ([seconds], seconds)
+
+
+def stories(case: Case, scenes: Iterable[Json], error: Play, at: int = -1) -> list[str]:
+    """Return all texts of the errors of all failures at one exchange, some of which quote every private word."""
+    quote = " ".join(sorted(case.private()))
+    texts: list[str] = []
+    for scene in scenes:
+        for failure in [*failures(case), *shapes(quote), Failure("quote", "", "", 400, text=quote)]:
+            with case.playing(scene, failure, at) as (adapter, _):
+                texts.append(story_of(error(adapter, scene)))
+    return texts

@@ -15,7 +15,7 @@ from __future__ import annotations
 import pytest
 
 # An assertion of a suite is to explain itself as one in a test does; so nothing of the suites is imported before.
-_SUITES = ("providers", "targets", "bulk", "updates", "comparison", "webhooks")
+_SUITES = ("failures", "providers", "targets", "bulk", "updates", "comparison", "webhooks")
 pytest.register_assert_rewrite(*(f"worker.lab.conformance.{name}" for name in _SUITES))
 
 _FOLDER = "intake_recordings"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.order import Order
 from worker.errors import AuthFailed, Malformed
-from worker.lab.conformance.failures import failures, shapes, slow_downs
+from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
 from worker.lab.conformance.stage import story_of
 from worker.systems.provider import Page, Record, Unread
 
 if TYPE_CHECKING:
-    from worker.lab.conformance.stage import Case, Json, Stage
+    from worker.lab.conformance.stage import Case, Json
 
 
 def _call(provider: Any, scene: Json) -> Any:
@@ -25,12 +25,8 @@ def _call(provider: Any, scene: Json) -> Any:
     }[scene["call"]]()
 
 
-def _error(provider: Any, scene: Json) -> BaseException | None:
-    try:
-        _call(provider, scene)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
-        return error
-    return None
+def _error(provider: Any, scene: Json) -> Any:
+    return error_of(lambda: _call(provider, scene))
 
 
 def _name(error: BaseException | None) -> str | None:
@@ -62,10 +58,6 @@ def _recorded(scene: Json) -> list[Any]:
     return [order if "malformed" in order else Order.model_validate(order) for order in scene["orders"]]
 
 
-def _asked_as_recorded(stage: Stage) -> None:
-    assert stage.asked == stage.wanted()
-
-
 def it_asks_and_answers_exactly_as_recorded(case: Case) -> None:
     for scene in case.scenes_of("fetch").values():
         with case.playing(scene) as (provider, stage):
@@ -75,7 +67,7 @@ def it_asks_and_answers_exactly_as_recorded(case: Case) -> None:
                 scene["cursor"],
                 scene["more"],
             )
-            _asked_as_recorded(stage)
+            assert stage.asked == stage.wanted()
 
 
 def the_recordings_cover_every_case(case: Case) -> None:
@@ -115,7 +107,7 @@ def the_cursor_alone_resumes_a_fresh_instance(case: Case) -> None:
     with case.playing(following) as (provider, stage):
         page = provider.fetch(cursor)
         assert (_orders(provider, page.records), page.cursor) == (_recorded(following), following["cursor"])
-        _asked_as_recorded(stage)
+        assert stage.asked == stage.wanted()
 
 
 def normalize_is_pure_and_repeatable(case: Case) -> None:
@@ -175,7 +167,7 @@ def one_order_is_found_by_its_id_or_is_none(case: Case) -> None:
         with case.playing(scene) as (provider, stage):
             record = provider.fetch_one(scene["given"])
             assert _orders(provider, [record] if record else []) == _recorded(scene)
-            _asked_as_recorded(stage)
+            assert stage.asked == stage.wanted()
 
 
 def check_needs_the_credentials(case: Case) -> None:
@@ -183,7 +175,7 @@ def check_needs_the_credentials(case: Case) -> None:
         with case.playing(scene) as (provider, stage):
             error = _error(provider, scene)
             assert _name(error) == scene.get("raises")
-            _asked_as_recorded(stage)
+            assert stage.asked == stage.wanted()
     refused = next(failure for failure in failures(case) if failure.name == "wrong key")
     with case.playing(case.scenes["check"], refused) as (provider, _):
         assert isinstance(_error(provider, case.scenes["check"]), AuthFailed)
@@ -208,27 +200,18 @@ def an_answer_of_another_shape_is_as_good_as_none(case: Case) -> None:
 
 
 def slow_down_closes_the_limit_for_as_long_as_they_say(case: Case) -> None:
-    for scene in (case.scenes[name] for name in ("first", "one", "check")):
-        for failure, seconds in slow_downs():
-            with case.playing(scene, failure) as (provider, stage):
-                error = _error(provider, scene)
-                assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+    for name in ("first", "one", "check"):
+        require_delay(case, case.scenes[name], _error)
 
 
 def no_message_holds_a_secret_or_a_person(case: Case) -> None:
-    private = case.secrets() | set(case.account["private"])
-    errors: list[Any] = []
-    for scene in (case.scenes[name] for name in ("first", "one", "check")):
-        told = " ".join(sorted(private))
-        for failure in [*failures(case), *shapes(told)]:
-            with case.playing(scene, failure) as (provider, _):
-                errors.append(_error(provider, scene))
+    texts = stories(case, (case.scenes[name] for name in ("first", "one", "check")), _error)
     with case.playing(case.scenes["first"]) as (provider, _):
         assert [word for word in case.secrets() if word in repr(provider) + repr(provider.options)] == []
         for record in provider.fetch(case.account["start"]).records:
-            errors += [_normalized(provider, raw) for raw in _spoiled(record.raw)]
-    stories = [story_of(error) for error in errors if isinstance(error, Exception)]
-    assert [word for word in private for story in stories if word in story] == []
+            outcomes = [_normalized(provider, raw) for raw in _spoiled(record.raw)]
+            texts += [story_of(outcome) for outcome in outcomes if isinstance(outcome, Exception)]
+    assert [word for word in case.private() for text in texts if word in text] == []
 
 
 def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:

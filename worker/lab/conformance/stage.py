@@ -67,6 +67,10 @@ class Case:
         values = (getattr(options, name) for name in self.adapter.Options.model_fields)
         return {value.get_secret_value() for value in values if isinstance(value, SecretStr)}
 
+    def private(self) -> set[str]:
+        """Return what no message may repeat: the secrets, and the personal data of the recordings."""
+        return self.secrets() | set(self.account["private"])
+
     @contextmanager
     def playing(self, scene: Json, failure: Failure | None = None, at: int = -1) -> Iterator[tuple[Any, Stage]]:
         """Run a server that plays `scene`, with `failure` at exchange number `at`, and yield a new adapter for it.

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from schemas.order import Order
-from worker.lab.conformance.failures import failures, shapes, slow_downs
-from worker.lab.conformance.stage import Failure, story_of
+from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
+from worker.lab.conformance.stage import story_of
 from worker.lab.conformance.targets import ORDER
 
 if TYPE_CHECKING:
-    from worker.lab.conformance.stage import Case, Json
+    from worker.lab.conformance.stage import Case, Failure, Json
 
 
 def _order(scene: Json) -> Order:
@@ -19,11 +19,7 @@ def _order(scene: Json) -> Order:
 
 
 def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
-    try:
-        target.update(order or _order(scene), scene["given"], scene["target_id"])
-    except Exception as error:  # noqa: BLE001  # whatever it is, the check names it
-        return error
-    return None
+    return error_of(lambda: target.update(order or _order(scene), scene["given"], scene["target_id"]))
 
 
 def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:
@@ -87,11 +83,7 @@ def a_change_that_may_not_have_been_made_is_not_taken_for_made(case: Case) -> No
 
 
 def slow_down_after_a_change_closes_the_limit(case: Case) -> None:
-    scene = case.scenes["updated"]
-    for failure, seconds in slow_downs():
-        with case.playing(scene, failure) as (target, stage):
-            error = _error(target, scene)
-            assert (stage.gate.closed, getattr(error, "delay", None)) == ([seconds], seconds)
+    require_delay(case, case.scenes["updated"], _error)
 
 
 def a_refused_change_keeps_their_words_out_of_the_message(case: Case) -> None:
@@ -103,11 +95,6 @@ def a_refused_change_keeps_their_words_out_of_the_message(case: Case) -> None:
 
 
 def no_message_of_a_change_holds_a_secret_or_a_person(case: Case) -> None:
-    private = case.secrets() | set(case.account["private"])
-    told = Failure("told", "", "", 400, text=" ".join(sorted(private)))
-    stories: list[str] = []
-    for scene in (scene for scene in case.scenes_of("update").values() if scene["exchanges"]):
-        for failure in [*failures(case), *shapes(told.text), told]:
-            with case.playing(scene, failure) as (target, _):
-                stories.append(story_of(_error(target, scene)))
-    assert [word for word in private for story in stories if word in story] == []
+    scenes = (scene for scene in case.scenes_of("update").values() if scene["exchanges"])
+    texts = stories(case, scenes, _error)
+    assert [word for word in case.private() for text in texts if word in text] == []

@@ -77,9 +77,11 @@ class Dropboy(System[DropboyAccount]):
         return web_page(404, "unknown_method", f"Cannot {call.method} /{'/'.join(call.parts)}")
 
 
-def _success(account: DropboyAccount, did: str, result: Any, info: dict[str, Any] | None = None) -> Response:
-    extra = {} if info is None or account.info == "absent" else {"info": info}
-    return Response(200, dump({"success": True, **account.no_errors, "result": result, **extra}), did)
+def _success(
+    account: DropboyAccount, did: str, result: Any, external_id: str | None, reference: str | None, **extra: Any
+) -> Response:
+    body = {"success": True, **account.no_errors, "result": result, **extra}
+    return Response(200, dump(body), did, external_id, reference)
 
 
 def _list(account: DropboyAccount, call: Call) -> Response:
@@ -93,8 +95,8 @@ def _list(account: DropboyAccount, call: Call) -> Response:
     if take > account.max_take and account.over_max == "refuse":
         return _error(400, "refused", f"take should be <= {account.max_take}")
     take = min(take, account.max_take)
-    info = asked if account.info == "asked" else {"take": take, "skip": skip}
-    response = _success(account, "listed", account.page(take, skip), info)
+    infos = {"asked": {"info": asked}, "effective": {"info": {"take": take, "skip": skip}}, "absent": {}}
+    response = _success(account, "listed", account.page(take, skip), None, None, **infos[account.info])
     response.page_key = "result"
     return response
 
@@ -118,9 +120,7 @@ def _upload(account: DropboyAccount, call: Call) -> Response:
     batch = account.upload(files[0].content)
     if batch.unusable is not None and account.bad_file == "refuse":
         return _error(400, "refused", _UPLOAD_FAILED)
-    response = _success(account, "accepted", {"batchFileId": batch.id})
-    response.external_id, response.reference = _single_number(batch.rows), batch.id
-    return response
+    return _success(account, "accepted", {"batchFileId": batch.id}, _single_number(batch.rows), batch.id)
 
 
 def _single_number(rows: list[Any]) -> str | None:
@@ -134,9 +134,7 @@ def _status(account: DropboyAccount, batch_id: str) -> Response:
     batch = account.batch(batch_id)
     if batch is None:
         return _error(account.unknown_batch, "not_found", "Batch file not found")
-    response = _success(account, batch.status, account.batch_status(batch))
-    response.external_id, response.reference = _single_number(batch.rows), batch.id
-    return response
+    return _success(account, batch.status, account.batch_status(batch), _single_number(batch.rows), batch.id)
 
 
 def _track(account: DropboyAccount, job_id: str, side: str) -> Response:
@@ -144,6 +142,4 @@ def _track(account: DropboyAccount, job_id: str, side: str) -> Response:
     job = account.find(job_id)
     if job is None:
         return _error(400, "not_found", "Order not found")
-    response = _success(account, "tracked", shape.tracked(job, side))
-    response.external_id, response.reference = job.number, job.id
-    return response
+    return _success(account, "tracked", shape.tracked(job, side), job.number, job.id)

@@ -33,6 +33,7 @@ class OrderCall:
     def __init__(self, account: OrderCloudAccount, call: Call, token: Token, params: dict[str, str]) -> None:
         self.account, self.call, self.token = account, call, token
         self.direction, self.key = params["direction"].lower(), params.get("orderID", "")
+        self.line_key = params.get("lineItemID", "")
         if self.direction not in _DIRECTIONS:
             raise invalid(f"{params['direction']} is not a direction.")
 

@@ -14,17 +14,11 @@ from worker.lab.sandbox.system import Response
 from worker.lab.sandbox.wire import merge
 
 if TYPE_CHECKING:
-    from worker.lab.sandbox.ordercloud.account import OrderCloudAccount, Stored
-    from worker.lab.sandbox.ordercloud.tokens import Token
-    from worker.lab.sandbox.system import Call
+    from worker.lab.sandbox.ordercloud.account import Stored
 
 
 class PartCall(OrderCall):
     """One call about a part of an order. Its methods raise RefusedError."""
-
-    def __init__(self, account: OrderCloudAccount, call: Call, token: Token, params: dict[str, str]) -> None:
-        super().__init__(account, call, token, params)
-        self.line_key = params.get("lineItemID", "")
 
     # --- line items ---
 

@@ -35,7 +35,7 @@ _ITEM: Final = (
     "productName offer properties priceType purchasePrice"
 )
 _ITEM_WRITABLE: Final = frozenset(_ITEM.split())
-#: The values of fields that a posted order does not have.
+#: The values of fields that an order has unless it states others.
 POSTED: Final[dict[str, Any]] = {
     "bonusesCreditTotal": 0,
     "bonusesChargeTotal": 0,
@@ -96,13 +96,10 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
     paid = [p for p in draft.payments if p.paid is not None]
     active = draft.active_lines()
     discount = sum(round(line.discount * line.quantity) for line in active)
-    order: dict[str, Any] = {
-        "bonusesCreditTotal": 0,
-        "bonusesChargeTotal": 0,
+    return {
+        **POSTED,
         "number": draft.number,
         "orderType": "eshop-legal" if draft.company else "eshop-individual",
-        "orderMethod": "shopping-cart",
-        "privilegeType": "none",
         "countryIso": draft.country.iso,
         "currency": draft.country.currency,
         "createdAt": created,
@@ -113,8 +110,6 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
         "purchaseSumm": money(sum(round((line.purchase_price or 0) * line.quantity) for line in active)),
         "markDatetime": created,
         "firstName": draft.first_name,
-        "call": False,
-        "expired": False,
         "customer": _customer(draft, number, created, site),
         "contragent": {"contragentType": "legal-entity" if draft.company else "individual"},
         "delivery": _delivery(draft, zone),
@@ -146,7 +141,6 @@ def from_draft(draft: Draft, zone: ZoneInfo, site: str, new_id: Callable[[], int
             fullPaidAt=local(draft.payments[-1].paid or 0, zone) if paid and len(paid) == len(draft.payments) else None,
         ),
     }
-    return order
 
 
 def _customer(draft: Draft, number: int, created: str, site: str) -> dict[str, Any]:
