@@ -147,11 +147,11 @@ def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakeP
     pipeline = make_pipeline(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
     pipeline.poll()
     ids = [str(order["id"]) for order in pipeline.box.orders("retailcrm")]
-    for _ in range(14):  # more often than an order has tries (12)
+    for _ in range(14):  # more than the 12 tries of an order
         pipeline.deliver()
         assert pipeline.rt.scopes["dropday:dropday"].closed_seconds() > 1000
         assert all("tries" not in pipeline.record(external_id) for external_id in ids)
-        # Half an hour later:
+        # Simulate that half an hour has passed.
         redis.delete("intake:limit:dropday:dropday")
         make_due(redis, pipeline.rt.lanes["dropday"])
     pipeline.deliver_all()

@@ -1,4 +1,4 @@
-"""The programs behind the `make` targets start outside pytest."""
+"""The programs that the `make` targets run can start outside pytest."""
 
 from __future__ import annotations
 

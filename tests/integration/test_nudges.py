@@ -1,4 +1,4 @@
-"""Nudges do not pile up, and a lost one is sent again."""
+"""Nudges do not accumulate, and a lost nudge is sent again."""
 
 from __future__ import annotations
 

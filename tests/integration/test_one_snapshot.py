@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ALARMS = table("alarms", every="1ms", grace="1ms", oldest="10m", dead=2, memory=0.6)
 LIMIT = "dropday:dropday"
-#: Figures that `status --json` and the metrics both show: the path in the document, and the metric.
+#: Figures that `status --json` and the metrics both show: the path in the document and the name of the metric.
 FIGURES = [
     ("lanes dropday oldest_s", "intake_lane_oldest_seconds[dropday]"),
     ("lanes dropday queued", "intake_lane_queued[dropday]"),
@@ -81,7 +81,7 @@ def put(rt: Runtime, count: int, outcome: Outcome | None = None, age: float = 0.
 
 
 def calm(_: Runtime) -> None:
-    """Leave everything in order: nothing needs an operator."""
+    """Leave everything in order, so that nothing needs an operator."""
 
 
 def retried(rt: Runtime) -> None:

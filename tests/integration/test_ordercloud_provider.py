@@ -235,8 +235,8 @@ def test_tokens_that_expire_during_a_pass_are_replaced_without_loss_or_a_storm_o
     reader, since = Reader(shop(account)), journal_end(box)
     reader.walk(lambda _: time.sleep(0.6 if account == "short" else 0))
     assert reader.last == submitted_orders(box, account)
-    answers = Counter(outcomes(box, since, account))
-    assert answers["unauthorized"] + 1 == answers["token"] <= most
+    counts = Counter(outcomes(box, since, account))
+    assert counts["unauthorized"] + 1 == counts["token"] <= most
 
 
 @pytest.mark.parametrize("status", [400, 401])
@@ -257,9 +257,9 @@ def test_a_revoked_token_is_replaced_once(box: Sandbox, shop: Shop) -> None:
     box.fault("ordercloud:worksheet:401:account=revoked:times=1:skip=5")
     reader.walk()
     assert reader.last == submitted_orders(box, "revoked")
-    answers = Counter(outcomes(box, since, "revoked"))
-    assert answers["token"] == 1
-    assert answers["nothing"] + answers["unauthorized"] <= 2
+    counts = Counter(outcomes(box, since, "revoked"))
+    assert counts["token"] == 1
+    assert counts["nothing"] + counts["unauthorized"] <= 2
     since = journal_end(box)
     box.fault("ordercloud:list:401:account=revoked:times=9")
     with pytest.raises(AuthFailed):

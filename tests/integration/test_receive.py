@@ -76,8 +76,8 @@ def test_the_hash_of_ordercloud_matches_its_own_middleware(receiver: Receiver, r
         b'{"Route":"v1/buyers/{buyerID}/addresses/{addressID}","Verb":"PUT",'
         b'"Request":{"Body":{"City":"Minneapolis"}},"ConfigData":{"Foo":"blah"}}'
     )
-    answer = receiver.post("/hooks/oc", body, {"X-oc-hash": "4NPw1O9AviSOC1A3C+HqkDutRLNwyABneY/3M2OqByE="})
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 0, "proceed": True})
+    response = receiver.post("/hooks/oc", body, {"X-oc-hash": "4NPw1O9AviSOC1A3C+HqkDutRLNwyABneY/3M2OqByE="})
+    assert (response.status_code, response.json()) == (202, {"accepted": 0, "proceed": True})
     assert redis.llen(INBOX) == 0
 
 
@@ -98,8 +98,8 @@ def test_the_hash_of_ordercloud_matches_its_own_middleware(receiver: Receiver, r
 def test_a_hook_of_ordercloud_becomes_a_hint_of_its_order(
     receiver: Receiver, rt: Runtime, body: bytes, ids: set[str]
 ) -> None:
-    answer = receiver.post("/hooks/oc", body, ordercloud_hash(body))
-    assert (answer.status_code, answer.json()) == (202, {"accepted": len(ids), "proceed": True})
+    response = receiver.post("/hooks/oc", body, ordercloud_hash(body))
+    assert (response.status_code, response.json()) == (202, {"accepted": len(ids), "proceed": True})
     assert accepted_hints(rt) == ids
 
 
@@ -133,15 +133,15 @@ CRM = SECRETS["HOOK_CRM"]
 def test_a_trigger_of_retailcrm_becomes_a_hint_of_each_id(
     receiver: Receiver, rt: Runtime, sent: tuple[Any, ...], ids: set[str]
 ) -> None:
-    answer = receiver.post(*sent)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": len(ids)})
+    response = receiver.post(*sent)
+    assert (response.status_code, response.json()) == (202, {"accepted": len(ids)})
     assert accepted_hints(rt) == ids
 
 
 @pytest.mark.parametrize("body", ["", "id=", '{"id": []}', '{"id": null}', '{"id": {"a": 1}}', '{"id": 1.5}', "{", "é"])
 def test_a_trigger_without_an_id_is_refused_with_the_reason(receiver: Receiver, redis: Redis, body: str) -> None:
-    answer = receiver.post(f"/hooks/crm/{CRM}", body.encode())
-    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+    response = receiver.post(f"/hooks/crm/{CRM}", body.encode())
+    assert (response.status_code, list(response.json())) == (400, ["error"])
     assert redis.llen(INBOX) == 0
 
 
@@ -168,22 +168,22 @@ def boy(*rows: Any) -> str:
 
 def test_a_webhook_of_dropboy_becomes_a_hint_of_each_order(receiver: Receiver, rt: Runtime) -> None:
     body = boy({"orderId": "5acf36d1a2261f5d4edb91b3", "createType": "order"}, {"orderId": "58a0"}, {"eta": 5}, None)
-    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    response = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
+    assert (response.status_code, response.json()) == (202, {"accepted": 2})
     assert accepted_hints(rt) == {"5acf36d1a2261f5d4edb91b3", "58a0"}
     assert receiver.post("/hooks/boy/guess", body).status_code == 401
 
 
 @pytest.mark.parametrize("body", ["{}", '{"data": null}', '{"data": {"vehicle": 1}}', '{"data": ["x"]}'])
 def test_an_event_of_dropboy_about_something_else_is_accepted_and_ignored(receiver: Receiver, body: str) -> None:
-    answer = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 0})
+    response = receiver.post(f"/hooks/boy/{SECRETS['HOOK_BOY']}", body)
+    assert (response.status_code, response.json()) == (202, {"accepted": 0})
 
 
 def test_jobs_in_a_standard_webhook_are_accepted_byte_for_byte(receiver: Receiver, rt: Runtime) -> None:
     text = json.dumps([{"v": 1, "provider": "web", "order": ORDER}, {"v": 1, "provider": "shop", "external_id": "é"}])
-    answer = receiver.post("/hooks/web", text, standard_headers(text))
-    assert (answer.status_code, answer.json()) == (202, {"accepted": 2})
+    response = receiver.post("/hooks/web", text, standard_headers(text))
+    assert (response.status_code, response.json()) == (202, {"accepted": 2})
     assert accepted_hints(rt) == {"", "é"}
     with rt.lanes["dropday"].drain() as drain:
         (claim,) = drain.claim(1)
@@ -229,9 +229,9 @@ def test_a_body_that_is_not_a_job_is_refused_with_the_reason_and_affects_no_othe
     receiver: Receiver, redis: Redis, body: str, reason: str
 ) -> None:
     for text in (body, f'[{{"v":1,"provider":"shop","external_id":"1"}},{body}]'):
-        answer = receiver.post("/hooks/web", text, standard_headers(text))
-        assert answer.status_code == 400
-        assert reason in answer.json()["error"]
+        response = receiver.post("/hooks/web", text, standard_headers(text))
+        assert response.status_code == 400
+        assert reason in response.json()["error"]
     assert redis.llen(INBOX) == 0
 
 

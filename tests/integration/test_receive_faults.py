@@ -51,10 +51,10 @@ def raw(receiver: Receiver, data: bytes, pause: float = 0.0, remainder: bytes = 
         time.sleep(pause)
         if remainder:
             wire.sendall(remainder)
-        answer = b""
+        response = b""
         while chunk := wire.recv(65536):
-            answer += chunk
-        return answer
+            response += chunk
+        return response
 
 
 def test_a_body_with_a_stated_length_over_the_limit_is_refused_unread(receiver: Receiver) -> None:
@@ -69,8 +69,8 @@ def test_a_body_without_a_stated_length_is_limited_as_it_is_read(receiver: Recei
         for _ in range(100):
             yield b"x" * 1024
 
-    answer = requests.post(receiver.url + HOOK, data=chunks(), timeout=10)
-    assert (answer.status_code, list(answer.json())) == (413, ["error"])
+    response = requests.post(receiver.url + HOOK, data=chunks(), timeout=10)
+    assert (response.status_code, list(response.json())) == (413, ["error"])
     assert requests.post(receiver.url + HOOK, data=b"x" * 65537, timeout=10).status_code == 413
     assert redis.llen(INBOX) == 0
 
@@ -101,17 +101,17 @@ def test_a_slow_body_is_cut_off(receiver: Receiver) -> None:
 @pytest.mark.parametrize("sent", [b"", b"POST /hooks/crm HTTP/1.1\r\nHost: x\r\n"])
 def test_a_request_without_a_complete_head_is_cut_off(receiver: Receiver, sent: bytes) -> None:
     began = time.monotonic()
-    answer = raw(receiver, sent)
-    assert answer.startswith(b"HTTP/1.1 408 ") if sent else answer == b""
+    response = raw(receiver, sent)
+    assert response.startswith(b"HTTP/1.1 408 ") if sent else response == b""
     assert 0.9 < time.monotonic() - began < 3
 
 
 def test_a_dripping_head_is_cut_off_even_after_a_good_request(receiver: Receiver) -> None:
     good = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
     began = time.monotonic()
-    answer = raw(receiver, good, 0.4, b"GET /health HTTP/1.1\r\nX-Slow: ")
-    assert answer.startswith(b"HTTP/1.1 200 ")
-    assert b"HTTP/1.1 408 " in answer
+    response = raw(receiver, good, 0.4, b"GET /health HTTP/1.1\r\nX-Slow: ")
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in response
     assert time.monotonic() - began < 3
 
 
@@ -129,8 +129,8 @@ def test_a_request_beyond_the_concurrency_limit_is_refused_and_can_be_repeated(t
             wire = slow.enter_context(closing(socket.create_connection(receiver.address)))
             wire.sendall(head)
         time.sleep(0.5)
-        answer = receiver.post(f"{HOOK}?id=1")
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        response = receiver.post(f"{HOOK}?id=1")
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
         slow.close()
         time.sleep(0.3)
         assert receiver.post(f"{HOOK}?id=1").status_code == 202
@@ -180,10 +180,10 @@ def test_no_order_is_lost_when_redis_is_killed_and_the_sender_repeats_the_reques
                 order, done = f"{sender}-{number}", False
                 body = submit_hook(order)
                 while not done:
-                    answer = receiver.post("/hooks/oc", body, ordercloud_hash(body))
-                    done = answer.status_code == 202
+                    response = receiver.post("/hooks/oc", body, ordercloud_hash(body))
+                    done = response.status_code == 202
                     if not done:
-                        refused.append((answer.status_code, answer.headers.get("Retry-After")))
+                        refused.append((response.status_code, response.headers.get("Retry-After")))
                         time.sleep(0.05)
                 accepted.add(order)
 
@@ -228,10 +228,10 @@ def test_the_first_request_after_a_restart_of_redis_is_accepted(tmp_path: Path) 
 def test_a_full_redis_is_reported_to_the_sender(receiver: Receiver, redis: Redis) -> None:
     redis.config_set("maxmemory", 1)
     try:
-        answer = receiver.post(f"{HOOK}?id=1")
+        response = receiver.post(f"{HOOK}?id=1")
     finally:
         redis.config_set("maxmemory", 0)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert receiver.post(f"{HOOK}?id=1").status_code == 202
 
 

@@ -58,9 +58,9 @@ class Signing(requests.Session):
         self.count += 1
         if self.count % 2:
             self._sign(request)
-        answer = super().send(request, **kwargs)
-        self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
-        return answer
+        response = super().send(request, **kwargs)
+        self.answers[response.status_code] = self.answers.get(response.status_code, 0) + 1
+        return response
 
     @staticmethod
     def _sign(request: requests.PreparedRequest) -> None:
@@ -87,8 +87,8 @@ def test_every_response_is_one_that_the_document_describes(api: Any, mode: Gener
         @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def check_case(case: Case[Any]) -> None:
-            answer = case.call_and_validate(session=session, excluded_checks=UNFIT)
-            assert answer.status_code < 500
+            response = case.call_and_validate(session=session, excluded_checks=UNFIT)
+            assert response.status_code < 500
 
         check_case()
     answers = session.answers

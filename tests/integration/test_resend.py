@@ -1,4 +1,4 @@
-"""A resend of a delivered order: it is queued once, and not if it changed meanwhile."""
+"""Resending a delivered order: it is queued once, and not at all if the order changed in the meantime."""
 
 from __future__ import annotations
 

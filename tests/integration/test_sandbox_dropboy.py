@@ -1,4 +1,4 @@
-"""The simulated Dropboy, called over real HTTP as its documents describe."""
+"""The simulated Dropboy, called over HTTP as its documents describe."""
 
 from __future__ import annotations
 

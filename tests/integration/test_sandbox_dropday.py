@@ -1,4 +1,4 @@
-"""The simulated Dropday, called over real HTTP, and the faults that every system supports."""
+"""The simulated Dropday, called over HTTP, and the faults that every system supports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated DropStream, called over real HTTP with the curl commands of its documents."""
+"""The simulated DropStream, called over HTTP with the curl commands of its documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens, roles, faults and new orders of the simulated OrderCloud, over real HTTP."""
+"""Tokens, roles, faults and new orders of the simulated OrderCloud, over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of the simulated OrderCloud, over real HTTP."""
+"""Lists of the simulated OrderCloud, over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes of orders, lines and addresses to the simulated OrderCloud, over real HTTP."""
+"""Writes of orders, lines and addresses to the simulated OrderCloud, over HTTP."""
 
 from __future__ import annotations
 

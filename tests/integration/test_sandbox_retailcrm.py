@@ -1,4 +1,4 @@
-"""The simulated RetailCRM, called over real HTTP."""
+"""The simulated RetailCRM, called over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--since` and `--until` count an age back from the clock of Redis, in every command that has them."""
+"""`--since` and `--until` count an age back from the time of Redis, in every command that has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output of `intake status`, `show`, `pause` and `resume`."""
+"""The output of `intake status`, `show`, `pause`, `resume` and `release`."""
 
 from __future__ import annotations
 

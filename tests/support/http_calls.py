@@ -1,4 +1,4 @@
-"""Calls of an HTTP client, the errors that they raise, and servers that answer slowly."""
+"""Calls of an HTTP client, the errors that they raise, and servers that respond slowly."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def running_receiver(file: Path, timeout: float = 10) -> Iterator[Receiver]:
 
 
 def ordercloud_hash(body: bytes, secret: str = SECRETS["HOOK_OC"]) -> dict[str, str]:
-    """Return the signature header, computed as by OrderCloud's own middleware for .NET."""
+    """Return the signature header as OrderCloud's .NET middleware computes it."""
     return {"X-oc-hash": base64.b64encode(hmac.new(secret.encode(), body, "sha256").digest()).decode()}
 
 

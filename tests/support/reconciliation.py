@@ -40,7 +40,7 @@ def is_clean(report: Report) -> bool:
 
 
 def damage_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
-    """Delete, duplicate and change `each` orders and add as many foreign ones; return the references for each fault."""
+    """Delete, duplicate, change and add `each` orders; return the references for each fault."""
     orders = sorted(box.orders("dropday"), key=lambda order: int(order["reference"]))
     parts: list[Sequence[dict[str, Any]]] = [orders[n * each : (n + 1) * each] for n in range(4)]
     deleted, duplicated, changed, copied = parts

@@ -1,4 +1,4 @@
-"""Typed access to the text that a decoding Redis connection returns."""
+"""Typed access to the results of a Redis connection that decodes them to text."""
 
 from __future__ import annotations
 
