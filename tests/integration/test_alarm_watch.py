@@ -1,4 +1,4 @@
-"""Alarms are raised and cleared once, whichever process watches, and sent to a web hook."""
+"""Alarms are raised and cleared once, whichever process watches, and sent to a webhook."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def until(done: Any) -> None:
         time.sleep(0.01)
 
 
-def test_a_web_hook_receives_a_text_for_slack_and_separate_fields(
+def test_a_webhook_receives_a_text_for_slack_and_separate_fields(
     serve: Serve, configured: Configured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(lambda _: reply(200, b"ok"))

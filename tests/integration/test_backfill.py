@@ -1,4 +1,4 @@
-"""Backfills: a range is read again behind all live work, with its own cursor, lane and share."""
+"""Backfills: a range is read again behind all live work, with its own cursor and its own share of the lane."""
 
 from __future__ import annotations
 

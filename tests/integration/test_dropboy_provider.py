@@ -103,7 +103,7 @@ def test_every_order_is_read_with_every_form_of_paging(
     orders, again = walk(provider, start)
     assert keys(orders) == ids_at_source(box, account)
     assert again == start
-    assert len(orders) <= 1.25 * len(keys(orders))  # at most a quarter is read twice
+    assert len(orders) <= 1.25 * len(keys(orders))  # repeated rows add at most 25 %
     by_id = {order["id"]: order for order in box.orders("dropboy", account)}
     for order in orders:
         raw = by_id[order.external_id]

@@ -37,7 +37,7 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def shop(box: Sandbox) -> Iterator[Callable[..., DropStream]]:
-    """Yield a function that makes adapters for an account."""
+    """Yield a function that makes providers for an account."""
     clients: list[Client] = []
 
     def make(account: str = "main", **options: Any) -> DropStream:
