@@ -1,1 +1,1 @@
-"""The conformance suite, run on our own adapters and on adapters that must fail it."""
+"""The conformance suite, run on our own adapters and on saboteurs that must fail it."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.sabotage import does_not_tell_the_limiter, having, renaming
+from contract.sabotage import having, ignores_the_limiter, renaming
 from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
 from worker.systems.target import Receipt
 
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
     from worker.systems.target import Target
 
     Batch = Sequence[tuple[Order, str]]
-    Told = Sequence[Receipt | IntakeError]
+    Outcomes = Sequence[Receipt | IntakeError]
 
 
 def _without(case: Case, name: str) -> Case:
     return replace(case, scenes={key: scene for key, scene in case.scenes.items() if key != name})
 
 
-def has_no_batch_in_part(case: Case) -> Case:
+def lacks_the_recording_of_a_partial_batch(case: Case) -> Case:
     return _without(case, "batch_in_part")
 
 
-def has_nobody_absent(case: Case) -> Case:
+def lacks_the_recording_of_absence(case: Case) -> Case:
     return _without(case, "absent")
 
 
-def has_no_cancellation(case: Case) -> Case:
+def lacks_the_recording_of_a_cancellation(case: Case) -> Case:
     return _without(case, "updated_cancelled")
 
 
-def takes_them_all_for_absent(case: Case) -> Case:
+def reports_all_absent(case: Case) -> Case:
     return having(case, absent=lambda self, references: references)
 
 
-def takes_an_error_for_absence(case: Case) -> Case:
+def reports_absence_for_an_error(case: Case) -> Case:
     real: type[Target] = case.adapter
 
     def absent(self: Any, references: Any) -> Any:
@@ -53,31 +53,31 @@ def takes_an_error_for_absence(case: Case) -> Case:
     return having(case, absent=absent)
 
 
-def _telling(case: Case, change: Callable[[list[Any]], list[Any]]) -> Case:
+def _changing_outcomes(case: Case, change: Callable[[list[Any]], list[Any]]) -> Case:
     real: type[Target] = case.adapter
     return having(case, create_many=lambda self, batch: change(list(real.create_many(self, batch))))
 
 
-def tells_all_what_the_first_is_told(case: Case) -> Case:
-    return _telling(case, lambda told: [told[0]] * len(told))
+def repeats_the_first_outcome(case: Case) -> Case:
+    return _changing_outcomes(case, lambda outcomes: [outcomes[0]] * len(outcomes))
 
 
-def tells_them_in_another_order(case: Case) -> Case:
-    return _telling(case, lambda told: told[::-1])
+def reverses_the_outcomes(case: Case) -> Case:
+    return _changing_outcomes(case, lambda outcomes: outcomes[::-1])
 
 
-def fails_them_all_for_one(case: Case) -> Case:
-    def change(told: list[Any]) -> list[Any]:
-        bad = next((one for one in told if isinstance(one, Rejected)), None)
-        return [bad] * len(told) if bad else told
+def fails_all_for_one(case: Case) -> Case:
+    def change(outcomes: list[Any]) -> list[Any]:
+        bad = next((outcome for outcome in outcomes if isinstance(outcome, Rejected)), None)
+        return [bad] * len(outcomes) if bad else outcomes
 
-    return _telling(case, change)
+    return _changing_outcomes(case, change)
 
 
-def leaves_out_the_last_order(case: Case) -> Case:
+def omits_the_last_order(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def create_many(self: Any, batch: Batch) -> Told:
+    def create_many(self: Any, batch: Batch) -> Outcomes:
         return [*real.create_many(self, batch[:-1]), Receipt("99")]
 
     return having(case, create_many=create_many)
@@ -88,21 +88,21 @@ def _rounded(order: Order) -> Order:
     return order.model_copy(update={"lines": tuple(lines)})
 
 
-def counts_a_batch_with_floats(case: Case) -> Case:
+def sends_a_batch_with_floats(case: Case) -> Case:
     real: type[Target] = case.adapter
     return having(
         case, create_many=lambda self, batch: real.create_many(self, [(_rounded(order), ref) for order, ref in batch])
     )
 
 
-def is_sure_that_no_batch_was_taken(case: Case) -> Case:
+def reports_an_uncertain_batch_as_not_sent(case: Case) -> Case:
     return renaming(case, "create_many", wrong=Uncertain, name=lambda error: Unavailable(str(error)))
 
 
-def takes_a_batch_for_taken(case: Case) -> Case:
+def reports_an_uncertain_batch_as_created(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def create_many(self: Any, batch: Batch) -> Told:
+    def create_many(self: Any, batch: Batch) -> Outcomes:
         try:
             return real.create_many(self, batch)
         except Uncertain:
@@ -111,10 +111,10 @@ def takes_a_batch_for_taken(case: Case) -> Case:
     return having(case, create_many=create_many)
 
 
-def sends_a_batch_again_by_itself(case: Case) -> Case:
+def resends_a_batch(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def create_many(self: Any, batch: Batch) -> Told:
+    def create_many(self: Any, batch: Batch) -> Outcomes:
         try:
             return real.create_many(self, batch)
         except Uncertain:
@@ -123,40 +123,43 @@ def sends_a_batch_again_by_itself(case: Case) -> Case:
     return having(case, create_many=create_many)
 
 
-def doubts_every_batch(case: Case) -> Case:
+def reports_every_failed_batch_as_uncertain(case: Case) -> Case:
     return renaming(case, "create_many", wrong=Unavailable, name=lambda error: Uncertain(str(error)))
 
 
-def tells_its_key(case: Case) -> Case:
-    said = " ".join(case.secrets())
-    return renaming(case, "create_many", "update", wrong=IntakeError, name=lambda e: type(e)(f"{e} {said}"))
+def reveals_its_key(case: Case) -> Case:
+    secrets = " ".join(case.secrets())
+    return renaming(case, "create_many", "update", wrong=IntakeError, name=lambda e: type(e)(f"{e} {secrets}"))
 
 
-def repeats_their_words_of_one_order(case: Case) -> Case:
-    def change(told: list[Any]) -> list[Any]:
-        return [Rejected(f"{one} {one.fields}", one.fields) if isinstance(one, Rejected) else one for one in told]
+def quotes_the_message_about_one_order(case: Case) -> Case:
+    def change(outcomes: list[Any]) -> list[Any]:
+        return [
+            Rejected(f"{outcome} {outcome.fields}", outcome.fields) if isinstance(outcome, Rejected) else outcome
+            for outcome in outcomes
+        ]
 
-    return _telling(case, change)
+    return _changing_outcomes(case, change)
 
 
-def _changing(case: Case, change: Callable[[Order], Order]) -> Case:
+def _changing_order(case: Case, change: Callable[[Order], Order]) -> Case:
     real: type[Target] = case.adapter
     return having(case, update=lambda self, order, ref, target_id: real.update(self, change(order), ref, target_id))
 
 
-def changes_all_but_a_line(case: Case) -> Case:
-    return _changing(case, lambda order: order.model_copy(update={"lines": order.lines[1:]}))
+def updates_without_the_first_line(case: Case) -> Case:
+    return _changing_order(case, lambda order: order.model_copy(update={"lines": order.lines[1:]}))
 
 
-def changes_nothing(case: Case) -> Case:
+def updates_nothing(case: Case) -> Case:
     return having(case, update=lambda self, order, reference, target_id: None)
 
 
-def counts_a_change_with_floats(case: Case) -> Case:
-    return _changing(case, _rounded)
+def updates_with_floats(case: Case) -> Case:
+    return _changing_order(case, _rounded)
 
 
-def wants_the_targets_id(case: Case) -> Case:
+def requires_the_targets_id(case: Case) -> Case:
     real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
@@ -167,7 +170,7 @@ def wants_the_targets_id(case: Case) -> Case:
     return having(case, update=update)
 
 
-def takes_a_change_for_made(case: Case) -> Case:
+def reports_an_uncertain_update_as_done(case: Case) -> Case:
     real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
@@ -179,7 +182,7 @@ def takes_a_change_for_made(case: Case) -> Case:
     return having(case, update=update)
 
 
-def sends_a_change_again_by_itself(case: Case) -> Case:
+def resends_an_update(case: Case) -> Case:
     real: type[Target] = case.adapter
 
     def update(self: Any, order: Order, reference: str, target_id: str) -> None:
@@ -191,46 +194,46 @@ def sends_a_change_again_by_itself(case: Case) -> Case:
     return having(case, update=update)
 
 
-def forgets_why(case: Case) -> Case:
+def drops_the_rejected_fields(case: Case) -> Case:
     return renaming(case, "update", wrong=Rejected, name=lambda error: Rejected(str(error)))
 
 
-def repeats_their_words(case: Case) -> Case:
+def quotes_the_rejected_fields(case: Case) -> Case:
     return renaming(case, "update", wrong=Rejected, name=lambda e: Rejected(f"{e} {e.fields}", e.fields))
 
 
-#: Who must not get past which check of `bulk_suite`.
+#: The saboteurs that must fail each check of the bulk suite.
 OF_BULK: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
-    "the_recordings_cover_a_batch": (has_no_batch_in_part, has_nobody_absent),
+    "the_recordings_cover_a_batch": (lacks_the_recording_of_a_partial_batch, lacks_the_recording_of_absence),
     "each_order_of_a_batch_is_told_its_own_outcome": (
-        tells_all_what_the_first_is_told,
-        tells_them_in_another_order,
-        fails_them_all_for_one,
-        leaves_out_the_last_order,
-        repeats_their_words_of_one_order,
+        repeats_the_first_outcome,
+        reverses_the_outcomes,
+        fails_all_for_one,
+        omits_the_last_order,
+        quotes_the_message_about_one_order,
     ),
-    "who_may_be_there_is_never_told_to_be_absent": (takes_them_all_for_absent, takes_an_error_for_absence),
-    "every_amount_of_a_batch_arrives_exact": (counts_a_batch_with_floats,),
+    "who_may_be_there_is_never_told_to_be_absent": (reports_all_absent, reports_absence_for_an_error),
+    "every_amount_of_a_batch_arrives_exact": (sends_a_batch_with_floats,),
     "a_batch_whose_answer_is_lost_is_uncertain": (
-        is_sure_that_no_batch_was_taken,
-        takes_a_batch_for_taken,
-        sends_a_batch_again_by_itself,
+        reports_an_uncertain_batch_as_not_sent,
+        reports_an_uncertain_batch_as_created,
+        resends_a_batch,
     ),
-    "a_batch_that_could_not_be_sent_did_not_happen": (doubts_every_batch,),
-    "slow_down_after_a_batch_closes_the_limit": (does_not_tell_the_limiter,),
-    "no_outcome_of_a_batch_tells_a_secret_or_a_person": (tells_its_key, repeats_their_words_of_one_order),
+    "a_batch_that_could_not_be_sent_did_not_happen": (reports_every_failed_batch_as_uncertain,),
+    "slow_down_after_a_batch_closes_the_limit": (ignores_the_limiter,),
+    "no_outcome_of_a_batch_tells_a_secret_or_a_person": (reveals_its_key, quotes_the_message_about_one_order),
 }
-#: Who must not get past which check of `update_suite`.
+#: The saboteurs that must fail each check of the update suite.
 OF_UPDATES: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
-    "the_recordings_cover_an_update": (has_no_cancellation,),
-    "a_change_is_sent_as_recorded": (changes_all_but_a_line, changes_nothing),
-    "a_change_does_not_depend_on_the_targets_id": (wants_the_targets_id,),
-    "every_amount_of_a_change_arrives_exact": (counts_a_change_with_floats,),
+    "the_recordings_cover_an_update": (lacks_the_recording_of_a_cancellation,),
+    "a_change_is_sent_as_recorded": (updates_without_the_first_line, updates_nothing),
+    "a_change_does_not_depend_on_the_targets_id": (requires_the_targets_id,),
+    "every_amount_of_a_change_arrives_exact": (updates_with_floats,),
     "a_change_that_may_not_have_been_made_is_not_taken_for_made": (
-        takes_a_change_for_made,
-        sends_a_change_again_by_itself,
+        reports_an_uncertain_update_as_done,
+        resends_an_update,
     ),
-    "slow_down_after_a_change_closes_the_limit": (does_not_tell_the_limiter,),
-    "a_refused_change_keeps_their_words_out_of_the_message": (forgets_why, repeats_their_words),
-    "no_message_of_a_change_holds_a_secret_or_a_person": (tells_its_key,),
+    "slow_down_after_a_change_closes_the_limit": (ignores_the_limiter,),
+    "a_refused_change_keeps_their_words_out_of_the_message": (drops_the_rejected_fields, quotes_the_rejected_fields),
+    "no_message_of_a_change_holds_a_secret_or_a_person": (reveals_its_key,),
 }

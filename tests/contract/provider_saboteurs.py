@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from contract.sabotage import does_not_tell_the_limiter, has_another_name, having, renaming, takes_any_key_for_good
+from contract.sabotage import accepts_any_key, has_another_kind, having, ignores_the_limiter, renaming
 from worker.errors import IntakeError, Malformed, Rejected, Unavailable
 from worker.systems.provider import Page
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from worker.systems.provider import Provider
 
 
-def _changed(case: Case, **fields: Any) -> Case:
+def _changing_fields(case: Case, **fields: Any) -> Case:
     real: type[Provider] = case.adapter
     return having(case, normalize=lambda self, record: real.normalize(self, record).model_copy(update=fields))
 
 
-def writes_a_note_of_its_own(case: Case) -> Case:
-    return _changed(case, internal_note="seen")
+def adds_a_note(case: Case) -> Case:
+    return _changing_fields(case, internal_note="seen")
 
 
-def asks_once_more_than_it_must(case: Case) -> Case:
+def makes_an_extra_call(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def fetch(self: Any, cursor: str) -> Page:
@@ -37,21 +37,21 @@ def asks_once_more_than_it_must(case: Case) -> Case:
     return having(case, fetch=fetch)
 
 
-def says_there_is_more(case: Case) -> Case:
+def always_reports_more_pages(case: Case) -> Case:
     real: type[Provider] = case.adapter
     return having(case, fetch=lambda self, cursor: replace(real.fetch(self, cursor), more=True))
 
 
-def has_no_empty_page(case: Case) -> Case:
+def lacks_the_recording_of_an_empty_page(case: Case) -> Case:
     return replace(case, scenes={name: scene for name, scene in case.scenes.items() if name != "empty"})
 
 
-def starts_when_it_likes(case: Case) -> Case:
+def ignores_the_start_time(case: Case) -> Case:
     real: type[Provider] = case.adapter
     return having(case, start=lambda self, since: real.start(self, datetime(2020, 1, 1, tzinfo=UTC)))
 
 
-def touches_the_cursor_of_an_empty_page(case: Case) -> Case:
+def changes_the_cursor_of_an_empty_page(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def fetch(self: Any, cursor: str) -> Page:
@@ -61,7 +61,7 @@ def touches_the_cursor_of_an_empty_page(case: Case) -> Case:
     return having(case, fetch=fetch)
 
 
-def keeps_the_real_cursor_to_itself(case: Case) -> Case:
+def keeps_the_real_cursor_in_memory(case: Case) -> Case:
     real: type[Provider] = case.adapter
     start = case.account["start"]
 
@@ -75,7 +75,7 @@ def keeps_the_real_cursor_to_itself(case: Case) -> Case:
     return having(case, fetch=fetch)
 
 
-def marks_what_it_has_seen(case: Case) -> Case:
+def changes_the_record(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
@@ -85,7 +85,7 @@ def marks_what_it_has_seen(case: Case) -> Case:
     return having(case, normalize=normalize)
 
 
-def numbers_what_it_reads(case: Case) -> Case:
+def numbers_its_orders(case: Case) -> Case:
     real: type[Provider] = case.adapter
     numbers = count()
     return having(
@@ -104,11 +104,11 @@ def calls_while_it_normalizes(case: Case) -> Case:
     return having(case, normalize=normalize)
 
 
-def forgets_whose_order_it_is(case: Case) -> Case:
-    return _changed(case, provider="somebody")
+def names_the_wrong_provider(case: Case) -> Case:
+    return _changing_fields(case, provider="somebody")
 
 
-def does_not_say_what_is_malformed(case: Case) -> Case:
+def omits_the_malformed_field(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
@@ -132,7 +132,7 @@ def stops_at_a_malformed_record(case: Case) -> Case:
     return having(case, fetch=fetch)
 
 
-def trips_over_a_record(case: Case) -> Case:
+def crashes_on_a_malformed_record(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
@@ -148,20 +148,20 @@ def finds_nothing(case: Case) -> Case:
     return having(case, fetch_one=lambda self, external_id: None)
 
 
-def calls_a_bad_line_a_refusal(case: Case) -> Case:
+def reports_an_unavailable_server_as_a_rejection(case: Case) -> Case:
     return renaming(case, "fetch", wrong=Unavailable, name=lambda error: Rejected(str(error)))
 
 
-def calls_a_strange_answer_malformed(case: Case) -> Case:
+def reports_an_unexpected_response_as_malformed(case: Case) -> Case:
     return renaming(case, "fetch_one", wrong=Unavailable, name=lambda error: Malformed(str(error), "order"))
 
 
-def tells_its_key(case: Case) -> Case:
-    said = " ".join(case.secrets())
-    return renaming(case, "fetch", wrong=IntakeError, name=lambda error: type(error)(f"{error} {said}"))
+def reveals_its_key(case: Case) -> Case:
+    secrets = " ".join(case.secrets())
+    return renaming(case, "fetch", wrong=IntakeError, name=lambda error: type(error)(f"{error} {secrets}"))
 
 
-def tells_what_it_read(case: Case) -> Case:
+def quotes_the_record(case: Case) -> Case:
     real: type[Provider] = case.adapter
 
     def normalize(self: Any, record: Any) -> Any:
@@ -173,29 +173,29 @@ def tells_what_it_read(case: Case) -> Case:
     return having(case, normalize=normalize)
 
 
-#: Who must not get past which check.
+#: The saboteurs that must fail each check.
 SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "it_asks_and_answers_exactly_as_recorded": (
-        writes_a_note_of_its_own,
-        asks_once_more_than_it_must,
-        says_there_is_more,
+        adds_a_note,
+        makes_an_extra_call,
+        always_reports_more_pages,
     ),
-    "the_recordings_cover_every_case": (has_no_empty_page,),
-    "it_starts_where_it_is_told_to_by_the_moment_alone": (starts_when_it_likes,),
-    "an_empty_page_keeps_the_cursor": (touches_the_cursor_of_an_empty_page,),
-    "the_cursor_alone_resumes_a_fresh_instance": (keeps_the_real_cursor_to_itself,),
-    "normalize_is_pure_and_repeatable": (marks_what_it_has_seen, numbers_what_it_reads, calls_while_it_normalizes),
-    "an_order_is_known_by_the_account_it_came_from": (forgets_whose_order_it_is,),
+    "the_recordings_cover_every_case": (lacks_the_recording_of_an_empty_page,),
+    "it_starts_where_it_is_told_to_by_the_moment_alone": (ignores_the_start_time,),
+    "an_empty_page_keeps_the_cursor": (changes_the_cursor_of_an_empty_page,),
+    "the_cursor_alone_resumes_a_fresh_instance": (keeps_the_real_cursor_in_memory,),
+    "normalize_is_pure_and_repeatable": (changes_the_record, numbers_its_orders, calls_while_it_normalizes),
+    "an_order_is_known_by_the_account_it_came_from": (names_the_wrong_provider,),
     "a_malformed_record_is_named_and_does_not_stop_the_page": (
-        does_not_say_what_is_malformed,
+        omits_the_malformed_field,
         stops_at_a_malformed_record,
     ),
-    "whatever_a_record_holds_it_is_an_order_or_malformed": (trips_over_a_record,),
+    "whatever_a_record_holds_it_is_an_order_or_malformed": (crashes_on_a_malformed_record,),
     "one_order_is_found_by_its_id_or_is_none": (finds_nothing,),
-    "check_needs_the_credentials": (takes_any_key_for_good,),
-    "every_failure_has_its_right_name": (calls_a_bad_line_a_refusal,),
-    "an_answer_of_another_shape_is_as_good_as_none": (calls_a_strange_answer_malformed,),
-    "slow_down_closes_the_limit_for_as_long_as_they_say": (does_not_tell_the_limiter,),
-    "no_message_holds_a_secret_or_a_person": (tells_its_key, tells_what_it_read),
-    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_name,),
+    "check_needs_the_credentials": (accepts_any_key,),
+    "every_failure_has_its_right_name": (reports_an_unavailable_server_as_a_rejection,),
+    "an_answer_of_another_shape_is_as_good_as_none": (reports_an_unexpected_response_as_malformed,),
+    "slow_down_closes_the_limit_for_as_long_as_they_say": (ignores_the_limiter,),
+    "no_message_holds_a_secret_or_a_person": (reveals_its_key, quotes_the_record),
+    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_kind,),
 }

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def having(case: Case, **methods: Any) -> Case:
-    """Return the case with a subclass of its adapter."""
+    """Return the case with a subclass of its adapter that has these methods."""
     own = {"__module__": case.adapter.__module__, **methods}
     return replace(case, adapter=type(case.adapter.__name__, (case.adapter,), own))
 
 
 def renaming(case: Case, *methods: str, wrong: type[IntakeError], name: Callable[[Any], IntakeError]) -> Case:
-    """Return the case with an adapter that raises another error instead of those of the class `wrong`."""
+    """Return the case with an adapter whose methods raise `name(error)` instead of each error of the class `wrong`."""
 
     def around(method: str) -> Callable[..., Any]:
         def call(self: Any, *args: Any) -> Any:
@@ -35,7 +35,7 @@ def renaming(case: Case, *methods: str, wrong: type[IntakeError], name: Callable
     return having(case, **{method: around(method) for method in methods})
 
 
-def does_not_tell_the_limiter(case: Case) -> Case:
+def ignores_the_limiter(case: Case) -> Case:
     real = case.adapter
 
     def configure(self: Any, options: Any) -> None:
@@ -45,9 +45,9 @@ def does_not_tell_the_limiter(case: Case) -> Case:
     return having(case, configure=configure)
 
 
-def takes_any_key_for_good(case: Case) -> Case:
+def accepts_any_key(case: Case) -> Case:
     return having(case, check=lambda self: None)
 
 
-def has_another_name(case: Case) -> Case:
+def has_another_kind(case: Case) -> Case:
     return having(case, kind="another")

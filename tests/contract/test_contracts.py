@@ -1,4 +1,4 @@
-"""Every registered adapter against its whole contract, with the plug-in that third-party adapters use."""
+"""Every registered adapter keeps its whole contract, checked with the plug-in that third-party adapters use."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def test_a_registered_adapter_keeps_its_contract(intake_contract: Callable[[], N
 
 
 def test_no_registered_adapter_is_left_out() -> None:
-    found = {(sort, case.kind) for sort, case in cases(RECORDINGS)}
+    checked = {(sort, case.kind) for sort, case in cases(RECORDINGS)}
     registered: dict[str, Iterable[str]] = {
         "providers": provider_kinds(),
         "targets": target_kinds(),
         "webhooks": webhook_kinds(),
     }
-    assert found == {(sort, kind) for sort, kinds in registered.items() for kind in kinds}
+    assert checked == {(sort, kind) for sort, kinds in registered.items() for kind in kinds}

@@ -1,4 +1,4 @@
-"""The plug-in as a third-party package uses it: the package brings an adapter, and its tests run the contract."""
+"""The plug-in as a third-party package uses it: the package registers adapters, and its tests check them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.lab.conformance import comparison, providers, targets, webhooks
 from worker.lab.conformance.stage import promises
 
 RECORDINGS = Path(__file__).with_name("recordings")
-#: An installed distribution that brings a provider, a target with a view, and a webhook kind.
+#: A distribution with a provider, a target with a view, and a webhook kind.
 OUTSIDE = Path(__file__).parents[1] / "data" / "outside"
 TEST = """
 def test_our_adapters_keep_their_contracts(intake_contract):
@@ -24,7 +24,7 @@ def test_our_adapters_keep_their_contracts(intake_contract):
 
 
 class Package:
-    """A copy of the package outside of Intake, installed as far as an import needs it, and its tests."""
+    """A copy of the third-party package, importable but not installed, with its tests."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -35,11 +35,11 @@ class Package:
             shutil.copytree(RECORDINGS / sort / "dropday", home / "recordings" / sort / "tiny")
 
     def pytest(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and output of its tests."""
+        """Run the package's tests; return the exit code and the output."""
         env = os.environ | {"PYTHONPATH": os.pathsep.join([str(self.home), os.environ.get("PYTHONPATH", "")])}
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-        ran = subprocess.run(command, cwd=self.home, env=env, capture_output=True, text=True, timeout=100, check=False)
-        return ran.returncode, ran.stdout + ran.stderr
+        done = subprocess.run(command, cwd=self.home, env=env, capture_output=True, text=True, timeout=100, check=False)
+        return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_an_adapter_of_another_package_is_checked_against_the_whole_contract(pac
     assert code == 0, output
     passed = set(re.findall(r"PASSED .*\[(\w+)-tiny-(\w+)\]", output))
     suites = {"providers": [providers], "targets": [targets, comparison], "webhooks": [webhooks]}
-    assert passed == {(sort, name) for sort, found in suites.items() for suite in found for name in promises(suite)}
+    assert passed == {(sort, name) for sort, modules in suites.items() for suite in modules for name in promises(suite)}
 
 
 def test_an_adapter_that_breaks_a_promise_fails_with_its_name(package: Package) -> None:
@@ -72,13 +72,13 @@ def test_an_adapter_that_breaks_a_promise_fails_with_its_name(package: Package) 
 
 def test_an_adapter_without_recordings_fails(package: Package) -> None:
     shutil.rmtree(package.home / "recordings" / "targets" / "tiny")
-    code, said = package.pytest()
+    code, output = package.pytest()
     assert code == 1
-    assert "targets-tiny-the_recordings_cover_every_case" in said
+    assert "targets-tiny-the_recordings_cover_every_case" in output
 
 
 def test_a_missing_recordings_folder_is_an_error(package: Package) -> None:
     (package.home / "pytest.ini").write_text("[pytest]\n")
-    code, said = package.pytest()
+    code, output = package.pytest()
     assert code != 0
-    assert "intake_recordings is not set: name the folder with the recordings of your adapters" in said
+    assert "intake_recordings is not set: name the folder with the recordings of your adapters" in output

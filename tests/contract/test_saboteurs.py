@@ -10,8 +10,8 @@ import pytest
 from contract.capability_saboteurs import OF_BULK, OF_UPDATES
 from contract.comparison_saboteurs import SABOTEURS as OF_COMPARISON
 from contract.provider_saboteurs import SABOTEURS as OF_PROVIDERS
+from contract.target_saboteurs import EXEMPT
 from contract.target_saboteurs import SABOTEURS as OF_TARGETS
-from contract.target_saboteurs import SPARED
 from contract.webhook_saboteurs import SABOTEURS as OF_WEBHOOKS
 from worker.errors import IntakeError
 from worker.lab.conformance import bulk, comparison, providers, targets, updates, webhooks
@@ -37,7 +37,7 @@ TRIPS = [
     for suite in suites(sort, case.adapter)
     for check, against in SABOTEURS[suite].items()
     for saboteur in against
-    if suite is not targets or check not in SPARED or not SPARED[check](case)
+    if suite is not targets or check not in EXEMPT or not EXEMPT[check](case)
 ]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import simplejson
 
-from contract.sabotage import has_another_name, having
+from contract.sabotage import has_another_kind, having
 from worker.settings.document import SettingError
 from worker.systems.webhook.contract import Call, Refused
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from worker.lab.conformance.stage import Case
 
 
-def _making(case: Case, change: Callable[[list[str]], list[str]]) -> Case:
+def _changing_jobs(case: Case, change: Callable[[list[str]], list[str]]) -> Case:
     real = case.adapter
     return having(case, jobs=lambda self, call: change(real.jobs(self, call)))
 
 
-def has_no_invalid_body(case: Case) -> Case:
+def lacks_the_recording_of_an_invalid_body(case: Case) -> Case:
     return replace(case, scenes={name: scene for name, scene in case.scenes.items() if name != "invalid"})
 
 
-def leaves_out_a_job(case: Case) -> Case:
-    return _making(case, lambda jobs: jobs[1:])
+def omits_a_job(case: Case) -> Case:
+    return _changing_jobs(case, lambda jobs: jobs[1:])
 
 
-def takes_what_it_does_not_understand(case: Case) -> Case:
+def accepts_an_invalid_body(case: Case) -> Case:
     real = case.adapter
 
     def jobs(self: Any, call: Call) -> list[str]:
@@ -44,27 +44,27 @@ def takes_what_it_does_not_understand(case: Case) -> Case:
     return having(case, jobs=jobs)
 
 
-def speaks_for_another_provider(case: Case) -> Case:
+def names_another_provider(case: Case) -> Case:
     def change(jobs: list[str]) -> list[str]:
         return [simplejson.dumps(simplejson.loads(job) | {"provider": "another"}) for job in jobs]
 
-    return _making(case, change)
+    return _changing_jobs(case, change)
 
 
 def numbers_its_jobs(case: Case) -> Case:
     calls = itertools.count()
-    return _making(case, lambda jobs: [f"{job}{' ' * next(calls)}" for job in jobs])
+    return _changing_jobs(case, lambda jobs: [f"{job}{' ' * next(calls)}" for job in jobs])
 
 
-def believes_everybody(case: Case) -> Case:
+def accepts_every_call(case: Case) -> Case:
     return having(case, prove=lambda self, call, now: None)
 
 
-def hints_nothing_and_is_not_signed(case: Case) -> Case:
+def sends_orders_without_a_signature(case: Case) -> Case:
     return having(case, prove=lambda self, call, now: None, sends_secret=True, hints_only=False)
 
 
-def stumbles_over_a_body(case: Case) -> Case:
+def crashes_on_an_invalid_body(case: Case) -> Case:
     real = case.adapter
 
     def jobs(self: Any, call: Call) -> list[str]:
@@ -77,7 +77,7 @@ def stumbles_over_a_body(case: Case) -> Case:
     return having(case, jobs=jobs)
 
 
-def repeats_the_request(case: Case) -> Case:
+def quotes_the_request(case: Case) -> Case:
     real = case.adapter
 
     def jobs(self: Any, call: Call) -> list[str]:
@@ -90,7 +90,7 @@ def repeats_the_request(case: Case) -> Case:
     return having(case, jobs=jobs)
 
 
-def tells_its_secret(case: Case) -> Case:
+def reveals_its_secret(case: Case) -> Case:
     real = case.adapter
 
     def prove(self: Any, call: Call, now: float) -> None:
@@ -106,29 +106,29 @@ def has_no_description(case: Case) -> Case:
     return having(case, operation=lambda self: {"parameters": []})
 
 
-def counts_for_itself(case: Case) -> Case:
+def counts_in_its_description(case: Case) -> Case:
     return having(case, answer={"accepted": 0})
 
 
-def takes_no_secret(case: Case) -> Case:
+def accepts_no_secret(case: Case) -> Case:
     def check_secret(cls: Any, secret: str) -> None:
-        raise SettingError("is not a secret", "Write another one.")
+        raise SettingError("is not a secret", "Write another secret.")
 
     return having(case, check_secret=classmethod(check_secret))
 
 
-#: Who must not get past which check.
+#: The saboteurs that must fail each check.
 SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
-    "the_recordings_cover_every_case": (has_no_invalid_body,),
-    "a_recorded_call_makes_its_jobs_or_is_refused": (leaves_out_a_job, takes_what_it_does_not_understand),
-    "every_job_is_for_a_provider_of_the_producer": (speaks_for_another_provider,),
+    "the_recordings_cover_every_case": (lacks_the_recording_of_an_invalid_body,),
+    "a_recorded_call_makes_its_jobs_or_is_refused": (omits_a_job, accepts_an_invalid_body),
+    "every_job_is_for_a_provider_of_the_producer": (names_another_provider,),
     "the_same_call_makes_the_same_jobs": (numbers_its_jobs,),
-    "another_secret_is_refused": (believes_everybody,),
-    "a_call_without_a_proof_is_refused": (believes_everybody,),
-    "a_signature_covers_the_body": (hints_nothing_and_is_not_signed,),
-    "whatever_a_body_holds_it_makes_jobs_or_is_refused": (stumbles_over_a_body,),
-    "no_refusal_repeats_the_request_or_the_secret": (repeats_the_request, tells_its_secret),
-    "it_describes_itself_for_openapi": (has_no_description, counts_for_itself),
-    "a_secret_is_checked_before_the_start": (takes_no_secret,),
-    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_name,),
+    "another_secret_is_refused": (accepts_every_call,),
+    "a_call_without_a_proof_is_refused": (accepts_every_call,),
+    "a_signature_covers_the_body": (sends_orders_without_a_signature,),
+    "whatever_a_body_holds_it_makes_jobs_or_is_refused": (crashes_on_an_invalid_body,),
+    "no_refusal_repeats_the_request_or_the_secret": (quotes_the_request, reveals_its_secret),
+    "it_describes_itself_for_openapi": (has_no_description, counts_in_its_description),
+    "a_secret_is_checked_before_the_start": (accepts_no_secret,),
+    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_kind,),
 }

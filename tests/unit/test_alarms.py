@@ -1,4 +1,4 @@
-"""Judging a snapshot: which alarms and notices it gives, since when, and with which remedy."""
+"""Judging a snapshot: its alarms and notices, since when, and with which remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def state(**other: Any) -> Snapshot:
-    """Return a healthy snapshot: the provider is polled every 60 s, and was 10 s ago."""
+    """Return a healthy snapshot: the provider is polled every 60 s, most recently 10 s ago."""
     good: dict[str, Any] = {
         "now": NOW,
         "began": NOW - 40 * 86_400,
@@ -82,8 +82,8 @@ PROVIDERS = [
 def test_each_fault_of_a_provider_raises_exactly_its_own_alarm(
     name: str, other: dict[str, Any], settings: Settings
 ) -> None:
-    found = judge(state(providers={"shop-nl": provider(**other)}), settings)
-    assert keys_of(found) == [f"{name} shop-nl"]
+    raised = judge(state(providers={"shop-nl": provider(**other)}), settings)
+    assert keys_of(raised) == [f"{name} shop-nl"]
 
 
 def test_a_provider_is_late_before_its_second_interval_ends(settings: Settings) -> None:
@@ -122,8 +122,8 @@ def test_an_account_is_not_late_during_maintenance_or_just_after_it(tmp_path: Pa
     minute = datetime.fromtimestamp(NOW, UTC)
     began, ends = (f"{minute + timedelta(minutes=n):%H:%M}" for n in (-90, 5))
     window = f'maintenance = ["daily {began}-{ends}"]\n'
-    resting = re.sub(r"(?m)^(kind = .*)$", rf"\1\n{window}", GOOD)
-    assert not {"provider_late", "lane_old"} & {alarm.kind for alarm in judge(late, read(tmp_path, resting))}
+    with_maintenance = re.sub(r"(?m)^(kind = .*)$", rf"\1\n{window}", GOOD)
+    assert not {"provider_late", "lane_old"} & {alarm.kind for alarm in judge(late, read(tmp_path, with_maintenance))}
 
 
 def test_a_lane_that_waits_because_the_ledger_is_new_is_not_late(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ NOTICES = [
 
 
 @pytest.mark.parametrize(("key", "other", "text"), NOTICES)
-def test_what_waits_for_a_person_below_its_threshold_is_a_notice(
+def test_a_problem_below_its_alarm_threshold_is_a_notice(
     key: str, other: dict[str, Any], text: str, tmp_path: Path
 ) -> None:
     settings = read(tmp_path, GOOD + "[alarms]\nheld = 2\nunreadable = 2\n")
@@ -189,9 +189,9 @@ LANES = [
 def test_each_fault_of_a_lane_raises_exactly_its_own_alarm(
     name: str, other: dict[str, Any], settings: Settings
 ) -> None:
-    found = judge(state(lanes={"store": LaneState(**other)}), settings)
-    assert keys_of(found) == [f"{name} store"]
-    assert "store" in found[0].remedy or "intake" in found[0].remedy
+    raised = judge(state(lanes={"store": LaneState(**other)}), settings)
+    assert keys_of(raised) == [f"{name} store"]
+    assert "store" in raised[0].remedy or "intake" in raised[0].remedy
 
 
 def test_orders_that_died_long_ago_raise_no_alarm(settings: Settings) -> None:
@@ -209,9 +209,9 @@ def test_a_silent_worker_and_a_worker_that_takes_nothing_are_different_alarms(se
     gone = {"did sweep": NOW - 1, "took": NOW - 500, "worker worker@a": NOW - 31}
     queues = {"intake.poll": 1, "intake.upkeep": 0}
     assert keys_of(judge(state(signs=gone, queues=queues), settings)) == ["worker_silent worker"]
-    deaf = gone | {"worker worker@a": NOW - 1}
-    assert keys_of(judge(state(signs=deaf, queues=queues), settings)) == ["work_untaken worker"]
-    assert judge(state(signs=deaf), settings) == []  # nothing waits: an idle worker is not deaf
+    idle = gone | {"worker worker@a": NOW - 1}
+    assert keys_of(judge(state(signs=idle, queues=queues), settings)) == ["work_untaken worker"]
+    assert judge(state(signs=idle), settings) == []  # nothing waits, so the worker may be idle
 
 
 def test_a_new_ledger_raises_no_alarm_about_missing_processes(settings: Settings) -> None:

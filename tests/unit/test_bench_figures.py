@@ -71,7 +71,7 @@ def test_processor_time_counts_for_the_innermost_part_and_not_for_its_callers() 
     assert part_of("celery.worker:start;redis.connection:read") == "Celery"
 
 
-def test_results_are_written_between_the_marks_of_a_page_with_their_pictures(tmp_path: Path) -> None:
+def test_results_and_their_charts_are_written_between_the_marks_of_a_page(tmp_path: Path) -> None:
     results, page = tmp_path / "results.json", tmp_path / "page.md"
     figures = [FASTER.as_json(), Figure("time of an order", "ms", (0.5,)).as_json()]
     result = {"at": "2026-01-02 03:04 UTC", "machine": MACHINE, "figures": figures}

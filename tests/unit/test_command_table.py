@@ -14,12 +14,12 @@ import pytest
 import worker.cli
 from worker.cli import COMMANDS
 
-#: `@click.command("show")` or `@click.group("dead")`; a subcommand is made by its group instead.
+#: `@click.command("show")` or `@click.group("dead")`; a subcommand is defined by its group instead.
 _DEFINITION = re.compile(r'^@click\.(?:command|group)\("([\w-]+)"', re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_entry_imports_and_is_the_command_of_its_name(name: str) -> None:
+def test_each_entry_of_the_table_is_the_command_of_its_name(name: str) -> None:
     module, _, attribute = COMMANDS[name].partition(":")
     command = getattr(importlib.import_module(module), attribute)
     assert isinstance(command, click.Command)

@@ -1,4 +1,4 @@
-"""The comparison that the demo ends with finds what is lost, doubled, different or unknown, and nothing else."""
+"""The final comparison of the demo finds exactly the lost, duplicated, different and unknown orders."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ def source(number: int, **fields: Any) -> dict[str, Any]:
 def target(number: int, **fields: Any) -> dict[str, Any]:
     address = {"city": "Łódź", "postcode": "90-001"}
     lines = [{"quantity": 2}]
-    told = {"external_id": f"shop:{number}", "total": 24.75, "shipping": {"cost": 4.950}, "products": lines}
-    return told | {"shipping_address": address} | fields
+    known = {"external_id": f"shop:{number}", "total": 24.75, "shipping": {"cost": 4.950}, "products": lines}
+    return known | {"shipping_address": address} | fields
 
 
-def compare(there: list[dict[str, Any]], here: list[dict[str, Any]]) -> Comparison:
-    return compare_seen(in_source("retailcrm", "shop", there), in_target("dropday", here))
+def compare(sources: list[dict[str, Any]], targets: list[dict[str, Any]]) -> Comparison:
+    return compare_seen(in_source("retailcrm", "shop", sources), in_target("dropday", targets))
 
 
-def test_both_sides_the_same_is_clean() -> None:
-    found = compare([source(1), source(2)], [target(2), target(1)])
-    assert found.clean
-    assert str(found) == "2 orders, 2 created, 0 lost, 0 doubled"
+def test_equal_sides_are_clean() -> None:
+    comparison = compare([source(1), source(2)], [target(2), target(1)])
+    assert comparison.clean
+    assert str(comparison) == "2 orders, 2 created, 0 lost, 0 doubled"
 
 
 def test_a_lost_order_is_named() -> None:
-    found = compare([source(1), source(2)], [target(1)])
-    assert (found.lost, found.clean) == (("shop:2",), False)
-    assert str(found) == "2 orders, 1 created, 1 lost, 0 doubled"
+    comparison = compare([source(1), source(2)], [target(1)])
+    assert (comparison.lost, comparison.clean) == (("shop:2",), False)
+    assert str(comparison) == "2 orders, 1 created, 1 lost, 0 doubled"
 
 
-def test_a_doubled_order_is_named() -> None:
-    found = compare([source(1)], [target(1), target(1)])
-    assert (found.doubled, found.clean) == (("shop:1",), False)
+def test_a_duplicated_order_is_named() -> None:
+    comparison = compare([source(1)], [target(1), target(1)])
+    assert (comparison.doubled, comparison.clean) == (("shop:1",), False)
 
 
-def test_an_order_nobody_placed_is_named() -> None:
-    found = compare([source(1)], [target(1), target(9)])
-    assert (found.extra, found.clean) == (("shop:9",), False)
+def test_an_order_without_a_source_is_named() -> None:
+    comparison = compare([source(1)], [target(1), target(9)])
+    assert (comparison.extra, comparison.clean) == (("shop:9",), False)
 
 
 def test_every_compared_field_that_differs_is_named() -> None:
@@ -58,6 +58,6 @@ def test_every_compared_field_that_differs_is_named() -> None:
         "postcode": {"shipping_address": {"city": "Łódź", "postcode": "1"}},
     }
     for name, change in changes.items():
-        found = compare([source(1)], [target(1, **change)])
-        assert found.different == (("shop:1", name),)
-        assert not found.clean
+        comparison = compare([source(1)], [target(1, **change)])
+        assert comparison.different == (("shop:1", name),)
+        assert not comparison.clean

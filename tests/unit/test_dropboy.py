@@ -1,4 +1,4 @@
-"""What of an order Dropboy is sent, and what is refused before it is: nothing is guessed, nothing rounded."""
+"""The file that Dropboy is sent for an order, and the orders refused before that: nothing is guessed or rounded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TO = {"first_name": "Ada", "last_name": "Lovelace", "street1": "High St 9", "cit
 
 
 class Sent(Client):
-    """A client that keeps what it was to send, and has no answer."""
+    """A client that keeps the request instead of sending it, and fails."""
 
     def write(self, *args: object, **kinds: Any) -> Any:
         self.files = kinds["files"]
@@ -77,7 +77,7 @@ def refused(given_order: Order, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_the_schema_is_one_and_refuses_what_their_validator_refuses() -> None:
+def test_the_schema_is_valid_and_refuses_what_dropboys_validator_refuses() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     validator = Draft202012Validator(SCHEMA)
     good = {"orderNumber": "1", "orderType": "adhoc", "origin": {}, "destination": {}}
@@ -95,7 +95,7 @@ def test_the_schema_is_one_and_refuses_what_their_validator_refuses() -> None:
     assert not validator.is_valid({"version": "1.0", "data": []})
 
 
-def test_an_order_with_next_to_nothing_is_still_a_file_by_the_schema() -> None:
+def test_a_minimal_order_makes_a_valid_file() -> None:
     bare = order(lines=[], shipping_address={"city": "Delft"})
     assert sent(bare) == {
         "orderNumber": "SO-7",
@@ -127,7 +127,7 @@ def test_an_order_with_next_to_nothing_is_still_a_file_by_the_schema() -> None:
     ),
     st.sampled_from(["Europe/Amsterdam", "America/Sao_Paulo", None]),
 )
-def test_whatever_an_order_says_its_file_is_one_by_the_schema(given_order: Order, zone: str | None) -> None:
+def test_any_order_makes_a_valid_file(given_order: Order, zone: str | None) -> None:
     written = sent(given_order, time_zone=zone)["destination"]
     phone = given_order.shipping_address.phone
     assert not phone or "phone" in written or f"Phone: {phone}" in written["comments"]
@@ -139,14 +139,14 @@ def test_whatever_an_order_says_its_file_is_one_by_the_schema(given_order: Order
         ("+45 12 34 56 78", None, (45, 12345678)),
         ("+4512345678", "NL", (45, 12345678)),
         ("+1 555 0001", None, (1, 5550001)),
-        ("0045 12 34 56 78", "DK", None),  # 12345678 is no number of Denmark, so the zeros may mean something else
+        ("0045 12 34 56 78", "DK", None),  # 12345678 is not a valid Danish number, so the zeros may mean something else
         ("0045 32 12 34 56", "DK", (45, 32123456)),
         ("32 12 34 56", "DK", (45, 32123456)),
         ("020 7946 0958", "GB", (44, 2079460958)),
         ("+44 (0)20 7946 0958", None, (44, 2079460958)),
         ("020 7946 0958", None, None),
         ("020 7946 0958", "DK", None),
-        ("+39 06 698 12345", None, None),  # the zero belongs to it
+        ("+39 06 698 12345", None, None),  # the zero is part of the number
         ("06 698 12345", "IT", None),
         ("+45 32 12 34 56 ext. 7", None, None),
         ("+45 12 34 56 78 90 12 34 56", None, None),
@@ -156,20 +156,20 @@ def test_whatever_an_order_says_its_file_is_one_by_the_schema(given_order: Order
         ("+999 1234567", None, None),
     ],
 )
-def test_a_phone_is_two_integers_only_where_none_of_it_is_lost_or_guessed(
+def test_a_phone_becomes_two_integers_only_if_nothing_is_lost_or_guessed(
     text: str, country: str | None, parts: tuple[int, int] | None
 ) -> None:
     assert split(text, country) == parts
 
 
-def test_a_phone_that_does_not_fit_is_said_in_the_comments() -> None:
+def test_a_phone_that_does_not_fit_goes_into_the_comments() -> None:
     fits = sent(order(shipping_address={**TO, "phone": "32 12 34 56"}))["destination"]
     assert (fits["phone"], "comments" in fits) == ({"prefix": 45, "number": 32123456}, False)
-    not_so = sent(order(shipping_address={**TO, "phone": "020 7946 0958"}, note="Ring"))["destination"]
-    assert ("phone" in not_so, not_so["comments"]) == (False, "Ring\nPhone: 020 7946 0958")
+    unfit = sent(order(shipping_address={**TO, "phone": "020 7946 0958"}, note="Ring"))["destination"]
+    assert ("phone" in unfit, unfit["comments"]) == (False, "Ring\nPhone: 020 7946 0958")
 
 
-def test_a_promised_day_is_a_whole_day_where_the_receiver_lives_or_is_said_in_words() -> None:
+def test_a_promised_day_is_a_whole_day_in_the_receivers_zone_or_a_comment() -> None:
     promised = order(shipping={"promised_on": "2024-03-31"})  # summer time begins: 23 hours
     window = sent(promised, time_zone="Europe/Amsterdam")["destination"]["timeWindow"]
     assert window == {
@@ -178,8 +178,8 @@ def test_a_promised_day_is_a_whole_day_where_the_receiver_lives_or_is_said_in_wo
         "timeType": "between",
     }
     assert sent(promised)["destination"]["comments"] == "Promised on: 2024-03-31"
-    never = sent(order(shipping={"promised_on": "2024-02-30"}), time_zone="Europe/Amsterdam")["destination"]
-    assert ("timeWindow" in never, never["comments"]) == (False, "Promised on: 2024-02-30")
+    no_such_day = sent(order(shipping={"promised_on": "2024-02-30"}), time_zone="Europe/Amsterdam")["destination"]
+    assert ("timeWindow" in no_such_day, no_such_day["comments"]) == (False, "Promised on: 2024-02-30")
 
 
 @pytest.mark.parametrize(
@@ -194,29 +194,29 @@ def test_a_promised_day_is_a_whole_day_where_the_receiver_lives_or_is_said_in_wo
         ("1.2345", "CLF", 12345),
     ],
 )
-def test_an_amount_goes_to_the_smallest_unit_and_back(amount: str, currency: str, minor: int) -> None:
+def test_an_amount_is_converted_to_minor_units_and_back(amount: str, currency: str, minor: int) -> None:
     assert to_minor(Decimal(amount), currency) == minor
     assert from_minor(Decimal(minor), currency) == Decimal(amount)
     price = order(currency=currency, totals={"grand": amount})
     assert sent(price, price="send", currency=currency)["price"] == {"amount": minor}
 
 
-def test_a_price_that_is_not_exact_or_of_another_currency_is_refused() -> None:
+def test_an_inexact_price_and_a_foreign_currency_are_refused() -> None:
     eur = {"price": "send", "currency": "EUR"}
     jpy = {"price": "send", "currency": "JPY"}
     assert "finer" in refused(order(totals={"grand": "19.805"}), **eur)
     assert "finer" in refused(order(totals={"grand": "19.8"}), **jpy)
     assert "in USD, the account in EUR" in refused(order(currency="USD"), **eur)
-    assert sent(order(), **eur)["price"] == {"amount": 1980}  # an order that names no currency is in the account's
+    assert sent(order(), **eur)["price"] == {"amount": 1980}  # an order without a currency is in the account's
     assert "price" not in sent(order(currency="USD", totals={"grand": "19.805"}), currency="EUR")
 
 
-def test_what_would_be_carried_in_vain_is_refused() -> None:
+def test_a_test_order_and_an_order_without_an_address_are_refused() -> None:
     assert "test orders" in refused(order(test=True))
     assert "no address" in refused(order(shipping_address={"first_name": "Ada", "country": "DK"}))
 
 
-def test_a_country_is_sent_as_a_code_and_else_said_in_the_comments() -> None:
+def test_a_country_is_sent_as_a_code_or_goes_into_the_comments() -> None:
     assert code_of("Netherlands") == code_of("nl") == "NL"
     assert {code for code in ("DK", "GB", "KR") if code_of(name_of(code)) != code} == set()
     assert sent(order(shipping_address={**TO, "country": "Denmark"}))["destination"]["countryCode"] == "DK"
@@ -238,13 +238,13 @@ def test_a_country_is_sent_as_a_code_and_else_said_in_the_comments() -> None:
         {"time_zone": "Mars/Olympus"},
     ],
 )
-def test_options_that_cannot_be_meant_are_refused_at_start(options: dict[str, Any]) -> None:
+def test_invalid_options_are_refused_at_start(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DropboyOptions.model_validate({"api_key": "k", "origin": ORIGIN, **options})
 
 
 def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
-    """Return what a walk reads of an unchanging list, and in how many pages."""
+    """Return the rows that a walk reads of an unchanging list, and the number of pages."""
     place, seen, pages = ListPosition(), set(), 0
     while True:
         page = rows[place.skip : place.skip + min(take, cap)]
@@ -257,7 +257,7 @@ def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
 
 
 @given(st.integers(0, 600), st.integers(1, 300), st.integers(1, 300))
-def test_a_walk_sees_every_row_whatever_the_cap(count: int, take: int, cap: int) -> None:
+def test_a_walk_reads_every_row_whatever_the_cap(count: int, take: int, cap: int) -> None:
     rows = [str(number) for number in range(count)]
     seen, pages = walked(rows, take, cap)
     assert seen == set(rows)
@@ -266,7 +266,7 @@ def test_a_walk_sees_every_row_whatever_the_cap(count: int, take: int, cap: int)
 
 @given(st.integers(20, 300), st.lists(st.tuples(st.integers(0, 17), st.integers(0, 2)), max_size=60))
 @example(21, [(17, 0), (17, 0), (17, 0)])
-def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_few_leave(
+def test_a_walk_reads_every_row_that_stays_while_rows_arrive_at_the_front_and_few_leave(
     count: int, moves: list[tuple[int, int]]
 ) -> None:
     rows = [str(number) for number in range(count)]
@@ -286,7 +286,7 @@ def test_a_walk_sees_every_row_that_stays_while_rows_come_in_at_the_front_and_fe
     assert stay <= seen
 
 
-def test_a_server_that_does_not_heed_skip_does_not_hold_a_walk_for_ever() -> None:
+def test_a_server_that_ignores_skip_does_not_hold_a_walk_forever() -> None:
     place, pages = ListPosition(), 0
     while (after := place.after(["a", "b", "c"])) is not None:
         place, pages = after, pages + 1

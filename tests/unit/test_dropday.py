@@ -1,4 +1,4 @@
-"""What of an order Dropday is sent, where the options or the order leave a choice."""
+"""The request that Dropday is sent for an order, depending on the options and the order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def body(order: Order = ORDER) -> dict[str, Any]:
 
 
 class Sent(Client):
-    """A client that keeps what it was to send, and has no answer."""
+    """A client that keeps the request instead of sending it, and fails."""
 
     def write(self, *args: object, **kinds: Any) -> Any:
         self.body = kinds["json"]
@@ -41,7 +41,7 @@ class Sent(Client):
 
 
 class Endless(Client):
-    """A list that knows no last page and never comes to an end."""
+    """A list without a last page."""
 
     def read(self, path: str, *_: object, **__: object) -> Answer:
         return Answer(200, {}, b'{"data": [{"external_id": "SO-71", "reference": 1}]}', f"GET {path}")
@@ -57,7 +57,7 @@ def sent(order: Order = ORDER, **options: str) -> dict[str, Any]:
     return body
 
 
-def test_what_an_order_lacks_is_left_out_for_them_to_refuse() -> None:
+def test_missing_fields_are_left_out_and_left_to_dropday_to_refuse() -> None:
     order = ORDER.model_copy(update={"customer": Customer(), "shipping_address": Address()})
     assert body(order) == {
         "external_id": "SO-7",
@@ -69,7 +69,7 @@ def test_what_an_order_lacks_is_left_out_for_them_to_refuse() -> None:
     }
 
 
-def test_a_receiver_without_a_name_has_the_customers() -> None:
+def test_a_receiver_without_a_name_gets_the_customers_name() -> None:
     assert body()["shipping_address"] == {
         "first_name": "Ada",
         "last_name": "Lovelace",
@@ -80,26 +80,26 @@ def test_a_receiver_without_a_name_has_the_customers() -> None:
     assert body()["email"] == "ada@example.org"
 
 
-def test_a_receiver_with_a_name_does_not_mix_it_with_the_customers() -> None:
+def test_a_receivers_name_is_not_mixed_with_the_customers() -> None:
     order = ORDER.model_copy(update={"shipping_address": Address(company="Engines Ltd")})
     assert body(order)["shipping_address"] == {"company_name": "Engines Ltd", "phone": "1"}
 
 
-def test_the_note_of_the_order_travels_where_the_delivery_has_none() -> None:
+def test_the_orders_note_is_sent_if_the_delivery_has_none() -> None:
     assert body(ORDER.model_copy(update={"note": "Ring twice"}))["shipping"] == {"note": "Ring twice"}
     both = ORDER.model_copy(update={"note": "Ring twice", "shipping": Shipping(note="Gate 3")})
     assert body(both)["shipping"] == {"note": "Gate 3"}
 
 
 @pytest.mark.parametrize("stock", ["many", True, None, [3]])
-def test_a_stock_quantity_that_is_no_number_stays_in_custom(stock: object) -> None:
+def test_a_stock_quantity_that_is_not_a_number_stays_in_custom(stock: object) -> None:
     line = ORDER.lines[0].model_copy(update={"custom": {"stock_quantity": stock}})
     product = body(ORDER.model_copy(update={"lines": (line,)}))["products"][0]
     assert product["custom"] == {"stock_quantity": stock}
     assert "stock_quantity" not in product
 
 
-def test_a_list_without_an_end_is_not_taken_for_a_no() -> None:
+def test_a_list_without_an_end_does_not_prove_that_an_order_is_absent() -> None:
     client = Endless("http://127.0.0.1:9", gate=Open(), headers={})
     target = Dropday("dropday", DropdayOptions.model_validate({"api_key": "k", "account_id": "a"}), client)
     with pytest.raises(Unavailable, match="no end after 1000 pages"):
@@ -116,7 +116,7 @@ def test_the_source_is_the_configured_one_or_the_store_or_the_provider() -> None
     ]
 
 
-def test_a_country_is_written_as_the_account_wants_it() -> None:
+def test_a_country_is_written_as_the_account_requires() -> None:
     assert sent()["shipping_address"]["country"] == "GB"
     assert sent(country="name")["shipping_address"]["country"] == "United Kingdom"
 
@@ -124,11 +124,11 @@ def test_a_country_is_written_as_the_account_wants_it() -> None:
 @pytest.mark.parametrize(
     ("test", "ordered", "is_test"), [("always", False, True), ("as_ordered", True, True), ("as_ordered", False, False)]
 )
-def test_an_order_is_a_test_if_it_is_one_or_all_are(test: str, *, ordered: bool, is_test: bool) -> None:
+def test_an_order_is_sent_as_a_test_if_it_or_the_account_is_one(test: str, *, ordered: bool, is_test: bool) -> None:
     assert sent(ORDER.model_copy(update={"test": ordered}), test=test)["test"] is is_test
 
 
-def test_a_country_that_is_no_code_stays_as_it_is() -> None:
+def test_a_country_that_is_not_a_code_is_unchanged() -> None:
     assert [name_of(country) for country in ("NL", "KR", "Netherlands", "XX")] == [
         "Netherlands",
         "South Korea",

@@ -1,4 +1,4 @@
-"""Lengths of time and limits as people write them."""
+"""Lengths of time and limits as written in the settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_length_of_time_is_read(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "10", "s", "-1s", "0s", "1s x", "1e9s", "99999d", "nan"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+def test_an_invalid_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a length of time"):
         parse_duration(text)
 
@@ -33,7 +33,7 @@ def test_a_length_of_time_is_written_as_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["10", "0/s", "10/y", "x/s", "10/0s", "-1/s", "1.5/s", ""])
-def test_what_is_no_limit_is_refused(text: str) -> None:
+def test_an_invalid_limit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a limit"):
         Limit.parse(text)
 

@@ -1,4 +1,4 @@
-"""The tree of errors: its drawing is true, its codes are distinct."""
+"""The tree of errors: its drawing is correct and its codes are distinct."""
 
 from __future__ import annotations
 

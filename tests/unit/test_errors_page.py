@@ -1,4 +1,4 @@
-"""deploy/docs/errors.md has everything that the code can say to a person."""
+"""deploy/docs/errors.md covers every code, log line, alarm and refusal in the code."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = (source_texts.ROOT / "deploy" / "docs" / "errors.md").read_text()
-#: Codes of outcomes that no error is behind: they are made by the ledger, or by a person.
-MADE = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
+#: Codes of outcomes without an error: the ledger or an operator sets them.
+SET = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
 
 
 def named(section: str) -> set[str]:
-    """Return the words in the first column of a section's table."""
+    """Return the code spans in the first column of a section's table."""
     rows = re.findall(r"^\| (.+?) \|", PAGE.split(f"## {section}")[1].split("\n## ")[0], re.MULTILINE)
     return set(re.findall(r"`([^`]+)`", " ".join(rows)))
 
 
 @pytest.mark.parametrize(
-    ("section", "there", "least"),
+    ("section", "codes", "least"),
     [
-        ("Codes", lambda: source_texts.codes() | MADE, 20),
+        ("Codes", lambda: source_texts.codes() | SET, 20),
         ("Log lines", source_texts.events, 20),
         ("Alarms", lambda: source_texts.alarms() - {"_silent"} | {"beat_silent", "upkeep_silent"}, 20),
     ],
 )
-def test_the_page_has_each_of_them_and_no_other(section: str, there: Callable[[], set[str]], least: int) -> None:
-    assert len(there()) >= least
-    assert named(section) == there()
+def test_the_page_lists_exactly_those_in_the_code(section: str, codes: Callable[[], set[str]], least: int) -> None:
+    assert len(codes()) >= least
+    assert named(section) == codes()
 
 
 @pytest.mark.parametrize("reason", sorted(source_texts.reasons()))
-def test_a_setting_that_is_refused_is_explained(reason: str) -> None:
+def test_each_reason_for_which_a_setting_is_refused_is_explained(reason: str) -> None:
     assert reason in PAGE.split("## Settings that are refused")[1]
 
 
@@ -46,12 +46,12 @@ def test_every_place_that_refuses_a_setting_is_found() -> None:
     assert len(source_texts.reasons()) > 55
 
 
-def test_the_report_says_each_code_in_plain_words() -> None:
+def test_the_report_has_plain_words_for_each_code() -> None:
     never = {"config", "store_full", "lease_lost", "snoozed", "dropped", "erased"}
-    assert {code for code in source_texts.codes() | MADE if code not in REASONS} <= never
+    assert {code for code in source_texts.codes() | SET if code not in REASONS} <= never
 
 
-def test_every_command_on_the_page_is_one() -> None:
+def test_every_command_on_the_page_exists() -> None:
     from worker.cli import COMMANDS
 
     commands = set(re.findall(r"`intake ([a-z]+)", PAGE))

@@ -1,4 +1,4 @@
-"""deploy/docs/guarantees.md names tests that are there."""
+"""deploy/docs/guarantees.md names existing tests for each promise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support import source_texts
 PAGE = (source_texts.ROOT / "deploy" / "docs" / "guarantees.md").read_text()
 
 
-def test_each_promise_names_what_holds_it_its_tests_and_where_it_ends() -> None:
+def test_each_promise_names_its_mechanism_its_tests_and_its_limits() -> None:
     promises = PAGE.split("\n## ")[1:]
     assert len(promises) >= 9
     for promise in promises:
@@ -18,9 +18,9 @@ def test_each_promise_names_what_holds_it_its_tests_and_where_it_ends() -> None:
         assert "`test_" in promise.split("**Proof:**")[1], promise
 
 
-def test_the_tests_that_the_page_names_are_there() -> None:
+def test_the_tests_that_the_page_names_exist() -> None:
     tests = "\n".join(file.read_text() for file in (source_texts.ROOT / "tests").rglob("test_*.py"))
-    there = set(re.findall(r"def (test_\w+)\(", tests))
+    existing = set(re.findall(r"def (test_\w+)\(", tests))
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) > 20
-    assert named <= there
+    assert named <= existing

@@ -1,4 +1,4 @@
-"""What is planted in a journal is found, and nothing else."""
+"""The history checker finds exactly the faults planted in a journal."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FIELDS = {"name": "n", "total": "t", "lines": "l1"}
 
 
 def wrote(did: str, number: int | str, system: str = "retailcrm", **fields: str) -> Entry:
-    """Return a write: in the source under its own id, in the target under the reference."""
-    to = system != "retailcrm"
-    account, key = ("main", f"shop:{number}") if to else ("shop", None)
-    names = {"external_id": key, "reference": f"T{number}" if to else str(number)}
+    """Return the entry of a write: under its own id in the source, under the reference in the target."""
+    is_target = system != "retailcrm"
+    account, key = ("main", f"shop:{number}") if is_target else ("shop", None)
+    names = {"external_id": key, "reference": f"T{number}" if is_target else str(number)}
     return {"kind": "effect", "system": system, "account": account, "did": did, **names, "fields": FIELDS | fields}
 
 
@@ -47,19 +47,19 @@ def judged(*lines: Entry, routes: Sequence[Route] = (ROUTE,)) -> Judgement:
     return judge(numbered(lines), routes)
 
 
-def told(found: Judgement, target: str = "dropday/main") -> dict[str, list[str]]:
-    verdict = found.targets[target]
+def faults_of(judgement: Judgement, target: str = "dropday/main") -> dict[str, list[str]]:
+    verdict = judgement.targets[target]
     return {fault: getattr(verdict, fault).first for fault in FAULTS if getattr(verdict, fault).count}
 
 
 CLEAN = [wrote("added", 1), wrote("added", 2), into("created", 2), into("created", 1)]
 
 
-def test_a_history_in_which_nothing_went_wrong_is_clean() -> None:
-    found = judged(*CLEAN)
-    assert found.clean()
-    assert told(found) == {}
-    assert (found.targets["dropday/main"].orders, found.targets["dropday/main"].created) == (2, 2)
+def test_a_history_without_faults_is_clean() -> None:
+    judgement = judged(*CLEAN)
+    assert judgement.clean()
+    assert faults_of(judgement) == {}
+    assert (judgement.targets["dropday/main"].orders, judgement.targets["dropday/main"].created) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -78,60 +78,61 @@ def test_a_history_in_which_nothing_went_wrong_is_clean() -> None:
     ],
     ids=["lost", "doubled", "wrong", "wrong change", "unknown", "before its source", "stale"],
 )
-def test_what_is_planted_is_found_and_nothing_else(planted: list[Entry], named: dict[str, list[str]]) -> None:
-    found = judged(*CLEAN, *planted)
-    assert told(found) == named
-    assert not found.clean()
+def test_a_planted_fault_is_found_and_nothing_else(planted: list[Entry], named: dict[str, list[str]]) -> None:
+    judgement = judged(*CLEAN, *planted)
+    assert faults_of(judgement) == named
+    assert not judgement.clean()
 
 
 def test_an_older_version_that_was_newest_when_it_was_written_is_not_stale() -> None:
     changes = [wrote("changed", 1, total="t2"), into("changed", 1, total="t2"), wrote("changed", 1)]
-    found = judged(*CLEAN, *changes, into("changed", 1))
-    assert found.clean()
+    judgement = judged(*CLEAN, *changes, into("changed", 1))
+    assert judgement.clean()
 
 
-def test_a_change_that_did_not_arrive_is_said_and_breaks_no_promise() -> None:
-    found = judged(*CLEAN, wrote("changed", 1, total="t2"))
-    assert found.clean()
-    assert found.targets["dropday/main"].behind.first == ["shop:1"]
+def test_a_change_that_did_not_arrive_is_reported_and_breaks_no_promise() -> None:
+    judgement = judged(*CLEAN, wrote("changed", 1, total="t2"))
+    assert judgement.clean()
+    assert judgement.targets["dropday/main"].behind.first == ["shop:1"]
 
 
-def test_what_was_deleted_in_its_source_need_not_arrive() -> None:
+def test_an_order_deleted_at_its_source_need_not_arrive() -> None:
     gone = wrote("deleted", 3)
     del gone["fields"]
     assert judged(*CLEAN, wrote("added", 3), gone).clean()
 
 
-def test_an_order_that_a_person_was_told_of_need_not_arrive() -> None:
+def test_an_excused_order_need_not_arrive() -> None:
     assert judge(numbered([*CLEAN, wrote("added", 3)]), [ROUTE], excused={"shop:3"}).clean()
 
 
-def test_a_field_that_a_system_cannot_hold_or_another_run_digested_is_not_compared() -> None:
+def test_a_field_that_a_system_lacks_or_another_run_digested_is_not_compared() -> None:
     without = into("created", 3)
     del without["fields"]["total"]
     other = into("created", 4, total="x") | {"run": "another"}
     assert judged(*CLEAN, wrote("added", 3), without, wrote("added", 4), other).clean()
 
 
-def test_dropdays_total_is_no_sum_that_a_target_could_reach() -> None:
+def test_dropdays_total_is_not_compared_because_no_target_can_reach_it() -> None:
     route = Route.read("dropday/web=retailcrm/crm")
     source = into("added", 7) | {"account": "web", "external_id": "x", "reference": "7"}
     for field, named in (("total", {}), ("lines", {"wrong": ["web:7"]})):
         target = wrote("created", 1, **{field: "?"}) | {"account": "crm", "external_id": "web:7"}
-        assert told(judged(source, target, routes=[route]), "retailcrm/crm") == named
+        assert faults_of(judged(source, target, routes=[route]), "retailcrm/crm") == named
 
 
-def test_a_change_in_many_steps_is_judged_by_where_it_ends() -> None:
+def test_a_change_in_several_steps_is_judged_by_its_result() -> None:
     route = Route.read("retailcrm/shop=ordercloud/main")
     steps = [wrote("added", 1), into("created", "_3A", "ordercloud") | {"external_id": "shop_3A1"}]
     for name, total, lines in (("a", "t2", "l1"), ("b", "t2", "l2")):
         steps.append(into("changed", name, "ordercloud", total=total, lines=lines) | {"external_id": "shop_3A1"})
     changed = wrote("changed", 1, total="t2", lines="l2")
     assert judged(*steps[:2], changed, *steps[2:], routes=[route]).clean()
-    assert told(judged(*steps[:2], changed, *steps[2:3], routes=[route]), "ordercloud/main") == {"wrong": ["shop:1"]}
+    half_changed = judged(*steps[:2], changed, *steps[2:3], routes=[route])
+    assert faults_of(half_changed, "ordercloud/main") == {"wrong": ["shop:1"]}
 
 
-def test_orders_that_come_back_the_other_way_are_no_orders_of_that_source() -> None:
+def test_orders_of_the_opposite_route_do_not_count_as_orders_of_the_source() -> None:
     both = [ROUTE, Route.read("dropday/main=retailcrm/shop")]
     assert judged(*CLEAN, into("changed", 1), routes=both).clean()
 
@@ -163,11 +164,11 @@ def test_a_limit_counts_from_when_it_was_declared_and_until_the_next() -> None:
     assert over(*calls) == []
 
 
-def test_a_share_of_calls_may_come_too_soon_if_one_says_so() -> None:
-    found = judged(limit(1, 0.125), *(call(at / 8) for at in range(98)), call(20.0), call(20.05))
-    assert not found.clean()
-    assert found.clean(too_soon=0.01)
-    assert not found.clean(too_soon=0.009)
+def test_a_share_of_calls_may_exceed_the_limit_if_that_is_allowed() -> None:
+    judgement = judged(limit(1, 0.125), *(call(at / 8) for at in range(98)), call(20.0), call(20.05))
+    assert not judgement.clean()
+    assert judgement.clean(too_soon=0.01)
+    assert not judgement.clean(too_soon=0.009)
 
 
 # --- files ---
@@ -184,7 +185,7 @@ def read(folder: Path) -> tuple[list[Entry], Reading]:
     return list(entries(files(folder), reading)), reading
 
 
-def test_a_last_line_that_was_cut_by_a_kill_is_survived_and_said(tmp_path: Path) -> None:
+def test_a_last_line_that_a_kill_cut_off_is_tolerated_and_reported(tmp_path: Path) -> None:
     file = written(tmp_path, numbered(CLEAN))
     whole = file.read_bytes()
     last = len(whole.splitlines()[-1])
@@ -214,30 +215,30 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_the_command_says_what_it_found_by_its_exit_code_its_words_and_as_json(tmp_path: Path) -> None:
+def test_the_command_reports_faults_by_exit_code_as_text_and_as_json(tmp_path: Path) -> None:
     written(tmp_path, numbered([*CLEAN, into("created", 1)]))
-    assert run(tmp_path)[0] == 2  # it is not said what must be where
-    code, said = run(tmp_path, "--route", str(ROUTE))
+    assert run(tmp_path)[0] == 2  # it is not output what must be where
+    code, output = run(tmp_path, "--route", str(ROUTE))
     assert code == 1
-    assert "dropday/main: doubled, created more than once: shop:1" in said
+    assert "dropday/main: doubled, created more than once: shop:1" in output
     (tmp_path / "routes").write_text(f"{ROUTE}\n")
-    code, said = run(tmp_path, "--json")
-    found = json.loads(said)
-    assert (code, found["clean"], found["lines"]) == (1, False, 6)
-    assert found["targets"]["dropday/main"]["doubled"] == {"count": 1, "first": ["shop:1"]}
+    code, output = run(tmp_path, "--json")
+    judgement = json.loads(output)
+    assert (code, judgement["clean"], judgement["lines"]) == (1, False, 6)
+    assert judgement["targets"]["dropday/main"]["doubled"] == {"count": 1, "first": ["shop:1"]}
     written(tmp_path, numbered(CLEAN))
-    code, said = run(tmp_path)
-    assert (code, "every order is there once" in said) == (0, True)
+    code, output = run(tmp_path)
+    assert (code, "every order is there once" in output) == (0, True)
 
 
 def test_no_journals_prove_nothing(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "--route", str(ROUTE))
+    code, output = run(tmp_path, "--route", str(ROUTE))
     assert code == 1
-    assert "nothing is proven" in said
+    assert "nothing is proven" in output
 
 
 @pytest.mark.parametrize("text", ["", "a=b", "a/b", "a/b=c/d=x", "a/b/c=d/e", "/b=c/d"])
-def test_a_route_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_route_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is wanted|must name"):
         Route.read(text)
 
@@ -247,7 +248,7 @@ def test_a_route_that_is_none_is_refused(text: str) -> None:
 PLANS = st.lists(st.sampled_from(["clean", "changed", "lost", "doubled", "wrong", "stale", "unknown", "deleted"]))
 
 
-def lived(number: int, plan: str) -> list[Entry]:
+def life_of(number: int, plan: str) -> list[Entry]:
     """Return the history of one order with one planted fault."""
     added, created, version = wrote("added", number), into("created", number), {"total": "t2"}
     newer = [wrote("changed", number, **version), into("changed", number, **version)]
@@ -266,24 +267,24 @@ def lived(number: int, plan: str) -> list[Entry]:
 
 @given(plans=PLANS, data=st.data())
 def test_the_faults_of_any_history_are_those_that_were_planted(plans: list[str], data: st.DataObject) -> None:
-    lives = [lived(number, plan) for number, plan in enumerate(plans)]
+    lives = [life_of(number, plan) for number, plan in enumerate(plans)]
     order = data.draw(st.permutations([n for n, life in enumerate(lives) for _ in life]))
     rest = [iter(life) for life in lives]
-    found = judge(numbered(next(rest[n]) for n in order), [ROUTE], keep=1000)
-    wanted = {
+    judgement = judge(numbered(next(rest[n]) for n in order), [ROUTE], keep=1000)
+    expected = {
         fault: sorted(f"shop:{n}" for n, plan in enumerate(plans) if plan == fault)
         for fault in FAULTS
         if fault in plans
     }
-    assert {fault: sorted(keys) for fault, keys in told(found).items()} == wanted
+    assert {fault: sorted(keys) for fault, keys in faults_of(judgement).items()} == expected
 
 
 @given(gaps=st.lists(st.integers(0, 12)), calls=st.integers(1, 4))
-def test_calls_are_beyond_a_limit_exactly_where_a_window_would_hold_more(gaps: list[int], calls: int) -> None:
+def test_calls_exceed_a_limit_exactly_if_a_window_would_hold_more(gaps: list[int], calls: int) -> None:
     times = list(itertools.accumulate(gaps))
     accepted: list[int] = []
     for at in times:
-        if sum(at - one < 10 for one in accepted) < calls:
+        if sum(at - other < 10 for other in accepted) < calls:
             accepted.append(at)
     paces = judged(limit(calls, 10.0), *(call(float(at)) for at in times)).paces
     assert len(paces) <= 1

@@ -1,4 +1,4 @@
-"""Each import contract of pyproject.toml reports what it forbids, wherever in the product that is planted."""
+"""Each import contract of pyproject.toml reports a forbidden import wherever in the product it is planted."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FLOORS: Final = [[f"worker.{room.strip()}" for room in floor.split("|")] for flo
 
 
 def upward() -> list[tuple[str, str]]:
-    """Return every pair of rooms of which the first must not import the second."""
+    """Return every pair of rooms whose first must not import the second."""
     level = {room: number for number, floor in enumerate(FLOORS) for room in floor}
     return [(low, high) for low in level for high in level if level[low] >= level[high] and low != high]
 
 
 def outside(*allowed: str) -> list[str]:
-    """Return every room of the product and both other packages, but for those that are or hold an `allowed` one."""
+    """Return the modules of the product that are neither one of `allowed` nor contain one."""
     holders = {name.rsplit(".", levels)[0] for name in allowed for levels in range(name.count("."))}
     beside = [child for holder in holders - set(allowed) for child in children(holder) if child not in holders]
     return [room for room in (*ROOMS, *beside, "schemas", "tasks") if room not in holders]
@@ -48,7 +48,7 @@ def each_to(sources: list[str], *imported: str) -> list[tuple[str, str]]:
     return [(source, name) for source in sources for name in imported]
 
 
-#: By contract: the imports, of a room and of what it must not import, that have to be reported.
+#: By contract: pairs of a room and a module that it must not import, each of which must be reported.
 PLANTS: Final[dict[str, list[tuple[str, str]]]] = {
     "floors": upward(),
     "tasks": each_to(["schemas", *(room for room in ROOMS if room not in {"worker.cli", "worker.lab"})], "tasks"),
@@ -77,7 +77,7 @@ PLANTS: Final[dict[str, list[tuple[str, str]]]] = {
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Return a copy of the product and of its contracts."""
+    """Return a copy of the product and its contracts."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -85,7 +85,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def plant(copy: Path, room: str, imported: str, number: int) -> str:
-    """Let a room import something; return the name of the module that does."""
+    """Add an import to a room; return the name of the importing module."""
     path = copy / room.replace(".", "/")
     if path.is_dir():
         module, path = f"{room}.planted{number}", path / f"planted{number}.py"

@@ -1,4 +1,4 @@
-"""The published schema of a job: an independent validator and our own model agree on what is a job."""
+"""The published schema of a job: an independent validator and our model accept the same jobs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ JOB = {"v": 1, "provider": "shop-nl", "external_id": "17"}
 SIGNED = {"v": 1, "producer": "hook", "at": 1767225600, "job": json.dumps(JOB), "signature": "0a" * 32}
 
 
-def ours(said: Any) -> bool:
-    """As the inbox decides it."""
-    model = Signed if isinstance(said, dict) and "signature" in said else Job
+def is_job(document: Any) -> bool:
+    """Return whether the inbox accepts the document."""
+    model = Signed if isinstance(document, dict) and "signature" in document else Job
     try:
-        model.model_validate(said)
+        model.model_validate(document)
     except ValidationError:
         return False
     return True
@@ -53,7 +53,7 @@ GOOD = [
     {**JOB, "external_id": "é 17"},
     {**JOB, "external_id": "x" * 255},
     SIGNED,
-    {**SIGNED, "job": "not looked into"},
+    {**SIGNED, "job": "not parsed"},
 ]
 NO_RECORDS: tuple[Any, ...] = ({}, [], [1], "{}", 1, True)
 NO_IDS: tuple[Any, ...] = ("", " 17", "17 ", "1\n7", "17\n", "\x00", 17, 1.5, True, "x" * 256, [])
@@ -70,11 +70,11 @@ BAD = [
     {**without(JOB, "external_id"), "record": {"id": 1}, "order": ORDER},
     {**JOB, "external_id": None},
     *({**without(JOB, "external_id"), "record": record} for record in NO_RECORDS),
-    *({**JOB, "external_id": it} for it in NO_IDS),
-    *({**JOB, "sent_at": it} for it in ("now", "", 1767225600, 1.5, "1767225600", "2026-01-31", "2026-01-31T09:30:00")),
-    *({**JOB, "sent_at": f"2026-{it}Z"} for it in ("13-01T00:00:00", "01-32T00:00:00", "01-01T24:00:00")),
-    *({**JOB, "sent_at": it} for it in ("2026-01-31 09:30:00Z", "2026-01-31T09:30Z", "2026-01-31T09:30:00Z\n")),
-    *({**JOB, "sent_at": f"2026-01-31T09:30:{it}"} for it in ("60Z", "00+24:00", "00+0100", "00z", "00.Z")),
+    *({**JOB, "external_id": value} for value in NO_IDS),
+    *({**JOB, "sent_at": at} for at in ("now", "", 1767225600, 1.5, "1767225600", "2026-01-31", "2026-01-31T09:30:00")),
+    *({**JOB, "sent_at": f"2026-{at}Z"} for at in ("13-01T00:00:00", "01-32T00:00:00", "01-01T24:00:00")),
+    *({**JOB, "sent_at": at} for at in ("2026-01-31 09:30:00Z", "2026-01-31T09:30Z", "2026-01-31T09:30:00Z\n")),
+    *({**JOB, "sent_at": f"2026-01-31T09:30:{end}"} for end in ("60Z", "00+24:00", "00+0100", "00z", "00.Z")),
     {**JOB, "id": 7},
     {**JOB, "id": "x" * 201},
     {**JOB, "trace": "x" * 201},
@@ -82,7 +82,7 @@ BAD = [
     *(without(SIGNED, name) for name in SIGNED),
     *({**SIGNED, "v": v} for v in (2, "1", True)),
     *({**SIGNED, "at": at} for at in (-1, 10**12, "1767225600", 1.5, True, None)),
-    *({**SIGNED, "signature": it} for it in ("", "0A" * 32, "0a" * 31, "0a" * 33, "0a" * 32 + "\n", None, 7)),
+    *({**SIGNED, "signature": text} for text in ("", "0A" * 32, "0a" * 31, "0a" * 33, "0a" * 32 + "\n", None, 7)),
     {**SIGNED, "job": JOB},
     {**SIGNED, "producer": "Hook"},
     {**SIGNED, **JOB},
@@ -90,14 +90,14 @@ BAD = [
 
 
 @pytest.mark.parametrize("job", GOOD, ids=str)
-def test_a_good_job_is_good_for_both(job: Any) -> None:
-    assert ours(job)
+def test_a_valid_job_is_accepted_by_the_schema_and_the_model(job: Any) -> None:
+    assert is_job(job)
     assert VALIDATOR.is_valid(job)
 
 
 @pytest.mark.parametrize("job", BAD, ids=str)
-def test_a_bad_job_is_bad_for_both(job: Any) -> None:
-    assert not ours(job)
+def test_an_invalid_job_is_refused_by_the_schema_and_the_model(job: Any) -> None:
+    assert not is_job(job)
     assert not VALIDATOR.is_valid(job)
 
 
@@ -105,7 +105,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.one_of(st.sampled_from(["shop", "shop-nl", "a" * 41, "a" * 42]), TEXT)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just({}), st.just({"id": 1}), st.lists(TEXT))
 DIGITS = st.integers(0, 99).map("{:02}".format)
-#: The days that every month has: what the docstring leaves out of the agreement is left out here.
+#: Times on the days that every month has: the schema's docstring excludes the others from the agreement.
 TIMES = st.builds(
     "{}-{}-{}T{}:{}:{}{}{}".format,
     st.integers(1900, 2200),
@@ -134,8 +134,8 @@ JOBS = st.fixed_dictionaries(
 @settings(max_examples=500, deadline=None)
 @given(JOBS.map(lambda job: {"v": 1, "provider": "shop"} | job))
 @example(JOB)
-def test_whatever_is_pushed_both_say_the_same_of_it(job: dict[str, Any]) -> None:
-    assert ours(job) == VALIDATOR.is_valid(job)
+def test_the_schema_and_the_model_agree_on_any_job(job: dict[str, Any]) -> None:
+    assert is_job(job) == VALIDATOR.is_valid(job)
 
 
 @pytest.mark.parametrize(
@@ -147,25 +147,25 @@ def test_whatever_is_pushed_both_say_the_same_of_it(job: dict[str, Any]) -> None
         {**JOB, "id": "\ud800"},
     ],
 )
-def test_what_the_docstring_leaves_out_is_refused_by_us_alone(job: Any) -> None:
+def test_documented_differences_are_refused_only_by_the_model(job: Any) -> None:
     assert VALIDATOR.is_valid(job)
-    assert not ours(job)
+    assert not is_job(job)
 
 
-def test_the_file_and_the_command_say_what_the_model_says() -> None:
+def test_the_file_and_the_command_equal_the_models_schema() -> None:
     printed = intake("schema", "job")
     assert json.loads(printed.output) == published()
-    assert FILE.read_text() == printed.output, "write it anew: intake schema job > schemas/job.schema.json"
+    assert FILE.read_text() == printed.output, "write it again: intake schema job > schemas/job.schema.json"
 
 
 def test_each_field_is_described() -> None:
-    found = published()["$defs"]
+    definitions = published()["$defs"]
     for model in ("Job", "Signed"):
-        assert all("description" in field for field in found[model]["properties"].values())
+        assert all("description" in field for field in definitions[model]["properties"].values())
     assert Draft202012Validator.check_schema(published()) is None
 
 
-def test_the_schema_of_an_order_takes_an_order_without_its_provider() -> None:
+def test_the_schema_of_an_order_accepts_an_order_without_its_provider() -> None:
     printed = json.loads(intake("schema", "order").output)
     assert printed == published_order()
     order = Draft202012Validator(printed)
@@ -178,7 +178,7 @@ def test_the_schema_of_an_order_takes_an_order_without_its_provider() -> None:
     assert not order.is_valid(without(ORDER, "totals"))
 
 
-def test_intake_schema_of_something_else_says_what_there_is() -> None:
+def test_an_unknown_schema_is_refused_with_the_known_ones() -> None:
     result = intake("schema", "cat")
     assert result.exit_code == 2
     assert "'job', 'order'" in result.output

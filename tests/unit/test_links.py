@@ -1,4 +1,4 @@
-"""The links of the README and of the pages lead somewhere."""
+"""The links of the README and of the pages lead to existing files and headings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEEPER = [
     *sorted((source_texts.ROOT / "deploy").glob("*/*/*.md")),
     *sorted((source_texts.ROOT / ".github").glob("*.md")),
 ]
-#: Each page, and what is linked from it.
+#: A link in Markdown or HTML; one of both groups is its target.
 LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"")
 
 
@@ -31,18 +31,18 @@ def prose(page: Path) -> str:
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives the headings of a page."""
     seen: Counter[str] = Counter()
-    found = set()
+    names = set()
     for heading in re.findall(r"(?m)^#{1,6} +(.+?)\s*$", prose(page)):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
         name = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
-        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        names.add(f"{name}-{seen[name]}" if seen[name] else name)
         seen[name] += 1
-    return found
+    return names
 
 
 def links(page: Path) -> list[str]:
-    found = (one or other for one, other in LINK.findall(prose(page)))
-    return [link for link in found if not re.match(r"[a-z]+:", link)]
+    targets = (markdown or html for markdown, html in LINK.findall(prose(page)))
+    return [link for link in targets if not re.match(r"[a-z]+:", link)]
 
 
 def broken(page: Path) -> list[str]:
@@ -50,14 +50,14 @@ def broken(page: Path) -> list[str]:
     wrong = []
     for link in links(page):
         path, _, anchor = link.partition("#")
-        there = page.parent / path if path else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
             wrong.append(link)
     return wrong
 
 
 @pytest.mark.parametrize("page", [README, *PAGES, *DEEPER], ids=lambda page: page.name)
-def test_each_link_of_a_page_leads_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
+def test_each_link_of_a_page_leads_to_an_existing_file_and_heading(page: Path) -> None:
     assert broken(page) == []
 
 
@@ -66,7 +66,7 @@ def test_each_page_is_linked_from_the_readme() -> None:
     assert [page.name for page in PAGES if page.resolve() not in linked] == []
 
 
-def test_a_link_to_nothing_is_seen(tmp_path: Path) -> None:
+def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "# A `word`, and more\n## Twice\n## Twice\n"

@@ -1,4 +1,4 @@
-"""What a log line may contain, and what it never contains."""
+"""Log lines contain the listed keys, and no secrets or personal data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from worker.telemetry import log
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    #: Returns the log lines so far.
+    #: A function that returns the log lines so far.
     Lines = Callable[[], list[dict[str, Any]]]
 
 

@@ -12,7 +12,7 @@ from worker.store.redis.catalog import CLAIM, RECORD, SETTLE, Script
 from worker.store.redis.lua_source import _files, lua_names
 
 SCRIPTS = [value for value in vars(catalog).values() if isinstance(value, Script)]
-#: Parts of other scripts, which name no keys and arguments of their own.
+#: Files that other scripts include: they name no keys or arguments.
 INCLUDED = {"archive", "day"}
 
 
@@ -23,9 +23,9 @@ def text_of(name: str) -> str:
 
 def header(text: str, table: str) -> tuple[tuple[str, ...], str]:
     """Return the local names that a script unpacks from KEYS or ARGV, and the range that it unpacks."""
-    found = re.findall(rf"^local ([\w, ]+) =\s+unpack\({table}([^)]*)\)$", text, re.MULTILINE)
-    assert len(found) <= 1
-    return (tuple(found[0][0].split(", ")), found[0][1]) if found else ((), "")
+    headers = re.findall(rf"^local ([\w, ]+) =\s+unpack\({table}([^)]*)\)$", text, re.MULTILINE)
+    assert len(headers) <= 1
+    return (tuple(headers[0][0].split(", ")), headers[0][1]) if headers else ((), "")
 
 
 def test_every_script_is_declared_once() -> None:

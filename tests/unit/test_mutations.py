@@ -1,4 +1,4 @@
-"""The breakages of `make mutate` still fit the code they break."""
+"""The mutations of `make mutate` still fit the code."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: mutation.name)
-def test_what_a_mutation_breaks_is_there_once_and_is_still_a_program_when_broken(
-    mutation: Mutation, redis: Redis
-) -> None:
+def test_a_mutation_fits_the_code_once_and_leaves_a_valid_program(mutation: Mutation, redis: Redis) -> None:
     broken = mutation.broken((ROOT / mutation.file).read_text(encoding="utf-8"))
     if mutation.file.endswith(".lua"):
-        redis.script_load(broken)  # raises what is wrong with it
+        redis.script_load(broken)  # raises for an invalid script
     else:
         ast.parse(broken)
 
 
 @pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: mutation.name)
-def test_the_tests_that_must_see_a_mutation_are_there(mutation: Mutation) -> None:
+def test_the_tests_that_must_detect_a_mutation_exist(mutation: Mutation) -> None:
     for argument in mutation.arguments():
         path, _, function = argument.partition("::")
         if path.startswith("tests/"):
@@ -34,5 +32,5 @@ def test_the_tests_that_must_see_a_mutation_are_there(mutation: Mutation) -> Non
             )
 
 
-def test_there_are_at_least_forty() -> None:
+def test_there_are_at_least_forty_mutations() -> None:
     assert len(mutations()) >= 40

@@ -1,4 +1,4 @@
-"""In CI a test that cannot run is a failure."""
+"""In CI, a test that cannot run fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_that_is_expected_to_fail():
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", "1 failed, 1 xfailed, 1 error"), ("", "2 skipped, 1 xfailed")])
-def test_a_skipped_test_fails_in_ci_alone(tmp_path: Path, ci: str, outcome: str) -> None:
+def test_a_skipped_test_fails_only_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
     (tmp_path / "test_skipped.py").write_text(SKIPPED, encoding="utf-8")
     command = [
         sys.executable,

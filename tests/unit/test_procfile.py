@@ -1,4 +1,4 @@
-"""The Procfile says what `intake up` runs."""
+"""The Procfile lists the processes that `intake up` runs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def test_the_procfile_repeats_the_list_of_processes() -> None:
     assert (Path(__file__).parents[2] / "Procfile").read_text() == procfile()
 
 
-def test_every_queue_has_a_worker_and_no_worker_waits_at_a_queue_that_is_not_there() -> None:
+def test_every_queue_has_a_worker_and_no_worker_serves_an_unknown_queue() -> None:
     served = [queue for name in ("worker", "upkeep") for queue in options(COMMANDS[name])["queues"]]
     assert sorted(served) == sorted(QUEUES)
 
 
-def test_upkeep_has_a_process_of_its_own_so_that_slow_systems_cannot_hold_it_up() -> None:
+def test_upkeep_has_its_own_process_so_that_slow_systems_cannot_delay_it() -> None:
     assert "--pool solo" in COMMANDS["upkeep"]
     assert options(COMMANDS["upkeep"])["queues"] == ["intake.upkeep"]
 

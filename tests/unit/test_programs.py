@@ -1,4 +1,4 @@
-"""A test that is skipped for a program that is missing says what to install."""
+"""A test that is skipped because a program is missing names the package to install."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from support import source_texts
 from support.programs import PACKAGES, missing, require_program
 
 
-def test_what_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_program_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("sys.executable", "/nowhere/python")
     assert missing("ip", "helm") == (
@@ -18,12 +18,12 @@ def test_what_is_missing_is_named_with_what_brings_it(monkeypatch: pytest.Monkey
         require_program("promtool")
 
 
-def test_a_program_that_is_there_is_not_missing() -> None:
+def test_an_installed_program_is_not_missing() -> None:
     assert missing("sh") == ""
 
 
-def test_no_test_looks_for_a_program_in_its_own_way() -> None:
+def test_all_tests_search_for_programs_with_the_shared_function() -> None:
     files = {file: file.read_text() for file in (source_texts.ROOT / "tests").rglob("*.py")}
     own = [file.name for file, text in files.items() if "shutil" + ".which(" in text]
-    assert sorted(own) == ["programs.py", "rabbit.py"], "rabbit.py looks for the script behind Debian's wrapper"
+    assert sorted(own) == ["programs.py", "rabbit.py"], "rabbit.py searches for the script behind Debian's wrapper"
     assert [name for name, brings in PACKAGES.items() if not brings] == []

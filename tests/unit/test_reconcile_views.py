@@ -1,4 +1,4 @@
-"""What two walks found is compared by digests in a file, and only what both sides can say is a difference."""
+"""Reconcile compares digests of both sides in a file; only fields that both sides have can differ."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def account(kind: str, **options: Any) -> Target:
 def order(**fields: Any) -> Order:
     line = Line(sku="KS-1", product_id="KS-1", name="Kaasschaaf", quantity=Decimal(2), unit_price=Decimal("9.90"))
     to = Address(first_name="Zoë", last_name="Quist", street1="Gracht 7", postal_code="1017", city="Łódź", country="NL")
-    said: dict[str, Any] = {"status": Status.NEW, "ordered_at": AT, "lines": (line,), "shipping_address": to}
-    said |= {"totals": Totals(shipping=Decimal("4.95"), grand=Decimal("24.75"))}
-    said |= {"customer": Customer(email="z@q.example", phone="+31 20 555")}
-    return Order(provider="shop", external_id="1", **said | fields)
+    values: dict[str, Any] = {"status": Status.NEW, "ordered_at": AT, "lines": (line,), "shipping_address": to}
+    values |= {"totals": Totals(shipping=Decimal("4.95"), grand=Decimal("24.75"))}
+    values |= {"customer": Customer(email="z@q.example", phone="+31 20 555")}
+    return Order(provider="shop", external_id="1", **values | fields)
 
 
 def spilled(spill: Spill, text: str) -> bytes:
     return spill.digest({"total": text, "note": ""})
 
 
-def test_each_sort_of_fault_is_listed_and_nothing_else() -> None:
+def test_each_kind_of_fault_is_listed_and_nothing_else() -> None:
     with Spill() as spill:
-        said = spilled(spill, "1")
-        spill.add_source([(f"r{n}", str(n), True, said) for n in range(6)])
-        spill.add_source([("late", "77", False, said)])
-        spill.add_target([(f"t{n}", f"r{n}", 5.0, said) for n in (0, 1, 2)])
-        spill.add_target([("t1b", "r1", 5.0, said), ("t3", "r3", 5.0, spilled(spill, "2"))])
-        spill.add_target([("x", "foreign", 5.0, said), ("y", "before", 1.0, said)])
+        digest = spilled(spill, "1")
+        spill.add_source([(f"r{n}", str(n), True, digest) for n in range(6)])
+        spill.add_source([("late", "77", False, digest)])
+        spill.add_target([(f"t{n}", f"r{n}", 5.0, digest) for n in (0, 1, 2)])
+        spill.add_target([("t1b", "r1", 5.0, digest), ("t3", "r3", 5.0, spilled(spill, "2"))])
+        spill.add_target([("x", "foreign", 5.0, digest), ("y", "before", 1.0, digest)])
         assert list(spill.missing()) == [Candidate("r4", "4"), Candidate("r5", "5")]
         assert list(spill.doubled()) == [Candidate("r1", "1", ("t1", "t1b"))]
         assert list(spill.different()) == [Candidate("r3", "3", ("t3",))]
@@ -60,33 +60,33 @@ def test_each_sort_of_fault_is_listed_and_nothing_else() -> None:
         assert spill.counts() == (6, 7)
 
 
-def test_what_the_source_does_not_say_is_no_difference() -> None:
+def test_a_field_that_the_source_leaves_empty_is_not_a_difference() -> None:
     with Spill() as spill:
         spill.add_source([("r", "1", True, spill.digest({"total": "1", "note": ""}))])
         spill.add_target([("t", "r", 5.0, spill.digest({"total": "1", "note": "theirs"}))])
         assert list(spill.different()) == []
 
 
-def test_candidates_come_page_by_page_and_every_one_once() -> None:
+def test_every_candidate_is_yielded_once_across_pages() -> None:
     with Spill() as spill:
-        said, other = spilled(spill, "1"), spilled(spill, "2")
-        spill.add_source([(f"r{n:05}", str(n), True, said) for n in range(3000)])
+        digest, other = spilled(spill, "1"), spilled(spill, "2")
+        spill.add_source([(f"r{n:05}", str(n), True, digest) for n in range(3000)])
         spill.add_target([(f"t{n}{copy}", f"r{n:05}", 5.0, other) for n in range(1200) for copy in "abc"])
         assert len({(c.reference, c.target_ids) for c in spill.different()}) == 3600
         assert len({c.reference for c in spill.doubled()}) == 1200
         assert len({c.reference for c in spill.missing()}) == 1800
 
 
-def test_the_file_holds_nothing_personal_and_is_gone_in_the_end() -> None:
+def test_the_file_contains_no_personal_data_and_is_deleted_at_the_end() -> None:
     with Spill() as spill:
         spill.add_source([("r", "1", True, spill.digest(account("dropday").view(order(), "source")))])
         (file,) = spill.path.iterdir()
-        told = file.read_bytes()
-        assert [word for word in ("Quist", "Gracht", "z@q", "Łódź".encode().decode()) if word.encode() in told] == []
+        content = file.read_bytes()
+        assert [word for word in ("Quist", "Gracht", "z@q", "Łódź".encode().decode()) if word.encode() in content] == []
     assert not spill.path.exists()
 
 
-def test_a_later_reading_of_an_order_takes_the_place_of_the_earlier() -> None:
+def test_a_later_reading_of_an_order_replaces_the_earlier_one() -> None:
     with Spill() as spill:
         spill.add_source([("r", "1", True, spilled(spill, "1"))])
         spill.add_source([("r", "1", True, spilled(spill, "2"))])
@@ -97,9 +97,9 @@ def test_a_later_reading_of_an_order_takes_the_place_of_the_earlier() -> None:
 @pytest.mark.parametrize("kind", sorted(OPTIONS))
 def test_a_view_has_the_same_fields_on_both_sides(kind: str) -> None:
     to = order().shipping_address.model_copy(update={"phone": "+31 20 555"})
-    there, here = (account(kind).view(order(shipping_address=to), side) for side in ("source", "target"))
-    assert list(there) == list(here)
-    assert differing(there, here) == ()
+    source_view, target_view = (account(kind).view(order(shipping_address=to), side) for side in ("source", "target"))
+    assert list(source_view) == list(target_view)
+    assert differing(source_view, target_view) == ()
 
 
 def test_every_kind_of_target_has_a_view() -> None:
@@ -124,29 +124,29 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("field", sorted(CHANGES))
 @pytest.mark.parametrize("kind", ["retailcrm", "dropday"])
-def test_a_field_that_was_changed_in_the_target_is_named_and_no_other(kind: str, field: str) -> None:
-    said = order(shipping=Shipping(promised_on="2026-03-01"))
-    changed = said.model_copy(update=CHANGES[field])
-    there, here = account(kind).view(said, "source"), account(kind).view(changed, "target")
-    assert differing(there, here) == (field,)
+def test_only_the_field_that_differs_in_the_target_is_named(kind: str, field: str) -> None:
+    original = order(shipping=Shipping(promised_on="2026-03-01"))
+    changed = original.model_copy(update=CHANGES[field])
+    source_view, target_view = account(kind).view(original, "source"), account(kind).view(changed, "target")
+    assert differing(source_view, target_view) == (field,)
 
 
-def test_ways_to_write_the_same_are_the_same() -> None:
+def test_different_spellings_of_the_same_value_are_equal() -> None:
     to = order().shipping_address.model_copy(update={"first_name": "Zoe\u0308", "street1": "Gracht  7 "})
     customer = Customer(email="z@q.example", phone="003120555".removeprefix("00"))
-    here = account("dropday").view(order(shipping_address=to, customer=customer), "target")
-    assert differing(account("dropday").view(order(), "source"), here) == ()
+    target_view = account("dropday").view(order(shipping_address=to, customer=customer), "target")
+    assert differing(account("dropday").view(order(), "source"), target_view) == ()
 
 
-def test_an_order_that_was_cancelled_must_be_cancelled_where_the_target_has_a_code_for_it() -> None:
+def test_a_cancelled_order_must_be_cancelled_in_a_target_that_has_a_code_for_it() -> None:
     plain, mapped = account("retailcrm"), account("retailcrm", status_map={"cancelled": "cancel-other"})
-    there, here = order(status=Status.CANCELLED), order()
+    cancelled, active = order(status=Status.CANCELLED), order()
     for crm, fields in ((plain, ()), (mapped, ("cancelled",))):
-        assert differing(crm.view(there, "source"), crm.view(here, "target")) == fields
-    assert differing(mapped.view(here, "source"), mapped.view(there, "target")) == ()
+        assert differing(crm.view(cancelled, "source"), crm.view(active, "target")) == fields
+    assert differing(mapped.view(active, "source"), mapped.view(cancelled, "target")) == ()
 
 
-def test_a_report_keeps_the_first_findings_counts_all_and_tells_no_values() -> None:
+def test_a_report_keeps_the_first_findings_counts_all_and_shows_no_values() -> None:
     report = Report("shop", "crm", AT, AT, "listed", most=2)
     assert report.clean
     for number in range(5):

@@ -1,4 +1,4 @@
-"""The registries: what other packages bring is found, and what is wrong with it is said."""
+"""The registries: adapters of other packages are loaded, and invalid ones are refused with the reason."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ nothing = 1
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a package that brings one entry point."""
+    """Return a function that installs a package with one entry point."""
 
     def install(name: str, value: str) -> None:
         (tmp_path / "shop_adapter.py").write_text(MODULE)
@@ -48,18 +48,18 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     sys.modules.pop("shop_adapter", None)
 
 
-def found() -> dict[str, type[Provider]]:
+def loaded_kinds() -> dict[str, type[Provider]]:
     return load_kinds("intake.providers", Provider, {RetailCRM.kind: RetailCRM})
 
 
-def test_ours_are_there_without_any_package() -> None:
-    assert found() == {"retailcrm": RetailCRM}
+def test_built_in_kinds_need_no_package() -> None:
+    assert loaded_kinds() == {"retailcrm": RetailCRM}
 
 
-def test_a_package_may_bring_a_kind(install: Install) -> None:
+def test_a_package_can_register_a_kind(install: Install) -> None:
     install("shop", "shop_adapter:Shop")
-    assert found().keys() == {"retailcrm", "shop"}
-    assert issubclass(found()["shop"], RetailCRM)
+    assert loaded_kinds().keys() == {"retailcrm", "shop"}
+    assert issubclass(loaded_kinds()["shop"], RetailCRM)
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_package_may_bring_a_kind(install: Install) -> None:
         ("store", "shop_adapter:Shop", "shop_adapter:Shop has another kind"),
     ],
 )
-def test_a_package_that_does_not_fit_is_named_with_reason_and_remedy(
+def test_an_invalid_entry_point_is_named_with_reason_and_remedy(
     install: Install, name: str, value: str, reason: str
 ) -> None:
     install(name, value)
     with pytest.raises(ConfigError) as caught:
-        found()
+        loaded_kinds()
     wrong = caught.value
     assert (wrong.file, wrong.key, wrong.reason) == ("package shop-adapter", f"intake.providers.{name}", reason)
     assert wrong.remedy.endswith(".")

@@ -1,4 +1,4 @@
-"""What the options of a RetailCRM account change, and how its orders read where a page leaves a choice."""
+"""The options of a RetailCRM account, and how its orders are read where a page is ambiguous."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def account(**options: Any) -> RetailCRM:
 
 
 def loads(raw: dict[str, Any]) -> Any:
-    """As the client reads an answer."""
+    """Return the document as the client parses it."""
     return simplejson.loads(simplejson.dumps(raw), use_decimal=True)
 
 
@@ -43,13 +43,13 @@ def order(raw: dict[str, Any], **options: Any) -> Any:
         ("2024-03-31 02:30:00", datetime(2024, 3, 31, 1, 30, tzinfo=UTC)),
         ("2024-07-01 12:00:00", datetime(2024, 7, 1, 10, tzinfo=UTC)),
     ],
-    ids=["twice: the earlier", "never: moved forward", "once"],
+    ids=["occurs twice: the earlier", "never occurs: moved forward", "occurs once"],
 )
-def test_a_local_time_has_one_moment(local: str, utc: datetime) -> None:
+def test_a_local_time_is_read_as_one_moment(local: str, utc: datetime) -> None:
     assert order({"createdAt": local}).ordered_at == utc
 
 
-def test_the_account_may_have_status_codes_of_its_own() -> None:
+def test_an_account_can_map_its_own_status_codes() -> None:
     own = {"status_map": {"na-lune": "shipped", "new": "processing"}}
     assert [order({"status": code}, **own).status for code in ("na-lune", "new", "complete", "else")] == [
         Status.SHIPPED,
@@ -59,7 +59,7 @@ def test_the_account_may_have_status_codes_of_its_own() -> None:
     ]
 
 
-def test_an_order_that_names_no_currency_has_the_configured_one() -> None:
+def test_an_order_without_a_currency_gets_the_configured_one() -> None:
     assert [
         order({}).currency,
         order({}, currency="EUR").currency,
@@ -71,14 +71,14 @@ def test_an_order_that_names_no_currency_has_the_configured_one() -> None:
     ]
 
 
-def test_a_discount_is_for_one_piece() -> None:
+def test_a_line_discount_is_per_piece() -> None:
     item = {"initialPrice": 10, "quantity": 3, "discountTotal": 2, "productName": "Mug"}
     read = order({"items": [item], "totalSumm": 24})
     assert read.lines[0].discount == 6
     assert read.adds_up
 
 
-def test_the_final_prices_say_a_discount_to_the_cent() -> None:
+def test_the_final_prices_determine_a_discount_to_the_cent() -> None:
     prices = [{"price": 3.33, "quantity": 2}, {"price": 3.34, "quantity": 1}]
     item = {"initialPrice": 5, "quantity": 3, "discountTotal": 1.67, "prices": prices}
     assert order(loads({"items": [item]})).lines[0].discount == 5
@@ -98,7 +98,7 @@ def test_a_property_may_be_a_bare_value() -> None:
 
 
 @pytest.mark.parametrize("empty", [None, [], {}, ...])
-def test_what_is_empty_in_php_is_empty_whatever_way_it_is_written(empty: object) -> None:
+def test_every_way_in_which_php_writes_an_empty_value_is_empty(empty: object) -> None:
     keys = ("customer", "delivery", "company", "items", "payments", "customFields")
     assert order({key: empty for key in keys if empty is not ...}) == order({})
 
@@ -114,7 +114,7 @@ def test_what_is_empty_in_php_is_empty_whatever_way_it_is_written(empty: object)
         ({"totalSumm": 1.1}, "totalSumm"),
     ],
 )
-def test_what_cannot_be_read_is_named_by_its_path_and_not_by_its_value(raw: dict[str, Any], field: str) -> None:
+def test_an_unreadable_field_is_named_by_its_path_and_not_by_its_value(raw: dict[str, Any], field: str) -> None:
     with pytest.raises(Malformed) as caught:
         order(raw)
     assert caught.value.field == field
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_named_by_its_path_and_not_by_its_value(raw: dict
     assert "Ada" not in f"{caught.value!r} {caught.value.__context__!r} {caught.value.__cause__!r}"
 
 
-def test_an_overlap_is_written_as_any_length_of_time() -> None:
+def test_an_overlap_is_a_length_of_time_or_seconds() -> None:
     assert [RetailCRMOptions.model_validate({"api_key": "k", "overlap": given}).overlap for given in ("2m", 90, 0)] == [
         120,
         90,
@@ -134,6 +134,6 @@ def test_an_overlap_is_written_as_any_length_of_time() -> None:
     "wrong",
     [{"time_zone": "Mars/Olympus"}, {"time_zone": "Europe"}, {"page_size": 10}, {"currency": "euro"}, {"else": 1}],
 )
-def test_an_option_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_option_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         account(**wrong)

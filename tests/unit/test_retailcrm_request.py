@@ -1,4 +1,4 @@
-"""What RetailCRM is sent: no cent is lost to a discount that is for one piece."""
+"""The request to RetailCRM: no cent is lost because its discounts are per piece."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sent(*, zone: str = "UTC", ordered_at: str = "2024-04-02T08:14:02Z", **line:
         ("3", "0", None, None),
     ],
 )
-def test_a_discount_is_of_one_piece_where_that_is_exact_and_else_of_the_order(
+def test_a_discount_is_sent_per_piece_if_that_is_exact_and_otherwise_for_the_order(
     quantity: str, discount: str, piece: str | None, whole: str | None
 ) -> None:
     request = sent(quantity=quantity, discount=discount)
@@ -45,6 +45,6 @@ def test_a_discount_is_of_one_piece_where_that_is_exact_and_else_of_the_order(
     assert (request.items[0].discount_manual_amount, request.discount_manual_amount) == exact
 
 
-def test_a_moment_is_written_in_the_zone_of_the_account_without_saying_so() -> None:
+def test_a_moment_is_written_in_the_accounts_zone_without_an_offset() -> None:
     assert sent(zone="Asia/Tokyo").body()["createdAt"] == "2024-04-02 17:14:02"
     assert sent(zone="Europe/Moscow", ordered_at="2024-04-02T23:00:00.9Z").body()["createdAt"] == "2024-04-03 02:00:00"

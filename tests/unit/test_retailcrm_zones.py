@@ -1,4 +1,4 @@
-"""The times of RetailCRM, which name no zone, read and written to the second through changes of the clocks."""
+"""RetailCRM's times, which have no offset, are read and written to the second across switches of the clocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.provider import RetailCRM, RetailCRMOptions
 
 MOSCOW, NEW_YORK = "Europe/Moscow", "America/New_York"
-#: When an hour began to come a second time. Moscow moved its clocks for the last time then.
+#: When a repeated hour began for the second time. Moscow changed its clocks for the last time then.
 FOLDS = {MOSCOW: datetime(2014, 10, 25, 22, tzinfo=UTC), NEW_YORK: datetime(2024, 11, 3, 6, tzinfo=UTC)}
 HOUR = timedelta(hours=1)
 
@@ -50,17 +50,17 @@ def written(zone: str, moment: datetime) -> OrderRequest:
         (MOSCOW, "2024-07-01 12:00:01", "2024-07-01T09:00:01Z"),
         (MOSCOW, "2012-12-01 12:00:01", "2012-12-01T08:00:01Z"),  # four hours ahead, summer and winter
         (MOSCOW, "2014-10-26 00:59:59", "2014-10-25T20:59:59Z"),
-        (MOSCOW, "2014-10-26 01:30:00", "2014-10-25T21:30:00Z"),  # twice: the earlier
+        (MOSCOW, "2014-10-26 01:30:00", "2014-10-25T21:30:00Z"),  # occurs twice: the earlier
         (MOSCOW, "2014-10-26 02:00:00", "2014-10-25T23:00:00Z"),
         (MOSCOW, "2010-03-28 01:59:59", "2010-03-27T22:59:59Z"),
-        (MOSCOW, "2010-03-28 02:30:00", "2010-03-27T23:30:00Z"),  # never
+        (MOSCOW, "2010-03-28 02:30:00", "2010-03-27T23:30:00Z"),  # never occurs
         (MOSCOW, "2010-03-28 03:00:00", "2010-03-27T23:00:00Z"),
         (NEW_YORK, "2024-07-01 12:00:01", "2024-07-01T16:00:01Z"),
         (NEW_YORK, "2024-11-03 00:59:59", "2024-11-03T04:59:59Z"),
-        (NEW_YORK, "2024-11-03 01:30:00", "2024-11-03T05:30:00Z"),  # twice: the earlier
+        (NEW_YORK, "2024-11-03 01:30:00", "2024-11-03T05:30:00Z"),  # occurs twice: the earlier
         (NEW_YORK, "2024-11-03 02:00:00", "2024-11-03T07:00:00Z"),
         (NEW_YORK, "2024-03-10 01:59:59", "2024-03-10T06:59:59Z"),
-        (NEW_YORK, "2024-03-10 02:30:00", "2024-03-10T07:30:00Z"),  # never
+        (NEW_YORK, "2024-03-10 02:30:00", "2024-03-10T07:30:00Z"),  # never occurs
         (NEW_YORK, "2024-03-10 03:00:00", "2024-03-10T07:00:00Z"),
     ],
 )
@@ -69,9 +69,9 @@ def test_a_local_time_is_read_to_the_second(zone: str, text: str, utc: str) -> N
     assert order.ordered_at == order.payments[0].paid_at == datetime.fromisoformat(utc)
 
 
-@given(st.sampled_from([MOSCOW, NEW_YORK]), st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1)))  # noqa: DTZ001  # it is made UTC below
-def test_what_one_system_writes_another_reads_as_the_same_second(zone: str, at: datetime) -> None:
-    """But for the second time that an hour comes: it has the name of the first."""
+@given(st.sampled_from([MOSCOW, NEW_YORK]), st.datetimes(datetime(2009, 1, 1), datetime(2026, 1, 1)))  # noqa: DTZ001  # converted to UTC below
+def test_a_written_time_is_read_as_the_same_second(zone: str, at: datetime) -> None:
+    """Except in the second occurrence of a repeated hour, which is written like the first."""
     moment = at.replace(microsecond=0, tzinfo=UTC)
     request, text = written(zone, moment), local(moment.timestamp(), ZoneInfo(zone))
     assert request.payments
@@ -82,8 +82,8 @@ def test_what_one_system_writes_another_reads_as_the_same_second(zone: str, at: 
 
 @pytest.mark.parametrize("zone", FOLDS)
 @pytest.mark.parametrize("minutes", range(-130, 131, 10))
-def test_reading_by_date_leaves_out_nothing_that_was_made_since(zone: str, minutes: int) -> None:
-    """Whatever second of the hours around the change reading starts at; a server may compare texts or moments."""
+def test_reading_by_date_omits_nothing_made_since(zone: str, minutes: int) -> None:
+    """Reading may start at any second around the switch, and a server may compare texts or moments."""
     since = FOLDS[zone] + timedelta(minutes=minutes)
     start = dict(Place.start(since).query(ZoneInfo(zone)))["filter[startDate]"]
     for seconds in range(0, 3 * 3600, 300):

@@ -1,4 +1,4 @@
-"""When to try again: doubling, with full jitter, never beyond the cap."""
+"""The backoff doubles with each try, has full jitter and never exceeds the cap."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from worker.retry import BASE, CAP, backoff
 
 
 @given(st.integers(0, 10_000), st.integers())
-def test_a_wait_is_never_longer_than_its_ceiling_and_never_nothing(tries: int, seed: int) -> None:
+def test_a_wait_is_positive_and_never_longer_than_its_ceiling(tries: int, seed: int) -> None:
     ceiling = min(CAP, BASE * 2 ** min(tries, 32))
     assert 0 < backoff(tries, random.Random(seed)) <= ceiling
 
 
-def test_orders_that_failed_together_do_not_come_back_together() -> None:
+def test_orders_that_failed_together_are_not_retried_together() -> None:
     waits = [backoff(5) for _ in range(200)]
     assert max(waits) - min(waits) > BASE * 2**5 / 2
 

@@ -1,4 +1,4 @@
-"""Which orders go which way, and under which reference."""
+"""Routes: the orders that they accept, and the references that they give."""
 
 from __future__ import annotations
 
@@ -40,11 +40,14 @@ def two_providers(first: str, second: str) -> str:
     [
         ("{external_id}", "{external_id}"),
         ("{external_id}", "x-{external_id}"),
-        ("{provider}-{external_id}", "{provider}-{external_id}"),  # order nl-5 of shop is order 5 of shop-nl
+        (
+            "{provider}-{external_id}",
+            "{provider}-{external_id}",
+        ),  # as for nl-5 of shop and 5 of shop-nl
         ("{external_id}-{store}", "{store}-{external_id}"),
     ],
 )
-def test_two_providers_whose_references_could_meet_in_one_target_are_refused(
+def test_two_providers_whose_references_could_collide_in_one_target_are_refused(
     tmp_path: Path, first: str, second: str
 ) -> None:
     assert problems(tmp_path, two_providers(first, second)) == [
@@ -64,11 +67,11 @@ def test_two_providers_whose_references_could_meet_in_one_target_are_refused(
         ("{external_id}/{provider}", "{external_id}/{provider}"),
     ],
 )
-def test_two_providers_whose_references_can_never_meet_are_accepted(tmp_path: Path, first: str, second: str) -> None:
+def test_two_providers_whose_references_can_never_collide_are_accepted(tmp_path: Path, first: str, second: str) -> None:
     assert len(read(tmp_path, two_providers(first, second)).routes) == 2
 
 
-def test_two_routes_that_would_name_one_order_twice_are_refused(tmp_path: Path) -> None:
+def test_two_routes_that_would_give_one_order_two_references_are_refused(tmp_path: Path) -> None:
     text = GOOD + '[[routes]]\nfrom = "shop-nl"\nto = "store"\nreference = "b{external_id}"'
     assert problems(tmp_path, text) == [
         (
@@ -78,7 +81,7 @@ def test_two_routes_that_would_name_one_order_twice_are_refused(tmp_path: Path) 
     ]
 
 
-def test_a_route_wants_what_passes_each_key_of_its_filter(tmp_path: Path) -> None:
+def test_a_route_accepts_orders_that_pass_each_key_of_its_filter(tmp_path: Path) -> None:
     text = GOOD + 'only = { status = ["new", "paid"], store = "nl", test = false, tag = ["b2b"] }'
     route = read(tmp_path, text).routes[0]
     fits = {"status": Status.PAID, "store": "nl", "tags": ("vip", "b2b")}
@@ -87,7 +90,7 @@ def test_a_route_wants_what_passes_each_key_of_its_filter(tmp_path: Path) -> Non
         assert not route.accepts(order(**fits | other))
 
 
-def test_a_reference_is_made_of_the_order_and_refused_where_a_field_is_missing(tmp_path: Path) -> None:
+def test_a_reference_is_made_from_the_order_and_refused_if_a_field_is_missing(tmp_path: Path) -> None:
     text = GOOD + 'reference = "{provider}:{store}/{source_id}!"'
     route = read(tmp_path, text).routes[0]
     assert route.reference_of(order(store="nl", source_id="{x}")) == "shop-nl:nl/{x}!"
@@ -96,7 +99,7 @@ def test_a_reference_is_made_of_the_order_and_refused_where_a_field_is_missing(t
 
 
 class Hub(Shop):
-    """A system that is read and written."""
+    """A system that is both a provider and a target."""
 
     reference_field: ClassVar[str | None] = "source_id"
 
@@ -132,7 +135,7 @@ def hub(tmp_path: Path, url: str, reference: str) -> Settings:
     return load(file, ENV, {"hub": Hub, "shop": Shop}, {"hub": Hub, "shop": Shop}, {})
 
 
-def test_a_target_that_is_read_as_well_needs_references_that_are_known_as_ours(tmp_path: Path) -> None:
+def test_a_target_that_is_also_a_provider_needs_recognisable_references(tmp_path: Path) -> None:
     with pytest.raises(ConfigErrors, match=r"routes\[1\].reference: the account of hub is read as well"):
         hub(tmp_path, "https://api.shop.example", "{external_id}")
 
@@ -145,7 +148,7 @@ def test_a_target_that_is_read_as_well_needs_references_that_are_known_as_ours(t
         ("https://other.shop.example", "{external_id}", ()),
     ],
 )
-def test_an_account_that_is_read_and_written_is_known_by_its_kind_and_url(
+def test_an_account_that_is_read_and_written_is_recognised_by_kind_and_url(
     tmp_path: Path, url: str, reference: str, mirrors: tuple[str, ...]
 ) -> None:
     assert hub(tmp_path, url, reference).mirrors("crm") == mirrors
@@ -154,12 +157,12 @@ def test_an_account_that_is_read_and_written_is_known_by_its_kind_and_url(
 @pytest.mark.parametrize(
     ("reference", "ours"), [("shop-nl:7", True), ("shop-nl:", False), ("shop-nl", False), ("shop-be:7", False)]
 )
-def test_a_route_knows_the_references_it_gives(tmp_path: Path, reference: str, ours: object) -> None:
+def test_a_route_recognises_its_own_references(tmp_path: Path, reference: str, ours: object) -> None:
     route = hub(tmp_path, "https://api.shop.example", "{provider}:{external_id}").routes[1]
     assert route.may_have_made(reference) is ours
 
 
-def test_two_routes_between_the_same_two_treat_changes_alike(tmp_path: Path) -> None:
+def test_two_routes_between_the_same_accounts_must_have_the_same_on_change(tmp_path: Path) -> None:
     second = '\n[[routes]]\nfrom = "shop-nl"\nto = ["store"]\non_change = "hold"\nonly = { store = ["nl"] }\n'
     assert problems(tmp_path, GOOD + second) == [
         (

@@ -1,4 +1,4 @@
-"""What the settings accept."""
+"""Settings that are accepted, and files that cannot be read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.systems.targets import target_kinds
 from worker.systems.webhooks import webhook_kinds
 
 
-def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> None:
+def test_a_small_file_is_enough_and_the_kind_has_the_defaults(tmp_path: Path) -> None:
     settings = read(tmp_path, GOOD)
     provider, target = settings.providers["shop-nl"], settings.targets["store"]
     assert provider.url == "https://shop-nl.crm.example"
@@ -31,7 +31,7 @@ def test_a_small_file_is_enough_and_the_kind_says_the_rest(tmp_path: Path) -> No
     assert settings.routes[0].reference == "{external_id}"
 
 
-def test_everything_that_may_be_said_is_read(tmp_path: Path) -> None:
+def test_every_setting_is_read(tmp_path: Path) -> None:
     text = GOOD.replace(
         'api_key = "env:KEY"\n\n[targets',
         'api_key = "env:KEY"\nlimit = ["50000/d", "300/m"]\nlimit_scope = "nl"\npoll_every = "1m30s"\n'
@@ -52,7 +52,7 @@ def test_everything_that_may_be_said_is_read(tmp_path: Path) -> None:
     assert (settings.log.level, settings.log.format) == ("debug", "json")
 
 
-def test_a_process_with_an_address_of_its_own_has_the_limits_per_address_for_itself(tmp_path: Path) -> None:
+def test_a_process_with_its_own_address_has_its_own_limits_per_address(tmp_path: Path) -> None:
     settings = read(tmp_path, GOOD, ENV | {"INTAKE_ADDRESS": "nat-a"})
     assert settings.providers["shop-nl"].limit_scope == "crm@nat-a"
     assert settings.targets["store"].limit_scope == "shop:store"
@@ -62,7 +62,7 @@ def test_a_process_with_an_address_of_its_own_has_the_limits_per_address_for_its
         read(tmp_path, GOOD, ENV | {"INTAKE_ADDRESS": "nat a"})
 
 
-def test_a_broker_may_be_named_and_is_the_redis_of_the_ledger_otherwise(tmp_path: Path) -> None:
+def test_the_broker_can_be_configured_and_defaults_to_the_redis_of_the_ledger(tmp_path: Path) -> None:
     broker = '[celery]\nbroker = "env:BROKER"\n'
     settings = read(tmp_path, broker + GOOD, ENV | {"BROKER": "amqps://me:hush@rabbit.example/intake"})
     assert settings.broker_url == "amqps://me:hush@rabbit.example/intake"
@@ -76,7 +76,7 @@ def test_no_secret_is_in_the_text_of_the_settings(tmp_path: Path) -> None:
     assert "k-123456" not in repr(settings)
 
 
-def test_a_provider_and_a_target_may_have_one_name(tmp_path: Path) -> None:
+def test_a_provider_and_a_target_may_share_a_name(tmp_path: Path) -> None:
     assert set(read(tmp_path, GOOD.replace("store", "shop-nl")).targets) == {"shop-nl"}
 
 
@@ -86,7 +86,7 @@ def test_http_to_loopback_is_accepted(tmp_path: Path) -> None:
         assert settings.providers["shop-nl"].url == address
 
 
-def test_a_limit_may_be_lowered_and_a_longer_window_may_say_the_same(tmp_path: Path) -> None:
+def test_a_limit_may_be_lowered_or_stated_over_a_longer_window(tmp_path: Path) -> None:
     for limit in ("1/s", "10/s", "600/m", "100/10s"):
         assert read(tmp_path, GOOD.replace('"crm"', f'"crm"\nlimit = "{limit}"')).providers
 
@@ -105,7 +105,7 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"a = 1\nb = = 2\n", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
         (b"a = 1\nb = ", "is not TOML: Invalid value (at line 2, column 5). Correct that line."),
@@ -119,13 +119,15 @@ def test_the_file_in_the_readme_is_accepted_by_the_real_kinds(tmp_path: Path) ->
         ),
     ],
 )
-def test_a_file_that_cannot_be_read_says_where_and_why(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_an_unreadable_file_is_refused_with_place_and_reason(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     file = tmp_path / "other.toml"
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError) as refused:
         load(None, {"INTAKE_CONFIG": str(file)}, {}, {}, {})
-    assert str(refused.value) == f"{file}: (the file): {said}"
+    assert str(refused.value) == f"{file}: (the file): {message}"
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeff" + GOOD).providers
 
 
-def test_an_account_may_name_its_maintenance_and_on_whose_clocks(tmp_path: Path) -> None:
+def test_an_account_may_have_maintenance_windows_in_its_own_zone(tmp_path: Path) -> None:
     text = GOOD.replace('"crm"', '"crm"\nmaintenance = "Sun 02:00-04:00"\nmaintenance_zone = "Europe/Amsterdam"')
     maintenance = read(tmp_path, text).providers["shop-nl"].maintenance
     assert (len(maintenance.windows), maintenance.zone) == (1, "Europe/Amsterdam")

@@ -1,5 +1,5 @@
-"""The exact words with which wrong settings are refused."""
-# ruff: noqa: E501  # the words are tested whole, as they are printed
+"""The exact messages with which wrong settings are refused."""
+# ruff: noqa: E501  # messages stand on one line, as they are printed
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         (
             'kind = "shop"',
@@ -276,13 +276,13 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_key_the_reason_and_the_remedy(
-    tmp_path: Path, old: str, new: str, said: str
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     assert old in GOOD
-    assert said in problems(tmp_path, GOOD.replace(old, new, 1))
+    assert message in problems(tmp_path, GOOD.replace(old, new, 1))
 
 
-def test_all_that_is_wrong_is_said_at_once_and_only_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_together_and_only_once(tmp_path: Path) -> None:
     text = GOOD.replace('"crm"', '"crm"\nlimit = "99/s"\ntypo = 1').replace('from = "shop-nl"', 'from = "shop"')
     assert problems(tmp_path, "[clocks]\nlease = 10\n" + text.replace("env:KEY", "env:NOPE", 1)) == [
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",

@@ -1,4 +1,4 @@
-"""The edges of the windows by which lists are read: a time has so many digits, and several orders may share it."""
+"""The edges of the windows in which lists are read: times have limited precision, and orders may share one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worker.systems.dropday import walk as dropday_walk
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def test_an_order_of_the_very_moment_where_a_pass_begins_is_wanted() -> None:
+def test_an_order_of_the_exact_moment_at_which_a_pass_begins_is_read() -> None:
     dropday = {"reference": "1", "created_at": "2026-01-02T12:00:00.000000Z"}
     assert dropday_walk.Place.start(NOON).select(Rows.model_validate({"data": [dropday]})) == [dropday]
     dropboy = {"id": "1", "createdAt": "2026-01-02T12:00:00Z"}

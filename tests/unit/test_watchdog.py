@@ -1,4 +1,4 @@
-"""systemd's watchdog hears of a process as long as its loop turns, and no longer."""
+"""A process notifies systemd's watchdog only while its loop turns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Yield the receiving end of a watchdog that expects a sign every 30 ms."""
+    """Yield the receiving end of a watchdog that expects a notification every 30 ms."""
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as box:
         box.bind(str(path))
@@ -39,11 +39,11 @@ def test_the_watchdog_is_notified_for_a_turning_loop_and_not_for_a_hanging_one(
     alive = LivenessFile(tmp_path / "alive", "worker")
     alive.tick()
     assert systemd.recv(100) == b"WATCHDOG=1"
-    threading.Event().wait(0.3)  # it hangs
+    threading.Event().wait(0.3)  # the loop hangs
     assert not alive.is_well()
     systemd.settimeout(0.1)
     with contextlib.suppress(TimeoutError):
-        while systemd.recv(100):  # what was told before
+        while systemd.recv(100):  # discard earlier notifications
             pass
     with pytest.raises(TimeoutError):
         systemd.recv(100)

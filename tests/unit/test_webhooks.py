@@ -1,4 +1,4 @@
-"""Webhooks in the settings, and the ways out of the receiver that no sender can bring about."""
+"""Webhooks in the settings, and responses of the receiver that no sender can provoke."""
 
 from __future__ import annotations
 
@@ -47,27 +47,27 @@ def test_a_producer_without_a_kind_sends_no_webhooks(tmp_path: Path) -> None:
         (producer("magento"), "producers.hook.kind: is not known"),
     ],
 )
-def test_a_webhook_that_would_not_be_safe_is_refused_at_start(
+def test_an_unsafe_webhook_is_refused_at_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
 ) -> None:
     monkeypatch.setitem(ENV, "LONG", LONG["LONG"])
-    (found,) = problems(tmp_path, text)
-    assert found.startswith(problem)
+    (problem_line,) = problems(tmp_path, text)
+    assert problem_line.startswith(problem)
 
 
-def test_a_secret_that_is_not_set_is_told_once(tmp_path: Path) -> None:
-    (found,) = problems(tmp_path, producer("standard"))
-    assert "the environment variable LONG is not set" in found
+def test_a_missing_secret_is_reported_once(tmp_path: Path) -> None:
+    (problem_line,) = problems(tmp_path, producer("standard"))
+    assert "the environment variable LONG is not set" in problem_line
 
 
-def test_the_signature_of_a_job_is_the_one_that_is_published() -> None:
+def test_the_signature_of_a_job_is_the_documented_one() -> None:
     # echo -n '1700000000.{"v":1}' | openssl dgst -sha256 -hmac s3cret
     made = sign("hook", "s3cret", 1_700_000_000, '{"v":1}')
     assert made.signature == signature("s3cret", 1_700_000_000, '{"v":1}')
     assert made.signature == "bf81b0df9ab63212348caadf6ab8b1fc3d2c0c0cb838b2f767a6c1f11d1fa717"
 
 
-def answered(push: Any) -> Any:
+def respond(push: Any) -> Any:
     sender = webhook_kinds()["retailcrm"]("hook", Producer(secret=SecretStr("s"), pushes_for=("shop",)), 60)
     scope = {
         "type": "http",
@@ -83,17 +83,17 @@ def answered(push: Any) -> Any:
     return asyncio.run(Hook(sender, push, 65_536, 1).answer(Request(scope, receive)))
 
 
-def test_a_fault_of_ours_is_not_the_senders_and_it_keeps_what_it_has() -> None:
+def test_an_internal_error_makes_the_sender_retry_and_reveals_nothing() -> None:
     def broken(_: Sequence[str | bytes]) -> None:
         raise KeyError("Ada Lovelace")
 
-    answer = answered(broken)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert b"Ada" not in answer.body
+    response = respond(broken)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert b"Ada" not in response.body
     assert Hook.running == 0
 
 
-def test_the_answer_waits_for_the_inbox() -> None:
-    held: list[str | bytes] = []
-    assert answered(held.extend).status_code == 202
-    assert len(held) == 1
+def test_the_response_follows_the_push_to_the_inbox() -> None:
+    pushed: list[str | bytes] = []
+    assert respond(pushed.extend).status_code == 202
+    assert len(pushed) == 1
