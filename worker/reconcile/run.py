@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.runtime import Runtime
     from worker.settings.routes import Route
-    from worker.systems.view import Side, View
 
     #: A finding, the source's order if it exists, and its state in the ledger; None if nothing is wrong.
     Outcome = tuple[Finding, Order | None, Standing] | None
@@ -67,7 +66,7 @@ class Run:
             if route.source == options.provider and options.target in route.targets
         ]
         self.sides = Sides(rt, options.provider, options.target, options.share)
-        self._alphabet = self.sides.target.alphabet
+        self._alphabet, self._view = self.sides.target.alphabet, self.sides.target.view
         self._spill = Spill()
         self._began = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
         self.report = Report(
@@ -108,10 +107,6 @@ class Run:
                 self._progress(f"looking again at what is {step}", done)
         return self.report
 
-    def view(self, order: Order, side: Side) -> View:
-        """Return the fields by which an order is compared."""
-        return self.sides.target.view(order, side)
-
     def reference(self, order: Order) -> tuple[str, bool]:
         """Return the reference of an order in the target, and whether a route sends it there.
 
@@ -143,7 +138,7 @@ class Run:
             reference, routed = self.reference(order)
         except Rejected:
             return None  # the poll makes it a dead letter, with the reason
-        view = self.view(order, "source")
+        view = self._view(order, "source")
         self.report.compared = tuple(view)
         expected = routed and self.options.since <= order.ordered_at < self.options.until
         return reference, order.external_id, expected, self._spill.digest(view)
@@ -157,7 +152,7 @@ class Run:
             for record in records:
                 order = read(reader, record)
                 if order is not None and (reference := self._ours(order)):
-                    digest = self._spill.digest(self.view(order, "target"))
+                    digest = self._spill.digest(self._view(order, "target"))
                     rows.append((order.external_id, reference, order.ordered_at.timestamp(), digest))
             self._spill.add_target(rows)
             done += len(records)
@@ -245,10 +240,10 @@ class Run:
         standing = self._standing(candidate)
         if standing is None or (order := self._fresh(candidate, standing)) is None:
             return None
-        source = self.view(order, "source")
+        source = self._view(order, "source")
         moved = self._spill.digest(source) != self._spill.source_digest(candidate.reference)
         held = read_one(reader, target_id)
-        target = self.view(held, "target") if held else {}
+        target = self._view(held, "target") if held else {}
         fields = differing(source, target)
         if not fields:
             return None

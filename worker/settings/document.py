@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -169,27 +170,20 @@ class Document:
 def read_file(path: Path, environ: Mapping[str, str]) -> Document:
     """Read the settings at `path`; raise ConfigError if the file does not exist or is not TOML."""
     file = str(path)
+    unusable = partial(ConfigError, file, "(the file)")
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return Document(file, tomllib.loads(text), environ)
     except FileNotFoundError:
-        raise ConfigError(
-            file,
-            "(the file)",
-            "is not there",
-            "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG.",
-        ) from None
+        remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
+        raise unusable("is not there", remedy) from None
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError(
-            file, "(the file)", f"cannot be read: {reason}", "Make it a file that you may read."
-        ) from None
+        raise unusable(f"cannot be read: {reason}", "Make it a file that you may read.") from None
     except UnicodeDecodeError:
-        raise ConfigError(file, "(the file)", "is not UTF-8 text", "Save it as UTF-8.") from None
+        raise unusable("is not UTF-8 text", "Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            file, "(the file)", f"is not TOML: {_place(str(error), text)}", "Correct that line."
-        ) from None
+        raise unusable(f"is not TOML: {_place(str(error), text)}", "Correct that line.") from None
 
 
 def format_key(key: Key) -> str:

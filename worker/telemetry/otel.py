@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from hashlib import blake2b
 from importlib.metadata import version
@@ -62,24 +63,23 @@ _NO_CONTEXT: Final = Context()
 class _Ids(RandomIdGenerator):
     """Random ids, except for a root span whose ids are fixed."""
 
-    def __init__(self) -> None:
-        self._thread = threading.local()
+    _fixed: ContextVar[SpanContext | None] = ContextVar("fixed", default=None)
 
     @contextmanager
     def fixed(self, ids: SpanContext) -> Iterator[None]:
         """Give these ids to the root span that this thread starts in the block."""
-        self._thread.ids = ids
+        token = self._fixed.set(ids)
         try:
             yield
         finally:
-            self._thread.ids = None
+            self._fixed.reset(token)
 
     def generate_trace_id(self) -> int:
-        ids: SpanContext | None = getattr(self._thread, "ids", None)
+        ids = self._fixed.get()
         return ids.trace_id if ids else super().generate_trace_id()
 
     def generate_span_id(self) -> int:
-        ids: SpanContext | None = getattr(self._thread, "ids", None)
+        ids = self._fixed.get()
         return ids.span_id if ids else super().generate_span_id()
 
 
@@ -147,7 +147,7 @@ class Tracing:
         return SpanContext(trace_id, span_id, is_remote=True, trace_flags=flags)
 
     @contextmanager
-    def _open(
+    def span(
         self,
         name: str,
         facts: Mapping[str, Fact],
@@ -155,6 +155,7 @@ class Tracing:
         kind: SpanKind = SpanKind.INTERNAL,
         links: Sequence[Link] = (),
     ) -> Iterator[_Span]:
+        """Open the span of `worker.telemetry.traces.span`, or one of another kind, place or with links."""
         with self._tracer.start_as_current_span(
             name, within, kind, links=links, record_exception=False, set_status_on_exception=False
         ) as span:
@@ -166,14 +167,10 @@ class Tracing:
                 opened.fail(error.code if isinstance(error, IntakeError) else type(error).__name__)
                 raise
 
-    def span(self, name: str, facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
-        """Open the span of `worker.telemetry.traces.span`."""
-        return self._open(name, facts)
-
     def attempt(self, order: TracedOrder, facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
         """Open the span of `worker.telemetry.traces.attempt`."""
         origin = self.origin(order.key, order.fingerprint)
-        return self._open("order.deliver", {"order": order.key, **facts}, _within(origin))
+        return self.span("order.deliver", {"order": order.key, **facts}, _within(origin))
 
     def batch(self, orders: Sequence[TracedOrder], facts: Mapping[str, Fact]) -> AbstractContextManager[_Span]:
         """Open the span of `worker.telemetry.traces.batch`, in the trace of the first sampled order."""
@@ -181,7 +178,7 @@ class Tracing:
         sampled = [origin for origin in origins if origin.trace_flags.sampled]
         links = [Link(origin) for origin in sampled]
         within = _within((sampled or origins)[0])
-        return self._open("orders.deliver", {"orders": len(orders), **facts}, within, links=links)
+        return self.span("orders.deliver", {"orders": len(orders), **facts}, within, links=links)
 
     def call(self, method: str, path: str, server: str) -> AbstractContextManager[Span]:
         """Open the span of `worker.telemetry.traces.call`."""
@@ -191,7 +188,7 @@ class Tracing:
 
     @contextmanager
     def _call(self, method: str, path: str, server: str) -> Iterator[_Span]:
-        with self._open(f"{method} {_ID.sub('/{id}', path)}", {}, kind=SpanKind.CLIENT) as opened:
+        with self.span(f"{method} {_ID.sub('/{id}', path)}", {}, kind=SpanKind.CLIENT) as opened:
             host, port = _host(server)
             opened.span.set_attributes(
                 {"http.request.method": method, "url.path": path, "server.address": host, "server.port": port}
