@@ -92,18 +92,9 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
     if chosen == "text":
         render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
     handler = logging.StreamHandler(stream)
+    ours: list[Processor] = [ProcessorFormatter.remove_processors_meta, _name_event, _describe_error, _keep_allowed]
     handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=[*before, _library_event],
-            processors=[
-                ProcessorFormatter.remove_processors_meta,
-                _name_event,
-                _describe_error,
-                _keep_allowed,
-                _mask,
-                render,
-            ],
-        )
+        ProcessorFormatter(foreign_pre_chain=[*before, _library_event], processors=[*ours, render]),
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -162,13 +153,10 @@ def _describe_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 
 def _keep_allowed(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Keep and mask the values of the allowed keys; list the other keys."""
+    kept = {key: _mask_value(value) for key, value in line.items() if key in ALLOWED}
     left_out = sorted(str(key) for key in line.keys() - ALLOWED)
-    kept = {key: value for key, value in line.items() if key in ALLOWED}
-    return kept | {"left_out": left_out} if left_out else kept
-
-
-def _mask(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    return {key: _mask_value(value) for key, value in line.items()}
+    return kept | {"left_out": _mask_value(left_out)} if left_out else kept
 
 
 def _mask_value(value: Any) -> Any:

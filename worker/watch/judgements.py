@@ -155,7 +155,10 @@ def _provider(
         reason = f"; {provider.error}" if provider.error else ""
         every = format_duration(account.poll_every)
         facts = f"no poll succeeded for {_ago(snapshot, success)}, and it is polled each {every}{reason}"
-        yield Judgement("provider_late", name, facts, _late_remedy(provider), since=success)
+        remedy = "See whether worker and beat run: intake health --ready"
+        if provider.error:
+            remedy = "See what it says; prove the account with: intake check"
+        yield Judgement("provider_late", name, facts, remedy, since=success)
         return
     if provider.error:
         left = (provider.retry_at or 0) - snapshot.now
@@ -170,12 +173,6 @@ def _rests(snapshot: Snapshot, account: ProviderSettings | TargetSettings, after
     """Return whether the account is in maintenance, or was `after` seconds ago: then nothing is expected of it yet."""
     now = datetime.fromtimestamp(snapshot.now, UTC)
     return any(account.maintenance.left(at) for at in (now, now - timedelta(seconds=after)))
-
-
-def _late_remedy(provider: ProviderState) -> str:
-    if provider.error:
-        return "See what it says; prove the account with: intake check"
-    return "See whether worker and beat run: intake health --ready"
 
 
 def _silence(

@@ -93,7 +93,9 @@ class RedisCollector(Collector):
             return
         yield _gauge("up", "Whether Redis answers, and with it all other metrics are there.", 1)
         yield from _engine(snapshot, self._rt.settings)
-        yield from _alarms(snapshot, self._rt.settings)
+        raised = {(alarm.kind, alarm.subject): 1 for alarm in alarms(judge(snapshot, self._rt.settings))}
+        text = "1 for each alarm that is raised now; `intake status` has what to do."
+        yield _family("alarm", text, ("name", "subject"), raised)
         yield from _providers(snapshot, self._rt.settings)
         yield from _lanes(snapshot)
         yield from _limits(snapshot, self._rt)
@@ -148,15 +150,6 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
         yield _gauge("redis_memory_bytes", "Memory that Redis uses.", server.used)
         yield _gauge("redis_memory_max_bytes", "Memory that Redis may use; 0: no limit.", server.limit or 0)
         yield _gauge("redis_writes", "Whether Redis' last writes to its disk went well.", int(server.last_write_ok))
-
-
-def _alarms(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
-    yield _family(
-        "alarm",
-        "1 for each alarm that is raised now; `intake status` has what to do.",
-        ("name", "subject"),
-        {(alarm.kind, alarm.subject): 1 for alarm in alarms(judge(snapshot, settings))},
-    )
 
 
 def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -30,8 +31,10 @@ _COLUMNS: Final = {
     "reason": "reason",
 }
 _REASON_COLUMNS: Final = {name: name for name in ("count", "target", "code", "reason")}
-#: Rows kept beyond the limit before the oldest are dropped.
-_SURPLUS: Final = 500
+#: Rows in memory at once, besides the newest.
+_AT_ONCE: Final = 500
+#: A target, a code, and a reason without its numbers.
+Reason = tuple[str, str, str]
 
 
 def filter_options(command: Any) -> Any:
@@ -111,36 +114,31 @@ def print_list(
     """
     if as_json:
         rows = list(rows)
-        click.echo(json.dumps({"count": len(rows), "reasons": _by_reason(rows), "orders": rows}, indent=2))
+        reasons = _by_reason(Counter(map(_reason_of, rows)))
+        click.echo(json.dumps({"count": len(rows), "reasons": reasons, "orders": rows}, indent=2))
         return
     newest: list[dict[str, Any]] = []
-    groups = _by_reason(_keep_newest(rows, newest, limit))
+    counts: Counter[Reason] = Counter()
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _AT_ONCE)):
+        counts.update(map(_reason_of, batch))
+        newest = heapq.nlargest(limit, [*newest, *batch], key=lambda row: row["since"])
+    groups = _by_reason(counts)
     if not groups:
         click.echo(f"Nothing is {state}.")
         return
-    title = f"Newest of {sum(group['count'] for group in groups)}"
+    title = f"Newest of {counts.total()}"
     Console().print(table_of("Reasons", _REASON_COLUMNS, groups), table_of(title, _COLUMNS, newest))
     click.echo(next_step)
 
 
-def _by_reason(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def _reason_of(row: dict[str, Any]) -> Reason:
+    return row["target"], row["code"], without_numbers(row["reason"])
+
+
+def _by_reason(counts: Counter[Reason]) -> list[dict[str, Any]]:
     """Return the reasons with their counts, the most frequent first."""
-    counts = Counter((row["target"], row["code"], without_numbers(row["reason"])) for row in rows)
     return [
         {"count": count, "target": target, "code": code, "reason": reason}
         for (target, code, reason), count in sorted(counts.items(), key=lambda group: (-group[1], group[0]))
     ]
-
-
-def _keep_newest(rows: Iterable[dict[str, Any]], newest: list[dict[str, Any]], limit: int) -> Iterator[dict[str, Any]]:
-    """Yield every row, keeping the newest `limit` in `newest`."""
-    for row in rows:
-        newest.append(row)
-        if len(newest) > limit + _SURPLUS:
-            newest[:] = _newest(newest, limit)
-        yield row
-    newest[:] = _newest(newest, limit)
-
-
-def _newest(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    return heapq.nlargest(limit, rows, key=lambda row: row["since"])
