@@ -93,9 +93,7 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
         render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
     handler = logging.StreamHandler(stream)
     ours: list[Processor] = [ProcessorFormatter.remove_processors_meta, _name_event, _describe_error, _keep_allowed]
-    handler.setFormatter(
-        ProcessorFormatter(foreign_pre_chain=[*before, _library_event], processors=[*ours, render]),
-    )
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=[*before, _library_event], processors=[*ours, render]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

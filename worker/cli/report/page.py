@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from importlib import resources
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from worker.cli.report import plots
 from worker.cli.report.figures import TROUBLES
-from worker.cli.report.style import STYLE
 from worker.cli.report.words import STATES, length, number, orders, reason
 from worker.reconcile.report import FAULTS
 
@@ -53,6 +53,8 @@ class Report:
 def page(report: Report) -> str:
     """Return the HTML page."""
     title = f"Orders, {_period(report)}"
+    # For light and dark, on screen and on A4 paper.
+    style = resources.files("worker.cli.report").joinpath("style.css").read_text("utf-8")
     parts = [
         f"<h1>{title}</h1>",
         f'<p class="soft">Days begin at midnight UTC. Made {report.now:%Y-%m-%d %H:%M} UTC.{_limits(report)}</p>',
@@ -68,7 +70,7 @@ def page(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
+        f"<title>{title}</title><style>\n{style}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
 
 
