@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from worker.errors import PermanentError, Rejected
 from worker.reconcile.report import Finding, Report
@@ -69,14 +69,8 @@ class Run:
         self._alphabet, self._view = self.sides.target.alphabet, self.sides.target.view
         self._spill = Spill()
         self._began = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
-        self.report = Report(
-            options.provider,
-            options.target,
-            options.since,
-            options.until,
-            "listed" if self.sides.reader else "asked",
-            most=options.most,
-        )
+        how: Literal["listed", "asked"] = "listed" if self.sides.reader else "asked"
+        self.report = Report(options.provider, options.target, options.since, options.until, how, most=options.most)
 
     def __enter__(self) -> Self:
         return self

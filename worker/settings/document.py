@@ -144,6 +144,11 @@ class Document:
         """Return the table `name` of the file as a `model`; the defaults of the model without a valid table."""
         return self.read(model, self.values.get(name, {}), (name,)) or model()
 
+    def tables(self, section: str) -> dict[str, Any]:
+        """Return the tables of a section by name; none if the section is missing or invalid."""
+        tables = self.values.get(section)
+        return tables if isinstance(tables, dict) else {}
+
     def _add_detail(self, model: type[BaseModel], at: Key, detail: ErrorDetails) -> None:
         key, kind, context = (*at, *detail["loc"]), detail["type"], detail.get("ctx", {})
         if any(key[: len(unset)] == unset for unset in self._unset):

@@ -11,7 +11,7 @@ from worker.settings.accounts import Account, ProviderSettings, TargetSettings, 
 from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
-from worker.settings.document import Document, Key, Table, as_list, read_file
+from worker.settings.document import Document, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.routes import Route, conflicts, echoes
@@ -153,24 +153,16 @@ def _routes(document: Document, mirrored: Collection[str]) -> tuple[Route, ...]:
 def _check_ends(document: Document, tables: list[Any]) -> None:
     """Check that each end of a route is an account, and that each account is the end of a route."""
     used: dict[str, set[str]] = {"providers": set(), "targets": set()}
-    pushing = document.values.get("producers", {})
     for number, table in enumerate(tables):
         for key, section in (("from", "providers"), ("to", "targets")):
             names = as_list(table.get(key)) if isinstance(table, dict) else None
             for name in filter(lambda name: isinstance(name, str), names if isinstance(names, list) else ()):
                 used[section].add(name)
-                if section == "providers" and isinstance(pushing, dict) and name in pushing:
-                    continue
-                _check_end(document, ("routes", number, key), section, name)
+                accounts = document.tables(section)
+                if name not in accounts and not (section == "providers" and name in document.tables("producers")):
+                    remedy = f"Known here: {', '.join(sorted(accounts)) or 'none'}."
+                    document.add_error(("routes", number, key), f"{name} is not one of the {section}", remedy)
     for section, names in used.items():
-        accounts = document.values.get(section, {})
-        for name in sorted(accounts.keys() - names) if isinstance(accounts, dict) else ():
+        for name in sorted(document.tables(section).keys() - names):
             reason = "is in no route: its orders would go nowhere" if section == "providers" else "is in no route"
             document.add_error((section, name), reason, "Add a [[routes]] table for it, or take it out.")
-
-
-def _check_end(document: Document, key: Key, section: str, name: str) -> None:
-    accounts = document.values.get(section, {})
-    if not isinstance(accounts, dict) or name not in accounts:
-        known = ", ".join(sorted(accounts)) or "none"
-        document.add_error(key, f"{name} is not one of the {section}", f"Known here: {known}.")

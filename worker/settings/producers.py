@@ -61,8 +61,7 @@ def read_producers(document: Document, kinds: Mapping[str, WebhookKind]) -> dict
     if not isinstance(tables, dict):
         document.add_error(("producers",), "must be tables", "Write a table [producers.NAME].")
         return {}
-    section = document.values.get("providers", {})
-    providers: dict[str, Any] = section if isinstance(section, dict) else {}
+    providers = document.tables("providers")
     producers: dict[str, Producer] = {}
     for name, table in tables.items():
         at: Key = ("producers", name)

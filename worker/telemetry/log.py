@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
@@ -141,12 +142,8 @@ def _describe_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     if not isinstance(error, BaseException):
         return line
     line["error"] = f"{type(error).__name__}: {error}" if isinstance(error, IntakeError) else type(error).__name__
-    trace, frames = error.__traceback__, []
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{Path(code.co_filename).name}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    line["at"] = " > ".join(frames[-5:])
+    frames = [(frame.f_code, number) for frame, number in walk_tb(error.__traceback__)][-5:]
+    line["at"] = " > ".join(f"{Path(code.co_filename).name}:{number} {code.co_name}" for code, number in frames)
     return line
 
 

@@ -72,11 +72,10 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
 
 def _states(rt: Runtime, found: PersonalData) -> dict[str, dict[str, str]]:
     """Return the state of each known order, by target."""
-    states = {
-        target: {key: rt.ledger.standing(target, key).state for key in order_keys}
+    return {
+        target: {key: state for key in order_keys if (state := rt.ledger.standing(target, key).state)}
         for target, order_keys in found.orders.items()
     }
-    return {target: {key: state for key, state in by_key.items() if state} for target, by_key in states.items()}
 
 
 def _summary(rt: Runtime, found: PersonalData) -> str:

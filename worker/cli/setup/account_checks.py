@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from worker.errors import AuthFailed, IntakeError, RateLimited, SnoozeError
@@ -55,8 +54,8 @@ def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterato
         for name, adapter in adapters.items():
             answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
             account = f"{section} {name}"
-            check = partial(_examine_into, answer, account, adapter)
-            threading.Thread(target=check, name=account, daemon=True).start()
+            check = threading.Thread(target=_examine_into, args=(answer, account, adapter), name=account, daemon=True)
+            check.start()
             answers.append((account, answer))
     until = time.monotonic() + patience
     for account, answer in answers:

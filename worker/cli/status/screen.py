@@ -26,15 +26,12 @@ def screen(document: dict[str, Any], rows: dict[str, int] | None = None) -> Rend
     """Return the document of `status` as tables; `rows` limits the rows of each part, else every row is shown."""
     limits = rows or {}
     parts: list[RenderableType] = [*_head(document, limits.get("needs")), Text()]
-    parts += [*_table(_providers(document), limits.get("providers")), Text()]
-    parts += [*_table(_lanes(document), limits.get("lanes")), Text()]
-    closed = list(_limits(document))
-    if closed:
-        parts += [*_table((("Limits", "", ""), closed), limits.get("limits")), Text()]
-    if document["dead_by_reason"]:
-        parts += [*_table(_reasons(document), limits.get("reasons")), Text()]
-    parts.append(_foot(document))
-    return Group(*parts)
+    contents = {"providers": _providers, "lanes": _lanes, "limits": _limits, "reasons": _reasons}
+    for name, content in contents.items():
+        titles, rows_of_part = content(document)
+        if rows_of_part:
+            parts += [*_table(titles, rows_of_part, limits.get(name)), Text()]
+    return Group(*parts, _foot(document))
 
 
 def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType]:
@@ -58,8 +55,8 @@ def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
-def _table(content: Rows, most: int | None) -> Iterator[RenderableType]:
-    (first, *others), rows = content
+def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]], most: int | None) -> Iterator[RenderableType]:
+    first, *others = titles
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     # Only the last column shrinks if a line is too long: a reason is cut, a state wraps.
     cells = zip((first, *others), *rows[:most], strict=True)
@@ -157,15 +154,17 @@ def _lane_state(lane: dict[str, Any]) -> str:
     return f"{sending}, {_many(lane['backfilled'])} of backfill" if lane["backfilled"] else sending
 
 
-def _limits(document: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Yield the limits that are closed or slowed down."""
+def _limits(document: dict[str, Any]) -> Rows:
+    """Return the limits that are closed or slowed down."""
+    rows: list[tuple[str, ...]] = []
     for name, limit in document["limits"].items():
         if limit["closed_s"]:
             until = utc_text((document["at"] + limit["closed_s"]) * 1000)[11:]
             closed = f"limit {name} is closed for {age(limit['closed_s'])} more"
-            yield name, closed, f"until {until} UTC, as the account asked"
+            rows.append((name, closed, f"until {until} UTC, as the account asked"))
         elif limit["slowed"] > 1:
-            yield name, f"slowed {limit['slowed']:g} times", "it recovers by itself"
+            rows.append((name, f"slowed {limit['slowed']:g} times", "it recovers by itself"))
+    return ("Limits", "", ""), rows
 
 
 def _reasons(document: dict[str, Any]) -> Rows:
