@@ -122,7 +122,7 @@ def test_a_second_start_in_the_same_directory_is_refused_with_the_owner(tmp_path
 
 
 def test_a_lock_of_a_killed_process_does_not_block_a_start(tmp_path: Path) -> None:
-    code = f"import pathlib, time; from worker.store import embedded; embedded.prepare(pathlib.Path({str(tmp_path)!r}))"
+    code = f"import pathlib, time; from worker.store.redis import embedded; embedded.prepare(pathlib.Path({str(tmp_path)!r}))"
     holder = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(60)"], stdout=-1)
     assert holder.stdout is not None
     holder.stdout.readline()
@@ -161,7 +161,7 @@ def test_a_directory_of_another_user_is_reported(tmp_path: Path) -> None:
     if os.getuid() != 0:
         tmp_path.chmod(0o500)
     code = (
-        "import os, pathlib; from worker.errors import ConfigError; from worker.store import embedded\n"
+        "import os, pathlib; from worker.errors import ConfigError; from worker.store.redis import embedded\n"
         "if os.getuid() == 0: os.setuid(65534)\n"
         f"try: embedded.prepare(pathlib.Path({str(tmp_path)!r}) / 'x')\n"
         "except ConfigError as error: print(error.reason)"
