@@ -122,7 +122,8 @@ def test_a_second_start_in_the_same_directory_is_refused_with_the_owner(tmp_path
 
 
 def test_a_lock_of_a_killed_process_does_not_block_a_start(tmp_path: Path) -> None:
-    code = f"import pathlib, time; from worker.store.redis import embedded; embedded.prepare(pathlib.Path({str(tmp_path)!r}))"
+    code = "import pathlib, time; from worker.store.redis import embedded"
+    code += f"; embedded.prepare(pathlib.Path({str(tmp_path)!r}))"
     holder = subprocess.Popen([sys.executable, "-c", f"{code}; print(1, flush=True); time.sleep(60)"], stdout=-1)
     assert holder.stdout is not None
     holder.stdout.readline()
