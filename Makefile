@@ -1,4 +1,4 @@
-# `make demo` and `make test` set up everything they need; all they ask for is Python 3.11 or newer, git and make.
+# `make demo` and `make test` install everything they need, and require only Python 3.11 or newer, git and make.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -10,13 +10,13 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test prove soak simulate lint types imports tests ledger mutate bench lock clean
 
-help: ## show what can be made
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.run ## see 400 orders of five systems go the whole way, with faults, in under three minutes
+demo: $(VENV)/.run ## deliver 400 orders between five simulated systems, with faults, in under three minutes
 	@$(BIN)/intake demo
 
-quick: lint types imports $(VENV)/.test ## run the checks of a minute: lint, types, contracts, unit and conformance tests
+quick: lint types imports $(VENV)/.test ## run the fast checks: lint, types, contracts, unit and conformance tests
 	$(PYTEST) -n 3 tests/unit tests/contract
 
 test: lint types imports tests ## run every check
@@ -35,37 +35,37 @@ tests: $(VENV)/.test
 	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --durations 12
 	$(PYTEST) -m "alone and not soak" --durations 8
 
-ledger: $(VENV)/.test ## run the tests of the ledger against the server at REDIS=redis://127.0.0.1:6379/0, which is emptied
+ledger: $(VENV)/.test ## run the tests of the ledger on the server at REDIS=redis://127.0.0.1:6379/0, which they empty
 	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(PYTEST) tests/model tests/integration
 
-prove: $(VENV)/.test ## walk the crash matrix: each effect, each fault; its table goes into the README
+prove: $(VENV)/.test ## run the crash matrix, each fault at each effect, and write its table into the README
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
 
-soak: $(VENV)/.test ## carry ORDERS=1000000 orders through faults at every step, by SEED=1: half an hour and more
+soak: $(VENV)/.test ## deliver ORDERS=1000000 orders with faults at every step, drawn from SEED=1 (half an hour or more)
 	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)
 
-mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: each breakage must be seen by a test (minutes)
+mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: a test must detect each mutation (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m mutation
 
-simulate: $(VENV)/.test ## histories of the whole worker on a fake clock: SEEDS=1000 runs so many, SEED=42 replays one
+simulate: $(VENV)/.test ## simulate the whole worker on a fake clock: SEEDS=1000 runs 1000 histories, SEED=42 replays one
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
 
-bench: $(VENV)/.test ## measure this machine, each figure beside something named (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one
+bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))
 
-lock: ## write the lock files anew (needs uv)
+lock: ## update the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --upgrade pyproject.toml --extra sandbox --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --group build --group test -o $(TEST_LOCK)
 
-clean: ## remove what was set up here
+clean: ## remove the virtual environment and the data of .intake
 	rm -rf $(VENV) .intake
 
 $(VENV)/.venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Intake needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "[1/2] A virtual environment in $(VENV)"
+	@echo "[1/2] Creating a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
@@ -76,6 +76,6 @@ $(VENV)/.run: $(VENV)/.venv $(RUN_LOCK) pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run $(TEST_LOCK) pyproject.toml
-	@echo "And what the checks need besides, $$(grep -c == $(TEST_LOCK)) packages in all (about a minute)"
+	@echo "Installing the packages of the checks, $$(grep -c == $(TEST_LOCK)) in all (about a minute)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $(TEST_LOCK)
 	@touch $@

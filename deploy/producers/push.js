@@ -1,6 +1,6 @@
-// Push jobs onto Intake's inbox, with ioredis (npm install ioredis).
+// Push jobs to Intake's inbox with ioredis (npm install ioredis).
 //
-// node push.js JOB…      or one job a line on stdin. REDIS_URL says where Redis is.
+// node push.js JOB…      or one job per line on stdin. REDIS_URL is the URL of Redis.
 // With INTAKE_PRODUCER and INTAKE_SECRET set, the jobs are signed.
 
 const { createHmac } = require("node:crypto");
@@ -20,9 +20,9 @@ async function main() {
   const given = process.argv.slice(2);
   const lines = given.length ? given : readFileSync(0, "utf8").split("\n");
   const jobs = lines.map((line) => line.trim()).filter(Boolean);
-  // The ready check asks for INFO, which a producer's user may not.
+  // The ready check sends INFO, which a producer's Redis user is not allowed to run.
   const redis = new Redis(REDIS_URL, { enableReadyCheck: false, maxRetriesPerRequest: 3 });
-  redis.on("error", () => {}); // what cannot be pushed is told below
+  redis.on("error", () => {}); // a failed push is reported below
   try {
     await redis.lpush("intake:inbox", ...jobs.map(signed));
     console.log(`${jobs.length} pushed.`);

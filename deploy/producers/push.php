@@ -1,10 +1,10 @@
 <?php
-// Push jobs onto Intake's inbox, without any library.
+// Push jobs to Intake's inbox without any library.
 //
-// php push.php JOB…      or one job a line on stdin. REDIS_URL says where Redis is.
+// php push.php JOB…      or one job per line on stdin. REDIS_URL is the URL of Redis.
 // With INTAKE_PRODUCER and INTAKE_SECRET set, the jobs are signed.
 //
-// With predis (composer require predis/predis) all below "signed" is:
+// With predis (composer require predis/predis) this replaces everything below the function "signed":
 //   (new Predis\Client($url))->lpush('intake:inbox', array_map('signed', $jobs));
 
 function signed(string $job): string
@@ -19,7 +19,7 @@ function signed(string $job): string
     return json_encode(['v' => 1, 'producer' => $producer, 'at' => $at, 'job' => $job, 'signature' => $signature]);
 }
 
-/** Sends one command; answers what Redis says, without its type. Throws for an error. */
+/** Send one command and return Redis' reply without its type byte. Throw an exception for an error. */
 function command($redis, string ...$parts): string
 {
     $text = '*' . count($parts) . "\r\n";

@@ -1,6 +1,6 @@
-"""Push jobs onto Intake's inbox, with redis-py alone (pip install redis).
+"""Push jobs to Intake's inbox with redis-py only (pip install redis).
 
-python push.py JOB…      or one job a line on stdin. REDIS_URL says where Redis is.
+python push.py JOB…      or one job per line on stdin. REDIS_URL is the URL of Redis.
 With INTAKE_PRODUCER and INTAKE_SECRET set, the jobs are signed.
 """
 
@@ -14,7 +14,7 @@ from redis import Redis
 
 
 def signed(job: str) -> str:
-    """The job as its producer proves that it is his."""
+    """Return the job with its producer's signature, or unchanged if no secret is set."""
     producer, secret = os.environ.get("INTAKE_PRODUCER"), os.environ.get("INTAKE_SECRET")
     if not producer or not secret:
         return job

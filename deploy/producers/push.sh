@@ -1,18 +1,18 @@
 #!/bin/sh
-# Push jobs onto Intake's inbox with redis-cli (or valkey-cli).
+# Push jobs to Intake's inbox with redis-cli (or valkey-cli).
 #
-# sh push.sh JOB…      or one job a line on stdin. REDIS_URL says where Redis is.
+# sh push.sh JOB…      or one job per line on stdin. REDIS_URL is the URL of Redis.
 
 url=${REDIS_URL:-redis://localhost:6379/0}
 case $url in
-    # redis-cli takes an empty user for a name.
+    # redis-cli would use an empty user name as it is.
     *://:*) url="${url%%://*}://default:${url#*://:}" ;;
 esac
 
 push() {
-    # -x: the last argument is what comes on stdin, so no quoting can spoil it.
+    # -x reads the last argument from stdin, so that quoting cannot change it.
     answer=$(printf %s "$1" | redis-cli -u "$url" --no-auth-warning -x LPUSH intake:inbox 2>&1)
-    # redis-cli exits with 0 for an error of the server too; a push answers how many jobs wait.
+    # redis-cli also exits with 0 after an error of the server; a successful push prints the number of waiting jobs.
     case $answer in
         '' | *[!0-9]*)
             echo "not pushed: $answer" >&2

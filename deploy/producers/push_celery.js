@@ -1,13 +1,13 @@
-// Send jobs to Intake as Celery tasks, with celery-node (npm install celery-node). Who can LPUSH does better: push.js.
+// Send jobs to Intake as Celery tasks with celery-node (npm install celery-node). Prefer push.js where you can LPUSH.
 //
-// node push_celery.js JOB…      or one job a line on stdin. REDIS_URL says where Redis is.
+// node push_celery.js JOB…      or one job per line on stdin. REDIS_URL is the URL of Redis.
 
 const { randomUUID } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 const celery = require("celery-node");
 
 const { REDIS_URL = "redis://localhost:6379/0" } = process.env;
-// The ioredis in celery-node is an old one: it reads the password of a URL only, unless told otherwise.
+// celery-node has an old ioredis, which ignores the user name of a URL without this option.
 const url = `${REDIS_URL}${REDIS_URL.includes("?") ? "&" : "?"}allowUsernameInURI=true`;
 
 async function main() {
@@ -16,7 +16,7 @@ async function main() {
   const jobs = lines.map((line) => line.trim()).filter(Boolean);
   const client = celery.createClient(url, url, "intake.ingest");
   await client.isReady();
-  // The one argument is the text of a job. `delay` would not tell whether Redis took it.
+  // The only argument is the text of a job. `delay` would not report whether Redis accepted the message.
   for (const job of jobs) {
     const { headers, properties, body } = client.createTaskMessage(randomUUID(), "tasks.ingest", [job], {});
     await client.broker.publish(body, "", "intake.ingest", headers, properties);

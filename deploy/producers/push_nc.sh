@@ -1,7 +1,7 @@
 #!/bin/sh
-# Push jobs onto Intake's inbox with nc alone.
+# Push jobs to Intake's inbox with nc only.
 #
-# sh push_nc.sh JOB…      or one job a line on stdin. REDIS_URL says where Redis is: redis://[[USER]:PASSWORD@]HOST[:PORT]
+# sh push_nc.sh JOB…      or one job per line on stdin. REDIS_URL is redis://[[USER]:PASSWORD@]HOST[:PORT].
 
 url=${REDIS_URL:-redis://localhost:6379/0}
 url=${url#redis://}
@@ -11,7 +11,7 @@ host=${server%%:*}
 port=${server#"$host"}
 port=${port#:}
 
-# One argument as Redis reads it: its length in bytes, then itself.
+# Write one argument in Redis' protocol: its length in bytes, then the argument.
 argument() {
     printf '$%d\r\n%s\r\n' "$(printf %s "$1" | wc -c)" "$1"
 }
@@ -33,7 +33,7 @@ commands() {
 }
 
 push() {
-    # Redis answers +OK to AUTH and QUIT, and :N to a push, N being how many jobs wait.
+    # Redis replies +OK to AUTH and QUIT, and :N to a push, where N is the number of waiting jobs.
     answer=$(commands "$1" | nc -w 5 "$host" "${port:-6379}" | tr -d '\r')
     case $answer in
         *-* | '')

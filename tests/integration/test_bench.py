@@ -1,3 +1,5 @@
+"""Short runs of the benchmarks."""
+
 from __future__ import annotations
 
 import contextlib

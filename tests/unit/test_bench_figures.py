@@ -1,3 +1,5 @@
+"""The figures of the benchmarks: ratios, goals, charts and the report."""
+
 from __future__ import annotations
 
 import json

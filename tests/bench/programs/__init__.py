@@ -1,0 +1,1 @@
+"""Programs that the benchmarks run in their own processes."""
