@@ -85,8 +85,7 @@ def the_same_call_makes_the_same_jobs(case: Case) -> None:
 def another_secret_is_refused(case: Case) -> None:
     for scene in _accepted(case):
         refused = _proof(_webhook(case, case.account["other_secret"]), _call(scene), case)
-        assert refused is not None
-        assert refused.status == 401
+        assert getattr(refused, "status", None) == 401
 
 
 def a_call_without_a_proof_is_refused(case: Case) -> None:
@@ -96,8 +95,7 @@ def a_call_without_a_proof_is_refused(case: Case) -> None:
         bare = replace(call, headers={}, query=(), token="")
         if bare != call:  # else the proof is in the body
             refused = _proof(_webhook(case), bare, case)
-            assert refused is not None
-            assert refused.status == 401
+            assert getattr(refused, "status", None) == 401
 
 
 def a_signature_covers_the_body(case: Case) -> None:
@@ -111,8 +109,7 @@ def a_signature_covers_the_body(case: Case) -> None:
         forged = replace(call, body=call.body.replace(old.encode(), new.encode()))
         assert forged != call
         refused = _proof(_webhook(case), forged, case)
-        assert refused is not None
-        assert refused.status == 401
+        assert getattr(refused, "status", None) == 401
 
 
 def whatever_a_body_holds_it_makes_jobs_or_is_refused(case: Case) -> None:

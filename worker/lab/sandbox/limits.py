@@ -20,10 +20,6 @@ class AddressCounts:
     #: The times of the newest accepted calls, at most as many as fill a window.
     newest: deque[float] = field(default_factory=deque, repr=False)
 
-    def report(self) -> dict[str, Any]:
-        """Return the counts as JSON."""
-        return {name: value for name, value in asdict(self).items() if name != "newest"}
-
 
 class LeakyBucket:
     """Refuses a call if `calls` calls of the same address were *accepted* in the `window` seconds before it.
@@ -66,5 +62,8 @@ class LeakyBucket:
             "first": min((counts.first for counts in everyone if counts.first is not None), default=None),
             "last": max((counts.last for counts in everyone if counts.last is not None), default=None),
             "smallest_gap": min((c.smallest_gap for c in everyone if c.smallest_gap is not None), default=None),
-            "addresses": {address: counts.report() for address, counts in self.addresses.items()},
+            "addresses": {
+                address: {name: value for name, value in asdict(counts).items() if name != "newest"}
+                for address, counts in self.addresses.items()
+            },
         }

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from worker.lab.sandbox.admin import Admin
 from worker.lab.sandbox.faults import RESPONSE_ONLY, Fault
-from worker.lab.sandbox.system import Call, Response, System, reason_phrase, web_page
+from worker.lab.sandbox.system import NGINX_REASONS, Call, Response, System, web_page
 from worker.lab.sandbox.wire import dump
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Server:
 
 def _web_response(response: Response) -> web.Response:
     headers = {"Content-Type": f"{response.content_type}; charset=utf-8", **(response.headers or {})}
-    reason = reason_phrase(response.status)
+    reason = NGINX_REASONS.get(response.status)
     return web.Response(status=response.status, body=response.body, headers=headers, reason=reason)
 
 

@@ -26,9 +26,3 @@ def choice(options: dict[str, str], key: str, *allowed: str) -> str:
     if value not in allowed:
         raise ValueError(f"{key}={value}: one of {', '.join(allowed)} is wanted")
     return value
-
-
-def finish(options: dict[str, str]) -> None:
-    """Raise ValueError for options that nothing has taken."""
-    if options:
-        raise ValueError(f"unknown option: {', '.join(sorted(options))}")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from worker.lab.sandbox.journal import Journal
 
 _REASONS: Final = {429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 404: "Not Found"}
-_NGINX_REASONS: Final = {503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
+#: The reason phrases of nginx that differ from the usual ones.
+NGINX_REASONS: Final = {503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
 
 @dataclass(slots=True)
@@ -48,14 +49,9 @@ class Response:
     page_key: str | None = None
 
 
-def reason_phrase(status: int) -> str | None:
-    """Return the reason phrase of nginx where it differs from the usual one."""
-    return _NGINX_REASONS.get(status)
-
-
 def web_page(status: int, did: str, text: str = "") -> Response:
     """Return the page that a web server sends itself, before or instead of the application."""
-    title = text or f"{status} {_NGINX_REASONS.get(status) or _REASONS.get(status, 'Error')}"
+    title = text or f"{status} {NGINX_REASONS.get(status) or _REASONS.get(status, 'Error')}"
     head = f"<html>\r\n<head><title>{title}</title></head>\r\n"
     body = f"{head}<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
     return Response(status, body.encode(), did, content_type="text/html")

@@ -85,7 +85,8 @@ class World:
         spread, missing = float(options.pop("spread", _DAY)), float(options.pop("missing_ids", "0.01"))
         fractions = float(options.pop("fractions", "0.04"))
         account = self.systems[system].open_account(name, options)
-        spec.finish(options)
+        if options:
+            raise ValueError(f"unknown option: {', '.join(sorted(options))}")
         factory = DraftFactory(random.Random(f"{self._seed}:{system}:{name}"), fractions)
         self._factories[system, name] = factory
         moments = factory.moments(count, time.time(), spread)

@@ -144,7 +144,8 @@ class DropboyAccount(Account):
     def _process_row(self, batch: Batch, index: int, row: Any) -> None:
         errors = self._checker.errors(row)
         number = None if errors else row["order"].get("orderNumber")
-        if self._repeated == "refused" and number is not None and self._has_number(number):
+        taken = (job.number for job in self._orders.values())
+        if self._repeated == "refused" and number is not None and number in taken:
             errors = [(["", "orderNumber"], "should be unique")]
         if errors:
             batch.failed += 1
@@ -153,9 +154,6 @@ class DropboyAccount(Account):
         job = self._keep(row["order"], "created", time.time(), "created", batch)
         batch.created_ids.append(job.id)
         self._webhooks.created(job)
-
-    def _has_number(self, number: str) -> bool:
-        return any(job.number == number for job in self._orders.values())
 
     # --- jobs ---
 

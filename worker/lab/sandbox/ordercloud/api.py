@@ -18,28 +18,22 @@ if TYPE_CHECKING:
 
 _ORDER: Final = "v1/orders/{direction}/{orderID}"
 _LINE: Final = _ORDER + "/lineitems/{lineItemID}"
+_VERBS: Final = ("GET", "PUT", "PATCH", "DELETE")
 #: Method, path (as webhooks name it) and operation.
 _ROUTES: Final = (
     ("POST", "oauth/token", "token"),
     ("GET", "v1/me", "me"),
     ("GET", "v1/orders/{direction}", "list"),
     ("POST", "v1/orders/{direction}", "create"),
-    ("GET", _ORDER, "get"),
-    ("PUT", _ORDER, "put"),
-    ("PATCH", _ORDER, "patch"),
-    ("DELETE", _ORDER, "delete"),
+    *((verb, _ORDER, verb.lower()) for verb in _VERBS),
     ("GET", f"{_ORDER}/worksheet", "worksheet"),
     *((verb, f"{_ORDER}/{name}", name) for verb in ("PUT", "PATCH") for name in ("billto", "shipto")),
     *(("POST", f"{_ORDER}/{name}", name) for name in sorted(MOVES)),
     ("POST", f"{_ORDER}/validate", "validate"),
     ("GET", f"{_ORDER}/lineitems", "line_list"),
     ("POST", f"{_ORDER}/lineitems", "line_create"),
-    ("GET", _LINE, "line_get"),
-    ("PUT", _LINE, "line_put"),
-    ("PATCH", _LINE, "line_patch"),
-    ("DELETE", _LINE, "line_delete"),
-    ("PUT", f"{_LINE}/shipto", "line_shipto"),
-    ("PATCH", f"{_LINE}/shipto", "line_shipto"),
+    *((verb, _LINE, f"line_{verb.lower()}") for verb in _VERBS),
+    *((verb, f"{_LINE}/shipto", "line_shipto") for verb in ("PUT", "PATCH")),
     ("GET", "v1/webhooks", "hooks"),
     ("POST", "v1/webhooks", "hook_put"),
     ("GET", "v1/webhooks/{webhookID}", "hook_get"),
