@@ -86,7 +86,8 @@ def test_digests_are_equal_within_a_run_and_differ_between_runs(tmp_path: Path) 
     digests = []
     for n, salt in enumerate(("one", "one", "two", "", "")):
         file = tmp_path / f"{n}.jsonl"
-        Journal(file, salt).effect("retailcrm", "main", "added", None, "1", lambda: {"name": "Ada"})
+        columns = {"external_id": None, "reference": "1"}
+        Journal(file, salt).effect("retailcrm", "main", "added", lambda: {"name": "Ada"}, **columns)
         run, effect = [json.loads(line) for line in file.read_text().splitlines()]
         digests.append((run["run"], effect["fields"]["name"]))
     assert digests[0] == digests[1]

@@ -92,12 +92,8 @@ class Fault:
 
 
 _TYPES: Final[dict[str, type[Any]]] = {
-    "rate": float,
-    "seconds": float,
-    "skip": int,
-    "times": int,
-    "size": int,
-    "record": int,
+    **dict.fromkeys(("rate", "seconds"), float),
+    **dict.fromkeys(("skip", "times", "size", "record"), int),
 }
 
 

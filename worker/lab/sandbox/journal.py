@@ -59,24 +59,17 @@ class Journal:
         self.counts[system, "request", did] += 1
         self._write({"kind": "request", "system": system, "account": account, "did": did, **columns})
 
-    def effect(  # noqa: PLR0913, PLR0917  # a journal line has that many columns
-        self,
-        system: str,
-        account: str,
-        did: str,
-        external_id: str | None,
-        reference: str | None,
-        essence: Callable[[], Mapping[str, str]],
+    def effect(
+        self, system: str, account: str, did: str, essence: Callable[[], Mapping[str, str]], **columns: str | None
     ) -> None:
-        """Note a write: `created`, `added` (by the simulator itself), `changed`, `deleted`.
+        """Note a write in the columns of an effect: `created`, `added` (by the simulator), `changed` or `deleted`.
 
         `essence` returns the essence of the order from now on; it is called only if the journal has a file.
         """
         self.counts[system, "effect", did] += 1
-        entry: dict[str, object] = {"kind": "effect", "system": system, "account": account, "did": did}
-        entry |= {"external_id": external_id, "reference": reference}
+        entry: dict[str, object] = {"kind": "effect", "system": system, "account": account, "did": did, **columns}
         if self._fd is not None:
-            key = system, account, reference
+            key = system, account, columns["reference"]
             if did == "changed":
                 self._versions[key] = self._versions.get(key, 1) + 1
             entry["version"] = self._versions.get(key, 1)
@@ -102,11 +95,10 @@ class Journal:
 
     def tally(self, system: str) -> dict[str, dict[str, int]]:
         """Return how often each thing was done: `{"request": {...}, "effect": {...}}`."""
-        result: dict[str, dict[str, int]] = {"request": {}, "effect": {}}
-        for (name, kind, did), count in self.counts.items():
-            if name == system:
-                result[kind][did] = count
-        return result
+        return {
+            kind: {did: count for (*key, did), count in self.counts.items() if key == [system, kind]}
+            for kind in ("request", "effect")
+        }
 
 
 def _open_for_append(path: Path) -> int:

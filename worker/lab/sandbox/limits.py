@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -30,13 +30,11 @@ class LeakyBucket:
 
     def __init__(self, window: float, calls: int = 1) -> None:
         self.window, self.calls = window, calls
-        self.addresses: dict[str, AddressCounts] = {}
+        self.addresses: defaultdict[str, AddressCounts] = defaultdict(AddressCounts)
 
     def take(self, address: str, now: float) -> bool:
         """Count a call and return whether it is accepted."""
-        counts = self.addresses.get(address)
-        if counts is None:
-            counts = self.addresses[address] = AddressCounts()
+        counts = self.addresses[address]
         newest = counts.newest
         while len(newest) > self.calls or (newest and now - newest[0] >= self.window):
             newest.popleft()

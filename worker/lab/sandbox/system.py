@@ -96,8 +96,8 @@ class Account(ABC):
 
     def _note(self, did: str, external_id: str | None, reference: str, order: Callable[[], Mapping[str, Any]]) -> None:
         """Write an effect into the journal; `order` returns the order as it is stored now."""
-        read_essence = essence.OF[self.system]
-        self._journal.effect(self.system, self.name, did, external_id, reference, lambda: read_essence(order()))
+        columns = {"external_id": external_id, "reference": reference}
+        self._journal.effect(self.system, self.name, did, lambda: essence.OF[self.system](order()), **columns)
 
 
 AccountT = TypeVar("AccountT", bound=Account)

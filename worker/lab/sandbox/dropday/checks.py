@@ -8,8 +8,6 @@ from typing import Any, Final
 #: The documents report a missing `first_name` under this other name.
 _FIRST_NAME: Final = "shipping_address.firstname"
 _ADDRESS: Final = ("first_name", "last_name", "address1", "postcode", "city", "country")
-_PRODUCT_TEXTS: Final = ("external_id", "name")
-_PRODUCT_NUMBERS: Final = ("quantity", "price")
 
 
 def check(order: dict[str, Any]) -> dict[str, list[str]]:
@@ -33,18 +31,13 @@ def check(order: dict[str, Any]) -> dict[str, list[str]]:
         errors["shipping_address"] = ["The shipping address field is required."]
     products = order.get("products")
     if isinstance(products, list) and products:
-        for n, product in enumerate(products):
-            _product(errors, n, product if isinstance(product, dict) else {})
+        for n, posted in enumerate(products):
+            product = posted if isinstance(posted, dict) else {}
+            for field, require in (("external_id", _text), ("name", _text), ("quantity", _number), ("price", _number)):
+                require(errors, f"products.{n}.{field}", product.get(field))
     else:
         errors["products"] = ["The products field is required."]
     return errors
-
-
-def _product(errors: dict[str, list[str]], n: int, product: dict[str, Any]) -> None:
-    for field in _PRODUCT_TEXTS:
-        _text(errors, f"products.{n}.{field}", product.get(field))
-    for field in _PRODUCT_NUMBERS:
-        _number(errors, f"products.{n}.{field}", product.get(field))
 
 
 def _text(errors: dict[str, list[str]], key: str, value: object, label: str = "") -> None:

@@ -8,6 +8,7 @@ import uuid
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from worker.lab.sandbox import spec
@@ -116,18 +117,15 @@ class DropstreamAccount(Account):
         if session.remaining is not None:
             page, session.remaining = session.remaining[: session.limit], session.remaining[session.limit :]
             return page
-        page = []
-        for n in range(bisect_right(self._orders, session.last_id, key=lambda order: order.id), len(self._orders)):
-            if session.matches(self._orders[n]):
-                page.append(self._orders[n])
-                if len(page) == session.limit:
-                    break
+        start = bisect_right(self._orders, session.last_id, key=lambda order: order.id)
+        page = list(islice(filter(session.matches, islice(self._orders, start, None)), session.limit))
         session.last_id = page[-1].id if page else session.last_id
         return page
 
-    def matching(self, matches: Callable[[Stored], bool]) -> list[Stored]:
-        """Return all matching orders, by ascending id."""
-        return [order for order in self._orders if matches(order)]
+    def matching(self, matches: Callable[[Stored], bool], key: Callable[[Stored], Any] | None) -> list[Stored]:
+        """Return all matching orders, sorted by `key` or else by ascending id."""
+        found = filter(matches, self._orders)
+        return sorted(found, key=key) if key else list(found)
 
     def find(self, order_id: str) -> Stored | None:
         """Return an order by its id."""

@@ -101,13 +101,9 @@ def _list(account: DropstreamAccount, call: Call) -> Response:
         return _session_page(account, session)
     limit, matches, key = _limit(account, params), _filter(account, params), _SORTS.get(params.get("sort", ""))
     if "page" in params:
-        return _numbered_page(account, _positive(params["page"]), limit, _sorted(account.matching(matches), key))
-    remaining = _sorted(account.matching(matches), key) if key else None
+        return _numbered_page(account, _positive(params["page"]), limit, account.matching(matches, key))
+    remaining = account.matching(matches, key) if key else None
     return _session_page(account, account.open_session(limit, matches, remaining))
-
-
-def _sorted(orders: list[Stored], key: Callable[[Stored], Any] | None) -> list[Stored]:
-    return sorted(orders, key=key) if key else orders
 
 
 def _session_page(account: DropstreamAccount, session: Session) -> Response:

@@ -55,7 +55,10 @@ class Query:
         self._own = {key.lower(): value for key, value in pairs if key.lower() in _OWN}
         self._fields = frozenset(fields)
         self.filters = [(key, value) for key, value in pairs if key.lower() not in _OWN]
-        self.number = _positive("page", self._own.get("page", "1"))
+        page = self._own.get("page", "1")
+        if not page.isdecimal() or int(page) < 1:
+            raise invalid("page must be a number from 1 on.")
+        self.number = int(page)
         try:
             self.size = int(self._own.get("pagesize", _PAGE_SIZE))
         except ValueError:
@@ -127,12 +130,6 @@ class Query:
             raise RefusedError(400, "List.InvalidSearchProperty", f"{wrong[0]} is not searchable.")
         sought = self._own["search"].strip("*").lower()
         return lambda record: any(sought in str(record.get(name) or "").lower() for name in names)
-
-
-def _positive(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise invalid(f"{name} must be a number from 1 on.")
-    return int(text)
 
 
 def _value(record: Mapping[str, Any], path: str) -> Any:
