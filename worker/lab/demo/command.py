@@ -10,17 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from worker.lab.demo.stack import (
-    JOURNALS,
-    NAMES,
-    TOO_SOON,
-    expected_orders,
-    fail,
-    folder,
-    intake,
-    wait_until_settled,
-    watch,
-)
+from worker.lab.demo import stack
 from worker.lab.demo.world import ROUTES, SOURCES, TARGETS, routes, sandbox
 from worker.lab.history import command as history
 
@@ -31,13 +21,13 @@ if TYPE_CHECKING:
 def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
     """Run the demo in `home` with this number of orders per source, and return the comparison for each target."""
     first = orders * 3 // 4
-    with sandbox(first, home / JOURNALS) as world:
-        with intake(world, home) as (file, up):
+    with sandbox(first, home / stack.JOURNALS) as world:
+        with stack.intake(world, home) as (file, up):
             for source in SOURCES:
                 world.add(source, orders - first, over=8)
-            watch(world, orders, up, console)
+            stack.watch(world, orders, up, console)
             if up.poll() is None:
-                wait_until_settled(file)
+                stack.wait_until_settled(file)
             faults = world.faults()
         comparisons = world.compare()
     console.print(f"Went wrong on purpose: {faults} times (answers lost after the create, 500, 503, HTML for JSON).")
@@ -55,8 +45,8 @@ def _table(comparisons: dict[str, Comparison]) -> Table:
     for column in ("orders", "created", "lost", "doubled", "different"):
         table.add_column(column, justify="right")
     for target, comparison in comparisons.items():
-        sources = ", ".join(NAMES[SOURCES[source]] for source, to in ROUTES.items() if target in to)
-        table.add_row(target, NAMES[TARGETS[target]], sources, *map(str, _numbers(comparison)))
+        sources = ", ".join(stack.NAMES[SOURCES[source]] for source, to in ROUTES.items() if target in to)
+        table.add_row(target, stack.NAMES[TARGETS[target]], sources, *map(str, _numbers(comparison)))
     return table
 
 
@@ -70,17 +60,17 @@ def command(orders: int, keep: Path | None) -> None:
     console = Console()
     started = time.monotonic()
     each = max(4, orders // len(SOURCES))
-    expected = sum(expected_orders(each).values())
+    expected = sum(stack.expected_orders(each).values())
     console.print(
         f"[bold]{each * len(SOURCES)} orders[/] of {len(SOURCES)} systems go into {len(TARGETS)}, {expected} to create:"
         " real workers, a real server, real HTTP."
     )
-    with folder(keep, "intake-demo-") as home:
+    with stack.folder(keep, "intake-demo-") as home:
         comparisons = run(each, home, console)
         console.print(_table(comparisons))
         orders_in, created, lost, doubled, _ = map(sum, zip(*map(_numbers, comparisons.values()), strict=True))
-        judgement, reading = history.judge_folder(home / JOURNALS, routes())
-        proven = judgement.clean(TOO_SOON) and not reading.damaged
+        judgement, reading = history.judge_folder(home / stack.JOURNALS, routes())
+        proven = judgement.clean(stack.TOO_SOON) and not reading.damaged
         clean = all(comparison.clean for comparison in comparisons.values()) and orders_in == expected and proven
         summary = f"{orders_in} orders, {created} created, {lost} lost, {doubled} doubled"
         console.print(f"[bold {'green' if clean else 'red'}]{summary}[/]", highlight=False)
@@ -92,4 +82,4 @@ def command(orders: int, keep: Path | None) -> None:
                 if not comparison.clean:
                     console.print(f"{target}: {comparison}", highlight=False)
             click.echo("\n".join(history.details(judgement, reading)))
-            fail(home)
+            stack.fail(home)
