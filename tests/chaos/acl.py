@@ -29,7 +29,7 @@ class Guarded:
         name = "default" if user == "admin" else user
         return f"redis://{name}:{user}-secret@127.0.0.1:{self.port}/0"
 
-    def refused(self) -> list[str]:
+    def take_refusals(self) -> list[str]:
         """Return the refusals, by user, since the last call."""
         entries = self.admin.acl_log()
         self.admin.acl_log_reset()

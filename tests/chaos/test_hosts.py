@@ -132,7 +132,7 @@ class World:
         target = self.admin.read("/_sandbox/dropday/main/orders").json()["orders"]
         return compare(in_source("retailcrm", "shop", source), in_target("dropday", target, "shop"))
 
-    def taken_up(self, host: Host, cut_at: float) -> float | None:
+    def takeover_seconds(self, host: Host, cut_at: float) -> float | None:
         """Return the seconds from the cut until another host had claimed the last order of this one, or None."""
         longest: float | None = None
         for raw in self.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
@@ -182,7 +182,7 @@ def cut_off_in_turn(world: World, orders: int, away: float) -> None:
         time.sleep(away)
         assert world.created() > before, "no host continued while one was away"
         host.reconnect()
-        times[" and ".join(links)] = world.taken_up(host, cut_at)
+        times[" and ".join(links)] = world.takeover_seconds(host, cut_at)
     orders += orders
     world.wait(lambda: world.created() >= orders, 60 + orders / 10, "all orders")
     world.wait(world.settled, 60, "settled")

@@ -75,7 +75,7 @@ def test_the_whole_stack_runs_as_the_user_worker_without_a_refusal(server: Guard
         done = run(stack, *command.split())
         assert done.exception is None or isinstance(done.exception, SystemExit), (command, done.exception)
         assert done.exit_code in {0, 1}, (command, done.stderr)
-    assert server.refused() == []
+    assert server.take_refusals() == []
     assert "Permission" not in stack.log()
 
 
@@ -83,7 +83,7 @@ def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
     server: Guarded, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = run(stack, "metrics", "--once").stdout
-    server.refused()
+    server.take_refusals()
     monkeypatch.setenv("STACK_REDIS", server.url("metrics"))
     done = run(stack, "metrics", "--once")
     assert done.exit_code == 0, done.stderr
@@ -91,7 +91,7 @@ def test_the_user_metrics_can_read_all_metrics_and_write_nothing(
         line.split()[2] for line in full.splitlines() if line.startswith("# HELP")
     }
     assert "intake_up 1" in done.stdout
-    assert server.refused() == []
+    assert server.take_refusals() == []
 
 
 #: Commands that no process of Intake needs.
@@ -148,7 +148,7 @@ def test_a_user_is_refused_every_command_that_it_does_not_need(
         for command in commands:
             with pytest.raises(ResponseError, match=r"(?i)permission|ACL"):
                 redis.execute_command(*command.split())
-    server.refused()
+    server.take_refusals()
 
 
 def test_the_user_producer_can_push_jobs_and_only_the_worker_can_read_them(server: Guarded) -> None:
@@ -156,7 +156,7 @@ def test_the_user_producer_can_push_jobs_and_only_the_worker_can_read_them(serve
         assert producer.lpush("intake:inbox", "{}") >= 1
         with pytest.raises(ResponseError, match="permission"):
             producer.lrange("intake:inbox", 0, -1)
-    server.refused()
+    server.take_refusals()
 
 
 @pytest.mark.timeout(120)
@@ -175,7 +175,7 @@ def test_flower_shows_the_workers_as_a_user_that_sees_no_key_of_the_ledger(serve
             process.terminate()
             process.wait(timeout=20)
     # kombu tries to restore unacknowledged messages from Flower's process too, where they could be read: it is refused.
-    assert set(server.refused()) <= {"flower: key unacked_mutex"}
+    assert set(server.take_refusals()) <= {"flower: key unacked_mutex"}
 
 
 def _get(port: int, path: str) -> dict[str, Any]:
@@ -194,6 +194,6 @@ def test_a_watch_with_a_read_only_user_leaves_the_alarms_to_others(
         watch = Watch(rt)
         watch._began = watch._looked = -1e6
         watch.look()
-        assert server.refused() == ["metrics: command set"]
+        assert server.take_refusals() == ["metrics: command set"]
         watch.look()
-    assert server.refused() == []
+    assert server.take_refusals() == []

@@ -19,7 +19,7 @@ ORDERS = 1000
 TAKE_OVER = 15.0
 
 
-def taken_up(stack: Stack, killed_at: float) -> float | None:
+def takeover_seconds(stack: Stack, killed_at: float) -> float | None:
     """Return the seconds from the kill until the last order of the killed worker was claimed again, or None."""
     longest: float | None = None
     for raw in stack.admin.read("/_sandbox/retailcrm/shop/orders").json()["orders"]:
@@ -56,7 +56,7 @@ def test_killing_every_process_in_turn_loses_and_duplicates_nothing(tmp_path: Pa
         stack.wait(lambda: stack.created() >= ORDERS, 120, "all orders")
         stack.wait(stack.settled, 60, "settled")
         comparison = stack.compare()
-        times = {"pool process": taken_up(stack, child), "worker": taken_up(stack, worker)}
+        times = {"pool process": takeover_seconds(stack, child), "worker": takeover_seconds(stack, worker)}
         left = stack.stop()
         history = stack.history()
     print(f"{comparison}; taken up after (s): {times}")

@@ -6,7 +6,7 @@ from worker.errors import AuthFailed, RateLimited, TargetDown, Unavailable, Unce
 
 
 class Died(BaseException):
-    """The process was killed here; an Exception would be treated as one of the adapter."""
+    """Raised where the process is killed. It is not an Exception, which would count as an error of the adapter."""
 
 
 class _DownUncertain(TargetDown):

@@ -45,7 +45,7 @@ class Planted(Machine):
     last: Machine
     work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
     claim = send = settle = lose_redis = pass_a_month = None  # type: ignore[assignment]  # as above
-    # `later` joins both: Hypothesis would too seldom choose two rules that only make sense in sequence.
+    # `later` joins both: Hypothesis too seldom chooses two rules that make sense only in sequence.
     wait = sweep = None  # type: ignore[assignment]  # as above
 
     @initialize()

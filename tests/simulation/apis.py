@@ -72,18 +72,18 @@ class Api:
     def arrive(self, method: str, path: str, body: bytes | None) -> tuple[Answer | None, float]:
         """Return the response, or None if the connection breaks, and the seconds until it arrives."""
         self.calls += 1
-        delay = self.faults.chance.uniform(*self.pace)
+        delay = self.faults.rng.uniform(*self.pace)
         if self.now() < self.down_until:
             return _status(503, (self.down_until - self.now()) / 1e6 % 60 + 1), delay
         fault = self.faults.answer(self)
         before = {"cut before": None, "500 before": _status(500), "401": _status(401)}
         if fault == "429":
-            before["429"] = _status(429, self.faults.chance.choice([0, 1, 5, 30]))
+            before["429"] = _status(429, self.faults.rng.choice([0, 1, 5, 30]))
         if fault in before:
             return before[fault], delay
         answer = self.handle(method, path, body)
         if fault == "slow":
-            return answer, self.faults.chance.uniform(1, 45)
+            return answer, self.faults.rng.uniform(1, 45)
         after = {"cut after": None, "500 after": _status(500), "503 after": _status(503, 2), "garbage": _status(200)}
         return after.get(fault, answer), delay
 
@@ -178,8 +178,8 @@ class DepotApi(Api):
         if existing:
             raise Violation(f"{self.name}: {reference} was created twice")
         self._written(reference, body)
-        shown = self.now() + int(self.faults.chance.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0
-        ready = self.now() + int(self.faults.chance.uniform(0, 8) * 1e6) if self.traits.steps else 0
+        shown = self.now() + int(self.faults.rng.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0
+        ready = self.now() + int(self.faults.rng.uniform(0, 8) * 1e6) if self.traits.steps else 0
         made = Made(f"{self.name}-{len(self.made)}", body, shown, ready, self.now())
         self.made[reference] = [made]
         if not self.traits.steps:

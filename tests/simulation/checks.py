@@ -24,7 +24,7 @@ _ADVANCE: Final = ADVANCE.keys + ADVANCE.args
 
 
 class Checks:
-    """All checks; they read the keys directly, not through a wire."""
+    """The checks of one history; they read the keys directly, not through a wire."""
 
     def __init__(self, world: World) -> None:
         self._world, self._keys = world, world.server.keys

@@ -23,15 +23,15 @@ class Director:
     """Runs a world for some time with faults, then lets it finish all its work."""
 
     def __init__(self, world: World) -> None:
-        self._world, self._chance = world, world.stream("director")
-        random_gap = 10 ** self._chance.uniform(0.3, 1.8)
+        self._world, self._rng = world, world.stream("director")
+        random_gap = 10 ** self._rng.uniform(0.3, 1.8)
         self._gap = world.pace.gap or random_gap
-        self._pushes = self._chance.random() < 0.6
+        self._pushes = self._rng.random() < 0.6
         self._wait = world.scheduler.wait
         self.orders = 0
         world.network.lose = self.lose_redis
         for api in world.network.apis.values():
-            api.pace = self._chance.choice([FAST, FAST, (0.2, 2.0), (2.0, 12.0)])
+            api.pace = self._rng.choice([FAST, FAST, (0.2, 2.0), (2.0, 12.0)])
 
     def run(self, seconds: float) -> None:
         """Run for `seconds` with faults, then without faults until nothing is left to do."""
@@ -42,12 +42,12 @@ class Director:
         world.faults.on = True
         next_fault = world.now() + self._draw_delay()
         while world.now() < until:
-            self._wait(self._chance.expovariate(1 / self._gap))
+            self._wait(self._rng.expovariate(1 / self._gap))
             self._trade()
             if world.now() >= next_fault and world.faults.great:
-                self._befall(self._chance.choice(world.faults.great))
+                self._befall(self._rng.choice(world.faults.great))
                 next_fault = world.now() + self._draw_delay()
-            if self._chance.random() < 0.05:
+            if self._rng.random() < 0.05:
                 self._repair()
         self.finish()
 
@@ -85,32 +85,32 @@ class Director:
     # Orders
 
     def _trade(self) -> None:
-        name = self._chance.choice(sorted(self._world.shops))
+        name = self._rng.choice(sorted(self._world.shops))
         shop = self._world.shops[name]
-        burst = self._chance.choice([1, 1, 1, 1, 2, 3, 30]) if self._chance.random() < 0.1 else 1
+        burst = self._rng.choice([1, 1, 1, 1, 2, 3, 30]) if self._rng.random() < 0.1 else 1
         for _ in range(burst):
             ids = sorted(shop.orders)
-            if ids and self._chance.random() < 0.3:
-                external_id = self._chance.choice(ids[-20:])
+            if ids and self._rng.random() < 0.3:
+                external_id = self._rng.choice(ids[-20:])
             else:
                 self.orders += 1
                 external_id = f"{self.orders:05}"
-            note = self._chance.choices(["fine", "refused", "unmapped", "bad"], [90, 4, 3, 3])[0]
+            note = self._rng.choices(["fine", "refused", "unmapped", "bad"], [90, 4, 3, 3])[0]
             # With only five notes, an order sometimes returns to a former content.
-            raw = shop.write(external_id, f"{note} {self._chance.randrange(5)}")
+            raw = shop.write(external_id, f"{note} {self._rng.randrange(5)}")
             self._world.tell(f"{name} has {external_id} version {raw['version']} {raw['note']}")
             if (
                 self._pushes
                 and not self._world.network.away
                 and not self._world.server.full
-                and self._chance.random() < 0.4
+                and self._rng.random() < 0.4
             ):
                 self._push(name, shop, external_id)
 
     def _push(self, name: str, shop: ShopApi, external_id: str) -> None:
         """Push an order, in its current or a former version."""
-        raw = self._chance.choice(shop.orders[external_id])
-        kind = self._chance.choice(["record", "order", "external_id"])
+        raw = self._rng.choice(shop.orders[external_id])
+        kind = self._rng.choice(["record", "order", "external_id"])
         value = {"record": raw, "order": content(name, raw), "external_id": external_id}[kind]
         if raw["note"].startswith("bad"):
             kind, value = "external_id", external_id
@@ -121,29 +121,29 @@ class Director:
     # Faults of the installation
 
     def _draw_delay(self) -> int:
-        return int(self._chance.uniform(*self._world.pace.great) * 1e6)
+        return int(self._rng.uniform(*self._world.pace.great) * 1e6)
 
     def _befall(self, kind: str) -> None:
-        world, chance = self._world, self._chance
+        world, rng = self._world, self._rng
         world.faults.count(kind)
         if kind == "flush":
             return self.lose_redis()
         if kind == "away":
-            world.network.away = chance.choice(["refused", "silent"])
-            seconds = chance.uniform(1, 40)
+            world.network.away = rng.choice(["refused", "silent"])
+            seconds = rng.uniform(1, 40)
             world.tell(f"Redis is away for {seconds:.1f} s ({world.network.away})")
             world.disturbed = world.now() + int((seconds + 10) * 1e6)
             world.scheduler.later(seconds, self._back)
         elif kind == "full":
             world.server.full = True
-            seconds = chance.uniform(1, 40)
+            seconds = rng.uniform(1, 40)
             world.tell(f"Redis is full for {seconds:.1f} s")
             world.disturbed = world.now() + int((seconds + 10) * 1e6)
             world.scheduler.later(seconds, lambda: setattr(world.server, "full", False))
         elif kind == "maintenance":
-            api = world.network.apis[chance.choice(sorted(world.network.apis))]
-            seconds = chance.uniform(5, 200)
-            api.down_until, api.refusing = world.now() + int(seconds * 1e6), chance.random() < 0.3
+            api = world.network.apis[rng.choice(sorted(world.network.apis))]
+            seconds = rng.uniform(5, 200)
+            api.down_until, api.refusing = world.now() + int(seconds * 1e6), rng.random() < 0.3
             world.tell(f"{api.name} is down for {seconds:.1f} s")
         elif kind == "kill all":
             world.tell("every worker is killed")

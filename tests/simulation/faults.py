@@ -33,20 +33,20 @@ _REDIS: Final = {"lost"}
 
 
 class Faults:
-    """The faults of one history, while it is `on`."""
+    """The faults of one history, which happen while `on` is true."""
 
     def __init__(
-        self, chance: random.Random, tell: Callable[[str], None], die: Callable[[Process], None], share: float
+        self, rng: random.Random, tell: Callable[[str], None], die: Callable[[Process], None], share: float
     ) -> None:
-        self.chance, self.tell, self._die, self._share = chance, tell, die, share
+        self.rng, self.tell, self._die, self._share = rng, tell, die, share
         self.on = False
         #: The probability of each kind at one such point.
-        self.odds = {kind: 10 ** chance.uniform(-3.5, -1.7) for kind in WIRE if chance.random() < 0.6}
-        self.odds |= {kind: 10 ** chance.uniform(-3, -1.2) for kind in ANSWERS if chance.random() < 0.4}
+        self.odds = {kind: 10 ** rng.uniform(-3.5, -1.7) for kind in WIRE if rng.random() < 0.6}
+        self.odds |= {kind: 10 ** rng.uniform(-3, -1.2) for kind in ANSWERS if rng.random() < 0.4}
         for rare, left in (("401", 0.1), ("flush", 0.05)):
             if rare in self.odds:
                 self.odds[rare] *= left
-        self.great = [kind for kind in GREAT if chance.random() < 0.35]
+        self.great = [kind for kind in GREAT if rng.random() < 0.35]
         self.counts: dict[str, int] = {}
         #: How often Redis was lost.
         self.losses = 0
@@ -55,7 +55,7 @@ class Faults:
         self._most = sum(odds for _, odds in self._wire)
 
     def _draw(self, table: list[tuple[str, float]], share: float) -> str:
-        drawn = self.chance.random() / share
+        drawn = self.rng.random() / share
         for kind, odds in table:
             if (drawn := drawn - odds) < 0:
                 return kind

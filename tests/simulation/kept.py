@@ -24,11 +24,11 @@ class Kept:
 
     Args:
         now: Unix time in microseconds.
-        chance: The random source of `ZRANDMEMBER` and its like.
+        rng: The random source of `ZRANDMEMBER` and its like.
     """
 
-    def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
-        self.now, self.chance = now, chance
+    def __init__(self, now: Callable[[], int], rng: random.Random) -> None:
+        self.now, self.rng = now, rng
         self.data: dict[bytes, Any] = {}
         self.ends: dict[bytes, int] = {}
         #: Keys that expired, for a comparison with a real server.

@@ -172,8 +172,8 @@ class Keyspace(Kept):
     def do_srandmember(self, key: bytes, count: bytes | None = None) -> Reply:
         current = sorted(self.get(key) or {})
         if count is not None:
-            return self.chance.sample(current, min(int(count), len(current)))
-        return self.chance.choice(current) if current else None
+            return self.rng.sample(current, min(int(count), len(current)))
+        return self.rng.choice(current) if current else None
 
     def do_spop(self, key: bytes) -> Reply:
         member = self.do_srandmember(key)
@@ -263,4 +263,4 @@ class Keyspace(Kept):
 
     def do_zrandmember(self, key: bytes, count: bytes) -> Reply:
         current = sorted(self.get(key) or {})
-        return self.chance.sample(current, min(int(count), len(current)))
+        return self.rng.sample(current, min(int(count), len(current)))

@@ -29,7 +29,7 @@ class Network:
     scheduler: Scheduler
     server: Server
     faults: Faults
-    chance: random.Random
+    rng: random.Random
     #: The APIs by host name.
     apis: dict[str, Api]
     #: Called after every command: its name, its words, its reply.
@@ -50,7 +50,7 @@ class Network:
             self.faults.kill(process, point)
             raise Killed
         if fault == "stop":
-            process.stopped = self.scheduler.now + int(self.faults.chance.uniform(1, 40) * 1e6)
+            process.stopped = self.scheduler.now + int(self.faults.rng.uniform(1, 40) * 1e6)
             self.faults.tell(f"{process.name} is stopped for {(process.stopped - self.scheduler.now) / 1e6:.1f} s")
             self.scheduler.wait(0)
         return fault
@@ -72,7 +72,7 @@ class Wire:
     def command(self, words: tuple[bytes, ...], name: str) -> Any:
         """Send one command and wait for its reply."""
         net = self.network
-        net.scheduler.wait(net.chance.uniform(0.0001, net.slowest))
+        net.scheduler.wait(net.rng.uniform(0.0001, net.slowest))
         self._reach()
         net.suffer(f"redis:{name}:before", self.process)
         reply = self._blocking(words, name) if name in {"BLPOP", "BLMOVE"} else net.server.run(*words)
@@ -135,7 +135,7 @@ class Origin:
         net, process = self.wire.network, self.wire.process
         call = origin._CALL.get()
         api = net.apis[self.url.removeprefix("http://")]
-        net.scheduler.wait(net.chance.uniform(0.001, 0.02))
+        net.scheduler.wait(net.rng.uniform(0.001, 0.02))
         kind = "read" if request.method == "GET" else "write"
         if net.suffer(f"http:{kind}:before", process) == "refused" or api.refuses():
             raise ConnectionRefusedError
@@ -153,7 +153,7 @@ class Origin:
             net.scheduler.call(id_)
 
         id_ = object()
-        net.scheduler.later(net.chance.uniform(0.005, 0.02), arrive)
+        net.scheduler.later(net.rng.uniform(0.005, 0.02), arrive)
         net.suffer(f"http:{kind}:sent", process)
         if not exchange:
             net.scheduler.wait(call.left(), key=id_)

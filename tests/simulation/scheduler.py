@@ -46,7 +46,7 @@ class _Worker:
         while (actor := self.job) is not None:
             Context().run(actor.perform)
             self.job = None
-            self._scheduler.ended(actor, self)
+            self._scheduler.finish(actor, self)
 
 
 @dataclass(eq=False)
@@ -79,8 +79,8 @@ class Actor:
 class Scheduler:
     """The clock (`now`, Unix microseconds), and the choice of the next actor."""
 
-    def __init__(self, chance: random.Random) -> None:
-        self.now, self._chance, self._number = BEGIN, chance, 0
+    def __init__(self, rng: random.Random) -> None:
+        self.now, self._rng, self._number = BEGIN, rng, 0
         self._events: list[tuple[int, float, int, Actor | None, object]] = []
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []
@@ -168,7 +168,7 @@ class Scheduler:
 
     def _push(self, at: int, actor: Actor | None, event: object) -> None:
         self._number += 1
-        heapq.heappush(self._events, (at, self._chance.random(), self._number, actor, event))
+        heapq.heappush(self._events, (at, self._rng.random(), self._number, actor, event))
 
     def _next(self) -> Actor:
         """Return the next actor; run the plain functions that are due before it."""
@@ -201,7 +201,7 @@ class Scheduler:
         if actor is not me:
             self._hand_over(actor)
 
-    def ended(self, actor: Actor, worker: _Worker) -> None:
+    def finish(self, actor: Actor, worker: _Worker) -> None:
         """Free the stack of an actor that has ended, and wake the actors that join it."""
         actor.done, actor.stack = True, None
         self._idle.append(worker)

@@ -63,11 +63,11 @@ class _Thread:
 
 @contextlib.contextmanager
 def seams(
-    scheduler: Scheduler, chance: random.Random, wire: Callable[[], Wire], line: Callable[[str], None] | None
+    scheduler: Scheduler, rng: random.Random, wire: Callable[[], Wire], line: Callable[[str], None] | None
 ) -> Iterator[None]:
-    """Replace time, chance, threads, Redis and HTTP by the simulation; `wire` returns the wire of the current process.
+    """Replace time, randomness, threads, Redis and HTTP by the simulation.
 
-    Log events go to `line`.
+    `wire` returns the wire of the current process; log events go to `line`.
     """
 
     def logged(_: object, level: str, event: MutableMapping[str, Any]) -> str:
@@ -96,8 +96,8 @@ def seams(
         (time, "monotonic", running),
         (time, "clock_gettime", running),
         (time, "sleep", scheduler.wait),
-        (secrets, "token_hex", lambda size: chance.randbytes(size).hex()),
-        (worker.retry, "random", chance),
+        (secrets, "token_hex", lambda size: rng.randbytes(size).hex()),
+        (worker.retry, "random", rng),
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),
         (worker.store.redis.heartbeat, "threading", threads),

@@ -65,8 +65,8 @@ def _sent(value: Any) -> bytes:
 class Server:
     """One Redis: `run` executes a command, given as its words, and returns the RESP2 reply."""
 
-    def __init__(self, now: Callable[[], int], chance: random.Random) -> None:
-        self.keys = Keyspace(now, chance)
+    def __init__(self, now: Callable[[], int], rng: random.Random) -> None:
+        self.keys = Keyspace(now, rng)
         self.full = False
         #: Called with each command and its reply.
         self.listener: Callable[[tuple[bytes, ...], Reply], None] | None = None

@@ -30,7 +30,7 @@ class House:
 
 @dataclass(frozen=True)
 class Pace:
-    """How much happens in a history."""
+    """The density of events in a history."""
 
     #: Seconds from one order to the next; 0: drawn between 2 and 60.
     gap: float = 0.0
@@ -46,55 +46,55 @@ class Pace:
 DENSE, SHOP = Pace(), Pace(288.0, 0.02, (1800.0, 14_400.0), (60.0, 300.0))
 
 
-def _limits(chance: random.Random) -> tuple[Limit, ...]:
-    count = chance.choice([2, 5, 10, 50, 0])
+def _limits(rng: random.Random) -> tuple[Limit, ...]:
+    count = rng.choice([2, 5, 10, 50, 0])
     return (Limit(count, 1.0),) if count else ()
 
 
-def _traits(chance: random.Random) -> DepotOptions:
+def _traits(rng: random.Random) -> DepotOptions:
     return DepotOptions(
-        updates=chance.random() < 0.6,
-        dedupes=chance.random() < 0.25,
-        settles=chance.random() < 0.75,
-        bulk=chance.choice([1, 1, 1, 3]),
-        steps=chance.random() < 0.2,
+        updates=rng.random() < 0.6,
+        dedupes=rng.random() < 0.25,
+        settles=rng.random() < 0.75,
+        bulk=rng.choice([1, 1, 1, 3]),
+        steps=rng.random() < 0.2,
     )
 
 
-def house(chance: random.Random, pace: Pace) -> House:
+def house(rng: random.Random, pace: Pace) -> House:
     """Return a random installation with the default clocks."""
     providers = {
         name: ProviderSettings.model_construct(
             name=name,
             kind="shop",
             url=f"http://{name}",
-            limits=_limits(chance),
+            limits=_limits(rng),
             limit_scope=name,
             options=ShopOptions(),
-            poll_every=chance.choice(pace.polls),
+            poll_every=rng.choice(pace.polls),
             look_back=86_400.0,
         )
-        for name in ("shop", "bazaar")[: chance.choice([1, 1, 2])]
+        for name in ("shop", "bazaar")[: rng.choice([1, 1, 2])]
     }
     targets = {
         name: TargetSettings.model_construct(
             name=name,
             kind="depot",
             url=f"http://{name}",
-            limits=_limits(chance),
+            limits=_limits(rng),
             limit_scope=name,
-            options=_traits(chance),
-            concurrency=chance.choice([1, 2, 2, 3]),
-            max_tries=chance.choice([3, 6]),
+            options=_traits(rng),
+            concurrency=rng.choice([1, 2, 2, 3]),
+            max_tries=rng.choice([3, 6]),
         )
-        for name in ("depot", "annex", "cellar")[: chance.choice([1, 1, 2, 2, 3])]
+        for name in ("depot", "annex", "cellar")[: rng.choice([1, 1, 2, 2, 3])]
     }
     routes = tuple(
         Route(
             source=name,
             targets=tuple(targets),
             reference="{provider}:{external_id}",
-            on_change=chance.choice(["update", "update", "hold", "ignore"]),
+            on_change=rng.choice(["update", "update", "hold", "ignore"]),
         )
         for name in providers
     )
@@ -107,5 +107,5 @@ def house(chance: random.Random, pace: Pace) -> House:
         routes=routes,
     )
     accounts = len(providers) + sum(target.concurrency for target in targets.values())
-    pool = chance.choice([2, accounts, accounts, accounts + 2])
-    return House(settings, pool, chance.choice([1, 2]), pool >= len(providers) + len(targets))
+    pool = rng.choice([2, accounts, accounts, accounts + 2])
+    return House(settings, pool, rng.choice([1, 2]), pool >= len(providers) + len(targets))

@@ -41,17 +41,17 @@ COMMANDS: Final = {
 UNSORTED: Final = {"SMEMBERS", "HGETALL", "HKEYS", "HVALS", "HSCAN"}
 
 
-def words(chance: random.Random) -> list[str]:
+def words(rng: random.Random) -> list[str]:
     """Return a random command on one of three keys of its kind."""
-    kind = chance.choice(sorted(COMMANDS))
-    name, *given = chance.choice(COMMANDS[kind].split("|")).split()
+    kind = rng.choice(sorted(COMMANDS))
+    name, *given = rng.choice(COMMANDS[kind].split("|")).split()
     drawn = {
-        "k": lambda: f"{kind}{chance.randrange(3)}",
-        "f": lambda: f"f{chance.randrange(12)}",
-        "v": lambda: f"v{chance.randrange(4)}",
-        "n": lambda: str(chance.randrange(-4, 5)),
-        "s": lambda: str(chance.choice([chance.randrange(9), chance.randrange(9) + 0.1, 1.76e12])),
-        "(s": lambda: f"({chance.randrange(9)}",
+        "k": lambda: f"{kind}{rng.randrange(3)}",
+        "f": lambda: f"f{rng.randrange(12)}",
+        "v": lambda: f"v{rng.randrange(4)}",
+        "n": lambda: str(rng.randrange(-4, 5)),
+        "s": lambda: str(rng.choice([rng.randrange(9), rng.randrange(9) + 0.1, 1.76e12])),
+        "(s": lambda: f"({rng.randrange(9)}",
     }
     return [name, drawn["k"](), *(drawn[word]() if word in drawn else word for word in given)]
 
@@ -65,10 +65,10 @@ def normalized(reply: Any, name: str) -> Any:
 
 
 def test_each_command_replies_as_on_a_real_server(raw: Redis) -> None:
-    chance, server = random.Random(7), Server(lambda: BEGIN, random.Random(1))
+    rng, server = random.Random(7), Server(lambda: BEGIN, random.Random(1))
     raw.response_callbacks.clear()
     for number in range(4000):
-        sent = words(chance)
+        sent = words(rng)
         reply = server.run(*(word.encode() for word in sent))
         assert normalized(reply, sent[0]) == normalized(command(raw, *sent), sent[0]), f"{number}: {sent}"
 

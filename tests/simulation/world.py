@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, seed: int, line: Callable[[str], None] | None = None, pace: Pace = DENSE) -> None:
         self.seed, self._line, self.pace = seed, line, pace
-        self.chance = self.stream("world")
+        self.rng = self.stream("world")
         self.house: House = house(self.stream("house"), pace)
         self.scheduler = Scheduler(self.stream("order"))
         self.server = Server(self.now, self.stream("redis"))
@@ -58,7 +58,7 @@ class World:
         self.network = Network(
             self.scheduler, self.server, self.faults, self.stream("network"), {**self.shops, **self.depots}, self._done
         )
-        self.network.slowest = self.chance.choice([0.001, 0.001, 0.02])
+        self.network.slowest = self.rng.choice([0.001, 0.001, 0.02])
         #: A digest of all commands and replies of Redis: equal digests mean equal histories.
         self.digest = hashlib.blake2b(digest_size=8)
         self.commands = self.polls = 0
@@ -94,7 +94,7 @@ class World:
 
     def start(self) -> None:
         """Start every process, usually with a ledger that had no predecessor."""
-        if self.chance.random() < 0.8:
+        if self.rng.random() < 0.8:
             long_ago = b"%d" % (self.now() // 1000 - 3_600_000)
             self.server.run(b"SET", keys.EPOCH.encode(), long_ago)
         *others, upkeep = _QUEUES
@@ -117,7 +117,7 @@ class World:
         self.checks.died(process)
         self.processes.remove(process)
         self.scheduler.kill(process)
-        self.scheduler.later(self.faults.chance.uniform(0.5, 5), process.again)
+        self.scheduler.later(self.faults.rng.uniform(0.5, 5), process.again)
         if process.name.startswith(("beat", "upkeep")):
             self.disturbed = self.now() + 5_000_000
 
@@ -137,7 +137,7 @@ class World:
         filled = None if self.network.away else [key for key in queues if self.server.keys.get(key)]
         if not filled:
             return None
-        message = self.server.run(b"RPOP", self.chance.choice(filled))
+        message = self.server.run(b"RPOP", self.rng.choice(filled))
         assert isinstance(message, bytes)
         task, _, name = message.decode().partition(" ")
         return task, name

@@ -72,7 +72,7 @@ class Soak:
         return plan
 
     def run(self, progress: Progress) -> None:
-        """Make and deliver orders until all are in their targets, or no new one was for `patience` seconds."""
+        """Make and deliver orders until all have arrived, or none arrived for `patience` seconds."""
         last, last_at, sampled, again_at = 0, time.monotonic(), 0.0, time.monotonic() + self.patient
         while True:
             now = time.monotonic()

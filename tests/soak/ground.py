@@ -159,12 +159,12 @@ class Ground:
 
     def processes(self, role: str) -> list[psutil.Process]:
         """Return the main processes of this role."""
-        found = {}
+        by_pid = {}
         for process in psutil.Process(self.up.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if ROLES[role] in " ".join(process.cmdline()):
-                    found[process.pid] = process
-        return [process for process in found.values() if process.ppid() not in found]
+                    by_pid[process.pid] = process
+        return [process for process in by_pid.values() if process.ppid() not in by_pid]
 
     def pool(self) -> list[psutil.Process]:
         """Return the worker's pool processes."""

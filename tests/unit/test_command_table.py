@@ -1,4 +1,4 @@
-"""The table of the `intake` command: every entry is a command, and every command is an entry."""
+"""The table of the `intake` command: each entry is a command, and each command has an entry."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def target(client: Client, **options: Any) -> Dropboy:
     return Dropboy("dropboy", DropboyOptions.model_validate(given_options), client)
 
 
-def sent(given_order: Order, **options: Any) -> dict[str, Any]:
+def sent_order(given_order: Order, **options: Any) -> dict[str, Any]:
     """Check the file and return its only order."""
     client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
     with pytest.raises(ConnectionError):
@@ -68,7 +68,7 @@ def sent(given_order: Order, **options: Any) -> dict[str, Any]:
     return dict(row["order"])
 
 
-def refused(given_order: Order, **options: Any) -> str:
+def rejection_of(given_order: Order, **options: Any) -> str:
     client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
     with pytest.raises(Rejected) as caught:
         target(client, **options).create(given_order, "SO-7")
@@ -97,7 +97,7 @@ def test_the_schema_is_valid_and_refuses_what_dropboys_validator_refuses() -> No
 
 def test_a_minimal_order_makes_a_valid_file() -> None:
     bare = order(lines=[], shipping_address={"city": "Delft"})
-    assert sent(bare) == {
+    assert sent_order(bare) == {
         "orderNumber": "SO-7",
         "orderType": "distribution",
         "origin": {
@@ -128,7 +128,7 @@ def test_a_minimal_order_makes_a_valid_file() -> None:
     st.sampled_from(["Europe/Amsterdam", "America/Sao_Paulo", None]),
 )
 def test_any_order_makes_a_valid_file(given_order: Order, zone: str | None) -> None:
-    written = sent(given_order, time_zone=zone)["destination"]
+    written = sent_order(given_order, time_zone=zone)["destination"]
     phone = given_order.shipping_address.phone
     assert not phone or "phone" in written or f"Phone: {phone}" in written["comments"]
 
@@ -163,22 +163,22 @@ def test_a_phone_becomes_two_integers_only_if_nothing_is_lost_or_guessed(
 
 
 def test_a_phone_that_does_not_fit_goes_into_the_comments() -> None:
-    fits = sent(order(shipping_address={**TO, "phone": "32 12 34 56"}))["destination"]
+    fits = sent_order(order(shipping_address={**TO, "phone": "32 12 34 56"}))["destination"]
     assert (fits["phone"], "comments" in fits) == ({"prefix": 45, "number": 32123456}, False)
-    unfit = sent(order(shipping_address={**TO, "phone": "020 7946 0958"}, note="Ring"))["destination"]
+    unfit = sent_order(order(shipping_address={**TO, "phone": "020 7946 0958"}, note="Ring"))["destination"]
     assert ("phone" in unfit, unfit["comments"]) == (False, "Ring\nPhone: 020 7946 0958")
 
 
 def test_a_promised_day_is_a_whole_day_in_the_receivers_zone_or_a_comment() -> None:
     promised = order(shipping={"promised_on": "2024-03-31"})  # summer time begins: 23 hours
-    window = sent(promised, time_zone="Europe/Amsterdam")["destination"]["timeWindow"]
+    window = sent_order(promised, time_zone="Europe/Amsterdam")["destination"]["timeWindow"]
     assert window == {
         "start": "2024-03-30T23:00:00.000Z",
         "end": "2024-03-31T22:00:00.000Z",
         "timeType": "between",
     }
-    assert sent(promised)["destination"]["comments"] == "Promised on: 2024-03-31"
-    no_such_day = sent(order(shipping={"promised_on": "2024-02-30"}), time_zone="Europe/Amsterdam")["destination"]
+    assert sent_order(promised)["destination"]["comments"] == "Promised on: 2024-03-31"
+    no_such_day = sent_order(order(shipping={"promised_on": "2024-02-30"}), time_zone="Europe/Amsterdam")["destination"]
     assert ("timeWindow" in no_such_day, no_such_day["comments"]) == (False, "Promised on: 2024-02-30")
 
 
@@ -198,29 +198,29 @@ def test_an_amount_is_converted_to_minor_units_and_back(amount: str, currency: s
     assert to_minor(Decimal(amount), currency) == minor
     assert from_minor(Decimal(minor), currency) == Decimal(amount)
     price = order(currency=currency, totals={"grand": amount})
-    assert sent(price, price="send", currency=currency)["price"] == {"amount": minor}
+    assert sent_order(price, price="send", currency=currency)["price"] == {"amount": minor}
 
 
 def test_an_inexact_price_and_a_foreign_currency_are_refused() -> None:
     eur = {"price": "send", "currency": "EUR"}
     jpy = {"price": "send", "currency": "JPY"}
-    assert "finer" in refused(order(totals={"grand": "19.805"}), **eur)
-    assert "finer" in refused(order(totals={"grand": "19.8"}), **jpy)
-    assert "in USD, the account in EUR" in refused(order(currency="USD"), **eur)
-    assert sent(order(), **eur)["price"] == {"amount": 1980}  # an order without a currency is in the account's
-    assert "price" not in sent(order(currency="USD", totals={"grand": "19.805"}), currency="EUR")
+    assert "finer" in rejection_of(order(totals={"grand": "19.805"}), **eur)
+    assert "finer" in rejection_of(order(totals={"grand": "19.8"}), **jpy)
+    assert "in USD, the account in EUR" in rejection_of(order(currency="USD"), **eur)
+    assert sent_order(order(), **eur)["price"] == {"amount": 1980}  # an order without a currency is in the account's
+    assert "price" not in sent_order(order(currency="USD", totals={"grand": "19.805"}), currency="EUR")
 
 
 def test_a_test_order_and_an_order_without_an_address_are_refused() -> None:
-    assert "test orders" in refused(order(test=True))
-    assert "no address" in refused(order(shipping_address={"first_name": "Ada", "country": "DK"}))
+    assert "test orders" in rejection_of(order(test=True))
+    assert "no address" in rejection_of(order(shipping_address={"first_name": "Ada", "country": "DK"}))
 
 
 def test_a_country_is_sent_as_a_code_or_goes_into_the_comments() -> None:
     assert code_of("Netherlands") == code_of("nl") == "NL"
     assert {code for code in ("DK", "GB", "KR") if code_of(name_of(code)) != code} == set()
-    assert sent(order(shipping_address={**TO, "country": "Denmark"}))["destination"]["countryCode"] == "DK"
-    elsewhere = sent(order(shipping_address={**TO, "country": "Narnia"}))["destination"]
+    assert sent_order(order(shipping_address={**TO, "country": "Denmark"}))["destination"]["countryCode"] == "DK"
+    elsewhere = sent_order(order(shipping_address={**TO, "country": "Narnia"}))["destination"]
     assert ("countryCode" in elsewhere, elsewhere["comments"]) == (False, "Country: Narnia")
 
 
@@ -243,7 +243,7 @@ def test_invalid_options_are_refused_at_start(options: dict[str, Any]) -> None:
         DropboyOptions.model_validate({"api_key": "k", "origin": ORIGIN, **options})
 
 
-def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
+def walk(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
     """Return the rows that a walk reads of an unchanging list, and the number of pages."""
     place, seen, pages = ListPosition(), set(), 0
     while True:
@@ -259,7 +259,7 @@ def walked(rows: list[str], take: int, cap: int) -> tuple[set[str], int]:
 @given(st.integers(0, 600), st.integers(1, 300), st.integers(1, 300))
 def test_a_walk_reads_every_row_whatever_the_cap(count: int, take: int, cap: int) -> None:
     rows = [str(number) for number in range(count)]
-    seen, pages = walked(rows, take, cap)
+    seen, pages = walk(rows, take, cap)
     assert seen == set(rows)
     assert pages <= 2 * (count // min(take, cap)) + 3
 

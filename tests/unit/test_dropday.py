@@ -47,7 +47,7 @@ class Endless(Client):
         return Answer(200, {}, b'{"data": [{"external_id": "SO-71", "reference": 1}]}', f"GET {path}")
 
 
-def sent(order: Order = ORDER, **options: str) -> dict[str, Any]:
+def sent_body(order: Order = ORDER, **options: str) -> dict[str, Any]:
     client = Sent("http://127.0.0.1:9", gate=Open(), headers={})
     target = Dropday("dropday", DropdayOptions.model_validate({"api_key": "k", "account_id": "a", **options}), client)
     with pytest.raises(ConnectionError):
@@ -109,7 +109,7 @@ def test_a_list_without_an_end_does_not_prove_that_an_order_is_absent() -> None:
 
 def test_the_source_is_the_configured_one_or_the_store_or_the_provider() -> None:
     of_a_store = ORDER.model_copy(update={"store": "shop-a"})
-    assert [sent(of_a_store, source="Mine")["source"], sent(of_a_store)["source"], sent()["source"]] == [
+    assert [sent_body(of_a_store, source="Mine")["source"], sent_body(of_a_store)["source"], sent_body()["source"]] == [
         "Mine",
         "shop-a",
         "shop-nl",
@@ -117,15 +117,15 @@ def test_the_source_is_the_configured_one_or_the_store_or_the_provider() -> None
 
 
 def test_a_country_is_written_as_the_account_requires() -> None:
-    assert sent()["shipping_address"]["country"] == "GB"
-    assert sent(country="name")["shipping_address"]["country"] == "United Kingdom"
+    assert sent_body()["shipping_address"]["country"] == "GB"
+    assert sent_body(country="name")["shipping_address"]["country"] == "United Kingdom"
 
 
 @pytest.mark.parametrize(
     ("test", "ordered", "is_test"), [("always", False, True), ("as_ordered", True, True), ("as_ordered", False, False)]
 )
 def test_an_order_is_sent_as_a_test_if_it_or_the_account_is_one(test: str, *, ordered: bool, is_test: bool) -> None:
-    assert sent(ORDER.model_copy(update={"test": ordered}), test=test)["test"] is is_test
+    assert sent_body(ORDER.model_copy(update={"test": ordered}), test=test)["test"] is is_test
 
 
 def test_a_country_that_is_not_a_code_is_unchanged() -> None:

@@ -18,7 +18,7 @@ PAGE = (source_texts.ROOT / "deploy" / "docs" / "errors.md").read_text()
 SET = {"changed", "poison", "bug", "given_up", "dropped", "erased"}
 
 
-def named(section: str) -> set[str]:
+def words_in(section: str) -> set[str]:
     """Return the code spans in the first column of a section's table."""
     rows = re.findall(r"^\| (.+?) \|", PAGE.split(f"## {section}")[1].split("\n## ")[0], re.MULTILINE)
     return set(re.findall(r"`([^`]+)`", " ".join(rows)))
@@ -34,7 +34,7 @@ def named(section: str) -> set[str]:
 )
 def test_the_page_lists_exactly_those_in_the_code(section: str, codes: Callable[[], set[str]], least: int) -> None:
     assert len(codes()) >= least
-    assert named(section) == codes()
+    assert words_in(section) == codes()
 
 
 @pytest.mark.parametrize("reason", sorted(source_texts.reasons()))

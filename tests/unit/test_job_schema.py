@@ -105,7 +105,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NAMES = st.one_of(st.sampled_from(["shop", "shop-nl", "a" * 41, "a" * 42]), TEXT)
 VALUES = st.one_of(st.none(), st.booleans(), st.integers(), TEXT, st.just({}), st.just({"id": 1}), st.lists(TEXT))
 DIGITS = st.integers(0, 99).map("{:02}".format)
-#: Times on the days that every month has: the schema's docstring excludes the others from the agreement.
+#: Times without the 29th to 31st: on days that a month lacks, schema and model differ, as documented.
 TIMES = st.builds(
     "{}-{}-{}T{}:{}:{}{}{}".format,
     st.integers(1900, 2200),

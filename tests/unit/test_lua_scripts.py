@@ -55,19 +55,19 @@ def test_no_script_reads_a_key_or_an_argument_by_its_number(name: str) -> None:
     assert name in INCLUDED or re.findall(r"KEYS(?!\))", text_of(name)) == []
 
 
-def named(script: Script) -> dict[str, Any]:
+def values_for(script: Script) -> dict[str, Any]:
     return {name: f"<{name}>" for name in script.keys + script.args}
 
 
 def test_the_values_are_arranged_as_declared_whatever_the_order_of_the_call() -> None:
-    backwards = dict(reversed(named(CLAIM).items()))
+    backwards = dict(reversed(values_for(CLAIM).items()))
     keys, args = CLAIM.arrange(backwards, [])
     assert keys == [f"<{name}>" for name in CLAIM.keys]
     assert args == [f"<{name}>" for name in CLAIM.args]
 
 
 def test_the_items_follow_the_arguments() -> None:
-    assert RECORD.arrange(named(RECORD), ["a", "b"]) == ([], ["<record_prefix>", "<history_prefix>", "a", "b"])
+    assert RECORD.arrange(values_for(RECORD), ["a", "b"]) == ([], ["<record_prefix>", "<history_prefix>", "a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_the_items_follow_the_arguments() -> None:
 def test_a_name_that_is_missing_or_unknown_and_a_partial_item_are_refused(
     script: Script, change: dict[str, str | None], items: list[str]
 ) -> None:
-    values = {name: value for name, value in (named(script) | change).items() if value is not None}
+    values = {name: value for name, value in (values_for(script) | change).items() if value is not None}
     with pytest.raises(TypeError, match=rf"{script.name}\.lua: missing .*, unknown "):
         script.arrange(values, items)

@@ -41,17 +41,17 @@ def order(**fields: Any) -> Order:
     return Order(provider="shop", external_id="1", **values | fields)
 
 
-def spilled(spill: Spill, text: str) -> bytes:
+def digest_of(spill: Spill, text: str) -> bytes:
     return spill.digest({"total": text, "note": ""})
 
 
 def test_each_kind_of_fault_is_listed_and_nothing_else() -> None:
     with Spill() as spill:
-        digest = spilled(spill, "1")
+        digest = digest_of(spill, "1")
         spill.add_source([(f"r{n}", str(n), True, digest) for n in range(6)])
         spill.add_source([("late", "77", False, digest)])
         spill.add_target([(f"t{n}", f"r{n}", 5.0, digest) for n in (0, 1, 2)])
-        spill.add_target([("t1b", "r1", 5.0, digest), ("t3", "r3", 5.0, spilled(spill, "2"))])
+        spill.add_target([("t1b", "r1", 5.0, digest), ("t3", "r3", 5.0, digest_of(spill, "2"))])
         spill.add_target([("x", "foreign", 5.0, digest), ("y", "before", 1.0, digest)])
         assert list(spill.missing()) == [Candidate("r4", "4"), Candidate("r5", "5")]
         assert list(spill.doubled()) == [Candidate("r1", "1", ("t1", "t1b"))]
@@ -69,7 +69,7 @@ def test_a_field_that_the_source_leaves_empty_is_not_a_difference() -> None:
 
 def test_every_candidate_is_yielded_once_across_pages() -> None:
     with Spill() as spill:
-        digest, other = spilled(spill, "1"), spilled(spill, "2")
+        digest, other = digest_of(spill, "1"), digest_of(spill, "2")
         spill.add_source([(f"r{n:05}", str(n), True, digest) for n in range(3000)])
         spill.add_target([(f"t{n}{copy}", f"r{n:05}", 5.0, other) for n in range(1200) for copy in "abc"])
         assert len({(c.reference, c.target_ids) for c in spill.different()}) == 3600
@@ -88,9 +88,9 @@ def test_the_file_contains_no_personal_data_and_is_deleted_at_the_end() -> None:
 
 def test_a_later_reading_of_an_order_replaces_the_earlier_one() -> None:
     with Spill() as spill:
-        spill.add_source([("r", "1", True, spilled(spill, "1"))])
-        spill.add_source([("r", "1", True, spilled(spill, "2"))])
-        spill.add_target([("t", "r", 5.0, spilled(spill, "2"))])
+        spill.add_source([("r", "1", True, digest_of(spill, "1"))])
+        spill.add_source([("r", "1", True, digest_of(spill, "2"))])
+        spill.add_target([("t", "r", 5.0, digest_of(spill, "2"))])
         assert list(spill.different()) == []
 
 

@@ -11,7 +11,7 @@ from schemas.order import Order
 from schemas.retailcrm_request import Codes, OrderRequest
 
 
-def sent(*, zone: str = "UTC", ordered_at: str = "2024-04-02T08:14:02Z", **line: str) -> OrderRequest:
+def request_for(*, zone: str = "UTC", ordered_at: str = "2024-04-02T08:14:02Z", **line: str) -> OrderRequest:
     order = Order.model_validate(
         {
             "provider": "shop",
@@ -40,11 +40,14 @@ def sent(*, zone: str = "UTC", ordered_at: str = "2024-04-02T08:14:02Z", **line:
 def test_a_discount_is_sent_per_piece_if_that_is_exact_and_otherwise_for_the_order(
     quantity: str, discount: str, piece: str | None, whole: str | None
 ) -> None:
-    request = sent(quantity=quantity, discount=discount)
+    request = request_for(quantity=quantity, discount=discount)
     exact = tuple(amount and Decimal(amount) for amount in (piece, whole))
     assert (request.items[0].discount_manual_amount, request.discount_manual_amount) == exact
 
 
 def test_a_moment_is_written_in_the_accounts_zone_without_an_offset() -> None:
-    assert sent(zone="Asia/Tokyo").body()["createdAt"] == "2024-04-02 17:14:02"
-    assert sent(zone="Europe/Moscow", ordered_at="2024-04-02T23:00:00.9Z").body()["createdAt"] == "2024-04-03 02:00:00"
+    assert request_for(zone="Asia/Tokyo").body()["createdAt"] == "2024-04-02 17:14:02"
+    assert (
+        request_for(zone="Europe/Moscow", ordered_at="2024-04-02T23:00:00.9Z").body()["createdAt"]
+        == "2024-04-03 02:00:00"
+    )

@@ -31,13 +31,13 @@ def account(zone: str) -> RetailCRM:
     return RetailCRM("crm", RetailCRMOptions.model_validate({"api_key": "k", "time_zone": zone}), client)
 
 
-def read(zone: str, text: str) -> Order:
+def read_order(zone: str, text: str) -> Order:
     payment = {"id": 1, "type": "card", "paidAt": text}
     raw: dict[str, Any] = {"id": 7, "status": "new", "createdAt": text, "payments": {"1": payment}}
     return account(zone).normalize(Record(raw))
 
 
-def written(zone: str, moment: datetime) -> OrderRequest:
+def request_for(zone: str, moment: datetime) -> OrderRequest:
     paid = {"method": "card", "paid_at": moment}
     given = {"provider": "shop", "external_id": "1", "status": "new", "ordered_at": moment, "payments": [paid]}
     order = Order.model_validate({**given, "lines": [], "totals": {}})
@@ -65,7 +65,7 @@ def written(zone: str, moment: datetime) -> OrderRequest:
     ],
 )
 def test_a_local_time_is_read_to_the_second(zone: str, text: str, utc: str) -> None:
-    order = read(zone, text)
+    order = read_order(zone, text)
     assert order.ordered_at == order.payments[0].paid_at == datetime.fromisoformat(utc)
 
 
@@ -73,11 +73,11 @@ def test_a_local_time_is_read_to_the_second(zone: str, text: str, utc: str) -> N
 def test_a_written_time_is_read_as_the_same_second(zone: str, at: datetime) -> None:
     """Except in the second occurrence of a repeated hour, which is written like the first."""
     moment = at.replace(microsecond=0, tzinfo=UTC)
-    request, text = written(zone, moment), local(moment.timestamp(), ZoneInfo(zone))
+    request, text = request_for(zone, moment), local(moment.timestamp(), ZoneInfo(zone))
     assert request.payments
     assert request.created_at == request.payments[0].paid_at == text
     again = moment.astimezone(ZoneInfo(zone)).fold
-    assert read(zone, text).ordered_at == moment - again * HOUR
+    assert read_order(zone, text).ordered_at == moment - again * HOUR
 
 
 @pytest.mark.parametrize("zone", FOLDS)
