@@ -23,9 +23,8 @@ from worker.watch.judgements import alarms, judge, judge_server
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from worker.cli.setup.account_checks import Accounts
     from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
     from worker.store.health.state import Snapshot
@@ -38,12 +37,10 @@ _APART: Final = 5.0
 _OLDEST: Final = (6, 2)
 
 
-def examine(
-    read: Callable[[], Settings], build: Callable[[Settings], Accounts], *, live: bool = True
-) -> Iterator[Finding]:
+def examine(*, live: bool) -> Iterator[Finding]:
     """Check everything; yield findings as they come, and do not wait twice for what cannot be reached."""
     try:
-        settings = read()
+        settings = read_settings()
     except ConfigError as error:
         for problem in error.problems if isinstance(error, ConfigErrors) else [error]:
             yield Finding(problem.file, "wrong", f"{problem.key}: {problem.reason}", problem.remedy)
@@ -70,10 +67,9 @@ def examine(
     yield from examine_server(server, settings.alarms)
     yield from examine_distance(*measure(url))
     yield from examine_broker(settings.broker_url)
-    rt = build(settings)
+    rt = Runtime(settings)
     yield from examine_accounts(rt)
-    if isinstance(rt, Runtime):
-        yield from examine_running(rt)
+    yield from examine_running(rt)
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
@@ -213,7 +209,7 @@ def examine_broker(url: str | None) -> Iterator[Finding]:
 def command(*, as_json: bool, offline: bool) -> None:
     """Look at the file, at Redis, and at every account, live; exit code 1 if something is wrong."""
     findings: list[Finding] = []
-    for finding in examine(read_settings, Runtime, live=not offline):
+    for finding in examine(live=not offline):
         findings.append(finding)
         if not as_json:
             state = click.style(f"{finding.state:<7}", fg=_COLOURS[finding.state])
