@@ -72,8 +72,8 @@ class Report:
         """Return the counts, with a 0 for each fault that was not found."""
         return dict.fromkeys(FAULTS, 0) | dict(self.counts)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return plain data without personal data."""
+    def as_json(self, *, values: bool = False) -> dict[str, Any]:
+        """Return plain data; with `values`, the personal data too."""
         return {
             "provider": self.provider,
             "target": self.target,
@@ -83,5 +83,5 @@ class Report:
             "compared": list(self.compared),
             "clean": self.clean,
             "counts": self.counted(),
-            "findings": [finding.as_json() for finding in self.findings],
+            "findings": [finding.as_json(values=values) for finding in self.findings],
         }

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int], None]
 #: The target is listed from this much earlier: clocks differ, and an order is created after it was placed.
 _EARLIER: Final = timedelta(hours=1)
-#: The states in which an order is on its way.
-_MOVING: Final = frozenset({"queued", "claimed"})
+#: The states in which an order is on its way, or given up by a person, and the count for it.
+_NOT_JUDGED: Final = {"queued": "on_the_way", "claimed": "on_the_way", "discarded": "discarded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +176,8 @@ class Run:
     def _standing(self, candidate: Candidate) -> Standing | None:
         """Return the state in the ledger, which is asked first; None if the order cannot be judged now."""
         standing = self.rt.ledger.standing(self.options.target, f"{self.options.provider}:{candidate.external_id}")
-        if standing.state in _MOVING:
-            self.report.counts["on_the_way"] += 1
-            return None
-        if standing.state == "discarded":
-            self.report.counts["discarded"] += 1
+        if count := _NOT_JUDGED.get(standing.state):
+            self.report.counts[count] += 1
             return None
         return standing
 

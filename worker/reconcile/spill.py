@@ -118,8 +118,8 @@ class Spill:
 
     def counts(self) -> tuple[int, int]:
         """Return the number of orders that the target must have, and of those that it listed."""
-        (expected,) = self._db.execute("select count(*) from source where expected").fetchone()
-        (listed,) = self._db.execute("select count(*) from target").fetchone()
+        query = "select (select count(*) from source where expected), (select count(*) from target)"
+        expected, listed = self._db.execute(query).fetchone()
         return expected, listed
 
     def source_digest(self, reference: str) -> bytes | None:

@@ -70,8 +70,7 @@ def read_producers(document: Document, kinds: Mapping[str, WebhookKind]) -> dict
         elif name in providers:
             document.add_error(at, "is a provider as well", f'Give it another name, and write for = ["{name}"].')
         elif (producer := _producer(document, at, table, kinds)) is not None:
-            problems = _conflicts(producer, kinds[producer.kind]) if producer.kind is not None else ()
-            for key, reason, remedy in (*_unknown_providers(producer, providers), *problems):
+            for key, reason, remedy in _conflicts(producer, kinds.get(producer.kind or ""), providers):
                 document.add_error((*at, key), reason, remedy)
             producers[name] = producer
     return producers
@@ -94,15 +93,16 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     return producer.model_copy(update={"options": options})
 
 
-def _unknown_providers(producer: Producer, providers: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _conflicts(
+    producer: Producer, kind: WebhookKind | None, providers: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the key, the reason and the remedy of each setting that does not go together with the providers or kind."""
     for name in producer.pushes_for:
         if name not in providers:
             known = ", ".join(sorted(providers)) or "none"
             yield "for", f"{name} is not one of the providers", f"Known here: {known}."
-
-
-def _conflicts(producer: Producer, kind: WebhookKind) -> Iterator[tuple[str, str, str]]:
-    """Yield the key, the reason and the remedy of each setting that does not go together with the kind."""
+    if kind is None:
+        return
     if kind.hints_only and len(producer.pushes_for) != 1:
         yield "for", "must name the one provider whose orders its webhooks speak of", 'Write for = ["NAME"].'
     if producer.secret is None:

@@ -152,14 +152,6 @@ def _range(rt: Runtime, options: dict[str, Any]) -> tuple[datetime, datetime] | 
     return since, until
 
 
-def _print_preview(rt: Runtime, name: str, span: tuple[datetime, datetime]) -> None:
-    try:
-        counts = _preview(rt, name, *span)
-    except IntakeError as error:
-        raise click.ClickException(f"it could not be read: {error}") from None
-    click.echo("\n".join(f"{count:>8}  {outcome}" for outcome, count in sorted(counts.items())) or "nothing is there")
-
-
 def _print_progress(rt: Runtime, name: str, *, as_json: bool, watch: bool) -> None:
     state = progress(rt, name)
     if state is None:
@@ -193,7 +185,12 @@ def command(name: str, **options: Any) -> None:
     if options["dry_run"]:
         if span is None:
             raise click.UsageError("--dry-run needs --since")
-        _print_preview(rt, name, span)
+        try:
+            counts = _preview(rt, name, *span)
+        except IntakeError as error:
+            raise click.ClickException(f"it could not be read: {error}") from None
+        lines = [f"{count:>8}  {outcome}" for outcome, count in sorted(counts.items())]
+        click.echo("\n".join(lines) or "nothing is there")
         return
     state = progress(rt, name)
     if options["stop"] and state and state["state"] == "running":

@@ -155,8 +155,7 @@ def command(provider: str, target: str, **options: Any) -> None:
         raise click.ClickException(f"it could not be compared: {error}") from None
     rt.reports.save(provider, target, report.counts)
     if options["as_json"]:
-        findings = [finding.as_json(values=options["values"]) for finding in report.findings]
-        click.echo(json.dumps(report.as_json() | {"findings": findings}, indent=2))
+        click.echo(json.dumps(report.as_json(values=options["values"]), indent=2))
     else:
         console = Console()
         for part in render(report, values=options["values"]):

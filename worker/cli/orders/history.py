@@ -35,6 +35,8 @@ _BY_HAND: Final = {
         " intake dead replay {key} --target {target} (or: discard)"
     ),
 }
+#: The fields of a record that are shown, and their labels.
+_LABELS: Final = {"target_id": "id there", "tries": "tries", "code": "code", "detail": "why", "fields": "fields"}
 
 
 def next_step(rt: Runtime, key: str, entry: Entry) -> str:
@@ -86,13 +88,7 @@ def print_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
     elif "done" in record:
         delivered = utc_text(int(record["done"]), precise=True)
         console.print(f"  delivered {delivered} UTC; its story is no longer kept", highlight=False)
-    for name, label in (
-        ("target_id", "id there"),
-        ("tries", "tries"),
-        ("code", "code"),
-        ("detail", "why"),
-        ("fields", "fields"),
-    ):
+    for name, label in _LABELS.items():
         if record.get(name):
             console.print(f"  {label}: {record[name]}", highlight=False, markup=False)
     console.print(f"  next: {next_step(rt, key, entry)}", highlight=False, markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The ledger's names for results other than a delivery: the order ended, waits, or was retried.
 TROUBLES: Final = ("dead", "in_doubt", "held", "retry")
+#: The name of a count of delays, in tenths of a second.
+_DELAY: Final = re.compile("t[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,13 @@ class Sum:
 
         The result is the delay of an order, of which the ledger keeps two digits.
         """
-        delays = sorted((int(name[1:]), count) for name, count in self.counts.items() if _is_delay(name))
+        delays = sorted((int(name[1:]), count) for name, count in self.counts.items() if _DELAY.fullmatch(name))
         rank, seen = math.ceil(share * sum(count for _, count in delays)), 0
         for tenths, count in delays:
             seen += count
             if seen >= rank:
                 return tenths / 10
         return None
-
-
-def _is_delay(name: str) -> bool:
-    return name.startswith("t") and name[1:].isdecimal()
 
 
 @dataclass(frozen=True, slots=True)
