@@ -180,14 +180,13 @@ class Tracing:
         within = _within((sampled or origins)[0])
         return self.span("orders.deliver", {"orders": len(orders), **facts}, within, links=links)
 
-    def call(self, method: str, path: str, server: str) -> AbstractContextManager[Span]:
+    @contextmanager
+    def call(self, method: str, path: str, server: str) -> Iterator[Span]:
         """Open the span of `worker.telemetry.traces.call`."""
         if not get_current_span().is_recording():
-            return Span()
-        return self._call(method, f"/{path.partition('?')[0].lstrip('/')}", server)
-
-    @contextmanager
-    def _call(self, method: str, path: str, server: str) -> Iterator[_Span]:
+            yield Span()
+            return
+        path = f"/{path.partition('?')[0].lstrip('/')}"
         with self.span(f"{method} {_ID.sub('/{id}', path)}", {}, kind=SpanKind.CLIENT) as opened:
             host, port = _host(server)
             opened.span.set_attributes(

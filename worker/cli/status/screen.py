@@ -36,15 +36,13 @@ def screen(document: dict[str, Any], rows: dict[str, int] | None = None) -> Rend
 
 def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType]:
     needs = document["attention"]
-    count = f"{len(needs)} need you" if len(needs) != 1 else "1 needs you"
-    title = Text.assemble(
+    yield Text.assemble(
         ("Intake  ", "bold"), f"{time_of(document):%Y-%m-%d %H:%M:%S} UTC  ", (Path(document["file"]).name, "dim")
     )
-    yield title
     if not needs:
         yield Text("Nothing needs you.", style="green")
         return
-    yield Text(f"{count}:", style="bold yellow")
+    yield Text(f"{len(needs)} need you:" if len(needs) != 1 else "1 needs you:", style="bold yellow")
     for need in needs[:most]:
         yield Text.assemble(("! ", "yellow"), (f"{need['what']}  →  ", "yellow"), (need["command"], "bold"))
     if most is not None and len(needs) > most:
