@@ -250,7 +250,7 @@ class Systems:
             return self._soak(rest, query, body)
         sort = "write" if method == "POST" else "read"
         sort = f"{system if system in self.targets else 'shop'} {sort}"
-        # Settings stay free of faults: if they are a web page, Intake assumes a wrong url and stops until resumed.
+        # Settings stay free of faults: if they are a web page, Intake assumes a wrong URL and stops until resumed.
         before = None if rest.endswith("/settings") else self._before(sort)
         if before is not None:
             return before

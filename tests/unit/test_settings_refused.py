@@ -1,5 +1,5 @@
 """The exact messages with which wrong settings are refused."""
-# ruff: noqa: E501  # messages stand on one line, as they are printed
+# ruff: noqa: E501  # each message is on one line, as it is printed
 
 from __future__ import annotations
 
