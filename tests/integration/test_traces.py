@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,15 @@ if TYPE_CHECKING:
 
     #: Restart the tracing as a new process with these OTEL_ variables would.
     Trace = Callable[..., None]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def end_of_all_threads() -> Iterator[None]:
+    """Wait for threads that still try a dead collector: they use `random`, which Hypothesis watches in later tests."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(15)
 
 
 @pytest.fixture
