@@ -32,7 +32,7 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test
-	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --durations 12
+	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --durations 12 --cov --cov-report=
 	$(PYTEST) -m "alone and not soak" --durations 8
 
 ledger: $(VENV)/.test ## run the tests of the ledger on the server at REDIS=redis://127.0.0.1:6379/0, which they empty
