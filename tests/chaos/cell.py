@@ -12,7 +12,6 @@ import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from redis import Redis
@@ -125,7 +124,7 @@ def _job(number: int) -> str:
 
 
 def _pushed() -> list[OrderEssence]:
-    fields = {"total": Decimal("9.90"), "lines": 1, "pieces": Decimal(1), "city": "Delft", "postcode": "2611"}
+    fields = {"total": "9.90", "lines": 1, "pieces": "1", "city": "Delft", "postcode": "2611"}
     return [OrderEssence(f"web:{number}", fields) for number in range(PUSHED)]
 
 
