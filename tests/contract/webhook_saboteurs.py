@@ -126,9 +126,9 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "another_secret_is_refused": (accepts_every_call,),
     "a_call_without_a_proof_is_refused": (accepts_every_call,),
     "a_signature_covers_the_body": (sends_orders_without_a_signature,),
-    "whatever_a_body_holds_it_makes_jobs_or_is_refused": (crashes_on_an_invalid_body,),
+    "any_body_makes_jobs_or_is_refused": (crashes_on_an_invalid_body,),
     "no_refusal_repeats_the_request_or_the_secret": (quotes_the_request, reveals_its_secret),
     "it_describes_itself_for_openapi": (has_no_description, counts_in_its_description),
     "a_secret_is_checked_before_the_start": (accepts_no_secret,),
-    "its_kind_is_the_name_of_its_module_or_of_its_package": (has_another_kind,),
+    "its_kind_is_the_name_of_its_module_or_package": (has_another_kind,),
 }

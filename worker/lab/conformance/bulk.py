@@ -53,7 +53,7 @@ def the_recordings_cover_a_batch(case: Case) -> None:
     assert len(case.scenes["batch_in_part"]["outcomes"]) > 2
 
 
-def each_order_of_a_batch_is_told_its_own_outcome(case: Case) -> None:
+def each_order_of_a_batch_gets_its_own_outcome(case: Case) -> None:
     """Unless the batch is refused as a whole."""
     for scene in case.scenes_of("create_many").values():
         with case.playing(scene) as (target, stage):
@@ -64,7 +64,7 @@ def each_order_of_a_batch_is_told_its_own_outcome(case: Case) -> None:
         assert stage.asked == stage.wanted()
 
 
-def who_may_be_there_is_never_told_to_be_absent(case: Case) -> None:
+def an_order_that_may_exist_is_never_reported_absent(case: Case) -> None:
     """Each order that is there; nobody at all where it cannot be asked, for an order that seems absent is created."""
     for scene in case.scenes_of("absent").values():
         with case.playing(scene) as (target, stage):
@@ -104,7 +104,7 @@ def a_batch_whose_answer_is_lost_is_uncertain(case: Case) -> None:
             assert [ask["method"] for ask in stage.asked].count("POST") == (not reading)
 
 
-def a_batch_that_could_not_be_sent_did_not_happen(case: Case) -> None:
+def a_batch_that_could_not_be_sent_is_unavailable(case: Case) -> None:
     scene = case.scenes["batch"]
     with case.playing(scene) as (target, stage):
         stage.away()
@@ -116,7 +116,7 @@ def slow_down_after_a_batch_closes_the_limit(case: Case) -> None:
     require_delay(case, case.scenes["batch"], _error)
 
 
-def no_outcome_of_a_batch_tells_a_secret_or_a_person(case: Case) -> None:
+def no_outcome_of_a_batch_holds_a_secret_or_a_person(case: Case) -> None:
     scenes = case.scenes_of("create_many").values()
     texts = stories(case, scenes, _error, at=0)
     for scene in scenes:

@@ -58,7 +58,7 @@ def _recorded(scene: Json) -> list[Any]:
     return [order if "malformed" in order else Order.model_validate(order) for order in scene["orders"]]
 
 
-def it_asks_and_answers_exactly_as_recorded(case: Case) -> None:
+def it_sends_and_returns_exactly_what_is_recorded(case: Case) -> None:
     for scene in case.scenes_of("fetch").values():
         with case.playing(scene) as (provider, stage):
             page = provider.fetch(scene["given"])
@@ -83,7 +83,7 @@ def the_recordings_cover_every_case(case: Case) -> None:
     assert any("malformed" in order for order in case.scenes["malformed"]["orders"])
 
 
-def it_starts_where_it_is_told_to_by_the_moment_alone(case: Case) -> None:
+def the_first_cursor_depends_on_the_start_time_alone(case: Case) -> None:
     since = datetime.fromisoformat(case.account["since"])
     with case.playing(case.scenes["check"]) as (provider, stage):
         elsewhere = since.astimezone(datetime.fromisoformat("2024-01-01T00:00:00+05:30").tzinfo)
@@ -138,7 +138,7 @@ def a_malformed_record_is_named_and_does_not_stop_the_page(case: Case) -> None:
     assert any(isinstance(order, Order) for order in read)
 
 
-def whatever_a_record_holds_it_is_an_order_or_malformed(case: Case) -> None:
+def any_record_is_an_order_or_malformed(case: Case) -> None:
     """Each value of each recorded record in turn becomes something silly."""
     scene = case.scenes["first"]
     with case.playing(scene) as (provider, _):
@@ -162,7 +162,7 @@ def _spoiled(value: Any) -> list[Any]:
     return []
 
 
-def one_order_is_found_by_its_id_or_is_none(case: Case) -> None:
+def one_order_is_fetched_by_its_id_or_is_none(case: Case) -> None:
     for scene in case.scenes_of("fetch_one").values():
         with case.playing(scene) as (provider, stage):
             record = provider.fetch_one(scene["given"])
@@ -181,7 +181,7 @@ def check_needs_the_credentials(case: Case) -> None:
         assert isinstance(_error(provider, case.scenes["check"]), AuthFailed)
 
 
-def every_failure_has_its_right_name(case: Case) -> None:
+def every_failure_is_raised_as_the_right_error(case: Case) -> None:
     for scene in (case.scenes[name] for name in ("first", "following", "one", "check")):
         for at, exchange in enumerate(scene["exchanges"]):
             for failure in failures(case):
@@ -191,7 +191,7 @@ def every_failure_has_its_right_name(case: Case) -> None:
                 assert (failure.name, _name(error)) == (failure.name, wanted)
 
 
-def an_answer_of_another_shape_is_as_good_as_none(case: Case) -> None:
+def a_response_of_another_shape_counts_as_no_response(case: Case) -> None:
     for scene in (case.scenes[name] for name in ("first", "following", "one")):
         for at in range(len(scene["exchanges"])):
             for failure in shapes():
@@ -199,7 +199,7 @@ def an_answer_of_another_shape_is_as_good_as_none(case: Case) -> None:
                     assert _name(_error(provider, scene)) == failure.read
 
 
-def slow_down_closes_the_limit_for_as_long_as_they_say(case: Case) -> None:
+def slow_down_closes_the_limit_for_the_time_in_the_response(case: Case) -> None:
     for name in ("first", "one", "check"):
         require_delay(case, case.scenes[name], _error)
 
@@ -214,6 +214,6 @@ def no_message_holds_a_secret_or_a_person(case: Case) -> None:
     assert [word for word in case.private() for text in texts if word in text] == []
 
 
-def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:
+def its_kind_is_the_name_of_its_module_or_package(case: Case) -> None:
     assert case.adapter.kind == case.kind
     assert case.kind in case.adapter.__module__.split(".")[-2:]

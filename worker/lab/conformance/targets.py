@@ -57,7 +57,7 @@ def the_recordings_cover_every_case(case: Case) -> None:
     assert all(scene["shows"] for scene in case.scenes.values())
 
 
-def it_sends_the_recorded_body_and_returns_what_became_of_it(case: Case) -> None:
+def it_sends_the_recorded_body_and_returns_the_outcome(case: Case) -> None:
     for scene in case.scenes_of("create").values():
         _play(case, scene)
 
@@ -89,7 +89,7 @@ def it_carries_the_reference_and_not_an_id_of_the_order(case: Case) -> None:
         assert case.scenes["created"]["given"] not in str(stage.asked)
 
 
-def already_there_is_success_and_said_so(case: Case) -> None:
+def an_existing_order_is_a_success_and_reported_as_existing(case: Case) -> None:
     """With the same id, or with none, where `find` gives it."""
     if not case.adapter.dedupes:
         return
@@ -103,7 +103,7 @@ def already_there_is_success_and_said_so(case: Case) -> None:
         assert target.find(case.scenes["created"]["given"]) == Receipt(created, existed=True)
 
 
-def what_is_pending_is_asked_for_until_it_is_decided(case: Case) -> None:
+def a_pending_order_is_resumed_until_it_is_decided(case: Case) -> None:
     """Require that only reads are sent, because a lost response to a read does not change the order."""
     for scene in case.scenes_of("resume").values():
         _play(case, scene)
@@ -131,7 +131,7 @@ def check_needs_the_credentials(case: Case) -> None:
         assert isinstance(_error(target, case.scenes["check"]), AuthFailed)
 
 
-def every_failure_of_a_read_has_its_right_name(case: Case) -> None:
+def every_failure_of_a_read_is_raised_as_the_right_error(case: Case) -> None:
     scene = case.scenes["found"]
     for at, exchange in enumerate(scene["exchanges"]):
         for failure in [*failures(case), *shapes()]:
@@ -158,7 +158,7 @@ def a_create_that_may_have_happened_is_uncertain(case: Case) -> None:
             assert len(writes) <= 1 + at + 2 * (failure.status == 401)
 
 
-def a_create_that_could_not_be_sent_did_not_happen(case: Case) -> None:
+def a_create_that_could_not_be_sent_is_unavailable(case: Case) -> None:
     scene = case.scenes["created"]
     with case.playing(scene) as (target, stage):
         stage.away()
@@ -166,12 +166,12 @@ def a_create_that_could_not_be_sent_did_not_happen(case: Case) -> None:
     assert stage.asked == []
 
 
-def slow_down_closes_the_limit_for_as_long_as_they_say(case: Case) -> None:
+def slow_down_closes_the_limit_for_the_time_in_the_response(case: Case) -> None:
     for name in ("created", "found", "check"):
         require_delay(case, case.scenes[name], _error)
 
 
-def a_rejection_keeps_their_words_out_of_the_message(case: Case) -> None:
+def a_rejection_keeps_the_response_text_out_of_the_message(case: Case) -> None:
     for scene in (scene for name, scene in case.scenes.items() if name.startswith("rejected")):
         with case.playing(scene) as (target, _):
             error = _error(target, scene)
@@ -187,6 +187,6 @@ def no_message_holds_a_secret_or_a_person(case: Case) -> None:
     assert [word for word in case.private() for text in texts if word in text] == []
 
 
-def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:
+def its_kind_is_the_name_of_its_module_or_package(case: Case) -> None:
     assert case.adapter.kind == case.kind
     assert case.kind in case.adapter.__module__.split(".")[-2:]

@@ -66,7 +66,7 @@ def every_amount_of_a_change_arrives_exact(case: Case) -> None:
     assert "".join(stage.bodies).count(str(amount)) >= len(lines)
 
 
-def a_change_that_may_not_have_been_made_is_not_taken_for_made(case: Case) -> None:
+def a_change_that_may_be_missing_is_not_reported_as_made(case: Case) -> None:
     """Whichever of its calls fails is the last one: nothing is written after it, and nothing twice."""
     scene = case.scenes["updated"]
     for at, exchange in enumerate(scene["exchanges"]):
@@ -86,7 +86,7 @@ def slow_down_after_a_change_closes_the_limit(case: Case) -> None:
     require_delay(case, case.scenes["updated"], _error)
 
 
-def a_refused_change_keeps_their_words_out_of_the_message(case: Case) -> None:
+def a_refused_change_keeps_the_response_text_out_of_the_message(case: Case) -> None:
     scene = case.scenes["update_rejected"]
     with case.playing(scene) as (target, _):
         error = _error(target, scene)

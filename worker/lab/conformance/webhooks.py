@@ -112,7 +112,7 @@ def a_signature_covers_the_body(case: Case) -> None:
         assert getattr(refused, "status", None) == 401
 
 
-def whatever_a_body_holds_it_makes_jobs_or_is_refused(case: Case) -> None:
+def any_body_makes_jobs_or_is_refused(case: Case) -> None:
     for scene in _accepted(case):
         for body in _bodies(scene):
             webhook, call = _webhook(case), replace(_call(scene), body=body)
@@ -182,6 +182,6 @@ def _secret_problem(case: Case, secret: str) -> SettingError | None:
     return None
 
 
-def its_kind_is_the_name_of_its_module_or_of_its_package(case: Case) -> None:
+def its_kind_is_the_name_of_its_module_or_package(case: Case) -> None:
     assert case.adapter.kind == case.kind
     assert case.kind in case.adapter.__module__.split(".")[-2:]
