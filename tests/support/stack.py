@@ -146,7 +146,9 @@ class Stack:
     def calls(self, system: str) -> list[float]:
         """Return the arrival times of the calls to a system, in seconds of its monotonic clock."""
         entries = self.admin.read("/_sandbox/journal").json()["entries"]
-        return [float(entry["mono"]) for entry in entries if (entry["kind"], entry["system"]) == ("request", system)]
+        return [
+            float(entry["mono"]) for entry in entries if (entry["kind"], entry.get("system")) == ("request", system)
+        ]
 
     def add(self, count: int, over: float = 0.0) -> None:
         self.admin.write("POST", "/_sandbox/retailcrm/shop/orders", json={"count": count, "over": over})
