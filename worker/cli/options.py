@@ -1,4 +1,4 @@
-"""What commands share: the runtime, common options, and the values of options."""
+"""The parts that commands share: the runtime, common options, and the values of options."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Gate(Protocol):
-    """What a client needs of a rate limit."""
+    """The part of a rate limit that a client uses."""
 
     def enter(self) -> None:
         """Wait for this call's time slot. Raise RateLimited (with the delay) if the slot is too far off."""

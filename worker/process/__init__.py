@@ -1,1 +1,1 @@
-"""What every process of Intake needs: a way to stop, a liveness file, the watchdog of systemd."""
+"""The needs of every process of Intake: a way to stop, a liveness file, the watchdog of systemd."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AdapterKind(Protocol):
-    """What the settings need of the class of a provider or target (see `worker/systems/provider.py`)."""
+    """The attributes of a provider or target class that the settings use (see `worker/systems/provider.py`)."""
 
     @property
     def Options(self) -> type[BaseModel]: ...  # noqa: D102, N802  # the contract's own name
@@ -30,7 +30,7 @@ class AdapterKind(Protocol):
 
 
 class ProviderKind(AdapterKind, Protocol):
-    """What the settings need of the class of a provider besides."""
+    """The further attributes of a provider class that the settings use."""
 
     @property
     def default_poll_every(self) -> float: ...  # noqa: D102
@@ -39,7 +39,7 @@ class ProviderKind(AdapterKind, Protocol):
 
 
 class WebhookKind(Protocol):
-    """What the settings need of the class of a webhook (see `worker/systems/webhook/contract.py`)."""
+    """The attributes of a webhook class that the settings use (see `worker/systems/webhook/contract.py`)."""
 
     @property
     def Options(self) -> type[BaseModel]: ...  # noqa: D102, N802  # the contract's own name

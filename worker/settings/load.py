@@ -36,7 +36,7 @@ class Redis(Table):
 
 
 class Celery(Table):
-    """What carries the nudges; without a broker of its own, the Redis of the ledger."""
+    """The broker that carries the nudges; without a broker of its own, the Redis of the ledger."""
 
     broker: Annotated[str, AfterValidator(broker_url)] | None = None
 

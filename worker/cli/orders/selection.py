@@ -1,4 +1,4 @@
-"""How commands select and list the orders that wait for a person."""
+"""The selection and listing of the orders that wait for a person."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Sum:
 
     @property
     def changed(self) -> int:
-        """How many changes of delivered orders were delivered."""
+        """The number of delivered changes of delivered orders."""
         return self.counts["updated"]
 
     def percentile(self, share: float) -> float | None:

@@ -1,1 +1,1 @@
-"""The contract of adapters as checks that anybody's adapter can be held to: a plug-in for pytest."""
+"""The conformance suite: the contract of adapters as checks that any adapter can run, delivered as a pytest plugin."""

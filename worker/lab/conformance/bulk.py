@@ -1,4 +1,4 @@
-"""What every target must hold to that takes many orders in one call: each function is a promise."""
+"""The checks of a target that creates many orders in one call. Each raises AssertionError for a broken promise."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _known(outcome: Receipt | IntakeError) -> Json:
 
 
 def the_recordings_cover_a_batch(case: Case) -> None:
-    """All taken, all but one taken; all there already where doubles are refused; who is absent where that is told."""
+    """Require an accepted batch, one with a rejected order, and those that the capabilities imply."""
     wanted = {"batch", "batch_in_part"} | ({"batch_again"} if case.adapter.dedupes else set())
     wanted |= set() if case.adapter.absent is Target.absent else {"absent"}
     assert not wanted - case.scenes.keys()
@@ -54,7 +54,7 @@ def the_recordings_cover_a_batch(case: Case) -> None:
 
 
 def each_order_of_a_batch_gets_its_own_outcome(case: Case) -> None:
-    """Unless the batch is refused as a whole."""
+    """Require one outcome per order, in their order, unless the batch is refused as a whole."""
     for scene in case.scenes_of("create_many").values():
         with case.playing(scene) as (target, stage):
             if "raises" in scene:
@@ -65,7 +65,7 @@ def each_order_of_a_batch_gets_its_own_outcome(case: Case) -> None:
 
 
 def an_order_that_may_exist_is_never_reported_absent(case: Case) -> None:
-    """Each order that is there; nobody at all where it cannot be asked, for an order that seems absent is created."""
+    """Require that no existing order is reported absent, and none if the search fails: absent orders are created."""
     for scene in case.scenes_of("absent").values():
         with case.playing(scene) as (target, stage):
             assert sorted(target.absent(scene["given"])) == scene["absent"]
@@ -88,7 +88,7 @@ def every_amount_of_a_batch_arrives_exact(case: Case) -> None:
 
 
 def a_batch_whose_answer_is_lost_is_uncertain(case: Case) -> None:
-    """No order of it has a receipt, and nothing is sent a second time."""
+    """Require that no order of the batch has a receipt, and that nothing is sent a second time."""
     scene = case.scenes["batch"]
     for at, exchange in enumerate(scene["exchanges"]):
         for failure in [*failures(case), *shapes()]:

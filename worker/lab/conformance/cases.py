@@ -1,4 +1,4 @@
-"""Which checks are for which adapter: everything registered, with what was recorded of it."""
+"""The checks for each registered adapter, with its recordings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def cases(recordings: Path) -> Iterator[tuple[str, Case]]:
 
 
 def checks(recordings: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Every check of every adapter, by a name that says both."""
+    """Return every check of every adapter, by the names of both."""
     for sort, case in cases(recordings):
         for suite in suites(sort, case.adapter):
             for name, check in promises(suite).items():

@@ -75,7 +75,7 @@ def the_same_order_always_has_the_same_view(case: Case) -> None:
 
 
 def a_change_shows_in_the_view(case: Case) -> None:
-    """Goods, prices and the place that they go to: what of it a target can hold is its own affair."""
+    """Require that a change of goods, prices or address shows, as far as the target can hold the field."""
     line = Line(sku="ANOTHER", product_id="ANOTHER", name="Another", quantity=ORDER.lines[0].quantity, unit_price=1)
     to = ORDER.shipping_address.model_copy(update={"street1": "Another street 1", "city": "Another city"})
     changed = ORDER.model_copy(update={"lines": (line,), "shipping_address": to})

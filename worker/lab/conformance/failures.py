@@ -1,4 +1,4 @@
-"""What can go wrong with a call, and what it is to be called."""
+"""The failures of a call, and the errors by which an adapter must report them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DATES: Final = (("Date", "Tue, 02 Apr 2024 08:15:30 GMT"), ("Retry-After", "Tue
 
 
 def failures(case: Case) -> list[Failure]:
-    """Every failure by name; a system may say "slow down" with 503."""
+    """Return every failure by name. A system may ask to slow down with 503."""
     down = "RateLimited" if 503 in case.adapter.throttle_statuses else "TargetDown"
     return [
         Failure("wrong key", "AuthFailed", "AuthFailed", 401),
@@ -53,7 +53,7 @@ def shapes(quote: str = "") -> list[Failure]:
 
 
 def error_of(call: Callable[[], object]) -> Any:
-    """Return the error of a call, or None; the check names it, whatever it is."""
+    """Return the error of a call, of any type, or None. The check names it."""
     try:
         call()
     except Exception as error:  # noqa: BLE001  # see above

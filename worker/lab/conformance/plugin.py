@@ -1,4 +1,4 @@
-"""The plug-in: a test that asks for `intake_contract` runs once for every check of every registered adapter.
+"""The pytest plugin: a test that asks for `intake_contract` runs once for every check of every registered adapter.
 
 In the settings of pytest::
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pytest
 
-# An assertion of a suite is to explain itself as one in a test does; so nothing of the suites is imported before.
+# pytest must rewrite the assertions of the suites, so they are imported only after this.
 _SUITES = ("failures", "providers", "targets", "bulk", "updates", "comparison", "webhooks")
 pytest.register_assert_rewrite(*(f"worker.lab.conformance.{name}" for name in _SUITES))
 
@@ -22,12 +22,12 @@ _FOLDER = "intake_recordings"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the setting."""
+    """Add the setting `intake_recordings`."""
     parser.addini(_FOLDER, "the folder with the recordings of adapters for Intake", type="paths", default=[])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give each check to the test that asks for them."""
+    """Run a test that asks for `intake_contract` once per check."""
     if "intake_contract" not in metafunc.fixturenames:
         return
     folders = metafunc.config.getini(_FOLDER)

@@ -1,4 +1,4 @@
-"""What every provider must hold to: each function is a promise, and raises AssertionError where it is broken."""
+"""The checks that every provider must pass. Each raises AssertionError for a broken promise."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def it_sends_and_returns_exactly_what_is_recorded(case: Case) -> None:
 
 
 def the_recordings_cover_every_case(case: Case) -> None:
-    """First, following and empty page, a malformed record, one order found and one missing, the credentials."""
+    """Require recordings of three kinds of pages, a malformed record, a found and a missing order, and `check`."""
     missing = {"first", "following", "empty", "malformed", "one", "missing", "check"} - case.scenes.keys()
     assert not missing
     assert all(scene["shows"] for scene in case.scenes.values())
@@ -139,7 +139,7 @@ def a_malformed_record_is_named_and_does_not_stop_the_page(case: Case) -> None:
 
 
 def any_record_is_an_order_or_malformed(case: Case) -> None:
-    """Each value of each recorded record in turn becomes something silly."""
+    """Replace each value of each recorded record in turn by values of other types."""
     scene = case.scenes["first"]
     with case.playing(scene) as (provider, _):
         records = provider.fetch(scene["given"]).records

@@ -1,4 +1,4 @@
-"""Plays recordings: a real HTTP server on loopback that gives the recorded answers, and notes what it was asked."""
+"""Recordings, and a real HTTP server on loopback that plays them and keeps the requests."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Json = dict[str, Any]
 
 
 def load(text: str) -> Any:
-    """JSON as the worker reads it: a number with a fraction is a Decimal."""
+    """Return the JSON of a file as the worker reads it: a number with a fraction is a Decimal."""
     return simplejson.loads(text, parse_float=Decimal)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What goes wrong instead of the recorded answer, and what that is called (for a read, for a write)."""
+    """A failure instead of the recorded response, and the errors that it must cause for a read and for a write."""
 
     name: str
     read: str
@@ -46,7 +46,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Case:
-    """One adapter with everything that was recorded of its system."""
+    """One adapter with all recordings of its system."""
 
     kind: str
     adapter: type[Any]
@@ -91,7 +91,7 @@ class Case:
 
 @dataclass
 class Notebook:
-    """A gate that is open, and notes for how many seconds it was told to close."""
+    """An open gate that keeps the seconds for which it was closed."""
 
     closed: list[float | None] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ class Notebook:
 
 
 class Stage:
-    """The server: answers whatever stands in the recording (whose body null is any body), and 418 to all else."""
+    """A server that returns the recorded responses, and 418 for other requests. A recorded body of null is any body."""
 
     def __init__(self, exchanges: Sequence[Json], failure: Failure | None = None, at: int = -1) -> None:
         self.exchanges, self.failure, self.at = exchanges, failure, at % max(len(exchanges), 1)
@@ -155,7 +155,7 @@ class Stage:
     def _handler(stage) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # `self` is the handler's, below
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # headers and body are two writes: 40 ms for each answer else
+            disable_nagle_algorithm = True  # headers and body are two writes, which would cost 40 ms per response
 
             def do(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()

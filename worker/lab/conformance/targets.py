@@ -1,4 +1,4 @@
-"""What every target must hold to: each function is a promise, and raises AssertionError where it is broken."""
+"""The checks that every target must pass. Each raises AssertionError for a broken promise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.systems.target import Pending, Receipt
 if TYPE_CHECKING:
     from worker.lab.conformance.stage import Case, Json
 
-#: The order that every target is given, unless a scene has one of its own.
+#: The order to create, unless a scene has its own.
 ORDER: Final = Order.model_validate(load(Path(__file__).with_name("order.json").read_text("utf-8")))
 
 
@@ -63,11 +63,11 @@ def it_sends_the_recorded_body_and_returns_the_outcome(case: Case) -> None:
 
 
 def every_amount_arrives_exact(case: Case) -> None:
-    """In whichever calls: so the recorded answers are given to other bodies as well."""
+    """Require exact amounts in any calls; the recorded responses match other bodies as well."""
     amount = Decimal("12345678901234567890.12")
     scene = case.scenes["created"]
     order = Order.model_validate(scene.get("order", ORDER))
-    # A system may have its own way to write an amount, or none for that of a line.
+    # A system may write amounts in its own way, or have no field for the amount of a line.
     written = case.account.get("amount", {"text": str(amount), "times": len(order.lines)})
     order = order.model_copy(
         update={
@@ -90,7 +90,7 @@ def it_carries_the_reference_and_not_an_id_of_the_order(case: Case) -> None:
 
 
 def an_existing_order_is_a_success_and_reported_as_existing(case: Case) -> None:
-    """With the same id, or with none, where `find` gives it."""
+    """Require the same id as for a created order, or none if `find` returns it."""
     if not case.adapter.dedupes:
         return
     created = case.scenes["created"]["receipt"]["target_id"]
@@ -154,7 +154,7 @@ def a_create_that_may_have_happened_is_uncertain(case: Case) -> None:
             assert (failure.name, type(error).__name__) == (failure.name, wanted)
             doubtful = failure.status == 503 and exchange["ask"]["method"] != "GET"
             assert (failure.name, getattr(error, "uncertain", False)) == (failure.name, doubtful)
-            # a write that was refused for its token may be repeated under a new one
+            # a write that was refused for its token may be repeated with a new one
             assert len(writes) <= 1 + at + 2 * (failure.status == 401)
 
 

@@ -1,4 +1,4 @@
-"""What every target must hold to that can change an order that is there: each function is a promise."""
+"""The checks of a target that can update orders. Each raises AssertionError for a broken promise."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def every_amount_of_a_change_arrives_exact(case: Case) -> None:
 
 
 def a_change_that_may_be_missing_is_not_reported_as_made(case: Case) -> None:
-    """Whichever of its calls fails is the last one: nothing is written after it, and nothing twice."""
+    """Require that a failed call is the last one: nothing is written after it, and nothing twice."""
     scene = case.scenes["updated"]
     for at, exchange in enumerate(scene["exchanges"]):
         for failure in [*failures(case), *shapes()]:
