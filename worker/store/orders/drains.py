@@ -6,7 +6,7 @@ import os
 import secrets
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from worker.errors import LeaseLost
 from worker.store.orders import payload
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from worker.store.orders.lanes import Lane
+    from redis import Redis
+
+    from worker.store.limits.limiter import Scope
     from worker.store.redis.catalog import Argument
+    from worker.store.redis.scripts import Scripts
 
 #: Failures in a row that open a lane's breaker: from then on the lane waits, and no order loses a try for it.
 BREAKER: Final = 5
@@ -75,10 +78,25 @@ class Outcome:
     extra: str = ""
 
 
+class DrainedLane(Protocol):
+    """The lane as its drains use it (see `worker/store/orders/lanes.py`)."""
+
+    redis: Redis
+    scripts: Scripts
+    keys: keys.LaneKeys
+    scope: Scope
+    lease_ms: int
+    heartbeat: float
+    max_tries: int
+    concurrency: int
+    per_call: int
+    quarantine_ms: int
+
+
 class Drain:
     """One run of `tasks.deliver`: claims orders and settles them while its heartbeat keeps the lease."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: DrainedLane) -> None:
         self._lane = lane
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims = lane.keys.claims + self.name
