@@ -48,7 +48,7 @@ def accept(
         rt: The runtime.
         orders: Orders of one provider.
         source: The origin of the orders, such as "poll shop-nl", for the history of each order.
-        nudge: Tells a worker that a task has work for an account.
+        nudge: Notifies a worker that a task has work for an account.
         ask: Which orders that the ledger does not know are searched for before they are created, at a target that
             accepts duplicates (see `worker/store/orders/ledger.py`).
 

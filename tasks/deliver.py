@@ -54,7 +54,7 @@ def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
     Args:
         rt: The runtime.
         name: The name of the target.
-        nudge: Tells a worker that a task has work for an account.
+        nudge: Notifies a worker that a task has work for an account.
         idle: Seconds to wait at an empty lane for the next order, which is then sent without waiting for a nudge.
     """
     started = time.monotonic()

@@ -54,7 +54,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
     Args:
         rt: The runtime.
         name: The name of the provider.
-        nudge: Tells a worker that a task has work for an account.
+        nudge: Notifies a worker that a task has work for an account.
         pages: Stop after this many pages; 0 sets no limit.
         gap: The least seconds since the last complete poll; `poll_every` decides if None (see `Cursors.poll`).
     """
@@ -153,7 +153,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
         run: The poll or backfill that read the page.
         provider: The provider of the page.
         page: The page.
-        nudge: Tells a worker that a task has work for an account.
+        nudge: Notifies a worker that a task has work for an account.
         source: "poll" or "backfill", for the history of each order.
         ask: Which orders to search for at the target before creating them (see `accept`).
         within: Returns False for an order that is to be left out.

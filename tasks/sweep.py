@@ -18,7 +18,7 @@ from worker.watch.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    #: Tells this many workers that a task has work for an account: `nudge(task, name, count)`.
+    #: Notifies this many workers that a task has work for an account: `nudge(task, name, count)`.
     NudgeMany = Callable[[str, str, int], None]
 
 log = structlog.get_logger()

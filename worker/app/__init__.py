@@ -138,12 +138,12 @@ app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)
 
 
-#: Tells a worker that a task has work for an account: `nudge(task, name)`.
+#: Notifies a worker that a task has work for an account: `nudge(task, name)`.
 Nudge = Callable[[str, str], None]
 
 
 def nudge(task: str, name: str, count: int = 1) -> None:
-    """Tell `count` workers that `task` (a key of `_QUEUE_OF`) has work for the account `name`.
+    """Notify `count` workers that `task` (a key of `_QUEUE_OF`) has work for the account `name`.
 
     Nothing is sent while the same nudge waits for a worker. A lost nudge costs seconds: the next sweep finds the work.
     A broker that cannot be reached is logged once per lifetime of a nudge, because no other attempt is made until then.
