@@ -93,12 +93,7 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
 
 
 def _update(target: Target, claim: Claim) -> Outcome:
-    if not target.updates:
-        raise Held(
-            f"{target.kind} cannot change an order: change it there by hand, then: intake release {target.name} --drop"
-        )
-    target.update(_order(claim), claim.reference, claim.target_id)
-    return Outcome("updated", extra=claim.target_id)
+    return Outcome(target.change(_order(claim), claim.reference, claim.target_id), extra=claim.target_id)
 
 
 def _created(target: Target, claim: Claim, receipt: Receipt | Pending) -> Outcome:

@@ -169,7 +169,7 @@ def _send_many(target: Target, claims: list[Claim]) -> list[Outcome] | None:
 
 def _failure(outcome: Outcome) -> str:
     """Return the code of a failed attempt, or "" if the attempt succeeded."""
-    return "" if outcome.kind in {"delivered", "existed", "updated", "pending"} else outcome.code
+    return "" if outcome.kind in {"delivered", "existed", "updated", "cancelled", "pending"} else outcome.code
 
 
 #: The log event of each outcome.
@@ -177,6 +177,7 @@ _EVENTS = {
     "delivered": "order.delivered",
     "existed": "order.delivered",
     "updated": "order.updated",
+    "cancelled": "order.cancelled",
     "pending": "order.pending",
     "retry": "order.retried",
     "retry_uncounted": "order.retried",
@@ -195,6 +196,7 @@ _LEVELS = {
     "order.released": "debug",
     "order.delivered": "info",
     "order.updated": "info",
+    "order.cancelled": "info",
     "order.pending": "info",
     "order.snoozed": "info",
 }

@@ -155,6 +155,10 @@ def updates_nothing(case: Case) -> Case:
     return having(case, update=lambda self, order, reference, target_id: None)
 
 
+def cancels_nothing(case: Case) -> Case:
+    return having(case, cancel=lambda self, order, reference, target_id: None)
+
+
 def updates_with_floats(case: Case) -> Case:
     return _changing_order(case, _rounded)
 
@@ -226,7 +230,7 @@ OF_BULK: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
 #: The saboteurs that must fail each check of the update suite.
 OF_UPDATES: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "the_recordings_cover_an_update": (lacks_the_recording_of_a_cancellation,),
-    "a_change_is_sent_as_recorded": (updates_without_the_first_line, updates_nothing),
+    "a_change_is_sent_as_recorded": (updates_without_the_first_line, updates_nothing, cancels_nothing),
     "a_change_does_not_depend_on_the_targets_id": (requires_the_targets_id,),
     "every_amount_of_a_change_arrives_exact": (updates_with_floats,),
     "a_change_that_may_be_missing_is_not_reported_as_made": (

@@ -86,8 +86,8 @@ def test_a_cancelled_order_is_cancelled_once_and_not_reopened(box: Sandbox, clou
     cancelled = cloud_order(status="cancelled", lines=[{**MUG, "sku": "not in the map"}])
     box.fault("ordercloud:cancel:cut_after:times=1")
     with pytest.raises(RetryableError):
-        target.update(cancelled, reference, reference)
-    target.update(cancelled, reference, reference)
+        target.change(cancelled, reference, reference)
+    target.change(cancelled, reference, reference)
     assert stored_order(box, reference)["Status"] == "Canceled"
     with pytest.raises(Rejected, match="is cancelled there, and cannot be opened again"):
         target.update(cloud_order(), reference, reference)
@@ -98,7 +98,7 @@ def test_a_refused_cancellation_is_rejected_with_the_reason(cloud: Callable[...,
     target, reference = cloud("final", product_map={"MUG": "mug", "TEA": "tea"}), next(REFERENCES)
     target.create(cloud_order(currency="USD"), reference)
     with pytest.raises(Rejected, match=r"/cancel: status 400: Order\.CannotCancelInCurrentStatus$") as caught:
-        target.update(cloud_order(currency="USD", status="cancelled"), reference, reference)
+        target.change(cloud_order(currency="USD", status="cancelled"), reference, reference)
     assert caught.value.fields["Errors"]
 
 

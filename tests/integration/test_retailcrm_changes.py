@@ -276,12 +276,12 @@ def test_a_cancellation_changes_the_status_and_is_held_without_a_status_code(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
     crm().create(new_order(), "off")
-    with pytest.raises(Held, match="status_map has no code for cancelled"):
-        crm(status_map={}).update(new_order(status="cancelled"), "off", "")
+    with pytest.raises(Held, match="status_map has no code for cancelled: add it"):
+        crm(status_map={}).change(new_order(status="cancelled"), "off", "")
     assert stored(box, "main", "off")["status"] == "new"
     crm(status_map={}).update(new_order(status="shipped"), "off", "")
     assert stored(box, "main", "off")["status"] == "new"
-    crm().update(new_order(status="cancelled"), "off", "")
+    crm().change(new_order(status="cancelled"), "off", "")
     assert stored(box, "main", "off")["status"] == "cancel-other"
 
 

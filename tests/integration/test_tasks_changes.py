@@ -81,7 +81,7 @@ def test_a_released_change_is_held_again_with_a_remedy_if_the_target_has_no_upda
     rt.lanes["t"].release(["shop:1"], "send")
     deliver(rt)
     assert rt.state("1")["state"] == "held"
-    assert "intake release t --drop" in rt.state("1")["detail"]
+    assert "intake release t shop:1 --drop" in rt.state("1")["detail"]
 
 
 def test_an_order_without_a_mapping_is_held_and_the_others_continue(redis: Redis) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from schemas.cancellation import cancellation
+from worker.errors import Held
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -111,6 +114,34 @@ class Target(ABC):
         Held, Unavailable, and others.
         """
         raise NotImplementedError(f"{self.kind} cannot change an order")
+
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # for the adapters that override it
+        """Cancel the existing order: it is not to be shipped any more. `target_id` is the same as of `update`.
+
+        The order may have neither lines nor addresses: it may have been deleted at the source. A second call changes
+        nothing, and an order that is not there any more needs no cancellation. With the default, a person has to
+        cancel it. Raises Held, Rejected, Unavailable, and others.
+        """
+        raise Held(
+            f"{cancellation(order)}, and {self.kind} cannot cancel an order: cancel {reference} there by hand, "
+            f"then: intake release {self.name} {order.key} --drop"
+        )
+
+    def change(self, order: Order, reference: str, target_id: str) -> Literal["updated", "cancelled"]:
+        """Update the existing order, or cancel it if it is not to be shipped any more.
+
+        Raises Held if the system cannot, and what `update` and `cancel` raise.
+        """
+        if cancellation(order):
+            self.cancel(order, reference, target_id)
+            return "cancelled"
+        if not self.updates:
+            raise Held(
+                f"{self.kind} cannot change an order: change {reference} there by hand, "
+                f"then: intake release {self.name} {order.key} --drop"
+            )
+        self.update(order, reference, target_id)
+        return "updated"
 
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:

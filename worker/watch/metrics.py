@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: The outcomes that lanes count, as `settle.lua` names them.
 OUTCOMES: Final = (
-    "delivered", "existed", "updated", "pending", "retried", "snoozed", "held", "in_doubt", "dead",
+    "delivered", "existed", "updated", "cancelled", "pending", "retried", "snoozed", "held", "in_doubt", "dead",
 )  # fmt: skip
 #: What the ledger can do with an order (see `worker.store.orders.ledger.Accepted`).
 RESULTS: Final = (

@@ -143,7 +143,7 @@ class Rehearsal:
             fields = self._differing(name, order, receipt)
             outcome = _if_present(standing, self._rt.on_change(self._name, name), same=same)
             if outcome == "would be changed":
-                writes = self._stopped_writes(name, lambda: target.update(order, reference, receipt.target_id or ""))
+                writes = self._stopped_writes(name, lambda: target.change(order, reference, receipt.target_id or ""))
                 preview.writes.setdefault(name, []).extend(writes)
             return OrderPreview(order.key, outcome, name, reference, fields, receipt.target_id or "")
         except Held as error:

@@ -47,7 +47,7 @@ class Sum:
     @property
     def changed(self) -> int:
         """The number of delivered changes of delivered orders."""
-        return self.counts["updated"]
+        return self.counts["updated"] + self.counts["cancelled"]
 
     def percentile(self, share: float) -> float | None:
         """Return the percentile of the delays from accept to delivery, in seconds; None without a delivery.

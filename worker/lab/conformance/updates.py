@@ -19,7 +19,7 @@ def _order(scene: Json) -> Order:
 
 
 def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
-    return error_of(lambda: target.update(order or _order(scene), scene["given"], scene["target_id"]))
+    return error_of(lambda: target.change(order or _order(scene), scene["given"], scene["target_id"]))
 
 
 def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:

@@ -2,7 +2,7 @@
 --
 -- Not a script of its own: scripts that move orders include it and count in the same step, so that nothing is counted twice or not at all.
 -- The including script names its lane `lane`. The hash intake:day:TARGET:<days since 1970> expires after 400 days. Its fields: "in PROVIDER" (accepted),
--- "out PROVIDER" (created, or found in the target), "updated", "retry CODE", "dead CODE", "in_doubt CODE", "held CODE", and t<tenths of a second, rounded
+-- "out PROVIDER" (created, or found in the target), "updated", "cancelled", "retry CODE", "dead CODE", "in_doubt CODE", "held CODE", and t<tenths of a second, rounded
 -- to two digits>: the number of deliveries that took so long.
 
 local function tally(now, name)

@@ -62,6 +62,7 @@ class Outcome:
         "delivered",
         "existed",
         "updated",
+        "cancelled",
         "pending",
         "retry",
         "retry_uncounted",

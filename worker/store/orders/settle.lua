@@ -7,7 +7,7 @@ local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries,
 --
 -- claims are those of this drain. breaker is the number of failures in a row that opens the breaker. uncertain is 0 or 1. extra is the target's id, its field
 -- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent.
--- Outcomes: delivered, existed, updated, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A retry_uncounted is no failure of the
+-- Outcomes: delivered, existed, updated, cancelled, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A retry_uncounted is no failure of the
 -- lane: the target responded, or another order of the same call was counted.
 --
 -- Returns the state of each order now, or "refused".
@@ -65,12 +65,13 @@ local function observe_duration(seen)
 end
 
 local function deliver(key, record, outcome, target_id, fingerprint)
-  if outcome ~= 'updated' then observe_duration(redis.call('HGET', record, 'seen')) end
+  local is_change = outcome == 'updated' or outcome == 'cancelled'
+  if not is_change then observe_duration(redis.call('HGET', record, 'seen')) end
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
-  log(key, (outcome == 'updated' and 'updated ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
+  log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
-  if outcome == 'updated' then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
+  if is_change then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
   redis.call('HDEL', lane, 'failures', 'closed_until')
   if has_changed(record, fingerprint) then
     local change = redis.call('HGET', record, 'change')
@@ -127,7 +128,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   if outcome == 'existed' or redis.call('HEXISTS', record, 'step') == 1 then
     fingerprint = redis.call('HGET', record, 'tried') or fingerprint
   end
-  if outcome == 'delivered' or outcome == 'existed' or outcome == 'updated' then
+  if outcome == 'delivered' or outcome == 'existed' or outcome == 'updated' or outcome == 'cancelled' then
     return deliver(key, record, outcome, extra, fingerprint)
   elseif outcome == 'pending' then
     redis.call('HDEL', lane, 'failures', 'closed_until')

@@ -110,23 +110,28 @@ class OrderCloud(Target):
         return Receipt(reference)
 
     def update(self, order: Order, reference: str, target_id: str) -> None:
-        """Write our fields again; those that others added stay. An order that was cancelled is only cancelled."""
+        """Write our fields again; those that others added stay."""
         basket = self._basket(target_id or reference)
         held = basket.get()
         if held is None:
             raise Rejected(f"{basket.path}: it is not there any more")
         _check_mark(held, order, basket)
-        if order.status is Status.CANCELLED:
-            if not held.cancelled:
-                basket.cancel()
-        elif held.cancelled:
+        if held.cancelled:
             raise Rejected(f"{basket.path}: it is cancelled there, and cannot be opened again")
-        else:
-            self._check_currency(held, order, basket)
-            lines = self._lines(order)
-            basket.fill(order, lines, basket.rewrite(self._request(order, held.id)))
-            if not held.submitted:
-                basket.submit()
+        self._check_currency(held, order, basket)
+        lines = self._lines(order)
+        basket.fill(order, lines, basket.rewrite(self._request(order, held.id)))
+        if not held.submitted:
+            basket.submit()
+
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:
+        """Cancel the order by `POST /orders/{direction}/{orderID}/cancel`; its fields and lines stay as they are."""
+        basket = self._basket(target_id or reference)
+        if (held := basket.get()) is None:
+            return
+        _check_mark(held, order, basket)
+        if not held.cancelled:
+            basket.cancel()
 
     def find(self, reference: str) -> Receipt | None:
         """Read `GET /orders/{direction}/{orderID}`. Return None unless the order is ours and was submitted."""

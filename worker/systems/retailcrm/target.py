@@ -12,6 +12,7 @@ import simplejson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import retailcrm as wire
+from schemas.cancellation import cancellation
 from schemas.order import Status  # pydantic reads it
 from schemas.retailcrm_request import (
     Codes,
@@ -220,14 +221,27 @@ class RetailCRM(Target):
 
         An order that does not exist any more was deleted, or combined with another, by a person: Rejected.
         """
-        if order.status is Status.CANCELLED and order.status not in self.options.status_map:
-            raise Held(f"status_map has no code for {order.status.value}: the order would be shipped all the same")
         request = self._request(order, reference)
         held = self._look(reference, HeldOrder[LinedOrder])
         if held is None:
             raise Rejected("the order is not there any more: it was deleted, or combined with another")
+        self._edit(reference, request.changes(held.items))
+
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # the externalId identifies it
+        """Change the status alone, by the account's code in `status_map`; without one, a person has to cancel it."""
+        codes = self.options.status_map
+        code = codes.get(order.status, codes.get(Status.CANCELLED))
+        if code is None:
+            raise Held(
+                f"{cancellation(order)}, and targets.{self.name}.status_map has no code for cancelled: add it and "
+                f"restart, then: intake release {self.name} {order.key}"
+            )
+        if self._look(reference, HeldOrder[There]) is not None:
+            self._edit(reference, {"status": code})
+
+    def _edit(self, reference: str, changes: object) -> None:
         path = f"orders/{quote(reference, safe='')}/edit"
-        answer = self._post(path, "order", request.changes(held.items), ("by", "externalId"))
+        answer = self._post(path, "order", changes, ("by", "externalId"))
         if answer.status in _REFUSALS:
             raise refused(answer).as_error(answer)
         parse(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
