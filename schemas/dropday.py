@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.order import Money, Number
+from schemas.values import Money, Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,9 +136,17 @@ def _shipping(order: Order) -> ShippingRequest | None:
     return request.model_copy(update={"cost": order.totals.shipping}) if request != ShippingRequest() else None
 
 
+def _chosen(line: Line) -> dict[str, str]:
+    """Return the options by name. The values of options that share a name are joined."""
+    chosen: dict[str, str] = {}
+    for option in line.options:
+        chosen[option.name] = f"{chosen[option.name]}, {option.value}" if option.name in chosen else option.value
+    return chosen
+
+
 def _product(line: Line) -> Product:
     """Return the product of a line. Its `stock_quantity` comes from the line's `custom`: a line has no such field."""
-    custom: dict[str, Any] = {**line.custom, **line.options, **({"note": line.note} if line.note else {})}
+    custom: dict[str, Any] = {**line.custom, **_chosen(line), **({"note": line.note} if line.note else {})}
     stock = custom.get("stock_quantity")
     if isinstance(stock, int | Decimal) and not isinstance(stock, bool):
         del custom["stock_quantity"]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from schemas.order import Id, Moment, Money, Number
+from schemas.values import Id, Moment, Money, Number
 
 T = TypeVar("T")
 

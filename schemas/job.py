@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.order import Id, Moment, Order
+from schemas.order import Order
+from schemas.values import Id, Moment
 
 #: The version of this format; a producer writes it into every job.
 VERSION: Final = 1

@@ -3,71 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-_WHOLE: Final = Decimal(1)
-
-
-def _no_float(value: object) -> object:
-    """Refuse a float before it becomes a Decimal: a float such as 0.1 is not exact."""
-    if isinstance(value, float):
-        raise ValueError("an amount must be a Decimal, an int or a string, never a float")  # noqa: TRY004
-    return value
-
-
-@lru_cache(4096)
-def _plain(value: Decimal) -> Decimal:
-    """Return the one form of a number, so that 9.90 in a list and 9.9 in a single read have the same fingerprint.
-
-    Results are cached: the function is called for every number, and orders hold few different ones.
-    """
-    if value == value.to_integral_value():
-        return value.quantize(_WHOLE)
-    return value.normalize()
-
-
-def _utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a time before the year 1 or after 9999") from None
-
-
-#: An amount of money in whole currency units (12.5 = twelve and a half), exact.
-Money = Annotated[
-    Decimal,
-    # First, so that pydantic checks it in compiled code.
-    Field(allow_inf_nan=False, max_digits=28),
-    BeforeValidator(_no_float),
-    AfterValidator(_plain),
-]
-#: A quantity, weight or share: exact like money.
-Number = Money
-#: A moment, always with a zone, always UTC.
-Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
-#: An id of another system: opaque, not empty, without control characters and outer blanks.
-Id = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=255, pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
-    ),
-]
-
+from schemas.values import CurrencyCode, Day, Id, Moment, Money, Number, TimeOfDay, clean, clean_deep
 
 #: The default of a field with a factory: copying a default, as pydantic does, takes four times as long.
 _EMPTY: Final[dict[str, Any]] = {"default": {}}
 
 
 class Part(BaseModel):
-    """The base of all parts of an order: frozen, and unknown keys are refused."""
+    """The base of all parts of an order: frozen, and unknown keys are refused. Blank texts are missing."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, data: Any) -> Any:
+        """Clean the texts of every part, whoever made it: this is the one place that says what a blank text is."""
+        if not isinstance(data, dict):
+            return data
+        return {key: _clean_field(key, value) for key, value in data.items()}
+
+
+#: The ids of an order, which are compared exactly: they are never changed, not even by a blank.
+_EXACT: Final = frozenset({"provider", "external_id", "source_id"})
+#: The lists of texts, in which a blank one does not count.
+_TEXTS: Final = frozenset({"tags", "discount_codes"})
+
+
+def _clean_field(key: str, value: Any) -> Any:
+    if type(value) is str:
+        return value if key in _EXACT else clean(value)
+    if key == "custom":
+        return clean_deep(value)
+    if key in _TEXTS and isinstance(value, (list, tuple)):
+        return [cleaned for text in value if not isinstance(text, str) or (cleaned := clean(text))]
+    return value
 
 
 class Status(StrEnum):
@@ -80,6 +55,10 @@ class Status(StrEnum):
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
     RETURNED = "returned"
+    #: Not to be sent until it moves on: it waits for a person's decision, or for rules that have not run yet.
+    ON_HOLD = "on_hold"
+    #: No order to be sent: an abandoned cart, a duplicate, or goods that travel with another order.
+    EXCLUDED = "excluded"
     UNKNOWN = "unknown"
 
 
@@ -87,6 +66,8 @@ class Address(Part):
     """An address. Every field may be missing, because some system does not have it."""
 
     first_name: str | None = None
+    #: A second given name or a patronymic.
+    middle_name: str | None = None
     last_name: str | None = None
     company: str | None = None
     street1: str | None = None
@@ -97,6 +78,8 @@ class Address(Part):
     #: ISO 3166-1 alpha-2 if the provider sends a code, else the text that it sends ("Netherlands").
     country: str | None = None
     phone: str | None = None
+    #: A second number to be called.
+    phone2: str | None = None
     email: str | None = None
 
 
@@ -105,10 +88,35 @@ class Customer(Part):
 
     id: str | None = None
     first_name: str | None = None
+    #: A second given name or a patronymic.
+    middle_name: str | None = None
     last_name: str | None = None
     company: str | None = None
     email: str | None = None
     phone: str | None = None
+    #: A second number to be called.
+    phone2: str | None = None
+    #: The number by which the tax office knows the customer (VAT number, INN).
+    tax_id: str | None = None
+
+
+class Option(Part):
+    """A choice of the buyer: `name` "size", `value` "XL". Two options may have one name."""
+
+    name: str
+    value: str
+
+
+def _options(value: object) -> object:
+    """Return the options of a map as a list, so that a producer may write either. An option without a value is none."""
+    if not isinstance(value, dict):
+        return value
+    chosen = {name: text for name, text in value.items() if not isinstance(text, str) or clean(text)}
+    return [{"name": name, "value": text} for name, text in chosen.items() if text is not None]
+
+
+#: What a producer may write for the options of a line.
+_Options = dict[str, str] | list[Option]
 
 
 class Line(Part):
@@ -136,10 +144,19 @@ class Line(Part):
     image_url: str | None = None
     gift_wrap: bool | None = None
     note: str | None = None
-    #: The options that the buyer chose ("size": "XL").
-    options: dict[str, str] = Field(default_factory=dict, json_schema_extra=_EMPTY)
+    #: The options that the buyer chose, in their order. A map ({"size": "XL"}) is accepted as well.
+    options: Annotated[tuple[Option, ...], BeforeValidator(_options, json_schema_input_type=_Options)] = ()
     #: Other fields that the provider sends with the line.
     custom: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_EMPTY)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, data: Any) -> Any:
+        """Name a line without a name by its ids: people need to see which goods it has."""
+        if not isinstance(data, dict) or (isinstance(data.get("name"), str) and clean(data["name"])):
+            return data
+        ids = (data.get(key) for key in ("sku", "ean", "product_id", "id"))
+        return {**data, "name": next((text for text in ids if isinstance(text, str) and clean(text)), None)}
 
     @property
     def subtotal(self) -> Decimal:
@@ -166,6 +183,19 @@ class Payment(Part):
     status: str | None = None
     amount: Money | None = None
     paid_at: Moment | None = None
+    #: Whether the provider says that it is paid; None if it does not say. A payment with a `paid_at` is paid.
+    paid: bool | None = None
+    note: str | None = None
+
+
+class PickupPoint(Part):
+    """The place where the buyer collects the goods."""
+
+    id: str | None = None
+    name: str | None = None
+    address: str | None = None
+    phone: str | None = None
+    hours: str | None = None
 
 
 class Shipping(Part):
@@ -175,9 +205,22 @@ class Shipping(Part):
     carrier: str | None = None
     description: str | None = None
     note: str | None = None
-    #: The day that was promised to the customer, as `YYYY-MM-DD`: a day has no time zone.
-    promised_on: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    #: The day that was promised to the customer, and the hours of that day.
+    promised_on: Day | None = None
+    promised_from: TimeOfDay | None = None
+    promised_until: TimeOfDay | None = None
+    #: A promise that is neither a day nor hours ("after lunch").
+    promised_text: str | None = None
+    #: The day before which the goods are not to leave, and the day after which they are not wanted any more.
+    ship_on: Day | None = None
+    cancel_after: Day | None = None
     signature_required: bool | None = None
+    insured_amount: Money | None = None
+    #: The account of a third party that pays the carrier, and its code of billing.
+    account: str | None = None
+    account_code: str | None = None
+    pickup_point: PickupPoint | None = None
+    tracking_number: str | None = None
     warehouse: str | None = None
 
 
@@ -203,15 +246,21 @@ class Order(Part):
     status: Status
     #: The status as the provider names it.
     status_raw: str | None = None
+    #: The order does not exist any more at the provider: it was deleted, or its goods moved into another order.
+    removed: Literal["deleted", "combined"] | None = None
+    #: The external id of the order that has the goods of a combined order now.
+    combined_into: str | None = None
     #: A test order, which must be stored but not shipped.
     test: bool = False
 
     ordered_at: Moment
     updated_at: Moment | None = None
-    #: ISO 4217, upper case.
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
+    currency: CurrencyCode | None = None
 
+    #: The lines to be shipped and charged.
     lines: tuple[Line, ...]
+    #: The lines that were cancelled at the provider: never shipped, never charged.
+    cancelled_lines: tuple[Line, ...] = ()
     totals: Totals
     customer: Customer = Customer()
     shipping_address: Address = Address()
@@ -219,12 +268,19 @@ class Order(Part):
     shipping: Shipping = Shipping()
     payments: tuple[Payment, ...] = ()
 
+    #: The number of the buyer's own purchase order, and of the seller's invoice.
+    purchase_order: str | None = None
+    invoice_number: str | None = None
     note: str | None = None
     internal_note: str | None = None
     gift_message: str | None = None
     tags: tuple[str, ...] = ()
     discount_codes: tuple[str, ...] = ()
+    #: Other fields that the provider sends. What no adapter carries is kept under the kind of the provider, with the
+    #: names that the provider uses: `custom["retailcrm"]["orderMethod"]`.
     custom: dict[str, Any] = Field(default_factory=dict, json_schema_extra=_EMPTY)
+    #: The keys of `custom` that do not count as a change of the order.
+    uncounted: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -257,9 +313,9 @@ class Order(Part):
 
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when any field changes that matters to a target."""
-        text = self.model_dump_json(exclude=_NOT_FOR_TARGETS)
+        text = self.model_dump_json(exclude={**_NOT_FOR_TARGETS, "custom": set(self.uncounted)})
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 #: Fields that change without the order changing for a target.
-_NOT_FOR_TARGETS: Final = {"version", "updated_at"}
+_NOT_FOR_TARGETS: Final[dict[str, Any]] = dict.fromkeys(("version", "updated_at", "uncounted"), True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_pascal
 
-from schemas.order import Id, Moment, Money, Number
+from schemas.values import Id, Moment, Money, Number
 
 T = TypeVar("T")
 

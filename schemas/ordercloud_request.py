@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_pascal
 
-from schemas.order import Money
+from schemas.values import Money
 
 if TYPE_CHECKING:
     from schemas.order import Address, Line, Order
@@ -102,7 +102,7 @@ class LineRequest(Request):
             "Discount": line.discount or None,
             "Note": line.note,
             "GiftWrap": line.gift_wrap,
-            "Options": [{"Name": name, "Value": value} for name, value in line.options.items()],
+            "Options": [{"Name": option.name, "Value": option.value} for option in line.options],
         }
         return cls(
             id=line_id,

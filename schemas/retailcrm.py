@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, NaiveDatetime, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from schemas.order import Money, Number
+from schemas.values import Money, Number
 
 T = TypeVar("T")
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from schemas.order import Money, Number, Status
+from schemas.order import Status
 from schemas.retailcrm import List, Object, Offer, Wire
+from schemas.values import Money, Number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -181,8 +182,8 @@ def _per_piece(line: Line) -> Decimal | None:
 
 def _item(line: Line) -> Item:
     ids = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
-    texts = {name: text for name, text in {**line.options, **ids}.items() if text}
-    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(texts.items(), 1)]
+    texts = [*((option.name, option.value) for option in line.options), *ids.items()]
+    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(texts, 1) if text]
     return Item(
         product_name=line.name,
         quantity=line.quantity,

@@ -17,6 +17,7 @@ from schemas.country import code_of, name_of
 from schemas.minor_units import from_minor, to_minor
 from schemas.order import Order
 from schemas.phone import split
+from schemas.values import clean
 from worker.errors import Rejected
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -117,7 +118,7 @@ def test_a_minimal_order_makes_a_valid_file() -> None:
         note=st.none() | st.text(),
         display_id=st.none() | st.text(),
         shipping_address=st.fixed_dictionaries(
-            {"street1": st.text(min_size=1)},
+            {"street1": st.text(min_size=1).filter(clean)},
             optional={
                 name: st.none() | st.text()
                 for name in ("first_name", "company", "street2", "city", "region", "postal_code", "country", "phone")

@@ -10,7 +10,7 @@ import pytest
 import simplejson
 from pydantic import ValidationError
 
-from schemas.order import Status
+from schemas.order import Option, Status
 from worker.errors import Malformed
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -80,7 +80,7 @@ def test_a_line_discount_is_per_piece() -> None:
 
 def test_the_final_prices_determine_a_discount_to_the_cent() -> None:
     prices = [{"price": 3.33, "quantity": 2}, {"price": 3.34, "quantity": 1}]
-    item = {"initialPrice": 5, "quantity": 3, "discountTotal": 1.67, "prices": prices}
+    item = {"initialPrice": 5, "quantity": 3, "discountTotal": 1.67, "prices": prices, "productName": "Mug"}
     assert order(loads({"items": [item]})).lines[0].discount == 5
     assert order(loads({"items": [{**item, "prices": prices[:1]}]})).lines[0].discount == Decimal("5.01")
 
@@ -93,8 +93,12 @@ def test_a_cancelled_line_is_not_part_of_the_order() -> None:
 
 
 def test_a_property_may_be_a_bare_value() -> None:
-    item = {"initialPrice": 1, "quantity": 1, "properties": {"size": "XL", "colour": {"value": "red"}}}
-    assert order({"items": [item]}).lines[0].options == {"size": "XL", "colour": "red"}
+    properties = {"size": "XL", "colour": {"value": "red"}}
+    item = {"initialPrice": 1, "quantity": 1, "productName": "Mug", "properties": properties}
+    assert order({"items": [item]}).lines[0].options == (
+        Option(name="size", value="XL"),
+        Option(name="colour", value="red"),
+    )
 
 
 @pytest.mark.parametrize("empty", [None, [], {}, ...])

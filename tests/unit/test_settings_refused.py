@@ -255,7 +255,8 @@ if TYPE_CHECKING:
             'to = ["store"]\nonly = { status = ["fresh"] }',
             (
                 "routes[0].only.status[0]: is not one of the choices. Write 'new', 'paid', 'processing', 'shipped',"
-                " 'delivered', 'cancelled', 'returned' or 'unknown'."
+                " 'delivered', 'cancelled', 'returned', "
+                "'on_hold', 'excluded' or 'unknown'."
             ),
         ),
         (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from schemas.order import Moment
+from schemas.values import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
