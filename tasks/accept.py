@@ -3,46 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from worker.errors import Malformed, PermanentError, Rejected, RetryableError, SnoozeError
+from worker.errors import Malformed, PermanentError, Rejected
+from worker.inbox.record import isolated
 from worker.store.orders.ledger import Ask, Delivery
+from worker.store.redis.connection import ERRORS, refuses_values
 from worker.systems.references import encode
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from schemas.order import Order
     from worker.app import Nudge
     from worker.runtime import Runtime
     from worker.settings.routes import Route
-    from worker.systems.provider import Provider, Record
+    from worker.store.orders.ledger import Accepted
 
-
-def normalize(provider: Provider, record: Record) -> Order:
-    """Return the record as an order.
-
-    Raise PermanentError for an unreadable record, including a bug of the adapter. An adapter that must call the
-    provider first (RetailCRM: for the time zone) may also raise RetryableError or SnoozeError.
-    """
-    try:
-        return provider.normalize(record)
-    except (PermanentError, RetryableError, SnoozeError):
-        raise
-    except Exception as error:  # noqa: BLE001  # a bug of an adapter must not stop the feed
-        raise adapter_bug(provider, error) from None
-
-
-def adapter_bug(provider: Provider, error: Exception) -> Malformed:
-    """Return the error for a record at which an adapter failed. It names the exception, never a value of the record."""
-    return Malformed(f"bug: the {provider.kind} adapter failed with {type(error).__name__}")
+#: A Redis that refuses this many orders and accepts none is itself at fault.
+_MANY: Final = 16
 
 
 def accept(
     rt: Runtime, orders: Sequence[Order], source: str, nudge: Nudge, ask: Ask = "new"
-) -> tuple[Counter[str], list[tuple[Order, Rejected]]]:
+) -> tuple[Counter[str], list[tuple[Order, PermanentError]]]:
     """Write orders of one provider into the ledger, and nudge the lanes that have work now.
+
+    Every order of a poll, push, hint, backfill or repair passes here. What fails on one of them is returned with it:
+    the others are accepted.
 
     Args:
         rt: The runtime.
@@ -53,36 +43,85 @@ def accept(
             accepts duplicates (see `worker/store/orders/ledger.py`).
 
     Returns:
-        The number of deliveries with each result (see `Accepted`), and the orders for which no reference can be made.
+        The number of deliveries with each result (see `Accepted`), and the orders that could not be accepted.
     """
     counts: Counter[str] = Counter()
-    rejected: list[tuple[Order, Rejected]] = []
+    rejected: list[tuple[Order, PermanentError]] = []
     by_target: dict[str, list[Delivery]] = defaultdict(list)
     for order in orders:
-        if rt.is_echo(order):
-            counts["ours"] += 1
-            continue
         try:
-            for target, delivery in route_order(rt, order):
-                by_target[target].append(delivery)
-        except Rejected as error:
+            prepared = prepare(rt, order)
+        except PermanentError as error:
             rejected.append((order, error))
+            continue
+        counts["ours"] += prepared is None
+        for target, delivery in prepared or ():
+            by_target[target].append(delivery)
     new: set[str] = set()
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
             # A target that refuses duplicates is not asked first, even when the ledger is new.
             ask_first: Ask = "never" if rt.targets[target].dedupes else ask
             on_change = rt.on_change(orders[0].provider, target)
-            accepted = rt.ledger.accept(target, deliveries, source, ask=ask_first, on_change=on_change)
-            counts.update(accepted.results)
-            results = list(zip((delivery.order for delivery in deliveries), accepted.results, strict=True))
+            write = partial(rt.ledger.accept, target, source=source, ask=ask_first, on_change=on_change)
+            parts, refused = _accept_each(write, deliveries)
+            rejected += refused
+            results = [pair for part in parts for pair in part.orders]
+            counts.update(result for _, result in results)
             span.note_accepted(target, results)
             new.update(order.key for order, result in results if result == "new")
-            if accepted.nudge:
+            if any(part.nudge for part in parts):
                 nudge("deliver", target)
     if new:
         rt.ledger.count_arrivals(orders[0].provider, source, len(new))
-    return counts, rejected
+    return +counts, rejected
+
+
+def prepare(rt: Runtime, order: Order) -> list[tuple[str, Delivery]] | None:
+    """Return the deliveries of an order by target, each with all that the ledger takes; None for an echo.
+
+    Raise PermanentError for an order on which any of this fails.
+    """
+    with isolated("routing the order"):
+        if rt.is_echo(order):
+            return None
+        deliveries = list(route_order(rt, order))
+    with isolated("packing the order"):
+        for _, delivery in deliveries:
+            delivery.values  # noqa: B018  # computed here, and kept: nothing of the order can fail in the ledger
+    return deliveries
+
+
+class _Part(NamedTuple):
+    """Orders that one call accepted, with the result of each, and whether a worker must be nudged."""
+
+    orders: list[tuple[Order, str]]
+    nudge: bool
+
+
+def _accept_each(
+    write: Callable[[Sequence[Delivery]], Accepted], deliveries: Sequence[Delivery]
+) -> tuple[list[_Part], list[tuple[Order, PermanentError]]]:
+    """Accept the deliveries at once; if Redis refuses their values, halve them until the refused ones are alone.
+
+    Return what was accepted, and the refused orders. Raise the error of a Redis that refuses all of many orders: the
+    fault is not theirs.
+    """
+    try:
+        accepted = write(deliveries)
+    except ERRORS as error:
+        if not refuses_values(error):
+            raise
+        if len(deliveries) == 1:
+            return [], [(deliveries[0].order, Malformed(f"Redis refuses the order: {type(error).__name__}"))]
+        half = len(deliveries) // 2
+        parts, refused = _accept_each(write, deliveries[:half])
+        more_parts, more_refused = _accept_each(write, deliveries[half:])
+        if not parts and not more_parts and len(deliveries) >= _MANY:
+            raise
+        return parts + more_parts, refused + more_refused
+    orders = zip((delivery.order for delivery in deliveries), accepted.results, strict=True)
+    return [_Part(list(orders), accepted.nudge)], []
 
 
 def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from tasks.dead_records import DeadRecords
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from tasks.poll import accept_page, fetch_page
 from worker.app import app, nudge
@@ -52,8 +53,9 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
             log_ending("backfill.fenced", IntakeError, provider=name) as ending,
             use_spare_slots(),
             traces.span(f"backfill {name}", provider=name),
+            DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_range(rt, run, nudge)
+            _read_range(rt, run, dead, nudge)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -68,7 +70,7 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
                 log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _read_range(rt: Runtime, run: Poll, nudge: Nudge) -> None:
+def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None:
     provider, status = rt.providers[run.provider], rt.backfills.status(run.provider)
     if "since" not in status:
         raise LeaseLost("nobody asked for it, or Redis was lost")
@@ -84,8 +86,8 @@ def _read_range(rt: Runtime, run: Poll, nudge: Nudge) -> None:
         return True
 
     while not (reason := _waiting_reason(rt, run.provider)):
-        page = fetch_page(run, provider, cursor, ends)
-        counts = accept_page(rt, run, provider, page, nudge, source="backfill", ask="always", within=within)
+        page = fetch_page(run, dead, provider, cursor, ends)
+        counts = accept_page(rt, dead, provider, page, nudge, source="backfill", ask="always", within=within)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         times = {"first": min(placed), "last": max(placed)} if placed else {}
         rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})

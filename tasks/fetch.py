@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import simplejson
 import structlog
 
-from tasks.accept import accept, adapter_bug, normalize
+from tasks.accept import accept
 from tasks.outcomes import pause_provider
 from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
+from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.store.inbox import Letter
-from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
@@ -84,14 +84,15 @@ def _fetch_one(rt: Runtime, provider: Provider, hint: Fetch, nudge: Nudge) -> fl
             if record is None:
                 _missing(rt, name, hint)
                 return 0.0
-            order = normalize(provider, record)
+            order = to_order(provider, record)
             _, rejected = accept(rt, [order], f"hint {name}", nudge)
             if rejected:
                 raise rejected[0][1]
         rt.cursors.drop_letters(name, [hint.external_id])
     except PermanentError as error:
-        rt.cursors.bury(name, hint.external_id, record.raw if record else {}, getattr(error, "field", ""), str(error))
-        log.error("record.malformed", provider=name, external_id=hint.external_id, reason=str(error))
+        raw = (record.text or record.raw) if record else {}
+        if rt.cursors.bury(name, hint.external_id, raw, getattr(error, "field", ""), str(error)):
+            log.error("record.malformed", provider=name, external_id=hint.external_id, reason=str(error))
     except IntakeError as error:
         return _wait_after(rt, name, hint, error)
     rt.fetches.settle(name, hint, "done")
@@ -120,14 +121,8 @@ def _fetch_record(provider: Provider, external_id: str) -> Record | None:
 
     Raise Malformed for a bug of the adapter, because it would fail at every attempt.
     """
-    try:
+    with isolated(f"the {provider.kind} adapter"):
         return provider.fetch_one(external_id)
-    except IntakeError:
-        raise
-    except ERRORS:
-        raise
-    except Exception as error:  # noqa: BLE001  # a bug of an adapter must not stop the other orders
-        raise adapter_bug(provider, error) from None
 
 
 def _missing(rt: Runtime, name: str, hint: Fetch) -> None:

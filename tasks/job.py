@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tasks.accept import normalize
 from worker.errors import PermanentError
 from worker.inbox.reading import BadJob, order_in, read_job
+from worker.inbox.record import isolated, to_order
 from worker.systems.provider import Record
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ def order_of(rt: Runtime, job: Job) -> Order:
     """Return the order that the job carries. Raise BadJob if it cannot be read."""
     try:
         if job.order is not None:
-            return _dated(rt, job, order_in(job))
-        return normalize(rt.providers[job.provider], Record(job.record or {}))
+            with isolated("reading the order"):
+                return _dated(rt, job, order_in(job))
+        return to_order(rt.providers[job.provider], Record(job.record or {}))
     except PermanentError as error:
         raise BadJob(error.code, str(error), job.provider) from None
-    except RecursionError:
-        raise BadJob("not_json", "it is nested too deep", job.provider) from None
 
 
 def _dated(rt: Runtime, job: Job, order: Order) -> Order:

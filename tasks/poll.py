@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import simplejson
 import structlog
 
-from tasks.accept import accept, normalize
+from tasks.accept import accept
+from tasks.dead_records import DeadRecords
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, nudge
-from worker.errors import AuthFailed, IntakeError, LeaseLost, PermanentError, RateLimited, StoreFull
+from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, StoreFull
+from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.systems.provider import Unread
@@ -69,8 +69,9 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         with (
             log_ending("provider.fenced", IntakeError, provider=name) as ending,
             traces.span(f"poll {name}", provider=name),
+            DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_pages(rt, run, rt.providers[name], nudge, pages)
+            _read_pages(rt, run, dead, rt.providers[name], nudge, pages)
         match ending.error:
             case None | LeaseLost() | StoreFull():
                 pass
@@ -81,12 +82,14 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
                 log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
 
 
-def _read_pages(rt: Runtime, run: Poll, provider: Provider, nudge: Nudge, pages: int) -> None:
+def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
+    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, nudge: Nudge, pages: int
+) -> None:
     cursor = run.cursor if run.cursor is not None else _first_cursor(rt, provider)
     until = time.monotonic() + rt.settings.clocks.poll
     while True:
-        page = fetch_page(run, provider, cursor, until)
-        counts = accept_page(rt, run, provider, page, nudge)
+        page = fetch_page(run, dead, provider, cursor, until)
+        counts = accept_page(rt, dead, provider, page, nudge)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
         pages -= 1
@@ -104,7 +107,7 @@ def _first_cursor(rt: Runtime, provider: Provider) -> str:
     return provider.start(now - timedelta(seconds=rt.settings.providers[provider.name].look_back))
 
 
-def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page:
+def fetch_page(run: Poll, dead: DeadRecords, provider: Provider, cursor: str, until: float) -> Page:
     """Fetch the page at `cursor`. Records that are missing from it `TRIES` times in a row become dead letters.
 
     Raise Unread while the missing records may still be fetched.
@@ -115,9 +118,7 @@ def fetch_page(run: Poll, provider: Provider, cursor: str, until: float) -> Page
         if run.count_incomplete() < TRIES:
             raise
         for record in unread.missing:
-            letter, reason = dead_letter_id(record), f"not given, asked {TRIES} times: {unread}"
-            run.bury(letter, record.raw, "", reason)
-            log.error("record.malformed", provider=provider.name, external_id=letter, reason=reason)
+            dead.add(record, Malformed(f"not given, asked {TRIES} times: {unread}"))
         return unread.page
 
 
@@ -137,7 +138,7 @@ def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
 
 def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
     rt: Runtime,
-    run: Poll,
+    dead: DeadRecords,
     provider: Provider,
     page: Page,
     nudge: Nudge,
@@ -146,11 +147,11 @@ def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
     ask: Ask = "new",
     within: Callable[[Order], bool] = lambda _: True,
 ) -> Counter[str]:
-    """Accept the orders of the page into the ledger, and keep unreadable records as dead letters.
+    """Accept the orders of the page into the ledger; every record on which anything fails becomes a dead letter.
 
     Args:
         rt: The runtime.
-        run: The poll or backfill that read the page.
+        dead: The dead records of the poll or backfill that read the page.
         provider: The provider of the page.
         page: The page.
         nudge: Notifies a worker that a task has work for an account.
@@ -161,43 +162,32 @@ def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
     Returns:
         How many orders had each outcome: those of `accept`, "malformed" and "outside".
     """
-    orders: list[Order] = []
+    read: list[tuple[Order, Record]] = []
     counts: Counter[str] = Counter()
-    by_key: dict[str, Record] = {}
     #: Ids whose newest record on this page is readable: the dead letters of their older records are dropped.
     readable: dict[str, None] = {}
 
     def bury(record: Record, error: PermanentError) -> None:
-        letter = dead_letter_id(record)
-        readable.pop(letter, None)
-        run.bury(letter, record.raw, getattr(error, "field", ""), str(error))
-        log.error("record.malformed", provider=provider.name, external_id=letter, reason=str(error))
+        readable.pop(dead.add(record, error), None)
         counts["malformed"] += 1
 
     for record in page.records:
         try:
-            order = normalize(provider, record)
+            order = to_order(provider, record)
+            with isolated("the filter"):
+                outside = not within(order)
         except PermanentError as error:
             bury(record, error)
             continue
-        if not within(order):
+        if outside:
             counts["outside"] += 1
             continue
-        orders.append(order)
-        by_key[order.key] = record
+        read.append((order, record))
         readable[order.external_id] = None
-    accepted, rejected = accept(rt, orders, f"{source} {provider.name}", nudge, ask)
+    accepted, rejected = accept(rt, [order for order, _ in read], f"{source} {provider.name}", nudge, ask)
+    records = {id(order): record for order, record in read}
     for order, reason in rejected:
-        bury(by_key[order.key], reason)
+        bury(records[id(order)], reason)
         readable.pop(order.external_id, None)
     rt.cursors.drop_letters(provider.name, list(readable))
     return counts + accepted
-
-
-def dead_letter_id(record: Record) -> str:
-    """Return the id of the record's dead letter: the id of the record, or else a digest of its content."""
-    own = record.raw.get("id") or record.raw.get("ID")
-    if own and isinstance(own, str | int):
-        return str(own)
-    text = simplejson.dumps(record.raw, use_decimal=True, sort_keys=True, default=str)
-    return "sha-" + hashlib.sha256(text.encode()).hexdigest()[:16]

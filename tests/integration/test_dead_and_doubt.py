@@ -461,7 +461,7 @@ class Single(Shop):
 def test_a_refetched_record_removes_its_dead_letter_or_updates_the_reason(redis: Redis) -> None:
     rt = FakeRuntime(redis, Single([]))
     poll(rt, {"id": 7, "bad": True})
-    rt.redis.hset("intake:malformed:shop", "7", '{"field": "old", "reason": "old", "at": "1", "raw": ""}')
+    rt.cursors.bury("shop", "7", "", "old", "old")
     for record, reasons in (
         ({"id": 7, "bad": True}, ["items[0].quantity: not a number"]),
         ({"id": 7}, []),

@@ -42,9 +42,10 @@ def cursor_first() -> Iterator[Callable[[World], None]]:
     """Move the cursor before the page is accepted."""
     accept = tasks.poll.accept_page
 
-    def early(rt: Any, run: Any, provider: Any, page: Any, nudge: Any) -> Any:
+    def early(rt: Any, dead: Any, provider: Any, page: Any, nudge: Any) -> Any:
+        run = dead._keep.__self__  # the poll
         run.advance(page.cursor, more=page.more, records=len(page.records))
-        return accept(rt, run, provider, page, nudge)
+        return accept(rt, dead, provider, page, nudge)
 
     with patch.object(tasks.poll, "accept_page", early):
         yield lambda _: None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
 from worker.http.client import Client
 from worker.http.gates import Pace
+from worker.inbox.record import to_order
 from worker.process.stopping import stopping
 from worker.retry import backoff
 from worker.systems.providers import provider_kinds
@@ -106,8 +107,8 @@ def walk(account: Provider, since: datetime) -> Iterator[list[Record]]:
 def read(account: Provider, record: Record) -> Order | None:
     """Return the record as an order; None if it cannot be read."""
     try:
-        return call_patiently(lambda: account.normalize(record))
-    except (PermanentError, ValueError, TypeError, KeyError, AttributeError):
+        return call_patiently(lambda: to_order(account, record))
+    except PermanentError:
         return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from worker.errors import Unavailable
@@ -22,11 +22,14 @@ class Record:
     """One item as the provider sent it: JSON, with a Decimal for every number that has a fraction.
 
     `version` is the version (see `Order.version`) that the provider sends beside the item: an order of RetailCRM does
-    not contain it.
+    not contain it. An item that is no JSON is `broken`, which says why; its `text` is kept as it was sent, and `raw`
+    has only the fields that could be recognized in it.
     """
 
     raw: dict[str, Any]
     version: int | None = None
+    broken: str = ""
+    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Provider(ABC):
     default_poll_every: ClassVar[float]
     #: The system counts requests per calling address, so that all accounts of the kind share a limit.
     limit_per_address: ClassVar[bool] = False
+    #: The field of a record that holds the `external_id` of its order.
+    id_field: ClassVar[str] = "id"
     #: The field of `Order` that carries the reference of an order that a target of this kind created: it tells our own
     #: orders from others. None: there is no target of this kind.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = None

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from tasks.accept import accept, normalize
+from tasks.accept import accept
+from worker.inbox.record import to_order
 from worker.runtime import Adapters, Runtime, read_settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def complete_reader() -> tuple[Callable[[], int], Callable[[], object]]:
 
     def read_page() -> int:
         page = provider.fetch(start)
-        orders = [normalize(provider, record) for record in page.records]
+        orders = [to_order(provider, record) for record in page.records]
         counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
         if refused or counts["new"] != len(page.records):
             sys.exit(f"of {len(page.records)} records only {counts} were accepted")

@@ -9,10 +9,12 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
-from tasks.accept import normalize, route_order
-from tasks.poll import dead_letter_id, wait_and_fetch
+from tasks.accept import prepare
+from tasks.dead_records import letter_id
+from tasks.poll import wait_and_fetch
 from worker.errors import Held, LeaseLost, PermanentError, RateLimited
 from worker.http.client import guard_writes, watch_requests
+from worker.inbox.record import to_order
 from worker.reconcile.sides import Sides, read_one
 from worker.systems.view import differing
 
@@ -109,16 +111,16 @@ class Rehearsal:
         new: dict[str, list[Delivery]] = {}
         for record in page.records:
             try:
-                order = normalize(provider, record)
-                deliveries = [] if self._rt.is_echo(order) else list(route_order(self._rt, order))
+                order = to_order(provider, record)
+                deliveries = prepare(self._rt, order)
             except PermanentError as error:
-                key, reason = f"{self._name}:{dead_letter_id(record)}", (getattr(error, "field", ""), str(error))
+                key, reason = f"{self._name}:{letter_id(provider, record)}", (getattr(error, "field", ""), str(error))
                 detail = ": ".join(filter(None, reason))
                 preview.verdicts.append(OrderPreview(key, "could not be read", detail=detail))
                 continue
             if not deliveries:
                 preview.verdicts.append(OrderPreview(order.key, "is ours, or in no route: not carried on"))
-            for target, delivery in deliveries:
+            for target, delivery in deliveries or ():
                 order_preview = self._order(target, delivery, preview)
                 preview.verdicts.append(order_preview)
                 if order_preview.what == "would be created":
@@ -128,7 +130,7 @@ class Rehearsal:
 
     def _order(self, name: str, delivery: Delivery, preview: PagePreview) -> OrderPreview:
         """Return what would happen to an order, and add its writes to the page."""
-        order, reference, wanted = delivery
+        order, reference, wanted = delivery.order, delivery.reference, delivery.wanted
         target, standing = self._sides[name].target, self._rt.ledger.standing(name, order.key)
         receipt = _wait_for_limit(lambda: self._find(name, reference))
         same = standing.fingerprint == order.fingerprint()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import simplejson
 
 from worker.errors import LeaseLost
+from worker.store.feeds.raw_text import raw_text
 from worker.store.health.pauses import Pause
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
@@ -59,9 +61,12 @@ class Poll:
         """Note that the page at the cursor is incomplete; return how often it was since the cursor moved."""
         return int(self.cursors.redis.hincrby(self.cursors.key(self.provider), "missed", 1))
 
-    def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> None:
-        """Keep a record that could not be read; raise LeaseLost if another poll took over: it may have read it."""
-        self.cursors.bury(self.provider, external_id, raw, field_path, reason, owner=self.owner)
+    def bury(self, external_id: str, raw: object, field_path: str, reason: str) -> bool:
+        """Keep a record that could not be read; return whether it had no dead letter for this reason before.
+
+        Raise LeaseLost if another poll took over: it may have read the record.
+        """
+        return self.cursors.bury(self.provider, external_id, raw, field_path, reason, owner=self.owner)
 
 
 class Cursors:
@@ -109,24 +114,28 @@ class Cursors:
 
     def bury(  # noqa: PLR0913  # the columns of a letter
         self, provider: str, external_id: str, raw: object, field_path: str, reason: str, *, owner: str = ""
-    ) -> None:
+    ) -> bool:
         """Keep a record that could not be read; the same record again replaces its dead letter.
+
+        `raw` is the record, or its text. Return whether it had no dead letter for this reason before.
 
         Raises:
             LeaseLost: An `owner` is named, and does not hold the lease of the poll any more.
         """
-        text = simplejson.dumps(raw, use_decimal=True, default=str, ensure_ascii=False)
-        letter = {"field": field_path, "reason": reason, "at": str(self.now()), "raw": text[:RAW_LIMIT]}
-        buried = self.scripts(
+        letter = {"field": field_path, "reason": reason, "raw": raw_text(raw)[:RAW_LIMIT]}
+        cause = hashlib.blake2b(f"{field_path}\n{reason}".encode("utf-8", "replace"), digest_size=8).hexdigest()
+        kept = self.scripts(
             catalog.BURY,
             letters=keys.malformed(provider),
             lease=self.lease(provider),
             external_id=external_id,
             letter=simplejson.dumps(letter),
+            cause=cause,
             owner=owner,
         )
-        if not buried:
+        if kept == "lost":
             raise LeaseLost(f"the poll of {provider} was overtaken by another, or Redis was lost")
+        return bool(kept == "new")
 
     def drop_letters(self, provider: str, external_ids: list[str]) -> None:
         """Drop the dead letters of records that could be read after all."""
@@ -140,12 +149,12 @@ class Cursors:
     def letter(self, provider: str, external_id: str) -> dict[str, str] | None:
         """Return one dead letter: field, reason, at (Unix ms), raw."""
         text = self.redis.hget(keys.malformed(provider), external_id)
-        return None if text is None else cast("dict[str, str]", simplejson.loads(text))
+        return None if text is None else _letter(str(text))
 
     def letters(self, provider: str) -> dict[str, dict[str, str]]:
         """Return the dead letters of a provider by external id: field, reason, at (Unix ms), raw."""
         texts = cast("dict[str, str]", self.redis.hgetall(keys.malformed(provider)))
-        return {key: simplejson.loads(text) for key, text in texts.items()}
+        return {key: _letter(text) for key, text in texts.items()}
 
     def note_failure(self, provider: str, error: str, delay: float) -> None:
         """Note why a poll failed; it is not repeated for `delay` seconds."""
@@ -211,3 +220,9 @@ class Cursors:
     def now(self) -> int:
         """Return the time of Redis' clock in whole milliseconds."""
         return clock.now(self.redis)
+
+
+def _letter(kept: str) -> dict[str, str]:
+    """Return a dead letter as bury.lua keeps it: when, a digest of the reason, and the rest as JSON."""
+    at, _, text = kept.split(" ", 2)
+    return {**simplejson.loads(text), "at": at}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from schemas.order import Order  # noqa: TC001  # a NamedTuple's fields are read at run time
+from worker.errors import Malformed
 from worker.store.orders import payload
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from schemas.order import Order
     from worker.store.redis.catalog import Argument
 
 
 #: Milliseconds after which nothing that was sent is under way any more, whatever the clocks are.
 _LONG_AGO: Final = 3_600_000
+#: The most characters of a reference: an order's own fields are its parts, and no target takes so many.
+LONGEST_REFERENCE: Final = 4096
 
 #: How to handle an order that changes after its delivery: send it again as an update, hold it, or only count it.
 OnChange = Literal["update", "hold", "ignore"]
@@ -29,12 +33,26 @@ OnChange = Literal["update", "hold", "ignore"]
 Ask = Literal["never", "new", "always"]
 
 
-class Delivery(NamedTuple):
+@dataclass(frozen=True)
+class Delivery:
     """An order, its reference in the target, and whether a route wants it there (if not, only later changes count)."""
 
     order: Order
     reference: str
     wanted: bool = True
+
+    @cached_property
+    def values(self) -> tuple[Argument, ...]:
+        """Return the values of the order as the accept script takes them.
+
+        Raise Malformed for an order that has no JSON or that is too large: nothing of it may reach Redis.
+        """
+        order = self.order
+        content = payload.pack(payload.text_of(order))
+        if len(content) > payload.LARGEST or len(self.reference) > LONGEST_REFERENCE:
+            raise Malformed(f"the order is too large: {len(content)} bytes packed, of {payload.LARGEST}")
+        # Decimal strings sort like the numbers they are if shorter ones sort first.
+        return order.key, self.reference, order.fingerprint(), str(order.version or 0), content, int(self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +124,8 @@ class Ledger:
             return Accepted((), 0)
         k = keys.LaneKeys.of(target)
         items: list[Argument] = []
-        for order, reference, wanted in orders:
-            content = payload.pack(order.model_dump_json(exclude_defaults=True))
-            # Decimal strings sort like the numbers they are if shorter ones sort first.
-            items += [order.key, reference, order.fingerprint(), str(order.version or 0), content, int(wanted)]
+        for delivery in orders:
+            items += delivery.values
         drains, results = self._scripts(
             catalog.ACCEPT,
             items,
@@ -195,7 +211,7 @@ class Ledger:
             reference=delivery.reference,
             fingerprint=order.fingerprint(),
             version=str(order.version or 0),
-            payload=payload.pack(order.model_dump_json(exclude_defaults=True)),
+            payload=payload.pack(payload.text_of(order)),
             action=action,
             target_id=target_id,
             seen_state=seen.state,

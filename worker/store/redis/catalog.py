@@ -107,7 +107,7 @@ BEGIN: Final = Script("begin", keys=("cursor", "lease"), args=("owner", "lease_m
 RENEW: Final = Script("renew", keys=("lease",), args=("owner", "lease_ms"))
 ADVANCE: Final = Script("advance", keys=("cursor", "lease"), args=("owner", "seen", "value", "progress", "records"))
 PLACE: Final = Script("place", keys=("cursor", "former"), args=("seen", "value", "action", "keep"))
-BURY: Final = Script("bury", keys=("letters", "lease"), args=("external_id", "letter", "owner"))
+BURY: Final = Script("bury", keys=("letters", "lease"), args=("external_id", "letter", "cause", "owner"))
 FETCH: Final = Script("fetch", keys=("due", "tries"), args=("most", "lease_ms"))
 FETCHED: Final = Script("fetched", keys=("due", "tries"), args=("external_id", "score", "outcome", "delay_ms"))
 ARRIVE: Final = Script("arrive", keys=("arrivals", "cursor"), args=("source", "count"))

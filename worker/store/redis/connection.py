@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Any, Final, Literal
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,  # noqa: A004  # redis-py's own name
+    DataError,
     NoPermissionError,
     OutOfMemoryError,
     RedisError,
@@ -25,6 +27,8 @@ from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
 #: The error for a command that the user has no permission for.
 FORBIDDEN: type[Exception] = NoPermissionError
+#: What a server says about the values of a command, or about a step of a script that they made fail.
+_OF_VALUES: Final = re.compile(r"user_script|Protocol error|maximum allowed size", re.IGNORECASE)
 #: How long a failed command is repeated.
 Patience = Literal["long", "short"]
 #: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead.
@@ -40,6 +44,11 @@ def as_store_full(error: ResponseError) -> StoreFull | None:
     if str(error).startswith("NOREPLICAS"):
         return StoreFull("Redis has no replica that keeps up, and takes no writes")
     return None
+
+
+def refuses_values(error: Exception) -> bool:
+    """Return whether Redis, or its client, refused the values of one command: others may be accepted."""
+    return isinstance(error, DataError) or (type(error) is ResponseError and bool(_OF_VALUES.search(str(error))))
 
 
 def client(kind: type[Redis], url: str, **options: Any) -> Redis:

@@ -52,6 +52,7 @@ class Dropday(Provider):
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300
+    id_field: ClassVar[str] = "reference"
     #: An order that is read has the `external_id` that it was posted with (the docs show it beside their own
     #: `reference`), which is where the target writes its reference.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = "source_id"

@@ -62,6 +62,7 @@ class OrderCloud(Provider):
     default_limit: ClassVar[str] = "5/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 60
+    id_field: ClassVar[str] = "ID"
     reference_field = "external_id"
 
     def configure(self, options: OrderCloudOptions) -> None:
