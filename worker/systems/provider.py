@@ -104,6 +104,13 @@ class Provider(ABC):
     def normalize(self, record: Record) -> Order:
         """Turn a record into an order. Pure: no network, no clock. Raises Malformed with the name of the field."""
 
+    def lacks(self) -> frozenset[str]:
+        """Return the fields of `Order` that no order of this account has, such as "lines.sku". Pure.
+
+        `intake check` compares them with `Target.needs` for each route.
+        """
+        return frozenset()
+
     @abstractmethod
     def check(self) -> None:
         """Check the credentials by the cheapest call that needs them. Raises AuthFailed, Unavailable and others."""

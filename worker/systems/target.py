@@ -39,6 +39,16 @@ class Pending:
     delay: float
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A field of `Order` that a target needs, such as "lines.sku"; `remedy` helps where a provider never has it."""
+
+    field: str
+    remedy: str
+    #: Whether the target creates no order without the field. Otherwise its orders lack something that people expect.
+    required: bool = True
+
+
 class Target(ABC):
     """One configured account of a system that orders are created in.
 
@@ -166,6 +176,10 @@ class Target(ABC):
         Both sides have the same fields. With no fields, the default, reconcile compares by presence alone.
         """
         return {}
+
+    def needs(self) -> Sequence[Need]:
+        """Return the fields without which this account does not create an order, or not as people expect. Pure."""
+        return ()
 
     @abstractmethod
     def check(self) -> None:

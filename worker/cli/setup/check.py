@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from worker.cli.setup.account_checks import Finding, examine_accounts
+from worker.cli.setup.pair_checks import examine_pairs
 from worker.durations import format_duration
 from worker.errors import AuthFailed, ConfigError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
@@ -46,6 +47,7 @@ def examine(*, live: bool) -> Iterator[Finding]:
             yield Finding(problem.file, "wrong", f"{problem.key}: {problem.reason}", problem.remedy)
         return
     yield from examine_settings(settings)
+    yield from examine_pairs(Adapters(settings))
     if not live:
         for what in ("redis", *_account_names(settings)):
             yield Finding(what, "skipped", "not asked", "Without --offline it is.")
