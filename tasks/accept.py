@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from worker.errors import Malformed, PermanentError, Rejected
+from worker.errors import Malformed, PermanentError
 from worker.inbox.record import isolated
-from worker.store.orders.ledger import Ask, Delivery
+from worker.settings.routes import route_to
 from worker.store.redis.connection import ERRORS, refuses_values
 from worker.systems.references import encode
 from worker.telemetry import traces
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.app import Nudge
     from worker.runtime import Runtime
     from worker.settings.routes import Route
-    from worker.store.orders.ledger import Accepted
+    from worker.store.orders.ledger import Accepted, Ask, Delivery
 
 #: A Redis that refuses this many orders and accepts none is itself at fault.
 _MANY: Final = 16
@@ -48,6 +48,8 @@ def accept(
     counts: Counter[str] = Counter()
     rejected: list[tuple[Order, PermanentError]] = []
     by_target: dict[str, list[Delivery]] = defaultdict(list)
+    #: The order of the provider for each order that is delivered: a transform returns another one.
+    origins: dict[int, Order] = {}
     for order in orders:
         try:
             prepared = prepare(rt, order)
@@ -55,8 +57,15 @@ def accept(
             rejected.append((order, error))
             continue
         counts["ours"] += prepared is None
+        errors: list[PermanentError] = []
         for target, delivery in prepared or ():
+            if isinstance(delivery, PermanentError):
+                errors.append(delivery)
+                continue
             by_target[target].append(delivery)
+            origins[id(delivery.order)] = order
+        if errors:
+            rejected.append((order, errors[0]))
     new: set[str] = set()
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
@@ -65,7 +74,7 @@ def accept(
             on_change = rt.on_change(orders[0].provider, target)
             write = partial(rt.ledger.accept, target, source=source, ask=ask_first, on_change=on_change)
             parts, refused = _accept_each(write, deliveries)
-            rejected += refused
+            rejected += [(origins[id(order)], error) for order, error in refused]
             results = [pair for part in parts for pair in part.orders]
             counts.update(result for _, result in results)
             span.note_accepted(target, results)
@@ -77,19 +86,27 @@ def accept(
     return +counts, rejected
 
 
-def prepare(rt: Runtime, order: Order) -> list[tuple[str, Delivery]] | None:
+def prepare(rt: Runtime, order: Order) -> list[tuple[str, Delivery | PermanentError]] | None:
     """Return the deliveries of an order by target, each with all that the ledger takes; None for an echo.
 
-    Raise PermanentError for an order on which any of this fails.
+    In the place of a delivery that cannot be made stands its error: the other targets get the order all the same. Raise
+    PermanentError if the order cannot be routed at all.
     """
     with isolated("routing the order"):
         if rt.is_echo(order):
             return None
-        deliveries = list(route_order(rt, order))
-    with isolated("packing the order"):
-        for _, delivery in deliveries:
+        return [(target, _packed(delivery)) for target, delivery in route_order(rt, order)]
+
+
+def _packed(delivery: Delivery | PermanentError) -> Delivery | PermanentError:
+    if isinstance(delivery, PermanentError):
+        return delivery
+    try:
+        with isolated("packing the order"):
             delivery.values  # noqa: B018  # computed here, and kept: nothing of the order can fail in the ledger
-    return deliveries
+    except PermanentError as error:
+        return error
+    return delivery
 
 
 class _Part(NamedTuple):
@@ -124,20 +141,19 @@ def _accept_each(
     return [_Part(list(orders), accepted.nudge)], []
 
 
-def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery]]:
-    """Yield each target that a route names for the order's provider, with the delivery of the order.
+def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | PermanentError]]:
+    """Yield each target that a route names for the order's provider, with the delivery of the order (see `route_to`).
 
-    An order that no route wants is delivered as unwanted, because a route may have wanted it before it changed. Raise
-    Rejected if a route wants the order but cannot make its reference.
+    The delivery is an error if a route wants the order, but cannot make its reference, or if its transform failed. The
+    other targets get the order all the same.
     """
     routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
     for target in dict.fromkeys(name for route in routes for name in route.targets):
         candidates = [route for route in routes if target in route.targets]
-        accepting = [route for route in candidates if route.accepts(order)]
         try:
-            reference = (accepting or candidates)[0].reference_of(order)
-        except Rejected:
-            if accepting:
-                raise
-            continue
-        yield target, Delivery(order, encode(reference, rt.targets[target].alphabet), wanted=bool(accepting))
+            delivery = route_to(candidates, order, partial(encode, alphabet=rt.targets[target].alphabet))
+        except PermanentError as error:
+            yield target, error
+        else:
+            if delivery is not None:
+                yield target, delivery

@@ -42,6 +42,9 @@ def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcom
             return Outcome("doubt", search.code, search.detail, extra=search.extra)
         if search.kind not in {"release", "bury"}:
             return search
+    if claim.hold:
+        code, _, reason = claim.hold.partition(" ")
+        return Outcome("hold", code, reason)
     return _catch(claim, lambda: _created(target, claim, target.create(_order(claim), claim.reference)))
 
 

@@ -143,8 +143,8 @@ def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
     """Group the claims by call: up to `bulk` orders that are certainly new go together, every other order alone."""
     if target.bulk == 1:
         return [[claim] for claim in claims]
-    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.is_update]
-    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.is_update)]
+    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.is_update or claim.hold]
+    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.is_update or claim.hold)]
     return [*alone, *(new[n : n + target.bulk] for n in range(0, len(new), target.bulk))]
 
 

@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
+PREVIEW_RULES = """
+from schemas.transform import Hold, Skip
+
+
+def change(order):
+    if order.external_id == "25":
+        return Skip("a gift card")
+    if order.external_id == "18":
+        return Hold("check it")
+    if order.external_id == "12":
+        raise KeyError(order.external_id)
+    line = order.lines[0]
+    lines = (line.model_copy(update={"sku": f"W-{line.sku}"}), *order.lines[1:])
+    return order.model_copy(update={"lines": lines, "note": "trade"})
+"""
+
+
 @pytest.fixture
 def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
@@ -82,6 +99,29 @@ def test_a_dry_run_lists_the_fields_that_would_change(pipeline: Pipeline) -> Non
     page = json.loads(intake("poll", "shop", "--dry-run", "--since", "7d", "--json").output)[0]
     (verdict,) = [verdict for verdict in page["verdicts"] if verdict["key"] == "shop:4"]
     assert (verdict["what"], verdict["fields"]) == ("is there, its change is ignored", ["first_name"])
+
+
+def test_a_dry_run_shows_what_the_transform_of_a_route_changes(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "preview_rules.py").write_text(PREVIEW_RULES)
+    file = tmp_path / "intake.toml"
+    file.write_text(
+        file.read_text().replace("[[routes]]", '[[routes]]\ntransform = "preview_rules:change"', 1), encoding="utf-8"
+    )
+    page = json.loads(intake("poll", "shop", "--dry-run", "--json").output)[0]
+    verdicts = {verdict["key"]: verdict for verdict in page["verdicts"]}
+    changes = {field: (json.loads(before), json.loads(after)) for field, before, after in verdicts["shop:4"]["changes"]}
+    before, after = changes["lines[0].sku"]
+    assert (set(changes), after) == ({"lines[0].sku", "note"}, f"W-{before}")
+    assert "W-" in "".join(write["body"] for write in page["writes"]["dropday"])
+    assert (verdicts["shop:25"]["what"], verdicts["shop:25"]["detail"]) == (
+        "is not wanted by a route",
+        "left out by its transform: a gift card",
+    )
+    assert (verdicts["shop:18"]["what"], verdicts["shop:18"]["detail"]) == ("would be held", "check it")
+    assert verdicts["shop:12"]["what"] == "would be a dead letter"
+    assert "transform preview_rules:change failed with KeyError" in verdicts["shop:12"]["detail"]
+    output = intake("poll", "shop", "--dry-run").output
+    assert f'transform lines[0].sku: "{before}" → "W-{before}"' in output
 
 
 def test_the_poll_command_ignores_the_interval_since_the_last_poll(pipeline: Pipeline, redis: Redis) -> None:

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from worker.store.orders.ledger import Delivery
-
 if TYPE_CHECKING:
-    from schemas.order import Order
     from worker.reconcile.report import Finding
     from worker.reconcile.run import Run
-    from worker.store.orders.ledger import Standing
+    from worker.store.orders.ledger import Delivery, Standing
 
 #: The states in which an order waits for a person.
 _WAITING: Final = frozenset({"held", "in_doubt"})
 
 
-def requeue(run: Run, finding: Finding, order: Order, standing: Standing) -> str:
+def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) -> str:
     """Queue the order again; the target is asked for it before it is created. Return what was done.
 
     Duplicated and extra orders are never touched.
     """
     rt, target = run.rt, run.options.target
     source = f"reconcile {run.options.provider}"
-    delivery = Delivery(order, finding.reference)
+    delivery = replace(routed, reference=finding.reference)
     if standing.state in _WAITING:
-        return f"it is {standing.state} for a person: intake show {order.key}"
+        return f"it is {standing.state} for a person: intake show {routed.order.key}"
     if finding.fault == "missing":
         if not standing.state:
             change = rt.on_change(run.options.provider, target)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from worker.errors import PermanentError, Rejected
+from worker.errors import PermanentError
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, call_patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
+from worker.settings.routes import route_to
 from worker.store.orders.ledger import Standing
 from worker.systems.references import decode, encode
 from worker.systems.view import differing
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.runtime import Runtime
     from worker.settings.routes import Route
+    from worker.store.orders.ledger import Delivery
 
-    #: A finding, the source's order if it exists, and its state in the ledger; None if nothing is wrong.
-    Outcome = tuple[Finding, Order | None, Standing] | None
+    #: A finding, the delivery of the source's order if there is one, and its state in the ledger; None: all is right.
+    Outcome = tuple[Finding, Delivery | None, Standing] | None
     #: Repairs a finding if that is possible. Returns what was done.
-    Repair = Callable[["Run", Finding, Order, Standing], str]
+    Repair = Callable[["Run", Finding, Delivery, Standing], str]
 
 #: Called with the step of a run and the number of orders done.
 Progress = Callable[[str, int], None]
@@ -101,14 +104,9 @@ class Run:
                 self._progress(f"looking again at what is {step}", done)
         return self.report
 
-    def reference(self, order: Order) -> tuple[str, bool]:
-        """Return the reference of an order in the target, and whether a route sends it there.
-
-        Raises Rejected as a route does.
-        """
-        routes = [route for route in self.routes if route.accepts(order)]
-        reference = (routes or self.routes)[0].reference_of(order)
-        return encode(reference, self._alphabet), bool(routes)
+    def route(self, order: Order) -> Delivery | None:
+        """Return the delivery that the routes make of an order; raise PermanentError as they do."""
+        return route_to(self.routes, order, partial(encode, alphabet=self._alphabet))
 
     def _walk_source(self) -> None:
         done = 0
@@ -129,13 +127,15 @@ class Run:
         if self.rt.is_echo(order):
             return None
         try:
-            reference, routed = self.reference(order)
-        except Rejected:
+            delivery = self.route(order)
+        except PermanentError:
             return None  # the poll makes it a dead letter, with the reason
-        view = self._view(order, "source")
+        if delivery is None:
+            return None
+        view = self._view(delivery.order, "source")
         self.report.compared = tuple(view)
-        expected = routed and self.options.since <= order.ordered_at < self.options.until
-        return reference, order.external_id, expected, self._spill.digest(view)
+        expected = delivery.wanted and self.options.since <= order.ordered_at < self.options.until
+        return delivery.reference, order.external_id, expected, self._spill.digest(view)
 
     def _walk_target(self) -> None:
         reader, done = self.sides.reader, 0
@@ -168,9 +168,9 @@ class Run:
     def _settle(self, outcome: Outcome, repair: Repair | None) -> None:
         if outcome is None:
             return
-        finding, order, standing = outcome
-        if repair and order is not None:
-            finding = replace(finding, remedy=repair(self, finding, order, standing))
+        finding, delivery, standing = outcome
+        if repair and delivery is not None:
+            finding = replace(finding, remedy=repair(self, finding, delivery, standing))
         self.report.add(finding)
 
     def _standing(self, candidate: Candidate) -> Standing | None:
@@ -181,15 +181,17 @@ class Run:
             return None
         return standing
 
-    def _fresh(self, candidate: Candidate, standing: Standing) -> Order | None:
+    def _fresh(self, candidate: Candidate, standing: Standing) -> Delivery | None:
         """Return the current order of the source; None if it is gone, or if its last change is not in the ledger."""
         order = read_one(self.sides.source, candidate.external_id)
         if order is None:
             self.report.counts["gone"] += 1
-        elif candidate.recent and order.fingerprint() != standing.fingerprint:
+            return None
+        delivery = self.route(order)
+        if delivery and candidate.recent and delivery.fingerprint != standing.fingerprint:
             self.report.counts["on_the_way"] += 1
             return None
-        return order
+        return delivery
 
     def _missing(self, candidate: Candidate) -> Outcome:
         standing = self._standing(candidate)
@@ -204,10 +206,10 @@ class Run:
         if not self.sides.target.settles and self._is_late(standing):
             self.report.counts["on_the_way"] += 1
             return None
-        order = self._fresh(candidate, standing)
-        if order is None or not any(route.accepts(order) for route in self.routes):
+        delivery = self._fresh(candidate, standing)
+        if delivery is None or not delivery.wanted:
             return None
-        return Finding("missing", candidate.reference, order.key, state=standing.state), order, standing
+        return Finding("missing", candidate.reference, delivery.order.key, state=standing.state), delivery, standing
 
     def _is_late(self, standing: Standing) -> bool:
         """Return whether it was delivered so recently that the target may not show it yet."""
@@ -229,8 +231,9 @@ class Run:
         assert self.sides.reader is not None  # noqa: S101  # only a reader lists orders
         reader, (target_id,) = self.sides.reader, candidate.target_ids
         standing = self._standing(candidate)
-        if standing is None or (order := self._fresh(candidate, standing)) is None:
+        if standing is None or (delivery := self._fresh(candidate, standing)) is None:
             return None
+        order = delivery.order
         source = self._view(order, "source")
         moved = self._spill.digest(source) != self._spill.source_digest(candidate.reference)
         held = read_one(reader, target_id)
@@ -238,7 +241,7 @@ class Run:
         fields = differing(source, target)
         if not fields:
             return None
-        if held is None or (moved and order.fingerprint() != standing.fingerprint):
+        if held is None or (moved and delivery.fingerprint != standing.fingerprint):
             # One of the sides changed since it was listed: the next run decides.
             self.report.counts["on_the_way"] += 1
             return None
@@ -246,7 +249,7 @@ class Run:
         finding = Finding(
             "different", candidate.reference, order.key, (target_id,), fields, standing.state, values=values
         )
-        return finding, order, standing
+        return finding, delivery, standing
 
     def _extra(self, candidate: Candidate) -> Outcome:
         """Report an order that the source does not have; ask the source where the reference contains its id."""

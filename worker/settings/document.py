@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -14,7 +15,6 @@ from worker.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
@@ -82,6 +82,8 @@ class Document:
 
     def __init__(self, file: str, values: dict[str, Any], environ: Mapping[str, str]) -> None:
         self.file = file
+        #: The folder of the file: other files are named relative to it.
+        self.folder = Path(file).absolute().parent
         self.problems: list[ConfigError] = []
         #: The keys whose values come from the environment, also if the variable is not set.
         self.from_environment: set[Key] = set()
@@ -134,7 +136,7 @@ class Document:
     def read(self, model: type[M], table: Any, at: Key) -> M | None:
         """Return the table at `at` as a `model`; add its errors and return None if it is not valid."""
         try:
-            return model.model_validate(table)
+            return model.model_validate(table, context={"folder": self.folder})
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
                 self._add_detail(model, at, detail)

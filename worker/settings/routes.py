@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
-from worker.errors import Rejected
+from schemas.transform import Hold, Skip
+from worker.errors import PermanentError, Rejected
 from worker.settings.document import SettingError, Table, as_list
-from worker.store.orders.ledger import OnChange  # noqa: TC001  # as above
+from worker.settings.transforms import Transform, read_transform
+from worker.store.orders.ledger import Delivery, OnChange
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from schemas.order import Order
 
@@ -43,6 +46,10 @@ def _reference(text: str) -> str:
     return text
 
 
+def _transform(value: Any, info: ValidationInfo) -> Transform:
+    return value if isinstance(value, Transform) else read_transform(value, (info.context or {}).get("folder"))
+
+
 _Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
@@ -57,11 +64,11 @@ class OrderFilter(Table):
     tag: _Texts = ()
     test: bool | None = None
 
-    def matches(self, order: Order) -> bool:
-        """Return whether the order passes."""
+    def matches(self, order: Order, *, status: bool = True) -> bool:
+        """Return whether the order passes; without `status`, whether it would with another status."""
         fields: tuple[tuple[tuple[str, ...], tuple[str | None, ...]], ...] = (
-            (self.status, (order.status,)),
-            (self.status_raw, (order.status_raw,)),
+            (self.status if status else (), (order.status,)),
+            (self.status_raw if status else (), (order.status_raw,)),
             (self.store, (order.store,)),
             (self.currency, (order.currency,)),
             (self.country, (order.shipping_address.country,)),
@@ -82,6 +89,8 @@ class Route(Table):
     only: OrderFilter = OrderFilter()
     #: What happens to an order that changes after its delivery; in a target without updates it is only counted.
     on_change: OnChange = "update"
+    #: The function of the user that changes each order that passes `only`, for the targets of this route.
+    transform: Annotated[Transform | None, PlainValidator(_transform)] = None
 
     def accepts(self, order: Order) -> bool:
         """Return whether the order takes this route."""
@@ -97,6 +106,10 @@ class Route(Table):
             parts += [literal, value]
         return "".join(parts)
 
+    def apply(self, order: Order) -> Order | Skip | Hold:
+        """Return what the transform makes of the order; without a transform, the order."""
+        return order if self.transform is None else self.transform(order)
+
     def may_have_made(self, reference: str) -> bool:
         """Return whether an order may have got this reference from this route."""
         start, end = self.edges
@@ -108,6 +121,63 @@ class Route(Table):
         text = self.reference.replace("{provider}", self.source)
         parts = list(Formatter().parse(text))
         return parts[0][0], parts[-1][0] if parts[-1][1] is None else ""
+
+
+def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]) -> Delivery | None:
+    """Return the delivery of an order to one target; `routes` are all routes from its provider to this target.
+
+    The first route that accepts the order, and whose transform does not skip it, decides. Without one, the order is
+    delivered as unwanted: a route may have wanted it before it changed. Return None for such an order without a
+    reference.
+
+    Args:
+        routes: The routes from the order's provider to the target, at least one.
+        order: The order as its provider has it. It gives the reference, which a transform cannot change.
+        encode: Writes a reference in the alphabet of the target.
+
+    Raises:
+        Rejected: A route wants the order, and cannot make its reference.
+        Malformed: The transform of a route that wants the order failed.
+    """
+    skipped = ""
+    for route in routes:
+        if not route.accepts(order):
+            continue
+        outcome = route.apply(order)
+        if isinstance(outcome, Skip):
+            skipped = skipped or outcome.reason
+            continue
+        reference = encode(route.reference_of(order))
+        if isinstance(outcome, Hold):
+            return _held(order, reference, outcome)
+        return Delivery(outcome, reference)
+    return _unwanted(routes, order, encode, skipped)
+
+
+def _unwanted(routes: Sequence[Route], order: Order, encode: Callable[[str], str], skipped: str) -> Delivery | None:
+    """Return the delivery of an order that no route wants: it counts only if the order was accepted before."""
+    # The status has changed since: the route that wanted the order then is the one that fits it otherwise.
+    route = next((route for route in routes if route.only.matches(order, status=False)), routes[0])
+    try:
+        reference = encode(route.reference_of(order))
+    except Rejected:
+        return None
+    if skipped:
+        return Delivery(order, reference, wanted=False, hold=f"transform left out by its transform: {skipped}")
+    try:
+        outcome = route.apply(order)
+    except PermanentError as error:
+        return Delivery(order, reference, wanted=False, hold=f"transform {error}")
+    if isinstance(outcome, Skip):
+        outcome = Hold(f"left out by its transform: {outcome.reason}")
+    if isinstance(outcome, Hold):
+        return replace(_held(order, reference, outcome), wanted=False)
+    return Delivery(outcome, reference, wanted=False)
+
+
+def _held(order: Order, reference: str, hold: Hold) -> Delivery:
+    code = "transform" if hold.order is None else "review"
+    return Delivery(hold.order or order, reference, hold=f"{code} {hold.reason}")
 
 
 def conflicts(routes: Sequence[Route]) -> Iterator[tuple[int, str, str, str]]:

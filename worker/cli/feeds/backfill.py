@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from tasks.accept import route_order
 from worker.app import nudge
 from worker.cli.options import (
     confirm_or_abort,
@@ -23,10 +24,9 @@ from worker.cli.options import (
     resolve_since,
     resolve_time,
 )
-from worker.errors import IntakeError, Rejected
+from worker.errors import IntakeError, PermanentError
 from worker.reconcile.sides import read, walk
 from worker.store.limits.limiter import use_spare_slots
-from worker.systems.references import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,17 +115,16 @@ def _preview(rt: Runtime, name: str, since: datetime, until: datetime) -> Counte
 
 def _outcomes(rt: Runtime, order: Order) -> set[str]:
     outcomes = set()
-    for route in rt.settings.routes:
-        for target in route.targets if route.source == order.provider and route.accepts(order) else ():
-            try:
-                encode(route.reference_of(order), rt.targets[target].alphabet)
-            except Rejected:
-                outcomes.add(f"{target}: no reference can be made")
-                continue
-            standing = rt.ledger.standing(target, order.key)
-            same = standing.fingerprint == order.fingerprint()
-            outcome = "new" if not standing.state else "known, the same" if same else "known, changed"
-            outcomes.add(f"{target}: {outcome}")
+    for target, delivery in route_order(rt, order):
+        if isinstance(delivery, PermanentError):
+            outcomes.add(f"{target}: {delivery}")
+            continue
+        if not delivery.wanted:
+            continue
+        standing = rt.ledger.standing(target, order.key)
+        same = standing.fingerprint == delivery.fingerprint
+        outcome = "new" if not standing.state else "known, the same" if same else "known, changed"
+        outcomes.add(f"{target}: {outcome}")
     return outcomes
 
 

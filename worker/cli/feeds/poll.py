@@ -98,6 +98,8 @@ def _print_page(number: int, page: PagePreview, show: int) -> None:
         fields = f", differs in {', '.join(order.fields)}" if order.fields else ""
         detail = f" ({order.detail})" if order.detail else ""
         click.echo(f"  {order.key}{destination}: {order.what}{detail}{fields}")
+        for change in order.changes:
+            click.echo(f"      transform {change.field}: {change.before} → {change.after}")
     if len(page.verdicts) > _SHOWN:
         click.echo(f"  … and {len(page.verdicts) - _SHOWN} more: --json shows all")
     for target, writes in page.writes.items():

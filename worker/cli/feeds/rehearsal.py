@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote_plus
 
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from tasks.accept import prepare
 from tasks.dead_records import letter_id
 from tasks.poll import wait_and_fetch
+from worker.cli.feeds.differences import Change, differences
 from worker.errors import Held, LeaseLost, PermanentError, RateLimited
 from worker.http.client import guard_writes, watch_requests
 from worker.inbox.record import to_order
@@ -63,6 +64,8 @@ class OrderPreview:
     #: The names of the fields that differ in the target.
     fields: tuple[str, ...] = ()
     detail: str = ""
+    #: What the transform of the route changes; personal data.
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(slots=True)
@@ -114,14 +117,18 @@ class Rehearsal:
                 order = to_order(provider, record)
                 deliveries = prepare(self._rt, order)
             except PermanentError as error:
-                key, reason = f"{self._name}:{letter_id(provider, record)}", (getattr(error, "field", ""), str(error))
-                detail = ": ".join(filter(None, reason))
-                preview.verdicts.append(OrderPreview(key, "could not be read", detail=detail))
+                key = f"{self._name}:{letter_id(provider, record)}"
+                preview.verdicts.append(OrderPreview(key, "could not be read", detail=_detail(error)))
                 continue
             if not deliveries:
                 preview.verdicts.append(OrderPreview(order.key, "is ours, or in no route: not carried on"))
             for target, delivery in deliveries or ():
-                order_preview = self._order(target, delivery, preview)
+                if isinstance(delivery, PermanentError):
+                    what = "would be a dead letter"
+                    preview.verdicts.append(OrderPreview(order.key, what, target, detail=_detail(delivery)))
+                    continue
+                changes = differences(order, delivery.order)
+                order_preview = replace(self._order(target, delivery, preview), changes=changes)
                 preview.verdicts.append(order_preview)
                 if order_preview.what == "would be created":
                     new.setdefault(target, []).append(delivery)
@@ -130,18 +137,20 @@ class Rehearsal:
 
     def _order(self, name: str, delivery: Delivery, preview: PagePreview) -> OrderPreview:
         """Return what would happen to an order, and add its writes to the page."""
-        order, reference, wanted = delivery.order, delivery.reference, delivery.wanted
+        order, reference, wanted, hold = delivery.order, delivery.reference, delivery.wanted, delivery.hold
         target, standing = self._sides[name].target, self._rt.ledger.standing(name, order.key)
         receipt = _wait_for_limit(lambda: self._find(name, reference))
-        same = standing.fingerprint == order.fingerprint()
+        same, reason = standing.fingerprint == delivery.fingerprint, hold.partition(" ")[2]
         try:
+            if hold and not same and (wanted or standing.done):
+                return OrderPreview(order.key, "would be held", name, reference, detail=reason)
             if receipt is None:
                 outcome = _if_absent(standing, same=same, wanted=wanted)
                 if outcome == "would be created":
                     writes = self._stopped_writes(name, lambda: target.create(order, reference))
                     if target.bulk == 1:
                         preview.writes.setdefault(name, []).extend(writes)
-                return OrderPreview(order.key, outcome, name, reference)
+                return OrderPreview(order.key, outcome, name, reference, detail=reason)
             fields = self._differing(name, order, receipt)
             outcome = _if_present(standing, self._rt.on_change(self._name, name), same=same)
             if outcome == "would be changed":
@@ -211,6 +220,10 @@ class Rehearsal:
         for secret in self._secrets:
             text = text.replace(secret, _MASK).replace(quote_plus(secret), _MASK)
         return text
+
+
+def _detail(error: PermanentError) -> str:
+    return ": ".join(filter(None, (getattr(error, "field", ""), str(error))))
 
 
 def _secrets(options: BaseModel) -> Iterator[str]:

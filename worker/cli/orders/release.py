@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from tasks.release import release
 from worker.cli.options import confirm_or_abort, confirmable, open_runtime, require_name
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
-
-#: Orders released in one round trip.
-_AT_ONCE: Final = 500
 
 
 def _table(rt: Runtime, target: str, keys: list[str]) -> Table:
@@ -50,5 +48,5 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     action = f"Drop what is held of {len(held)} orders in" if flags["drop"] else f"Send {len(held)} held orders to"
     confirm_or_abort(f"{action} {target}?", yes=flags["yes"])
     move: Literal["drop", "send"] = "drop" if flags["drop"] else "send"
-    count = sum(lane.release(held[n : n + _AT_ONCE], move) for n in range(0, len(held), _AT_ONCE))
+    count = release(rt, target, held, move)
     click.echo(f"{count} of {target} {'dropped' if flags['drop'] else 'released: they are sent with the next sweep'}.")

@@ -2,11 +2,12 @@
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, on_change = unpack(ARGV, 1, 7)
--- Then for each order: key, reference, fingerprint, version, payload, wanted
+-- Then for each order: key, reference, fingerprint, version, payload, wanted, hold_reason
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
 -- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended).
 -- on_change says what becomes of a change after delivery: "update", "hold" or "ignore". wanted is 1 if the order's route wants it.
+-- hold_reason is a code and a reason ("transform ...") if the order is held instead of sent, or ''.
 --
 -- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, same, stale, replaced, revived, withdrawn,
 -- updating, held or changed.
@@ -54,17 +55,27 @@ local function queue(key, record)
   add_to_lane(key, record)
 end
 
-local function hold(key, record, detail)
+local function hold(key, record, code, detail)
   redis.call('ZREM', due, key)
   redis.call('ZREM', dead, key)
-  redis.call('HSET', record, 'state', 'held', 'code', 'changed', 'detail', detail)
+  redis.call('HSET', record, 'state', 'held', 'code', code, 'detail', detail)
   redis.call('ZADD', held, now, key)
-  log(key, 'held changed ' .. detail)
-  tally(now, 'held changed')
+  log(key, 'held ' .. code .. ' ' .. detail)
+  tally(now, 'held ' .. code)
+  return 'held'
+end
+
+-- Hold the order for `hold_reason`. One that is sent at this moment, or may have been sent, is held as soon as that is settled (settle.lua).
+local function hold_for(key, record, state, uncertain, hold_reason)
+  if state == 'claimed' or state == 'in_doubt' or uncertain == '1' then
+    redis.call('HSET', record, 'hold', hold_reason)
+    return 'replaced'
+  end
+  return hold(key, record, string.match(hold_reason, '^(%S+) (.*)$'))
 end
 
 -- Handle a change of an order that the target already has.
-local function change_delivered(key, record, state, payload)
+local function change_delivered(key, record, state, payload, hold_reason)
   log(key, 'changed after delivery')
   if on_change == 'ignore' then
     if state == 'delivered' then archive(record_prefix, key, payload_prefix, history_prefix) end
@@ -72,16 +83,14 @@ local function change_delivered(key, record, state, payload)
   end
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
+  if hold_reason ~= '' then return hold_for(key, record, state, false, hold_reason) end
   if state == 'queued' or state == 'claimed' then return 'replaced' end
-  if on_change == 'hold' then
-    hold(key, record, 'after delivery')
-    return 'held'
-  end
+  if on_change == 'hold' then return hold(key, record, 'changed', 'after delivery') end
   queue(key, record)
   return 'updating'
 end
 
-local function accept(key, reference, fingerprint, version, payload, wanted)
+local function accept(key, reference, fingerprint, version, payload, wanted, hold_reason)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk')
   local archived = not known[1] and read_archived(record_prefix, key)
@@ -93,9 +102,10 @@ local function accept(key, reference, fingerprint, version, payload, wanted)
       'seen', stamp)
     if ask then redis.call('HSET', record, 'uncertain', 'ask') end
     redis.call('SET', payload_prefix .. key, payload)
-    add_to_lane(key, record)
     log(key, 'accepted ' .. source)
     tally(now, 'in ' .. string.match(key, '^[^:]*'))
+    if hold_reason ~= '' then return hold_for(key, record, 'queued', false, hold_reason) end
+    add_to_lane(key, record)
     return 'new'
   end
   if known[7] and not bulk then make_fresh(key, record) end
@@ -118,23 +128,25 @@ local function accept(key, reference, fingerprint, version, payload, wanted)
   if state == 'discarded' and known[6] == 'erased' then return 'unwanted' end
   if archived then unarchive(record_prefix, key, archived, history_prefix) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', on_change)
-  if known[4] then return change_delivered(key, record, state, payload) end
+  redis.call('HDEL', record, 'hold')
+  if known[4] then return change_delivered(key, record, state, payload, hold_reason) end
   if state == 'discarded' and wanted == '0' then return 'unwanted' end
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
   log(key, 'changed before delivery')
   if wanted == '0' and state == 'queued' and known[5] ~= '1' then
-    hold(key, record, 'before delivery: its route does not want it any more')
+    hold(key, record, 'changed', 'before delivery: its route does not want it any more')
     return 'withdrawn'
   end
+  if wanted == '1' and hold_reason ~= '' then return hold_for(key, record, state, known[5], hold_reason) end
   if wanted == '0' or (state ~= 'dead' and state ~= 'held' and state ~= 'discarded') then return 'replaced' end
   -- The change may have fixed what was refused: the order gets all its tries again.
   queue(key, record)
   return 'revived'
 end
 
-for i = 8, #ARGV, 6 do
-  local result = accept(unpack(ARGV, i, i + 5))
+for i = 8, #ARGV, 7 do
+  local result = accept(unpack(ARGV, i, i + 6))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

@@ -47,6 +47,8 @@ class Claim:
     target_id: str = ""
     #: Bulk work: it uses only what other calls leave of the limits.
     bulk: bool = False
+    #: A code and a reason if the order is to be held once it is certain that the target does not have it.
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,9 @@ class Drain:
                 bool(is_update),
                 target_id,
                 bool(bulk),
+                hold,
             )
-            for key, reference, fingerprint, tries, uncertain, step, target_id, is_update, packed, bulk in orders
+            for key, reference, fingerprint, tries, uncertain, step, target_id, is_update, packed, bulk, hold in orders
         ]
 
     def leave(self) -> None:

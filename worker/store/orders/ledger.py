@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -40,6 +41,16 @@ class Delivery:
     order: Order
     reference: str
     wanted: bool = True
+    #: A code and a reason, if the order waits for a person before it is sent; "" if it does not.
+    hold: str = ""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the order, and of the reason for which it is held."""
+        fingerprint = self.order.fingerprint()
+        if not self.hold:
+            return fingerprint
+        return hashlib.blake2b(f"{fingerprint} {self.hold}".encode(), digest_size=16).hexdigest()
 
     @cached_property
     def values(self) -> tuple[Argument, ...]:
@@ -52,7 +63,8 @@ class Delivery:
         if len(content) > payload.LARGEST or len(self.reference) > LONGEST_REFERENCE:
             raise Malformed(f"the order is too large: {len(content)} bytes packed, of {payload.LARGEST}")
         # Decimal strings sort like the numbers they are if shorter ones sort first.
-        return order.key, self.reference, order.fingerprint(), str(order.version or 0), content, int(self.wanted)
+        version = str(order.version or 0)
+        return order.key, self.reference, self.fingerprint, version, content, int(self.wanted), self.hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,8 @@ class Accepted:
 
     new: queued. unwanted: its route does not want it. same: known. stale: older than the known version. replaced: it
     will be sent with its new content. revived: it was dead or held, and is queued again. withdrawn: not sent yet, and
-    not wanted any more: held. After delivery: updating (queued again), held, or changed (only noted in its history).
+    not wanted any more: held. held: it waits for a person. After delivery: updating (queued again), held, or changed
+    (only noted in its history).
     """
 
     results: tuple[str, ...]
@@ -209,7 +222,7 @@ class Ledger:
             dead=k.dead,
             key=order.key,
             reference=delivery.reference,
-            fingerprint=order.fingerprint(),
+            fingerprint=delivery.fingerprint,
             version=str(order.version or 0),
             payload=payload.pack(payload.text_of(order)),
             action=action,

@@ -31,12 +31,6 @@ local function log(key, event)
   if redis.call('RPUSH', history, stamp .. ' ' .. event) > 60 then redis.call('LTRIM', history, -60, -1) end
 end
 
-local function queue(key, record, delay_ms)
-  redis.call('HSET', record, 'state', 'queued')
-  redis.call('ZADD', due, now + delay_ms + (redis.call('HGET', record, 'bulk') or 0), key) -- in its class
-  return 'queued'
-end
-
 local function finish(key, record, state, set, code, detail)
   redis.call('HSET', record, 'state', state, 'code', code, 'detail', detail)
   redis.call('ZADD', set, now, key)
@@ -44,6 +38,18 @@ local function finish(key, record, state, set, code, detail)
   count(state)
   tally(now, state .. ' ' .. code)
   return state
+end
+
+-- Queue the order again, or hold it if it was to be held while it was claimed (accept.lua). What may have been sent is settled first.
+local function queue(key, record, delay_ms)
+  local known = redis.call('HMGET', record, 'hold', 'uncertain', 'bulk', 'done')
+  if known[1] and (known[4] or known[2] ~= '1') then
+    redis.call('HDEL', record, 'hold')
+    return finish(key, record, 'held', held, string.match(known[1], '^(%S+) (.*)$'))
+  end
+  redis.call('HSET', record, 'state', 'queued')
+  redis.call('ZADD', due, now + delay_ms + (known[3] or 0), key) -- in its class
+  return 'queued'
 end
 
 -- Return whether the order changed while it was claimed: the response to its former content settles nothing.
@@ -77,6 +83,7 @@ local function deliver(key, record, outcome, target_id, fingerprint)
     local change = redis.call('HGET', record, 'change')
     log(key, 'changed since it was sent')
     if change == 'update' then return queue(key, record, 0) end
+    redis.call('HDEL', record, 'hold')
     if change == 'hold' then return finish(key, record, 'held', held, 'changed', 'after delivery') end
     count('accepted_changed')
   end
@@ -151,6 +158,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     return finish(key, record, 'in_doubt', doubt, code, detail)
   elseif outcome == 'hold' then
     if has_changed(record, fingerprint) then return start_over(key, record) end
+    redis.call('HDEL', record, 'hold')
     return finish(key, record, 'held', held, code, detail)
   end
   redis.call('HDEL', lane, 'failures', 'closed_until') -- the target responded, so it is available

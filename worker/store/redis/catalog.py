@@ -60,7 +60,7 @@ ACCEPT: Final = Script(
     "accept",
     keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch"),
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "on_change"),
-    each=("key", "reference", "fingerprint", "version", "payload", "wanted"),
+    each=("key", "reference", "fingerprint", "version", "payload", "wanted", "hold_reason"),
 )
 CLAIM: Final = Script(
     "claim",
