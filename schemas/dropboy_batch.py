@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from schemas import phone
-from schemas.country import code_of
+from schemas.countries import country_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
     """Return the receiver. Facts without a field, or that do not fit into theirs, go into the comments."""
     to, customer, day = order.shipping_address, order.customer, order.shipping.promised_on
     receiver: Any = to if to.first_name or to.last_name or to.company else customer
-    country = code_of(to.country) if to.country else None
+    country = country_code(to.country) if to.country else None
     number = to.phone or customer.phone
     phone_number = Phone.of(number, country) if number else None
     window = _window(day, zone) if day and zone else None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from schemas.values import CurrencyCode, Day, Id, Moment, Money, Number, TimeOfDay, clean, clean_deep
+from schemas.values import Country, CurrencyCode, Day, Id, Moment, Money, Number, TimeOfDay, clean, clean_deep
 
 #: The default of a field with a factory: copying a default, as pydantic does, takes four times as long.
 _EMPTY: Final[dict[str, Any]] = {"default": {}}
@@ -75,8 +75,8 @@ class Address(Part):
     city: str | None = None
     region: str | None = None
     postal_code: str | None = None
-    #: ISO 3166-1 alpha-2 if the provider sends a code, else the text that it sends ("Netherlands").
-    country: str | None = None
+    #: ISO 3166-1 alpha-2, however the provider writes it ("nl", "Nederland"); another text only if it names no country.
+    country: Country | None = None
     phone: str | None = None
     #: A second number to be called.
     phone2: str | None = None

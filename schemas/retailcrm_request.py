@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from schemas.countries import country_code
 from schemas.order import Status
 from schemas.retailcrm import List, Object, Offer, Wire
 from schemas.values import Money, Number
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from schemas.order import Line, Order, Payment
 
 _CENTS: Final = -2
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 #: The fields that an edit does not change. Payments have calls of their own ("orders/payments/create" and others).
 _SETTLED: Final = frozenset({"externalId", "createdAt", "currency", "payments"})
 
@@ -198,7 +197,7 @@ def _item(line: Line) -> Item:
 def _delivery(order: Order, codes: Codes) -> Delivery:
     """Return the delivery. A country that is not a code goes into the text, where people read it."""
     to, shipping = order.shipping_address, order.shipping
-    code = to.country if to.country and _COUNTRY.fullmatch(to.country) else None
+    code = country_code(to.country) if to.country else None
     text = filter(None, (to.company, to.street1, to.street2, None if code else to.country))
     return Delivery(
         code=_code(codes.delivery, shipping.method),

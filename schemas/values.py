@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
+from schemas.countries import country_code
+
 _WHOLE: Final = Decimal(1)
 #: The finest amount that is kept: what is finer is the noise of floating-point numbers (29.979999999999997).
 _FINEST: Final = Decimal("0.000001")
@@ -70,6 +72,8 @@ Id = Annotated[
 ]
 #: A currency by its ISO 4217 code, in upper case.
 CurrencyCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+#: A country: ISO 3166-1 alpha-2. A text that names no country, or two, stays as it is.
+Country = Annotated[str, AfterValidator(lambda text: country_code(text) or text)]
 #: A day as `YYYY-MM-DD`: a day has no time zone.
 Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 #: A time of day as `HH:MM`, local to the receiver.

@@ -97,7 +97,7 @@ class Warehouse(Target):
         return None if int(reference) % MISSING == 1 else Receipt(reference, existed=True)
 
     def view(self, order: Order, side: Side) -> View:
-        return order_view(order, side, country_names=False, placeholder=None)
+        return order_view(order, side, placeholder=None)
 
     def check(self) -> None:
         return None

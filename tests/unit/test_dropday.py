@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from schemas.country import name_of
 from schemas.dropday import OrderRequest
 from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
 from worker.errors import Unavailable
@@ -126,12 +125,3 @@ def test_a_country_is_written_as_the_account_requires() -> None:
 )
 def test_an_order_is_sent_as_a_test_if_it_or_the_account_is_one(test: str, *, ordered: bool, is_test: bool) -> None:
     assert sent_body(ORDER.model_copy(update={"test": ordered}), test=test)["test"] is is_test
-
-
-def test_a_country_that_is_not_a_code_is_unchanged() -> None:
-    assert [name_of(country) for country in ("NL", "KR", "Netherlands", "XX")] == [
-        "Netherlands",
-        "South Korea",
-        "Netherlands",
-        "XX",
-    ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import dropday as wire
-from schemas.country import name_of
+from schemas.countries import country_name
 from worker.errors import Rejected, Unavailable, Uncertain
 from worker.systems.dropday.view import order_view
 from worker.systems.parsing import parse
@@ -63,7 +63,7 @@ class Dropday(Target):
             "account-id": options.account_id.get_secret_value(),
             "Accept": "application/json",
         }
-        self._country = name_of if options.country == "name" else str
+        self._country = country_name if options.country == "name" else str
 
     def create(self, order: Order, reference: str) -> Receipt:
         """Create by `POST /orders`. The status is 200 for new and existing orders; the message tells them apart."""
@@ -112,8 +112,7 @@ class Dropday(Target):
 
     def view(self, order: Order, side: Side) -> View:
         """Return the fields that Dropday can hold."""
-        names, placeholder = self.options.country == "name", self.options.placeholder
-        return order_view(order, side, country_names=names, placeholder=placeholder)
+        return order_view(order, side, placeholder=self.options.placeholder)
 
     def check(self) -> None:
         """Read `GET /api/v1`, which needs only the credentials."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.country import name_of
 from worker.systems.view import digits, listing, money, names, number, place, text_of
 
 if TYPE_CHECKING:
@@ -12,14 +11,13 @@ if TYPE_CHECKING:
     from worker.systems.view import Side, View
 
 
-def order_view(order: Order, side: Side, *, country_names: bool, placeholder: str | None) -> View:
-    """Return the view of an order, for an account that writes countries by name or as codes.
+def order_view(order: Order, side: Side, *, placeholder: str | None) -> View:
+    """Return the view of an order.
 
     Dropday keeps what was posted: the total as the source calculated it, and prices before discounts. It takes no
     changes. `placeholder` stands in the fields that Dropday requires and the order lacks.
     """
     to, customer, shipping = order.shipping_address, order.customer, order.shipping
-    country = name_of(to.country) if to.country and side == "source" and country_names else to.country
     fields = {
         "total": money(order.grand_total),
         "shipping": money(order.totals.shipping),
@@ -30,7 +28,7 @@ def order_view(order: Order, side: Side, *, country_names: bool, placeholder: st
         "phone": digits(to.phone or customer.phone),
         "street": text_of(to.street1, to.street2),
         **place(to),
-        "country": text_of(country),
+        "country": text_of(to.country),
         "promised_on": shipping.promised_on or "",
         "note": text_of(shipping.note or order.note) if side == "source" else text_of(shipping.note),
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from schemas.countries import country_code
 from schemas.order import Status
 from worker.systems.view import digits, lines_of, listing, money, names, number, place, text_of
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.systems.view import Side, View
-
-_COUNTRY_CODE: Final = re.compile(r"[A-Z]{2}")
 
 
 def order_view(order: Order, side: Side, *, mapped: Collection[Status]) -> View:
@@ -26,7 +24,7 @@ def order_view(order: Order, side: Side, *, mapped: Collection[Status]) -> View:
     or shipped, so it has to be cancelled there, if `mapped` has the status.
     """
     to, customer, totals = order.shipping_address, order.customer, order.totals
-    code = to.country if to.country and _COUNTRY_CODE.fullmatch(to.country) else None
+    code = country_code(to.country) if to.country else None
     net = sum((line.subtotal for line in order.lines), Decimal(0)) + (totals.shipping or 0) - (totals.discount or 0)
     cancelled = order.status is Status.CANCELLED
     if side == "source":
