@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 
 import tasks.poll
 from support.command_line import intake
@@ -44,14 +42,9 @@ def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.M
     monkeypatch.setenv("INTAKE_CONFIG", str(tmp_path / "intake.toml"))
     monkeypatch.setenv("COLUMNS", "100")
     pipeline = Pipeline(tmp_path, redis_url, monkeypatch, orders=5)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
     with pipeline.box:
         yield pipeline.open()
     pipeline.close()
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def everything(redis: Redis) -> dict[str, Any]:

@@ -24,11 +24,9 @@ def raw(redis_url: str) -> Iterator[Redis]:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+def _quiet(_logging_restored: None) -> None:
     """Silence the log: thousands of steps would write hundreds of thousands of lines."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
