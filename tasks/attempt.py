@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import simplejson
 
+from schemas.changes import Changes
 from schemas.order import Order
 from worker.errors import Held, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
 from worker.retry import backoff
@@ -96,7 +97,9 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
 
 
 def _update(target: Target, claim: Claim) -> Outcome:
-    return Outcome(target.change(_order(claim), claim.reference, claim.target_id), extra=claim.target_id)
+    order = _order(claim)
+    made = target.change(order, claim.reference, claim.target_id, Changes.all(order))
+    return Outcome(made, extra=claim.target_id)
 
 
 def _created(target: Target, claim: Claim, receipt: Receipt | Pending) -> Outcome:

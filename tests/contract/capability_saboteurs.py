@@ -13,6 +13,7 @@ from worker.systems.target import Receipt
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from schemas.changes import Changes
     from schemas.order import Order
     from worker.lab.conformance.stage import Case
     from worker.systems.target import Target
@@ -144,7 +145,7 @@ def quotes_the_message_about_one_order(case: Case) -> Case:
 
 def _changing_order(case: Case, change: Callable[[Order], Order]) -> Case:
     real: type[Target] = case.adapter
-    return having(case, update=lambda self, order, ref, target_id: real.update(self, change(order), ref, target_id))
+    return having(case, update=lambda self, order, *rest: real.update(self, change(order), *rest))
 
 
 def updates_without_the_first_line(case: Case) -> Case:
@@ -152,7 +153,7 @@ def updates_without_the_first_line(case: Case) -> Case:
 
 
 def updates_nothing(case: Case) -> Case:
-    return having(case, update=lambda self, order, reference, target_id: None)
+    return having(case, update=lambda self, order, reference, target_id, changes: None)
 
 
 def cancels_nothing(case: Case) -> Case:
@@ -166,10 +167,10 @@ def updates_with_floats(case: Case) -> Case:
 def requires_the_targets_id(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def update(self: Any, order: Order, reference: str, target_id: str) -> None:
+    def update(self: Any, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         if not target_id:
             raise Rejected("no id")
-        real.update(self, order, reference, target_id)
+        real.update(self, order, reference, target_id, changes)
 
     return having(case, update=update)
 
@@ -177,9 +178,9 @@ def requires_the_targets_id(case: Case) -> Case:
 def reports_an_uncertain_update_as_done(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def update(self: Any, order: Order, reference: str, target_id: str) -> None:
+    def update(self: Any, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         try:
-            real.update(self, order, reference, target_id)
+            real.update(self, order, reference, target_id, changes)
         except Uncertain:
             return
 
@@ -189,11 +190,11 @@ def reports_an_uncertain_update_as_done(case: Case) -> Case:
 def resends_an_update(case: Case) -> Case:
     real: type[Target] = case.adapter
 
-    def update(self: Any, order: Order, reference: str, target_id: str) -> None:
+    def update(self: Any, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         try:
-            real.update(self, order, reference, target_id)
+            real.update(self, order, reference, target_id, changes)
         except Uncertain:
-            real.update(self, order, reference, target_id)
+            real.update(self, order, reference, target_id, changes)
 
     return having(case, update=update)
 

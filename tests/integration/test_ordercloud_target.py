@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from schemas.changes import Changes
 from support.http_server import Request, Server, reply
 from support.ordercloud_target import (
     DELFT,
@@ -136,7 +137,7 @@ def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud:
         before = stored_order(box, reference)
         for call in (
             lambda key=reference: cloud().create(cloud_order(), key),
-            lambda key=reference: cloud().update(cloud_order(), key, key),
+            lambda key=reference: cloud().update(cloud_order(), key, key, Changes.all(cloud_order())),
         ):
             with pytest.raises(Rejected, match="was not made for this one"):
                 call()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.changes import Changes
 from schemas.order import Order
 from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
@@ -253,13 +254,13 @@ def test_an_update_changes_the_order_and_repeating_it_changes_nothing(
     target = crm(account)
     made = target.create(new_order(**FULL), "change").target_id
     before = stored(box, account, "change")
-    target.update(new_order(**FULL), "change", made or "")
+    target.update(new_order(**FULL), "change", made or "", Changes.all(new_order(**FULL)))
     kept = [[item["id"] for item in order["items"]] for order in (before, stored(box, account, "change"))]
     assert kept[0] == kept[1]
     fields = {**FULL, "lines": [FULL["lines"][0] | {"quantity": "3", "discount": "0"}, FULL["lines"][2]], "totals": {}}
     fields["shipping_address"] = {**FULL["shipping_address"], "city": "Den Haag"}
     changed = new_order(**fields, ordered_at=YESTERDAY - timedelta(hours=1), note="Ring twice")
-    target.update(changed, "change", made or "")
+    target.update(changed, "change", made or "", Changes.all(changed))
     after = stored(box, account, "change")
     assert (after["id"], after["createdAt"], after["externalId"]) == (before["id"], before["createdAt"], "change")
     assert [item["id"] for item in after["items"]] == [before["items"][n]["id"] for n in (0, 2)]
@@ -267,7 +268,7 @@ def test_an_update_changes_the_order_and_repeating_it_changes_nothing(
     assert (after["delivery"]["address"]["city"], after["customerComment"]) == ("Den Haag", "Ring twice")
     assert after["discountManualAmount"] == 0
     history = len(box.journal(kind="effect"))
-    target.update(changed, "change", "")
+    target.update(changed, "change", "", Changes.all(changed))
     assert stored(box, account, "change") == after
     assert len(box.journal(kind="effect")) == history
 
@@ -275,13 +276,15 @@ def test_an_update_changes_the_order_and_repeating_it_changes_nothing(
 def test_a_cancellation_changes_the_status_and_is_held_without_a_status_code(
     box: Sandbox, crm: Callable[..., RetailCRM]
 ) -> None:
+    cancelled = new_order(status="cancelled")
     crm().create(new_order(), "off")
     with pytest.raises(Held, match="status_map has no code for cancelled: add it"):
-        crm(status_map={}).change(new_order(status="cancelled"), "off", "")
+        crm(status_map={}).change(cancelled, "off", "", Changes.all(cancelled))
     assert stored(box, "main", "off")["status"] == "new"
-    crm(status_map={}).update(new_order(status="shipped"), "off", "")
+    shipped = new_order(status="shipped")
+    crm(status_map={}).update(shipped, "off", "", Changes.all(shipped))
     assert stored(box, "main", "off")["status"] == "new"
-    crm().change(new_order(status="cancelled"), "off", "")
+    crm().change(cancelled, "off", "", Changes.all(cancelled))
     assert stored(box, "main", "off")["status"] == "cancel-other"
 
 
@@ -289,14 +292,14 @@ def test_an_update_does_not_recreate_a_deleted_order(box: Sandbox, crm: Callable
     made = crm().create(new_order(), "gone").target_id or ""
     box.change(made, deleted=True)
     with pytest.raises(Rejected, match="not there any more"):
-        crm().update(new_order(), "gone", made)
+        crm().update(new_order(), "gone", made, Changes.all(new_order()))
     assert ids_by_reference(box, "main", "gone") == {}
 
 
 def test_a_rejected_change_names_the_invalid_field(crm: Callable[..., RetailCRM]) -> None:
     crm().create(new_order(), "wrong")
     with pytest.raises(Rejected, match=r"status 400: items\[0\]\.quantity$"):
-        crm().update(invalid_order(), "wrong", "")
+        crm().update(invalid_order(), "wrong", "", Changes.all(invalid_order()))
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])
@@ -306,16 +309,16 @@ def test_a_change_with_a_lost_response_can_be_sent_again(
     crm().create(new_order(), f"again-{kind}")
     box.fault(f"retailcrm:edit:{kind}:times=1")
     with pytest.raises(Uncertain):
-        crm().update(new_order(note="Ring"), f"again-{kind}", "")
+        crm().update(new_order(note="Ring"), f"again-{kind}", "", Changes.all(new_order(note="Ring")))
     before = stored(box, "main", f"again-{kind}")
-    crm().update(new_order(note="Ring"), f"again-{kind}", "")
+    crm().update(new_order(note="Ring"), f"again-{kind}", "", Changes.all(new_order(note="Ring")))
     assert stored(box, "main", f"again-{kind}") == before
 
 
 def test_a_change_is_made_in_its_own_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     ids = {site: crm("shops", site=site).create(new_order(), "both").target_id for site in "ab"}
-    crm("shops", site="b").update(new_order(note="Ring"), "both", "")
+    crm("shops", site="b").update(new_order(note="Ring"), "both", "", Changes.all(new_order(note="Ring")))
     comments = {str(order["id"]): order.get("customerComment") for order in box.orders("retailcrm", "shops")}
     assert (comments[str(ids["a"])], comments[str(ids["b"])]) == (None, "Ring")
     with pytest.raises(AuthFailed, match="url is probably wrong"):
-        crm("nobody", time_zone="UTC").update(new_order(), "both", "")
+        crm("nobody", time_zone="UTC").update(new_order(), "both", "", Changes.all(new_order()))

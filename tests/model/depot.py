@@ -14,6 +14,7 @@ from worker.systems.target import Pending, Receipt, Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from schemas.changes import Changes
     from schemas.order import Order
 
 
@@ -134,7 +135,7 @@ class Depot(Target):
         made.visible = True
         return Receipt(str(reference))
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         fault = self.writes.pop(0) if self.writes else ""
         self._befall(faults.BEFORE, fault)
         self._check(order)

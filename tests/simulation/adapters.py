@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from schemas.changes import Changes
     from worker.errors import IntakeError
 
 
@@ -126,7 +127,7 @@ class Depot(Target):
             raise Unavailable("not the response to a read")
         return Pending(step, 2.0) if body["is"] == "taken" else Receipt(body["id"])
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         body = self.client.write("PUT", f"/orders/{reference}", json=self._body(order, reference)).json()
         if body == {"is": "refused"}:
             raise Rejected("note", {"note": "is not to their taste"})

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from schemas.changes import Changes
+
 
 class NoOptions(BaseModel):
     """The options of a kind without options."""
@@ -156,7 +158,7 @@ class Editable(Warehouse):
         super().__init__()
         self.updated: list[tuple[str, str, str | None]] = []
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         if self.trouble and (error := self.trouble.pop(0)):
             raise error
         self.updated.append((reference, target_id, order.note))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from schemas.changes import Changes
     from schemas.order import Order
     from worker.errors import IntakeError
     from worker.http.client import Client
@@ -117,11 +118,11 @@ class Target(ABC):
         """
         raise NotImplementedError(f"{self.kind} leaves nothing pending")
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:
-        """Change the existing order to `order`. Its own id in the target is `target_id`, "" if it was never returned.
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
+        """Write what changed in `order` since it was sent. Its id in the target is `target_id`, "" if it is not known.
 
-        A second call with the same order changes nothing, so that it may be repeated after any error. Raises Rejected,
-        Held, Unavailable, and others.
+        Nothing but `changes` is written: what people changed in the target stays. A second call changes nothing, so
+        that it may be repeated after any error. Raises Rejected, Held, Unavailable, and others.
         """
         raise NotImplementedError(f"{self.kind} cannot change an order")
 
@@ -137,7 +138,7 @@ class Target(ABC):
             f"then: intake release {self.name} {order.key} --drop"
         )
 
-    def change(self, order: Order, reference: str, target_id: str) -> Literal["updated", "cancelled"]:
+    def change(self, order: Order, reference: str, target_id: str, changes: Changes) -> Literal["updated", "cancelled"]:
         """Update the existing order, or cancel it if it is not to be shipped any more.
 
         Raises Held if the system cannot, and what `update` and `cancel` raise.
@@ -150,7 +151,7 @@ class Target(ABC):
                 f"{self.kind} cannot change an order: change {reference} there by hand, "
                 f"then: intake release {self.name} {order.key} --drop"
             )
-        self.update(order, reference, target_id)
+        self.update(order, reference, target_id, changes)
         return "updated"
 
     @abstractmethod

@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
+from schemas.changes import Changes
 from tasks.accept import prepare
 from tasks.dead_records import letter_id
 from tasks.poll import wait_and_fetch
@@ -154,7 +155,8 @@ class Rehearsal:
             fields = self._differing(name, order, receipt)
             outcome = _if_present(standing, self._rt.on_change(self._name, name), same=same)
             if outcome == "would be changed":
-                writes = self._stopped_writes(name, lambda: target.change(order, reference, receipt.target_id or ""))
+                changes, target_id = Changes.all(order), receipt.target_id or ""
+                writes = self._stopped_writes(name, lambda: target.change(order, reference, target_id, changes))
                 preview.writes.setdefault(name, []).extend(writes)
             return OrderPreview(order.key, outcome, name, reference, fields, receipt.target_id or "")
         except Held as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
 from worker.lab.conformance.stage import story_of
@@ -18,8 +19,14 @@ def _order(scene: Json) -> Order:
     return Order.model_validate(scene.get("order", ORDER))
 
 
+def _changes(scene: Json, order: Order) -> Changes:
+    """Return what changed since the scene's `sent` order; everything if the scene has none."""
+    return Changes.between(fingerprints(Order.model_validate(scene["sent"])) if "sent" in scene else b"", order)
+
+
 def _error(target: Any, scene: Json, order: Order | None = None) -> Any:
-    return error_of(lambda: target.change(order or _order(scene), scene["given"], scene["target_id"]))
+    order = order or _order(scene)
+    return error_of(lambda: target.change(order, scene["given"], scene["target_id"], _changes(scene, order)))
 
 
 def _asked_until(at: int, wanted: list[Json], failure: Failure) -> list[Json]:

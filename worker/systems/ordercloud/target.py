@@ -16,6 +16,7 @@ from worker.systems.references import encode
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
+    from schemas.changes import Changes
     from schemas.order import Line, Order
     from worker.systems.view import Side, View
 
@@ -109,7 +110,7 @@ class OrderCloud(Target):
             raise
         return Receipt(reference)
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:  # noqa: ARG002
         """Write our fields again; those that others added stay."""
         basket = self._basket(target_id or reference)
         held = basket.get()

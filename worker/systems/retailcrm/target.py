@@ -47,6 +47,7 @@ from worker.systems.target import Receipt, Target
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from schemas.changes import Changes
     from schemas.order import Order
     from worker.http.client import Answer
     from worker.systems.view import Side, View
@@ -216,7 +217,7 @@ class RetailCRM(Target):
                 outcomes[reference] = error
         return outcomes
 
-    def update(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # the externalId identifies it
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:  # noqa: ARG002
         """Change an order by `POST /orders/{externalId}/edit`, with the ids of its lines, which are read first.
 
         An order that does not exist any more was deleted, or combined with another, by a person: Rejected.
