@@ -13,6 +13,7 @@ from support.settings_files import ENV, GOOD, SECOND, Shop, problems, read
 from worker.errors import Rejected
 from worker.settings.document import ConfigErrors
 from worker.settings.load import Settings, load
+from worker.settings.routes import OrderFilter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,3 +171,10 @@ def test_two_routes_between_the_same_accounts_must_have_the_same_on_change(tmp_p
             " Give all routes between the two the same on_change."
         )
     ]
+
+
+def test_a_filter_may_name_countries_in_any_way() -> None:
+    only = OrderFilter.model_validate({"country": ["Netherlands", "be", "Narnia"]})
+    countries = ("nl", "Belgique", "Narnia", "DE", None)
+    orders = [order(shipping_address={"country": country}) for country in countries]
+    assert [only.matches(each) for each in orders] == [True, True, True, False, False]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
 from schemas.transform import Hold, Skip
+from schemas.values import Country  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import PermanentError, Rejected
 from worker.settings.document import SettingError, Table, as_list
 from worker.settings.transforms import Transform, read_transform
@@ -60,7 +61,8 @@ class OrderFilter(Table):
     status_raw: _Texts = ()
     store: _Texts = ()
     currency: _Texts = ()
-    country: _Texts = ()
+    #: However it is written, as in the orders: "Netherlands" is NL.
+    country: Annotated[tuple[Country, ...], BeforeValidator(as_list)] = ()
     tag: _Texts = ()
     test: bool | None = None
 
