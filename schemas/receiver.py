@@ -60,7 +60,7 @@ def _others(order: Order) -> list[Person]:
 
 
 def _is_named(person: Person) -> bool:
-    return bool(person.first_name or person.last_name)
+    return bool(person.first_name or person.middle_name or person.last_name)
 
 
 def _is_same(person: Person, other: Person) -> bool:
