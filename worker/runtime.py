@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from worker.errors import ConfigError
 from worker.http.client import Client
@@ -30,6 +30,7 @@ from worker.systems.targets import target_kinds
 from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from redis import Redis
@@ -43,10 +44,30 @@ if TYPE_CHECKING:
     from worker.systems.provider import Provider
     from worker.systems.target import Receipt, Target
 
+_A = TypeVar("_A", bound="Provider | Target")
 
-def read_settings(path: Path | None = None) -> Settings:
+
+def read_settings(path: Path | None = None, *, broken_maps_pass: bool = False) -> Settings:
     """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError."""
-    return load(path, os.environ, provider_kinds(), target_kinds(), webhook_kinds())
+    kinds = provider_kinds(), target_kinds(), webhook_kinds()
+    return load(path, os.environ, *kinds, broken_maps_pass=broken_maps_pass)
+
+
+class Adapted(dict[str, _A]):
+    """Adapters by name. One that is looked up gets its account's options again if a map in a file has changed."""
+
+    def __init__(self, accounts: Mapping[str, Account], adapters: Mapping[str, _A]) -> None:
+        super().__init__(adapters)
+        self._accounts = accounts
+        self._options = {name: account.options for name, account in accounts.items()}
+
+    def __getitem__(self, name: str) -> _A:
+        adapter = super().__getitem__(name)
+        options = self._accounts[name].current_options
+        if options is not self._options[name]:
+            self._options[name] = options
+            adapter.configure(options)
+        return adapter
 
 
 def redis_url(settings: Settings) -> str:
@@ -87,14 +108,16 @@ class Adapters:
     @cached_property
     def providers(self) -> dict[str, Provider]:
         """Return the adapters of the configured providers by name."""
-        kinds = provider_kinds()
-        return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.providers.items()}
+        kinds, accounts = provider_kinds(), self.settings.providers
+        adapters = {name: self._adapter(account, kinds[account.kind]) for name, account in accounts.items()}
+        return Adapted[Any](accounts, adapters)
 
     @cached_property
     def targets(self) -> dict[str, Target]:
         """Return the adapters of the configured targets by name."""
-        kinds = target_kinds()
-        return {name: self._adapter(account, kinds[account.kind]) for name, account in self.settings.targets.items()}
+        kinds, accounts = target_kinds(), self.settings.targets
+        adapters = {name: self._adapter(account, kinds[account.kind]) for name, account in accounts.items()}
+        return Adapted[Any](accounts, adapters)
 
 
 class Runtime(Adapters):

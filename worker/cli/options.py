@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 
-def open_runtime(settings: Settings | None = None) -> Runtime:
-    """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given."""
-    return click.get_current_context().with_resource(Runtime(settings or read_settings()))
+def open_runtime(settings: Settings | None = None, *, broken_maps_pass: bool = False) -> Runtime:
+    """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given.
+
+    With `broken_maps_pass`, the command works while a map in a file cannot be read: it calls no account.
+    """
+    settings = settings or read_settings(broken_maps_pass=broken_maps_pass)
+    return click.get_current_context().with_resource(Runtime(settings))
 
 
 def require_name(name: str, what: str, names: Collection[str]) -> str:

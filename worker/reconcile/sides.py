@@ -36,8 +36,8 @@ class Sides:
         self._rt, self._share = rt, share
         self._paces: dict[str, Pace] = {}
         source, account = rt.settings.providers[provider], rt.settings.targets[target]
-        self.source: Provider = self._adapter(source, provider_kinds()[source.kind], source.options)
-        self.target: Target = self._adapter(account, target_kinds()[account.kind], account.options)
+        self.source: Provider = self._adapter(source, provider_kinds()[source.kind], source.current_options)
+        self.target: Target = self._adapter(account, target_kinds()[account.kind], account.current_options)
         self.reader: Provider | None = None
         kind, options = provider_kinds().get(account.kind), self.target.reader_options()
         if kind is not None and kind.reference_field and options is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, InstanceOf
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
@@ -12,17 +12,19 @@ from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError,
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
+from worker.settings.map_files import MappedOptions  # noqa: TC001  # as above
 from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from worker.settings.kinds import AdapterKind
+    from worker.settings.map_files import MapProblem
 
 #: The default limit of one response body, in bytes: a page of a thousand orders is far smaller.
 _MAX_BYTES: Final = 32 * 1024 * 1024
 #: Fields of an account that are not keys of its table.
-_NOT_KEYS: Final = frozenset({"name", "options"})
+_NOT_KEYS: Final = frozenset({"name", "options", "mapped"})
 _A = TypeVar("_A", bound="Account")
 
 
@@ -59,8 +61,20 @@ class Account(Table):
     max_bytes: int = Field(default=_MAX_BYTES, ge=65_536)
     maintenance_windows: Annotated[tuple[Window, ...], BeforeValidator(windows), Field(alias="maintenance")] = ()
     maintenance_zone: Annotated[str, AfterValidator(zone)] = "UTC"
-    #: An instance of the kind's own `Options`, secrets resolved.
+    #: An instance of the kind's own `Options`, secrets resolved, as it was at the start.
     options: BaseModel
+    #: The options whose maps stand in files, if there are any.
+    mapped: InstanceOf[MappedOptions] | None = None
+
+    @property
+    def current_options(self) -> BaseModel:
+        """The options with the maps as their files are now: the same object until one changes."""
+        return self.options if self.mapped is None else self.mapped.current
+
+    @property
+    def map_problems(self) -> list[MapProblem]:
+        """The maps that cannot be read now; the last ones that could be read are in use."""
+        return [] if self.mapped is None else self.mapped.problems
 
     @property
     def maintenance(self) -> Maintenance:
@@ -127,7 +141,8 @@ def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A]
     options = read_options(document, at, table, ours, kind.Options)
     scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
     values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}
-    account = document.read(model, values | {"name": at[1], "options": options or kind.Options.model_construct()}, at)
+    given = {"name": at[1], "options": options or kind.Options.model_construct(), "mapped": document.mapped.get(at)}
+    account = document.read(model, values | given, at)
     if account is None or options is None:
         return None
     if "limit" in table:

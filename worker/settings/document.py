@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
+    from worker.settings.map_files import MappedOptions
+
 #: The path of a value: `("routes", 0, "to")`.
 Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -85,6 +87,10 @@ class Document:
         #: The folder of the file: other files are named relative to it.
         self.folder = Path(file).absolute().parent
         self.problems: list[ConfigError] = []
+        #: The options of the accounts that have maps in files, by the key of their table.
+        self.mapped: dict[Key, MappedOptions] = {}
+        #: A map that cannot be read is no error of the document: for commands that only show something.
+        self.broken_maps_pass = False
         #: The keys whose values come from the environment, also if the variable is not set.
         self.from_environment: set[Key] = set()
         self._unset: set[Key] = set()

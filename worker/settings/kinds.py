@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_origin
+
+from pydantic import ValidationError
 
 from worker.settings.document import fields_of, secrets_of
+from worker.settings.map_files import PREFIX, MapFile, MappedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,7 +56,8 @@ def read_options(
 ) -> BaseModel | None:
     """Return the options of a kind, read from the keys of its table that are not `ours`.
 
-    Unknown keys and secrets that stand in the file are noted in the document. Return None for invalid options.
+    A map may stand in a file of its own (`product_map = "file:skus.csv"`). Unknown keys, secrets that stand in the file
+    and maps that cannot be read are noted in the document. Return None for invalid options.
     """
     theirs = fields_of(options).keys()
     for key in sorted(table.keys() - ours - theirs):
@@ -61,4 +65,26 @@ def read_options(
     for key in sorted(secrets_of(options) & table.keys()):
         if isinstance(table[key], str) and (*at, key) not in document.from_environment:
             document.add_literal_secret((*at, key))
-    return document.read(options, {key: table[key] for key in table.keys() & (theirs - {*ours})}, at)
+    values = {key: table[key] for key in table.keys() & (theirs - {*ours})}
+    files = _map_files(document, options, values)
+    if not files:
+        return document.read(options, values, at)
+    mapped = MappedOptions(".".join(map(str, at)), options, values, files)
+    try:
+        loaded = mapped.load()
+    except ValidationError:
+        return document.read(options, {key: value for key, value in values.items() if key not in files}, at)
+    document.mapped[at] = mapped
+    for problem in () if document.broken_maps_pass else mapped.problems:
+        document.add_error((*at, problem.key), problem.reason, problem.remedy)
+    return loaded
+
+
+def _map_files(document: Document, options: type[BaseModel], values: dict[str, Any]) -> dict[str, MapFile]:
+    """Return the files of the maps among `values`: every option of the type `dict` may stand in one."""
+    maps = {key for key, field in fields_of(options).items() if get_origin(field.annotation) is dict}
+    return {
+        key: MapFile(value, document.folder)
+        for key, value in values.items()
+        if key in maps and isinstance(value, str) and value.startswith(PREFIX)
+    }

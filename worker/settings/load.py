@@ -82,24 +82,28 @@ def _mirrors(source: Account, targets: Mapping[str, TargetSettings]) -> tuple[st
     return tuple(name for name, target in targets.items() if (target.kind, target.url) == account)
 
 
-def load(
+def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to be
     path: Path | None,
     environ: Mapping[str, str],
     provider_kinds: Mapping[str, ProviderKind],
     target_kinds: Mapping[str, AdapterKind],
     webhook_kinds: Mapping[str, WebhookKind],
+    *,
+    broken_maps_pass: bool = False,
 ) -> Settings:
     """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
     `redis.data_dir` is relative to the folder of the file, so that all processes use the same one. $INTAKE_DATA_DIR
     overrides it, for a container in which that folder is read-only. $INTAKE_ADDRESS names the outgoing address of this
-    process, if there are several: a limit per address then counts for each name.
+    process, if there are several: a limit per address then counts for each name. With `broken_maps_pass`, a map in a
+    file that cannot be read is empty instead of an error (see `Account.map_problems`).
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors, all at once) its settings are wrong.
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
     document = read_file(path, environ)
+    document.broken_maps_pass = broken_maps_pass
     for name in sorted(document.values.keys() - set(_SECTIONS)):
         document.add_unknown((name,), _SECTIONS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")

@@ -69,7 +69,7 @@ def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
     for name in settings.targets:
         if lane := snapshot.lanes.get(name):
             judgements += _lane(snapshot, settings, name, lane)
-    judgements += _reports(snapshot)
+    judgements += [*_maps(snapshot), *_reports(snapshot)]
     return sorted(judgements, key=lambda judgement: _WORST_FIRST.index(judgement.severity))
 
 
@@ -135,6 +135,13 @@ def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     if dead := inbox.get("dead_now", 0):
         facts, severity = f"{dead} jobs could not be taken in", _severity(dead, settings.alarms.unreadable)
         yield Judgement("jobs_refused", "inbox", facts, "intake inbox list", severity)
+
+
+def _maps(snapshot: Snapshot) -> Iterator[Judgement]:
+    for account, problems in snapshot.broken_maps.items():
+        for key, reason, remedy in problems:
+            facts = f"{key} cannot be read again, so its last entries are in use: {reason}"
+            yield Judgement("map_unreadable", account, facts, remedy)
 
 
 def _provider(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from worker.settings.reconcile import pairs_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def take_snapshot(rt: Runtime) -> Snapshot:
     """Read the state of everything that is configured. Raise whatever an unreachable Redis raises."""
     settings = rt.settings
-    return read_snapshot(
+    snapshot = read_snapshot(
         rt.redis,
         rt.inbox,
         providers=settings.providers,
@@ -25,3 +26,6 @@ def take_snapshot(rt: Runtime) -> Snapshot:
         queues=QUEUES,
         pairs=pairs_of(settings.routes, settings.providers),
     )
+    accounts = [*settings.providers.values(), *settings.targets.values()]
+    broken = {account.name: account.map_problems for account in accounts if account.map_problems}
+    return replace(snapshot, broken_maps=broken) if broken else snapshot

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _account(name: str) -> tuple[Runtime, bool, bool]:
     """Return the runtime, and whether `name` is a provider and whether it is a target; it may be both."""
-    rt = open_runtime()
+    rt = open_runtime(broken_maps_pass=True)
     require_name(name, "provider or target", [*rt.settings.providers, *rt.settings.targets])
     return rt, name in rt.settings.providers, name in rt.settings.targets
 

@@ -131,6 +131,8 @@ class Snapshot:
     reports: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     #: None if this user may not run INFO.
     server: Server | None = None
+    #: The maps in files that cannot be read, by the name of their account: the key, the reason and the remedy of each.
+    broken_maps: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
 
     def silence(self, target: str) -> float:
         """Return for how many seconds nothing is sent to `target` yet because the ledger is new."""
