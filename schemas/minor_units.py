@@ -32,11 +32,16 @@ def _divisible(currency: str) -> str:
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_divisible)]
 
 
+def decimals(currency: str | None) -> int:
+    """Return the digits after the point of an amount in this currency; two if it is unknown."""
+    return _DIGITS.get(currency or "", 2)
+
+
 def to_minor(amount: Decimal, currency: str) -> int:
     """Convert 12.5 EUR to 1250. Raises ValueError for an amount that would not be exact."""
     sign, digits, exponent = amount.as_tuple()
     # Arithmetic would round to the precision of the context.
-    shifted = Decimal((sign, digits, int(exponent) + _DIGITS.get(currency, 2)))
+    shifted = Decimal((sign, digits, int(exponent) + decimals(currency)))
     if shifted != int(shifted):
         raise ValueError(f"the amount is finer than the smallest unit of {currency}")
     return int(shifted)
@@ -45,4 +50,4 @@ def to_minor(amount: Decimal, currency: str) -> int:
 def from_minor(amount: Decimal, currency: str) -> Decimal:
     """Convert 1250 of the smallest unit of EUR to 12.50."""
     sign, digits, exponent = amount.as_tuple()
-    return Decimal((sign, digits, int(exponent) - _DIGITS.get(currency, 2)))
+    return Decimal((sign, digits, int(exponent) - decimals(currency)))

@@ -1,32 +1,19 @@
 """The answers of OrderCloud: the fields that Intake reads.
 
 Keys are PascalCase (except "xp"), times are UTC with up to seven digits of a fraction, amounts are JSON numbers. It is
-not documented which keys may be null or absent: every field that an order can be read without may be either.
+not documented which keys may be null or absent: every field that an order can be read without may be either. What is
+not read here is kept in `Order.custom["ordercloud"]`.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_pascal
 
-from schemas.values import Id, Moment, Money, Number
-
-T = TypeVar("T")
-
-
-def _set(value: object) -> object:
-    """Return None for an empty text, which means "not set"."""
-    return None if value == "" else value
-
-
-def _object(value: object) -> object:
-    return {} if value is None else value
-
-
-def _list(value: object) -> object:
-    return [] if value is None else value
+from schemas.values import Id, Moment
+from schemas.wire import Amount, Essentials, Flag, List, Maybe, Object, Required
 
 
 def _extended(value: object) -> object:
@@ -36,9 +23,6 @@ def _extended(value: object) -> object:
     return {"xp": value}
 
 
-Maybe = Annotated[T | None, BeforeValidator(_set)]
-Object = Annotated[T, BeforeValidator(_object)]
-List = Annotated[list[T], BeforeValidator(_list)]
 Extended = Annotated[dict[str, Any], BeforeValidator(_extended), Field(alias="xp")]
 
 
@@ -104,10 +88,27 @@ class Row(Wire):
 
 
 class Worksheet(Wire):
-    """`GET /v1/orders/{direction}/{orderID}/worksheet`: the order and its lines."""
+    """`GET /v1/orders/{direction}/{orderID}/worksheet`: the order, its lines, its promotions and its ways of shipping.
+
+    The other parts of a worksheet are the answers of the marketplace's own integrations, such as
+    `OrderCalculateResponse`. They are not read: what they decided is part of the order.
+    """
 
     order: dict[str, Any]
     line_items: List[dict[str, Any]] = Field(default_factory=list)
+    order_promotions: Any = None
+    ship_estimate_response: Any = None
+    subscription: Any = None
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The parts that are kept with the order, under their names."""
+        parts = {
+            "OrderPromotions": self.order_promotions,
+            "ShipEstimateResponse": self.ship_estimate_response,
+            "Subscription": self.subscription,
+        }
+        return {name: part for name, part in parts.items() if part}
 
 
 class Place(Wire):
@@ -135,11 +136,16 @@ class Person(Wire):
     phone: Maybe[str] = None
 
 
-class Named(Wire):
-    """The product of a line, or its variant."""
+class Product(Wire):
+    """The product of a line."""
+
+    name: Maybe[str] = None
+
+
+class Variant(Wire):
+    """The variant of a product."""
 
     id: Annotated[Maybe[str], Field(alias="ID")] = None
-    name: Maybe[str] = None
 
 
 class Spec(Wire):
@@ -156,40 +162,88 @@ class LineItem(Wire):
 
     id: Annotated[Maybe[str], Field(alias="ID")] = None
     product_id: Annotated[str, StringConstraints(min_length=1), Field(alias="ProductID")]
-    quantity: Number
-    unit_price: Money | None = None
-    base_discount: Money | None = None
-    promotion_discount: Money | None = None
-    line_subtotal: Money | None = None
-    line_total: Money | None = None
-    product: Object[Named] = Named()
-    variant: Object[Named] = Named()
-    shipping_address: Place | None = None
+    quantity: Required
+    quantity_shipped: Amount = None
+    #: The line is a bundle: its parts are lines of their own.
+    is_bundle: Flag = None
+    #: The order that the marketplace's owner received, of which this line was forwarded to a supplier.
+    incoming_order_id: Annotated[Maybe[str], Field(alias="IncomingOrderID")] = None
+    unit_price: Amount = None
+    base_discount: Amount = None
+    promotion_discount: Amount = None
+    line_subtotal: Amount = None
+    line_total: Amount = None
+    date_needed: Maybe[Moment] = None
+    shipping_account: Maybe[str] = None
+    product: Object[Product] = Product()
+    variant: Object[Variant] = Variant()
+    shipping_address: Maybe[Place] = None
     supplier_id: Annotated[Maybe[str], Field(alias="SupplierID")] = None
     specs: List[Spec] = Field(default_factory=list)
     xp: Extended = Field(default_factory=dict)
 
 
+class Promotion(Wire):
+    """A promotion that was applied to an order or one of its lines. Its amounts are part of the order's."""
+
+    code: Maybe[str] = None
+
+
+class ShipMethod(Wire):
+    """A way of shipping that was offered."""
+
+    id: Annotated[Maybe[str], Field(alias="ID")] = None
+    name: Maybe[str] = None
+
+
+class ShipEstimate(Wire):
+    """The ways of shipping that were offered for some of the lines, and the one that was selected."""
+
+    ship_methods: List[ShipMethod] = Field(default_factory=list)
+    selected_ship_method_id: Annotated[Maybe[str], Field(alias="SelectedShipMethodID")] = None
+
+
+class ShipEstimates(Wire):
+    """The answer of the marketplace's checkout integration about shipping."""
+
+    ship_estimates: List[ShipEstimate] = Field(default_factory=list)
+
+
+class Payment(Wire):
+    """One payment. `accepted` means authorized: an order cannot be submitted before all its payments are."""
+
+    id: Annotated[Maybe[str], Field(alias="ID")] = None
+    type: Maybe[str] = None
+    amount: Amount = None
+    accepted: Maybe[bool] = None
+    description: Maybe[str] = None
+
+
 class Order(Wire):
-    """One order with its lines, which OrderCloud returns separately."""
+    """One order with its lines, promotions and payments, which OrderCloud returns separately."""
 
     id: Annotated[Id, Field(alias="ID")]
     from_user: Object[Person] = Person()
+    from_user_id: Annotated[Maybe[str], Field(alias="FromUserID")] = None
     from_company_id: Annotated[Maybe[str], Field(alias="FromCompanyID")] = None
-    billing_address: Place | None = None
+    billing_address: Maybe[Place] = None
     comments: Maybe[str] = None
     status: str
     date_created: Maybe[Moment] = None
     date_submitted: Maybe[Moment] = None
     last_updated: Maybe[Moment] = None
-    subtotal: Money | None = None
-    shipping_cost: Money | None = None
-    tax_cost: Money | None = None
-    gratuity: Money | None = None
-    fees: Money | None = None
-    base_discount: Money | None = None
-    promotion_discount: Money | None = None
+    subtotal: Amount = None
+    shipping_cost: Amount = None
+    tax_cost: Amount = None
+    gratuity: Amount = None
+    fees: Amount = None
+    base_discount: Amount = None
+    promotion_discount: Amount = None
+    #: Points are no currency of ISO 4217: such an order has none.
     currency: Maybe[Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{3}$", to_upper=True)]] = None
-    total: Money
-    line_items: list[LineItem]
+    total: Required
+    line_items: Essentials[LineItem]
+    order_promotions: List[Promotion] = Field(default_factory=list)
+    payments: List[Payment] = Field(default_factory=list)
+    ship_estimate_response: Object[ShipEstimates] = ShipEstimates()
     xp: Extended = Field(default_factory=dict)

@@ -3,104 +3,103 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from schemas.order import Address, Customer, Line, Order, Status, Totals
+from schemas import ordercloud as wire
+from schemas.country import code_of
+from schemas.order import Address, Customer, Line, Option, Order, Payment, Shipping, Status
+from schemas.reading import read
 from worker.errors import Malformed
+from worker.systems.ordercloud.amounts import line_amounts, totals
+from worker.systems.ordercloud.leftovers import custom_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas import ordercloud as wire
+    from worker.systems.ordercloud.amounts import LineAmounts
 
-#: "Completed" means that everything was shipped. An order that awaits approval has no status of ours.
+#: "Completed" means that everything was shipped. A declined order was never passed on to the seller; if it is submitted
+#: again, its status changes again. "Unsubmitted" is a cart.
 STATUSES: Final[Mapping[str, Status]] = {
     "Open": Status.NEW,
     "Completed": Status.SHIPPED,
+    "AwaitingApproval": Status.ON_HOLD,
+    "Unsubmitted": Status.EXCLUDED,
     **dict.fromkeys(("Canceled", "Declined"), Status.CANCELLED),
-    **dict.fromkeys(("AwaitingApproval", "Unsubmitted"), Status.UNKNOWN),
 }
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ZERO: Final = Decimal(0)
 
 
 def to_order(
-    order: wire.Order, *, provider: str, statuses: Mapping[str, Status], several_addresses: Literal["refuse", "first"]
+    raw: Mapping[str, Any],
+    *,
+    provider: str,
+    statuses: Mapping[str, Status],
+    several_addresses: Literal["refuse", "first"],
+    both_directions: bool,
 ) -> Order:
     """Return the order of the account `provider`; `version` is the time of its last change.
 
-    The lines have a receiver, the order itself has none. Payments and shipments are separate, and are not read.
+    The lines have a receiver, the order itself has none. A line of a bundle is no goods: its parts are. Raise
+    Malformed, or ValidationError for what cannot be read.
     """
+    order, unread = read(wire.Order, raw)
     ordered, changed = order.date_submitted or order.date_created, order.last_updated
     if ordered is None:
         raise Malformed("order: DateSubmitted: missing, as is DateCreated", "DateSubmitted")
-    lines = tuple(_line(n, item) for n, item in enumerate(order.line_items))
+    items = [(item, line_amounts(item, f"LineItems[{n}]", order.currency)) for n, item in enumerate(order.line_items)]
+    goods = [(item, amounts) for item, amounts in items if not item.is_bundle]
+    custom, uncounted = custom_of(order, raw, unread, [amounts.unit_price for _, amounts in items])
     return Order(
         provider=provider,
         external_id=order.id,
         display_id=order.id,
         store=order.from_company_id,
-        version=None if changed is None else (changed - _EPOCH) // timedelta(microseconds=1),
-        status=statuses.get(order.status, Status.UNKNOWN),
+        version=None if changed is None else max(0, (changed - _EPOCH) // timedelta(microseconds=1)),
+        status=_status(order, statuses, both_directions=both_directions),
         status_raw=order.status,
         ordered_at=ordered,
         updated_at=changed,
         currency=order.currency,
-        lines=lines,
-        totals=_totals(order, lines),
+        lines=tuple(_line(item, amounts) for item, amounts in goods),
+        totals=totals(order, [amounts for _, amounts in goods], [a for item, a in items if item.is_bundle]),
         customer=_customer(order),
         shipping_address=_receiver(order.line_items, several_addresses),
         billing_address=_address(order.billing_address) if order.billing_address else None,
+        shipping=_shipping(order),
+        payments=tuple(_payment(payment) for payment in order.payments),
         note=order.comments,
-        custom=order.xp,
+        discount_codes=tuple(promotion.code for promotion in order.order_promotions if promotion.code),
+        custom=custom,
+        uncounted=uncounted,
     )
 
 
-def _totals(order: wire.Order, lines: tuple[Line, ...]) -> Totals:
-    """Total = Subtotal - BaseDiscount - PromotionDiscount + TaxCost + ShippingCost + Gratuity + Fees.
+def _status(order: wire.Order, statuses: Mapping[str, Status], *, both_directions: bool) -> Status:
+    """Return the status.
 
-    It is not documented whether the order's discounts include those of the lines, or whether its subtotal is already
-    reduced by them. The subtotal decides.
+    An order that is open and partly shipped is processed. If both directions are read, an order that was forwarded to a
+    supplier is read twice, and its copy is no order to be sent.
     """
-    discount = (order.base_discount or _ZERO) + (order.promotion_discount or _ZERO)
-    if order.subtotal == sum((line.unit_price * line.quantity for line in lines), _ZERO):
-        discount -= sum((line.discount for line in lines), _ZERO)
-    return Totals(
-        items=order.subtotal,
-        shipping=order.shipping_cost,
-        discount=discount,
-        tax=order.tax_cost,
-        fees=(order.fees or _ZERO) + (order.gratuity or _ZERO),
-        grand=order.total,
-    )
+    if both_directions and order.line_items and all(item.incoming_order_id for item in order.line_items):
+        return Status.EXCLUDED
+    status = statuses.get(order.status, Status.UNKNOWN)
+    shipped = any(item.quantity_shipped for item in order.line_items)
+    return Status.PROCESSING if status is Status.NEW and shipped else status
 
 
-def _line(n: int, item: wire.LineItem) -> Line:
-    price, subtotal = item.unit_price, item.line_subtotal
-    if price is None and subtotal is not None and item.quantity:
-        price = subtotal / item.quantity
-    if price is None:
-        field = f"LineItems[{n}].UnitPrice"
-        raise Malformed(f"order: {field}: missing", field)
-    if subtotal is not None and item.line_total is not None:
-        discount = subtotal - item.line_total
-    else:
-        discount = (item.base_discount or _ZERO) + (item.promotion_discount or _ZERO)
+def _line(item: wire.LineItem, amounts: LineAmounts) -> Line:
+    options = [(spec.name or spec.spec_id, spec.value or spec.option_id) for spec in item.specs]
     return Line(
         id=item.id,
         product_id=item.product_id,
         sku=item.variant.id or item.product_id,
-        name=item.product.name or item.variant.name or item.product_id,
+        name=item.product.name or item.product_id,
         quantity=item.quantity,
-        unit_price=price,
-        discount=discount,
+        unit_price=amounts.unit_price,
+        discount=amounts.discount,
         supplier=item.supplier_id,
-        options={
-            name: value
-            for spec in item.specs
-            if (name := spec.name or spec.spec_id) and (value := spec.value or spec.option_id)
-        },
+        options=tuple(Option(name=name, value=value) for name, value in options if name and value),
         custom=item.xp,
     )
 
@@ -109,7 +108,7 @@ def _customer(order: wire.Order) -> Customer:
     """Return the user who ordered, with the company of the billing address."""
     user = order.from_user
     return Customer(
-        id=user.id,
+        id=user.id or order.from_user_id,
         first_name=user.first_name,
         last_name=user.last_name,
         company=order.billing_address.company_name if order.billing_address else None,
@@ -119,7 +118,7 @@ def _customer(order: wire.Order) -> Customer:
 
 
 def _receiver(items: list[wire.LineItem], several: Literal["refuse", "first"]) -> Address:
-    """Return the one shipping address of all lines that have one."""
+    """Return the one shipping address of all lines that have one: digital goods may have none."""
     places = [(n, item.shipping_address) for n, item in enumerate(items) if item.shipping_address]
     if not places:
         return Address()
@@ -141,6 +140,29 @@ def _address(place: wire.Place) -> Address:
         city=place.city,
         region=place.state,
         postal_code=place.zip,
-        country=place.country,
+        country=place.country and (code_of(place.country) or place.country),
         phone=place.phone,
     )
+
+
+def _shipping(order: wire.Order) -> Shipping:
+    """Return how the goods are shipped: the first day on which a line is needed, and the account if lines agree."""
+    needed = min((item.date_needed for item in order.line_items if item.date_needed), default=None)
+    accounts = {item.shipping_account for item in order.line_items} - {None}
+    methods = [
+        method.name
+        for estimate in order.ship_estimate_response.ship_estimates
+        for method in estimate.ship_methods
+        if method.name and method.id == estimate.selected_ship_method_id
+    ]
+    return Shipping(
+        method=", ".join(dict.fromkeys(methods)) or None,
+        promised_on=needed.date().isoformat() if needed else None,
+        account=accounts.pop() if len(accounts) == 1 else None,
+    )
+
+
+def _payment(payment: wire.Payment) -> Payment:
+    """Return a payment. That it is accepted does not say that money has moved."""
+    status = None if payment.accepted is None else "accepted" if payment.accepted else "not accepted"
+    return Payment(id=payment.id, method=payment.type, status=status, amount=payment.amount, note=payment.description)

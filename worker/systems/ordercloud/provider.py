@@ -36,8 +36,8 @@ class OrderCloudOptions(BaseModel):
     `auth_url` is where tokens are given, if that is another place. `direction` is as the API client sees the orders:
     a seller has them incoming. `overlap` (seconds) is how much is read again each time: the list comes from an index
     that is late by "seconds to minutes". `page_size` is how many orders are read between two checkpoints, each by one
-    call, or by two where `lines` are read from their own list. An order that goes to several addresses is malformed,
-    unless `several_addresses` is "first".
+    call, or by two where `lines` are read from their own list; `payments` reads the payments of each order as well,
+    which is one more call. An order that goes to several addresses is malformed, unless `several_addresses` is "first".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -50,6 +50,7 @@ class OrderCloudOptions(BaseModel):
     overlap: Annotated[Seconds, Field(ge=1, le=86400)] = 300
     page_size: Annotated[int, Field(ge=1, le=100)] = 20
     lines: Literal["worksheet", "lineitems"] = "worksheet"
+    payments: bool = False
     several_addresses: Literal["refuse", "first"] = "refuse"
     status_map: dict[str, Status] = {}
 
@@ -122,10 +123,11 @@ class OrderCloud(Provider):
         return parse(
             "order",
             lambda: to_order(
-                wire.Order.model_validate(record.raw),
+                record.raw,
                 provider=self.name,
                 statuses=self._statuses,
                 several_addresses=self.options.several_addresses,
+                both_directions=self.options.direction == "All",
             ),
         )
 
@@ -171,7 +173,7 @@ class OrderCloud(Provider):
         answer = self._account.find(f"{path}/worksheet") if self.options.lines == "worksheet" else None
         if answer is not None:
             sheet = parsed(wire.Worksheet, answer)
-            order, lines = sheet.order, sheet.line_items
+            order, lines = {**sheet.order, **sheet.parts}, sheet.line_items
         else:
             answer = self._account.find(path)
             if answer is None:
@@ -181,19 +183,20 @@ class OrderCloud(Provider):
         if row.is_cart:
             return None
         if row.line_item_count is None or len(lines) < row.line_item_count:
-            lines = self._lines(f"{path}/lineitems")
-        return {**order, "LineItems": lines}
+            lines = self._rows_of(f"{path}/lineitems")
+        payments = {"Payments": self._rows_of(f"{path}/payments")} if self.options.payments else {}
+        return {**order, "LineItems": lines, **payments}
 
-    def _lines(self, path: str) -> list[dict[str, Any]]:
-        """Return the lines of all pages. Their order is not documented, so the same line may come twice."""
-        lines: dict[str, dict[str, Any]] = {}
+    def _rows_of(self, path: str) -> list[dict[str, Any]]:
+        """Return the items of all pages of a list. Their order is not documented: the same item may come twice."""
+        items: dict[str, dict[str, Any]] = {}
         page, more = 0, True
         while more:
             page += 1
             rows, _ = self._list(path, [], page=page, size=100)
-            lines |= {str(line.get("ID", (page, at))): line for at, line in enumerate(rows.items)}
+            items |= {str(item.get("ID", (page, at))): item for at, item in enumerate(rows.items)}
             more = rows.more_after(page, 100)
-        return list(lines.values())
+        return list(items.values())
 
 
 def _key(row: Mapping[str, Any]) -> str:
