@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from schemas import ordercloud as wire
-from schemas.country import code_of
+from schemas.countries import country_code
 from schemas.order import Address, Customer, Line, Option, Order, Payment, Shipping, Status
 from schemas.reading import read
 from worker.errors import Malformed
@@ -140,7 +140,7 @@ def _address(place: wire.Place) -> Address:
         city=place.city,
         region=place.state,
         postal_code=place.zip,
-        country=place.country and (code_of(place.country) or place.country),
+        country=place.country and (country_code(place.country) or place.country),
         phone=place.phone,
     )
 
