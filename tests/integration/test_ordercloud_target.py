@@ -149,15 +149,34 @@ def test_a_line_without_a_product_is_held_before_anything_is_sent(
 ) -> None:
     reference = next(REFERENCES)
     order = cloud_order(lines=[MUG, {**TEA, "sku": "CUP"}])
-    with pytest.raises(Held, match=r"line 2: .* sku CUP: add it to targets\.main\.product_map.*intake release main"):
+    held = r"for 1 sku: CUP \(line 2\): add them to targets\.main\.product_map .*restart.*: intake release main"
+    with pytest.raises(Held, match=held):
         cloud().create(order, reference)
     with pytest.raises(Rejected, match="line 2: OrderCloud takes whole quantities only, from 1 on"):
         cloud().create(cloud_order(lines=[MUG, {**TEA, "quantity": "0.5"}]), reference)
     with pytest.raises(Rejected, match="line 1: OrderCloud takes whole"):
         cloud().create(cloud_order(lines=[{**MUG, "quantity": "0"}]), reference)
-    with pytest.raises(Rejected, match="line 1: it has no sku"):
+    with pytest.raises(Rejected, match="line 1: no sku"):
         cloud().create(cloud_order(lines=[{**MUG, "sku": None}]), reference)
     assert reference not in {order["ID"] for order in box.orders("ordercloud")}
+
+
+def test_all_skus_without_a_product_are_named_at_once(box: Sandbox, cloud: Callable[..., OrderCloud]) -> None:
+    reference = next(REFERENCES)
+    lines = [{**TEA, "sku": "CUP"}, MUG, {**TEA, "sku": "VASE"}, {**MUG, "sku": "CUP", "id": "9"}]
+    with pytest.raises(Held, match=r"no product is known for 2 skus: CUP \(lines 1, 4\), VASE \(line 3\): add them"):
+        cloud().create(cloud_order(lines=lines), reference)
+    with pytest.raises(Rejected, match="lines 1, 2: OrderCloud takes whole quantities only"):
+        cloud().create(cloud_order(lines=[{**MUG, "quantity": "0.5"}, {**TEA, "quantity": "0.5"}]), reference)
+    with pytest.raises(Rejected, match="lines 1, 2: no sku"):
+        cloud().create(cloud_order(lines=[{**MUG, "sku": None}, {**TEA, "sku": None}]), reference)
+    wrong = {"MUG": "jug", "TEA": "coffee"}
+    with pytest.raises(
+        Held, match=r"sku MUG: the product jug .*; line 2, sku TEA: the product coffee .*: add it there"
+    ):
+        cloud(product_map=wrong).create(cloud_order(), reference)
+    assert cloud().create(cloud_order(), reference) == Receipt(reference)
+    assert_same_order(stored_order(box, reference), cloud_order())
 
 
 @pytest.mark.parametrize(("account", "code"), [("main", "NotFound"), ("other", "ProductNotAvailableFromSeller")])

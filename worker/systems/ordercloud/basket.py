@@ -26,6 +26,14 @@ _NO_PRODUCT: Final = frozenset({
 })  # fmt: skip
 
 
+class _NoProduct(Held):
+    """The product of one line does not exist; `about` names the line, the sku and the product."""
+
+    def __init__(self, message: str, about: str) -> None:
+        super().__init__(message)
+        self.about = about
+
+
 class Basket:
     """The order `order_id` in the path `orders` of a direction; `target` is the name of the target for messages."""
 
@@ -79,10 +87,16 @@ class Basket:
         for line_id, product in existing.items():
             if products.get(line_id) != product:
                 self._delete(line_id)
+        missing: list[_NoProduct] = []
         for number, line in enumerate(lines, 1):
             method = "PATCH" if existing.get(line.id) == line.product_id else "PUT"
             about = f"line {number}, sku {line.sku}: the product {line.product_id}"
-            self._write(method, _line(line.id), line.body(), wire.Named, line.id, about)
+            try:
+                self._write(method, _line(line.id), line.body(), wire.Named, line.id, about)
+            except _NoProduct as error:
+                missing.append(error)
+        if missing:
+            raise self._held("; ".join(error.about for error in missing))
         for tail, place in (("/shipto", wire.Place.shipping(order)), ("/billto", wire.Place.billing(order))):
             if place:
                 self._write("PUT", tail, place, wire.HeldOrder, self._id)
@@ -103,13 +117,17 @@ class Basket:
         if not isinstance(answer, Refusal):
             return self._named(model, answer, name)
         if answer.codes & _NO_PRODUCT or (answer.status == NOT_FOUND and "Product" in answer.missing):
-            raise Held(
-                f"{about} is not there for this buyer ({answer.summary}): add it there, or name another one in "
-                f"targets.{self._target}.product_map, then: intake release {self._target}"
-            )
+            missing = f"{about} is not there for this buyer ({answer.summary})"
+            raise _NoProduct(str(self._held(missing)), missing)
         if answer.status in {NOT_FOUND, CONFLICT}:
             raise Uncertain(f"{answer}: somebody else changes it")
         raise answer.error()
+
+    def _held(self, missing: str) -> Held:
+        return Held(
+            f"{missing}: add it there, or name another one in targets.{self._target}.product_map (and restart Intake "
+            f"if that stands in intake.toml itself), then: intake release {self._target}"
+        )
 
     def _delete(self, line_id: str) -> None:
         answer = self._calls.write("DELETE", self.path + _line(line_id))

@@ -16,8 +16,10 @@ from worker.systems.references import encode
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from schemas.changes import Changes
-    from schemas.order import Line, Order
+    from schemas.order import Order
     from worker.systems.view import Side, View
 
 
@@ -173,24 +175,35 @@ class OrderCloud(Target):
         own = [encode(line.id, self.alphabet) for line in order.lines if line.id]
         distinct = len({line_id.lower() for line_id in own}) == len(order.lines)  # a database may ignore the case
         ids = own if distinct else [str(number) for number in range(1, len(order.lines) + 1)]
-        lines = []
-        for number, (line_id, line) in enumerate(zip(ids, order.lines, strict=True), 1):
-            if line.quantity % 1 or line.quantity < 1:
-                raise Rejected(f"line {number}: OrderCloud takes whole quantities only, from 1 on")
-            product = self._product(line, number)
-            lines.append(wire.LineRequest.of(line, line_id, product, prices=self.options.prices))
-        return lines
+        products = self._products(order)
+        return [
+            wire.LineRequest.of(line, line_id, product, prices=self.options.prices)
+            for line_id, line, product in zip(ids, order.lines, products, strict=True)
+        ]
 
-    def _product(self, line: Line, number: int) -> str:
-        if line.sku is None:
-            raise Rejected(f"line {number}: it has no sku, by which products are known")
-        product = self.options.product_map.get(line.sku, line.sku if self.options.products == "sku" else None)
-        if product is None:
+    def _products(self, order: Order) -> list[str]:
+        """Return the product of each line; raise the error that names all lines which cannot be ordered."""
+        numbered = list(enumerate(order.lines, 1))
+        if odd := [number for number, line in numbered if line.quantity % 1 or line.quantity < 1]:
+            raise Rejected(f"{_lines_text(odd)}: OrderCloud takes whole quantities only, from 1 on")
+        if nameless := [number for number, line in numbered if line.sku is None]:
+            raise Rejected(f"{_lines_text(nameless)}: no sku, by which products are known")
+        products = [self._product(line.sku or "") for line in order.lines]
+        missing: dict[str, list[int]] = {}
+        for (number, line), product in zip(numbered, products, strict=True):
+            if product is None:
+                missing.setdefault(line.sku or "", []).append(number)
+        if missing:
+            skus = ", ".join(f"{sku} ({_lines_text(numbers)})" for sku, numbers in missing.items())
             raise Held(
-                f"line {number}: no product is known for the sku {line.sku}: add it to "
-                f"targets.{self.name}.product_map, then: intake release {self.name}"
+                f"no product is known for {len(missing)} sku{'s' if len(missing) > 1 else ''}: {skus}: add them to "
+                f"targets.{self.name}.product_map (and restart Intake if it stands in intake.toml itself), then: "
+                f"intake release {self.name}"
             )
-        return product
+        return [product for product in products if product is not None]
+
+    def _product(self, sku: str) -> str | None:
+        return self.options.product_map.get(sku, sku if self.options.products == "sku" else None)
 
     def _check_buyer(self, held: wire.HeldOrder, basket: Basket) -> None:
         """Check the buyer of an unsubmitted order: it cannot change, but the options may have changed."""
@@ -209,6 +222,10 @@ class OrderCloud(Target):
                 f"{basket.path}: the order is in {order.currency}, and the user of targets.{self.name} is not: name "
                 f"one who is as its user_id, then: intake release {self.name}"
             )
+
+
+def _lines_text(numbers: Sequence[int]) -> str:
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def _check_mark(held: wire.HeldOrder, order: Order, basket: Basket) -> None:
