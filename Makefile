@@ -4,6 +4,10 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
+# Files run in the order of their collection: the longest first, so that no process waits for them at the end.
+PACED := tests/chaos tests/failures
+ALONE := tests/chaos/test_shared_limit.py tests/integration/test_limiter.py
+XDIST := $(PYTEST) --dist loadfile --no-loadscope-reorder
 RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
@@ -32,17 +36,19 @@ imports: $(VENV)/.test
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.test
-	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --durations 12
-	$(PYTEST) -m "alone and not soak" --durations 8
+	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
+	$(XDIST) -n 3 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml
-	$(PYTEST) -n 4 --dist loadfile -m "not soak and not alone" --cov --cov-report=term:skip-covered
+	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --cov --cov-report=term:skip-covered
 
 ledger: $(VENV)/.test ## run the tests of the ledger on the server at REDIS=redis://127.0.0.1:6379/0, which they empty
 	INTAKE_TEST_REDIS=$(or $(REDIS),redis://127.0.0.1:6379/0) $(PYTEST) tests/model tests/integration
 
-prove: $(VENV)/.test ## run the crash matrix, each fault at each effect, and write its table into the README
+prove: $(VENV)/.test ## run the crash matrix, write its table into the README, and run the tests that repeat a promise
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
+	$(PYTEST) -m "repeat and not soak" tests/chaos tests/model tests/simulation tests/integration
 
 soak: $(VENV)/.test ## deliver ORDERS=1000000 orders with faults at every step, drawn from SEED=1 (half an hour or more)
 	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)

@@ -71,7 +71,13 @@ def test_a_demo_that_lost_orders_reports_it_and_exits_with_1(demo: Demo) -> None
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("number", "delay"), [(signal.SIGKILL, 0.5), (signal.SIGTERM, 0.5), (signal.SIGINT, 4.0), (signal.SIGKILL, 4.0)]
+    ("number", "delay"),
+    [
+        pytest.param(signal.SIGKILL, 0.5, marks=pytest.mark.repeat),
+        pytest.param(signal.SIGTERM, 0.5, marks=pytest.mark.repeat),
+        (signal.SIGINT, 4.0),
+        (signal.SIGKILL, 4.0),
+    ],
 )
 def test_stopping_the_demo_at_any_time_leaves_nothing_running(demo: Demo, number: signal.Signals, delay: float) -> None:
     until = time.monotonic() + delay

@@ -16,7 +16,7 @@ from worker.cli.run.processes import COMMANDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 ORDERS = 400
 RATE = 40

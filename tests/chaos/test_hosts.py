@@ -61,7 +61,7 @@ TAKE_OVER = 15.0
 ALL: tuple[Link, Link] = ("redis", "target")
 SHORT = 'heartbeat = "1s"\nlease = "3s"\nnudge = "3s"\nrequest = "5s"\nsweep = "500ms"'
 
-pytestmark = [pytest.mark.alone, pytest.mark.skipif(bool(impossible()), reason=impossible() or "possible")]
+pytestmark = [pytest.mark.paced, pytest.mark.skipif(bool(impossible()), reason=impossible() or "possible")]
 
 
 class World:

@@ -18,7 +18,7 @@ from worker.runtime import redis_url
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 PRODUCERS = 4
 #: Every how many jobs an invalid one is added, and a job is pushed twice.

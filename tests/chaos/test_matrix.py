@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from chaos.matrix import Place
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 #: The cells of this part: step and effect, column, side.
 PART = [

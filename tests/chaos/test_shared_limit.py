@@ -96,7 +96,7 @@ def wait_read(rt: Runtime, admin: Client, processes: int) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("processes", [4, 8])
+@pytest.mark.parametrize("processes", [pytest.param(4, marks=pytest.mark.repeat), 8])
 def test_many_processes_use_a_strict_limit_to_95_percent_with_few_refused_calls(
     processes: int, tmp_path: Path, redis_url: str
 ) -> None:

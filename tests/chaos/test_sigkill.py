@@ -12,7 +12,7 @@ from support.stack import Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 ORDERS = 1000
 #: Seconds after its worker was killed within which another must claim an order.

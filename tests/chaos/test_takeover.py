@@ -16,7 +16,7 @@ from support.stack import Stack
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 #: Seconds within which another worker takes over from a killed one (p99).
 TAKE_OVER = 15.0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
     from worker.systems.provider import Provider
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 HOUR = timedelta(hours=1)
 

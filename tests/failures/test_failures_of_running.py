@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 TAKER = """
 import sys, time

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from support.pipeline import MakePipeline
     from worker.systems.target import Receipt
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.paced
 
 LEASE = 0.6
 

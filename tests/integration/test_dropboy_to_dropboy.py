@@ -117,7 +117,7 @@ def test_an_upload_that_is_listed_late_is_found_by_a_later_doubt_check(
     assert len(box.journal(kind="request", account="to", method="POST")) == 1
 
 
-@pytest.mark.parametrize("rows", ["uploaded", "bare"])
+@pytest.mark.parametrize("rows", ["uploaded", pytest.param("bare", marks=pytest.mark.repeat)])
 def test_an_upload_resolved_as_missing_is_resent_once(make: Callable[..., tuple[Sandbox, Runtime]], rows: str) -> None:
     accounts = ["dropboy:from:orders=1:spread=60", f"dropboy:to:processing=0:rows={rows}"]
     box, rt = make(accounts, ["dropboy:create:500_before:account=to:times=1"], 3)

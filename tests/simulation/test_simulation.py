@@ -34,7 +34,9 @@ ROOT = Path(__file__).parents[2]
 #: Seeds within which a planted bug must be found. Seed 3 finds `late_settles` only after six simulated hours.
 SEEDS = (1, 2, *range(4, 101))
 #: Planted bugs that are found within seconds.
-AT_ONCE = (send_without_search, cursor_first, late_settles, late_sweep, no_search_after_a_loss)
+AT_ONCE = (send_without_search, cursor_first)
+#: Those that a few seeds find.
+SOON = (late_settles, late_sweep, no_search_after_a_loss)
 
 
 @pytest.fixture(autouse=True)
@@ -83,13 +85,17 @@ def test_a_seed_gives_the_same_history_twice_in_one_process() -> None:
     assert history(9, 120).digest != result.digest
 
 
+def _when(plant: Plant) -> list[pytest.MarkDecorator]:
+    return [] if plant in AT_ONCE else [pytest.mark.repeat if plant in SOON else pytest.mark.soak]
+
+
 def first_wrong(change: Callable[[World], None], seconds: float) -> HistoryResult:
     return next(result for seed in SEEDS if (result := history(seed, seconds, change=change)).wrong)
 
 
 @pytest.mark.parametrize(
     "plant",
-    [pytest.param(plant, marks=[pytest.mark.soak] * (plant not in AT_ONCE)) for plant in PLANTS],
+    [pytest.param(plant, marks=_when(plant)) for plant in PLANTS],
     ids=lambda plant: plant.__name__,
 )
 def test_a_planted_bug_is_found_and_its_seed_replays_it(plant: Plant) -> None:
