@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
@@ -28,6 +28,9 @@ def _divisible(currency: str) -> str:
     return currency
 
 
+#: More digits than any amount has: the default context would refuse long ones.
+_EXACT: Final = Context(prec=60)
+
 #: ISO 4217, upper case, with a smallest unit.
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidator(_divisible)]
 
@@ -35,6 +38,11 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), AfterValidat
 def decimals(currency: str | None) -> int:
     """Return the digits after the point of an amount in this currency; two if it is unknown."""
     return _DIGITS.get(currency or "", 2)
+
+
+def to_unit(amount: Decimal, currency: str | None) -> Decimal:
+    """Round an amount to the smallest unit of its currency, half up; to two digits if the currency is unknown."""
+    return amount.quantize(Decimal((0, (1,), -decimals(currency))), ROUND_HALF_UP, _EXACT)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:

@@ -88,8 +88,8 @@ def test_a_target_in_maintenance_costs_no_try(make_pipeline: MakePipeline) -> No
 
 
 def test_a_rejected_order_is_kept_with_the_invalid_fields(make_pipeline: MakePipeline, lines: StringIO) -> None:
-    pipeline = make_pipeline(10)
-    address = {"index": "1017XY", "street": "Achtergracht", "building": "7", "countryIso": "NL"}
+    pipeline = make_pipeline(0, faults=["dropday:create:422:times=1"])
+    address = {"index": "1017XY", "city": "Diemen", "street": "Achtergracht", "building": "7", "countryIso": "NL"}
     customer = {"firstName": "Zacharias", "lastName": "Quisthoudt", "email": "zq@example.org", "phone": "+31205550199"}
     item = {"id": 1, "quantity": 1, "initialPrice": 5, "offer": {"name": "Kaasschaaf", "externalId": "KS-1"}}
     refused = pipeline.box.add_order(
@@ -103,12 +103,28 @@ def test_a_rejected_order_is_kept_with_the_invalid_fields(make_pipeline: MakePip
     fields = json.loads(record["fields"])
     assert list(fields) == ["shipping_address.city"]
     assert "required" in fields["shipping_address.city"][0]
-    (line,) = [line for line in logged(lines, "order.buried") if line["order"] == f"shop:{refused}"]
+    (line,) = logged(lines, "order.buried")
     assert line["reason"] == "POST /api/v1/orders: status 422: shipping_address.city"
     logged_line = json.dumps(line, ensure_ascii=False)
     # The target's message may repeat data of the order: it stays in the ledger, like the values.
     values = [*customer.values(), *address.values(), "Kaasschaaf", fields["shipping_address.city"][0]]
     assert [value for value in values if len(value) >= 5 and value in logged_line] == []
+
+
+def test_an_order_that_lacks_what_the_target_requires_is_held_with_all_fields_named(
+    make_pipeline: MakePipeline, lines: StringIO
+) -> None:
+    pipeline = make_pipeline(0)
+    item = {"id": 1, "quantity": 1, "initialPrice": 5, "offer": {"name": "Kaasschaaf"}}
+    customer = {"firstName": "Zacharias", "lastName": "Quisthoudt"}
+    incomplete = pipeline.box.add_order({**customer, "totalSumm": 5, "items": [item]})
+    pipeline.open(target="")
+    pipeline.poll()
+    pipeline.deliver()
+    assert (pipeline.record(incomplete)["state"], pipeline.created()) == ("held", [])
+    (line,) = logged(lines, "order.held")
+    fields = ("address1", "postcode", "city")
+    assert ", ".join(f"shipping_address.{field}" for field in fields) in line["reason"]
 
 
 def test_a_web_page_instead_of_json_moves_no_cursor(make_pipeline: MakePipeline) -> None:

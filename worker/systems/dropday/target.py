@@ -10,12 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import dropday as wire
 from schemas.countries import country_name
-from worker.errors import Rejected, Unavailable, Uncertain
+from schemas.dropday_request import OrderRequest
+from worker.errors import Held, Rejected, Unavailable, Uncertain
+from worker.systems.dropday.existing import differences
 from worker.systems.dropday.view import order_view
 from worker.systems.parsing import parse
-from worker.systems.target import Receipt, Target
+from worker.systems.target import Need, Receipt, Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from schemas.order import Order
     from worker.http.client import Answer
     from worker.systems.view import Side, View
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 _UNPROCESSABLE: Final = 422
 #: The most pages of `find`: the filter matches parts of ids, so a short reference has many.
 _MOST_PAGES: Final = 1000
+PLACEHOLDER: Final = 'Write placeholder = "-" for the target'
+AMOUNTS: Final = "Write the currency of the provider, if it has that option: without it no amount is known."
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 
 
@@ -32,7 +38,8 @@ class DropdayOptions(BaseModel):
     `source` is the shop that Dropday shows; left out, it is the order's store, or else the provider's name. `country`
     is written as a code, as in the docs, or by name, as the shop plugins do. `test` orders are stored, not routed.
     `placeholder` stands in the parts of an address that Dropday requires and the order lacks (people of one name,
-    places without postcodes); left out, Dropday refuses such an order.
+    places without postcodes); left out, such an order is held. `quantities` are whole numbers, as all plugins for shops
+    send them: an order with half a piece is held, unless the account takes `any`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -43,6 +50,7 @@ class DropdayOptions(BaseModel):
     country: Literal["code", "name"] = "code"
     test: Literal["as_ordered", "always"] = "as_ordered"
     placeholder: Annotated[str, Field(min_length=1)] | None = None
+    quantities: Literal["whole", "any"] = "whole"
 
 
 class Dropday(Target):
@@ -67,17 +75,11 @@ class Dropday(Target):
 
     def create(self, order: Order, reference: str) -> Receipt:
         """Create by `POST /orders`. The status is 200 for new and existing orders; the message tells them apart."""
-        request = wire.OrderRequest.of(
-            order,
-            reference,
-            source=self.options.source or order.store or order.provider,
-            test=order.test or self.options.test == "always",
-            country=self._country,
-        )
+        request = self._request(order, reference)
         answer = self.client.write(
             "POST",
             "/api/v1/orders",
-            json=request.body(self.options.placeholder),
+            json=request.body(),
             headers=self._headers,
             accept=frozenset({_UNPROCESSABLE}),
         )
@@ -85,26 +87,78 @@ class Dropday(Target):
             raise _refusal(answer)
         created = parse(answer.request, lambda: wire.Created.model_validate(answer.json()), Uncertain)
         if created.message == "Order already exists":
-            return Receipt(created.reference, existed=True)
+            return self._existing(order, request, created.reference)
         if created.message == "Order created" and created.reference:
             return Receipt(created.reference)
         raise Uncertain(f"{answer.request}: the answer is neither of the two that the docs know")
 
     def find(self, reference: str) -> Receipt | None:
         """Search by `GET /orders`. The filter matches parts of ids, and leaves out test orders by default."""
-        query = [("external_id", reference), ("include_test", "true"), ("per_page", "100")]
+        for row in self._listed(reference):
+            if _text(row, "external_id") == reference.strip():
+                return Receipt(_text(row, "reference"), existed=True)
+        return None
+
+    def _request(self, order: Order, reference: str) -> OrderRequest:
+        """Return the request. Raise Held with all fields that Dropday requires and the order lacks."""
+        options = self.options
+        request = OrderRequest.of(
+            order,
+            reference,
+            source=options.source or order.store or order.provider,
+            test=order.test or options.test == "always",
+            country=self._country,
+        )
+        if unfit := request.unfit(whole=options.quantities == "whole"):
+            raise Held(f"Dropday does not take this order: {', '.join(unfit)}. {_remedy(unfit, self.name, order.key)}")
+        missing = request.missing()
+        if missing and options.placeholder is None:
+            raise Held(
+                f"Dropday requires {', '.join(missing)}, which the order lacks. {PLACEHOLDER}, "
+                f"then: intake release {self.name} {order.key}"
+            )
+        return request.filled(options.placeholder) if missing and options.placeholder else request
+
+    def _existing(self, order: Order, sent: OrderRequest, target_id: str | None) -> Receipt:
+        """Return the order that exists already. Raise Held if the list shows that it is another one.
+
+        An order that the list does not show yet is taken for ours: Dropday compares external ids alone.
+        """
+        own, others = sent.external_id.strip(), list[list[str]]()
+        for row in self._listed(own):
+            listed = _text(row, "external_id") or ""
+            if listed == own:
+                differing = differences(sent, row, self.options.placeholder)
+                if not differing:
+                    return Receipt(target_id or _text(row, "reference"), existed=True)
+                others.append(differing)
+            elif listed.casefold() == own.casefold():
+                others.append(["external_id"])
+        if others:
+            raise Held(
+                f"another order has the external_id {own} in Dropday: it differs in {', '.join(min(others))}. Give the "
+                f"route a reference that is one order's alone; if the other is this order after all: "
+                f"intake release {self.name} {order.key} --drop"
+            )
+        return Receipt(target_id, existed=True)
+
+    def _listed(self, reference: str) -> Iterator[dict[str, Any]]:
+        """Yield the orders whose external id may contain the reference."""
+        query = [("external_id", _filter(reference)), ("include_test", "true"), ("per_page", "100")]
         for page in range(1, _MOST_PAGES + 1):
-            listed = self._list([*query, ("page", str(page))])
-            for held in listed.data:
-                if held.external_id == reference:
-                    return Receipt(held.reference, existed=True)
+            answer = self.client.read("/api/v1/orders", [*query, ("page", str(page))], headers=self._headers)
+            listed = parse(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)  # noqa: B023
+            yield from listed.data
             if listed.ends_at(page):
-                return None
+                return
         raise Unavailable(f"GET /api/v1/orders: no end after {_MOST_PAGES} pages")
 
-    def _list(self, query: list[tuple[str, str]]) -> wire.Listed:
-        answer = self.client.read("/api/v1/orders", query, headers=self._headers)
-        return parse(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)
+    def needs(self) -> Sequence[Need]:
+        """Return the parts of an address that Dropday requires, unless there is a placeholder."""
+        names = ("first_name", "last_name", "street1", "postal_code", "city", "country")
+        remedy = f"{PLACEHOLDER} {self.name}."
+        required = () if self.options.placeholder else tuple(Need(f"shipping_address.{name}", remedy) for name in names)
+        return (*required, Need("totals.grand", AMOUNTS, required=False))
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of the same account, with test orders included."""
@@ -117,6 +171,23 @@ class Dropday(Target):
     def check(self) -> None:
         """Read `GET /api/v1`, which needs only the credentials."""
         self.client.read("/api/v1", headers=self._headers)
+
+
+def _text(row: Mapping[str, Any], name: str) -> str | None:
+    """Return an id of an order in the list, which may be a number."""
+    value = row.get(name)
+    return str(value).strip() if isinstance(value, str | int) else None
+
+
+def _filter(reference: str) -> str:
+    """Return what to filter the list by: SQL takes a backslash for an escape, so only the longest part without one."""
+    return max(reference.split("\\"), key=len).strip() or reference
+
+
+def _remedy(fields: list[str], name: str, key: str) -> str:
+    if any(field.endswith("quantity") for field in fields):
+        return f'If the account takes parts of a piece: quantities = "any", then: intake release {name} {key}'
+    return f"Correct it at its source, or: intake release {name} {key} --drop"
 
 
 def _refusal(answer: Answer) -> Rejected:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from worker.systems.view import digits, listing, money, names, number, place, text_of
+from schemas.dropday_request import shipping_of, total_of
+from schemas.receiver import given_names, receiver_of
+from worker.systems.view import digits, lines_of, listing, money, number, place, text_of
 
 if TYPE_CHECKING:
     from schemas.order import Order
@@ -14,22 +17,29 @@ if TYPE_CHECKING:
 def order_view(order: Order, side: Side, *, placeholder: str | None) -> View:
     """Return the view of an order.
 
-    Dropday keeps what was posted: the total as the source calculated it, and prices before discounts. It takes no
-    changes. `placeholder` stands in the fields that Dropday requires and the order lacks.
+    Dropday keeps what was posted: the total that the customer pays, and prices before discounts. It takes no changes.
+    `placeholder` stands in the fields that Dropday requires and the order lacks.
     """
-    to, customer, shipping = order.shipping_address, order.customer, order.shipping
+    to, shipping = order.shipping_address, order.shipping
+    lines = [line for line in order.lines if line.quantity]
+    # The source is compared in the form in which it was sent, the target in the form in which it was read.
+    sent = shipping_of(order) if side == "source" else None
+    receiver = receiver_of(order, named=side == "source")
     fields = {
-        "total": money(order.grand_total),
-        "shipping": money(order.totals.shipping),
-        "goods": listing(f"{number(line.quantity)} x {text_of(line.sku)} {text_of(line.name)}" for line in order.lines),
-        "prices": listing(f"{text_of(line.sku, line.name)} at {money(line.unit_price)}" for line in order.lines),
-        **names(to if to.first_name or to.last_name or to.company else customer),
-        "email": text_of(to.email or customer.email),
-        "phone": digits(to.phone or customer.phone),
+        "total": money(total_of(order)),
+        "shipping": money(order.totals.shipping or Decimal(0)),
+        "goods": listing(f"{number(line.quantity)} x {text_of(line.sku)} {text_of(line.name)}" for line in lines),
+        "prices": listing(f"{text_of(line.sku, line.name)} at {money(line.unit_price)}" for line in lines),
+        "first_name": text_of(given_names(receiver)),
+        "last_name": text_of(receiver.last_name),
+        "email": text_of(receiver.email),
+        "phone": digits(receiver.phone),
         "street": text_of(to.street1, to.street2),
         **place(to),
         "country": text_of(to.country),
+        "carrier": text_of(sent.name if sent else shipping.method),
+        "method": text_of(sent.description if sent else shipping.description),
         "promised_on": shipping.promised_on or "",
-        "note": text_of(shipping.note or order.note) if side == "source" else text_of(shipping.note),
+        "note": lines_of(sent.note if sent else shipping.note),
     }
     return {name: "" if text == placeholder else text for name, text in fields.items()}

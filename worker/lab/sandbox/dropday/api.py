@@ -22,6 +22,7 @@ _PER_PAGE, _MOST_PER_PAGE = 50, 100
 _ERRORS: Final = {
     401: {"message": "Unauthorized", "error": "Invalid or missing api-key or account-id header"},
     403: {"message": "Unauthorized", "error": "Invalid or missing api-key or account-id header"},
+    422: {"message": "Errors", "errors": {"shipping_address.city": ["The shipping_address.city field is required."]}},
     429: {"message": "Too Many Attempts."},
     500: {"message": "Internal Server Error", "error": "An unexpected error occurred. Please try again later."},
 }

@@ -1,0 +1,53 @@
+"""Whether the order that Dropday reports to exist is the one that we sent: it can be someone else's."""
+
+from __future__ import annotations
+
+import unicodedata
+from contextlib import suppress
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from schemas.dropday_request import OrderRequest
+
+#: The parts of the address that no setting of ours changes.
+_ADDRESS = ("last_name", "address1", "postcode", "city")
+
+
+def differences(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> list[str]:
+    """Return the fields in which an order of the list differs from the one that was sent.
+
+    A field that the list does not show, or shows in a form that cannot be read, does not differ.
+    """
+    return list(_differences(sent, listed, placeholder))
+
+
+def _differences(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> Iterator[str]:
+    if _text(listed.get("source")) not in {"", _text(sent.source)}:
+        yield "source"
+    if _cents(listed.get("total")) not in {None, _cents(sent.total)}:
+        yield "total"
+    rows = listed.get("order_lines")
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+        goods = sorted((_text(product.name), str(_cents(product.quantity))) for product in sent.products)
+        if goods != sorted((_text(row.get("name")), str(_cents(row.get("quantity")))) for row in rows):
+            yield "products"
+    address = listed.get("shipping_address")
+    if not isinstance(address, dict):
+        return
+    for field in _ADDRESS:
+        ours, theirs = _text(getattr(sent.shipping_address, field)), _text(address.get(field))
+        if ours and theirs and ours != theirs and _text(placeholder) not in {ours, theirs}:
+            yield f"shipping_address.{field}"
+
+
+def _text(value: object) -> str:
+    return " ".join(unicodedata.normalize("NFC", str(value)).split()).casefold() if value is not None else ""
+
+
+def _cents(value: object) -> Decimal | None:
+    with suppress(InvalidOperation):
+        return None if value is None else Decimal(str(value)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return None
