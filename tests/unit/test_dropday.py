@@ -186,7 +186,6 @@ def test_the_total_is_what_the_customer_pays() -> None:
 @pytest.mark.parametrize(
     ("order", "field"),
     [
-        (lines({"quantity": "1.5"}), "products.0.quantity"),
         (lines({}, {"quantity": "-1"}), "products.1.quantity"),
         (lines(), "products"),
         (lines({"quantity": 0}), "products"),
@@ -197,9 +196,13 @@ def test_an_order_that_dropday_does_not_take_is_held_and_the_field_is_named(orde
     assert field in held(order)
 
 
-def test_parts_of_a_piece_are_sent_to_an_account_that_takes_them_and_lines_of_no_pieces_never() -> None:
-    assert sent_body(lines({"quantity": "1.5"}), quantities="any")["products"][0]["quantity"] == Decimal("1.5")
-    assert "quantities" in held(lines({"quantity": "1.5"}))
+def test_parts_of_a_piece_are_sent_unless_the_account_takes_whole_ones_only() -> None:
+    assert sent_body(lines({"quantity": "1.5"}))["products"][0]["quantity"] == Decimal("1.5")
+    assert "products.0.quantity" in held(lines({"quantity": "1.5"}), quantities="whole")
+    assert sent_body(lines({"quantity": "2.0"}), quantities="whole")["products"][0]["quantity"] == 2
+
+
+def test_a_line_of_no_pieces_is_left_out() -> None:
     assert [product["name"] for product in sent_body(lines({"quantity": 0}, {"name": "Cup"}))["products"]] == ["Cup"]
 
 

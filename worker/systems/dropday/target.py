@@ -38,8 +38,8 @@ class DropdayOptions(BaseModel):
     `source` is the shop that Dropday shows; left out, it is the order's store, or else the provider's name. `country`
     is written as a code, as in the docs, or by name, as the shop plugins do. `test` orders are stored, not routed.
     `placeholder` stands in the parts of an address that Dropday requires and the order lacks (people of one name,
-    places without postcodes); left out, such an order is held. `quantities` are whole numbers, as all plugins for shops
-    send them: an order with half a piece is held, unless the account takes `any`.
+    places without postcodes); left out, such an order is held. The docs allow any number for a quantity, while all plugins
+    for shops send whole ones: with `quantities` = "whole" an order with half a piece is held.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -50,7 +50,7 @@ class DropdayOptions(BaseModel):
     country: Literal["code", "name"] = "code"
     test: Literal["as_ordered", "always"] = "as_ordered"
     placeholder: Annotated[str, Field(min_length=1)] | None = None
-    quantities: Literal["whole", "any"] = "whole"
+    quantities: Literal["whole", "any"] = "any"
 
 
 class Dropday(Target):
@@ -185,8 +185,8 @@ def _filter(reference: str) -> str:
 
 
 def _remedy(fields: list[str], name: str, key: str) -> str:
-    if any(field.endswith("quantity") for field in fields):
-        return f'If the account takes parts of a piece: quantities = "any", then: intake release {name} {key}'
+    if all(field.endswith("quantity") for field in fields):
+        return f'Correct it at its source, or write quantities = "any", then: intake release {name} {key}'
     return f"Correct it at its source, or: intake release {name} {key} --drop"
 
 
