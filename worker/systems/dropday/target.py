@@ -38,8 +38,8 @@ class DropdayOptions(BaseModel):
     `source` is the shop that Dropday shows; left out, it is the order's store, or else the provider's name. `country`
     is written as a code, as in the docs, or by name, as the shop plugins do. `test` orders are stored, not routed.
     `placeholder` stands in the parts of an address that Dropday requires and the order lacks (people of one name,
-    places without postcodes); left out, such an order is held. The docs allow any number for a quantity, while all plugins
-    for shops send whole ones: with `quantities` = "whole" an order with half a piece is held.
+    places without postcodes); left out, such an order is held. The docs allow any number for a quantity, while all
+    plugins for shops send whole ones: with `quantities` = "whole" an order with half a piece is held.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
