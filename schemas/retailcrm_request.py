@@ -10,8 +10,10 @@ from pydantic.alias_generators import to_camel
 
 from schemas.countries import country_code
 from schemas.order import Status
-from schemas.retailcrm import List, Object, Offer, Wire
+from schemas.retailcrm import Wire
+from schemas.retailcrm_order import Offer
 from schemas.values import Money, Number
+from schemas.wire import List, Object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

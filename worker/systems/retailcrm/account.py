@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from worker.http.client import Answer, Client
 
 BAD_REQUEST: Final = 400
+FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 
 

@@ -17,7 +17,8 @@ from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.retailcrm.account import NOT_FOUND, Account
 from worker.systems.retailcrm.feed import Place
-from worker.systems.retailcrm.order import STATUSES, to_order
+from worker.systems.retailcrm.order import to_order
+from worker.systems.retailcrm.statuses import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ class RetailCRM(Provider):
         """Take over the account's options."""
         self.options: RetailCRMOptions = options
         self._account = Account(self.client, options.api_key)
-        self._statuses = {**STATUSES, **options.status_map}
+        self._reference = Reference(self._account, options.status_map)
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
         self._currency = options.currency
 
