@@ -79,7 +79,7 @@ class Service(Wire):
 
 
 class DeliveryTime(Wire):
-    """The promised hours: a range, an exact time (`from` equals `to`), or any text ("Differences between v4 and v3")."""
+    """The promised hours: a range, an exact time (`from` equals `to`), or any text ("v4 and v3")."""
 
     from_: str | None = Field(default=None, alias="from")
     to: str | None = None

@@ -89,20 +89,26 @@ class RetailCRM(Provider):
         if answer.status == NOT_FOUND:
             self._account.settings()  # a wrong url has a 404 as well, with a text in the account's language
             return None
-        return Record(_parsed(wire.OneOrder, answer).order)
+        order = _parsed(wire.OneOrder, answer).order
+        self._reference.learn([order])
+        return Record(order)
 
     def normalize(self, record: Record) -> Order:
-        """Turn an order into an order of ours. Pure, except that an unknown time zone is requested: see `zone`."""
+        """Turn an order into an order of ours.
+
+        Pure, except that an unknown time zone is requested (see `zone`), and the codes of a record that was not read
+        by `fetch` or `fetch_one` (see `Reference`).
+        """
         zone = self.zone()
         return parse(
             "order",
             lambda: to_order(
-                wire.Order.model_validate(record.raw),
+                record.raw,
                 provider=self.name,
                 version=record.version,
                 zone=zone,
                 currency=self._currency,
-                statuses=self._statuses,
+                reference=self._reference,
             ),
         )
 
@@ -130,6 +136,7 @@ class RetailCRM(Provider):
         ids = [("filter[ids][]", order_id) for order_id in versions]
         site = [("filter[sites][]", self.options.site)] if self.options.site else []
         orders = self._read(wire.Orders, "orders", [*ids, *site, ("limit", "100")]).orders
+        self._reference.learn(orders)  # so that `normalize` needs no call
         return [Record(order, versions.get(str(order.get("id")))) for order in orders]
 
     def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]]) -> M:

@@ -11,7 +11,7 @@ from worker.systems.parsing import parse
 from worker.systems.retailcrm.account import FORBIDDEN, NOT_FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from schemas.retailcrm_reference import StatusEntry
     from worker.systems.retailcrm.account import Account
@@ -42,12 +42,19 @@ GROUPS: Final[Mapping[str, Status]] = {
 }
 #: Names of statuses of the group cancel that never were orders: carts, and duplicates.
 _EXCLUDED: Final = frozenset(
-    "abandoned cart,abandoned,брошенная корзина,carrito abandonado,duplicate,duplicate order,дубль,дубликат,duplicado".split(",")
+    {
+        *("abandoned", "abandoned cart", "брошенная корзина", "carrito abandonado"),
+        *("duplicate", "duplicate order", "дубль", "дубликат", "duplicado"),
+    }
 )
 #: The codes of lines that are not shipped, in a recorded account.
 _CANCELLED_LINES: Final = frozenset(
     {"out-of-stock", "failure", "product-is-damaged", "assembly-not-delivery", "lost", "returned"}
 )
+
+
+#: The most codes that nobody knows for which the list is read again, outside of `learn`.
+_MOST_UNKNOWN: Final = 100
 
 
 class CodeList(Generic[V]):
@@ -58,10 +65,7 @@ class CodeList(Generic[V]):
     """
 
     def __init__(
-        self,
-        read: Callable[[], Mapping[str, V] | None],
-        known: Mapping[str, V],
-        fallback: Mapping[str, V],
+        self, read: Callable[[], Mapping[str, V] | None], known: Mapping[str, V], fallback: Mapping[str, V]
     ) -> None:
         self._read, self._known, self._fallback = read, known, fallback
         self._own: Mapping[str, V] = {}
@@ -71,11 +75,17 @@ class CodeList(Generic[V]):
         """Return the meaning of a code; None if nobody knows it."""
         if code in self._known:
             return self._known[code]
-        if code not in self._own and code not in self._asked:
+        if code not in self._own and code not in self._asked and len(self._asked) < _MOST_UNKNOWN:
+            self.learn([code])
+        return self._own.get(code)
+
+    def learn(self, codes: Iterable[str]) -> None:
+        """Read the list, by one call, if there are codes that it may have."""
+        new = {code for code in codes if code not in self._known and code not in self._own} - self._asked
+        if new:
             own = self._read()
             self._own = self._fallback if own is None else own
-            self._asked.add(code)
-        return self._own.get(code)
+            self._asked |= new
 
 
 class Reference:
@@ -88,16 +98,11 @@ class Reference:
         self.lines = CodeList(self.read_cancelled_lines, {"new": False}, dict.fromkeys(_CANCELLED_LINES, True))
         self.payments = CodeList(self.read_paid, {"paid": True, "not-paid": False}, {})
 
-    def learn(self, raw: Mapping[str, Any]) -> None:
-        """Look up all codes of an order as it was sent, so that reading it needs no call."""
-        for codes, values in (
-            (self.orders, [raw.get("status")]),
-            (self.lines, _statuses(raw.get("items"))),
-            (self.payments, _statuses(raw.get("payments"))),
-        ):
-            for code in values:
-                if isinstance(code, (str, int)):
-                    _ = codes[str(code)]  # type: ignore[index]  # each list has str keys
+    def learn(self, orders: Sequence[Mapping[str, Any]]) -> None:
+        """Look up the codes of orders as they were sent, so that reading these orders needs no call."""
+        self.orders.learn(_codes(orders))
+        self.lines.learn(_codes(row for order in orders for row in _rows(order.get("items"))))
+        self.payments.learn(_codes(row for order in orders for row in _rows(order.get("payments"))))
 
     def read_statuses(self) -> dict[str, Status] | None:
         """Read the statuses of orders; None if the key may not."""
@@ -128,9 +133,13 @@ class Reference:
         return None if answer.status in {FORBIDDEN, NOT_FOUND} else answer.json()
 
 
-def _statuses(entries: Any) -> Iterator[Any]:
-    rows: Iterable[Any] = entries.values() if isinstance(entries, dict) else entries if isinstance(entries, list) else ()
-    return (row.get("status") for row in rows if isinstance(row, dict))
+def _rows(entries: Any) -> Iterable[Any]:
+    return entries.values() if isinstance(entries, dict) else entries if isinstance(entries, list) else ()
+
+
+def _codes(rows: Iterable[Any]) -> Iterator[str]:
+    statuses = (row.get("status") for row in rows if isinstance(row, dict))
+    return (str(code) for code in statuses if isinstance(code, (str, int)) and not isinstance(code, bool))
 
 
 def _meaning(entry: StatusEntry) -> Status | None:
