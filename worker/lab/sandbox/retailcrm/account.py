@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from worker.lab.sandbox import spec
-from worker.lab.sandbox.retailcrm import shape
+from worker.lab.sandbox.retailcrm import payments, shape
+from worker.lab.sandbox.retailcrm.charges import charge
 from worker.lab.sandbox.retailcrm.history import History
+from worker.lab.sandbox.retailcrm.reference import Reference, unknown_codes
 from worker.lab.sandbox.system import Account
 from worker.lab.sandbox.wire import dump
 
@@ -49,7 +51,9 @@ class Stored:
 class RetailcrmAccount(Account):
     """One account of RetailCRM.
 
-    Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (of its clock, in seconds).
+    Options: `key` (several: `K1+K2`), `timezone`, `sites` (`a+b`), `currency`, `skew` (of its clock, in seconds),
+    `statuses` of its own (`code@group+code@group`), `codes` that all of its lists have besides those of a new account
+    (`a+b`).
 
     Options for what the documents leave open, the default first:
 
@@ -58,6 +62,7 @@ class RetailcrmAccount(Account):
     - `upload`: the response reports the accepted and the refused orders in `lists`, in `maps` (of PHP, with the keys
       0, 1, ...), or not at all (`bare`)
     - `edit`: a posted `delivery` is to `replace` the old one, or to `merge` with it
+    - `references`: the keys may `read` the reference data, or are `denied`
     """
 
     system: ClassVar[str] = "retailcrm"
@@ -73,6 +78,9 @@ class RetailcrmAccount(Account):
         self.upload = spec.choice(options, "upload", "lists", "maps", "bare")
         self.edits = spec.choice(options, "edit", "replace", "merge")
         self.currencies = spec.choice(options, "currencies", "own", "default")
+        self.references = spec.choice(options, "references", "read", "denied")
+        own = dict(entry.partition("@")[::2] for entry in filter(None, options.pop("statuses", "").split("+")))
+        self.reference = Reference(own, list(filter(None, options.pop("codes", "").split("+"))), self.sites)
         self._last_id = 0
         self._orders: dict[int, Stored] = {}
         self._by_external: dict[tuple[str, str], int] = {}
@@ -134,7 +142,7 @@ class RetailcrmAccount(Account):
         order["items"] = shape.posted_items(order["items"], {}, now, self._new_id)
         order["payments"] = [{"status": "not-paid", **payment, "id": self._new_id()} for payment in order["payments"]]
         order.setdefault("customer", {"type": "customer", "id": self._new_id()})
-        shape.update_sums(order)
+        charge(order)
         self._keep(order, key, "created", "api")
         return order
 
@@ -143,6 +151,14 @@ class RetailcrmAccount(Account):
         self._check(posted)
         fields = {name: value for name, value in posted.items() if name in shape.EDITABLE}
         return self._change(stored, fields, key, "api")
+
+    def pay(self, number: int | None, posted: dict[str, Any], key: str) -> int:
+        """Add a payment to an order, or edit the payment `number`. Return its id. Raise InvalidError."""
+        stored, rows = payments.find(self._orders, number, posted)
+        self._check({"payments": [posted]})
+        row = payments.changed(rows, number or self._new_id(), posted)
+        self._change(stored, {"payments": [*(old for old in rows if old["id"] != row["id"]), row]}, key, "api")
+        return int(row["id"])
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
         """Set fields as a manager would; or remove the order with `deleted`, or with `combinedTo` another order."""
@@ -173,7 +189,7 @@ class RetailcrmAccount(Account):
                 value = item.get(field, 1) if isinstance(item, dict) else None
                 if not isinstance(value, (int, float)) or value <= least:
                     errors[f"items[{n}].{field}"] = "This value is not valid."
-        if errors:
+        if errors := errors | unknown_codes(self.reference, posted):
             raise InvalidError(errors)
 
     def _keep(self, order: dict[str, Any], key: str | None, did: str, source: str, at: float | None = None) -> Stored:
@@ -210,7 +226,7 @@ class RetailcrmAccount(Account):
         if "status" in changed:
             order["statusUpdatedAt"] = self.now()
         if not {"items", "delivery", "discountManualAmount"}.isdisjoint(changed):
-            shape.update_sums(order)
+            charge(order)
         order = {field: value for field, value in order.items() if value is not None}
         self._store(stored, order)
         short = shape.minimal(order)

@@ -27,7 +27,10 @@ class Retailcrm(System[RetailcrmAccount]):
         ("POST", "api/v5/orders/create", "create"),
         ("POST", "api/v5/orders/upload", "upload"),
         ("POST", "api/v5/orders/{uid}/edit", "edit"),
+        ("POST", "api/v5/orders/payments/create", "payment_create"),
+        ("POST", "api/v5/orders/payments/{id}/edit", "payment_edit"),
         ("GET", "api/v5/settings", "settings"),
+        ("GET", "api/v5/reference/{name}", "reference"),
         ("GET", "api/credentials", "credentials"),
         ("GET", "api/api-versions", "versions"),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.lab.sandbox.retailcrm import shape
 from worker.lab.sandbox.retailcrm.account import DuplicateError, InvalidError, RetailcrmAccount, Stored
+from worker.lab.sandbox.retailcrm.payments import PaymentError
 from worker.lab.sandbox.system import Response
 from worker.lab.sandbox.wire import dump, merge
 
@@ -65,11 +66,14 @@ class AccountCall:
             "list": self._orders, "get": self._get, "history": self._history, "statuses": self._statuses,
             "create": self._create, "edit": self._edit, "upload": self._upload,
             "settings": self._settings, "credentials": self._credentials, "versions": self._versions,
+            "reference": self._reference, "payment_create": self._pay, "payment_edit": self._pay,
         }  # fmt: skip
         try:
             return work[op]() if op in work else failure(404, "unknown_method", "Method not found")
         except InvalidError as error:
             return failure(400, "refused", "Errors in the entity format", error.errors)
+        except PaymentError as error:
+            return failure(404, "not_found", str(error))
 
     def _settings(self) -> Response:
         zone, currency = self.account.zone.key, self.account.currency
@@ -81,6 +85,22 @@ class AccountCall:
         access = {"siteAccess": "access_full", "sitesAvailable": self.account.sites}
         paths = ["/api/orders", "/api/orders/create", "/api/orders/history", "/api/orders/{externalId}/edit"]
         return _success("credentials", {"credentials": paths, "scopes": scopes, **access})
+
+    def _reference(self) -> Response:
+        if self.account.references == "denied":
+            return failure(403, "refused", "Access denied.")
+        if (found := self.account.reference.lists.get(self.parts[3])) is None:
+            return failure(404, "unknown_method", "Method not found")
+        field, value = found
+        return _success("reference", {field: shape.php_map(value)})
+
+    def _pay(self) -> Response:
+        posted, number = self._body("payment", dict), self.parts[4]
+        if number != "create" and not number.isdecimal():
+            return failure(404, "not_found", "Payment not found")
+        edits = number.isdecimal()
+        made = self.account.pay(int(number) if edits else None, posted, self.key)
+        return _success("paid", {"id": made}, 200 if edits else 201)
 
     def _versions(self) -> Response:
         return _success("versions", {"versions": ["3.0", "4.0", "5.0"]})
@@ -117,7 +137,11 @@ class AccountCall:
     def _statuses(self) -> Response:
         ids, external = ({str(v) for v in _as_list(self.params.get(name))} for name in ("ids", "externalIds"))
         orders = self.account.newest_first(lambda order: str(order.id) in ids or order.external_id in external)
-        rows = [{"id": o.id, "externalId": o.external_id, "status": o.status, "group": "new"} for o in orders]
+        codes = self.account.reference.lists["statuses"][1]
+        groups = {code: entry["group"] for code, entry in codes.items()}
+        rows = [
+            {"id": o.id, "externalId": o.external_id, "status": o.status, "group": groups.get(o.status)} for o in orders
+        ]
         return _success("statuses", {"orders": rows})
 
     def _create(self) -> Response:

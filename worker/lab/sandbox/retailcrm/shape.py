@@ -221,6 +221,7 @@ def _item(draft: Draft, line: DraftLine, share: int, created: str, number: int) 
         "discounts": [{"type": "manual_product", "amount": money(line.discount)}] if line.discount else [],
         "id": number,
         "initialPrice": money(line.price),
+        **({"discountManualAmount": money(line.discount)} if line.discount else {}),
         "discountTotal": money(round(per_piece)),
         "prices": prices,
         "vatRate": line.vat,
@@ -258,29 +259,10 @@ def posted_items(
         item["id"] = before["id"] if before else new_id()
         item["quantity"] = float(item.get("quantity", 1))
         item["initialPrice"] = item.get("initialPrice", 0)
-        if before is None or posted.keys() & {"initialPrice", "discountManualAmount"}:
-            item["discountTotal"] = item.get("discountManualAmount", 0)
-        item["prices"] = [{"price": item["initialPrice"] - item["discountTotal"], "quantity": item["quantity"]}]
         item["properties"] = php_map(item.get("properties"))
         item.setdefault("offer", {"displayName": name, "name": name})
         result.append(item)
     return result
-
-
-def update_sums(order: dict[str, Any]) -> None:
-    """Compute `summ` and `totalSumm` from the items."""
-    items = [item for item in order["items"] if not item.get("isCanceled")]
-    goods = sum(item["initialPrice"] * item["quantity"] for item in items)
-    discount = sum(item["discountTotal"] * item["quantity"] for item in items)
-    if order.get("fromApi"):  # else the discounts of the items include it
-        discount += order.get("discountManualAmount", 0)
-    cost = (order.get("delivery") or {}).get("cost") or 0
-    order["summ"], order["totalSumm"] = (_number(amount) for amount in (goods, goods - discount + cost))
-
-
-def _number(amount: float) -> float:
-    rounded = round(amount, 3)
-    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def is_local_time(text: object) -> bool:
