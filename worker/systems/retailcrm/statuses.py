@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from schemas.order import Status
 from schemas.retailcrm_reference import PaymentStatuses, ProductStatuses, Statuses
-from worker.errors import Unavailable
+from worker.errors import PermanentError, Unavailable
 from worker.systems.parsing import parse
 from worker.systems.retailcrm.account import FORBIDDEN, NOT_FOUND
 
@@ -76,7 +77,9 @@ class CodeList(Generic[V]):
         if code in self._known:
             return self._known[code]
         if code not in self._own and code not in self._asked and len(self._asked) < _MOST_UNKNOWN:
-            self.learn([code])
+            with suppress(PermanentError):  # the next page of orders has this error too
+                self.learn([code])
+            self._asked.add(code)
         return self._own.get(code)
 
     def learn(self, codes: Iterable[str]) -> None:
