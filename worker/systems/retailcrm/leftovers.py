@@ -36,8 +36,8 @@ def leftovers(raw: Mapping[str, Any], unread: tuple[Path, ...], ours: Ours) -> d
     to, customer = ours.shipping_address, ours.customer
     _keep(rest, raw, _OF_ORDER, {*_texts(to), *_texts(customer)})
     phones = _rows((raw.get("customer") or {}).get("phones")) if isinstance(raw.get("customer"), dict) else []
-    carried = {to.phone, customer.phone, customer.phone2}
-    if more := [row for _, row in phones if not (isinstance(row, dict) and row.get("number") in carried)]:
+    carried = [{"number": number} for number in (to.phone, customer.phone, customer.phone2)]
+    if more := [row for _, row in phones if row not in carried]:
         rest.setdefault("customer", {})["phones"] = more
     lines = {line.id: line for line in (*ours.lines, *ours.cancelled_lines)}
     for key, item in _rows(raw.get("items")):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from schemas.retailcrm_reference import StatusEntry
+    from worker.http.client import Answer
     from worker.systems.retailcrm.account import Account
 
 V = TypeVar("V")
@@ -109,31 +110,35 @@ class Reference:
 
     def read_statuses(self) -> dict[str, Status] | None:
         """Read the statuses of orders; None if the key may not."""
-        body = self._list("statuses")
-        if body is None:
+        answer = self._list("statuses")
+        if answer is None:
             return None
-        entries = parse("statuses", lambda: Statuses.model_validate(body), Unavailable).statuses
+        entries = parse("statuses", lambda: Statuses.model_validate(answer.json()), Unavailable).statuses
         return {entry.code: status for entry in entries if (status := _meaning(entry))}
 
     def read_cancelled_lines(self) -> dict[str, bool] | None:
         """Read which statuses cancel a line; None if the key may not."""
-        body = self._list("product-statuses")
-        if body is None:
+        answer = self._list("product-statuses")
+        if answer is None:
             return None
-        entries = parse("product statuses", lambda: ProductStatuses.model_validate(body), Unavailable).product_statuses
+        entries = parse(
+            "product statuses", lambda: ProductStatuses.model_validate(answer.json()), Unavailable
+        ).product_statuses
         return {entry.code: bool(entry.cancel_status) for entry in entries}
 
     def read_paid(self) -> dict[str, bool] | None:
         """Read which statuses mean that a payment is paid; None if the key may not."""
-        body = self._list("payment-statuses")
-        if body is None:
+        answer = self._list("payment-statuses")
+        if answer is None:
             return None
-        entries = parse("payment statuses", lambda: PaymentStatuses.model_validate(body), Unavailable).payment_statuses
+        entries = parse(
+            "payment statuses", lambda: PaymentStatuses.model_validate(answer.json()), Unavailable
+        ).payment_statuses
         return {entry.code: bool(entry.payment_complete) for entry in entries}
 
-    def _list(self, name: str) -> Any:
+    def _list(self, name: str) -> Answer | None:
         answer = self._account.get(f"reference/{name}", accept=frozenset({FORBIDDEN, NOT_FOUND}))
-        return None if answer.status in {FORBIDDEN, NOT_FOUND} else answer.json()
+        return None if answer.status in {FORBIDDEN, NOT_FOUND} else answer
 
 
 def _rows(entries: Any) -> Iterable[Any]:
