@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import simplejson
 
 from schemas.changes import Changes
-from schemas.order import Order
+from tasks.intentions import order_of
 from worker.errors import Held, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
 from worker.retry import backoff
 from worker.store.orders.drains import Claim, Outcome
@@ -35,7 +35,9 @@ def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcom
     if claim.is_update:
         return _catch(claim, lambda: _update(target, claim))
     if claim.step:
-        return _catch(claim, lambda: _created(target, claim, target.resume(_order(claim), claim.reference, claim.step)))
+        return _catch(
+            claim, lambda: _created(target, claim, target.resume(order_of(claim.payload), claim.reference, claim.step))
+        )
     if claim.uncertain:
         search = _catch(claim, lambda: _find(target, claim, index))
         if search.kind == "bury" and claim.uncertain != "looked":
@@ -46,13 +48,13 @@ def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcom
     if claim.hold:
         code, _, reason = claim.hold.partition(" ")
         return Outcome("hold", code, reason)
-    return _catch(claim, lambda: _created(target, claim, target.create(_order(claim), claim.reference)))
+    return _catch(claim, lambda: _created(target, claim, target.create(order_of(claim.payload), claim.reference)))
 
 
 def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
     """Create many orders in one call. Return None if the target refused the call as a whole: then create each alone."""
     try:
-        results = target.create_many([(_order(claim), claim.reference) for claim in claims])
+        results = target.create_many([(order_of(claim.payload), claim.reference) for claim in claims])
         return _count_once(_outcome_of(target, claim, result) for claim, result in zip(claims, results, strict=True))
     except LeaseLost:
         raise
@@ -79,10 +81,6 @@ def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
     return [replace(claim, uncertain="") if unsure.get(claim.key) in absent else claim for claim in claims]
 
 
-def _order(claim: Claim) -> Order:
-    return Order.model_validate_json(claim.payload)
-
-
 def _find(target: Target, claim: Claim, index: Index) -> Outcome:
     """Search for the order: return "existed" if it is there, "release" if it is certainly not."""
     by_reference = index() if claim.uncertain == "ask" else None
@@ -97,9 +95,13 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
 
 
 def _update(target: Target, claim: Claim) -> Outcome:
-    order = _order(claim)
-    made = target.change(order, claim.reference, claim.target_id, Changes.all(order))
-    return Outcome(made, extra=claim.target_id)
+    order = order_of(claim.payload)
+    changes = Changes.between(claim.sent_fields, order)
+    return Outcome(target.change(order, claim.reference, claim.target_id, changes), extra=claim.target_id)
+
+
+def _resume(target: Target, claim: Claim) -> Outcome:
+    return _created(target, claim, target.resume(order_of(claim.payload), claim.reference, claim.step))
 
 
 def _created(target: Target, claim: Claim, receipt: Receipt | Pending) -> Outcome:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tasks.attempt import attempt, attempt_many, clear_absent
+from tasks.intentions import intend
 from tasks.outcomes import log_ending
 from tasks.target_index import target_index
 from worker.app import app, has_spare_processes, nudge
@@ -123,6 +124,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
         if stop or now > until or stopping():
             settled += [(claim, Outcome("release")) for claim in batch]
             continue
+        intend(rt, lane.target, drain, batch)
         outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, batch[0])]
         if outcomes is None:
             calls.extendleft([claim] for claim in reversed(batch))

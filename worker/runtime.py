@@ -240,6 +240,11 @@ class Runtime(Adapters):
         change = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
         return "ignore" if change == "update" and not self.targets[target].updates else change
 
+    def sends_changes(self, provider: str, target: str) -> bool:
+        """Return whether orders of the provider that change after delivery may be updated in the target."""
+        routes = [r for r in self.settings.routes if r.source == provider and target in r.targets]
+        return self.targets[target].updates and any(route.on_change != "ignore" for route in routes)
+
     def is_echo(self, order: Order) -> bool:
         """Return whether the order is an echo: Intake created it in the account that it was read from."""
         provider = self.providers.get(order.provider)

@@ -43,9 +43,10 @@ local function write_archived(prefix, key, archived)
   -- true: the reference is the order key without its provider; false: it is the target's id.
   local reference = archived.reference == string.match(key, ':(.*)$')
   if not reference and archived.reference ~= archived.target_id then reference = shorten(archived.reference) end
-  -- The last value is the order key where the field is only its hash.
-  local packed = cmsgpack.pack(shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
-    reference, archived.page, archived.index, field ~= key and key or false)
+  -- Then the order key where the field is only its hash, and the field fingerprints where an update may need them.
+  local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
+    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields}
+  local packed = cmsgpack.pack(unpack(values))
   local pieces = math.ceil(#packed / PIECE)
   redis.call('HSET', hash, field, string.sub(packed, 1, PIECE))
   for n = 2, pieces do
@@ -76,9 +77,9 @@ end
 local function read_archived(prefix, key)
   local packed = read_pieces(archive_key(prefix, key), archive_field(key))
   if not packed then return nil end
-  local version, fingerprint, done, target_id, reference, page, index = cmsgpack.unpack(packed)
+  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields = cmsgpack.unpack(packed)
   local archived = {state = 'delivered', version = lengthen(version), fingerprint = lengthen(fingerprint), done = lengthen(done),
-    target_id = lengthen(target_id), page = page, index = index}
+    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields}
   if reference == true then
     archived.reference = string.match(key, ':(.*)$')
   else
@@ -116,8 +117,9 @@ end
 local function archive(prefix, key, payloads, histories)
   redis.call('DEL', payloads .. key)
   local record = prefix .. key
-  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent')
-  local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5]}
+  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields')
+  local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5],
+    sent_fields = live[9] or nil}
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
@@ -131,7 +133,7 @@ local function unarchive(prefix, key, archived, histories)
   for _, line in ipairs(lines) do redis.call('RPUSH', histories .. key, line) end
   if #lines > 0 then redis.call('LSET', page_key(prefix, archived.page), archived.index, '') end
   local record = prefix .. key
-  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference'}) do
+  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields'}) do
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
   if seen then redis.call('HSET', record, 'seen', seen) end

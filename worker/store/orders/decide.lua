@@ -60,7 +60,7 @@ function moves.delivered(key, record)
   local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change')
   local sent = known[1] or known[2]
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', sent, 'done', stamp)
-  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
+  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'tried_fields', 'code', 'detail', 'fields', 'bulk')
   redis.call('HINCRBY', lane, 'existed', 1)
   tally_out(now, key, redis.call('HGET', record, 'seen'))
   log(key, 'delivered ' .. target_id .. ' existed, ' .. source)

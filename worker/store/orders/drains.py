@@ -49,6 +49,8 @@ class Claim:
     bulk: bool = False
     #: A code and a reason if the order is to be held once it is certain that the target does not have it.
     hold: str = ""
+    #: The field fingerprints of what the target has (see `schemas/changes.py`); empty if it is not known.
+    sent_fields: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +152,27 @@ class Drain:
         if reason != "orders":
             return []
         self._heartbeat.confirm(asked, ours=True)
-        return [
-            Claim(
-                key,
-                reference,
-                fingerprint,
-                tries,
-                payload.unpack(packed),
-                uncertain,
-                step,
-                bool(is_update),
-                target_id,
-                bool(bulk),
-                hold,
-            )
-            for key, reference, fingerprint, tries, uncertain, step, target_id, is_update, packed, bulk, hold in orders
-        ]
+        return [_claim(*values) for values in orders]
+
+    def intend(self, items: Iterable[tuple[Claim, bytes, bytes]]) -> None:
+        """Note the field fingerprints of what is about to be sent: of what the target has anyhow, and once it confirms.
+
+        Raises LeaseLost if the drain was taken over: then nothing may be sent.
+        """
+        lane = self._lane
+        values: list[Argument] = [value for claim, sent, tried in items for value in (claim.key, sent, tried)]
+        # If a failover forgot it, a later update would leave out what this one may have changed.
+        noted = values and lane.scripts.run_replicated(
+            catalog.INTEND,
+            values,
+            drains=lane.keys.drains,
+            claims=self._claims,
+            drain=self.name,
+            lease_ms=lane.lease_ms,
+            record_prefix=lane.keys.order,
+        )
+        if noted == 0:
+            raise LeaseLost(f"the drain {self.name} was taken over")
 
     def leave(self) -> None:
         """End although there may be work: nothing may be claimed any more."""
@@ -204,3 +211,33 @@ class Drain:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._heartbeat.__exit__(kind, error, trace)
+
+
+def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
+    key: str,
+    reference: str,
+    fingerprint: str,
+    tries: int,
+    uncertain: Literal["", "ask", "looked", "1"],
+    step: str,
+    target_id: str,
+    is_update: str,
+    packed: str,
+    bulk: str,
+    hold: str,
+    sent_fields: str,
+) -> Claim:
+    return Claim(
+        key,
+        reference,
+        fingerprint,
+        tries,
+        payload.unpack(packed),
+        uncertain,
+        step,
+        bool(is_update),
+        target_id,
+        bool(bulk),
+        hold,
+        bytes.fromhex(sent_fields),
+    )

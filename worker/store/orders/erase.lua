@@ -31,14 +31,21 @@ end
 local function erase(key)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'done', 'uncertain', 'code')
-  if not known[1] then return read_archived(record_prefix, key) and 'delivered' or '' end
+  if not known[1] then
+    local archived = read_archived(record_prefix, key)
+    if not archived then return '' end
+    -- A guess of a person's name could be tested by them.
+    archived.sent_fields = nil
+    write_archived(record_prefix, key, archived)
+    return 'delivered'
+  end
   if known[1] == 'claimed' then return 'claimed' end
   local may_exist = known[3] == '1' or known[1] == 'in_doubt'
   local result = known[2] and 'delivered' or may_exist and 'maybe' or 'erased'
   if known[4] == 'erased' then return result end
   for _, set in ipairs({due, dead, doubt, held}) do redis.call('ZREM', set, key) end
   redis.call('DEL', payload_prefix .. key)
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'again')
+  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields')
   redact(key)
   redis.call('HINCRBY', lane, 'erased', 1)
   if known[2] then

@@ -4,19 +4,26 @@
 local record_prefix, history_prefix = unpack(ARGV, 1, 2)
 -- Then for each order: key
 --
--- Returns for each order {field, value...}, {line of its history...}; both are empty if it is unknown.
+-- Returns for each order {field, value...}, {line of its history...}; both are empty if it is unknown. Field fingerprints are left out: they are bytes.
 
 -- include archive.lua
 
 local response = {}
 for i = 3, #ARGV do
   local key = ARGV[i]
-  local fields = redis.call('HGETALL', record_prefix .. key)
-  local archived = #fields == 0 and read_archived(record_prefix, key)
+  local fields = {}
+  local live = redis.call('HGETALL', record_prefix .. key)
+  for n = 1, #live, 2 do
+    if live[n] ~= 'sent_fields' and live[n] ~= 'tried_fields' then
+      fields[#fields + 1] = live[n]
+      fields[#fields + 1] = live[n + 1]
+    end
+  end
+  local archived = #live == 0 and read_archived(record_prefix, key)
   local lines
   if archived then
     lines, archived.seen, archived.settled, archived.sent = read_history(record_prefix, archived)
-    archived.page, archived.index = nil, nil
+    archived.page, archived.index, archived.sent_fields = nil, nil, nil
     for name, value in pairs(archived) do
       fields[#fields + 1] = name
       fields[#fields + 1] = value

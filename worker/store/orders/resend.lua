@@ -30,7 +30,7 @@ if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if action == 'update' then
   redis.call('HSET', record, 'done', known[3] or stamp, 'target_id', target_id)
 else
-  redis.call('HDEL', record, 'done', 'target_id', 'sent')
+  redis.call('HDEL', record, 'done', 'target_id', 'sent', 'sent_fields')
   -- An order that may have been sent stays uncertain: not every target shows at once what it has.
   redis.call('HSET', record, 'uncertain', was[1] == '1' and '1' or 'ask')
 end

@@ -70,9 +70,17 @@ local function observe_duration(seen)
   redis.call('HINCRBY', lane .. ':took', 'ms', ms)
 end
 
+-- Keep what is known, field by field, of what the target has. What existed, or was taken in before, may be older than what was tried now.
+local function remember(record, outcome)
+  local tried = redis.call('HGET', record, 'tried_fields')
+  if tried and outcome ~= 'existed' and redis.call('HEXISTS', record, 'step') == 0 then redis.call('HSET', record, 'sent_fields', tried) end
+  redis.call('HDEL', record, 'tried_fields')
+end
+
 local function deliver(key, record, outcome, target_id, fingerprint)
   local is_change = outcome == 'updated' or outcome == 'cancelled'
   if not is_change then observe_duration(redis.call('HGET', record, 'seen')) end
+  remember(record, outcome)
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
@@ -163,6 +171,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   end
   redis.call('HDEL', lane, 'failures', 'closed_until') -- the target responded, so it is available
   redis.call('HDEL', record, 'uncertain') -- and it refused the order, so it does not have it
+  if redis.call('HEXISTS', record, 'done') == 0 then redis.call('HDEL', record, 'sent_fields', 'tried_fields') end
   if has_changed(record, fingerprint) then
     log(key, 'refused ' .. code .. ', and changed since it was sent')
     return start_over(key, record)

@@ -70,6 +70,12 @@ CLAIM: Final = Script(
         *("breaker", "max_drains", "per_call", "quarantine_ms"),
     ),
 )
+INTEND: Final = Script(
+    "intend",
+    keys=("drains", "claims"),
+    args=("drain", "lease_ms", "record_prefix"),
+    each=("key", "sent_fields", "tried_fields"),
+)
 SETTLE: Final = Script(
     "settle",
     keys=("lane", "due", "drains", "claims", "dead", "doubt", "held"),

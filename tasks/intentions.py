@@ -1,0 +1,50 @@
+"""What the ledger has to remember, field by field, of the content that is sent to targets that can update orders."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from schemas.cancellation import cancellation
+from schemas.changes import fingerprints, uncertain, with_unknown_status
+from schemas.order import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.runtime import Runtime
+    from worker.store.orders.drains import Claim, Drain
+
+
+@lru_cache(maxsize=64)
+def order_of(payload: str) -> Order:
+    """Return the order in a payload; it is needed before it is sent and to send it, and read once."""
+    return Order.model_validate_json(payload)
+
+
+def intend(rt: Runtime, target: str, drain: Drain, claims: Sequence[Claim]) -> None:
+    """Note what is about to be sent, so that a later update knows what the target has even if no response arrives.
+
+    Orders that no update will follow are not noted. Raises LeaseLost if the drain was taken over.
+    """
+    noted = []
+    for claim in claims:
+        if claim.sent_fields or rt.sends_changes(claim.key.partition(":")[0], target):
+            try:
+                order = order_of(claim.payload)
+            except ValidationError:
+                continue  # the attempt fails as well, with the reason, before anything is sent
+            noted.append((claim, *_intention(claim, order)))
+    drain.intend(noted)
+
+
+def _intention(claim: Claim, order: Order) -> tuple[bytes, bytes]:
+    """Return what the target has whether or not it receives this, and what it has once it confirms."""
+    if claim.is_update and cancellation(order):
+        return with_unknown_status(claim.sent_fields), b""
+    now = fingerprints(order)
+    if claim.is_update or claim.sent_fields:
+        return uncertain(claim.sent_fields, order), now
+    return now, b""
