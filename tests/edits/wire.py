@@ -1,0 +1,88 @@
+"""The way from an adapter to a simulated system in the same process: the real client, without a socket."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from worker.http import connection
+from worker.http.client import Client
+from worker.http.gates import Open
+from worker.lab.sandbox.system import Call
+
+if TYPE_CHECKING:
+    from worker.lab.sandbox.system import System
+
+
+class Killed(BaseException):
+    """The process dies here: nothing after this call is done, not even the settling."""
+
+
+class _Answer:
+    """The part of urllib3's response that the client uses."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status, self.headers, self._body = status, headers, body
+        self.length_remaining = len(body)
+
+    def read(self, amount: int, *, decode_content: bool) -> bytes:
+        assert decode_content
+        return self._body[:amount]
+
+    def release_conn(self) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+
+class Wire:
+    """Replaces the connections of a client.
+
+    `faults` maps the number of a call from now on to its fault: "refused" (nothing is sent), "lost" (it is done, and
+    the response is lost), "dead" and "dying" (the process dies before it, or after it is done).
+    """
+
+    def __init__(self, system: System[Any], account: str) -> None:
+        self.url = f"http://simulated/{system.name}/{account}"
+        self._system, self._account = system, account
+        self.faults: dict[int, str] = {}
+        self.calls = 0
+
+    def client(self) -> Client:
+        """Return a client that calls the system by this wire."""
+        client = Client(self.url, gate=Open(), headers={})
+        client._connections = self  # type: ignore[assignment]  # the one seam below the client
+        return client
+
+    def plan(self, faults: dict[int, str]) -> None:
+        """Count the calls anew, with these faults."""
+        self.faults, self.calls = faults, 0
+
+    def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
+        """Do the call at once."""
+        assert timeout > 0
+        fault, self.calls = self.faults.get(self.calls, ""), self.calls + 1
+        if fault == "dead":
+            raise Killed
+        if fault == "refused":
+            raise ConnectionRefusedError
+        connection._CALL.get().begin()  # as the connection does before the first byte
+        response = self._respond(request)
+        if fault == "dying":
+            raise Killed
+        if fault == "lost":
+            raise ConnectionResetError
+        headers = {"Content-Type": response.content_type, **(response.headers or {})}
+        return SimpleNamespace(raw=_Answer(response.status, headers, response.body))
+
+    def _respond(self, request: Any) -> Any:
+        url = urlsplit(request.url.removeprefix(self.url))
+        parts = tuple(map(unquote, url.path.strip("/").split("/")))
+        op, _, _ = self._system.route(request.method, parts)
+        call = Call(request.method, self._account, parts, url.query, request.headers, request.body or b"", self.url)
+        return self._system.respond(call, op)
+
+    def close(self) -> None:
+        """Close nothing."""
