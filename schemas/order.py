@@ -41,7 +41,8 @@ def _clean_field(key: str, value: Any) -> Any:
     if key == "custom":
         return clean_deep(value)
     if key in _TEXTS and isinstance(value, (list, tuple)):
-        return [cleaned for text in value if not isinstance(text, str) or (cleaned := clean(text))]
+        texts = [clean(text) if isinstance(text, str) else text for text in value]
+        return [text for text in texts if text is not None]
     return value
 
 

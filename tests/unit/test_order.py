@@ -171,7 +171,7 @@ def test_what_is_kept_unread_does_not_change_the_fingerprint() -> None:
 def test_a_blank_text_is_missing_in_every_part_of_an_order(blank: str) -> None:
     read = order(
         note=blank,
-        tags=[blank, " sale "],
+        tags=(blank, " sale "),
         customer={"first_name": blank, "email": blank},
         shipping_address={"city": blank, "last_name": f"{blank}Byron{blank}"},
         shipping={"method": blank},
@@ -188,6 +188,12 @@ def test_a_blank_text_is_missing_in_every_part_of_an_order(blank: str) -> None:
     )
     assert (read.shipping_address.city, read.shipping_address.last_name) == (None, "Byron")
     assert (read.lines[0].name, read.lines[0].options, read.custom) == ("MUG", (), {"shelf": ""})
+
+
+def test_a_tag_that_is_no_text_is_refused() -> None:
+    for tags in ([5], [["sale"]], ["sale", {}]):
+        with pytest.raises(ValidationError, match="tags"):
+            order(tags=tags)
 
 
 def test_half_an_emoji_is_replaced_and_a_whole_one_in_two_halves_is_joined() -> None:
