@@ -5,31 +5,47 @@ PHP writes an empty object as `[]`; null and absent both mean "not set".
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from decimal import Decimal
+from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.values import Money, Number
+from schemas.times import UtcMoment
+from schemas.values import Number
+from schemas.wire import Amount, Essentials, Flag, Maybe, Object, Required, number
 
-T = TypeVar("T")
-
-
-def _object(value: object) -> object:
-    """Return an empty object for `[]` and null."""
-    return {} if value is None or value == [] else value
-
-
-def _list(value: object) -> object:
-    return [] if value is None else value
+_EAN_DIGITS: Final = 13
+_LONGEST_EAN: Final = 14
 
 
-def _set(value: object) -> object:
-    """Return None for an empty text, which means "not set"."""
-    return None if value == "" else value
+def _text(value: object) -> object:
+    """Return a whole number as its digits: JSON may write 31205550101 as 3.1205550101E+10."""
+    return f"{value:f}" if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
-Object = Annotated[T, BeforeValidator(_object)]
-List = Annotated[list[T], BeforeValidator(_list)]
+def _ean(value: object) -> object:
+    """Return an EAN that is sent as a number with the zeros that a number lacks.
+
+    Raise ValueError if the check digit shows that digits are lost, as in 8.7177756807e+12.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return value
+    digits = f"{Decimal(value).normalize():f}".zfill(_EAN_DIGITS)
+    if not digits.isdecimal() or len(digits) > _LONGEST_EAN or not _is_checked(digits):
+        raise ValueError("not the digits of an EAN")
+    return digits
+
+
+def _is_checked(digits: str) -> bool:
+    """Return whether the last digit is the check digit of the others (GS1 General Specifications, 7.9)."""
+    weighted = sum(int(digit) * (3 if n % 2 else 1) for n, digit in enumerate(reversed(digits)))
+    return weighted % 10 == 0
+
+
+#: A text, which may be sent as a number.
+Text = Maybe[Annotated[str, BeforeValidator(_text)]]
+#: A number that an order can do without.
+Fact = Maybe[Annotated[Number, BeforeValidator(number)]]
 
 
 class Wire(BaseModel):
@@ -71,70 +87,71 @@ class Known(Wire):
 
 
 class Receiver(Wire):
-    """The receiver of the goods; `country` is a code or a name, as the shop wrote it."""
+    """The receiver of the goods; `country` is a code or a name in the language of the shop."""
 
-    email: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    company_name: str | None = None
-    phone: str | None = None
-    address1: str | None = None
-    address2: str | None = None
-    city: str | None = None
-    postcode: str | None = None
-    state: str | None = None
-    country: str | None = None
+    email: Text = None
+    first_name: Text = None
+    last_name: Text = None
+    company_name: Text = None
+    phone: Text = None
+    address1: Text = None
+    address2: Text = None
+    city: Text = None
+    postcode: Text = None
+    state: Text = None
+    country: Text = None
 
 
 class Shipping(Wire):
-    """The shipping of the goods."""
+    """The shipping of the goods. Shops write any text for `delivery_date`."""
 
-    cost: Money | None = None
-    name: str | None = None
-    description: str | None = None
-    note: str | None = None
-    delivery_date: Annotated[
-        Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None, BeforeValidator(_set)
-    ] = None
+    cost: Amount = None
+    name: Text = None
+    description: Text = None
+    note: Text = None
+    delivery_date: Text = None
 
 
 class Supplier(Wire):
     """The supplier of a line."""
 
-    name: str | None = None
+    name: Text = None
 
 
 class Row(Wire):
-    """One line. It has a status; an order has none."""
+    """One line. It has a status; an order has none. `price` is what the shop sent, often that of its catalogue."""
 
-    id: str | None = None
-    external_id: str | None = None
-    name: str
-    ean13: str | None = None
-    reference: str | None = None
-    quantity: Number
-    stock_quantity: Number | None = None
-    price: Money
-    purchase_price: Money | None = None
-    brand: str | None = None
-    category: str | None = None
-    image_url: str | None = None
+    id: Text = None
+    external_id: Text = None
+    name: Text = None
+    ean13: Maybe[Annotated[str, BeforeValidator(_ean)]] = None
+    reference: Text = None
+    quantity: Required
+    stock_quantity: Fact = None
+    price: Amount = None
+    purchase_price: Fact = None
+    brand: Text = None
+    category: Text = None
+    image_url: Text = None
     custom: Object[dict[str, Any]] = Field(default_factory=dict)
-    current_status: str | None = None
+    current_status: Text = None
     matched_supplier: Object[Supplier] = Supplier()
 
 
 class Order(Wire):
     """One order, in a list or by itself. `external_id` is the shop's id, `reference` is Dropday's."""
 
-    external_id: str | None = None
+    external_id: Text = None
     reference: str = Field(min_length=1)
-    source: str | None = None
-    test: bool = False
-    total: Money | None = None
+    source: Text = None
+    test: Flag = None
+    #: Not documented: no one ships from a blocked order.
+    blocked: Flag = None
+    #: Stated by the shop. It is neither made from the lines nor checked against them, as prices may lack tax.
+    total: Amount = None
     shipping_address: Object[Receiver] = Receiver()
     shipping: Object[Shipping] = Shipping()
     custom: Object[dict[str, Any]] = Field(default_factory=dict)
-    order_lines: List[Row]
-    created_at: AwareDatetime
-    updated_at: AwareDatetime | None = None
+    order_lines: Essentials[Row]
+    created_at: UtcMoment
+    updated_at: Maybe[UtcMoment] = None

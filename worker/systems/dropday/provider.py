@@ -95,10 +95,11 @@ class Dropday(Provider):
 
     def normalize(self, record: Record) -> Order:
         """Turn an order of the list into an order."""
-        return parse(
-            "order",
-            lambda: to_order(wire.Order.model_validate(record.raw), provider=self.name, statuses=self._statuses),
-        )
+        return parse("order", lambda: to_order(record.raw, provider=self.name, statuses=self._statuses))
+
+    def lacks(self) -> frozenset[str]:
+        """Return what no order of Dropday has."""
+        return frozenset({"currency"})
 
     def check(self) -> None:
         """Read `GET /api/v1`, which needs only the credentials."""

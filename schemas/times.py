@@ -1,0 +1,34 @@
+"""Moments as systems write them, for the wire models of all systems."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import AwareDatetime, BeforeValidator
+
+#: From this number on, a number counts milliseconds since 1970: as seconds it would be the year 5138.
+_MILLISECONDS: Final = 100_000_000_000
+_ZONES: Final = re.compile(r"[Zz]+$")
+
+
+def utc(value: object) -> object:
+    """Return a moment with its zone: UTC, if it names none. A number counts seconds or milliseconds since 1970.
+
+    A second "Z", as in an example of Dropboy's documents, is dropped. Raise ValueError for a text that is no moment.
+    """
+    if isinstance(value, str):
+        moment = datetime.fromisoformat(_ZONES.sub("Z", value.strip()))
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return value
+    seconds = Decimal(value)
+    if abs(seconds) >= _MILLISECONDS:
+        seconds /= 1000
+    return datetime.fromtimestamp(float(seconds), UTC)
+
+
+#: A moment in UTC, unless it names another zone.
+UtcMoment = Annotated[AwareDatetime, BeforeValidator(utc)]
