@@ -15,6 +15,7 @@ from schemas.values import Number
 from schemas.wire import Amount, Essentials, Flag, Maybe, Object, Required, number
 
 _EAN_DIGITS: Final = 13
+_SHORTEST_EAN: Final = 8
 _LONGEST_EAN: Final = 14
 
 
@@ -30,10 +31,11 @@ def _ean(value: object) -> object:
     """
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return value
-    digits = f"{Decimal(value).normalize():f}".zfill(_EAN_DIGITS)
-    if not digits.isdecimal() or len(digits) > _LONGEST_EAN or not _is_checked(digits):
+    digits = f"{Decimal(value).normalize():f}"
+    # A shorter number than that of the shortest EAN, which has eight digits and no zero in front, is another number.
+    if not digits.isdecimal() or not _SHORTEST_EAN <= len(digits) <= _LONGEST_EAN or not _is_checked(digits):
         raise ValueError("not the digits of an EAN")
-    return digits
+    return digits if len(digits) == _SHORTEST_EAN else digits.zfill(_EAN_DIGITS)
 
 
 def _is_checked(digits: str) -> bool:
