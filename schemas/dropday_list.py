@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from schemas.gtin import is_gtin
 from schemas.times import UtcMoment
 from schemas.values import Number
 from schemas.wire import Amount, Essentials, Flag, Maybe, Object, Required, number
 
 _EAN_DIGITS: Final = 13
 _SHORTEST_EAN: Final = 8
-_LONGEST_EAN: Final = 14
 
 
 def _text(value: object) -> object:
@@ -32,16 +32,11 @@ def _ean(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return value
     digits = f"{Decimal(value).normalize():f}"
-    # A shorter number than that of the shortest EAN, which has eight digits and no zero in front, is another number.
-    if not digits.isdecimal() or not _SHORTEST_EAN <= len(digits) <= _LONGEST_EAN or not _is_checked(digits):
+    completed = digits if len(digits) == _SHORTEST_EAN else digits.zfill(_EAN_DIGITS)
+    # A number shorter than the shortest EAN, which has no zero in front, is another number.
+    if len(digits) < _SHORTEST_EAN or not is_gtin(completed):
         raise ValueError("not the digits of an EAN")
-    return digits if len(digits) == _SHORTEST_EAN else digits.zfill(_EAN_DIGITS)
-
-
-def _is_checked(digits: str) -> bool:
-    """Return whether the last digit is the check digit of the others (GS1 General Specifications, 7.9)."""
-    weighted = sum(int(digit) * (3 if n % 2 else 1) for n, digit in enumerate(reversed(digits)))
-    return weighted % 10 == 0
+    return completed
 
 
 #: A text, which may be sent as a number.

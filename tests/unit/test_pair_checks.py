@@ -9,7 +9,11 @@ from worker.cli.setup.pair_checks import examine_pair, examine_pairs
 from worker.systems.target import Need
 
 SET = 'Write sku = "any" for it.'
-NEEDS = (Need("lines.sku", SET), Need("lines.ean", SET), Need("totals.grand", "Write a currency.", required=False))
+NEEDS = (
+    Need("lines.sku", "every order is held", SET),
+    Need("lines.ean", "every order is held", SET),
+    Need("totals.grand", "every total is 0", "Write a currency.", required=False),
+)
 
 
 def pair(*lacks: str) -> tuple[Any, Any]:
@@ -22,12 +26,12 @@ def findings(*lacks: str) -> list[tuple[str, str, str]]:
 
 
 def test_a_required_field_that_the_provider_never_has_is_an_error_with_its_remedy() -> None:
-    detail = "no order of shop (tiny) has lines.sku, lines.ean, which depot (huge) requires: every order would be held"
+    detail = "no order of shop (tiny) has lines.sku, lines.ean: at depot (huge) every order is held"
     assert findings("lines.sku", "lines.ean") == [("wrong", detail, SET)]
 
 
 def test_a_field_that_people_expect_is_a_warning() -> None:
-    detail = "no order of shop (tiny) has totals.grand, which depot (huge) shows"
+    detail = "no order of shop (tiny) has totals.grand: at depot (huge) every total is 0"
     assert findings("totals.grand") == [("warning", detail, "Write a currency.")]
 
 

@@ -42,11 +42,15 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A field of `Order` that a target needs, such as "lines.sku"; `remedy` helps where a provider never has it."""
+    """A field of `Order` that a target needs, such as "lines.sku", for `intake check`.
+
+    Where a provider never has it, `effect` is what happens to its orders, and `remedy` what to write.
+    """
 
     field: str
+    effect: str
     remedy: str
-    #: Whether the target creates no order without the field. Otherwise its orders lack something that people expect.
+    #: Whether the target creates no order without the field.
     required: bool = True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from worker.cli.setup.account_checks import Finding
 
@@ -24,15 +24,13 @@ def examine_pairs(adapters: Adapters) -> Iterator[Finding]:
 
 def examine_pair(provider: Provider, target: Target) -> Iterator[Finding]:
     """Yield a finding for each remedy: fields that one setting helps with are named together."""
-    lacks, route = provider.lacks(), f"route {provider.name} > {target.name}"
-    fields: dict[tuple[str, bool], list[str]] = {}
+    lacks = provider.lacks()
+    fields: dict[tuple[str, str, bool], list[str]] = {}
     for need in target.needs():
         if need.field in lacks:
-            fields.setdefault((need.remedy, need.required), []).append(need.field)
-    for (remedy, required), names in fields.items():
-        missing = f"no order of {provider.name} ({provider.kind}) has {', '.join(names)}"
-        if required:
-            detail = f"{missing}, which {target.name} ({target.kind}) requires: every order would be held"
-            yield Finding(route, "wrong", detail, remedy)
-        else:
-            yield Finding(route, "warning", f"{missing}, which {target.name} ({target.kind}) shows", remedy)
+            fields.setdefault((need.effect, need.remedy, need.required), []).append(need.field)
+    for (effect, remedy, required), names in fields.items():
+        what = f"no order of {provider.name} ({provider.kind}) has {', '.join(names)}"
+        state: Literal["wrong", "warning"] = "wrong" if required else "warning"
+        detail = f"{what}: at {target.name} ({target.kind}) {effect}"
+        yield Finding(f"route {provider.name} > {target.name}", state, detail, remedy)

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.dropboy import Envelope, Rows
+from schemas.dropboy import Envelope, Rows, id_of
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.systems.paging import ListPosition
 from worker.systems.parsing import parse
@@ -102,4 +102,4 @@ def refused(answer: Answer, envelope: Envelope) -> Rejected:
 
 def ids_of(rows: list[dict[str, Any]]) -> list[str]:
     """Return a text for each row that identifies it; rows without an id have the same."""
-    return [str(row.get("id")) for row in rows]
+    return [str(id_of(row)) for row in rows]

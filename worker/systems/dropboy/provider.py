@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import dropboy as wire
 from schemas.minor_units import Currency
 from schemas.order import Order, Status
-from worker.errors import Malformed
+from schemas.reading import read
+from worker.errors import Malformed, Rejected
 from worker.systems.dropboy.api import Api
-from worker.systems.dropboy.order import to_order
+from worker.systems.dropboy.order import Account, to_order
 from worker.systems.dropboy.walk import Place
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
+_BARE: Final = 'Write bare = "accept" to read them without one, or ask Dropboy for the fields of the list.'
 #: All ids in the documents are ObjectIds of MongoDB: their first four bytes are the second of their creation.
 _OBJECT_ID: Final = re.compile(r"([0-9a-f]{8})[0-9a-f]{16}")
 
@@ -28,9 +31,10 @@ class DropboyOptions(BaseModel):
     What an element of the list shows beside its id is documented nowhere. `bare` says what an order is that shows no
     destination, or not when it was made: `refuse` makes it a dead letter that names the field, `accept` takes it as it
     is, made when its id says. One that does not show when it was made is read whatever the look-back. `currency` is the
-    account's, which no answer names: without it no amount is read. `take` orders are asked for at once. `depth` rows
-    from the front are read by each poll, and all of the list by each `full_every`-th; left out, each poll reads all of
-    it. With a `depth`, what is new behind it waits for a full poll.
+    account's, which no answer names: without it no amount is read. `time_zone` makes a time window a promised day with
+    its hours; without it, it is a text. `take` orders are asked for at once. `depth` rows from the front are read by
+    each poll, and all of the list by each `full_every`-th; left out, each poll reads all of it. With a `depth`, what is
+    new behind it waits for a full poll.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -38,6 +42,7 @@ class DropboyOptions(BaseModel):
     api_key: SecretStr
     bare: Literal["refuse", "accept"] = "refuse"
     currency: Currency | None = None
+    time_zone: ZoneInfo | None = None
     take: Annotated[int, Field(ge=1, le=1000)] = 200
     depth: Annotated[int, Field(ge=1)] | None = None
     full_every: Annotated[int, Field(ge=1)] = 12
@@ -73,25 +78,35 @@ class Dropboy(Provider):
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read the list until the order comes: no call for one order is documented."""
-        return next((Record(row) for row in self._api.rows() if row.get("id") == external_id), None)
+        return next((Record(row) for row in self._api.rows() if wire.id_of(row) == external_id), None)
 
     def normalize(self, record: Record) -> Order:
         """Turn a job into an order."""
         return parse("order", lambda: self._order(record))
 
+    def lacks(self) -> frozenset[str]:
+        """Return what no job has: goods, names in two parts, and without a currency an amount."""
+        goods = {f"lines.{name}" for name in ("product_id", "sku", "unit_price")}
+        amounts = set() if self.options.currency else {"currency", "totals.grand", "totals.shipping"}
+        return frozenset(goods | amounts | {"shipping_address.first_name", "shipping_address.region"})
+
     def check(self) -> None:
-        """Read one order of the list."""
-        self._api.check()
+        """Read one order of the list, which must show where it goes."""
+        rows = self._api.page(0, 1)
+        if rows and self.options.bare == "refuse" and not isinstance(wire.flat(rows[0]).get("destination"), dict):
+            raise Rejected(f"GET /public/orders: the orders of the list show no destination. {_BARE}")
 
     def _order(self, record: Record) -> Order:
-        job = wire.Order.model_validate(record.raw)
-        made = job.made or (_made(job.id) if self.options.bare == "accept" else None)
-        if job.destination is None and self.options.bare == "refuse":
+        raw = wire.flat(record.raw)
+        job, unread = read(wire.Order, raw)
+        options = self.options
+        made = job.made or (_made(job.id) if options.bare == "accept" else None)
+        if job.destination is None and options.bare == "refuse":
             raise Malformed("order: destination: missing; the option bare says what to do", "destination")
         if made is None:
             raise Malformed("order: createdAt: missing; the option bare says what to do", "createdAt")
-        currency, statuses = self.options.currency, self.options.status_map
-        return to_order(job, record.raw, provider=self.name, made=made, currency=currency, statuses=statuses)
+        account = Account(self.name, options.currency, options.time_zone, options.status_map)
+        return to_order(job, raw, unread, made, account)
 
 
 def _made(external_id: str) -> datetime | None:

@@ -13,6 +13,7 @@ import simplejson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas import dropboy_batch as wire
+from schemas.dropboy import flat, id_of, number_of
 from schemas.minor_units import Currency, to_minor
 from worker.errors import Rejected, Unavailable, Uncertain
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
@@ -142,15 +143,16 @@ class Dropboy(Target):
         """Read the whole of `GET /public/orders`."""
         rows = numbered = 0
         for row in self._api.rows():
-            rows, numbered = rows + 1, numbered + ("orderNumber" in row)
-            if row.get("orderNumber") and row.get("id"):
-                yield str(row["orderNumber"]), Receipt(str(row["id"]), existed=True)
+            number, target_id = number_of(row), id_of(row)
+            rows, numbered = rows + 1, numbered + ("orderNumber" in flat(row))
+            if number and target_id:
+                yield number, Receipt(target_id, existed=True)
         if rows and not numbered:
             raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of the same account. Jobs without a destination are accepted."""
-        return {**self.options.model_dump(include={"api_key", "currency", "take"}), "bare": "accept"}
+        return {**self.options.model_dump(include={"api_key", "currency", "time_zone", "take"}), "bare": "accept"}
 
     def view(self, order: Order, side: Side) -> View:  # noqa: ARG002  # both sides are read the same
         """Return the fields that Dropboy can hold."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from schemas.dropboy import CHANGED, MADE, shown
+from schemas.dropboy import CHANGED, MADE, flat, shown
 from worker.systems.dropboy.api import ids_of
 from worker.systems.paging import ListPosition
 
@@ -61,7 +61,7 @@ class Place(BaseModel):
 def _latest(row: dict[str, Any]) -> datetime | None:
     times: list[datetime] = []
     for names in (MADE, CHANGED):
-        if (value := shown(row, names)) is not None:
+        if (value := shown(flat(row), names)) is not None:
             try:
                 times.append(_TIME.validate_python(value))
             except ValidationError:

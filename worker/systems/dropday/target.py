@@ -154,11 +154,15 @@ class Dropday(Target):
         raise Unavailable(f"GET /api/v1/orders: no end after {_MOST_PAGES} pages")
 
     def needs(self) -> Sequence[Need]:
-        """Return the parts of an address that Dropday requires, unless there is a placeholder."""
-        names = ("first_name", "last_name", "street1", "postal_code", "city", "country")
+        """Return the parts of an address that Dropday requires, unless there is a placeholder, and an amount."""
+        amount = Need("totals.grand", "every total is 0", AMOUNTS, required=False)
+        if self.options.placeholder:
+            return (amount,)
         remedy = f"{PLACEHOLDER} {self.name}."
-        required = () if self.options.placeholder else tuple(Need(f"shipping_address.{name}", remedy) for name in names)
-        return (*required, Need("totals.grand", AMOUNTS, required=False))
+        parts = ("last_name", "street1", "postal_code", "city", "country")
+        missing = (Need(f"shipping_address.{part}", "every order is held", remedy) for part in parts)
+        one_name = "an order with a single name is held"
+        return (*missing, Need("shipping_address.first_name", one_name, remedy, required=False), amount)
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of the same account, with test orders included."""
