@@ -57,7 +57,8 @@ def kept(model: type[BaseModel], raw: Mapping[str, Any], unread: tuple[Path, ...
         value: Any = raw
         for step in path:
             value = _step(value, step)
-        _put(result, path, value)
+        if value not in (None, "", [], {}):
+            _put(result, path, value)
     return result
 
 

@@ -91,7 +91,9 @@ List = Annotated[list[T], BeforeValidator(_list)]
 Essentials = Annotated[list[T], BeforeValidator(_list), ESSENTIAL]
 #: An amount or quantity, however it is written; None for null and blank.
 Amount = Annotated[Money | None, BeforeValidator(_amount), ESSENTIAL]
-#: The same, where the order cannot do without it.
+#: The same, for a detail such as a weight: one that cannot be read is left out.
+Measure = Annotated[Money | None, BeforeValidator(_amount)]
+#: An amount that the order cannot do without.
 Required = Annotated[Money, BeforeValidator(number), ESSENTIAL]
 #: A yes or no that changes what the order is, such as "cancelled" or "test".
 Flag = Annotated[bool | None, BeforeValidator(_blank), ESSENTIAL]

@@ -4,94 +4,117 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from schemas.order import Address, Customer, Line, Order, Payment, Shipping, Status, Totals
+from schemas.dropstream_order import Order as Sent
+from schemas.dropstream_order import Place
+from schemas.order import Address, Customer, Line, Order, Payment, Shipping, Status
+from schemas.reading import read
 from worker.errors import Malformed
+from worker.systems.dropstream.amounts import totals_of, weight_in_kg
+from worker.systems.dropstream.leftovers import with_leftovers
+from worker.systems.dropstream.options import options_of
+from worker.systems.dropstream.statuses import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas import dropstream as wire
+    from schemas import dropstream_order as wire
 
-#: The two states that the documents name. The names of the others are not documented.
-STATUSES: Final[Mapping[str, Status]] = {
-    "pending_shipment": Status.PROCESSING,
-    "notified_shipped": Status.SHIPPED,
-}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_order(
-    order: wire.Order, *, provider: str, statuses: Mapping[str, Status], assumed_quantity: Decimal | None
+    raw: Mapping[str, Any], *, provider: str, status_map: Mapping[str, Status], assumed_quantity: Decimal | None
 ) -> Order:
     """Return the order of the account `provider`. An item without a quantity has the assumed one, or is Malformed.
 
-    `Line.weight` stays empty, because its unit is not documented. So does `Totals.grand`, which is not sent.
+    Canceled items are neither shipped nor charged: the order is cancelled if all of its items are. `Totals.grand` stays
+    empty: it is not sent.
     """
-    moved = order.fulfillment_transitioned_at
-    return Order(
-        provider=provider,
-        external_id=str(order.id),
-        display_id=order.external_display_id,
-        source_id=order.external_id,
-        store=order.store_id,
-        version=(max(moved or order.created_at, order.created_at) - _EPOCH) // timedelta(microseconds=1),
-        status=statuses.get(order.fulfillment_state, Status.UNKNOWN),
-        status_raw=order.fulfillment_state,
-        ordered_at=order.ordered_at,
-        updated_at=moved,
-        currency=order.currency_code,
-        lines=tuple(_line(n, item, assumed_quantity) for n, item in enumerate(order.order_items)),
-        totals=Totals(shipping=order.shipping_amount, discount=order.discount_amount, tax=order.tax_amount),
-        customer=_customer(order),
-        shipping_address=_address(order.shipping_address),
-        billing_address=_address(order.billing_address) if order.billing_address else None,
-        shipping=Shipping(
-            method=order.shipping_carrier_service_level,
-            carrier=order.shipping_carrier_name,
-            description=order.external_shipping_description,
-            note=order.shipping_notes,
-            signature_required=order.signature_required,
-            warehouse=order.shipping_warehouse_code,
+    order, unread = read(Sent, raw)
+    imported, moved = order.created_at or order.ordered_at, order.fulfillment_transitioned_at
+    if imported is None:
+        raise Malformed("order: ordered_at: missing, as is created_at", "ordered_at")
+    lines, cancelled = _lines(order.order_items, assumed_quantity)
+    return with_leftovers(
+        Order(
+            provider=provider,
+            external_id=str(order.id),
+            display_id=order.external_display_id,
+            source_id=order.external_id,
+            store=order.store_id,
+            version=(max(moved or imported, imported) - _EPOCH) // timedelta(microseconds=1),
+            status=Status.CANCELLED if cancelled and not lines else status_of(order.fulfillment_state, status_map),
+            status_raw=order.fulfillment_state,
+            ordered_at=order.ordered_at or imported,
+            updated_at=moved,
+            currency=order.currency_code,
+            lines=tuple(lines),
+            cancelled_lines=tuple(cancelled),
+            totals=totals_of(order),
+            customer=_customer(order),
+            shipping_address=_address(order.shipping_address),
+            billing_address=_address(order.billing_address) if order.billing_address != Place() else None,
+            shipping=_shipping(order),
+            payments=_payments(order),
+            purchase_order=order.purchase_order_id,
+            invoice_number=order.invoice_number,
+            note=order.notes,
+            gift_message=order.gift_message,
+            tags=tuple((order.external_tags or "").split(",")),
+            discount_codes=(order.discount_codes,) if order.discount_codes else (),
+            custom=order.custom,
         ),
-        payments=_payments(order),
-        note=order.notes,
-        gift_message=order.gift_message,
-        tags=tuple(tag for tag in map(str.strip, (order.external_tags or "").split(",")) if tag),
-        discount_codes=(order.discount_codes,) if order.discount_codes else (),
-        custom=order.custom,
+        raw,
+        order,
+        unread,
     )
 
 
-def _line(n: int, item: wire.Item, assumed_quantity: Decimal | None) -> Line:
-    quantity = item.quantity if item.quantity is not None else assumed_quantity
-    if quantity is None:
-        field = f"order_items[{n}].quantity"
-        raise Malformed(f"order: {field}: missing, and assume_quantity does not say what that means", field)
-    chosen = {"color": item.color_description, "size": item.size_description}
-    options = {name: value for name, value in chosen.items() if value}
+def _lines(items: list[wire.Item], assumed_quantity: Decimal | None) -> tuple[list[Line], list[Line]]:
+    """Return the lines to be shipped, and the canceled ones, of which quantity and price count nowhere."""
+    lines, cancelled = [], []
+    for n, item in enumerate(items):
+        quantity = assumed_quantity if item.quantity is None else item.quantity
+        if item.canceled:
+            cancelled.append(_line(item, quantity or Decimal(0), item.unit_price or Decimal(0)))
+            continue
+        if quantity is None:
+            field = f"order_items[{n}].quantity"
+            raise Malformed(f"order: {field}: missing, and assume_quantity does not say what that means", field)
+        if item.unit_price is None:
+            field = f"order_items[{n}].unit_price"
+            raise Malformed(f"order: {field}: missing", field)
+        lines.append(_line(item, quantity, item.unit_price))
+    return lines, cancelled
+
+
+def _line(item: wire.Item, quantity: Decimal, price: Decimal) -> Line:
     return Line(
-        id=item.external_order_item_id,
+        id=item.external_order_item_id or item.id,
         product_id=item.external_product_id,
         sku=item.sku,
         ean=item.upc,
-        name=item.name or item.sku or "",
+        name=item.name or "",
         quantity=quantity,
-        unit_price=item.unit_price,
+        unit_price=price,
         discount=item.discount_amount or Decimal(0),
         tax=item.tax_amount,
         purchase_price=item.unit_cost,
+        weight=weight_in_kg(item),
+        category=item.product_type,
+        supplier=item.vendor_id,
         gift_wrap=item.gift_wrap,
         note=item.customer_notes,
-        options=options | {name: str(value) for option in item.options for name, value in option.items()},
+        options=options_of(item),
         custom=item.custom,
     )
 
 
 def _customer(order: wire.Order) -> Customer:
     """Return the customer: id and email address as sent, names and phone of the billing address."""
-    bill = order.billing_address or order.shipping_address
+    bill = order.billing_address if order.billing_address != Place() else order.shipping_address
     return Customer(
         id=order.external_billing_customer_id,
         first_name=bill.first_name,
@@ -115,7 +138,24 @@ def _address(place: wire.Place) -> Address:
     )
 
 
+def _shipping(order: wire.Order) -> Shipping:
+    return Shipping(
+        method=order.shipping_carrier_service_level,
+        carrier=order.shipping_carrier_name,
+        description=order.external_shipping_description,
+        note=order.shipping_notes,
+        ship_on=order.requested_ship_date,
+        cancel_after=order.requested_cancel_date,
+        signature_required=order.signature_required,
+        insured_amount=order.insured_amount,
+        account=order.third_party_account_number,
+        account_code=order.third_party_billing_code,
+        warehouse=order.shipping_warehouse_code or order.fulfillment_warehouse_id,
+    )
+
+
 def _payments(order: wire.Order) -> tuple[Payment, ...]:
+    """Return the payment, of which neither the amount nor a status is sent: one with a date is paid."""
     if order.payment_type is None and order.payment_date is None:
         return ()
     return (Payment(method=order.payment_type, paid_at=order.payment_date),)

@@ -15,7 +15,7 @@ from schemas.order import Order, Status
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
-from worker.systems.dropstream.order import STATUSES, to_order
+from worker.systems.dropstream.order import to_order
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
 
@@ -95,7 +95,6 @@ class DropStream(Provider):
         self._bearer = Bearer(self.client, self._token)
         #: The session whose last call failed.
         self._suspect: str | None = None
-        self._statuses = {**STATUSES, **options.status_map}
 
     def start(self, since: datetime) -> str:
         """Start by time; the first call opens a session."""
@@ -118,9 +117,9 @@ class DropStream(Provider):
         return parse(
             "order",
             lambda: to_order(
-                wire.Order.model_validate(record.raw),
+                record.raw,
                 provider=self.name,
-                statuses=self._statuses,
+                status_map=self.options.status_map,
                 assumed_quantity=Decimal(1) if self.options.assume_quantity == "one" else None,
             ),
         )
@@ -175,7 +174,7 @@ def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:
             moments.append(wire.Imported.model_validate(order).created_at)
         except (ValidationError, OverflowError):
             continue
-    return moments
+    return [moment for moment in moments if moment]
 
 
 def _parsed(model: type[M], answer: Answer) -> M:

@@ -1,0 +1,44 @@
+"""The meaning of DropStream's states.
+
+The API names `pending_shipment` of orders and `notified_shipped` of shipments; the states of the app are described on
+the page "Order statuses", of which there are three editions. How the API writes them is not documented: case, blanks
+and underscores do not count. No state is final: "Reprocess" and "Reset" bring an order back ("Order actions").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from schemas.order import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUSES: Final[Mapping[str, Status]] = {
+    # Imported; the rules of the account may not have run yet. A change that comes later than `overlap` is not read,
+    # so an order that was held here would be lost.
+    **dict.fromkeys(("new", "queued"), Status.NEW),
+    # A warehouse of DropStream has it.
+    **dict.fromkeys(("open", "pending_shipment"), Status.PROCESSING),
+    # Of a part, some goods have left.
+    **dict.fromkeys(("partially_shipped", "shipped", "notified_shipped"), Status.SHIPPED),
+    # It waits for a person, or for another try.
+    **dict.fromkeys(("pending", "delayed", "error"), Status.ON_HOLD),
+    # "Canceled" means that failures exceeded a limit, not that the buyer cancelled; "abandoned" was not shipped within
+    # 45 days. One edition says that "closed" was shipped, another that it ended without. An archived order may be done.
+    # So none of these is created, and none is cancelled where it exists: a person decides.
+    **dict.fromkeys(("canceled", "cancelled", "abandoned", "closed", "archived"), Status.ON_HOLD),
+    **dict.fromkeys(("closed_abandoned_pending_shipment", "closed_cancelled", "closed_canceled"), Status.ON_HOLD),
+    # Its goods travel with other orders (split, or combined into one), or a rule rejected it.
+    **dict.fromkeys(("routed", "bundled", "skipped"), Status.EXCLUDED),
+}
+
+
+def status_of(state: str | None, status_map: Mapping[str, Status]) -> Status:
+    """Return the meaning of a state: by the account's own map, else by `STATUSES`."""
+    if state is None:
+        return Status.UNKNOWN
+    if state in status_map:
+        return status_map[state]
+    return STATUSES.get(re.sub(r"[\W_]+", "_", state.casefold()).strip("_"), Status.UNKNOWN)
