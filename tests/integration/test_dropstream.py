@@ -172,7 +172,7 @@ def test_both_forms_of_money_and_quantity_are_read_and_a_single_order_equals_the
         orders = [provider.normalize(record) for record in page.records if record.raw["order_items"]]
         assert len(orders) >= 40
         for order in orders:
-            items = at_source[order.external_id]["order_items"]
+            items = [item for item in at_source[order.external_id]["order_items"] if not item["canceled"]]
             expected = [(Decimal(str(item["unit_price"])), Decimal(str(item.get("quantity", 1)))) for item in items]
             assert [(line.unit_price, line.quantity) for line in order.lines] == expected
         single = provider.fetch_one(orders[0].external_id)

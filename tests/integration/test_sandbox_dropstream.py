@@ -105,7 +105,7 @@ def test_filters_select_the_matching_orders(box: Sandbox) -> None:
     for line, expected in (
         ("store_id=12", [order["id"] for order in orders if order["store_id"] == 12]),
         ("store_id=Store 12", [order["id"] for order in orders if order["store_id"] == 12]),
-        ("state=closed", [order["id"] for order in orders if order["fulfillment_state"] == "closed"]),
+        ("state=shipped", [order["id"] for order in orders if order["fulfillment_state"] == "shipped"]),
         (f"external_id={order_100['external_id']}", [order_100["id"]]),
         (f"external_display_id={order_100['external_display_id']}", [order_100["id"]]),
         (f"created_at_min={at}", [order["id"] for order in orders if order["created_at"] > at]),

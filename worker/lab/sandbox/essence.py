@@ -75,7 +75,11 @@ def dropstream(order: Raw) -> Essence:
     return {
         **_address(order.get("shipping_address") or {}, "first_name", "last_name", "city", "postal_code"),
         "shipping": _number(order.get("shipping_amount")),
-        **_goods((item.get("name"), item.get("quantity")) for item in order.get("order_items") or ()),
+        **_goods(
+            (item.get("name"), item.get("quantity"))
+            for item in order.get("order_items") or ()
+            if not item.get("canceled")
+        ),
         **_currency(order.get("currency_code")),
     }
 

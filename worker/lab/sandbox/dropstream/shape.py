@@ -9,13 +9,15 @@ from worker.lab.sandbox.wire import utc_text
 if TYPE_CHECKING:
     from worker.lab.sandbox.drafts import Draft, DraftLine
 
-#: The documents name `pending_shipment` (of orders) and `notified_shipped` (of shipments); the others are made up.
+_DAY: Final = 86400
+
+#: The documents name `pending_shipment` of orders; the others are states of the app ("Order statuses").
 STATES: Final = {
-    "new": "pending_shipment",
-    "paid": "pending_shipment",
+    "new": "new",
+    "paid": "queued",
     "processing": "pending_shipment",
-    "shipped": "notified_shipped",
-    "delivered": "closed",
+    "shipped": "shipped",
+    "delivered": "shipped",
     "cancelled": "canceled",
 }
 
@@ -45,11 +47,13 @@ def from_draft(draft: Draft, order_id: int, store_id: int, created: float) -> di
         "discount_amount": _amount(draft, draft.discount),
         "tax_amount": "0.00",
         "shipping_tax_amount": "0.00",
+        "purchase_order_id": None,
+        "requested_ship_date": utc_text(draft.promised - _DAY) if draft.promised else None,
         "external_tags": "web,first order" if draft.note else "",
         "custom": {key: str(value) for key, value in draft.custom.items()},
         "shipping_address": address,
         "billing_address": address,
-        "order_items": [_item(draft, line, n) for n, line in enumerate(draft.lines, 1) if not line.cancelled],
+        "order_items": [_item(draft, line, n) for n, line in enumerate(draft.lines, 1)],
     }
 
 
@@ -66,6 +70,10 @@ def _item(draft: Draft, line: DraftLine, n: int) -> dict[str, Any]:
         "tax_amount": "0.00",
         "customer_notes": line.comment,
         "options": [{key: value} for key, value in line.options.items()],
+        "canceled": line.cancelled,
+        "weight": None,
+        "weight_uom": None,
+        "created_at": utc_text(draft.created),
         "custom": {},
     }
 
