@@ -166,7 +166,6 @@ class Drain:
             catalog.INTEND,
             values,
             drains=lane.keys.drains,
-            claims=self._claims,
             drain=self.name,
             lease_ms=lane.lease_ms,
             record_prefix=lane.keys.order,

@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- Note what is about to be sent, before it is sent, so that a lost response leaves no doubt about what the target may have.
 
-local drains, claims = unpack(KEYS)
+local drains = unpack(KEYS)
 local drain, lease_ms, record_prefix = unpack(ARGV, 1, 3)
 -- Then for each order: key, sent_fields, tried_fields
 --
--- claims are those of this drain. sent_fields are the field fingerprints (schemas/changes.py) that the target has whether or not this is received;
+-- sent_fields are the field fingerprints (schemas/changes.py) that the target has whether or not this is received;
 -- tried_fields are those that it has once it confirms. Either is '' where nothing is known, or where the two are the same.
 --
--- Returns 1, or 0 if the drain has lost an order or its lease: then nothing may be sent.
+-- Returns 1, or 0 if the drain has lost its lease, and its orders with it: then nothing may be sent.
 -- If repeated: notes the same.
 
 local time = redis.call('TIME')
@@ -22,7 +22,6 @@ end
 
 for i = 4, #ARGV, 3 do
   local key, sent_fields, tried_fields = unpack(ARGV, i, i + 2)
-  if redis.call('SISMEMBER', claims, key) == 0 then return 0 end
   note(record_prefix .. key, 'sent_fields', sent_fields)
   note(record_prefix .. key, 'tried_fields', tried_fields)
 end

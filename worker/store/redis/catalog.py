@@ -72,7 +72,7 @@ CLAIM: Final = Script(
 )
 INTEND: Final = Script(
     "intend",
-    keys=("drains", "claims"),
+    keys=("drains",),
     args=("drain", "lease_ms", "record_prefix"),
     each=("key", "sent_fields", "tried_fields"),
 )
