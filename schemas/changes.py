@@ -58,12 +58,15 @@ def uncertain(sent: bytes, order: Order) -> bytes:
     return b"" if known is None else known.united(_Known.of(order)).packed()
 
 
-def with_unknown_status(sent: bytes) -> bytes:
-    """Return the memory of an order that was cancelled in the target: its status there is not the one that was sent."""
+def with_unknown(sent: bytes, *paths: str) -> bytes:
+    """Return the memory without the fields at and below these paths ("lines": all lines), which are written again."""
     known = _Known.read(sent)
     if known is None:
         return b""
-    known.fields["status"] = _UNKNOWN
+    for path in paths:
+        known.fields |= {leaf: _UNKNOWN for leaf in ORDER_LEAVES if f"{leaf}.".startswith(f"{path}.")}
+    if "lines" in paths:
+        known.lines = {key: dict.fromkeys(LINE_LEAVES, _UNKNOWN) for key in known.lines}
     return known.packed()
 
 

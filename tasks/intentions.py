@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from schemas.cancellation import cancellation
-from schemas.changes import fingerprints, uncertain, with_unknown_status
+from schemas.changes import fingerprints, uncertain, with_unknown
 from schemas.order import Order
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def intend(rt: Runtime, target: str, drain: Drain, claims: Sequence[Claim]) -> N
 def _intention(claim: Claim, order: Order) -> tuple[bytes, bytes]:
     """Return what the target has whether or not it receives this, and what it has once it confirms."""
     if claim.is_update and cancellation(order):
-        return with_unknown_status(claim.sent_fields), b""
+        return with_unknown(claim.sent_fields, "status"), b""
     now = fingerprints(order)
     if claim.is_update or claim.sent_fields:
         return uncertain(claim.sent_fields, order), now

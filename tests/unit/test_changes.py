@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas import leaves
-from schemas.changes import Changes, fingerprints, line_keys, uncertain, with_unknown_status
+from schemas.changes import Changes, fingerprints, line_keys, uncertain, with_unknown
 from schemas.leaves import LINE_LEAVES, ORDER_LEAVES
+from schemas.order import Totals
 from support.orders import order
 
 if TYPE_CHECKING:
@@ -168,9 +169,19 @@ def test_the_memory_begins_with_a_mark_of_the_shape(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_cancellation_leaves_the_status_unknown() -> None:
-    memory = with_unknown_status(fingerprints(order(note="call")))
+    memory = with_unknown(fingerprints(order(note="call")), "status")
     assert Changes.between(memory, order(note="call")).fields == {"status"}
-    assert with_unknown_status(b"") == b""
+    assert with_unknown(b"", "status") == b""
+
+
+def test_parts_of_the_memory_can_be_made_unknown() -> None:
+    full = order(note="call", shipping_address={"city": "Delft"}, totals={"shipping": 1, "grand": 2})
+    memory = with_unknown(fingerprints(full), "shipping_address.city", "totals")
+    assert Changes.between(memory, full).fields == {
+        "shipping_address.city",
+        *(f"totals.{n}" for n in Totals.model_fields),
+    }
+    assert Changes.between(with_unknown(fingerprints(full), "lines"), full).lines == {"Mug": frozenset(LINE_LEAVES)}
 
 
 def test_lines_are_known_by_their_ids_and_repeated_ones_are_numbered() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from worker.reconcile.edited import to_write
+
 if TYPE_CHECKING:
     from worker.reconcile.report import Finding
     from worker.reconcile.run import Run
@@ -34,7 +36,10 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
         return f"{target} takes no changes from {run.options.provider}: mend it there by hand"
     else:
         (target_id,) = finding.target_ids
-        outcome = rt.ledger.resend(target, delivery, "update", seen=standing, source=source, target_id=target_id)
+        sent = to_write(finding.fields, bytes.fromhex(standing.sent_fields))
+        outcome = rt.ledger.resend(
+            target, delivery, "update", seen=standing, source=source, target_id=target_id, sent_fields=sent
+        )
     if outcome not in {"new", "queued"}:
         return "it moved meanwhile: the next run tells"
     run.report.counts["queued"] += 1

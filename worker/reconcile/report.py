@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-Fault = Literal["missing", "doubled", "different", "extra", "unreadable"]
-#: Every fault. "unreadable": one of the sides shows a record that cannot be read, so the order was not compared.
+Fault = Literal["missing", "doubled", "different", "extra", "unreadable", "edited"]
+#: Every fault. "unreadable": one of the sides shows a record that cannot be read, so the order was not compared. An
+#: "edited" order is none: people changed it in the target after it was sent, and an update leaves that as it is.
 FAULTS: Final[tuple[Fault, ...]] = ("missing", "doubled", "different", "extra", "unreadable")
 
 
@@ -41,8 +42,9 @@ class Report:
     """The pair, the range, the counts, and the first findings of each fault.
 
     `counts` has, besides the faults: source (orders that must be in the target), target (orders listed there),
-    on_the_way (in the lane, or changed a moment ago), unlisted (in the target, but not in its list), older (placed
-    before the range), gone (no longer in the source), discarded (by a person), queued (again, by a repair).
+    edited (by people in the target), on_the_way (in the lane, or changed a moment ago), unlisted (in the target, but
+    not in its list), older (placed before the range), gone (no longer in the source), discarded (by a person), queued
+    (again, by a repair).
     """
 
     provider: str

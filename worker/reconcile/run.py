@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from worker.errors import PermanentError
+from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, call_patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
@@ -19,6 +20,7 @@ from worker.systems.view import differing
 
 if TYPE_CHECKING:
     from schemas.order import Order
+    from worker.reconcile.report import Fault
     from worker.runtime import Runtime
     from worker.settings.routes import Route
     from worker.store.orders.ledger import Delivery
@@ -245,11 +247,13 @@ class Run:
             # One of the sides changed since it was listed: the next run decides.
             self.report.counts["on_the_way"] += 1
             return None
-        values = {name: (source[name], target.get(name, "")) for name in fields}
-        finding = Finding(
-            "different", candidate.reference, order.key, (target_id,), fields, standing.state, values=values
-        )
-        return finding, delivery, standing
+        edits = edited(fields, bytes.fromhex(standing.sent_fields), order)
+        faults = tuple(name for name in fields if name not in edits)
+        values = {name: (source[name], target.get(name, "")) for name in faults or fields}
+        fault: Fault = "different" if faults else "edited"
+        ids = (target_id,)
+        finding = Finding(fault, candidate.reference, order.key, ids, tuple(values), standing.state, values=values)
+        return finding, delivery if faults else None, standing
 
     def _extra(self, candidate: Candidate) -> Outcome:
         """Report an order that the source does not have; ask the source where the reference contains its id."""

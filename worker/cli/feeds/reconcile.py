@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 #: The text after each of the other counts, by name.
 _OTHER_COUNTS = {
+    "edited": "changed by people in the target after they were sent: kept as they are",
     "on_the_way": "on their way",
     "unlisted": "there, though no list shows them",
     "older": "from before the range",
@@ -62,7 +63,7 @@ def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
         yield "The fields were not compared: no view knows what this kind of target holds."
     if report.clean:
         yield "[green]Clean: each order is there once, as the source has it.[/green]"
-    elif hidden := sum(counts[fault] for fault in FAULTS) - len(report.findings):
+    elif hidden := sum(counts[fault] for fault in FAULTS) - sum(found.fault in FAULTS for found in report.findings):
         yield f"{hidden} more are not shown: --most {max(counts[fault] for fault in FAULTS)}"
 
 
@@ -79,6 +80,8 @@ def _findings(findings: list[Finding], *, values: bool) -> Table:
 
 def _remedy(finding: Finding) -> str:
     """Return what a person can do, for a finding that no repair dealt with."""
+    if finding.fault == "edited":
+        return "none: people changed it there"
     if finding.fault in {"doubled", "extra"}:
         return "look at it in the target"
     if finding.state in {"dead", "held", "in_doubt"}:

@@ -155,7 +155,10 @@ class Rehearsal:
             fields = self._differing(name, order, receipt)
             outcome = _if_present(standing, self._rt.on_change(self._name, name), same=same)
             if outcome == "would be changed":
-                changes, target_id = Changes.all(order), receipt.target_id or ""
+                changes, target_id = (
+                    Changes.between(bytes.fromhex(standing.sent_fields), order),
+                    receipt.target_id or "",
+                )
                 writes = self._stopped_writes(name, lambda: target.change(order, reference, target_id, changes))
                 preview.writes.setdefault(name, []).extend(writes)
             return OrderPreview(order.key, outcome, name, reference, fields, receipt.target_id or "")

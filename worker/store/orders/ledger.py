@@ -105,6 +105,8 @@ class Standing(NamedTuple):
     fingerprint: str = ""
     done: str = ""
     code: str = ""
+    #: The field fingerprints of what the target has (see `schemas/changes.py`), in hex.
+    sent_fields: str = ""
 
 
 class Ledger:
@@ -202,6 +204,7 @@ class Ledger:
         seen: Standing,
         source: str,
         target_id: str = "",
+        sent_fields: bytes = b"",
     ) -> Literal["queued", "moved"]:
         """Queue an order again that the ledger took for delivered or dead, because somebody looked into the target.
 
@@ -213,6 +216,7 @@ class Ledger:
             seen: The state of the order before the target was looked at: an order that moved since is left alone.
             source: Who looked, for the history.
             target_id: The target's own id of the order.
+            sent_fields: The field fingerprints of what the target has: an update writes what differs from them.
         """
         k, order = keys.LaneKeys.of(target), delivery.order
         result: Literal["queued", "moved"] = self._scripts(
@@ -231,6 +235,7 @@ class Ledger:
             seen_fingerprint=seen.fingerprint,
             seen_done=seen.done,
             source=source,
+            sent_fields=sent_fields,
             **k.prefixes,
         )
         return result
@@ -241,6 +246,7 @@ class Ledger:
         for target in targets:
             record, lines = self._read(target, order_key)
             if record:
+                record.pop("sent_fields", None)
                 history = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
                 score = self._redis.zscore(keys.LaneKeys.of(target).due, order_key)
                 due = None if score is None else int(score % keys.BULK_OFFSET)

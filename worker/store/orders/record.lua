@@ -4,9 +4,12 @@
 local record_prefix, history_prefix = unpack(ARGV, 1, 2)
 -- Then for each order: key
 --
--- Returns for each order {field, value...}, {line of its history...}; both are empty if it is unknown. Field fingerprints are left out: they are bytes.
+-- Returns for each order {field, value...}, {line of its history...}; both are empty if it is unknown. sent_fields are in hex.
 
 -- include archive.lua
+
+-- Redis keeps bytes, and clients read texts.
+local function hex(bytes) return (string.gsub(bytes, '.', function(byte) return string.format('%02x', string.byte(byte)) end)) end
 
 local response = {}
 for i = 3, #ARGV do
@@ -14,16 +17,17 @@ for i = 3, #ARGV do
   local fields = {}
   local live = redis.call('HGETALL', record_prefix .. key)
   for n = 1, #live, 2 do
-    if live[n] ~= 'sent_fields' and live[n] ~= 'tried_fields' then
+    if live[n] ~= 'tried_fields' then
       fields[#fields + 1] = live[n]
-      fields[#fields + 1] = live[n + 1]
+      fields[#fields + 1] = live[n] == 'sent_fields' and hex(live[n + 1]) or live[n + 1]
     end
   end
   local archived = #live == 0 and read_archived(record_prefix, key)
   local lines
   if archived then
     lines, archived.seen, archived.settled, archived.sent = read_history(record_prefix, archived)
-    archived.page, archived.index, archived.sent_fields = nil, nil, nil
+    archived.page, archived.index = nil, nil
+    if archived.sent_fields then archived.sent_fields = hex(archived.sent_fields) end
     for name, value in pairs(archived) do
       fields[#fields + 1] = name
       fields[#fields + 1] = value

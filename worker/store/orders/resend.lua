@@ -1,10 +1,11 @@
 -- Queue an order again that the ledger took for delivered or dead, because somebody looked into the target.
 
 local lane, due, dead = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint, version, payload, action, target_id, seen_state, seen_fingerprint, seen_done, source =
+local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint, version, payload, action, target_id, seen_state, seen_fingerprint, seen_done, source, sent_fields =
   unpack(ARGV)
 -- action is "create" (the target does not have the order: ask, then create) or "update" (the target has it as target_id, with other content). seen_state,
--- seen_fingerprint and seen_done are what the ledger had when the target was looked at. source is who looked.
+-- seen_fingerprint and seen_done are what the ledger had when the target was looked at. source is who looked. sent_fields are the field fingerprints
+-- with which an update writes what is different, '' to write everything.
 --
 -- Returns "queued", or "moved" if the order moved since it was looked at.
 -- If repeated: the order is queued already, "moved".
@@ -28,7 +29,7 @@ redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 
 -- A poison order is claimed alone.
 if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if action == 'update' then
-  redis.call('HSET', record, 'done', known[3] or stamp, 'target_id', target_id)
+  redis.call('HSET', record, 'done', known[3] or stamp, 'target_id', target_id, 'sent_fields', sent_fields)
 else
   redis.call('HDEL', record, 'done', 'target_id', 'sent', 'sent_fields')
   -- An order that may have been sent stays uncertain: not every target shows at once what it has.

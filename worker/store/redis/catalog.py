@@ -94,7 +94,7 @@ RESEND: Final = Script(
     keys=("lane", "due", "dead"),
     args=(
         *(*_PREFIXES, "key", "reference", "fingerprint", "version", "payload", "action", "target_id"),
-        *("seen_state", "seen_fingerprint", "seen_done", "source"),
+        *("seen_state", "seen_fingerprint", "seen_done", "source", "sent_fields"),
     ),
 )
 DECIDE: Final = Script(
