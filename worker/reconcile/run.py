@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from schemas.cancellation import cancellation
 from worker.errors import PermanentError
 from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
@@ -241,6 +242,9 @@ class Run:
         held = read_one(reader, target_id)
         target = self._view(held, "target") if held else {}
         fields = differing(source, target)
+        if cancellation(order):
+            # Where it is cancelled there too, nothing else of it is sent any more.
+            fields = tuple(name for name in fields if name == "cancelled")
         if not fields:
             return None
         if held is None or (moved and delivery.fingerprint != standing.fingerprint):
