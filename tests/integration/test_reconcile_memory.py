@@ -32,6 +32,7 @@ class Shop(Provider):
 
     kind: ClassVar[str] = "made-up"
     Options: ClassVar[type[BaseModel]] = BaseModel
+    default_limit, documented_limit, default_poll_every = "10/s", None, 60.0
     count = 0
 
     def start(self, since: datetime) -> str:
@@ -89,6 +90,7 @@ class Account(Shop):
 class Warehouse(Target):
     kind: ClassVar[str] = "made-up"
     Options: ClassVar[type[BaseModel]] = BaseModel
+    default_limit, documented_limit, settles = "10/s", None, True
 
     def create(self, order: Order, reference: str) -> Receipt:
         raise AssertionError(reference)

@@ -46,7 +46,7 @@ class Depot(Target):
 
     kind = "depot"
     Options = BaseModel
-    default_limit, documented_limit = "10/s", None
+    default_limit, documented_limit, settles = "10/s", None, True
 
     def __init__(self, traits: Traits, redis_lost: Callable[[], None]) -> None:
         self.name, self.traits = "t", traits

@@ -82,7 +82,7 @@ class Depot(Target):
 
     kind = "depot"
     Options = DepotOptions
-    default_limit, documented_limit = "10/s", None
+    default_limit, documented_limit, settles = "10/s", None, True
 
     def configure(self, options: Any) -> None:
         self.options = options

@@ -84,6 +84,7 @@ class Warehouse(Target):
     """A target that keeps the created orders in a list, duplicates included."""
 
     kind = "warehouse"
+    settles = True
     Options = NoOptions
     default_limit, documented_limit = "10/s", None
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from worker.errors import ConfigError
+from worker.systems.declared import Undeclared
 from worker.systems.provider import Provider
 from worker.systems.registry import load_kinds
 from worker.systems.retailcrm.provider import RetailCRM
+from worker.systems.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,8 @@ class Shop(RetailCRM):
 
 class Half(RetailCRM.__mro__[1]):
     kind = "shop"
+    Options = RetailCRM.Options
+    default_limit, documented_limit, default_poll_every = "1/s", None, 60
 
 nothing = 1
 """
@@ -84,3 +88,42 @@ def test_an_invalid_entry_point_is_named_with_reason_and_remedy(
     assert (wrong.file, wrong.key, wrong.reason) == ("package shop-adapter", f"intake.providers.{name}", reason)
     assert wrong.remedy.endswith(".")
     assert "K-4711" not in str(wrong)
+
+
+SILENT = """
+from worker.systems.target import Target
+
+class Store(Target):
+    kind = "store"
+    Options = None
+    default_limit = "1/s"
+    documented_limit = None
+
+    def create(self, order, reference): ...
+    def find(self, reference): ...
+    def check(self): ...
+"""
+
+
+def test_a_target_that_does_not_declare_whether_it_settles_is_refused_where_it_is_defined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "silent_adapter.py").write_text(SILENT)
+    info = tmp_path / "silent_adapter-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: silent-adapter\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[intake.targets]\nstore = silent_adapter:Store\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        load_kinds("intake.targets", Target, {})
+    assert caught.value.reason == "silent_adapter:Store does not declare settles"
+    assert caught.value.remedy == "Give its class a value for settles."
+    with pytest.raises(TypeError, match="Store does not declare settles"):
+        exec(SILENT, {})
+
+
+def test_every_class_variable_without_a_default_must_be_declared() -> None:
+    with pytest.raises(Undeclared) as caught:
+        type("Bare", (Provider,), {"kind": "bare"})
+    assert caught.value.names == ["Options", "default_limit", "documented_limit", "default_poll_every"]
+    type("Mixin", (Target,), {})  # without a kind it is no adapter

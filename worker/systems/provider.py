@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from worker.errors import Unavailable
+from worker.systems.declared import require_declared
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +80,11 @@ class Provider(ABC):
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = None
     #: The HTTP statuses that mean "slow down" in this system, rather than "unavailable".
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in vars(cls):
+            require_declared(cls, Provider)
 
     def __init__(self, name: str, options: BaseModel, client: Client) -> None:
         self.name, self.client = name, client

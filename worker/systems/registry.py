@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from worker.errors import ConfigError
+from worker.systems.declared import Undeclared, require_declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,8 @@ def load_kinds(group: str, base: type, built_in: Mapping[str, type[A]]) -> dict[
 def _load(point: EntryPoint, base: type) -> type:
     try:
         adapter = point.load()
+    except Undeclared as error:
+        raise _undeclared(point, error) from error
     except Exception as error:  # a module of another package may fail in any way
         reason = f"{point.value} cannot be imported: {type(error).__name__}"
         raise _problem(point, reason, "Reinstall or remove that package") from error
@@ -39,9 +42,18 @@ def _load(point: EntryPoint, base: type) -> type:
         raise _problem(
             point, f"{point.value} is no complete {base.__name__}", f"Name a class with all of {base.__name__}"
         )
+    try:
+        require_declared(adapter, base)
+    except Undeclared as error:
+        raise _undeclared(point, error) from error
     if getattr(adapter, "kind", None) != point.name:
         raise _problem(point, f"{point.value} has another kind", "Name the entry point after the kind of its class")
     return adapter
+
+
+def _undeclared(point: EntryPoint, error: Undeclared) -> ConfigError:
+    names = ", ".join(error.names)
+    return _problem(point, f"{point.value} does not declare {names}", f"Give its class a value for {names}")
 
 
 def _problem(point: EntryPoint, reason: str, remedy: str) -> ConfigError:

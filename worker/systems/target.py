@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from schemas.cancellation import cancellation
 from worker.errors import Held
+from worker.systems.declared import require_declared
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -72,8 +73,9 @@ class Target(ABC):
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
     #: The system itself refuses a second order with the same reference, and reports that it exists.
     dedupes: ClassVar[bool] = False
-    #: If `find` returns None right after a create without a response, nothing was created, or will be.
-    settles: ClassVar[bool] = True
+    #: If `find` returns None right after a create without a response, nothing was created, or will be. Every target
+    #: must declare it: True where it is False creates orders twice, and False where it is True makes them wait.
+    settles: ClassVar[bool]
     #: `find` has to list all orders, so that `everything` costs no more.
     walks: ClassVar[bool] = False
     #: The most orders in one call of `create_many`; 1: it is never called. An account may set a smaller number.
@@ -83,6 +85,11 @@ class Target(ABC):
     #: The characters that its ids can hold, as a character class of a regular expression ("A-Za-z0-9-"); None: all.
     #: The other characters of a reference are escaped with "_" (worker/systems/references.py).
     alphabet: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "kind" in vars(cls):
+            require_declared(cls, Target)
 
     def __init__(self, name: str, options: BaseModel, client: Client) -> None:
         self.name, self.client = name, client

@@ -62,6 +62,7 @@ class Dropday(Target):
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None
     dedupes: ClassVar[bool] = True
+    settles: ClassVar[bool] = True
 
     def configure(self, options: DropdayOptions) -> None:
         """Take over the account's options."""

@@ -70,6 +70,7 @@ class OrderCloud(Target):
     default_limit: ClassVar[str] = "5/s"
     documented_limit: ClassVar[str | None] = None
     dedupes: ClassVar[bool] = True
+    settles: ClassVar[bool] = True
     updates: ClassVar[bool] = True
     alphabet: ClassVar[str | None] = "A-Za-z0-9-"
 

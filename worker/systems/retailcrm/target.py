@@ -96,6 +96,7 @@ class RetailCRM(Target):
     limit_per_address: ClassVar[bool] = True
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429, 503})
     dedupes: ClassVar[bool] = True
+    settles: ClassVar[bool] = True
     #: "orders/upload".
     bulk: int = 50
     updates: ClassVar[bool] = True
