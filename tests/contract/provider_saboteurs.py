@@ -173,6 +173,27 @@ def quotes_the_record(case: Case) -> Case:
     return having(case, normalize=normalize)
 
 
+def loses_an_order_of_a_moving_list(case: Case) -> Case:
+    """Leave out one of the orders that are listed all the time, as a reader by page numbers does."""
+    real: type[Provider] = case.adapter
+    lost = {scene["listed"][-1] for scene in case.scenes_of("walk").values()}
+
+    def fetch(self: Any, cursor: str) -> Page:
+        page = real.fetch(self, cursor)
+        return replace(page, records=[each for each in page.records if self.normalize(each).external_id not in lost])
+
+    return having(case, fetch=fetch)
+
+
+def stops_after_the_first_page(case: Case) -> Case:
+    real: type[Provider] = case.adapter
+    return having(case, fetch=lambda self, cursor: replace(real.fetch(self, cursor), more=False))
+
+
+def lacks_the_recording_of_a_removed_order(case: Case) -> Case:
+    return replace(case, scenes={name: scene for name, scene in case.scenes.items() if name != "removed"})
+
+
 #: The saboteurs that must fail each check.
 SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "it_sends_and_returns_exactly_what_is_recorded": (
@@ -195,7 +216,17 @@ SABOTEURS: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "check_needs_the_credentials": (accepts_any_key,),
     "every_failure_is_raised_as_the_right_error": (reports_an_unavailable_server_as_a_rejection,),
     "a_response_of_another_shape_counts_as_no_response": (reports_an_unexpected_response_as_malformed,),
+    "a_list_that_moves_while_it_is_read_loses_no_order": (
+        loses_an_order_of_a_moving_list,
+        stops_after_the_first_page,
+        lacks_the_recording_of_a_removed_order,
+    ),
     "slow_down_closes_the_limit_for_the_time_in_the_response": (ignores_the_limiter,),
     "no_message_holds_a_secret_or_a_person": (reveals_its_key, quotes_the_record),
     "its_kind_is_the_name_of_its_module_or_package": (has_another_kind,),
+}
+
+#: The providers to which a check does not apply.
+EXEMPT: Final[dict[str, Callable[[Case], bool]]] = {
+    "a_list_that_moves_while_it_is_read_loses_no_order": lambda case: "list_never_moves" in case.account,
 }

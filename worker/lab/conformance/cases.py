@@ -41,7 +41,7 @@ def cases(recordings: Path) -> Iterator[tuple[str, Case]]:
         for kind, adapter in kinds.items():
             folder = recordings / sort / kind
             if folder.is_dir() or kind not in ours:
-                yield sort, Case.of(folder, kind, adapter)
+                yield sort, Case.of(folder, sort, kind, adapter)
 
 
 def checks(recordings: Path) -> Iterator[tuple[str, Callable[[], None]]]:

@@ -16,6 +16,7 @@ import simplejson
 from pydantic import SecretStr
 
 from worker.http.client import Client
+from worker.lab.conformance.recorded import Facts, NotRecorded, Scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,21 +47,34 @@ class Failure:
 
 @dataclass(frozen=True)
 class Case:
-    """One adapter with all recordings of its system."""
+    """One adapter with all recordings of its system. A check that lacks one raises NotRecorded."""
 
+    sort: str
     kind: str
     adapter: type[Any]
     account: Json
     scenes: dict[str, Json]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "account", Facts(self.account, self.sort, self.kind))
+        object.__setattr__(self, "scenes", Scenes(self.scenes, self.sort, self.kind))
+
     @classmethod
-    def of(cls, folder: Path, kind: str, adapter: type[Any]) -> Case:
+    def of(cls, folder: Path, sort: str, kind: str, adapter: type[Any]) -> Case:
         """Return the recordings of a kind, from the files of `folder`."""
         files = {file.stem: load(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
-        return cls(kind, adapter, files.pop("account", {}), files)
+        return cls(sort, kind, adapter, files.pop("account", {}), files)
 
-    def scenes_of(self, call: str) -> dict[str, Json]:
-        return {name: scene for name, scene in self.scenes.items() if scene["call"] == call}
+    def scenes_of(self, call: str, least: str = "") -> dict[str, Json]:
+        """Return the recordings of a call; `least` names the one that there has to be."""
+        scenes = {name: scene for name, scene in self.scenes.items() if scene["call"] == call}
+        if least and not scenes:
+            raise NotRecorded(self.sort, self.kind, least)
+        return scenes
+
+    def scenes_named(self, start: str) -> list[Json]:
+        """Return the recordings whose names begin with `start`, which is the name of the least."""
+        return [self.scenes[start], *(self.scenes[name] for name in self.scenes if name.startswith(f"{start}_"))]
 
     def secrets(self) -> set[str]:
         options = self.adapter.Options.model_validate(self.account["options"])
@@ -69,7 +83,9 @@ class Case:
 
     def private(self) -> set[str]:
         """Return what no message may repeat: the secrets, and the personal data of the recordings."""
-        return self.secrets() | set(self.account["private"])
+        if not (words := set(self.account["private"])):
+            raise NotRecorded(self.sort, self.kind, "account", "the key private: at least one name of a person")
+        return self.secrets() | words
 
     @contextmanager
     def playing(self, scene: Json, failure: Failure | None = None, at: int = -1) -> Iterator[tuple[Any, Stage]]:
@@ -104,7 +120,10 @@ class Notebook:
 
 
 class Stage:
-    """A server that returns the recorded responses, and 418 for other requests. A recorded body of null is any body."""
+    """A server that returns the recorded responses with their headers, and 418 for other requests.
+
+    A recorded body of null is any body.
+    """
 
     def __init__(self, exchanges: Sequence[Json], failure: Failure | None = None, at: int = -1) -> None:
         self.exchanges, self.failure, self.at = exchanges, failure, at % max(len(exchanges), 1)
@@ -146,7 +165,7 @@ class Stage:
                 return None if failed.cut else (failed.status, list(failed.headers), failed.text)
             return (
                 exchange["status"],
-                [],
+                list(exchange.get("headers", {}).items()),
                 exchange["text"] if "text" in exchange else simplejson.dumps(exchange["json"]),
             )
         self.asked.append(ask)
