@@ -157,12 +157,12 @@ class _Known:
     @classmethod
     def of(cls, order: Order) -> _Known:
         salt = order.key
-        fields = {path: _digest(salt, path, text) for path, text in order_leaves(order)}
+        fields = {path: _digest(salt, path, text) for path, text in order_leaves(order).items()}
         custom = {_custom_key(salt, name): _digest(salt, f"custom.{name}", text) for name, text in custom_leaves(order)}
         lines: dict[bytes, dict[str, bytes]] = {}
         for key, line in zip(line_keys(order), order.lines, strict=True):
             own = _line_key(salt, key)
-            leaves = {name: _digest(salt, f"{key}\0{name}", text) for name, text in line_leaves(line)}
+            leaves = {name: _digest(salt, f"{key}\0{name}", text) for name, text in line_leaves(line).items()}
             # Where two keys have one digest, nothing is known of either line.
             lines[own] = leaves if own not in lines else dict.fromkeys(LINE_LEAVES, _UNKNOWN)
         return cls(fields, custom, lines)
@@ -218,8 +218,13 @@ class _Reader:
 
 def _digests(known: Mapping[str, bytes], names: Sequence[str]) -> Iterator[bytes]:
     """Yield a bit for each name, then the digests of those that are filled."""
-    yield sum(1 << n for n, name in enumerate(names) if name in known).to_bytes(_bytes_for(names))
-    yield from (known[name] for name in names if name in known)
+    bits, digests = 0, []
+    for n, name in enumerate(names):
+        if name in known:
+            bits |= 1 << n
+            digests.append(known[name])
+    yield bits.to_bytes(_bytes_for(names))
+    yield from digests
 
 
 def _bytes_for(names: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from schemas.order import Address, Customer, Line, Order, PickupPoint, Shipping, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 #: Fields that identify the order, that say nothing of its content, or that are compared in their own way.
 _APART: Final = frozenset({"provider", "external_id", "version", "updated_at", "uncounted", "lines", "custom"})
@@ -24,39 +24,44 @@ _PARTS: Final[dict[str, type[BaseModel]]] = {
     "shipping": Shipping,
     "shipping.pickup_point": PickupPoint,
 }
-#: The fields of a model, each with its default.
-_Fields = tuple[tuple[str, Any], ...]
+#: The fields of a model: name, path and default.
+_Fields = tuple[tuple[str, str, Any], ...]
 
 
-def _fields(model: type[BaseModel], path: str = "") -> _Fields:
-    names = [name for name in model.model_fields if f"{path}{name}" not in _PARTS]
-    return tuple((name, model.model_fields[name].get_default(call_default_factory=True)) for name in names)
+def _fields(model: type[BaseModel], prefix: str = "") -> _Fields:
+    paths = [(name, f"{prefix}{name}") for name in model.model_fields]
+    return tuple(
+        (name, path, model.model_fields[name].get_default(call_default_factory=True))
+        for name, path in paths
+        if path not in _PARTS
+    )
 
 
-_OWN: Final = tuple(pair for pair in _fields(Order) if pair[0] not in _APART)
-_OF_PARTS: Final = {path: _fields(model, f"{path}.") for path, model in _PARTS.items()}
+_OWN: Final = tuple(field for field in _fields(Order) if field[0] not in _APART)
+_OF_PARTS: Final = {tuple(path.split(".")): _fields(model, f"{path}.") for path, model in _PARTS.items()}
 _OF_LINE: Final = _fields(Line)
 
 #: The paths of all leaves of an order but those of its lines and of `custom`.
 ORDER_LEAVES: Final = (
-    *(name for name, _ in _OWN),
-    *(f"{path}.{name}" for path, fields in _OF_PARTS.items() for name, _ in fields),
+    *(path for _, path, _ in _OWN),
+    *(path for fields in _OF_PARTS.values() for _, path, _ in fields),
 )
 #: The leaves of a line.
-LINE_LEAVES: Final = tuple(name for name, _ in _OF_LINE)
+LINE_LEAVES: Final = tuple(name for name, _, _ in _OF_LINE)
 #: Two bytes that change when the leaves do.
 SHAPE: Final = blake2b("\n".join((*ORDER_LEAVES, "", *LINE_LEAVES)).encode(), digest_size=2).digest()
 
 
-def order_leaves(order: Order) -> Iterator[tuple[str, str]]:
-    """Yield path and text of each filled leaf; a leaf that has its default is not filled."""
-    yield from _filled(order, _OWN, "")
-    for path, fields in _OF_PARTS.items():
-        part: Any = order
-        for name in path.split("."):
-            part = part and getattr(part, name)
+def order_leaves(order: Order) -> dict[str, str]:
+    """Return the texts of the filled leaves by path, as ordered in ORDER_LEAVES; a default is not filled."""
+    leaves = _filled(order, _OWN)
+    for (first, *rest), fields in _OF_PARTS.items():
+        part: Any = order.__dict__[first]
+        for name in rest:
+            part = part and part.__dict__[name]
         if part is not None:
-            yield from _filled(part, fields, f"{path}.")
+            leaves |= _filled(part, fields)
+    return leaves
 
 
 def custom_leaves(order: Order) -> Iterator[tuple[str, str]]:
@@ -66,17 +71,18 @@ def custom_leaves(order: Order) -> Iterator[tuple[str, str]]:
             yield name, _text(value)
 
 
-def line_leaves(line: Line) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each filled leaf of a line."""
-    return _filled(line, _OF_LINE, "")
+def line_leaves(line: Line) -> dict[str, str]:
+    """Return the texts of the filled leaves of a line, as ordered in LINE_LEAVES."""
+    return _filled(line, _OF_LINE)
 
 
-def _filled(part: BaseModel, fields: Iterable[tuple[str, Any]], prefix: str) -> Iterator[tuple[str, str]]:
+def _filled(part: BaseModel, fields: _Fields) -> dict[str, str]:
     values = part.__dict__
-    for name, default in fields:
-        value = values[name]
-        if value is not None and value != default:
-            yield prefix + name, value if type(value) is str else _text(value)
+    return {
+        path: value if type(value) is str else _text(value)
+        for name, path, default in fields
+        if (value := values[name]) is not None and value != default
+    }
 
 
 def _text(value: object) -> str:
