@@ -129,13 +129,19 @@ class Changes:
         return _line_key(self._order_key, key) in self._gone
 
     def touches(self, *paths: str) -> bool:
-        """Return whether anything changed at one of the paths or below it: "shipping_address", "custom.gift"."""
+        """Return whether anything changed at one of the paths or below it: "shipping_address", "custom.gift", "lines"."""
         return any(
             path in self.fields
+            or (path == "lines" and self._touches_lines)
             or any(changed.startswith(f"{path}.") for changed in self.fields)
             or (path.startswith("custom.") and self._lost_custom(path.removeprefix("custom.")))
             for path in paths
         )
+
+    @property
+    def _touches_lines(self) -> bool:
+        lost = any(len(digest) == _KEY_DIGEST for digest in self._gone)
+        return bool(self.lines or self.added or lost or not self.known)
 
     def _lost_custom(self, name: str) -> bool:
         return not self.known or _custom_key(self._order_key, name) in self._gone

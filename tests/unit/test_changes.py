@@ -117,6 +117,7 @@ def test_the_changes_are_the_difference_of_the_two_orders(before: Order, now: Or
     assert changes.lines == {key: leaves for key, leaves in changed.items() if leaves}
     assert changes.added == new.keys() - sent.keys()
     assert {key for key in [*sent, *new, "never"] if changes.removed(key)} == sent.keys() - new.keys()
+    assert changes.touches("lines") == (sent != new)
     assert bool(changes) == bool(differing or sent != new)
 
 
