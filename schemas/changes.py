@@ -129,7 +129,7 @@ class Changes:
         return _line_key(self._order_key, key) in self._gone
 
     def touches(self, *paths: str) -> bool:
-        """Return whether anything changed at one of the paths or below it: "shipping_address", "custom.gift", "lines"."""
+        """Return whether anything changed at a path or below it: "shipping_address", "custom.gift", "lines"."""
         return any(
             path in self.fields
             or (path == "lines" and self._touches_lines)
