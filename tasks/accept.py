@@ -50,7 +50,8 @@ def accept(
     by_target: dict[str, list[Delivery]] = defaultdict(list)
     #: The order of the provider for each order that is delivered: a transform returns another one.
     origins: dict[int, Order] = {}
-    for order in orders:
+    # An order that gave its goods to another one comes first: the other one has to wait for it.
+    for order in sorted(orders, key=lambda order: order.removed is None):
         try:
             prepared = prepare(rt, order)
         except PermanentError as error:
@@ -69,10 +70,15 @@ def accept(
     new: set[str] = set()
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
-            # A target that refuses duplicates is not asked first, even when the ledger is new.
-            ask_first: Ask = "never" if rt.targets[target].dedupes else ask
-            on_change = rt.on_change(orders[0].provider, target)
-            write = partial(rt.ledger.accept, target, source=source, ask=ask_first, on_change=on_change)
+            write = partial(
+                rt.ledger.accept,
+                target,
+                source=source,
+                ask=ask,
+                dedupes=rt.targets[target].dedupes,
+                on_change=rt.on_change(orders[0].provider, target),
+                updates=rt.targets[target].updates,
+            )
             parts, refused = _accept_each(write, deliveries)
             rejected += [(origins[id(order)], error) for order, error in refused]
             results = [pair for part in parts for pair in part.orders]
@@ -151,9 +157,6 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | Per
     for target in dict.fromkeys(name for route in routes for name in route.targets):
         candidates = [route for route in routes if target in route.targets]
         try:
-            delivery = route_to(candidates, order, partial(encode, alphabet=rt.targets[target].alphabet))
+            yield target, route_to(candidates, order, partial(encode, alphabet=rt.targets[target].alphabet))
         except PermanentError as error:
             yield target, error
-        else:
-            if delivery is not None:
-                yield target, delivery

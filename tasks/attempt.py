@@ -30,25 +30,24 @@ _WORTH_ASKING: Final = 2
 def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcome:
     """Create the order in the target, or continue or update it there. Raise nothing but LeaseLost.
 
-    An order that the target may already have is searched for before it is created.
+    An order that the target may already have is searched for before it is created. An order that is left out is never
+    created.
     """
+    if claim.blocker:
+        return Outcome("hold", "combined", _blocked(target, claim))
     if claim.is_update:
         return _catch(claim, lambda: _update(target, claim))
     if claim.step:
         return _catch(
             claim, lambda: _created(target, claim, target.resume(order_of(claim.payload), claim.reference, claim.step))
         )
-    if claim.uncertain:
-        search = _catch(claim, lambda: _find(target, claim, index))
-        if search.kind == "bury" and claim.uncertain != "looked":
-            # The target refused to search, which proves nothing: the order may be there.
-            return Outcome("doubt", search.code, search.detail, extra=search.extra)
-        if search.kind not in {"release", "bury"}:
-            return search
-    if claim.hold:
-        code, _, reason = claim.hold.partition(" ")
-        return Outcome("hold", code, reason)
-    return _catch(claim, lambda: _created(target, claim, target.create(order_of(claim.payload), claim.reference)))
+    search = _catch(claim, lambda: _find(target, claim, index)) if claim.uncertain else Outcome("release")
+    if search.kind == "bury" and (claim.uncertain != "looked" or claim.left_out):
+        # The target refused to search, which proves nothing: the order may be there.
+        return Outcome("doubt", search.code, search.detail, extra=search.extra)
+    if search.kind not in {"release", "bury"}:
+        return search
+    return _catch(claim, lambda: _create(target, claim))
 
 
 def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
@@ -92,6 +91,22 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
         # The target responded, so the lane has not failed: only this order waits.
         return Outcome("retry_uncounted", Uncertain.code, reason, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")
+
+
+def _create(target: Target, claim: Claim) -> Outcome:
+    if claim.left_out:
+        return Outcome("withdrawn")
+    if claim.hold:
+        code, _, reason = claim.hold.partition(" ")
+        return Outcome("hold", code, reason)
+    return _created(target, claim, target.create(order_of(claim.payload), claim.reference))
+
+
+def _blocked(target: Target, claim: Claim) -> str:
+    return (
+        f"{claim.blocker} was combined into it, and may still be in {target.name}: see that it is cancelled there, "
+        f"then: intake release {target.name} {claim.key}"
+    )
 
 
 def _update(target: Target, claim: Claim) -> Outcome:

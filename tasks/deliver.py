@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -37,6 +37,8 @@ BATCH = 50
 LONGEST = 30.0
 #: Seconds before its end at which a drain checks whether other work waits: in this time it can send what it claimed.
 AHEAD = 1.0
+#: Seconds after which claims are checked again before they are sent: an order may have been cancelled meanwhile.
+CHECK_AFTER = 0.25
 #: Seconds for which outcomes are collected before they are settled together.
 SETTLE_WITHIN = 0.25
 
@@ -112,7 +114,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
     """Deliver the claims one call after the other, and release those that this drain can no longer send."""
     target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
-    flushed = time.monotonic()
+    flushed = checked = time.monotonic()
     stop, refused = False, ""
     calls = deque(_calls(target, clear_absent(target, claims)))
     while calls:
@@ -124,6 +126,10 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
         if stop or now > until or stopping():
             settled += [(claim, Outcome("release")) for claim in batch]
             continue
+        if now - checked > CHECK_AFTER:
+            waiting = drain.note_left_out([*batch, *(claim for call in calls for claim in call)])
+            batch, *rest = _calls(target, waiting)
+            calls, checked = deque(rest), now
         intend(rt, lane.target, drain, batch)
         outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, batch[0])]
         if outcomes is None:
@@ -145,9 +151,14 @@ def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
     """Group the claims by call: up to `bulk` orders that are certainly new go together, every other order alone."""
     if target.bulk == 1:
         return [[claim] for claim in claims]
-    alone = [[claim] for claim in claims if claim.uncertain or claim.step or claim.is_update or claim.hold]
-    new = [claim for claim in claims if not (claim.uncertain or claim.step or claim.is_update or claim.hold)]
+    alone = [[claim] for claim in claims if _goes_alone(claim)]
+    new = [claim for claim in claims if not _goes_alone(claim)]
     return [*alone, *(new[n : n + target.bulk] for n in range(0, len(new), target.bulk))]
+
+
+def _goes_alone(claim: Claim) -> bool:
+    """Return whether the order is not certain to be created."""
+    return bool(claim.uncertain or claim.step or claim.is_update or claim.left_out or claim.hold or claim.blocker)
 
 
 def _send(rt: Runtime, target: Target, claim: Claim) -> Outcome:
@@ -171,15 +182,17 @@ def _send_many(target: Target, claims: list[Claim]) -> list[Outcome] | None:
 
 def _failure(outcome: Outcome) -> str:
     """Return the code of a failed attempt, or "" if the attempt succeeded."""
-    return "" if outcome.kind in {"delivered", "existed", "updated", "cancelled", "pending"} else outcome.code
+    return "" if outcome.kind in _SUCCESSES else outcome.code
 
 
+_SUCCESSES: Final = frozenset({"delivered", "existed", "updated", "cancelled", "withdrawn", "pending"})
 #: The log event of each outcome.
 _EVENTS = {
     "delivered": "order.delivered",
     "existed": "order.delivered",
     "updated": "order.updated",
     "cancelled": "order.cancelled",
+    "withdrawn": "order.withdrawn",
     "pending": "order.pending",
     "retry": "order.retried",
     "retry_uncounted": "order.retried",
@@ -191,7 +204,8 @@ _EVENTS = {
 }
 
 #: The log event of each state that takes precedence over the event of the outcome.
-_STATE_EVENTS = {"dead": "order.buried", "in_doubt": "order.doubted", "held": "order.held", "refused": "order.refused"}
+_STATE_EVENTS = {"dead": "order.buried", "in_doubt": "order.doubted", "held": "order.held"}
+_STATE_EVENTS |= {"refused": "order.refused", "withdrawn": "order.withdrawn"}
 
 #: The log level of each event; every other event is a warning.
 _LEVELS = {
@@ -199,6 +213,7 @@ _LEVELS = {
     "order.delivered": "info",
     "order.updated": "info",
     "order.cancelled": "info",
+    "order.withdrawn": "info",
     "order.pending": "info",
     "order.snoozed": "info",
 }

@@ -233,12 +233,8 @@ class Runtime(Adapters):
         return {name: Stuck(self.redis, name) for name in self.settings.targets}
 
     def on_change(self, provider: str, target: str) -> OnChange:
-        """Return how the target handles orders of the provider that change after delivery.
-
-        "update" becomes "ignore" for a target that cannot update orders: the change is only counted.
-        """
-        change = next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
-        return "ignore" if change == "update" and not self.targets[target].updates else change
+        """Return how the routes handle orders of the provider that change after their delivery to the target."""
+        return next(r.on_change for r in self.settings.routes if r.source == provider and target in r.targets)
 
     def sends_changes(self, provider: str, target: str) -> bool:
         """Return whether orders of the provider that change after delivery may be updated in the target."""

@@ -186,7 +186,7 @@ def test_a_discarded_order_stays_discarded_until_it_changes(redis: Redis) -> Non
 def test_a_discarded_order_that_changes_and_is_unwanted_leaves_no_personal_data(redis: Redis) -> None:
     rt = dead(redis, 1)
     move(rt, "discard")
-    unwanted = Delivery(order("1", version=2, note="changed"), "1", wanted=False)
+    unwanted = Delivery(order("1", version=2, note="changed"), "1", "its status is cancelled")
     assert rt.ledger.accept("t", [unwanted], "test").results == ("unwanted",)
     assert redis.keys("intake:payload:*") == []
 

@@ -40,7 +40,7 @@ def drain(lane: Lane) -> Iterator[Drain]:
 
 def accept(ledger: Ledger, version: int, on_change: OnChange = "update", *, wanted: bool = True) -> str:
     """Accept this version of the order, with the note "v{version}"."""
-    delivery = Delivery(order(version=version, note=f"v{version}"), "R1", wanted=wanted)
+    delivery = Delivery(order(version=version, note=f"v{version}"), "R1", "" if wanted else "test")
     return ledger.accept("t", [delivery], "test", on_change=on_change).results[0]
 
 
@@ -211,10 +211,10 @@ def test_an_order_that_no_route_accepts_is_not_queued(ledger: Ledger, drain: Dra
     assert accept(ledger, 2) == "new"
 
 
-def test_an_order_cancelled_before_it_was_sent_is_withheld(ledger: Ledger, drain: Drain) -> None:
+def test_an_order_cancelled_before_it_was_sent_is_withdrawn(ledger: Ledger, drain: Drain) -> None:
     accept(ledger, 1)
     assert accept(ledger, 2, wanted=False) == "withdrawn"
-    assert state(ledger)["state"] == "held"
+    assert state(ledger)["state"] == "withdrawn"
     assert drain.claim(1) == []
     assert accept(ledger, 3) == "revived"
     assert "v3" in claim_one(drain).payload

@@ -79,7 +79,7 @@ def older_wins() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def no_search_after_a_loss() -> Iterator[Callable[[World], None]]:
     """Let a new ledger send unknown orders without a search."""
-    yield _script("accept", "if ask then", "if false then")
+    yield _script("accept", "if ask or search then", "if false then")
 
 
 @contextlib.contextmanager

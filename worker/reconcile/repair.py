@@ -29,10 +29,14 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
     if finding.fault == "missing":
         if not standing.state:
             change = rt.on_change(run.options.provider, target)
-            outcome = rt.ledger.accept(target, [delivery], source, ask="always", on_change=change).results[0]
+            updates = rt.targets[target].updates
+            results = rt.ledger.accept(
+                target, [delivery], source, ask="always", on_change=change, updates=updates
+            ).results
+            outcome = results[0]
         else:
             outcome = rt.ledger.resend(target, delivery, "create", seen=standing, source=source)
-    elif rt.on_change(run.options.provider, target) != "update":
+    elif not rt.targets[target].updates or rt.on_change(run.options.provider, target) != "update":
         return f"{target} takes no changes from {run.options.provider}: mend it there by hand"
     else:
         (target_id,) = finding.target_ids

@@ -107,7 +107,7 @@ class Run:
                 self._progress(f"looking again at what is {step}", done)
         return self.report
 
-    def route(self, order: Order) -> Delivery | None:
+    def route(self, order: Order) -> Delivery:
         """Return the delivery that the routes make of an order; raise PermanentError as they do."""
         return route_to(self.routes, order, partial(encode, alphabet=self._alphabet))
 
@@ -133,7 +133,7 @@ class Run:
             delivery = self.route(order)
         except PermanentError:
             return None  # the poll makes it a dead letter, with the reason
-        if delivery is None:
+        if not delivery.reference:
             return None
         view = self._view(delivery.order, "source")
         self.report.compared = tuple(view)
@@ -191,7 +191,7 @@ class Run:
             self.report.counts["gone"] += 1
             return None
         delivery = self.route(order)
-        if delivery and candidate.recent and delivery.fingerprint != standing.fingerprint:
+        if candidate.recent and delivery.fingerprint != standing.fingerprint:
             self.report.counts["on_the_way"] += 1
             return None
         return delivery

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
-from schemas.order import Status  # noqa: TC001  # pydantic reads it at run time
+from schemas.cancellation import cancellation, stop
+from schemas.order import Status
 from schemas.transform import Hold, Skip
 from schemas.values import Country  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import PermanentError, Rejected
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _FIELDS: Final = ("provider", "external_id", "display_id", "source_id", "store")
 #: The fields that identify an order of a provider.
 _IDS: Final = ("external_id", "source_id")
+#: The kinds of orders that are not created unless a route's `also_create` names them: four statuses, and test orders.
+Withheld = Literal["cancelled", "returned", "excluded", "on_hold", "test"]
+_WITHHELD_STATUSES: Final = frozenset({Status.CANCELLED, Status.RETURNED, Status.EXCLUDED, Status.ON_HOLD})
 
 
 def _reference(text: str) -> str:
@@ -51,7 +55,19 @@ def _transform(value: Any, info: ValidationInfo) -> Transform:
     return value if isinstance(value, Transform) else read_transform(value, (info.context or {}).get("folder"))
 
 
+#: The words for the keys of a filter that are not plain English.
+_LABELS: Final = {"status_raw": "status"}
 _Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
+
+
+class LeftOut(NamedTuple):
+    """The rule by which a route does not create an order.
+
+    There are few different rules, so that they can be counted. `reason` is for the history of the order.
+    """
+
+    rule: str
+    reason: str
 
 
 class OrderFilter(Table):
@@ -68,17 +84,26 @@ class OrderFilter(Table):
 
     def matches(self, order: Order, *, status: bool = True) -> bool:
         """Return whether the order passes; without `status`, whether it would with another status."""
-        fields: tuple[tuple[tuple[str, ...], tuple[str | None, ...]], ...] = (
-            (self.status if status else (), (order.status,)),
-            (self.status_raw if status else (), (order.status_raw,)),
-            (self.store, (order.store,)),
-            (self.currency, (order.currency,)),
-            (self.country, (order.shipping_address.country,)),
-            (self.tag, order.tags),
+        return self.mismatch(order, status=status) is None
+
+    def mismatch(self, order: Order, *, status: bool = True) -> LeftOut | None:
+        """Return the first key that the order does not match; None if the order passes (see `matches`)."""
+        fields: tuple[tuple[str, tuple[str, ...], tuple[str | None, ...]], ...] = (
+            ("status", self.status if status else (), (order.status,)),
+            ("status_raw", self.status_raw if status else (), (order.status_raw,)),
+            ("store", self.store, (order.store,)),
+            ("currency", self.currency, (order.currency,)),
+            ("country", self.country, (order.shipping_address.country,)),
+            ("tag", self.tag, order.tags),
         )
+        for key, allowed, values in fields:
+            if allowed and set(allowed).isdisjoint(values):
+                # Our statuses are few; any other value could be a different one for each order.
+                rule = f"only.{key}={order.status.value}" if key == "status" else f"only.{key}"
+                return LeftOut(rule, f"the route's only.{key} does not have its {_LABELS.get(key, key)}")
         if self.test is not None and order.test is not self.test:
-            return False
-        return all(not allowed or not set(allowed).isdisjoint(values) for allowed, values in fields)
+            return LeftOut("only.test", f"the route's only.test is {str(self.test).lower()}")
+        return None
 
 
 class Route(Table):
@@ -89,14 +114,41 @@ class Route(Table):
     #: The template of the reference, by which the targets know the order.
     reference: Annotated[str, AfterValidator(_reference)] = "{external_id}"
     only: OrderFilter = OrderFilter()
+    #: The orders that are created although they are cancelled, returned, excluded, on hold, or tests.
+    also_create: Annotated[tuple[Withheld, ...], BeforeValidator(as_list)] = ()
     #: What happens to an order that changes after its delivery; in a target without updates it is only counted.
     on_change: OnChange = "update"
     #: The function of the user that changes each order that passes `only`, for the targets of this route.
     transform: Annotated[Transform | None, PlainValidator(_transform)] = None
 
+    @model_validator(mode="after")
+    def _filters_what_it_creates(self) -> Self:
+        """Refuse a filter for orders that this route never creates."""
+        wanted: list[str] = [status for status in self.only.status if status in _WITHHELD_STATUSES]
+        wanted += ["test"] if self.only.test else []
+        for kind in wanted:
+            if kind not in self.also_create:
+                key = "only.test" if kind == "test" else "only.status"
+                raise SettingError(
+                    f"lets {kind} orders pass in {key}, and they are not created unless the route says so",
+                    f'Add also_create = ["{kind}"] to the route, or take it out of {key}: '
+                    "an order that changes after its delivery is followed whatever its status is.",
+                )
+        return self
+
+    def left_out(self, order: Order) -> LeftOut | None:
+        """Return why this route does not create the order; None if it does."""
+        if order.removed:
+            return LeftOut(order.removed, cancellation(order))
+        if order.status in _WITHHELD_STATUSES and order.status.value not in self.also_create:
+            return LeftOut(f"status={order.status.value}", f"its status is {order.status.value}")
+        if order.test and "test" not in self.also_create:
+            return LeftOut("test", "it is a test order")
+        return self.only.mismatch(order)
+
     def accepts(self, order: Order) -> bool:
         """Return whether the order takes this route."""
-        return order.provider == self.source and self.only.matches(order)
+        return order.provider == self.source and self.left_out(order) is None
 
     def reference_of(self, order: Order) -> str:
         """Return the reference of an order; raise Rejected if the order has no value for a field of it."""
@@ -125,12 +177,11 @@ class Route(Table):
         return parts[0][0], parts[-1][0] if parts[-1][1] is None else ""
 
 
-def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]) -> Delivery | None:
+def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]) -> Delivery:
     """Return the delivery of an order to one target; `routes` are all routes from its provider to this target.
 
-    The first route that accepts the order, and whose transform does not skip it, decides. Without one, the order is
-    delivered as unwanted: a route may have wanted it before it changed. Return None for such an order without a
-    reference.
+    The first route that accepts the order, and whose transform does not skip it, decides. Without one, the delivery
+    says why the order is left out: a route may have wanted it before it changed. Its reference is "" if it has none.
 
     Args:
         routes: The routes from the order's provider to the target, at least one.
@@ -153,28 +204,32 @@ def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]
         if isinstance(outcome, Hold):
             return _held(order, reference, outcome)
         return Delivery(outcome, reference)
-    return _unwanted(routes, order, encode, skipped)
+    return _left_out(routes, order, encode, skipped)
 
 
-def _unwanted(routes: Sequence[Route], order: Order, encode: Callable[[str], str], skipped: str) -> Delivery | None:
-    """Return the delivery of an order that no route wants: it counts only if the order was accepted before."""
+def _left_out(routes: Sequence[Route], order: Order, encode: Callable[[str], str], skipped: str) -> Delivery:
+    """Return the delivery of an order that no route creates: it counts only if the order was accepted before."""
     # The status has changed since: the route that wanted the order then is the one that fits it otherwise.
     route = next((route for route in routes if route.only.matches(order, status=False)), routes[0])
+    rule = route.left_out(order) or LeftOut("transform", f"its transform left it out: {skipped}")
     try:
         reference = encode(route.reference_of(order))
     except Rejected:
-        return None
+        reference = ""  # the ledger has the one with which the order was delivered
+    delivery = Delivery(order, reference, left_out=rule.reason, rule=rule.rule)
     if skipped:
-        return Delivery(order, reference, wanted=False, hold=f"transform left out by its transform: {skipped}")
+        return replace(delivery, hold=f"transform left out by its transform: {skipped}")
+    if stop(order):
+        return delivery  # it is cancelled as it is: a transform has no say in that
     try:
         outcome = route.apply(order)
     except PermanentError as error:
-        return Delivery(order, reference, wanted=False, hold=f"transform {error}")
+        return replace(delivery, hold=f"transform {error}")
     if isinstance(outcome, Skip):
         outcome = Hold(f"left out by its transform: {outcome.reason}")
     if isinstance(outcome, Hold):
-        return replace(_held(order, reference, outcome), wanted=False)
-    return Delivery(outcome, reference, wanted=False)
+        return replace(_held(order, reference, outcome), left_out=rule.reason, rule=rule.rule)
+    return replace(delivery, order=outcome)
 
 
 def _held(order: Order, reference: str, hold: Hold) -> Delivery:

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from schemas.cancellation import cancellation
+from schemas.cancellation import cancellation, stop
+from schemas.order import Status
 from worker.errors import Held
 from worker.systems.declared import require_declared
 
@@ -149,19 +150,30 @@ class Target(ABC):
             f"then: intake release {self.name} {order.key} --drop"
         )
 
+    def expresses(self, status: Status) -> bool:  # noqa: ARG002  # as above
+        """Return whether `update` gives an order of this status a status of this account. Pure.
+
+        It is asked for "on_hold", and for the statuses of a cancellation: those that it expresses are not cancelled by
+        `cancel`, but updated.
+        """
+        return False
+
     def change(self, order: Order, reference: str, target_id: str, changes: Changes) -> Literal["updated", "cancelled"]:
         """Update the existing order, or cancel it if it is not to be shipped any more.
 
         Raises Held if the system cannot, and what `update` and `cancel` raise.
         """
         if cancellation(order):
-            self.cancel(order, reference, target_id)
+            if self.updates and not order.removed and self.expresses(order.status):
+                self.update(order, reference, target_id, changes)
+            else:
+                self.cancel(order, reference, target_id)
             return "cancelled"
+        by_hand = f"by hand, then: intake release {self.name} {order.key} --drop"
+        if order.status is Status.ON_HOLD and not self.expresses(order.status):
+            raise Held(f"{stop(order)}, and {self.kind} has no status for that: stop {reference} there {by_hand}")
         if not self.updates:
-            raise Held(
-                f"{self.kind} cannot change an order: change {reference} there by hand, "
-                f"then: intake release {self.name} {order.key} --drop"
-            )
+            raise Held(f"{self.kind} cannot change an order: change {reference} there {by_hand}")
         self.update(order, reference, target_id, changes)
         return "updated"
 

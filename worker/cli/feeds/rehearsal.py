@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 
 from pydantic import SecretStr
 
+from schemas.cancellation import stop
 from schemas.changes import Changes
 from tasks.accept import prepare
 from tasks.dead_records import letter_id
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.http.client import Request
     from worker.runtime import Runtime
-    from worker.store.orders.ledger import Delivery, Standing
+    from worker.store.orders.ledger import Delivery, OnChange, Standing
     from worker.systems.provider import Page
     from worker.systems.target import Receipt
 
@@ -138,22 +139,25 @@ class Rehearsal:
 
     def _order(self, name: str, delivery: Delivery, preview: PagePreview) -> OrderPreview:
         """Return what would happen to an order, and add its writes to the page."""
-        order, reference, wanted, hold = delivery.order, delivery.reference, delivery.wanted, delivery.hold
+        order, reference, left_out, hold = delivery.order, delivery.reference, delivery.left_out, delivery.hold
         target, standing = self._sides[name].target, self._rt.ledger.standing(name, order.key)
         receipt = _wait_for_limit(lambda: self._find(name, reference))
         same, reason = standing.fingerprint == delivery.fingerprint, hold.partition(" ")[2]
         try:
-            if hold and not same and (wanted or standing.done):
+            if hold and not same and (delivery.wanted or standing.done):
                 return OrderPreview(order.key, "would be held", name, reference, detail=reason)
             if receipt is None:
-                outcome = _if_absent(standing, same=same, wanted=wanted)
+                outcome = _if_absent(standing, same=same, left_out=left_out)
                 if outcome == "would be created":
                     writes = self._stopped_writes(name, lambda: target.create(order, reference))
                     if target.bulk == 1:
                         preview.writes.setdefault(name, []).extend(writes)
                 return OrderPreview(order.key, outcome, name, reference, detail=reason)
             fields = self._differing(name, order, receipt)
-            outcome = _if_present(standing, self._rt.on_change(self._name, name), same=same)
+            change: OnChange = self._rt.on_change(self._name, name)
+            if change == "update" and not target.updates and not stop(order):
+                change = "ignore"
+            outcome = _if_present(standing, change, same=same)
             if outcome == "would be changed":
                 changes, target_id = (
                     Changes.between(bytes.fromhex(standing.sent_fields), order),
@@ -238,12 +242,12 @@ def _secrets(options: BaseModel) -> Iterator[str]:
             yield value.get_secret_value()
 
 
-def _if_absent(standing: Standing, *, same: bool, wanted: bool) -> str:
+def _if_absent(standing: Standing, *, same: bool, left_out: str) -> str:
     """Return what would happen to an order that the target does not have."""
     if standing.done:
         return "was delivered, and is not there"
-    if not wanted:
-        return "is not wanted by a route"
+    if left_out:
+        return f"is left out: {left_out}"
     if standing.state in {"queued", "claimed"}:
         return "is on its way"
     if standing.state and (same or standing.state == "in_doubt"):

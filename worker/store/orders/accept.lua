@@ -1,16 +1,19 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, on_change = unpack(ARGV, 1, 7)
--- Then for each order: key, reference, fingerprint, version, payload, wanted, hold_reason
+local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates = unpack(ARGV, 1, 9)
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
--- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended).
--- on_change says what becomes of a change after delivery: "update", "hold" or "ignore". wanted is 1 if the order's route wants it.
--- hold_reason is a code and a reason ("transform ...") if the order is held instead of sent, or ''.
+-- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended). A target that
+-- refuses duplicates (dedupes is 1) is not asked.
+-- on_change says what becomes of a change after delivery: "update", "hold" or "ignore"; "update" is "ignore" if the target cannot change orders (updates is
+-- 0), except for an order that stops, or goes on after a stop: a person must know of it. left_out is why no route wants the order, or empty. stop is why the
+-- order is not to be shipped ("cancelled at the source"), or empty. heir is the key of the order that has the goods of a combined order now, or empty. hold_reason is a code and
+-- a reason ("transform ...") if the order is held instead of sent, or empty.
 --
--- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, same, stale, replaced, revived, withdrawn,
--- updating, held or changed.
+-- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, asked, same, stale, replaced, revived, withdrawn,
+-- updating, held or changed. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
 -- Orders from a backfill are bulk work: a constant offset puts their scores after all others; the record keeps it as 'bulk'.
 -- If repeated: every fingerprint is known, so it returns "same" and changes nothing.
 
@@ -27,12 +30,15 @@ local bulk = string.match(source, '^%a*') == 'backfill'
 redis.call('SET', epoch, stamp, 'NX')
 -- A producer is never walked: what it pushes again, it pushes within a day.
 local new_ledger = now - redis.call('GET', epoch) < 86400000
-local ask = ask_first == 'always' or (ask_first == 'new' and redis.call('HEXISTS', cursor, 'walked') == 0
-  and (new_ledger or redis.call('EXISTS', cursor) == 1))
+local unwalked = redis.call('HEXISTS', cursor, 'walked') == 0 and (new_ledger or redis.call('EXISTS', cursor) == 1)
+local ask = dedupes == '0' and (ask_first == 'always' or (ask_first == 'new' and unwalked))
 
 local function log(key, event)
   redis.call('RPUSH', history_prefix .. key, stamp .. ' ' .. event)
 end
+
+-- include combine.lua
+-- include withdraw.lua
 
 -- Put the order onto the lane, in the class of this source.
 local function add_to_lane(key, record)
@@ -74,45 +80,93 @@ local function hold_for(key, record, state, uncertain, hold_reason)
   return hold(key, record, string.match(hold_reason, '^(%S+) (.*)$'))
 end
 
+-- Note that the goods of the order are in `heir` now. The order that it was the heir of has the same heir.
+local function bequeath(key, heir)
+  local carries = on_change == 'hold' or (on_change == 'update' and updates == '1')
+  local entry = (carries and '1' or '0') .. heir
+  local entries = redis.call('HGETALL', combined)
+  for i = 2, #entries, 2 do
+    if string.sub(entries[i], 2) == key then redis.call('HSET', combined, entries[i - 1], entry) end
+  end
+  redis.call('HSET', combined, key, entry)
+end
+
 -- Handle a change of an order that the target already has.
-local function change_delivered(key, record, state, payload, hold_reason)
-  log(key, 'changed after delivery')
-  if on_change == 'ignore' then
-    if state == 'delivered' then archive(record_prefix, key, payload_prefix, history_prefix) end
+local function change_delivered(key, record, state, payload, change, stop, hold_reason)
+  local what = stop ~= '' and ': ' .. stop or ''
+  if change == 'ignore' then
+    log(key, 'changed after delivery' .. what .. (stop ~= '' and ', not carried out: on_change is ignore' or ''))
+    if state == 'delivered' then
+      archive(record_prefix, key, payload_prefix, history_prefix)
+    else
+      redis.call('SET', payload_prefix .. key, payload) -- for whatever it waits
+    end
     return 'changed'
   end
+  log(key, 'changed after delivery' .. what)
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
   if hold_reason ~= '' then return hold_for(key, record, state, false, hold_reason) end
   if state == 'queued' or state == 'claimed' then return 'replaced' end
-  if on_change == 'hold' then return hold(key, record, 'changed', 'after delivery') end
+  if change == 'hold' then return hold(key, record, 'changed', 'after delivery' .. what) end
   queue(key, record)
   return 'updating'
 end
 
-local function accept(key, reference, fingerprint, version, payload, wanted, hold_reason)
-  local record = record_prefix .. key
-  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk')
-  local archived = not known[1] and read_archived(record_prefix, key)
-  if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false} end
-  local state = known[1]
-  if not state then
-    if wanted == '0' then return 'unwanted' end
-    redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version,
-      'seen', stamp)
-    if ask then redis.call('HSET', record, 'uncertain', 'ask') end
-    redis.call('SET', payload_prefix .. key, payload)
-    log(key, 'accepted ' .. source)
-    tally(now, 'in ' .. string.match(key, '^[^:]*'))
-    if hold_reason ~= '' then return hold_for(key, record, 'queued', false, hold_reason) end
-    add_to_lane(key, record)
-    return 'new'
+-- Handle a change of an order that the target may not have, and that no route wants any more.
+local function leave_out(key, record, state, payload, may_exist, reason)
+  if state == 'discarded' then return 'unwanted' end
+  if state == 'withdrawn' then
+    archive(record_prefix, key, payload_prefix, history_prefix)
+    return 'unwanted'
   end
+  log(key, 'changed before delivery: ' .. reason)
+  if not may_exist and state ~= 'claimed' and state ~= 'in_doubt' then return withdraw(key, record, reason) end
+  redis.call('HSET', record, 'left_out', reason)
+  redis.call('SET', payload_prefix .. key, payload)
+  redis.call('PERSIST', history_prefix .. key)
+  if state ~= 'held' and state ~= 'dead' then return 'replaced' end
+  redis.call('ZREM', dead, key)
+  redis.call('ZREM', held, key)
+  redis.call('HSET', record, 'state', 'queued') -- still a suspect, if it lost its workers
+  add_to_lane(key, record)
+  return 'asked'
+end
+
+-- Write an order that this ledger does not know.
+local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
+  -- A ledger before this one may have delivered it, before it was cancelled.
+  local search = left_out ~= '' and stop ~= '' and reference ~= '' and ask_first ~= 'never' and unwalked
+  local heir_is_known = heir ~= '' and (redis.call('EXISTS', record_prefix .. heir) == 1 or read_archived(record_prefix, heir))
+  if left_out ~= '' and not search and not heir_is_known then return 'unwanted' end
+  local record = record_prefix .. key
+  redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version, 'seen', stamp)
+  log(key, 'accepted ' .. source)
+  if heir ~= '' then bequeath(key, heir) end
+  if stop ~= '' then redis.call('HSET', record, 'stop', stop) end
+  if left_out ~= '' and not search then return withdraw(key, record, left_out) end
+  if ask or search then redis.call('HSET', record, 'uncertain', 'ask') end
+  if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
+  redis.call('SET', payload_prefix .. key, payload)
+  if not search then tally(now, 'in ' .. string.match(key, '^[^:]*')) end
+  if left_out == '' and hold_reason ~= '' then return hold_for(key, record, 'queued', false, hold_reason) end
+  add_to_lane(key, record)
+  return search and 'asked' or 'new'
+end
+
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
+  local record = record_prefix .. key
+  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step')
+  local archived = not known[1] and read_archived(record_prefix, key)
+  if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop} end
+  local state = known[1]
+  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason) end
   if known[7] and not bulk then make_fresh(key, record) end
   -- A version can be up to 2^63, which a Lua number cannot hold: compare it as text of equal length.
   local old = known[3]
   local older = #version < #old or (#version == #old and version < old)
-  if known[2] == fingerprint then
+  -- The settings may have changed: what was withdrawn may be wanted now.
+  if known[2] == fingerprint and not (state == 'withdrawn' and left_out == '' and not older) then
     if not older and version ~= old then
       if archived then
         archived.version = version
@@ -127,26 +181,27 @@ local function accept(key, reference, fingerprint, version, payload, wanted, hol
   -- The customer asked to be forgotten. A change at the source may be exactly that, so it is not sent.
   if state == 'discarded' and known[6] == 'erased' then return 'unwanted' end
   if archived then unarchive(record_prefix, key, archived, history_prefix) end
-  redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', on_change)
+  local change = on_change
+  if change == 'update' and updates == '0' and stop == '' and not known[8] then change = 'ignore' end
+  redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   redis.call('HDEL', record, 'hold')
-  if known[4] then return change_delivered(key, record, state, payload, hold_reason) end
-  if state == 'discarded' and wanted == '0' then return 'unwanted' end
+  if stop ~= '' then redis.call('HSET', record, 'stop', stop) elseif known[8] then redis.call('HDEL', record, 'stop') end
+  if heir ~= '' and not (known[4] and change == 'ignore') then bequeath(key, heir) end
+  if known[4] then return change_delivered(key, record, state, payload, change, stop, hold_reason) end
+  if left_out ~= '' then return leave_out(key, record, state, payload, known[5] or known[9], left_out) end
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
+  redis.call('HDEL', record, 'left_out')
   log(key, 'changed before delivery')
-  if wanted == '0' and state == 'queued' and known[5] ~= '1' then
-    hold(key, record, 'changed', 'before delivery: its route does not want it any more')
-    return 'withdrawn'
-  end
-  if wanted == '1' and hold_reason ~= '' then return hold_for(key, record, state, known[5], hold_reason) end
-  if wanted == '0' or (state ~= 'dead' and state ~= 'held' and state ~= 'discarded') then return 'replaced' end
+  if hold_reason ~= '' then return hold_for(key, record, state, known[5], hold_reason) end
+  if state == 'queued' or state == 'claimed' or state == 'in_doubt' then return 'replaced' end
   -- The change may have fixed what was refused: the order gets all its tries again.
   queue(key, record)
   return 'revived'
 end
 
-for i = 8, #ARGV, 7 do
-  local result = accept(unpack(ARGV, i, i + 6))
+for i = 10, #ARGV, 9 do
+  local result = accept(unpack(ARGV, i, i + 8))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end
@@ -156,7 +211,7 @@ if counts.new then redis.call('HINCRBY', lane, 'new_by_' .. string.match(source,
 local live = redis.call('ZCOUNT', drains, now - lease_ms, '+inf')
 -- A drain that is busy with bulk work does not count: fresh orders do not wait for it.
 if not bulk and redis.call('ZCOUNT', due, BULK_OFFSET, '+inf') > 0 then live = 0 end
-if live == 0 and (counts.new or counts.revived or counts.updating) and redis.call('EXISTS', waiting) == 1 then
+if live == 0 and (counts.new or counts.asked or counts.revived or counts.updating) and redis.call('EXISTS', waiting) == 1 then
   if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, '1') end
   live = 1
 end

@@ -1,4 +1,4 @@
--- The archive: a delivered order is kept as a few packed bytes, and is unarchived when it moves again.
+-- The archive: a delivered or withdrawn order is kept as a few packed bytes, and is unarchived when it moves again.
 --
 -- Not a script of its own: other scripts include it. An archived record is a field of one of 65,536 hashes of its target,
 -- intake:archive:TARGET:<four digits of its key's SHA-1>; its history is one element of a page, a list that expires 30 days after its last element.
@@ -43,9 +43,12 @@ local function write_archived(prefix, key, archived)
   -- true: the reference is the order key without its provider; false: it is the target's id.
   local reference = archived.reference == string.match(key, ':(.*)$')
   if not reference and archived.reference ~= archived.target_id then reference = shorten(archived.reference) end
-  -- Then the order key where the field is only its hash, and the field fingerprints where an update may need them.
+  -- Then the order key where the field is only its hash, the field fingerprints where an update may need them, and for few orders the marks "w" (it was
+  -- withdrawn) and "s" (it is not to be shipped).
+  local marks = (archived.state == 'withdrawn' and 'w' or '') .. (archived.stop and 's' or '')
+  marks = marks ~= '' and marks or nil
   local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
-    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields}
+    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks}
   local packed = cmsgpack.pack(unpack(values))
   local pieces = math.ceil(#packed / PIECE)
   redis.call('HSET', hash, field, string.sub(packed, 1, PIECE))
@@ -77,9 +80,11 @@ end
 local function read_archived(prefix, key)
   local packed = read_pieces(archive_key(prefix, key), archive_field(key))
   if not packed then return nil end
-  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields = cmsgpack.unpack(packed)
+  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields, marks = cmsgpack.unpack(packed)
   local archived = {state = 'delivered', version = lengthen(version), fingerprint = lengthen(fingerprint), done = lengthen(done),
-    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields}
+    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil}
+  if marks and string.find(marks, 'w') then archived.state = 'withdrawn' end
+  if marks and string.find(marks, 's') then archived.stop = '1' end
   if reference == true then
     archived.reference = string.match(key, ':(.*)$')
   else
@@ -113,13 +118,13 @@ local function append_history(prefix, history)
   return page, length - 1
 end
 
--- Archive a delivered order that is on no lane; delete its payload.
+-- Archive a delivered or withdrawn order that is on no lane; delete its payload.
 local function archive(prefix, key, payloads, histories)
   redis.call('DEL', payloads .. key)
   local record = prefix .. key
-  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields')
+  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop')
   local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5],
-    sent_fields = live[9] or nil}
+    sent_fields = live[9] or nil, state = live[10], stop = live[11]}
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
@@ -133,7 +138,7 @@ local function unarchive(prefix, key, archived, histories)
   for _, line in ipairs(lines) do redis.call('RPUSH', histories .. key, line) end
   if #lines > 0 then redis.call('LSET', page_key(prefix, archived.page), archived.index, '') end
   local record = prefix .. key
-  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields'}) do
+  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop'}) do
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
   if seen then redis.call('HSET', record, 'seen', seen) end

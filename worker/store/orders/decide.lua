@@ -57,14 +57,14 @@ end
 
 -- The target has the content that was sent first: later changes are handled like every change after delivery.
 function moves.delivered(key, record)
-  local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change')
+  local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change', 'left_out')
   local sent = known[1] or known[2]
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', sent, 'done', stamp)
-  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'tried_fields', 'code', 'detail', 'fields', 'bulk')
+  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'tried_fields', 'code', 'detail', 'fields', 'bulk', 'left_out')
   redis.call('HINCRBY', lane, 'existed', 1)
   tally_out(now, key, redis.call('HGET', record, 'seen'))
   log(key, 'delivered ' .. target_id .. ' existed, ' .. source)
-  if sent ~= known[2] then
+  if sent ~= known[2] or known[4] then
     log(key, 'changed since it was sent')
     if known[3] == 'update' then return queue(key, record) end
     if known[3] == 'hold' then
@@ -118,7 +118,7 @@ for i = 10, #ARGV do
     moves[move](key, record)
     results[#results + 1] = 'moved'
   else
-    results[#results + 1] = redis.call('HGET', record, 'state') or (read_archived(record_prefix, key) and 'delivered' or '')
+    results[#results + 1] = redis.call('HGET', record, 'state') or (read_archived(record_prefix, key) or {state = ''}).state
   end
 end
 return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from worker.errors import LeaseLost
@@ -14,7 +14,7 @@ from worker.store.redis import catalog, keys
 from worker.store.redis.heartbeat import Heartbeat, uptime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -51,6 +51,10 @@ class Claim:
     hold: str = ""
     #: The field fingerprints of what the target has (see `schemas/changes.py`); empty if it is not known.
     sent_fields: bytes = b""
+    #: Why the order is not to be created; "" if it is. It is searched only: it may be there from before.
+    left_out: str = ""
+    #: The key of a combined order whose goods this order has, and that has to leave the target first.
+    blocker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Outcome:
         "existed",
         "updated",
         "cancelled",
+        "withdrawn",
         "pending",
         "retry",
         "retry_uncounted",
@@ -173,6 +178,19 @@ class Drain:
         if noted == 0:
             raise LeaseLost(f"the drain {self.name} was taken over")
 
+    def note_left_out(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Return the claims, with the reason where an order was cancelled or left out since it was claimed."""
+        if not claims:
+            return []
+        with self._lane.redis.pipeline(transaction=False) as pipe:
+            for claim in claims:
+                pipe.hget(self._lane.keys.order + claim.key, "left_out")
+            reasons = pipe.execute()
+        return [
+            claim if claim.is_update else replace(claim, left_out=reason or "")
+            for claim, reason in zip(claims, reasons, strict=True)
+        ]
+
     def leave(self) -> None:
         """End although there may be work: nothing may be claimed any more."""
         self._lane.redis.zrem(self._lane.keys.drains, self.name)
@@ -225,6 +243,8 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     bulk: str,
     hold: str,
     sent_fields: str,
+    left_out: str,
+    blocker: str,
 ) -> Claim:
     return Claim(
         key,
@@ -239,4 +259,6 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         bool(bulk),
         hold,
         bytes.fromhex(sent_fields),
+        left_out,
+        blocker,
     )

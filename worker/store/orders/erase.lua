@@ -36,8 +36,12 @@ local function erase(key)
     if not archived then return '' end
     -- A guess of a person's name could be tested by them.
     archived.sent_fields = nil
-    write_archived(record_prefix, key, archived)
-    return 'delivered'
+    if archived.done then
+      write_archived(record_prefix, key, archived)
+      return 'delivered'
+    end
+    unarchive(record_prefix, key, archived, history_prefix) -- it was withdrawn
+    known = {archived.state, false, false, false}
   end
   if known[1] == 'claimed' then return 'claimed' end
   local may_exist = known[3] == '1' or known[1] == 'in_doubt'

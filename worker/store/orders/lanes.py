@@ -145,7 +145,7 @@ class Lane:
         """Send held orders, or drop what is held of them; return how many were held."""
         k = self.keys
         released = self.scripts(
-            catalog.RELEASE, order_keys, due=k.due, held=k.held, dead=k.dead, action=action, **k.prefixes
+            catalog.RELEASE, order_keys, lane=k.lane, due=k.due, held=k.held, dead=k.dead, action=action, **k.prefixes
         )
         return int(released)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from schemas.cancellation import stop, successor
 from worker.errors import Malformed
 from worker.store.orders import payload
 from worker.store.redis import catalog, clock, keys
@@ -36,13 +37,20 @@ Ask = Literal["never", "new", "always"]
 
 @dataclass(frozen=True)
 class Delivery:
-    """An order, its reference in the target, and whether a route wants it there (if not, only later changes count)."""
+    """An order, its reference in the target, and why no route creates it there ("" if one does)."""
 
     order: Order
     reference: str
-    wanted: bool = True
+    left_out: str = ""
+    #: The rule that left it out, for counting; see `LeftOut` of the routes.
+    rule: str = ""
     #: A code and a reason, if the order waits for a person before it is sent; "" if it does not.
     hold: str = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a route creates the order."""
+        return not self.left_out
 
     @cached_property
     def fingerprint(self) -> str:
@@ -64,17 +72,18 @@ class Delivery:
             raise Malformed(f"the order is too large: {len(content)} bytes packed, of {payload.LARGEST}")
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
-        return order.key, self.reference, self.fingerprint, version, content, int(self.wanted), self.hold
+        content_values = order.key, self.reference, self.fingerprint, version, content
+        return *content_values, self.left_out, stop(order), successor(order), self.hold
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The result of accepting a page, order by order.
 
-    new: queued. unwanted: its route does not want it. same: known. stale: older than the known version. replaced: it
-    will be sent with its new content. revived: it was dead or held, and is queued again. withdrawn: not sent yet, and
-    not wanted any more: held. held: it waits for a person. After delivery: updating (queued again), held, or changed
-    (only noted in its history).
+    new: queued. unwanted: left out. asked: left out, but the target may have it: it is searched there. same: known.
+    stale: older than the known version. replaced: it will be sent with its new content. revived: it was dead, held or
+    withdrawn, and is queued again. withdrawn: not sent yet, and left out now: it is final until it is live again. held:
+    it waits for a person. After delivery: updating (queued again), held, or changed (only noted in its history).
     """
 
     results: tuple[str, ...]
@@ -84,7 +93,7 @@ class Accepted:
     @property
     def nudge(self) -> bool:
         """Whether a worker must be nudged: the lane has work and no drain."""
-        return not self.drains and any(result in {"new", "revived", "updating"} for result in self.results)
+        return not self.drains and any(result in {"new", "asked", "revived", "updating"} for result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +126,29 @@ class Ledger:
         self._scripts = Scripts(redis)
         self._lease_ms = int(lease * 1000)
 
-    def accept(
+    def accept(  # noqa: PLR0913  # the orders, and the facts of their target that decide what follows
         self,
         target: str,
         orders: Sequence[Delivery],
         source: str,
         *,
         ask: Ask = "never",
+        dedupes: bool = False,
         on_change: OnChange = "ignore",
+        updates: bool = True,
     ) -> Accepted:
         """Write orders into the ledger and onto the lane of `target`.
 
         Args:
             target: Name of the target.
-            orders: Orders, their references in the target, and whether they are wanted there.
+            orders: Orders, their references in the target, and why they are left out.
             source: What brought them ("poll shop-nl"), for the history.
             ask: When to ask the target before it creates an order that this ledger does not know.
+            dedupes: Whether the target refuses duplicates: then it is not asked before a creation.
             on_change: How to handle an order that changes after its delivery.
+            updates: Whether the target can change orders. If not, "update" is "ignore", except for an order that is
+                cancelled or on hold at its source, or was, and is live again: that becomes an update, so that the
+                target cancels it or the order is held.
         """
         if not orders:
             return Accepted((), 0)
@@ -156,7 +171,9 @@ class Ledger:
             lease_ms=self._lease_ms,
             source=source,
             ask_first=ask,
+            dedupes=int(dedupes),
             on_change=on_change,
+            updates=int(updates),
             **k.prefixes,
         )
         return Accepted(tuple(results), drains)

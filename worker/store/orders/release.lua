@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Send held orders, or drop what is held of them.
 
-local due, held, dead = unpack(KEYS)
+local lane, due, held, dead = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, action = unpack(ARGV, 1, 4)
 -- Then for each order: key
 --
@@ -11,10 +11,15 @@ local record_prefix, payload_prefix, history_prefix, action = unpack(ARGV, 1, 4)
 -- If repeated: they are not held any more.
 
 -- include archive.lua
+-- include day.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local released = 0
+
+local function log(key, event) redis.call('RPUSH', history_prefix .. key, string.format('%.0f ', now) .. event) end
+
+-- include combine.lua
 
 local function send(key, record)
   redis.call('HSET', record, 'state', 'queued')
@@ -35,12 +40,22 @@ local function drop(key, record)
   return 'dead dropped by hand'
 end
 
+-- A person saw to a combined order. An heir that would be sent with its goods still waits: the order may have been left in the target.
+local function drop_combined(key)
+  local entry = redis.call('HGET', combined, key)
+  if entry and string.sub(entry, 1, 1) == '0' then leave_target(key) end
+end
+
 for i = 5, #ARGV do
   local key = ARGV[i]
   if redis.call('ZREM', held, key) == 1 then
     local event, state = (action == 'send' and send or drop)(key, record_prefix .. key)
-    redis.call('RPUSH', history_prefix .. key, string.format('%.0f ', now) .. event)
-    if state then archive(record_prefix, key, payload_prefix, history_prefix) end
+    log(key, event)
+    unblock(key) -- a person decided
+    if state then
+      archive(record_prefix, key, payload_prefix, history_prefix)
+      drop_combined(key)
+    end
     released = released + 1
   end
 end

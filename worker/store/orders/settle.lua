@@ -7,8 +7,9 @@ local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries,
 --
 -- claims are those of this drain. breaker is the number of failures in a row that opens the breaker. uncertain is 0 or 1. extra is the target's id, its field
 -- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent.
--- Outcomes: delivered, existed, updated, cancelled, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A retry_uncounted is no failure of the
--- lane: the target responded, or another order of the same call was counted.
+-- Outcomes: delivered, existed, updated, cancelled, withdrawn, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A retry_uncounted is no
+-- failure of the lane: the target responded, or another order of the same call was counted. An order that is left out and was certainly not sent is
+-- withdrawn instead of queued again.
 --
 -- Returns the state of each order now, or "refused".
 -- If repeated: for an order that this drain has settled already, it returns the state.
@@ -31,6 +32,15 @@ local function log(key, event)
   if redis.call('RPUSH', history, stamp .. ' ' .. event) > 60 then redis.call('LTRIM', history, -60, -1) end
 end
 
+-- include combine.lua
+-- include withdraw.lua
+
+-- Return why the order is not to be created, if it is certainly not in the target.
+local function reason_to_withdraw(record)
+  local known = redis.call('HMGET', record, 'left_out', 'done', 'uncertain', 'step')
+  return known[1] and not known[2] and not known[3] and not known[4] and known[1]
+end
+
 local function finish(key, record, state, set, code, detail)
   redis.call('HSET', record, 'state', state, 'code', code, 'detail', detail)
   redis.call('ZADD', set, now, key)
@@ -42,6 +52,8 @@ end
 
 -- Queue the order again, or hold it if it was to be held while it was claimed (accept.lua). What may have been sent is settled first.
 local function queue(key, record, delay_ms)
+  local reason = reason_to_withdraw(record)
+  if reason then return withdraw(key, record, reason) end
   local known = redis.call('HMGET', record, 'hold', 'uncertain', 'bulk', 'done')
   if known[1] and (known[4] or known[2] ~= '1') then
     redis.call('HDEL', record, 'hold')
@@ -81,18 +93,22 @@ local function deliver(key, record, outcome, target_id, fingerprint)
   local is_change = outcome == 'updated' or outcome == 'cancelled'
   if not is_change then observe_duration(redis.call('HGET', record, 'seen')) end
   remember(record, outcome)
+  -- An order that is found although it is left out is there as it was before that.
+  local changed = redis.call('HDEL', record, 'left_out') == 1 or has_changed(record, fingerprint)
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
   redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
   if is_change then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end
   redis.call('HDEL', lane, 'failures', 'closed_until')
-  if has_changed(record, fingerprint) then
-    local change = redis.call('HGET', record, 'change')
-    log(key, 'changed since it was sent')
-    if change == 'update' then return queue(key, record, 0) end
+  if outcome == 'cancelled' then leave_target(key) end
+  if changed then
+    local known = redis.call('HMGET', record, 'change', 'stop')
+    local what = known[2] and ': ' .. known[2] or ''
+    log(key, 'changed since it was sent' .. what)
+    if known[1] == 'update' then return queue(key, record, 0) end
     redis.call('HDEL', record, 'hold')
-    if change == 'hold' then return finish(key, record, 'held', held, 'changed', 'after delivery') end
+    if known[1] == 'hold' then return finish(key, record, 'held', held, 'changed', 'after delivery' .. what) end
     count('accepted_changed')
   end
   archive(record_prefix, key, payload_prefix, history_prefix)
@@ -113,7 +129,7 @@ end
 local function retry(key, record, outcome, code, detail, delay_ms)
   local tries = tonumber(redis.call('HGET', record, 'tries') or 0)
   if not count_failure(outcome) then tries = redis.call('HINCRBY', record, 'tries', 1) end
-  if tries < tonumber(max_tries) then
+  if tries < tonumber(max_tries) or reason_to_withdraw(record) then
     log(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')
     tally(now, 'retry ' .. code)
@@ -162,10 +178,17 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   elseif outcome == 'release' then
     log(key, 'released')
     return queue(key, record, 0)
+  elseif outcome == 'withdrawn' then
+    local reason = redis.call('HGET', record, 'left_out')
+    redis.call('HDEL', record, 'uncertain', 'step', 'tried')
+    if reason then return withdraw(key, record, reason) end
+    return start_over(key, record) -- it is wanted again
   elseif outcome == 'doubt' then
     return finish(key, record, 'in_doubt', doubt, code, detail)
   elseif outcome == 'hold' then
-    if has_changed(record, fingerprint) then return start_over(key, record) end
+    -- What an heir waits for may have ended meanwhile.
+    local waits = code ~= 'combined' or find_blocker(key)
+    if not waits or has_changed(record, fingerprint) then return start_over(key, record) end
     redis.call('HDEL', record, 'hold')
     return finish(key, record, 'held', held, code, detail)
   end

@@ -59,8 +59,8 @@ _PREFIXES: Final = ("record_prefix", "payload_prefix", "history_prefix")
 ACCEPT: Final = Script(
     "accept",
     keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch"),
-    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "on_change"),
-    each=("key", "reference", "fingerprint", "version", "payload", "wanted", "hold_reason"),
+    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates"),
+    each=("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir", "hold_reason"),
 )
 CLAIM: Final = Script(
     "claim",
@@ -87,7 +87,7 @@ SWEEP: Final = Script(
     keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt"),
     args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms"),
 )
-RELEASE: Final = Script("release", keys=("due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
+RELEASE: Final = Script("release", keys=("lane", "due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
 RECORD: Final = Script("record", args=("record_prefix", "history_prefix"), each=("key",))
 RESEND: Final = Script(
     "resend",

@@ -241,6 +241,10 @@ class RetailCRM(Target):
         if self._look(reference, HeldOrder[There]) is not None:
             self._edit(reference, {"status": code})
 
+    def expresses(self, status: Status) -> bool:
+        """Return whether `status_map` has a code for the status."""
+        return status in self.options.status_map
+
     def _edit(self, reference: str, changes: object) -> None:
         path = f"orders/{quote(reference, safe='')}/edit"
         answer = self._post(path, "order", changes, ("by", "externalId"))
