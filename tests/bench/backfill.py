@@ -50,10 +50,12 @@ placeholder = "-"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 [[routes]]
 from = "web"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 """
 #: Orders that are pushed in each part of a round, and orders before them that are not counted.

@@ -35,6 +35,7 @@ account_id = "env:BENCH_KEY"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 
 

@@ -39,6 +39,7 @@ bulk = {bulk}
 [[routes]]
 from = "shop"
 to = ["crm"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 
 

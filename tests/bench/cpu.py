@@ -58,6 +58,7 @@ concurrency = 1
 [[routes]]
 from = "shop"
 to = ["sink"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 
 

@@ -47,6 +47,7 @@ concurrency = {processes}
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 
 

@@ -55,6 +55,7 @@ account_id = "env:BENCH_KEY"
 [[routes]]
 from = "shop"
 to = ["sink"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 
 

@@ -71,10 +71,12 @@ placeholder = "-"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 [[routes]]
 from = "web"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 """
 

@@ -24,6 +24,7 @@ unsigned = "accept"
 [[routes]]
 from = "web"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "web-{external_id}"
 """
 

@@ -55,6 +55,7 @@ placeholder = "-"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 #: Seconds after its host was cut off within which another host must claim an order.
 TAKE_OVER = 15.0

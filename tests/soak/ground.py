@@ -76,6 +76,7 @@ _ROUTE = """\
 [[routes]]
 from = "{name}"
 to = ["{target}"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{{provider}}:{{external_id}}"
 """
 

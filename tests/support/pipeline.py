@@ -52,6 +52,7 @@ limit = "none"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
 PLACEHOLDER = 'placeholder = "-"'
 

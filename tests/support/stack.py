@@ -49,6 +49,7 @@ placeholder = "-"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "{reference}"
 """
 #: For each role, a text that the command line of its process contains.

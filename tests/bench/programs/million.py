@@ -36,6 +36,7 @@ account_id = "env:MILLION_KEY"
 [[routes]]
 from = "shop"
 to = ["dropday"]
+also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 reference = "R-{{external_id}}"
 """
 #: Orders that are accepted and delivered in one call.

