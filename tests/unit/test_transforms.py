@@ -229,7 +229,7 @@ def _note(text: str) -> Callable[[Order], object]:
     return lambda made: made.model_copy(update={"note": text})
 
 
-def through(routes: list[Route], made: Order) -> Delivery | None:
+def through(routes: list[Route], made: Order) -> Delivery:
     return route_to(routes, made, str)
 
 
