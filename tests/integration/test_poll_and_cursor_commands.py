@@ -107,8 +107,8 @@ def test_a_dry_run_shows_what_the_transform_of_a_route_changes(pipeline: Pipelin
     assert (set(changes), after) == ({"lines[0].sku", "note"}, f"W-{before}")
     assert "W-" in "".join(write["body"] for write in page["writes"]["dropday"])
     assert (verdicts["shop:25"]["what"], verdicts["shop:25"]["detail"]) == (
-        "is not wanted by a route",
-        "left out by its transform: a gift card",
+        "is left out",
+        "its transform left it out: a gift card",
     )
     assert (verdicts["shop:18"]["what"], verdicts["shop:18"]["detail"]) == ("would be held", "check it")
     assert verdicts["shop:12"]["what"] == "would be a dead letter"

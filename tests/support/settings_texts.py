@@ -55,8 +55,10 @@ def ordercloud(header: str, url: str = NOWHERE, **options: Any) -> str:
 
 
 def route(source: str, *targets: str, reference: str = "") -> str:
-    """Return a route."""
-    return table("[routes]", **{"from": source, "to": targets} | ({"reference": reference} if reference else {}))
+    """Return a route, which creates every order of the simulated systems, whatever its status is."""
+    every = {"also_create": ["cancelled", "returned", "excluded", "on_hold", "test"]}
+    named = {"from": source, "to": targets} | ({"reference": reference} if reference else {})
+    return table("[routes]", **named, **every)
 
 
 SHOP_TO_DROPDAY = retailcrm("providers.shop") + dropday("targets.dropday") + route("shop", "dropday")

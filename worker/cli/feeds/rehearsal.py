@@ -152,7 +152,7 @@ class Rehearsal:
                     writes = self._stopped_writes(name, lambda: target.create(order, reference))
                     if target.bulk == 1:
                         preview.writes.setdefault(name, []).extend(writes)
-                return OrderPreview(order.key, outcome, name, reference, detail=reason)
+                return OrderPreview(order.key, outcome, name, reference, detail=left_out or reason)
             fields = self._differing(name, order, receipt)
             change: OnChange = self._rt.on_change(self._name, name)
             if change == "update" and not target.updates and not stop(order):
@@ -247,7 +247,7 @@ def _if_absent(standing: Standing, *, same: bool, left_out: str) -> str:
     if standing.done:
         return "was delivered, and is not there"
     if left_out:
-        return f"is left out: {left_out}"
+        return "is left out"
     if standing.state in {"queued", "claimed"}:
         return "is on its way"
     if standing.state and (same or standing.state == "in_doubt"):
