@@ -96,7 +96,9 @@ def config(base: str) -> str:
     parts.append(_ORIGIN)
     for source, targets in ROUTES.items():
         to = ", ".join(f'"{target}"' for target in targets)
-        parts.append(f'[[routes]]\nfrom = "{source}"\nto = [{to}]\nreference = "{{provider}}:{{external_id}}"\n{_EVERY}')
+        parts.append(
+            f'[[routes]]\nfrom = "{source}"\nto = [{to}]\nreference = "{{provider}}:{{external_id}}"\n{_EVERY}'
+        )
     return "\n".join(parts)
 
 
