@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from schemas import phone
 from schemas.countries import country_code
+from schemas.dropboy_window import window_of
+from schemas.receiver import full_name, receiver_of
+from schemas.remarks import goods, remarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from schemas.order import Order
+
+
+#: What the driver needs and Dropboy has no field for: it goes into the comments of the destination.
+_COMMENTS: Final = (
+    "shipping_note", "note", "gift_message", "carrier", "method", "description", "promised_text", "ship_on",
+    "cancel_after", "signature", "insured", "account", "pickup_point", "tracking_number", "warehouse", "phone2",
+    "tax_id", "region",
+)  # fmt: skip
 
 
 class Request(BaseModel):
@@ -120,6 +128,12 @@ class BatchFile(Request):
     version: Literal["1.0"] = "1.0"
     data: tuple[Row]
 
+    def missing(self) -> list[str]:
+        """Return the fields of the destination that a driver cannot do without."""
+        to = self.data[0].order.destination
+        fields = [] if to.address else ["destination.address"]
+        return fields if to.zip_code or to.city else [*fields, "destination.zipCode", "destination.city"]
+
     def body(self) -> dict[str, Any]:
         """Return the JSON of the file, without unknown fields."""
         return self.model_dump(by_alias=True, exclude_none=True)
@@ -129,62 +143,47 @@ class BatchFile(Request):
         """Return the job to carry an order to its receiver, as one piece."""
         job = Job(
             order_number=reference,
-            requisition=order.display_id,
+            requisition=order.purchase_order or order.display_id,
             order_type=terms.order_type,
             origin=terms.origin,
             destination=_destination(order, terms.zone),
             cargo=(Cargo(type=terms.cargo_type, amount=1),),
             price=None if price is None else Price(amount=price),
-            comments="\n".join(f"{line.quantity:f} x {line.name}" for line in order.lines) or None,
+            comments=goods_of(order),
         )
         return cls(data=(Row(contract_key=terms.contract_key, order=job),))
 
 
+def goods_of(order: Order) -> str | None:
+    """Return the goods, one line to a line: for Dropboy an order is one piece."""
+    return "\n".join(map(goods, order.lines)) or None
+
+
 def _destination(order: Order, zone: ZoneInfo | None) -> Party:
     """Return the receiver. Facts without a field, or that do not fit into theirs, go into the comments."""
-    to, customer, day = order.shipping_address, order.customer, order.shipping.promised_on
-    receiver: Any = to if to.first_name or to.last_name or to.company else customer
+    to = receiver_of(order)
     country = country_code(to.country) if to.country else None
-    number = to.phone or customer.phone
-    phone_number = Phone.of(number, country) if number else None
-    window = _window(day, zone) if day and zone else None
-    comments: Iterator[str | None] = iter(
-        (
-            order.shipping.note,
-            order.note,
-            f"Phone: {number}" if number and phone_number is None else None,
-            f"Promised on: {day}" if day and window is None else None,
-            f"Region: {to.region}" if to.region else None,
-            f"Country: {to.country}" if to.country and country is None else None,
-        )
-    )
+    number = Phone.of(to.phone, country) if to.phone else None
+    window = window_of(order.shipping, zone)
+    unfit = {
+        "phone": number is None,
+        "promised": window is None,
+        "country": country is None,
+        "order_number": order.purchase_order is not None,
+    }
     return Party(
-        company_name=receiver.company,
-        attention=" ".join(filter(None, (receiver.first_name, receiver.last_name))) or None,
+        company_name=to.company,
+        attention=full_name(to),
         address=to.street1,
         extra_info=to.street2,
         zip_code=to.postal_code,
         city=to.city,
         country_code=country,
-        email=to.email or customer.email,
-        phone=phone_number,
-        comments="\n".join(filter(None, comments)) or None,
-        time_window=window,
+        email=to.email,
+        phone=number,
+        comments=remarks(order, *_COMMENTS, *(fact for fact, is_unfit in unfit.items() if is_unfit)),
+        time_window=TimeWindow(start=window.start, end=window.end, time_type="between") if window else None,
     )
-
-
-def _window(day: str, zone: ZoneInfo) -> TimeWindow | None:
-    """Return the whole day in the time zone of the receiver; None if there is no such day."""
-    with suppress(ValueError, OverflowError):
-        first = date.fromisoformat(day)
-        start, end = _moment(first, zone), _moment(first + timedelta(days=1), zone)
-        return TimeWindow(start=start, end=end, time_type="between")
-    return None
-
-
-def _moment(day: date, zone: ZoneInfo) -> str:
-    at = datetime.combine(day, time(), zone).astimezone(UTC)
-    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 class Answer(BaseModel):

@@ -28,6 +28,8 @@ def _divisible(currency: str) -> str:
     return currency
 
 
+#: The share of a smallest unit up to which a fraction is noise.
+_NOISE: Final = Decimal("0.01")
 #: More digits than any amount has: the default context would refuse long ones.
 _EXACT: Final = Context(prec=60)
 
@@ -46,13 +48,17 @@ def to_unit(amount: Decimal, currency: str | None) -> Decimal:
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
-    """Convert 12.5 EUR to 1250. Raises ValueError for an amount that would not be exact."""
+    """Convert 12.5 EUR to 1250; the noise of floating-point numbers is rounded, half up.
+
+    Raise ValueError for an amount that is finer than the smallest unit.
+    """
     sign, digits, exponent = amount.as_tuple()
-    # Arithmetic would round to the precision of the context.
-    shifted = Decimal((sign, digits, int(exponent) + decimals(currency)))
-    if shifted != int(shifted):
+    # Arithmetic would round to the precision of the default context.
+    exact = Decimal((sign, digits, int(exponent) + decimals(currency)))
+    rounded = exact.quantize(Decimal(1), ROUND_HALF_UP, _EXACT)
+    if abs(_EXACT.subtract(exact, rounded)) > _NOISE:
         raise ValueError(f"the amount is finer than the smallest unit of {currency}")
-    return int(shifted)
+    return int(rounded)
 
 
 def from_minor(amount: Decimal, currency: str) -> Decimal:

@@ -22,9 +22,10 @@ def remarks(order: Order, *facts: str) -> str | None:
 
 
 def goods(line: Line) -> str:
-    """Return a line as people write it: "2 x Mug (Size: XL)"."""
-    chosen = ", ".join(f"{option.name}: {option.value}" for option in line.options)
-    return f"{line.quantity:f} x {line.name}" + (f" ({chosen})" if chosen else "")
+    """Return a line as people write it: "2 x Mug (Size: XL, gift wrap, Handle with care)"."""
+    chosen = [f"{option.name}: {option.value}" for option in line.options]
+    details = ", ".join(filter(None, (*chosen, "gift wrap" if line.gift_wrap else None, line.note)))
+    return f"{line.quantity:f} x {line.name}" + (f" ({details})" if details else "")
 
 
 def _labelled(label: str, value: object) -> str | None:
@@ -58,21 +59,12 @@ def _insured(order: Order) -> str | None:
     return None if amount is None else " ".join(filter(None, (f"Insured amount: {amount:f}", order.currency)))
 
 
-def _wrapped(order: Order) -> str | None:
-    return _labelled("Gift wrap", _joined(*(line.name for line in order.lines if line.gift_wrap)))
-
-
-def _line_notes(order: Order) -> str:
-    return "\n".join(f"{line.name}: {line.note}" for line in order.lines if line.note)
-
-
 #: A text for each fact, or None.
 _FACTS: Final[dict[str, Callable[[Order], str | None]]] = {
     "shipping_note": lambda order: order.shipping.note,
     "note": lambda order: order.note,
-    "line_notes": _line_notes,
     "gift_message": lambda order: _labelled("Gift message", order.gift_message),
-    "gift_wrap": _wrapped,
+    "order_number": lambda order: _labelled("Order number", order.display_id),
     "purchase_order": lambda order: _labelled("Purchase order", order.purchase_order),
     "carrier": lambda order: _labelled("Carrier", order.shipping.carrier),
     "method": lambda order: _labelled("Shipping method", order.shipping.method),

@@ -99,7 +99,8 @@ def test_a_view_has_the_same_fields_on_both_sides(kind: str) -> None:
     to = order().shipping_address.model_copy(update={"phone": "+31 20 555"})
     source_view, target_view = (account(kind).view(order(shipping_address=to), side) for side in ("source", "target"))
     assert list(source_view) == list(target_view)
-    assert differing(source_view, target_view) == ()
+    # Dropboy has the goods of an order in the comments of its job, which an order at its source has no field for.
+    assert differing(source_view, target_view) == (("goods",) if kind == "dropboy" else ())
 
 
 def test_every_kind_of_target_has_a_view() -> None:

@@ -14,15 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas import dropboy_batch as wire
 from schemas.dropboy import flat, id_of, number_of
-from schemas.minor_units import Currency, to_minor
-from worker.errors import Rejected, Unavailable, Uncertain
+from schemas.minor_units import Currency, to_minor, to_unit
+from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
-from worker.systems.dropboy.view import order_view
+from worker.systems.dropboy.view import PROMISED, order_view
 from worker.systems.parsing import parse
-from worker.systems.target import Pending, Receipt, Target
+from worker.systems.target import Need, Pending, Receipt, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from schemas.order import Order
     from worker.systems.view import Side, View
@@ -154,32 +154,57 @@ class Dropboy(Target):
         """Return the options of the same account. Jobs without a destination are accepted."""
         return {**self.options.model_dump(include={"api_key", "currency", "time_zone", "take"}), "bare": "accept"}
 
-    def view(self, order: Order, side: Side) -> View:  # noqa: ARG002  # both sides are read the same
+    def needs(self) -> Sequence[Need]:
+        """Return the parts of an address that a driver needs, and the amount, if it is sent."""
+        remedy = "Send these orders elsewhere: a transport needs an address."
+        parts = ("street1", "city")
+        needs = [Need(f"shipping_address.{part}", "every order is held", remedy) for part in parts]
+        if self.options.price == "send":
+            currency = "Write the currency of the provider, if it has that option."
+            needs.append(Need("totals.grand", "no order has a price", currency, required=False))
+        return needs
+
+    def view(self, order: Order, side: Side) -> View:
         """Return the fields that Dropboy can hold."""
-        return order_view(order)
+        file = wire.BatchFile.of(order, "", self._terms, None) if side == "source" else None
+        fields = order_view(order, file.data[0].order if file else None)
+        if self.options.price == "leave_out":
+            fields["total"] = ""
+        if self.options.time_zone is None:
+            fields |= dict.fromkeys(PROMISED, "")
+        return fields
 
     def check(self) -> None:
         """Read one order of the list."""
         self._api.check()
 
     def _file(self, order: Order, reference: str) -> wire.BatchFile:
-        to = order.shipping_address
+        """Return the file. Raise Held for an order that cannot be carried, before anything is uploaded."""
         if order.test:
-            raise Rejected("Dropboy knows no test orders: this one would be carried")
-        if not (to.street1 or to.postal_code or to.city):
-            raise Rejected("the order has no address to be carried to")
-        return wire.BatchFile.of(order, reference, self._terms, self._price(order))
+            raise self._held(order, "Dropboy knows no test orders: this one would be carried")
+        file = wire.BatchFile.of(order, reference, self._terms, self._price(order))
+        if missing := file.missing():
+            raise self._held(order, f"Dropboy cannot carry an order without {', '.join(missing)}")
+        return file
+
+    def _held(self, order: Order, reason: str, remedy: str = "Correct it at its source") -> Held:
+        return Held(f"{reason}. {remedy}, or: intake release {self.name} {order.key} --drop")
 
     def _price(self, order: Order) -> int | None:
+        """Return what the customer pays, or None where it is not to be sent, or not known."""
         currency = self.options.currency
-        if self.options.price == "leave_out" or currency is None:
+        total = order.grand_total
+        if self.options.price == "leave_out" or currency is None or not (order.totals.grand is not None or total):
             return None
         if order.currency not in {currency, None}:
-            raise Rejected(f"the order is in {order.currency}, the account in {currency}")
+            reason = f"currency: the order is in {order.currency}, the account in {currency}"
+            raise self._held(order, reason, 'Write price = "leave_out"')
+        if total < 0:
+            raise self._held(order, "totals.grand: below zero")
         try:
-            return to_minor(order.grand_total, currency)
+            return to_minor(total if order.totals.grand is not None else to_unit(total, currency), currency)
         except ValueError as inexact:
-            raise Rejected(str(inexact)) from None
+            raise self._held(order, f"totals.grand: {inexact}") from None
 
     def _found(self, reference: str, problem: str) -> Receipt:
         with suppress(Rejected):  # a list without numbers proves nothing
