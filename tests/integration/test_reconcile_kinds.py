@@ -146,7 +146,7 @@ def test_reconcile_names_faults_in_dropboy_and_requeues_missing_orders(pairs: Pa
     gone, moved, twice = pairs.box.orders("dropboy")[:3]
     pairs.box.change(gone["id"], "dropboy", deleted=True)
     pairs.box.change(moved["id"], "dropboy", destination=moved["destination"] | {"city": "Elsewhere"})
-    copy = {name: twice[name] for name in ("orderNumber", "orderType", "origin", "destination", "cargo")}
+    copy = {name: twice[name] for name in ("orderNumber", "orderType", "origin", "destination", "cargo", "comments")}
     pairs.box.add_order(copy, "dropboy")
     report = reconcile_pair(pairs.rt, "boy", repair=requeue)
     assert {finding.fault: (finding.reference, finding.fields) for finding in report.findings} == {
