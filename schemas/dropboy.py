@@ -88,7 +88,7 @@ class Envelope(Wire):
 class Rows(Wire):
     """`GET /public/orders`. The orders are left as sent; there is no total."""
 
-    result: list[dict[str, Any]]
+    result: list[Any]
 
 
 class TimeWindow(Wire):

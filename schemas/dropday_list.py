@@ -61,7 +61,7 @@ class Meta(Wire):
 class Rows(Wire):
     """`GET /orders`, with the orders as sent. The documents mix both styles of paging."""
 
-    data: list[dict[str, Any]]
+    data: list[Any]
     meta: Object[Meta] = Meta()
     last_page: int | None = None
     total: int | None = None

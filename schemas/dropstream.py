@@ -42,7 +42,7 @@ class Token(Wire):
 class Orders(Wire):
     """`GET /orders` in a session, with the orders as sent. `limit` is the one that the server uses."""
 
-    orders: list[dict[str, Any]]
+    orders: list[Any]
     session_id: Id
     page: int
     limit: int = Field(gt=0)

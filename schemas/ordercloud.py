@@ -65,7 +65,7 @@ class Rows(Wire):
     """One page of a list, with the items as sent."""
 
     meta: Meta
-    items: list[dict[str, Any]]
+    items: list[Any]
 
     def more_after(self, page: int, requested: int) -> bool:
         """Return whether another page follows: this page is full, or the count is higher. An empty page is the last."""

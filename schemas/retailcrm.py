@@ -84,10 +84,18 @@ class History(Wire):
     pagination: Pagination
 
 
+class HistoryAsSent(Wire):
+    """The same, with the changes as sent."""
+
+    generated_at: LocalTime | None = None
+    history: List[Any]
+    pagination: Pagination
+
+
 class Orders(Wire):
     """`GET /orders`, with the orders as sent."""
 
-    orders: List[dict[str, Any]]
+    orders: List[Any]
 
 
 class OneOrder(Wire):

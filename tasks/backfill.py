@@ -10,18 +10,22 @@ import structlog
 
 from tasks.dead_records import DeadRecords
 from tasks.outcomes import log_ending, pause_provider, retry_later
-from tasks.poll import accept_page, fetch_page
+from tasks.poll import TRIES, accept_page, wait_and_fetch
 from worker.app import app, nudge
-from worker.errors import AuthFailed, IntakeError, LeaseLost, RateLimited, StoreFull
+from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, RateLimited, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.store.limits.limiter import use_spare_slots
+from worker.systems.provider import Unread
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from schemas.order import Order
     from worker.app import Nudge
     from worker.store.feeds.cursors import Poll
+    from worker.systems.provider import Page
 
 log = structlog.get_logger()
 
@@ -85,9 +89,16 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None
         placed.append(order.ordered_at)
         return True
 
+    def accept(page: Page) -> Counter[str]:
+        return accept_page(rt, dead, provider, page, nudge, source="backfill", ask="always", within=within)
+
     while not (reason := _waiting_reason(rt, run.provider)):
-        page = fetch_page(run, dead, provider, cursor, ends)
-        counts = accept_page(rt, dead, provider, page, nudge, source="backfill", ask="always", within=within)
+        try:
+            page = wait_and_fetch(provider, cursor, ends)
+        except Unread as unread:
+            accept(unread.page)  # the others do not wait for the missing ones
+            page = _give_up(run, dead, unread)
+        counts = accept(page)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         times = {"first": min(placed), "last": max(placed)} if placed else {}
         rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})
@@ -99,6 +110,18 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None
             nudge("backfill", provider.name)
             return
     rt.backfills.defer(run.provider, reason, AGAIN)
+
+
+def _give_up(run: Poll, dead: DeadRecords, unread: Unread) -> Page:
+    """Return the page without its missing records, which become dead letters. Raise Unread before the last attempt.
+
+    A poll would fetch them by themselves (see `tasks/poll.py`). A backfill must not: the range decides which it takes.
+    """
+    if run.count_incomplete() < TRIES:
+        raise unread
+    for record in unread.missing:
+        dead.add(record, Malformed(f"it could not be fetched, {TRIES} times: {unread}"))
+    return unread.page
 
 
 def _time(milliseconds: str) -> datetime:

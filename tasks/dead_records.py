@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import structlog
 
-from worker.store.feeds.raw_text import raw_text
+from worker.jsontext.encoding import text_of
+from worker.jsontext.fragments import Fragment
 
 if TYPE_CHECKING:
     from worker.errors import PermanentError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+#: How the id of a dead letter begins if its record has none.
+NO_ID: Final = "sha-"
 #: What an id can be: the text of `schemas.order.Id`.
 _ID: Final = re.compile(
     r"[^\s\x00-\x1f\x7f\ud800-\udfff](?:[^\x00-\x1f\x7f\ud800-\udfff]{0,253}[^\s\x00-\x1f\x7f\ud800-\udfff])?"
@@ -58,7 +61,7 @@ class DeadRecords:
     def add(self, record: Record, error: PermanentError) -> str:
         """Keep the record as a dead letter, and return the id of the letter."""
         letter, reason = letter_id(self._provider, record), str(error)
-        if self._keep(letter, record.text or record.raw, getattr(error, "field", ""), reason):
+        if self._keep(letter, kept_of(record), getattr(error, "field", ""), reason):
             # Numbers differ between records of one fault: items[3], items[4].
             kind = re.sub(r"\d+", "N", reason)
             kind = kind if kind in self._reasons or len(self._reasons) < _REASONS else "other reasons"
@@ -68,6 +71,11 @@ class DeadRecords:
         return letter
 
 
+def kept_of(record: Record) -> object:
+    """Return what a dead letter keeps of the record: all of it, or the text of one that is not JSON."""
+    return record.raw.text if isinstance(record.raw, Fragment) else record.raw
+
+
 def letter_id(provider: Provider, record: Record) -> str:
     """Return the id of the record's dead letter: the id of its order, or else a digest of its content."""
     own = record.raw.get(provider.id_field)
@@ -75,5 +83,5 @@ def letter_id(provider: Provider, record: Record) -> str:
         own = str(own)
     if isinstance(own, str) and _ID.fullmatch(own):
         return own
-    text = raw_text(record.text or record.raw)
-    return "sha-" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+    text = text_of(kept_of(record))
+    return NO_ID + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]

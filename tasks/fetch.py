@@ -9,9 +9,10 @@ import simplejson
 import structlog
 
 from tasks.accept import accept
+from tasks.dead_records import kept_of
 from tasks.outcomes import pause_provider
 from worker.app import app, nudge
-from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull
+from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull, Unavailable
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
@@ -31,6 +32,8 @@ BATCH: Final = 5
 #: How often an order that the provider does not have is fetched before its hint becomes a dead letter. With the waiting
 #: in between, this takes about four hours.
 GIVE_UP: Final = 30
+#: How often an order fails by itself before it is a dead letter, while it is still tried: this takes half a minute.
+SHOWN: Final = 5
 #: Most seconds between two attempts.
 LONGEST: Final = 600.0
 #: Seconds until the next attempt at a provider that does not respond.
@@ -90,30 +93,54 @@ def _fetch_one(rt: Runtime, provider: Provider, hint: Fetch, nudge: Nudge) -> fl
                 raise rejected[0][1]
         rt.cursors.drop_letters(name, [hint.external_id])
     except PermanentError as error:
-        raw = (record.text or record.raw) if record else {}
+        raw = kept_of(record) if record else {}
         if rt.cursors.bury(name, hint.external_id, raw, getattr(error, "field", ""), str(error)):
             log.error("record.malformed", provider=name, external_id=hint.external_id, reason=str(error))
     except IntakeError as error:
-        return _wait_after(rt, name, hint, error)
+        return _wait_after(rt, provider, hint, error)
     rt.fetches.settle(name, hint, "done")
     return 0.0
 
 
-def _wait_after(rt: Runtime, name: str, hint: Fetch, error: IntakeError) -> float:
+def _wait_after(rt: Runtime, provider: Provider, hint: Fetch, error: IntakeError) -> float:
     """Return the seconds for which no order is fetched from the provider after this error."""
+    name = provider.name
     match error:
-        case AuthFailed():
-            pause_provider(rt, name, error)
-            return error.delay
-        case SnoozeError():
-            return max(error.delay, 0.1)
         case StoreFull():
             report_store_full(error, provider=name)
             return UNAVAILABLE
+        case SnoozeError() if not isinstance(error, AuthFailed):
+            return max(error.delay, 0.1)
     log.warning("hint.failed", provider=name, external_id=hint.external_id, code=error.code, reason=str(error))
-    # Behind the others: if only this order cannot be fetched, it must not be the first again.
+    if _works(provider):
+        _fails_alone(rt, name, hint, error)
+        return 0.0
+    if isinstance(error, AuthFailed):
+        pause_provider(rt, name, error)
+        return error.delay
     rt.fetches.settle(name, hint, "wait", 2 * UNAVAILABLE)
     return UNAVAILABLE
+
+
+def _works(provider: Provider) -> bool:
+    """Return whether the account can be called: then the failure is that of one order, and the others do not wait."""
+    try:
+        provider.check()
+    except IntakeError:
+        return False
+    return True
+
+
+def _fails_alone(rt: Runtime, name: str, hint: Fetch, error: IntakeError) -> None:
+    """Try this order again later. After `SHOWN` attempts it is a dead letter too, until one of `GIVE_UP` succeeds."""
+    if hint.tries + 1 >= SHOWN:
+        raw = error.text if isinstance(error, Unavailable) else ""
+        rt.cursors.bury(name, hint.external_id, raw, "", f"it could not be fetched: {error}")
+    if hint.tries + 1 < GIVE_UP:
+        rt.fetches.settle(name, hint, "again", min(LONGEST, 2.0**hint.tries))
+        return
+    log.error("hint.buried", provider=name, external_id=hint.external_id, reason=f"asked {GIVE_UP} times: {error}")
+    rt.fetches.settle(name, hint, "done")
 
 
 def _fetch_record(provider: Provider, external_id: str) -> Record | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tasks.accept import accept
-from tasks.dead_records import DeadRecords
+from tasks.dead_records import NO_ID, DeadRecords, letter_id
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, StoreFull
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: How often an incomplete page is fetched before its missing records become dead letters. With the waiting in between,
-#: this takes a few minutes.
+#: How often a page without any of its records is fetched before the poll goes on without them. With the waiting in
+#: between, this takes a few minutes.
 TRIES = 8
 #: A poll waits for a limit that opens again within this many seconds, and stops for a longer one.
 SHORT_WAIT = 2.0
@@ -88,7 +88,7 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
     cursor = run.cursor if run.cursor is not None else _first_cursor(rt, provider)
     until = time.monotonic() + rt.settings.clocks.poll
     while True:
-        page = fetch_page(run, dead, provider, cursor, until)
+        page = read_page(rt, run, dead, provider, cursor, until, nudge)
         counts = accept_page(rt, dead, provider, page, nudge)
         run.advance(page.cursor, more=page.more, records=len(page.records))
         log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
@@ -107,18 +107,26 @@ def _first_cursor(rt: Runtime, provider: Provider) -> str:
     return provider.start(now - timedelta(seconds=rt.settings.providers[provider.name].look_back))
 
 
-def fetch_page(run: Poll, dead: DeadRecords, provider: Provider, cursor: str, until: float) -> Page:
-    """Fetch the page at `cursor`. Records that are missing from it `TRIES` times in a row become dead letters.
+def read_page(  # noqa: PLR0913, PLR0917  # one page of one poll
+    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, cursor: str, until: float, nudge: Nudge
+) -> Page:
+    """Fetch the page at `cursor`. Records that are missing from it are fetched by themselves: see `tasks/fetch.py`.
 
-    Raise Unread while the missing records may still be fetched.
+    Raise Unread, up to `TRIES` times in a row, while the account may be the reason.
     """
     try:
         return wait_and_fetch(provider, cursor, until)
     except Unread as unread:
-        if run.count_incomplete() < TRIES:
+        if unread.account and run.count_incomplete() < TRIES:
             raise
         for record in unread.missing:
-            dead.add(record, Malformed(f"not given, asked {TRIES} times: {unread}"))
+            external_id = letter_id(provider, record)
+            if external_id.startswith(NO_ID):
+                dead.add(record, Malformed(f"it could not be fetched: {unread}"))
+            else:
+                rt.fetches.add(provider.name, [external_id])
+                log.warning("record.deferred", provider=provider.name, external_id=external_id, reason=str(unread))
+        nudge("fetch", provider.name)
         return unread.page
 
 
@@ -129,7 +137,8 @@ def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
     """
     while True:
         try:
-            return provider.fetch(cursor)
+            with isolated(f"the {provider.kind} adapter"):
+                return provider.fetch(cursor)
         except RateLimited as limited:
             if limited.delay > SHORT_WAIT or time.monotonic() > until or stopping():
                 raise

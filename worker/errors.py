@@ -93,9 +93,20 @@ class RetryableError(IntakeError):
 
 
 class Unavailable(RetryableError):
-    """Nothing happened on the other side: the connection was refused, or a read failed."""
+    """Nothing happened on the other side: the connection was refused, or a read failed.
+
+    Args:
+        message: What failed, without personal data.
+        text: What was sent instead of an answer that can be read. It may hold personal data, so only the ledger keeps
+            it.
+        answered: Whether the other side answered at all: another question may have an answer.
+    """
 
     code = "unavailable"
+
+    def __init__(self, message: str, *, text: str = "", answered: bool = False) -> None:
+        super().__init__(message)
+        self.text, self.answered = text, answered
 
 
 class Uncertain(RetryableError):

@@ -273,7 +273,6 @@ def test_a_page_repeated_by_inserted_rows_is_not_taken_for_the_end() -> None:
     [
         (200, {"success": True, "errors": None, "result": None}, Unavailable),
         (200, {"success": True, "result": {"id": "1"}}, Unavailable),
-        (200, {"success": True, "result": ["5acf36d1a2261f5d4edb91b3"]}, Unavailable),
         (200, {"result": []}, Unavailable),
         (200, {"success": "true", "result": []}, Unavailable),
         (200, {"success": False, "errors": None, "error": "Invalid API key"}, AuthFailed),

@@ -28,7 +28,7 @@ def test_json_is_sent_and_read_without_rounding(serve: Serve, make: Make) -> Non
     assert server.requests[0].headers["content-type"] == "application/json"
     assert b'"price":12.50' in server.requests[0].body
     assert json.loads(server.requests[0].body)["name"] == "Žižkov 日本"
-    assert response.json() == sent
+    assert response.json() == {**sent, "odd": "\ufffd"}  # half of a surrogate pair
     assert str(response.json()["price"]) == "12.50"
 
 

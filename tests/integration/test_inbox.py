@@ -42,6 +42,10 @@ class Single(Shop):
             raise self.trouble.pop(0)
         return self.orders.get(external_id)
 
+    def check(self) -> None:
+        if self.trouble:
+            raise self.trouble.pop(0)
+
 
 @pytest.fixture
 def rt(redis: Redis) -> FakeRuntime:
@@ -354,7 +358,7 @@ def test_a_limit_or_an_unavailable_provider_defers_all_fetches_and_loses_none(
 ) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["1", "2", "3"])
-    rt.shop.trouble = [error]
+    rt.shop.trouble = [error, error]
     fetch(rt)
     assert len(rt.shop.fetched) == 1
     assert rt.fetches.count_waiting("shop") == 3
@@ -407,7 +411,7 @@ def test_a_hint_that_crashes_the_adapter_becomes_a_dead_letter_and_the_others_co
 def test_a_refused_key_pauses_the_provider_and_keeps_its_hints(rt: FakeRuntime) -> None:
     assert isinstance(rt.shop, Single)
     rt.fetches.add("shop", ["1", "2"])
-    rt.shop.trouble = [AuthFailed("GET: status 401")]
+    rt.shop.trouble = [AuthFailed("GET: status 401")] * 2
     fetch(rt)
     fetch(rt)
     assert len(rt.shop.fetched) == 1

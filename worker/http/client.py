@@ -9,7 +9,6 @@ from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +31,8 @@ from worker.errors import (
 )
 from worker.http.connection import Call, Connections, cause, content_of
 from worker.http.dates import parse_date, retry_after
+from worker.jsontext.cutting import cut
+from worker.jsontext.decoding import decode
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 #: Bytes to read of a refusal: enough for its field errors, and to reuse the connection.
 _REFUSAL_BYTES: Final = 64 * 1024
+#: Bytes to keep of a response that is not JSON.
+_KEPT: Final = 64 * 1024
 #: HTTP statuses, or the first status of a class.
 _SUCCESS: Final = 200
 _REDIRECT: Final = 300
@@ -60,7 +63,6 @@ _VALUE: Final = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_STATUS: Final[frozenset[int]] = frozenset()
 _ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
-_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
 _GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
 _WATCHER: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
 
@@ -118,16 +120,23 @@ class Answer:
         date = parse_date(self.headers.get("Date", ""))
         return date and date + timedelta(seconds=1)
 
-    def json(self) -> Any:
+    def json(self, records: str | None = None) -> Any:
         """Return the JSON body, with Decimal for fractions.
+
+        `records` is the key of the list of records in the body, "" if the body is that list: a body that is not JSON
+        is cut into them (see `worker/jsontext/cutting.py`), so that one bad record does not hide the others.
 
         Raise Unavailable for a read, and Uncertain for a write, if the body is not JSON.
         """
-        with suppress(ValueError, RecursionError):
-            return _DECODER.decode(self.body.decode())
+        with suppress(ValueError):
+            return decode(self.body)
+        if records is not None and (document := cut(self.body, records)) is not None:
+            return document
         kind = self.headers.get("Content-Type", "no content type").partition(";")[0][:64]
         message = f"{self.request}: status {self.status}, {kind}, {len(self.body)} bytes: not JSON"
-        raise _unsettled(self.request, message) from None
+        if _is_write(self.request):
+            raise Uncertain(message) from None
+        raise Unavailable(message, text=self.body[:_KEPT].decode("utf-8", "replace"), answered=True) from None
 
 
 class Client:
@@ -274,7 +283,7 @@ class Client:
         # 408 is no refusal: some proxies send it when either side took too long.
         if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
             return Rejected(message, fields)
-        return _unsettled(label, message)
+        return Uncertain(message) if _is_write(label) else Unavailable(message, answered=True)
 
 
 def _is_write(label: str) -> bool:
@@ -287,8 +296,8 @@ def _unsettled(label: str, message: str) -> IntakeError:
 
 def _field_errors(raw: Any) -> dict[str, Any]:
     """Return the body of a refusal if it is a JSON object, else an empty dict."""
-    with suppress(OSError, HTTPError, ValueError, RecursionError):
-        words = _DECODER.decode((content_of(raw, _REFUSAL_BYTES) or b"").decode())
+    with suppress(OSError, HTTPError, ValueError):
+        words = decode(content_of(raw, _REFUSAL_BYTES) or b"")
         return words if isinstance(words, dict) else {}
     return {}
 

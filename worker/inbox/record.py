@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from worker.errors import IntakeError, Malformed
+from worker.jsontext.fragments import Fragment
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def to_order(provider: Provider, record: Record) -> Order:
     Raise PermanentError for an unreadable record, including a bug of the adapter. An adapter that must call the
     provider first (RetailCRM: for the time zone) may also raise RetryableError or SnoozeError.
     """
-    if record.broken:
-        raise Malformed(record.broken)
+    if isinstance(record.raw, Fragment):
+        raise Malformed(f"order: {record.raw.reason}", record.raw.field)
     with isolated(f"the {provider.kind} adapter"):
         return provider.normalize(record)

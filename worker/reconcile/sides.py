@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
 from worker.http.client import Client
 from worker.http.gates import Pace
-from worker.inbox.record import to_order
+from worker.inbox.record import isolated, to_order
+from worker.jsontext.fragments import Fragment
 from worker.process.stopping import stopping
 from worker.retry import backoff
+from worker.systems.provider import Record, Unread
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from schemas.order import Order
     from worker.runtime import Runtime
     from worker.settings.accounts import ProviderSettings, TargetSettings
-    from worker.systems.provider import Provider, Record
+    from worker.systems.provider import Page, Provider
     from worker.systems.target import Target
 
 T = TypeVar("T")
@@ -99,9 +101,22 @@ def walk(account: Provider, since: datetime) -> Iterator[list[Record]]:
     cursor, more = account.start(since), True
     while more:
         current = cursor
-        page = call_patiently(lambda: account.fetch(current))  # noqa: B023  # called at once
-        yield page.records
+        records, page = call_patiently(lambda: _fetch(account, current))  # noqa: B023  # called at once
+        yield records
         cursor, more = page.cursor, page.more
+
+
+def _fetch(account: Provider, cursor: str) -> tuple[list[Record], Page]:
+    """Return the records of a page, and the page. A record that could not be fetched with it cannot be read."""
+    try:
+        with isolated(f"the {account.kind} adapter"):
+            page = account.fetch(cursor)
+    except Unread as unread:
+        if unread.account:
+            raise
+        missing = [Record(Fragment(record.raw, "it could not be fetched")) for record in unread.missing]
+        return unread.page.records + missing, unread.page
+    return page.records, page
 
 
 def read(account: Provider, record: Record) -> Order | None:

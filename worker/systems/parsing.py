@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from worker.errors import Malformed, Unavailable, Uncertain
+from worker.jsontext.encoding import text_of
+from worker.jsontext.fragments import Fragment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
@@ -28,6 +30,14 @@ def parse(subject: str, build: Callable[[], T], error: type[Malformed | Unavaila
     field = path(first["loc"])
     message = f"{subject}: {field or 'the whole'}: {first['type']}"
     raise Malformed(message, field) if issubclass(error, Malformed) else error(message)
+
+
+def objects(items: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the items of a list of records; one that is no object becomes a Fragment, and hides no other."""
+    return [
+        item if isinstance(item, dict) else Fragment({}, "the whole: not an object", text=text_of(item))
+        for item in items
+    ]
 
 
 def path(loc: tuple[int | str, ...]) -> str:

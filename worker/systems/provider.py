@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from worker.errors import Unavailable
@@ -23,14 +23,12 @@ class Record:
     """One item as the provider sent it: JSON, with a Decimal for every number that has a fraction.
 
     `version` is the version (see `Order.version`) that the provider sends beside the item: an order of RetailCRM does
-    not contain it. An item that is no JSON is `broken`, which says why; its `text` is kept as it was sent, and `raw`
-    has only the fields that could be recognized in it.
+    not contain it. Where an item is not JSON, `raw` is a Fragment (`worker/jsontext/fragments.py`), as `Answer.json`
+    returns it: it holds the fields that could be recognized, and becomes a dead letter.
     """
 
     raw: dict[str, Any]
     version: int | None = None
-    broken: str = ""
-    text: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,15 @@ class Page:
 class Unread(Unavailable):
     """Raised when some records of a page could not be fetched.
 
-    After some tries the reader may go on without them. `page` holds the other records, and its cursor does not return
-    to the `missing` ones until they change. Each missing record holds what is known of it, with its id.
+    The reader goes on with `page`, which holds the other records, and fetches the `missing` ones by themselves: the
+    cursor of the page does not return to them until they change. Each missing record holds what is known of it, with
+    its id. `account`: nothing could be fetched, so the fault may be that of the account: the page is tried again
+    first.
     """
 
-    def __init__(self, message: str, page: Page, missing: list[Record]) -> None:
+    def __init__(self, message: str, page: Page, missing: list[Record], *, account: bool = False) -> None:
         super().__init__(message)
-        self.page, self.missing = page, missing
+        self.page, self.missing, self.account = page, missing, account
 
 
 class Provider(ABC):

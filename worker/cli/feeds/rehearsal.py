@@ -19,6 +19,7 @@ from worker.errors import Held, LeaseLost, PermanentError, RateLimited
 from worker.http.client import guard_writes, watch_requests
 from worker.inbox.record import to_order
 from worker.reconcile.sides import Sides, read_one
+from worker.systems.provider import Unread
 from worker.systems.view import differing
 
 if TYPE_CHECKING:
@@ -103,13 +104,21 @@ class Rehearsal:
         for _ in range(most):
             preview = PagePreview()
             with watch_requests(lambda request: preview.reads.append(self._preview(request))):  # noqa: B023  # of this round
-                page = wait_and_fetch(self._rt.providers[self._name], cursor, time.monotonic() + _PATIENCE)
+                page = self._fetch(cursor)
             self._add_orders(page, preview)
             preview.more = page.more
             yield preview
             if not page.more:
                 return
             cursor = page.cursor
+
+    def _fetch(self, cursor: str) -> Page:
+        try:
+            return wait_and_fetch(self._rt.providers[self._name], cursor, time.monotonic() + _PATIENCE)
+        except Unread as unread:
+            if unread.account:
+                raise
+            return unread.page
 
     def _add_orders(self, page: Page, preview: PagePreview) -> None:
         provider = self._rt.providers[self._name]

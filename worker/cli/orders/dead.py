@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 
+from tasks.dead_records import NO_ID
 from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
 from worker.cli.orders.history import delivery_as_json, print_order
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.store.orders.stuck import Filter, Move
-
-#: How the id begins that we give a record without one: no provider can be asked for it.
-_OUR_ID: Final = "sha-"
 
 
 def _records(rt: Runtime, target: str | None, selected: Filter) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -103,7 +101,7 @@ def replay(**options: Any) -> None:
     rt, selected = _confirmed("Send or read again", options)
     replayed, without_id = _move(rt, "replay", selected, options), 0
     for provider, external_id, _ in _records(rt, options["target"], selected):
-        if external_id.startswith(_OUR_ID):
+        if external_id.startswith(NO_ID):  # no provider can be asked for it
             without_id += 1
             continue
         replayed += 1

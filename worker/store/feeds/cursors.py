@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import simplejson
 
 from worker.errors import LeaseLost
-from worker.store.feeds.raw_text import raw_text
+from worker.jsontext.encoding import text_of
 from worker.store.health.pauses import Pause
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
@@ -122,7 +122,7 @@ class Cursors:
         Raises:
             LeaseLost: An `owner` is named, and does not hold the lease of the poll any more.
         """
-        letter = {"field": field_path, "reason": reason, "raw": raw_text(raw)[:RAW_LIMIT]}
+        letter = {"field": field_path, "reason": reason, "raw": text_of(raw)[:RAW_LIMIT]}
         cause = hashlib.blake2b(f"{field_path}\n{reason}".encode("utf-8", "replace"), digest_size=8).hexdigest()
         kept = self.scripts(
             catalog.BURY,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.dropboy import Envelope, Rows, id_of
 from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
 from worker.systems.paging import ListPosition
-from worker.systems.parsing import parse
+from worker.systems.parsing import objects, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Api:
             raise Unavailable(f"{answer.request}: status {answer.status}: not a success")
         rows = parse(answer.request, lambda: Rows.model_validate({"result": envelope.result}), Unavailable).result
         self._take = requested if take is None else self._take
-        return rows
+        return objects(rows)
 
     def _list(self, skip: int, take: int) -> tuple[Answer, Envelope]:
         answer = self.read("/public/orders", [("take", str(take)), ("skip", str(skip))])
@@ -85,7 +85,7 @@ def envelope_of(answer: Answer, unreadable: type[Unavailable | Uncertain]) -> En
     """
     envelope = Envelope(success=False)
     if answer.status < BAD_REQUEST:
-        envelope = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)
+        envelope = parse(answer.request, lambda: Envelope.model_validate(answer.json("result")), unreadable)
     else:
         with suppress(Unavailable, Uncertain):  # it is a refusal, even if it cannot be read
             body = parse(answer.request, lambda: Envelope.model_validate(answer.json()), unreadable)

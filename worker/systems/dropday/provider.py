@@ -14,7 +14,7 @@ from worker.errors import AuthFailed, Unavailable
 from worker.settings.durations import Seconds
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
-from worker.systems.parsing import parse
+from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Dropday(Provider):
         answer = self._get("/api/v1/orders", [*place.query(), *test, ("per_page", str(self.options.page_size))])
         if answer.status == _NOT_FOUND:
             raise _no_account(answer)
-        rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json()), Unavailable)
+        rows = parse(answer.request, lambda: _rows(answer), Unavailable)
         after = place.after(rows, self._window, answer.now)
         return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 
@@ -110,6 +110,11 @@ class Dropday(Provider):
 
     def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         return self.client.read(path, query, headers=self._headers, accept=frozenset({_NOT_FOUND}))
+
+
+def _rows(answer: Answer) -> wire.Rows:
+    rows = wire.Rows.model_validate(answer.json("data"))
+    return rows.model_copy(update={"data": objects(rows.data)})
 
 
 def _no_account(answer: Answer) -> AuthFailed:

@@ -16,7 +16,7 @@ from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailabl
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import to_order
-from worker.systems.parsing import parse
+from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class DropStream(Provider):
     def _first(self, place: Place) -> tuple[wire.Orders, datetime | None]:
         """Return the first page of a new session, and the server's clock."""
         answer = self._bearer.read("/orders", self._query(place))
-        return _parsed(wire.Orders, answer), answer.now
+        return _orders(answer), answer.now
 
     def _next(self, place: Place) -> tuple[wire.Orders, datetime | None] | None:
         """Return the page after `place`, and the server's clock; None if its session ended, or skipped a page.
@@ -143,7 +143,7 @@ class DropStream(Provider):
             return None
         try:
             answer = self._bearer.read("/orders", [("session_id", place.session)], accept=_ENDED)
-            orders = None if answer.status in _ENDED else _parsed(wire.Orders, answer)
+            orders = None if answer.status in _ENDED else _orders(answer)
         except (AuthFailed, RetryableError, PermanentError):
             self._suspect = place.session
             raise
@@ -175,6 +175,11 @@ def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:
         except (ValidationError, OverflowError):
             continue
     return [moment for moment in moments if moment]
+
+
+def _orders(answer: Answer) -> wire.Orders:
+    page = parse(answer.request, lambda: wire.Orders.model_validate(answer.json("orders")), Unavailable)
+    return page.model_copy(update={"orders": objects(page.orders)})
 
 
 def _parsed(model: type[M], answer: Answer) -> M:

@@ -12,13 +12,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from schemas import ordercloud as wire
 from schemas.order import Order, Status
-from worker.errors import Unavailable
+from worker.errors import AuthFailed, IntakeError, RateLimited, TargetDown, Unavailable
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
 from worker.systems.ordercloud.account import Account, TooMany, parsed
 from worker.systems.ordercloud.order import STATUSES, to_order
 from worker.systems.ordercloud.walk import Place, moment
-from worker.systems.parsing import parse
+from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 
-#: The most orders in a row that may fail one by one. With more, the account itself fails.
-_IN_A_ROW: Final = 2
+#: The most orders of a page that fail by themselves while none can be read. With more, the account may fail.
+_AT_ONCE: Final = 2
 
 
 class OrderCloudOptions(BaseModel):
@@ -84,33 +84,38 @@ class OrderCloud(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read a page of the list, then each of its orders that was not returned recently and still exists.
 
-        Raises Unread for listed orders that cannot be read, and Unavailable if several in a row cannot.
+        Raises Unread for listed orders that cannot be read. If several fail and none can be read, the others are not
+        asked for: the account itself may fail.
         """
         place, rows, now = self._rows(Place.model_validate_json(cursor).begin(self._overlap))
         records: list[Record] = []
         settled: list[str] = []
         missing: list[Record] = []
-        returned, in_a_row = set(place.seen), 0
+        returned, refusal = set(place.seen), ""
         for row in rows.items:
             key = _key(row)
-            try:
-                raw = None if key in returned else self._read(row)
-            except Unavailable as error:
-                refusal, in_a_row = str(error), in_a_row + 1
-                if in_a_row > _IN_A_ROW:
-                    raise
-                missing.append(Record(dict(row)))
-                settled.append(key)
+            if key in returned:
                 continue
-            if raw is not None:
-                in_a_row = 0
+            account = not records and len(missing) > _AT_ONCE
+            try:
+                raw = None if account else self._read(row)
+            except (RateLimited, TargetDown):
+                raise
+            except IntakeError as error:
+                if isinstance(error, AuthFailed) and not records and len(missing) == _AT_ONCE:
+                    raise
+                refusal, account = str(error), True
+            if account:
+                missing.append(Record(row))
+                settled.append(key)
+            elif raw is not None:
                 records.append(Record(raw))
                 if _is_no_older(raw, row):
                     settled.append(key)
         after, more = place.remember(settled).after(rows, self.options.page_size, now)
         page = Page(records, after.text(), more)
         if missing:
-            raise Unread(refusal, page, missing)
+            raise Unread(refusal, page, missing, account=not records and len(missing) > _AT_ONCE)
         return page
 
     def fetch_one(self, external_id: str) -> Record | None:
@@ -157,14 +162,15 @@ class OrderCloud(Provider):
         self, path: str, query: list[tuple[str, str]], *, page: int, size: int
     ) -> tuple[wire.Rows, datetime | None]:
         answer = self._account.get(path, [*query, ("page", str(page)), ("pageSize", str(size))])
-        return parsed(wire.Rows, answer), answer.now
+        rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json("Items")), Unavailable)
+        return rows.model_copy(update={"items": objects(rows.items)}), answer.now
 
-    def _read(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _read(self, row: dict[str, Any]) -> dict[str, Any] | None:
         """Return the whole order of a row; None if it is gone, or a cart. `normalize` handles a row without an id."""
         try:
             parsed_row = wire.Row.model_validate(row)
         except ValidationError:
-            return dict(row)
+            return row
         return None if parsed_row.is_cart else self._whole(parsed_row.id)
 
     def _whole(self, order_id: str) -> dict[str, Any] | None:

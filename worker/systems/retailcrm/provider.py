@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,11 @@ from schemas import retailcrm as wire
 from schemas.order import Order, Status
 from worker.errors import Unavailable
 from worker.settings.durations import Seconds
-from worker.systems.parsing import parse
-from worker.systems.provider import Page, Provider, Record
+from worker.systems.halving import Reading
+from worker.systems.parsing import objects, parse
+from worker.systems.provider import Page, Provider, Record, Unread
 from worker.systems.retailcrm.account import NOT_FOUND, Account
+from worker.systems.retailcrm.changes import readable
 from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.order import to_order
 from worker.systems.retailcrm.statuses import Reference
@@ -77,9 +79,13 @@ class RetailCRM(Provider):
         """Read one page of changes ("Working with history"), then their current orders by a second call."""
         place, zone = Place.model_validate_json(cursor), self.zone()
         query = [*place.query(zone), ("limit", str(self.options.page_size))]
-        answer = self._read(wire.History, "orders/history", query)
-        place, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
-        return Page(self._changed(changes), place.text(), answer.pagination.more)
+        answer, unread = readable(self._read(wire.HistoryAsSent, "orders/history", query, "history"), place, zone)
+        after, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
+        records, missing, reason = self._changed(changes)
+        page = Page(records + unread, after.text(), answer.pagination.more)
+        if missing:
+            raise Unread(reason, page, missing)
+        return page
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read an order by RetailCRM's own id. The record has no version, because that is a history id."""
@@ -125,23 +131,30 @@ class RetailCRM(Provider):
             self._zone = ZoneInfo(settings.timezone.value)
         return self._zone
 
-    def _changed(self, changes: Sequence[wire.Change]) -> list[Record]:
-        """Return the orders of these changes, without those that were deleted or combined with another."""
+    def _changed(self, changes: Sequence[wire.Change]) -> tuple[list[Record], list[Record], str]:
+        """Return the orders of these changes, without those that were deleted or combined with another.
+
+        Return as well the orders that could not be read, and why.
+        """
         versions: dict[str, int] = {}
         for change in changes:
             if self.options.echo == "keep" or not change.is_echo:
                 versions[str(change.order.id)] = max(change.id, versions.get(str(change.order.id), 0))
-        if not versions:
-            return []
-        ids = [("filter[ids][]", order_id) for order_id in versions]
+        reading = Reading(self._orders)
+        orders = reading.read(list(versions)) if versions else []
+        missing = [Record({"id": order_id}) for order_id in reading.missing]
+        return [Record(order, versions.get(str(order.get("id")))) for order in orders], missing, reading.reason
+
+    def _orders(self, order_ids: Sequence[str]) -> list[dict[str, Any]]:
+        ids = [("filter[ids][]", order_id) for order_id in order_ids]
         site = [("filter[sites][]", self.options.site)] if self.options.site else []
-        orders = self._read(wire.Orders, "orders", [*ids, *site, ("limit", "100")]).orders
+        orders = objects(self._read(wire.Orders, "orders", [*ids, *site, ("limit", "100")], "orders").orders)
         self._reference.learn(orders)  # so that `normalize` needs no call
-        return [Record(order, versions.get(str(order.get("id")))) for order in orders]
+        return orders
 
-    def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]]) -> M:
-        return _parsed(model, self._account.get(path, query))
+    def _read(self, model: type[M], path: str, query: Sequence[tuple[str, str]], records: str) -> M:
+        return _parsed(model, self._account.get(path, query), records)
 
 
-def _parsed(model: type[M], answer: Answer) -> M:
-    return parse(answer.request, lambda: model.model_validate(answer.json()), Unavailable)
+def _parsed(model: type[M], answer: Answer, records: str | None = None) -> M:
+    return parse(answer.request, lambda: model.model_validate(answer.json(records)), Unavailable)

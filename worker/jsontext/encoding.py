@@ -1,4 +1,4 @@
-"""The text of a record that could not be read, whatever it holds."""
+"""JSON of any value: a record that could not be read is kept as text, whatever it holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ITEMS: Final = 1000
 _DIGITS: Final = 1000
 
 
-def raw_text(raw: object) -> str:
+def text_of(raw: object) -> str:
     """Return a record as JSON, and a text unchanged. What JSON cannot hold is replaced by its description."""
     if isinstance(raw, str):
         return raw

@@ -1,0 +1,1 @@
+"""The JSON that other systems and producers send."""

@@ -1,0 +1,46 @@
+"""The one decoder of the JSON that others send."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import simplejson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
+#: Any escape of a text; groups: a whole pair, and a half.
+_ESCAPE: Final = re.compile(
+    r"\\(?:(u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+#: Decode the JSON value at a position of a text. Return the value and where it ends.
+value_at: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.raw_decode
+
+
+def decode(body: bytes) -> Any:
+    """Return the value of a JSON text, with Decimal for fractions. Raise ValueError if it is not JSON.
+
+    Half of a surrogate pair, which JSON can escape and no text can hold, becomes U+FFFD: here, for all that arrives.
+    """
+    return decode_text(mended(body.decode("utf-8-sig")))
+
+
+def decode_text(text: str) -> Any:
+    """Return the value of a JSON text as it is. Raise ValueError if it is not JSON, or nested too deep."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def mended(text: str) -> str:
+    """Return the JSON text with U+FFFD for each escaped half of a surrogate pair."""
+    if _HALF.search(text) is None:
+        return text
+    return _ESCAPE.sub(lambda escape: r"\ufffd" if escape[2] else escape[0], text)
