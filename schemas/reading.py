@@ -156,19 +156,27 @@ def _put(result: dict[str, Any], path: Path, value: Any) -> None:
 
 def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    fields = _fields(model)
+    known = _parts(model)
     for key, value in raw.items():
-        field = fields.get(key)
-        rest = value if field is None else _rest(model_of(field), value)
+        if key not in known:
+            rest = value
+        elif (part := known[key]) is None:
+            continue
+        else:
+            rest = _rest(part, value)
         if rest not in (None, "", [], {}):
             result[str(key)] = rest
     return result
 
 
-def _rest(model: type[BaseModel] | None, value: Any) -> Any:
+@cache
+def _parts(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
+    """Return the model that each field holds, by each name of the field."""
+    return {name: model_of(field) for name, field in _fields(model).items()}
+
+
+def _rest(model: type[BaseModel], value: Any) -> Any:
     """Return what `model` does not read of a value that it reads in part."""
-    if model is None:
-        return None
     if isinstance(value, list):
         value = dict(enumerate(value))
     if not isinstance(value, dict):

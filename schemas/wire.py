@@ -30,10 +30,10 @@ def number(value: object) -> object:
         if isinstance(value, bool):
             raise ValueError("a number is expected, not true or false")  # noqa: TRY004
         return value
-    text = _SEPARATORS.sub("", value).replace("\u2212", "-")
-    text = _CURRENCY.sub("", text)
+    text = value
     if not _PLAIN.fullmatch(text):
-        text = _with_point(text)
+        text = _CURRENCY.sub("", _SEPARATORS.sub("", value).replace("\u2212", "-"))
+        text = text if _PLAIN.fullmatch(text) else _with_point(text)
     try:
         return Decimal(text)
     except InvalidOperation:
