@@ -12,7 +12,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test prove soak simulate lint types imports tests cover ledger mutate bench lock clean
+.PHONY: help demo quick test prove soak edits simulate lint types imports tests cover ledger mutate bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: a tes
 
 simulate: $(VENV)/.test ## simulate the whole worker on a fake clock: SEEDS=1000 runs 1000 histories, SEED=42 replays one
 	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),100)) --minutes $(or $(MINUTES),5) --days $(or $(DAYS),0)
+
+edits: $(VENV)/.test ## random histories of edits by the source and by people in the target: HISTORIES=1000 of each target, from SEED=1 on
+	@PYTHONPATH=tests $(BIN)/python -m edits --histories $(or $(HISTORIES),1000) --seed $(or $(SEED),1)
 
 bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))
