@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from schemas.cancellation import cancellation
 from schemas.changes import fingerprints, uncertain, with_unknown
 from schemas.order import Order
 
@@ -36,13 +35,13 @@ def intend(rt: Runtime, target: str, drain: Drain, claims: Sequence[Claim]) -> N
                 order = order_of(claim.payload)
             except ValidationError:
                 continue  # the attempt fails as well, with the reason, before anything is sent
-            noted.append((claim, *_intention(claim, order)))
+            noted.append((claim, *_intention(claim, order, cancels=rt.targets[target].cancels(order))))
     drain.intend(noted)
 
 
-def _intention(claim: Claim, order: Order) -> tuple[bytes, bytes]:
+def _intention(claim: Claim, order: Order, *, cancels: bool) -> tuple[bytes, bytes]:
     """Return what the target has whether or not it receives this, and what it has once it confirms."""
-    if claim.is_update and cancellation(order):
+    if claim.is_update and cancels:
         return with_unknown(claim.sent_fields, "status"), b""
     now = fingerprints(order)
     if claim.is_update or claim.sent_fields:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from schemas.cancellation import cancellation
 from worker.errors import PermanentError
 from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
@@ -242,7 +241,7 @@ class Run:
         held = read_one(reader, target_id)
         target = self._view(held, "target") if held else {}
         fields = differing(source, target)
-        if cancellation(order):
+        if self.sides.target.cancels(order):
             # Where it is cancelled there too, nothing else of it is sent any more.
             fields = tuple(name for name in fields if name == "cancelled")
         if not fields:

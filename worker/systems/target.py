@@ -158,16 +158,18 @@ class Target(ABC):
         """
         return False
 
+    def cancels(self, order: Order) -> bool:
+        """Return whether `change` cancels the order by `cancel`, which writes nothing but that. Pure."""
+        updated = self.updates and not order.removed and self.expresses(order.status)
+        return bool(cancellation(order)) and not updated
+
     def change(self, order: Order, reference: str, target_id: str, changes: Changes) -> Literal["updated", "cancelled"]:
         """Update the existing order, or cancel it if it is not to be shipped any more.
 
         Raises Held if the system cannot, and what `update` and `cancel` raise.
         """
-        if cancellation(order):
-            if self.updates and not order.removed and self.expresses(order.status):
-                self.update(order, reference, target_id, changes)
-            else:
-                self.cancel(order, reference, target_id)
+        if self.cancels(order):
+            self.cancel(order, reference, target_id)
             return "cancelled"
         by_hand = f"by hand, then: intake release {self.name} {order.key} --drop"
         if order.status is Status.ON_HOLD and not self.expresses(order.status):
@@ -175,7 +177,7 @@ class Target(ABC):
         if not self.updates:
             raise Held(f"{self.kind} cannot change an order: change {reference} there {by_hand}")
         self.update(order, reference, target_id, changes)
-        return "updated"
+        return "cancelled" if cancellation(order) else "updated"
 
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:
