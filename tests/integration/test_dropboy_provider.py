@@ -32,6 +32,7 @@ def box() -> Iterator[Sandbox]:
         "dropboy:newest:orders=130:spread=3600:dates=createdAt:errors=absent:info=absent",
         "dropboy:oldest:orders=130:order=oldest:errors=empty",
         "dropboy:capped:orders=130:max_take=7",
+        "dropboy:nested:orders=30:rows=nested",
         "dropboy:single:orders=12:max_take=1",
         "dropboy:refusing:orders=130:max_take=30:over_max=refuse",
         "dropboy:random:orders=100:order=random",
@@ -93,7 +94,7 @@ def ids_at_source(box: Sandbox, account: str) -> set[str]:
     return {order["id"] for order in box.orders("dropboy", account)}
 
 
-@pytest.mark.parametrize("account", ["newest", "oldest", "capped", "single", "refusing"])
+@pytest.mark.parametrize("account", ["newest", "oldest", "capped", "single", "refusing", "nested"])
 def test_every_order_is_read_with_every_form_of_paging(
     box: Sandbox, dropboy: Callable[..., Dropboy], account: str
 ) -> None:

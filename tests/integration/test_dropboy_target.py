@@ -45,6 +45,7 @@ def box() -> Iterator[Sandbox]:
         "dropboy:source:orders=150:missing_ids=0",
         "dropboy:reading:permission=read",
         "dropboy:swapped:permission=read:key_status=401",
+        "dropboy:nested:processing=0:rows=nested",
         "dropboy:busy:processing=0:orders=300:max_take=50:order=shuffled",
     ]
     with Sandbox(accounts=accounts, systems="dropboy") as running:
@@ -260,6 +261,13 @@ def test_an_order_is_found_behind_many_others_in_short_and_shuffled_pages(
     box.add_orders(200, "dropboy", "busy")
     assert target.find("needle") == Receipt(receipt.target_id, existed=True)
     assert target.find("needl") is None
+
+
+def test_an_order_is_found_in_a_list_that_nests_its_fields(dropboy: Callable[..., Dropboy]) -> None:
+    target = dropboy("nested")
+    receipt = create_and_wait(target, make_order(), "nested:1/ü %_\\")
+    assert target.find("nested:1/ü %_\\") == Receipt(receipt.target_id, existed=True)
+    assert target.find("nested:1") is None
 
 
 @pytest.mark.parametrize("account", ["reading", "swapped"])

@@ -246,6 +246,11 @@ if TYPE_CHECKING:
             "routes[0].reference: does not tell one order from the other. Use {external_id} or {source_id} in it.",
         ),
         (
+            'from = "shop-nl"',
+            'from = "shop-nl"\nreference = "{external_id} "',
+            "routes[0].reference: begins or ends with a blank. Remove the blank.",
+        ),
+        (
             'to = ["store"]',
             'to = ["store"]\nonly = { state = ["new"] }',
             "routes[0].only.state: is not a setting. Did you mean status?",

@@ -35,6 +35,8 @@ _WITHHELD_STATUSES: Final = frozenset({Status.CANCELLED, Status.RETURNED, Status
 def _reference(text: str) -> str:
     """Return a template of literal text and known fields, of which one must identify the order."""
     allowed = "Use text and " + ", ".join(f"{{{name}}}" for name in _FIELDS) + "."
+    if text != text.strip():  # systems drop it, and then the order is not found by what was sent
+        raise SettingError("begins or ends with a blank", "Remove the blank.")
     stray = SettingError("has a brace that is not part of a field", allowed)
     if "{{" in text or "}}" in text:
         raise stray

@@ -44,7 +44,7 @@ class DropboyAccount(Account):
     - `errors`: the field `errors` where there is no error (null, empty, absent)
     - `info`: the take and skip in a list: as `asked`, as `effective`, or absent
     - `order`: of a list: newest first, oldest first, `shuffled` within each page, or `random` in each call
-    - `rows`: of a list: the fields as uploaded, bare, id
+    - `rows`: of a list: the fields as uploaded, nested in `order`, bare, id
     - `dates`: the name of a job's date (created, createdAt, absent)
     - `over_max`: `cut` or `refuse` a take above the maximum
     - `ids`: their digits (24, 32)
@@ -81,7 +81,7 @@ class DropboyAccount(Account):
         self.no_errors = no_errors[spec.choice(options, "errors", *no_errors)]
         self.info = spec.choice(options, "info", "asked", "effective", "absent")
         self._order = spec.choice(options, "order", "newest", "oldest", "shuffled", "random")
-        self._rows = spec.choice(options, "rows", "uploaded", "bare", "id")
+        self._rows = spec.choice(options, "rows", "uploaded", "nested", "bare", "id")
         self._dates = spec.choice(options, "dates", "created", "createdAt", "absent")
         self.over_max = spec.choice(options, "over_max", "cut", "refuse")
         self._digits = int(spec.choice(options, "ids", "24", "32"))

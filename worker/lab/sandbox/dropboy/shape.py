@@ -69,7 +69,8 @@ def _phone(text: str | None) -> dict[str, int] | None:
 def row(job: Job, fields: str, dates: str) -> dict[str, Any]:
     """Return a job as a list shows it.
 
-    `fields`: `uploaded` (with the fields as uploaded), `bare` (without them) or `id` (nothing else).
+    `fields`: `uploaded` (with the fields as uploaded), `nested` (with them in `order`, as in a batch file), `bare`
+    (without them) or `id` (nothing else).
     `dates`: the name of the field with the moment of its creation, or `absent`.
     """
     if fields == "id":
@@ -78,6 +79,8 @@ def row(job: Job, fields: str, dates: str) -> dict[str, Any]:
     if fields == "bare":
         return bare
     created = {} if dates == "absent" else {dates: utc_text(job.created)}
+    if fields == "nested":
+        return {**bare, **created, "order": job.order}
     return {**job.order, **bare, **created}
 
 

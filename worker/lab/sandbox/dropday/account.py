@@ -57,6 +57,8 @@ class DropdayAccount(Account):
     - `duplicate_scope`: `account`: a test order and a real one with the same external id are the same; `mode`: they
       are two
     - `paginator`: nested, flat
+    - `filter`: of a list by `external_id`: `plain`: the id contains the text; `like`: as in SQL, where % and _ stand
+      for other characters, a backslash is an escape, and case is ignored
     - `accept`: `strict`: callers that do not ask for JSON get a redirect instead of an error; loose
     """
 
@@ -71,6 +73,7 @@ class DropdayAccount(Account):
         self.duplicate_has_reference = spec.choice(options, "duplicate_has_reference", "no", "yes") == "yes"
         self.duplicate_scope = spec.choice(options, "duplicate_scope", "account", "mode")
         self.paginator = spec.choice(options, "paginator", "nested", "flat")
+        self.filter = spec.choice(options, "filter", "plain", "like")
         self.strict_accept = spec.choice(options, "accept", "strict", "loose") == "strict"
         self._dedupe = spec.choice(options, "dedupe", "on", "off") == "on"
         self._orders: dict[int, Stored] = {}
@@ -198,7 +201,7 @@ def as_listed(order: Stored) -> dict[str, Any]:
         "reference": str(order.number),
         "source": posted.get("source"),
         "test": order.test,
-        "blocked": False,
+        "blocked": bool(posted.get("blocked")),
         "total": order.total,
         "shipping_address": {"email": posted.get("email"), **_as_text(address_fields)},
         "shipping": {
@@ -228,4 +231,6 @@ def as_read(order: Stored) -> dict[str, Any]:
 def _line(order: Stored, n: int, product: dict[str, Any], suppliers: list[dict[str, Any]]) -> dict[str, Any]:
     matched = next((s for s in suppliers if s["name"] == product.get("supplier")), None)
     fields = _as_text({key: product.get(key) for key in _LINE})
-    return {"id": order.number * 1000 + n, **fields, "current_status": order.status, "matched_supplier": matched}
+    # A product that was added with a status of its own keeps it.
+    status = product.get("current_status", order.status)
+    return {"id": order.number * 1000 + n, **fields, "current_status": status, "matched_supplier": matched}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -140,14 +141,26 @@ def _filter(account: DropdayAccount, params: dict[str, str]) -> Callable[[Stored
     )
     least, most = float(params.get("total_min", -math.inf)), float(params.get("total_max", math.inf))
     include_test = params.get("include_test") in {"true", "1"}
+    matches = _matcher(params.get("external_id", ""), like=account.filter == "like")
     return lambda order: (
-        params.get("external_id", "") in order.external_id
+        matches(order.external_id)
         and (include_test or not order.test)
         and first <= order.created <= last
         and least <= order.total <= most
         and (not statuses or order.status in statuses)
         and params.get("source") in {None, order.source}
     )
+
+
+def _matcher(text: str, *, like: bool) -> Callable[[str], bool]:
+    """Return a function that decides whether an external id matches a filter: as a part, or as in SQL's LIKE."""
+    if not like:
+        return lambda external_id: text in external_id
+    pieces = re.findall(r"\\.|.", text, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    pattern = "".join(wild.get(piece, re.escape(piece[-1])) for piece in pieces)
+    compiled = re.compile(pattern, re.DOTALL | re.IGNORECASE)
+    return lambda external_id: compiled.search(external_id) is not None
 
 
 def _moment(account: DropdayAccount, text: str | None, default: float) -> float:
