@@ -56,9 +56,11 @@ class ApiKey(Wire):
 
 
 class OrderId(Wire):
-    """The order of a history record."""
+    """The order of a history record. Everything but its id is a detail: nothing in it makes a record unreadable."""
 
     id: int
+    external_id: Any = None
+    site: Any = None
 
 
 class Change(Wire):
@@ -69,6 +71,15 @@ class Change(Wire):
     source: str | None = None
     api_key: Object[ApiKey] = ApiKey()
     order: OrderId
+    #: True if the order was deleted.
+    deleted: Any = None
+    #: The order that has the goods of this one now, "only where the old order was deleted".
+    combined_to: Any = None
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether the order does not exist any more."""
+        return self.deleted is True or bool(self.combined_to)
 
     @property
     def is_echo(self) -> bool:

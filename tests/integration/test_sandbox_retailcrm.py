@@ -347,9 +347,13 @@ def test_deleted_and_merged_orders_are_gone_and_recorded_in_the_history(box: San
     box.change(first, account="edits", deleted=True)
     box.change(second, account="edits", combinedTo=int(third))
     assert get(box, f"api/v5/orders/{first}", "edits", by="id").status_code == 404
-    last = get(box, "api/v5/orders/history", "edits", limit=100).json()["history"][-2:]
-    assert last[0]["deleted"] is True
-    assert (last[1]["source"], last[1]["combinedTo"]) == ("combine", {"id": int(third)})
+    history = get(box, "api/v5/orders/history", "edits", limit=100).json()["history"]
+    (deleted,) = (record for record in history if record.get("deleted"))
+    (combined,) = (record for record in history if record.get("combinedTo"))
+    assert str(deleted["order"]["id"]) == first
+    assert (combined["source"], combined["combinedTo"]["id"]) == ("combine", int(third))
+    grown = [record for record in history if record["id"] > combined["id"]]
+    assert ("order_product", third) in {(record["field"], str(record["order"]["id"])) for record in grown}
 
 
 # --- writing ---

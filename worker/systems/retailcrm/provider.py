@@ -20,6 +20,7 @@ from worker.systems.retailcrm.account import NOT_FOUND, Account
 from worker.systems.retailcrm.changes import readable
 from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.order import to_order
+from worker.systems.retailcrm.removal import REMOVAL, removals, to_removed_order
 from worker.systems.retailcrm.statuses import Reference
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class RetailCRM(Provider):
         by `fetch` or `fetch_one` (see `Reference`).
         """
         zone = self.zone()
+        if REMOVAL in record.raw:
+            return parse("order", lambda: to_removed_order(record.raw, self.name, record.version, zone))
         return parse(
             "order",
             lambda: to_order(
@@ -132,18 +135,22 @@ class RetailCRM(Provider):
         return self._zone
 
     def _changed(self, changes: Sequence[wire.Change]) -> tuple[list[Record], list[Record], str]:
-        """Return the orders of these changes, without those that were deleted or combined with another.
+        """Return the orders of these changes, and a removal for each that was deleted or combined with another.
 
         Return as well the orders that could not be read, and why.
         """
+        changes = [change for change in changes if self.options.echo == "keep" or not change.is_echo]
+        removed = removals(changes, self.options.site)
         versions: dict[str, int] = {}
         for change in changes:
-            if self.options.echo == "keep" or not change.is_echo:
-                versions[str(change.order.id)] = max(change.id, versions.get(str(change.order.id), 0))
+            order_id = str(change.order.id)
+            if order_id not in removed:
+                versions[order_id] = max(change.id, versions.get(order_id, 0))
         reading = Reading(self._orders)
         orders = reading.read(list(versions)) if versions else []
         missing = [Record({"id": order_id}) for order_id in reading.missing]
-        return [Record(order, versions.get(str(order.get("id")))) for order in orders], missing, reading.reason
+        current = [Record(order, versions.get(str(order.get("id")))) for order in orders]
+        return [*removed.values(), *current], missing, reading.reason
 
     def _orders(self, order_ids: Sequence[str]) -> list[dict[str, Any]]:
         ids = [("filter[ids][]", order_id) for order_id in order_ids]

@@ -168,7 +168,7 @@ class RetailcrmAccount(Account):
         if fields.pop("deleted", False):
             self._remove(stored, {"deleted": True}, "deleted_at", "user")
         elif into := fields.pop("combinedTo", None):
-            self._remove(stored, {"combinedTo": {"id": into}}, "combined_to", "combine")
+            self._combine(stored, self._orders[int(into)])
         else:
             self._change(stored, fields, None, "user")
         return True
@@ -239,6 +239,15 @@ class RetailcrmAccount(Account):
         if changed:
             self._note("changed", stored.external_id, str(stored.id), lambda: order)
         return order
+
+    def _combine(self, stored: Stored, heir: Stored) -> None:
+        """Move the goods of an order into another one, and remove it: "Actions for combined orders", by default."""
+        moved, own = (json.loads(order.text)["items"] for order in (stored, heir))
+        kept = {item["id"]: item for item in (*own, *moved)}
+        extra = {"id": heir.id, "externalId": heir.external_id, "site": heir.site}
+        self._remove(stored, {"combinedTo": extra}, "combined_to", "combine")
+        items = [{"id": number} for number in kept]
+        self._change(heir, {"items": shape.posted_items(items, kept, self.now(), self._new_id)}, None, "combine")
 
     def _remove(self, stored: Stored, extra: dict[str, Any], field: str, source: str) -> None:
         short = shape.minimal(json.loads(stored.text))
