@@ -3,85 +3,81 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_pascal
 
+from schemas.ordercloud_mark import MARK, line_mark, order_mark, shortened, without_nulls
 from schemas.values import Money
 
 if TYPE_CHECKING:
-    from schemas.order import Address, Line, Order
+    from collections.abc import Iterable, Mapping
 
-#: The discount of one piece is rounded to this if the discount of its line cannot be divided exactly.
-_PIECE: Final = Decimal("0.0001")
-#: The key in `xp` that belongs to Intake.
-MARK: Final = "Intake"
+    from schemas.changes import Changes
+    from schemas.order import Line, Order
+    from schemas.ordercloud_amounts import Amounts, Piece
+
 #: The prices to use: the order's, or those that OrderCloud has for its products.
 Prices = Literal["ours", "theirs"]
+#: Characters that `Order.Comments` holds.
+_COMMENT: Final = 2000
+#: Characters that a shipping account may have; its limit is not documented, but that of other texts is.
+_ACCOUNT: Final = 100
+_ZERO: Final = Decimal(0)
 
 
 class Request(BaseModel):
-    """A part of a request. Fields that an order lacks are left out; OrderCloud may refuse the order for it."""
+    """A part of a request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_pascal, populate_by_name=True)
 
     def body(self) -> dict[str, Any]:
-        """Return the body, with exact amounts and without unknown fields."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        """Return the body of a creation: without what is not set."""
+        body: dict[str, Any] = without_nulls(self.model_dump(by_alias=True))
+        return body
 
-
-class Place(Request):
-    """A complete address: `Street1`, `City` and `Country` (two letters) are required."""
-
-    company_name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    street1: str | None = None
-    street2: str | None = None
-    city: str | None = None
-    state: str | None = None
-    zip: str | None = None
-    country: str | None = None
-    phone: str | None = None
-
-    @classmethod
-    def shipping(cls, order: Order) -> dict[str, Any]:
-        """Return the shipping address; empty if the order has none. The customer's name is used if it has no name."""
-        return cls._of(order.shipping_address, order)
-
-    @classmethod
-    def billing(cls, order: Order) -> dict[str, Any]:
-        """Return the billing address; empty if the order has none."""
-        return cls._of(order.billing_address, order) if order.billing_address else {}
-
-    @classmethod
-    def _of(cls, at: Address, order: Order) -> dict[str, Any]:
-        if not (at.street1 or at.city or at.postal_code or at.country):
-            return {}
-        person = at if at.first_name or at.last_name or at.company else order.customer
-        return cls(
-            company_name=person.company,
-            first_name=person.first_name,
-            last_name=person.last_name,
-            street1=at.street1,
-            street2=at.street2,
-            city=at.city,
-            state=at.region,
-            zip=at.postal_code,
-            country=at.country,
-            phone=at.phone or order.customer.phone,
-        ).body()
+    def whole(self) -> dict[str, Any]:
+        """Return the body of a change to exactly this: what is not set is removed."""
+        return self.model_dump(by_alias=True)
 
 
 class LineRequest(Request):
-    """One line. `unit_price` (role OverrideUnitPrice) is for one piece after the discount, which has no field."""
+    """One line: some or all pieces of a line of the order.
 
+    `unit_price` (role OverrideUnitPrice) is the price of one piece after the discount, which has no field.
+    """
+
+    #: The number of the line of the order, for messages.
+    number: int = Field(exclude=True)
     id: str = Field(alias="ID")
     product_id: str = Field(alias="ProductID")
     quantity: int
     unit_price: Money | None = None
+    shipping_account: str | None = None
     xp: dict[str, Any] = Field(alias="xp")
+
+    @classmethod
+    def of(  # noqa: PLR0913, PLR0917  # what a line is made of
+        cls, order: Order, number: int, key: str, product: str, line_id: str, piece: Piece
+    ) -> LineRequest:
+        """Return the request for a piece of the line with this number and key (see `line_keys`)."""
+        line, account = order.lines[number - 1], order.shipping.account
+        return cls(
+            number=number,
+            id=line_id,
+            product_id=product,
+            quantity=piece.quantity,
+            unit_price=piece.unit_price,
+            shipping_account=account if account and len(account) <= _ACCOUNT else None,
+            xp={MARK: line_mark(line, key, piece)},
+        )
+
+    @property
+    def key(self) -> str:
+        """The key of the line, by which it is found again."""
+        key: str = self.xp[MARK]["Key"]
+        return key
 
     @property
     def sku(self) -> str | None:
@@ -89,35 +85,33 @@ class LineRequest(Request):
         sku: str | None = self.xp[MARK]["SKU"]
         return sku
 
-    @classmethod
-    def of(cls, line: Line, line_id: str, product_id: str, *, prices: Prices) -> LineRequest:
-        """Return the request for a line under an id of ours. The quantity must be whole.
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The amounts, as they are remembered in `xp`."""
+        sent: dict[str, Any] = self.xp[MARK]["Sent"]
+        return sent
 
-        OrderCloud merges `xp`, so empty fields are sent too. The options are a list, because lists are replaced.
-        """
-        ours = {
-            "Name": line.name,
-            "SKU": line.sku,
-            "EAN": line.ean,
-            "Discount": line.discount or None,
-            "Note": line.note,
-            "GiftWrap": line.gift_wrap,
-            "Options": [{"Name": option.name, "Value": option.value} for option in line.options],
-        }
-        return cls(
-            id=line_id,
-            product_id=product_id,
-            quantity=int(line.quantity),
-            unit_price=_piece(line) if prices == "ours" else None,
-            xp={MARK: ours},
-        )
+    def whole(self) -> dict[str, Any]:
+        """Return the body of a change to exactly this. A price that is not ours is left alone."""
+        body = super().whole()
+        return body if self.unit_price is not None else {k: v for k, v in body.items() if k != "UnitPrice"}
+
+    def changed(self, line: Line, leaves: Iterable[str], sent: Mapping[str, Any], *, account: bool) -> dict[str, Any]:
+        """Return the body of an update: the changed leaves of the line, and the amounts if they differ from `sent`."""
+        body: dict[str, Any] = {"ShippingAccount": self.shipping_account} if account else {}
+        mark = line_mark(line, self.key, None, leaves)
+        if any(sent.get(name) != value for name, value in self.sent.items()):
+            body["Quantity"] = self.quantity
+            if self.unit_price is not None:
+                body["UnitPrice"] = self.unit_price
+            mark["Sent"] = self.sent
+        return {**body, "xp": {MARK: mark}} if mark else body
 
 
 class OrderRequest(Request):
     """`POST /v1/orders/{direction}`. The currency is that of the user, and cannot be sent.
 
-    OrderCloud calculates the total: lines + `ShippingCost` (role OverrideShipping) + `TaxCost` (OverrideTax). Fees, and
-    a discount on the whole order, have no writable field: they are in `xp`, as are all amounts.
+    `ShippingCost` needs the role OverrideShipping, `TaxCost` the role OverrideTax. `Gratuity` holds the fees.
     """
 
     id: str = Field(alias="ID")
@@ -126,156 +120,50 @@ class OrderRequest(Request):
     comments: str | None = None
     shipping_cost: Money | None = None
     tax_cost: Money | None = None
+    gratuity: Money | None = None
     xp: dict[str, Any] = Field(alias="xp")
 
-    def changes(self) -> dict[str, Any]:
-        """Return the body of a PATCH: without the ids, and with a null that removes a former comment."""
-        fixed = {"id", "from_company_id", "from_user_id"}
-        return {"Comments": None} | self.model_dump(by_alias=True, exclude_none=True, exclude=fixed)
-
     @classmethod
-    def of(cls, order: Order, reference: str, *, company: str | None, user: str | None, prices: Prices) -> OrderRequest:
-        """Return the request for an order of a buyer's `company` and `user`."""
+    def of(
+        cls, order: Order, reference: str, *, company: str | None, user: str | None, amounts: Amounts | None
+    ) -> OrderRequest:
+        """Return the request for an order of a buyer's `company` and `user`. Without `amounts`, prices are theirs."""
         return cls(
             id=reference,
             from_company_id=company,
             from_user_id=user,
-            comments="\n".join(filter(None, (order.note, order.gift_message))) or None,
-            shipping_cost=order.totals.shipping or Decimal(0) if prices == "ours" else None,
-            tax_cost=_tax_on_top(order) if prices == "ours" else None,
-            xp={MARK: _mark(order)},
+            comments=comments_of(order),
+            shipping_cost=amounts.shipping if amounts else None,
+            tax_cost=amounts.tax if amounts else None,
+            gratuity=amounts.gratuity or None if amounts else None,
+            xp={MARK: order_mark(order, amounts)},
         )
 
-
-def _piece(line: Line) -> Decimal:
-    """Return the price of one piece, minus its share of the line's discount."""
-    return line.unit_price - (line.discount / line.quantity).quantize(_PIECE) if line.discount else line.unit_price
-
-
-def _tax_on_top(order: Order) -> Decimal:
-    """Return the tax, or 0 if it is part of the prices: OrderCloud would add it a second time."""
-    calculated = order.model_copy(update={"totals": order.totals.model_copy(update={"grand": None})})
-    return order.totals.tax or Decimal(0) if calculated.grand_total == order.grand_total else Decimal(0)
+    def whole(self) -> dict[str, Any]:
+        """Return the body of a change to exactly this: without the ids, which cannot change."""
+        body = self.model_dump(by_alias=True, exclude={"id", "from_company_id", "from_user_id"})
+        if self.shipping_cost is None:
+            return {"Comments": self.comments, "xp": self.xp}
+        return {**body, "Gratuity": self.gratuity or _ZERO}
 
 
-def _mark(order: Order) -> dict[str, Any]:
-    """Return the mark of our orders, with the facts that have no field. A None removes a former value."""
-    return {
-        "Order": order.key,
-        "Number": order.display_id,
-        "OrderedAt": order.ordered_at.isoformat(),
-        "Status": order.status.value,
-        "Test": order.test,
-        "Currency": order.currency,
-        "Total": order.grand_total,
-        "Discount": order.totals.discount,
-        "Fees": order.totals.fees,
-        "Tax": order.totals.tax,
-        "Email": order.shipping_address.email or order.customer.email,
-        "Phone": order.customer.phone,
-        "Shipping": order.shipping.method,
-    }
+def comments_of(order: Order) -> str | None:
+    """Return the note and the gift message, shortened to what the field holds: both are in `xp` as well."""
+    text = "\n".join(filter(None, (order.note, order.gift_message)))
+    return shortened(text, _COMMENT) or None
 
 
-def _object(value: object) -> object:
-    return value if isinstance(value, dict) else {}
-
-
-Object = Annotated[dict[str, Any], BeforeValidator(_object)]
-
-
-class Answer(BaseModel):
-    """A part of an answer: unknown keys are ignored."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_pascal)
-
-
-class Token(BaseModel):
-    """`POST /oauth/token`. The token is sent in a header, so it may have only the characters of a header."""
-
-    access_token: Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
-
-
-class Named(Answer):
-    """The answer to a write: the object that was written, with its id."""
-
-    id: str = Field(alias="ID")
-
-
-class FromUser(Answer):
-    """The user who placed an order."""
-
-    id: str | None = Field(default=None, alias="ID")
-
-
-class HeldOrder(Named):
-    """The fields of an order that identify it and show its state.
-
-    `IsSubmitted` becomes true when the order has "been passed from the Buyer to the marketplace owner", which is after
-    an approval. So the status shows whether it was submitted.
-    """
-
-    status: str
-    from_company_id: str | None = Field(default=None, alias="FromCompanyID")
-    from_user: FromUser | None = None
-    currency: str | None = None
-    xp: Object = Field(default={}, alias="xp")
-
-    @property
-    def order_key(self) -> str | None:
-        """The order key that it was created for; None if it is not ours."""
-        key = self._mark.get("Order")
-        return key if isinstance(key, str) else None
-
-    @property
-    def submitted(self) -> bool:
-        """Whether the order was submitted."""
-        return self.status != "Unsubmitted"
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the order is cancelled in OrderCloud."""
-        return self.status == "Canceled"
-
-    @property
-    def finished(self) -> bool:
-        """Whether its creation is complete: an order that was cancelled at the source has to be cancelled as well."""
-        return self.submitted and (self.cancelled or self._mark.get("Status") != "cancelled")
-
-    @property
-    def _mark(self) -> dict[str, Any]:
-        mark = self.xp.get(MARK)
-        return mark if isinstance(mark, dict) else {}
-
-
-class HeldLine(Named):
-    """The fields of a line that identify it."""
-
-    product_id: str = Field(alias="ProductID")
-
-
-class Meta(Answer):
-    """The number of pages."""
-
-    total_pages: int
-
-
-class Lines(Answer):
-    """`GET /v1/orders/{direction}/{orderID}/lineitems`."""
-
-    meta: Meta
-    items: list[HeldLine]
-
-
-class Refusal(Answer):
-    """One reason of a refusal; `Data` may be null, an object or a list."""
-
-    error_code: str = ""
-    data: Object = {}
-
-
-class Refused(BaseModel):
-    """The body of a refusal. A refused token may have the `error` of OAuth instead."""
-
-    errors: list[Refusal] = Field(default=[], alias="Errors")
-    error: Any = None
+def changed_order(order: Order, amounts: Amounts | None, sent: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """Return the body of an update: the fields that changed, and the amounts that differ from those `sent` before."""
+    body: dict[str, Any] = {}
+    if changes.touches("note", "gift_message"):
+        body["Comments"] = comments_of(order)
+    mark = order_mark(order, amounts, changes)
+    if amounts:
+        wanted = {"Shipping": amounts.shipping, "Tax": amounts.tax, "Gratuity": amounts.gratuity}
+        fields = {"Shipping": "ShippingCost", "Tax": "TaxCost", "Gratuity": "Gratuity"}
+        differing = {fields[name]: amount for name, amount in wanted.items() if sent.get(name, _ZERO) != amount}
+        if differing:
+            body |= differing
+            mark["Sent"] = wanted
+    return {**body, "xp": {MARK: mark}} if mark else body

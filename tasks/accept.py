@@ -155,8 +155,9 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | Per
     """
     routes: list[Route] = [route for route in rt.settings.routes if route.source == order.provider]
     for target in dict.fromkeys(name for route in routes for name in route.targets):
-        candidates = [route for route in routes if target in route.targets]
+        candidates, adapter = [route for route in routes if target in route.targets], rt.targets[target]
         try:
-            yield target, route_to(candidates, order, partial(encode, alphabet=rt.targets[target].alphabet))
+            written = partial(encode, alphabet=adapter.alphabet, longest=adapter.longest)
+            yield target, route_to(candidates, order, written)
         except PermanentError as error:
             yield target, error

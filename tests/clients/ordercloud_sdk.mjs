@@ -28,7 +28,7 @@ told.created = await Orders.Create('Incoming', { ID: 'JS-1', ...buyer, xp: { sho
 told.conflict = await refused(() => Orders.Create('Incoming', { ID: 'JS-1', ...buyer }, as))
 told.noLines = await refused(() => Orders.Submit('Incoming', 'JS-1', as))
 told.line = await LineItems.Save('Incoming', 'JS-1', 'L1', { ProductID: 'SKU-1', Quantity: 3, UnitPrice: 0.1 }, as)
-const home = { Street1: 'Jumpstreet 23', City: 'LA', Country: 'US' }
+const home = { Street1: 'Jumpstreet 23', City: 'LA', State: 'CA', Zip: '90001', Country: 'US' }
 told.city = (await Orders.SetBillingAddress('Incoming', 'JS-1', home, as)).BillingAddress.City
 await Orders.SetShippingAddress('Incoming', 'JS-1', home, as)
 told.patched = (await Orders.Patch('Incoming', 'JS-1', { Comments: 'patched', ShippingCost: 0.2 }, as)).Comments

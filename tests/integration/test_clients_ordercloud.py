@@ -64,7 +64,7 @@ def test_the_python_client_writes_an_order_through_its_whole_life(box: Sandbox) 
         for _ in range(2):
             saved = await lines.save(INCOMING, "PY-1", "L1", line)
             assert (saved.line_total, saved.price_overridden) == (0.3, True)
-        home: Address[Any] = Address(street1="Jumpstreet 23", city="LA", country="US")
+        home: Address[Any] = Address(street1="Jumpstreet 23", city="LA", state="CA", zip="90001", country="US")
         billed = await orders.set_billing_address(INCOMING, "PY-1", home)
         assert billed.billing_address is not None
         assert billed.billing_address.city == "LA"

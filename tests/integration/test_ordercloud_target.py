@@ -26,7 +26,7 @@ from support.ordercloud_target import (
     submitted,
     target_factory,
 )
-from worker.errors import AuthFailed, Held, PermanentError, Rejected, RetryableError, TargetDown
+from worker.errors import AuthFailed, Held, PermanentError, RetryableError, TargetDown
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
@@ -139,7 +139,7 @@ def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud:
             lambda key=reference: cloud().create(cloud_order(), key),
             lambda key=reference: cloud().update(cloud_order(), key, key, Changes.all(cloud_order())),
         ):
-            with pytest.raises(Rejected, match="was not made for this one"):
+            with pytest.raises(Held, match=r"was not made for this one: .*intake release main shop:1 --drop"):
                 call()
         assert stored_order(box, reference) == before
 
@@ -152,12 +152,6 @@ def test_a_line_without_a_product_is_held_before_anything_is_sent(
     held = r"for 1 sku: CUP \(line 2\): add them to targets\.main\.product_map .*restart.*: intake release main"
     with pytest.raises(Held, match=held):
         cloud().create(order, reference)
-    with pytest.raises(Rejected, match="line 2: OrderCloud takes whole quantities only, from 1 on"):
-        cloud().create(cloud_order(lines=[MUG, {**TEA, "quantity": "0.5"}]), reference)
-    with pytest.raises(Rejected, match="line 1: OrderCloud takes whole"):
-        cloud().create(cloud_order(lines=[{**MUG, "quantity": "0"}]), reference)
-    with pytest.raises(Rejected, match="line 1: no sku"):
-        cloud().create(cloud_order(lines=[{**MUG, "sku": None}]), reference)
     assert reference not in {order["ID"] for order in box.orders("ordercloud")}
 
 
@@ -166,9 +160,9 @@ def test_all_skus_without_a_product_are_named_at_once(box: Sandbox, cloud: Calla
     lines = [{**TEA, "sku": "CUP"}, MUG, {**TEA, "sku": "VASE"}, {**MUG, "sku": "CUP", "id": "9"}]
     with pytest.raises(Held, match=r"no product is known for 2 skus: CUP \(lines 1, 4\), VASE \(line 3\): add them"):
         cloud().create(cloud_order(lines=lines), reference)
-    with pytest.raises(Rejected, match="lines 1, 2: OrderCloud takes whole quantities only"):
+    with pytest.raises(Held, match="lines 1, 2: quantity: OrderCloud takes whole quantities only"):
         cloud().create(cloud_order(lines=[{**MUG, "quantity": "0.5"}, {**TEA, "quantity": "0.5"}]), reference)
-    with pytest.raises(Rejected, match="lines 1, 2: no sku"):
+    with pytest.raises(Held, match="lines 1, 2: no sku"):
         cloud().create(cloud_order(lines=[{**MUG, "sku": None}, {**TEA, "sku": None}]), reference)
     wrong = {"MUG": "jug", "TEA": "coffee"}
     with pytest.raises(

@@ -11,7 +11,7 @@ import requests
 from support.sandbox import Sandbox
 
 BUYER = {"FromCompanyID": "storefront", "FromUserID": "buyer"}
-HOME = {"Street1": "Jumpstreet 23", "City": "LA", "Country": "US", "FirstName": "Zoë", "Zip": "90001"}
+HOME = {"Street1": "Jumpstreet 23", "City": "LA", "Country": "US", "FirstName": "Zoë", "State": "CA", "Zip": "90001"}
 
 
 def grant(box: Sandbox, account: str = "main", **form: str) -> requests.Response:

@@ -38,3 +38,18 @@ def test_text_that_was_not_encoded_is_unchanged_by_decoding(text: str) -> None:
 def test_a_target_without_an_alphabet_gets_the_reference_unchanged() -> None:
     assert encode("a:b_/é", None) == "a:b_/é"
     assert decode("a_3Ab", None) == "a_3Ab"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
+def test_a_long_reference_keeps_its_beginning_and_ends_with_a_digest(reference: str) -> None:
+    text, whole = encode(reference, PLAIN, 100), encode(reference, PLAIN)
+    assert len(text) <= 100
+    assert (text == whole) == (len(whole) <= 100)
+    assert reference.startswith(decode(text, PLAIN))
+    assert encode(f"{reference}x", PLAIN, 100) != text
+    assert encode(reference, None, 100)[:50] == reference[:50]
+
+
+def test_what_looks_like_a_digest_after_an_underscore_is_read_back() -> None:
+    for reference in (f"a_h{'a' * 26}", f"a:_h{'a' * 26}", f"__h{'a' * 26}"):
+        assert decode(encode(reference, PLAIN), PLAIN) == reference

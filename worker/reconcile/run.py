@@ -108,7 +108,7 @@ class Run:
 
     def route(self, order: Order) -> Delivery:
         """Return the delivery that the routes make of an order; raise PermanentError as they do."""
-        return route_to(self.routes, order, partial(encode, alphabet=self._alphabet))
+        return route_to(self.routes, order, partial(encode, alphabet=self._alphabet, longest=self.sides.target.longest))
 
     def _walk_source(self) -> None:
         done = 0

@@ -86,6 +86,8 @@ class Target(ABC):
     #: The characters that its ids can hold, as a character class of a regular expression ("A-Za-z0-9-"); None: all.
     #: The other characters of a reference are escaped with "_" (worker/systems/references.py).
     alphabet: ClassVar[str | None] = None
+    #: The most characters that its ids can hold; None: any number. A longer reference ends with a digest.
+    longest: ClassVar[int | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

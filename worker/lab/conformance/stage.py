@@ -23,12 +23,21 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from schemas.order import Order
+
 Json = dict[str, Any]
 
 
 def load(text: str) -> Any:
     """Return the JSON of a file as the worker reads it: a number with a fraction is a Decimal."""
     return simplejson.loads(text, parse_float=Decimal)
+
+
+def repriced(order: Order, price: Decimal) -> Order:
+    """Return the order with another price for each piece, and the total that they come to: others may be held."""
+    lines = tuple(line.model_copy(update={"unit_price": price}) for line in order.lines)
+    order = order.model_copy(update={"lines": lines, "totals": order.totals.model_copy(update={"grand": None})})
+    return order.model_copy(update={"totals": order.totals.model_copy(update={"grand": order.grand_total})})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.order import Order
 from worker.errors import AuthFailed, Rejected
 from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
-from worker.lab.conformance.stage import load, story_of
+from worker.lab.conformance.stage import load, repriced, story_of
 from worker.systems.target import Pending, Receipt
 
 if TYPE_CHECKING:
@@ -69,12 +69,7 @@ def every_amount_arrives_exact(case: Case) -> None:
     order = Order.model_validate(scene.get("order", ORDER))
     # A system may write amounts in its own way, or have no field for the amount of a line.
     written = case.account.get("amount", {"text": str(amount), "times": len(order.lines)})
-    order = order.model_copy(
-        update={
-            "totals": order.totals.model_copy(update={"grand": amount}),
-            "lines": tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines),
-        }
-    )
+    order = repriced(order, amount)
     asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
     with case.playing(scene | {"exchanges": asked}) as (target, stage):
         _error(target, scene | {"order": order})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
-from worker.lab.conformance.stage import story_of
+from worker.lab.conformance.stage import repriced, story_of
 from worker.lab.conformance.targets import ORDER
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ def every_amount_of_a_change_arrives_exact(case: Case) -> None:
     amount = Decimal("12345678901234567890.12")
     scene = case.scenes["updated"]
     order = _order(scene)
-    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in order.lines)
+    order = repriced(order, amount)
     asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
     with case.playing(scene | {"exchanges": asked}) as (target, stage):
-        _error(target, scene, order.model_copy(update={"lines": lines}))
-    assert "".join(stage.bodies).count(str(amount)) >= len(lines)
+        _error(target, scene, order)
+    assert "".join(stage.bodies).count(str(amount)) >= len(order.lines)
 
 
 def a_change_that_may_be_missing_is_not_reported_as_made(case: Case) -> None:

@@ -1,20 +1,22 @@
-"""The calls that create one order in OrderCloud. Each may be repeated."""
+"""The calls that create or change one order in OrderCloud. Each may be repeated."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
-from schemas import ordercloud_request as wire
+from schemas import ordercloud_answer as answers
 from worker.errors import AuthFailed, Held, Uncertain
 from worker.systems.ordercloud.calls import CONFLICT, NOT_FOUND, Calls, Refusal, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from schemas.order import Order
+    from schemas.ordercloud_place import Place
+    from schemas.ordercloud_request import LineRequest, OrderRequest
+    from worker.systems.ordercloud.content import Content
 
-N = TypeVar("N", bound=wire.Named)
+N = TypeVar("N", bound=answers.Named)
 #: "Line Items", delete: 204 without a body. The page of a proxy has another status.
 _DELETED: Final = 204
 #: The most pages of lines, of a hundred each.
@@ -23,6 +25,12 @@ _MOST_PAGES: Final = 1000
 _NO_PRODUCT: Final = frozenset({
     "LineItem.ProductNotAvailableFromSeller", "Order.CannotSubmitWithInactiveProduct", "Order.ProductsNotFound",
     "PriceSchedule.MissingOrConflicting",
+})  # fmt: skip
+#: The API client has a checkout integration, which would set shipping cost and tax anew.
+_NOT_CALCULATED: Final = "Order.CannotSubmitUncalculatedOrder"
+#: There is no address that a PATCH could change.
+_NO_ADDRESS: Final = frozenset({
+    "Address.CannotUpdateNotFound", "BillingAddress.CannotModifyNotFound", "NotFound",
 })  # fmt: skip
 
 
@@ -41,20 +49,20 @@ class Basket:
         self._calls, self._orders, self._id, self._target = calls, orders, order_id, target
         self.path = f"{orders}/{quote(order_id, safe='')}"
 
-    def get(self) -> wire.HeldOrder | None:
+    def get(self) -> answers.HeldOrder | None:
         """Return the order; None if it does not exist."""
         answer = self._calls.read(self.path)
-        return None if answer is None else parsed(wire.HeldOrder, answer)
+        return None if answer is None else parsed(answers.HeldOrder, answer)
 
-    def make(self, request: wire.OrderRequest) -> tuple[wire.HeldOrder, bool]:
+    def make(self, request: OrderRequest) -> tuple[answers.HeldOrder, bool]:
         """Create the order. Return it, and whether it existed already.
 
-        A second object with the same id has a 409. That is documented for other objects than orders, so the order is
-        searched after any refusal.
+        A second object with the same id has a 409 ("Create a new order"), but other refusals had that status as well,
+        so the order is searched after any refusal.
         """
         answer = self._calls.write("POST", self._orders, request.body())
         if not isinstance(answer, Refusal):
-            return self._named(wire.HeldOrder, answer, self._id), False
+            return self._named(answers.HeldOrder, answer, self._id), False
         if order := self.get():
             return order, True
         if answer.status == CONFLICT:
@@ -63,52 +71,95 @@ class Basket:
             raise AuthFailed(f"{answer}: buyer_id or user_id of targets.{self._target} is probably wrong")
         raise answer.error()
 
-    def rewrite(self, request: wire.OrderRequest) -> dict[str, str]:
-        """Change the order's own fields to those of `request`. Return the products of its lines by line id."""
-        self._write("PATCH", "", request.changes(), wire.HeldOrder, self._id)
-        products: dict[str, str] = {}
+    def patch(self, body: dict[str, Any]) -> None:
+        """Change the order's own fields."""
+        self._write("PATCH", "", body, answers.HeldOrder, self._id)
+
+    def lines(self) -> list[answers.HeldLine]:
+        """Return the lines that the order has."""
+        lines: list[answers.HeldLine] = []
         for page in range(1, _MOST_PAGES + 1):
             query = [("page", str(page)), ("pageSize", "100"), ("sortBy", "ID")]
             answer = self._calls.read(f"{self.path}/lineitems", query)
             if answer is None:
                 raise Uncertain(f"GET {self.path}/lineitems: the order is gone")
-            lines = parsed(wire.Lines, answer)
-            products |= {line.id: line.product_id for line in lines.items}
-            if page >= lines.meta.total_pages:
+            rows = parsed(answers.Lines, answer)
+            lines += rows.items
+            if page >= rows.meta.total_pages:
                 break
-        return products
+        return lines
 
-    def fill(self, order: Order, lines: Sequence[wire.LineRequest], existing: Mapping[str, str]) -> None:
-        """Set lines and addresses. `existing` are the products of the lines by line id.
+    def fill(self, content: Content, existing: Sequence[answers.HeldLine]) -> None:
+        """Set lines and addresses of an order that is not submitted. `existing` are the lines that it has.
 
         A line cannot change its product, so it is deleted and created again.
         """
-        products = {line.id: line.product_id for line in lines}
-        for line_id, product in existing.items():
+        products = {line.id: line.product_id for line in content.lines}
+        there = {line.id: line.product_id for line in existing}
+        for line_id, product in there.items():
             if products.get(line_id) != product:
-                self._delete(line_id)
+                self.delete_line(line_id)
         missing: list[_NoProduct] = []
-        for number, line in enumerate(lines, 1):
-            method = "PATCH" if existing.get(line.id) == line.product_id else "PUT"
-            about = f"line {number}, sku {line.sku}: the product {line.product_id}"
+        for line in content.lines:
             try:
-                self._write(method, _line(line.id), line.body(), wire.Named, line.id, about)
+                if there.get(line.id) == line.product_id:
+                    self.patch_line(line, line.whole())
+                else:
+                    self.put_line(line)
             except _NoProduct as error:
                 missing.append(error)
         if missing:
             raise self._held("; ".join(error.about for error in missing))
-        for tail, place in (("/shipto", wire.Place.shipping(order)), ("/billto", wire.Place.billing(order))):
-            if place:
-                self._write("PUT", tail, place, wire.HeldOrder, self._id)
+        if content.ship_to:
+            self.put_address("/shipto", content.ship_to)
+        if content.bill_to:
+            self.put_address("/billto", content.bill_to)
+
+    def put_line(self, line: LineRequest, ship_to: Place | None = None) -> None:
+        """Create a line, with an address of its own if one is given."""
+        self._write("PUT", _line(line.id), line.body(), answers.Named, line.id, _about(line))
+        if ship_to:
+            self.put_line_address(line.id, ship_to)
+
+    def put_line_address(self, line_id: str, place: Place) -> None:
+        """Set the address of one line."""
+        self._write("PUT", f"{_line(line_id)}/shipto", place, answers.Named, line_id)
+
+    def patch_line(self, line: LineRequest, body: dict[str, Any]) -> None:
+        """Change a line."""
+        self._write("PATCH", _line(line.id), body, answers.Named, line.id, _about(line))
+
+    def delete_line(self, line_id: str) -> None:
+        """Delete a line; it may be gone already."""
+        answer = self._calls.write("DELETE", self.path + _line(line_id))
+        if answer.status in {_DELETED, NOT_FOUND}:
+            return
+        if isinstance(answer, Refusal):
+            raise answer.error()
+        raise Uncertain(f"{answer.request}: status {answer.status}: not that of a deletion")
+
+    def put_address(self, tail: str, place: Place) -> None:
+        """Set an address: "/shipto" of all lines, or "/billto"."""
+        self._write("PUT", tail, place, answers.HeldOrder, self._id)
+
+    def patch_address(self, tail: str, changed: Place, whole: Place) -> None:
+        """Change some fields of an address; where there is none, set it whole."""
+        answer = self._calls.write("PATCH", self.path + tail, changed)
+        if isinstance(answer, Refusal) and answer.codes & _NO_ADDRESS:
+            self.put_address(tail, whole)
+        elif isinstance(answer, Refusal):
+            raise answer.error()
+        else:
+            self._named(answers.HeldOrder, answer, self._id)
 
     def submit(self) -> None:
         """Submit the order."""
-        if not self._write("POST", "/submit", None, wire.HeldOrder, self._id).submitted:
+        if not self._write("POST", "/submit", None, answers.HeldOrder, self._id).submitted:
             raise Uncertain(f"POST {self.path}/submit: the answer is not that of a submitted order")
 
     def cancel(self) -> None:
         """Cancel the order."""
-        self._write("POST", "/cancel", None, wire.HeldOrder, self._id)
+        self._write("POST", "/cancel", None, answers.HeldOrder, self._id)
 
     def _write(  # noqa: PLR0913, PLR0917  # one call, and the answer that it must have
         self, method: str, tail: str, body: dict[str, Any] | None, model: type[N], name: str, about: str = "a product"
@@ -119,6 +170,11 @@ class Basket:
         if answer.codes & _NO_PRODUCT or (answer.status == NOT_FOUND and "Product" in answer.missing):
             missing = f"{about} is not there for this buyer ({answer.summary})"
             raise _NoProduct(str(self._held(missing)), missing)
+        if _NOT_CALCULATED in answer.codes:
+            raise Held(
+                f"{answer}: the API client of targets.{self._target} has a checkout integration, which would set other "
+                f"costs: name an API client without one, then: intake release {self._target}"
+            )
         if answer.status in {NOT_FOUND, CONFLICT}:
             raise Uncertain(f"{answer}: somebody else changes it")
         raise answer.error()
@@ -128,14 +184,6 @@ class Basket:
             f"{missing}: add it there, or name another one in targets.{self._target}.product_map (and restart Intake "
             f"if that stands in intake.toml itself), then: intake release {self._target}"
         )
-
-    def _delete(self, line_id: str) -> None:
-        answer = self._calls.write("DELETE", self.path + _line(line_id))
-        if answer.status in {_DELETED, NOT_FOUND}:
-            return
-        if isinstance(answer, Refusal):
-            raise answer.error()
-        raise Uncertain(f"{answer.request}: status {answer.status}: not that of a deletion")
 
     def _named(self, model: type[N], answer: Any, name: str) -> N:
         """Return the object in the answer to a write. It must have the id that we gave it."""
@@ -147,3 +195,7 @@ class Basket:
 
 def _line(line_id: str) -> str:
     return f"/lineitems/{quote(line_id, safe='')}"
+
+
+def _about(line: LineRequest) -> str:
+    return f"line {line.number}, sku {line.sku}: the product {line.product_id}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import urlsafe_b64decode
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from schemas import ordercloud_request as wire
+from schemas import ordercloud_answer as wire
 from worker.errors import AuthFailed, IntakeError, Rejected, TargetDown, Unavailable, Uncertain
 from worker.systems.bearer import Bearer
 from worker.systems.parsing import parse
@@ -73,6 +75,7 @@ class Calls:
     def __init__(self, client: Client, token_form: Sequence[tuple[str, str]]) -> None:
         self._client, self._form = client, token_form
         self._bearer = Bearer(client, self._token)
+        self._granted: frozenset[str] = frozenset()
 
     def read(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer | None:
         """Send a GET. Return None for a 404: the token proves the url."""
@@ -97,6 +100,15 @@ class Calls:
         """Request a new token."""
         self._bearer.renew()
 
+    def is_missing(self, path: str) -> bool:
+        """Return whether a path certainly does not exist. A client that may not read it does not know."""
+        return self._bearer.read(path, accept=_REFUSALS).status == NOT_FOUND
+
+    def lacks(self, roles: Sequence[str]) -> list[str]:
+        """Return those of the roles that the last token does not have: none if it does not name its roles."""
+        granted = self._granted
+        return [] if not granted or "FullAccess" in granted else [role for role in roles if role not in granted]
+
     def error_of(self, refusal: Refusal) -> IntakeError:
         """Return the error of a refusal. After one of the account the next call requests a token with current roles."""
         if refusal.of_account:
@@ -112,14 +124,26 @@ class Calls:
                 refusal = Refusal(answer)
                 error = refusal.error()
                 raise error if isinstance(error, TargetDown) else AuthFailed(str(error))
-            return parsed(wire.Token, answer).access_token
+            token = parsed(wire.Token, answer).access_token
         except Uncertain as error:
             raise Unavailable(str(error)) from None
+        self._granted = _roles(token)
+        return token
 
 
 def parsed(model: type[M], answer: Answer, error: type[Unavailable | Uncertain] = Unavailable) -> M:
     """Return the body of an answer as `model`. Raises `error` if it cannot be read."""
     return parse(answer.request, lambda: model.model_validate(answer.json()), error)
+
+
+def _roles(token: str) -> frozenset[str]:
+    """Return the roles that a token (JWT) names; none if it names none or cannot be read."""
+    _, _, rest = token.partition(".")
+    payload = rest.partition(".")[0]
+    with suppress(ValueError, AttributeError):
+        roles = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("role")
+        return frozenset([roles] if isinstance(roles, str) else roles or [])
+    return frozenset()
 
 
 def _names(refusal: wire.Refusal) -> list[str]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+import re
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
+from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from schemas import ordercloud_request as wire
 from schemas.order import Status
-from worker.errors import Held, Rejected
+from worker.errors import AuthFailed, Held, Rejected
 from worker.systems.ordercloud.basket import Basket
 from worker.systems.ordercloud.calls import Calls
+from worker.systems.ordercloud.content import ALPHABET, LONGEST, content_of
+from worker.systems.ordercloud.update import Update
 from worker.systems.ordercloud.view import order_view
-from worker.systems.references import encode
-from worker.systems.target import Receipt, Target
+from worker.systems.target import Need, Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from schemas import ordercloud_answer as answers
     from schemas.changes import Changes
     from schemas.order import Order
+    from worker.systems.ordercloud.content import Content
     from worker.systems.view import Side, View
+
+#: Codes of what an order or a line does not allow in its status.
+_TOO_LATE: Final = re.compile(r"\b(?:Order|LineItem)\.(?:Cannot|MustBe)")
 
 
 class OrderCloudOptions(BaseModel):
@@ -29,7 +37,8 @@ class OrderCloudOptions(BaseModel):
     Orders that come in (`direction`) are placed for `user_id` of the buyer `buyer_id`, and are in that user's currency.
     `product_map` gives the products (by their ids) for the skus of lines; with `products = "sku"` a sku that is not in
     it is the id itself. `prices`: "ours" are the order's, with its shipping cost and tax; "theirs" are those that
-    OrderCloud has. `scope` are the roles asked for; left out, those that are needed.
+    OrderCloud has. `country` (two letters) is that of addresses that name none. `scope` are the roles asked for; left
+    out, those that are needed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -43,6 +52,7 @@ class OrderCloudOptions(BaseModel):
     products: Literal["map", "sku"] = "map"
     product_map: dict[str, str] = {}
     prices: wire.Prices = "ours"
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
 
     @model_validator(mode="after")
     def _placed_by_somebody(self) -> Self:
@@ -72,7 +82,8 @@ class OrderCloud(Target):
     dedupes: ClassVar[bool] = True
     settles: ClassVar[bool] = True
     updates: ClassVar[bool] = True
-    alphabet: ClassVar[str | None] = "A-Za-z0-9-"
+    alphabet: ClassVar[str | None] = ALPHABET
+    longest: ClassVar[int | None] = LONGEST
 
     def configure(self, options: OrderCloudOptions) -> None:
         """Take over the account's options."""
@@ -91,20 +102,20 @@ class OrderCloud(Target):
     def create(self, order: Order, reference: str) -> Receipt:
         """Create the order by `POST /orders/{direction}`, its lines, its addresses and `submit`. Each may be repeated.
 
-        A refusal of a later step may mean that another process was faster, so the order is searched first.
+        What OrderCloud would not take is held before the first call. An order that is refused halfway stays there
+        unsubmitted, and is continued by the next attempt. A refusal of a later step may mean that another process was
+        faster, so the order is searched first.
         """
-        request, lines, basket = self._request(order, reference), self._lines(order), self._basket(reference)
+        content = content_of(order, self.options, self.name)
+        request, basket = self._request(content, reference), self._basket(reference)
         held, existed = basket.make(request)
         if existed:
-            _check_mark(held, order, basket)
+            self._check_mark(held, order, basket)
             if held.finished:
                 return Receipt(reference, existed=True)
         try:
             if not held.submitted:
-                self._check_buyer(held, basket)
-                self._check_currency(held, order, basket)
-                basket.fill(order, lines, basket.rewrite(request) if existed else {})
-                basket.submit()
+                self._complete(content, request, basket, held, existed=existed)
             if order.status is Status.CANCELLED:
                 basket.cancel()
         except Rejected:
@@ -113,29 +124,38 @@ class OrderCloud(Target):
             raise
         return Receipt(reference)
 
-    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:  # noqa: ARG002
-        """Write our fields again; those that others added stay."""
-        basket = self._basket(target_id or reference)
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
+        """Write what changed; an order that is not submitted yet is completed with its current content."""
+        content, basket = content_of(order, self.options, self.name), self._basket(target_id or reference)
         held = basket.get()
         if held is None:
             raise Rejected(f"{basket.path}: it is not there any more")
-        _check_mark(held, order, basket)
+        self._check_mark(held, order, basket)
         if held.cancelled:
-            raise Rejected(f"{basket.path}: it is cancelled there, and cannot be opened again")
+            raise self._by_hand(order, f"{basket.path}: it is cancelled there, and cannot be opened again")
         self._check_currency(held, order, basket)
-        lines = self._lines(order)
-        basket.fill(order, lines, basket.rewrite(self._request(order, held.id)))
         if not held.submitted:
-            basket.submit()
+            self._complete(content, self._request(content, held.id), basket, held, existed=True)
+            return
+        try:
+            Update(basket, content, changes).run(held)
+        except Rejected as error:
+            if not _TOO_LATE.search(str(error)):
+                raise
+            raise self._by_hand(order, f"{error}: a submitted order is not changed like this") from None
 
     def cancel(self, order: Order, reference: str, target_id: str) -> None:
         """Cancel the order by `POST /orders/{direction}/{orderID}/cancel`; its fields and lines stay as they are."""
         basket = self._basket(target_id or reference)
         if (held := basket.get()) is None:
             return
-        _check_mark(held, order, basket)
-        if not held.cancelled:
+        self._check_mark(held, order, basket)
+        if held.cancelled:
+            return
+        try:
             basket.cancel()
+        except Rejected as error:
+            raise self._by_hand(order, f"{error}: it cannot be cancelled any more") from None
 
     def find(self, reference: str) -> Receipt | None:
         """Read `GET /orders/{direction}/{orderID}`. Return None unless the order is ours and was submitted."""
@@ -151,62 +171,58 @@ class OrderCloud(Target):
 
     def view(self, order: Order, side: Side) -> View:
         """Return the fields that OrderCloud can hold."""
-        return order_view(order, side, our_prices=self.options.prices == "ours", products=self.options.product_map)
+        return order_view(order, side, self.options, self.name)
+
+    def needs(self) -> Sequence[Need]:
+        """Return what an order is not created without, unless a setting helps."""
+        table = f"Write a product for each EAN or name of its goods into targets.{self.name}.product_map."
+        needs = [Need("lines.sku", "every order with other goods is held", table, required=False)]
+        if self.options.country is None:
+            remedy = f"Write the country of its addresses as targets.{self.name}.country."
+            needs.append(Need("shipping_address.country", "every order is held", remedy))
+        return needs
 
     def check(self) -> None:
-        """Request a token, and read an order, which needs a role."""
+        """Request a token, read an order, which needs a role, and look for the roles and the user of deliveries."""
         self._calls.renew()
+        if lacking := self._calls.lacks(self.options.roles.split()):
+            raise AuthFailed(
+                f"the API client of targets.{self.name} does not have the roles {', '.join(lacking)}: add them to its "
+                'security profile, or write prices = "theirs"'
+            )
         self._calls.read(self._orders, [("pageSize", "1")])
+        buyer, user = self.options.buyer_id, self.options.user_id
+        if buyer and user and self._calls.is_missing(f"/v1/buyers/{_part(buyer)}/users/{_part(user)}"):
+            raise AuthFailed(f"the user of targets.{self.name} is not there: check its buyer_id and user_id")
 
     def _basket(self, order_id: str) -> Basket:
         return Basket(self._calls, self._orders, order_id, self.name)
 
-    def _request(self, order: Order, reference: str) -> wire.OrderRequest:
+    def _request(self, content: Content, reference: str) -> wire.OrderRequest:
         incoming = self.options.direction == "Incoming"
         return wire.OrderRequest.of(
-            order,
+            content.order,
             reference,
             company=self.options.buyer_id if incoming else None,
             user=self.options.user_id if incoming else None,
-            prices=self.options.prices,
+            amounts=content.amounts,
         )
 
-    def _lines(self, order: Order) -> list[wire.LineRequest]:
-        """Return the lines, under their own ids if all have different ones, else under their numbers."""
-        own = [encode(line.id, self.alphabet) for line in order.lines if line.id]
-        distinct = len({line_id.lower() for line_id in own}) == len(order.lines)  # a database may ignore the case
-        ids = own if distinct else [str(number) for number in range(1, len(order.lines) + 1)]
-        products = self._products(order)
-        return [
-            wire.LineRequest.of(line, line_id, product, prices=self.options.prices)
-            for line_id, line, product in zip(ids, order.lines, products, strict=True)
-        ]
+    def _complete(
+        self, content: Content, request: wire.OrderRequest, basket: Basket, held: answers.HeldOrder, *, existed: bool
+    ) -> None:
+        """Fill and submit an order, which may have been begun before."""
+        self._check_buyer(held, basket)
+        self._check_currency(held, content.order, basket)
+        if existed:
+            basket.patch(request.whole())
+        basket.fill(content, basket.lines() if existed else ())
+        basket.submit()
 
-    def _products(self, order: Order) -> list[str]:
-        """Return the product of each line; raise the error that names all lines which cannot be ordered."""
-        numbered = list(enumerate(order.lines, 1))
-        if odd := [number for number, line in numbered if line.quantity % 1 or line.quantity < 1]:
-            raise Rejected(f"{_lines_text(odd)}: OrderCloud takes whole quantities only, from 1 on")
-        if nameless := [number for number, line in numbered if line.sku is None]:
-            raise Rejected(f"{_lines_text(nameless)}: no sku, by which products are known")
-        products = [self._product(line.sku or "") for line in order.lines]
-        missing: dict[str, list[int]] = {}
-        for (number, line), product in zip(numbered, products, strict=True):
-            if product is None:
-                missing.setdefault(line.sku or "", []).append(number)
-        if missing:
-            skus = ", ".join(f"{sku} ({_lines_text(numbers)})" for sku, numbers in missing.items())
-            raise Held(
-                f"no product is known for {len(missing)} sku{'s' if len(missing) > 1 else ''}: {skus}: add them to "
-                f"targets.{self.name}.product_map (and restart Intake if it stands in intake.toml itself), then: "
-                f"intake release {self.name}"
-            )
-        return [product for product in products if product is not None]
+    def _by_hand(self, order: Order, reason: str) -> Held:
+        return Held(f"{reason}: change it there by hand, then: intake release {self.name} {order.key} --drop")
 
-    def _product(self, sku: str) -> str | None:
-        return self.options.product_map.get(sku, sku if self.options.products == "sku" else None)
-
-    def _check_buyer(self, held: wire.HeldOrder, basket: Basket) -> None:
+    def _check_buyer(self, held: answers.HeldOrder, basket: Basket) -> None:
         """Check the buyer of an unsubmitted order: it cannot change, but the options may have changed."""
         user = held.from_user.id if held.from_user else None
         placed = [(held.from_company_id, self.options.buyer_id), (user, self.options.user_id)]
@@ -216,7 +232,7 @@ class OrderCloud(Target):
                 f"there, then: intake release {self.name}"
             )
 
-    def _check_currency(self, held: wire.HeldOrder, order: Order, basket: Basket) -> None:
+    def _check_currency(self, held: answers.HeldOrder, order: Order, basket: Basket) -> None:
         """Check that our amounts are in the currency of the user, which is the currency of the order."""
         if self.options.prices == "ours" and order.currency and held.currency not in {None, order.currency}:
             raise Held(
@@ -224,12 +240,14 @@ class OrderCloud(Target):
                 f"one who is as its user_id, then: intake release {self.name}"
             )
 
+    def _check_mark(self, held: answers.HeldOrder, order: Order, basket: Basket) -> None:
+        """Check the mark of an order: an order of somebody else with this id must not be changed, or taken for ours."""
+        if held.order_key != order.key:
+            raise Held(
+                f"{basket.path}: an order of this id is there that was not made for this one: give it another id "
+                f"there, or give this one up: intake release {self.name} {order.key} --drop"
+            )
 
-def _lines_text(numbers: Sequence[int]) -> str:
-    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
-
-def _check_mark(held: wire.HeldOrder, order: Order, basket: Basket) -> None:
-    """Check the mark of an order: an order of somebody else with this id must not be changed, or taken for ours."""
-    if held.order_key != order.key:
-        raise Rejected(f"{basket.path}: an order of this id is there that was not made for this one")
+def _part(text: str) -> str:
+    return quote(text, safe="")

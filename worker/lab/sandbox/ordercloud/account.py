@@ -40,6 +40,9 @@ class Stored:
     lines: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: The address set by `shipto`, which lines added later have too.
     ship_to: dict[str, Any] | None = None
+    #: The promotions that were applied, and the payments: lists of their own.
+    promotions: list[dict[str, Any]] = field(default_factory=list)
+    payments: list[dict[str, Any]] = field(default_factory=list)
     #: The order as it is read, and as the index shows it once it has caught up.
     row: Row = field(init=False)
 
@@ -57,10 +60,10 @@ class OrderCloudAccount(Account):
     """One marketplace.
 
     Options, in addition to those of `Tokens` and `Webhooks`: `list_lag` (seconds until a list shows a write: `2`, or
-    `0.5-3` for a random number per write), `cap` (a list of more orders is refused), `products` and `buyers` (those
-    that exist, joined by +, or all), `currency` (of orders created by the API; empty: none), `digits` (of the second
-    in `LastUpdated`: 7, 3, 0), `carts=N` (every Nth made-up order is not submitted), `retry_after` (seconds, sent with
-    a 429; empty: none).
+    `0.5-3` for a random number per write), `cap` (a list of more orders is refused), `products`, `buyers` and `users`
+    (those that exist, joined by +, or all), `currency` (of orders created by the API; empty: none), `digits` (of the
+    second in `LastUpdated`: 7, 3, 0), `carts=N` (every Nth made-up order is not submitted), `retry_after` (seconds,
+    sent with a 429; empty: none).
 
     Options for what the documents leave open, the default first:
 
@@ -83,7 +86,9 @@ class OrderCloudAccount(Account):
         low, _, high = options.pop("list_lag", "0").partition("-")
         self._lag = float(low), float(high or low)
         self.cap = int(options.pop("cap", "100000"))
-        self.products, self.buyers = (_names(options.pop(field, "all")) for field in ("products", "buyers"))
+        self.products, self.buyers, self.users = (
+            _names(options.pop(field, "all")) for field in ("products", "buyers", "users")
+        )
         self.currency = options.pop("currency", "USD") or None
         self._step = 10 ** (7 - int(spec.choice(options, "digits", "7", "3", "0")))
         self._carts = int(options.pop("carts", "0"))
@@ -194,12 +199,20 @@ class OrderCloudAccount(Account):
         return self._add(doc, lines, None if at is None else int(at) * TICKS)
 
     def add_raw(self, order: dict[str, Any]) -> str:
-        """Add an order of these fields, with its `LineItems`, over those of a submitted one."""
+        """Add an order of these fields over those of a submitted one, with its `LineItems`.
+
+        Its `OrderPromotions` and `Payments` are lists of their own.
+        """
         at = written(now())
         start = {"FromCompanyID": "storefront", "FromUserID": "buyer", "FromUser": shape.user("buyer", "storefront")}
         dates = {"DateCreated": at, "DateSubmitted": at, "IsSubmitted": True, "Status": "Open"}
-        lines = [shape.line(_exact({"ID": f"L{n}", **line})) for n, line in enumerate(order.get("LineItems") or [], 1)]
-        return self._add({**start, **dates, "Currency": self.currency, **_exact(order)}, lines, None)
+        items = [_exact({"ID": f"L{n}", **line}) for n, line in enumerate(order.get("LineItems") or [], 1)]
+        lines = [shape.line(item, keep_subtotal="LineSubtotal" in item) for item in items]
+        key = self._add({**start, **dates, "Currency": self.currency, **_exact(order)}, lines, None)
+        stored = self._orders[key]
+        stored.promotions = [_exact(each) for each in order.get("OrderPromotions") or []]
+        stored.payments = [_exact(each) for each in order.get("Payments") or []]
+        return key
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
         """Set fields, `LineItems` included, and a new `Status` with its date; or delete the order with `deleted`."""
@@ -212,7 +225,10 @@ class OrderCloudAccount(Account):
         was_submitted, lines = order.doc["IsSubmitted"], fields.pop("LineItems", None)
         if lines is not None:
             order.lines = {
-                line["ID"]: shape.line(_exact({**order.lines.get(line["ID"], {}), **line})) for line in lines
+                line["ID"]: shape.line(
+                    _exact({**order.lines.get(line["ID"], {}), **line}), keep_subtotal="LineSubtotal" in line
+                )
+                for line in lines
             }
         order.doc |= {name: value for name, value in _exact(fields).items() if name in order.doc}
         if "Status" in fields:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from worker.lab.sandbox.ordercloud import shape
 from worker.lab.sandbox.ordercloud.account import OrderCloudAccount
 from worker.lab.sandbox.ordercloud.calls import MOVES, OrderCall
 from worker.lab.sandbox.ordercloud.lines import PartCall
 from worker.lab.sandbox.ordercloud.query import Query
-from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, load
+from worker.lab.sandbox.ordercloud.wire import RefusedError, dump, load, missing
 from worker.lab.sandbox.system import Call, Response, System, web_page
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ _ROUTES: Final = (
     *((verb, f"{_ORDER}/{name}", name) for verb in ("PUT", "PATCH") for name in ("billto", "shipto")),
     *(("POST", f"{_ORDER}/{name}", name) for name in sorted(MOVES)),
     ("POST", f"{_ORDER}/validate", "validate"),
+    *(("GET", f"{_ORDER}/{name}", name) for name in ("promotions", "payments")),
     ("GET", f"{_ORDER}/lineitems", "line_list"),
     ("POST", f"{_ORDER}/lineitems", "line_create"),
     *((verb, _LINE, f"line_{verb.lower()}") for verb in _VERBS),
     *((verb, f"{_LINE}/shipto", "line_shipto") for verb in ("PUT", "PATCH")),
+    ("GET", "v1/buyers/{buyerID}/users/{userID}", "user"),
     ("GET", "v1/webhooks", "hooks"),
     ("POST", "v1/webhooks", "hook_put"),
     ("GET", "v1/webhooks/{webhookID}", "hook_get"),
@@ -49,6 +52,7 @@ _PLAIN: Final = {401: "InvalidToken", 403: "Auth.InsufficientRoles", 404: "NotFo
 #: The journal's `did` for a refusal that concerns one object.
 _DID: Final = {404: "not_found", 409: "repeated"}
 _READERS: Final = frozenset({"OrderReader", "OrderAdmin", "FullAccess"})
+_USER_READERS: Final = frozenset({"BuyerUserReader", "BuyerUserAdmin", "FullAccess"})
 _WRITERS: Final = frozenset({"OrderAdmin", "FullAccess"})
 _HOOK_ADMINS: Final = frozenset({"WebhookAdmin", "FullAccess"})
 
@@ -127,6 +131,8 @@ def _work(account: OrderCloudAccount, call: Call, op: str, token: Token, params:
     _require_role(token, _HOOK_ADMINS if about_webhooks else _READERS if call.method == "GET" else _WRITERS)
     if about_webhooks:
         return _webhook(account, call, op, params.get("webhookID", ""))
+    if op == "user":
+        return _user(account, token, params)
     if op in MOVES:
         return OrderCall(account, call, token, params).move(op)
     work: Callable[[], Response] = getattr(PartCall(account, call, token, params), op)
@@ -146,6 +152,16 @@ def _me(account: OrderCloudAccount, token: Token) -> bytes:
         "ID": user, "Username": user, "FirstName": "Sandbox", "LastName": "User", "Email": f"{user}@example.org",
         "Phone": None, "Active": True, "AvailableRoles": token.roles, "Seller": {"ID": "sandbox-seller"}, "xp": None,
     })  # fmt: skip
+
+
+def _user(account: OrderCloudAccount, token: Token, params: dict[str, str]) -> Response:
+    """Return a user of a buyer: any of a buyer that exists. It needs a role of its own."""
+    _require_role(token, _USER_READERS)
+    if account.buyers is not None and params["buyerID"] not in account.buyers:
+        raise missing("Buyer", params["buyerID"])
+    if account.users is not None and params["userID"] not in account.users:
+        raise missing("User", params["userID"])
+    return Response(200, dump(shape.user(params["userID"], params["buyerID"])), "got_user")
 
 
 def _webhook(account: OrderCloudAccount, call: Call, op: str, key: str) -> Response:

@@ -72,9 +72,20 @@ class OrderCall:
     def worksheet(self) -> Response:
         """Handle `GET .../worksheet`: the order and its lines in one response."""
         order = self.order()
-        empty: dict[str, Any] = {"OrderPromotions": [], "Subscription": None, "ShipEstimateResponse": None}
-        sheet = {"Order": order.row.doc, "LineItems": list(order.lines.values()), **empty}
+        empty: dict[str, Any] = {"Subscription": None, "ShipEstimateResponse": None, "OrderCalculateResponse": None}
+        lists = {"LineItems": list(order.lines.values()), "OrderPromotions": order.promotions}
+        sheet = {"Order": order.row.doc, **lists, **empty}
         return Response(200, dump(sheet), "got", self.key, self.key)
+
+    def promotions(self) -> Response:
+        """Handle `GET .../promotions`: those that were applied."""
+        body = Query(self.call.query, ("ID", "Code", "LineItemID")).page(self.order().promotions, dump)
+        return Response(200, body, "listed_promotions", self.key, self.key, page_key="Items")
+
+    def payments(self) -> Response:
+        """Handle `GET .../payments`."""
+        body = Query(self.call.query, ("ID", "Type")).page(self.order().payments, dump)
+        return Response(200, body, "listed_payments", self.key, self.key, page_key="Items")
 
     def create(self) -> Response:
         """Handle `POST /v1/orders/{direction}`."""

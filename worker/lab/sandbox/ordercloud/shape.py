@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from worker.lab.sandbox.ordercloud.limits import check_lengths
 from worker.lab.sandbox.ordercloud.wire import TICKS, RefusedError, invalid, written
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _ADDRESS: Final = (
     "Country", "Phone", "AddressName", "xp",
 )  # fmt: skip
 _ADDRESS_REQUIRED: Final = ("Street1", "City", "Country")
+#: The countries whose addresses also need a state and a zip code.
+_WITH_STATE: Final = frozenset({"US", "CA"})
 #: The fields that a caller may set, with their types; other fields of a body are read-only and ignored. The last three
 #: of an order can be set only when it is created.
 ORDER_WRITABLE: Final[dict[str, type]] = {
@@ -57,15 +60,22 @@ def writable_fields(body: Mapping[str, Any], writable: Mapping[str, type]) -> di
         wrong = not isinstance(value, kind) or (isinstance(value, bool) and writable[name] is not object)
         if value is not None and wrong:
             raise RefusedError(400, "Request.InvalidRequestBody", f"{name} has a value of the wrong type.")
+    check_lengths(fields)
     return fields
 
 
 def address(fields: Any) -> dict[str, Any]:
-    """Return a complete address. Raise RefusedError for one without street, city or country."""
+    """Return a complete address. Raise RefusedError for an incomplete one, and for one that is too long."""
     if not isinstance(fields, dict):
         raise RefusedError(400, "Request.InvalidRequestBody", "An address is wanted.")
-    if absent := [name for name in _ADDRESS_REQUIRED if not fields.get(name)]:
+    required = (*_ADDRESS_REQUIRED, *(("State", "Zip") if fields.get("Country") in _WITH_STATE else ()))
+    if absent := [name for name in required if not fields.get(name)]:
         raise invalid(f"{', '.join(absent)} is required.")
+    check_lengths(fields)
+    return _complete(fields)
+
+
+def _complete(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: fields.get(name) for name in _ADDRESS}
 
 
@@ -85,14 +95,18 @@ def order(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: fields.get(name, start.get(name)) for name in ORDER}
 
 
-def line(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line item of these fields over those of an empty one, with its totals."""
+def line(fields: Mapping[str, Any], *, keep_subtotal: bool = False) -> dict[str, Any]:
+    """Return a line item of these fields over those of an empty one, with its totals.
+
+    The subtotal is calculated from a price that `UnitPrice` shows rounded: with `keep_subtotal`, it may be given.
+    """
     start = {
         "Quantity": 1, "IsBundle": False, "QuantityShipped": 0, "PromotionDiscount": 0, "BaseDiscount": 0,
         "IsOnSale": False, "PriceOverridden": False, "Specs": [],
     }  # fmt: skip
     item = {name: fields.get(name, start.get(name)) for name in LINE}
-    item["LineSubtotal"] = (item["UnitPrice"] or _ZERO) * item["Quantity"]
+    if not keep_subtotal or item["LineSubtotal"] is None:
+        item["LineSubtotal"] = (item["UnitPrice"] or _ZERO) * item["Quantity"]
     item["LineTotal"] = item["LineSubtotal"] - item["PromotionDiscount"] - item["BaseDiscount"]
     item["Product"] = item["Product"] or product(item["ProductID"], str(item["ProductID"]))
     return item
@@ -136,7 +150,7 @@ def from_draft(draft: Draft) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "FromCompanyID": "storefront",
         "ToCompanyID": "sandbox-seller",
         "FromUserID": f"user-{draft.number}",
-        "BillingAddress": address(home),
+        "BillingAddress": _complete(home),
         "Comments": draft.comment,
         "Status": status,
         "DateCreated": created,
@@ -168,7 +182,7 @@ def _line(draft: Draft, draft_line: DraftLine, n: int, home: dict[str, Any]) -> 
         "UnitPrice": _money(draft, draft_line.price),
         "PromotionDiscount": _money(draft, draft_line.discount * quantity),
         "Product": product(draft_line.sku, draft_line.name, {"EAN": draft_line.ean, "Brand": draft_line.brand}),
-        "ShippingAddress": address(home),
+        "ShippingAddress": _complete(home),
         "Specs": [spec | no_markup for spec in specs],
         "xp": {"Comment": draft_line.comment} if draft_line.comment else None,
     })  # fmt: skip

@@ -37,9 +37,9 @@ def missing(kind: str, key: str) -> RefusedError:
     return RefusedError(404, "NotFound", "Object not found.", {"ObjectType": kind, "ObjectID": key})
 
 
-def invalid(message: str) -> RefusedError:
+def invalid(message: str, field: str | None = None) -> RefusedError:
     """Return the error for a field with an invalid value."""
-    return RefusedError(400, "ValidationFailure", message)
+    return RefusedError(400, "ValidationFailure", message, None if field is None else {field: [message]})
 
 
 def dump(value: object) -> bytes:
