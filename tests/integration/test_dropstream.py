@@ -28,6 +28,7 @@ def box() -> Iterator[Sandbox]:
     accounts = [
         "dropstream:many:orders=25000:spread=86400:session_life=1",
         "dropstream:main:orders=300:spread=86400",
+        "dropstream:waits:orders=5:spread=60",
         "dropstream:numbers:orders=40:money=numbers:bounds=inclusive:quantity=absent",
         *(f"dropstream:ended{status}:orders=60:session_life=0.1:expired={status}" for status in ENDED),
     ]
@@ -160,6 +161,26 @@ def test_an_order_that_appears_after_a_newer_one_is_read_by_the_overlap(
     late = box.add_order({"created_at": created.isoformat()}, "dropstream")
     assert late in walk(provider, cursor)[0]
     assert late not in walk(shop(overlap=1), cursor)[0]
+
+
+def test_an_order_that_waits_is_read_again_until_it_moves_on(box: Sandbox, shop: Callable[..., DropStream]) -> None:
+    provider = shop("waits", overlap=1, page_size=1000)
+    old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    states = {"pending": "on_hold", "Delayed": "on_hold", "closed": "on_hold", "new": "new"}
+    ids = {
+        state: box.add_order({"fulfillment_state": state, "created_at": old}, "dropstream", "waits") for state in states
+    }
+    _, cursor = walk(provider, provider.start(LONG_AGO))
+    seen, cursor = walk(provider, cursor)
+    assert set(seen) & set(ids.values()) == {ids["pending"], ids["Delayed"]}
+    assert walk(provider, cursor)[1] == cursor
+    box.change(ids["pending"], "dropstream", "waits", fulfillment_state="open")
+    box.change(ids["Delayed"], "dropstream", "waits", deleted=True)
+    page = provider.fetch(cursor)
+    moved = [record for record in page.records if str(record.raw["id"]) in ids.values()]
+    assert [provider.normalize(record).status.value for record in moved] == ["processing"]
+    seen, _ = walk(provider, page.cursor)
+    assert not set(seen) & set(ids.values())
 
 
 def test_both_forms_of_money_and_quantity_are_read_and_a_single_order_equals_the_listed_one(

@@ -260,6 +260,17 @@ def test_states_mean_what_the_documents_say() -> None:
     assert read(order(fulfillment_state="odd"), odd=Status.PAID).status_raw == "odd"
 
 
+def test_the_page_of_the_systems_has_the_same_states() -> None:
+    page = (Path(__file__).parents[2] / "deploy/docs/systems.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| `([a-z_]+)` \|", page.partition("## The states of DropStream")[2], re.MULTILINE)
+    described = {
+        re.sub(r"\W+", "_", state.lower()).strip("_"): status for states, status in rows for state in states.split(",")
+    }
+    assert described.pop("any_other") == "unknown"
+    aliases = {"cancelled", "closed_abandoned_pending_shipment", "closed_cancelled", "closed_canceled"}
+    assert described == {state: status.value for state, status in STATUSES.items() if state not in aliases}
+
+
 _scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.decimals(allow_nan=False, places=9)
 _hostile = st.recursive(
     _scalars | st.sampled_from(["\ud83d", "x" * 5000, "1,234", "NaN", "9" * 40, "2026-13-01"]),

@@ -16,6 +16,7 @@ from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailabl
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import to_order
+from worker.systems.dropstream.waiting import read_again, remembered
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
@@ -35,7 +36,8 @@ class DropStreamOptions(BaseModel):
 
     `store_id` is a store's id or name. `overlap` (seconds) is how much is read again each time: an order may be seen
     later than a younger one, and whether a bound in time counts as inside stands nowhere. A change of an order that
-    is older than that is not seen: they have no list of changes. `assume_quantity` is for items without a quantity.
+    is older than that is not seen: they have no list of changes. Only orders that wait for a person or another try are
+    read again, 20 in each poll. `assume_quantity` is for items without a quantity.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
@@ -61,6 +63,8 @@ class Place(BaseModel):
     at: datetime
     session: str | None = None
     page: int = 0
+    #: The ids of orders that wait in a state that they are expected to leave.
+    waiting: tuple[int, ...] = ()
 
     def text(self) -> str:
         """Return the place as a cursor: equal places have equal texts."""
@@ -74,8 +78,8 @@ class Place(BaseModel):
         """
         at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
         if len(answer.orders) < answer.limit:
-            return Place(at=at), False
-        return Place(at=at, session=answer.session_id, page=answer.page), True
+            return Place(at=at, waiting=self.waiting), False
+        return Place(at=at, session=answer.session_id, page=answer.page, waiting=self.waiting), True
 
 
 class DropStream(Provider):
@@ -101,11 +105,19 @@ class DropStream(Provider):
         return Place(at=since.astimezone(UTC)).text()
 
     def fetch(self, cursor: str) -> Page:
-        """Read the next page of the session, or the first page of a new one if the session has ended."""
+        """Read the next page of the session, or the first page of a new one if the session has ended.
+
+        The last page has some of the waiting orders besides.
+        """
         place = Place.model_validate_json(cursor)
         orders, now = self._next(place) or self._first(place)
         place, more = place.after(orders, now)
-        return Page([Record(order) for order in orders.orders], place.text(), more)
+        records, waiting = [Record(order) for order in orders.orders], place.waiting
+        if waiting and not more:
+            again, waiting = read_again(waiting, records, self.fetch_one)
+            records += again
+        waiting = remembered(waiting, records, self.options.status_map)
+        return Page(records, place.model_copy(update={"waiting": waiting}).text(), more)
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read an order by DropStream's own id. The token proves the url, so a 404 concerns the order."""

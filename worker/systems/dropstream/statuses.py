@@ -15,6 +15,10 @@ from schemas.order import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ENDED: Final = (
+    *("canceled", "cancelled", "abandoned", "closed", "archived"),
+    *("closed_abandoned_pending_shipment", "closed_cancelled", "closed_canceled"),
+)
 STATUSES: Final[Mapping[str, Status]] = {
     # Imported; the rules of the account may not have run yet. A change that comes later than `overlap` is not read,
     # so an order that was held here would be lost.
@@ -28,8 +32,7 @@ STATUSES: Final[Mapping[str, Status]] = {
     # "Canceled" means that failures exceeded a limit, not that the buyer cancelled; "abandoned" was not shipped within
     # 45 days. One edition says that "closed" was shipped, another that it ended without. An archived order may be done.
     # So none of these is created, and none is cancelled where it exists: a person decides.
-    **dict.fromkeys(("canceled", "cancelled", "abandoned", "closed", "archived"), Status.ON_HOLD),
-    **dict.fromkeys(("closed_abandoned_pending_shipment", "closed_cancelled", "closed_canceled"), Status.ON_HOLD),
+    **dict.fromkeys(_ENDED, Status.ON_HOLD),
     # Its goods travel with other orders (split, or combined into one), or a rule rejected it.
     **dict.fromkeys(("routed", "bundled", "skipped"), Status.EXCLUDED),
 }
@@ -41,4 +44,13 @@ def status_of(state: str | None, status_map: Mapping[str, Status]) -> Status:
         return Status.UNKNOWN
     if state in status_map:
         return status_map[state]
-    return STATUSES.get(re.sub(r"[\W_]+", "_", state.casefold()).strip("_"), Status.UNKNOWN)
+    return STATUSES.get(_plain(state), Status.UNKNOWN)
+
+
+def has_ended(state: str) -> bool:
+    """Return whether an order in this state is not expected to move on by itself."""
+    return _plain(state) in _ENDED
+
+
+def _plain(state: str) -> str:
+    return re.sub(r"[\W_]+", "_", state.casefold()).strip("_")
