@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FULL: Final[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data/full/dropstream.json").read_text("utf-8"))
+PAGE: Final = (Path(__file__).parents[2] / "deploy/docs/dropstream.md").read_text("utf-8")
 #: The fields that are only part of the order's version, or of another field that differs.
 APART: Final = {("created_at",)}
 #: The fields of which a value that cannot be read refuses the order; the last name of their path.
@@ -260,15 +261,26 @@ def test_states_mean_what_the_documents_say() -> None:
     assert read(order(fulfillment_state="odd"), odd=Status.PAID).status_raw == "odd"
 
 
-def test_the_page_of_the_systems_has_the_same_states() -> None:
-    page = (Path(__file__).parents[2] / "deploy/docs/systems.md").read_text("utf-8")
-    rows = re.findall(r"^\| ([^|]+) \| `([a-z_]+)` \|", page.partition("## The states of DropStream")[2], re.MULTILINE)
+def test_its_page_has_the_same_states() -> None:
+    rows = re.findall(
+        r"^\| ([^|]+) \| `([a-z_]+)` \|", PAGE.partition("## States")[2].partition("## Amounts")[0], re.MULTILINE
+    )
     described = {
         re.sub(r"\W+", "_", state.lower()).strip("_"): status for states, status in rows for state in states.split(",")
     }
     assert described.pop("any_other") == "unknown"
     aliases = {"cancelled", "closed_abandoned_pending_shipment", "closed_cancelled", "closed_canceled"}
     assert described == {state: status.value for state, status in STATUSES.items() if state not in aliases}
+
+
+def test_its_page_names_every_field() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE))
+    parts: list[dict[str, Any]] = [FULL, FULL["shipping_address"], *FULL["order_items"]]
+    assert {name for part in parts for name in part} - named == set()
+    kept_of = read(FULL).custom["dropstream"]
+    kept = {*kept_of, *kept_of["order_items"]["0"]} - {"order_items", "id"}
+    described = set(re.findall(r"`(\w+)`", PAGE.partition("Everything else")[2].partition("A field that")[0]))
+    assert described - {"shipment_id"} == kept - {"shipping_tax_amount"}
 
 
 _scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.decimals(allow_nan=False, places=9)
