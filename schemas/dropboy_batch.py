@@ -11,7 +11,7 @@ from schemas import phone
 from schemas.countries import country_code
 from schemas.dropboy_window import window_of
 from schemas.receiver import full_name, receiver_of
-from schemas.remarks import goods, remarks
+from schemas.remarks import goods, is_email, remarks
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -167,6 +167,7 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
     window = window_of(order.shipping, zone)
     unfit = {
         "phone": number is None,
+        "email": not is_email(to.email),
         "promised": window is None,
         "country": country is None,
         "order_number": order.purchase_order is not None,
@@ -179,7 +180,7 @@ def _destination(order: Order, zone: ZoneInfo | None) -> Party:
         zip_code=to.postal_code,
         city=to.city,
         country_code=country,
-        email=to.email,
+        email=to.email if is_email(to.email) else None,
         phone=number,
         comments=remarks(order, *_COMMENTS, *(fact for fact, is_unfit in unfit.items() if is_unfit)),
         time_window=TimeWindow(start=window.start, end=window.end, time_type="between") if window else None,

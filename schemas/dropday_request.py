@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.minor_units import to_unit
 from schemas.receiver import given_names, receiver_of
-from schemas.remarks import remarks
+from schemas.remarks import is_email, is_phone, remarks
 from schemas.values import Money, Number
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _REQUIRED: Final = ("first_name", "last_name", "address1", "postcode", "city", "country")
 #: A number that Dropday can take for an EAN: its plugins leave out any other.
 _EAN: Final = re.compile(r"[0-9]{13,14}")
-_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_URL: Final = re.compile(r"https?://\S+")
 #: What the receiver and the carrier need and Dropday has no field for: it goes into the note of the shipping.
 _NOTED: Final = (
     "shipping_note", "note", "gift_message", "purchase_order", "promised_hours", "promised_text", "ship_on",
@@ -138,7 +138,7 @@ class OrderRequest(Request):
             test=test,
             total=total_of(order),
             shipping_cost=cost,
-            email=email if email and _EMAIL.fullmatch(email) else None,
+            email=email if is_email(email) else None,
             shipping_address=_receiver(order, country),
             shipping=shipping_of(order),
             products=tuple(map(_product, lines, ids_of(lines))),
@@ -163,7 +163,7 @@ def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
         city=to.city,
         state=to.region,
         country=country(to.country) if to.country else None,
-        phone=to.phone,
+        phone=to.phone if is_phone(to.phone) else None,
     )
 
 
@@ -181,10 +181,12 @@ def shipping_of(order: Order) -> Shipping:
 
 
 def _unsent(order: Order) -> Iterator[str | None]:
-    """Yield what does not fit into its field: an e-mail address that is none, and a day that is none."""
-    email = receiver_of(order).email
-    if email and not _EMAIL.fullmatch(email):
+    """Yield what does not fit into its field: an address or a number that is none, and a day that is none."""
+    to = receiver_of(order)
+    if to.email and not is_email(to.email):
         yield remarks(order, "email")
+    if to.phone and not is_phone(to.phone):
+        yield remarks(order, "phone")
     if order.shipping.promised_on and not _written(order.shipping.promised_on):
         yield f"Promised on: {order.shipping.promised_on}"
 
@@ -232,7 +234,7 @@ def _product(line: Line, external_id: str) -> Product:
         stock_quantity=stock,
         price=line.unit_price,
         purchase_price=line.purchase_price,
-        image_url=line.image_url,
+        image_url=line.image_url if _is_url(line.image_url) else None,
         brand=line.brand,
         category=line.category,
         supplier=line.supplier,
@@ -251,9 +253,19 @@ def _chosen(line: Line) -> dict[str, str]:
 
 def _extras(line: Line) -> Mapping[str, Any]:
     """Return the facts of a line that Dropday has no field for."""
-    ean = None if line.ean and _EAN.fullmatch(line.ean) else line.ean
-    extras = {"note": line.note, "gift_wrap": line.gift_wrap or None, "ean": ean, "tax": line.tax}
-    return {name: value for name, value in {**extras, "discount": line.discount or None}.items() if value is not None}
+    extras = {
+        "note": line.note,
+        "gift_wrap": line.gift_wrap or None,
+        "ean": None if line.ean and _EAN.fullmatch(line.ean) else line.ean,
+        "image_url": None if _is_url(line.image_url) else line.image_url,
+        "tax": line.tax,
+        "discount": line.discount or None,
+    }
+    return {name: value for name, value in extras.items() if value is not None}
+
+
+def _is_url(text: str | None) -> bool:
+    return bool(text and _URL.fullmatch(text))
 
 
 def _custom(order: Order) -> dict[str, Any]:

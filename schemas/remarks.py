@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from schemas.receiver import receiver_of
@@ -10,6 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.order import Line, Order, PickupPoint
+
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_DIGIT: Final = re.compile(r"[0-9]")
+
+
+def is_email(text: str | None) -> bool:
+    """Return whether the text can be an e-mail address; shops also write "n/a"."""
+    return bool(text and _EMAIL.fullmatch(text))
+
+
+def is_phone(text: str | None) -> bool:
+    """Return whether the text can be a telephone number: it has digits; shops also write "call me"."""
+    return bool(text and _DIGIT.search(text))
 
 
 def remarks(order: Order, *facts: str) -> str | None:

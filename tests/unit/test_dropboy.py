@@ -169,6 +169,11 @@ def test_a_phone_that_does_not_fit_goes_into_the_comments() -> None:
     assert ("phone" in unfit, unfit["comments"]) == (False, "Ring\nPhone: 020 7946 0958")
 
 
+def test_an_e_mail_address_that_is_none_is_a_comment() -> None:
+    written = sent_order(order(shipping_address={**TO, "email": "n/a"}))["destination"]
+    assert ("email" in written, written["comments"]) == (False, "E-mail: n/a")
+
+
 def promised(**shipping: str) -> dict[str, Any]:
     return dict(sent_order(order(shipping=shipping), time_zone="Europe/Amsterdam")["destination"])
 

@@ -259,10 +259,19 @@ def test_what_the_carrier_needs_and_has_no_field_is_in_the_note() -> None:
 
 
 def test_a_value_that_does_not_fit_into_its_field_is_in_the_note() -> None:
-    order = changed(customer={"email": "n/a"}, shipping={"promised_on": "2024-02-30"})
+    to = {**TO.model_dump(), "phone": "call me"}
+    order = changed(customer={"email": "n/a"}, shipping={"promised_on": "2024-02-30"}, shipping_address=to)
     body = sent_body(order)
-    assert ("email" in body, "delivery_date" in body["shipping"]) == (False, False)
-    assert body["shipping"]["note"] == "E-mail: n/a\nPromised on: 2024-02-30"
+    assert ("email" in body, "phone" in body["shipping_address"], "delivery_date" in body["shipping"]) == (False,) * 3
+    assert body["shipping"]["note"] == "E-mail: n/a\nPhone: call me\nPromised on: 2024-02-30"
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"), [("https://shop.example/mug.jpg", True), ("mug.jpg", False), ("https://shop example/m", False)]
+)
+def test_an_image_that_is_no_address_stays_in_custom(url: str, *, sent: bool) -> None:
+    product = sent_body(lines({"image_url": url}))["products"][0]
+    assert (product.get("image_url"), product.get("custom")) == ((url, None) if sent else (None, {"image_url": url}))
 
 
 def test_facts_of_a_line_without_a_field_are_in_its_custom() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.order import Shipping
 from schemas.receiver import full_name, receiver_of
+from schemas.remarks import is_email
 from worker.systems.view import digits, lines_of, money, text_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def order_view(order: Order, job: Job | None) -> dict[str, str]:
     return {
         "name": text_of(full_name(to)),
         "company": text_of(to.company),
-        "email": text_of(to.email),
+        "email": text_of(to.email if is_email(to.email) else None),
         "phone": digits(number),
         "street": text_of(to.street1, to.street2),
         "postal_code": text_of(to.postal_code),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from schemas.dropday_request import shipping_of, total_of
 from schemas.receiver import given_names, receiver_of
+from schemas.remarks import is_email
 from worker.systems.view import digits, lines_of, listing, money, number, place, text_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def order_view(order: Order, side: Side, *, placeholder: str | None) -> View:
         "prices": listing(f"{text_of(line.sku, line.name)} at {money(line.unit_price)}" for line in lines),
         "first_name": text_of(given_names(receiver)),
         "last_name": text_of(receiver.last_name),
-        "email": text_of(receiver.email),
+        "email": text_of(receiver.email if is_email(receiver.email) else None),
         "phone": digits(receiver.phone),
         "street": text_of(to.street1, to.street2),
         **place(to),
