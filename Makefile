@@ -12,7 +12,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test prove soak edits simulate lint types imports tests cover ledger mutate bench lock clean
+.PHONY: help demo quick test prove soak fuzz edits simulate lint types imports tests cover ledger mutate bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ prove: $(VENV)/.test ## run the crash matrix, write its table into the README, a
 
 soak: $(VENV)/.test ## deliver ORDERS=1000000 orders with faults at every step, drawn from SEED=1 (half an hour or more)
 	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)
+
+fuzz: $(VENV)/.test ## send RECORDS=100000 hostile records of each provider through the real poll and ingest (SEED=1; an hour and more)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz --records $(or $(RECORDS),100000) --seed $(or $(SEED),1) $(if $(ONLY),--only $(ONLY))
 
 mutate: $(VENV)/.test ## break the code on purpose, one promise at a time: a test must detect each mutation (minutes)
 	@PYTHONPATH=tests $(BIN)/python -m mutation

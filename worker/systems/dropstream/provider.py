@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from schemas import dropstream as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
+from worker.jsontext.fragments import Fragment
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import to_order
@@ -77,7 +78,8 @@ class Place(BaseModel):
         place, or the orders imported until then would be skipped.
         """
         at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
-        if len(answer.orders) < answer.limit:
+        # A record that is not JSON may hide its neighbour: such a page may be full although it seems short.
+        if len(answer.orders) + sum(isinstance(order, Fragment) for order in answer.orders) < answer.limit:
             return Place(at=at, waiting=self.waiting), False
         return Place(at=at, session=answer.session_id, page=answer.page, waiting=self.waiting), True
 
