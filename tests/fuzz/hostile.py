@@ -139,7 +139,9 @@ def _parent(record: Any, path: Path, *, make: bool) -> Any:
 
 def _set(record: Any, path: Path, value: Any) -> None:
     parent, last = _parent(record, path, make=True), path[-1]
-    if isinstance(parent, dict) or (isinstance(parent, list) and parent and isinstance(last, int)):
+    if isinstance(parent, dict):
+        parent[last] = value
+    if isinstance(parent, list) and parent and isinstance(last, int):
         parent[last] = value
 
 

@@ -45,6 +45,8 @@ BROKEN: Final = {
     "no quote at the end": spoiled(b'"XX"', b'"XX'),
     "no brace": order(2)[:-1],
     "no bracket": spoiled(b"]", b""),
+    "a number that would fill the memory": spoiled(b'"total": 10', b'"total": 1E+999999999'),
+    "a fraction that would fill the memory": spoiled(b'"total": 10', b'"total": 1e-99999999999999999999'),
     "too many digits": spoiled(b'"total": 10', b'"total": ' + b"1" * 5000),
     "nested too deep": spoiled(b'"total": 10', b'"total": ' + b"[" * 10_000 + b"]" * 10_000),
     "Python": spoiled(b'"total": 10', b'"total": None'),

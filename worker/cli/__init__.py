@@ -6,9 +6,11 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from worker.cli.terminal import escaped_output
 from worker.errors import ConfigError, IntakeError
 
 #: The address of each subcommand, which is imported when it is needed: commands start faster.
@@ -56,6 +58,10 @@ class _Lazy(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with escaped_output():
+            return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -26,6 +26,8 @@ _ENDS: Final = 64
 #: The most lists of this name that are tried, and characters of a broken object whose keys are compared.
 _HEADS: Final = 16
 _LOOKED_AT: Final = 2**16
+#: The fewest keys by which a record is recognized.
+_FEWEST: Final = 3
 #: The least part of the usual keys by which a record is recognized.
 _ALIKE: Final = 0.5
 
@@ -47,7 +49,9 @@ def cut(body: bytes, key: str) -> Any | None:
             continue  # the fault is outside of the records
         if lost:
             # The brackets of some record do not fit: all from there to the end of the list is divided by its keys.
-            spans, begin = _sound(text, spans, match.end())
+            spans, begin = (spans[:-1], spans[-1][0]) if end < 0 and spans else _sound(text, spans, match.end())
+            if spans and not text.startswith("{", begin):
+                begin = spans.pop()[0]  # the rest of a record that seemed to end before
             end = _last_bracket(text, match.end(), begin)
             document = _envelope(text, match.end(), end)
             spans.append((begin, end))
@@ -111,9 +115,9 @@ def _records(items: list[str], *, lost: bool) -> list[Any] | None:
     values = [_value(item) for item in items]
     whole = [value for value in values if isinstance(value, dict) and not isinstance(value, Fragment)]
     usual: list[str] = max(map(list, whole), key=len, default=[])
-    if lost and not usual:
-        usual = _usual_keys(items[-1])
-        if not usual:
+    if not usual:
+        usual = max((_usual_keys(item) for item in items), key=len, default=[])
+        if lost and not usual:
             return None
     records: list[Any] = []
     for item, value in zip(items, values, strict=True):
@@ -130,7 +134,7 @@ def _value(item: str) -> Any:
     except simplejson.JSONDecodeError as error:
         return fragment_of(item, _reason(error, item))
     except ValueError as error:
-        return fragment_of(item, "nested too deep" if "deep" in str(error) else "a number of too many digits")
+        return fragment_of(item, "nested too deep" if "deep" in str(error) else "a number that is too large")
 
 
 def _reason(error: simplejson.JSONDecodeError, item: str) -> str:
@@ -179,15 +183,16 @@ def _records_inside(item: str, usual: list[str]) -> Iterator[int]:
 
 
 def _usual_keys(item: str) -> list[str]:
-    """Return the keys of the largest object in a broken item that begins with the same key."""
-    first = re.compile(r'\{[ \t\r\n]*"([^"]*)"').match(item)
-    keys: list[list[str]] = []
+    """Return the keys of a record, from a broken item that may hold several: of a whole one in it, or its own."""
+    own = list(dict.fromkeys(recognize(item[:_LOOKED_AT]).keys))
+    found: list[list[str]] = []
     behind = 0
     for match in _NEXT_OBJECT.finditer(item):
-        if match.end() >= behind and first and item.startswith(first[0], match.end()):
+        if match.end() >= behind:
             try:
                 value, behind = value_at(item, match.end())
             except (ValueError, RecursionError):
                 continue
-            keys.append(list(value))
-    return max(keys, key=len, default=[])
+            if len(set(value) & set(own)) >= _ALIKE * len(own):
+                found.append(list(value))
+    return max(found, key=len, default=own) if len(own) >= _FEWEST else []

@@ -11,7 +11,22 @@ import simplejson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DECODER: Final = simplejson.JSONDecoder(parse_float=Decimal)
+#: The most digits before or after the point of a number: written out, 1E+999999999 would fill the memory.
+_DIGITS: Final = 400
+
+
+def _fraction(text: str) -> Decimal:
+    """Return the number. Raise ValueError if it is none that anybody means."""
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        raise ValueError("a number out of range") from None
+    if not -_DIGITS < number.adjusted() < _DIGITS:
+        raise ValueError("a number out of range")
+    return number
+
+
+_DECODER: Final = simplejson.JSONDecoder(parse_float=_fraction)
 #: Any escape of a text; groups: a whole pair, and a half.
 _ESCAPE: Final = re.compile(
     r"\\(?:(u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL

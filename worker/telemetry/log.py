@@ -14,6 +14,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from worker.errors import IntakeError
+from worker.telemetry.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +162,7 @@ def _mask_value(value: Any) -> Any:
         return {_mask_value(str(key)): _mask_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_mask_value(item) for item in value]
-    text = _text(value)
+    text = printable(_text(value))
     if _SIGNS.search(text):
         for pattern, replacement in _SECRETS:
             text = pattern.sub(replacement, text)
