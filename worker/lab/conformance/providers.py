@@ -255,12 +255,12 @@ def _walked(case: Case, scene: Json) -> set[str]:
 
 
 def _error_or_nothing(provider: Any, scene: Json) -> Any:
-    """Return the error of the call. A page of which no record can be read is as good as unavailable."""
+    """Return the error of the call. An item of a list that is no record is a dead letter, and no order."""
     pages: list[Page] = []
     error = error_of(lambda: pages.append(_call(provider, scene)))
     if error is None and pages and isinstance(pages[0], Page) and pages[0].records:
         outcomes = [error_of(partial(to_order, provider, record)) for record in pages[0].records]
-        return Unavailable("no record") if all(outcomes) else None
+        return Unavailable("no record") if any(outcomes) else None
     return error
 
 

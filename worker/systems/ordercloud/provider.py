@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The most orders of a page that fail by themselves while none can be read. With more, the account may fail.
 _AT_ONCE: Final = 2
+#: Failures, without an order that can be read, after which the rest of a page is not asked for.
+_TRIED: Final = 10
 
 
 class OrderCloudOptions(BaseModel):
@@ -96,13 +98,13 @@ class OrderCloud(Provider):
             key = _key(row)
             if key in returned:
                 continue
-            account = not records and len(missing) > _AT_ONCE
+            account = not records and len(missing) >= _TRIED
             try:
                 raw = None if account else self._read(row)
             except (RateLimited, TargetDown):
                 raise
             except IntakeError as error:
-                if isinstance(error, AuthFailed) and not records and len(missing) == _AT_ONCE:
+                if isinstance(error, AuthFailed) and not records and len(missing) >= _AT_ONCE:
                     raise
                 refusal, account = str(error), True
             if account:
