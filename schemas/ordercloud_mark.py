@@ -106,6 +106,11 @@ def _payments(order: Order) -> list[dict[str, Any]]:
     ]
 
 
+def _cancelled(line: Line) -> str:
+    names = " ".join(dict.fromkeys(filter(None, (line.sku, line.name))))
+    return f"{line.quantity:f} x {names} for {line.subtotal:f}"
+
+
 def _custom(order: Order) -> str | None:
     """Return the custom fields as one text: their own types are unknown, and the type of a key must never change."""
     own = {name: value for name, value in order.custom.items() if name not in order.uncounted}
@@ -141,7 +146,7 @@ _ORDER: Final[Mapping[str, Entry]] = {
     "DiscountCodes": (("discount_codes",), lambda order: list(order.discount_codes)),
     "Tags": (("tags",), lambda order: list(order.tags)),
     "Note": (("note",), lambda order: order.note),
-    "Cancelled": (("cancelled_lines",), lambda order: [line.sku or line.name for line in order.cancelled_lines]),
+    "Cancelled": (("cancelled_lines",), lambda order: list(map(_cancelled, order.cancelled_lines))),
     "Custom": (("custom",), _custom),
 }
 
