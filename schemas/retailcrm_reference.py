@@ -75,7 +75,7 @@ class Codes(Wire):
     @classmethod
     def of(cls, body: Any, key: str) -> Codes:
         """Return the entries under `key`, such as `deliveryTypes`."""
-        return cls(entries=body[key] if isinstance(body, dict) and key in body else None)
+        return cls.model_validate({"entries": body[key] if isinstance(body, dict) and key in body else "none"})
 
 
 class Credentials(Wire):

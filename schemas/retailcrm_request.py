@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+from decimal import ROUND_HALF_UP, Decimal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
+from schemas.changes import line_keys
 from schemas.countries import country_code
 from schemas.order import Status
-from schemas.retailcrm import Wire
-from schemas.retailcrm_order import Offer
+from schemas.receiver import receiver_of
+from schemas.retailcrm_held import MARK
+from schemas.retailcrm_prices import prices_of
+from schemas.retailcrm_texts import customer_comment, field_of, labels_of, manager_comment, text_of
 from schemas.values import Money, Number
-from schemas.wire import List, Object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from schemas.order import Line, Order, Payment
+    from schemas.retailcrm_prices import LinePrice
 
-_CENTS: Final = -2
-#: The fields that an edit does not change. Payments have calls of their own ("orders/payments/create" and others).
-_SETTLED: Final = frozenset({"externalId", "createdAt", "currency", "payments"})
+_CENT: Final = Decimal("0.01")
+#: A longer line key is shortened in the mark of the line, with a digest of the whole.
+_LONGEST_KEY: Final = 100
 
 
 class Request(BaseModel):
@@ -41,9 +44,17 @@ class Property(Request):
     value: str
 
 
+class ExternalId(Request):
+    """The id of a line in another system."""
+
+    code: str
+    value: str
+
+
 class Item(Request):
     """One line. `discount_manual_amount` is for one piece. It names no offer: an unknown offer is refused."""
 
+    external_ids: tuple[ExternalId, ...]
     product_name: str
     quantity: Number
     initial_price: Money
@@ -70,30 +81,37 @@ class Delivery(Request):
     code: str | None = None
     cost: Money | None = None
     date: str | None = None
+    time: dict[str, str] | None = None
     address: DeliveryAddress
 
 
 class PaymentRequest(Request):
-    """One payment. `type` must be one of the account's."""
+    """One payment. `type` must be one of the account's; `external_id` is unique in the whole account."""
 
+    external_id: str
     type: str
     status: str | None = None
     amount: Money | None = None
     paid_at: str | None = None
+    comment: str | None = None
 
 
 class Codes(Request):
-    """The account's own codes. A value without a code is left out, because an unknown code is refused."""
+    """The account's own codes. What has none is written into the manager's comment: an unknown code is refused."""
 
     status: dict[Status, str] = {}
     delivery: dict[str, str] = {}
     payment: dict[str, str] = {}
+    #: The code of the account's own field, by the path of the field of the order ("gift_message", "custom.nps").
+    custom: dict[str, str] = {}
+    #: The site, of which payments need to be unique ids.
+    site: str = ""
 
 
 class OrderRequest(Request):
     """The field `order` of `POST /orders/create`, and an item of the list `orders` of `POST /orders/upload`.
 
-    RetailCRM calculates the total from items, discounts and delivery: fees, and tax on top, have no field.
+    RetailCRM calculates the total from items, discounts and delivery (see `schemas/retailcrm_prices.py`).
     """
 
     external_id: str
@@ -103,177 +121,179 @@ class OrderRequest(Request):
     status: str | None = None
     first_name: str | None = None
     last_name: str | None = None
+    patronymic: str | None = None
     phone: str | None = None
+    additional_phone: str | None = None
     email: str | None = None
     customer_comment: str | None = None
     manager_comment: str | None = None
+    shipment_date: str | None = None
     discount_manual_amount: Money | None = None
     delivery: Delivery
     items: tuple[Item, ...]
     payments: tuple[PaymentRequest, ...] | None = None
+    custom_fields: dict[str, Any] | None = None
 
     def body(self) -> dict[str, Any]:
         """Return the body, with exact amounts and without unknown fields."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
-    def changes(self, lines: Sequence[HeldLine]) -> dict[str, Any]:
-        """Return the body that changes an order that has these `lines`. Amounts are included even if they are 0 now.
-
-        The lines of an edit replace all lines, and a line without an id is a new one: so a line keeps the id of the
-        line with its name. Unknown texts and codes are left out, because people in RetailCRM add theirs.
-        """
-        body = {key: value for key, value in self.body().items() if key not in _SETTLED}
-        unmatched = list(lines)
-        for item in body["items"]:
-            item.setdefault("discountManualAmount", Decimal(0))
-            match = next((line for line in unmatched if line.name == item["productName"]), None)
-            if match is not None:
-                unmatched.remove(match)
-                item["id"] = match.id
-        return {"discountManualAmount": Decimal(0), **body}
-
     @classmethod
     def of(cls, order: Order, reference: str, *, zone: ZoneInfo, currency: str | None, codes: Codes) -> OrderRequest:
-        """Return the request for an order, with its times in `zone`; `currency` is for orders without one."""
-        to, customer = order.shipping_address, order.customer
-        person = to if to.first_name or to.last_name else customer
-        payments = tuple(_payment(paid, codes.payment[paid.method], zone) for paid in _coded(order, codes))
-        # A line's discount that would be rounded for one piece becomes part of the discount of the order.
-        discount = (order.totals.discount or 0) + sum(line.discount for line in order.lines if _per_piece(line) is None)
+        """Return the request for an order, with its times in `zone`; `currency` is for orders without one.
+
+        Raise AmountError if RetailCRM would show another total than the customer pays.
+        """
+        to, prices = receiver_of(order), prices_of(order)
+        keys = line_keys(order)
+        items = [_item(order, *parts) for parts in zip(keys, order.lines, prices.lines, strict=True)]
+        items += [_extra(order, name, amount) for name, amount in prices.extras.items()]
         return cls(
             external_id=reference,
             number=order.display_id,
-            created_at=_local(order.ordered_at, zone),
+            created_at=local(order.ordered_at, zone),
             currency=order.currency or currency,
             status=codes.status.get(order.status),
-            first_name=person.first_name,
-            last_name=person.last_name,
-            phone=to.phone or customer.phone,
-            email=to.email or customer.email,
-            customer_comment="\n".join(filter(None, (order.note, order.gift_message))) or None,
-            manager_comment=order.internal_note,
-            discount_manual_amount=Decimal(discount) or None,
-            delivery=_delivery(order, codes),
-            items=tuple(map(_item, order.lines)),
-            payments=payments or None,
+            first_name=to.first_name,
+            last_name=to.last_name,
+            patronymic=to.middle_name,
+            phone=to.phone,
+            additional_phone=to.phone2,
+            email=to.email,
+            customer_comment=customer_comment(order),
+            manager_comment=manager_comment(order, labels_to_skip(order, codes)),
+            shipment_date=order.shipping.ship_on,
+            discount_manual_amount=prices.discount or None,
+            delivery=_delivery(order, codes, prices.shipping),
+            items=tuple(items),
+            payments=payments_of(order, codes, zone) or None,
+            custom_fields=custom_fields_of(order, codes) or None,
         )
 
 
-def _local(moment: datetime, zone: ZoneInfo) -> str:
+def local(moment: datetime, zone: ZoneInfo) -> str:
+    """Return a moment as RetailCRM reads and writes it, in the time zone of the account."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _coded(order: Order, codes: Codes) -> list[Any]:
-    return [payment for payment in order.payments if payment.method in codes.payment]
+def seal_of(order: Order) -> str:
+    """Return the text with which the marks of the order's lines begin: it tells which order they were written for."""
+    return blake2b(order.key.encode(errors="surrogatepass"), digest_size=6).hexdigest()
 
 
-def _payment(payment: Payment, code: str, zone: ZoneInfo) -> PaymentRequest:
-    paid_at = _local(payment.paid_at, zone) if payment.paid_at else None
-    return PaymentRequest(type=code, status="paid" if paid_at else None, amount=payment.amount, paid_at=paid_at)
+def mark_of(order: Order, key: str) -> str:
+    """Return the mark of a line by its key (see `schemas.changes.line_keys`)."""
+    if len(key) > _LONGEST_KEY:
+        digest = blake2b(key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+        key = f"{key[: _LONGEST_KEY - len(digest)]}{digest}"
+    return f"{seal_of(order)}:{key}"
 
 
-def _per_piece(line: Line) -> Decimal | None:
-    """Return the discount of one piece; None if it is not a whole number of cents."""
-    if not line.quantity:
-        return None
-    piece = (line.discount / line.quantity).normalize()
-    whole_cents = int(piece.as_tuple().exponent) >= _CENTS
-    return piece if whole_cents and piece * line.quantity == line.discount else None
+def extra_mark(order: Order, name: str) -> str:
+    """Return the mark of a line for an amount without a field ("Fees"). No key of a line has such a mark."""
+    return f"{seal_of(order)}+{name.lower()}"
 
 
-def _item(line: Line) -> Item:
-    ids = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
-    texts = [*((option.name, option.value) for option in line.options), *ids.items()]
-    properties = [Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(texts, 1) if text]
+def labels_to_skip(order: Order, codes: Codes) -> set[str]:
+    """Return the labels of the manager's comment for what the account has a code or a field of its own for."""
+    skip = labels_of(codes.custom)
+    if order.status in codes.status:
+        skip.add("Status")
+    if order.shipping.method in codes.delivery:
+        skip.add("Shipping method")
+    if all(payment.method in codes.payment for payment in order.payments):
+        skip.add("Payments")
+    return skip
+
+
+def payments_of(order: Order, codes: Codes, zone: ZoneInfo) -> tuple[PaymentRequest, ...]:
+    """Return the payments that the account has a code for, each with an id that is unique in the whole account."""
+    text = f"{order.key}\0{codes.site}".encode(errors="surrogatepass")
+    seal = blake2b(text, digest_size=8).hexdigest()
+    return tuple(
+        _payment(payment, codes.payment[payment.method], f"{MARK}-{seal}-{payment.id or n}", zone)
+        for n, payment in enumerate(order.payments, 1)
+        if payment.method in codes.payment
+    )
+
+
+def _payment(payment: Payment, code: str, external_id: str, zone: ZoneInfo) -> PaymentRequest:
+    return PaymentRequest(
+        external_id=external_id,
+        type=code,
+        status="paid" if payment.paid_at or payment.paid else None,
+        amount=None if payment.amount is None else payment.amount.quantize(_CENT, ROUND_HALF_UP),
+        paid_at=local(payment.paid_at, zone) if payment.paid_at else None,
+        comment=payment.note,
+    )
+
+
+def custom_fields_of(order: Order, codes: Codes) -> dict[str, Any]:
+    """Return the account's own fields. A list of texts is sent as such; what is no single value becomes text."""
+    fields = {}
+    for path, code in codes.custom.items():
+        value = field_of(order, path)
+        if value is None or value in ("", (), [], {}):
+            continue
+        plain = isinstance(value, (str, int, list)) and not isinstance(value, Status)
+        fields[code] = value if plain else text_of(value)
+    return fields
+
+
+def properties_of(line: Line) -> dict[str, Property] | None:
+    """Return the options of a line, and what RetailCRM has no other field for."""
+    known: dict[str, Any] = {"sku": line.sku, "ean": line.ean, "brand": line.brand, "supplier": line.supplier}
+    known |= {"category": line.category, "weight, kg": line.weight, "gift wrap": line.gift_wrap or None}
+    texts = [(option.name, option.value) for option in line.options]
+    texts += [(name, text) for name, value in {**known, **line.custom}.items() if (text := text_of(value))]
+    return {f"p{n}": Property(code=f"p{n}", name=name, value=text) for n, (name, text) in enumerate(texts, 1)} or None
+
+
+def _item(order: Order, key: str, line: Line, price: LinePrice) -> Item:
     return Item(
+        external_ids=(ExternalId(code=MARK, value=mark_of(order, key)),),
         product_name=line.name,
         quantity=line.quantity,
-        initial_price=line.unit_price,
-        discount_manual_amount=_per_piece(line) or None,
+        initial_price=price.unit,
+        discount_manual_amount=price.piece or None,
         purchase_price=line.purchase_price,
         comment=line.note,
-        properties={each.code: each for each in properties} or None,
+        properties=properties_of(line),
     )
 
 
-def _delivery(order: Order, codes: Codes) -> Delivery:
-    """Return the delivery. A country that is not a code goes into the text, where people read it."""
-    to, shipping = order.shipping_address, order.shipping
+def _extra(order: Order, name: str, amount: Money) -> Item:
+    mark = ExternalId(code=MARK, value=extra_mark(order, name))
+    return Item(external_ids=(mark,), product_name=name, quantity=Decimal(1), initial_price=amount)
+
+
+def _delivery(order: Order, codes: Codes, cost: Money | None) -> Delivery:
+    return Delivery(
+        code=codes.delivery.get(order.shipping.method or ""),
+        cost=cost,
+        date=order.shipping.promised_on,
+        time=hours_of(order) or None,
+        address=address_of(order),
+    )
+
+
+def hours_of(order: Order) -> dict[str, str]:
+    """Return the promised hours ("Differences between API v4 and v3")."""
+    shipping = order.shipping
+    parts = {"from": shipping.promised_from, "to": shipping.promised_until, "custom": shipping.promised_text}
+    return {name: text for name, text in parts.items() if text}
+
+
+def address_of(order: Order) -> DeliveryAddress:
+    """Return the address. A country that is not a code goes into the text, where people read it."""
+    to, shipping = receiver_of(order), order.shipping
     code = country_code(to.country) if to.country else None
     text = filter(None, (to.company, to.street1, to.street2, None if code else to.country))
-    return Delivery(
-        code=_code(codes.delivery, shipping.method),
-        cost=order.totals.shipping,
-        date=shipping.promised_on,
-        address=DeliveryAddress(
-            index=to.postal_code,
-            country_iso=code,
-            region=to.region,
-            city=to.city,
-            text=", ".join(text) or None,
-            notes=shipping.note,
-        ),
+    return DeliveryAddress(
+        index=to.postal_code,
+        country_iso=code,
+        region=to.region,
+        city=to.city,
+        text=", ".join(text) or None,
+        notes=shipping.note,
     )
-
-
-def _code(codes: Mapping[str, str], word: str | None) -> str | None:
-    return codes.get(word) if word else None
-
-
-H = TypeVar("H", bound="There")
-
-
-class Created(Wire):
-    """The answer to `POST /orders/create`."""
-
-    id: int = Field(gt=0)
-
-
-class There(Wire):
-    """The fields of an order that identify it."""
-
-    id: int = Field(gt=0)
-    external_id: str | None = None
-
-
-class HeldOrders(Wire):
-    """`GET /orders`."""
-
-    orders: List[There]
-
-
-class HeldLine(Wire):
-    """One line of an existing order."""
-
-    id: int
-    product_name: str | None = None
-    offer: Object[Offer] = Offer()
-
-    @property
-    def name(self) -> str | None:
-        """The name of the line."""
-        return self.product_name or self.offer.display_name or self.offer.name
-
-
-class LinedOrder(There):
-    """An existing order with its lines."""
-
-    items: List[HeldLine] = Field(default_factory=list)
-
-
-class HeldOrder(Wire, Generic[H]):
-    """`GET /orders/{externalId}`: the fields that are needed."""
-
-    order: H
-
-
-class Uploaded(Wire):
-    """The answer to `POST /orders/upload`: the orders that were created, as far as the answer names them."""
-
-    uploaded_orders: List[There] = Field(default_factory=list)
-
-
-class Edited(Wire):
-    """The answer to `POST /orders/{externalId}/edit`."""
-
-    success: Literal[True]

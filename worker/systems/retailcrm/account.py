@@ -28,8 +28,12 @@ class Account:
         self.headers = {"X-API-KEY": key.get_secret_value()}
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
-        """Read a path of the API."""
-        return self._client.read(f"/api/v5/{path}", query, headers=self.headers, accept=accept)
+        """Read a path of version 5 of the API."""
+        return self.read(f"/api/v5/{path}", query, accept)
+
+    def read(self, path: str, query: Sequence[tuple[str, str]] = (), accept: frozenset[int] = frozenset()) -> Answer:
+        """Read a path of the server."""
+        return self._client.read(path, query, headers=self.headers, accept=accept)
 
     def settings(self) -> wire.AccountSettings:
         """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""

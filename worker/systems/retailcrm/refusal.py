@@ -11,6 +11,8 @@ from worker.errors import Rejected, Uncertain
 if TYPE_CHECKING:
     from worker.http.client import Answer
 
+#: "APIErrorMessage", and opencart-module#109: in an English account only.
+EXISTS: Final = re.compile(r"externalId=.* already exists|Order already exists", re.DOTALL)
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\[\]]{0,99}")
 
 

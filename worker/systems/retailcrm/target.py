@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import simplejson
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from schemas import retailcrm as wire
 from schemas.cancellation import cancellation
-from schemas.order import Status  # pydantic reads it
-from schemas.retailcrm_request import (
-    Codes,
-    Created,
-    Edited,
-    H,
-    HeldOrder,
-    HeldOrders,
-    LinedOrder,
-    OrderRequest,
-    There,
-    Uploaded,
-)
+from schemas.order import Status
+from schemas.retailcrm_edit import edit_of
+from schemas.retailcrm_held import Created, Edited, EditedOrder, H, HeldOrder, HeldOrders, Paid, There, Uploaded
+from schemas.retailcrm_prices import AmountError
+from schemas.retailcrm_request import Codes, OrderRequest, local, payments_of
 from worker.errors import (
     Held,
     IntakeError,
@@ -40,7 +30,10 @@ from worker.errors import (
 from worker.systems.parsing import parse
 from worker.systems.parsing import path as path_of
 from worker.systems.retailcrm.account import BAD_REQUEST, NOT_FOUND, Account
-from worker.systems.retailcrm.refusal import refused
+from worker.systems.retailcrm.account_check import check_account
+from worker.systems.retailcrm.options import RetailCRMOptions
+from worker.systems.retailcrm.ownership import foreign, is_nobodys, is_ours
+from worker.systems.retailcrm.refusal import EXISTS, refused
 from worker.systems.retailcrm.view import order_view
 from worker.systems.target import Receipt, Target
 
@@ -61,29 +54,6 @@ _IN_PART: Final = 460
 _REFUSALS: Final = frozenset(range(BAD_REQUEST, 500)) - {401, 403, 408, 429}
 #: The orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
 _PAGE: Final = 50
-#: "APIErrorMessage", in an English account only.
-_EXISTS: Final = re.compile(r"externalId=.* already exists", re.DOTALL)
-
-
-class RetailCRMOptions(BaseModel):
-    """The keys of a RetailCRM account.
-
-    `site` must be named where the key reaches several. `time_zone` is the account's own where left out. `currency` is
-    for orders that name none. `status_map`, `delivery_map` and `payment_map` give the account's codes for our statuses
-    and for the providers' words for delivery and payment; what is not in them is left out of the order. But an order
-    that is cancelled later is held until `status_map` has a code for that. `bulk` orders are created in one call.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    api_key: SecretStr
-    site: str | None = None
-    time_zone: wire.ZoneKey | None = None
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-    status_map: dict[Status, str] = {}
-    delivery_map: dict[str, str] = {}
-    payment_map: dict[str, str] = {}
-    bulk: Annotated[int, Field(ge=1, le=50)] = 50
 
 
 class RetailCRM(Target):
@@ -108,13 +78,20 @@ class RetailCRM(Target):
         self.bulk = options.bulk
         self._site = [("site", options.site)] if options.site else []
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
-        self._codes = Codes(status=options.status_map, delivery=options.delivery_map, payment=options.payment_map)
+        self._codes = Codes(
+            status=options.status_map,
+            delivery=options.delivery_map,
+            payment=options.payment_map,
+            custom=options.custom_map,
+            site=options.site or "",
+        )
 
     def create(self, order: Order, reference: str) -> Receipt:
-        """Create by `POST /orders/create`. A refusal counts only if `find` does not find the order.
+        """Create by `POST /orders/create`. A refusal counts only if the order is not there.
 
         A duplicate is refused, but its message is documented for English accounts only, and without the whole answer.
-        So the message alone never decides: an order that exists is a success, whatever the refusal says.
+        So the message alone never decides: an order that exists is a success, whatever the refusal says, if it is ours.
+        Raise Held for an order that somebody else made with this externalId.
         """
         answer = self._post("orders/create", "order", self._request(order, reference).body())
         if answer.status not in _REFUSALS:
@@ -122,9 +99,9 @@ class RetailCRM(Target):
             return Receipt(str(created.id))
         refusal = refused(answer)
         with suppress(Rejected):  # the refusal of the order is more useful than one of the search
-            if receipt := self.find(reference):
-                return receipt
-        if refusal.matches(_EXISTS):
+            if there := self._look(reference, HeldOrder[There]):
+                return self._existing(there, order, reference)
+        if refusal.matches(EXISTS):
             raise Uncertain(f"{answer.request}: status {answer.status}: it is there, and cannot be found")
         raise refusal.as_error(answer)
 
@@ -144,7 +121,7 @@ class RetailCRM(Target):
                 continue
             try:
                 bodies.append(self._request(order, reference).body())
-            except PermanentError as wrong:
+            except (PermanentError, Held) as wrong:
                 outcomes[n] = wrong
             else:
                 numbers[reference] = n
@@ -174,20 +151,31 @@ class RetailCRM(Target):
             return outcomes | dict.fromkeys(remaining, doubt)
         return outcomes | self._one_by_one(remaining)
 
-    def _look_up(self, references: Collection[str]) -> Outcomes:
+    def _look_up(self, orders: Mapping[str, Order]) -> Outcomes:
         """Search by `GET /orders`. Return the orders that exist, or all of them as uncertain if the search fails."""
         try:
-            held = self._held(references)
+            held = self._held(orders)
         except PermanentError:  # such as an address that is too long
             return {}
         except SnoozeError as wait:
             wait.uncertain = True
-            return dict.fromkeys(references, wait)
+            return dict.fromkeys(orders, wait)
         except RetryableError as failed:
-            return dict.fromkeys(references, Uncertain(str(failed)))
-        return {
-            str(row.external_id): Receipt(str(row.id), existed=True) for row in held if row.external_id in references
-        }
+            return dict.fromkeys(orders, Uncertain(str(failed)))
+        found = {str(row.external_id): row for row in held if row.external_id in orders}
+        outcomes: Outcomes = {}
+        for reference, row in found.items():
+            try:
+                outcomes[reference] = self._existing(row, orders[reference], reference)
+            except Held as somebodys:
+                outcomes[reference] = somebodys
+        return outcomes
+
+    def _existing(self, there: There, order: Order, reference: str) -> Receipt:
+        """Return the receipt of an order that exists. Raise Held if it was not created from this one."""
+        if not is_ours(there, order, local(order.ordered_at, self._account_zone())):
+            raise Held(foreign(reference, self.name, order.key))
+        return Receipt(str(there.id), existed=True)
 
     def absent(self, references: Collection[str]) -> Collection[str]:
         """Search by `GET /orders`. A full page proves nothing, because a second one may follow.
@@ -219,15 +207,33 @@ class RetailCRM(Target):
         return outcomes
 
     def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:  # noqa: ARG002
-        """Change an order by `POST /orders/{externalId}/edit`, with the ids of its lines, which are read first.
+        """Change what changed at the source by `POST /orders/{externalId}/edit`, and payments by their own calls.
 
-        An order that does not exist any more was deleted, or combined with another, by a person: Rejected.
+        The order is read first: an edit replaces the lists and objects that it has. An order that does not exist any
+        more was deleted, or combined with another, by a person: Rejected. A payment that is gone at the source stays.
         """
         request = self._request(order, reference)
-        held = self._look(reference, HeldOrder[LinedOrder])
-        if held is None:
+        there = self._look(reference, HeldOrder[EditedOrder])
+        if there is None:
             raise Rejected("the order is not there any more: it was deleted, or combined with another")
-        self._edit(reference, request.changes(held.items))
+        if there.marks:
+            self._existing(there, order, reference)
+        if body := edit_of(request, order, changes, there, self._codes):
+            self._edit(reference, body)
+        if changes.touches("payments"):
+            self._pay(order, there)
+
+    def _pay(self, order: Order, there: EditedOrder) -> None:
+        """Write the payments by `POST /orders/payments/create` and `/orders/payments/{id}/edit`."""
+        known = {payment.external_id: payment.id for payment in there.payments}
+        for payment in payments_of(order, self._codes, self._account_zone()):
+            body = payment.model_dump(by_alias=True, exclude_none=True)
+            number = known.get(payment.external_id)
+            if number is None:
+                answer = self._post("orders/payments/create", "payment", {**body, "order": {"id": there.id}})
+            else:
+                answer = self._post(f"orders/payments/{number}/edit", "payment", body, ("by", "id"))
+            self._written(answer, Paid)
 
     def cancel(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # the externalId identifies it
         """Change the status alone, by the account's code in `status_map`; without one, a person has to cancel it."""
@@ -247,15 +253,23 @@ class RetailCRM(Target):
 
     def _edit(self, reference: str, changes: object) -> None:
         path = f"orders/{quote(reference, safe='')}/edit"
-        answer = self._post(path, "order", changes, ("by", "externalId"))
+        self._written(self._post(path, "order", changes, ("by", "externalId")), Edited)
+
+    @staticmethod
+    def _written(answer: Answer, shape: type[Paid]) -> None:
         if answer.status in _REFUSALS:
             raise refused(answer).as_error(answer)
-        parse(answer.request, lambda: Edited.model_validate(answer.json()), Uncertain)
+        parse(answer.request, lambda: shape.model_validate(answer.json()), Uncertain)
 
     def find(self, reference: str) -> Receipt | None:
-        """Read `GET /orders/{externalId}`, and compare the id: the search may ignore the case."""
-        held = self._look(reference, HeldOrder[There])
-        return Receipt(str(held.id), existed=True) if held else None
+        """Read `GET /orders/{externalId}`, and compare the id: the search may ignore the case.
+
+        Raise Held for an order that has lines, and no mark of Intake on any of them: somebody else made it.
+        """
+        there = self._look(reference, HeldOrder[There])
+        if there is not None and is_nobodys(there):
+            raise Held(foreign(reference, self.name))
+        return Receipt(str(there.id), existed=True) if there else None
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
@@ -279,8 +293,8 @@ class RetailCRM(Target):
         return order_view(order, side, mapped=self.options.status_map)
 
     def check(self) -> None:
-        """Read the account's settings."""
-        self._account.settings()
+        """Check the key, its sites, and the codes of the settings (see `check_account`)."""
+        check_account(self._account, self.options, self.name)
 
     def _account_zone(self) -> ZoneInfo:
         """Return the account's time zone. It is requested once if the options do not name it."""
@@ -289,10 +303,15 @@ class RetailCRM(Target):
         return self._zone
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
-        """Return the request. Raises Rejected for an order that cannot be written as one."""
+        """Return the request. Raises Held if its total would be wrong, Rejected if it cannot be written at all."""
         zone, currency = self._account_zone(), self.options.currency
         try:
             return OrderRequest.of(order, reference, zone=zone, currency=currency, codes=self._codes)
+        except AmountError as wrong:
+            raise Held(
+                f"{wrong}. Correct it at the source, or create it in {self.name} by hand, "
+                f"then: intake release {self.name} {order.key} --drop"
+            ) from None
         except OverflowError:
             field = "ordered_at"
         except ValidationError as wrong:
