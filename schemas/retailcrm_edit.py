@@ -36,7 +36,6 @@ _FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _STREET: Final = ("company", "street1", "street2", "country")
 _DELIVERY: Final[Mapping[str, tuple[str, ...]]] = {
-    "cost": ("totals.shipping",),
     "date": ("shipping.promised_on",),
     "time": ("shipping.promised_from", "shipping.promised_until", "shipping.promised_text"),
 }
@@ -94,20 +93,23 @@ def _changed(new: Mapping[str, Any], fields: Mapping[str, tuple[str, ...]], chan
 
 
 def _comments(body: dict[str, Any], order: Order, changes: Changes, there: EditedOrder, codes: Codes) -> None:
+    touched = changes.touches if changes.known else None
     of_customer, of_manager = paths_of_comments()
     if changes.touches(*of_customer):
-        touched = changes.touches if changes.known else None
-        body["customerComment"] = customer_comment(order, there.customer_comment or "", touched)
+        comment = customer_comment(order, there.customer_comment or "", touched)
+        if comment or touched:
+            body["customerComment"] = comment
     if changes.touches(*of_manager):
-        touched = changes.touches if changes.known else None
         comment = manager_comment(order, labels_to_skip(order, codes), there.manager_comment or "", touched)
-        if comment != there.manager_comment:
+        if (comment or touched) and comment != there.manager_comment:
             body["managerComment"] = comment
 
 
 def _delivery(new: dict[str, Any], changes: Changes, there: dict[str, Any]) -> dict[str, Any] | None:
     """Return the delivery as it is there, with what changed at the source."""
     delivery = _changed(new, _DELIVERY, changes)
+    if changes.touches("totals.shipping"):
+        delivery["cost"] = new.get("cost", Decimal(0))
     if changes.touches("shipping.method") and "code" in new:
         delivery["code"] = new["code"]
     address = _changed(new["address"], _ADDRESS, changes)

@@ -11,7 +11,8 @@ from worker.lab.sandbox.journal import Journal
 from worker.lab.sandbox.ordercloud.api import OrderCloud as SimulatedOrderCloud
 from worker.lab.sandbox.retailcrm.api import Retailcrm as SimulatedRetailCRM
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
-from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
+from worker.systems.retailcrm.options import RetailCRMOptions
+from worker.systems.retailcrm.target import RetailCRM
 
 if TYPE_CHECKING:
     from random import Random
@@ -102,7 +103,7 @@ class CRM(Simulated):
 
     @staticmethod
     def _options() -> dict[str, str]:
-        return {"timezone": "UTC"}
+        return {"timezone": "UTC", "codes": "paid+processing"}
 
     def _target(self, name: str, wire: Wire) -> Target:
         statuses = {status: status for status in ("new", "paid", "processing")}

@@ -8,7 +8,8 @@ from support.sandbox import Sandbox
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
-from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
+from worker.systems.retailcrm.options import RetailCRMOptions
+from worker.systems.retailcrm.target import RetailCRM
 
 
 def test_every_order_of_dropday_is_created_once_in_retailcrm() -> None:

@@ -13,7 +13,8 @@ from support.sandbox import Sandbox
 from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
-from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
+from worker.systems.retailcrm.options import RetailCRMOptions
+from worker.systems.retailcrm.target import RetailCRM
 from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
@@ -264,9 +265,9 @@ def test_an_update_changes_the_order_and_repeating_it_changes_nothing(
     after = stored(box, account, "change")
     assert (after["id"], after["createdAt"], after["externalId"]) == (before["id"], before["createdAt"], "change")
     assert [item["id"] for item in after["items"]] == [before["items"][n]["id"] for n in (0, 2)]
-    assert [(item["quantity"], item["discountTotal"]) for item in after["items"]] == [(3, 0), (1.5, 0)]
+    assert [(item["quantity"], item["initialPrice"]) for item in after["items"]] == [(3, 9.9), (1.5, 26.54)]
     assert (after["delivery"]["address"]["city"], after["customerComment"]) == ("Den Haag", "Ring twice")
-    assert after["discountManualAmount"] == 0
+    assert (after["discountManualAmount"], after["totalSumm"]) == (0.01, 69.5)
     history = len(box.journal(kind="effect"))
     target.update(changed, "change", "", Changes.all(changed))
     assert stored(box, account, "change") == after

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, RateLimited, Rejected, Uncertain
+from worker.errors import AuthFailed, ConfigError, Held, RateLimited, Rejected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
+from worker.systems.retailcrm.options import RetailCRMOptions
 from worker.systems.retailcrm.provider import RetailCRM as Reader
 from worker.systems.retailcrm.provider import RetailCRMOptions as ReaderOptions
-from worker.systems.retailcrm.target import RetailCRM, RetailCRMOptions
+from worker.systems.retailcrm.target import RetailCRM
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +33,7 @@ def box() -> Iterator[Sandbox]:
         "retailcrm:copy:timezone=Asia/Tokyo",
         "retailcrm:list:duplicate=errors",
         "retailcrm:shops:sites=a+b",
+        "retailcrm:silent:sites=a:references=denied",
     ]
     with Sandbox(accounts=accounts, limits=["retailcrm=off"], systems="retailcrm") as running:
         yield running
@@ -102,13 +107,74 @@ def test_every_order_is_created_once_and_read_back_with_its_amounts_and_times(
             order.currency,
             order.totals.shipping,
         )
-        assert [(line.quantity, line.unit_price) for line in read_back.lines] == [
-            (line.quantity, line.unit_price) for line in order.lines
-        ]
-    whole = {reference for reference, order in sent.items() if all(line.quantity % 1 == 0 for line in order.lines)}
-    assert len(whole) > 50
-    assert {r for r in whole if back[r].totals.grand != sent[r].totals.grand} == set()
+        for line, source in zip(read_back.lines, order.lines, strict=True):
+            assert line.quantity == source.quantity
+            assert abs(line.unit_price - source.unit_price) < Decimal("0.05")
+    assert {r for r in sent if back[r].totals.grand != sent[r].totals.grand} == set()
     assert target.find("main-") is None
+
+
+def test_an_order_of_somebody_else_is_held_and_never_counts_as_delivered(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    """The other order has our reference: a shop's, another Intake's of another order, and one with our own time."""
+    target, created = crm("copy"), f"{LONG_AGO:%Y-%m-%d %H:%M:%S}"
+    other = [{"id": 1, "productName": "Other", "quantity": 1, "initialPrice": 99}]
+    for number, fields in enumerate([{"items": other}, {"items": other, "createdAt": created}]):
+        reference = f"taken-{number}"
+        box.add_order({"externalId": reference, **fields}, account="copy")
+        with pytest.raises(Held, match=f"externalId {reference} in copy was not created from this one"):
+            target.create(new_order(), reference)
+        with pytest.raises(Held, match="somebody else made it"):
+            target.find(reference)
+        outcomes = target.create_many([(new_order(), reference), (new_order(external_id="2"), f"free-{number}")])
+        assert [type(outcome) for outcome in outcomes] == [Held, Receipt]
+    target.create(new_order(), "theirs")
+    with pytest.raises(Held, match="was not created from this one"):
+        target.create(new_order(external_id="9"), "theirs")
+    assert target.create(new_order(), "theirs").existed
+
+
+def test_every_reference_that_the_settings_allow_is_created_found_and_changed(crm: Callable[..., RetailCRM]) -> None:
+    target = crm("copy")
+    for reference in (
+        "a/b",
+        "a b",
+        "#1001",
+        "50%",
+        "?x=1&y",
+        "Кружка",
+        "\U0001f600",
+        "a\\b",
+        "..",
+        "x" * 255,
+        "é" * 255,
+    ):
+        made = target.create(new_order(), reference)
+        assert not made.existed
+        assert target.find(reference) == Receipt(made.target_id, existed=True)
+        changed = new_order(note="Ring")
+        target.update(changed, reference, made.target_id or "", Changes.between(fingerprints(new_order()), changed))
+        assert target.create(new_order(), reference).existed
+
+
+def test_check_names_a_missing_site_a_wrong_one_and_codes_that_the_account_does_not_have(
+    crm: Callable[..., RetailCRM],
+) -> None:
+    maps = {"status_map": {"new": "new"}, "delivery_map": {"x": "courier"}, "payment_map": {"card": "bank-card"}}
+    crm("shops", site="a", **maps).check()
+    crm("silent", site="a", status_map={"new": "nowhere"}).check()
+    for options, message in (
+        ({}, r"targets.shops.site: it is missing, and the key reaches 2 sites.* site = \"a\", \"b\""),
+        ({"site": "c"}, "targets.shops.site: the key does not reach this site"),
+        ({"site": "a", "status_map": {"new": "nowhere"}}, "targets.shops.status_map: the account has no code nowhere"),
+        ({"site": "a", "delivery_map": {"x": "drone"}}, "targets.shops.delivery_map: the account has no code drone"),
+        ({"site": "a", "payment_map": {"x": "gold"}}, "targets.shops.payment_map: the account has no code gold"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            crm("shops", **options).check()
+    with pytest.raises(Rejected, match=r"status 400: delivery\.code"):
+        crm("shops", site="a", delivery_map={"x": "drone"}).create(new_order(shipping={"method": "x"}), "coded")
 
 
 @pytest.mark.parametrize("kind", ["500_after", "cut_after", "html_after"])

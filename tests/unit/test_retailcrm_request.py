@@ -23,7 +23,7 @@ def order(*lines: dict[str, Any], totals: dict[str, Any] | None = None, **fields
     return Order.model_validate({**base, "lines": lines, "totals": totals or {}, **fields})
 
 
-def request_for(given: Order, *, zone: str = "UTC", **codes: Any) -> OrderRequest:
+def request_for(given: Order, zone: str = "UTC", **codes: Any) -> OrderRequest:
     return OrderRequest.of(given, "R-1", zone=ZoneInfo(zone), currency=None, codes=Codes(**codes))
 
 
@@ -246,7 +246,7 @@ def test_what_has_a_field_is_in_it_and_the_rest_can_be_read_in_the_comments() ->
 
 
 def test_what_the_account_has_a_code_for_is_not_repeated_in_the_comments() -> None:
-    codes = {
+    codes: dict[str, Any] = {
         "status": {"paid": "prepayed"},
         "delivery": {"express": "courier"},
         "payment": {"card": "bank-card"},

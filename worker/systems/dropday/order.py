@@ -46,6 +46,7 @@ def to_order(raw: Mapping[str, Any], *, provider: str, statuses: Mapping[str, St
     status = _status([statuses.get(text, Status.UNKNOWN) for text in statuses_raw], blocked=bool(order.blocked))
     changed, receiver = order.updated_at, order.shipping_address
     rest = _rest(order, kept(wire.Order, raw, unread))
+    lines = tuple(map(_line, rows))
     return Order(
         provider=provider,
         external_id=order.reference,
@@ -58,14 +59,22 @@ def to_order(raw: Mapping[str, Any], *, provider: str, statuses: Mapping[str, St
         test=bool(order.test),
         ordered_at=order.created_at,
         updated_at=changed,
-        lines=tuple(map(_line, rows)),
-        totals=Totals(shipping=order.shipping.cost, grand=order.total),
+        lines=lines,
+        totals=_totals(order, lines),
         customer=_customer(receiver),
         shipping_address=_address(receiver),
         shipping=_shipping(order.shipping),
         custom={**order.custom, **({"dropday": rest} if rest else {})},
         uncounted=("dropday",) if rest else (),
     )
+
+
+def _totals(order: wire.Order, lines: Sequence[Line]) -> Totals:
+    """Return the totals. Dropday has no field for a discount: it is what the customer does not pay of the prices."""
+    shipping, grand = order.shipping.cost, order.total
+    prices = sum((line.subtotal for line in lines), Decimal(0)) + (shipping or 0)
+    discount = None if grand is None or grand >= prices else prices - grand
+    return Totals(shipping=shipping, discount=discount, grand=grand)
 
 
 def _status(lines: Sequence[Status], *, blocked: bool) -> Status:
