@@ -119,8 +119,9 @@ def test_an_order_of_somebody_else_is_held_and_never_counts_as_delivered(
 ) -> None:
     """The other order has our reference: a shop's, another Intake's of another order, and one with our own time."""
     target, created = crm("copy"), f"{LONG_AGO:%Y-%m-%d %H:%M:%S}"
-    other = [{"id": 1, "productName": "Other", "quantity": 1, "initialPrice": 99}]
-    for number, fields in enumerate([{"items": other}, {"items": other, "createdAt": created}]):
+    other: list[dict[str, Any]] = [{"id": 1, "productName": "Other", "quantity": 1, "initialPrice": 99}]
+    orders: list[dict[str, Any]] = [{"items": other}, {"items": other, "createdAt": created}]
+    for number, fields in enumerate(orders):
         reference = f"taken-{number}"
         box.add_order({"externalId": reference, **fields}, account="copy")
         with pytest.raises(Held, match=f"externalId {reference} in copy was not created from this one"):

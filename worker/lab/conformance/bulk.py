@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.order import Order
 from worker.errors import IntakeError
 from worker.lab.conformance.failures import failures, require_delay, shapes, stories
-from worker.lab.conformance.stage import story_of
+from worker.lab.conformance.stage import repriced, story_of
 from worker.lab.conformance.targets import ORDER
 from worker.systems.target import Receipt, Target
 
@@ -82,11 +82,11 @@ def an_order_that_may_exist_is_never_reported_absent(case: Case) -> None:
 
 def every_amount_of_a_batch_arrives_exact(case: Case) -> None:
     amount = Decimal("12345678901234567890.12")
-    lines = tuple(line.model_copy(update={"unit_price": amount}) for line in ORDER.lines)
+    order = repriced(ORDER, amount)
     scene = case.scenes["batch"]
     with case.playing(scene) as (target, stage):
-        _error(target, scene, [(ORDER.model_copy(update={"lines": lines}), reference) for reference in scene["given"]])
-        assert max(body.count(str(amount)) for body in stage.bodies) >= len(lines) * len(scene["given"])
+        _error(target, scene, [(order, reference) for reference in scene["given"]])
+        assert max(body.count(str(amount)) for body in stage.bodies) >= len(order.lines) * len(scene["given"])
 
 
 def a_batch_whose_answer_is_lost_is_uncertain(case: Case) -> None:
