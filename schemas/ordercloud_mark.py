@@ -128,7 +128,7 @@ _ORDER: Final[Mapping[str, Entry]] = {
     "StatusRaw": (("status_raw",), lambda order: order.status_raw),
     "Test": (("test",), lambda order: order.test),
     "Currency": (("currency",), lambda order: order.currency),
-    "Total": (("totals",), lambda order: order.grand_total),
+    "Total": (("totals", "lines"), lambda order: order.grand_total),
     "Items": (("totals",), lambda order: order.totals.items),
     "Shipping": (("totals",), lambda order: order.totals.shipping),
     "Discount": (("totals",), lambda order: order.totals.discount),

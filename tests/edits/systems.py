@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -53,9 +54,11 @@ class Simulated(ABC):
 
     def stored(self, reference: str, account: str = "main") -> Json | None:
         """Return the order with this reference; None if people would not see it yet."""
-        found = [raw for text in self.accounts[account].stored() if self._is(raw := json.loads(text), reference)]
-        assert len(found) <= 1
-        return found[0] if found else None
+        # One by one: to write all orders of the account as JSON takes longer than the history.
+        for text in self.accounts[account].stored():
+            if f'"{reference}"'.encode() in text and self._is(raw := json.loads(text), reference):
+                return raw
+        return None
 
     @staticmethod
     @abstractmethod
@@ -96,6 +99,16 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
 
 
+def comment(name: str, raw: Json) -> Fields:
+    """Return the lines of a comment that have a label ("Billing address: ...") by their labels, and the other text."""
+    found: Fields = {}
+    for line in (raw.get(name) or "").splitlines():
+        label = re.match(r"[A-Z][a-z ]+(?=: )", line)
+        own = f"{name}.{label[0]}" if label else name
+        found[own] = f"{found[own]} {line}" if own in found else line
+    return found
+
+
 class CRM(Simulated):
     """RetailCRM: lines are known by their names; people use all of its fields."""
 
@@ -106,7 +119,7 @@ class CRM(Simulated):
         return {"timezone": "UTC", "codes": "paid+processing"}
 
     def _target(self, name: str, wire: Wire) -> Target:
-        statuses = {status: status for status in ("new", "paid", "processing")}
+        statuses = {"new": "new", "paid": "prepayed", "processing": "assembling"}
         options = {"api_key": "sandbox-key", "time_zone": "UTC", "status_map": statuses, "bulk": 1}
         return RetailCRM(name, RetailCRMOptions.model_validate(options), wire.client())
 
@@ -116,17 +129,9 @@ class CRM(Simulated):
 
     @staticmethod
     def flat(raw: Json) -> Fields:
-        own = (
-            "status",
-            "firstName",
-            "lastName",
-            "phone",
-            "email",
-            "customerComment",
-            "managerComment",
-            "shipmentStore",
-        )
+        own = ("status", "firstName", "lastName", "phone", "email", "shipmentStore")
         found = texts("", {name: raw.get(name) for name in own})
+        found |= comment("customerComment", raw) | comment("managerComment", raw)
         delivery = raw.get("delivery", {})
         found |= texts("delivery.", {name: value for name, value in delivery.items() if name != "netCost"})
         for item in raw.get("items", ()):
@@ -138,7 +143,7 @@ class CRM(Simulated):
         return found
 
     def people(self, rng: Random, raw: Json) -> Edit:
-        changed, edit = self._order_edit(rng, raw) if rng.random() < 0.6 else self._line_edit(rng, raw)
+        changed, edit = self._order_edit(rng, raw) if rng.random() < 0.5 else self._line_edit(rng, raw)
         assert self.accounts["main"].change(str(raw["id"]), changed)
         return edit
 
@@ -147,7 +152,7 @@ class CRM(Simulated):
         text, delivery = f"by people {rng.randrange(1000)}", raw["delivery"]
         match rng.randrange(6):
             case 0:
-                status = rng.choice(["assembling", "send-to-delivery", "complete"])
+                status = rng.choice(["client-confirmed", "send-to-delivery", "delivering"])
                 return {"status": status}, {"status": status}
             case 1:
                 return {"delivery": {**delivery, "code": "courier"}}, {"delivery.code": "courier"}
@@ -161,7 +166,7 @@ class CRM(Simulated):
                 return {"delivery": {**delivery, "date": "2026-12-24"}}, {"delivery.date": "2026-12-24"}
             case _:
                 name = rng.choice(["customerComment", "managerComment", "phone", "firstName", "shipmentStore"])
-                return {name: text}, {name: text}
+                return {name: text}, {**dict.fromkeys(comment(name, raw), ""), name: text}
 
     @staticmethod
     def _line_edit(rng: Random, raw: Json) -> tuple[Json, Edit]:
@@ -224,7 +229,7 @@ class Cloud(Simulated):
         return found
 
     def people(self, rng: Random, raw: Json) -> Edit:
-        changed, edit = self._order_edit(rng, raw) if rng.random() < 0.6 else self._line_edit(rng, raw)
+        changed, edit = self._order_edit(rng, raw) if rng.random() < 0.5 else self._line_edit(rng, raw)
         assert self.accounts["main"].change(raw["ID"], changed)
         return edit
 
