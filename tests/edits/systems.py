@@ -56,7 +56,8 @@ class Simulated(ABC):
         """Return the order with this reference; None if people would not see it yet."""
         # One by one: to write all orders of the account as JSON takes longer than the history.
         for text in self.accounts[account].stored():
-            if f'"{reference}"'.encode() in text and self._is(raw := json.loads(text), reference):
+            raw: Json = json.loads(text) if f'"{reference}"'.encode() in text else {}
+            if raw and self._is(raw, reference):
                 return raw
         return None
 
