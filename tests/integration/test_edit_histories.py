@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 
-@pytest.mark.parametrize("kind", ["ordercloud"])
+@pytest.mark.parametrize("kind", SYSTEMS)
 def test_source_and_people_keep_what_they_changed(redis: Redis, kind: str) -> None:
     assert [(seed, lines) for seed, lines in run(redis, kind, range(15)) if lines] == []
 
