@@ -85,7 +85,7 @@ def order(**parts: Any) -> Order:
         {"shipping_address": PLACE | {"first_name": "Ada"}, "customer": PERSON},
         {"shipping_address": PLACE, "billing_address": PERSON | PLACE},
         {"billing_address": PERSON},
-        {"shipping_address": PLACE | PERSON | {"first_name": "Ada Byron", "last_name": None}},
+        {"shipping_address": PLACE | PERSON | {"first_name": "Ada Byron", "last_name": ""}},
     ],
 )
 def test_the_person_is_in_the_request(target: str, parts: Any) -> None:
