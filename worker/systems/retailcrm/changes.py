@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from worker.systems.retailcrm.feed import Place
 
 
+#: What has to be known of a change besides its time, and what makes it a removal.
+_NEEDED: Final = ("id", "order", "deleted", "combinedTo")
 #: The years in which a change can have been made; at the ends of the calendar, no zone can be applied to a time.
 _YEARS: Final = range(1971, 9000)
 
@@ -34,7 +36,7 @@ def readable(answer: wire.HistoryAsSent, place: Place, zone: ZoneInfo) -> tuple[
     unread: list[Record] = []
     for item, change in zip(items, map(_change, items), strict=True):
         made = changes[-1].created_at if changes else _first_time(items, answer, place, zone)
-        found = change or _change({"id": item.get("id"), "order": item.get("order"), "createdAt": made})
+        found = change or _change({name: item[name] for name in _NEEDED if name in item} | {"createdAt": made})
         if found is None:
             unread.append(_record(item))
         else:
