@@ -6,15 +6,17 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from schemas.order import Status
 from worker.errors import Malformed, PermanentError
 from worker.inbox.record import isolated
 from worker.settings.routes import route_to
+from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.redis.connection import ERRORS, refuses_values
 from worker.systems.references import encode
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from schemas.order import Order
     from worker.app import Nudge
@@ -68,6 +70,7 @@ def accept(
         if errors:
             rejected.append((order, errors[0]))
     new: set[str] = set()
+    left_out: list[LeftOutOrder] = []
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
             write = partial(
@@ -85,11 +88,35 @@ def accept(
             counts.update(result for _, result in results)
             span.note_accepted(target, results)
             new.update(order.key for order, result in results if result == "new")
+            left_out += _left_out(target, deliveries, results)
             if any(part.nudge for part in parts):
                 nudge("deliver", target)
     if new:
         rt.ledger.count_arrivals(orders[0].provider, source, len(new))
+    if orders:
+        _note(rt, orders, new, left_out)
     return +counts, rejected
+
+
+def _left_out(
+    target: str, deliveries: Sequence[Delivery], results: Sequence[tuple[Order, str]]
+) -> Iterator[LeftOutOrder]:
+    """Yield the orders that the ledger does not know, because no route creates them in the target."""
+    rules = {id(delivery.order): delivery.rule for delivery in deliveries if delivery.rule}
+    for order, result in results if rules else ():
+        if result == "unwanted" and (rule := rules.get(id(order))):
+            yield LeftOutOrder(order.external_id, target, rule, order.display_id, order.status_raw)
+
+
+def _note(rt: Runtime, orders: Sequence[Order], new: Collection[str], left_out: Sequence[LeftOutOrder]) -> None:
+    """Count the orders that are left out, and those whose status is not understood; each order once."""
+    provider, first = orders[0].provider, set(new)
+    if left_out:
+        noted = zip(left_out, rt.left_outs.note(provider, left_out), strict=True)
+        first.update(f"{provider}:{order.external_id}" for order, is_new in noted if is_new)
+    unknown = {order.key: order.status_raw or "" for order in orders if order.status is Status.UNKNOWN}
+    if codes := [code for key, code in unknown.items() if key in first]:
+        rt.left_outs.note_unknown(provider, codes)
 
 
 def prepare(rt: Runtime, order: Order) -> list[tuple[str, Delivery | PermanentError]] | None:

@@ -14,6 +14,7 @@ from worker.settings.load import load
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
 from worker.store.feeds.fetches import Fetches
+from worker.store.feeds.left_out import LeftOuts
 from worker.store.feeds.reports import Reports
 from worker.store.health.nudges import Nudges
 from worker.store.health.signs import Signs
@@ -143,6 +144,11 @@ class Runtime(Adapters):
         clocks = self.settings.clocks
         redis = connect(redis_url(self.settings), text="raw", patience=self._patience)
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+
+    @cached_property
+    def left_outs(self) -> LeftOuts:
+        """Return the orders that no route creates."""
+        return LeftOuts(self.redis)
 
     def close(self) -> None:
         """Close every connection that was opened."""

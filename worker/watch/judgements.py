@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -148,6 +149,7 @@ def _provider(
     snapshot: Snapshot, settings: Settings, account: ProviderSettings, provider: ProviderState
 ) -> Iterator[Judgement]:
     name, rules = account.name, settings.alarms
+    yield from _statuses(account, provider)
     if provider.malformed:
         facts = f"{provider.malformed} records could not be read"
         severity = _severity(provider.malformed, rules.unreadable)
@@ -174,6 +176,21 @@ def _provider(
         yield Judgement("provider_failing", name, facts, "intake check", "notice")
     if not resting:
         yield from _silence(snapshot, settings, account, provider)
+
+
+def _statuses(account: ProviderSettings, provider: ProviderState) -> Iterator[Judgement]:
+    """Judge the statuses that are not understood. Those that were mapped since then are understood."""
+    mapped = getattr(account.options, "status_map", {})
+    for code, count in sorted(provider.unknown.items(), key=lambda item: -item[1]):
+        if code and code not in mapped:
+            facts = f"{count} orders have the status {json.dumps(code, ensure_ascii=False)}, which is not understood"
+            remedy = f"Add to [providers.{account.name}]: {status_map_line(code)}"
+            yield Judgement("unknown_status", account.name, facts, remedy, "notice")
+
+
+def status_map_line(code: str) -> str:
+    """Return the line of a provider's settings that maps a status code, for a person to complete."""
+    return f'status_map = {{ {json.dumps(code, ensure_ascii=False)} = "new" }} (or paid, processing, cancelled, ...)'
 
 
 def _rests(snapshot: Snapshot, account: ProviderSettings | TargetSettings, after: float) -> bool:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 #: The outcomes that lanes count, as `settle.lua` names them.
 OUTCOMES: Final = (
-    "delivered", "existed", "updated", "cancelled", "pending", "retried", "snoozed", "held", "in_doubt", "dead",
+    "delivered", "existed", "updated", "cancelled", "withdrawn",
+    "pending", "retried", "snoozed", "held", "in_doubt", "dead",
 )  # fmt: skip
 #: What the ledger can do with an order (see `worker.store.orders.ledger.Accepted`).
 RESULTS: Final = (
-    "new", "same", "stale", "replaced", "revived", "withdrawn", "updating", "held", "changed", "unwanted",
+    "new", "same", "stale", "replaced", "revived", "withdrawn", "updating", "held", "changed", "unwanted", "asked",
 )  # fmt: skip
 #: What announced an order first.
 BY: Final = ("poll", "hint", "push")
@@ -172,6 +173,22 @@ def _providers(snapshot: Snapshot, settings: Settings) -> Iterator[Metric]:
         "New orders, by what told of them first.",
         ("provider", "by"),
         {(name, by): state.arrivals.get(by, 0) for name, state in providers.items() for by in BY},
+    )
+    yield _counter(
+        "orders_left_out",
+        "Orders that no route creates, by the rule that left them out.",
+        ("provider", "target", "rule"),
+        {
+            (name, *rule.split(" ", 1)): count
+            for name, state in providers.items()
+            for rule, count in state.left_out.items()
+        },
+    )
+    yield _counter(
+        "orders_with_unknown_status",
+        "Orders whose status is not understood, by the code of the provider.",
+        ("provider", "status"),
+        {(name, code): count for name, state in providers.items() for code, count in state.unknown.items()},
     )
     records = {(name,): state.records for name, state in providers.items()}
     yield _counter("provider_records", "Records that polls read, those read again included.", ("provider",), records)

@@ -22,6 +22,7 @@ _NEXT: Final = {
     "claimed": "a worker has it now; if that dies, it is taken over within 15 s",
     "delivered": "nothing: it is done",
     "discarded": "nothing, until it changes at the source",
+    "withdrawn": "nothing, until it is live again at the source: it was never sent",
 }
 #: What to type in the states that a person ends.
 _BY_HAND: Final = {

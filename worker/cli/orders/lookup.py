@@ -25,6 +25,9 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
     keys: dict[str, str] = {name: "the order key"} if ":" in name else {}
     for source in _sources(rt):
         keys.setdefault(f"{source}:{name}", f"the id at {source}")
+    for source in _sources(rt):
+        for found in rt.left_outs.find_by_display_id(source, name):
+            keys.setdefault(f"{source}:{found.external_id}", f"the number at {source}")
     for route in rt.settings.routes:
         for target in route.targets:
             for reference in {name, decode(name, rt.targets[target].alphabet)}:
@@ -62,7 +65,8 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
     message = (
         f"no order {name} is known here. Searched as an order key (a key is provider:external_id, providers: "
         f"{', '.join(_sources(rt))}), as an id at each of them, as a reference ({templates}),"
-        " among the records that could not be read, and among what is to be fetched"
+        " among the records that could not be read, among what is to be fetched, and among the newest orders that a"
+        " filter leaves out"
     )
     if asked:
         return f"{message}, and in the targets by their own ids."

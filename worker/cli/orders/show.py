@@ -12,11 +12,13 @@ from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime
 from worker.cli.orders.history import delivery_as_json, next_step, print_order
+from worker.cli.orders.left_out import left_out_as_json, print_left_out
 from worker.cli.orders.lookup import keys_asked, keys_of, not_found
 from worker.cli.times import from_now, utc_text
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
+    from worker.store.feeds.left_out import Remembered
     from worker.store.inbox import Letter
     from worker.store.orders.ledger import Entry
 
@@ -36,16 +38,21 @@ class FoundOrder:
     unreadable: dict[str, str] | None
     #: When it is to be fetched (Unix milliseconds), and how often it was not found.
     hint: tuple[int, int] | None
+    #: Why no route creates it, for targets whose ledger does not know it.
+    left_out: list[Remembered]
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.unreadable or self.hint)
+        return bool(self.entries or self.unreadable or self.hint or self.left_out)
 
 
 def _look_up(rt: Runtime, key: str, found_by: str) -> FoundOrder:
     provider, _, external_id = key.partition(":")
     unreadable = rt.cursors.letter(provider, external_id)
     hint = rt.fetches.find(provider, external_id)
-    return FoundOrder(key, found_by, rt.ledger.entries(list(rt.settings.targets), key), unreadable, hint)
+    entries = rt.ledger.entries(list(rt.settings.targets), key)
+    known = {entry.target for entry in entries}
+    left_out = [found for found in rt.left_outs.find(provider, external_id) if found.target not in known]
+    return FoundOrder(key, found_by, entries, unreadable, hint, left_out)
 
 
 def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
@@ -68,12 +75,16 @@ def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
         delivery_as_json(entry) | {"due": entry.due, "next": next_step(rt, order.key, entry)} for entry in order.entries
     ]
     found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}
-    return found | {"letter": order.unreadable, "hint": order.hint}
+    provider = order.key.partition(":")[0]
+    left_out = [left_out_as_json(rt, provider, each) for each in order.left_out]
+    return found | {"letter": order.unreadable, "hint": order.hint, "left_out": left_out}
 
 
 def _print_found(rt: Runtime, console: Console, order: FoundOrder) -> None:
     for entry in order.entries:
         print_order(rt, console, order.key, entry)
+    for found in order.left_out:
+        print_left_out(rt, console, order.key, found)
     if order.hint is not None:
         at, tries = order.hint
         often = f"; it was not there {tries} times" if tries else ""
@@ -91,6 +102,7 @@ def _print_choice(console: Console, name: str, orders: list[FoundOrder]) -> None
     table = Table("order", "found by", "where it is", box=None, padding=(0, 2))
     for order in orders:
         states = [f"{entry.target}: {entry.record['state'].replace('_', ' ')}" for entry in order.entries]
+        states += [f"{found.target}: left out ({found.rule})" for found in order.left_out]
         states += ["could not be read"] if order.unreadable else []
         states += ["is to be fetched"] if order.hint else []
         table.add_row(order.key, order.found_by, ", ".join(states))

@@ -139,6 +139,9 @@ def examine_running(rt: Runtime) -> Iterator[Finding]:
         yield Finding("processes", "skipped", "none are running", "Start them: intake up")
     elif not any(alarm.severity == "standstill" for alarm in raised):
         yield Finding("processes", "ok", f"the last sweep was {snapshot.now - snapshot.signs[SWEPT]:.0f} s ago")
+    for notice in judge(snapshot, rt.settings):
+        if notice.kind == "unknown_status":
+            yield Finding(f"provider {notice.subject}", "warning", notice.facts, notice.remedy)
     for alarm in raised:
         if running or alarm.kind.endswith("_paused"):
             yield Finding(alarm.subject, "warning", alarm.facts, alarm.remedy)

@@ -86,6 +86,11 @@ def _provider(snapshot: Snapshot, settings: Settings, name: str, backfill: Mappi
         "records": provider.records,
         "malformed": provider.malformed,
         "hints": provider.hints,
+        "left_out": [
+            {"target": rule.partition(" ")[0], "rule": rule.partition(" ")[2], "orders": count}
+            for rule, count in sorted(provider.left_out.items())
+        ],
+        "unknown_statuses": dict(provider.unknown),
         "paused": provider.paused,
         "paused_for_s": _left(now, provider.paused_until),
         "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),

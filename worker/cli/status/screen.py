@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from worker.cli.orders.left_out import reason_of
 from worker.cli.status.document import time_of
 from worker.cli.times import age, ago, utc_text
 from worker.store.health.signs import BEAT, PROCESSES
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 #: The most rows of each part on a terminal of 40 rows.
-ROWS: Final = {"needs": 8, "providers": 6, "lanes": 6, "limits": 3, "reasons": 3}
+ROWS: Final = {"needs": 8, "providers": 6, "lanes": 6, "limits": 3, "left_out": 3, "reasons": 3}
 
 
 def screen(document: dict[str, Any], rows: dict[str, int] | None = None) -> RenderableType:
     """Return the document of `status` as tables; `rows` limits the rows of each part, else every row is shown."""
     limits = rows or {}
     parts: list[RenderableType] = [*_head(document, limits.get("needs")), Text()]
-    contents = {"providers": _providers, "lanes": _lanes, "limits": _limits, "reasons": _reasons}
+    contents = {"providers": _providers, "lanes": _lanes, "limits": _limits, "left_out": _left_out, "reasons": _reasons}
     for name, content in contents.items():
         titles, rows_of_part = content(document)
         if rows_of_part:
@@ -163,6 +164,16 @@ def _limits(document: dict[str, Any]) -> Rows:
         elif limit["slowed"] > 1:
             rows.append((name, f"slowed {limit['slowed']:g} times", "it recovers by itself"))
     return ("Limits", "", ""), rows
+
+
+def _left_out(document: dict[str, Any]) -> Rows:
+    """Return the orders that no route creates, by rule."""
+    rows: list[tuple[str, ...]] = [
+        (f"{name} > {rule['target']}", _many(rule["orders"]), rule["rule"], reason_of(rule["rule"]))
+        for name, provider in document["providers"].items()
+        for rule in provider["left_out"]
+    ]
+    return ("Left out by filters", "count", "code", "reason"), rows
 
 
 def _reasons(document: dict[str, Any]) -> Rows:

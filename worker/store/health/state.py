@@ -54,6 +54,10 @@ class ProviderState:
     malformed: int = 0
     #: Orders that are to be fetched one by one.
     hints: int = 0
+    #: Orders that no route creates, by "TARGET RULE".
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    #: Orders by a status that is not understood; "": by all further ones.
+    unknown: Mapping[str, int] = field(default_factory=dict)
     #: By source ("poll", "hint", "push"): when the last new order came, and how many came.
     arrived: Mapping[str, float] = field(default_factory=dict)
     arrivals: Mapping[str, int] = field(default_factory=dict)
@@ -198,6 +202,8 @@ def _queue_provider(pipe: Pipeline, name: str) -> None:
     pipe.hgetall(keys.arrivals(name))
     pipe.hlen(keys.malformed(name))
     pipe.zcard(keys.fetches(name))
+    pipe.hgetall(keys.left_out(name))
+    pipe.hgetall(keys.unknown_statuses(name))
 
 
 def _provider(responses: Iterator[Any]) -> ProviderState:
@@ -219,6 +225,8 @@ def _provider(responses: Iterator[Any]) -> ProviderState:
         missed=int(came.get("missed", 0)),
         malformed=next(responses),
         hints=next(responses),
+        left_out={rule: int(count) for rule, count in next(responses).items()},
+        unknown={code: int(count) for code, count in next(responses).items()},
     )
 
 

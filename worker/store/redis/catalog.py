@@ -117,6 +117,12 @@ BURY: Final = Script("bury", keys=("letters", "lease"), args=("external_id", "le
 FETCH: Final = Script("fetch", keys=("due", "tries"), args=("most", "lease_ms"))
 FETCHED: Final = Script("fetched", keys=("due", "tries"), args=("external_id", "score", "outcome", "delay_ms"))
 ARRIVE: Final = Script("arrive", keys=("arrivals", "cursor"), args=("source", "count"))
+LEAVE_OUT: Final = Script(
+    "leave_out",
+    keys=("counts", "rules"),
+    args=("bucket_prefix", "most"),
+    each=("external_id", "target", "rule", "shown"),
+)
 
 # The inbox
 

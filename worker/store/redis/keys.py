@@ -100,6 +100,26 @@ def fetch_tries(provider: str) -> str:
     return f"intake:fetch:{provider}:tries"
 
 
+def left_out(provider: str) -> str:
+    """Return the hash of how many orders of a provider no route created, by target and rule."""
+    return f"intake:left_out:{provider}"
+
+
+def left_out_rules(provider: str) -> str:
+    """Return the hash of the numbers of these targets and rules."""
+    return f"intake:left_out:{provider}:rules"
+
+
+def left_out_orders(provider: str) -> str:
+    """Return the prefix of the hashes of the newest orders that no route created; two hexadecimal digits follow."""
+    return f"intake:left_out:{provider}:"
+
+
+def unknown_statuses(provider: str) -> str:
+    """Return the hash of how many orders of a provider had each status that is not understood."""
+    return f"intake:unknown_statuses:{provider}"
+
+
 def limit(scope: str) -> str:
     """Return the hash with the state of one limit."""
     return f"intake:limit:{scope}"

@@ -1,0 +1,73 @@
+"""Orders that no route creates: why, and what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from worker.cli.times import utc_text
+from worker.watch.judgements import status_map_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from worker.runtime import Runtime
+    from worker.store.feeds.left_out import Remembered
+
+
+def reason_of(rule: str) -> str:
+    """Return why a rule leaves orders out (see `Route.left_out`)."""
+    name, _, value = rule.partition("=")
+    if name == "status":
+        return f"the status is {value}, and the route does not create such orders"
+    if name == "only.status":
+        return f"the filter of the route has other statuses than {value}"
+    if name.startswith("only."):
+        return f"the filter of the route has other values of {name.removeprefix('only.')}"
+    reasons = {
+        "test": "it is a test order, and the route does not create such orders",
+        "deleted": "it was deleted at the source",
+        "combined": "it was combined with another order at the source",
+        "transform": "the transform of the route leaves it out",
+    }
+    return reasons.get(rule, rule)
+
+
+def remedy_of(rt: Runtime, provider: str, found: Remembered) -> str:
+    """Return what a person can do to have the order created all the same."""
+    name, _, value = found.rule.partition("=")
+    if name in {"deleted", "combined"}:
+        return "nothing: it does not exist any more"
+    if name == "only.status" and value == "unknown":
+        change = f"tell Intake what its status means: in [providers.{provider}] {status_map_line(found.status_raw)}"
+    elif name == "only.status":
+        only = json.dumps([*_allowed(rt, provider, found), value])
+        change = f"nothing, until its status changes; or write {name} = {only} in the route"
+    elif name == "status":
+        change = f'nothing, until its status changes; or write also_create = ["{value}"] in the route'
+    elif name == "test":
+        change = 'write also_create = ["test"] in the route'
+    else:
+        change = f"change {name} of the route"
+    return f"{change}, restart, and read it again: intake backfill {provider} --since DAY"
+
+
+def _allowed(rt: Runtime, provider: str, found: Remembered) -> list[str]:
+    routes = [route for route in rt.settings.routes if route.source == provider and found.target in route.targets]
+    return [status.value for route in routes for status in route.only.status]
+
+
+def left_out_as_json(rt: Runtime, provider: str, found: Remembered) -> dict[str, Any]:
+    """Return the order as plain data."""
+    return {**asdict(found), "reason": reason_of(found.rule), "next": remedy_of(rt, provider, found)}
+
+
+def print_left_out(rt: Runtime, console: Console, key: str, found: Remembered) -> None:
+    """Print why an order is not created in a target, and what to do."""
+    provider, status = key.partition(":")[0], f" (status {found.status_raw})" if found.status_raw else ""
+    console.print(
+        f"[bold]{key}[/] → [bold]{found.target}[/]  left out since {utc_text(found.at * 1000, precise=True)} UTC"
+    )
+    console.print(f"  by the rule {found.rule}{status}: {reason_of(found.rule)}", highlight=False, markup=False)
+    console.print(f"  next: {remedy_of(rt, provider, found)}", highlight=False, markup=False)
