@@ -97,7 +97,8 @@ def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
     parts += [
         f'[[routes]]\nfrom = "{draft.name}"\nto = {json.dumps(draft.to)}\n'
         f'reference = "{reference}"      # what the targets know an order by\n'
-        '# only = { status = ["new", "paid"] }  # left out: all orders\n'
+        '# only = { store = ["nl"] }            # left out: the orders of all stores\n'
+        '# also_create = ["test"]               # left out: no cancelled, returned, held-back or test orders\n'
         '# on_change = "update"                 # or "hold", "ignore": an order that changes after its delivery\n'
         for draft in providers
     ]
