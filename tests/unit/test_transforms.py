@@ -284,3 +284,21 @@ def test_a_failing_transform_is_an_error_where_the_order_is_wanted_only() -> Non
     unwanted = through(routes, order("1", store="be"))
     assert unwanted is not None
     assert (unwanted.wanted, unwanted.hold.startswith("transform transform rules:made failed")) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("update", "reason"),
+    [
+        ({"status": Status.CANCELLED}, "by its transform, its status is cancelled"),
+        ({"status": Status.RETURNED}, "by its transform, its status is returned"),
+        ({"test": True}, "by its transform, it is a test order"),
+    ],
+)
+def test_an_order_that_a_transform_cancels_or_makes_a_test_is_not_created(update: dict[str, Any], reason: str) -> None:
+    delivery = through([route(lambda made: made.model_copy(update=update))], order("1"))
+    assert delivery is not None
+    assert (delivery.wanted, delivery.left_out, delivery.hold) == (False, reason, "")
+    allowed = ("cancelled", "returned", "test")
+    wanted = through([route(lambda made: made.model_copy(update=update), also_create=allowed)], order("1"))
+    assert wanted is not None
+    assert wanted.wanted

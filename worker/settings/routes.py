@@ -140,13 +140,17 @@ class Route(Table):
 
     def left_out(self, order: Order) -> LeftOut | None:
         """Return why this route does not create the order; None if it does."""
+        return self.withheld(order) or self.only.mismatch(order)
+
+    def withheld(self, order: Order) -> LeftOut | None:
+        """Return why no route creates such an order unless it says so: it is removed, cancelled, returned or a test."""
         if order.removed:
             return LeftOut(order.removed, cancellation(order))
         if order.status in _WITHHELD_STATUSES and order.status.value not in self.also_create:
             return LeftOut(f"status={order.status.value}", f"its status is {order.status.value}")
         if order.test and "test" not in self.also_create:
             return LeftOut("test", "it is a test order")
-        return self.only.mismatch(order)
+        return None
 
     def accepts(self, order: Order) -> bool:
         """Return whether the order takes this route."""
@@ -205,6 +209,8 @@ def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]
         reference = encode(route.reference_of(order))
         if isinstance(outcome, Hold):
             return _held(order, reference, outcome)
+        if rule := route.withheld(outcome):
+            return Delivery(outcome, reference, left_out=f"by its transform, {rule.reason}", rule=rule.rule)
         return Delivery(outcome, reference)
     return _left_out(routes, order, encode, skipped)
 

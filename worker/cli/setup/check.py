@@ -82,7 +82,8 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
     for route in settings.routes:
         only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""
-        detail = f"as {route.reference}{only}; no other order can have such a reference there"
+        changed = f", changed by {route.transform.name}" if route.transform else ""
+        detail = f"as {route.reference}{only}{changed}; no other order can have such a reference there"
         yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
     yield from _examine_producers(settings)
     yield from _examine_traces()
