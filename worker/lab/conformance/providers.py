@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.order import Order
-from worker.errors import AuthFailed, Malformed, Unavailable
+from worker.errors import AuthFailed, IntakeError, Malformed, Unavailable
 from worker.inbox.record import to_order
 from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
 from worker.lab.conformance.stage import story_of
@@ -246,7 +246,11 @@ def _walked(case: Case, scene: Json) -> set[str]:
     cursor, ids = scene["given"], set[str]()
     for number, step in enumerate(scene["steps"], 1):
         with case.playing({**scene, "exchanges": step["exchanges"]}) as (provider, stage):
-            page = provider.fetch(cursor)
+            try:
+                page = provider.fetch(cursor)
+            except IntakeError:
+                assert stage.asked == stage.wanted()
+                raise
             ids |= {order.external_id for order in _orders(provider, page.records) if isinstance(order, Order)}
             assert stage.asked == stage.wanted()
         assert page.more or number == len(scene["steps"]), f"reading ends with page {number}"
