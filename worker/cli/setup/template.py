@@ -98,7 +98,7 @@ def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
         f'[[routes]]\nfrom = "{draft.name}"\nto = {json.dumps(draft.to)}\n'
         f'reference = "{reference}"      # what the targets know an order by\n'
         '# only = { store = ["nl"] }            # left out: the orders of all stores\n'
-        '# also_create = ["test"]               # left out: no cancelled, returned, held-back or test orders\n'
+        '# also_create = []                     # ["test"]: test orders too; cancelled and returned ones likewise\n'
         '# on_change = "update"                 # or "hold", "ignore": an order that changes after its delivery\n'
         for draft in providers
     ]
