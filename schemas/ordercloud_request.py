@@ -25,6 +25,14 @@ _COMMENT: Final = 2000
 #: Characters that a shipping account may have; its limit is not documented, but that of other texts is.
 _ACCOUNT: Final = 100
 _ZERO: Final = Decimal(0)
+#: The leaves of a line that its amounts are made of.
+_PRICED: Final = frozenset({"quantity", "unit_price", "discount"})
+#: The amounts that are remembered in `xp`, with their fields and the paths that they are made of.
+_AMOUNTS: Final = {
+    "Shipping": ("ShippingCost", "totals.shipping"),
+    "Tax": ("TaxCost", "totals.tax"),
+    "Gratuity": ("Gratuity", "totals.fees"),
+}
 
 
 class Request(BaseModel):
@@ -97,10 +105,13 @@ class LineRequest(Request):
         return body if self.unit_price is not None else {k: v for k, v in body.items() if k != "UnitPrice"}
 
     def changed(self, line: Line, leaves: Iterable[str], sent: Mapping[str, Any], *, account: bool) -> dict[str, Any]:
-        """Return the body of an update: the changed leaves of the line, and the amounts if they differ from `sent`."""
+        """Return the body of an update: the changed leaves of the line, and the amounts if they changed.
+
+        A discount of the order changes them as well, so they are compared with those that were `sent` last.
+        """
         body: dict[str, Any] = {"ShippingAccount": self.shipping_account} if account else {}
         mark = line_mark(line, self.key, None, leaves)
-        if any(sent.get(name) != value for name, value in self.sent.items()):
+        if _PRICED & set(leaves) or any(sent.get(name) != value for name, value in self.sent.items()):
             body["Quantity"] = self.quantity
             if self.unit_price is not None:
                 body["UnitPrice"] = self.unit_price
@@ -154,15 +165,21 @@ def comments_of(order: Order) -> str | None:
 
 
 def changed_order(order: Order, amounts: Amounts | None, sent: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
-    """Return the body of an update: the fields that changed, and the amounts that differ from those `sent` before."""
+    """Return the body of an update: the fields and amounts that changed since the order was sent.
+
+    A discount above the price of the goods changes other amounts as well, so they are compared with those `sent` last.
+    """
     body: dict[str, Any] = {}
     if changes.touches("note", "gift_message"):
         body["Comments"] = comments_of(order)
     mark = order_mark(order, amounts, changes)
     if amounts:
         wanted = {"Shipping": amounts.shipping, "Tax": amounts.tax, "Gratuity": amounts.gratuity}
-        fields = {"Shipping": "ShippingCost", "Tax": "TaxCost", "Gratuity": "Gratuity"}
-        differing = {fields[name]: amount for name, amount in wanted.items() if sent.get(name, _ZERO) != amount}
+        differing = {
+            field: wanted[name]
+            for name, (field, path) in _AMOUNTS.items()
+            if sent.get(name, _ZERO) != wanted[name] or changes.touches(path)
+        }
         if differing:
             body |= differing
             mark["Sent"] = wanted

@@ -133,8 +133,8 @@ def test_reconcile_names_and_repairs_faults_in_ordercloud(pairs: Pairs) -> None:
     report = reconcile_pair(pairs.rt, "cloud", repair=requeue)
     assert references_with(report, "missing") == [gone["ID"]]
     assert {finding.reference: finding.fields for finding in report.findings if finding.fault == "different"} == {
-        lines["ID"]: ("goods",),
-        cost["ID"]: ("shipping",),
+        lines["ID"]: ("goods", "prices", "total"),
+        cost["ID"]: ("shipping", "total"),
     }
     assert (len(report.findings), report.counts["queued"]) == (3, 3)
     pairs.deliver_all()

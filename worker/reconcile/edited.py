@@ -23,6 +23,20 @@ _PEOPLES: Final = {
     "city": ("shipping_address.city",),
     "region": ("shipping_address.region",),
     "country": ("shipping_address.country",),
+    **{
+        f"billing_{name}": ("billing_address", "customer")
+        for name in (
+            "first_name",
+            "last_name",
+            "company",
+            "phone",
+            "street",
+            "postal_code",
+            "city",
+            "region",
+            "country",
+        )
+    },
     "promised_on": ("shipping.promised_on",),
     "note": ("note", "gift_message"),
 }
@@ -31,6 +45,8 @@ _OURS: Final = {
     "goods": ("lines",),
     "prices": ("lines", "totals"),
     "shipping": ("totals.shipping",),
+    "tax": ("totals.tax",),
+    "fees": ("totals.fees",),
     "total": ("lines", "totals"),
     "cancelled": ("status",),
 }
