@@ -11,6 +11,8 @@ from pydantic import AwareDatetime, BeforeValidator
 
 #: From this number on, a number counts milliseconds since 1970: as seconds it would be the year 5138.
 _MILLISECONDS: Final = 100_000_000_000
+#: The year 5138 in milliseconds.
+_LATEST: Final = 100_000_000_000_000
 _ZONES: Final = re.compile(r"[Zz]+$")
 
 
@@ -25,9 +27,9 @@ def utc(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return value
     seconds = Decimal(value)
-    if abs(seconds) >= _MILLISECONDS:
-        seconds /= 1000
-    return datetime.fromtimestamp(float(seconds), UTC)
+    if not seconds.is_finite() or abs(seconds) >= _LATEST:
+        raise ValueError("not a moment")
+    return datetime.fromtimestamp(float(seconds / 1000 if abs(seconds) >= _MILLISECONDS else seconds), UTC)
 
 
 #: A moment in UTC, unless it names another zone.

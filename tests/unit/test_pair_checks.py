@@ -43,6 +43,8 @@ def test_every_route_is_examined() -> None:
     provider, target = pair("lines.sku")
     route = SimpleNamespace(source="shop", targets=["depot"])
     adapters: Any = SimpleNamespace(
-        settings=SimpleNamespace(routes=[route, route]), providers={"shop": provider}, targets={"depot": target}
+        settings=SimpleNamespace(routes=[route, SimpleNamespace(source="producer", targets=["depot"]), route]),
+        providers={"shop": provider},
+        targets={"depot": target},
     )
     assert [found.what for found in examine_pairs(adapters)] == ["route shop > depot"] * 2

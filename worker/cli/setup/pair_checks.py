@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def examine_pairs(adapters: Adapters) -> Iterator[Finding]:
     """Yield what the target of a route needs and its provider never has. Make no call."""
     for route in adapters.settings.routes:
-        provider = adapters.providers[route.source]
+        provider = adapters.providers.get(route.source)
+        if provider is None:  # a producer, whose orders may have any field
+            continue
         for name in route.targets:
             yield from examine_pair(provider, adapters.targets[name])
 
