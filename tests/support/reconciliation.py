@@ -40,8 +40,13 @@ def is_clean(report: Report) -> bool:
 
 
 def damage_dropday(box: Sandbox, each: int) -> dict[str, list[str]]:
-    """Delete, duplicate, change and add `each` orders; return the references for each fault."""
-    orders = sorted(box.orders("dropday"), key=lambda order: int(order["reference"]))
+    """Delete, duplicate, change and add `each` orders; return the references for each fault.
+
+    Of an order that is cancelled at its source, only the cancellation is compared: none of these is damaged.
+    """
+    cancelled = {str(order["id"]) for order in box.orders("retailcrm") if "cancel" in order["status"]}
+    active = (order for order in box.orders("dropday") if order["external_id"] not in cancelled)
+    orders = sorted(active, key=lambda order: int(order["reference"]))
     parts: list[Sequence[dict[str, Any]]] = [orders[n * each : (n + 1) * each] for n in range(4)]
     deleted, duplicated, changed, copied = parts
     for order in deleted:
