@@ -71,7 +71,6 @@ class Item(Wire):
     size_description: Maybe[str] = None
     product_options: Maybe[str] = None
     product_type: Maybe[str] = None
-    vendor_id: Maybe[str] = None
     options: Annotated[List[dict[str, Any]], BeforeValidator(_options)] = Field(default_factory=list)
     custom: Object[dict[str, Any]] = Field(default_factory=dict)
 

@@ -104,7 +104,6 @@ def _line(item: wire.Item, quantity: Decimal, price: Decimal) -> Line:
         purchase_price=item.unit_cost,
         weight=weight_in_kg(item),
         category=item.product_type,
-        supplier=item.vendor_id,
         gift_wrap=item.gift_wrap,
         note=item.customer_notes,
         options=options_of(item),
