@@ -37,6 +37,8 @@ class System(ABC):
     model: ClassVar[type[BaseModel]]
     options: ClassVar[dict[str, Any]]
     id_path: ClassVar[Path] = ("id",)
+    #: Pages overlap: some records are read twice.
+    overlaps: ClassVar[bool] = False
 
     @classmethod
     def full(cls) -> dict[str, Any]:
@@ -181,7 +183,7 @@ def _matches(row: dict[str, Any], bound: str) -> bool:
 
 
 class Dropboy(System):
-    kind, model = "dropboy", dropboy_wire.Order
+    kind, model, overlaps = "dropboy", dropboy_wire.Order, True
     options: ClassVar[dict[str, Any]] = {"api_key": "k", "take": PAGE, "bare": "accept", "currency": "DKK"}
 
     @classmethod

@@ -20,5 +20,5 @@ def test_every_hostile_record_is_accepted_or_dead_and_stops_nothing(redis: Redis
     assert account.faults == []
     assert account.sent == 80
     # Without both, the fuzzer would show nothing.
-    assert account.counts["new"] > 20
+    assert account.counts["accepted"] > 20
     assert account.counts["malformed"] + account.counts["fetched dead"] > 5
