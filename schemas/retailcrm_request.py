@@ -217,11 +217,18 @@ def payments_of(order: Order, codes: Codes, zone: ZoneInfo) -> tuple[PaymentRequ
     )
 
 
+def is_paid(payment: Payment) -> bool:
+    """Return whether a payment is paid: by its time, by what its provider says, or else by the word "paid"."""
+    if payment.paid_at or payment.paid is not None:
+        return bool(payment.paid_at or payment.paid)
+    return (payment.status or "").casefold() == "paid"
+
+
 def _payment(payment: Payment, code: str, external_id: str, zone: ZoneInfo) -> PaymentRequest:
     return PaymentRequest(
         external_id=external_id,
         type=code,
-        status="paid" if payment.paid_at or payment.paid else None,
+        status="paid" if is_paid(payment) else None,
         amount=None if payment.amount is None else payment.amount.quantize(_CENT, ROUND_HALF_UP),
         paid_at=local(payment.paid_at, zone) if payment.paid_at else None,
         comment=payment.note,

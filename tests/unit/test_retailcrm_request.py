@@ -267,6 +267,8 @@ def test_what_the_account_has_a_code_for_is_not_repeated_in_the_comments() -> No
         ({"status": "paid", "paid": True}, "paid"),
         ({"paid_at": "2024-04-02T08:14:02Z"}, "paid"),
         ({"paid": False}, None),
+        ({"status": "Paid"}, "paid"),
+        ({"status": "paid", "paid": False}, None),
     ],
 )
 def test_a_payment_is_paid_with_or_without_a_date(payment: dict[str, Any], status: str | None) -> None:

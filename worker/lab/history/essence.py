@@ -37,14 +37,13 @@ class OrderEssence:
 
 
 def _fields(system: str, order: Raw) -> dict[str, Any]:
-    """Return the fields of an order. A cancelled item of RetailCRM or DropStream stays in its list, unshipped."""
+    """Return the fields of an order. A cancelled item of DropStream stays in its list, unshipped."""
     order = order.get("posted", order)  # Dropday shows beside its own order what was posted
     seen = essence.OF[system](order)
     fields: dict[str, Any] = {name: seen[name] for name in _COMPARED if name in seen}
     if system in _LINES:
-        fields["lines"] = sum(
-            not (line.get("isCanceled") or line.get("canceled")) for line in order.get(_LINES[system]) or ()
-        )
+        lines = essence.retailcrm_goods(order) if system == "retailcrm" else order.get(_LINES[system]) or ()
+        fields["lines"] = sum(not line.get("canceled") for line in lines)
     return fields
 
 

@@ -46,10 +46,10 @@ def _currency(code: Any) -> Essence:
 
 
 def retailcrm(order: Raw) -> Essence:
-    """Read an order of RetailCRM; a cancelled item stays in its list and is not charged."""
+    """Read an order of RetailCRM, without lines that are no goods."""
     delivery = order.get("delivery") or {}
     address = delivery.get("address") or {}
-    items = [item for item in order.get("items") or () if not item.get("isCanceled")]
+    items = retailcrm_goods(order)
     return {
         **_address({**order, **address}, "firstName", "lastName", "city", "index"),
         "total": _cents(order.get("totalSumm")),
@@ -57,6 +57,16 @@ def retailcrm(order: Raw) -> Essence:
         **_goods(((item.get("offer") or {}).get("name"), item.get("quantity")) for item in items),
         **_currency(order.get("currency")),
     }
+
+
+def retailcrm_goods(order: Raw) -> list[Raw]:
+    """Return the lines that are goods: not cancelled ones, nor those that Intake writes for fees and tax."""
+    return [item for item in order.get("items") or () if not (item.get("isCanceled") or _is_charge(item))]
+
+
+def _is_charge(item: Raw) -> bool:
+    marks = [entry.get("value") or "" for entry in item.get("externalIds") or () if entry.get("code") == "intake"]
+    return any(":" not in mark and "+" in mark for mark in marks)
 
 
 def dropday(order: Raw) -> Essence:
