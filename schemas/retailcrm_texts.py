@@ -62,9 +62,10 @@ def _payments(order: Order) -> str | None:
     """Return the payments as text."""
     rows = []
     for payment in order.payments:
-        paid = "paid" if payment.paid_at or payment.paid else None
+        paid = "paid" if payment.paid and (payment.status or "").casefold() != "paid" else None
+        day = f"{payment.paid_at:%Y-%m-%d %H:%M} UTC" if payment.paid_at else None
         amount = None if payment.amount is None else f"{payment.amount:f}"
-        rows.append(" ".join(filter(None, (payment.method, amount, payment.status or paid, payment.note))))
+        rows.append(" ".join(filter(None, (payment.method, amount, payment.status, paid, day, payment.note))))
     return text_of(rows)
 
 
