@@ -90,6 +90,7 @@ FORMS: Final[dict[str, str]] = {
     "TC": "turks and caicos",
     "TF": "french southern territories",
     "TL": "east timor|timor leste",
+    "TH": "ประเทศไทย|kingdom of thailand",
     "TR": "turkey|tuerkei|republic of turkey|republic of turkiye",
     "TW": "taiwan province of china|taiwan republic of china|taiwan roc|republic of china",
     "TZ": "tanzania united republic of|united republic of tanzania",

@@ -16,6 +16,7 @@ from schemas import countries
 from schemas.countries import country_code, country_name
 from schemas.country_forms import FORMS
 from schemas.order import Address
+from worker.lab.sandbox.people import COUNTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,7 @@ def test_codes_are_read_in_any_case() -> None:
         ("US", "United States (US)|USA|United States of America|Vereinigte Staaten|США|美国|U.S."),
         ("RU", "Russia|Russian Federation|Россия|Российская Федерация|Russische Föderation"),
         ("KR", "South Korea|Korea, Republic of|Republic of Korea|대한민국"),
+        ("TH", "Thailand|ไทย|ประเทศไทย"),
         ("CZ", "Czech Republic|Czechia|Česko|ceska republika"),
         ("CI", "Ivory Coast|Côte d'Ivoire|Cote d’Ivoire|COTE D'IVOIRE"),
         ("CD", "Congo (Kinshasa)|Congo, the Democratic Republic of the|DR Congo"),
@@ -151,3 +153,7 @@ def test_an_address_has_the_code() -> None:
         "region": "noord-holland",
         "postal_code": "1017 pr",
     }
+
+
+def test_the_countries_of_the_simulated_orders_are_known_by_their_own_names() -> None:
+    assert {country.iso: country_code(country.name) for country in COUNTRIES} == {c.iso: c.iso for c in COUNTRIES}
