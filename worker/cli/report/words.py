@@ -16,6 +16,7 @@ STATES: Final = {
 REASONS: Final = {
     "auth_failed": "The system did not accept our credentials.",
     "bug": "A mistake in our adapter for this system.",
+    "combined": "The goods of another order were combined into it, and a person sees that they are sent once.",
     "changed": "The order changed at its source, and a person decides what to do with it.",
     "error": "Something of ours went wrong.",
     "given_up": "It stayed unclear whether the order is there, and a person gave it up.",
