@@ -178,7 +178,7 @@ def test_an_order_that_waits_is_read_again_until_it_moves_on(box: Sandbox, shop:
     box.change(ids["Delayed"], "dropstream", "waits", deleted=True)
     page = provider.fetch(cursor)
     moved = [record for record in page.records if str(record.raw["id"]) in ids.values()]
-    assert [provider.normalize(record).status.value for record in moved] == ["processing"]
+    assert [provider.normalize(record).status.value for record in moved] == ["new"]
     seen, _ = walk(provider, page.cursor)
     assert not set(seen) & set(ids.values())
 

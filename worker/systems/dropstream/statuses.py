@@ -22,9 +22,8 @@ _ENDED: Final = (
 STATUSES: Final[Mapping[str, Status]] = {
     # Imported; the rules of the account may not have run yet. A change that comes later than `overlap` is not read,
     # so an order that was held here would be lost.
-    **dict.fromkeys(("new", "queued"), Status.NEW),
-    # A warehouse of DropStream has it.
-    **dict.fromkeys(("open", "pending_shipment"), Status.PROCESSING),
+    # "Pending shipment" is the first state that the API shows of an order: nothing of it has been shipped yet.
+    **dict.fromkeys(("new", "queued", "open", "pending_shipment"), Status.NEW),
     # Of a part, some goods have left.
     **dict.fromkeys(("partially_shipped", "shipped", "notified_shipped"), Status.SHIPPED),
     # It waits for a person, or for another try.
