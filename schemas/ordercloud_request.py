@@ -25,8 +25,8 @@ _COMMENT: Final = 2000
 #: Characters that a shipping account may have; its limit is not documented, but that of other texts is.
 _ACCOUNT: Final = 100
 _ZERO: Final = Decimal(0)
-#: The leaves of a line that its amounts are made of.
-_PRICED: Final = frozenset({"quantity", "unit_price", "discount"})
+#: The amounts of a line, with the leaves that they are made of.
+_LINE_AMOUNTS: Final = {"Quantity": {"quantity"}, "UnitPrice": {"unit_price", "discount"}}
 #: The amounts that are remembered in `xp`, with their fields and the paths that they are made of.
 _AMOUNTS: Final = {
     "Shipping": ("ShippingCost", "totals.shipping"),
@@ -111,11 +111,12 @@ class LineRequest(Request):
         """
         body: dict[str, Any] = {"ShippingAccount": self.shipping_account} if account else {}
         mark = line_mark(line, self.key, None, leaves)
-        if _PRICED & set(leaves) or any(sent.get(name) != value for name, value in self.sent.items()):
-            body["Quantity"] = self.quantity
-            if self.unit_price is not None:
-                body["UnitPrice"] = self.unit_price
-            mark["Sent"] = self.sent
+        amounts = {"Quantity": self.quantity, "UnitPrice": self.unit_price}
+        for name, made_of in _LINE_AMOUNTS.items():
+            changed = made_of & set(leaves) or sent.get(name) != self.sent.get(name)
+            if changed and amounts[name] is not None:
+                body[name] = amounts[name]
+                mark["Sent"] = self.sent
         return {**body, "xp": {MARK: mark}} if mark else body
 
 
