@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.changes import line_keys
-from schemas.retailcrm_request import custom_fields_of, labels_to_skip, mark_of, seal_of
+from schemas.retailcrm_marks import mark_of, seal_of
+from schemas.retailcrm_request import custom_fields_of, labels_to_skip
 from schemas.retailcrm_texts import customer_comment, manager_comment, paths_of_comments
 
 if TYPE_CHECKING:

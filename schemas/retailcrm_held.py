@@ -7,12 +7,10 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import Field
 
 from schemas.retailcrm import Wire
+from schemas.retailcrm_marks import MARK
 from schemas.retailcrm_order import Offer
 from schemas.values import Money, Number
 from schemas.wire import List, Object
-
-#: The code under which our lines are marked ("items[].externalIds").
-MARK = "intake"
 
 
 class Created(Wire):

@@ -13,7 +13,7 @@ from schemas.changes import line_keys
 from schemas.countries import country_code
 from schemas.order import Status
 from schemas.receiver import receiver_of
-from schemas.retailcrm_held import MARK
+from schemas.retailcrm_marks import MARK, extra_mark, mark_of
 from schemas.retailcrm_prices import prices_of
 from schemas.retailcrm_texts import customer_comment, field_of, labels_of, manager_comment, text_of
 from schemas.values import Money, Number
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from schemas.retailcrm_prices import LinePrice
 
 _CENT: Final = Decimal("0.01")
-#: A longer line key is shortened in the mark of the line, with a digest of the whole.
-_LONGEST_KEY: Final = 100
 
 
 class Request(BaseModel):
@@ -174,24 +172,6 @@ class OrderRequest(Request):
 def local(moment: datetime, zone: ZoneInfo) -> str:
     """Return a moment as RetailCRM reads and writes it, in the time zone of the account."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
-def seal_of(order: Order) -> str:
-    """Return the text with which the marks of the order's lines begin: it tells which order they were written for."""
-    return blake2b(order.key.encode(errors="surrogatepass"), digest_size=6).hexdigest()
-
-
-def mark_of(order: Order, key: str) -> str:
-    """Return the mark of a line by its key (see `schemas.changes.line_keys`)."""
-    if len(key) > _LONGEST_KEY:
-        digest = blake2b(key.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-        key = f"{key[: _LONGEST_KEY - len(digest)]}{digest}"
-    return f"{seal_of(order)}:{key}"
-
-
-def extra_mark(order: Order, name: str) -> str:
-    """Return the mark of a line for an amount without a field ("Fees"). No key of a line has such a mark."""
-    return f"{seal_of(order)}+{name.lower()}"
 
 
 def labels_to_skip(order: Order, codes: Codes) -> set[str]:

@@ -12,7 +12,8 @@ from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from schemas.retailcrm_edit import edit_of
 from schemas.retailcrm_held import EditedOrder
-from schemas.retailcrm_request import Codes, OrderRequest, extra_mark, mark_of
+from schemas.retailcrm_marks import extra_mark, mark_of
+from schemas.retailcrm_request import Codes, OrderRequest
 
 CODES: Final = Codes.model_validate(
     {"status": {"paid": "prepayed"}, "custom": {"custom.nps": "nps", "gift_message": "gift"}}

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from worker.errors import AuthFailed, IntakeError, RateLimited, SnoozeError
+from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -77,6 +77,8 @@ def examine_account(account: str, adapter: Checkable) -> Finding:
         detail = str(error)
         remedy = "Correct its url: is it the right region and account?" if "url" in detail else _CREDENTIALS
         return Finding(account, "wrong", detail, remedy)
+    except ConfigError as error:
+        return Finding(account, "wrong", f"{error.key}: {error.reason}", error.remedy)
     except SnoozeError as error:
         return Finding(account, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
     except IntakeError as error:

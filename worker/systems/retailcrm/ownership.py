@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.retailcrm_request import seal_of
+from schemas.retailcrm_marks import seal_of
 
 if TYPE_CHECKING:
     from schemas.order import Order

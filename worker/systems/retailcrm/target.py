@@ -8,14 +8,12 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import simplejson
-from pydantic import BaseModel, ValidationError
 
 from schemas.cancellation import cancellation
 from schemas.order import Status
 from schemas.retailcrm_edit import edit_of
 from schemas.retailcrm_held import Created, Edited, EditedOrder, H, HeldOrder, HeldOrders, Paid, There, Uploaded
-from schemas.retailcrm_prices import AmountError
-from schemas.retailcrm_request import Codes, OrderRequest, local, payments_of
+from schemas.retailcrm_request import Codes, local, payments_of
 from worker.errors import (
     Held,
     IntakeError,
@@ -28,20 +26,23 @@ from worker.errors import (
     Uncertain,
 )
 from worker.systems.parsing import parse
-from worker.systems.parsing import path as path_of
 from worker.systems.retailcrm.account import BAD_REQUEST, NOT_FOUND, Account
 from worker.systems.retailcrm.account_check import check_account
 from worker.systems.retailcrm.options import RetailCRMOptions
 from worker.systems.retailcrm.ownership import foreign, is_nobodys, is_ours
 from worker.systems.retailcrm.refusal import EXISTS, refused
 from worker.systems.retailcrm.view import order_view
+from worker.systems.retailcrm.writing import request_of
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from pydantic import BaseModel
+
     from schemas.changes import Changes
     from schemas.order import Order
+    from schemas.retailcrm_request import OrderRequest
     from worker.http.client import Answer
     from worker.systems.view import Side, View
 
@@ -304,19 +305,7 @@ class RetailCRM(Target):
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
         """Return the request. Raises Held if its total would be wrong, Rejected if it cannot be written at all."""
-        zone, currency = self._account_zone(), self.options.currency
-        try:
-            return OrderRequest.of(order, reference, zone=zone, currency=currency, codes=self._codes)
-        except AmountError as wrong:
-            raise Held(
-                f"{wrong}. Correct it at the source, or create it in {self.name} by hand, "
-                f"then: intake release {self.name} {order.key} --drop"
-            ) from None
-        except OverflowError:
-            field = "ordered_at"
-        except ValidationError as wrong:
-            field = path_of(wrong.errors(include_url=False, include_context=False, include_input=False)[0]["loc"])
-        raise Rejected(f"the order cannot be written: {field}")
+        return request_of(order, reference, self.name, self._account_zone(), self.options.currency, self._codes)
 
     def _post(self, path: str, name: str, body: object, *query: tuple[str, str]) -> Answer:
         """Send a form with `body` as JSON in the field `name`. Return a refusal like any other answer."""
