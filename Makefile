@@ -4,15 +4,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
-# Files run in the order of their collection: the longest first, so that no process waits for them at the end.
 PACED := tests/chaos tests/failures
 ALONE := tests/chaos/test_shared_limit.py tests/integration/test_limiter.py
+# Files run in the order of their collection: the longest first, so that no process waits for them at the end.
 XDIST := $(PYTEST) --dist loadfile --no-loadscope-reorder
 RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test prove soak fuzz edits simulate lint types imports tests cover ledger mutate bench lock clean
+.PHONY: help demo quick test prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ simulate: $(VENV)/.test ## simulate the whole worker on a fake clock: SEEDS=1000
 
 edits: $(VENV)/.test ## random histories of edits by the source and by people in the target: HISTORIES=1000 of each target, from SEED=1 on
 	@PYTHONPATH=tests $(BIN)/python -m edits --histories $(or $(HISTORIES),1000) --seed $(or $(SEED),1)
+
+fields: $(VENV)/.test ## write the pages that show the way of every field from each system to each other
+	@PYTHONPATH=tests $(BIN)/python -m fields
 
 bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,10 +14,6 @@ from schemas.order import Order
 from schemas.retailcrm_prices import AmountError
 from schemas.retailcrm_request import Codes, OrderRequest
 from worker.lab.sandbox.retailcrm.charges import charge
-from worker.systems.retailcrm.dropped import DROPPED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MUG = {"name": "Mug", "quantity": "3", "unit_price": "20"}
 
@@ -296,58 +290,3 @@ def test_every_line_of_ours_has_a_mark_of_its_own_and_long_keys_are_shortened() 
     marks = [item["externalIds"][0]["value"] for item in body["items"]]
     assert len(set(marks)) == 6
     assert max(map(len, marks)) < 130
-
-
-EVERY_FIELD: Final = Path(__file__).parent.parent / "data" / "full" / "order.json"
-#: Another value of the leaves that have a form, by their last name.
-ANOTHER: Final[dict[str, Any]] = {
-    "status": "new",
-    "removed": "deleted",
-    "currency": "DKK",
-    "country": "BE",
-    "promised_on": "2026-03-06",
-    "promised_from": "11:00",
-    "promised_until": "15:00",
-    "ship_on": "2026-03-04",
-    "cancel_after": "2026-03-10",
-    **dict.fromkeys(("ordered_at", "updated_at", "paid_at"), "2026-03-01T09:00:00Z"),
-}
-
-
-def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    if isinstance(value, (dict, list)) and value:
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from leaves(inner, (*path, key))
-    else:
-        yield path, value
-
-
-def another(name: str, value: Any) -> Any:
-    if name in ANOTHER:
-        return ANOTHER[name]
-    if isinstance(value, (bool, int)):
-        return not value if isinstance(value, bool) else value + 1
-    return str(Decimal(value) + 1) if str(value).replace(".", "").isdigit() else f"{value}-x"
-
-
-def test_every_field_of_an_order_is_sent_or_listed_with_the_reason_why_not() -> None:
-    raw: dict[str, Any] = json.loads(EVERY_FIELD.read_text())
-
-    def sent() -> object:
-        try:
-            return request_for(Order.model_validate(raw)).body()
-        except AmountError as held:
-            return str(held)
-
-    before, unsent = sent(), set()
-    for path, value in list(leaves(raw)):
-        place: Any = raw
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = another(str(path[-1]), value)
-        if sent() == before:
-            names = ".".join(str(step) for step in path if not isinstance(step, int))
-            unsent.add("custom" if path[0] == "custom" else names)
-        place[path[-1]] = value
-    assert unsent <= DROPPED.keys()
-    assert DROPPED.keys() - unsent <= {"provider", "external_id"}  # a mark of each line has a digest of them

@@ -1,4 +1,4 @@
-"""The fields of an order that Dropboy is not sent, each with its reason."""
+"""The fields that are not carried from or to Dropboy, each with its reason."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 _BY_REFERENCE: Final = "the reference identifies the order"
 _NOT_THE_RECEIVER: Final = "used where the address lacks it: a driver meets the receiver"
 _NO_USE: Final = "a transport has pieces, and a driver no use for it"
+#: The fields of a record that are not read, and why.
+UNREAD: Final[Mapping[str, str]] = {"order.destination.timeWindow.timeType": "the two ends of the window say as much"}
 #: The fields of an order that Dropboy is not sent, or not always, and why.
 DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("provider", "external_id", "source_id"), _BY_REFERENCE),

@@ -18,8 +18,9 @@ DROPPED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("totals.tax", "lines.tax"), "a line of its own, if it is not part of the prices"),
     **dict.fromkeys(("lines.product_id", "customer.id"), "the id in another system; an unknown one is refused"),
     "lines.image_url": "the catalogue has the pictures",
-    **dict.fromkeys(("cancelled_lines.id", "cancelled_lines.unit_price"), "nothing of it is shipped or charged"),
+    "cancelled_lines": "nothing of it is shipped or charged",
+    "status_raw": "the statuses that are sent have a code in `status_map`",
     "payments.id": "part of the id of a payment whose method has a code (`payment_map`)",
-    "payments.paid": "a payment that has a time is paid",
+    **dict.fromkeys(("payments.paid", "payments.status"), "a payment that has a time is paid"),
     "custom": "sent where `custom_map` names a field of the account for it",
 }

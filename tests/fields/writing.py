@@ -1,0 +1,134 @@
+"""What becomes of each field of an order in a target: fields of its requests, checked, or dropped."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from contextlib import suppress
+from email.parser import BytesParser
+from email.policy import HTTP
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import simplejson
+from pydantic import ValidationError
+
+from fields.paths import leaves, other_values, replaced, written
+from fields.reading import CHECKED
+from schemas.order import Order
+from worker.errors import IntakeError
+from worker.http.client import watch_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from worker.http.client import Request
+    from worker.systems.target import Target
+
+#: Values of closed lists, to be tried one after the other.
+_CHOICES: Final = {
+    "status": ("cancelled", "paid", "shipped"),
+    "removed": (None,),
+    "country": ("DE", "BE"),
+    "currency": ("USD",),
+    "phone": ("+31201234568",),
+    "phone2": ("+31201234568",),
+    "ean": ("4006381333931",),
+}
+_NUMBERS: Final = count()
+#: What an order is, rather than what it has.
+IDENTITY: Final = frozenset({"provider", "external_id", "version", "updated_at", "uncounted"})
+#: The objects that requests to parts of an order write, by the last words of their paths.
+_OBJECTS: Final = {"lineitems": "LineItem", "shipto": "ShippingAddress", "billto": "BillingAddress"}
+
+
+#: What is emptied to see the fields that a target uses only when another one is missing.
+_EMPTIED: Final = (
+    {"shipping_address": ("first_name", "middle_name", "last_name", "company", "phone", "phone2", "email")},
+    {"lines": ("product_id",), "shipping": ("note",)},
+    {"lines": ("product_id", "sku", "ean")},
+    {"shipping_address": (), "customer": ()},
+)
+
+
+def way_out(target: Target, order: Order, is_listed: Callable[[str], object]) -> dict[str, set[str]]:
+    """Return, by the path of each field of the order, the fields of the target's requests that change with it.
+
+    A field that does not change anything may be used when another one is missing: it is followed again, unless
+    `is_listed` knows why it is dropped.
+    """
+    ways: dict[str, set[str]] = defaultdict(set)
+    _follow(target, _without(order, {}), ways, lambda _: True)
+    for emptied in _EMPTIED:
+        with suppress(IntakeError):
+            _follow(target, _without(order, emptied), ways, lambda name: not is_listed(name))
+    return {name: ways[name] - {CHECKED} or ways[name] for name in ways}
+
+
+def _follow(target: Target, document: dict[str, Any], ways: dict[str, set[str]], chosen: Callable[[str], bool]) -> None:
+    """Add the ways of the fields that have none yet, starting from the order in `document`."""
+    before = _requests(target, Order.model_validate(document))
+    for path, value in leaves(document):
+        name = written(path)
+        if path[0] in IDENTITY or ways[name] - {CHECKED} or not chosen(name):
+            continue
+        for other in _CHOICES.get(str(path[-1]), tuple(other_values(value))):
+            try:
+                after = _requests(target, Order.model_validate(replaced(document, path, other)))
+            except ValidationError:
+                continue
+            except IntakeError:
+                ways[name].add(CHECKED)
+                continue
+            if found := {field for field, _ in before ^ after}:
+                ways[name] |= found
+                break
+
+
+def _without(order: Order, emptied: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    """Return the order as a document without the emptied fields; a part without any named is emptied as a whole."""
+    document: dict[str, Any] = _lists(order.model_dump())
+    for name, fields in emptied.items():
+        for part in document[name] if isinstance(document[name], list) else [document[name]]:
+            for field in fields or list(part):
+                part[field] = None
+    return document
+
+
+def _lists(value: Any) -> Any:
+    """Return the document with lists instead of tuples, which cannot be changed."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _requests(target: Target, order: Order) -> set[tuple[str, str]]:
+    """Create the order under a new reference. Return the fields of all writes, each with its value."""
+    requests: list[Request] = []
+    reference = f"way-{next(_NUMBERS)}"
+    with watch_requests(requests.append):
+        target.create(order, reference)
+    writes = [request for request in requests if request.method != "GET" and "token" not in request.url]
+    fields = {
+        (f"{_object_of(request)}{written(path)}", re.sub(r"way-\d+", "way", repr(value)))
+        for request in writes
+        for path, value in leaves(_body(request))
+    }
+    return {(name, value) for name, value in fields if value not in {"None", "{}", "[]"}}
+
+
+def _object_of(request: Request) -> str:
+    words = urlsplit(request.url).path.split("/")
+    return next((f"{name}." for word, name in _OBJECTS.items() if word in words), "")
+
+
+def _body(request: Request) -> Any:
+    kind = next((value for name, value in request.headers.items() if name.lower() == "content-type"), "")
+    if kind.startswith("application/x-www-form-urlencoded"):
+        fields = dict(parse_qsl(request.body.decode()))
+        return {name: simplejson.loads(text) for name, text in fields.items() if text.startswith("{")}
+    if kind.startswith("multipart/"):
+        message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body)
+        return simplejson.loads(next(message.iter_parts()).get_content(), use_decimal=True)
+    return simplejson.loads(request.body, use_decimal=True) if request.body else {}
