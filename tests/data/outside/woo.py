@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from schemas import wire
 from schemas.order import Address, Customer, Line, Order, Payment, Status, Totals
 from worker.errors import Unavailable
-from worker.systems.parsing import parse
+from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
 if TYPE_CHECKING:
@@ -267,7 +267,8 @@ class Woo(Provider):
         An array alone is no page: without the two headers nobody knows whether it is the last.
         """
         answer = self._get("/wp-json/wc/v3/orders", query)
-        rows = parse(answer.request, lambda: _ROWS.validate_python(answer.json()), Unavailable)
+        # "": the list is the whole body. One order that is not JSON hides no other.
+        rows = objects(parse(answer.request, lambda: _ROWS.validate_python(answer.json("")), Unavailable))
         total, pages = (answer.headers.get(name, "") for name in ("X-WP-Total", "X-WP-TotalPages"))
         if not (total.isdecimal() and pages.isdecimal()):
             raise Unavailable(f"{answer.request}: no page of a list: X-WP-Total or X-WP-TotalPages is missing")
@@ -283,7 +284,7 @@ class _Known(BaseModel):
     id: int
 
 
-_ROWS: Final = TypeAdapter(list[dict[str, Any]])
+_ROWS: Final = TypeAdapter(list[Any])
 _MOMENT: Final = TypeAdapter(Gmt)
 
 
