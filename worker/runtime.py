@@ -131,7 +131,7 @@ class Runtime(Adapters):
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.backfills = Backfills(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
-        self.nudges = Nudges(self.redis, clocks.nudge)
+        self.nudges = Nudges(self.redis, clocks.hint)
         self.fetches = Fetches(self.redis)
         self.signs = Signs(self.redis)
         #: The index of each target by name, with the epoch of the ledger it was read for (see `tasks/target_index.py`).

@@ -49,7 +49,7 @@ lease = "1200ms"
 sweep = "200ms"
 drain = "1s"
 poll = "5s"
-nudge = "1s"
+hint = "1s"
 request = "4s"
 [providers.shop]
 kind = "retailcrm"

@@ -60,7 +60,7 @@ also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 #: Seconds after its host was cut off within which another host must claim an order.
 TAKE_OVER = 15.0
 ALL: tuple[Link, Link] = ("redis", "target")
-SHORT = 'heartbeat = "1s"\nlease = "3s"\nnudge = "3s"\nrequest = "5s"\nsweep = "500ms"'
+SHORT = 'heartbeat = "1s"\nlease = "3s"\nhint = "3s"\nrequest = "5s"\nsweep = "500ms"'
 
 pytestmark = [pytest.mark.paced, pytest.mark.skipif(bool(impossible()), reason=impossible() or "possible")]
 

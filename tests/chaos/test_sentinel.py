@@ -27,7 +27,7 @@ url = "env:STACK_SENTINELS"
 [clocks]
 heartbeat = "1s"
 lease = "3s"
-nudge = "3s"
+hint = "3s"
 """
 
 

@@ -202,13 +202,13 @@ if TYPE_CHECKING:
         ),
         (
             "[providers.shop-nl]",
-            "[clocks]\nnudge = '500ms'\n[providers.shop-nl]",
-            "clocks.nudge: a nudge of 500ms is over before the next sweep, which comes each 1s: each sweep would send busy workers one message more. Make nudge longer than sweep.",
+            "[clocks]\nhint = '500ms'\n[providers.shop-nl]",
+            "clocks.hint: a hint of 500ms is over before the next sweep, which comes each 1s: each sweep would send busy workers one message more. Make hint longer than sweep.",
         ),
         (
             "[providers.shop-nl]",
-            "[clocks]\nnudge = '13s'\n[providers.shop-nl]",
-            "clocks.nudge: a nudge of 13s and two sweeps of 1s are not under 15s: a message that was lost with a killed worker would be sent again too late. Keep nudge + 2 * sweep under 15s.",
+            "[clocks]\nhint = '13s'\n[providers.shop-nl]",
+            "clocks.hint: a hint of 13s and two sweeps of 1s are not under 15s: a message that was lost with a killed worker would be sent again too late. Keep hint + 2 * sweep under 15s.",
         ),
         ('to = ["store"]', "to = []", "routes[0].to: is empty. Name at least one."),
         (

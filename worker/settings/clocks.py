@@ -32,7 +32,7 @@ class Clocks(Table):
     #: The time after which a created order can be found in a target that does not show it at once (Dropboy).
     arrived: Duration = 60.0
     #: A nudge that no worker has taken is sent again after this time.
-    nudge: Duration = 10.0
+    hint: Duration = 10.0
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
         """Yield the key, the reason and the remedy for each pair of durations that do not fit together."""
@@ -48,11 +48,11 @@ class Clocks(Table):
         if self.drain <= self.sweep:
             facts = f"a drain of {say(self.drain)} ends before the next sweep, which comes each {say(self.sweep)}"
             yield "drain", f"{facts}: a full lane would stand still in between", "Make drain longer than sweep."
-        if self.nudge <= self.sweep:
-            facts = f"a nudge of {say(self.nudge)} is over before the next sweep, which comes each {say(self.sweep)}"
+        if self.hint <= self.sweep:
+            facts = f"a hint of {say(self.hint)} is over before the next sweep, which comes each {say(self.sweep)}"
             effect = "each sweep would send busy workers one message more"
-            yield "nudge", f"{facts}: {effect}", "Make nudge longer than sweep."
-        if self.nudge + 2 * self.sweep >= _PROMISE:
-            facts = f"a nudge of {say(self.nudge)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"
+            yield "hint", f"{facts}: {effect}", "Make hint longer than sweep."
+        if self.hint + 2 * self.sweep >= _PROMISE:
+            facts = f"a hint of {say(self.hint)} and two sweeps of {say(self.sweep)} are not under {say(_PROMISE)}"
             effect = "a message that was lost with a killed worker would be sent again too late"
-            yield "nudge", f"{facts}: {effect}", f"Keep nudge + 2 * sweep under {say(_PROMISE)}."
+            yield "hint", f"{facts}: {effect}", f"Keep hint + 2 * sweep under {say(_PROMISE)}."
