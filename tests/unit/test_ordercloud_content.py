@@ -150,6 +150,14 @@ def test_amounts_without_a_field_are_part_of_the_line_prices(
     assert [made.amounts.shipping, made.amounts.tax, made.amounts.gratuity] == list(map(Decimal, others))
 
 
+def test_a_discount_of_the_order_lowers_all_lines_in_proportion() -> None:
+    goods = [{**MUG, "id": str(price), "quantity": 1, "unit_price": price, "discount": 0} for price in (10, 30, 0)]
+    made = content(order_of(lines=goods, totals={"discount": 4}))
+    assert [line.unit_price for line in made.lines] == [9, 27, 0]
+    made = content(order_of(lines=goods, totals={"discount": "0.01"}))
+    assert [line.unit_price for line in made.lines] == [10, Decimal("29.99"), 0]
+
+
 cents = st.integers(0, 5_000).map(lambda cent: Decimal(cent) / 100)
 
 
