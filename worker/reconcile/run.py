@@ -147,7 +147,7 @@ class Run:
             rows = []
             for record in records:
                 order = read(reader, record)
-                if order is not None and (reference := self._ours(order)):
+                if order is not None and not order.removed and (reference := self._ours(order)):
                     digest = self._spill.digest(self._view(order, "target"))
                     rows.append((order.external_id, reference, order.ordered_at.timestamp(), digest))
             self._spill.add_target(rows)
