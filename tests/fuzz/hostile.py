@@ -50,10 +50,12 @@ class Hostile:
 class Records:
     """Makes hostile records of one provider from `full`, a record that names every field, and the wire model."""
 
-    def __init__(self, full: dict[str, Any], model: type[BaseModel], id_path: Path, rng: random.Random) -> None:
+    def __init__(
+        self, full: dict[str, Any], model: type[BaseModel], id_path: Path, kept: frozenset[Path], rng: random.Random
+    ) -> None:
         self._text, self._id_path, self._rng = json.dumps(full), id_path, rng
         paths = dict.fromkeys([*_paths_of(full), *_model_paths(model, id_path[:-1])])
-        self._paths = [path for path in paths if path and path != id_path]
+        self._paths = [path for path in paths if path and path != id_path and path not in kept]
 
     def make(self, number: int, own_id: str | int) -> Hostile:
         """Return a record with this id and up to four spoiled fields; one in fifty is spoiled as a whole."""

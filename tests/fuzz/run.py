@@ -67,7 +67,7 @@ def fuzz(redis: Redis, kind: str, records: int, seed: int, account: Account) -> 
 
 def _chunk(redis: Redis, system: type[System], first: int, count: int, seed: str, account: Account) -> None:  # noqa: PLR0913, PLR0917  # one list
     redis.flushall()
-    maker = Records(system.full(), system.model, system.id_path, random.Random(seed))
+    maker = Records(system.full(), system.model, system.id_path, system.kept, random.Random(seed))
     records = [maker.make(number, system.id_of(number)) for number in range(first, first + count)]
     api = system(records, set())
     server = Server(api)

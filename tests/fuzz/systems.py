@@ -39,6 +39,8 @@ class System(ABC):
     id_path: ClassVar[Path] = ("id",)
     #: Pages overlap: some records are read twice.
     overlaps: ClassVar[bool] = False
+    #: What is not spoiled, because it says that this is no order.
+    kept: ClassVar[frozenset[Path]] = frozenset()
 
     @classmethod
     def full(cls) -> dict[str, Any]:
@@ -137,7 +139,9 @@ class DropStream(System):
 
 
 class OrderCloud(System):
-    kind, model = "ordercloud", ordercloud.Order
+    # An order that shows no time of its last change is read again.
+    kind, model, overlaps = "ordercloud", ordercloud.Order, True
+    kept: ClassVar[frozenset[Path]] = frozenset({("Order", "IsSubmitted")})
     options: ClassVar[dict[str, Any]] = {"client_id": "c", "client_secret": "s", "page_size": PAGE}
     id_path: ClassVar[Path] = ("Order", "ID")
 
