@@ -103,7 +103,7 @@ def test_a_country_is_a_code_however_it_is_written(target: str) -> None:
     assert found == ways
 
 
-@pytest.mark.parametrize("target", set(TARGETS) - {"dropday"})
+@pytest.mark.parametrize("target", sorted(set(TARGETS) - {"dropday"}))
 def test_a_text_that_is_no_country_is_not_sent_as_one_and_not_lost(target: str) -> None:
     body = TARGETS[target](order(shipping_address=PERSON | PLACE | {"country": "Narnia"}))
     assert COUNTRY[target](body) is None
