@@ -27,8 +27,9 @@ from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
 #: The error for a command that the user has no permission for.
 FORBIDDEN: type[Exception] = NoPermissionError
-#: What a server says about the values of a command, or about a step of a script that they made fail.
-_OF_VALUES: Final = re.compile(r"user_script|Protocol error|maximum allowed size", re.IGNORECASE)
+#: What a server says about the values of a command, or about a step of a script that they made fail. A key of a wrong
+#: type is no fault of the values.
+_OF_VALUES: Final = re.compile(r"(?is)(?!WRONGTYPE).*(?:user_script|Protocol error|maximum allowed size)")
 #: How long a failed command is repeated.
 Patience = Literal["long", "short"]
 #: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead.
@@ -48,7 +49,7 @@ def as_store_full(error: ResponseError) -> StoreFull | None:
 
 def refuses_values(error: Exception) -> bool:
     """Return whether Redis, or its client, refused the values of one command: others may be accepted."""
-    return isinstance(error, DataError) or (type(error) is ResponseError and bool(_OF_VALUES.search(str(error))))
+    return isinstance(error, DataError) or (type(error) is ResponseError and bool(_OF_VALUES.match(str(error))))
 
 
 def client(kind: type[Redis], url: str, **options: Any) -> Redis:
