@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from worker.errors import ConfigError
 from worker.http.client import Client
-from worker.http.gates import MaintenanceGate, Open
+from worker.http.gates import MaintenanceGate, Open, Pace
 from worker.settings.load import load
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
@@ -85,14 +85,18 @@ def redis_url(settings: Settings) -> str:
 
 
 class Adapters:
-    """The adapters of the configured accounts without any limit: for checks that run before there is a Redis."""
+    """The adapters of the configured accounts: for checks that run before there is a Redis, which keeps the limits."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._paces: dict[str, Pace] = {}
 
-    def gate_of(self, account: Account) -> Gate:  # noqa: ARG002  # limits are kept in Redis
-        """Return the gate that every call of the account has to pass."""
-        return Open()
+    def gate_of(self, account: Account) -> Gate:
+        """Return the gate that every call of the account has to pass: a pace that all accounts of a limit share."""
+        spacing = max((limit.period / limit.count for limit in account.limits), default=0.0)
+        pace = self._paces.setdefault(account.limit_scope, Pace(Open(), spacing))
+        pace.spacing = max(pace.spacing, spacing)
+        return pace
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
         client = Client(

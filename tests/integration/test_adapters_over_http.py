@@ -104,14 +104,18 @@ def test_a_pass_without_new_orders_keeps_its_cursor(crm: Callable[..., RetailCRM
     assert provider.fetch(cursor).records == []
 
 
-def test_changes_are_read_and_deleted_orders_are_left_out(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
+def test_changes_are_read_and_deleted_orders_are_removed(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     provider = crm(overlap=0)
     kept, gone = box.add_orders(2)
     _, cursor = walk(provider, provider.start(LONG_AGO))
     box.change(kept, status="complete")
     box.change(gone, deleted=True)
     pages, _ = walk(provider, cursor)
-    assert {key: order.status_raw for key, order in newest(provider, pages).items()} == {kept: "complete"}
+    read = newest(provider, pages)
+    assert {key: (order.status.value, order.removed) for key, order in read.items()} == {
+        kept: ("delivered", None),
+        gone: ("cancelled", "deleted"),
+    }
     assert provider.fetch_one(gone) is None
     again = provider.fetch_one(kept)
     assert again is not None
@@ -178,7 +182,8 @@ def test_every_order_is_created_once_and_found_again(
     box: Sandbox, crm: Callable[..., RetailCRM], dropday: Dropday
 ) -> None:
     provider = crm()
-    orders = newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()
+    read = newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()
+    orders = [order for order in read if order.removed is None]
     dropday.check()
     first = {order.key: dropday.create(order, f"crm-{order.external_id}") for order in orders}
     again = {order.key: dropday.create(order, f"crm-{order.external_id}") for order in orders}
@@ -197,7 +202,8 @@ def test_a_create_with_a_lost_response_is_uncertain_and_then_found(
     box: Sandbox, crm: Callable[..., RetailCRM], dropday: Dropday, kind: str
 ) -> None:
     provider = crm()
-    order = next(iter(newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()))
+    read = newest(provider, walk(provider, provider.start(LONG_AGO))[0]).values()
+    order = next(order for order in read if order.removed is None)
     box.fault(f"dropday:create:{kind}:times=1")
     with pytest.raises(Uncertain):
         dropday.create(order, f"lost-{kind}")

@@ -54,7 +54,7 @@ def test_an_order_that_is_left_out_is_counted_once_and_found_with_the_rule_and_t
     rt = runtime(redis, only)
     for _ in range(3):
         take(rt, order("1", display_id="A-1", **fields))
-    assert redis.hgetall("intake:left_out:shop") == {f"t {rule}": "1"}
+    assert redis.hgetall("intake:left_out_counts:shop") == {f"t {rule}": "1"}
     (found,) = rt.left_outs.find("shop", "1")
     assert (found.target, found.rule, found.status_raw) == ("t", rule, fields.get("status_raw", ""))
     assert [each.external_id for each in rt.left_outs.find_by_display_id("shop", "A-1")] == ["1"]
@@ -67,7 +67,7 @@ def test_an_order_that_another_rule_leaves_out_later_is_counted_by_both(redis: R
     rt = runtime(redis, {"status": ["new"]})
     take(rt, order("1", status="shipped"))
     take(rt, order("1", status="cancelled"))
-    assert redis.hgetall("intake:left_out:shop") == {"t only.status=shipped": "1", "t status=cancelled": "1"}
+    assert redis.hgetall("intake:left_out_counts:shop") == {"t only.status=shipped": "1", "t status=cancelled": "1"}
     assert [found.rule for found in rt.left_outs.find("shop", "1")] == ["status=cancelled"]
 
 
@@ -85,7 +85,7 @@ def test_the_memory_of_orders_that_are_left_out_is_bounded_and_keeps_the_newest(
     assert len(names) == 256
     assert sum(redis.hlen(name) for name in names) <= 256 * 4
     assert sum(redis.memory_usage(name) or 0 for name in names) < 256 * 4 * 120
-    assert redis.hgetall("intake:left_out:shop") == {"t status=cancelled": str(count)}
+    assert redis.hgetall("intake:left_out_counts:shop") == {"t status=cancelled": str(count)}
     assert left_outs.find("shop", f"100{count - 1}")
 
 

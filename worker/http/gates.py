@@ -56,14 +56,14 @@ class Pace:
     """A gate in front of an account's own that spaces calls out, so that other work has the rest of the limit."""
 
     def __init__(self, gate: Gate, spacing: float) -> None:
-        self._gate, self._spacing, self._next = gate, spacing, 0.0
+        self._gate, self.spacing, self._next = gate, spacing, 0.0
 
     def enter(self) -> None:
         """Wait until `spacing` seconds after the last call, then enter the gate behind this one."""
         if (early := self._next - time.monotonic()) > 0:
             time.sleep(early)
         self._gate.enter()
-        self._next = time.monotonic() + self._spacing
+        self._next = time.monotonic() + self.spacing
 
     def close(self, delay: float | None) -> float:
         """Close the gate behind this one."""

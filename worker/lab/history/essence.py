@@ -43,8 +43,15 @@ def _fields(system: str, order: Raw) -> dict[str, Any]:
     fields: dict[str, Any] = {name: seen[name] for name in _COMPARED if name in seen}
     if system in _LINES:
         lines = essence.retailcrm_goods(order) if system == "retailcrm" else order.get(_LINES[system]) or ()
-        fields["lines"] = sum(not line.get("canceled") for line in lines)
+        # Two lines of OrderCloud are one of ours if the cents of its discount do not divide.
+        fields["lines"] = len({_key_of(n, line) for n, line in enumerate(lines) if not line.get("canceled")})
     return fields
+
+
+def _key_of(n: int, line: Raw) -> object:
+    extended = line.get("xp")
+    mark = extended.get("Intake") if isinstance(extended, dict) else None
+    return mark.get("Key", n) if isinstance(mark, dict) else n
 
 
 def in_source(system: str, provider: str, orders: Iterable[Raw]) -> list[OrderEssence]:

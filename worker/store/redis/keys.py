@@ -102,7 +102,7 @@ def fetch_tries(provider: str) -> str:
 
 def left_out(provider: str) -> str:
     """Return the hash of how many orders of a provider no route created, by target and rule."""
-    return f"intake:left_out:{provider}"
+    return f"intake:left_out_counts:{provider}"
 
 
 def left_out_rules(provider: str) -> str:

@@ -16,13 +16,14 @@ def charge(order: dict[str, Any]) -> None:
     """Set what the lines and the order cost. A cancelled line costs nothing."""
     items = [item for item in order["items"] if not item.get("isCanceled")]
     nets = [(_decimal(item["initialPrice"]) - _own_discount(item)) * _decimal(item["quantity"]) for item in items]
-    goods, left = sum(nets, _ZERO), _decimal(order.get("discountManualAmount"))
-    spread, total = left, _ZERO
-    for n, (item, net) in enumerate(zip(items, nets, strict=True)):
-        share = left if n == len(items) - 1 else (spread * net / goods).quantize(_CENT, ROUND_DOWN) if goods else _ZERO
-        left -= share
-        total += net - share
+    goods, discount = sum(nets, _ZERO), _decimal(order.get("discountManualAmount"))
+    shares = [(discount * net / goods).quantize(_CENT, ROUND_DOWN) if goods else _ZERO for net in nets]
+    if shares:
+        # What is left after rounding is taken off the dearest line, so that no free line costs less than nothing.
+        shares[nets.index(max(nets))] += discount - sum(shares, _ZERO)
+    for item, net, share in zip(items, nets, shares, strict=True):
         _price(item, net - share)
+    total = goods - sum(shares, _ZERO)
     summ = sum((_decimal(item["initialPrice"]) * _decimal(item["quantity"]) for item in items), _ZERO)
     cost = _decimal((order.get("delivery") or {}).get("cost"))
     order["summ"], order["totalSumm"] = (

@@ -184,17 +184,21 @@ def _delivery(draft: Draft, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _discount_shares(draft: Draft) -> list[int]:
-    """Return each line's share of the order's discount, in proportion; the last active line takes the rest."""
+    """Return each line's share of the order's discount, in proportion; the dearest takes the rest."""
     goods, left = draft.goods_total(), draft.discount
     shares = [0] * len(draft.lines)
     if not left or not goods:
         return shares
-    active = [n for n, line in enumerate(draft.lines) if not line.cancelled]
-    for n in active:
-        line = draft.lines[n]
-        value = round((line.price - line.discount) * line.quantity)
-        shares[n] = left if n == active[-1] else min(left, value * draft.discount // goods)
+    values = {
+        n: round((line.price - line.discount) * line.quantity)
+        for n, line in enumerate(draft.lines)
+        if not line.cancelled
+    }
+    for n, value in values.items():
+        shares[n] = min(left, value * draft.discount // goods)
         left -= shares[n]
+    if values:
+        shares[max(values, key=lambda n: values[n])] += left
     return shares
 
 
