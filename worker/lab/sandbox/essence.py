@@ -70,10 +70,12 @@ def _is_charge(item: Raw) -> bool:
 
 
 def dropday(order: Raw) -> Essence:
-    """Read an order as it was posted to Dropday, which has no currency."""
-    shipping = order.get("shipping") or {}
+    """Read an order as it was posted to Dropday, which has no currency. A company stands in for a missing last name."""
+    shipping, to = order.get("shipping") or {}, order.get("shipping_address") or {}
+    if to.get("last_name") == to.get("company_name"):
+        to = {**to, "last_name": None}
     return {
-        **_address(order.get("shipping_address") or {}, "first_name", "last_name", "city", "postcode"),
+        **_address(to, "first_name", "last_name", "city", "postcode"),
         "total": _cents(order.get("total")),
         "shipping": _number(shipping.get("cost", order.get("shipping_cost"))),
         **_goods((product.get("name"), product.get("quantity")) for product in order.get("products") or ()),
