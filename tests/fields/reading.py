@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from fields.paths import leaves, other_values, replaced, written
+from support.leaves import filled, other_values, replaced, written
 from worker.errors import IntakeError
 from worker.systems.provider import Record
 
@@ -24,7 +24,7 @@ def way_in(provider: Provider, raw: dict[str, Any]) -> dict[str, set[str]]:
     """
     ways: dict[str, set[str]] = defaultdict(set)
     before = _leaves_of(provider.normalize(Record(raw)))
-    for path, value in leaves(raw):
+    for path, value in filled(raw):
         name = written(path)
         ways.setdefault(name, set())
         for other in other_values(value):
@@ -40,4 +40,4 @@ def way_in(provider: Provider, raw: dict[str, Any]) -> dict[str, set[str]]:
 
 
 def _leaves_of(order: Order) -> set[tuple[Any, str]]:
-    return {(path, repr(value)) for path, value in leaves(order.model_dump(exclude={"uncounted"}))}
+    return {(path, repr(value)) for path, value in filled(order.model_dump(exclude={"uncounted"}))}

@@ -7,6 +7,7 @@ from collections import defaultdict
 from contextlib import suppress
 from email.parser import BytesParser
 from email.policy import HTTP
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -14,15 +15,16 @@ from urllib.parse import parse_qsl, urlsplit
 import simplejson
 from pydantic import ValidationError
 
-from fields.paths import leaves, other_values, replaced, written
 from fields.reading import CHECKED
 from schemas.order import Order
+from support.leaves import filled, other_values, replaced, written
 from worker.errors import IntakeError
 from worker.http.client import watch_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from support.leaves import Path
     from worker.http.client import Request
     from worker.systems.target import Target
 
@@ -68,22 +70,45 @@ def way_out(target: Target, order: Order, is_listed: Callable[[str], object]) ->
 
 def _follow(target: Target, document: dict[str, Any], ways: dict[str, set[str]], chosen: Callable[[str], bool]) -> None:
     """Add the ways of the fields that have none yet, starting from the order in `document`."""
-    before = _requests(target, Order.model_validate(document))
-    for path, value in leaves(document):
+    starts = [_Start(target, document), _Start(target, replaced(document, ("totals", "grand"), None))]
+    for path, value in filled(document):
         name = written(path)
         if path[0] in IDENTITY or ways[name] - {CHECKED} or not chosen(name):
             continue
         for other in _CHOICES.get(str(path[-1]), tuple(other_values(value))):
-            try:
-                after = _requests(target, Order.model_validate(replaced(document, path, other)))
-            except ValidationError:
-                continue
-            except IntakeError:
-                ways[name].add(CHECKED)
-                continue
-            if found := {field for field, _ in before ^ after}:
-                ways[name] |= found
+            found = _found(target, starts, path, other)
+            ways[name] |= found
+            if found - {CHECKED}:
                 break
+
+
+class _Start:
+    """An order that one field after the other is changed of, and the fields of the requests that create it."""
+
+    def __init__(self, target: Target, document: dict[str, Any]) -> None:
+        self._target, self.document = target, document
+
+    @cached_property
+    def requests(self) -> set[tuple[str, str]]:
+        """The requests that create the order as it is."""
+        return _requests(self._target, Order.model_validate(self.document))
+
+
+def _found(target: Target, starts: Sequence[_Start], path: Path, other: Any) -> set[str]:
+    """Return the fields of the requests that differ if the leaf at `path` has the other value.
+
+    An amount that no longer adds up to the grand total is refused: it is followed from the second start, which has no
+    grand total. Return CHECKED if it is refused there as well.
+    """
+    for start in starts:
+        try:
+            after = _requests(target, Order.model_validate(replaced(start.document, path, other)))
+        except ValidationError:
+            return set()
+        except IntakeError:
+            continue
+        return {field for field, _ in start.requests ^ after}
+    return {CHECKED}
 
 
 def _without(order: Order, emptied: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
@@ -104,7 +129,7 @@ def _lists(value: Any) -> Any:
 
 
 def _requests(target: Target, order: Order) -> set[tuple[str, str]]:
-    """Create the order under a new reference. Return the fields of all writes, each with its value."""
+    """Create the order under a new reference. Return the fields of all writes, with their values."""
     requests: list[Request] = []
     reference = f"way-{next(_NUMBERS)}"
     with watch_requests(requests.append):
@@ -113,7 +138,7 @@ def _requests(target: Target, order: Order) -> set[tuple[str, str]]:
     fields = {
         (f"{_object_of(request)}{written(path)}", re.sub(r"way-\d+", "way", repr(value)))
         for request in writes
-        for path, value in leaves(_body(request))
+        for path, value in filled(_body(request))
     }
     return {(name, value) for name, value in fields if value not in {"None", "{}", "[]"}}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import simplejson
 
+from support.leaves import leaves, replaced
 from worker.errors import Malformed
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -17,8 +17,6 @@ from worker.systems.dropday.provider import Dropday, DropdayOptions
 from worker.systems.provider import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from schemas.order import Order
 
 FULL = simplejson.loads(
@@ -48,17 +46,6 @@ def lines(*fields: dict[str, Any]) -> Order:
     return changed(order_lines=[{**MUG, **each} for each in fields])
 
 
-def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from leaves(item, *path, key)
-    elif isinstance(value, list) and value:
-        for n, item in enumerate(value):
-            yield from leaves(item, *path, n)
-    else:
-        yield path
-
-
 #: Another value of the leaves that have a form.
 ANOTHER = {
     "created_at": "2026-03-01T15:30:00.000000Z",
@@ -74,15 +61,11 @@ ANOTHER = {
 }
 
 
-@pytest.mark.parametrize("path", list(leaves(FULL)), ids=lambda path: ".".join(map(str, path)))
+@pytest.mark.parametrize("path", [path for path, _ in leaves(FULL)], ids=lambda path: ".".join(map(str, path)))
 def test_every_field_of_the_full_order_is_carried_or_kept(path: tuple[Any, ...]) -> None:
-    raw = deepcopy(FULL)
-    parent: Any = raw
-    for step in path[:-1]:
-        parent = parent[step]
-    old = parent[path[-1]]
+    old = dict(leaves(FULL))[path]
     another = old + 1 if isinstance(old, int | Decimal) and not isinstance(old, bool) else f"{old}-x"
-    parent[path[-1]] = ANOTHER.get(str(path[-1]), another)
+    raw = replaced(FULL, path, ANOTHER.get(str(path[-1]), another))
     assert order_of(raw) != order_of(FULL)
 
 

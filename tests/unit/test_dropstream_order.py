@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -15,12 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.order import Order, Status
+from support.leaves import filled, replaced
 from worker.errors import Malformed
 from worker.systems.dropstream.order import to_order
 from worker.systems.dropstream.statuses import STATUSES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FULL: Final[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data/full/dropstream.json").read_text("utf-8"))
 PAGE: Final = (Path(__file__).parents[2] / "deploy/docs/dropstream.md").read_text("utf-8")
@@ -48,23 +45,6 @@ def item(**fields: Any) -> dict[str, Any]:
     return {"name": "Mug", "sku": "MUG-1", "unit_price": "9.90", "external_order_item_id": "77", "quantity": 1} | fields
 
 
-def leaves(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    if not isinstance(value, dict | list) or not value:
-        yield path
-    for key, inner in entries:
-        yield from leaves(inner, (*path, key))
-
-
-def changed(raw: dict[str, Any], path: Path_, value: Any) -> dict[str, Any]:
-    result = deepcopy(raw)
-    place: Any = result
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = value
-    return result
-
-
 def other(value: Any) -> Any:
     """Return another value of the same kind."""
     special = {True: False, False: True, "USD": "EUR", "US": "FR", "lb": "kg"}
@@ -79,19 +59,12 @@ def other(value: Any) -> Any:
     return f"{value}x" if isinstance(value, str) else "x"
 
 
-def at(raw: Any, path: Path_) -> Any:
-    for step in path:
-        raw = raw[step]
-    return raw
-
-
 def test_every_field_is_carried_or_kept() -> None:
     before = read(FULL).model_dump(exclude={"version"})
     lost = {
         path
-        for path in leaves(FULL)
-        if at(FULL, path) not in ({}, [])
-        and read(changed(FULL, path, other(at(FULL, path)))).model_dump(exclude={"version"}) == before
+        for path, value in filled(FULL)
+        if read(replaced(FULL, path, other(value))).model_dump(exclude={"version"}) == before
     }
     assert lost == APART
 
@@ -302,7 +275,7 @@ def paths(value: Any, path: Path_ = ()) -> list[Path_]:
 @given(st.sampled_from(paths(FULL)), _hostile)
 def test_only_what_is_essential_refuses_an_order(path: Path_, value: Any) -> None:
     try:
-        found = read(changed(FULL, path, value))
+        found = read(replaced(FULL, path, value))
     except (Malformed, ValidationError):
         assert ESSENTIAL & {step for step in path if isinstance(step, str)} & {path[-1], path[0]}
     else:

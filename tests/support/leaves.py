@@ -19,15 +19,20 @@ _DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(.*)", re.DOTALL)
 
 
 def leaves(document: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and value of each leaf: every value that is neither an object nor a list."""
-    if isinstance(document, dict):
+    """Yield the path and value of each leaf: every value that is neither an object nor a list, and every empty one."""
+    if document and isinstance(document, dict):
         for key, value in document.items():
             yield from leaves(value, (*path, key))
-    elif isinstance(document, (list, tuple)):
+    elif document and isinstance(document, (list, tuple)):
         for n, value in enumerate(document):
             yield from leaves(value, (*path, n))
     else:
         yield path, document
+
+
+def filled(document: Any) -> Iterator[tuple[Path, Any]]:
+    """Yield the leaves that are no empty object or list."""
+    return ((path, value) for path, value in leaves(document) if value not in ({}, [], ()))
 
 
 def written(path: Path) -> str:
