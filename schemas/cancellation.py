@@ -9,12 +9,12 @@ from schemas.order import Status
 if TYPE_CHECKING:
     from schemas.order import Order
 
-#: The statuses of an order that must not be shipped: where it exists already, it is to be cancelled.
+#: The statuses of an order that must not be shipped: where it exists already, it must be cancelled.
 _CANCELS: Final = frozenset({Status.CANCELLED, Status.EXCLUDED})
 
 
 def cancellation(order: Order) -> str:
-    """Return why the order is to be cancelled where it exists ("cancelled at the source"), or "" for a live order."""
+    """Return why the order must be cancelled where it exists ("cancelled at the source"), or "" for a live order."""
     match order.removed:
         case "deleted":
             return "deleted at the source"
@@ -25,7 +25,7 @@ def cancellation(order: Order) -> str:
 
 
 def stop(order: Order) -> str:
-    """Return why the order is not to be shipped now: it is to be cancelled, or it is on hold. Return "" otherwise."""
+    """Return why the order must not be shipped now: it must be cancelled, or it is on hold. Return "" otherwise."""
     return "on hold at the source" if order.status is Status.ON_HOLD else cancellation(order)
 
 

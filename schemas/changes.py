@@ -120,7 +120,7 @@ class Changes:
         return cls(paths, dict.fromkeys(line_keys(order), leaves), frozenset(), known=False, _order_key=order.key)
 
     def removed(self, key: str) -> bool:
-        """Return whether a line of ours in the target is to be removed: it was sent, and is in the order no more.
+        """Return whether a line of ours has to be removed from the target: it was sent, and is no longer in the order.
 
         Ask for lines that Intake wrote; a line without our key is one that people added.
         """

@@ -131,7 +131,7 @@ class OrderRequest(Request):
         """Return the request for an order; `country` writes a country as the account expects it."""
         email = receiver_of(order).email
         cost = order.totals.shipping or Decimal(0)
-        lines = [line for line in order.lines if line.quantity]  # nothing is to be shipped of a line of no pieces
+        lines = [line for line in order.lines if line.quantity]  # a line with the quantity 0 has no goods
         return cls(
             external_id=reference,
             source=source,

@@ -23,7 +23,7 @@ class Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _clean(cls, data: Any) -> Any:
-        """Clean the texts of every part, whoever made it: this is the one place that says what a blank text is."""
+        """Clean the texts of every part: only this place decides which text is blank."""
         if not isinstance(data, dict):
             return data
         return {key: _clean_field(key, value) for key, value in data.items()}

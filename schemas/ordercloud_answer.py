@@ -41,7 +41,25 @@ class FromUser(Answer):
     id: str | None = Field(default=None, alias="ID")
 
 
-class HeldOrder(Named):
+class Marked(Named):
+    """An object in whose `xp` Intake may have left its mark."""
+
+    xp: Object = Field(default={}, alias="xp")
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """Our mark; empty if the object is not ours."""
+        mark = self.xp.get(MARK)
+        return mark if isinstance(mark, dict) else {}
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The amounts that we wrote."""
+        sent = self.mark.get("Sent")
+        return sent if isinstance(sent, dict) else {}
+
+
+class HeldOrder(Marked):
     """The fields of an order that identify it and show its state.
 
     `IsSubmitted` becomes true when the order has "been passed from the Buyer to the marketplace owner", which is after
@@ -52,19 +70,12 @@ class HeldOrder(Named):
     from_company_id: str | None = Field(default=None, alias="FromCompanyID")
     from_user: FromUser | None = None
     currency: str | None = None
-    xp: Object = Field(default={}, alias="xp")
 
     @property
     def order_key(self) -> str | None:
         """The order key that it was created for; None if it is not ours."""
-        key = self._mark.get("Order")
+        key = self.mark.get("Order")
         return key if isinstance(key, str) else None
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        """The amounts that we wrote."""
-        sent = self._mark.get("Sent")
-        return sent if isinstance(sent, dict) else {}
 
     @property
     def submitted(self) -> bool:
@@ -79,37 +90,20 @@ class HeldOrder(Named):
     @property
     def finished(self) -> bool:
         """Whether its creation is complete: an order that was cancelled at the source has to be cancelled as well."""
-        return self.submitted and (self.cancelled or self._mark.get("Status") != "cancelled")
-
-    @property
-    def _mark(self) -> dict[str, Any]:
-        mark = self.xp.get(MARK)
-        return mark if isinstance(mark, dict) else {}
+        return self.submitted and (self.cancelled or self.mark.get("Status") != "cancelled")
 
 
-class HeldLine(Named):
+class HeldLine(Marked):
     """The fields of a line that identify it. A line without a key is not ours."""
 
     product_id: str = Field(alias="ProductID")
     shipping_address: Object = {}
-    xp: Object = Field(default={}, alias="xp")
 
     @property
     def key(self) -> str | None:
         """The key of our line; None if somebody else added it."""
-        key = self._mark.get("Key")
+        key = self.mark.get("Key")
         return key if isinstance(key, str) else None
-
-    @property
-    def sent(self) -> dict[str, Any]:
-        """The amounts that we wrote."""
-        sent = self._mark.get("Sent")
-        return sent if isinstance(sent, dict) else {}
-
-    @property
-    def _mark(self) -> dict[str, Any]:
-        mark = self.xp.get(MARK)
-        return mark if isinstance(mark, dict) else {}
 
 
 class Meta(Answer):

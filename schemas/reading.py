@@ -21,6 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 #: The way to a value in a record: keys of objects, and positions in lists.
 Path = tuple[str | int, ...]
 
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 #: Marks the type of a field that an order would be wrong without: `Annotated[bool | None, ESSENTIAL]`.
 ESSENTIAL: Final = "essential"
 
@@ -57,14 +58,21 @@ def kept(model: type[BaseModel], raw: Mapping[str, Any], unread: tuple[Path, ...
         value: Any = raw
         for step in path:
             value = _step(value, step)
-        if value not in (None, "", [], {}):
-            _put(result, path, value)
+        keep(result, value, *path)
     return result
 
 
-def fields_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
-    """Return the fields of a model by each name that a record may give them."""
-    return _fields(model)
+def keep(rest: dict[str, Any], value: Any, *path: str | int) -> None:
+    """Put a value into the nested `rest`, unless it says nothing (null, "", [], {})."""
+    if value in _NOTHING:
+        return
+    *above, last = map(str, path)
+    for step in above:
+        below = rest.setdefault(step, {})
+        if not isinstance(below, dict):
+            return  # it is kept as a whole
+        rest = below
+    rest[last] = value
 
 
 def model_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -144,16 +152,6 @@ def _take_out(document: Any, path: Path) -> None:
         del document[last]
 
 
-def _put(result: dict[str, Any], path: Path, value: Any) -> None:
-    *above, last = map(str, path)
-    for step in above:
-        below = result.setdefault(step, {})
-        if not isinstance(below, dict):
-            return
-        result = below
-    result[last] = value
-
-
 def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     known = _parts(model)
@@ -164,7 +162,7 @@ def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
             continue
         else:
             rest = _rest(part, value)
-        if rest not in (None, "", [], {}):
+        if rest not in _NOTHING:
             result[str(key)] = rest
     return result
 

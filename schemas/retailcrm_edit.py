@@ -176,7 +176,7 @@ def _as_it_is(line: HeldLine) -> dict[str, Any]:
 
 
 def _of_line(item: Mapping[str, Any], leaves: frozenset[str]) -> dict[str, Any]:
-    """Return what changed of a line. An amount that it has no more is 0, any other field null."""
+    """Return what changed of a line. An amount that was removed is 0, any other field null."""
     empty = {"discountManualAmount": Decimal(0)}
     return {name: item.get(name, empty.get(name)) for name, paths in _LINE.items() if leaves & set(paths)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from pydantic import BeforeValidator
 
@@ -97,5 +97,3 @@ Measure = Annotated[Money | None, BeforeValidator(_amount)]
 Required = Annotated[Money, BeforeValidator(number), ESSENTIAL]
 #: A yes or no that changes what the order is, such as "cancelled" or "test".
 Flag = Annotated[bool | None, BeforeValidator(_blank), ESSENTIAL]
-#: Any JSON object.
-Anything = dict[str, Any]

@@ -166,7 +166,7 @@ def accept_page(  # noqa: PLR0913  # the one page, and how to accept it
         nudge: Notifies a worker that a task has work for an account.
         source: "poll" or "backfill", for the history of each order.
         ask: Which orders to search for at the target before creating them (see `accept`).
-        within: Returns False for an order that is to be left out.
+        within: Returns False for an order to leave out.
 
     Returns:
         How many orders had each outcome: those of `accept`, "malformed" and "outside".

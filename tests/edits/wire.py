@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from support.raw_answer import RawAnswer
 from worker.http import connection
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -17,24 +18,6 @@ if TYPE_CHECKING:
 
 class Killed(BaseException):
     """The process dies here: nothing after this call is done, not even the settling."""
-
-
-class _Answer:
-    """The part of urllib3's response that the client uses."""
-
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self._body = status, headers, body
-        self.length_remaining = len(body)
-
-    def read(self, amount: int, *, decode_content: bool) -> bytes:
-        assert decode_content
-        return self._body[:amount]
-
-    def release_conn(self) -> None:
-        return
-
-    def close(self) -> None:
-        return
 
 
 class Wire:
@@ -75,7 +58,7 @@ class Wire:
         if fault == "lost":
             raise ConnectionResetError
         headers = {"Content-Type": response.content_type, **(response.headers or {})}
-        return SimpleNamespace(raw=_Answer(response.status, headers, response.body))
+        return SimpleNamespace(raw=RawAnswer(response.status, headers, response.body))
 
     def _respond(self, request: Any) -> Any:
         url = urlsplit(request.url.removeprefix(self.url))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-from simulation.network import Answer
+from support.raw_answer import RawAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +27,13 @@ class Violation(AssertionError):
     """A promise was broken."""
 
 
-def _json(status: int, body: Any) -> Answer:
-    return Answer(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
+def _json(status: int, body: Any) -> RawAnswer:
+    return RawAnswer(status, {"Content-Type": "application/json"}, json.dumps(body).encode())
 
 
-def _status(status: int, after: float = 0.0) -> Answer:
+def _status(status: int, after: float = 0.0) -> RawAnswer:
     headers = {"Content-Type": "text/html"} | ({"Retry-After": f"{after:.0f}"} if after else {})
-    return Answer(status, headers, b"<html>")
+    return RawAnswer(status, headers, b"<html>")
 
 
 class Api:
@@ -69,7 +69,7 @@ class Api:
         """Forget the sent calls: the state of the limit was lost with Redis."""
         self._left.clear()
 
-    def arrive(self, method: str, path: str, body: bytes | None) -> tuple[Answer | None, float]:
+    def arrive(self, method: str, path: str, body: bytes | None) -> tuple[RawAnswer | None, float]:
         """Return the response, or None if the connection breaks, and the seconds until it arrives."""
         self.calls += 1
         delay = self.faults.rng.uniform(*self.pace)
@@ -87,7 +87,7 @@ class Api:
         after = {"cut after": None, "500 after": _status(500), "503 after": _status(503, 2), "garbage": _status(200)}
         return after.get(fault, answer), delay
 
-    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+    def handle(self, method: str, path: str, body: bytes | None) -> RawAnswer:
         raise NotImplementedError
 
 
@@ -108,7 +108,7 @@ class ShopApi(Api):
         self.feed.append((external_id, self.versions))
         return raw
 
-    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+    def handle(self, method: str, path: str, body: bytes | None) -> RawAnswer:
         if path.startswith("/orders/"):
             versions = self.orders.get(path.removeprefix("/orders/"))
             return _json(200, versions[-1]) if versions else _json(404, {})
@@ -150,7 +150,7 @@ class DepotApi(Api):
         self.forget()
         self._books.highest.clear()
 
-    def handle(self, method: str, path: str, body: bytes | None) -> Answer:
+    def handle(self, method: str, path: str, body: bytes | None) -> RawAnswer:
         if path.startswith("/steps/"):
             made = self._books.steps[path.removeprefix("/steps/")]
             if self.now() < made.ready:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simulation.kept import Reply
     from simulation.scheduler import Process, Scheduler
     from simulation.server import Server
+    from support.raw_answer import RawAnswer
 
 
 @dataclass
@@ -106,24 +107,6 @@ class Wire:
             self._reach()
 
 
-class Answer:
-    """The part of urllib3's response that `worker.http.client` uses."""
-
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status, self.headers, self._body = status, headers, body
-        self.length_remaining = len(body)
-
-    def read(self, amount: int, *, decode_content: bool) -> bytes:
-        assert decode_content
-        return self._body[:amount]
-
-    def release_conn(self) -> None:
-        return
-
-    def close(self) -> None:
-        return
-
-
 class Origin:
     """Replaces `worker.http.connection.Connections`: the connection to one API."""
 
@@ -148,7 +131,7 @@ class Origin:
             answer, delay = api.arrive(request.method, request.url.removeprefix(self.url), request.body)
             net.scheduler.later(delay, lambda: back(answer))
 
-        def back(answer: Answer | None) -> None:
+        def back(answer: RawAnswer | None) -> None:
             exchange.append(answer)
             net.scheduler.call(id_)
 

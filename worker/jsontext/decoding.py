@@ -32,7 +32,6 @@ _ESCAPE: Final = re.compile(
     r"\\(?:(u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_BYTE_ORDER_MARK: Final = "\ufeff"
 
 #: Decode the JSON value at a position of a text. Return the value and where it ends.
 value_at: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.raw_decode

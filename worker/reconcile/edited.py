@@ -40,7 +40,7 @@ _PEOPLES: Final = {
     "promised_on": ("shipping.promised_on",),
     "note": ("note", "gift_message"),
 }
-#: The same of goods and amounts, which must be equal whoever changed them, and of a cancellation.
+#: The same of goods and amounts, which must be equal on both sides, and of a cancellation.
 _OURS: Final = {
     "goods": ("lines",),
     "prices": ("lines", "totals"),
@@ -55,7 +55,7 @@ _OURS: Final = {
 def edited(fields: Iterable[str], sent: bytes, order: Order) -> frozenset[str]:
     """Return the fields that people changed in the target: it confirmed what the source has, and shows something else.
 
-    Goods, amounts and cancellations are never among them: a difference there is a fault, whoever made it.
+    Goods, amounts and cancellations are never among them: a difference there is a fault, even if a person made it.
     """
     changes = Changes.between(sent, order)
     return frozenset(

@@ -68,7 +68,7 @@ def content_of(order: Order, options: Options, target: str) -> Content:
     """Return the content of an order. Raise Held with everything that OrderCloud would not take."""
     place, lacking = ship_to(order, options.country)
     problems = [f"shipping_address.{field} is missing, which OrderCloud requires" for field in lacking]
-    # A line of no pieces has no goods; an amount of it is a problem of the total.
+    # A line with the quantity 0 has no goods; an amount of it is a problem of the total.
     numbered = {n: line for n, line in enumerate(order.lines, 1) if line.quantity}
     lines, keys = list(numbered.values()), [key for n, key in enumerate(line_keys(order), 1) if n in numbered]
     odd = [n for n, line in numbered.items() if line.quantity % 1 or line.quantity < 1]

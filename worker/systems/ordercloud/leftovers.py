@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas import ordercloud as wire
-from schemas.reading import kept
+from schemas.reading import keep, kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
+
+    from schemas.reading import Path
 
 _KIND: Final = "ordercloud"
 #: What a line says for itself, and an order shows for all of its lines or not at all.
@@ -19,7 +21,7 @@ _OF_THE_LINE: Final = (
 
 
 def custom_of(
-    order: wire.Order, raw: Mapping[str, Any], unread: tuple[tuple[str | int, ...], ...], prices: Sequence[Decimal]
+    order: wire.Order, raw: Mapping[str, Any], unread: tuple[Path, ...], prices: Sequence[Decimal]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Return the custom fields of the order, and the keys of them that do not count as a change.
 
@@ -30,32 +32,32 @@ def custom_of(
     if isinstance(rest.get("FromUser"), dict):
         rest["FromUser"].pop("Password", None)
     if order.from_user.id and order.from_user_id != order.from_user.id:
-        _keep(rest, order.from_user_id, "FromUserID")
+        keep(rest, order.from_user_id, "FromUserID")
     if order.date_submitted:
-        _keep(rest, raw.get("DateCreated"), "DateCreated")
-    _keep(rest, raw.get("ShipEstimateResponse"), "ShipEstimateResponse")
+        keep(rest, raw.get("DateCreated"), "DateCreated")
+    keep(rest, raw.get("ShipEstimateResponse"), "ShipEstimateResponse")
     lines = raw.get("LineItems") or []
     rows = list(lines.values()) if isinstance(lines, dict) else lines
     first = next((item.shipping_address for item in order.line_items if item.shipping_address), None)
     for n, (item, row, price) in enumerate(zip(order.line_items, rows, prices, strict=True)):
         if item.is_bundle:
-            _keep(rest, dict(row), "LineItems", str(n))
+            keep(rest, dict(row), "LineItems", n)
             continue
-        _keep_line(rest, str(n), row, item)
+        _keep_line(rest, n, row, item)
         if item.unit_price not in {None, price}:
-            _keep(rest, item.unit_price, "LineItems", str(n), "UnitPrice")
+            keep(rest, item.unit_price, "LineItems", n, "UnitPrice")
         if item.shipping_address and item.shipping_address != first:
-            _keep(rest, row["ShippingAddress"], "LineItems", str(n), "ShippingAddress")
+            keep(rest, row["ShippingAddress"], "LineItems", n, "ShippingAddress")
     if not rest:
         return order.xp, ()
     if _KIND in order.xp:  # the key is taken
-        _keep(rest, order.xp[_KIND], "xp", _KIND)
+        keep(rest, order.xp[_KIND], "xp", _KIND)
     return {**order.xp, _KIND: rest}, (_KIND,)
 
 
-def _keep_line(rest: dict[str, Any], n: str, row: Mapping[str, Any], item: wire.LineItem) -> None:
+def _keep_line(rest: dict[str, Any], n: int, row: Mapping[str, Any], item: wire.LineItem) -> None:
     for name in _OF_THE_LINE:
-        _keep(rest, row.get(name) or None, "LineItems", n, name)
+        keep(rest, row.get(name) or None, "LineItems", n, name)
     for at, spec in enumerate(item.specs):
         shown = (spec.name or spec.spec_id) and (spec.value or spec.option_id)
         hidden = {
@@ -65,14 +67,4 @@ def _keep_line(rest: dict[str, Any], n: str, row: Mapping[str, Any], item: wire.
             "Value": None if shown else spec.value,
         }
         for name, text in hidden.items():
-            _keep(rest, text, "LineItems", n, "Specs", str(at), name)
-
-
-def _keep(rest: dict[str, Any], value: Any, *path: str) -> None:
-    """Put a value into the nested `rest`, unless it says nothing."""
-    if value in (None, "", [], {}):
-        return
-    *above, last = path
-    for step in above:
-        rest = rest.setdefault(step, {})
-    rest[last] = value
+            keep(rest, text, "LineItems", n, "Specs", at, name)

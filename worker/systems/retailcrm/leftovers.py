@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.reading import kept
+from schemas.reading import keep, kept
 from schemas.retailcrm_order import Order
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _OF_LINE: Final = (
     *("status", "discountTotal", "productName", "offer.article", "offer.externalId", "offer.xmlId"),
     *("offer.name", "offer.displayName"),
 )
-_NOTHING: Final[tuple[Any, ...]] = (None, "", 0, [], {})
 
 
 def leftovers(raw: Mapping[str, Any], unread: tuple[Path, ...], ours: Ours) -> dict[str, Any]:
@@ -85,13 +84,9 @@ def _properties(item: Any) -> dict[str, Any]:
 def _keep(rest: dict[str, Any], raw: Any, paths: Iterable[str], carried: Collection[str]) -> None:
     """Copy what `raw` has at each of the paths, unless it is nothing, or `carried`."""
     for path in paths:
-        *above, last = path.split(".")
+        steps = path.split(".")
         value: Any = raw
-        for step in (*above, last):
+        for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None
-        if value in _NOTHING or (isinstance(value, str) and value.strip() in carried):
-            continue
-        place = rest
-        for step in above:
-            place = place.setdefault(step, {})
-        place[last] = value
+        if value != 0 and not (isinstance(value, str) and value.strip() in carried):
+            keep(rest, value, *steps)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ from worker.lab.sandbox.retailcrm import payments, shape
 from worker.lab.sandbox.retailcrm.charges import charge
 from worker.lab.sandbox.retailcrm.history import History
 from worker.lab.sandbox.retailcrm.reference import Reference, unknown_codes
+from worker.lab.sandbox.retailcrm.stored import Stored
 from worker.lab.sandbox.system import Account
 from worker.lab.sandbox.wire import dump
 
@@ -33,19 +33,6 @@ class InvalidError(Exception):
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__()
         self.errors = errors
-
-
-@dataclass(slots=True)
-class Stored:
-    """One order: the fields that filters use, and its text."""
-
-    id: int
-    external_id: str | None
-    number: str
-    site: str
-    status: str
-    created: str
-    text: bytes
 
 
 class RetailcrmAccount(Account):

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from worker.lab.sandbox.retailcrm import shape
-from worker.lab.sandbox.retailcrm.account import DuplicateError, InvalidError, RetailcrmAccount, Stored
+from worker.lab.sandbox.retailcrm.account import DuplicateError, InvalidError, RetailcrmAccount
 from worker.lab.sandbox.retailcrm.payments import PaymentError
 from worker.lab.sandbox.system import Response
 from worker.lab.sandbox.wire import dump, merge
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from worker.lab.sandbox.retailcrm.history import Event
+    from worker.lab.sandbox.retailcrm.stored import Stored
 
 _Row = TypeVar("_Row")
 _LIMITS: Final = frozenset({20, 50, 100})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from worker.lab.sandbox.retailcrm.account import Stored
+    from worker.lab.sandbox.retailcrm.stored import Stored
 
 _WRITABLE: Final = frozenset({"externalId", "type", "status", "amount", "paidAt", "comment"})
 
