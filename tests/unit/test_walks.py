@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from schemas import ordercloud
 from schemas.dropday_list import Rows
 from worker.systems.dropboy import walk as dropboy_walk
 from worker.systems.dropday import walk as dropday_walk
+from worker.systems.ordercloud import walk as ordercloud_walk
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -16,3 +20,29 @@ def test_an_order_of_the_exact_moment_at_which_a_pass_begins_is_read() -> None:
     assert dropday_walk.Place.start(NOON).select(Rows.model_validate({"data": [dropday]})) == [dropday]
     dropboy = {"id": "1", "createdAt": "2026-01-02T12:00:00Z"}
     assert dropboy_walk.Place.start(NOON).select([dropboy]) == [dropboy]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("pause", [timedelta(0), timedelta(seconds=2), timedelta(hours=1)])
+def test_a_pass_of_ordercloud_ends_beside_an_order_of_the_future_however_long_it_takes(
+    size: int, pause: timedelta
+) -> None:
+    dates = [NOON - timedelta(minutes=minutes) for minutes in (9, 6, 3)] + [NOON.replace(year=2099)]
+    place, now, more = ordercloud_walk.Place.start(NOON - timedelta(days=1)), NOON, True
+    read: set[str] = set()
+    for _ in range(50):
+        place = place.begin(timedelta(minutes=5))
+        since, *until = [datetime.fromisoformat(bound.lstrip("!<")) for _, bound in place.bounds()]
+        found = [{"LastUpdated": at.isoformat()} for at in dates if since <= at and (not until or at < until[0])]
+        page = max(place.page, 1)
+        meta = {"Page": page, "PageSize": size, "TotalCount": len(found), "TotalPages": -(-len(found) // size)}
+        rows = ordercloud.Rows.model_validate({"Meta": meta, "Items": found[(page - 1) * size : page * size]})
+        if place.until is None and rows.more_after(page, size):
+            place = place.up_to(found, now)
+        read |= {row["LastUpdated"] for row in rows.items}
+        place, more = place.after(rows, size, now)
+        now += pause
+        if not more:
+            break
+    assert not more
+    assert read == {at.isoformat() for at in dates}

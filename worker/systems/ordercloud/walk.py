@@ -98,7 +98,8 @@ class Place(BaseModel):
         limit = self.limit if self.until else now
         end = min(end, limit) if limit else end
         if end > self.at:
-            return Place(at=end, seen=self.seen), bool(self.until or self.window)
+            # A pass up to the clock ends there. Another would read up to a later clock, and so on without an end.
+            return Place(at=end, seen=self.seen), bool(self.window or (self.until and not limit))
         if self.window:
             return Place(at=self.at, since=self.window, seen=self.seen), True
         return Place(at=self.at, seen=self.seen), False
