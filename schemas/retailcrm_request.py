@@ -19,8 +19,7 @@ from schemas.retailcrm_texts import customer_comment, field_of, labels_of, manag
 from schemas.values import Money, Number
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
+    from datetime import datetime, tzinfo
 
     from schemas.order import Line, Order, Payment
     from schemas.retailcrm_prices import LinePrice
@@ -137,7 +136,7 @@ class OrderRequest(Request):
         return self.model_dump(by_alias=True, exclude_none=True)
 
     @classmethod
-    def of(cls, order: Order, reference: str, *, zone: ZoneInfo, currency: str | None, codes: Codes) -> OrderRequest:
+    def of(cls, order: Order, reference: str, *, zone: tzinfo, currency: str | None, codes: Codes) -> OrderRequest:
         """Return the request for an order, with its times in `zone`; `currency` is for orders without one.
 
         Raise AmountError if RetailCRM would show another total than the customer pays.
@@ -169,7 +168,7 @@ class OrderRequest(Request):
         )
 
 
-def local(moment: datetime, zone: ZoneInfo) -> str:
+def local(moment: datetime, zone: tzinfo) -> str:
     """Return a moment as RetailCRM reads and writes it, in the time zone of the account."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
@@ -186,7 +185,7 @@ def labels_to_skip(order: Order, codes: Codes) -> set[str]:
     return skip
 
 
-def payments_of(order: Order, codes: Codes, zone: ZoneInfo) -> tuple[PaymentRequest, ...]:
+def payments_of(order: Order, codes: Codes, zone: tzinfo) -> tuple[PaymentRequest, ...]:
     """Return the payments that the account has a code for, each with an id that is unique in the whole account."""
     text = f"{order.key}\0{codes.site}".encode(errors="surrogatepass")
     seal = blake2b(text, digest_size=8).hexdigest()
@@ -204,7 +203,7 @@ def is_paid(payment: Payment) -> bool:
     return (payment.status or "").casefold() == "paid"
 
 
-def _payment(payment: Payment, code: str, external_id: str, zone: ZoneInfo) -> PaymentRequest:
+def _payment(payment: Payment, code: str, external_id: str, zone: tzinfo) -> PaymentRequest:
     return PaymentRequest(
         external_id=external_id,
         type=code,

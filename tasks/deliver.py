@@ -185,13 +185,16 @@ def _failure(outcome: Outcome) -> str:
     return "" if outcome.kind in _SUCCESSES else outcome.code
 
 
-_SUCCESSES: Final = frozenset({"delivered", "existed", "updated", "cancelled", "withdrawn", "pending"})
+_SUCCESSES: Final = frozenset(
+    {"delivered", "existed", "updated", "cancelled", "cancelled_alone", "withdrawn", "pending"}
+)
 #: The log event of each outcome.
 _EVENTS = {
     "delivered": "order.delivered",
     "existed": "order.delivered",
     "updated": "order.updated",
     "cancelled": "order.cancelled",
+    "cancelled_alone": "order.cancelled",
     "withdrawn": "order.withdrawn",
     "pending": "order.pending",
     "retry": "order.retried",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from contract.sabotage import having, ignores_the_limiter, renaming
-from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
+from worker.errors import Held, IntakeError, Rejected, Unavailable, Uncertain
 from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
@@ -160,6 +160,17 @@ def cancels_nothing(case: Case) -> Case:
     return having(case, cancel=lambda self, order, reference, target_id: None)
 
 
+def cancels_only_what_it_can_update(case: Case) -> Case:
+    real: type[Target] = case.adapter
+
+    def change(self: Any, order: Order, *rest: Any) -> str:
+        if order.totals.grand is not None:
+            raise Held("an amount that cannot be written")
+        return real.change(self, order, *rest)
+
+    return having(case, change=change)
+
+
 def updates_with_floats(case: Case) -> Case:
     return _changing_order(case, _rounded)
 
@@ -233,6 +244,7 @@ OF_UPDATES: Final[dict[str, tuple[Callable[[Case], Case], ...]]] = {
     "the_recordings_cover_an_update": (lacks_the_recording_of_a_cancellation,),
     "a_change_is_sent_as_recorded": (updates_without_the_first_line, updates_nothing, cancels_nothing),
     "a_change_does_not_depend_on_the_targets_id": (requires_the_targets_id,),
+    "a_cancellation_needs_nothing_else_of_the_order": (cancels_only_what_it_can_update, cancels_nothing),
     "every_amount_of_a_change_arrives_exact": (updates_with_floats,),
     "a_change_that_may_be_missing_is_not_reported_as_made": (
         reports_an_uncertain_update_as_done,

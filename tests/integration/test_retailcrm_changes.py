@@ -289,6 +289,25 @@ def test_a_cancellation_changes_the_status_and_is_held_without_a_status_code(
     assert stored(box, "main", "off")["status"] == "cancel-other"
 
 
+def test_an_order_to_be_stopped_that_cannot_be_written_gets_its_status_alone(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    target = crm(status_map={**STATUSES, "on_hold": "no-call"})
+    target.create(new_order(), "alone")
+    for status, code, outcome in (("on_hold", "no-call", "updated"), ("cancelled", "cancel-other", "cancelled")):
+        stopped = new_order(status=status, totals={"grand": "-1"}, note="Ring")
+        assert target.cancels(stopped)
+        assert target.change(stopped, "alone", "", Changes.all(stopped)) == outcome
+        assert (stored(box, "main", "alone")["status"], stored(box, "main", "alone").get("customerComment")) == (
+            code,
+            None,
+        )
+    refused = new_order(status="cancelled", lines=invalid_order().lines)
+    assert target.change(refused, "alone", "", Changes.all(refused)) == "cancelled_alone"
+    with pytest.raises(Held, match="somebody else made it"):
+        target.cancel(new_order(external_id="2", status="cancelled"), "alone", "")
+
+
 def test_an_update_does_not_recreate_a_deleted_order(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     made = crm().create(new_order(), "gone").target_id or ""
     box.change(made, deleted=True)

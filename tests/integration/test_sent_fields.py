@@ -9,10 +9,11 @@ import pytest
 
 import tasks.deliver
 import tasks.poll
+from schemas.order import Status
 from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
 from tasks.attempt import attempt
 from tasks.intentions import intend
-from worker.errors import LeaseLost, Rejected, Uncertain
+from worker.errors import Held, LeaseLost, Rejected, Uncertain
 from worker.settings.routes import Route
 from worker.store.orders.erasure import Eraser
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.changes import Changes
     from schemas.order import Order
+    from worker.errors import IntakeError
     from worker.store.orders.ledger import OnChange
 
 
@@ -30,6 +32,11 @@ class Recording(Editable):
     def __init__(self) -> None:
         super().__init__()
         self.changes: list[Changes] = []
+        #: The statuses of a cancellation for which it has a status of its own.
+        self.statuses: set[Status] = set()
+
+    def expresses(self, status: Status) -> bool:
+        return status in self.statuses
 
     def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         super().update(order, reference, target_id, changes)
@@ -196,6 +203,19 @@ def test_after_a_cancellation_the_status_is_to_be_written_again(bench: Bench) ->
     bench.send(note="call", status="cancelled")
     bench.send(note="call", tags=["a"])
     assert bench.paths() == [{"status", "tags"}]
+
+
+@pytest.mark.parametrize("refusal", [Rejected("no"), Held("an amount cannot be written")])
+def test_of_a_cancellation_alone_nothing_is_recorded_that_was_refused(bench: Bench, refusal: IntakeError) -> None:
+    bench.target.statuses = {Status.CANCELLED}
+    bench.send(note="call")
+    bench.target.trouble = [refusal]
+    bench.send(note="ring", gift_message="hi", status="cancelled")
+    assert (bench.target.updated, bench.rt.state("1")["state"]) == ([("1", "1", "cancelled")], "delivered")
+    bench.send(note="ring", gift_message="hi", status="cancelled", tags=["a"])
+    assert bench.paths() == [{"note", "gift_message", "status", "tags"}]
+    bench.send(note="ring", status="cancelled", tags=["a"])
+    assert bench.paths()[1:] == [{"gift_message"}]
 
 
 def test_a_change_that_is_held_and_released_is_an_update_as_well(redis: Redis) -> None:

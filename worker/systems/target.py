@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from schemas.cancellation import cancellation, stop
 from schemas.order import Status
-from worker.errors import Held
+from worker.errors import Held, PermanentError
 from worker.systems.declared import require_declared
 
 if TYPE_CHECKING:
@@ -161,25 +161,35 @@ class Target(ABC):
         return False
 
     def cancels(self, order: Order) -> bool:
-        """Return whether `change` cancels the order by `cancel`, which writes nothing but that. Pure."""
+        """Return whether `change` stops the order by `cancel`, which writes nothing but that. Pure."""
         updated = self.updates and not order.removed and self.expresses(order.status)
         return bool(cancellation(order)) and not updated
 
-    def change(self, order: Order, reference: str, target_id: str, changes: Changes) -> Literal["updated", "cancelled"]:
+    def change(
+        self, order: Order, reference: str, target_id: str, changes: Changes
+    ) -> Literal["updated", "cancelled", "cancelled_alone"]:
         """Update the existing order, or cancel it if it is not to be shipped any more.
 
-        Raises Held if the system cannot, and what `update` and `cancel` raise.
+        A cancellation never waits for what else changed: if the order cannot be updated, it is cancelled alone. Raises
+        Held if the system cannot, and what `update` and `cancel` raise.
         """
         if self.cancels(order):
             self.cancel(order, reference, target_id)
-            return "cancelled"
+            return "cancelled" if cancellation(order) else "updated"
         by_hand = f"by hand, then: intake release {self.name} {order.key} --drop"
         if order.status is Status.ON_HOLD and not self.expresses(order.status):
             raise Held(f"{stop(order)}, and {self.kind} has no status for that: stop {reference} there {by_hand}")
         if not self.updates:
             raise Held(f"{self.kind} cannot change an order: change {reference} there {by_hand}")
-        self.update(order, reference, target_id, changes)
-        return "cancelled" if cancellation(order) else "updated"
+        if not cancellation(order):
+            self.update(order, reference, target_id, changes)
+            return "updated"
+        try:
+            self.update(order, reference, target_id, changes)
+        except (Held, PermanentError):
+            self.cancel(order, reference, target_id)
+            return "cancelled_alone"
+        return "cancelled"
 
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:

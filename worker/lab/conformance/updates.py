@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
-from worker.lab.conformance.stage import repriced, story_of
+from worker.lab.conformance.stage import Json, repriced, story_of
 from worker.lab.conformance.targets import ORDER
 
 if TYPE_CHECKING:
-    from worker.lab.conformance.stage import Case, Failure, Json
+    from worker.lab.conformance.stage import Case, Failure
+
+
+#: What an order may be like that cannot be written, to be cancelled all the same.
+_UNWRITABLE: Final[tuple[Json, ...]] = (
+    {"totals": {"grand": "-1"}},
+    {"totals": {"grand": "100000", "discount": "0.005"}},
+    {"lines": (), "totals": {"grand": "5"}},
+    {"lines": [{"name": "Mug", "quantity": "-0.5", "unit_price": "-1", "discount": "3"}]},
+    {"lines": [{"sku": "unknown", "quantity": "0.333", "unit_price": "1"}], "currency": None},
+    {"lines": (), "totals": {}, "removed": "deleted"},
+    {"shipping_address": {"country": "Narnia"}, "customer": {"first_name": "x" * 10_000}, "currency": "XTS"},
+    {"ordered_at": "0001-01-01T00:00:00Z", "version": None},
+)
 
 
 def _order(scene: Json) -> Order:
@@ -60,6 +73,22 @@ def a_change_does_not_depend_on_the_targets_id(case: Case) -> None:
     scene = case.scenes["updated"]
     with case.playing(scene) as (target, _):
         assert _error(target, {**scene, "target_id": ""}) is None
+
+
+def a_cancellation_needs_nothing_else_of_the_order(case: Case) -> None:
+    """Require that an order is cancelled although it has become one that cannot be written, by the recorded calls."""
+    scene = case.scenes["updated_cancelled"]
+    asked = [exchange | {"ask": exchange["ask"] | {"body": None}} for exchange in scene["exchanges"]]
+    for fields in _UNWRITABLE:
+        order = Order.model_validate({**scene["order"], **fields})
+        with case.playing(scene | {"exchanges": asked}) as (target, stage):
+            error = _error(target, scene, order)
+        assert (fields, error) == (fields, None)
+        assert (fields, _calls(stage.asked)) == (fields, _calls(stage.wanted()))
+
+
+def _calls(asked: list[Json]) -> list[tuple[str, str]]:
+    return [(ask["method"], ask["path"]) for ask in asked]
 
 
 def every_amount_of_a_change_arrives_exact(case: Case) -> None:

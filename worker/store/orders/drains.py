@@ -63,7 +63,8 @@ class Outcome:
 
     `delay` is in seconds; `code` and `detail` hold no personal data; `extra` is the target's id of a delivered order,
     the step of a pending order, or the target's field errors (JSON) of a rejected order. A "retry_uncounted" is no
-    failure of the lane: the target responded, or another order of the same call was counted.
+    failure of the lane: the target responded, or another order of the same call was counted. Of an order that is
+    "cancelled_alone", what else changed was refused, and was not sent.
     """
 
     kind: Literal[
@@ -71,6 +72,7 @@ class Outcome:
         "existed",
         "updated",
         "cancelled",
+        "cancelled_alone",
         "withdrawn",
         "pending",
         "retry",

@@ -7,9 +7,9 @@ local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries,
 --
 -- claims are those of this drain. breaker is the number of failures in a row that opens the breaker. uncertain is 0 or 1. extra is the target's id, its field
 -- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent.
--- Outcomes: delivered, existed, updated, cancelled, withdrawn, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A retry_uncounted is no
--- failure of the lane: the target responded, or another order of the same call was counted. An order that is left out and was certainly not sent is
--- withdrawn instead of queued again.
+-- Outcomes: delivered, existed, updated, cancelled, cancelled_alone, withdrawn, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A
+-- retry_uncounted is no failure of the lane: the target responded, or another order of the same call was counted. Of an order that is cancelled_alone,
+-- what else changed was refused. An order that is left out and was certainly not sent is withdrawn instead of queued again.
 --
 -- Returns the state of each order now, or "refused".
 -- If repeated: for an order that this drain has settled already, it returns the state.
@@ -154,6 +154,10 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     return 'refused'
   end
   redis.call('HSET', record, 'settled', drain .. ' ' .. outcome)
+  if outcome == 'cancelled_alone' then
+    redis.call('HDEL', record, 'tried_fields')
+    outcome = 'cancelled'
+  end
   if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end
   -- An order that existed already, or was taken in before, has the content that was sent first.
   if outcome == 'existed' or redis.call('HEXISTS', record, 'step') == 1 then

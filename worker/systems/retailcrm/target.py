@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import simplejson
 
-from schemas.cancellation import cancellation
+from schemas.cancellation import cancellation, stop
 from schemas.order import Status
 from schemas.retailcrm_edit import edit_of
 from schemas.retailcrm_held import Created, Edited, EditedOrder, H, HeldOrder, HeldOrders, Paid, There, Uploaded
@@ -32,7 +33,7 @@ from worker.systems.retailcrm.options import RetailCRMOptions
 from worker.systems.retailcrm.ownership import foreign, is_nobodys, is_ours
 from worker.systems.retailcrm.refusal import EXISTS, refused
 from worker.systems.retailcrm.view import order_view
-from worker.systems.retailcrm.writing import request_of
+from worker.systems.retailcrm.writing import is_writable, request_of
 from worker.systems.target import Receipt, Target
 
 if TYPE_CHECKING:
@@ -245,12 +246,24 @@ class RetailCRM(Target):
                 f"{cancellation(order)}, and targets.{self.name}.status_map has no code for cancelled: add it and "
                 f"restart, then: intake release {self.name} {order.key}"
             )
-        if self._look(reference, HeldOrder[There]) is not None:
-            self._edit(reference, {"status": code})
+        there = self._look(reference, HeldOrder[There])
+        if there is None:
+            return
+        if there.marks:
+            self._existing(there, order, reference)
+        self._edit(reference, {"status": code})
 
     def expresses(self, status: Status) -> bool:
         """Return whether `status_map` has a code for the status."""
         return status in self.options.status_map
+
+    def cancels(self, order: Order) -> bool:
+        """Return whether the status alone is written: of an order to be stopped that cannot be written as a whole."""
+        return super().cancels(order) or bool(
+            stop(order)
+            and self.expresses(order.status)
+            and not is_writable(order, self._zone or UTC, self.options.currency, self._codes)
+        )
 
     def _edit(self, reference: str, changes: object) -> None:
         path = f"orders/{quote(reference, safe='')}/edit"

@@ -8,18 +8,18 @@ from pydantic import ValidationError
 
 from schemas.retailcrm_prices import AmountError
 from schemas.retailcrm_request import OrderRequest
-from worker.errors import Held, Rejected
+from worker.errors import Held, PermanentError, Rejected
 from worker.systems.parsing import path
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
+    from datetime import tzinfo
 
     from schemas.order import Order
     from schemas.retailcrm_request import Codes
 
 
 def request_of(  # noqa: PLR0913, PLR0917  # each is a fact of the account
-    order: Order, reference: str, target: str, zone: ZoneInfo, currency: str | None, codes: Codes
+    order: Order, reference: str, target: str, zone: tzinfo, currency: str | None, codes: Codes
 ) -> OrderRequest:
     """Return the request. Raise Held if its total would be wrong, Rejected if it cannot be written at all."""
     try:
@@ -34,3 +34,12 @@ def request_of(  # noqa: PLR0913, PLR0917  # each is a fact of the account
     except ValidationError as wrong:
         field = path(wrong.errors(include_url=False, include_context=False, include_input=False)[0]["loc"])
     raise Rejected(f"the order cannot be written: {field}")
+
+
+def is_writable(order: Order, zone: tzinfo, currency: str | None, codes: Codes) -> bool:
+    """Return whether an order can be written as a request."""
+    try:
+        request_of(order, "", "", zone, currency, codes)
+    except (Held, PermanentError):
+        return False
+    return True
