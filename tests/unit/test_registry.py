@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from worker.errors import ConfigError
 from worker.systems.declared import Undeclared
 from worker.systems.provider import Provider
-from worker.systems.registry import load_kinds
+from worker.systems.registry import Kinds, load_kinds
 from worker.systems.retailcrm.provider import RetailCRM
 from worker.systems.target import Target
 
@@ -52,8 +53,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     sys.modules.pop("shop_adapter", None)
 
 
-def loaded_kinds() -> dict[str, type[Provider]]:
-    return load_kinds("intake.providers", Provider, {RetailCRM.kind: RetailCRM})
+def loaded_kinds() -> Kinds[Provider]:
+    return load_kinds("intake.providers", Provider, {"retailcrm": "worker.systems.retailcrm.provider:RetailCRM"})
 
 
 def test_built_in_kinds_need_no_package() -> None:
@@ -127,3 +128,14 @@ def test_every_class_variable_without_a_default_must_be_declared() -> None:
         type("Bare", (Provider,), {"kind": "bare"})
     assert caught.value.names == ["Options", "default_limit", "documented_limit", "default_poll_every"]
     type("Mixin", (Target,), {})  # without a kind it is no adapter
+
+
+def test_only_the_systems_that_are_looked_up_are_imported() -> None:
+    script = (
+        "import sys, worker.runtime as runtime; assert 'retailcrm' in runtime.provider_kinds(); "
+        "runtime.target_kinds()['dropboy']; print(*sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    systems = {name.split(".")[2] for name in result.stdout.split() if name.startswith("worker.systems.")}
+    assert "dropboy" in systems
+    assert not systems & {"retailcrm", "dropday", "dropstream", "ordercloud"}

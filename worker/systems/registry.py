@@ -3,31 +3,54 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, TypeVar, cast
+from pkgutil import resolve_name
+from typing import Any, TypeVar, cast
 
 from worker.errors import ConfigError
 from worker.systems.declared import Undeclared, require_declared
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 A = TypeVar("A")
 
 
-def load_kinds(group: str, base: type, built_in: Mapping[str, type[A]]) -> dict[str, type[A]]:
-    """Return the adapter classes by kind: `built_in`, and the subclasses of `base` under the entry points `group`.
+class Kinds(Mapping[str, type[A]]):
+    """The adapter classes by kind. A built-in one is imported when it is looked up: a process needs only some."""
 
-    Raises ConfigError for an entry point that cannot be imported, is not a complete adapter, or has a kind that is
-    taken.
+    def __init__(self, adapters: Mapping[str, str | type[A]]) -> None:
+        self._adapters = dict(adapters)
+
+    def __getitem__(self, kind: str) -> type[A]:
+        adapter = self._adapters[kind]
+        if isinstance(adapter, str):
+            adapter = self._adapters[kind] = cast("type[A]", resolve_name(adapter))
+        return adapter
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._adapters
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._adapters)
+
+    def __len__(self) -> int:
+        return len(self._adapters)
+
+
+def load_kinds(group: str, base: type, built_in: Mapping[str, str]) -> Kinds[Any]:
+    """Return the adapters by kind: `built_in` ("module:class"), and those that entry points of `group` name.
+
+    Raises ConfigError for an entry point that cannot be imported, is no complete subclass of `base`, or has a kind that
+    is taken.
     """
-    adapters = dict(built_in)
+    adapters: dict[str, str | type] = dict(built_in)
     for point in entry_points(group=group):
-        if point.name in adapters:
-            taken = f"the kind {point.name} is taken by {adapters[point.name].__module__}"
+        if point.name in built_in:
+            taken = f"the kind {point.name} is taken by {built_in[point.name].partition(':')[0]}"
             raise _problem(point, taken, "Uninstall one of the two packages")
-        adapters[point.name] = cast("type[A]", _load(point, base))
-    return adapters
+        if point.name in adapters:
+            raise _problem(point, f"the kind {point.name} is taken by another package", "Uninstall one of the two")
+        adapters[point.name] = _load(point, base)
+    return Kinds(adapters)
 
 
 def _load(point: EntryPoint, base: type) -> type:

@@ -5,28 +5,23 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from worker.systems.dropboy.webhook import Dropboy
-from worker.systems.ordercloud.webhook import OrderCloud
-from worker.systems.registry import load_kinds
-from worker.systems.retailcrm.webhook import RetailCRM
+from worker.systems.registry import Kinds, load_kinds
 from worker.systems.webhook.contract import Webhook
-from worker.systems.webhook.signed import Signed
-from worker.systems.webhook.standard import Standard
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
-BUILT_IN: Final[dict[str, type[Webhook]]] = {
-    Dropboy.kind: Dropboy,
-    OrderCloud.kind: OrderCloud,
-    RetailCRM.kind: RetailCRM,
-    Signed.kind: Signed,
-    Standard.kind: Standard,
+BUILT_IN: Final = {
+    "dropboy": "worker.systems.dropboy.webhook:Dropboy",
+    "ordercloud": "worker.systems.ordercloud.webhook:OrderCloud",
+    "retailcrm": "worker.systems.retailcrm.webhook:RetailCRM",
+    "signed": "worker.systems.webhook.signed:Signed",
+    "standard": "worker.systems.webhook.standard:Standard",
 }
 
 
 @cache
-def webhook_kinds() -> dict[str, type[Webhook]]:
+def webhook_kinds() -> Kinds[Webhook]:
     """Return the built-in kinds and those that other packages bring under the entry point `intake.webhooks`.
 
     Raises ConfigError for an entry point that cannot be used.

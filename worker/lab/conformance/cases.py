@@ -16,7 +16,7 @@ from worker.systems.webhooks import BUILT_IN as WEBHOOKS
 from worker.systems.webhooks import webhook_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -32,10 +32,10 @@ def suites(sort: str, adapter: type[Any]) -> list[ModuleType]:
 
 def cases(recordings: Path) -> Iterator[tuple[str, Case]]:
     """Yield every registered adapter with its sort, except built-in ones that `recordings` has no folder for."""
-    registered: tuple[tuple[str, dict[str, type[Any]], dict[str, type[Any]]], ...] = (
-        ("providers", {**provider_kinds()}, {**PROVIDERS}),
-        ("targets", {**target_kinds()}, {**TARGETS}),
-        ("webhooks", {**webhook_kinds()}, {**WEBHOOKS}),
+    registered: tuple[tuple[str, Mapping[str, type[Any]], Mapping[str, str]], ...] = (
+        ("providers", provider_kinds(), PROVIDERS),
+        ("targets", target_kinds(), TARGETS),
+        ("webhooks", webhook_kinds(), WEBHOOKS),
     )
     for sort, kinds, ours in registered:
         for kind, adapter in kinds.items():
