@@ -12,6 +12,8 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- order is not to be shipped ("cancelled at the source"), or empty. heir is the key of the order that has the goods of a combined order now, or empty. hold_reason is a code and
 -- a reason ("transform ...") if the order is held instead of sent, or empty.
 --
+-- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
+--
 -- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, asked, same, stale, replaced, revived, withdrawn,
 -- updating, held or changed. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
 -- Orders from a backfill are bulk work: a constant offset puts their scores after all others; the record keeps it as 'bulk'.
@@ -33,10 +35,8 @@ local new_ledger = now - redis.call('GET', epoch) < 86400000
 local unwalked = redis.call('HEXISTS', cursor, 'walked') == 0 and (new_ledger or redis.call('EXISTS', cursor) == 1)
 local ask = dedupes == '0' and (ask_first == 'always' or (ask_first == 'new' and unwalked))
 
-local function log(key, event)
-  redis.call('RPUSH', history_prefix .. key, stamp .. ' ' .. event)
-end
-
+-- include log.lua
+-- include tombstone.lua
 -- include combine.lua
 -- include withdraw.lua
 
@@ -135,10 +135,14 @@ end
 
 -- Write an order that this ledger does not know.
 local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
+  if is_outdated(key, version) then return 'stale' end
   -- A ledger before this one may have delivered it, before it was cancelled.
   local search = left_out ~= '' and stop ~= '' and reference ~= '' and ask_first ~= 'never' and unwalked
   local heir_is_known = heir ~= '' and (redis.call('EXISTS', record_prefix .. heir) == 1 or read_archived(record_prefix, heir))
-  if left_out ~= '' and not search and not heir_is_known then return 'unwanted' end
+  if left_out ~= '' and not search and not heir_is_known then
+    bury_version(key, version)
+    return 'unwanted'
+  end
   local record = record_prefix .. key
   redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint, 'version', version, 'seen', stamp)
   log(key, 'accepted ' .. source)
@@ -162,9 +166,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   local state = known[1]
   if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason) end
   if known[7] and not bulk then make_fresh(key, record) end
-  -- A version can be up to 2^63, which a Lua number cannot hold: compare it as text of equal length.
   local old = known[3]
-  local older = #version < #old or (#version == #old and version < old)
+  local older = is_older(version, old)
   -- The settings may have changed: what was withdrawn may be wanted now.
   if known[2] == fingerprint and not (state == 'withdrawn' and left_out == '' and not older) then
     if not older and version ~= old then

@@ -25,6 +25,7 @@ local stamp = string.format('%.0f', now)
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 lease_ms = tonumber(lease_ms)
 
+-- include log.lua
 -- include blockers.lua
 
 -- Redis keeps bytes, and clients read texts.
@@ -106,7 +107,7 @@ for _, key in ipairs(keys) do
   if redis.call('SADD', claims, key) == 1 then
     redis.call('ZREM', due, key)
     redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
-    redis.call('RPUSH', history_prefix .. key, stamp .. ' claimed ' .. drain)
+    log(key, 'claimed ' .. drain)
   end
   local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk', 'hold', 'sent_fields',
     'left_out', 'stop')

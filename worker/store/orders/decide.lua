@@ -19,10 +19,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local moves = {}
 
-local function log(key, event)
-  local history = history_prefix .. key
-  if redis.call('RPUSH', history, stamp .. ' ' .. event) > 60 then redis.call('LTRIM', history, -60, -1) end
-end
+-- include log.lua
 
 local function queue(key, record)
   redis.call('HSET', record, 'state', 'queued')

@@ -15,10 +15,10 @@ local record_prefix, payload_prefix, history_prefix, action = unpack(ARGV, 1, 4)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local stamp = string.format('%.0f', now)
 local released = 0
 
-local function log(key, event) redis.call('RPUSH', history_prefix .. key, string.format('%.0f ', now) .. event) end
-
+-- include log.lua
 -- include combine.lua
 
 local function send(key, record)

@@ -16,6 +16,9 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local record = record_prefix .. key
+
+-- include log.lua
+
 local known = redis.call('HMGET', record, 'state', 'fingerprint', 'done', 'version')
 local archived = not known[1] and read_archived(record_prefix, key)
 if archived then known = {archived.state, archived.fingerprint, archived.done, archived.version} end
@@ -42,8 +45,7 @@ local old = known[4] or ''
 if #version > #old or (#version == #old and version > old) then redis.call('HSET', record, 'version', version) end
 redis.call('SET', payload_prefix .. key, payload)
 redis.call('PERSIST', history_prefix .. key)
-redis.call('RPUSH', history_prefix .. key,
-  stamp .. ' queued again by ' .. source .. (action == 'update' and ': not the same there' or ': not there'))
+log(key, 'queued again by ' .. source .. (action == 'update' and ': not the same there' or ': not there'))
 redis.call('ZREM', dead, key)
 redis.call('ZADD', due, now, key)
 redis.call('HINCRBY', lane, 'resent', 1)

@@ -26,11 +26,7 @@ breaker = tonumber(breaker)
 
 local function count(name) redis.call('HINCRBY', lane, name, 1) end
 
--- The history of an order that waits for days keeps its latest events only.
-local function log(key, event)
-  local history = history_prefix .. key
-  if redis.call('RPUSH', history, stamp .. ' ' .. event) > 60 then redis.call('LTRIM', history, -60, -1) end
-end
+-- include log.lua
 
 -- include combine.lua
 -- include withdraw.lua

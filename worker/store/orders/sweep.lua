@@ -19,10 +19,12 @@ local stamp = string.format('%.0f', now)
 local freed, buried, waited = 0, 0, 0
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
+-- include log.lua
+
 local function free(key, drain)
   local record = record_prefix .. key
   local lost = redis.call('HINCRBY', record, 'lost', 1)
-  redis.call('RPUSH', history_prefix .. key, stamp .. ' taken over from ' .. drain)
+  log(key, 'taken over from ' .. drain)
   redis.call('HSET', record, 'uncertain', '1')
   redis.call('HDEL', record, 'drain')
   if lost < tonumber(poison) then
@@ -33,7 +35,7 @@ local function free(key, drain)
     return
   end
   redis.call('HSET', record, 'state', 'dead', 'code', 'poison', 'detail', 'its worker died ' .. lost .. ' times')
-  redis.call('RPUSH', history_prefix .. key, stamp .. ' dead poison its worker died ' .. lost .. ' times')
+  log(key, 'dead poison its worker died ' .. lost .. ' times')
   redis.call('ZADD', dead, now, key)
   redis.call('HINCRBY', lane, 'dead', 1)
   tally(now, 'dead poison')

@@ -1,0 +1,132 @@
+"""Whether a route wants an order is part of its record: what the newest version says holds, whatever arrives later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
+from support.orders import order
+from support.redis_text import key_names
+from tasks.accept import accept
+from tasks.deliver import deliver
+from worker.settings.routes import Route
+from worker.store.redis import keys
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+UNWANTED: dict[str, dict[str, Any]] = {
+    "cancelled": {"status": "cancelled"},
+    "on hold": {"status": "on_hold"},
+    "test": {"test": True},
+    "filtered": {"store": "be"},
+    "deleted": {"status": "cancelled", "removed": "deleted", "lines": (), "totals": {}},
+    "combined": {"status": "cancelled", "removed": "combined", "combined_into": "9", "lines": (), "totals": {}},
+}
+DAY = 86_400_000
+
+
+def runtime(redis: Redis, warehouse: Warehouse | None = None, **route: Any) -> FakeRuntime[Shop, Any]:
+    """Return a runtime whose ledger is not new, with a route for the orders of one store."""
+    redis.hset("intake:cursor:shop", mapping={"value": "0", "walked": "1"})
+    route = {"only": {"store": ["nl"]}} | route
+    shop, target = Shop([]), warehouse or Warehouse()
+    return FakeRuntime(redis, shop, target, routes=(Route(source="shop", targets=("t",), **route),))
+
+
+def arrive(rt: FakeRuntime[Shop, Any], version: int | None, source: str = "push shop", **fields: Any) -> str:
+    """Accept a version of the order "1"; return the result."""
+    counts, rejected = accept(rt, [order("1", version=version, **{"store": "nl"} | fields)], source, rt.nudge)
+    assert not rejected
+    (result,) = counts
+    return result
+
+
+@pytest.mark.parametrize("source", ["push shop", "poll shop", "backfill shop"])
+@pytest.mark.parametrize("unwanted", UNWANTED)
+def test_a_version_older_than_one_that_was_left_out_creates_nothing(redis: Redis, unwanted: str, source: str) -> None:
+    rt = runtime(redis)
+    assert arrive(rt, 2, **UNWANTED[unwanted]) == "unwanted"
+    assert arrive(rt, 1, source) == "stale"
+    deliver(rt, "t", rt.nudge)
+    assert not rt.warehouse.created
+    assert arrive(rt, 3, source, note="live again") == "new"
+    deliver(rt, "t", rt.nudge)
+    assert [sent.note for _, sent in rt.warehouse.created] == ["live again"]
+
+
+def test_a_version_that_was_left_out_is_created_when_it_is_read_again_and_a_route_wants_it(redis: Redis) -> None:
+    assert arrive(runtime(redis), 2, store="be") == "unwanted"
+    assert arrive(runtime(redis, only={}), 2, store="be") == "new"
+
+
+@pytest.mark.parametrize("versions", [(9, 10), (1_700_000_000_000_000, 1_700_000_000_000_001), (1, 2**63 - 1)])
+def test_versions_of_any_size_are_compared_as_numbers(redis: Redis, versions: tuple[int, int]) -> None:
+    rt, (older, newer) = runtime(redis), versions
+    arrive(rt, newer, store="be")
+    assert arrive(rt, older, store="be") == "stale"
+    assert arrive(rt, older) == "stale"
+    assert arrive(rt, newer) == "new"
+
+
+def test_an_older_version_that_is_left_out_as_well_does_not_replace_the_newer_one(redis: Redis) -> None:
+    rt = runtime(redis)
+    arrive(rt, 3, store="be")
+    arrive(rt, 1, store="de")
+    assert arrive(rt, 2) == "stale"
+
+
+def test_a_tombstone_is_found_for_thirty_days_and_then_expires(redis: Redis) -> None:
+    rt = runtime(redis)
+    arrive(rt, 2, store="be")
+    (name,) = key_names(redis, "intake:unwanted:*")
+    target, period, shard = name.split(":")[2:]
+    assert target == "t"
+    assert 30 * DAY <= redis.pttl(name) <= 60 * DAY
+    for age, result in ((1, "stale"), (2, "new")):
+        redis.rename(name, aged := f"intake:unwanted:t:{int(period) - age}:{shard}")
+        name = aged
+        assert arrive(rt, 1) == result
+
+
+def test_tombstones_hold_no_content_and_take_little_memory(redis: Redis) -> None:
+    rt, count = runtime(redis), 300
+    orders = [order(f"{100_000 + n}", version=1_700_000_000_000_000 + n, store="be") for n in range(count)]
+    accept(rt, orders, "poll shop", rt.nudge)
+    names = redis.keys("intake:unwanted:*")
+    entries = {field: value for name in names for field, value in redis.hgetall(name).items()}
+    assert entries == {each.key: str(each.version) for each in orders}
+    assert sum(redis.memory_usage(name) or 0 for name in names) < count * 150
+    assert not redis.keys("intake:order:*")
+
+
+def test_an_order_without_a_version_leaves_no_tombstone(redis: Redis) -> None:
+    rt = runtime(redis)
+    assert arrive(rt, None, store="be") == "unwanted"
+    assert not redis.keys("intake:unwanted:*")
+    assert arrive(rt, None) == "new"
+
+
+# Histories
+
+
+@pytest.mark.parametrize("on_change", ["ignore", "hold", "update"])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_the_history_of_an_order_that_changes_all_the_time_is_bounded(
+    redis: Redis, on_change: str, *, delivered: bool
+) -> None:
+    rt = runtime(redis, Editable(), on_change=on_change)
+    arrive(rt, 1)
+    if delivered:
+        deliver(rt, "t", rt.nudge)
+    for version in range(2, 82):
+        arrive(rt, version, note=str(version))
+        if on_change == "hold":
+            rt.lanes["t"].release(rt.lanes["t"].held_keys(), "drop")
+        elif on_change == "update" and delivered:
+            deliver(rt, "t", rt.nudge)
+    (entry,) = rt.ledger.entries(["t"], "shop:1")
+    assert len(entry.history) == 60
+    assert (redis.llen(f"{keys.LaneKeys.of('t').history}shop:1") or 60) == 60
