@@ -247,7 +247,7 @@ class Order(Part):
     status: Status
     #: The status as the provider names it.
     status_raw: str | None = None
-    #: The order does not exist any more at the provider: it was deleted, or its goods moved into another order.
+    #: The order was deleted at the provider, or its goods moved into another order (it may be kept there, cancelled).
     removed: Literal["deleted", "combined"] | None = None
     #: The external id of the order that has the goods of a combined order now.
     combined_into: str | None = None

@@ -69,6 +69,7 @@ class Change(Wire):
     id: int
     created_at: LocalTime
     source: str | None = None
+    field: Any = None
     api_key: Object[ApiKey] = ApiKey()
     order: OrderId
     #: True if the order was deleted.

@@ -487,17 +487,22 @@ def test_a_removed_order_needs_no_field_of_its_reference(redis: Redis) -> None:
 def test_orders_that_retailcrm_deletes_and_combines_are_held_where_they_cannot_be_cancelled(
     make_pipeline: MakePipeline,
 ) -> None:
-    pipeline = make_pipeline(4).open()
+    pipeline = make_pipeline(5).open()
     pipeline.poll()
     pipeline.deliver_all()
-    deleted, combined, heir, other = (str(order["id"]) for order in pipeline.box.orders("retailcrm"))
+    deleted, combined, kept, heir, other = (str(order["id"]) for order in pipeline.box.orders("retailcrm"))
     pipeline.box.change(deleted, deleted=True)
     pipeline.box.change(combined, combinedTo=int(heir))
+    pipeline.box.change(kept, combinedTo=int(heir), status="cancel-other")
     pipeline.poll()
     pipeline.deliver_all()
-    for number, reason in ((deleted, "deleted at the source"), (combined, f"combined into shop:{heir}")):
+    for number, reason in (
+        (deleted, "deleted at the source"),
+        (combined, f"combined into shop:{heir}"),
+        (kept, f"combined into shop:{heir}"),
+    ):
         record = pipeline.record(number)
         assert (record["state"], record["detail"].startswith(f"{reason}, and dropday cannot")) == ("held", True)
         assert record["detail"].endswith(f"there by hand, then: intake release dropday shop:{number} --drop")
     assert [pipeline.record(number)["state"] for number in (heir, other)] == ["delivered", "delivered"]
-    assert len(pipeline.created()) == 4
+    assert len(pipeline.created()) == 5

@@ -18,6 +18,7 @@ from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
 from worker.systems.retailcrm.account import NOT_FOUND, Account
 from worker.systems.retailcrm.changes import readable
+from worker.systems.retailcrm.combined import COMBINED, as_combined, with_heirs
 from worker.systems.retailcrm.feed import Place
 from worker.systems.retailcrm.order import to_order
 from worker.systems.retailcrm.removal import REMOVAL, removals, to_removed_order
@@ -109,10 +110,11 @@ class RetailCRM(Provider):
         zone = self.zone()
         if REMOVAL in record.raw:
             return parse("order", lambda: to_removed_order(record.raw, self.name, record.version, zone))
-        return parse(
+        raw = {name: value for name, value in record.raw.items() if name != COMBINED}
+        order = parse(
             "order",
             lambda: to_order(
-                record.raw,
+                raw,
                 provider=self.name,
                 version=record.version,
                 zone=zone,
@@ -120,6 +122,7 @@ class RetailCRM(Provider):
                 reference=self._reference,
             ),
         )
+        return as_combined(order, record.raw[COMBINED]) if COMBINED in record.raw else order
 
     def check(self) -> None:
         """Read the account's settings."""
@@ -150,7 +153,7 @@ class RetailCRM(Provider):
         orders = reading.read(list(versions)) if versions else []
         missing = [Record({"id": order_id}) for order_id in reading.missing]
         current = [Record(order, versions.get(str(order.get("id")))) for order in orders]
-        return [*removed.values(), *current], missing, reading.reason
+        return [*removed.values(), *with_heirs(current, changes)], missing, reading.reason
 
     def _orders(self, order_ids: Sequence[str]) -> list[dict[str, Any]]:
         ids = [("filter[ids][]", order_id) for order_id in order_ids]

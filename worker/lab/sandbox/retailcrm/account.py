@@ -148,14 +148,17 @@ class RetailcrmAccount(Account):
         return int(row["id"])
 
     def change(self, order_id: str, fields: dict[str, Any]) -> bool:
-        """Set fields as a manager would; or remove the order with `deleted`, or with `combinedTo` another order."""
+        """Set fields as a manager would; or remove the order with `deleted`, or with `combinedTo` another order.
+
+        With a `status` beside `combinedTo`, the order is not removed, but gets that status.
+        """
         stored = self._orders.get(int(order_id)) if order_id.isdecimal() else None
         if stored is None:
             return False
         if fields.pop("deleted", False):
             self._remove(stored, {"deleted": True}, "deleted_at", "user")
         elif into := fields.pop("combinedTo", None):
-            self._combine(stored, self._orders[int(into)])
+            self._combine(stored, self._orders[int(into)], fields.get("status"))
         else:
             self._change(stored, fields, None, "user")
         return True
@@ -227,12 +230,19 @@ class RetailcrmAccount(Account):
             self._note("changed", stored.external_id, str(stored.id), lambda: order)
         return order
 
-    def _combine(self, stored: Stored, heir: Stored) -> None:
-        """Move the goods of an order into another one, and remove it: "Actions for combined orders", by default."""
+    def _combine(self, stored: Stored, heir: Stored, status: str | None) -> None:
+        """Move the goods of an order into another one, and remove it or give it `status`.
+
+        That is a setting ("Actions for combined orders"). The history names the other order only where this one is
+        removed ("Working with API history methods").
+        """
         moved, own = (json.loads(order.text)["items"] for order in (stored, heir))
         kept = {item["id"]: item for item in (*own, *moved)}
         extra = {"id": heir.id, "externalId": heir.external_id, "site": heir.site}
-        self._remove(stored, {"combinedTo": extra}, "combined_to", "combine")
+        if status:
+            self._change(stored, {"status": status}, None, "combine")
+        else:
+            self._remove(stored, {"combinedTo": extra}, "combined_to", "combine")
         items = [{"id": number} for number in kept]
         self._change(heir, {"items": shape.posted_items(items, kept, self.now(), self._new_id)}, None, "combine")
 
