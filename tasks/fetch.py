@@ -17,6 +17,7 @@ from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, runtime
 from worker.store.inbox import Letter
+from worker.store.redis.receipts import Receipts
 from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
@@ -60,7 +61,8 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
         for hint in claimed:
             # What delays one hint would delay the others as well: they wait for the same time.
             if not delay and not stopping():
-                delay = _fetch_one(rt, provider, hint, nudge)
+                with Receipts():
+                    delay = _fetch_one(rt, provider, hint, nudge)
                 if not delay:
                     continue
             rt.fetches.settle(name, hint, "wait", delay)

@@ -72,7 +72,9 @@ def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
         result = _poison(taken) if taken.lost >= POISON else ingest(rt, taken.jobs, nudge)
     if result.later:
         rt.inbox.defer(result.later, LATER)
-    taker.finish(result.counts, result.letters)
+    if not taker.finish(result.counts, result.letters):
+        log.warning("inbox.repeated", jobs=len(taken.jobs), reason="Redis has lost what was written for these jobs")
+        return len(taken.jobs)
     for letter in result.letters:
         log.error("job.buried", letter=letter.id, code=letter.code, reason=letter.reason, provider=letter.provider)
     log.info("inbox.taken", **result.counts)

@@ -76,7 +76,7 @@ class Failpoints:
 
     folder: Path
     armed: dict[str, list[Failpoint]]
-    #: The action of each fault; the store adds "flush" and "step".
+    #: The action of each fault; the store adds "flush", "forget" (after a step: as if it had not happened) and "step".
     actions: dict[str, Callable[[float], object]] = field(
         default_factory=lambda: {"kill": _kill, "delay": time.sleep, "stop": _stop}
     )
@@ -86,6 +86,10 @@ class Failpoints:
 
     def __bool__(self) -> bool:
         return bool(self.armed)
+
+    def forgets(self, point: str) -> bool:
+        """Return whether what happens at this point may have to be undone."""
+        return any(failpoint.fault == "forget" for failpoint in self.armed.get(f"{point}:after", ()))
 
     def fire(self, point: str, detail: object = "") -> str:
         """Run the fault that is armed at `point`. Return its name if the caller has to act it out, else ""."""

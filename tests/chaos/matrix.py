@@ -43,7 +43,7 @@ EFFECTS: Final = (
     Effect("poll", "poll", "renew, give back the lease", "script:renew"),
     Effect("ingest", "ingest", "take jobs", "script:take", ",skip=1", ",match=provider"),
     Effect("ingest", "ingest", "accept the orders", "script:accept"),
-    Effect("ingest", "ingest", "note the hints", "redis:ZADD"),
+    Effect("ingest", "ingest", "note the hints", "script:schedule"),
     Effect("ingest", "ingest", "be done with the jobs", "script:done"),
     Effect("ingest", "fetch", "take hints", "script:fetch", ",skip=1", r",match=\["),
     Effect("ingest", "fetch", "read one order", "http:read", _ONE, _ONE, http=True),

@@ -13,7 +13,7 @@ from worker.store.redis.lua_source import _files, lua_names
 
 SCRIPTS = [value for value in vars(catalog).values() if isinstance(value, Script)]
 #: Files that other scripts include: they name no keys or arguments.
-INCLUDED = {"archive", "blockers", "combine", "day", "log", "tombstone", "withdraw"}
+INCLUDED = {"archive", "blockers", "combine", "day", "log", "receipt", "tombstone", "withdraw"}
 
 
 def text_of(name: str) -> str:

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- Let go of jobs that are in the ledger, or among the dead letters.
 
-local takers, taken, lost, dead_letters, counters = unpack(KEYS)
-local taker, lease_ms, counter_count = unpack(ARGV, 1, 3)
+local takers, taken, lost, dead_letters, counters, receipts = unpack(KEYS)
+local taker, lease_ms, receipt_count, counter_count = unpack(ARGV, 1, 4)
 -- Then for each counter, and after those for each dead letter: name, value
 --
 -- taken holds the jobs of this taker, lost how often each job lost its taker. The first counter_count pairs are counters.
+-- receipt_count is the number of receipts that were left for these jobs (see receipts.py).
 --
--- Returns 1, or 0 if the lease has ended: another taker does it all again.
+-- Returns 1, or 0 if the lease has ended: another taker does it all again. -1 if Redis forgot what was written for the jobs: the taker takes them again.
 -- If repeated: the jobs are gone already. Only the counters would count twice, so a taker without jobs counts nothing.
 
 local time = redis.call('TIME')
@@ -16,8 +17,12 @@ local beat = redis.call('ZSCORE', takers, taker)
 if not beat or now - beat > tonumber(lease_ms) then return 0 end
 if redis.call('LLEN', taken) == 0 then return 1 end
 
-local last_counter = 3 + 2 * counter_count
-for i = 4, #ARGV, 2 do
+local left = redis.call('SCARD', receipts)
+redis.call('DEL', receipts)
+if left < tonumber(receipt_count) then return -1 end
+
+local last_counter = 4 + 2 * counter_count
+for i = 5, #ARGV, 2 do
   if i < last_counter then
     redis.call('HINCRBY', counters, ARGV[i], ARGV[i + 1])
   else

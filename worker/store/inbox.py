@@ -18,6 +18,7 @@ from worker.errors import LeaseLost, StoreFull
 from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.heartbeat import Heartbeat, uptime
+from worker.store.redis.receipts import Receipts
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ class Inbox:
 
     def defer(self, jobs: Sequence[bytes], seconds: float) -> None:
         """Put jobs back into the inbox after `seconds`; the same job deferred twice is one job."""
-        due = clock.now(self.redis) + int(seconds * 1000)
-        self.redis.zadd(_DEFERRED, dict.fromkeys(jobs, due))
+        self.scripts(catalog.SCHEDULE, jobs, due=_DEFERRED, delay_ms=int(seconds * 1000))
 
     def free(self) -> int:
         """Put back the jobs of dead takers and the deferred jobs that are due; return the number of the former."""
@@ -145,8 +145,9 @@ class Inbox:
     def add_letters(self, letters: Sequence[Letter]) -> None:
         """Store dead letters."""
         now = clock.now(self.redis)
-        if letters:
-            self.redis.hset(_DEAD, mapping={letter.id: letter.text(now) for letter in letters})
+        fields: list[Argument] = [value for letter in letters for value in (letter.id, letter.text(now))]
+        if fields:
+            self.scripts(catalog.NOTE, fields, hash=_DEAD, counter="", forgotten="")
 
     def letter_ids(self) -> list[str]:
         """Return the ids of all dead letters."""
@@ -214,6 +215,7 @@ class Taker:
         self._inbox = inbox
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._heartbeat = Heartbeat(self._renew, inbox.heartbeat, inbox.lease_ms / 1000)
+        self._receipts = Receipts()
 
     def _renew(self) -> bool:
         inbox = self._inbox
@@ -226,6 +228,7 @@ class Taker:
             LeaseLost: Another taker took over.
         """
         self._heartbeat.check()
+        self._receipts.begin()
         asked = uptime()
         lost, *jobs = self._inbox.scripts(
             catalog.TAKE,
@@ -244,8 +247,10 @@ class Taker:
         self._heartbeat.confirm(asked, ours=True)
         return Taken(jobs, int(lost))
 
-    def finish(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> None:
+    def finish(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> bool:
         """Let go of the taken jobs, add to the counters and store dead letters.
+
+        Return False if Redis forgot what was written for the jobs: the next take returns them again.
 
         Raises:
             LeaseLost: Another taker took over: it does all of this again.
@@ -271,19 +276,23 @@ class Taker:
         )
         if not finished:
             raise LeaseLost(f"the taker {self.name} was taken over")
+        return int(finished) > 0
 
     def __enter__(self) -> Self:
+        self._receipts.__enter__()
         self._heartbeat.__enter__()
         try:
             self.take(0)  # this makes its heartbeat known
         except BaseException:
             self._heartbeat.__exit__(None, None, None)
+            self._receipts.__exit__(None, None, None)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._receipts.__exit__(kind, error, trace)
         self._heartbeat.__exit__(kind, error, trace)
         if kind is None:
-            self._inbox.redis.zrem(_TAKERS, self.name)
+            self._inbox.scripts(catalog.LEAVE, members=_TAKERS, held=_TAKEN + self.name, member=self.name)

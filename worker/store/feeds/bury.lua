@@ -1,7 +1,7 @@
 -- Keep the dead letter of a record that could not be read.
 
-local letters, lease = unpack(KEYS)
-local external_id, letter, cause, owner = unpack(ARGV)
+local letters, lease, receipts = unpack(KEYS)
+local external_id, letter, cause, owner, receipt = unpack(ARGV)
 -- A letter is kept as "AT CAUSE LETTER": AT is when it was first kept for this cause, in Unix ms; cause is a digest of its field and reason. owner holds the
 -- lease of the poll; '' if no poll is running.
 --
@@ -15,4 +15,5 @@ local kept = redis.call('HGET', letters, external_id)
 local since, before = string.match(kept or '', '^(%d+) (%x+) ')
 local known = before == cause
 redis.call('HSET', letters, external_id, (known and since or at) .. ' ' .. cause .. ' ' .. letter)
+-- include receipt.lua
 return known and 'known' or 'new'

@@ -15,6 +15,7 @@ from worker.jsontext.encoding import text_of
 from worker.store.health.pauses import Pause
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
+from worker.store.redis.receipts import Receipts
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ class Poll:
     heartbeat: Heartbeat = field(repr=False)
 
     def advance(self, cursor: str, *, more: bool, records: int) -> None:
-        """Move the cursor, after everything on the page was accepted; raise LeaseLost if another poll took over."""
+        """Move the cursor, after everything on the page was accepted.
+
+        Raise LeaseLost if another poll took over, or if Redis forgot what this poll wrote: the page is read again.
+        """
         self.heartbeat.check()
         moved = self.cursors.scripts(
             catalog.ADVANCE,
@@ -54,7 +58,7 @@ class Poll:
             records=records,
         )
         if not moved:
-            raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis was lost")
+            raise LeaseLost(f"the cursor of {self.provider} was moved by another poll, or Redis has lost writes")
         self.cursor = cursor
 
     def count_incomplete(self) -> int:
@@ -107,8 +111,10 @@ class Cursors:
 
         heartbeat = Heartbeat(renew, self._interval, self._lease)
         try:
-            with heartbeat:
+            with heartbeat, Receipts() as left:
                 yield Poll(self, provider, owner, value[0] or None, heartbeat)
+                if left.count:
+                    self.redis.unlink(left.key)
         finally:
             self.scripts(catalog.RENEW, lease=lease, owner=owner, lease_ms=0)
 

@@ -1,15 +1,19 @@
 #!lua flags=allow-oom
 -- Record the outcome of a fetch; if a hint came meanwhile, the order stays due.
 
-local due, tries = unpack(KEYS)
-local external_id, score, outcome, delay_ms = unpack(ARGV)
--- score is the one with which the order was handed out. outcome is "done", "again" or "wait".
+local due, tries, receipts = unpack(KEYS)
+local external_id, score, outcome, delay_ms, receipt_count = unpack(ARGV)
+-- score is the one with which the order was handed out. outcome is "done", "again" or "wait". receipt_count is the number
+-- of receipts that were left for this order (see receipts.py).
 --
--- Returns 1, or 0 if the order was handed out or hinted again since.
+-- Returns 1, or 0 if the order was handed out or hinted again since, or Redis forgot what was written for it: it is fetched again.
 -- If repeated: the score has changed, 0.
 
 if redis.call('ZSCORE', due, external_id) ~= score then return 0 end
 if outcome == 'done' then
+  local left = redis.call('SCARD', receipts)
+  redis.call('DEL', receipts)
+  if left < tonumber(receipt_count) then return 0 end
   redis.call('ZREM', due, external_id)
   redis.call('HDEL', tries, external_id)
   return 1

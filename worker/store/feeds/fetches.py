@@ -39,7 +39,7 @@ class Fetches:
 
     def add(self, provider: str, external_ids: Iterable[str]) -> None:
         """Make these orders due now."""
-        self._redis.zadd(keys.fetches(provider), dict.fromkeys(external_ids, clock.now(self._redis)))
+        self._scripts(catalog.SCHEDULE, list(external_ids), due=keys.fetches(provider), delay_ms=0)
 
     def claim(self, provider: str, most: int) -> list[Fetch]:
         """Claim up to `most` orders that are due."""
@@ -51,7 +51,8 @@ class Fetches:
     ) -> None:
         """Record that the fetch is done, or to be repeated after `delay` seconds.
 
-        "again" counts as a try: the provider did not have the order. "wait" does not: the order is not at fault.
+        "again" counts as a try: the provider did not have the order. "wait" does not: the order is not at fault. An
+        order is fetched again, although it is done, if Redis forgot what was written for it.
         """
         self._scripts(
             catalog.FETCHED,

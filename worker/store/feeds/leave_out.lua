@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Note orders that no route creates: count them by target and rule, and remember the newest, so that they can be found.
 
-local counts, rules = unpack(KEYS)
-local bucket_prefix, most = unpack(ARGV, 1, 2)
+local counts, rules, receipts = unpack(KEYS)
+local bucket_prefix, most, receipt = unpack(ARGV, 1, 3)
 -- Then for each order: external_id, target, rule, shown
 --
 -- counts holds orders by "TARGET RULE", rules the number of each "TARGET RULE". An order is a field "TARGET EXTERNAL_ID" of one of 256 buckets, by the first
@@ -26,7 +26,7 @@ local function make_room(bucket)
 end
 
 local results = {}
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
   local external_id, target, rule, shown = unpack(ARGV, i, i + 3)
   local name = target .. ' ' .. rule
   local number = redis.call('HGET', rules, name)
@@ -44,4 +44,5 @@ for i = 3, #ARGV, 4 do
   end
   results[#results + 1] = new and 1 or 0
 end
+-- include receipt.lua
 return results

@@ -1,7 +1,7 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 
-local lane, due, drains, dead, held, waiting, wake, cursor, epoch = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates = unpack(ARGV, 1, 9)
+local lane, due, drains, dead, held, waiting, wake, cursor, epoch, receipts = unpack(KEYS)
+local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
 -- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
@@ -203,7 +203,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 10, #ARGV, 9 do
+for i = 11, #ARGV, 9 do
   local result = accept(unpack(ARGV, i, i + 8))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
@@ -218,4 +218,5 @@ if live == 0 and (counts.new or counts.asked or counts.revived or counts.updatin
   if redis.call('LLEN', wake) == 0 then redis.call('LPUSH', wake, '1') end
   live = 1
 end
+-- include receipt.lua
 return {live, results}

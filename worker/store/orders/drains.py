@@ -195,7 +195,8 @@ class Drain:
 
     def leave(self) -> None:
         """End although there may be work: nothing may be claimed any more."""
-        self._lane.redis.zrem(self._lane.keys.drains, self.name)
+        lane = self._lane
+        lane.scripts(catalog.LEAVE, members=lane.keys.drains, held=self._claims, member=self.name)
 
     def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
         """Record the outcomes of claims; return the state of each order now, or "refused"."""

@@ -26,6 +26,16 @@ class Script:
     #: The values of each item that follows the named arguments, such as an order; empty if nothing follows.
     each: tuple[str, ...] = ()
 
+    @property
+    def leaves_receipt(self) -> bool:
+        """Whether the script leaves a receipt (see `worker/store/redis/receipts.py`)."""
+        return "receipt" in self.args
+
+    @property
+    def demands_receipts(self) -> bool:
+        """Whether the script does nothing unless all receipts of the run are there."""
+        return "receipt_count" in self.args
+
     def arrange(self, named: Mapping[str, Any], items: Sequence[Argument]) -> tuple[list[str], list[Argument]]:
         """Return the values of KEYS and of ARGV.
 
@@ -58,8 +68,8 @@ _PREFIXES: Final = ("record_prefix", "payload_prefix", "history_prefix")
 
 ACCEPT: Final = Script(
     "accept",
-    keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch"),
-    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates"),
+    keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch", "receipts"),
+    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
     each=("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir", "hold_reason"),
 )
 CLAIM: Final = Script(
@@ -111,16 +121,26 @@ ERASE: Final = Script(
 
 BEGIN: Final = Script("begin", keys=("cursor", "lease"), args=("owner", "lease_ms", "gap_ms"))
 RENEW: Final = Script("renew", keys=("lease",), args=("owner", "lease_ms"))
-ADVANCE: Final = Script("advance", keys=("cursor", "lease"), args=("owner", "seen", "value", "progress", "records"))
+ADVANCE: Final = Script(
+    "advance",
+    keys=("cursor", "lease", "receipts"),
+    args=("owner", "seen", "value", "progress", "records", "receipt_count"),
+)
 PLACE: Final = Script("place", keys=("cursor", "former"), args=("seen", "value", "action", "keep"))
-BURY: Final = Script("bury", keys=("letters", "lease"), args=("external_id", "letter", "cause", "owner"))
+BURY: Final = Script(
+    "bury", keys=("letters", "lease", "receipts"), args=("external_id", "letter", "cause", "owner", "receipt")
+)
 FETCH: Final = Script("fetch", keys=("due", "tries"), args=("most", "lease_ms"))
-FETCHED: Final = Script("fetched", keys=("due", "tries"), args=("external_id", "score", "outcome", "delay_ms"))
+FETCHED: Final = Script(
+    "fetched",
+    keys=("due", "tries", "receipts"),
+    args=("external_id", "score", "outcome", "delay_ms", "receipt_count"),
+)
 ARRIVE: Final = Script("arrive", keys=("arrivals", "cursor"), args=("source", "count"))
 LEAVE_OUT: Final = Script(
     "leave_out",
-    keys=("counts", "rules"),
-    args=("bucket_prefix", "most"),
+    keys=("counts", "rules", "receipts"),
+    args=("bucket_prefix", "most", "receipt"),
     each=("external_id", "target", "rule", "shown"),
 )
 
@@ -131,8 +151,8 @@ TAKE: Final = Script(
 )
 DONE: Final = Script(
     "done",
-    keys=("takers", "taken", "lost", "dead_letters", "counters"),
-    args=("taker", "lease_ms", "counter_count"),
+    keys=("takers", "taken", "lost", "dead_letters", "counters", "receipts"),
+    args=("taker", "lease_ms", "receipt_count", "counter_count"),
     each=("name", "value"),
 )
 FREE: Final = Script("free", keys=("takers", "again", "lost", "deferred", "inbox"), args=("lease_ms", "taken_prefix"))
@@ -157,4 +177,8 @@ UNPAUSE: Final = Script("unpause", keys=("hash",))
 # Leases and notes of any kind
 
 BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms"))
-NOTE: Final = Script("note", keys=("hash",), args=("counter", "forgotten"), each=("field", "value"))
+LEAVE: Final = Script("leave", keys=("members", "held"), args=("member",))
+NOTE: Final = Script(
+    "note", keys=("hash", "receipts"), args=("counter", "forgotten", "receipt"), each=("field", "value")
+)
+SCHEDULE: Final = Script("schedule", keys=("due", "receipts"), args=("delay_ms", "receipt"), each=("member",))

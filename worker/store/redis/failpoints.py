@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,8 @@ from worker.failpoints import Failpoints, armed_failpoints
 from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
     from redis.commands.core import Script
 
@@ -32,6 +35,15 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   if left > 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
 end
 """
+#: Copy this database into another one, whose number is ARGV[1], and back.
+SNAPSHOT: Final = """
+redis.call('SELECT', ARGV[1]) redis.call('FLUSHDB') redis.call('SELECT', ARGV[2])
+for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[1]) end
+"""
+FORGET: Final = """
+redis.call('FLUSHDB') redis.call('SELECT', ARGV[1])
+for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[2]) end
+"""
 
 
 def with_failpoints(kind: type[Redis]) -> type[Redis]:
@@ -46,6 +58,17 @@ def _names() -> dict[str, str]:
     return {lua_source(name): name for name in lua_names()}
 
 
+def _actions(redis: Redis) -> dict[str, Callable[[float], object]]:
+    """Return what the faults do to this Redis; "save" comes before a step that "forget" undoes."""
+    copy = 1 + os.getpid() % 15
+    return {
+        "flush": lambda _: redis.flushall(),
+        "save": lambda _: redis.eval(SNAPSHOT, 0, copy, 0),
+        "forget": lambda _: redis.eval(FORGET, 0, copy, 0),
+        "step": lambda seconds: redis.eval(_STEP, 1, _AHEAD, round(seconds * 1000)),
+    }
+
+
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
     stepped = any(fault.fault == "step" for faults in points.armed.values() for fault in faults)
     now = threading.local()
@@ -54,8 +77,7 @@ def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
     class Failing(kind):  # type: ignore[misc, valid-type]  # Redis or a subclass
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            points.actions["flush"] = lambda _: self.flushall()
-            points.actions["step"] = lambda seconds: self.eval(_STEP, 1, _AHEAD, round(seconds * 1000))
+            points.actions |= _actions(self)
 
         def register_script(self, script: Any) -> Script:
             registered: Script = super().register_script(script.replace(_TIME, _STEPPED) if stepped else script)
@@ -68,11 +90,11 @@ def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
             point = f"script:{scripts.get(args[1])}" if args[0] == "EVALSHA" else f"redis:{args[0]}"
             if points.fire(f"{point}:before") == "lost":
                 raise ConnectionError("failpoint")
+            if points.forgets(point):
+                points.actions["save"](0.0)
             now.point, now.again = point, False
             answer = super().execute_command(*args, **options)
-            if now.again:
-                answer = super().execute_command(*args, **options)
-            return answer
+            return super().execute_command(*args, **options) if now.again else answer
 
         def parse_response(self, connection: Any, command_name: Any, **options: Any) -> Any:
             """Fire after the effect took place, before redis-py sees the response: a lost response makes it repeat."""

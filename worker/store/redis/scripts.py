@@ -10,6 +10,7 @@ from redis.sentinel import SentinelConnectionPool
 from worker.errors import StoreFull
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import lua_source
+from worker.store.redis.receipts import current_receipts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +35,27 @@ class Scripts:
     def __call__(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
         """Run a script with its keys and arguments by name, then the values of its `items`.
 
+        The receipts of the current run are added: a script that fails leaves none, and a repeated one leaves one.
+
         Raises:
             StoreFull: Redis accepts no writes.
             TypeError: A name is missing or unknown.
         """
+        run = current_receipts()
+        if script.leaves_receipt:
+            named |= {"receipts": run.key, "receipt": run.count + 1} if run else {"receipts": "", "receipt": 0}
+        elif script.demands_receipts:
+            named |= {"receipts": run.key, "receipt_count": run.count} if run else {"receipts": "", "receipt_count": 0}
         try:
             keys, args = script.arrange(named, items)
-            return self._load(script.name)(keys, args)
+            response = self._load(script.name)(keys, args)
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
             raise
+        if run and script.leaves_receipt:
+            run.count += 1
+        return response
 
     def enqueue(self, pipe: Pipeline, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> None:
         """Add a script to a pipeline."""
