@@ -41,7 +41,7 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path, 150)
+    running = Demo(tmp_path, 60)
     yield running
     if running.process.poll() is None:
         running.process.kill()
@@ -54,7 +54,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
         demo.look()
         time.sleep(0.5)
     output = demo.output.read_text()
-    assert "540 orders, 540 created, 0 lost, 0 doubled" in output
+    assert "216 orders, 216 created, 0 lost, 0 doubled" in output
     assert demo.process.returncode == 0, output
     assert demo.left() == []
 

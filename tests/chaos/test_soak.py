@@ -1,4 +1,4 @@
-"""A small soak: the whole stack with many faults at once; `make soak` runs the full one."""
+"""A small soak: the whole stack with many faults at once (`make prove`); `make soak` runs the full one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 TESTS = Path(__file__).parents[1]
 
 
+@pytest.mark.repeat
 @pytest.mark.timeout(300)
 def test_a_small_soak_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     results = tmp_path / "results.json"

@@ -44,7 +44,7 @@ class Package:
     def pytest(self, *arguments: str) -> tuple[int, str]:
         """Run the package's tests; return the exit code and the output."""
         env = os.environ | {"PYTHONPATH": os.pathsep.join([str(self.home), os.environ.get("PYTHONPATH", "")])}
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
         done = subprocess.run(command, cwd=self.home, env=env, capture_output=True, text=True, timeout=100, check=False)
         return done.returncode, done.stdout + done.stderr
 

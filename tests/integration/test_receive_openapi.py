@@ -84,7 +84,7 @@ def test_every_response_is_one_that_the_document_describes(api: Any, mode: Gener
         if mode is GenerationMode.NEGATIVE and operation.method == "get":
             continue  # has no parameter that could be invalid
 
-        @settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def check_case(case: Case[Any]) -> None:
             response = case.call_and_validate(session=session, excluded_checks=UNFIT)

@@ -134,6 +134,7 @@ def compare(configured: Configured, count: int) -> tuple[Any, float]:
     return report, grown
 
 
+@pytest.mark.repeat
 def test_reconcile_finds_every_fault_among_ten_thousand_orders(configured: Configured) -> None:
     report, grown = compare(configured, 10_000)
     assert len(report.findings) <= 4 * report.most

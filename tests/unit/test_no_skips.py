@@ -42,6 +42,8 @@ def test_a_skipped_test_fails_only_in_ci(tmp_path: Path, ci: str, outcome: str) 
         "support.no_skips",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:schemathesis",
         "--rootdir",
         ".",
     ]
