@@ -100,7 +100,10 @@ def test_programs_run_together_and_end_with_the_block(target: sink.Sink) -> None
     assert target.count() == 2
 
 
-@pytest.mark.parametrize("kind", reading.ACCOUNTS)
+@pytest.mark.parametrize(
+    "kind",
+    ["retailcrm", *(pytest.param(kind, marks=pytest.mark.repeat) for kind in reading.ACCOUNTS if kind != "retailcrm")],
+)
 def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage) -> None:
     file = reading.record(stage, kind)
     with run_server("replay", str(file)) as url:
