@@ -165,7 +165,7 @@ def test_an_order_listed_late_during_a_long_pass_is_read(box: Sandbox, shop: Sho
     for seconds in (10, 20, 30):
         list_order(seconds)
     assert late not in reader.last
-    # Beside orders of the future a pass ends at the clock of its beginning; the next one begins the overlap before that.
+    # Beside orders of the future a pass ends at the clock of its beginning; the next begins the overlap before that.
     reader.walk()
     reader.walk()
     assert late in reader.last
