@@ -265,7 +265,9 @@ def test_a_running_request_is_finished_when_the_receiver_stops(tmp_path: Path, r
 
 def test_without_the_extra_the_command_names_the_package_to_install(tmp_path: Path) -> None:
     file = str(write_settings(tmp_path, "redis://127.0.0.1:9"))
-    done = intake_process("--config", file, "receive", before="sys.modules['starlette'] = None", **SECRETS)
+    done = intake_process(
+        "--config", file, "receive", home=tmp_path, before="sys.modules['starlette'] = None", **SECRETS
+    )
     assert done.returncode == 1
     assert "pip install 'intake-orders[receive]'" in done.stderr
 
@@ -273,11 +275,20 @@ def test_without_the_extra_the_command_names_the_package_to_install(tmp_path: Pa
 def test_a_used_port_and_settings_without_webhooks_are_reported(tmp_path: Path) -> None:
     file = write_settings(tmp_path, "redis://127.0.0.1:9")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = intake_process("--config", str(file), "receive", "--port", str(taken.getsockname()[1]), **SECRETS)
+        done = intake_process(
+            "--config",
+            str(file),
+            "receive",
+            "--port",
+            str(taken.getsockname()[1]),
+            home=tmp_path,
+            before="pass",
+            **SECRETS,
+        )
     assert done.returncode == 2
     assert "address already in use" in done.stderr
     producers = file.read_text().partition("[producers.oc]")[2]
     file.write_text(file.read_text().replace(producers, '\nfor = "shop"\n[producers.web]\n'))
-    done = intake_in(tmp_path, "receive", "--port", "0", **SECRETS)
-    assert done.exit_code == 2
-    assert "none of them has a kind" in done.stderr
+    refused = intake_in(tmp_path, "receive", "--port", "0", **SECRETS)
+    assert refused.exit_code == 2
+    assert "none of them has a kind" in refused.stderr
