@@ -19,6 +19,7 @@ from worker.store.feeds.reports import Reports
 from worker.store.health.nudges import Nudges
 from worker.store.health.signs import Signs
 from worker.store.inbox import Inbox
+from worker.store.limits.limit import combine_limits
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Ledger
@@ -93,10 +94,14 @@ class Adapters:
 
     def gate_of(self, account: Account) -> Gate:
         """Return the gate that every call of the account has to pass: a pace that all accounts of a limit share."""
-        spacing = max((limit.period / limit.count for limit in account.limits), default=0.0)
-        pace = self._paces.setdefault(account.limit_scope, Pace(Open(), spacing))
-        pace.spacing = max(pace.spacing, spacing)
-        return pace
+        limits = self._limits(account.limit_scope)
+        pace = Pace(Open(), 1 / limits[0].rate if limits else 0.0)
+        return self._paces.setdefault(account.limit_scope, pace)
+
+    def _limits(self, scope: str) -> tuple[Limit, ...]:
+        """Return the limits that keep those of every account of the scope."""
+        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
+        return combine_limits(account.limits for account in accounts if account.limit_scope == scope)
 
     def _adapter(self, account: ProviderSettings | TargetSettings, kind: type[Any]) -> Any:
         client = Client(
@@ -170,11 +175,8 @@ class Runtime(Adapters):
         self.close()
 
     def _scope(self, name: str) -> Scope:
-        """Return the scope `name`. If the accounts that share it have different limits, the tightest limit applies."""
-        accounts = [*self.settings.providers.values(), *self.settings.targets.values()]
-        shared: list[tuple[Limit, ...]] = [a.limits for a in accounts if a.limit_scope == name and a.limits]
-        tightest = min(shared, key=lambda limits: limits[0].count / limits[0].period, default=())
-        return Scope(self.redis, name, tightest)
+        """Return the scope `name`, which keeps the limits of all accounts that share it."""
+        return Scope(self.redis, name, self._limits(name))
 
     def gate_of(self, account: Account) -> Gate:
         """Return the gate of the account: its maintenance, then the limit that all processes share."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from support.raw_answer import RawAnswer
-from worker.http import connection
+from worker.http.call import CALL
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.lab.sandbox.system import Call
@@ -51,7 +51,7 @@ class Wire:
             raise Killed
         if fault == "refused":
             raise ConnectionRefusedError
-        connection._CALL.get().begin()  # as the connection does before the first byte
+        CALL.get().begin()  # as the connection does before the first byte
         response = self._respond(request)
         if fault == "dying":
             raise Killed

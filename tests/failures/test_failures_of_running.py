@@ -17,6 +17,7 @@ import tasks.listen
 import tasks.poll
 import tasks.sweep
 from support.fake_runtime import FakeRuntime, Shop
+from support.gates import pass_gate
 from support.stack import Stack
 from worker.store.health.nudges import Nudges
 from worker.store.inbox import POISON, Inbox
@@ -155,7 +156,7 @@ def test_row_25_waiting_for_work_does_not_delay_the_limiter(redis: Redis, redis_
     time.sleep(0.2)
     began = time.monotonic()
     for _ in range(100):
-        scope.enter()
+        pass_gate(scope)
     took = time.monotonic() - began
     assert [thread.is_alive() for thread in waiting] == [True, True]
     for thread in waiting:

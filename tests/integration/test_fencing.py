@@ -12,6 +12,7 @@ import tasks.deliver
 import tasks.listen
 import tasks.poll
 from support.fake_runtime import Bulky, FakeRuntime, Shop, Slow, Warehouse
+from support.gates import pass_gate
 from support.orders import order
 from support.pipeline import PLACEHOLDER
 from worker.errors import IntakeError, LeaseLost, RateLimited, Rejected, Unavailable, Uncertain
@@ -133,7 +134,7 @@ def test_a_drain_waits_for_a_limit_that_is_closed_for_a_moment(redis: Redis) -> 
     scope = Scope(redis, "s", (Limit(10, 1.0),))
     scope.close(0.4)
     began = time.monotonic()
-    scope.enter()
+    pass_gate(scope)
     assert time.monotonic() - began > 0.3
 
 

@@ -30,6 +30,7 @@ from worker.http.gates import Open
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 
 def test_proxies_are_read_from_the_environment_once(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +180,43 @@ def test_the_guard_runs_last_on_an_open_connection_and_for_writes_only(serve: Se
         read(client)
     write(client)
     assert events == [("gate", 0, 0), ("guard", 1, 0), ("gate", 1, 1), ("gate", 1, 2)]
+
+
+def test_the_gate_is_passed_on_an_open_connection_and_told_when_the_request_was_sent(serve: Serve, make: Make) -> None:
+    server = serve()
+    passed: list[tuple[int, int]] = []
+
+    class Noting(Open):
+        def depart(self) -> Callable[[], None]:
+            time.sleep(0.1)  # until the server thread has accepted the connection
+            passed.append((server.connections, len(server.requests)))
+            return sent
+
+    def sent() -> None:
+        time.sleep(0.1)
+        passed.append((server.connections, len(server.requests)))
+
+    read(make(server.url, gate=Noting(), deadline=0.15))
+    assert passed == [(1, 0), (1, 1)], "waiting at the gate does not count towards the deadline"
+
+
+def test_a_connection_that_is_closed_while_a_call_waits_for_its_departure_does_not_leave_a_write_in_doubt(
+    serve: Serve, make: Make
+) -> None:
+    server = serve()
+
+    class Slow(Open):
+        closing = False
+
+        def depart(self) -> None:
+            if self.closing:
+                server.drop_connections()
+                time.sleep(0.1)
+
+    client = make(server.url, gate=Slow())
+    write(client)
+    Slow.closing = True
+    assert type(failure_of(lambda: write(client))) is Unavailable
 
 
 def test_a_guard_that_raises_stops_the_write(serve: Serve, make: Make) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.gates import pass_gate
 from worker.errors import RateLimited
 from worker.store.limits.limit import Limit
 from worker.store.limits.limiter import Scope, use_spare_slots
@@ -38,6 +39,8 @@ sys.stdin.readline()
 while time.monotonic() < until:
     try:
         scope.enter()
+        if sent := scope.depart():
+            sent()
     except RateLimited as limited:
         time.sleep(limited.delay)
         continue
@@ -74,46 +77,76 @@ def test_calls_are_spaced_evenly_without_a_burst_at_the_start(redis: Redis) -> N
     scope = Scope(redis, "s", FIFTY)
     times = []
     for _ in range(10):
-        scope.enter()
+        pass_gate(scope)
         times.append(time.monotonic())
     assert min(b - a for a, b in itertools.pairwise(times)) > 0.015
 
 
-def depart(scope: Scope) -> int:
-    """Return the microseconds that the call must still wait before it may leave."""
-    return int(scope._scripts(catalog.DEPART, scope=scope._key, interval_us=scope.interval))
+def depart(scope: Scope) -> tuple[int, int, str]:
+    """Return whether the call may leave, the microseconds that it must still wait, and when it leaves."""
+    granted, wait, departed = scope._scripts(
+        catalog.DEPART, scope.windows, scope=scope._key, lead_us=scope._lead, keep_ms=scope._keep_ms
+    )
+    return granted, wait, departed
 
 
 def test_a_call_behind_a_late_one_waits_for_the_interval(redis: Redis) -> None:
     """Let one call leave 80 ms late: the next one must wait although its slot has come."""
     scope = Scope(redis, "s", TEN)
-    scope.enter()
-    slots = [scope._reserve(2.0, scope._windows) for _ in range(2)]
+    pass_gate(scope)
+    slots = [scope._reserve(2.0, scope.windows) for _ in range(2)]
     time.sleep(slots[0] / 1e6 + 0.08)
-    assert depart(scope) == 0
+    assert depart(scope)[:2] == (1, 0)
     time.sleep(0.02)
-    assert depart(scope) > 50_000
+    granted, wait, _ = depart(scope)
+    assert not granted
+    assert wait > 50_000
+
+
+def test_a_request_that_was_sent_late_delays_the_next_one(redis: Redis) -> None:
+    scope = Scope(redis, "s", TEN)
+    pass_gate(scope)
+    scope.enter()
+    sent = scope.depart()
+    assert sent is not None
+    time.sleep(0.06)
+    sent()
+    late = time.monotonic()
+    pass_gate(scope)
+    assert time.monotonic() - late > 0.099
+
+
+def test_a_late_report_never_moves_a_later_departure(redis: Redis) -> None:
+    scope = Scope(redis, "s", FIFTY)
+    first = scope.depart()
+    assert first is not None
+    time.sleep(0.05)
+    granted, _, departed = depart(scope)
+    time.sleep(0.01)
+    first()
+    assert granted
+    assert int(redis.hget("intake:limit:s", "departed") or 0) - int(departed) <= 15_000
 
 
 def test_a_turn_too_far_off_is_refused_at_once_and_reserves_nothing(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1, 5.0),), patience=1.0)
-    scope.enter()
+    pass_gate(scope)
     started = time.monotonic()
     for _ in range(3):
         with pytest.raises(RateLimited) as caught:
-            scope.enter()
+            pass_gate(scope)
     assert time.monotonic() - started < 0.5
     assert 4 < caught.value.delay <= 5.2
 
 
 def test_closing_a_scope_stops_its_waiting_callers(redis: Redis) -> None:
     scope = Scope(redis, "s", TEN)
-    scope.enter()
+    pass_gate(scope)
     caught: list[RateLimited] = []
 
     def wait() -> None:
         try:
-            Scope(redis, "s", TEN).enter()
+            pass_gate(Scope(redis, "s", TEN))
         except RateLimited as limited:
             caught.append(limited)
 
@@ -128,9 +161,9 @@ def test_closing_a_scope_stops_its_waiting_callers(redis: Redis) -> None:
 def test_a_closed_scope_refuses_every_process_and_reopens_automatically(redis: Redis) -> None:
     Scope(redis, "s", TEN).close(0.5)
     with pytest.raises(RateLimited):
-        Scope(redis, "s", TEN, patience=0.1).enter()
+        pass_gate(Scope(redis, "s", TEN, patience=0.1))
     time.sleep(0.5)
-    Scope(redis, "s", TEN, patience=0.1).enter()
+    pass_gate(Scope(redis, "s", TEN, patience=0.1))
 
 
 def test_a_scope_without_a_given_time_stays_closed_longer_with_every_strike(redis: Redis) -> None:
@@ -138,7 +171,7 @@ def test_a_scope_without_a_given_time_stays_closed_longer_with_every_strike(redi
     first = scope.close(None)
     time.sleep(first + 0.01)
     second = scope.close(None)
-    assert first == pytest.approx(0.206, abs=0.02)
+    assert first == pytest.approx(0.102, abs=0.02)
     assert second == pytest.approx(2 * first, abs=0.02)
 
 
@@ -149,13 +182,30 @@ def test_calls_refused_together_are_one_strike(redis: Redis) -> None:
     assert redis.hget("intake:limit:s", "strikes") == "1"
 
 
+def pace(redis: Redis) -> float:
+    return float(redis.hget("intake:limit:s", "pace") or 1)
+
+
 def test_a_throttled_scope_slows_down_and_recovers_automatically(redis: Redis) -> None:
-    scope = Scope(redis, "s", FIFTY)
+    scope = Scope(redis, "s", (Limit(1000, 1.0),))
+    for _ in range(6):
+        scope.close(0.0)
+    slowed = pace(redis)
+    assert slowed > 1.5
+    for _ in range(60):
+        pass_gate(scope)
+    assert 1.05 < pace(redis) < (1 + slowed) / 2
+
+
+def test_a_single_refusal_widens_the_distance_by_a_hundredth_that_shrinks_slowly(redis: Redis) -> None:
+    scope = Scope(redis, "s", (Limit(1000, 1.0),))
     scope.close(0.0)
-    assert float(redis.hget("intake:limit:s", "pace") or 0) > 1.05
-    for _ in range(10):
-        scope.enter()
-    assert redis.hget("intake:limit:s", "pace") is None
+    assert pace(redis) == pytest.approx(1.01)
+    for _ in range(40):
+        pass_gate(scope)
+    assert pace(redis) == pytest.approx(1.008, abs=0.0005)
+    scope.close(0.0)
+    assert pace(redis) == pytest.approx(1.018, abs=0.0005), "not in a row with the first"
 
 
 def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis: Redis) -> None:
@@ -163,7 +213,7 @@ def test_a_longer_window_may_run_ahead_by_half_and_never_beyond_its_count(redis:
     entered = 0
     for _ in range(60):
         try:
-            scope.enter()
+            pass_gate(scope)
         except RateLimited:
             time.sleep(0.01)
         else:
@@ -175,7 +225,7 @@ def test_a_scope_without_a_limit_makes_no_redis_call(redis: Redis) -> None:
     scope = Scope(redis, "s", ())
     started = time.monotonic()
     for _ in range(1000):
-        scope.enter()
+        pass_gate(scope)
     assert time.monotonic() - started < 0.1
 
 
@@ -204,7 +254,7 @@ def test_no_longer_window_exceeds_its_count(redis: Redis) -> None:
     until = time.monotonic() + 0.95
     while time.monotonic() < until:
         try:
-            scope.enter()
+            pass_gate(scope)
         except RateLimited:
             time.sleep(0.005)
         else:
@@ -214,12 +264,12 @@ def test_no_longer_window_exceeds_its_count(redis: Redis) -> None:
 
 def test_a_yielding_caller_gets_no_slot_that_another_needs(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(2, 1.0),))
-    scope.enter()
+    pass_gate(scope)
     before, entered = redis.hget("intake:limit:s", "next"), threading.Event()
 
     def wait() -> None:
         with use_spare_slots():
-            scope.enter()
+            pass_gate(scope)
         entered.set()
 
     waiting = threading.Thread(target=wait)
@@ -231,7 +281,7 @@ def test_a_yielding_caller_gets_no_slot_that_another_needs(redis: Redis) -> None
     waiting.join()
     hasty = Scope(redis, "s", (Limit(2, 1.0),), patience=0.2)
     with use_spare_slots(), pytest.raises(RateLimited):
-        hasty.enter()
+        pass_gate(hasty)
 
 
 def test_a_yielding_caller_has_the_whole_limit_when_nobody_else_calls(redis: Redis) -> None:
@@ -239,18 +289,18 @@ def test_a_yielding_caller_has_the_whole_limit_when_nobody_else_calls(redis: Red
     started = time.monotonic()
     with use_spare_slots():
         for _ in range(25):
-            scope.enter()
+            pass_gate(scope)
     assert 24 * scope.interval / 1e6 <= time.monotonic() - started < 5
 
 
 def test_a_yielding_caller_leaves_the_advance_of_a_quota_to_others(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1000, 1.0), Limit(10, 60.0)), patience=0.1)
     with use_spare_slots():
-        scope.enter()
+        pass_gate(scope)
         with pytest.raises(RateLimited):
-            scope.enter()
+            pass_gate(scope)
     for _ in range(4):
-        scope.enter()
+        pass_gate(scope)
 
 
 def test_a_call_waits_for_at_most_one_slot_of_a_yielding_caller(redis: Redis) -> None:
@@ -260,14 +310,14 @@ def test_a_call_waits_for_at_most_one_slot_of_a_yielding_caller(redis: Redis) ->
         mine = Scope(redis, "s", FIFTY)
         with use_spare_slots():
             while not stop.is_set():
-                mine.enter()
+                pass_gate(mine)
 
     threads = [threading.Thread(target=bulk) for _ in range(2)]
     for thread in threads:
         thread.start()
     for _ in range(20):
         time.sleep(0.031)
-        reserved = scope._reserve(2.0, scope._windows)
+        reserved = scope._reserve(2.0, scope.windows)
         waits.append(reserved / scope.interval)
         depart(scope)
     stop.set()

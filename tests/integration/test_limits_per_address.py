@@ -24,6 +24,7 @@ until = time.monotonic() + 3
 while time.monotonic() < until:
     try:
         gate.enter()
+        gate.depart()
         print(time.monotonic(), flush=True)
     except RateLimited as limited:
         time.sleep(limited.delay)

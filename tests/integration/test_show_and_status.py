@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from support.command_line import intake
+from support.gates import pass_gate
 from support.orders import order
 from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.status.document import document
@@ -171,7 +172,7 @@ def test_a_long_state_wraps_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
 
 def test_the_calls_of_the_last_minute_are_counted_for_each_limit(rt: Runtime) -> None:
     for _ in range(3):
-        rt.scopes["dropday:dropday"].enter()
+        pass_gate(rt.scopes["dropday:dropday"])
     status: dict[str, Any] = document(rt)["limits"]["dropday:dropday"]
     assert status["used"] == 3
     assert status["allowed"] == 600

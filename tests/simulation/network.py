@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
 
 from simulation.scheduler import Killed
-from worker.http import connection as origin
+from worker.http.call import CALL
 
 if TYPE_CHECKING:
     import random
@@ -116,12 +116,13 @@ class Origin:
     def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
         """Send the request and wait for its response until the deadline of the call."""
         net, process = self.wire.network, self.wire.process
-        call = origin._CALL.get()
+        call = CALL.get()
         api = net.apis[self.url.removeprefix("http://")]
         net.scheduler.wait(net.rng.uniform(0.001, 0.02))
         kind = "read" if request.method == "GET" else "write"
         if net.suffer(f"http:{kind}:before", process) == "refused" or api.refuses():
             raise ConnectionRefusedError
+        call.depart()
         call.begin()
         # No fault between here and the first byte: the cost of a stop in between is a documented limit.
         api.leaves(late=process.stopped > self.wire.departed.get(net.scheduler.current, 0))
@@ -137,6 +138,7 @@ class Origin:
 
         id_ = object()
         net.scheduler.later(net.rng.uniform(0.005, 0.02), arrive)
+        call.end_sending()
         net.suffer(f"http:{kind}:sent", process)
         if not exchange:
             net.scheduler.wait(call.left(), key=id_)

@@ -26,6 +26,9 @@ class RecordingGate:
     def enter(self) -> None:
         self.entered += 1
 
+    def depart(self) -> None:
+        pass
+
     def close(self, delay: float | None) -> float:
         self.closed.append(delay)
         return 7.0 if delay is None else delay

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.gates import pass_gate
 from support.settings_texts import BY_PROVIDER, NO_REDIS, Configured, dropday, retailcrm, route
 from worker.runtime import Adapters, read_settings
 
@@ -35,7 +36,7 @@ def test_the_calls_of_all_accounts_of_a_limit_are_spaced_together(
     monkeypatch.setattr("worker.http.gates.time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
     accounts = [adapters.settings.providers["shop"], adapters.settings.targets["crm"]]
     for account in accounts * 3:
-        adapters.gate_of(account).enter()
+        pass_gate(adapters.gate_of(account))
     assert waited == [0.1] * 5, "RetailCRM allows ten calls a second for all accounts together"
 
 

@@ -13,7 +13,11 @@ from worker.store.redis.lua_source import _files, lua_names
 
 SCRIPTS = [value for value in vars(catalog).values() if isinstance(value, Script)]
 #: Files that other scripts include: they name no keys or arguments.
-INCLUDED = {"archive", "blockers", "combine", "day", "log", "receipt", "tombstone", "withdraw"}
+INCLUDED = {
+    name
+    for file in _files().values()
+    for name in re.findall(r"^-- include (\w+)\.lua$", file.read_text("utf-8"), re.MULTILINE)
+}
 
 
 def text_of(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.order import Address, Customer, Line, Order, Shipping, Status, Totals
+from support.gates import pass_gate
 from worker.http.gates import Pace
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.spill import Candidate, Spill
@@ -161,8 +162,8 @@ def test_a_pace_leaves_the_rest_of_the_limit_to_others(monkeypatch: pytest.Monke
     now, entered = [100.0], []
     monkeypatch.setattr("worker.http.gates.time.monotonic", lambda: now[0])
     monkeypatch.setattr("worker.http.gates.time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    gate: Any = SimpleNamespace(enter=lambda: entered.append(now[0]))
+    gate: Any = SimpleNamespace(enter=lambda: None, depart=lambda: entered.append(now[0]))
     pace = Pace(gate, 0.5)
     for _ in range(4):
-        pace.enter()
+        pass_gate(pace)
     assert entered == [100.0, 100.5, 101.0, 101.5]

@@ -29,7 +29,8 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
-from worker.http.connection import Call, Connections, cause, content_of
+from worker.http.call import Call
+from worker.http.connection import Connections, cause, content_of
 from worker.http.dates import parse_date, retry_after
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
@@ -144,7 +145,8 @@ class Client:
 
     Args:
         base_url: The URL in front of every path.
-        gate: The gate to enter before each call. It is closed when the other side asks to slow down.
+        gate: The gate to enter before each call, and to pass once the connection is open. It is closed when the other
+            side asks to slow down.
         headers: The headers of each call, such as the credentials.
         deadline: Most seconds for a whole call: connect, send, and read the response to its last byte. Waiting at the
             gate does not count, and a slow name server cannot be interrupted.
@@ -245,7 +247,7 @@ class Client:
             return self._send(request, label, accept, span)
 
     def _send(self, request: PreparedRequest, label: str, accept: frozenset[int], span: Span) -> Answer:
-        with Call(self._deadline, _GUARD.get() if _is_write(label) else None) as call:
+        with Call(self._deadline, self._gate.depart, _GUARD.get() if _is_write(label) else None) as call:
             try:
                 raw = self._connections.send(request, timeout=self._deadline).raw
                 span.note_status(raw.status)

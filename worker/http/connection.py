@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import os
 import socket
-import time
-from contextvars import ContextVar
 from functools import cached_property
 from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, RequestException, Response
@@ -22,55 +20,13 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 from urllib3.util.ssl_ import create_urllib3_context
 
 from worker.errors import ConfigError
+from worker.http.call import CALL
 from worker.http.failpoints import arm
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
-    from contextvars import Token
 
     from _typeshed import ReadableBuffer, WriteableBuffer
-
-
-class Call:
-    """A call, active in this thread while its `with` block runs.
-
-    Args:
-        seconds: Most seconds from now to the last byte of the response.
-        before_sending: Called once the connection is open, right before the first byte. Its error stops the call.
-    """
-
-    __slots__ = ("_before_sending", "_end", "_token", "began")
-
-    def __init__(self, seconds: float, before_sending: Callable[[], None] | None = None) -> None:
-        self._end = time.monotonic() + seconds
-        self._before_sending = before_sending
-        #: Whether a byte of the request may have reached the other side.
-        self.began = False
-
-    def __enter__(self) -> Self:
-        self._token: Token[Call] = _CALL.set(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        _CALL.reset(self._token)
-
-    def left(self) -> float:
-        """Return the seconds left, more than 0. Raise TimeoutError if none are left."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        return left
-
-    def begin(self) -> None:
-        """Run the check before the first byte, and note that sending begins."""
-        if self._before_sending is not None:
-            self._before_sending()
-        self.left()
-        self.began = True
-
-
-_CALL: Final[ContextVar[Call]] = ContextVar("call")
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -84,7 +40,7 @@ class _DeadlineReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(_CALL.get().left())
+        self._sock.settimeout(CALL.get().left())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -127,13 +83,15 @@ class _Response(HTTPResponse):
 
 class _Connection(HTTPConnection):
     response_class = _Response
+    #: Whether a request was sent over the socket.
+    _used = False
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address that responds. A silent address leaves time for the others.
 
         The resolver of the system decides how long resolving the name takes: nothing can interrupt it.
         """
-        call = _CALL.get()
+        call, self._used = CALL.get(), False
         try:
             addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
         except socket.gaierror as error:
@@ -155,14 +113,22 @@ class _Connection(HTTPConnection):
         raise NewConnectionError(self, "no address answered") from last
 
     def request(self, *args: Any, **kwargs: Any) -> None:
+        call = CALL.get()
         if self.sock is None:
             self.connect()
-        _CALL.get().begin()
+        call.depart()
+        if self._used and not self.is_connected:
+            # Closed while the call waited. A write that is sent now would count as possibly done.
+            # A new connection is not checked, because one with TLS can be read at once.
+            raise RemoteDisconnected("closed while idle")
+        self._used = True
+        call.begin()
         super().request(*args, **kwargs)
+        call.end_sending()
 
     def send(self, data: ReadableBuffer | Any) -> None:
         if self.sock is not None:
-            self.sock.settimeout(_CALL.get().left())
+            self.sock.settimeout(CALL.get().left())
         super().send(data)
 
 

@@ -17,6 +17,12 @@ class Gate(Protocol):
     def enter(self) -> None:
         """Wait for this call's time slot. Raise RateLimited (with the delay) if the slot is too far off."""
 
+    def depart(self) -> Callable[[], None] | None:
+        """Wait until the first byte may be sent: called when the connection is open. Raise RateLimited as `enter`.
+
+        Return what to call once the request has been sent, or None.
+        """
+
     def close(self, delay: float | None) -> float:
         """Close for `delay` seconds, or for a default time if the other side named none; return these seconds."""
 
@@ -26,6 +32,9 @@ class Open:
 
     def enter(self) -> None:
         """Return at once."""
+
+    def depart(self) -> Callable[[], None] | None:
+        """Return None at once."""
 
     def close(self, delay: float | None) -> float:
         """Close nothing: return the seconds that the one caller has to wait, 1 if the other side named none."""
@@ -47,6 +56,10 @@ class MaintenanceGate:
             raise TargetDown("maintenance", left)
         self._gate.enter()
 
+    def depart(self) -> Callable[[], None] | None:
+        """Depart through the gate behind this one."""
+        return self._gate.depart()
+
     def close(self, delay: float | None) -> float:
         """Close the gate behind this one."""
         return self._gate.close(delay)
@@ -63,7 +76,12 @@ class Pace:
         if (early := self._next - time.monotonic()) > 0:
             time.sleep(early)
         self._gate.enter()
+
+    def depart(self) -> Callable[[], None] | None:
+        """Depart through the gate behind this one; the next call waits from now on."""
+        sent = self._gate.depart()
         self._next = time.monotonic() + self.spacing
+        return sent
 
     def close(self, delay: float | None) -> float:
         """Close the gate behind this one."""

@@ -123,6 +123,9 @@ class Notebook:
     def enter(self) -> None:
         pass
 
+    def depart(self) -> None:
+        pass
+
     def close(self, delay: float | None) -> float:
         self.closed.append(delay)
         return delay or 1.0

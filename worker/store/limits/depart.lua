@@ -1,22 +1,41 @@
 #!lua flags=allow-oom
--- Let a call leave whose slot has come, a whole interval after the call before it.
+-- Let a call leave whose slot has come, a whole interval after the call before it, and count it.
 --
--- A late call and a punctual one behind it would come too close: this script, not the slot, keeps the distance.
+-- A late call and a punctual one behind it would come too close: this script, not the slot, keeps the distance. It runs when the connection is open.
 
 local scope = unpack(KEYS)
-local interval_us = unpack(ARGV)
--- Returns 0 (leave now), or the microseconds to wait before the next attempt; negative if the scope was closed meanwhile, for so many microseconds.
--- If repeated: the caller waits for one interval more.
+local lead_us, keep_ms = unpack(ARGV, 1, 2)
+-- Then for each window: period_s, interval_us, ahead
+--
+-- A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest. keep_ms is as in reserve.lua.
+--
+-- Returns {1, microseconds to wait, the time of the departure} or, with nothing counted, {0, microseconds until the next attempt, 0}.
+-- If repeated: one call is counted that is not made.
+
+local windows = {}
+for i = 3, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+local RELAX, LEAST = 0.00005, 1.0001
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local state = redis.call('HMGET', scope, 'closed_until', 'pace', 'departed', 'next', 'minute', 'minute_calls')
-local closed = tonumber(state[1] or 0)
-if closed > now then return -math.ceil(closed - now) end
-local interval = interval_us * tonumber(state[2] or 1)
-local free = tonumber(state[3] or 0) + interval
-if free > now and free - now <= interval then return math.ceil(free - now) end
-redis.call('HSET', scope, 'departed', string.format('%.0f', now))
+local closed, pace = tonumber(state[1] or 0), tonumber(state[2] or 1)
+if closed > now then return {0, math.ceil(closed - now), 0} end
+local interval = windows[1][2] * pace
+local leave = math.max(now, (state[3] or 0) + interval)
+if leave - now > tonumber(lead_us) then return {0, math.ceil(leave - now - lead_us), 0} end
+
+-- All longer windows are looked at before any is changed.
+local after = {}
+for number = 2, #windows do
+  local period, spacing, ahead = unpack(windows[number])
+  local at = tonumber(redis.call('HGET', scope, 'after ' .. period) or 0)
+  if at - spacing * ahead > leave then return {0, math.ceil(at - spacing * ahead - now), 0} end
+  after['after ' .. period] = math.max(at, leave) + spacing
+end
+for field, at in pairs(after) do redis.call('HSET', scope, field, string.format('%.0f', at)) end
+redis.call('HSET', scope, 'departed', string.format('%.0f', leave))
+redis.call('PEXPIRE', scope, keep_ms)
 -- Count the calls of this minute and of the one before, for `intake status`.
 local minute = math.floor(now / 60000000)
 if tonumber(state[5]) == minute then
@@ -26,9 +45,7 @@ else
 end
 redis.call('HINCRBY', scope, 'calls', 1)
 -- The next caller gets a slot after this departure, not after the slot that was missed.
-if tonumber(state[4] or 0) < now + interval then redis.call('HSET', scope, 'next', string.format('%.0f', now + interval)) end
-if state[2] then
-  local pace = math.max(1, state[2] * 0.98)
-  if pace > 1 then redis.call('HSET', scope, 'pace', pace) else redis.call('HDEL', scope, 'pace', 'strikes') end
-end
-return 0
+if tonumber(state[4] or 0) < leave + interval then redis.call('HSET', scope, 'next', string.format('%.0f', leave + interval)) end
+-- After a refusal calls keep more distance. The distance shrinks slowly, so that about one call in 200 finds it too short.
+if pace > LEAST then redis.call('HSET', scope, 'pace', pace - math.max(RELAX, (pace - 1.05) * 0.02)) elseif state[2] then redis.call('HDEL', scope, 'pace') end
+return {1, math.ceil(leave - now), string.format('%.0f', leave)}

@@ -1,32 +1,27 @@
 #!lua flags=allow-oom
--- Hand out the next free slot of a limit, evenly spaced, first come first served over all processes.
+-- Reserve the next free slot of a limit, evenly spaced, first come first served over all processes.
 
 local scope = unpack(KEYS)
-local patience_us = unpack(ARGV, 1, 1)
--- Then for each window: interval_us, ahead
+local patience_us, keep_ms = unpack(ARGV, 1, 2)
+-- Then for each window: period_s, interval_us, ahead
 --
--- patience_us is the longest wait. ahead is the number of calls by which a window may run ahead of its spacing.
+-- patience_us is the longest wait. keep_ms is how long the state is kept without a call. ahead is the number of calls by which a window may run ahead of its
+-- spacing; the first window never does.
 --
 -- Returns {1, microseconds to wait} or, with nothing reserved, {0, microseconds until the next attempt is worthwhile}.
+-- A slot only spreads the callers: depart.lua counts the calls, so that a slot that is not used costs a longer window nothing.
 -- If repeated: one slot stays unused.
+
+local windows = {}
+for i = 3, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+
+-- include windows.lua
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local state = redis.call('HMGET', scope, 'closed_until', 'pace')
-local pace = tonumber(state[2] or 1)
-local slot = math.max(now, tonumber(state[1] or 0))
-local due, names = {}, {}
-for i = 2, #ARGV, 2 do
-  local name = i == 2 and 'next' or 'next' .. i / 2
-  local interval = ARGV[i] * pace
-  local at = tonumber(redis.call('HGET', scope, name) or 0)
-  slot = math.max(slot, at - interval * ARGV[i + 1])
-  names[#names + 1] = name
-  due[#due + 1] = {at, interval}
-end
+local slot = admit(now, now)
 if slot - now > tonumber(patience_us) then return {0, math.ceil(slot - now)} end
-for i, name in ipairs(names) do
-  redis.call('HSET', scope, name, string.format('%.0f', math.max(due[i][1], slot) + due[i][2]))
-end
-redis.call('PEXPIRE', scope, 172800000)
+local interval = windows[1][2] * (redis.call('HGET', scope, 'pace') or 1)
+redis.call('HSET', scope, 'next', string.format('%.0f', slot + interval))
+redis.call('PEXPIRE', scope, keep_ms)
 return {1, math.ceil(slot - now)}

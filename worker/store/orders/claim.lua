@@ -2,9 +2,10 @@
 -- Hand out due orders to one drain, no more than the limit allows in about one second.
 
 local lane, due, drains, claims, scope, epoch = unpack(KEYS)
-local drain, most, lease_ms, interval_us, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
-  unpack(ARGV)
--- claims are those of this drain. scope is the rate limit, interval_us the time between its calls (0: no limit). epoch is when this ledger began.
+local drain, most, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
+  unpack(ARGV, 1, 11)
+-- Then for each window: period_s, interval_us, ahead
+-- claims are those of this drain. scope is the rate limit with its windows (see windows.lua). epoch is when this ledger began.
 -- breaker is the number of failures in a row that opens the breaker, per_call the number of orders in one call. For quarantine_ms a new ledger sends nothing.
 --
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold, sent_fields, left_out,
@@ -25,8 +26,12 @@ local stamp = string.format('%.0f', now)
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 lease_ms = tonumber(lease_ms)
 
+local windows = {}
+for i = 12, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+
 -- include log.lua
 -- include blockers.lua
+-- include windows.lua
 
 -- Redis keeps bytes, and clients read texts.
 local function hex(bytes) return (string.gsub(bytes, '.', function(byte) return string.format('%02x', string.byte(byte)) end)) end
@@ -59,16 +64,10 @@ if #keys == 0 then
   if now < open_at then return leave('closed', open_at - now) end
 
   most = tonumber(most)
-  interval_us = tonumber(interval_us)
-  local limit = redis.call('HMGET', scope, 'closed_until', 'next')
-  local free_at = math.max(micros, tonumber(limit[1] or 0))
-  if interval_us > 0 then
-    free_at = math.max(free_at, tonumber(limit[2] or 0))
-    most = math.min(most, math.floor((micros + 1000000 - free_at) / interval_us) * per_call)
-  elseif free_at > micros then
-    most = 0
-  end
-  if most < 1 then return leave('closed', (free_at - micros) / 1000) end
+  -- Without a limit of our own, orders are claimed only when the other side does not ask to wait.
+  local opens, calls = admit(micros, micros + (#windows > 0 and 1000000 or 0))
+  most = math.min(most, calls * per_call)
+  if most < 1 then return leave('closed', (opens - micros) / 1000) end
 
   if tonumber(state[3] or 0) >= tonumber(breaker) then
     -- The breaker is half open: one order of one drain shows whether the target is back.

@@ -135,6 +135,7 @@ class Drain:
         # If a failover forgot a claim, another drain would send its order again.
         reason, *orders = lane.scripts.run_replicated(
             catalog.CLAIM,
+            lane.scope.windows,
             lane=k.lane,
             due=k.due,
             drains=k.drains,
@@ -144,7 +145,6 @@ class Drain:
             drain=self.name,
             most=most,
             lease_ms=lane.lease_ms,
-            interval_us=lane.scope.interval,
             claims_prefix=k.claims,
             breaker=BREAKER,
             max_drains=lane.concurrency,

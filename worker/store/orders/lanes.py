@@ -108,6 +108,7 @@ class Lane:
         k = self.keys
         freed, buried, due, drains, closed, paused, waited, doubts, bulk = self.scripts(
             catalog.SWEEP,
+            self.scope.windows,
             lane=k.lane,
             due=k.due,
             drains=k.drains,

@@ -2,15 +2,20 @@
 -- Free the orders of dead drains, then return what work the lane has.
 
 local lane, due, drains, dead, scope, waiting, wake, doubt = unpack(KEYS)
-local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms = unpack(ARGV)
--- scope is the rate limit. waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how often an order may lose its drain.
+local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms = unpack(ARGV, 1, 6)
+-- Then for each window: period_s, interval_us, ahead
+-- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how often an order may lose its drain.
 -- ask_every_ms is the time between two questions for the orders in doubt.
 --
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
 -- drain that died first, orders in doubt to ask for, bulk orders due}.
 -- If repeated: the dead drains are gone already.
 
+local windows = {}
+for i = 7, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+
 -- include day.lua
+-- include windows.lua
 
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
@@ -52,8 +57,9 @@ for _, drain in ipairs(redis.call('ZRANGE', drains, '-inf', '(' .. (now - lease_
 end
 
 local state = redis.call('HMGET', lane, 'paused', 'closed_until', 'asked')
-local limit = redis.call('HGET', scope, 'closed_until')
-local closed = math.max(tonumber(state[2] or 0) - now, (tonumber(limit or 0) - micros) / 1000, 0)
+-- A drain waits itself for a limit that opens within a second.
+local opens = admit(micros, micros)
+local closed = math.max(tonumber(state[2] or 0) - now, opens - micros > 1000000 and (opens - micros) / 1000 or 0, 0)
 local fresh, live = redis.call('ZCOUNT', due, '-inf', now), redis.call('ZCARD', drains)
 local bulk = redis.call('ZCOUNT', due, BULK_OFFSET, BULK_OFFSET + now)
 if (fresh > 0 or (bulk > 0 and live == 0)) and closed == 0 and not state[1] and redis.call('EXISTS', waiting) == 1 then

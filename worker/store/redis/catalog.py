@@ -63,6 +63,8 @@ class Script:
 
 
 _PREFIXES: Final = ("record_prefix", "payload_prefix", "history_prefix")
+#: A window of a rate limit.
+_WINDOW: Final = ("period_s", "interval_us", "ahead")
 
 # Orders and lanes
 
@@ -76,9 +78,10 @@ CLAIM: Final = Script(
     "claim",
     keys=("lane", "due", "drains", "claims", "scope", "epoch"),
     args=(
-        *("drain", "most", "lease_ms", "interval_us", *_PREFIXES, "claims_prefix"),
+        *("drain", "most", "lease_ms", *_PREFIXES, "claims_prefix"),
         *("breaker", "max_drains", "per_call", "quarantine_ms"),
     ),
+    each=_WINDOW,
 )
 INTEND: Final = Script(
     "intend",
@@ -96,6 +99,7 @@ SWEEP: Final = Script(
     "sweep",
     keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt"),
     args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms"),
+    each=_WINDOW,
 )
 RELEASE: Final = Script("release", keys=("lane", "due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))
 RECORD: Final = Script("record", args=("record_prefix", "history_prefix"), each=("key",))
@@ -159,9 +163,10 @@ FREE: Final = Script("free", keys=("takers", "again", "lost", "deferred", "inbox
 
 # Limits
 
-RESERVE: Final = Script("reserve", keys=("scope",), args=("patience_us",), each=("interval_us", "ahead"))
-DEPART: Final = Script("depart", keys=("scope",), args=("interval_us",))
-CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us"))
+RESERVE: Final = Script("reserve", keys=("scope",), args=("patience_us", "keep_ms"), each=_WINDOW)
+DEPART: Final = Script("depart", keys=("scope",), args=("lead_us", "keep_ms"), each=_WINDOW)
+LATE: Final = Script("late", keys=("scope",), args=("departed_us", "late_us", "interval_us"))
+CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us", "keep_ms"))
 
 # Health
 

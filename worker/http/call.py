@@ -1,0 +1,72 @@
+"""One call: its deadline, and what happens right before its first byte and after its last one."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import Token
+
+
+class Call:
+    """A call, active in this thread while its `with` block runs.
+
+    Args:
+        seconds: Most seconds from now to the last byte of the response, without those of `depart`.
+        depart: Called once the connection is open: waits until the first byte may be sent, and returns what to call
+            after the last one. Its error stops the call.
+        before_sending: Called right before the first byte. Its error stops the call.
+    """
+
+    __slots__ = ("_before_sending", "_depart", "_end", "_sent", "_token", "began")
+
+    def __init__(
+        self,
+        seconds: float,
+        depart: Callable[[], Callable[[], None] | None],
+        before_sending: Callable[[], None] | None = None,
+    ) -> None:
+        self._end = time.monotonic() + seconds
+        self._depart, self._before_sending = depart, before_sending
+        self._sent: Callable[[], None] | None = None
+        #: Whether a byte of the request may have reached the other side.
+        self.began = False
+
+    def __enter__(self) -> Self:
+        self._token: Token[Call] = CALL.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        CALL.reset(self._token)
+
+    def left(self) -> float:
+        """Return the seconds left, more than 0. Raise TimeoutError if none are left."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left
+
+    def depart(self) -> None:
+        """Wait until the first byte may be sent; the wait does not count towards the deadline."""
+        before = time.monotonic()
+        self._sent = self._depart()
+        self._end += time.monotonic() - before
+
+    def begin(self) -> None:
+        """Run the check before the first byte, and note that sending begins."""
+        if self._before_sending is not None:
+            self._before_sending()
+        self.left()
+        self.began = True
+
+    def end_sending(self) -> None:
+        """Note that the whole request has been sent."""
+        if self._sent is not None:
+            self._sent()
+
+
+#: The call of this thread.
+CALL: Final[ContextVar[Call]] = ContextVar("call")

@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- Correct the time of a departure: the call was sent later, so the next one has to leave later as well.
+
+local scope = unpack(KEYS)
+local departed_us, late_us, interval_us = unpack(ARGV)
+-- departed_us is the time that depart.lua returned, late_us how much later the request was sent.
+--
+-- Returns 1, or 0 if another call has left meanwhile.
+-- If repeated: changes nothing.
+
+local time = redis.call('TIME')
+local sent, last = math.min(departed_us + late_us, time[1] * 1000000 + time[2]), tonumber(redis.call('HGET', scope, 'departed') or 0)
+if sent <= last then return 0 end
+redis.call('HSET', scope, 'departed', string.format('%.0f', sent))
+local next_free = sent + interval_us
+if tonumber(redis.call('HGET', scope, 'next') or 0) < next_free then redis.call('HSET', scope, 'next', string.format('%.0f', next_free)) end
+return last == tonumber(departed_us) and 1 or 0
