@@ -27,11 +27,22 @@ if TYPE_CHECKING:
 _WORTH_ASKING: Final = 2
 
 
-def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcome:
-    """Create the order in the target, or continue or update it there. Raise nothing but LeaseLost.
+def attempt(
+    target: Target,
+    claim: Claim,
+    index: Index = lambda: None,
+    refresh: Callable[[Claim], Claim] = lambda claim: claim,
+) -> Outcome:
+    """Create the order in the target, or continue or update it there. Raise LeaseLost, and what `refresh` raises.
 
     An order that the target may already have is searched for before it is created. An order that is left out is never
     created.
+
+    Args:
+        target: The target.
+        claim: The claimed order.
+        index: Returns the orders of the target by reference, if they are listed once for all orders.
+        refresh: Returns the claim, with the reason if the order was left out while the target was searched.
     """
     if claim.blocker:
         return Outcome("hold", "combined", _blocked(target, claim))
@@ -47,7 +58,8 @@ def attempt(target: Target, claim: Claim, index: Index = lambda: None) -> Outcom
         return Outcome("doubt", search.code, search.detail, extra=search.extra)
     if search.kind not in {"release", "bury"}:
         return search
-    return _catch(claim, lambda: _create(target, claim))
+    decided = refresh(claim) if claim.uncertain else claim
+    return _catch(decided, lambda: _create(target, decided))
 
 
 def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
@@ -94,8 +106,8 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
 
 
 def _create(target: Target, claim: Claim) -> Outcome:
-    if claim.left_out:
-        return Outcome("withdrawn")
+    if claim.left_out or claim.unrouted:
+        return Outcome("withdrawn", detail=claim.unrouted)
     if claim.hold:
         code, _, reason = claim.hold.partition(" ")
         return Outcome("hold", code, reason)

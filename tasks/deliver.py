@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tasks.attempt import attempt, attempt_many, clear_absent
+from tasks.decisions import decide_again
 from tasks.intentions import intend
 from tasks.outcomes import log_ending
 from tasks.target_index import target_index
@@ -116,6 +117,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
     settled: list[tuple[Claim, Outcome]] = []
     flushed = checked = time.monotonic()
     stop, refused = False, ""
+    claims = decide_again(rt, target.name, claims)
     calls = deque(_calls(target, clear_absent(target, claims)))
     while calls:
         batch = calls.popleft()
@@ -131,7 +133,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
             batch, *rest = _calls(target, waiting)
             calls, checked = deque(rest), now
         intend(rt, lane.target, drain, batch)
-        outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, batch[0])]
+        outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, drain, batch[0])]
         if outcomes is None:
             calls.extendleft([claim] for claim in reversed(batch))
             continue
@@ -158,12 +160,22 @@ def _calls(target: Target, claims: list[Claim]) -> list[list[Claim]]:
 
 def _goes_alone(claim: Claim) -> bool:
     """Return whether the order is not certain to be created."""
-    return bool(claim.uncertain or claim.step or claim.is_update or claim.left_out or claim.hold or claim.blocker)
+    return bool(
+        claim.uncertain
+        or claim.step
+        or claim.is_update
+        or claim.left_out
+        or claim.unrouted
+        or claim.hold
+        or claim.blocker
+    )
 
 
-def _send(rt: Runtime, target: Target, claim: Claim) -> Outcome:
+def _send(rt: Runtime, target: Target, drain: Drain, claim: Claim) -> Outcome:
     with traces.attempt(claim, target=target.name, attempt=claim.tries + 1) as span:
-        outcome = attempt(target, claim, lambda: target_index(rt, target.name))
+        outcome = attempt(
+            target, claim, lambda: target_index(rt, target.name), lambda sent: drain.note_left_out([sent])[0]
+        )
         span.note(outcome=outcome.kind)
         span.fail(_failure(outcome))
         return outcome

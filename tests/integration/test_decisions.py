@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
+from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Warehouse
 from support.orders import order
 from support.redis_text import key_names
 from tasks.accept import accept
 from tasks.deliver import deliver
+from worker.errors import Uncertain
 from worker.settings.routes import Route
+from worker.settings.transforms import Transform
+from worker.store.orders.drains import Outcome
+from worker.store.orders.ledger import Delivery
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
 UNWANTED: dict[str, dict[str, Any]] = {
@@ -130,3 +136,135 @@ def test_the_history_of_an_order_that_changes_all_the_time_is_bounded(
     (entry,) = rt.ledger.entries(["t"], "shop:1")
     assert len(entry.history) == 60
     assert (redis.llen(f"{keys.LaneKeys.of('t').history}shop:1") or 60) == 60
+
+
+# Settings that change, and cancellations during a call
+
+
+def settle(rt: FakeRuntime[Shop, Any], outcome: Outcome, meanwhile: Callable[[], object] = lambda: None) -> str:
+    """Claim the only order, and settle it with this outcome after something happened; return its state."""
+    with rt.lanes["t"].drain() as drain:
+        claims = drain.claim(1)
+        meanwhile()
+        (state,) = drain.settle([(claim, outcome) for claim in claims])
+        drain.leave()
+    return state
+
+
+def doubtful(rt: FakeRuntime[Shop, Any]) -> str:
+    return settle(rt, Outcome("doubt", "rejected", "no search"))
+
+
+#: How an order waits that certainly is not in the target, and what a person does with it.
+WAITS: dict[str, tuple[Callable[[FakeRuntime[Shop, Any]], object], Callable[[FakeRuntime[Shop, Any]], object]]] = {
+    "queued": (lambda _: None, lambda _: None),
+    "retried": (lambda rt: settle(rt, Outcome("retry", "unavailable")), lambda _: None),
+    "uncertain": (lambda rt: settle(rt, Outcome("retry", "uncertain", uncertain=True)), lambda _: None),
+    "dead": (
+        lambda rt: settle(rt, Outcome("bury", "rejected")),
+        lambda rt: rt.stuck["t"].move("replay", ["shop:1"]),
+    ),
+    "held": (
+        lambda rt: settle(rt, Outcome("hold", "held", "no mapping")),
+        lambda rt: rt.lanes["t"].release(["shop:1"], "send"),
+    ),
+    "in doubt": (doubtful, lambda rt: rt.stuck["t"].move("send", ["shop:1"])),
+    "given up": (
+        lambda rt: (doubtful(rt), rt.stuck["t"].move("bury", ["shop:1"])),
+        lambda rt: rt.stuck["t"].move("replay", ["shop:1"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("reread", [True, False])
+@pytest.mark.parametrize("wait", WAITS)
+def test_an_order_that_changed_settings_leave_out_is_withdrawn_however_it_waits(
+    redis: Redis, wait: str, *, reread: bool
+) -> None:
+    rt, (begin, act) = runtime(redis), WAITS[wait]
+    arrive(rt, 1)
+    begin(rt)
+    rt = runtime(redis, only={"store": ["be"]})
+    if reread:
+        assert arrive(rt, 1) in {"withdrawn", "asked", "replaced"}
+    act(rt)
+    deliver(rt, "t", rt.nudge)
+    assert not rt.warehouse.created
+    assert rt.state("1")["state"] == "withdrawn"
+    (entry,) = rt.ledger.entries(["t"], "shop:1")
+    assert entry.history[-1][1] == "withdrawn: the route's only.store does not have its store"
+    assert arrive(rt, 1) == "same"
+    rt = runtime(redis)
+    assert arrive(rt, 1) == "revived"
+    deliver(rt, "t", rt.nudge)
+    assert len(rt.warehouse.created) == 1
+
+
+@pytest.mark.parametrize("kind", ["retry", "snooze", "release", "hold", "bury"])
+def test_an_order_that_changed_settings_leave_out_during_a_call_is_withdrawn(redis: Redis, kind: Any) -> None:
+    rt = runtime(redis)
+    arrive(rt, 1)
+    changed = runtime(redis, only={"store": ["be"]})
+    assert settle(rt, Outcome(kind, "code"), lambda: arrive(changed, 1)) == "withdrawn"
+
+
+def test_an_order_that_changed_settings_want_again_is_sent(redis: Redis) -> None:
+    rt = runtime(redis)
+    arrive(rt, 1)
+    settle(rt, Outcome("retry", "uncertain", uncertain=True))
+    assert arrive(runtime(redis, only={"store": ["be"]}), 1) == "replaced"
+    assert arrive(rt, 1) == "replaced"
+    deliver(rt, "t", rt.nudge)
+    assert len(rt.warehouse.created) == 1
+
+
+def test_an_order_that_is_there_although_changed_settings_leave_it_out_is_delivered(redis: Redis) -> None:
+    rt = runtime(redis)
+    rt.warehouse.after = [Uncertain("cut")]
+    arrive(rt, 1)
+    deliver(rt, "t", rt.nudge)
+    redis.zadd("intake:lane:t:due", {"shop:1": 0})
+    rt = runtime(redis, rt.warehouse, only={"store": ["be"]})
+    deliver(rt, "t", rt.nudge)
+    assert len(rt.warehouse.created) == 1
+    assert rt.state("1")["state"] == "delivered"
+
+
+def test_orders_of_one_call_that_changed_settings_leave_out_are_not_sent_with_the_others(redis: Redis) -> None:
+    rt = runtime(redis, only={})
+    accept(rt, [order(str(n), store="nl" if n % 2 else "be") for n in range(1, 7)], "poll shop", rt.nudge)
+    rt = runtime(redis, Bulky())
+    deliver(rt, "t", rt.nudge)
+    assert [reference for reference, _ in rt.warehouse.created] == ["1", "3", "5"]
+    assert rt.lanes["t"].status()["withdrawn"] == 3
+
+
+def test_a_transform_is_not_applied_twice_to_decide_again(redis: Redis) -> None:
+    """The ledger has the transformed order: what the route decides on is read again from the source."""
+    rt = runtime(redis, transform=Transform("rules:f", lambda order: order.model_copy(update={"store": "be"})))
+    arrive(rt, 1)
+    deliver(rt, "t", rt.nudge)
+    assert [sent.store for _, sent in rt.warehouse.created] == ["be"]
+
+
+def test_an_order_that_is_cancelled_while_the_target_is_searched_is_not_created(redis: Redis) -> None:
+    rt = runtime(redis)
+    arrive(rt, 1)
+    settle(rt, Outcome("retry", "uncertain", uncertain=True))
+    rt.warehouse.before_find = lambda _: arrive(rt, 2, status="cancelled")
+    deliver(rt, "t", rt.nudge)
+    assert rt.warehouse.finds == 1
+    assert not rt.warehouse.created
+    assert rt.state("1")["state"] == "withdrawn"
+
+
+@pytest.mark.parametrize("action", ["create", "update"])
+def test_a_repair_that_read_an_older_version_changes_nothing(redis: Redis, action: Any) -> None:
+    rt = runtime(redis, on_change="ignore")
+    arrive(rt, 1)
+    deliver(rt, "t", rt.nudge)
+    arrive(rt, 3, status="cancelled")
+    older = Delivery(order("1", version=2, store="nl"), "1")
+    seen = rt.ledger.standing("t", "shop:1")
+    assert rt.ledger.resend("t", older, action, seen=seen, source="reconcile shop", target_id="1") == "moved"
+    assert rt.state("1")["state"] == "delivered"

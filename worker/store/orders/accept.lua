@@ -160,7 +160,7 @@ end
 
 local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
   local record = record_prefix .. key
-  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step')
+  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop} end
   local state = known[1]
@@ -168,8 +168,10 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if known[7] and not bulk then make_fresh(key, record) end
   local old = known[3]
   local older = is_older(version, old)
-  -- The settings may have changed: what was withdrawn may be wanted now.
-  if known[2] == fingerprint and not (state == 'withdrawn' and left_out == '' and not older) then
+  -- The settings may have changed: what was left out may be wanted now, and the other way round.
+  local was_left_out = state == 'withdrawn' or (known[10] or '') ~= ''
+  local is_redecided = not older and not known[4] and state ~= 'discarded' and was_left_out ~= (left_out ~= '')
+  if known[2] == fingerprint and not is_redecided then
     if not older and version ~= old then
       if archived then
         archived.version = version

@@ -53,6 +53,8 @@ class Claim:
     sent_fields: bytes = b""
     #: Why the order is not to be created; "" if it is. It is searched only: it may be there from before.
     left_out: str = ""
+    #: The same, if the settings have changed since the order was accepted: the ledger does not know it.
+    unrouted: str = ""
     #: The key of a combined order whose goods this order has, and that has to leave the target first.
     blocker: str = ""
 
@@ -263,5 +265,5 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         hold,
         bytes.fromhex(sent_fields),
         left_out,
-        blocker,
+        blocker=blocker,
     )

@@ -7,7 +7,7 @@ local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint
 -- seen_fingerprint and seen_done are what the ledger had when the target was looked at. source is who looked. sent_fields are the field fingerprints
 -- with which an update writes what is different, '' to write everything.
 --
--- Returns "queued", or "moved" if the order moved since it was looked at.
+-- Returns "queued", or "moved" if the order moved since it was looked at, or if the ledger has a newer version.
 -- If repeated: the order is queued already, "moved".
 
 -- include archive.lua
@@ -25,10 +25,14 @@ if archived then known = {archived.state, archived.fingerprint, archived.done, a
 local state = known[1] or ''
 if state ~= seen_state or (known[2] or '') ~= seen_fingerprint or (known[3] or '') ~= seen_done then return 'moved' end
 if state ~= '' and state ~= 'delivered' and state ~= 'dead' then return 'moved' end
+-- An order that is read singly may come without its version, "0": the known version stays.
+local old = known[4] or ''
+local is_newer = #version > #old or (#version == #old and version > old)
+if version ~= '0' and version ~= old and not is_newer then return 'moved' end
 if archived then unarchive(record_prefix, key, archived, history_prefix) end
 
 local was = redis.call('HMGET', record, 'uncertain', 'code')
-redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'bulk')
+redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'bulk', 'left_out')
 -- A poison order is claimed alone.
 if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if action == 'update' then
@@ -40,9 +44,7 @@ else
 end
 redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint)
 redis.call('HSETNX', record, 'seen', stamp)
--- An order that is read singly may come without its version: the known version stays.
-local old = known[4] or ''
-if #version > #old or (#version == #old and version > old) then redis.call('HSET', record, 'version', version) end
+if is_newer then redis.call('HSET', record, 'version', version) end
 redis.call('SET', payload_prefix .. key, payload)
 redis.call('PERSIST', history_prefix .. key)
 log(key, 'queued again by ' .. source .. (action == 'update' and ': not the same there' or ': not there'))

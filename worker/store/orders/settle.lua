@@ -9,7 +9,8 @@ local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries,
 -- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent.
 -- Outcomes: delivered, existed, updated, cancelled, cancelled_alone, withdrawn, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A
 -- retry_uncounted is no failure of the lane: the target responded, or another order of the same call was counted. Of an order that is cancelled_alone,
--- what else changed was refused. An order that is left out and was certainly not sent is withdrawn instead of queued again.
+-- what else changed was refused. The detail of withdrawn is why the present settings leave the order out, if the record does not. An order that is left
+-- out and was certainly not sent is withdrawn instead of queued again.
 --
 -- Returns the state of each order now, or "refused".
 -- If repeated: for an order that this drain has settled already, it returns the state.
@@ -180,6 +181,7 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     return queue(key, record, 0)
   elseif outcome == 'withdrawn' then
     local reason = redis.call('HGET', record, 'left_out')
+    if not reason and detail ~= '' and not has_changed(record, fingerprint) then reason = detail end
     redis.call('HDEL', record, 'uncertain', 'step', 'tried')
     if reason then return withdraw(key, record, reason) end
     return start_over(key, record) -- it is wanted again
@@ -188,14 +190,14 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   elseif outcome == 'hold' then
     -- What an heir waits for may have ended meanwhile.
     local waits = code ~= 'combined' or find_blocker(key)
-    if not waits or has_changed(record, fingerprint) then return start_over(key, record) end
+    if not waits or has_changed(record, fingerprint) or reason_to_withdraw(record) then return start_over(key, record) end
     redis.call('HDEL', record, 'hold')
     return finish(key, record, 'held', held, code, detail)
   end
   redis.call('HDEL', lane, 'failures', 'closed_until') -- the target responded, so it is available
   redis.call('HDEL', record, 'uncertain') -- and it refused the order, so it does not have it
   if redis.call('HEXISTS', record, 'done') == 0 then redis.call('HDEL', record, 'sent_fields', 'tried_fields') end
-  if has_changed(record, fingerprint) then
+  if has_changed(record, fingerprint) or redis.call('HEXISTS', record, 'left_out') == 1 then
     log(key, 'refused ' .. code .. ', and changed since it was sent')
     return start_over(key, record)
   end

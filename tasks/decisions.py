@@ -1,0 +1,41 @@
+"""Decide again, before an order is sent, whether its routes want it: the settings may have changed while it waited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from tasks.intentions import order_of
+from worker.settings.routes import route_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.runtime import Runtime
+    from worker.store.orders.drains import Claim
+
+
+def decide_again(rt: Runtime, target: str, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims, with the reason where no route to `target` wants the order any more.
+
+    Where a route has a transform, the ledger does not have the order that the route decides on: that order is decided
+    again when it is read again.
+    """
+    return [replace(claim, unrouted=_reason(rt, target, claim)) for claim in claims]
+
+
+def _reason(rt: Runtime, target: str, claim: Claim) -> str:
+    """Return why no route wants an order that is to be created; "" if one does, or if that cannot be decided."""
+    provider = claim.key.partition(":")[0]
+    routes = [route for route in rt.settings.routes if route.source == provider and target in route.targets]
+    if claim.is_update or claim.step or not routes or any(route.transform for route in routes):
+        return ""
+    try:
+        order = order_of(claim.payload)
+    except ValidationError:
+        return ""  # the attempt fails as well, with the reason, before anything is sent
+    if any(route.accepts(order) for route in routes):
+        return ""
+    return route_to(routes, order, lambda _: claim.reference).left_out
