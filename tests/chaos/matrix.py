@@ -45,6 +45,7 @@ EFFECTS: Final = (
     Effect("ingest", "ingest", "accept the orders", "script:accept"),
     Effect("ingest", "ingest", "note the hints", "script:schedule"),
     Effect("ingest", "ingest", "be done with the jobs", "script:done"),
+    Effect("ingest", "ingest", "let a taker go", "script:leave"),
     Effect("ingest", "fetch", "take hints", "script:fetch", ",skip=1", r",match=\["),
     Effect("ingest", "fetch", "read one order", "http:read", _ONE, _ONE, http=True),
     Effect("ingest", "fetch", "be done with a hint", "script:fetched"),
@@ -98,6 +99,8 @@ class Fault:
     options: str = ""
     sides: tuple[str, ...] = ("before", "after")
     seconds: float = 0.0
+    #: Whether it is a fault of Redis alone, which a call of another system cannot have.
+    store: bool = False
 
 
 FAULTS: Final = {
@@ -107,6 +110,7 @@ FAULTS: Final = {
     "stopped": Fault("stop", f",seconds={LONGER}", seconds=LONGER),
     "slow": Fault("delay", f",seconds={LONGER}", seconds=LONGER),
     "Redis emptied": Fault("flush"),
+    "Redis forgets": Fault("forget", sides=("after",), store=True),
     "Redis' clock ahead": Fault("step", f",seconds={STEP}", ("after",), STEP),
     "Redis' clock back": Fault("step", f",seconds=-{STEP}", ("after",), STEP),
 }
@@ -146,6 +150,7 @@ def places() -> list[Place]:
         Place(effect, column, side, _cell(f"c{row}-{number}-{side}", effect, FAULTS[column], side))
         for row, effect in enumerate(EFFECTS)
         for number, column in enumerate(FAULTS)
+        if not (effect.http and FAULTS[column].store)
         for side in (("before", "sent", "after") if effect.http and column == "killed" else FAULTS[column].sides)
     ]
 

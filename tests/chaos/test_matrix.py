@@ -33,6 +33,7 @@ PART = [
     ("deliver: settle", "killed", "before"),
     ("deliver: settle", "done twice", "after"),
     ("deliver: settle", "Redis' clock back", "after"),
+    ("deliver: settle", "Redis forgets", "after"),
     ("sweep: free a dead drain's orders", "killed", "after"),
 ]
 _BY_NAME = {(f"{p.effect.step}: {p.effect.what}", p.column, p.side): p for p in places()}

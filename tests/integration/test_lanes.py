@@ -130,6 +130,7 @@ def test_a_repeated_claim_returns_the_same_orders(ledger: Ledger, lane: Lane) ->
     fill(ledger, 5)
     with lane.drain() as drain:
         first = drain.claim(3)
+        drain._number -= 1  # the response was lost, so the script is repeated
         again = drain.claim(3)
         assert sorted(first, key=str) == sorted(again, key=str)
         assert lane.status()["in_flight"] == 3

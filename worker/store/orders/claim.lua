@@ -2,10 +2,11 @@
 -- Hand out due orders to one drain, no more than the limit allows in about one second.
 
 local lane, due, drains, claims, scope, epoch = unpack(KEYS)
-local drain, most, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
-  unpack(ARGV, 1, 11)
+local drain, number, most, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
+  unpack(ARGV, 1, 12)
 -- Then for each window: period_s, interval_us, ahead
--- claims are those of this drain. scope is the rate limit with its windows (see windows.lua). epoch is when this ledger began.
+-- claims are those of this drain; number is that of this claim among those of the drain. scope is the rate limit with its windows (see windows.lua). epoch is
+-- when this ledger began.
 -- breaker is the number of failures in a row that opens the breaker, per_call the number of orders in one call. For quarantine_ms a new ledger sends nothing.
 --
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold, sent_fields, left_out,
@@ -18,7 +19,8 @@ local drain, most, lease_ms, record_prefix, payload_prefix, history_prefix, clai
 -- A reason is lost, full, paused, closed, empty, or quarantine (closed, returned once: an older ledger may have sent orders that do not show yet).
 -- A drain that gets nothing is removed in the same step, so that no order can arrive between "empty" and its leaving.
 -- Bulk work (from a backfill) is handed out only if nothing else is due, and never to all drains at once; a lane with one drain gets it one call at a time.
--- If repeated: a drain settles everything before it claims again, so claims that it still holds are the response that was lost.
+-- If repeated: a drain settles everything before it claims again, so claims of this number that it still holds are the response that was lost. Claims of an
+-- earlier number were settled, and Redis forgot it: they are uncertain.
 
 local time = redis.call('TIME')
 local micros = time[1] * 1000000 + time[2]
@@ -28,7 +30,7 @@ local BULK_OFFSET = 1125899906842624 -- see accept.lua
 lease_ms = tonumber(lease_ms)
 
 local windows = {}
-for i = 12, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 13, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 
 -- include log.lua
 -- include blockers.lua
@@ -100,14 +102,18 @@ if #keys == 0 then
 end
 
 redis.call('ZADD', drains, now, drain)
+local holder = drain .. ' ' .. number
 local any_combined = redis.call('EXISTS', combined) == 1
 local response = {'orders'}
 for _, key in ipairs(keys) do
   local record = record_prefix .. key
   if redis.call('SADD', claims, key) == 1 then
     redis.call('ZREM', due, key)
-    redis.call('HSET', record, 'state', 'claimed', 'drain', drain)
+    redis.call('HSET', record, 'state', 'claimed', 'drain', holder)
     log(key, 'claimed ' .. drain)
+  elseif redis.call('HGET', record, 'drain') ~= holder then
+    redis.call('HSET', record, 'uncertain', '1', 'drain', holder)
+    log(key, 'claimed again ' .. drain)
   end
   local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk', 'hold', 'sent_fields',
     'left_out', 'stop')

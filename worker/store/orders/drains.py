@@ -115,6 +115,8 @@ class Drain:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims = lane.keys.claims + self.name
         self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
+        #: The number of the last claim.
+        self._number = 0
         #: Seconds that the lane waits, if this drain is the first to learn that the ledger is too new to send.
         self.quarantine = 0.0
 
@@ -133,6 +135,7 @@ class Drain:
         """
         self.check()
         lane, k = self._lane, self._lane.keys
+        self._number += 1
         asked = uptime()
         # If a failover forgot a claim, another drain would send its order again.
         reason, *orders = lane.scripts.run_replicated(
@@ -145,6 +148,7 @@ class Drain:
             scope=keys.limit(lane.scope.name),
             epoch=keys.EPOCH,
             drain=self.name,
+            number=self._number,
             most=most,
             lease_ms=lane.lease_ms,
             claims_prefix=k.claims,
@@ -161,6 +165,8 @@ class Drain:
         if reason != "orders":
             return []
         self._heartbeat.confirm(asked, ours=True)
+        if lane.redis.scard(self._claims) != len(orders):
+            raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
         return [_claim(*values) for values in orders]
 
     def intend(self, items: Iterable[tuple[Claim, bytes, bytes]]) -> None:
@@ -183,16 +189,21 @@ class Drain:
             raise LeaseLost(f"the drain {self.name} was taken over")
 
     def note_left_out(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Return the claims, with the reason where an order was cancelled or left out since it was claimed."""
+        """Return the claims, with the reason where an order was cancelled or left out since it was claimed.
+
+        Raise LeaseLost if Redis has lost the claim: another drain may have claimed the orders since.
+        """
         if not claims:
             return []
         with self._lane.redis.pipeline(transaction=False) as pipe:
             for claim in claims:
-                pipe.hget(self._lane.keys.order + claim.key, "left_out")
-            reasons = pipe.execute()
+                pipe.hmget(self._lane.keys.order + claim.key, "left_out", "drain")
+            known = pipe.execute()
+        if any(holder != f"{self.name} {self._number}" for _, holder in known):
+            raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
         return [
             claim if claim.is_update else replace(claim, left_out=reason or "")
-            for claim, reason in zip(claims, reasons, strict=True)
+            for claim, (reason, _) in zip(claims, known, strict=True)
         ]
 
     def leave(self) -> None:

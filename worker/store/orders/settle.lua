@@ -79,9 +79,11 @@ local function observe_duration(seen)
   redis.call('HINCRBY', lane .. ':took', 'ms', ms)
 end
 
--- Keep what is known, field by field, of what the target has. What existed, or was taken in before, may be older than what was tried now.
+-- Keep what is known, field by field, of what the target has. What existed, or was taken in before, may be older than what was tried now. An update whose
+-- intention Redis forgot leaves nothing known.
 local function remember(record, outcome)
   local tried = redis.call('HGET', record, 'tried_fields')
+  if not tried and outcome == 'updated' then redis.call('HDEL', record, 'sent_fields') end
   if tried and outcome ~= 'existed' and redis.call('HEXISTS', record, 'step') == 0 then redis.call('HSET', record, 'sent_fields', tried) end
   redis.call('HDEL', record, 'tried_fields')
 end

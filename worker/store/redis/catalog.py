@@ -78,7 +78,7 @@ CLAIM: Final = Script(
     "claim",
     keys=("lane", "due", "drains", "claims", "scope", "epoch"),
     args=(
-        *("drain", "most", "lease_ms", *_PREFIXES, "claims_prefix"),
+        *("drain", "number", "most", "lease_ms", *_PREFIXES, "claims_prefix"),
         *("breaker", "max_drains", "per_call", "quarantine_ms"),
     ),
     each=_WINDOW,
