@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.countries import country_code
 from schemas.minor_units import to_unit
 from schemas.receiver import given_names, receiver_of
 from schemas.remarks import is_email, is_phone, remarks
@@ -162,7 +163,7 @@ def _receiver(order: Order, country: Callable[[str], str]) -> Receiver:
         postcode=to.postal_code,
         city=to.city,
         state=to.region,
-        country=country(to.country) if to.country else None,
+        country=country(code) if (code := country_code(to.country or "")) else None,
         phone=to.phone if is_phone(to.phone) else None,
     )
 
@@ -181,12 +182,14 @@ def shipping_of(order: Order) -> Shipping:
 
 
 def _unsent(order: Order) -> Iterator[str | None]:
-    """Yield what does not fit into its field: an address or a number that is none, and a day that is none."""
+    """Yield what does not fit into its field: an address, a number, a country and a day that is none."""
     to = receiver_of(order)
     if to.email and not is_email(to.email):
         yield remarks(order, "email")
     if to.phone and not is_phone(to.phone):
         yield remarks(order, "phone")
+    if to.country and not country_code(to.country):
+        yield f"Country: {to.country}"
     if order.shipping.promised_on and not _written(order.shipping.promised_on):
         yield f"Promised on: {order.shipping.promised_on}"
 

@@ -97,6 +97,8 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
     by_reference = index() if claim.uncertain == "ask" else None
     receipt = target.find(claim.reference) if by_reference is None else by_reference.get(claim.reference)
     if receipt is not None:
+        changed = claim.uncertain == "ask" or claim.tried != claim.fingerprint
+        target.recognize(order_of(claim.payload), claim.reference, receipt, changed=changed)
         return Outcome("existed", "found", extra=receipt.target_id or "")
     if claim.uncertain == "1" and not target.settles:
         reason = f"{target.kind}: it may have been sent, and is not to be seen there yet"

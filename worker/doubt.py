@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from schemas.order import Order
 from worker.errors import IntakeError, RetryableError, SnoozeError, Uncertain
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         return "again"
     try:
         receipt = find(order.record["reference"])
+        if receipt is not None and (payload := stuck.payload(order.key)):
+            changed = order.record.get("tried") != order.record.get("fingerprint")
+            target.recognize(Order.model_validate_json(payload), order.record["reference"], receipt, changed=changed)
     except SnoozeError:
         return "away"
     except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others

@@ -142,6 +142,13 @@ def test_a_foreign_order_with_the_same_id_is_left_unchanged(box: Sandbox, cloud:
             with pytest.raises(Held, match=r"was not made for this one: .*intake release main shop:1 --drop"):
                 call()
         assert stored_order(box, reference) == before
+    ours = next(REFERENCES)
+    cloud().create(cloud_order(), ours)
+    found = cloud().find(ours)
+    assert found is not None
+    cloud().recognize(cloud_order(), ours, found, changed=False)
+    with pytest.raises(Held, match="was not made for this one"):
+        cloud().recognize(cloud_order(external_id="2"), ours, found, changed=True)
 
 
 def test_a_line_without_a_product_is_held_before_anything_is_sent(

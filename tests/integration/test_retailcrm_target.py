@@ -134,6 +134,11 @@ def test_an_order_of_somebody_else_is_held_and_never_counts_as_delivered(
     with pytest.raises(Held, match="was not created from this one"):
         target.create(new_order(external_id="9"), "theirs")
     assert target.create(new_order(), "theirs").existed
+    found = target.find("theirs")
+    assert found is not None
+    target.recognize(new_order(), "theirs", found, changed=False)
+    with pytest.raises(Held, match="was not created from this one"):
+        target.recognize(new_order(external_id="9"), "theirs", found, changed=True)
 
 
 def test_every_reference_that_the_settings_allow_is_created_found_and_changed(crm: Callable[..., RetailCRM]) -> None:

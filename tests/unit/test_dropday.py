@@ -122,6 +122,16 @@ def test_all_missing_parts_of_an_address_are_named_at_once_and_nothing_is_sent()
     assert sent_body(order, placeholder="-")["shipping_address"] == {**dict.fromkeys(fields, "-"), "phone": "1"}
 
 
+def test_a_text_that_is_no_country_holds_the_order_or_gives_way_to_the_placeholder() -> None:
+    order = changed(shipping_address={**ORDER.shipping_address.model_dump(), "country": "Narnia"})
+    assert "requires shipping_address.country, which the order lacks (its text for the country names none)" in held(
+        order
+    )
+    assert "Narnia" not in held(order)
+    sent = sent_body(order, placeholder="-")
+    assert (sent["shipping_address"]["country"], sent["shipping"]["note"].splitlines()[-1]) == ("-", "Country: Narnia")
+
+
 @pytest.mark.parametrize(
     ("address", "customer", "names"),
     [
@@ -386,6 +396,44 @@ def test_an_existing_order_that_the_list_does_not_show_yet_is_taken_for_ours() -
 def test_an_order_of_someone_else_with_our_reference_is_held(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(Held, match=rf"another order has the external_id SO-7 .* differs in {named}\b"):
         existing(row(**fields))
+
+
+def recognized(listed: dict[str, Any], *, changed: bool, **options: str) -> bool:
+    """Return whether an order that `find` returned is taken for ours."""
+    client = Answering("http://127.0.0.1:9", gate=Open(), headers={})
+    client.rows = [listed]
+    dropday = target(client, **options)
+    receipt = dropday.find("SO-7")
+    client.close()
+    assert receipt == Receipt("98", existed=True)
+    try:
+        dropday.recognize(ORDER, "SO-7", receipt, changed=changed)
+    except Held:
+        return False
+    return True
+
+
+ELSEWHERE = {"last_name": "Doe", "address1": "Dam 1", "postcode": "1012", "city": "Amsterdam"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "unchanged", "changed"),
+    [
+        ({}, True, True),
+        ({"source": None, "total": None, "order_lines": [], "shipping_address": []}, True, True),
+        ({"total": 5.01}, False, True),
+        ({"source": "another"}, False, True),
+        ({"order_lines": [{"name": "Cup", "quantity": 1}]}, False, True),
+        ({"shipping_address": {"postcode": "E2"}}, False, True),
+        ({"total": 9, "order_lines": [{"name": "Cup", "quantity": 1}], "shipping_address": ELSEWHERE}, False, False),
+        ({"source": "another", "total": None, "order_lines": None, "shipping_address": ELSEWHERE}, False, False),
+    ],
+)
+def test_an_order_that_is_found_is_ours_if_its_content_is(
+    fields: dict[str, Any], *, unchanged: bool, changed: bool
+) -> None:
+    results = [recognized(row(**fields), changed=kind) for kind in (False, True)]
+    assert results == [unchanged, changed]
 
 
 def test_a_placeholder_is_no_difference() -> None:

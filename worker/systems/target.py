@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from schemas.cancellation import cancellation, stop
@@ -29,6 +29,8 @@ class Receipt:
 
     target_id: str | None
     existed: bool = False
+    #: What `find` read of the order, for `recognize` of the same adapter.
+    content: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,12 @@ class Target(ABC):
     @abstractmethod
     def find(self, reference: str) -> Receipt | None:
         """Return the order with exactly this reference, or None. It settles a create without a response."""
+
+    def recognize(self, order: Order, reference: str, receipt: Receipt, *, changed: bool) -> None:  # noqa: B027
+        """Raise Held if the order that `find` returned is somebody else's, as far as its content tells.
+
+        `changed`: the order may have been sent with other content than it has now. With the default, each is ours.
+        """
 
     def everything(self) -> Iterator[tuple[str, Receipt]]:
         """Yield the reference and the receipt of every order. Raises what `find` raises."""

@@ -153,6 +153,8 @@ class Rehearsal:
         receipt = _wait_for_limit(lambda: self._find(name, reference))
         same, reason = standing.fingerprint == delivery.fingerprint, hold.partition(" ")[2]
         try:
+            if receipt is not None and not standing.done:
+                target.recognize(order, reference, receipt, changed=True)
             if hold and not same and (delivery.wanted or standing.done):
                 return OrderPreview(order.key, "would be held", name, reference, detail=reason)
             if receipt is None:

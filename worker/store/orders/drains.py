@@ -57,6 +57,8 @@ class Claim:
     unrouted: str = ""
     #: The key of a combined order whose goods this order has, and that has to leave the target first.
     blocker: str = ""
+    #: The fingerprint of the content that was sent first; "" if that is not known.
+    tried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,7 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     sent_fields: str,
     left_out: str,
     blocker: str,
+    tried: str,
 ) -> Claim:
     return Claim(
         key,
@@ -277,4 +280,5 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         bytes.fromhex(sent_fields),
         left_out,
         blocker=blocker,
+        tried=tried,
     )

@@ -22,7 +22,7 @@ Move = Literal["replay", "discard", "delivered", "send", "again", "bury", "note"
 
 #: Orders in memory at once.
 _CHUNK: Final = 500
-_FIELDS: Final = ("code", "detail", "reference", "tries", "uncertain", "step", "done", "again")
+_FIELDS: Final = ("code", "detail", "reference", "tries", "uncertain", "step", "done", "again", "tried", "fingerprint")
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,31 +16,30 @@ if TYPE_CHECKING:
 _ADDRESS = ("last_name", "address1", "postcode", "city")
 
 
-def differences(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> list[str]:
-    """Return the fields in which an order of the list differs from the one that was sent.
+def compared(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> dict[str, bool]:
+    """Return whether an order of the list has the same content as the one that was sent, by field.
 
-    A field that the list does not show, or shows in a form that cannot be read, does not differ.
+    A field that the list does not show, or shows in a form that cannot be read, is not compared.
     """
-    return list(_differences(sent, listed, placeholder))
+    return dict(_compared(sent, listed, placeholder))
 
 
-def _differences(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> Iterator[str]:
-    if _text(listed.get("source")) not in {"", _text(sent.source)}:
-        yield "source"
-    if _cents(listed.get("total")) not in {None, _cents(sent.total)}:
-        yield "total"
+def _compared(sent: OrderRequest, listed: Mapping[str, Any], placeholder: str | None) -> Iterator[tuple[str, bool]]:
+    if source := _text(listed.get("source")):
+        yield "source", source == _text(sent.source)
+    if (total := _cents(listed.get("total"))) is not None:
+        yield "total", total == _cents(sent.total)
     rows = listed.get("order_lines")
     if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
         goods = sorted((_text(product.name), str(_cents(product.quantity))) for product in sent.products)
-        if goods != sorted((_text(row.get("name")), str(_cents(row.get("quantity")))) for row in rows):
-            yield "products"
+        yield "products", goods == sorted((_text(row.get("name")), str(_cents(row.get("quantity")))) for row in rows)
     address = listed.get("shipping_address")
     if not isinstance(address, dict):
         return
     for field in _ADDRESS:
         ours, theirs = _text(getattr(sent.shipping_address, field)), _text(address.get(field))
-        if ours and theirs and ours != theirs and _text(placeholder) not in {ours, theirs}:
-            yield f"shipping_address.{field}"
+        if ours and theirs and _text(placeholder) not in {ours, theirs}:
+            yield f"shipping_address.{field}", ours == theirs
 
 
 def _text(value: object) -> str:

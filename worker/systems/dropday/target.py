@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from schemas import dropday as wire
 from schemas.countries import country_name
 from schemas.dropday_request import OrderRequest
+from schemas.receiver import receiver_of
 from worker.errors import Held, Rejected, Unavailable, Uncertain
-from worker.systems.dropday.existing import differences
+from worker.systems.dropday.existing import compared
 from worker.systems.dropday.view import order_view
 from worker.systems.parsing import parse
 from worker.systems.target import Need, Receipt, Target
@@ -97,28 +98,42 @@ class Dropday(Target):
         """Search by `GET /orders`. The filter matches parts of ids, and leaves out test orders by default."""
         for row in self._listed(reference):
             if _text(row, "external_id") == reference.strip():
-                return Receipt(_text(row, "reference"), existed=True)
+                return Receipt(_text(row, "reference"), existed=True, content=row)
         return None
+
+    def recognize(self, order: Order, reference: str, receipt: Receipt, *, changed: bool) -> None:
+        """Raise Held for an order of other content; if ours may have changed since, for one that has nothing of it."""
+        if order.removed or receipt.content is None:
+            return
+        sent, placeholder = self._written(order, reference), self.options.placeholder
+        same = compared(sent, receipt.content, placeholder)
+        other = [field for field, equal in same.items() if not equal]
+        if other and not (changed and any(equal for field, equal in same.items() if field != "source")):
+            raise self._somebodys(order, sent, other)
 
     def _request(self, order: Order, reference: str) -> OrderRequest:
         """Return the request. Raise Held with all fields that Dropday requires and the order lacks."""
-        options = self.options
-        request = OrderRequest.of(
-            order,
-            reference,
-            source=options.source or order.store or order.provider,
-            test=order.test or options.test == "always",
-            country=self._country,
-        )
+        options, request = self.options, self._written(order, reference)
         if unfit := request.unfit(whole=options.quantities == "whole"):
             raise Held(f"Dropday does not take this order: {', '.join(unfit)}. {_remedy(unfit, self.name, order.key)}")
         missing = request.missing()
         if missing and options.placeholder is None:
+            unknown = "shipping_address.country" in missing and receiver_of(order, named=True).country
             raise Held(
-                f"Dropday requires {', '.join(missing)}, which the order lacks. {PLACEHOLDER}, "
+                f"Dropday requires {', '.join(missing)}, which the order lacks"
+                f"{' (its text for the country names none)' if unknown else ''}. {PLACEHOLDER}, "
                 f"then: intake release {self.name} {order.key}"
             )
         return request.filled(options.placeholder) if missing and options.placeholder else request
+
+    def _written(self, order: Order, reference: str) -> OrderRequest:
+        return OrderRequest.of(
+            order,
+            reference,
+            source=self.options.source or order.store or order.provider,
+            test=order.test or self.options.test == "always",
+            country=self._country,
+        )
 
     def _existing(self, order: Order, sent: OrderRequest, target_id: str | None) -> Receipt:
         """Return the order that exists already. Raise Held if the list shows that it is another one.
@@ -129,19 +144,23 @@ class Dropday(Target):
         for row in self._listed(own):
             listed = _text(row, "external_id") or ""
             if listed == own:
-                differing = differences(sent, row, self.options.placeholder)
+                same = compared(sent, row, self.options.placeholder)
+                differing = [field for field, equal in same.items() if not equal]
                 if not differing:
                     return Receipt(target_id or _text(row, "reference"), existed=True)
                 others.append(differing)
             elif listed.casefold() == own.casefold():
                 others.append(["external_id"])
         if others:
-            raise Held(
-                f"another order has the external_id {own} in Dropday: it differs in {', '.join(min(others))}. Give the "
-                f"route a reference that is one order's alone; if the other is this order after all: "
-                f"intake release {self.name} {order.key} --drop"
-            )
+            raise self._somebodys(order, sent, min(others))
         return Receipt(target_id, existed=True)
+
+    def _somebodys(self, order: Order, sent: OrderRequest, fields: list[str]) -> Held:
+        return Held(
+            f"another order has the external_id {sent.external_id.strip()} in Dropday: it differs in "
+            f"{', '.join(fields)}. Give the route a reference that is one order's alone; if the other is this order "
+            f"after all: intake release {self.name} {order.key} --drop"
+        )
 
     def _listed(self, reference: str) -> Iterator[dict[str, Any]]:
         """Yield the orders whose external id may contain the reference."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from schemas.countries import country_code
 from schemas.dropday_request import shipping_of, total_of
 from schemas.receiver import given_names, receiver_of
 from schemas.remarks import is_email
@@ -37,7 +38,7 @@ def order_view(order: Order, side: Side, *, placeholder: str | None) -> View:
         "phone": digits(receiver.phone),
         "street": text_of(to.street1, to.street2),
         **place(to),
-        "country": text_of(to.country),
+        "country": (country_code(to.country or "") or "") if sent else text_of(to.country),
         "carrier": text_of(sent.name if sent else shipping.method),
         "method": text_of(sent.description if sent else shipping.description),
         "promised_on": shipping.promised_on or "",

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from schemas import ordercloud_answer as answers
 from schemas import ordercloud_request as wire
 from schemas.order import Status
 from worker.errors import AuthFailed, Held, Rejected
@@ -21,7 +22,6 @@ from worker.systems.target import Need, Receipt, Target
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from schemas import ordercloud_answer as answers
     from schemas.changes import Changes
     from schemas.order import Order
     from worker.systems.ordercloud.content import Content
@@ -162,7 +162,12 @@ class OrderCloud(Target):
         held = self._basket(reference).get()
         if held is None or held.id != reference or held.order_key is None or not held.finished:
             return None
-        return Receipt(reference, existed=True)
+        return Receipt(reference, existed=True, content=held)
+
+    def recognize(self, order: Order, reference: str, receipt: Receipt, *, changed: bool) -> None:  # noqa: ARG002
+        """Raise Held if the order has the mark of another one."""
+        if isinstance(receipt.content, answers.HeldOrder):
+            self._check_mark(receipt.content, order, self._basket(reference))
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of the same account. Orders with several addresses are accepted, with the first."""

@@ -283,7 +283,12 @@ class RetailCRM(Target):
         there = self._look(reference, HeldOrder[There])
         if there is not None and is_nobodys(there):
             raise Held(foreign(reference, self.name))
-        return Receipt(str(there.id), existed=True) if there else None
+        return Receipt(str(there.id), existed=True, content=there) if there else None
+
+    def recognize(self, order: Order, reference: str, receipt: Receipt, *, changed: bool) -> None:  # noqa: ARG002
+        """Raise Held if the order has the mark of another one, or no mark and another time of creation."""
+        if isinstance(there := receipt.content, There) and (there.marks or not order.removed):
+            self._existing(there, order, reference)
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
