@@ -61,7 +61,6 @@ class Job(BaseModel):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         json_schema_extra={
             "oneOf": [
                 {"required": [name], "properties": {name: {"type": kind}}}
@@ -70,22 +69,14 @@ class Job(BaseModel):
         },
     )
 
-    v: _Version
-    """The version of this format."""
-    provider: Name
-    """The name in intake.toml of the account whose order this is."""
-    record: _Object | None = None
-    """The order as the provider sends it."""
-    order: _Object | None = None
-    """The order in the words of Intake (`intake schema order`)."""
-    external_id: _ExternalId | None = None
-    """A hint: Intake fetches the order itself."""
-    id: _Short | None = None
-    """The producer's own id of the job, for its log."""
-    sent_at: _SentAt | None = None
-    """When it was sent: RFC 3339 with a zone."""
-    trace: _Short | None = None
-    """A W3C traceparent."""
+    v: Annotated[_Version, Field(description="The version of this format.")]
+    provider: Annotated[Name, Field(description="The name in intake.toml of the account whose order this is.")]
+    record: _Object | None = Field(default=None, description="The order as the provider sends it.")
+    order: _Object | None = Field(default=None, description="The order in the words of Intake (`intake schema order`).")
+    external_id: _ExternalId | None = Field(default=None, description="A hint: Intake fetches the order itself.")
+    id: _Short | None = Field(default=None, description="The producer's own id of the job, for its log.")
+    sent_at: _SentAt | None = Field(default=None, description="When it was sent: RFC 3339 with a zone.")
+    trace: _Short | None = Field(default=None, description="A W3C traceparent.")
 
     @model_validator(mode="after")
     def _one_content(self) -> Job:
@@ -94,23 +85,21 @@ class Job(BaseModel):
         return self
 
 
+_SIGNATURE: Final = (
+    "The lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, both as bytes of UTF-8."
+)
+
+
 class Signed(BaseModel):
     """A job whose producer proves who it is."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
 
-    v: _Version
-    """The version of this format."""
-    producer: Name
-    """The name in intake.toml of the producer, which has a secret there."""
-    at: Annotated[int, Field(ge=0, lt=10**12)]
-    """When it was signed: Unix time in whole seconds."""
-    job: str
-    """The job's JSON as text."""
-    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra=_ONE_LINE)]
-    """The lower-case hex HMAC-SHA256 of the text `{at}.{job}` under the producer's secret, both as bytes of UTF-8."""
+    v: Annotated[_Version, Field(description="The version of this format.")]
+    producer: Annotated[Name, Field(description="The name in intake.toml of the producer, which has a secret there.")]
+    at: Annotated[int, Field(ge=0, lt=10**12, description="When it was signed: Unix time in whole seconds.")]
+    job: Annotated[str, Field(description="The job's JSON as text.")]
+    signature: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", json_schema_extra=_ONE_LINE, description=_SIGNATURE)]
 
     def signed_by(self, secret: str) -> bool:
         """Return whether the signature was made with the secret."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support.stack import Stack
-from worker.cli.run.processes import COMMANDS
+from worker.cli.run.processes import argv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +29,7 @@ def test_two_beats_and_two_workers_create_no_duplicate_and_exceed_no_limit(tmp_p
         second = []
         with (tmp_path / "second.log").open("wb") as log:
             for name in ("worker", "upkeep", "beat"):
-                command = [sys.executable, "-m", *shlex.split(COMMANDS[name].replace(f"{name}@%h", f"{name}2@%h"))]
+                command = [word.replace(f"{name}@%h", f"{name}2@%h") for word in argv(name)]
                 second.append(subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log))
         try:
             stack.add(100, over=4)

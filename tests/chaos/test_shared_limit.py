@@ -60,7 +60,7 @@ def read_all(processes: int, home: Path, redis_url: str) -> dict[str, Any]:
         config.write_text(HEAD.format(base=base) + "".join(ACCOUNT.format(n=n, base=base) for n in range(processes)))
         os.environ |= {"LIMIT_KEY": KEY, "LIMIT_REDIS": redis_url}
         env = os.environ | {"INTAKE_CONFIG": str(config)}
-        celery = [sys.executable, "-m", "celery", "-A", "worker.app"]
+        celery = [sys.executable, "-m", "worker.app"]
         quiet = ["--without-gossip", "--without-mingle", "--loglevel", "ERROR"]
         commands = [
             [*celery, "worker", "-Q", "intake.poll", "-c", str(processes), "-n", "p@%h", *quiet],

