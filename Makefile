@@ -12,7 +12,7 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo quick test prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
+.PHONY: help demo quick test checks prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -23,7 +23,10 @@ demo: $(VENV)/.run ## deliver 400 orders between five simulated systems, with fa
 quick: lint types imports $(VENV)/.test ## run the fast checks: lint, types, contracts, unit and conformance tests
 	$(PYTEST) -n 3 tests/unit tests/contract
 
-test: lint types imports tests ## run every check
+test: $(VENV)/.test ## run every check; those that need one processor run beside the tests
+	@$(MAKE) --no-print-directory -j 2 checks tests
+
+checks: lint types imports
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -37,7 +40,7 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
-	$(XDIST) -n 3 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+	$(XDIST) -n 5 -m "paced and not soak and not repeat" --durations 8 $(PACED)
 	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml
