@@ -52,6 +52,7 @@ class There(Wire):
 
     id: int = Field(gt=0)
     external_id: str | None = None
+    site: str | None = None
     created_at: str | None = None
     items: List[HeldLine] = Field(default_factory=list)
 

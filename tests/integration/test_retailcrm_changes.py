@@ -335,6 +335,25 @@ def test_a_change_with_a_lost_response_can_be_sent_again(
     assert stored(box, "main", f"again-{kind}") == before
 
 
+def test_an_order_that_people_moved_to_another_site_is_changed_and_cancelled_there(
+    box: Sandbox, crm: Callable[..., RetailCRM]
+) -> None:
+    target = crm("shops", site="a")
+    made = target.create(new_order(), "moved").target_id or ""
+    other = target.create(new_order(external_id="2"), "other").target_id or ""
+    box.change(made, account="shops", site="b")
+    note = new_order(note="Ring")
+    target.update(note, "moved", made, Changes.all(note))
+    cancelled = new_order(status="cancelled")
+    target.cancel(cancelled, "moved", made)
+    (order,) = [order for order in box.orders("retailcrm", "shops") if str(order["id"]) == made]
+    assert (order["site"], order.get("externalId"), order["status"]) == ("b", None, "cancel-other")
+    assert order["customerComment"] == "Ring"
+    for unknown in ("", other, "999999"):
+        with pytest.raises(Rejected, match="not there any more"):
+            target.update(note, "moved", unknown, Changes.all(note))
+
+
 def test_a_change_is_made_in_its_own_site(box: Sandbox, crm: Callable[..., RetailCRM]) -> None:
     ids = {site: crm("shops", site=site).create(new_order(), "both").target_id for site in "ab"}
     crm("shops", site="b").update(new_order(note="Ring"), "both", "", Changes.all(new_order(note="Ring")))

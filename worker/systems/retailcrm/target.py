@@ -14,6 +14,7 @@ from schemas.cancellation import cancellation, stop
 from schemas.order import Status
 from schemas.retailcrm_edit import edit_of
 from schemas.retailcrm_held import Created, Edited, EditedOrder, H, HeldOrder, HeldOrders, Paid, There, Uploaded
+from schemas.retailcrm_marks import seal_of
 from schemas.retailcrm_request import Codes, local, payments_of
 from worker.errors import (
     Held,
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 _IN_PART: Final = 460
 #: The statuses that refuse an order. 401 and 403 concern the key, 408 settles nothing, 429 concerns the limit.
 _REFUSALS: Final = frozenset(range(BAD_REQUEST, 500)) - {401, 403, 408, 429}
+#: The answers for an order that is not there, or that the key does not reach.
+_UNKNOWN: Final = frozenset({BAD_REQUEST, NOT_FOUND})
 #: The orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
 _PAGE: Final = 50
 
@@ -208,20 +211,20 @@ class RetailCRM(Target):
                 outcomes[reference] = error
         return outcomes
 
-    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:  # noqa: ARG002
+    def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
         """Change what changed at the source by `POST /orders/{externalId}/edit`, and payments by their own calls.
 
         The order is read first: an edit replaces the lists and objects that it has. An order that does not exist any
         more was deleted, or combined with another, by a person: Rejected. A payment that is gone at the source stays.
         """
         request = self._request(order, reference)
-        there = self._look(reference, HeldOrder[EditedOrder])
+        there = self._there(order, reference, target_id, HeldOrder[EditedOrder])
         if there is None:
             raise Rejected("the order is not there any more: it was deleted, or combined with another")
         if there.marks:
             self._existing(there, order, reference)
         if body := edit_of(request, order, changes, there, self._codes):
-            self._edit(reference, body)
+            self._edit(there, reference, body)
         if changes.touches("payments"):
             self._pay(order, there)
 
@@ -232,12 +235,13 @@ class RetailCRM(Target):
             body = payment.model_dump(by_alias=True, exclude_none=True)
             number = known.get(payment.external_id)
             if number is None:
-                answer = self._post("orders/payments/create", "payment", {**body, "order": {"id": there.id}})
+                named = {**body, "order": {"id": there.id}}
+                answer = self._post("orders/payments/create", "payment", named, site=there.site)
             else:
-                answer = self._post(f"orders/payments/{number}/edit", "payment", body, ("by", "id"))
+                answer = self._post(f"orders/payments/{number}/edit", "payment", body, ("by", "id"), site=there.site)
             self._written(answer, Paid)
 
-    def cancel(self, order: Order, reference: str, target_id: str) -> None:  # noqa: ARG002  # the externalId identifies it
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:
         """Change the status alone, by the account's code in `status_map`; without one, a person has to cancel it."""
         codes = self.options.status_map
         code = codes.get(order.status, codes.get(Status.CANCELLED))
@@ -246,12 +250,12 @@ class RetailCRM(Target):
                 f"{cancellation(order)}, and targets.{self.name}.status_map has no code for cancelled: add it and "
                 f"restart, then: intake release {self.name} {order.key}"
             )
-        there = self._look(reference, HeldOrder[There])
+        there = self._there(order, reference, target_id, HeldOrder[There])
         if there is None:
             return
         if there.marks:
             self._existing(there, order, reference)
-        self._edit(reference, {"status": code})
+        self._edit(there, reference, {"status": code})
 
     def expresses(self, status: Status) -> bool:
         """Return whether `status_map` has a code for the status."""
@@ -265,9 +269,15 @@ class RetailCRM(Target):
             and not is_writable(order, self._zone or UTC, self.options.currency, self._codes)
         )
 
-    def _edit(self, reference: str, changes: object) -> None:
-        path = f"orders/{quote(reference, safe='')}/edit"
-        self._written(self._post(path, "order", changes, ("by", "externalId")), Edited)
+    def _edit(self, there: There, reference: str, changes: object) -> None:
+        name, by = (str(there.id), "id") if self._is_elsewhere(there, reference) else (reference, "externalId")
+        path = f"orders/{quote(name, safe='')}/edit"
+        self._written(self._post(path, "order", changes, ("by", by), site=there.site), Edited)
+
+    def _is_elsewhere(self, there: There, reference: str) -> bool:
+        """Return whether the order was moved to another site, which may reset its externalId."""
+        moved = self.options.site is not None and there.site not in {None, self.options.site}
+        return moved or there.external_id != reference
 
     @staticmethod
     def _written(answer: Answer, shape: type[Paid]) -> None:
@@ -289,6 +299,20 @@ class RetailCRM(Target):
         """Raise Held if the order has the mark of another one, or no mark and another time of creation."""
         if isinstance(there := receipt.content, There) and (there.marks or not order.removed):
             self._existing(there, order, reference)
+
+    def _there(self, order: Order, reference: str, target_id: str, shape: type[HeldOrder[H]]) -> H | None:
+        """Return the order by its externalId, or else by its id: a person may have moved it to another site.
+
+        By the id, only an order with our mark counts: "External order IDs" says that a move may reset the externalId.
+        """
+        there = self._look(reference, shape)
+        if there is not None or not target_id:
+            return there
+        answer = self._account.get(f"orders/{quote(target_id, safe='')}", [("by", "id")], _UNKNOWN)
+        if answer.status in _UNKNOWN:
+            return None
+        moved = parse(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
+        return moved if any(mark.startswith(seal_of(order)) for mark in moved.marks) else None
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
@@ -325,8 +349,11 @@ class RetailCRM(Target):
         """Return the request. Raises Held if its total would be wrong, Rejected if it cannot be written at all."""
         return request_of(order, reference, self.name, self._account_zone(), self.options.currency, self._codes)
 
-    def _post(self, path: str, name: str, body: object, *query: tuple[str, str]) -> Answer:
-        """Send a form with `body` as JSON in the field `name`. Return a refusal like any other answer."""
+    def _post(self, path: str, name: str, body: object, *query: tuple[str, str], site: str | None = None) -> Answer:
+        """Send a form with `body` as JSON in the field `name`. Return a refusal like any other answer.
+
+        `site` is that of an existing order, which may be another one than that of the settings.
+        """
         text = simplejson.dumps(body, use_decimal=True, separators=(",", ":"))
-        form = [*query, (name, text), *self._site]
+        form = [*query, (name, text), *([("site", site)] if site and self._site else self._site)]
         return self.client.write("POST", f"/api/v5/{path}", form=form, headers=self._account.headers, accept=_REFUSALS)

@@ -160,6 +160,8 @@ class RetailcrmAccount(Account):
         elif into := fields.pop("combinedTo", None):
             self._combine(stored, self._orders[int(into)], fields.get("status"))
         else:
+            if "site" in fields:
+                self._move(stored, fields)
             self._change(stored, fields, None, "user")
         return True
 
@@ -229,6 +231,13 @@ class RetailcrmAccount(Account):
         if changed:
             self._note("changed", stored.external_id, str(stored.id), lambda: order)
         return order
+
+    def _move(self, stored: Stored, fields: dict[str, Any]) -> None:
+        """Move an order to another site, which resets its externalId ("External order IDs", the setting is off)."""
+        if stored.external_id is not None:
+            self._by_external.pop((stored.site, stored.external_id), None)
+        stored.site, stored.external_id = fields["site"], None
+        fields["externalId"] = None
 
     def _combine(self, stored: Stored, heir: Stored, status: str | None) -> None:
         """Move the goods of an order into another one, and remove it or give it `status`.
