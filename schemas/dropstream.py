@@ -48,6 +48,15 @@ class Orders(Wire):
     limit: int = Field(gt=0)
 
 
+class NumberedOrders(Wire):
+    """`GET /orders` with a page number, with the orders as sent. Of a long list, only the first 10,000 are shown."""
+
+    orders: list[Any]
+    limit: int = Field(gt=0)
+    total_count: int | None = None
+    max_total_reached: bool | None = None
+
+
 class OneOrder(Wire):
     """`GET /orders/{id}`, with the order as sent."""
 

@@ -34,7 +34,7 @@ def test_a_pass_of_ordercloud_ends_beside_an_order_of_the_future_however_long_it
         place = place.begin(timedelta(minutes=5))
         since, *until = [datetime.fromisoformat(bound.lstrip("!<")) for _, bound in place.bounds()]
         found = [{"LastUpdated": at.isoformat()} for at in dates if since <= at and (not until or at < until[0])]
-        page = max(place.page, 1)
+        page = place.rows.number(size)
         meta = {"Page": page, "PageSize": size, "TotalCount": len(found), "TotalPages": -(-len(found) // size)}
         rows = ordercloud.Rows.model_validate({"Meta": meta, "Items": found[(page - 1) * size : page * size]})
         if place.until is None and rows.more_after(page, size):

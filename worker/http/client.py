@@ -30,7 +30,7 @@ from worker.errors import (
     Uncertain,
 )
 from worker.http.call import Call
-from worker.http.connection import Connections, cause, content_of
+from worker.http.connection import Connections, OversizedError, cause, content_of
 from worker.http.dates import parse_date, retry_after
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
@@ -69,11 +69,15 @@ _WATCHER: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witn
 
 
 class TooLarge(PermanentError):
-    """The response to a read is larger than `max_bytes`."""
+    """The response to a read is larger than `max_bytes`; `text` is its beginning, which may hold personal data."""
 
     code = "too_large"
     #: What an operator can do.
     remedy = "Ask for fewer records per page, or raise the setting max_bytes"
+
+    def __init__(self, message: str, *, text: str = "") -> None:
+        super().__init__(message)
+        self.text = text
 
 
 @contextmanager
@@ -253,18 +257,22 @@ class Client:
                 span.note_status(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None
+            except OversizedError as error:
+                failure = self._too_large(label, error.beginning)
             except (OSError, HTTPError) as error:
                 message = f"{label}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
                 failure = _unsettled(label, message) if call.began else Unavailable(message)
             else:
                 if content is not None:
                     return Answer(raw.status, raw.headers, content, label)
-                failure = self._too_large(label) if good else self._refusal(label, raw)
+                failure = self._refusal(label, raw)
         raise failure from None  # outside of the except clause: no exception that holds the URL becomes its context
 
-    def _too_large(self, label: str) -> IntakeError:
+    def _too_large(self, label: str, beginning: bytes) -> IntakeError:
         message = f"{label}: the answer is larger than {self._max_bytes} bytes"
-        return Uncertain(message) if _is_write(label) else TooLarge(f"{message}. {TooLarge.remedy}")
+        if _is_write(label):
+            return Uncertain(message)
+        return TooLarge(f"{message}. {TooLarge.remedy}", text=beginning.decode("utf-8", "replace"))
 
     def _refusal(self, label: str, raw: Any) -> IntakeError:
         """Return the error for a refusing response. Its status decides, and its body only adds field errors."""
@@ -299,7 +307,7 @@ def _unsettled(label: str, message: str) -> IntakeError:
 def _field_errors(raw: Any) -> dict[str, Any]:
     """Return the body of a refusal if it is a JSON object, else an empty dict."""
     with suppress(OSError, HTTPError, ValueError):
-        words = decode(content_of(raw, _REFUSAL_BYTES) or b"")
+        words = decode(content_of(raw, _REFUSAL_BYTES))
         return words if isinstance(words, dict) else {}
     return {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+from contextlib import suppress
 from functools import cached_property
 from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
@@ -246,16 +247,31 @@ class Connections(HTTPAdapter):
         self._pool.close()
 
 
-def content_of(raw: Any, limit: int) -> bytes | None:
-    """Return the whole decompressed body, or close the connection and return None if it exceeds `limit` bytes."""
+#: Bytes to keep of a body that is larger than it may be: enough to recognize its first record.
+_BEGINNING: Final = 64 * 1024
+
+
+class OversizedError(ValueError):
+    """A body is larger than it may be; `beginning` is its first part."""
+
+    def __init__(self, beginning: bytes) -> None:
+        super().__init__("a body is larger than it may be")
+        self.beginning = beginning
+
+
+def content_of(raw: Any, limit: int) -> bytes:
+    """Return the whole decompressed body, or close the connection and raise OversizedError if it exceeds `limit`."""
+    content: bytes = b""
     if (raw.length_remaining or 0) <= limit:
-        content: bytes = raw.read(limit + 1, decode_content=True)
+        content = raw.read(limit + 1, decode_content=True)
         if len(content) <= limit:
             raw.release_conn()
             return content
+    with suppress(OSError, HTTPError):
+        content = content[:_BEGINNING] or raw.read(_BEGINNING, decode_content=True)
     raw.close()
     raw.release_conn()
-    return None
+    raise OversizedError(content)
 
 
 _CAUSES: Final[dict[type[BaseException], str]] = {

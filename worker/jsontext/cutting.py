@@ -40,7 +40,7 @@ def cut(body: bytes, key: str) -> Any | None:
     example, may be whole at the next attempt.
     """
     text = mended(body.decode("utf-8", "surrogateescape").removeprefix("\ufeff"))
-    head = re.compile(rf'"{re.escape(key)}"[ \t\r\n]*:[ \t\r\n]*\[' if key else r"[ \t\r\n]*\[")
+    head = _head(key)
     for match in islice(head.finditer(text), _HEADS) if key else filter(None, [head.match(text)]):
         spans, end = _spans(text, match.end())
         document = _envelope(text, match.end(), end)
@@ -61,6 +61,20 @@ def cut(body: bytes, key: str) -> Any | None:
         if records is not None:
             return document | {key: records} if key else records
     return None
+
+
+def first_record(text: str, key: str, reason: str) -> Fragment:
+    """Return the Fragment of the first record of the page that begins with `text`; see `cut` for the `key`."""
+    match = _head(key).search(text) if key else _head(key).match(text)
+    item = text[match.end() :].lstrip() if match else ""
+    # The text may end anywhere: the mark behind it keeps half of a number from being read as one.
+    fields = recognize(f"{item}\ufffd").fields if item.startswith("{") else {}
+    return Fragment(fields, f"the whole: {reason}", text=item or text or reason)
+
+
+def _head(key: str) -> re.Pattern[str]:
+    """Return what stands before the first record."""
+    return re.compile(rf'"{re.escape(key)}"[ \t\r\n]*:[ \t\r\n]*\[' if key else r"[ \t\r\n]*\[")
 
 
 def _spans(text: str, pos: int) -> tuple[list[tuple[int, int]], int]:

@@ -31,15 +31,15 @@ class Api:
     """One account. The texts of a refusal may repeat what was sent, so they are never part of a message."""
 
     def __init__(self, client: Client, key: SecretStr, take: int) -> None:
-        self._client, self._take = client, take
+        self._client, self.take = client, take
         self.headers = {"APIkey": key.get_secret_value()}
 
-    def page(self, skip: int, take: int | None = None) -> list[dict[str, Any]]:
+    def page(self, skip: int, take: int) -> list[dict[str, Any]]:
         """Return rows of `GET /public/orders` as they were sent. The server may return fewer than `take`.
 
         Its maximum is not documented: if it refuses `take`, half of it is requested.
         """
-        requested = take or self._take
+        requested = take
         answer, envelope = self._list(skip, requested)
         while answer.status == BAD_REQUEST and requested >= 2 * _LEAST:
             requested //= 2
@@ -47,7 +47,7 @@ class Api:
         if not envelope.success:
             raise Unavailable(f"{answer.request}: status {answer.status}: not a success")
         rows = parse(answer.request, lambda: Rows.model_validate({"result": envelope.result}), Unavailable).result
-        self._take = requested if take is None else self._take
+        self.take = requested if take == self.take else self.take
         return objects(rows)
 
     def _list(self, skip: int, take: int) -> tuple[Answer, Envelope]:
@@ -60,7 +60,7 @@ class Api:
         """Yield the whole list; some rows may come twice."""
         position = ListPosition()
         for _ in range(_MOST_PAGES):
-            rows = self.page(position.skip)
+            rows = self.page(position.skip, self.take)
             yield from rows
             after = position.after(ids_of(rows))
             if after is None:

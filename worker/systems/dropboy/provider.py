@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -17,8 +17,12 @@ from worker.errors import Malformed, Rejected
 from worker.systems.dropboy.api import Api
 from worker.systems.dropboy.order import Account, to_order
 from worker.systems.dropboy.walk import Place
+from worker.systems.narrowing import read_rows
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
+
+if TYPE_CHECKING:
+    from worker.jsontext.fragments import Fragment
 
 _BARE: Final = 'Write bare = "accept" to read them without one, or ask Dropboy for the fields of the list.'
 #: All ids in the documents are ObjectIds of MongoDB: their first four bytes are the second of their creation.
@@ -70,10 +74,11 @@ class Dropboy(Provider):
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """Read one page of the pass by `GET /public/orders`."""
-        place = Place.model_validate_json(cursor)
-        rows = self._api.page(place.at.skip)
-        after = place.after(rows, self.options.depth, self.options.full_every)
+        """Read one page of the pass by `GET /public/orders`; of a page that cannot be read, a part (`narrowing.py`)."""
+        place, take = Place.model_validate_json(cursor), self._api.take
+        rows, position = read_rows(place.at, take, self._api.page, _lone, "result")
+        place = place.model_copy(update={"at": position})
+        after = place.after(rows, take, self.options.depth, self.options.full_every)
         return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 
     def fetch_one(self, external_id: str) -> Record | None:
@@ -107,6 +112,11 @@ class Dropboy(Provider):
             raise Malformed("order: createdAt: missing; the option bare says what to do", "createdAt")
         account = Account(self.name, options.currency, options.time_zone, options.status_map)
         return to_order(job, raw, unread, made, account)
+
+
+def _lone(row: Fragment) -> list[dict[str, Any]]:
+    """Return the page of one order that cannot be read."""
+    return [row]
 
 
 def _made(external_id: str) -> datetime | None:

@@ -43,9 +43,9 @@ class Place(BaseModel):
         """Return the orders that are not older than `since`, and those that do not show their age."""
         return [row for row in rows if (at := _latest(row)) is None or at >= self.since]
 
-    def after(self, rows: list[dict[str, Any]], depth: int | None, full_every: int) -> Place:
-        """Return the next place; it equals this one if the list is empty."""
-        at = self.at.after(ids_of(rows))
+    def after(self, rows: list[dict[str, Any]], take: int, depth: int | None, full_every: int) -> Place:
+        """Return the next place; it equals this one if the list is empty. `take` is the usual size of a page."""
+        at = self.at.after_part(len(rows), take) if self.at.most else self.at.after(ids_of(rows))
         if at is None and not self.is_within:
             return self
         if at is None or (depth is not None and self.passes and at.skip >= depth):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from worker.errors import AuthFailed, Unavailable
 from worker.settings.durations import Seconds
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
+from worker.systems.narrowing import read_rows
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from worker.http.client import Answer
+    from worker.jsontext.fragments import Fragment
 
 _NOT_FOUND: Final = 404
 
@@ -73,14 +76,10 @@ class Dropday(Provider):
         return Place.start(since).text()
 
     def fetch(self, cursor: str) -> Page:
-        """Read one page of the pass by `GET /orders`."""
-        place = Place.model_validate_json(cursor)
-        test = [("include_test", "true")] if self.options.include_test else []
-        answer = self._get("/api/v1/orders", [*place.query(), *test, ("per_page", str(self.options.page_size))])
-        if answer.status == _NOT_FOUND:
-            raise _no_account(answer)
-        rows = parse(answer.request, lambda: _rows(answer), Unavailable)
-        after = place.after(rows, self._window, answer.now)
+        """Read one page of the pass by `GET /orders`; of a page that cannot be read, a part (`narrowing.py`)."""
+        place, size = Place.model_validate_json(cursor), self.options.page_size
+        (rows, now), position = read_rows(place.rows, size, partial(self._list, place), _lone, "data")
+        after = place.model_copy(update={"rows": position}).after(rows, size, self._window, now)
         return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 
     def fetch_one(self, external_id: str) -> Record | None:
@@ -108,6 +107,15 @@ class Dropday(Provider):
             raise _no_account(answer)
         answer.json()
 
+    def _list(self, place: Place, skip: int, size: int) -> tuple[wire.Rows, datetime | None]:
+        """Return the page of `size` orders behind the first `skip`, and the server's clock."""
+        test = [("include_test", "true")] if self.options.include_test else []
+        page = [("page", str(skip // size + 1)), ("per_page", str(size))]
+        answer = self._get("/api/v1/orders", [*place.query(), *test, *page])
+        if answer.status == _NOT_FOUND:
+            raise _no_account(answer)
+        return parse(answer.request, lambda: _rows(answer), Unavailable), answer.now
+
     def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer:
         return self.client.read(path, query, headers=self._headers, accept=frozenset({_NOT_FOUND}))
 
@@ -115,6 +123,11 @@ class Dropday(Provider):
 def _rows(answer: Answer) -> wire.Rows:
     rows = wire.Rows.model_validate(answer.json("data"))
     return rows.model_copy(update={"data": objects(rows.data)})
+
+
+def _lone(row: Fragment) -> tuple[wire.Rows, None]:
+    """Return the page of one order that cannot be read."""
+    return wire.Rows(data=[row]), None
 
 
 def _no_account(answer: Answer) -> AuthFailed:

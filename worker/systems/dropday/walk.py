@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from worker.systems.paging import PagePosition
+
 if TYPE_CHECKING:
     from schemas.dropday_list import Rows
 
@@ -30,7 +32,7 @@ class Place(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     since: datetime
-    page: int = 1
+    rows: PagePosition = PagePosition()
     newest: datetime | None = None
     total: int | None = None
 
@@ -44,28 +46,31 @@ class Place(BaseModel):
         return self.model_dump_json(exclude_defaults=True)
 
     def query(self) -> list[tuple[str, str]]:
-        """Return the parameters of the request."""
-        return [("date_from", f"{self.since - FARTHEST_ZONE:%Y-%m-%dT%H:%M:%S}"), ("page", str(self.page))]
+        """Return the filter of the request."""
+        return [("date_from", f"{self.since - FARTHEST_ZONE:%Y-%m-%dT%H:%M:%S}")]
 
     def select(self, rows: Rows) -> list[dict[str, Any]]:
         """Return the orders in the window, and those without a time of creation."""
         return [row for row in rows.data if (at := _latest(row)) is None or at >= self.since]
 
-    def after(self, rows: Rows, window: timedelta, now: datetime | None = None) -> Place:
-        """Return the next place, by the server's clock `now`; it equals this one if the list is empty."""
+    def after(self, rows: Rows, size: int, window: timedelta, now: datetime | None = None) -> Place:
+        """Return the next place, by the server's clock `now`; it equals this one if the list is empty.
+
+        `size` is the usual size of a page.
+        """
         times = [at for row in rows.data if (at := moment(row.get("created_at")))]
         made = [at for at in times if now is None or at <= now]
         newest = max([*made, *([self.newest] if self.newest else [])], default=None)
         if self.total is not None and rows.count is not None and rows.count < self.total:
             return Place(since=self.since, newest=newest)
-        if not rows.ends_at(self.page):
-            return Place(since=self.since, page=self.page + 1, newest=newest, total=rows.count)
+        if not rows.ends_at(self.rows.number(size)):
+            return Place(since=self.since, rows=self.rows.after(size), newest=newest, total=rows.count)
         return Place(since=max(self.since, newest - window) if newest else self.since)
 
     @property
     def is_within(self) -> bool:
         """Whether the place is in the middle of a pass."""
-        return self.page > 1 or self.newest is not None
+        return self.rows.skip > 0 or self.newest is not None
 
 
 def moment(text: object) -> datetime | None:

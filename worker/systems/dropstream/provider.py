@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 
@@ -13,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from schemas import dropstream as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
+from worker.http.client import TooLarge
 from worker.jsontext.fragments import Fragment
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
 from worker.systems.dropstream.order import to_order
 from worker.systems.dropstream.waiting import read_again, remembered
+from worker.systems.narrowing import may_be_a_record, read_rows
+from worker.systems.paging import PagePosition
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
 
@@ -57,6 +61,10 @@ class Place(BaseModel):
 
     Orders come by ascending id, "which loosely corresponds" to the time of their import ("Sorting"). An order that
     was not read yet is expected to be at most `overlap` older than `at`.
+
+    The size of a session's pages is fixed, and its first answer names it. So after a page that could not be read, the
+    rest of the pass is read by page numbers: the orders imported since `base`, of which `rows` were read. If the
+    `total` shrinks meanwhile, a row may have moved to a page that was read already, and reading begins again at `base`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +74,9 @@ class Place(BaseModel):
     page: int = 0
     #: The ids of orders that wait in a state that they are expected to leave.
     waiting: tuple[int, ...] = ()
+    base: datetime | None = None
+    rows: PagePosition = PagePosition()
+    total: int | None = None
 
     def text(self) -> str:
         """Return the place as a cursor: equal places have equal texts."""
@@ -77,11 +88,27 @@ class Place(BaseModel):
         The end of a session is not documented. An order imported later than the server's clock `now` does not move the
         place, or the orders imported until then would be skipped.
         """
-        at = max([self.at, *(at for at in _imports(answer.orders) if now is None or at <= now)])
-        # A record that is not JSON may hide its neighbour: such a page may be full although it seems short.
-        if len(answer.orders) + sum(isinstance(order, Fragment) for order in answer.orders) < answer.limit:
+        at = self._newest(answer.orders, now)
+        if not _is_full(answer):
             return Place(at=at, waiting=self.waiting), False
         return Place(at=at, session=answer.session_id, page=answer.page, waiting=self.waiting), True
+
+    def after_numbered(
+        self, answer: wire.NumberedOrders, size: int, overlap: timedelta, now: datetime | None = None
+    ) -> tuple[Place, bool]:
+        """Return the place after a page with a number, and whether more pages follow. `size` is usual for a page."""
+        at, total = self._newest(answer.orders, now), answer.total_count
+        if self.total is not None and total is not None and total < self.total:
+            return self.model_copy(update={"at": at, "rows": self.rows.front(size), "total": None}), True
+        if _is_full(answer):
+            return self.model_copy(update={"at": at, "rows": self.rows.after(size), "total": total}), True
+        # Where not all orders are shown, the others are read from a later time on.
+        later = [base for base in (at - overlap, at) if self.base and base > self.base]
+        base = later[0] if later and answer.max_total_reached else None
+        return Place(at=at, waiting=self.waiting, base=base), base is not None
+
+    def _newest(self, orders: Sequence[dict[str, Any]], now: datetime | None) -> datetime:
+        return max([self.at, *(at for at in _imports(orders) if now is None or at <= now)])
 
 
 class DropStream(Provider):
@@ -109,12 +136,11 @@ class DropStream(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read the next page of the session, or the first page of a new one if the session has ended.
 
-        The last page has some of the waiting orders besides.
+        Of a page that cannot be read, read a part (see `narrowing.py`). The last page has some of the waiting orders
+        besides.
         """
-        place = Place.model_validate_json(cursor)
-        orders, now = self._next(place) or self._first(place)
-        place, more = place.after(orders, now)
-        records, waiting = [Record(order) for order in orders.orders], place.waiting
+        orders, place, more = self._page(Place.model_validate_json(cursor))
+        records, waiting = [Record(order) for order in orders], place.waiting
         if waiting and not more:
             again, waiting = read_again(waiting, records, self.fetch_one)
             records += again
@@ -142,9 +168,37 @@ class DropStream(Provider):
         """Request a token."""
         self._token()
 
+    def _page(self, place: Place) -> tuple[list[dict[str, Any]], Place, bool]:
+        """Return the orders of the next page, the place after it, and whether more pages follow."""
+        overlap, size = timedelta(seconds=self.options.overlap), self.options.page_size
+        if place.base is None:
+            try:
+                orders, now = self._next(place) or self._first(place)
+            except (Unavailable, TooLarge) as error:
+                if not may_be_a_record(error):
+                    raise
+                rows = PagePosition(most=size // 2)
+                place = Place(at=place.at, waiting=place.waiting, base=place.at - overlap, rows=rows)
+            else:
+                return orders.orders, *place.after(orders, now)
+        (numbered, now), rows = read_rows(place.rows, size, partial(self._numbered, place), _lone, "orders")
+        place = place.model_copy(update={"rows": rows})
+        return numbered.orders, *place.after_numbered(numbered, size, overlap, now)
+
+    def _numbered(self, place: Place, skip: int, size: int) -> tuple[wire.NumberedOrders, datetime | None]:
+        """Return the page of `size` orders behind the first `skip`, and the server's clock."""
+        number = ("page", str(skip // size + 1))
+        answer = self._bearer.read("/orders", [*self._query(place.base or place.at, size), number])
+        model = wire.NumberedOrders
+        orders = parse(answer.request, lambda: model.model_validate(answer.json("orders")), Unavailable)
+        if orders.limit != size:
+            raise Unavailable(f"{answer.request}: pages of {orders.limit} orders, {size} were asked for")
+        return orders.model_copy(update={"orders": objects(orders.orders)}), answer.now
+
     def _first(self, place: Place) -> tuple[wire.Orders, datetime | None]:
         """Return the first page of a new session, and the server's clock."""
-        answer = self._bearer.read("/orders", self._query(place))
+        since = place.at - timedelta(seconds=self.options.overlap)
+        answer = self._bearer.read("/orders", self._query(since, self.options.page_size))
         return _orders(answer), answer.now
 
     def _next(self, place: Place) -> tuple[wire.Orders, datetime | None] | None:
@@ -163,12 +217,11 @@ class DropStream(Provider):
             raise
         return (orders, answer.now) if orders and orders.page == place.page + 1 else None
 
-    def _query(self, place: Place) -> list[tuple[str, str]]:
-        """Return the query that opens a session. Its time has all parts: missing ones are guessed ("DateStrings")."""
-        since = place.at - timedelta(seconds=self.options.overlap)
+    def _query(self, since: datetime, size: int) -> list[tuple[str, str]]:
+        """Return the query of a list. Its time has all parts: missing ones are guessed ("DateStrings")."""
         store = [("store_id", self.options.store_id)] if self.options.store_id else []
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return [("created_at_min", moment), *store, ("limit", str(self.options.page_size))]
+        return [("created_at_min", moment), *store, ("limit", str(size))]
 
     def _token(self) -> str:
         """Return a new token. The request changes nothing, so a lost answer is a failed read."""
@@ -178,6 +231,16 @@ class DropStream(Provider):
             return _parsed(wire.Token, answer).access_token
         except Uncertain as error:
             raise Unavailable(str(error)) from None
+
+
+def _lone(row: Fragment) -> tuple[wire.NumberedOrders, None]:
+    """Return the page of one order that cannot be read."""
+    return wire.NumberedOrders(orders=[row], limit=1), None
+
+
+def _is_full(answer: wire.Orders | wire.NumberedOrders) -> bool:
+    """Return whether a page is full. A record that is not JSON may hide its neighbour, and count for both."""
+    return len(answer.orders) + sum(isinstance(order, Fragment) for order in answer.orders) >= answer.limit
 
 
 def _imports(orders: Sequence[dict[str, Any]]) -> list[datetime]:

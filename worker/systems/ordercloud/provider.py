@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import quote
 
@@ -15,15 +16,19 @@ from schemas.order import Order, Status
 from worker.errors import AuthFailed, IntakeError, RateLimited, TargetDown, Unavailable
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
+from worker.systems.narrowing import read_rows
 from worker.systems.ordercloud.account import Account, TooMany, parsed
 from worker.systems.ordercloud.order import STATUSES, to_order
 from worker.systems.ordercloud.walk import Place, moment
+from worker.systems.paging import PagePosition
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from worker.jsontext.fragments import Fragment
 
 
 #: The most orders of a page that fail by themselves while none can be read. With more, the account may fail.
@@ -143,11 +148,16 @@ class OrderCloud(Provider):
         self._list(self._orders, [], page=1, size=1)
 
     def _rows(self, place: Place) -> tuple[Place, wire.Rows, datetime | None]:
-        """Return the place, its rows and the server's clock. If more pages follow, the place gets an end."""
-        size, by_age = self.options.page_size, ("sortBy", "LastUpdated,ID")
+        """Return the place, its rows and the server's clock. If more pages follow, the place gets an end.
+
+        Of a page that cannot be read, return a part, or the one row that cannot be read (see `narrowing.py`).
+        """
+        size = self.options.page_size
         while True:
             try:
-                rows, now = self._list(self._orders, [*place.bounds(), by_age], page=place.page or 1, size=size)
+                (rows, now), position = read_rows(
+                    place.rows, size, partial(self._page, place, "LastUpdated,ID"), _lone, "Items"
+                )
             except TooMany:
                 narrowed = place.narrow()
                 if narrowed is None:
@@ -155,10 +165,17 @@ class OrderCloud(Provider):
                 place = narrowed
             else:
                 break
-        if place.until is None and rows.more_after(place.page or 1, size):
-            newest, _ = self._list(self._orders, [*place.bounds(), ("sortBy", "!LastUpdated")], page=1, size=1)
-            place = place.up_to([*newest.items, *rows.items], now)
+        place = place.model_copy(update={"rows": position})
+        if place.until is None and rows.more_after(position.number(size), position.size(size)):
+            (newest, _), _ = read_rows(PagePosition(), 1, partial(self._page, place, "!LastUpdated"), _lone, "Items")
+            if any(map(moment, newest.items)):  # else the pass has no end yet
+                place = place.up_to([*newest.items, *rows.items], now)
         return place, rows, now
+
+    def _page(self, place: Place, order: str, skip: int, size: int) -> tuple[wire.Rows, datetime | None]:
+        """Return the page of `size` rows behind the first `skip`, and the server's clock."""
+        query = [*place.bounds(), ("sortBy", order)]
+        return self._list(self._orders, query, page=skip // size + 1, size=size)
 
     def _list(
         self, path: str, query: list[tuple[str, str]], *, page: int, size: int
@@ -205,6 +222,11 @@ class OrderCloud(Provider):
             items |= {str(item.get("ID", (page, at))): item for at, item in enumerate(rows.items)}
             more = rows.more_after(page, 100)
         return list(items.values())
+
+
+def _lone(row: Fragment) -> tuple[wire.Rows, None]:
+    """Return the page of one row that cannot be read."""
+    return wire.Rows.model_validate({"Meta": {}, "Items": [row]}), None
 
 
 def _key(row: Mapping[str, Any]) -> str:

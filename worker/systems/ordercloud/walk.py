@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from schemas.values import Moment
+from worker.systems.paging import PagePosition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +34,9 @@ class Place(BaseModel):
     finds more than the server returns, `window` is a guess at an end with fewer orders.
 
     The next query begins at `since`, the change of the last row, and returns the orders of that moment again. Only a
-    moment with more rows than a page is read with `page`. If its `total` shrinks, one of its rows may have moved to a
-    page that was read already, and the moment is read again.
+    `moment` with more rows than a page is read by itself, with page numbers. So is a page that cannot be read as a
+    whole, in parts: `rows` counts what was read or given up behind `since`. If the `total` shrinks meanwhile, a row may
+    have moved to a page that was read already, and reading begins again at `since`.
 
     A change with a time later than the server's clock is read. It moves `at` only to the clock at the beginning of
     the pass (`limit`), or the changes until then would be skipped.
@@ -49,7 +51,8 @@ class Place(BaseModel):
     until: datetime | None = None
     limit: datetime | None = None
     window: datetime | None = None
-    page: int = 0
+    moment: bool = False
+    rows: PagePosition = PagePosition()
     total: int | None = None
     seen: tuple[str, ...] = ()
 
@@ -69,7 +72,7 @@ class Place(BaseModel):
     def bounds(self) -> list[tuple[str, str]]:
         """Return the filter. "Not before" is `!<`: there is no `>=`."""
         since = self.since or self.at
-        until = since + TICK if self.page else self.until or self.window
+        until = since + TICK if self.moment else self.until or self.window
         return [("LastUpdated", f"!<{_format(since)}"), *([("LastUpdated", f"<{_format(until)}")] if until else [])]
 
     def narrow(self) -> Place | None:
@@ -88,13 +91,15 @@ class Place(BaseModel):
 
     def after(self, rows: Rows, size: int, now: datetime | None = None) -> tuple[Place, bool]:
         """Return the place after this page, by the server's clock `now`, and whether more pages follow."""
-        since, more = self.since or self.at, rows.more_after(self.page or 1, size)
-        if self.page:
-            return self._after_page(since, rows.meta.total_count, more=more), True
+        since, more = self.since or self.at, rows.more_after(self.rows.number(size), self.rows.size(size))
         newest = max(_moments(rows.items), default=since)
-        if more:
-            return self.model_copy(update={"since": newest} if newest > since else {"page": 1}), True
-        end = self.until or (newest + TICK if rows.items else self.at)
+        if more and not self.moment and newest > since:
+            return self.model_copy(update={"since": newest, "rows": self.rows.front(size), "total": None}), True
+        if more and not self.moment and self.rows == PagePosition():
+            return self.model_copy(update={"moment": True}), True
+        if more or self.moment:
+            return self._after_rows(rows.meta.total_count, size, more=more), True
+        end = self.until or (newest + TICK if rows.items or self.rows.skip else self.at)
         limit = self.limit if self.until else now
         end = min(end, limit) if limit else end
         if end > self.at:
@@ -104,12 +109,13 @@ class Place(BaseModel):
             return Place(at=self.at, since=self.window, seen=self.seen), True
         return Place(at=self.at, seen=self.seen), False
 
-    def _after_page(self, since: datetime, total: int | None, *, more: bool) -> Place:
+    def _after_rows(self, total: int | None, size: int, *, more: bool) -> Place:
         if self.total is not None and total is not None and total < self.total:
-            return self.model_copy(update={"page": 1, "total": None})
+            return self.model_copy(update={"rows": self.rows.front(size), "total": None})
         if more:
-            return self.model_copy(update={"page": self.page + 1, "total": total})
-        return self.model_copy(update={"since": since + TICK, "page": 0, "total": None})
+            return self.model_copy(update={"rows": self.rows.after(size), "total": total})
+        since = (self.since or self.at) + TICK
+        return self.model_copy(update={"since": since, "moment": False, "rows": PagePosition(), "total": None})
 
     def remember(self, keys: Iterable[str]) -> Place:
         """Return the place, with these rows remembered as returned."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from schemas import retailcrm as wire
 from schemas.order import Order, Status
 from worker.errors import Unavailable
+from worker.http.client import TooLarge
 from worker.settings.durations import Seconds
 from worker.systems.halving import Reading
+from worker.systems.narrowing import may_be_a_record
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
 from worker.systems.retailcrm.account import NOT_FOUND, Account
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from worker.http.client import Answer
 
 M = TypeVar("M", bound=BaseModel)
+#: The sizes of a page ("limit").
+_SIZES: Final = (100, 50, 20)
 
 
 class RetailCRMOptions(BaseModel):
@@ -80,8 +84,7 @@ class RetailCRM(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read one page of changes ("Working with history"), then their current orders by a second call."""
         place, zone = Place.model_validate_json(cursor), self.zone()
-        query = [*place.query(zone), ("limit", str(self.options.page_size))]
-        answer, unread = readable(self._read(wire.HistoryAsSent, "orders/history", query, "history"), place, zone)
+        answer, unread = readable(self._history(place, zone), place, zone)
         after, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
         records, missing, reason = self._changed(changes)
         page = Page(records + unread, after.text(), answer.pagination.more)
@@ -154,6 +157,20 @@ class RetailCRM(Provider):
         missing = [Record({"id": order_id}) for order_id in reading.missing]
         current = [Record(order, versions.get(str(order.get("id")))) for order in orders]
         return [*removed.values(), *with_heirs(current, changes)], missing, reading.reason
+
+    def _history(self, place: Place, zone: ZoneInfo) -> wire.HistoryAsSent:
+        """Return a page of changes; a smaller one, if it cannot be read. The API allows three sizes.
+
+        A page with a number above 1 is not the same with another size.
+        """
+        sizes = [size for size in _SIZES if size <= self.options.page_size]
+        while True:
+            try:
+                query = [*place.query(zone), ("limit", str(sizes.pop(0)))]
+                return self._read(wire.HistoryAsSent, "orders/history", query, "history")
+            except (Unavailable, TooLarge) as error:
+                if not sizes or place.page > 1 or not may_be_a_record(error):
+                    raise
 
     def _orders(self, order_ids: Sequence[str]) -> list[dict[str, Any]]:
         ids = [("filter[ids][]", order_id) for order_id in order_ids]
