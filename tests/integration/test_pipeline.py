@@ -148,12 +148,12 @@ def test_a_web_page_instead_of_json_moves_no_cursor(make_pipeline: MakePipeline)
 def test_a_page_that_is_too_large_is_reported_with_its_remedy_or_read_in_smaller_ones(
     make_pipeline: MakePipeline, lines: StringIO
 ) -> None:
-    pipeline = make_pipeline(100).open(provider="max_bytes = 65536")
-    pipeline.box.fault("retailcrm:history:oversize:size=100000:times=1")
+    pipeline = make_pipeline(100).open(provider="max_bytes = 131072")
+    pipeline.box.fault("retailcrm:history:oversize:size=200000:times=1")
     pipeline.poll()
     assert pipeline.cursor() is None
     error = pipeline.status()["error"]
-    assert "the answer is larger than 65536 bytes" in error
+    assert "the answer is larger than 131072 bytes" in error
     assert "Ask for fewer records per page, or raise the setting max_bytes" in error
     assert logged(lines, "provider.failed")[0]["code"] == "too_large"
     pipeline.poll()
