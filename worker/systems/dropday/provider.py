@@ -110,8 +110,8 @@ class Dropday(Provider):
     def _list(self, place: Place, skip: int, size: int) -> tuple[wire.Rows, datetime | None]:
         """Return the page of `size` orders behind the first `skip`, and the server's clock."""
         test = [("include_test", "true")] if self.options.include_test else []
-        page = [("page", str(skip // size + 1)), ("per_page", str(size))]
-        answer = self._get("/api/v1/orders", [*place.query(), *test, *page])
+        page = ("page", str(skip // size + 1))
+        answer = self._get("/api/v1/orders", [*place.query(), page, *test, ("per_page", str(size))])
         if answer.status == _NOT_FOUND:
             raise _no_account(answer)
         return parse(answer.request, lambda: _rows(answer), Unavailable), answer.now
