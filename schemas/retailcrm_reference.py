@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
-from schemas.retailcrm import Wire
+from schemas.retailcrm import Pagination, Wire
 from schemas.wire import List
 
 T = TypeVar("T")
@@ -76,6 +76,19 @@ class Codes(Wire):
     def of(cls, body: Any, key: str) -> Codes:
         """Return the entries under `key`, such as `deliveryTypes`."""
         return cls.model_validate({"entries": body[key] if isinstance(body, dict) and key in body else "none"})
+
+
+class CustomField(Wire):
+    """One own field of the account."""
+
+    code: str
+
+
+class CustomFields(Wire):
+    """`GET /custom-fields` (api-client-php, `ResourceGroup/CustomFields`): one page."""
+
+    custom_fields: List[CustomField]
+    pagination: Pagination
 
 
 class Credentials(Wire):

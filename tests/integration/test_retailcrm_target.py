@@ -32,7 +32,7 @@ def box() -> Iterator[Sandbox]:
         "retailcrm:main:orders=120:missing_ids=0",
         "retailcrm:copy:timezone=Asia/Tokyo",
         "retailcrm:list:duplicate=errors",
-        "retailcrm:shops:sites=a+b",
+        f"retailcrm:shops:sites=a+b:fields=nps+{'+'.join(f'f{n}' for n in range(105))}+gift",
         "retailcrm:silent:sites=a:references=denied",
     ]
     with Sandbox(accounts=accounts, limits=["retailcrm=off"], systems="retailcrm") as running:
@@ -169,11 +169,14 @@ def test_check_names_a_missing_site_a_wrong_one_and_codes_that_the_account_does_
 ) -> None:
     maps = {"status_map": {"new": "new"}, "delivery_map": {"x": "courier"}, "payment_map": {"card": "bank-card"}}
     crm("shops", site="a", **maps).check()
-    crm("silent", site="a", status_map={"new": "nowhere"}).check()
+    maps["custom_map"] = {"gift_message": "gift", "custom.nps": "nps"}
+    crm("shops", site="a", **maps).check()
+    crm("silent", site="a", status_map={"new": "nowhere"}, custom_map={"note": "nowhere"}).check()
     for options, message in (
         ({}, r"targets.shops.site: it is missing, and the key reaches 2 sites.* site = \"a\", \"b\""),
         ({"site": "c"}, "targets.shops.site: the key does not reach this site"),
         ({"site": "a", "status_map": {"new": "nowhere"}}, "targets.shops.status_map: the account has no code nowhere"),
+        ({"site": "a", "custom_map": {"note": "n"}}, "targets.shops.custom_map: the account has no code n, and"),
         ({"site": "a", "delivery_map": {"x": "drone"}}, "targets.shops.delivery_map: the account has no code drone"),
         ({"site": "a", "payment_map": {"x": "gold"}}, "targets.shops.payment_map: the account has no code gold"),
     ):

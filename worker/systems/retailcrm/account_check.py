@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from schemas.retailcrm_reference import Codes, Credentials
+from schemas.retailcrm_reference import Codes, Credentials, CustomFields
 from worker.errors import ConfigError, Unavailable
 from worker.systems.parsing import parse
 from worker.systems.retailcrm.account import FORBIDDEN, NOT_FOUND
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from worker.systems.retailcrm.options import RetailCRMOptions
 
 _WRITE: Final = "order_write"
+#: The most pages of own fields that are read.
+_MOST_PAGES: Final = 50
 _MAY_NOT: Final = frozenset({FORBIDDEN, NOT_FOUND})
 
 
@@ -32,14 +34,19 @@ def check_account(account: Account, options: RetailCRMOptions, name: str) -> Non
         ("payment_map", "payment-types", "paymentTypes", options.payment_map.values()),
     ):
         if codes:
-            known = _codes(account, path, field)
-            if known is not None and (unknown := sorted(set(codes) - known)):
-                raise ConfigError(
-                    "intake.toml",
-                    f"targets.{name}.{setting}",
-                    f"the account has no code {', '.join(unknown)}, and would refuse orders with it",
-                    f"Write one of: {', '.join(sorted(known))}",
-                )
+            _require(f"targets.{name}.{setting}", codes, _codes(account, path, field))
+    if options.custom_map:
+        _require(f"targets.{name}.custom_map", options.custom_map.values(), _own_fields(account))
+
+
+def _require(setting: str, codes: Collection[str], known: set[str] | None) -> None:
+    if known is not None and (unknown := sorted(set(codes) - known)):
+        raise ConfigError(
+            "intake.toml",
+            setting,
+            f"the account has no code {', '.join(unknown)}, and would refuse orders with it",
+            f"Write one of: {', '.join(sorted(known))}" if known else "Add it in RetailCRM.",
+        )
 
 
 def check_site(account: Account, site: str | None, name: str) -> None:
@@ -73,6 +80,21 @@ def _codes(account: Account, path: str, field: str) -> set[str] | None:
         return None
     entries = parse(answer.request, lambda: Codes.of(answer.json(), field), Unavailable).entries
     return {entry.code for entry in entries}
+
+
+def _own_fields(account: Account) -> set[str] | None:
+    """Return the codes of the account's own fields of orders; None if the key may not read them."""
+    codes: set[str] = set()
+    for page in range(1, _MOST_PAGES + 1):
+        query = [("filter[entity]", "order"), ("limit", "100"), ("page", str(page))]
+        answer = account.get("custom-fields", query, _MAY_NOT)
+        if answer.status in _MAY_NOT:
+            return None
+        found = parse(answer.request, lambda: CustomFields.model_validate(answer.json()), Unavailable)  # noqa: B023
+        codes |= {entry.code for entry in found.custom_fields}
+        if not found.pagination.more:
+            return codes
+    return None
 
 
 def _quoted(sites: Collection[str]) -> str:

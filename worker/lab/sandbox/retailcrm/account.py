@@ -49,6 +49,7 @@ class RetailcrmAccount(Account):
     - `upload`: the response reports the accepted and the refused orders in `lists`, in `maps` (of PHP, with the keys
       0, 1, ...), or not at all (`bare`)
     - `edit`: a posted `delivery` is to `replace` the old one, or to `merge` with it
+    - `fields`: the codes of the account's own fields of orders (`a+b`); without it the keys may not read them
     - `references`: the keys may `read` the reference data, or are `denied`
     """
 
@@ -68,6 +69,7 @@ class RetailcrmAccount(Account):
         self.references = spec.choice(options, "references", "read", "denied")
         own = dict(entry.partition("@")[::2] for entry in filter(None, options.pop("statuses", "").split("+")))
         self.reference = Reference(own, list(filter(None, options.pop("codes", "").split("+"))), self.sites)
+        self.fields = options.pop("fields").split("+") if "fields" in options else None
         self._last_id = 0
         self._orders: dict[int, Stored] = {}
         self._by_external: dict[tuple[str, str], int] = {}

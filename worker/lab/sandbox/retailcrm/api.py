@@ -31,6 +31,7 @@ class Retailcrm(System[RetailcrmAccount]):
         ("POST", "api/v5/orders/payments/{id}/edit", "payment_edit"),
         ("GET", "api/v5/settings", "settings"),
         ("GET", "api/v5/reference/{name}", "reference"),
+        ("GET", "api/v5/custom-fields", "custom_fields"),
         ("GET", "api/credentials", "credentials"),
         ("GET", "api/api-versions", "versions"),
     )

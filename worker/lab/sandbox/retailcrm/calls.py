@@ -68,6 +68,7 @@ class AccountCall:
             "create": self._create, "edit": self._edit, "upload": self._upload,
             "settings": self._settings, "credentials": self._credentials, "versions": self._versions,
             "reference": self._reference, "payment_create": self._pay, "payment_edit": self._pay,
+            "custom_fields": self._custom_fields,
         }  # fmt: skip
         try:
             return work[op]() if op in work else failure(404, "unknown_method", "Method not found")
@@ -105,6 +106,13 @@ class AccountCall:
 
     def _versions(self) -> Response:
         return _success("versions", {"versions": ["3.0", "4.0", "5.0"]})
+
+    def _custom_fields(self) -> Response:
+        if self.account.fields is None:
+            return failure(403, "forbidden", "Access denied.")
+        wanted = self._filters(frozenset({"entity"})).get("entity", "order") == "order"
+        rows = self.account.fields if wanted else []
+        return self._page("customFields", "custom_fields", rows, lambda code: dump({"code": code, "entity": "order"}))
 
     def _orders(self) -> Response:
         filters = self._filters(_ORDER_FILTERS)
