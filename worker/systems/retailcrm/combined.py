@@ -49,9 +49,7 @@ def as_combined(order: Order, heir: object) -> Order:
 
 def _marked(record: Record, heirs: Mapping[str, Mapping[str, Decimal]]) -> Record:
     goods = _goods(record.raw)
-    having = [
-        own for own, theirs in heirs.items() if goods and all(theirs.get(name, 0) >= goods[name] for name in goods)
-    ]
+    having = [own for own, theirs in heirs.items() if goods and _have(theirs, goods)]
     return Record({**record.raw, COMBINED: having[0] if len(having) == 1 else None}, record.version)
 
 
