@@ -56,7 +56,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         name: The name of the provider.
         nudge: Notifies a worker that a task has work for an account.
         pages: Stop after this many pages; 0 sets no limit.
-        gap: The least seconds since the last complete poll; `poll_every` decides if None (see `Cursors.poll`).
+        gap: The least seconds since the last complete poll began; `poll_every` decides if None (see `Cursors.poll`).
     """
     account = rt.settings.providers[name]
     if rt.provider_maintenance_left(name):

@@ -54,6 +54,25 @@ def test_two_beats_do_not_poll_a_provider_twice_as_often(cursors: Cursors) -> No
         assert isinstance(poll, Poll)
 
 
+@pytest.mark.parametrize(("since_start", "since_end"), [(9, 1), (9, 8.9), (7, 1), (7, 6)])
+def test_the_interval_of_polls_counts_from_start_to_start(
+    cursors: Cursors, redis: Redis, since_start: float, since_end: float
+) -> None:
+    now = cursors.now()
+    redis.hset("intake:cursor:p", "started", int(now - since_start * 1000))
+    redis.hset("intake:cursor:p", "finished", int(now - since_end * 1000))
+    with cursors.poll("p", 8) as poll:
+        assert isinstance(poll, Poll) == (since_start > 8)
+
+
+@pytest.mark.parametrize("ahead", [60, 3600, 86_400])
+def test_a_clock_that_was_set_back_stops_no_polls(cursors: Cursors, redis: Redis, ahead: int) -> None:
+    for field in ("started", "finished"):
+        redis.hset("intake:cursor:p", field, cursors.now() + ahead * 1000)
+    with cursors.poll("p", 8) as poll:
+        assert isinstance(poll, Poll)
+
+
 def test_an_interrupted_poll_continues_before_its_interval_ends(cursors: Cursors) -> None:
     with cursors.poll("p", 60) as poll:
         assert isinstance(poll, Poll)

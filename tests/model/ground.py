@@ -36,6 +36,7 @@ for _, set in ipairs({due, drains, takers, deferred, fetches}) do
 end
 older(lane, 'closed_until', ms)
 older(cursor, 'retry_at', ms)
+older(cursor, 'started', ms)
 older(cursor, 'finished', ms)
 older(backfill, 'retry_at', ms)
 for _, lease in ipairs({poll, backfilling}) do

@@ -90,8 +90,8 @@ class Cursors:
 
         Args:
             provider: Name of the account.
-            gap: Seconds between two complete polls, so that two beat processes do not poll a provider twice as often.
-                -1: at once, even after a failure.
+            gap: Seconds from the start of a complete poll to the next start, so that two beat processes do not poll a
+                provider twice as often. -1: at once, even after a failure.
         """
         owner, lease, lease_ms = secrets.token_hex(8), self.lease(provider), int(self._lease * 1000)
         result, *value = self.scripts(
