@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -85,7 +84,7 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
 def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
     rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, nudge: Nudge, pages: int
 ) -> None:
-    cursor = run.cursor if run.cursor is not None else _first_cursor(rt, provider)
+    cursor = run.cursor if run.cursor is not None else rt.first_cursor(provider.name)
     until = time.monotonic() + rt.settings.clocks.poll
     while True:
         page = read_page(rt, run, dead, provider, cursor, until, nudge)
@@ -99,12 +98,6 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
         if time.monotonic() > until or stopping():
             nudge("poll", provider.name)
             return
-
-
-def _first_cursor(rt: Runtime, provider: Provider) -> str:
-    """Return the cursor of the first poll, which begins `look_back` seconds ago by the clock of Redis."""
-    now = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
-    return provider.start(now - timedelta(seconds=rt.settings.providers[provider.name].look_back))
 
 
 def read_page(  # noqa: PLR0913, PLR0917  # one page of one poll

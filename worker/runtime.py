@@ -194,6 +194,11 @@ class Runtime(Adapters):
         """Return the seconds until the maintenance of the target ends, or 0 if it is not in maintenance."""
         return self._maintenance_left(self.settings.targets[name])
 
+    def first_cursor(self, provider: str) -> str:
+        """Return the cursor of the first poll, which begins at `start`, or now if that lies ahead."""
+        now = datetime.fromtimestamp(self.cursors.now() / 1000, UTC)
+        return self.providers[provider].start(min(now, self.settings.providers[provider].start))
+
     def others_wait(self, task: str, name: str) -> bool:
         """Return whether work other than this task of this account waits for a worker."""
         return self.nudges.others_wait(task, name, [*self.settings.providers, *self.settings.targets])

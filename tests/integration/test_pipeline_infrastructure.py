@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,7 +107,7 @@ def test_a_lane_can_be_paused_in_a_full_redis(own: Redis, make_pipeline: MakePip
 def test_a_worker_with_a_wrong_clock_loses_and_duplicates_nothing(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, days: tuple[int, int]
 ) -> None:
-    """Only the clock of Redis and monotonic clocks are used: an error of one day would exceed the look-back of 2 h."""
+    """Only the clock of Redis and monotonic clocks are used: a day is more than the 2 h since the start."""
     right, wrong = time.time, [0.0]
 
     class Moment(datetime):
@@ -115,7 +115,8 @@ def test_a_worker_with_a_wrong_clock_loses_and_duplicates_nothing(
         def now(cls, tz: Any = None) -> Moment:
             return cls.fromtimestamp(time.time(), tz)
 
-    pipeline = make_pipeline(120, faults=["dropday:create:cut_after:times=1:skip=5"]).open(provider='look_back = "2h"')
+    start = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    pipeline = make_pipeline(120, faults=["dropday:create:cut_after:times=1:skip=5"]).open(start=start)
     monkeypatch.setattr(time, "time", lambda: right() + wrong[0])
     ours = [module for name, module in sys.modules.items() if name.partition(".")[0] in {"tasks", "worker"}]
     for module in ours:

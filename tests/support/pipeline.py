@@ -16,6 +16,7 @@ import tasks.poll
 import worker.telemetry.log
 from support.redis_text import make_due
 from support.sandbox import Sandbox
+from support.settings_texts import EVERYTHING
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.runtime import Runtime, read_settings
@@ -39,6 +40,7 @@ url = "{shop}"
 api_key = "env:PIPELINE_SHOP_KEY"
 poll_every = "1ms"
 overlap = 0
+start = "{start}"
 {provider}
 
 [targets.dropday]
@@ -74,6 +76,7 @@ class Pipeline:
         self,
         *,
         provider: str = "",
+        start: str = EVERYTHING,
         target: str = PLACEHOLDER,
         shop_key: str = Sandbox.KEY,
         dropday_key: str = Sandbox.KEY,
@@ -87,7 +90,7 @@ class Pipeline:
         ):
             self._environment.setenv(f"PIPELINE_{name}", value)
         shop, dropday = self.box.url("retailcrm"), self.box.url("dropday")
-        self._file.write_text(CONFIG.format(shop=shop, dropday=dropday, provider=provider, target=target))
+        self._file.write_text(CONFIG.format(shop=shop, dropday=dropday, start=start, provider=provider, target=target))
         self.rt = Runtime(read_settings(self._file))
         return self
 

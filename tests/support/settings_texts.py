@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: An address where nothing listens.
 NOWHERE = "http://127.0.0.1:9"
 NO_REDIS = "redis://127.0.0.1:9/0"
+#: A start before all orders of the simulated systems.
+EVERYTHING = "2020-01-01"
 #: The key of every account, set in the environment.
 SECRET_KEY = "s3cret-key"
 _KEY = {"api_key": "env:TEST_KEY"}
@@ -23,7 +26,9 @@ _ACCOUNT = {"account_id": "env:TEST_ACCOUNT"}
 
 
 def table(header: str, **options: Any) -> str:
-    """Return a table of TOML; an option that is a dictionary becomes a table below it."""
+    """Return a table of TOML; an option that is a dictionary becomes a table below it. A provider starts early."""
+    if re.fullmatch(r"providers\.[^.]+", header):
+        options = {"start": EVERYTHING} | options
     lines = [f"{name} = {json.dumps(value)}" for name, value in options.items() if not isinstance(value, dict)]
     below = [table(f"{header}.{name}", **value) for name, value in options.items() if isinstance(value, dict)]
     return "\n".join([f"[{header}]", *lines, *below, ""])

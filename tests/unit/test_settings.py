@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def test_a_small_file_is_enough_and_the_kind_has_the_defaults(tmp_path: Path) ->
     assert provider.url == "https://shop-nl.crm.example"
     assert provider.limits == (Limit(8, 1.0),)
     assert provider.limit_scope == "crm@address"
-    assert (provider.poll_every, provider.look_back) == (60.0, 30 * 86400.0)
+    assert (provider.poll_every, provider.start) == (60.0, datetime(2020, 1, 1, tzinfo=UTC))
     assert isinstance(provider.options, CrmOptions)
     assert provider.options.api_key.get_secret_value() == "k-123456"
     assert (target.url, target.limit_scope) == ("https://api.shop.example", "shop:store")
@@ -35,7 +36,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     text = GOOD.replace(
         'api_key = "env:KEY"\n\n[targets',
         'api_key = "env:KEY"\nlimit = ["50000/d", "300/m"]\nlimit_scope = "nl"\npoll_every = "1m30s"\n'
-        "look_back = '7d'\nmax_bytes = 100000\nsites = ['a']\n\n[targets",
+        "max_bytes = 100000\nsites = ['a']\n\n[targets",
     )
     settings = read(
         tmp_path,
@@ -45,7 +46,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     )
     provider = settings.providers["shop-nl"]
     assert provider.limits == (Limit(300, 60.0), Limit(50000, 86400.0))
-    assert (provider.limit_scope, provider.poll_every, provider.look_back) == ("nl", 90.0, 7 * 86400.0)
+    assert (provider.limit_scope, provider.poll_every, provider.max_bytes) == ("nl", 90.0, 100000)
     assert settings.redis_url == "rediss://:pw@redis.example:6380/1"
     assert settings.data_dir == Path("/var/lib/intake")
     assert settings.clocks.sweep == 0.5
@@ -144,3 +145,19 @@ def test_an_account_may_have_maintenance_windows_in_its_own_zone(tmp_path: Path)
     maintenance = read(tmp_path, text).providers["shop-nl"].maintenance
     assert (len(maintenance.windows), maintenance.zone) == (1, "Europe/Amsterdam")
     assert read(tmp_path, GOOD).targets["store"].maintenance.windows == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ('"2026-12-01"', datetime(2026, 12, 1, tzinfo=UTC)),
+        ("2026-12-01", datetime(2026, 12, 1, tzinfo=UTC)),
+        ('"2026-12-01T08:00:00+01:00"', datetime(2026, 12, 1, 7, tzinfo=UTC)),
+        ('"2026-12-01 08:00Z"', datetime(2026, 12, 1, 8, tzinfo=UTC)),
+        ("2026-12-01T08:00:00-05:00", datetime(2026, 12, 1, 13, tzinfo=UTC)),
+    ],
+)
+def test_a_start_is_a_date_in_utc_or_a_time_with_its_zone(tmp_path: Path, text: str, start: datetime) -> None:
+    settings = read(tmp_path, GOOD.replace('"2020-01-01"', text))
+    assert settings.providers["shop-nl"].start == start
+    assert settings.providers["shop-nl"].start.tzinfo is UTC

@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.settings_files import GOOD, problems
+from support.settings_files import GOOD, problems, read
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+NO_START = 'is neither a date nor a time. Write "2026-12-01", which is midnight UTC, or a time with its zone: "2026-12-01T08:00:00+01:00".'
+FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
 
 
 @pytest.mark.parametrize(
@@ -271,8 +275,21 @@ if TYPE_CHECKING:
         ),
         (
             "[targets.store]",
-            '[providers.b]\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
+            '[providers.b]\nstart = "2020-01-01"\nkind = "shop"\napi_key = "env:KEY"\n[targets.store]',
             "providers.b: is in no route: its orders would go nowhere. Add a [[routes]] table for it, or take it out.",
+        ),
+        *(
+            ('"2020-01-01"', text, f"providers.shop-nl.start: {NO_START}")
+            for text in ('"soon"', '"2026"', "true", "1764547200")
+        ),
+        (
+            '"2020-01-01"',
+            "2026-12-01T08:00:00",
+            'providers.shop-nl.start: is a time without its zone. Write "2026-12-01T08:00:00+01:00", or "2026-12-01T08:00:00Z" for UTC.',
+        ),
+        *(
+            ('"2020-01-01"', text, f"providers.shop-nl.start: {FAR_START}")
+            for text in ('"1969-12-31"', '"9999-12-31T23:00:00-10:00"', '"0001-01-01T00:00:00+10:00"')
         ),
         (
             "[targets.store]",
@@ -288,14 +305,23 @@ def test_a_wrong_setting_is_refused_with_its_key_the_reason_and_the_remedy(
     assert message in problems(tmp_path, GOOD.replace(old, new, 1))
 
 
+def test_a_provider_without_a_start_is_refused_with_the_line_to_write(tmp_path: Path) -> None:
+    [problem] = problems(tmp_path, GOOD.replace('start = "2020-01-01"\n', ""))
+    where, remedy = "providers.shop-nl.start: is missing. Add below [providers.shop-nl]: ", problem.partition("]: ")[2]
+    line = remedy.partition(". ")[0]
+    assert problem == f"{where}{line}. Orders placed before that day are not created."
+    assert re.fullmatch(r'start = "20\d\d-\d\d-\d\d"', line)
+    read(tmp_path, GOOD.replace('start = "2020-01-01"', line))
+
+
 def test_all_problems_are_reported_together_and_only_once(tmp_path: Path) -> None:
     text = GOOD.replace('"crm"', '"crm"\nlimit = "99/s"\ntypo = 1').replace('from = "shop-nl"', 'from = "shop"')
     assert problems(tmp_path, "[clocks]\nlease = 10\n" + text.replace("env:KEY", "env:NOPE", 1)) == [
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
         'clocks.lease: is not a length of time. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
         (
-            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope, look_back,"
-            " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, url."
+            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope,"
+            " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, start, url."
         ),
         'providers.shop-nl.limit: 99/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',
         "routes[0].from: shop is not one of the providers. Known here: shop-nl.",

@@ -13,6 +13,7 @@ from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads 
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
 from worker.settings.map_files import MappedOptions  # noqa: TC001  # as above
+from worker.settings.start import Start  # noqa: TC001  # as above
 from worker.store.limits.limit import Limit
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class ProviderSettings(Account):
     """One `[providers.NAME]` table; durations in seconds."""
 
     poll_every: Duration
-    look_back: Duration = 30 * 86_400.0
+    #: Orders that were placed earlier are never created. The first poll reads what changed since then.
+    start: Start
 
     @staticmethod
     def defaults(kind: Any) -> dict[str, Any]:

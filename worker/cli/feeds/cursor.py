@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +24,8 @@ from worker.cli.options import (
 from worker.cli.times import age, ago, utc_text
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
     from worker.runtime import Runtime
 
 
@@ -100,7 +101,7 @@ def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     if not former:
         raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to put back")
     _, value = former[0]
-    at = cursor_time(value) or now - timedelta(seconds=rt.settings.providers[name].look_back)
+    at = cursor_time(value) or min(now, rt.settings.providers[name].start)
     _move(rt, name, status.get("value", ""), value, (at, now), dry_run=dry_run, yes=yes, back=True)
 
 

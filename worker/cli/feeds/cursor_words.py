@@ -48,7 +48,7 @@ def cursor_time(cursor: str | None) -> datetime | None:
 def describe_cursor(cursor: str | None, now: datetime) -> list[tuple[str, str]]:
     """Return a label and a text for each field of the cursor; the whole cursor, if it is not a JSON object."""
     if not cursor:
-        return [("cursor", "none yet: the first poll begins at look_back")]
+        return [("cursor", "none yet: the first poll begins at start")]
     fields = _decoded(cursor)
     if not fields:
         return [("cursor", cursor)]

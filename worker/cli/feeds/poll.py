@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -75,7 +74,7 @@ def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
     if options["wish"] is not None:
         cursor = provider.start(resolve_since(options["wish"], now))
     elif cursor is None:
-        cursor = provider.start(now - timedelta(seconds=rt.settings.providers[name].look_back))
+        cursor = rt.first_cursor(name)
     with closing(Rehearsal(rt, name)) as rehearsal:
         pages = rehearsal.pages(cursor, options["pages"] or 1)
         if options["as_json"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,7 +67,7 @@ def command(**options: Any) -> None:
     targets = [draft.name for draft in accounts if draft.section == "targets"]
     for draft in accounts:
         draft.to = draft.to or targets
-    text = settings_text(accounts, kinds)
+    text = settings_text(accounts, kinds, datetime.now(UTC))
     if options["dry_run"]:
         click.echo(text)
         return

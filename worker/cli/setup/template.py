@@ -14,9 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from worker.durations import format_duration
 from worker.settings.document import secrets_of
+from worker.settings.start import start_line
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from pydantic.fields import FieldInfo
 
@@ -87,9 +89,9 @@ def _required(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield key
 
 
-def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
-    """Return the text of the whole file."""
-    parts = [_HEAD, *("\n".join(_account(draft, kinds[draft.section][draft.kind])) + "\n" for draft in accounts)]
+def settings_text(accounts: list[AccountDraft], kinds: Kinds, now: datetime) -> str:
+    """Return the text of the whole file; its providers start today."""
+    parts = [_HEAD, *("\n".join(_account(draft, kinds[draft.section][draft.kind], now)) + "\n" for draft in accounts)]
     providers = [draft for draft in accounts if draft.section == "providers"]
     # Two providers may use the same ids; and in a system that is also read, our own orders must be recognizable.
     both = {draft.kind for draft in providers} & {draft.kind for draft in accounts if draft.section == "targets"}
@@ -105,7 +107,7 @@ def settings_text(accounts: list[AccountDraft], kinds: Kinds) -> str:
     return "\n".join(parts)
 
 
-def _account(draft: AccountDraft, kind: AdapterKind) -> Iterator[str]:
+def _account(draft: AccountDraft, kind: AdapterKind, now: datetime) -> Iterator[str]:
     yield f"[{draft.section}.{draft.name}]"
     yield f"kind = {_toml(draft.kind)}"
     secrets, tables, needed = secrets_of(kind.Options), dict[str, list[str]](), list(required_keys(kind))
@@ -116,6 +118,8 @@ def _account(draft: AccountDraft, kind: AdapterKind) -> Iterator[str]:
             tables.setdefault(table, []).append(f"{name} = {_toml(value)}")
         else:
             yield f"{key} = {_toml(value)}{'      # a secret: it stays in the environment' if key in secrets else ''}"
+    if draft.section == "providers":
+        yield f"{start_line(now)}      # orders placed before this day (UTC), or time with its zone, are never created"
     yield from _optional(draft, kind, needed)
     for table, lines in tables.items():
         yield f"[{draft.section}.{draft.name}.{table}]"
@@ -131,7 +135,6 @@ def _optional(draft: AccountDraft, kind: AdapterKind, needed: Container[str]) ->
     if draft.section == "providers":
         every: float = getattr(kind, "default_poll_every", 300.0)
         yield f'# poll_every = "{format_duration(every)}"'
-        yield '# look_back = "30d"      # how far the first poll reads'
     else:
         yield "# concurrency = 2"
         yield "# max_tries = 12"

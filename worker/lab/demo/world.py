@@ -88,7 +88,7 @@ def config(base: str) -> str:
     parts = ['[log]\nformat = "json"\n\n[clocks]\nrequest = "5s"\narrived = "5s"\n']
     for section, accounts, own in (("providers", SOURCES, _AS_PROVIDER), ("targets", TARGETS, _AS_TARGET)):
         for name, kind in accounts.items():
-            poll = 'poll_every = "2s"\n' if section == "providers" else ""
+            poll = 'start = "2020-01-01"\npoll_every = "2s"\n' if section == "providers" else ""
             parts.append(
                 f'[{section}.{name}]\nkind = "{kind}"\nurl = "{base}/{kind}/{name}"\n'
                 f"{_OPTIONS[kind]}\n{poll}{own.get(kind, '')}\n"

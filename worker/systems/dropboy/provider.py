@@ -34,7 +34,7 @@ class DropboyOptions(BaseModel):
 
     What an element of the list shows beside its id is documented nowhere. `bare` says what an order is that shows no
     destination, or not when it was made: `refuse` makes it a dead letter that names the field, `accept` takes it as it
-    is, made when its id says. One that does not show when it was made is read whatever the look-back. `currency` is the
+    is, made when its id says. One that does not show when it was made is read whatever the start. `currency` is the
     account's, which no answer names: without it no amount is read. `time_zone` makes a time window a promised day with
     its hours; without it, it is a text. `take` orders are asked for at once. `depth` rows from the front are read by
     each poll, and all of the list by each `full_every`-th; left out, each poll reads all of it. With a `depth`, what is
