@@ -33,10 +33,10 @@ url = "{redis}"
 [log]
 level = "warning"
 [providers.shop]
+start = "{start}"
 kind = "retailcrm"
 url = "{shop}"
 api_key = "env:BENCH_KEY"
-look_back = "1s"
 [producers.web]
 [inbox]
 unsigned = "accept"
@@ -106,7 +106,7 @@ def measure(stage: Stage) -> Measured:
     rates: list[float] = []
     options = f":key=key:fractions=0:orders={stage.orders}:spread={30 * 86_400}"
     with simulated("retailcrm", options) as shop, python_target() as sink:
-        text = _CONFIG.format(redis=stage.redis, shop=shop.url, target=sink.url)
+        text = _CONFIG.format(start=datetime.now(UTC).isoformat(), redis=stage.redis, shop=shop.url, target=sink.url)
         with harness.configure(stage.home, text) as rt, harness.run_processes(_processes(), os.environ, stage.home):
             target = Client(sink.url, gate=Open(), headers={}, max_bytes=1 << 30)
             _push(rt, target, range(_WARM_UP))

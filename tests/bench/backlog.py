@@ -23,10 +23,10 @@ url = "{redis}"
 [log]
 level = "warning"
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{url}"
 api_key = "env:BENCH_KEY"
-look_back = "2d"
 [targets.dropday]
 kind = "dropday"
 url = "http://127.0.0.1:9"

@@ -40,13 +40,13 @@ url = "{redis}"
 [log]
 level = "info"
 [providers.shop]
+start = "2020-01-01"
 kind = "dropday"
 url = "{url}"
 limit = "none"
 api_key = "env:BENCH_KEY"
 account_id = "env:BENCH_KEY"
 include_test = true
-look_back = "2d"
 [targets.sink]
 kind = "dropday"
 url = "{target}"

@@ -30,6 +30,7 @@ url = "{redis}"
 [log]
 level = "warning"
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "http://127.0.0.1:9"
 api_key = "env:BENCH_KEY"

@@ -44,6 +44,7 @@ url = "{redis}"
 [log]
 level = "warning"
 [providers.shop]
+start = "2020-01-01"
 kind = "{kind}"
 url = "{url}"
 {account}

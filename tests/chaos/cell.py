@@ -52,6 +52,7 @@ poll = "5s"
 hint = "1s"
 request = "4s"
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{base}/retailcrm/{name}"
 api_key = "env:CELL_KEY"

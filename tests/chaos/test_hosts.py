@@ -37,6 +37,7 @@ format = "json"
 {clocks}
 
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{base}/retailcrm/shop"
 api_key = "env:HOSTS_KEY"

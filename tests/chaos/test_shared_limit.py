@@ -34,6 +34,7 @@ concurrency = 1
 """
 ACCOUNT = """\
 [providers.shop-{n}]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{base}/retailcrm/shop{n}"
 api_key = "env:LIMIT_KEY"

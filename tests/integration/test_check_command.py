@@ -29,6 +29,7 @@ CONFIG = """\
 url = "env:CHECK_REDIS"
 
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{base}/retailcrm/main"
 api_key = "env:CHECK_KEY"

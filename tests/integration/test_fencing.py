@@ -145,7 +145,7 @@ def test_accounts_that_share_a_scope_use_the_tightest_limit(
     account = 'kind = "retailcrm"\nurl = "http://127.0.0.1:9/{0}"\napi_key = "env:ANY"\n'
     text = '[redis]\nurl = "env:ANY"\n'
     for name, limit in (("a", "8/s"), ("b", "2/s"), ("c", "5/s")):
-        text += f'[providers.{name}]\n{account.format(name)}limit = "{limit}"\n'
+        text += f'[providers.{name}]\nstart = "2020-01-01"\n{account.format(name)}limit = "{limit}"\n'
         text += f'[[routes]]\nfrom = "{name}"\nto = ["t"]\nreference = "{{provider}}:{{external_id}}"\n'
     text += f"[targets.t]\n{account.format('t')}"
     file = tmp_path / "intake.toml"

@@ -35,6 +35,7 @@ CONFIG = """\
 url = "{redis}"
 
 [providers.shop]
+start = "2020-01-01"
 kind = "tiny"
 url = "{shop}"
 api_key = "env:TINY_KEY"

@@ -26,12 +26,14 @@ CONFIG = """\
 [redis]
 url = "{redis}"
 [providers.cloud]
+start = "2020-01-01"
 kind = "ordercloud"
 url = "{cloud}"
 client_id = "env:WAY_ID"
 client_secret = "env:WAY_KEY"
 limit = "none"
 [providers.boy]
+start = "2020-01-01"
 kind = "dropboy"
 url = "{boy}"
 api_key = "env:WAY_KEY"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def house(rng: random.Random, pace: Pace) -> House:
             limit_scope=name,
             options=ShopOptions(),
             poll_every=rng.choice(pace.polls),
-            look_back=86_400.0,
+            start=datetime(2020, 1, 1, tzinfo=UTC),
         )
         for name in ("shop", "bazaar")[: rng.choice([1, 1, 2])]
     }

@@ -64,6 +64,7 @@ concurrency = 2
 #: Each shop has its own address and its own limit.
 _SHOP = """\
 [providers.{name}]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "http://127.0.0.{address}:{port}/{name}"
 api_key = "env:SOAK_KEY"

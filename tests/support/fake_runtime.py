@@ -267,7 +267,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
                 "options": NoOptions(),
             }
 
-        shop = ProviderSettings.model_validate(account("shop", "shop") | {"poll_every": "1ms", "look_back": "1h"})
+        shop = ProviderSettings.model_validate(account("shop", "shop") | {"poll_every": "1ms", "start": "2020-01-01"})
         targets = {"t": TargetSettings.model_validate(account("t", "warehouse"))}
         targets |= {name: TargetSettings.model_validate(account(name, "shop")) for name in self.mirrored}
         return Settings(

@@ -28,6 +28,7 @@ url = "{url}"
 [inbox]
 max_bytes = 65536
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "http://127.0.0.1:9"
 api_key = "env:HOOK_KEY"

@@ -41,6 +41,7 @@ class Shop(Crm):
 ENV = {"KEY": "k-123456", "EMPTY": " "}
 GOOD = """
 [providers.shop-nl]
+start = "2020-01-01"
 kind = "crm"
 url = "https://shop-nl.crm.example/"
 api_key = "env:KEY"
@@ -55,6 +56,7 @@ to = ["store"]
 """
 SECOND = """
 [providers.shop]
+start = "2020-01-01"
 kind = "shop"
 api_key = "env:KEY"
 

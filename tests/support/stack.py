@@ -32,6 +32,7 @@ CONFIG = """\
 format = "json"
 
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "{base}/retailcrm/shop"
 api_key = "env:STACK_KEY"

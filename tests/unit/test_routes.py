@@ -107,6 +107,7 @@ class Hub(Shop):
 
 HUB = """
 [providers.crm]
+start = "2020-01-01"
 kind = "hub"
 api_key = "env:KEY"
 [targets.hub]
@@ -114,6 +115,7 @@ kind = "hub"
 api_key = "env:KEY"
 url = "{url}"
 [providers.shop-nl]
+start = "2020-01-01"
 kind = "shop"
 api_key = "env:KEY"
 [targets.store]

@@ -25,6 +25,7 @@ CONFIG = """
 [redis]
 url = "{url}"
 [providers.shop]
+start = "2020-01-01"
 kind = "retailcrm"
 url = "http://127.0.0.1:9"
 api_key = "env:MILLION_KEY"
