@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.order import Status
 from worker.errors import Malformed, PermanentError
 from worker.inbox.record import isolated
-from worker.settings.routes import route_to
+from worker.settings.routes import route_since
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.redis.connection import ERRORS, refuses_values
 from worker.systems.references import encode
@@ -88,7 +88,7 @@ def accept(
             counts.update(result for _, result in results)
             span.note_accepted(target, results)
             new.update(order.key for order, result in results if result == "new")
-            left_out += _left_out(target, deliveries, results)
+            left_out += _left_out(target, deliveries, results, requested=source.startswith("backfill "))
             if any(part.nudge for part in parts):
                 nudge("deliver", target)
     if new:
@@ -99,11 +99,14 @@ def accept(
 
 
 def _left_out(
-    target: str, deliveries: Sequence[Delivery], results: Sequence[tuple[Order, str]]
+    target: str, deliveries: Sequence[Delivery], results: Sequence[tuple[Order, str]], *, requested: bool
 ) -> Iterator[LeftOutOrder]:
-    """Yield the orders that the ledger does not know, because no route creates them in the target."""
-    rules = {id(delivery.order): delivery.rule for delivery in deliveries if delivery.rule}
-    for order, result in results if rules else ():
+    """Yield the orders that the ledger does not know, because they are not created in the target.
+
+    They were placed before the start of the provider, unless a backfill `requested` them, or no route creates them.
+    """
+    rules = {id(made.order): made.rule if requested else made.before_start or made.rule for made in deliveries}
+    for order, result in results:
         if result == "unwanted" and (rule := rules.get(id(order))):
             yield LeftOutOrder(order.external_id, target, rule, order.display_id, order.status_raw)
 
@@ -175,7 +178,7 @@ def _accept_each(
 
 
 def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | PermanentError]]:
-    """Yield each target that a route names for the order's provider, with the delivery of the order (see `route_to`).
+    """Yield each target that a route names for the order's provider, with the delivery that `route_since` returns.
 
     The delivery is an error if a route wants the order, but cannot make its reference, or if its transform failed. The
     other targets get the order all the same.
@@ -185,6 +188,6 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | Per
         candidates, adapter = [route for route in routes if target in route.targets], rt.targets[target]
         try:
             written = partial(encode, alphabet=adapter.alphabet, longest=adapter.longest)
-            yield target, route_to(candidates, order, written)
+            yield target, route_since(rt.settings.start_of(order.provider), candidates, order, written)
         except PermanentError as error:
             yield target, error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from tasks.intentions import order_of
-from worker.settings.routes import route_to
+from worker.settings.routes import placed_before, route_to
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,16 @@ def _reason(rt: Runtime, target: str, claim: Claim) -> str:
     """Return why no route wants an order that is to be created; "" if one does, or if that cannot be decided."""
     provider = claim.key.partition(":")[0]
     routes = [route for route in rt.settings.routes if route.source == provider and target in route.targets]
-    if claim.is_update or claim.step or not routes or any(route.transform for route in routes):
+    if claim.is_update or claim.step or not routes:
         return ""
     try:
         order = order_of(claim.payload)
     except ValidationError:
         return ""  # the attempt fails as well, with the reason, before anything is sent
+    if not claim.requested and (before_start := placed_before(rt.settings.start_of(provider), order)):
+        return before_start
+    if any(route.transform for route in routes):
+        return ""
     if any(route.accepts(order) for route in routes):
         return ""
     return route_to(routes, order, lambda _: claim.reference).left_out

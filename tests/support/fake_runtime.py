@@ -207,6 +207,8 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
     nudged: list[tuple[str, str]] = field(default_factory=list)
     routes: tuple[Route, ...] = (Route(source="shop", targets=("t",)),)
     producers: dict[str, Producer] = field(default_factory=dict)
+    #: The start of the provider.
+    start: str = "2020-01-01"
     inbox_settings: InboxSettings = field(default_factory=InboxSettings)
     #: Further targets that write into the account that the provider reads.
     mirrored: dict[str, Target] = field(default_factory=dict)
@@ -267,7 +269,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
                 "options": NoOptions(),
             }
 
-        shop = ProviderSettings.model_validate(account("shop", "shop") | {"poll_every": "1ms", "start": "2020-01-01"})
+        shop = ProviderSettings.model_validate(account("shop", "shop") | {"poll_every": "1ms", "start": self.start})
         targets = {"t": TargetSettings.model_validate(account("t", "warehouse"))}
         targets |= {name: TargetSettings.model_validate(account(name, "shop")) for name in self.mirrored}
         return Settings(

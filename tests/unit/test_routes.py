@@ -12,8 +12,8 @@ from schemas.order import Line, Order, Status, Totals
 from support.settings_files import ENV, GOOD, SECOND, Shop, problems, read
 from worker.errors import Rejected
 from worker.settings.document import ConfigErrors
+from worker.settings.filters import OrderFilter
 from worker.settings.load import Settings, load
-from worker.settings.routes import OrderFilter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, call_patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
-from worker.settings.routes import route_to
+from worker.settings.routes import route_since
 from worker.store.orders.ledger import Standing
 from worker.systems.references import decode, encode
 from worker.systems.view import differing
@@ -107,8 +107,19 @@ class Run:
         return self.report
 
     def route(self, order: Order) -> Delivery:
-        """Return the delivery that the routes make of an order; raise PermanentError as they do."""
-        return route_to(self.routes, order, partial(encode, alphabet=self._alphabet, longest=self.sides.target.longest))
+        """Return the delivery that the routes make of an order; raise PermanentError as they do.
+
+        An order that was placed before the start of its provider is left out, unless the ledger has it: then it was
+        delivered, or a backfill requested it.
+        """
+        start, written = self.rt.settings.start_of(order.provider), partial(encode, alphabet=self._alphabet)
+        delivery = route_since(start, self.routes, order, partial(written, longest=self.sides.target.longest))
+        if not delivery.before_start:
+            return delivery
+        standing = self.rt.ledger.standing(self.options.target, order.key)
+        if standing.done or standing.requested:
+            return replace(delivery, before_start="")
+        return replace(delivery, left_out=delivery.left_out or delivery.before_start)
 
     def _walk_source(self) -> None:
         done = 0
@@ -233,7 +244,7 @@ class Run:
         assert self.sides.reader is not None  # noqa: S101  # only a reader lists orders
         reader, (target_id,) = self.sides.reader, candidate.target_ids
         standing = self._standing(candidate)
-        if standing is None or (delivery := self._fresh(candidate, standing)) is None:
+        if standing is None or (delivery := self._fresh(candidate, standing)) is None or delivery.before_start:
             return None
         order = delivery.order
         source = self._view(order, "source")

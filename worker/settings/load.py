@@ -18,6 +18,7 @@ from worker.settings.routes import Route, conflicts, echoes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from datetime import datetime
 
     from worker.settings.kinds import AdapterKind, ProviderKind, WebhookKind
 
@@ -71,6 +72,10 @@ class Settings(Table):
     def targets_of(self, source: str) -> list[str]:
         """Return the targets to which a route sends orders of a provider or producer."""
         return list(dict.fromkeys(to for route in self.routes if route.source == source for to in route.targets))
+
+    def start_of(self, source: str) -> datetime | None:
+        """Return the start of a provider; None for a producer, whose orders are created whenever they were placed."""
+        return self.providers[source].start if source in self.providers else None
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """Return the targets that write into the account that `provider` reads."""

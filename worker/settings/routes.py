@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 from string import Formatter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
 from schemas.cancellation import cancellation, stop
 from schemas.order import Status
 from schemas.transform import Hold, Skip
-from schemas.values import Country  # noqa: TC001  # pydantic reads it at run time
 from worker.errors import PermanentError, Rejected
 from worker.settings.document import SettingError, Table, as_list
+from worker.settings.filters import LeftOut, OrderFilter
+from worker.settings.start import format_start
 from worker.settings.transforms import Transform, read_transform
 from worker.store.orders.ledger import Delivery, OnChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from datetime import datetime
 
     from schemas.order import Order
 
@@ -55,57 +57,6 @@ def _reference(text: str) -> str:
 
 def _transform(value: Any, info: ValidationInfo) -> Transform:
     return value if isinstance(value, Transform) else read_transform(value, (info.context or {}).get("folder"))
-
-
-#: The words for the keys of a filter that are not plain English.
-_LABELS: Final = {"status_raw": "status"}
-_Texts = Annotated[tuple[str, ...], BeforeValidator(as_list)]
-
-
-class LeftOut(NamedTuple):
-    """The rule by which a route does not create an order.
-
-    There are few different rules, so that they can be counted. `reason` is for the history of the order.
-    """
-
-    rule: str
-    reason: str
-
-
-class OrderFilter(Table):
-    """The `only` table of a route: an order passes if it matches each given key, by any value of the key."""
-
-    status: Annotated[tuple[Status, ...], BeforeValidator(as_list)] = ()
-    status_raw: _Texts = ()
-    store: _Texts = ()
-    currency: _Texts = ()
-    #: However it is written, as in the orders: "Netherlands" is NL.
-    country: Annotated[tuple[Country, ...], BeforeValidator(as_list)] = ()
-    tag: _Texts = ()
-    test: bool | None = None
-
-    def matches(self, order: Order, *, status: bool = True) -> bool:
-        """Return whether the order passes; without `status`, whether it would with another status."""
-        return self.mismatch(order, status=status) is None
-
-    def mismatch(self, order: Order, *, status: bool = True) -> LeftOut | None:
-        """Return the first key that the order does not match; None if the order passes (see `matches`)."""
-        fields: tuple[tuple[str, tuple[str, ...], tuple[str | None, ...]], ...] = (
-            ("status", self.status if status else (), (order.status,)),
-            ("status_raw", self.status_raw if status else (), (order.status_raw,)),
-            ("store", self.store, (order.store,)),
-            ("currency", self.currency, (order.currency,)),
-            ("country", self.country, (order.shipping_address.country,)),
-            ("tag", self.tag, order.tags),
-        )
-        for key, allowed, values in fields:
-            if allowed and set(allowed).isdisjoint(values):
-                # Our statuses are few; any other value could be a different one for each order.
-                rule = f"only.{key}={order.status.value}" if key == "status" else f"only.{key}"
-                return LeftOut(rule, f"the route's only.{key} does not have its {_LABELS.get(key, key)}")
-        if self.test is not None and order.test is not self.test:
-            return LeftOut("only.test", f"the route's only.test is {str(self.test).lower()}")
-        return None
 
 
 class Route(Table):
@@ -213,6 +164,31 @@ def route_to(routes: Sequence[Route], order: Order, encode: Callable[[str], str]
             return Delivery(outcome, reference, left_out=f"by its transform, {rule.reason}", rule=rule.rule)
         return Delivery(outcome, reference)
     return _left_out(routes, order, encode, skipped)
+
+
+def route_since(
+    start: datetime | None, routes: Sequence[Route], order: Order, encode: Callable[[str], str]
+) -> Delivery:
+    """Return the delivery of an order as `route_to` does, marked if the order was placed before `start`.
+
+    Nothing raises for such an order: what a route or its transform has against it does not matter until it is asked
+    for. `start` is None for a producer, which has none.
+    """
+    before_start = placed_before(start, order)
+    try:
+        delivery = route_to(routes, order, encode)
+    except PermanentError:
+        if not before_start:
+            raise
+        delivery = replace(_left_out(routes, order, encode, ""), left_out="")
+    return replace(delivery, before_start=before_start) if before_start else delivery
+
+
+def placed_before(start: datetime | None, order: Order) -> str:
+    """Return the rule that leaves an order out because it was placed before `start`; "" if it was not."""
+    if start is None or order.ordered_at >= start:
+        return ""
+    return f"placed before start {format_start(start)}"
 
 
 def _left_out(routes: Sequence[Route], order: Order, encode: Callable[[str], str], skipped: str) -> Delivery:

@@ -148,14 +148,15 @@ class Rehearsal:
 
     def _order(self, name: str, delivery: Delivery, preview: PagePreview) -> OrderPreview:
         """Return what would happen to an order, and add its writes to the page."""
-        order, reference, left_out, hold = delivery.order, delivery.reference, delivery.left_out, delivery.hold
+        order, reference, hold = delivery.order, delivery.reference, delivery.hold
         target, standing = self._sides[name].target, self._rt.ledger.standing(name, order.key)
+        left_out = delivery.left_out or ("" if standing.state else delivery.before_start)
         receipt = _wait_for_limit(lambda: self._find(name, reference))
         same, reason = standing.fingerprint == delivery.fingerprint, hold.partition(" ")[2]
         try:
             if receipt is not None and not standing.done:
                 target.recognize(order, reference, receipt, changed=True)
-            if hold and not same and (delivery.wanted or standing.done):
+            if hold and not same and (not left_out or standing.done):
                 return OrderPreview(order.key, "would be held", name, reference, detail=reason)
             if receipt is None:
                 outcome = _if_absent(standing, same=same, left_out=left_out)

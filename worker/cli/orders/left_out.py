@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from worker.cli.times import utc_text
 from worker.watch.judgements import status_map_line
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.store.feeds.left_out import Remembered
+
+#: How the rule of an order that is older than the start of its provider begins (see `Delivery.before_start`).
+_BEFORE_START: Final = "placed before start "
 
 
 def reason_of(rule: str) -> str:
@@ -31,6 +34,8 @@ def reason_of(rule: str) -> str:
         "combined": "it was combined with another order at the source",
         "transform": "the transform of the route leaves it out",
     }
+    if rule.startswith(_BEFORE_START):
+        return f"it was {rule}, the time from which on the orders of its provider are created"
     return reasons.get(rule, rule)
 
 
@@ -39,6 +44,8 @@ def remedy_of(rt: Runtime, provider: str, found: Remembered) -> str:
     name, _, value = found.rule.partition("=")
     if name in {"deleted", "combined"}:
         return "nothing: it does not exist any more"
+    if name.startswith(_BEFORE_START):
+        return f"nothing; or create it all the same: intake backfill {provider} --since DAY --until DAY"
     if name == "only.status" and value == "unknown":
         change = f"tell Intake what its status means: in [providers.{provider}] {status_map_line(found.status_raw)}"
     elif name == "only.status":

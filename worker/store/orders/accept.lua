@@ -2,7 +2,7 @@
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch, receipts = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
--- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
 -- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended). A target that
@@ -10,7 +10,8 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- on_change says what becomes of a change after delivery: "update", "hold" or "ignore"; "update" is "ignore" if the target cannot change orders (updates is
 -- 0), except for an order that stops, or goes on after a stop: a person must know of it. left_out is why no route wants the order, or empty. stop is why the
 -- order is not to be shipped ("cancelled at the source"), or empty. heir is the key of the order that has the goods of a combined order now, or empty. hold_reason is a code and
--- a reason ("transform ...") if the order is held instead of sent, or empty.
+-- a reason ("transform ...") if the order is held instead of sent, or empty. before_start says that the order was placed before the start of its provider,
+-- or is empty: such an order is left out unless a backfill requested it, as its record keeps in 'requested'.
 --
 -- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
 --
@@ -134,8 +135,12 @@ local function leave_out(key, record, state, payload, may_exist, reason)
 end
 
 -- Write an order that this ledger does not know.
-local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
+local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start)
   if is_outdated(key, version) then return 'stale' end
+  if before_start ~= '' and not bulk then
+    if left_out ~= '' then bury_version(key, version) end
+    return 'unwanted'
+  end
   -- A ledger before this one may have delivered it, before it was cancelled.
   local search = left_out ~= '' and stop ~= '' and reference ~= '' and ask_first ~= 'never' and unwalked
   local heir_is_known = heir ~= '' and (redis.call('EXISTS', record_prefix .. heir) == 1 or read_archived(record_prefix, heir))
@@ -148,6 +153,7 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   log(key, 'accepted ' .. source)
   if heir ~= '' then bequeath(key, heir) end
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) end
+  if before_start ~= '' then redis.call('HSET', record, 'requested', '1') end
   if left_out ~= '' and not search then return withdraw(key, record, left_out) end
   if ask or search then redis.call('HSET', record, 'uncertain', 'ask') end
   if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
@@ -158,14 +164,18 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   return search and 'asked' or 'new'
 end
 
-local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason)
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start)
   local record = record_prefix .. key
-  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out')
+  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested')
   local archived = not known[1] and read_archived(record_prefix, key)
-  if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop} end
+  if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
+    archived.requested} end
   local state = known[1]
-  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason) end
+  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start) end
   if known[7] and not bulk then make_fresh(key, record) end
+  local requested = before_start ~= '' and bulk
+  if requested and not archived then redis.call('HSET', record, 'requested', '1') end
+  if before_start ~= '' and not bulk and not known[11] and left_out == '' then left_out = before_start end
   local old = known[3]
   local older = is_older(version, old)
   -- The settings may have changed: what was left out may be wanted now, and the other way round.
@@ -190,6 +200,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if change == 'update' and updates == '0' and stop == '' and not known[8] then change = 'ignore' end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   redis.call('HDEL', record, 'hold')
+  if requested then redis.call('HSET', record, 'requested', '1') end
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) elseif known[8] then redis.call('HDEL', record, 'stop') end
   if heir ~= '' and not (known[4] and change == 'ignore') then bequeath(key, heir) end
   if known[4] then return change_delivered(key, record, state, payload, change, stop, hold_reason) end
@@ -205,8 +216,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 11, #ARGV, 9 do
-  local result = accept(unpack(ARGV, i, i + 8))
+for i = 11, #ARGV, 10 do
+  local result = accept(unpack(ARGV, i, i + 9))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

@@ -44,8 +44,8 @@ local function write_archived(prefix, key, archived)
   local reference = archived.reference == string.match(key, ':(.*)$')
   if not reference and archived.reference ~= archived.target_id then reference = shorten(archived.reference) end
   -- Then the order key where the field is only its hash, the field fingerprints where an update may need them, and for few orders the marks "w" (it was
-  -- withdrawn) and "s" (it is not to be shipped).
-  local marks = (archived.state == 'withdrawn' and 'w' or '') .. (archived.stop and 's' or '')
+  -- withdrawn), "s" (it is not to be shipped) and "r" (a backfill requested it, though it was placed before the start).
+  local marks = (archived.state == 'withdrawn' and 'w' or '') .. (archived.stop and 's' or '') .. (archived.requested and 'r' or '')
   marks = marks ~= '' and marks or nil
   local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
     reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks}
@@ -85,6 +85,7 @@ local function read_archived(prefix, key)
     target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil}
   if marks and string.find(marks, 'w') then archived.state = 'withdrawn' end
   if marks and string.find(marks, 's') then archived.stop = '1' end
+  if marks and string.find(marks, 'r') then archived.requested = '1' end
   if reference == true then
     archived.reference = string.match(key, ':(.*)$')
   else
@@ -122,9 +123,10 @@ end
 local function archive(prefix, key, payloads, histories)
   redis.call('DEL', payloads .. key)
   local record = prefix .. key
-  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop')
+  local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop',
+    'requested')
   local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5],
-    sent_fields = live[9] or nil, state = live[10], stop = live[11]}
+    sent_fields = live[9] or nil, state = live[10], stop = live[11], requested = live[12]}
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
@@ -138,7 +140,7 @@ local function unarchive(prefix, key, archived, histories)
   for _, line in ipairs(lines) do redis.call('RPUSH', histories .. key, line) end
   if #lines > 0 then redis.call('LSET', page_key(prefix, archived.page), archived.index, '') end
   local record = prefix .. key
-  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop'}) do
+  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop', 'requested'}) do
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
   if seen then redis.call('HSET', record, 'seen', seen) end

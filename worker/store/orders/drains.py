@@ -59,6 +59,8 @@ class Claim:
     blocker: str = ""
     #: The fingerprint of the content that was sent first; "" if that is not known.
     tried: str = ""
+    #: Whether a backfill requested the order, though it was placed before the start of its provider.
+    requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     left_out: str,
     blocker: str,
     tried: str,
+    requested: str,
 ) -> Claim:
     return Claim(
         key,
@@ -281,4 +284,5 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         left_out,
         blocker=blocker,
         tried=tried,
+        requested=bool(requested),
     )

@@ -46,10 +46,13 @@ class Delivery:
     rule: str = ""
     #: A code and a reason, if the order waits for a person before it is sent; "" if it does not.
     hold: str = ""
+    #: "placed before start 2026-12-01", if the order was placed before the start of its provider: only a backfill
+    #: creates it. For counting, this is the rule.
+    before_start: str = ""
 
     @property
     def wanted(self) -> bool:
-        """Whether a route creates the order."""
+        """Whether a route creates the order, as far as it may be created (see `before_start`)."""
         return not self.left_out
 
     @cached_property
@@ -73,7 +76,7 @@ class Delivery:
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
         content_values = order.key, self.reference, self.fingerprint, version, content
-        return *content_values, self.left_out, stop(order), successor(order), self.hold
+        return *content_values, self.left_out, stop(order), successor(order), self.hold, self.before_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class Standing(NamedTuple):
     code: str = ""
     #: The field fingerprints of what the target has (see `schemas/changes.py`), in hex.
     sent_fields: str = ""
+    #: "1" if a backfill requested the order, though it was placed before the start of its provider.
+    requested: str = ""
 
 
 class Ledger:

@@ -72,7 +72,10 @@ ACCEPT: Final = Script(
     "accept",
     keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch", "receipts"),
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
-    each=("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir", "hold_reason"),
+    each=(
+        *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
+        *("hold_reason", "before_start"),
+    ),
 )
 CLAIM: Final = Script(
     "claim",
