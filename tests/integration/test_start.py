@@ -94,7 +94,9 @@ def test_an_order_that_was_placed_before_the_start_is_created_by_a_backfill_only
     assert created(rt) == sorted(name for name, (age, kind) in cases.items() if age in wanted and kind in CREATED)
     counts = redis.hgetall("intake:left_out_counts:shop")
     assert counts.get(f"t {RULE}") == (None if source == "backfill" else str(2 * len(KINDS)))
-    assert not [name for name in asked if ages[cases[name][0]] < START and source != "backfill"], "searched in the target"
+    assert not [name for name in asked if ages[cases[name][0]] < START and source != "backfill"], (
+        "searched in the target"
+    )
     assert rt.warehouse.updated == []
 
 
