@@ -26,11 +26,13 @@ from support.http_calls import (
 from support.http_server import Server, reply, tunnel
 from worker.errors import ConfigError, IntakeError, LeaseLost, RateLimited, Unavailable, Uncertain
 from worker.http.client import guard_writes
+from worker.http.connection import Connections
 from worker.http.gates import Open
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+    from pathlib import Path
 
 
 def test_proxies_are_read_from_the_environment_once(serve: Serve, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +69,17 @@ def test_a_missing_ca_bundle_is_refused_at_once(make: Make, monkeypatch: pytest.
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
     with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
         make("https://shop.example")
+
+
+def test_all_accounts_of_a_process_share_one_tls_context(monkeypatch: pytest.MonkeyPatch, certificate: Path) -> None:
+    contexts = [Connections(f"https://shop-{n}.example")._pool.conn_kw["ssl_context"] for n in range(2)]
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    contexts.append(Connections("https://shop-2.example")._pool.conn_kw["ssl_context"])
+    assert contexts == contexts[:1] * 3
+    other = certificate.with_name("other.pem")
+    other.write_bytes(certificate.read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    assert Connections("https://shop.example")._pool.conn_kw["ssl_context"] is not contexts[0]
 
 
 def test_a_proxy_that_refuses_the_tunnel_means_nothing_happened(

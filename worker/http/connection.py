@@ -6,7 +6,7 @@ import io
 import os
 import socket
 from contextlib import suppress
-from functools import cached_property
+from functools import cache
 from http.client import HTTPResponse, RemoteDisconnected
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -146,6 +146,28 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 _POOLS: Final = {"http": _Pool, "https": _TLSPool}
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return the one TLS context of this process for the CA bundle that the environment names.
+
+    A context holds all certificates of the bundle: one for each account would cost a megabyte and 20 ms each.
+    """
+    return _load(os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
+
+
+@cache
+def _load(bundle: str) -> ssl.SSLContext:
+    context = create_urllib3_context()
+    try:
+        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+    except OSError as error:
+        raise ConfigError(
+            "the environment", "REQUESTS_CA_BUNDLE", f"cannot be read ({error.strerror})", "Name a PEM file"
+        ) from None
+    return context
+
+
 #: Idle connections to keep: more than there are threads, so that no thread reconnects for each call.
 _IDLE_CONNECTIONS = 64
 
@@ -191,19 +213,6 @@ class Connections(HTTPAdapter):
             ) from None
         arm(self._pool)
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Return one context for all connections, because reading the bundle takes longer than a call."""
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
-        context = create_urllib3_context()
-        try:
-            context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
-        except OSError as error:
-            raise ConfigError(
-                "the environment", "REQUESTS_CA_BUNDLE", f"cannot be read ({error.strerror})", "Name a PEM file"
-            ) from None
-        return context
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make direct connections obey the active call."""
         super().init_poolmanager(*args, socket_options=self._options, **kwargs)
@@ -211,16 +220,16 @@ class Connections(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Make connections through a proxy obey the active call."""
-        context = self._tls if proxy.lower().startswith("https:") else None
+        context = _tls_context() if proxy.lower().startswith("https:") else None
         options = {"proxy_ssl_context": context, "socket_options": self._options}
         manager = super().proxy_manager_for(proxy, **options, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def build_connection_pool_key_attributes(self, request: PreparedRequest, *_: Any, **__: Any) -> Any:
-        """Return the key of the pool, with the one TLS context."""
+        """Return the key of the pool, with the TLS context of this process."""
         host, _options = super().build_connection_pool_key_attributes(request, verify=True)
-        return host, {"ssl_context": self._tls} if host["scheme"] == "https" else {}
+        return host, {"ssl_context": _tls_context()} if host["scheme"] == "https" else {}
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
         """Return the one pool."""
