@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.order import Status
 from worker.errors import Malformed, PermanentError
 from worker.inbox.record import isolated
+from worker.settings.references import former_references
 from worker.settings.routes import route_since
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.redis.connection import ERRORS, refuses_values
@@ -188,6 +190,10 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | Per
         candidates, adapter = [route for route in routes if target in route.targets], rt.targets[target]
         try:
             written = partial(encode, alphabet=adapter.alphabet, longest=adapter.longest)
-            yield target, route_since(rt.settings.start_of(order.provider), candidates, order, written)
+            delivery = route_since(rt.settings.start_of(order.provider), candidates, order, written)
+            if templates := rt.settings.templates.get((order.provider, target), ())[1:]:
+                former = former_references(candidates[0], order, templates, written)
+                delivery = replace(delivery, former=tuple(each for each in former if each != delivery.reference))
+            yield target, delivery
         except PermanentError as error:
             yield target, error

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: From this many uncertain orders on, one question for all costs less than one question for each.
 _WORTH_ASKING: Final = 2
+#: References in one call of `Target.absent`, unless one call of the target takes more.
+_ASKED_AT_ONCE: Final = 50
 
 
 def attempt(
@@ -80,26 +82,36 @@ def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
 
     One question covers all uncertain orders. If it fails, the claims stay uncertain: each order is searched for alone.
     """
-    unsure = {claim.key: claim.reference for claim in claims if claim.uncertain and not (claim.step or claim.is_update)}
+    unsure = {
+        claim.key: {claim.reference, *claim.former}
+        for claim in claims
+        if claim.uncertain and not (claim.step or claim.is_update)
+    }
     if target.bulk == 1 or not target.settles or len(unsure) < _WORTH_ASKING:
         return claims
+    references, most = sorted(set().union(*unsure.values())), max(_ASKED_AT_ONCE, target.bulk)
+    absent: set[str] = set()
     try:
-        absent = set(target.absent(sorted(set(unsure.values()))))
+        for first in range(0, len(references), most):
+            absent.update(target.absent(references[first : first + most]))
     except LeaseLost:
         raise
     except Exception:  # noqa: BLE001  # as in `_catch`
         return claims
-    return [replace(claim, uncertain="") if unsure.get(claim.key) in absent else claim for claim in claims]
+    certain = {key for key, possible in unsure.items() if possible <= absent}
+    return [replace(claim, uncertain="") if claim.key in certain else claim for claim in claims]
 
 
 def _find(target: Target, claim: Claim, index: Index) -> Outcome:
     """Search for the order: return "existed" if it is there, "release" if it is certainly not."""
     by_reference = index() if claim.uncertain == "ask" else None
-    receipt = target.find(claim.reference) if by_reference is None else by_reference.get(claim.reference)
-    if receipt is not None:
-        changed = claim.uncertain == "ask" or claim.tried != claim.fingerprint
-        target.recognize(order_of(claim.payload), claim.reference, receipt, changed=changed)
-        return Outcome("existed", "found", extra=receipt.target_id or "")
+    for reference in (claim.reference, *claim.former):
+        receipt = target.find(reference) if by_reference is None else by_reference.get(reference)
+        if receipt is not None:
+            changed = claim.uncertain == "ask" or claim.tried != claim.fingerprint
+            target.recognize(order_of(claim.payload), reference, receipt, changed=changed)
+            former = reference if reference != claim.reference else ""
+            return Outcome("existed", "found", extra=receipt.target_id or "", reference=former)
     if claim.uncertain == "1" and not target.settles:
         reason = f"{target.kind}: it may have been sent, and is not to be seen there yet"
         # The target responded, so the lane has not failed: only this order waits.

@@ -14,7 +14,7 @@ from tasks.poll import TRIES, accept_page, wait_and_fetch
 from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, RateLimited, StoreFull
 from worker.process.stopping import stopping
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 from worker.store.limits.limiter import use_spare_slots
 from worker.systems.provider import Unread
 from worker.telemetry import traces
@@ -38,7 +38,8 @@ AGAIN: Final = 2.0
 @app.task(name="tasks.backfill")
 def backfill_provider(name: str) -> None:
     """Run `backfill` as a Celery task."""
-    rt = runtime()
+    rt = confirmed_runtime()
+    name = rt.settings.provider_names.get(name, name)
     rt.nudges.take("backfill", name)
     backfill(rt, name, nudge)
 

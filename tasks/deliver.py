@@ -18,7 +18,7 @@ from worker.app import app, has_spare_processes, nudge
 from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guard_writes
 from worker.process.stopping import stopping
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 from worker.store.limits.limiter import use_spare_slots
 from worker.store.orders.drains import Claim, Outcome
 from worker.telemetry import traces
@@ -47,7 +47,8 @@ SETTLE_WITHIN = 0.25
 @app.task(name="tasks.deliver")
 def deliver_lane(name: str) -> None:
     """Run `deliver` as a Celery task."""
-    rt = runtime()
+    rt = confirmed_runtime()
+    name = rt.settings.target_names.get(name, name)
     rt.nudges.take("deliver", name)
     deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0)
 
@@ -236,6 +237,7 @@ _LEVELS = {
 
 def _settle(target: Target, drain: Drain, settled: list[tuple[Claim, Outcome]]) -> None:
     """Write the outcomes to the ledger and log them. Raise LeaseLost if the ledger refused any of them."""
+    drain.note_references([(claim, outcome.reference) for claim, outcome in settled if outcome.reference])
     states = drain.settle(settled)
     for (claim, outcome), state in zip(settled, states, strict=True):
         event = _STATE_EVENTS.get(state, _EVENTS[outcome.kind])

@@ -10,7 +10,7 @@ import structlog
 from worker.app import app
 from worker.doubt import ask, finder
 from worker.process.stopping import stopping
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 from worker.store.orders.lanes import ASK_EVERY
 from worker.telemetry import traces
 
@@ -28,7 +28,8 @@ BATCH: Final = 100
 @app.task(name="tasks.doubt")
 def ask_in_doubt(name: str) -> None:
     """Run `settle_doubts` as a Celery task."""
-    rt = runtime()
+    rt = confirmed_runtime()
+    name = rt.settings.target_names.get(name, name)
     rt.nudges.take("doubt", name)
     settle_doubts(rt, name)
 

@@ -15,7 +15,7 @@ from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull, Unavailable
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 from worker.store.inbox import Letter
 from worker.store.redis.receipts import Receipts
 from worker.telemetry import traces
@@ -44,7 +44,8 @@ UNAVAILABLE: Final = 10.0
 @app.task(name="tasks.fetch")
 def fetch_orders(name: str) -> None:
     """Run `fetch` as a Celery task."""
-    rt = runtime()
+    rt = confirmed_runtime()
+    name = rt.settings.provider_names.get(name, name)
     rt.nudges.take("fetch", name)
     fetch(rt, name, nudge)
 

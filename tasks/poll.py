@@ -15,7 +15,7 @@ from worker.app import app, nudge
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, StoreFull
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 from worker.systems.provider import Unread
 from worker.telemetry import traces
 
@@ -40,7 +40,8 @@ SHORT_WAIT = 2.0
 @app.task(name="tasks.poll")
 def poll_provider(name: str) -> None:
     """Run `poll` as a Celery task."""
-    rt = runtime()
+    rt = confirmed_runtime()
+    name = rt.settings.provider_names.get(name, name)
     rt.nudges.take("poll", name)
     poll(rt, name, nudge)
 

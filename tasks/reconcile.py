@@ -10,7 +10,7 @@ import structlog
 from worker.app import RECONCILE_LIMIT, app
 from worker.errors import IntakeError
 from worker.reconcile.run import Run, RunOptions, grace_of
-from worker.runtime import Runtime, runtime
+from worker.runtime import Runtime, confirmed_runtime
 
 if TYPE_CHECKING:
     from worker.reconcile.report import Report
@@ -21,7 +21,9 @@ log = structlog.get_logger()
 @app.task(name="tasks.reconcile", time_limit=RECONCILE_LIMIT)
 def reconcile_pair(provider: str, target: str) -> None:
     """Run `reconcile` as a Celery task."""
-    reconcile(runtime(), provider, target)
+    rt = confirmed_runtime()
+    names = rt.settings
+    reconcile(rt, names.provider_names.get(provider, provider), names.target_names.get(target, target))
 
 
 def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -41,15 +42,17 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         stuck.move("again", [order.key], source="to go on from its step")
         return "again"
     try:
-        receipt = find(order.record["reference"])
+        receipt, reference = _found(find, order)
         if receipt is not None and (payload := stuck.payload(order.key)):
             changed = order.record.get("tried") != order.record.get("fingerprint")
-            target.recognize(Order.model_validate_json(payload), order.record["reference"], receipt, changed=changed)
+            target.recognize(Order.model_validate_json(payload), reference, receipt, changed=changed)
     except SnoozeError:
         return "away"
     except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others
         return _failed(stuck, order, error)
     if receipt is not None:
+        if reference != order.record["reference"]:
+            stuck.note_reference(order.key, reference)
         stuck.move("delivered", [order.key], source="asked", target_id=receipt.target_id or "")
         return "found"
     if order.record.get("uncertain") == "1" and not target.settles:
@@ -58,6 +61,14 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         return "unknown"
     stuck.move("again", [order.key], source="asked: it is not there")
     return "again"
+
+
+def _found(find: Find, order: StuckOrder) -> tuple[Receipt | None, str]:
+    """Return the receipt of the order and the reference under which it was found: its own, or a former one."""
+    for reference in (order.record["reference"], *json.loads(order.record.get("former", "[]"))):
+        if (receipt := find(reference)) is not None:
+            return receipt, reference
+    return None, ""
 
 
 def _failed(stuck: Stuck, order: StuckOrder, error: Exception) -> Answer:

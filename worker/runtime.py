@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import MaintenanceGate, Open, Pace
+from worker.settings.installation import Installation
 from worker.settings.load import load
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
@@ -134,9 +135,10 @@ class Runtime(Adapters):
     """Everything that a task works with, built from the settings once for each process."""
 
     def __init__(self, settings: Settings, *, patience: Patience = "long") -> None:
-        super().__init__(settings)
-        clocks, self._patience = settings.clocks, patience
-        self.redis: Redis = connect(redis_url(settings), patience=patience)
+        self._paces = {}
+        clocks, self._patience, self._redis_url = settings.clocks, patience, redis_url(settings)
+        self.redis: Redis = connect(self._redis_url, patience=patience)
+        self.installation = Installation(self.redis, settings)
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.backfills = Backfills(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.ledger = Ledger(self.redis, lease=clocks.lease)
@@ -148,10 +150,15 @@ class Runtime(Adapters):
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     @cached_property
+    def settings(self) -> Settings:  # type: ignore[override]  # read when it is needed first: Redis may be away before
+        """Return the settings, with each account under the name that it has in the ledger."""
+        return self.installation.settings
+
+    @cached_property
     def inbox(self) -> Inbox:
         """Return the inbox. It has its own connection: jobs are undecoded bytes, and a taker blocks while it waits."""
         clocks = self.settings.clocks
-        redis = connect(redis_url(self.settings), text="raw", patience=self._patience)
+        redis = connect(self._redis_url, text="raw", patience=self._patience)
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     @cached_property
@@ -265,7 +272,7 @@ class Runtime(Adapters):
         return text is not None and any(
             route.may_have_made(decode(text, self.targets[name].alphabet))
             for name in self.settings.mirrors(order.provider)
-            for route in self.settings.routes
+            for route in self.settings.all_routes
             if name in route.targets
         )
 
@@ -274,3 +281,13 @@ class Runtime(Adapters):
 def runtime() -> Runtime:
     """Return the runtime of this process. The first call is made inside a task, so no fork shares its connections."""
     return Runtime(read_settings())
+
+
+def confirmed_runtime() -> Runtime:
+    """Return the runtime of this process, for a task that reads, accepts or sends orders.
+
+    Raise ConfigError if the ledger is not that of the accounts in the settings (see `Installation.confirm`).
+    """
+    rt = runtime()
+    rt.installation.confirm()
+    return rt

@@ -13,6 +13,7 @@ from tasks.ingest import ingest
 from worker.cli import main
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
+from worker.store.registry.registry import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,10 +38,17 @@ ASKING = {
     "erase": "shop:1",
     "reconcile": "shop dropday --since 7d --repair",
     "backfill": "shop --since 7d",
+    "forget": "gone",
     "init": "--provider retailcrm --target dropday --force",
 }
 #: Commands that another command undoes, or that do what Intake does anyway.
-NOT_ASKING = {"pause": "dropday", "resume": "shop", "poll": "shop", "push": "--provider shop --external-id 1"}
+NOT_ASKING = {
+    "pause": "dropday",
+    "resume": "shop",
+    "poll": "shop",
+    "push": "--provider shop --external-id 1",
+    "rename": "shop shop",
+}
 #: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
@@ -75,6 +83,9 @@ def options(command: click.Command) -> set[str]:
 def rt(configured: Configured) -> Runtime:
     """Return a runtime in which each command has an effect: held, dead, doubtful and malformed orders, a pause."""
     rt = configured.open()
+    rt.installation.confirm()
+    registry = rt.installation.registry
+    registry.write(registry.read(), {("target", "gone"): Entry("dropday", "gone.example", {}, ("gone",))}, {})
     ends = [
         Outcome("hold", "held", "no sku"),
         Outcome("bury", "rejected", "no"),

@@ -17,6 +17,7 @@ from worker.errors import IntakeError, Malformed, Rejected, Uncertain
 from worker.runtime import Runtime
 from worker.settings.accounts import ProviderSettings, TargetSettings
 from worker.settings.clocks import Clocks
+from worker.settings.installation import Installation
 from worker.settings.load import Settings
 from worker.settings.producers import InboxSettings, Producer
 from worker.settings.routes import Route
@@ -228,6 +229,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
 
     def __post_init__(self) -> None:
         self.settings = self._settings()
+        self.installation = Installation(self.redis, self.settings)
         heartbeat = self.lease / 4
         self.cursors = Cursors(self.redis, lease=self.lease, heartbeat=heartbeat)
         self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=heartbeat)

@@ -55,6 +55,7 @@ limit = "none"
 from = "shop"
 to = ["dropday"]
 also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
+{route}
 """
 PLACEHOLDER = 'placeholder = "-"'
 
@@ -72,12 +73,13 @@ class Pipeline:
         self.nudges: list[tuple[str, str]] = []
         self.rt: Runtime
 
-    def open(
+    def open(  # noqa: PLR0913  # settings of one start, each named at the call
         self,
         *,
         provider: str = "",
         start: str = EVERYTHING,
         target: str = PLACEHOLDER,
+        route: str = "",
         shop_key: str = Sandbox.KEY,
         dropday_key: str = Sandbox.KEY,
     ) -> Self:
@@ -90,7 +92,9 @@ class Pipeline:
         ):
             self._environment.setenv(f"PIPELINE_{name}", value)
         shop, dropday = self.box.url("retailcrm"), self.box.url("dropday")
-        self._file.write_text(CONFIG.format(shop=shop, dropday=dropday, start=start, provider=provider, target=target))
+        self._file.write_text(
+            CONFIG.format(shop=shop, dropday=dropday, start=start, provider=provider, target=target, route=route)
+        )
         self.rt = Runtime(read_settings(self._file))
         return self
 

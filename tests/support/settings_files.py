@@ -28,6 +28,7 @@ class Crm:
     default_limit: ClassVar[str] = "8/s"
     documented_limit: ClassVar[str | None] = "10/s"
     limit_per_address: ClassVar[bool] = True
+    identified_by: ClassVar[tuple[str, ...]] = ()
     default_poll_every: ClassVar[float] = 60.0
     reference_field: ClassVar[str | None] = None
 

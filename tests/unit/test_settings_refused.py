@@ -48,7 +48,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             'kind = "shop"',
             'kind = "shop"\nzzz = 1',
-            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, kind, limit, limit_scope, maintenance, maintenance_zone, max_bytes, max_tries, page_size, sites, url.",
+            "targets.store.zzz: is not a setting. Known here: api_key, concurrency, formerly, kind, limit, limit_scope, maintenance, maintenance_zone, max_bytes, max_tries, page_size, sites, url.",
         ),
         ('kind = "crm"', 'kind = "crn"', "providers.shop-nl.kind: is not known. Known here: crm, shop."),
         ('kind = "crm"\n', "", "providers.shop-nl.kind: is missing. Known here: crm, shop."),
@@ -320,7 +320,7 @@ def test_all_problems_are_reported_together_and_only_once(tmp_path: Path) -> Non
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
         'clocks.lease: is not a length of time. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
         (
-            "providers.shop-nl.typo: is not a setting. Known here: api_key, kind, limit, limit_scope,"
+            "providers.shop-nl.typo: is not a setting. Known here: api_key, formerly, kind, limit, limit_scope,"
             " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, start, url."
         ),
         'providers.shop-nl.limit: 99/s is more than crm allows, which is 10/s. Write limit = "10/s" or less.',

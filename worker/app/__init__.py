@@ -18,7 +18,7 @@ from worker.app.broker import broker
 from worker.app.liveness_step import LivenessStep
 from worker.errors import ConfigError, StoreFull
 from worker.process.stopping import stop_all, stop_here
-from worker.runtime import read_settings, runtime
+from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import log, traces
@@ -163,6 +163,18 @@ def nudge(task: str, name: str, count: int = 1) -> None:
 
 
 @signals.worker_init.connect
+@signals.beat_init.connect
+def _refuse_other_accounts(**_: object) -> None:
+    """End the process if the ledger is not that of the accounts in the settings; while Redis is away, its tasks do."""
+    try:
+        with contextlib.suppress(StoreFull, *ERRORS), Runtime(read_settings(), patience="short") as rt:
+            rt.installation.confirm()
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # the supervisor's own log, as in `configuration`
+        raise SystemExit(2) from None
+
+
+@signals.worker_init.connect
 def _set_switch_interval(**_: object) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
 
@@ -211,11 +223,13 @@ def _record_beat(sender: object = None, body: Any = None, **_: object) -> None:
         runtime().signs.give(BEAT)
     if sender == "tasks.poll":
         with contextlib.suppress(StoreFull, *ERRORS):
-            runtime().nudges.offer("poll", *body[0])
+            rt = runtime()
+            (name,) = body[0]
+            rt.nudges.offer("poll", rt.settings.provider_names.get(name, name))
 
 
 @signals.beat_init.connect
 def _poll_at_start(**_: object) -> None:
     """Poll once when beat starts, because its first tick comes only after a whole interval."""
-    for name in read_settings().providers:
+    for name in runtime().settings.providers:
         nudge("poll", name)

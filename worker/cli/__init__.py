@@ -20,6 +20,8 @@ COMMANDS = {
     "demo": "worker.lab.demo.command:command",
     "init": "worker.cli.setup.init:command",
     "check": "worker.cli.setup.check:command",
+    "rename": "worker.cli.setup.rename:command",
+    "forget": "worker.cli.setup.forget:command",
     "status": "worker.cli.status.status:command",
     "health": "worker.cli.status.health:command",
     "metrics": "worker.cli.status.metrics:command",

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 
-def open_runtime(settings: Settings | None = None, *, broken_maps_pass: bool = False) -> Runtime:
+def open_runtime(
+    settings: Settings | None = None, *, broken_maps_pass: bool = False, confirmed: bool = False
+) -> Runtime:
     """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given.
 
-    With `broken_maps_pass`, the command works while a map in a file cannot be read: it calls no account.
+    With `broken_maps_pass`, the command works while a map in a file cannot be read: it calls no account. With
+    `confirmed`, raise ConfigError if the ledger is not that of the accounts in the settings: it sends orders.
     """
     settings = settings or read_settings(broken_maps_pass=broken_maps_pass)
-    return click.get_current_context().with_resource(Runtime(settings))
+    rt = click.get_current_context().with_resource(Runtime(settings))
+    if confirmed:
+        rt.installation.refuse()
+    return rt
 
 
 def require_name(name: str, what: str, names: Collection[str]) -> str:
@@ -31,6 +37,16 @@ def require_name(name: str, what: str, names: Collection[str]) -> str:
     if name in names:
         return name
     raise click.UsageError(f"{name} is not a {what}; known are: {', '.join(names) or 'none'}")
+
+
+def provider_of(rt: Runtime, name: str) -> str:
+    """Return the provider that is, or was, called `name`, by its name in the ledger; raise UsageError for no such."""
+    return require_name(rt.settings.provider_names.get(name, name), "provider", rt.settings.providers)
+
+
+def target_of(rt: Runtime, name: str) -> str:
+    """Return the target that is, or was, called `name`, as `provider_of` does."""
+    return require_name(rt.settings.target_names.get(name, name), "target", rt.settings.targets)
 
 
 def parse_age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:

@@ -13,6 +13,7 @@ from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, call_patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
+from worker.settings.references import former_references
 from worker.settings.routes import route_since
 from worker.store.orders.ledger import Standing
 from worker.systems.references import decode, encode
@@ -65,10 +66,16 @@ class Run:
 
     def __init__(self, rt: Runtime, options: RunOptions, progress: Progress = lambda *_: None) -> None:
         self.rt, self.options, self._progress = rt, options, progress
+        self._pair = options.provider, options.target
         self.routes: list[Route] = [
             route
             for route in rt.settings.routes
             if route.source == options.provider and options.target in route.targets
+        ]
+        #: These, and those by which orders were created before.
+        self._all_routes = [
+            *self.routes,
+            *(route for route in rt.settings.former_routes if (route.source, *route.targets) == self._pair),
         ]
         self.sides = Sides(rt, options.provider, options.target, options.share)
         self._alphabet, self._view = self.sides.target.alphabet, self.sides.target.view
@@ -112,8 +119,11 @@ class Run:
         An order that was placed before the start of its provider is left out, unless the ledger has it: then it was
         delivered, or a backfill requested it.
         """
-        start, written = self.rt.settings.start_of(order.provider), partial(encode, alphabet=self._alphabet)
-        delivery = route_since(start, self.routes, order, partial(written, longest=self.sides.target.longest))
+        start, target = self.rt.settings.start_of(order.provider), self.sides.target
+        written = partial(encode, alphabet=self._alphabet, longest=target.longest)
+        delivery = route_since(start, self.routes, order, written)
+        templates = self.rt.settings.templates.get((order.provider, self.options.target), ())[1:]
+        delivery = replace(delivery, former=former_references(self.routes[0], order, templates, written))
         if not delivery.before_start:
             return delivery
         standing = self.rt.ledger.standing(self.options.target, order.key)
@@ -124,31 +134,36 @@ class Run:
     def _walk_source(self) -> None:
         done = 0
         for records in walk(self.sides.source, self.options.since):
-            rows = []
+            orders = []
             for record in records:
                 order = read(self.sides.source, record)
                 if order is None:
                     self.report.add(Finding("unreadable", "", remedy="a record of the source"))
-                elif row := self._row(order):
-                    rows.append(row)
-            self._spill.add_source(rows)
+                else:
+                    orders.append(order)
+            self._spill.add_source(self._rows(orders))
             done += len(records)
             self._progress(f"reading {self.options.provider}", done)
 
-    def _row(self, order: Order) -> tuple[str, str, bool, bytes] | None:
-        """Return the row of an order of the source; None if it does not belong in the target."""
+    def _rows(self, orders: list[Order]) -> list[tuple[str, str, bool, bytes]]:
+        """Return the rows of the orders that belong in the target, each by the reference that it was created with."""
+        known = self.rt.ledger.references(self.options.target, [order.key for order in orders])
+        return [row for order, reference in zip(orders, known, strict=True) if (row := self._row(order, reference))]
+
+    def _row(self, order: Order, known: str) -> tuple[str, str, bool, bytes] | None:
         if self.rt.is_echo(order):
             return None
         try:
             delivery = self.route(order)
         except PermanentError:
             return None  # the poll makes it a dead letter, with the reason
-        if not delivery.reference:
+        reference = known or delivery.reference
+        if not reference:
             return None
         view = self._view(delivery.order, "source")
         self.report.compared = tuple(view)
         expected = delivery.wanted and self.options.since <= order.ordered_at < self.options.until
-        return delivery.reference, order.external_id, expected, self._spill.digest(view)
+        return reference, order.external_id, expected, self._spill.digest(view)
 
     def _walk_target(self) -> None:
         reader, done = self.sides.reader, 0
@@ -168,7 +183,7 @@ class Run:
     def _ours(self, order: Order) -> str | None:
         """Return the reference of an order in the target; None if it was not made by a route of this pair."""
         reference = self.sides.reference_of(order)
-        if reference and any(route.may_have_made(decode(reference, self._alphabet)) for route in self.routes):
+        if reference and any(route.may_have_made(decode(reference, self._alphabet)) for route in self._all_routes):
             return reference
         return None
 
@@ -176,7 +191,7 @@ class Run:
         """Mark the orders that changed recently, or during the run: their differences may still be on their way."""
         for records in walk(self.sides.source, self._began - timedelta(seconds=self.options.grace)):
             orders = [order for record in records if (order := read(self.sides.source, record))]
-            self._spill.add_recent([row for order in orders if (row := self._row(order))])
+            self._spill.add_recent(self._rows(orders))
 
     def _settle(self, outcome: Outcome, repair: Repair | None) -> None:
         if outcome is None:
@@ -220,9 +235,15 @@ class Run:
             self.report.counts["on_the_way"] += 1
             return None
         delivery = self._fresh(candidate, standing)
-        if delivery is None or not delivery.wanted:
+        if delivery is None or not delivery.wanted or (not standing.state and self._is_there_as_before(delivery)):
             return None
         return Finding("missing", candidate.reference, delivery.order.key, state=standing.state), delivery, standing
+
+    def _is_there_as_before(self, delivery: Delivery) -> bool:
+        """Return whether the target has an order that the ledger does not know by a former template."""
+        found = any(call_patiently(partial(self.sides.target.find, reference)) for reference in delivery.former)
+        self.report.counts["unlisted"] += found
+        return found
 
     def _is_late(self, standing: Standing) -> bool:
         """Return whether it was delivered so recently that the target may not show it yet."""
@@ -279,7 +300,7 @@ class Run:
 
     def _external_id(self, reference: str) -> str:
         """Return the id of the order in a reference that contains nothing else of it; "" for any other reference."""
-        for route in self.routes:
+        for route in self._all_routes:
             if route.reference.replace("{provider}", "").count("{") == 1 and "{external_id}" in route.reference:
                 start, end = route.edges
                 if route.may_have_made(reference):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Instance
 
 from worker.durations import format_duration
 from worker.settings.addresses import web_url
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, fields_of
+from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 from worker.settings.maintenance import Maintenance, Window, windows, zone
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The default limit of one response body, in bytes: a page of a thousand orders is far smaller.
 _MAX_BYTES: Final = 32 * 1024 * 1024
 #: Fields of an account that are not keys of its table.
-_NOT_KEYS: Final = frozenset({"name", "options", "mapped"})
+_NOT_KEYS: Final = frozenset({"name", "options", "mapped", "identified_by"})
 _A = TypeVar("_A", bound="Account")
 
 
@@ -62,6 +62,10 @@ class Account(Table):
     max_bytes: int = Field(default=_MAX_BYTES, ge=65_536)
     maintenance_windows: Annotated[tuple[Window, ...], BeforeValidator(windows), Field(alias="maintenance")] = ()
     maintenance_zone: Annotated[str, AfterValidator(zone)] = "UTC"
+    #: The names that the account had before, the first one first (see `worker/settings/registered.py`).
+    formerly: Annotated[tuple[Annotated[str, Field(pattern=NAME.pattern)], ...], BeforeValidator(as_list)] = ()
+    #: The options that tell it from the other accounts of the kind.
+    identified_by: tuple[str, ...] = ()
     #: An instance of the kind's own `Options`, secrets resolved, as it was at the start.
     options: BaseModel
     #: The options whose maps stand in files, if there are any.
@@ -143,7 +147,8 @@ def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A]
     options = read_options(document, at, table, ours, kind.Options)
     scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
     values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}
-    given = {"name": at[1], "options": options or kind.Options.model_construct(), "mapped": document.mapped.get(at)}
+    given: dict[str, Any] = {"name": at[1], "options": options or kind.Options.model_construct()}
+    given |= {"mapped": document.mapped.get(at), "identified_by": kind.identified_by}
     account = document.read(model, values | given, at)
     if account is None or options is None:
         return None

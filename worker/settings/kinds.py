@@ -30,6 +30,8 @@ class AdapterKind(Protocol):
     def documented_limit(self) -> str | None: ...  # noqa: D102
     @property
     def limit_per_address(self) -> bool: ...  # noqa: D102
+    @property
+    def identified_by(self) -> tuple[str, ...]: ...  # noqa: D102
 
 
 class ProviderKind(AdapterKind, Protocol):

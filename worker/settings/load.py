@@ -15,6 +15,7 @@ from worker.settings.document import Document, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.routes import Route, conflicts, echoes
+from worker.store.registry.registry import Template  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -68,6 +69,15 @@ class Settings(Table):
     routes: tuple[Route, ...]
     reconcile: ReconcileSettings = ReconcileSettings()
     alarms: AlarmSettings = AlarmSettings()
+    #: The names in the ledger, by every name that an account has or had (see `worker/settings/naming.py`).
+    provider_names: dict[str, str] = Field(default_factory=dict)
+    target_names: dict[str, str] = Field(default_factory=dict)
+    #: The templates of references that the orders of each provider have or had in each target.
+    templates: dict[tuple[str, str], tuple[Template, ...]] = Field(default_factory=dict)
+    #: The targets of the registry that the file does not name, by their names in the ledger.
+    absent_targets: tuple[str, ...] = ()
+    #: A route for each template that no route has any more.
+    former_routes: tuple[Route, ...] = ()
 
     def targets_of(self, source: str) -> list[str]:
         """Return the targets to which a route sends orders of a provider or producer."""
@@ -76,6 +86,11 @@ class Settings(Table):
     def start_of(self, source: str) -> datetime | None:
         """Return the start of a provider; None for a producer, whose orders are created whenever they were placed."""
         return self.providers[source].start if source in self.providers else None
+
+    @property
+    def all_routes(self) -> tuple[Route, ...]:
+        """The routes, and those by which orders were created before."""
+        return self.routes + self.former_routes
 
     def mirrors(self, provider: str) -> tuple[str, ...]:
         """Return the targets that write into the account that `provider` reads."""

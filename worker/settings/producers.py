@@ -30,6 +30,8 @@ class Producer(Table):
     kind: str | None = None
     secret: SecretStr | None = None
     pushes_for: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(alias="for")] = ()
+    #: As of an account.
+    formerly: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ()
     #: An instance of the kind's own `Options`.
     options: BaseModel = Table()
 

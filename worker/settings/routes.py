@@ -66,6 +66,8 @@ class Route(Table):
     targets: Annotated[tuple[str, ...], BeforeValidator(as_list), Field(min_length=1)] = Field(alias="to")
     #: The template of the reference, by which the targets know the order.
     reference: Annotated[str, AfterValidator(_reference)] = "{external_id}"
+    #: Templates that it had before: the ledger knows them itself, until it is lost.
+    formerly: Annotated[tuple[Annotated[str, AfterValidator(_reference)], ...], BeforeValidator(as_list)] = ()
     only: OrderFilter = OrderFilter()
     #: The orders that are created although they are cancelled, returned, excluded, on hold, or tests.
     also_create: Annotated[tuple[Withheld, ...], BeforeValidator(as_list)] = ()

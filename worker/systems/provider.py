@@ -73,6 +73,9 @@ class Provider(ABC):
     default_poll_every: ClassVar[float]
     #: The system counts requests per calling address, so that all accounts of the kind share a limit.
     limit_per_address: ClassVar[bool] = False
+    #: The options that tell an account from the others of the kind at the same address: a name, a site, an id. One that
+    #: is replaced now and then, such as a key, belongs here only if nothing else tells two accounts apart.
+    identified_by: ClassVar[tuple[str, ...]] = ()
     #: The field of a record that holds the `external_id` of its order.
     id_field: ClassVar[str] = "id"
     #: The field of `Order` that carries the reference of an order that a target of this kind created: it tells our own

@@ -74,6 +74,8 @@ class Target(ABC):
     documented_limit: ClassVar[str | None]
     limit_per_address: ClassVar[bool] = False
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
+    #: The options that tell an account from the others of the kind at the same address (as of a provider).
+    identified_by: ClassVar[tuple[str, ...]] = ()
     #: The system itself refuses a second order with the same reference, and reports that it exists.
     dedupes: ClassVar[bool] = False
     #: If `find` returns None right after a create without a response, nothing was created, or will be. Every target

@@ -70,7 +70,7 @@ def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
     for name in settings.targets:
         if lane := snapshot.lanes.get(name):
             judgements += _lane(snapshot, settings, name, lane)
-    judgements += [*_maps(snapshot), *_reports(snapshot)]
+    judgements += [*_maps(snapshot), *_reports(snapshot), *_accounts(snapshot)]
     return sorted(judgements, key=lambda judgement: _WORST_FIRST.index(judgement.severity))
 
 
@@ -136,6 +136,16 @@ def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     if dead := inbox.get("dead_now", 0):
         facts, severity = f"{dead} jobs could not be taken in", _severity(dead, settings.alarms.unreadable)
         yield Judgement("jobs_refused", "inbox", facts, "intake inbox list", severity)
+
+
+def _accounts(snapshot: Snapshot) -> Iterator[Judgement]:
+    """Judge accounts that do not fit to the ledger, and those that only the ledger has."""
+    for key, reason, remedy in snapshot.refused:
+        yield Judgement("account_refused", key, f"no process starts: {reason}", remedy, "standstill")
+    for account in snapshot.absent:
+        facts = f"this {account.role} is not in the settings any more, and the ledger has its orders: {account.facts}"
+        remedy = f"Put it back, or: intake rename {account.name} NEW, or: intake forget {account.name}"
+        yield Judgement("account_gone", account.name, facts, remedy)
 
 
 def _maps(snapshot: Snapshot) -> Iterator[Judgement]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from worker.settings.reconcile import pairs_of
 from worker.store.health.nudges import QUEUES
 from worker.store.health.state import read_snapshot
+from worker.store.registry.absent import read_absent
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -28,4 +29,7 @@ def take_snapshot(rt: Runtime) -> Snapshot:
     )
     accounts = [*settings.providers.values(), *settings.targets.values()]
     broken = {account.name: account.map_problems for account in accounts if account.map_problems}
-    return replace(snapshot, broken_maps=broken) if broken else snapshot
+    compared = rt.installation.compare()
+    refused = [(problem.key, problem.reason, problem.remedy) for problem in compared.problems]
+    absent = [account for account in read_absent(rt.redis, compared.gone) if account.used]
+    return replace(snapshot, broken_maps=broken, refused=refused, absent=absent)

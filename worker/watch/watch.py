@@ -41,11 +41,11 @@ class Watch:
 
     def look(self) -> None:
         """Evaluate the alarms if the interval is over. Never raise for an unreachable or full Redis."""
-        rules, now = self._rt.settings.alarms, time.monotonic()
-        if now - self._began < rules.grace or now - self._looked < min(rules.every, 1.0):
-            return
-        self._looked = now
         try:
+            rules, now = self._rt.settings.alarms, time.monotonic()
+            if now - self._began < rules.grace or now - self._looked < min(rules.every, 1.0):
+                return
+            self._looked = now
             if self._alarms.take_turn(rules.every):
                 self._rt.ledger.epoch()
                 self._report(alarms(judge(take_snapshot(self._rt), self._rt.settings)))

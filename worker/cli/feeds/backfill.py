@@ -19,8 +19,8 @@ from worker.cli.options import (
     confirm_or_abort,
     open_runtime,
     parse_since,
+    provider_of,
     redis_time,
-    require_name,
     resolve_since,
     resolve_time,
 )
@@ -178,8 +178,8 @@ def command(name: str, **options: Any) -> None:
     The workers read it, also after a restart; the cursor of the polls does not move. Without --since: show the
     progress. Ctrl-C stops only the display.
     """
-    rt = open_runtime()
-    require_name(name, "provider", rt.settings.providers)
+    rt = open_runtime(confirmed=True)
+    name = provider_of(rt, name)
     span = _range(rt, options)
     if options["dry_run"]:
         if span is None:

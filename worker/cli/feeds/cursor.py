@@ -17,8 +17,8 @@ from worker.cli.options import (
     json_option,
     open_runtime,
     parse_since,
+    provider_of,
     redis_time,
-    require_name,
     resolve_since,
 )
 from worker.cli.times import age, ago, utc_text
@@ -34,18 +34,14 @@ def command() -> None:
     """Show how far a provider has been read; move its cursor, and move it back."""
 
 
-def _status(rt: Runtime, name: str) -> dict[str, str]:
-    require_name(name, "provider", rt.settings.providers)
-    return rt.cursors.status(name)
-
-
 @command.command("show")
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the cursor of provider NAME in words, with its age and its former values."""
     rt = open_runtime()
-    now, status, former = redis_time(rt), _status(rt, name), rt.cursors.former_values(name)
+    name = provider_of(rt, name)
+    now, status, former = redis_time(rt), rt.cursors.status(name), rt.cursors.former_values(name)
     value, until = status.get("value"), cursor_time(status.get("value"))
     if as_json:
         result: dict[str, Any] = {
@@ -85,8 +81,9 @@ def show(name: str, *, as_json: bool) -> None:
 @confirmable
 def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> None:
     """Read provider NAME again from DATE on. Known orders are not sent twice."""
-    rt = open_runtime()
-    status, now = _status(rt, name), redis_time(rt)
+    rt = open_runtime(confirmed=True)
+    name = provider_of(rt, name)
+    status, now = rt.cursors.status(name), redis_time(rt)
     at = resolve_since(wish, now)
     _move(rt, name, status.get("value", ""), rt.providers[name].start(at), (at, now), dry_run=dry_run, yes=yes)
 
@@ -96,8 +93,9 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
 @confirmable
 def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     """Undo the last move by hand of the cursor of provider NAME."""
-    rt = open_runtime()
-    status, now, former = _status(rt, name), redis_time(rt), rt.cursors.former_values(name)
+    rt = open_runtime(confirmed=True)
+    name = provider_of(rt, name)
+    status, now, former = rt.cursors.status(name), redis_time(rt), rt.cursors.former_values(name)
     if not former:
         raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to put back")
     _, value = former[0]

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 
-def _account(name: str) -> tuple[Runtime, bool, bool]:
-    """Return the runtime, and whether `name` is a provider and whether it is a target; it may be both."""
+def _account(name: str) -> tuple[Runtime, str | None, str | None]:
+    """Return the runtime, and the provider and the target of this name, by their names in the ledger."""
     rt = open_runtime(broken_maps_pass=True)
-    require_name(name, "provider or target", [*rt.settings.providers, *rt.settings.targets])
-    return rt, name in rt.settings.providers, name in rt.settings.targets
+    settings = rt.settings
+    in_ledger = settings.provider_names.get(name, name), settings.target_names.get(name, name)
+    provider = in_ledger[0] if in_ledger[0] in settings.providers else None
+    target = in_ledger[1] if in_ledger[1] in settings.targets else None
+    if not provider and not target:
+        require_name(name, "provider or target", [*settings.providers, *settings.targets])
+    return rt, provider, target
 
 
 def _seconds_until(text: str, now: datetime) -> float:
@@ -47,17 +52,17 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
     """Stop polling NAME and sending to NAME, until it is resumed or for a time; also after a restart."""
     if length is not None and until is not None:
         raise click.UsageError("--for and --until: name one")
-    rt, is_provider, is_target = _account(name)
+    rt, provider, target = _account(name)
     now = redis_time(rt)
     seconds = _seconds_until(until, now) if until else length
     end = "" if seconds is None else f" until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
     if dry_run:
         click.echo(f"{name} would be paused{end or ' until somebody resumes it'}. Nothing was touched.")
         return
-    if is_provider:
-        rt.cursors.pause(name, reason, seconds)
-    if is_target:
-        rt.lanes[name].pause(reason, seconds)
+    if provider:
+        rt.cursors.pause(provider, reason, seconds)
+    if target:
+        rt.lanes[target].pause(reason, seconds)
     click.echo(f"{name} is paused{end}. Go on {'sooner ' if end else ''}with: intake resume {name}")
 
 
@@ -66,10 +71,10 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
 @dry_run_option
 def resume(*, name: str, dry_run: bool) -> None:
     """Resume NAME."""
-    rt, is_provider, is_target = _account(name)
+    rt, provider, target = _account(name)
     reasons = dict.fromkeys(
         str(status["paused"])
-        for status in (rt.cursors.status(name) if is_provider else {}, rt.lanes[name].status() if is_target else {})
+        for status in (rt.cursors.status(provider) if provider else {}, rt.lanes[target].status() if target else {})
         if "paused" in status
     )
     if not reasons:
@@ -78,8 +83,8 @@ def resume(*, name: str, dry_run: bool) -> None:
     if dry_run:
         click.echo(f"{name} is paused ({'; '.join(reasons)}), and would go on. Nothing was touched.")
         return
-    if is_provider:
-        rt.cursors.resume(name)
-    if is_target:
-        rt.lanes[name].resume()
+    if provider:
+        rt.cursors.resume(provider)
+    if target:
+        rt.lanes[target].resume()
     click.echo(f"{name} goes on.")

@@ -15,7 +15,7 @@ from tasks.poll import poll
 from worker.app import nudge
 from worker.cli.feeds.cursor_words import cursor_time
 from worker.cli.feeds.rehearsal import Rehearsal
-from worker.cli.options import open_runtime, parse_since, redis_time, require_name, resolve_since
+from worker.cli.options import open_runtime, parse_since, provider_of, redis_time, resolve_since
 from worker.cli.times import utc_text
 from worker.telemetry import log
 
@@ -38,9 +38,9 @@ _SHOWN: Final = 20
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: everything, as JSON. Personal data.")
 def command(name: str, **options: Any) -> None:
     """Poll provider NAME now, even after a failure; --dry-run only reads, and shows what a poll would do."""
-    rt = open_runtime()
+    rt = open_runtime(confirmed=not options["dry_run"])
     log.configure("error", rt.settings.log.format)  # the result is printed instead
-    require_name(name, "provider", rt.settings.providers)
+    name = provider_of(rt, name)
     if options["dry_run"]:
         _rehearse(rt, name, options)
     elif options["wish"] is not None or options["as_json"]:
@@ -50,6 +50,7 @@ def command(name: str, **options: Any) -> None:
 
 
 def _poll(rt: Runtime, name: str, pages: int) -> None:
+    rt.installation.confirm()
     before = rt.cursors.status(name)
     if "paused" in before:
         raise click.ClickException(f"{name} is paused: {before['paused']}. Let it go on: intake resume {name}")

@@ -139,7 +139,9 @@ def command(provider: str, target: str, **options: Any) -> None:
 
     Nothing is written without --repair, which asks first. Duplicated and extra orders are never changed.
     """
-    rt = open_runtime()
+    rt = open_runtime(confirmed=options["repair"])
+    provider = rt.settings.provider_names.get(provider, provider)
+    target = rt.settings.target_names.get(target, target)
     _require_pair(rt, provider, target)
     now = redis_time(rt)
     since, until = resolve_since(options["since"], now), resolve_time(options["until"] or now, now)
@@ -149,6 +151,7 @@ def command(provider: str, target: str, **options: Any) -> None:
     if repair:
         question = f"Send to {target} again what of {provider} is missing or different there?"
         confirm_or_abort(question, yes=options["yes"])
+        rt.installation.confirm()
     wish = RunOptions(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
     try:
         report = _compare(rt, wish, Console(stderr=True), repair=repair)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 
@@ -10,8 +11,10 @@ import click
 from tasks.listen import listen
 from worker.app import nudge
 from worker.app.liveness_step import liveness_folder
+from worker.errors import StoreFull
 from worker.process.liveness_file import LivenessFile
 from worker.runtime import Runtime, read_settings
+from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
 from worker.telemetry.log import configure
 from worker.watch.watch import Watch
@@ -31,6 +34,8 @@ def command() -> None:
 
     def keep_running() -> bool:
         alive.tick()
+        with contextlib.suppress(StoreFull, *ERRORS):  # reported where jobs are taken
+            rt.installation.confirm()
         return not stopped.is_set()
 
     # Upkeep watches too; this process reports that beat or upkeep is silent.

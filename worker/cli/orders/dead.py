@@ -126,7 +126,7 @@ def discard(**options: Any) -> None:
 
 def _confirmed(verb: str, options: dict[str, Any]) -> tuple[Runtime, Filter]:
     """Return the selection after its number is confirmed; raise ClickException for a key that is not dead."""
-    rt, selected = open_runtime(), selection.require_filter(options)
+    rt, selected = open_runtime(confirmed=True), selection.require_filter(options)
     keys = [row["key"] for row in _rows(rt, options["target"], selected)] if options["keys"] else []
     if unknown := sorted(set(options["keys"]).difference(keys)):
         raise click.ClickException(f"not dead: {', '.join(unknown)}. See: intake dead list")

@@ -49,7 +49,7 @@ def ask(target: str | None, **options: Any) -> None:
     An order that is there is delivered; one that is certainly not there is queued again; any other stays in doubt, with
     the new reason.
     """
-    rt = open_runtime()
+    rt = open_runtime(confirmed=True)
     names = selection.targets_of(rt, target)
     count = sum(1 for name in names for _ in chain.from_iterable(rt.stuck[name].orders("in_doubt", Filter())))
     if options["dry_run"]:
@@ -89,8 +89,8 @@ def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) 
         raise click.UsageError("say one of --delivered, --send-again and --dead")
     if target_id and (decisions != ["delivered"] or len(keys) > 1):
         raise click.UsageError("--id goes with --delivered, and with one order")
-    rt = open_runtime()
-    selection.targets_of(rt, target)
+    rt = open_runtime(confirmed=True)
+    (target,) = selection.targets_of(rt, target)
     selected = Filter(keys=frozenset(keys))
     in_doubt = [order.key for order in chain.from_iterable(rt.stuck[target].orders("in_doubt", selected))]
     if unknown := sorted(selected.keys.difference(in_doubt)):

@@ -24,6 +24,11 @@ _NEXT: Final = {
     "discarded": "nothing, until it changes at the source",
     "withdrawn": "nothing, until it is live again at the source: it was never sent",
 }
+#: The states in which nothing happens any more, and what to do in the others if the target is gone.
+_ENDED: Final = frozenset({"delivered", "discarded", "withdrawn"})
+_ABSENT: Final = (
+    "{target} is not in the settings any more: put it back, or: intake rename {target} NEW, or: intake forget {target}"
+)
 #: What to type in the states that a person ends.
 _BY_HAND: Final = {
     "held": "waits for a person: intake release {target} {key}",
@@ -42,6 +47,12 @@ _LABELS: Final = {"target_id": "id there", "tries": "tries", "code": "code", "de
 
 def next_step(rt: Runtime, key: str, entry: Entry) -> str:
     """Return what happens next with this order, when, and what to type if it waits for a person."""
+    if entry.target not in rt.lanes and entry.record["state"] not in _ENDED:
+        return _ABSENT.format(target=entry.target)
+    return _next_step(rt, key, entry)
+
+
+def _next_step(rt: Runtime, key: str, entry: Entry) -> str:
     state, record = entry.record["state"], entry.record
     if state in _BY_HAND:
         words = {"key": key, "target": entry.target, "reference": record.get("reference", "")}

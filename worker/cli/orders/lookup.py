@@ -28,9 +28,9 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
     for source in _sources(rt):
         for found in rt.left_outs.find_by_display_id(source, name):
             keys.setdefault(f"{source}:{found.external_id}", f"the number at {source}")
-    for route in rt.settings.routes:
+    for route in rt.settings.all_routes:
         for target in route.targets:
-            for reference in {name, decode(name, rt.targets[target].alphabet)}:
+            for reference in {name, decode(name, rt.targets[target].alphabet)} if target in rt.targets else ():
                 for key in _by_reference(route, reference):
                     keys.setdefault(key, f"the reference in {target}")
     return keys
@@ -42,7 +42,7 @@ def keys_asked(rt: Runtime, target_id: str) -> Iterator[tuple[str, str]]:
     A target that cannot be reached is left out.
     """
     for name in rt.settings.targets:
-        routes = [route for route in rt.settings.routes if name in route.targets]
+        routes = [route for route in rt.settings.all_routes if name in route.targets]
         polled = next((route.source for route in routes if route.source in rt.settings.providers), None)
         if polled is None:
             continue

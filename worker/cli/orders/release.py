@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tasks.release import release
-from worker.cli.options import confirm_or_abort, confirmable, open_runtime, require_name
+from worker.cli.options import confirm_or_abort, confirmable, open_runtime, target_of
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -32,8 +32,9 @@ def _table(rt: Runtime, target: str, keys: list[str]) -> Table:
 @confirmable
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders held in TARGET: all, or those of KEYS (`provider:external_id`)."""
-    rt = open_runtime(broken_maps_pass=True)
-    lane = rt.lanes[require_name(target, "target", rt.lanes)]
+    rt = open_runtime(broken_maps_pass=True, confirmed=True)
+    target = target_of(rt, target)
+    lane = rt.lanes[target]
     held = [key for key in lane.held_keys() if not keys or key in keys]
     if unknown := sorted(set(keys) - set(held)):
         raise click.ClickException(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.console import Console
 
-from worker.cli.options import confirmable, json_option, parse_age, require_name
+from worker.cli.options import confirmable, json_option, parse_age, target_of
 from worker.cli.results import table_of, without_numbers
 from worker.cli.times import utc_text
 from worker.store.orders.stuck import Filter
@@ -81,7 +81,7 @@ def require_filter(options: dict[str, Any]) -> Filter:
 def targets_of(rt: Runtime, target: str | None) -> list[str]:
     """Return the named target, or all if none is named; raise UsageError for an unknown one."""
     names = list(rt.settings.targets)
-    return names if target is None else [require_name(target, "target", names)]
+    return names if target is None else [target_of(rt, target)]
 
 
 def select_orders(rt: Runtime, state: State, target: str | None, selection: Filter) -> Iterator[list[StuckOrder]]:

@@ -47,9 +47,11 @@ class FoundOrder:
 
 def _look_up(rt: Runtime, key: str, found_by: str) -> FoundOrder:
     provider, _, external_id = key.partition(":")
+    provider = rt.settings.provider_names.get(provider, provider)
+    key = f"{provider}:{external_id}"
     unreadable = rt.cursors.letter(provider, external_id)
     hint = rt.fetches.find(provider, external_id)
-    entries = rt.ledger.entries(list(rt.settings.targets), key)
+    entries = rt.ledger.entries([*rt.settings.targets, *rt.settings.absent_targets], key)
     known = {entry.target for entry in entries}
     left_out = [found for found in rt.left_outs.find(provider, external_id) if found.target not in known]
     return FoundOrder(key, found_by, entries, unreadable, hint, left_out)

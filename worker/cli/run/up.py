@@ -12,7 +12,7 @@ import click
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import argv
 from worker.cli.run.supervisor import Program, Supervisor
-from worker.runtime import read_settings
+from worker.runtime import Runtime, read_settings
 from worker.store.redis import embedded
 
 
@@ -27,6 +27,9 @@ def command(*, flower: bool) -> None:
         env.setdefault("INTAKE_LOG_FORMAT", "text")
     if flower:
         env = flower_environment(env)
+    if settings.redis_url is not None:
+        with Runtime(settings) as rt:
+            rt.installation.confirm()
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
         programs = [Program(name, argv(name)) for name in names]

@@ -16,6 +16,7 @@ from worker.durations import format_duration
 from worker.errors import AuthFailed, ConfigError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
+from worker.settings.identity import declared
 from worker.store.health.signs import SWEPT
 from worker.store.redis import embedded
 from worker.store.redis.server import Server, inspect, measure
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
+    from worker.settings.registered import Comparison
     from worker.store.health.state import Snapshot
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
@@ -71,7 +73,20 @@ def examine(*, live: bool) -> Iterator[Finding]:
     yield from examine_broker(settings.broker_url)
     rt = Runtime(settings)
     yield from examine_accounts(rt)
+    yield from examine_registered(rt.installation.compare())
     yield from examine_running(rt)
+
+
+def examine_registered(comparison: Comparison) -> Iterator[Finding]:
+    """Yield the accounts that do not fit to the ledger, and those that have another name there."""
+    for problem in comparison.problems:
+        yield Finding(problem.key, "wrong", problem.reason, problem.remedy)
+    for account in declared(comparison.settings, comparison.known.salt):
+        entry = comparison.known.accounts.get((account.role, account.name))
+        if entry and len(entry.names) > 1 and entry.names[0] not in account.formerly:
+            detail = f"it is {entry.names[0]} in the ledger, which a loss of Redis would forget"
+            remedy = f'Write under it: formerly = ["{entry.names[0]}"].'
+            yield Finding(f"{account.role} {entry.names[-1]}", "warning", detail, remedy)
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:
@@ -144,7 +159,7 @@ def examine_running(rt: Runtime) -> Iterator[Finding]:
         if notice.kind == "unknown_status":
             yield Finding(f"provider {notice.subject}", "warning", notice.facts, notice.remedy)
     for alarm in raised:
-        if running or alarm.kind.endswith("_paused"):
+        if running or alarm.kind.endswith("_paused") or alarm.kind == "account_gone":
             yield Finding(alarm.subject, "warning", alarm.facts, alarm.remedy)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from worker.store.inbox import Inbox
     from worker.store.redis.server import Server
+    from worker.store.registry.absent import Absent
 
 #: Milliseconds for which a dead order counts as recent: an hour.
 RECENT: Final = 3_600_000
@@ -137,6 +138,10 @@ class Snapshot:
     server: Server | None = None
     #: The maps in files that cannot be read, by the name of their account: the key, the reason and the remedy of each.
     broken_maps: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
+    #: The accounts with which no process starts: the key in the settings, the reason and the remedy of each.
+    refused: Sequence[tuple[str, str, str]] = ()
+    #: What the ledger has of accounts that are not in the settings any more, and that nobody gave up.
+    absent: Sequence[Absent] = ()
 
     def silence(self, target: str) -> float:
         """Return for how many seconds nothing is sent to `target` yet because the ledger is new."""

@@ -2,7 +2,7 @@
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch, receipts = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
--- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
 -- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended). A target that
@@ -11,7 +11,9 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- 0), except for an order that stops, or goes on after a stop: a person must know of it. left_out is why no route wants the order, or empty. stop is why the
 -- order is not to be shipped ("cancelled at the source"), or empty. heir is the key of the order that has the goods of a combined order now, or empty. hold_reason is a code and
 -- a reason ("transform ...") if the order is held instead of sent, or empty. before_start says that the order was placed before the start of its provider,
--- or is empty: such an order is left out unless a backfill requested it, as its record keeps in 'requested'.
+-- or is empty: such an order is left out unless a backfill requested it, as its record keeps in 'requested'. former are further references, as JSON, under
+-- which the target may have the order if this ledger does not know it: it is asked for them first, even a target that refuses duplicates. A known order keeps
+-- the reference that it has.
 --
 -- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
 --
@@ -135,7 +137,7 @@ local function leave_out(key, record, state, payload, may_exist, reason)
 end
 
 -- Write an order that this ledger does not know.
-local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start)
+local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former)
   if is_outdated(key, version) then return 'stale' end
   if before_start ~= '' and not bulk then
     if left_out ~= '' then bury_version(key, version) end
@@ -155,7 +157,8 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) end
   if before_start ~= '' then redis.call('HSET', record, 'requested', '1') end
   if left_out ~= '' and not search then return withdraw(key, record, left_out) end
-  if ask or search then redis.call('HSET', record, 'uncertain', 'ask') end
+  if ask or search or former ~= '' then redis.call('HSET', record, 'uncertain', 'ask') end
+  if former ~= '' then redis.call('HSET', record, 'former', former) end
   if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
   redis.call('SET', payload_prefix .. key, payload)
   if not search then tally(now, 'in ' .. string.match(key, '^[^:]*')) end
@@ -164,14 +167,14 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   return search and 'asked' or 'new'
 end
 
-local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start)
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
     archived.requested} end
   local state = known[1]
-  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start) end
+  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former) end
   if known[7] and not bulk then make_fresh(key, record) end
   local requested = before_start ~= '' and bulk
   if requested and not archived then redis.call('HSET', record, 'requested', '1') end
@@ -216,8 +219,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 11, #ARGV, 10 do
-  local result = accept(unpack(ARGV, i, i + 9))
+for i = 11, #ARGV, 11 do
+  local result = accept(unpack(ARGV, i, i + 10))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

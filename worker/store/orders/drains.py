@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import socket
@@ -55,6 +56,8 @@ class Claim:
     left_out: str = ""
     #: The same, if the settings have changed since the order was accepted: the ledger does not know it.
     unrouted: str = ""
+    #: Further references under which the target may have it, if it is uncertain: those of former templates.
+    former: tuple[str, ...] = ()
     #: The key of a combined order whose goods this order has, and that has to leave the target first.
     blocker: str = ""
     #: The fingerprint of the content that was sent first; "" if that is not known.
@@ -94,6 +97,8 @@ class Outcome:
     delay: float = 0.0
     uncertain: bool = False
     extra: str = ""
+    #: The reference under which the order was found, if that is a former one.
+    reference: str = ""
 
 
 class DrainedLane(Protocol):
@@ -215,6 +220,24 @@ class Drain:
         lane = self._lane
         lane.scripts(catalog.LEAVE, members=lane.keys.drains, held=self._claims, member=self.name)
 
+    def note_references(self, found: Iterable[tuple[Claim, str]]) -> None:
+        """Note the references under which orders were found, where these are former ones.
+
+        Raises LeaseLost if the drain was taken over.
+        """
+        lane = self._lane
+        items: list[Argument] = [value for claim, reference in found for value in (claim.key, reference)]
+        noted = items and lane.scripts(
+            catalog.REFER,
+            items,
+            drains=lane.keys.drains,
+            drain=self.name,
+            lease_ms=lane.lease_ms,
+            record_prefix=lane.keys.order,
+        )
+        if noted == 0:
+            raise LeaseLost(f"the drain {self.name} was taken over")
+
     def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
         """Record the outcomes of claims; return the state of each order now, or "refused"."""
         lane, k = self._lane, self._lane.keys
@@ -267,6 +290,7 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     blocker: str,
     tried: str,
     requested: str,
+    former: str,
 ) -> Claim:
     return Claim(
         key,
@@ -285,4 +309,5 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         blocker=blocker,
         tried=tried,
         requested=bool(requested),
+        former=tuple(json.loads(former)) if former else (),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -49,6 +50,8 @@ class Delivery:
     #: "placed before start 2026-12-01", if the order was placed before the start of its provider: only a backfill
     #: creates it. For counting, this is the rule.
     before_start: str = ""
+    #: Further references under which the target may have it, if the ledger does not know it.
+    former: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> bool:
@@ -76,7 +79,8 @@ class Delivery:
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
         content_values = order.key, self.reference, self.fingerprint, version, content
-        return *content_values, self.left_out, stop(order), successor(order), self.hold, self.before_start
+        former = json.dumps(self.former) if self.former else ""
+        return *content_values, self.left_out, stop(order), successor(order), self.hold, self.before_start, former
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,15 @@ class Ledger:
         """Return the current state of an order."""
         record, _ = self._read(target, order_key)
         return Standing(*(record.get(name, "") for name in Standing._fields))
+
+    def references(self, target: str, order_keys: Sequence[str]) -> list[str]:
+        """Return the reference that each order has in the target; "" for an order that the ledger does not know."""
+        if not order_keys:
+            return []
+        response: list[str] = self._scripts(
+            catalog.REFERENCES, order_keys, record_prefix=keys.LaneKeys.of(target).order
+        )
+        return response
 
     def _read(self, target: str, order_key: str) -> tuple[dict[str, str], list[str]]:
         """Return the fields of a record, live or archived, and the lines of its history; empty if it is unknown."""

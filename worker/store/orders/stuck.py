@@ -22,7 +22,9 @@ Move = Literal["replay", "discard", "delivered", "send", "again", "bury", "note"
 
 #: Orders in memory at once.
 _CHUNK: Final = 500
-_FIELDS: Final = ("code", "detail", "reference", "tries", "uncertain", "step", "done", "again", "tried", "fingerprint")
+_FIELDS: Final = (
+    *("code", "detail", "reference", "tries", "uncertain", "step", "done", "again", "tried", "fingerprint", "former"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ class Stuck:
             **k.prefixes,
         )
         return dict(zip(chosen, results, strict=True))
+
+    def note_reference(self, key: str, reference: str) -> None:
+        """Note the reference under which the target has an order in doubt."""
+        self._redis.hset(self._keys.order + key, "reference", reference)
 
     def payload(self, key: str) -> str | None:
         """Return the order itself as JSON, while it is not delivered: personal data."""

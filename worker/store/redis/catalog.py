@@ -74,7 +74,7 @@ ACCEPT: Final = Script(
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
     each=(
         *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
-        *("hold_reason", "before_start"),
+        *("hold_reason", "before_start", "former"),
     ),
 )
 CLAIM: Final = Script(
@@ -92,6 +92,8 @@ INTEND: Final = Script(
     args=("drain", "lease_ms", "record_prefix"),
     each=("key", "sent_fields", "tried_fields"),
 )
+REFER: Final = Script("refer", keys=("drains",), args=("drain", "lease_ms", "record_prefix"), each=("key", "reference"))
+REFERENCES: Final = Script("references", args=("record_prefix",), each=("key",))
 SETTLE: Final = Script(
     "settle",
     keys=("lane", "due", "drains", "claims", "dead", "doubt", "held"),
@@ -122,6 +124,9 @@ DECIDE: Final = Script(
 )
 ERASE: Final = Script(
     "erase", keys=("lane", "due", "dead", "doubt", "held"), args=(*_PREFIXES, "keep_history_ms"), each=("key",)
+)
+FORGET: Final = Script(
+    "forget", keys=("due", "dead", "doubt", "held", "lane"), args=(*_PREFIXES, "keep_history_ms"), each=("key",)
 )
 
 # Feeds
@@ -170,6 +175,10 @@ RESERVE: Final = Script("reserve", keys=("scope",), args=("patience_us", "keep_m
 DEPART: Final = Script("depart", keys=("scope",), args=("lead_us", "keep_ms"), each=_WINDOW)
 LATE: Final = Script("late", keys=("scope",), args=("departed_us", "late_us", "interval_us"))
 CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us", "keep_ms"))
+
+# Accounts
+
+REGISTER: Final = Script("register", keys=("registry",), args=("seen", "version"), each=("field", "value"))
 
 # Health
 

@@ -14,6 +14,8 @@ KEEP_HISTORY_MS: Final = 30 * 86_400_000
 EPOCH: Final = "intake:epoch"
 #: Facts about the whole ledger: when the first order was counted. `archive.lua` names the keys of archived orders.
 LEDGER: Final = "intake:ledger"
+#: The accounts and the reference templates that the orders of this ledger belong to (`worker/store/registry`).
+REGISTRY: Final = "intake:registry"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class Dropboy(Target):
 
     kind: ClassVar[str] = "dropboy"
     Options: ClassVar[type[BaseModel]] = DropboyOptions
+    #: Nothing but the key tells two accounts apart.
+    identified_by: ClassVar[tuple[str, ...]] = ("api_key",)
     default_url: ClassVar[str | None] = "https://api.wuxus.com"
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None

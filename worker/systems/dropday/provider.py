@@ -51,6 +51,7 @@ class Dropday(Provider):
 
     kind: ClassVar[str] = "dropday"
     Options: ClassVar[type[BaseModel]] = DropdayOptions
+    identified_by: ClassVar[tuple[str, ...]] = ("account_id",)
     default_url: ClassVar[str | None] = "https://dropday.io"
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = None

@@ -116,6 +116,7 @@ class DropStream(Provider):
 
     kind: ClassVar[str] = "dropstream"
     Options: ClassVar[type[BaseModel]] = DropStreamOptions
+    identified_by: ClassVar[tuple[str, ...]] = ("user", "store_id")
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300

@@ -67,6 +67,7 @@ class OrderCloud(Provider):
 
     kind: ClassVar[str] = "ordercloud"
     Options: ClassVar[type[BaseModel]] = OrderCloudOptions
+    identified_by: ClassVar[tuple[str, ...]] = ("client_id",)
     default_limit: ClassVar[str] = "5/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 60

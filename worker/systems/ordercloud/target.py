@@ -77,6 +77,7 @@ class OrderCloud(Target):
 
     kind: ClassVar[str] = "ordercloud"
     Options: ClassVar[type[BaseModel]] = OrderCloudOptions
+    identified_by: ClassVar[tuple[str, ...]] = ("client_id", "buyer_id")
     default_limit: ClassVar[str] = "5/s"
     documented_limit: ClassVar[str | None] = None
     dedupes: ClassVar[bool] = True

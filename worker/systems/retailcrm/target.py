@@ -66,6 +66,7 @@ class RetailCRM(Target):
 
     kind: ClassVar[str] = "retailcrm"
     Options: ClassVar[type[BaseModel]] = RetailCRMOptions
+    identified_by: ClassVar[tuple[str, ...]] = ("site",)
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = "10/s"
     limit_per_address: ClassVar[bool] = True

@@ -1,0 +1,35 @@
+"""`intake forget NAME`: give up an account that is not in the settings any more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from worker.cli.options import confirm_or_abort, open_runtime
+from worker.store.registry.absent import give_up, read_absent
+
+
+@click.command("forget")
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Show what waits, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def command(name: str, *, dry_run: bool, yes: bool) -> None:
+    """Give up account NAME, which is not in the settings any more, and what waits for it.
+
+    What was delivered stays known, and the name stays that of this account: if it returns, no order is created again.
+    """
+    rt = open_runtime()
+    registry = rt.installation.registry
+    gone = {key: entry for key, entry in rt.installation.compare().gone.items() if name in entry.names}
+    if not gone:
+        raise click.ClickException(f"no account {name} is missing in {rt.settings.file}: there is nothing to give up")
+    for absent in read_absent(rt.redis, gone):
+        click.echo(f"{absent.role} {absent.name}: {absent.facts}")
+    if dry_run:
+        return
+    confirm_or_abort(f"Give up {name}, and send nothing of what waits for it?", yes=yes)
+    count = sum(give_up(rt.redis, role, ledger_name) for role, ledger_name in gone)
+    while not registry.write(registry.read(), {key: replace(entry, given_up=True) for key, entry in gone.items()}, {}):
+        pass
+    click.echo(f"{name} is given up; {count} orders were discarded.")
