@@ -9,11 +9,7 @@ import pytest
 from chaos.sentinels import Sentinels
 from support.stack import Stack
 from worker.cli.setup.check import examine_server
-from worker.errors import StoreFull
 from worker.settings.alarms import AlarmSettings
-from worker.store.limits.limiter import Scope
-from worker.store.orders.lanes import Lane
-from worker.store.redis.connection import connect
 from worker.store.redis.server import inspect
 
 if TYPE_CHECKING:
@@ -60,15 +56,3 @@ def test_a_killed_master_loses_and_duplicates_nothing(
     assert comparison.clean, str(comparison)
     assert comparison.orders == ORDERS
     assert left == []
-
-
-def test_a_claim_without_a_replica_is_not_used(redis: Sentinels) -> None:
-    with connect(redis.url) as client:
-        lane = Lane(client, "t", Scope(client, "t", ()), lease=9.0, heartbeat=3.0, max_tries=1, concurrency=2)
-        with lane.drain() as drain:
-            assert drain.claim(1) == []
-        # min-replicas-to-write tolerates a replica that lags a little; a claim does not.
-        client.config_set("min-replicas-to-write", 0)
-        redis.detach_replicas()
-        with lane.drain() as drain, pytest.raises(StoreFull, match="no replica"):
-            drain.claim(1)

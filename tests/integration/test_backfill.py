@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from worker.store.orders.drains import Claim
 
-SINCE, UNTIL = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+SINCE, UNTIL = datetime(2126, 1, 1, tzinfo=UTC), datetime(2126, 2, 1, tzinfo=UTC)
 
 
 def runtime_of(redis: Redis, pages: int = 0, size: int = 2, warehouse: Warehouse | None = None) -> FakeRuntime:
@@ -203,7 +203,7 @@ def test_a_backfill_reads_its_range_and_does_not_move_the_cursor(redis: Redis) -
 
 def test_a_backfill_accepts_only_orders_placed_in_its_range(redis: Redis) -> None:
     shop = Shop([[{"id": "before", "ordered_at": "2025-12-31T23:59:59Z"}, {"id": "in"}]])
-    shop.pages.append([{"id": "after", "ordered_at": "2026-02-01T00:00:00Z"}])
+    shop.pages.append([{"id": "after", "ordered_at": "2126-02-01T00:00:00Z"}])
     rt = FakeRuntime(redis, shop)
     rt.backfills.begin("shop", SINCE, UNTIL)
     read(rt)
@@ -243,9 +243,9 @@ def test_only_one_process_reads_a_backfill_and_an_overtaken_one_moves_nothing(re
         assert not isinstance(run, str)
         read(rt)
         assert rt.shop.asked == []
-        assert not rt.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
+        assert not rt.backfills.begin("shop", SINCE, datetime(2126, 3, 1, tzinfo=UTC))
         rt.backfills.pause("shop", "stopped")
-        assert rt.backfills.begin("shop", SINCE, datetime(2026, 3, 1, tzinfo=UTC))
+        assert rt.backfills.begin("shop", SINCE, datetime(2126, 3, 1, tzinfo=UTC))
         with pytest.raises(Exception, match="moved by another"):
             run.advance("1", more=True, records=2)
     assert "value" not in rt.backfills.status("shop")

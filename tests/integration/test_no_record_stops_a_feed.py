@@ -60,7 +60,7 @@ def by_poll(rt: FakeRuntime[Fragile]) -> None:
 
 def by_backfill(rt: FakeRuntime[Fragile]) -> None:
     ordered_at = order().ordered_at
-    rt.backfills.begin("shop", ordered_at, ordered_at.replace(year=2027))
+    rt.backfills.begin("shop", ordered_at, ordered_at.replace(year=2127))
     tasks.backfill.backfill(rt, "shop", rt.nudge)
 
 

@@ -30,6 +30,8 @@ class Kept:
     def __init__(self, now: Callable[[], int], rng: random.Random) -> None:
         self.now, self.rng = now, rng
         self.data: dict[bytes, Any] = {}
+        #: The replication id: another one for each server, and for each of its runs.
+        self.id = b"0" * 40
         self.ends: dict[bytes, int] = {}
         #: Keys that expired, for a comparison with a real server.
         self.ended: list[bytes] = []
@@ -71,6 +73,10 @@ class Kept:
     def do_time(self) -> Reply:
         now = self.now()
         return [b"%d" % (now // 1_000_000), b"%d" % (now % 1_000_000)]
+
+    def do_info(self, section: bytes) -> Reply:
+        assert section == b"replication"
+        return b"# Replication\r\nmaster_replid:" + self.id + b"\r\n"
 
     def do_ping(self) -> Reply:
         return b"PONG"

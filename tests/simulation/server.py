@@ -71,7 +71,7 @@ class Server:
         #: Called with each command and its reply.
         self.listener: Callable[[tuple[bytes, ...], Reply], None] | None = None
         # Scripts call the newest server: histories run one after another.
-        _engine().globals()[b"redis"][b"call"] = self._call
+        _engine().globals()[b"redis"][b"call"] = _engine().globals()[b"redis"][b"pcall"] = self._call
         self._known: set[bytes] = set()
         #: Scripts with a planted bug that replace ours, by name.
         self.planted: dict[str, Any] = {}

@@ -13,7 +13,8 @@ def order(external_id: str = "1", **fields: Any) -> Order:
         "provider": "shop",
         "external_id": external_id,
         "status": "new",
-        "ordered_at": "2026-01-02T03:04:05Z",
+        # After the ledger of any test began: only the ledger before it can have created an older order.
+        "ordered_at": "2126-01-02T03:04:05Z",
         "lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}],
         "totals": {"grand": "19.80"},
     }

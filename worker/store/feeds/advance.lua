@@ -19,5 +19,5 @@ redis.call('HSET', cursor, 'value', value, 'moved', now)
 redis.call('HINCRBY', cursor, 'records', records)
 if current ~= value then redis.call('HSET', cursor, 'turned', now) end
 redis.call('HDEL', cursor, 'error', 'failures', 'missed', 'retry_at')
-if progress == 'end' then redis.call('HSET', cursor, 'finished', now, 'walked', '1') else redis.call('HDEL', cursor, 'finished') end
+if progress == 'end' then redis.call('HSET', cursor, 'finished', now, 'walked', now) else redis.call('HDEL', cursor, 'finished') end
 return 1

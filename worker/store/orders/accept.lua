@@ -1,12 +1,12 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 
-local lane, due, drains, dead, held, waiting, wake, cursor, epoch, receipts = unpack(KEYS)
+local lane, due, drains, dead, held, waiting, wake, cursor, epoch, era, receipts = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
--- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
--- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended). A target that
--- refuses duplicates (dedupes is 1) is not asked.
+-- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended), and for an order
+-- that was placed (Unix ms) before the ledger began. A target that refuses duplicates (dedupes is 1) is asked only in an era that is not the first (era.lua).
 -- on_change says what becomes of a change after delivery: "update", "hold" or "ignore"; "update" is "ignore" if the target cannot change orders (updates is
 -- 0), except for an order that stops, or goes on after a stop: a person must know of it. left_out is why no route wants the order, or empty. stop is why the
 -- order is not to be shipped ("cancelled at the source"), or empty. heir is the key of the order that has the goods of a combined order now, or empty. hold_reason is a code and
@@ -31,12 +31,23 @@ local stamp = string.format('%.0f', now)
 local results, counts = {}, {}
 local BULK_OFFSET = 1125899906842624 -- 2^50, as in worker/store/redis/keys.py
 local bulk = string.match(source, '^%a*') == 'backfill'
+-- include era.lua
+
 -- Decided here and not by the caller: Redis can be lost between the caller's question and this script.
-redis.call('SET', epoch, stamp, 'NX')
+local since = enter_era()
+local began = tonumber(redis.call('GET', epoch))
 -- A producer is never walked: what it pushes again, it pushes within a day.
-local new_ledger = now - redis.call('GET', epoch) < 86400000
-local unwalked = redis.call('HEXISTS', cursor, 'walked') == 0 and (new_ledger or redis.call('EXISTS', cursor) == 1)
-local ask = dedupes == '0' and (ask_first == 'always' or (ask_first == 'new' and unwalked))
+local walked = redis.call('HGET', cursor, 'walked')
+local unwalked = (not walked or tonumber(walked) < (since or 0)) and (now - began < 86400000 or redis.call('EXISTS', cursor) == 1)
+
+-- Return whether a ledger before this one may have had the order. A source's clock may be an hour ahead, or set back by one.
+local function may_be_known(placed) return unwalked or tonumber(placed) < began + 3600000 end
+
+-- Return whether the target has to be asked for an order that this ledger does not know.
+local function must_ask(placed)
+  if ask_first == 'always' and dedupes == '0' then return true end
+  return ask_first ~= 'never' and (dedupes == '0' or since) and may_be_known(placed)
+end
 
 -- include log.lua
 -- include tombstone.lua
@@ -137,7 +148,7 @@ local function leave_out(key, record, state, payload, may_exist, reason)
 end
 
 -- Write an order that this ledger does not know.
-local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former)
+local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed)
   if is_outdated(key, version) then return 'stale' end
   if before_start ~= '' and not bulk then
     if left_out ~= '' then bury_version(key, version) end
@@ -157,7 +168,7 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) end
   if before_start ~= '' then redis.call('HSET', record, 'requested', '1') end
   if left_out ~= '' and not search then return withdraw(key, record, left_out) end
-  if ask or search or former ~= '' then redis.call('HSET', record, 'uncertain', 'ask') end
+  if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end
   if former ~= '' then redis.call('HSET', record, 'former', former) end
   if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
   redis.call('SET', payload_prefix .. key, payload)
@@ -167,14 +178,14 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   return search and 'asked' or 'new'
 end
 
-local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former)
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
     archived.requested} end
   local state = known[1]
-  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former) end
+  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed) end
   if known[7] and not bulk then make_fresh(key, record) end
   local requested = before_start ~= '' and bulk
   if requested and not archived then redis.call('HSET', record, 'requested', '1') end
@@ -219,8 +230,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 11, #ARGV, 11 do
-  local result = accept(unpack(ARGV, i, i + 10))
+for i = 11, #ARGV, 12 do
+  local result = accept(unpack(ARGV, i, i + 11))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

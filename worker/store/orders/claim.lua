@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Hand out due orders to one drain, no more than the limit allows in about one second.
 
-local lane, due, drains, claims, scope, epoch = unpack(KEYS)
+local lane, due, drains, claims, scope, epoch, era = unpack(KEYS)
 local drain, number, most, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
   unpack(ARGV, 1, 12)
 -- Then for each window: period_s, interval_us, ahead
@@ -11,7 +11,8 @@ local drain, number, most, lease_ms, record_prefix, payload_prefix, history_pref
 --
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold, sent_fields, left_out,
 -- blocker, tried, requested, former}...}, or {reason, ms to wait}.
--- uncertain is '', 'ask' (the ledger is new), 'looked' (a person looked, and did not find it) or '1' (it may have been sent). target_id is set if
+-- uncertain is '', 'ask' (the ledger is new, or the order was accepted in an era before this one, see era.lua), 'looked' (a person looked, and did not find it)
+-- or '1' (it may have been sent). target_id is set if
 -- is_update is '1': the target has the order, and a change is to be sent. bulk is '1' for bulk work. hold is a code and a
 -- reason if the order is to be held once it is certain that the target does not have it. sent_fields are the field fingerprints that the target has, in hex.
 -- left_out is why the order is not to be created: it is searched only. blocker is a combined order whose goods this one has, and that has to leave the target
@@ -37,6 +38,7 @@ for i = 13, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 -- include log.lua
 -- include blockers.lua
 -- include windows.lua
+-- include era.lua
 
 -- Redis keeps bytes, and clients read texts.
 local function hex(bytes) return (string.gsub(bytes, '.', function(byte) return string.format('%02x', string.byte(byte)) end)) end
@@ -56,6 +58,8 @@ local function is_spare()
   return free > 0
 end
 
+local since = enter_era()
+end_leases(since)
 local beat = redis.call('ZSCORE', drains, drain)
 if beat and now - beat > lease_ms then return {'lost', 0} end
 
@@ -97,7 +101,6 @@ if #keys == 0 then
 
   -- A drain of the previous ledger writes until its lease ends: asking the target before that is too early.
   if tonumber(quarantine_ms) > 0 then
-    redis.call('SET', epoch, stamp, 'NX')
     local wait = redis.call('GET', epoch) + quarantine_ms - now
     if wait > 0 then return leave(redis.call('HSETNX', lane, 'waited', stamp) == 1 and 'quarantine' or 'closed', wait) end
   end
@@ -118,7 +121,9 @@ for _, key in ipairs(keys) do
     log(key, 'claimed again ' .. drain)
   end
   local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk', 'hold', 'sent_fields',
-    'left_out', 'stop', 'tried', 'requested', 'former')
+    'left_out', 'stop', 'tried', 'requested', 'former', 'seen')
+  -- It may have been claimed and sent before, by a claim that was forgotten.
+  if since and not known[4] and not known[7] and tonumber(known[16] or 0) < since then known[4] = 'ask' end
   -- An uncertain create leaves the content that was sent first, however often the order changes meanwhile.
   if not known[7] then redis.call('HSETNX', record, 'tried', known[2]) end
   local blocker = any_combined and not known[12] and not known[11] and find_blocker(key)

@@ -146,8 +146,7 @@ class Drain:
         lane, k = self._lane, self._lane.keys
         self._number += 1
         asked = uptime()
-        # If a failover forgot a claim, another drain would send its order again.
-        reason, *orders = lane.scripts.run_replicated(
+        reason, *orders = lane.scripts(
             catalog.CLAIM,
             lane.scope.windows,
             lane=k.lane,
@@ -156,6 +155,7 @@ class Drain:
             claims=self._claims,
             scope=keys.limit(lane.scope.name),
             epoch=keys.EPOCH,
+            era=keys.ERA,
             drain=self.name,
             number=self._number,
             most=most,
@@ -185,8 +185,7 @@ class Drain:
         """
         lane = self._lane
         values: list[Argument] = [value for claim, sent, tried in items for value in (claim.key, sent, tried)]
-        # If a failover forgot it, a later update would leave out what this one may have changed.
-        noted = values and lane.scripts.run_replicated(
+        noted = values and lane.scripts(
             catalog.INTEND,
             values,
             drains=lane.keys.drains,

@@ -79,8 +79,10 @@ class Delivery:
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
         content_values = order.key, self.reference, self.fingerprint, version, content
+        left_out = self.left_out, stop(order), successor(order)
         former = json.dumps(self.former) if self.former else ""
-        return *content_values, self.left_out, stop(order), successor(order), self.hold, self.before_start, former
+        placed = round(order.ordered_at.timestamp() * 1000)
+        return *content_values, *left_out, self.hold, self.before_start, former, placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ class Ledger:
             wake=k.wake,
             cursor=keys.cursor(orders[0].order.provider),
             epoch=keys.EPOCH,
+            era=keys.ERA,
             lease_ms=self._lease_ms,
             source=source,
             ask_first=ask,

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
 -- Free the orders of dead drains, then return what work the lane has.
 
-local lane, due, drains, dead, scope, waiting, wake, doubt = unpack(KEYS)
-local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms = unpack(ARGV, 1, 6)
+local lane, due, drains, dead, scope, waiting, wake, doubt, epoch, era = unpack(KEYS)
+local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms, quarantine_ms = unpack(ARGV, 1, 7)
 -- Then for each window: period_s, interval_us, ahead
 -- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how often an order may lose its drain.
 -- ask_every_ms is the time between two questions for the orders in doubt.
@@ -12,7 +12,7 @@ local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_
 -- If repeated: the dead drains are gone already.
 
 local windows = {}
-for i = 7, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 8, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 
 -- include day.lua
 -- include windows.lua
@@ -26,9 +26,12 @@ local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
 -- include log.lua
 
-local function free(key, drain)
+-- include era.lua
+
+-- A lease that ended with its era (1, see era.lua) is no death of a worker.
+local function free(key, drain, beat)
   local record = record_prefix .. key
-  local lost = redis.call('HINCRBY', record, 'lost', 1)
+  local lost = redis.call('HINCRBY', record, 'lost', beat == '1' and 0 or 1)
   log(key, 'taken over from ' .. drain)
   redis.call('HSET', record, 'uncertain', '1')
   redis.call('HDEL', record, 'drain')
@@ -47,11 +50,13 @@ local function free(key, drain)
   buried = buried + 1
 end
 
+end_leases(enter_era())
 for _, drain in ipairs(redis.call('ZRANGE', drains, '-inf', '(' .. (now - lease_ms), 'BYSCORE')) do
   local claims = claims_prefix .. drain
   local keys = redis.call('SMEMBERS', claims)
-  if #keys > 0 then waited = math.max(waited, now - redis.call('ZSCORE', drains, drain)) end
-  for _, key in ipairs(keys) do free(key, drain) end
+  local beat = redis.call('ZSCORE', drains, drain)
+  if #keys > 0 and beat ~= '1' then waited = math.max(waited, now - beat) end
+  for _, key in ipairs(keys) do free(key, drain, beat) end
   redis.call('DEL', claims)
   redis.call('ZREM', drains, drain)
 end

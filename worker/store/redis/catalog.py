@@ -70,16 +70,16 @@ _WINDOW: Final = ("period_s", "interval_us", "ahead")
 
 ACCEPT: Final = Script(
     "accept",
-    keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch", "receipts"),
+    keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch", "era", "receipts"),
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
     each=(
         *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
-        *("hold_reason", "before_start", "former"),
+        *("hold_reason", "before_start", "former", "placed"),
     ),
 )
 CLAIM: Final = Script(
     "claim",
-    keys=("lane", "due", "drains", "claims", "scope", "epoch"),
+    keys=("lane", "due", "drains", "claims", "scope", "epoch", "era"),
     args=(
         *("drain", "number", "most", "lease_ms", *_PREFIXES, "claims_prefix"),
         *("breaker", "max_drains", "per_call", "quarantine_ms"),
@@ -102,8 +102,8 @@ SETTLE: Final = Script(
 )
 SWEEP: Final = Script(
     "sweep",
-    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt"),
-    args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms"),
+    keys=("lane", "due", "drains", "dead", "scope", "waiting", "wake", "doubt", "epoch", "era"),
+    args=("lease_ms", "record_prefix", "history_prefix", "claims_prefix", "poison", "ask_every_ms", "quarantine_ms"),
     each=_WINDOW,
 )
 RELEASE: Final = Script("release", keys=("lane", "due", "held", "dead"), args=(*_PREFIXES, "action"), each=("key",))

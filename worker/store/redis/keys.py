@@ -12,6 +12,8 @@ KEEP_HISTORY_MS: Final = 30 * 86_400_000
 
 #: When this ledger began, in milliseconds: a different value means that Redis was lost meanwhile.
 EPOCH: Final = "intake:epoch"
+#: The server that holds the ledger, and since when it does (see `worker/store/orders/era.lua`).
+ERA: Final = "intake:era"
 #: Facts about the whole ledger: when the first order was counted. `archive.lua` names the keys of archived orders.
 LEDGER: Final = "intake:ledger"
 #: The accounts and the reference templates that the orders of this ledger belong to (`worker/store/registry`).

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ResponseError
-from redis.sentinel import SentinelConnectionPool
 
-from worker.errors import StoreFull
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import lua_source
 from worker.store.redis.receipts import current_receipts
@@ -21,8 +19,8 @@ if TYPE_CHECKING:
 
     from worker.store.redis.catalog import Argument, Script
 
-#: Milliseconds that a replica has to store what was written; it takes one or two.
-_REPLICATED_MS = 1000
+#: The key of the receipts outside of a run: nothing is ever there. A user of Redis may need permission for every key.
+_NO_KEY: Final = "intake:receipts:"
 
 
 class Scripts:
@@ -43,9 +41,9 @@ class Scripts:
         """
         run = current_receipts()
         if script.leaves_receipt:
-            named |= {"receipts": run.key, "receipt": run.count + 1} if run else {"receipts": "", "receipt": 0}
+            named |= {"receipts": run.key, "receipt": run.count + 1} if run else {"receipts": _NO_KEY, "receipt": 0}
         elif script.demands_receipts:
-            named |= {"receipts": run.key, "receipt_count": run.count} if run else {"receipts": "", "receipt_count": 0}
+            named |= {"receipts": run.key if run else _NO_KEY, "receipt_count": run.count if run else 0}
         try:
             keys, args = script.arrange(named, items)
             response = self._load(script.name)(keys, args)
@@ -61,26 +59,6 @@ class Scripts:
         """Add a script to a pipeline."""
         keys, args = script.arrange(named, items)
         self._load(script.name)(keys, args, client=pipe)
-
-    def run_replicated(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
-        """Run a script; behind Sentinels, return only when a replica has what it wrote, so that it survives a failover.
-
-        Raises:
-            StoreFull: No replica confirmed in time: the write may be forgotten, so nothing may be built on it.
-        """
-        if not isinstance(self._redis.connection_pool, SentinelConnectionPool):
-            return self(script, items, **named)
-        # WAIT counts the writes of its own connection, so both commands share one.
-        with self._redis.pipeline(transaction=False) as pipe:
-            self.enqueue(pipe, script, items, **named)
-            pipe.wait(1, _REPLICATED_MS)
-            # redis-py would prefix the server's error with words of its own.
-            response, replicas = pipe.execute(raise_on_error=False)
-        if isinstance(response, ResponseError):
-            raise as_store_full(response) or response
-        if not replicas:
-            raise StoreFull("no replica of Redis keeps up")
-        return response
 
     def _load(self, name: str) -> Loaded:
         loaded = self._loaded.get(name)

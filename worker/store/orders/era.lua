@@ -1,0 +1,30 @@
+-- Eras: a Redis that restarted, failed over or was restored is another server, and may have forgotten what its predecessor wrote last. Each run of a server has
+-- its own replication id, which no client can overlook. Where INFO is not allowed, no era begins, and `intake check` reports it.
+--
+-- Not a script of its own: accept.lua, claim.lua and sweep.lua include it. era is a hash: `server` is the id of the server that holds the ledger, `since` when
+-- the present era began, if another server held the ledger before. epoch is when this ledger, or its era, began.
+
+-- Begin an era if this is another server than before. Return when the era began, or nil in the first one.
+local function enter_era()
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid:(%x+)')
+  local known = redis.call('HGET', era, 'server')
+  if id and known ~= id then
+    redis.call('HSET', era, 'server', id)
+    if known then
+      redis.call('HSET', era, 'since', stamp)
+      redis.call('SET', epoch, stamp)
+    end
+  end
+  redis.call('SET', epoch, stamp, 'NX')
+  return tonumber(redis.call('HGET', era, 'since') or nil)
+end
+
+-- End the leases of the former era: a drain does not know whether its claims were forgotten. The drains of a target that refuses duplicates may go on.
+local function end_leases(since)
+  if not since or redis.call('HGET', lane, 'era') == string.format('%.0f', since) then return end
+  redis.call('HSET', lane, 'era', string.format('%.0f', since))
+  redis.call('HDEL', lane, 'waited')
+  if tonumber(quarantine_ms) == 0 then return end
+  for _, member in ipairs(redis.call('ZRANGE', drains, 0, -1)) do redis.call('ZADD', drains, 1, member) end
+end
