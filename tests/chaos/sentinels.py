@@ -73,13 +73,6 @@ class Sentinels:
         self._running[port].wait()
         return port
 
-    def detach_replicas(self) -> None:
-        """Point the replicas at another address, so that the master has none."""
-        master = self.master()
-        for port in self.servers:
-            if port != master:
-                self._ask(port, "REPLICAOF", "127.0.0.1", "1")
-
     def __enter__(self) -> Self:
         first, *others = self.servers
         self._start(first, SERVER)
