@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from schemas.order import Status
 from worker.errors import Malformed, PermanentError
 from worker.inbox.record import isolated
-from worker.settings.references import former_references
+from worker.settings.references import former_references, shared_with
 from worker.settings.routes import route_since
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.redis.connection import ERRORS, refuses_values
@@ -191,6 +191,8 @@ def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | Per
         try:
             written = partial(encode, alphabet=adapter.alphabet, longest=adapter.longest)
             delivery = route_since(rt.settings.start_of(order.provider), candidates, order, written)
+            into = [route for route in rt.settings.all_routes if target in route.targets]
+            delivery = replace(delivery, shared=shared_with(candidates[0], order, into))
             if templates := rt.settings.templates.get((order.provider, target), ())[1:]:
                 former = former_references(candidates[0], order, templates, written)
                 delivery = replace(delivery, former=tuple(each for each in former if each != delivery.reference))

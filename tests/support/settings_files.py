@@ -31,6 +31,7 @@ class Crm:
     identified_by: ClassVar[tuple[str, ...]] = ()
     default_poll_every: ClassVar[float] = 60.0
     reference_field: ClassVar[str | None] = None
+    source_id_within: ClassVar[str | None] = None
 
 
 class Shop(Crm):

@@ -13,7 +13,7 @@ from worker.reconcile.edited import edited
 from worker.reconcile.report import Finding, Report
 from worker.reconcile.sides import Sides, call_patiently, read, read_one, walk
 from worker.reconcile.spill import Candidate, Spill
-from worker.settings.references import former_references
+from worker.settings.references import external_id_in, former_references, shared_with
 from worker.settings.routes import route_since
 from worker.store.orders.ledger import Standing
 from worker.systems.references import decode, encode
@@ -123,7 +123,9 @@ class Run:
         written = partial(encode, alphabet=self._alphabet, longest=target.longest)
         delivery = route_since(start, self.routes, order, written)
         templates = self.rt.settings.templates.get((order.provider, self.options.target), ())[1:]
-        delivery = replace(delivery, former=former_references(self.routes[0], order, templates, written))
+        former = former_references(self.routes[0], order, templates, written)
+        into = [route for route in self.rt.settings.all_routes if self.options.target in route.targets]
+        delivery = replace(delivery, former=former, shared=shared_with(self.routes[0], order, into))
         if not delivery.before_start:
             return delivery
         standing = self.rt.ledger.standing(self.options.target, order.key)
@@ -292,17 +294,9 @@ class Run:
 
     def _extra(self, candidate: Candidate) -> Outcome:
         """Report an order that the source does not have; ask the source where the reference contains its id."""
-        external_id = self._external_id(decode(candidate.reference, self._alphabet))
+        reference = decode(candidate.reference, self._alphabet)
+        external_id = next(filter(None, (external_id_in(route, reference) for route in self._all_routes)), "")
         if external_id and call_patiently(lambda: self.sides.source.fetch_one(external_id)):
             self.report.counts["older"] += 1
             return None
         return Finding("extra", candidate.reference, target_ids=candidate.target_ids), None, Standing()
-
-    def _external_id(self, reference: str) -> str:
-        """Return the id of the order in a reference that contains nothing else of it; "" for any other reference."""
-        for route in self._all_routes:
-            if route.reference.replace("{provider}", "").count("{") == 1 and "{external_id}" in route.reference:
-                start, end = route.edges
-                if route.may_have_made(reference):
-                    return reference[len(start) : len(reference) - len(end)]
-        return ""

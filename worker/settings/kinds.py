@@ -41,6 +41,8 @@ class ProviderKind(AdapterKind, Protocol):
     def default_poll_every(self) -> float: ...  # noqa: D102
     @property
     def reference_field(self) -> str | None: ...  # noqa: D102
+    @property
+    def source_id_within(self) -> str | None: ...  # noqa: D102
 
 
 class WebhookKind(Protocol):

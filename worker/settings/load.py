@@ -14,6 +14,7 @@ from worker.settings.clocks import Clocks
 from worker.settings.document import Document, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
+from worker.settings.references import shared_ids
 from worker.settings.routes import Route, conflicts, echoes
 from worker.store.registry.registry import Template  # noqa: TC001  # pydantic reads it at run time
 
@@ -140,6 +141,10 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     log = document.section(Log, "log")
     sources = [account for account in providers.values() if provider_kinds[account.kind].reference_field]
     routes = _routes(document, {name for account in sources for name in _mirrors(account, targets)})
+    for number, route in enumerate(routes):
+        if (source := providers.get(route.source)) and (within := provider_kinds[source.kind].source_id_within):
+            for reason, remedy in shared_ids(route, within, getattr(source.options, within, None)):
+                document.add_error(("routes", number, "reference"), reason, remedy)
     reconcile = read_reconcile(document, routes, providers)
     alarms = read_alarms(document, providers)
     document.raise_errors()

@@ -27,6 +27,51 @@ def former_routes(routes: Iterable[Route], templates: Mapping[Pair, Sequence[Tem
                 yield Route(source=source, targets=(target,), reference=template.text)
 
 
+def shared_ids(route: Route, within: str, value: object) -> Iterator[tuple[str, str]]:
+    """Find a reference that orders of two sites or stores could share; yield the reason and the remedy.
+
+    `value` is that of the option `within` of the provider, which limits it to one site or store.
+    """
+    if value is None and not any(field in route.reference for field in ("{external_id}", "{store}")):
+        reason = f"two orders of {route.source} could have one reference: a {{source_id}} is unique within one {within}"
+        yield reason, f'Write reference = "{{store}}:{{source_id}}" or "{{external_id}}", or name the {within}.'
+
+
+def is_unique(route: Route) -> bool:
+    """Return whether a reference of the route follows from the key of one order, and no other order can have it."""
+    return route.reference.replace("{provider}", "").count("{") == 1 and "{external_id}" in route.reference
+
+
+def external_id_in(route: Route, reference: str) -> str:
+    """Return the id of the order in a reference of the route that contains nothing else of it; "" for any other."""
+    if not is_unique(route) or not route.may_have_made(reference):
+        return ""
+    start, end = route.edges
+    return reference[len(start) : len(reference) - len(end)]
+
+
+def shared_with(route: Route, order: Order, routes: Iterable[Route]) -> str:
+    """Return which other orders could have the reference of the order, as `owner.lua` takes it; "" if none can.
+
+    Args:
+        route: The route of the order.
+        order: The order.
+        routes: All routes into the target, also those by which orders were created before.
+    """
+    try:
+        reference = route.reference_of(order)
+    except Rejected:
+        return ""
+    known = list(routes)
+    if is_unique(route) and all((each.source, each.reference) == (route.source, route.reference) for each in known):
+        return ""
+    rivals = (f"{each.source}:{external_id_in(each, reference)}" for each in known)
+    keys = dict.fromkeys(key for key in rivals if not key.endswith(":") and key != order.key)
+    if not keys and all(is_unique(each) for each in known):
+        return ""
+    return ("-" if is_unique(route) else "+") + "\n".join(keys)
+
+
 def former_references(
     route: Route, order: Order, templates: Sequence[Template], encode: Callable[[str], str]
 ) -> tuple[str, ...]:

@@ -81,6 +81,9 @@ class Provider(ABC):
     #: The field of `Order` that carries the reference of an order that a target of this kind created: it tells our own
     #: orders from others. None: there is no target of this kind.
     reference_field: ClassVar[Literal["external_id", "source_id"] | None] = None
+    #: The option that limits an account to one site or store, if only within one no two orders have the same
+    #: `Order.source_id`. None: no two orders of an account have.
+    source_id_within: ClassVar[str | None] = None
     #: The HTTP statuses that mean "slow down" in this system, rather than "unavailable".
     throttle_statuses: ClassVar[frozenset[int]] = frozenset({429})
 

@@ -18,6 +18,7 @@ REASONS: Final = {
     "bug": "A mistake in our adapter for this system.",
     "combined": "The goods of another order were combined into it, and a person sees that they are sent once.",
     "changed": "The order changed at its source, and a person decides what to do with it.",
+    "reference": "Another order of the target has its reference, so it waits for one of its own.",
     "error": "Something of ours went wrong.",
     "given_up": "It stayed unclear whether the order is there, and a person gave it up.",
     "held": "Something is missing in the settings, such as what an article or a status is called there.",

@@ -17,6 +17,7 @@ from worker.errors import AuthFailed, ConfigError, Unavailable
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
 from worker.settings.identity import declared
+from worker.settings.references import is_unique
 from worker.store.health.signs import SWEPT
 from worker.store.redis import embedded
 from worker.store.redis.server import Server, inspect, measure
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from worker.store.health.state import Snapshot
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+#: What happens where a reference does not follow from the key of one order.
+_SHARED: Final = "of two orders with one reference, the second is held"
 #: Seconds of a round trip to Redis, and between its clock and ours, above which there is a warning.
 _SLOW: Final = 0.02
 _APART: Final = 5.0
@@ -98,7 +101,8 @@ def examine_settings(settings: Settings) -> Iterator[Finding]:
     for route in settings.routes:
         only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""
         changed = f", changed by {route.transform.name}" if route.transform else ""
-        detail = f"as {route.reference}{only}{changed}; no other order can have such a reference there"
+        shared = "no other order can have such a reference there" if is_unique(route) else _SHARED
+        detail = f"as {route.reference}{only}{changed}; {shared}"
         yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
     yield from _examine_producers(settings)
     yield from _examine_traces()

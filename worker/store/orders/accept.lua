@@ -2,7 +2,7 @@
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch, era, receipts = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
--- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
 -- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended), and for an order
@@ -13,7 +13,7 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- a reason ("transform ...") if the order is held instead of sent, or empty. before_start says that the order was placed before the start of its provider,
 -- or is empty: such an order is left out unless a backfill requested it, as its record keeps in 'requested'. former are further references, as JSON, under
 -- which the target may have the order if this ledger does not know it: it is asked for them first, even a target that refuses duplicates. A known order keeps
--- the reference that it has.
+-- the reference that it has. shared says which other orders could have the reference (owner.lua); the second order of a reference is held.
 --
 -- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
 --
@@ -51,6 +51,7 @@ end
 
 -- include log.lua
 -- include tombstone.lua
+-- include owner.lua
 -- include combine.lua
 -- include withdraw.lua
 
@@ -147,8 +148,15 @@ local function leave_out(key, record, state, payload, may_exist, reason)
   return 'asked'
 end
 
+-- Hold an order whose reference another order has. The reason stays with it as `hold`, so that it is never sent under this reference.
+local function hold_for_owner(key, record, reference, owner)
+  local detail = string.format('its reference %s is that of %s: %s would count as that order', reference, owner, key)
+  redis.call('HSET', record, 'hold', 'reference ' .. detail)
+  return hold(key, record, 'reference', detail)
+end
+
 -- Write an order that this ledger does not know.
-local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed)
+local function add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
   if is_outdated(key, version) then return 'stale' end
   if before_start ~= '' and not bulk then
     if left_out ~= '' then bury_version(key, version) end
@@ -168,6 +176,12 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) end
   if before_start ~= '' then redis.call('HSET', record, 'requested', '1') end
   if left_out ~= '' and not search then return withdraw(key, record, left_out) end
+  local owner = other_owner(key, reference, shared)
+  if owner then
+    redis.call('SET', payload_prefix .. key, payload)
+    tally(now, 'in ' .. string.match(key, '^[^:]*'))
+    return hold_for_owner(key, record, reference, owner)
+  end
   if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end
   if former ~= '' then redis.call('HSET', record, 'former', former) end
   if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
@@ -178,14 +192,16 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   return search and 'asked' or 'new'
 end
 
-local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed)
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
     archived.requested} end
   local state = known[1]
-  if not state then return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed) end
+  if not state then
+    return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
+  end
   if known[7] and not bulk then make_fresh(key, record) end
   local requested = before_start ~= '' and bulk
   if requested and not archived then redis.call('HSET', record, 'requested', '1') end
@@ -195,7 +211,10 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   -- The settings may have changed: what was left out may be wanted now, and the other way round.
   local was_left_out = state == 'withdrawn' or (known[10] or '') ~= ''
   local is_redecided = not older and not known[4] and state ~= 'discarded' and was_left_out ~= (left_out ~= '')
-  if known[2] == fingerprint and not is_redecided then
+  -- It was never sent, so its reference may be another one now.
+  local waits_for_owner = state == 'held' and known[6] == 'reference'
+  local is_retold = waits_for_owner and not older and redis.call('HGET', record, 'reference') ~= reference
+  if known[2] == fingerprint and not is_redecided and not is_retold then
     if not older and version ~= old then
       if archived then
         archived.version = version
@@ -223,6 +242,11 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   redis.call('PERSIST', history_prefix .. key)
   redis.call('HDEL', record, 'left_out')
   log(key, 'changed before delivery')
+  if waits_for_owner or state == 'withdrawn' then
+    redis.call('HSET', record, 'reference', reference)
+    local owner = other_owner(key, reference, shared)
+    if owner then return hold_for_owner(key, record, reference, owner) end
+  end
   if hold_reason ~= '' then return hold_for(key, record, state, known[5], hold_reason) end
   if state == 'queued' or state == 'claimed' or state == 'in_doubt' then return 'replaced' end
   -- The change may have fixed what was refused: the order gets all its tries again.
@@ -230,8 +254,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 11, #ARGV, 12 do
-  local result = accept(unpack(ARGV, i, i + 11))
+for i = 11, #ARGV, 13 do
+  local result = accept(unpack(ARGV, i, i + 12))
   results[#results + 1] = result
   counts[result] = (counts[result] or 0) + 1
 end

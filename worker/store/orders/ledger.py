@@ -52,6 +52,8 @@ class Delivery:
     before_start: str = ""
     #: Further references under which the target may have it, if the ledger does not know it.
     former: tuple[str, ...] = ()
+    #: Which other orders could have the reference (see `owner.lua`); "" if no other can.
+    shared: str = ""
 
     @property
     def wanted(self) -> bool:
@@ -82,7 +84,7 @@ class Delivery:
         left_out = self.left_out, stop(order), successor(order)
         former = json.dumps(self.former) if self.former else ""
         placed = round(order.ordered_at.timestamp() * 1000)
-        return *content_values, *left_out, self.hold, self.before_start, former, placed
+        return *content_values, *left_out, self.hold, self.before_start, former, placed, self.shared
 
 
 @dataclass(frozen=True, slots=True)

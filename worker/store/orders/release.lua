@@ -48,7 +48,9 @@ end
 
 for i = 5, #ARGV do
   local key = ARGV[i]
-  if redis.call('ZREM', held, key) == 1 then
+  -- To its target it would be another order: it waits for a reference of its own (accept.lua).
+  local waits_for_owner = action == 'send' and redis.call('HGET', record_prefix .. key, 'code') == 'reference'
+  if not waits_for_owner and redis.call('ZREM', held, key) == 1 then
     local event, state = (action == 'send' and send or drop)(key, record_prefix .. key)
     log(key, event)
     unblock(key) -- a person decided

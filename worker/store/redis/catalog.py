@@ -74,7 +74,7 @@ ACCEPT: Final = Script(
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
     each=(
         *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
-        *("hold_reason", "before_start", "former", "placed"),
+        *("hold_reason", "before_start", "former", "placed", "shared"),
     ),
 )
 CLAIM: Final = Script(

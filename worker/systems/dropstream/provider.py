@@ -117,6 +117,7 @@ class DropStream(Provider):
     kind: ClassVar[str] = "dropstream"
     Options: ClassVar[type[BaseModel]] = DropStreamOptions
     identified_by: ClassVar[tuple[str, ...]] = ("user", "store_id")
+    source_id_within: ClassVar[str | None] = "store_id"
     default_limit: ClassVar[str] = "2/s"
     documented_limit: ClassVar[str | None] = None
     default_poll_every: ClassVar[float] = 300

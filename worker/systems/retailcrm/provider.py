@@ -62,6 +62,7 @@ class RetailCRM(Provider):
     kind: ClassVar[str] = "retailcrm"
     Options: ClassVar[type[BaseModel]] = RetailCRMOptions
     identified_by: ClassVar[tuple[str, ...]] = ("site",)
+    source_id_within: ClassVar[str | None] = "site"
     default_limit: ClassVar[str] = "10/s"
     documented_limit: ClassVar[str | None] = "10/s"
     default_poll_every: ClassVar[float] = 300
