@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
     from support.pipeline import MakePipeline
 
+#: When the orders were placed: before any template was changed.
+PLACED: dict[str, Any] = {"ordered_at": "2026-01-02T03:04:05Z"}
 OLD, NEW = "{external_id}", "{provider}:{external_id}"
 
 
 def start(redis: Redis, warehouse: Warehouse, template: str, *records: dict[str, Any], **route: Any) -> FakeRuntime:
     """Return the runtime of processes that were started with this reference; its provider has one page."""
     routes = (Route(source="shop", targets=("t",), reference=template, **route),)
-    rt = FakeRuntime(redis, Shop([list(records)]), warehouse, routes=routes)
+    rt = FakeRuntime(redis, Shop([[PLACED | each for each in records]]), warehouse, routes=routes)
     redis.delete("intake:cursor:shop")
     rt.installation.confirm()
     rt.settings = rt.installation.settings
