@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.app import Nudge
-    from worker.runtime import Runtime
+    from worker.runtime import Adapters, Runtime
     from worker.settings.routes import Route
     from worker.store.orders.ledger import Accepted, Ask, Delivery
 
@@ -124,7 +124,7 @@ def _note(rt: Runtime, orders: Sequence[Order], new: Collection[str], left_out: 
         rt.left_outs.note_unknown(provider, codes)
 
 
-def prepare(rt: Runtime, order: Order) -> list[tuple[str, Delivery | PermanentError]] | None:
+def prepare(rt: Adapters, order: Order) -> list[tuple[str, Delivery | PermanentError]] | None:
     """Return the deliveries of an order by target, each with all that the ledger takes; None for an echo.
 
     In the place of a delivery that cannot be made stands its error: the other targets get the order all the same. Raise
@@ -179,7 +179,7 @@ def _accept_each(
     return [_Part(list(orders), accepted.nudge)], []
 
 
-def route_order(rt: Runtime, order: Order) -> Iterator[tuple[str, Delivery | PermanentError]]:
+def route_order(rt: Adapters, order: Order) -> Iterator[tuple[str, Delivery | PermanentError]]:
     """Yield each target that a route names for the order's provider, with the delivery that `route_since` returns.
 
     The delivery is an error if a route wants the order, but cannot make its reference, or if its transform failed. The

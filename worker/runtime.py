@@ -130,6 +130,25 @@ class Adapters:
         adapters = {name: self._adapter(account, kinds[account.kind]) for name, account in accounts.items()}
         return Adapted[Any](accounts, adapters)
 
+    def is_echo(self, order: Order) -> bool:
+        """Return whether the order is an echo: Intake created it in the account that it was read from."""
+        provider = self.providers.get(order.provider)
+        text = getattr(order, provider.reference_field) if provider and provider.reference_field else None
+        return text is not None and any(
+            route.may_have_made(decode(text, self.targets[name].alphabet))
+            for name in self.settings.mirrors(order.provider)
+            for route in self.settings.all_routes
+            if name in route.targets
+        )
+
+    def now(self) -> datetime:
+        """Return the time by the clock of this machine."""
+        return datetime.now(UTC)
+
+    def first_cursor(self, provider: str) -> str:
+        """Return the cursor of the first poll, which begins at `start`, or now if that lies ahead."""
+        return self.providers[provider].start(min(self.now(), self.settings.providers[provider].start))
+
 
 class Runtime(Adapters):
     """Everything that a task works with, built from the settings once for each process."""
@@ -201,11 +220,6 @@ class Runtime(Adapters):
         """Return the seconds until the maintenance of the target ends, or 0 if it is not in maintenance."""
         return self._maintenance_left(self.settings.targets[name])
 
-    def first_cursor(self, provider: str) -> str:
-        """Return the cursor of the first poll, which begins at `start`, or now if that lies ahead."""
-        now = datetime.fromtimestamp(self.cursors.now() / 1000, UTC)
-        return self.providers[provider].start(min(now, self.settings.providers[provider].start))
-
     def others_wait(self, task: str, name: str) -> bool:
         """Return whether work other than this task of this account waits for a worker."""
         return self.nudges.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
@@ -213,7 +227,11 @@ class Runtime(Adapters):
     def _maintenance_left(self, account: Account) -> float:
         if not account.maintenance.windows:
             return 0.0
-        return account.maintenance.left(datetime.fromtimestamp(self.cursors.now() / 1000, UTC))
+        return account.maintenance.left(self.now())
+
+    def now(self) -> datetime:
+        """Return the time by the clock of Redis, which is the same for all processes."""
+        return datetime.fromtimestamp(self.cursors.now() / 1000, UTC)
 
     @cached_property
     def scopes(self) -> dict[str, Scope]:
@@ -264,17 +282,6 @@ class Runtime(Adapters):
         """Return whether orders of the provider that change after delivery may be updated in the target."""
         routes = [r for r in self.settings.routes if r.source == provider and target in r.targets]
         return self.targets[target].updates and any(route.on_change != "ignore" for route in routes)
-
-    def is_echo(self, order: Order) -> bool:
-        """Return whether the order is an echo: Intake created it in the account that it was read from."""
-        provider = self.providers.get(order.provider)
-        text = getattr(order, provider.reference_field) if provider and provider.reference_field else None
-        return text is not None and any(
-            route.may_have_made(decode(text, self.targets[name].alphabet))
-            for name in self.settings.mirrors(order.provider)
-            for route in self.settings.all_routes
-            if name in route.targets
-        )
 
 
 @cache

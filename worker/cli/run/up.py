@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import argv
 from worker.cli.run.supervisor import Program, Supervisor
@@ -18,8 +19,12 @@ from worker.store.redis import embedded
 
 @click.command("up")
 @click.option("--flower", is_flag=True, help="Run Flower too, on 127.0.0.1:5555.")
-def command(*, flower: bool) -> None:
-    """Run all processes here, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them."""
+@click.option("--yes", is_flag=True, help="Do not ask before the first poll.")
+def command(*, flower: bool, yes: bool) -> None:
+    """Run all processes here, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them.
+
+    Before the very first poll, it shows what that would send, and asks if there is a terminal.
+    """
     settings = read_settings()
     env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
     if sys.stderr.isatty():
@@ -36,6 +41,13 @@ def command(*, flower: bool) -> None:
         if settings.redis_url is None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)
-            programs.insert(0, Program("valkey", server.command, lambda: embedded.wait_ready(server.url, 30)))
+
+            def ready() -> None:
+                embedded.wait_ready(server.url, 30)
+                confirm_first_polls(settings, yes=yes)
+
+            programs.insert(0, Program("valkey", server.command, ready))
+        else:
+            confirm_first_polls(settings, yes=yes)
         # Long enough for a drain to finish its current call; Ctrl-C twice is quicker.
         Supervisor(programs, env, grace=settings.clocks.drain + settings.clocks.request + 5).run()

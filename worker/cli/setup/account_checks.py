@@ -6,12 +6,13 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 #: Retries of an account while another one uses up the limit that they share.
 _RETRIES: Final = 4
@@ -49,14 +50,23 @@ class Accounts(Protocol):
 
 def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterator[Finding]:
     """Check all accounts at the same time; yield one finding for each."""
+    yield from ask_all(
+        {
+            f"{section} {name}": partial(examine_account, f"{section} {name}", adapter)
+            for section, adapters in (("provider", accounts.providers), ("target", accounts.targets))
+            for name, adapter in adapters.items()
+        },
+        patience,
+    )
+
+
+def ask_all(questions: Mapping[str, Callable[[], Finding]], patience: float) -> Iterator[Finding]:
+    """Ask about all accounts at the same time; yield one finding for each. A question must not raise."""
     answers: list[tuple[str, queue.SimpleQueue[Finding]]] = []
-    for section, adapters in (("provider", accounts.providers), ("target", accounts.targets)):
-        for name, adapter in adapters.items():
-            answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
-            account = f"{section} {name}"
-            check = threading.Thread(target=_examine_into, args=(answer, account, adapter), name=account, daemon=True)
-            check.start()
-            answers.append((account, answer))
+    for account, question in questions.items():
+        answer: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+        threading.Thread(target=_answer_into, args=(answer, question), name=account, daemon=True).start()
+        answers.append((account, answer))
     until = time.monotonic() + patience
     for account, answer in answers:
         try:
@@ -65,8 +75,8 @@ def examine_accounts(accounts: Accounts, patience: float = _PATIENCE) -> Iterato
             yield Finding(account, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
 
 
-def _examine_into(answer: queue.SimpleQueue[Finding], account: str, adapter: Checkable) -> None:
-    answer.put(examine_account(account, adapter))
+def _answer_into(answer: queue.SimpleQueue[Finding], question: Callable[[], Finding]) -> None:
+    answer.put(question())
 
 
 def examine_account(account: str, adapter: Checkable) -> Finding:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from worker.cli.setup.account_checks import Finding, examine_accounts
+from worker.cli.setup.first_poll import examine_first_polls
 from worker.cli.setup.pair_checks import examine_pairs
 from worker.durations import format_duration
 from worker.errors import AuthFailed, ConfigError, Unavailable
@@ -26,7 +27,7 @@ from worker.watch.judgements import alarms, judge, judge_server
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
@@ -59,7 +60,8 @@ def examine(*, live: bool) -> Iterator[Finding]:
         return
     if settings.redis_url is None and not _embedded_runs(settings):
         yield Finding("redis", "ok", "none is named, and none runs: `intake up` starts an embedded Valkey")
-        yield from examine_accounts(Adapters(settings))
+        is_new = embedded.read_url(settings.data_dir) is None
+        yield from _examine_systems(Adapters(settings), settings.providers if is_new else ())
         return
     url = redis_url(settings)
     try:
@@ -75,7 +77,7 @@ def examine(*, live: bool) -> Iterator[Finding]:
     yield from examine_distance(*measure(url))
     yield from examine_broker(settings.broker_url)
     rt = Runtime(settings)
-    yield from examine_accounts(rt)
+    yield from _examine_systems(rt, rt.cursors.unread(list(settings.providers)))
     yield from examine_registered(rt.installation.compare())
     yield from examine_running(rt)
 
@@ -90,6 +92,17 @@ def examine_registered(comparison: Comparison) -> Iterator[Finding]:
             detail = f"it is {entry.names[0]} in the ledger, which a loss of Redis would forget"
             remedy = f'Write under it: formerly = ["{entry.names[0]}"].'
             yield Finding(f"{account.role} {entry.names[-1]}", "warning", detail, remedy)
+
+
+def _examine_systems(accounts: Adapters, unread: Collection[str]) -> Iterator[Finding]:
+    """Check the accounts; yield what the first poll would send of those that respond and were never read (`unread`)."""
+    working: list[str] = []
+    for finding in examine_accounts(accounts):
+        kind, _, name = finding.what.partition(" ")
+        if finding.state == "ok" and kind == "provider" and name in unread:
+            working.append(name)
+        yield finding
+    yield from examine_first_polls(accounts, working)
 
 
 def examine_settings(settings: Settings) -> Iterator[Finding]:

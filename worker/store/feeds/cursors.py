@@ -19,7 +19,7 @@ from worker.store.redis.receipts import Receipts
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from redis import Redis
 
@@ -192,6 +192,13 @@ class Cursors:
         status = cast("dict[str, str]", self.redis.hgetall(self.key(provider)))
         status["malformed"] = str(self.redis.hlen(keys.malformed(provider)))
         return status
+
+    def unread(self, providers: Sequence[str]) -> list[str]:
+        """Return those of the providers of which no page was ever read."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for provider in providers:
+                pipe.hexists(self.key(provider), "value")
+            return [name for name, is_read in zip(providers, pipe.execute(), strict=True) if not is_read]
 
     def place(self, provider: str, seen: str, value: str) -> bool:
         """Move the cursor by hand, from the value that was `seen` ("": none); return False if it moved meanwhile.

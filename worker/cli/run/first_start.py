@@ -1,0 +1,65 @@
+"""The first start: show what the first polls would send, before anything is sent, and ask."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from worker.cli.setup.first_poll import examine_first_polls
+from worker.errors import IntakeError
+from worker.runtime import Runtime
+from worker.store.redis.connection import ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from worker.settings.load import Settings
+
+#: What makes the answer impossible; the processes meet it again, and say more of it.
+_FAILURES: Final[tuple[type[Exception], ...]] = (IntakeError, *ERRORS)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
+    """Show what the first polls would send if no provider was ever read; abort if the person at the terminal says no.
+
+    Without a terminal, with `yes`, or if Redis does not respond, the start goes on: this is said.
+    """
+    try:
+        with Runtime(settings, patience="short") as rt, _aborted_by_signals():
+            names = list(settings.providers)
+            if rt.cursors.unread(names) != names:
+                return
+            _say("no order was ever read here; this would be sent:")
+            for finding in examine_first_polls(rt, names):
+                _say(f"{finding.what}: {finding.detail}{f'. {finding.remedy}' if finding.remedy else ''}")
+            if yes or not sys.stdin.isatty():
+                _say(f"goes on without asking: {'--yes' if yes else 'there is no terminal'}")
+            else:
+                click.confirm("Begin?", abort=True, err=True)
+    except _FAILURES as error:
+        _say(f"what the first polls would send is not known: {type(error).__name__}")
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        click.echo(f"up     | {text}", err=True)
+
+
+@contextlib.contextmanager
+def _aborted_by_signals() -> Iterator[None]:
+    """Abort on a signal that is not ignored: the supervisor would only note it while a person is asked."""
+
+    def abort(*_: object) -> None:
+        raise click.Abort
+
+    former = {number: signal.signal(number, abort) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
