@@ -84,7 +84,7 @@ def test_two_shops_with_a_history_send_what_check_shows_and_nothing_older_and_no
         assert key_names(rt.redis, "intake:order:*") == []
         lines = intake("check").output.splitlines()
         for name in SHOPS:
-            [line] = [line for line in lines if f"provider {name}: the first poll would send" in line]
+            [line] = [line for line in lines if f"first poll of {name}: would send" in line]
             assert re.search(r"send \d+ orders placed from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d \(\w+ \d+", line)
         for name in SHOPS:
             tasks.poll.poll(rt, name, lambda *_: None)
@@ -105,7 +105,7 @@ def test_two_shops_with_a_history_send_what_check_shows_and_nothing_older_and_no
         shown = rt.left_outs.find("shop", str(next(r["id"] for r in box.orders("retailcrm") if _placed(r) < START)))
         assert [each.rule.startswith("placed before start") for each in shown] == [True]
         # All of it is known now: check does not show a first poll any more.
-        assert "the first poll would send" not in intake("check").output
+        assert "first poll of" not in intake("check").output
 
 
 def test_a_first_poll_that_is_longer_than_what_is_read_is_called_a_part() -> None:
@@ -117,7 +117,7 @@ def test_a_first_poll_that_is_longer_than_what_is_read_is_called_a_part() -> Non
     found.add(order(), [Delivery(order(), "1", hold="review large")])
     found.add(order(), [Rejected("no reference")])
     assert describe(found, "2026-01-01") == (
-        "the first poll would send 2 orders placed from 2026-01-01 to 2026-01-03 (new 2); start is 2026-01-01; "
+        "would send 2 orders placed from 2026-01-01 to 2026-01-03 (new 2); start is 2026-01-01; "
         "left out: status=cancelled 1, placed before start 2026-01-01 1; 1 would be held; 1 cannot be read; "
         "this is a part only: 1000 records were read, and more follow"
     )
@@ -164,7 +164,7 @@ def test_the_first_start_shows_what_it_would_send_and_asks_at_a_terminal(  # noq
         with pytest.raises(click.Abort):
             confirm_first_polls(settings, yes=yes)
     shown = capsys.readouterr().err
-    assert re.search(r"provider shop: the first poll would send [123] orders?", shown)
+    assert re.search(r"first poll of shop: would send [123] orders?", shown)
     assert ("goes on without asking" in shown) is (yes or not stdin.isatty())
 
 

@@ -66,15 +66,15 @@ class FirstPoll:
 
 def examine_first_polls(accounts: Adapters, names: Sequence[str]) -> Iterator[Finding]:
     """Yield for each of these providers what its first poll would send; read them at the same time."""
-    yield from ask_all({f"provider {name}": partial(_examine, accounts, name) for name in names}, _PATIENCE)
+    yield from ask_all({f"first poll of {name}": partial(_examine, accounts, name) for name in names}, _PATIENCE)
 
 
 def _examine(accounts: Adapters, name: str) -> Finding:
-    what = f"provider {name}"
+    what = f"first poll of {name}"
     try:
         found = look(accounts, name)
     except IntakeError as error:
-        return Finding(what, "warning", f"what the first poll would send is not known: {error}")
+        return Finding(what, "warning", f"what it would send is not known: {error}")
     detail = describe(found, format_start(accounts.settings.providers[name].start))
     finished = sum(found.sent[status] for status in _FINISHED)
     if not finished:
@@ -117,7 +117,7 @@ def _fetch(accounts: Adapters, name: str, cursor: str, until: float) -> Page:
 def describe(found: FirstPoll, start: str) -> str:
     """Return the counts as one sentence for a person."""
     count = sum(found.sent.values())
-    text = f"the first poll would send {count} order{'' if count == 1 else 's'}"
+    text = f"would send {count} order{'' if count == 1 else 's'}"
     if count:
         days = list(dict.fromkeys(f"{at:%Y-%m-%d}" for at in found.placed))
         text += f" placed {'on' if len(days) == 1 else 'from'} {' to '.join(days)} ({_counts(found.sent)})"
