@@ -92,6 +92,7 @@ def test_check_reports_each_part_as_ok_without_faults(tmp_path: Path, systems: S
             "redis latency",
             "redis clock",
             "provider shop",
+            "first poll of shop",
             "target store",
         ],
         "ok",
