@@ -24,6 +24,10 @@ _ONCE: Final[dict[str, Any]] = {
     "socket_connect_timeout": 3.0,
     "retry": Retry(NoBackoff(), 0),
 }
+_BLIND: Final = (
+    "the server does not let this user ask for INFO: a restart, a failover or a restored backup is not recognised, and "
+    "orders may be created twice after it"
+)
 #: The fields of INFO about the last writes to the disk.
 _WRITES: Final = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
@@ -60,7 +64,7 @@ def inspect(url: str) -> Server:
         raise AuthFailed("the server does not accept the password") from None
     except RedisError as error:
         if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
-            raise AuthFailed("the server does not let this user ask for INFO") from None
+            raise AuthFailed(_BLIND) from None
         raise Unavailable("the server does not answer") from None
     except OSError:
         raise Unavailable("the server does not answer") from None
