@@ -40,6 +40,10 @@ LONGEST = 30.0
 AHEAD = 1.0
 #: Seconds after which claims are checked again before they are sent: an order may have been cancelled meanwhile.
 CHECK_AFTER = 0.25
+#: Seconds of calls that a drain claims at once, where other drains may take the rest.
+SHARE = 1.0
+#: Seconds after which a drain releases what it has not sent: the calls take longer than when it claimed.
+RELEASE_AFTER = 2.0
 #: Seconds for which outcomes are collected before they are settled together.
 SETTLE_WITHIN = 0.25
 
@@ -77,15 +81,13 @@ def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:
 def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     """Claim and deliver orders until the lane has none to send. Return False if the drain ended before that."""
     lane, target = rt.lanes[name], rt.targets[name]
-    # A dead worker's claims count as possibly sent. Where the target cannot settle that, claim one order at a time.
-    most = max(BATCH, target.bulk) if target.settles else 1
     latest = until + LONGEST
     with (
         lane.drain() as drain,
         guard_writes(drain.check),
         log_ending("drain.fenced", lane=name, drain=drain.name) as ending,
     ):
-        while not rt.target_maintenance_left(name) and (claims := drain.claim(most)):
+        while not rt.target_maintenance_left(name) and (claims := drain.claim(_most(lane, target))):
             with use_spare_slots() if claims[0].bulk else nullcontext():
                 _deliver_claims(rt, lane, drain, claims, until)
             until = _extend(rt, name, until, latest)
@@ -104,6 +106,20 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
     return True
 
 
+def _most(lane: Lane, target: Target) -> int:
+    """Return how many orders to claim: at most what is sent in about a second, and at least one call's worth."""
+    if not target.settles:
+        # A dead worker's claims count as possibly sent, and the target cannot settle that.
+        return 1
+    most = max(BATCH, target.bulk)
+    if lane.concurrency == 1:
+        return most
+    if lane.call_seconds is None:
+        return target.bulk
+    calls = int(SHARE / lane.call_seconds) if lane.call_seconds else most
+    return max(target.bulk, min(most, calls * target.bulk))
+
+
 def _extend(rt: Runtime, name: str, until: float, latest: float) -> float:
     """Return the end of the drain: later than `until` (at most `latest`) if no other work waits for its process."""
     now = time.monotonic()
@@ -116,17 +132,18 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
     """Deliver the claims one call after the other, and release those that this drain can no longer send."""
     target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
-    flushed = checked = time.monotonic()
-    stop, refused = False, ""
+    stop, refused, sent = False, "", 0
     claims = decide_again(rt, target.name, claims)
     calls = deque(_calls(target, clear_absent(target, claims)))
+    began = flushed = checked = time.monotonic()
+    release_at = min(until, began + RELEASE_AFTER) if lane.concurrency > 1 else until
     while calls:
         batch = calls.popleft()
         now = time.monotonic()
         if settled and now - flushed > SETTLE_WITHIN:
             _settle(target, drain, settled)
             settled, flushed = [], now
-        if stop or now > until or stopping():
+        if stop or now > release_at or stopping():
             settled += [(claim, Outcome("release")) for claim in batch]
             continue
         if now - checked > CHECK_AFTER:
@@ -134,6 +151,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
             batch, *rest = _calls(target, waiting)
             calls, checked = deque(rest), now
         intend(rt, lane.target, drain, batch)
+        sent += 1
         outcomes = _send_many(target, batch) if len(batch) > 1 else [_send(rt, target, drain, batch[0])]
         if outcomes is None:
             calls.extendleft([claim] for claim in reversed(batch))
@@ -144,6 +162,8 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
             stop = stop or outcome.kind == "snooze"
             if outcome.code == AuthFailed.code:
                 refused = outcome.detail
+    if sent:
+        lane.call_seconds = (time.monotonic() - began) / sent
     _settle(target, drain, settled)
     if refused:
         lane.pause(refused)

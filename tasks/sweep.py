@@ -26,6 +26,9 @@ _watch = cache(Watch)
 
 #: Due orders that justify one more drain.
 PER_DRAIN = 25
+#: Seconds for which an order is due after which the drains are too few for it, however few orders wait: each call of
+#: theirs takes that long.
+LATE = 1.0
 
 
 @app.task(name="tasks.sweep")
@@ -73,8 +76,10 @@ def _sweep_lane(rt: Runtime, name: str, nudge: NudgeMany) -> None:
         return
     if swept.due + swept.bulk and not swept.paused and not swept.closed:
         most = lane.concurrency if swept.due else lane.spare
-        drains = min(most, math.ceil((swept.due + swept.bulk) / PER_DRAIN)) - swept.drains
-        if drains > 0:
+        wanted = math.ceil((swept.due + swept.bulk) / PER_DRAIN)
+        if swept.oldest > LATE:
+            wanted = max(wanted, swept.drains + 1)
+        if (drains := min(most, wanted) - swept.drains) > 0:
             nudge("deliver", name, drains)
     if swept.doubts:
         nudge("doubt", name, 1)

@@ -44,6 +44,8 @@ class SweepResult:
     doubts: int
     #: Bulk orders that are due; `due` counts the others.
     bulk: int
+    #: Seconds since the first of the orders that are due became due.
+    oldest: float
 
 
 class Lane:
@@ -69,6 +71,8 @@ class Lane:
         self._pause = Pause(redis, self.keys.lane)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
         self.max_tries, self.concurrency, self.per_call = max_tries, concurrency, per_call
+        #: Seconds that a call took when a drain of this process sent the last orders; None before that.
+        self.call_seconds: float | None = None
         #: How long a new ledger sends nothing here: orders that the previous ledger sent may still be under way.
         self.quarantine_ms = round(quarantine * 1000)
 
@@ -106,7 +110,7 @@ class Lane:
         """Free the orders of dead drains; end a pause whose time is over."""
         self._pause.end_if_over()
         k = self.keys
-        freed, buried, due, drains, closed, paused, waited, doubts, bulk = self.scripts(
+        freed, buried, due, drains, closed, paused, waited, doubts, bulk, oldest = self.scripts(
             catalog.SWEEP,
             self.scope.windows,
             lane=k.lane,
@@ -127,7 +131,9 @@ class Lane:
             poison=POISON,
             ask_every_ms=ASK_EVERY,
         )
-        return SweepResult(freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk)
+        return SweepResult(
+            freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk, oldest / 1000
+        )
 
     def mark_doubts_asked(self) -> None:
         """Note that the target is asked for its orders in doubt now: the next time is `ASK_EVERY` later."""

@@ -8,7 +8,7 @@ local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_
 -- ask_every_ms is the time between two questions for the orders in doubt.
 --
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
--- drain that died first, orders in doubt to ask for, bulk orders due}.
+-- drain that died first, orders in doubt to ask for, bulk orders due, ms since the first due order became due}.
 -- If repeated: the dead drains are gone already.
 
 local windows = {}
@@ -73,4 +73,5 @@ if (fresh > 0 or (bulk > 0 and live == 0)) and closed == 0 and not state[1] and 
 end
 local doubts, since = 0, now - ask_every_ms
 if closed == 0 and not state[1] and tonumber(state[3] or 0) <= since then doubts = redis.call('ZCOUNT', doubt, '-inf', since) end
-return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk}
+local oldest = fresh > 0 and now - redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2] or 0
+return {freed, buried, fresh, live, math.ceil(closed), state[1] and 1 or 0, waited, doubts, bulk, oldest}
