@@ -88,7 +88,9 @@ class Configured:
         return self
 
     def write(self, settings: str = SHOP_TO_DROPDAY, *, redis_url: str = "") -> Path:
-        """Write the settings after the table of Redis."""
+        """Write the settings after the table of Redis. With `NO_REDIS`, a command gives up sooner than in operation."""
+        if redis_url == NO_REDIS:
+            self._environment.setattr("worker.store.redis.connection.LONG", 0.5)
         self.file.write_text(table("redis", url=redis_url or self._redis_url) + settings)
         return self.file
 

@@ -6,7 +6,6 @@ import re
 from typing import Any, Final, Literal
 
 from redis import Redis
-from redis.backoff import ExponentialBackoff
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,  # noqa: A004  # redis-py's own name
@@ -17,11 +16,11 @@ from redis.exceptions import (
     ResponseError,
     TimeoutError,  # noqa: A004  # redis-py's own name
 )
-from redis.retry import Retry
 
 from worker.errors import StoreFull
 from worker.store.redis.failpoints import with_failpoints
 from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
+from worker.store.redis.timed_retry import TimedRetry
 
 #: The errors of a Redis that is unreachable or full, or refuses us.
 ERRORS: tuple[type[Exception], ...] = (RedisError,)
@@ -32,6 +31,8 @@ FORBIDDEN: type[Exception] = NoPermissionError
 _OF_VALUES: Final = re.compile(r"(?is)(?!WRONGTYPE).*(?:user_script|Protocol error|maximum allowed size)")
 #: How long a failed command is repeated.
 Patience = Literal["long", "short"]
+#: The seconds of "long" and "short" patience.
+LONG, SHORT = 6.0, 0.5
 #: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead.
 TIMEOUT = 5.0
 
@@ -62,9 +63,9 @@ def client(kind: type[Redis], url: str, **options: Any) -> Redis:
 def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Patience = "long") -> Redis:
     """Connect to `url`; responses are decoded to text, or raw bytes for data that anybody may have written.
 
-    A failed command is repeated for about six seconds: as long as a restart of the server, and less than a lease.
-    Every script may be repeated (each says how), so a lost response costs nothing. If a person or a client waits and
-    can try again, `patience` is short: one repetition, because the old connection may be dead.
+    A failed command is repeated for six seconds (`LONG`): as long as a restart of the server, and less than a lease. A
+    server that is silent is given up within two timeouts. Every script may be repeated (each says how), so a lost
+    response costs nothing. If a person or a client waits and can try again, `patience` is short.
     """
     return client(
         with_failpoints(Redis),
@@ -74,7 +75,6 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
         socket_connect_timeout=2.0 if patience == "long" else 1.0,
         socket_keepalive=True,
         health_check_interval=30,
-        # Two: each attempt also repeats the connecting, which makes about six seconds in total.
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.25), 2 if patience == "long" else 1),
+        retry=TimedRetry(LONG if patience == "long" else SHORT),
         retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
     )
