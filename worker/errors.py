@@ -10,6 +10,7 @@
     │   └── TargetDown           the breaker is open, or the other side is in maintenance
     ├── RetryableError         wait with full jitter, and count an attempt
     │   ├── Unavailable          nothing happened on the other side
+    │   │   └── Misdirected        something else than the API answered: a wrong url, a proxy, a maintenance page
     │   └── Uncertain            it may have happened: find before create
     ├── PermanentError         a dead letter, with reason and advice
     │   ├── Malformed            we cannot read what they sent
@@ -107,6 +108,16 @@ class Unavailable(RetryableError):
     def __init__(self, message: str, *, text: str = "", answered: bool = False) -> None:
         super().__init__(message)
         self.text, self.answered = text, answered
+
+
+class Misdirected(Unavailable):
+    """The call reached something else than the settings name: a wrong url or id, a proxy, or a maintenance page.
+
+    One such answer proves nothing: it may pass. So nothing is paused, and the call is repeated, longer apart each time.
+    It counts against an order only while others succeed.
+    """
+
+    code = "misdirected"
 
 
 class Uncertain(RetryableError):

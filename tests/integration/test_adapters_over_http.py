@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, Malformed, Uncertain
+from worker.errors import AuthFailed, Malformed, Misdirected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropday.target import Dropday, DropdayOptions
@@ -170,9 +170,9 @@ def test_a_malformed_record_does_not_affect_the_others(box: Sandbox, crm: Callab
 
 
 def test_a_missing_account_is_reported_as_a_wrong_url(crm: Callable[..., RetailCRM]) -> None:
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         crm("nobody").check()
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         crm("nobody", time_zone="UTC").fetch_one("7")
     with pytest.raises(AuthFailed, match="403"):
         crm(api_key="wrong").check()

@@ -11,7 +11,7 @@ import pytest
 
 from support.http_server import Request, Server, reply
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, Malformed, Rejected, Unavailable
+from worker.errors import AuthFailed, Malformed, Misdirected, Rejected, Unavailable
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropboy.provider import Dropboy, DropboyOptions
@@ -243,7 +243,7 @@ def test_a_wrong_key_is_recognised_by_its_message_at_every_status(
 
 
 def test_a_missing_account_is_reported_as_a_wrong_url(dropboy: Callable[..., Dropboy]) -> None:
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         dropboy("nobody").check()
 
 
@@ -282,7 +282,7 @@ def test_a_page_repeated_by_inserted_rows_is_not_taken_for_the_end() -> None:
         (400, {"success": True, "result": []}, Unavailable),
         (400, {"success": False, "errors": ["Invalid API key"]}, AuthFailed),
         (401, {"success": False, "errors": ["User does not have permission"]}, AuthFailed),
-        (405, {"success": False}, Rejected),
+        (405, {"success": False}, Misdirected),
         (415, {"success": False}, Rejected),
     ],
 )

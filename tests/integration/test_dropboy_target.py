@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from schemas.order import Order
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
+from worker.errors import AuthFailed, Misdirected, Rejected, Unavailable, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropboy.provider import Dropboy as Reader
@@ -278,5 +278,5 @@ def test_a_key_without_permission_to_upload_fails_the_authentication(
         dropboy(account).create(make_order(), "1")
     with pytest.raises(AuthFailed):
         dropboy(account, api_key="wrong").check()
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         dropboy("nobody").check()

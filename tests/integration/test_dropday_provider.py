@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed
+from worker.errors import AuthFailed, Misdirected
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.dropday.provider import Dropday, DropdayOptions
@@ -153,7 +153,7 @@ def test_test_orders_are_read_only_if_configured(box: Sandbox, dropday: Callable
 def test_a_missing_account_is_reported_as_a_wrong_url(dropday: Callable[..., Dropday]) -> None:
     nobody = dropday("nobody")
     for call in (nobody.check, lambda: nobody.fetch(nobody.start(LONG_AGO)), lambda: nobody.fetch_one("98")):
-        with pytest.raises(AuthFailed, match="url is probably wrong"):
+        with pytest.raises(Misdirected, match="url is probably wrong"):
             call()
     with pytest.raises(AuthFailed, match="401"):
         dropday("main", api_key="wrong").check()

@@ -23,7 +23,7 @@ from support.http_calls import (
     write,
 )
 from support.http_server import Answerer, Close, Request, Reset, reply
-from worker.errors import AuthFailed, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
+from worker.errors import AuthFailed, Misdirected, RateLimited, Rejected, TargetDown, Unavailable, Uncertain
 
 if TYPE_CHECKING:
     import ssl
@@ -130,9 +130,40 @@ def test_refused_credentials_need_a_person(serve: Serve, make: Make, status: int
     assert str(errors[0]) == f"GET /orders: status {status}"
 
 
-@pytest.mark.parametrize("status", [304, 400, 404, 409, 422, 460])
+@pytest.mark.parametrize("status", [400, 409, 413, 422, 460])
 def test_any_other_refusal_is_rejected(serve: Serve, make: Make, status: int) -> None:
     assert error_types(read_and_write_failures(make(serve(lambda _: reply(status)).url))) == [Rejected, Rejected]
+
+
+def web_page(status: int) -> bytes:
+    return reply(status, b"<h1>Blocked</h1>", content_type="text/html")
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 308, 404, 405, 410, 421])
+def test_an_address_with_nothing_behind_it_is_not_the_fault_of_an_order(serve: Serve, make: Make, status: int) -> None:
+    assert error_types(read_and_write_failures(make(serve(lambda _: reply(status)).url))) == [Misdirected, Misdirected]
+
+
+def test_a_redirect_that_may_follow_a_write_is_uncertain(serve: Serve, make: Make) -> None:
+    assert error_types(read_and_write_failures(make(serve(lambda _: reply(303)).url))) == [Misdirected, Uncertain]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 406])
+@pytest.mark.parametrize("accepted", [frozenset[int](), frozenset({400, 403, 404, 406})])
+def test_the_page_of_a_proxy_is_no_refusal(serve: Serve, make: Make, status: int, accepted: frozenset[int]) -> None:
+    for answer in (web_page(status), reply(status, b" <!DOCTYPE html>")):
+        client = make(serve(lambda _, answer=answer: answer).url)
+        assert isinstance(failure_of(lambda: client.read("/orders", accept=accepted)), Misdirected)  # noqa: B023
+        assert isinstance(
+            failure_of(lambda: client.write("POST", "/orders", json={}, accept=accepted)),  # noqa: B023
+            Misdirected,
+        )
+
+
+@pytest.mark.parametrize("status", [409, 413, 422])
+def test_a_page_that_concerns_what_was_sent_is_rejected(serve: Serve, make: Make, status: int) -> None:
+    errors = read_and_write_failures(make(serve(lambda _: web_page(status)).url))
+    assert error_types(errors) == [Rejected, Rejected]
 
 
 def test_a_refusal_keeps_the_field_errors_for_the_ledger(serve: Serve, make: Make) -> None:
@@ -142,7 +173,7 @@ def test_a_refusal_keeps_the_field_errors_for_the_ledger(serve: Serve, make: Mak
     assert error.fields == {"errors": {"email": "hunter2 is no address"}}
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
+@pytest.mark.parametrize("body", [b"", b"<xml>", b"[1]", b"\xff", b"[" * 60_000, b'{"a":"' + b"x" * 70_000 + b'"}'])
 def test_a_refusal_without_a_json_body_is_rejected(serve: Serve, make: Make, body: bytes) -> None:
     error = failure_of(lambda: write(make(serve(lambda _: reply(400, body)).url)))
     assert isinstance(error, Rejected)

@@ -13,7 +13,7 @@ import pytest
 from support.http_calls import RecordingGate
 from support.http_server import Request, reply
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, IntakeError, RateLimited, Rejected, TargetDown, Unavailable
+from worker.errors import AuthFailed, IntakeError, Misdirected, RateLimited, Rejected, TargetDown, Unavailable
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.ordercloud import walk
@@ -274,10 +274,12 @@ def test_a_revoked_token_is_replaced_once(box: Sandbox, shop: Shop) -> None:
 
 def test_wrong_credentials_and_roles_raise_auth_failed(box: Sandbox, shop: Shop) -> None:
     shop().check()
-    for wrong in (shop(client_secret="wrong"), shop("revoked", client_secret="wrong"), shop("shopper"), shop("nobody")):
+    for wrong in (shop(client_secret="wrong"), shop("revoked", client_secret="wrong"), shop("shopper")):
         for call in (wrong.check, lambda provider=wrong: provider.fetch_one("1"), Reader(wrong).page):
             with pytest.raises(AuthFailed):
                 call()
+    with pytest.raises(Misdirected):
+        shop("nobody").check()
 
 
 @pytest.mark.parametrize("code", ["Api.Offline", "Order.CacheBuilding"])

@@ -26,7 +26,7 @@ from support.ordercloud_target import (
     submitted,
     target_factory,
 )
-from worker.errors import AuthFailed, Held, PermanentError, RetryableError, TargetDown
+from worker.errors import AuthFailed, Held, Misdirected, PermanentError, RetryableError, TargetDown
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
@@ -245,8 +245,28 @@ def test_missing_roles_and_wrong_credentials_raise_auth_failed_with_the_reason(
     for account, status in (("main", 400), ("other", 401)):
         with pytest.raises(AuthFailed, match=rf"POST /oauth/token: status {status}: Auth\.OauthError, invalid_client$"):
             cloud(account, client_secret="wrong").check()
-    with pytest.raises(AuthFailed, match="POST /oauth/token: status 404"):
+    with pytest.raises(Misdirected, match="POST /oauth/token: status 404"):
         cloud("nobody").find("x")
+
+
+def test_a_404_without_a_code_of_ordercloud_proves_nothing() -> None:
+    """Otherwise a proxy would make an order absent, and its cancellation done."""
+
+    def answer(request: Request) -> bytes:
+        token = request.target == "/oauth/token"
+        return reply(body=b'{"access_token": "T"}') if token else reply(404, b'{"message": "no Route matched"}')
+
+    server = Server(answer)
+    client = Client(server.url, gate=Open(), headers={})
+    try:
+        target = OrderCloud("main", OrderCloudOptions.model_validate(OPTIONS), client)
+        with pytest.raises(Misdirected):
+            target.find("x")
+        with pytest.raises(Misdirected):
+            target.cancel(cloud_order(), "x", "")
+    finally:
+        client.close()
+        server.close()
 
 
 def test_a_new_token_is_requested_after_a_refusal() -> None:
@@ -257,7 +277,7 @@ def test_a_new_token_is_requested_after_a_refusal() -> None:
             tokens.append(f"T{len(tokens)}")
             return reply(body=json.dumps({"access_token": tokens[-1]}).encode())
         good = request.headers["authorization"] == "Bearer T1"
-        return reply(404 if good else 403, b"{}")
+        return reply(404, b'{"Errors": [{"ErrorCode": "NotFound"}]}') if good else reply(403)
 
     tokens: list[str] = []
     server = Server(answer)

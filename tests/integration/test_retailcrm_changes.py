@@ -10,7 +10,7 @@ import pytest
 from schemas.changes import Changes
 from schemas.order import Order
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, Held, IntakeError, RateLimited, Rejected, Uncertain
+from worker.errors import AuthFailed, Held, IntakeError, Misdirected, RateLimited, Rejected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.retailcrm.options import RetailCRMOptions
@@ -359,5 +359,5 @@ def test_a_change_is_made_in_its_own_site(box: Sandbox, crm: Callable[..., Retai
     crm("shops", site="b").update(new_order(note="Ring"), "both", "", Changes.all(new_order(note="Ring")))
     comments = {str(order["id"]): order.get("customerComment") for order in box.orders("retailcrm", "shops")}
     assert (comments[str(ids["a"])], comments[str(ids["b"])]) == (None, "Ring")
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         crm("nobody", time_zone="UTC").update(new_order(), "both", "", Changes.all(new_order()))

@@ -11,7 +11,7 @@ import pytest
 from schemas.changes import Changes, fingerprints
 from schemas.order import Order
 from support.sandbox import Sandbox
-from worker.errors import AuthFailed, ConfigError, Held, RateLimited, Rejected, Uncertain
+from worker.errors import AuthFailed, ConfigError, Held, Misdirected, RateLimited, Rejected, Uncertain
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.systems.retailcrm.options import RetailCRMOptions
@@ -232,9 +232,9 @@ def test_a_missing_account_is_reported_as_a_wrong_url(crm: Callable[..., RetailC
         lambda: crm("nobody").create(new_order(), "1"),
     )
     for call in calls:
-        with pytest.raises(AuthFailed, match="url is probably wrong"):
+        with pytest.raises(Misdirected, match="url is probably wrong"):
             call()
-    with pytest.raises(AuthFailed, match="url is probably wrong"):
+    with pytest.raises(Misdirected, match="url is probably wrong"):
         crm("nobody", time_zone="UTC").create(new_order(), "1")
     with pytest.raises(AuthFailed, match="403"):
         crm("copy", api_key="wrong").check()

@@ -16,6 +16,7 @@ from support.redis_text import make_due
 from worker.errors import (
     AuthFailed,
     LeaseLost,
+    Misdirected,
     RateLimited,
     Rejected,
     RetryableError,
@@ -28,7 +29,9 @@ from worker.errors import (
 if TYPE_CHECKING:
     from redis import Redis
 
+    from schemas.order import Order
     from worker.store.orders.drains import Drain
+    from worker.systems.target import Pending, Receipt
 
 
 def poll(rt: FakeRuntime) -> None:
@@ -190,6 +193,43 @@ def test_a_refused_target_key_pauses_the_lane_and_buries_nothing(rt: FakeRuntime
     rt.lanes["t"].resume()
     deliver(rt)
     assert len(rt.warehouse.created) == 3
+
+
+def test_answers_of_something_else_than_the_target_pause_and_bury_nothing(rt: FakeRuntime) -> None:
+    rt.shop.pages = [[{"id": 1}]]
+    poll(rt)
+    lane = rt.lanes["t"]
+    for _ in range(3 * lane.max_tries):
+        make_due(rt.redis, lane)
+        rt.redis.hdel(lane.keys.lane, "closed_until")
+        rt.warehouse.trouble = [Misdirected("POST /orders: status 404")]
+        deliver(rt)
+    status = lane.status()
+    assert (status["queued"], status["dead_now"], "paused" in status) == (1, 0, False)
+    assert int(status["failures"]) == 3 * lane.max_tries
+    rt.warehouse.trouble = []
+    make_all_due(rt)
+    deliver(rt)
+    assert len(rt.warehouse.created) == 1
+
+
+def test_an_order_that_alone_is_misdirected_becomes_dead(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    rt.shop.pages = []
+    poll(rt)
+    rt.shop.pages = [[{"id": n}] for n in range(1, 12)]
+    create = rt.warehouse.create
+
+    def refuse_the_first(order: Order, reference: str) -> Receipt | Pending:
+        if order.external_id == "1":
+            raise Misdirected("POST /orders: status 404")
+        return create(order, reference)
+
+    monkeypatch.setattr(rt.warehouse, "create", refuse_the_first)
+    for _ in range(10):
+        tasks.poll.poll(rt, "shop", rt.nudge, pages=1)
+        make_due(rt.redis, rt.lanes["t"])
+        deliver(rt)
+    assert (rt.state("1")["state"], rt.state("1")["code"]) == ("dead", "misdirected")
 
 
 def test_a_rejected_order_is_buried_with_its_fields_and_the_others_continue(rt: FakeRuntime) -> None:

@@ -32,6 +32,7 @@ from worker.errors import (
 from worker.http.call import Call
 from worker.http.connection import Connections, OversizedError, cause, content_of
 from worker.http.dates import parse_date, retry_after
+from worker.http.refusals import ELSEWHERE, body_of, field_errors, is_foreign, misdirected
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
 from worker.telemetry import traces
@@ -49,13 +50,14 @@ if TYPE_CHECKING:
 # urllib3 logs whole URLs, and a query may hold a key. The errors raised here cover what it logs below this level.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-#: Bytes to read of a refusal: enough for its field errors, and to reuse the connection.
-_REFUSAL_BYTES: Final = 64 * 1024
 #: Bytes to keep of a response that is not JSON.
 _KEPT: Final = 64 * 1024
 #: HTTP statuses, or the first status of a class.
 _SUCCESS: Final = 200
 _REDIRECT: Final = 300
+_SEE_OTHER: Final = 303
+_CLIENT_ERROR: Final = 400
+_UNAUTHORIZED: Final = 401
 _TIMED_OUT: Final = 408
 _SERVER_ERROR: Final = 500
 _DOWN: Final = 503
@@ -192,7 +194,8 @@ class Client:
     ) -> Answer:
         """GET `path` (quoted, without a query). Return the response if its status is 2xx or in `accept`.
 
-        Raise RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; for every other failure, Unavailable.
+        Raise RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; Misdirected for a redirect, for a status of
+        `ELSEWHERE` and for the web page of a proxy, even if `accept` has its status; otherwise Unavailable.
         """
         query = f"?{urlencode(params, errors='replace')}" if params else ""
         return self._call("GET", path, query, None, _merge_headers(self._headers, headers), accept)
@@ -263,9 +266,12 @@ class Client:
                 message = f"{label}: {cause(error)}, {'after sending began' if call.began else 'nothing was sent'}"
                 failure = _unsettled(label, message) if call.began else Unavailable(message)
             else:
-                if content is not None:
+                if content is None:
+                    failure = self._refusal(label, raw)
+                elif raw.status != _UNAUTHORIZED and is_foreign(raw, content):
+                    failure = misdirected(f"{label}: status {raw.status}")
+                else:
                     return Answer(raw.status, raw.headers, content, label)
-                failure = self._refusal(label, raw)
         raise failure from None  # outside of the except clause: no exception that holds the URL becomes its context
 
     def _too_large(self, label: str, beginning: bytes) -> IntakeError:
@@ -275,7 +281,7 @@ class Client:
         return TooLarge(f"{message}. {TooLarge.remedy}", text=beginning.decode("utf-8", "replace"))
 
     def _refusal(self, label: str, raw: Any) -> IntakeError:
-        """Return the error for a refusing response. Its status decides, and its body only adds field errors."""
+        """Return the error for a refusing response. Its status decides, unless it is the page of a proxy."""
         status, wait, message = raw.status, retry_after(raw.headers), f"{label}: status {raw.status}"
         try:
             if status in self._throttle:
@@ -287,13 +293,16 @@ class Client:
                 down.uncertain = _is_write(label)
                 return down
         finally:
-            fields = _field_errors(raw)
-        if status in {401, 403}:
+            body = body_of(raw)
+        # 408 is no refusal: some proxies send it when either side took too long. 303 may follow a write that was done.
+        undecided = {_TIMED_OUT, _SEE_OTHER} if _is_write(label) else {_TIMED_OUT}
+        if not _REDIRECT <= status < _SERVER_ERROR or status in undecided:
+            return Uncertain(message) if _is_write(label) else Unavailable(message, answered=True)
+        if status < _CLIENT_ERROR or status in ELSEWHERE or is_foreign(raw, body):
+            return misdirected(message)
+        if status in {_UNAUTHORIZED, 403}:
             return AuthFailed(message)
-        # 408 is no refusal: some proxies send it when either side took too long.
-        if _REDIRECT <= status < _SERVER_ERROR and status != _TIMED_OUT:
-            return Rejected(message, fields)
-        return Uncertain(message) if _is_write(label) else Unavailable(message, answered=True)
+        return Rejected(message, field_errors(body))
 
 
 def _is_write(label: str) -> bool:
@@ -302,14 +311,6 @@ def _is_write(label: str) -> bool:
 
 def _unsettled(label: str, message: str) -> IntakeError:
     return Uncertain(message) if _is_write(label) else Unavailable(message)
-
-
-def _field_errors(raw: Any) -> dict[str, Any]:
-    """Return the body of a refusal if it is a JSON object, else an empty dict."""
-    with suppress(OSError, HTTPError, ValueError):
-        words = decode(content_of(raw, _REFUSAL_BYTES))
-        return words if isinstance(words, dict) else {}
-    return {}
 
 
 def _merge_headers(base: dict[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -246,7 +246,7 @@ def _lane(snapshot: Snapshot, settings: Settings, name: str, lane: LaneState) ->
         facts = f"orders are due for {round_duration(lane.overdue)}, and nobody sends them"
         yield Judgement("lane_unattended", name, facts, "intake up", "notice")
     if lane.failures >= rules.failures:
-        facts = f"{lane.failures} calls in a row failed: {name} does not answer, or not well"
+        facts = f"{lane.failures} calls in a row failed: {name} does not answer, or not as its API does"
         remedy = "It goes on by itself when the target does; prove it: intake check"
         yield Judgement("target_failing", name, facts, remedy)
     yield from _stuck(snapshot, rules, name, lane)

@@ -23,6 +23,7 @@ REASONS: Final = {
     "given_up": "It stayed unclear whether the order is there, and a person gave it up.",
     "held": "Something is missing in the settings, such as what an article or a status is called there.",
     "malformed": "An answer of the system could not be understood.",
+    "misdirected": "Something else than the system answered, such as a proxy or a maintenance page.",
     "permanent": "The system does not take this order.",
     "poison": "The order ended the process that was to send it, each time.",
     "rate_limited": "A limit of calls was reached.",

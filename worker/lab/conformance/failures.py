@@ -26,7 +26,10 @@ def failures(case: Case) -> list[Failure]:
     return [
         Failure("wrong key", "AuthFailed", "AuthFailed", 401),
         Failure("no access", "AuthFailed", "AuthFailed", 403),
-        Failure("moved", "Rejected", "Rejected", 302, (("Location", "/elsewhere"),)),
+        Failure("moved", "Misdirected", "Misdirected", 302, (("Location", "/elsewhere"),)),
+        Failure("nothing there", "Misdirected", "Misdirected", 404, text=_PAGE),
+        Failure("no such method", "Misdirected", "Misdirected", 405, text='{"message": "no Route matched"}'),
+        Failure("firewall", "Misdirected", "Misdirected", 403, text=_PAGE),
         Failure("slow down", "RateLimited", "RateLimited", 429),
         Failure("server error", "Unavailable", "Uncertain", 500, text='{"error": "unexpected"}'),
         Failure("bad gateway", "Unavailable", "Uncertain", 502, text=_PAGE),

@@ -116,18 +116,20 @@ end
 
 -- Count a failure; return whether the breaker was open before it. Every failure in a row counts: from `breaker` on the whole lane waits, longer each
 -- time, and no order loses a try. A failed call for many orders is one failure, and a response that does not settle an order is none.
-local function count_failure(outcome)
-  if outcome == 'retry_uncounted' then return tonumber(redis.call('HGET', lane, 'failures') or 0) > breaker end
+-- What is misdirected costs a try only if another order succeeded since the last failure: otherwise the lane is at fault.
+local function count_failure(outcome, code)
+  local tolerated = code == 'misdirected' and 1 or breaker
+  if outcome == 'retry_uncounted' then return tonumber(redis.call('HGET', lane, 'failures') or 0) > tolerated end
   local failures = redis.call('HINCRBY', lane, 'failures', 1)
-  if failures < breaker then return false end
+  if failures < breaker then return failures > tolerated end
   local wait = math.min(60000, 1000 * 2 ^ math.min(failures - breaker, 10))
   redis.call('HSET', lane, 'closed_until', string.format('%.0f', now + wait))
-  return failures > breaker
+  return failures > tolerated
 end
 
 local function retry(key, record, outcome, code, detail, delay_ms)
   local tries = tonumber(redis.call('HGET', record, 'tries') or 0)
-  if not count_failure(outcome) then tries = redis.call('HINCRBY', record, 'tries', 1) end
+  if not count_failure(outcome, code) then tries = redis.call('HINCRBY', record, 'tries', 1) end
   if tries < tonumber(max_tries) or reason_to_withdraw(record) then
     log(key, 'retry ' .. tries .. ' ' .. code .. ' ' .. detail)
     count('retried')

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.dropboy import Envelope, Rows, id_of
-from worker.errors import AuthFailed, Rejected, Unavailable, Uncertain
+from worker.errors import AuthFailed, Misdirected, Rejected, Unavailable, Uncertain
 from worker.systems.paging import ListPosition
 from worker.systems.parsing import objects, parse
 
@@ -53,7 +53,7 @@ class Api:
     def _list(self, skip: int, take: int) -> tuple[Answer, Envelope]:
         answer = self.read("/public/orders", [("take", str(take)), ("skip", str(skip))])
         if answer.status == _NOT_FOUND:
-            raise AuthFailed(f"{answer.request}: status 404, no Dropboy account is there: the url is probably wrong")
+            raise Misdirected(f"{answer.request}: status 404, no Dropboy account is there: the url is probably wrong")
         return answer, envelope_of(answer, Unavailable)
 
     def rows(self) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import dropday_list as wire
 from schemas.order import Order, Status
-from worker.errors import AuthFailed, Unavailable
+from worker.errors import Misdirected, Unavailable
 from worker.settings.durations import Seconds
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
@@ -131,5 +131,5 @@ def _lone(row: Fragment) -> tuple[wire.Rows, None]:
     return wire.Rows(data=[row]), None
 
 
-def _no_account(answer: Answer) -> AuthFailed:
-    return AuthFailed(f"{answer.request}: status {answer.status}, no Dropday is there: the url is probably wrong")
+def _no_account(answer: Answer) -> Misdirected:
+    return Misdirected(f"{answer.request}: status {answer.status}, no Dropday is there: the url is probably wrong")

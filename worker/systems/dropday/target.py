@@ -195,7 +195,7 @@ class Dropday(Target):
 
     def check(self) -> None:
         """Read `GET /api/v1`, which needs only the credentials."""
-        self.client.read("/api/v1", headers=self._headers)
+        self.client.read("/api/v1", headers=self._headers).json()
 
 
 def _text(row: Mapping[str, Any], name: str) -> str | None:

@@ -15,6 +15,7 @@ from schemas import dropstream as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
 from worker.http.client import TooLarge
+from worker.http.refusals import ELSEWHERE
 from worker.jsontext.fragments import Fragment
 from worker.settings.durations import Seconds
 from worker.systems.bearer import Bearer
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 _NOT_FOUND: Final = 404
 #: The statuses that may mean that a session has ended: it is not documented which one does.
-_ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429}
+_ENDED: Final = frozenset(range(400, 500)) - {401, 403, 407, 408, 425, 429} - (ELSEWHERE - {404, 410})
 
 
 class DropStreamOptions(BaseModel):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from schemas import ordercloud as wire
-from worker.errors import AuthFailed, IntakeError, Rejected, TargetDown, Unavailable, Uncertain
+from worker.errors import AuthFailed, IntakeError, Misdirected, Rejected, TargetDown, Unavailable, Uncertain
+from worker.http.refusals import ELSEWHERE
 from worker.systems.bearer import Bearer
 from worker.systems.parsing import parse
 
@@ -21,7 +22,7 @@ _NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 _REFUSED: Final = 400
 #: The statuses of the codes are not documented: these statuses alone do not decide, so the code is read.
-_WITH_CODE: Final = frozenset(range(_REFUSED, _SERVER_ERROR + 1)) - {401, 407, 408, 425, 429}
+_WITH_CODE: Final = frozenset(range(_REFUSED, _SERVER_ERROR + 1)) - {401, 407, 408, 425, 429} - (ELSEWHERE - {404})
 #: Seconds to wait: the documents name "seconds" for the first code, and "later" for the second.
 _AWAY: Final[Mapping[str, float]] = {"Api.Offline": 5.0, "Order.CacheBuilding": 60.0}
 
@@ -117,7 +118,7 @@ def _refusal(answer: Answer) -> IntakeError:
     if status in {401, 403}:
         return AuthFailed(message)
     if status == _NOT_FOUND and code != "NotFound":
-        return AuthFailed(f"{message}: no OrderCloud is there, the url is probably wrong")
+        return Misdirected(f"{message}: no OrderCloud is there, the url is probably wrong")
     if status in {_NOT_FOUND, _SERVER_ERROR}:
         return Unavailable(message)
     return Rejected(message)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from schemas import ordercloud_answer as answers
-from worker.errors import AuthFailed, Held, Uncertain
+from worker.errors import Held, Misdirected, Uncertain
 from worker.systems.ordercloud.calls import CONFLICT, NOT_FOUND, Calls, Refusal, parsed
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Basket:
         if answer.status == CONFLICT:
             raise Uncertain(f"{answer}: it is there, and cannot be found")
         if answer.status == NOT_FOUND:
-            raise AuthFailed(f"{answer}: buyer_id or user_id of targets.{self._target} is probably wrong")
+            raise Misdirected(f"{answer}: buyer_id or user_id of targets.{self._target} is probably wrong")
         raise answer.error()
 
     def patch(self, body: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from schemas import ordercloud_answer as wire
-from worker.errors import AuthFailed, IntakeError, Rejected, TargetDown, Unavailable, Uncertain
+from worker.errors import AuthFailed, IntakeError, Misdirected, Rejected, TargetDown, Unavailable, Uncertain
+from worker.http.refusals import ELSEWHERE
 from worker.systems.bearer import Bearer
 from worker.systems.parsing import parse
 
@@ -25,7 +26,7 @@ _FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 #: The statuses of a refusal. 401 is handled by the bearer, 408 settles nothing, 429 concerns the limit.
-_REFUSALS: Final = frozenset(range(400, 500)) - {401, 408, 429}
+_REFUSALS: Final = frozenset(range(400, 500)) - {401, 408, 429} - (ELSEWHERE - {NOT_FOUND})
 #: "The API is down briefly for maintenance", "try again later": the statuses are not documented.
 _LATER: Final = frozenset({"Api.Offline", "Order.CacheBuilding"})
 #: Problems of the account, its roles or permissions: they stop every order, and a person has to solve them.
@@ -61,6 +62,8 @@ class Refusal:
             return TargetDown(message, 30)
         if self.of_account:
             return AuthFailed(message)
+        if self.status == NOT_FOUND and not self.codes:
+            return Misdirected(f"{message}: no OrderCloud is there, the url is probably wrong")
         return Rejected(message, self._fields)
 
     @property
@@ -78,13 +81,14 @@ class Calls:
         self._granted: frozenset[str] = frozenset()
 
     def read(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Answer | None:
-        """Send a GET. Return None for a 404: the token proves the url."""
+        """Send a GET. Return None if OrderCloud itself answers that the path does not exist."""
         answer = self._bearer.read(path, query, accept=_REFUSALS)
-        if answer.status == NOT_FOUND:
+        if answer.status not in _REFUSALS:
+            return answer
+        refusal = Refusal(answer)
+        if refusal.status == NOT_FOUND and refusal.codes:
             return None
-        if answer.status in _REFUSALS:
-            raise self.error_of(Refusal(answer))
-        return answer
+        raise self.error_of(refusal)
 
     def write(self, method: str, path: str, body: dict[str, Any] | None = None) -> Answer | Refusal:
         """Send a POST, PUT, PATCH or DELETE. Return a refusal that concerns what was sent; raise any other."""
@@ -102,7 +106,8 @@ class Calls:
 
     def is_missing(self, path: str) -> bool:
         """Return whether a path certainly does not exist. A client that may not read it does not know."""
-        return self._bearer.read(path, accept=_REFUSALS).status == NOT_FOUND
+        answer = self._bearer.read(path, accept=_REFUSALS)
+        return answer.status == NOT_FOUND and bool(Refusal(answer).codes)
 
     def lacks(self, roles: Sequence[str]) -> list[str]:
         """Return those of the roles that the last token does not have: none if it does not name its roles."""
@@ -117,7 +122,7 @@ class Calls:
 
     def _token(self) -> str:
         """Return a new token. The request changes nothing, so a lost answer is a failed read."""
-        accept = frozenset(range(300, 500)) - {408, 429}
+        accept = frozenset(range(400, 500)) - {408, 429} - ELSEWHERE
         try:
             answer = self._client.write("POST", "/oauth/token", form=self._form, accept=accept)
             if answer.status in accept:

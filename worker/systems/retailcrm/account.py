@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from schemas import retailcrm as wire
-from worker.errors import AuthFailed, Unavailable
+from worker.errors import Misdirected, Unavailable
 from worker.systems.parsing import parse
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Account:
         """Read the settings. The answer for an unknown account is a 404 or 400, or a web page ("APIErrorMessage")."""
         answer = self.get("settings", accept=frozenset({BAD_REQUEST, NOT_FOUND}))
         if answer.status in {BAD_REQUEST, NOT_FOUND} or answer.body.lstrip().startswith(b"<"):
-            raise AuthFailed(
+            raise Misdirected(
                 f"{answer.request}: status {answer.status}, no RetailCRM account is there: the url is probably wrong"
             )
         return parse(answer.request, lambda: wire.Settings.model_validate(answer.json()), Unavailable).settings

@@ -27,6 +27,7 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
+from worker.http.refusals import ELSEWHERE
 from worker.systems.parsing import parse
 from worker.systems.retailcrm.account import BAD_REQUEST, NOT_FOUND, Account
 from worker.systems.retailcrm.account_check import check_account
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 #: "Orders are loaded with errors": some were created. The status is RetailCRM's own.
 _IN_PART: Final = 460
 #: The statuses that refuse an order. 401 and 403 concern the key, 408 settles nothing, 429 concerns the limit.
-_REFUSALS: Final = frozenset(range(BAD_REQUEST, 500)) - {401, 403, 408, 429}
+_REFUSALS: Final = frozenset(range(BAD_REQUEST, 500)) - {401, 403, 408, 429} - ELSEWHERE
 #: The answers for an order that is not there, or that the key does not reach.
 _UNKNOWN: Final = frozenset({BAD_REQUEST, NOT_FOUND})
 #: The orders on a page of a list: 20, 50 or 100 ("orders", the parameter `limit`).
