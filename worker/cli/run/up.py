@@ -13,8 +13,10 @@ from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import argv
 from worker.cli.run.supervisor import Program, Supervisor
+from worker.errors import StoreFull
 from worker.runtime import Runtime, read_settings
 from worker.store.redis import embedded
+from worker.store.redis.connection import ERRORS
 
 
 @click.command("up")
@@ -33,7 +35,8 @@ def command(*, flower: bool, yes: bool) -> None:
     if flower:
         env = flower_environment(env)
     if settings.redis_url is not None:
-        with Runtime(settings) as rt:
+        # A Redis that is away is waited for: each process checks it by itself.
+        with contextlib.suppress(StoreFull, *ERRORS), Runtime(settings, patience="short") as rt:
             rt.installation.confirm()
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:

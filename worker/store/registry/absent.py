@@ -56,10 +56,9 @@ def read_absent(redis: Redis, accounts: Iterable[AccountKey]) -> list[Absent]:
                 pipe.exists(keys.cursor(name), keys.arrivals(name))
                 pipe.zcard(keys.fetches(name))
                 pipe.hlen(keys.malformed(name))
-                pipe.echo("0")
-                pipe.echo("0")
         counts = iter([int(count) for count in pipe.execute()])
-    return [Absent(role, name, bool(next(counts)), *(next(counts) for _ in range(4))) for role, name in names]
+    sizes = {"target": 4, "provider": 2}
+    return [Absent(role, name, bool(next(counts)), *(next(counts) for _ in range(sizes[role]))) for role, name in names]
 
 
 def give_up(redis: Redis, role: Role, name: str) -> int:
