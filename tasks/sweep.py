@@ -11,7 +11,11 @@ import structlog
 from worker.app import app, nudge
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
+from worker.settings.reconcile import pairs_of
+from worker.store.health.alarms import LIFETIMES_MS
 from worker.store.health.signs import SWEPT
+from worker.store.orders.lanes import WAITING_MS
+from worker.store.redis import clock, keys
 from worker.telemetry.log import report_store_full
 from worker.watch.watch import Watch
 
@@ -47,6 +51,8 @@ def sweep_all() -> None:
 
 def sweep(rt: Runtime, nudge: NudgeMany) -> None:
     """Sweep every lane, the inbox and every provider once. Running it at any time and any number of times is safe."""
+    if clock.went_back(rt.redis):
+        clock.shorten_expiries(rt.redis, _lifetimes_ms(rt))
     for name in rt.lanes:
         _sweep_lane(rt, name, nudge)
     if freed := rt.inbox.free():
@@ -62,6 +68,16 @@ def sweep(rt: Runtime, nudge: NudgeMany) -> None:
             nudge("poll", name, 1)
         if rt.backfills.is_waiting(name):
             nudge("backfill", name, 1)
+
+
+def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
+    """Return the longest time to live of each lease and mark that expires."""
+    settings, lease_ms = rt.settings, int(rt.settings.clocks.lease * 1000)
+    leases = [lease(name) for name in settings.providers for lease in (keys.poll, keys.backfilling)]
+    leases += [keys.reconciling(*pair) for pair in pairs_of(settings.routes, settings.providers)]
+    waiting = {lane.keys.waiting: WAITING_MS for lane in rt.lanes.values()}
+    marks = rt.nudges.lifetimes_ms([*settings.providers, *settings.targets])
+    return dict.fromkeys(leases, lease_ms) | waiting | marks | LIFETIMES_MS
 
 
 def _sweep_lane(rt: Runtime, name: str, nudge: NudgeMany) -> None:

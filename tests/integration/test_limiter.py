@@ -116,18 +116,6 @@ def test_a_request_that_was_sent_late_delays_the_next_one(redis: Redis) -> None:
     assert time.monotonic() - late > 0.099
 
 
-def test_a_late_report_never_moves_a_later_departure(redis: Redis) -> None:
-    scope = Scope(redis, "s", FIFTY)
-    first = scope.depart()
-    assert first is not None
-    time.sleep(0.05)
-    granted, _, departed = depart(scope)
-    time.sleep(0.01)
-    first()
-    assert granted
-    assert int(redis.hget("intake:limit:s", "departed") or 0) - int(departed) <= 15_000
-
-
 def test_a_turn_too_far_off_is_refused_at_once_and_reserves_nothing(redis: Redis) -> None:
     scope = Scope(redis, "s", (Limit(1, 5.0),), patience=1.0)
     pass_gate(scope)

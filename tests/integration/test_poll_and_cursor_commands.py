@@ -48,8 +48,8 @@ def pipeline(tmp_path: Path, redis_url: str, redis: Redis, monkeypatch: pytest.M
 
 
 def everything(redis: Redis) -> dict[str, Any]:
-    """Return every key byte for byte, except for the limiter's own slots."""
-    names = [name for name in key_names(redis) if not name.startswith("intake:limit:")]
+    """Return every key byte for byte, except for the limiter's own slots and the clock."""
+    names = [name for name in key_names(redis) if not name.startswith(("intake:limit:", "intake:clock"))]
     raw = redis.connection_pool.connection_kwargs | {"decode_responses": False}
     with type(redis)(**{key: raw[key] for key in ("host", "port", "db", "decode_responses")}) as plain:
         return {name: (plain.dump(name), plain.pexpiretime(name)) for name in names}

@@ -20,7 +20,7 @@ _ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
 #: Seconds within which the work of a dead process is taken over.
 TAKEOVER: Final = 15.0
 #: The keys and arguments of `advance.lua`, which follow EVALSHA, the digest and the number of keys.
-_ADVANCE: Final = ADVANCE.keys + ADVANCE.args
+_ADVANCE: Final = (*ADVANCE.keys, "witness", *ADVANCE.args)
 
 
 class Checks:

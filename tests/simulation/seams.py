@@ -18,6 +18,7 @@ import worker.http.client
 import worker.retry
 import worker.runtime
 import worker.store.redis.heartbeat
+import worker.store.redis.witness
 from simulation.adapters import PROVIDERS, TARGETS
 from simulation.client import Client
 from simulation.network import Origin
@@ -98,6 +99,7 @@ def seams(
         (time, "sleep", scheduler.wait),
         (secrets, "token_hex", lambda size: rng.randbytes(size).hex()),
         (worker.retry, "random", rng),
+        (worker.store.redis.witness, "_host", lambda: "host"),
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),
         (worker.store.redis.heartbeat, "threading", threads),

@@ -24,6 +24,7 @@ from worker.settings.routes import Route
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
 from worker.store.feeds.fetches import Fetches
+from worker.store.health.nudges import Nudges
 from worker.store.inbox import Inbox
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
@@ -235,6 +236,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
         self.backfills = Backfills(self.redis, lease=self.lease, heartbeat=heartbeat)
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
+        self.nudges = Nudges(self.redis, 10.0)
         self.target_indexes = {}
         raw = Redis(
             connection_pool=ConnectionPool(

@@ -6,16 +6,18 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from billiard import current_process
 from celery import Celery, signals
-from celery.schedules import crontab
+from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
 
 from worker.app.broker import broker
 from worker.app.liveness_step import LivenessStep
+from worker.app.steady import steady_now
 from worker.errors import ConfigError, StoreFull
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
@@ -45,29 +47,29 @@ MOST_PROCESSES = 16
 
 
 def _schedule(settings: Settings) -> dict[str, Any]:
-    schedule: dict[str, Any] = {
+    entries: dict[str, Any] = {
         f"poll {name}": {
             "task": "tasks.poll",
-            "schedule": account.poll_every,
+            "schedule": schedule(timedelta(seconds=account.poll_every), nowfun=steady_now),
             "args": (name,),
             "options": {"queue": "intake.poll"},
         }
         for name, account in settings.providers.items()
     }
-    schedule["sweep"] = {
+    entries["sweep"] = {
         "task": "tasks.sweep",
-        "schedule": settings.clocks.sweep,
+        "schedule": schedule(timedelta(seconds=settings.clocks.sweep), nowfun=steady_now),
         "options": {"queue": "intake.upkeep"},
     }
     nightly = settings.reconcile
     for provider, target in nightly.pairs:
-        schedule[f"reconcile {provider} {target}"] = {
+        entries[f"reconcile {provider} {target}"] = {
             "task": "tasks.reconcile",
-            "schedule": crontab(minute=str(nightly.at.minute), hour=str(nightly.at.hour)),
+            "schedule": crontab(minute=str(nightly.at.minute), hour=str(nightly.at.hour), nowfun=steady_now),
             "args": (provider, target),
             "options": {"queue": "intake.poll"},
         }
-    return schedule
+    return entries
 
 
 def _processes(settings: Settings) -> int:

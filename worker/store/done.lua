@@ -11,7 +11,8 @@ local taker, lease_ms, receipt_count, counter_count = unpack(ARGV, 1, 4)
 -- Returns 1, or 0 if the lease has ended: another taker does it all again. -1 if Redis forgot what was written for the jobs: the taker takes them again.
 -- If repeated: the jobs are gone already. Only the counters would count twice, so a taker without jobs counts nothing.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local beat = redis.call('ZSCORE', takers, taker)
 if not beat or now - beat > tonumber(lease_ms) then return 0 end

@@ -8,7 +8,8 @@ local lease_ms, taken_prefix = unpack(ARGV)
 -- Returns how many jobs of dead takers were put back.
 -- If repeated: the dead takers are gone already.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local freed = 0
 for _, taker in ipairs(redis.call('ZRANGE', takers, '-inf', '(' .. (now - lease_ms), 'BYSCORE')) do

@@ -8,7 +8,8 @@ local taker, most, most_bytes, lease_ms = unpack(ARGV)
 -- Returns {"lost"}, or {how often the first job lost its taker, job...}, oldest first.
 -- If repeated: a taker is done with all its jobs before it takes again, so jobs that it still holds are the response that was lost.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local beat = redis.call('ZSCORE', takers, taker)
 if beat and now - beat > tonumber(lease_ms) then return {'lost'} end

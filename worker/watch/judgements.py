@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 #: standstill: no work is done. alarm: a threshold of `[alarms]` is crossed. notice: only `status` and `report` show it.
 Severity = Literal["standstill", "alarm", "notice"]
 _WORST_FIRST: Final[tuple[Severity, ...]] = ("standstill", "alarm", "notice")
+#: Seconds for which a step of Redis' clock is reported.
+_STEP_SHOWN: Final = 3600.0
 #: The queue that beat fills and upkeep empties.
 _TICKS: Final = "intake.upkeep"
 
@@ -106,6 +108,14 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     rules, now = settings.alarms, snapshot.now
     if snapshot.server:
         yield from judge_server(snapshot.server, rules)
+    step = snapshot.clock_step
+    if step and now - step.at < _STEP_SHOWN:
+        way = "ahead" if step.seconds > 0 else "back"
+        facts = (
+            f"the clock of Redis stepped {way} by {round_duration(abs(step.seconds))}; Intake goes on by its own time"
+        )
+        remedy = "Check the time and the time service of the Redis server. Nothing is lost, and no limit exceeded."
+        yield Judgement("clock_stepped", "redis", facts, remedy, since=step.at)
     swept = snapshot.signs.get(SWEPT, snapshot.began)
     if now - swept > max(rules.silent_after, 10 * settings.clocks.sweep):
         ticks = snapshot.queues.get(_TICKS) or now - snapshot.signs.get(BEAT, 0) < rules.silent_after

@@ -10,7 +10,8 @@ local owner, seen, value, progress, records, receipt_count = unpack(ARGV)
 -- If repeated: the cursor has the new value already, 1.
 
 if redis.call('GET', lease) ~= owner then return 0 end
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local current = redis.call('HGET', cursor, 'value') or ''
 if current ~= seen and current ~= value then return 0 end

@@ -7,7 +7,8 @@ local source, count = unpack(ARGV)
 --
 -- If repeated: counts once more, which affects only statistics.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 redis.call('HSET', arrivals, 'last_' .. source, now)
 redis.call('HINCRBY', arrivals, 'count_' .. source, count)

@@ -8,7 +8,8 @@ local owner, lease_ms, gap_ms = unpack(ARGV)
 -- Returns {'begun', cursor or ''} or {'busy'}, {'early'}, {'paused'}.
 -- If repeated by its owner: begins again.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', cursor, 'value', 'finished', 'paused', 'retry_at', 'started')
 local holder = redis.call('GET', lease)

@@ -9,7 +9,8 @@ local external_id, letter, cause, owner, receipt = unpack(ARGV)
 -- If repeated: replaces the letter by the same one, "known".
 
 if owner ~= '' and redis.call('GET', lease) ~= owner then return 'lost' end
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local kept = redis.call('HGET', letters, external_id)
 local since, before = string.match(kept or '', '^(%d+) (%x+) ')

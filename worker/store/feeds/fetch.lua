@@ -8,7 +8,8 @@ local most, lease_ms = unpack(ARGV)
 -- Returns {external id, its score from now on, tries}...
 -- If repeated: the orders of the lost response come again when their lease has ended.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local score = string.format('%.0f', now + tonumber(lease_ms))
 local response = {}

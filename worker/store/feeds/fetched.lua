@@ -18,7 +18,8 @@ if outcome == 'done' then
   redis.call('HDEL', tries, external_id)
   return 1
 end
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 if outcome == 'again' then redis.call('HINCRBY', tries, external_id, 1) end
 redis.call('ZADD', due, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(delay_ms)), external_id)
 return 1

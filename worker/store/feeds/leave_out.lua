@@ -12,7 +12,8 @@ local bucket_prefix, most, receipt = unpack(ARGV, 1, 3)
 -- Returns for each order 1 if it was not noted by this rule before, else 0.
 -- If repeated: every order is noted already.
 
-local seconds = redis.call('TIME')[1]
+-- include ledger_time.lua
+local seconds = ledger_time()[1]
 
 -- Remove the order that was noted first from a bucket that is full.
 local function make_room(bucket)

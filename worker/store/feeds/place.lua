@@ -11,7 +11,8 @@ local seen, value, action, keep = unpack(ARGV)
 local current = redis.call('HGET', cursor, 'value') or ''
 if current == value then return 1 end
 if current ~= seen then return 0 end
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 if action == 'undo' then
   local last = redis.call('LINDEX', former, 0)

@@ -22,6 +22,8 @@ _JUDGED: Final = "intake:alarms:judged"
 _OUTBOX: Final = "intake:alarms:outbox"
 _SENDER: Final = "intake:alarms:sender"
 _FAILURES: Final = "intake:alarms:failures"
+#: The longest lives (ms) of the keys that expire.
+LIFETIMES_MS: Final = {_JUDGED: 60_000, _SENDER: 300_000}
 #: Messages that are kept while nobody sends them.
 _MOST: Final = 500
 

@@ -10,7 +10,8 @@ local claims_prefix, record_prefix, recent_ms, look = unpack(ARGV)
 
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local in_flight = 0
 local members = redis.call('ZRANGE', drains, 0, -1)

@@ -52,6 +52,10 @@ class Nudges:
         others = [key for other in _TASKS for account in names if (key := self._key(other, account)) != own]
         return bool(others) and bool(self._redis.exists(*others))
 
+    def lifetimes_ms(self, names: Iterable[str]) -> dict[str, int]:
+        """Return how long each mark of a sent nudge of the accounts `names` lives, by its key."""
+        return {self._key(task, name): self._lifetime_ms for task in _TASKS for name in names}
+
     @staticmethod
     def _key(task: str, name: str) -> str:
         return f"intake:nudge:{task}:{name}"

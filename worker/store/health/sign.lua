@@ -5,7 +5,8 @@ local signs = unpack(KEYS)
 local name = unpack(ARGV)
 -- If repeated: notes it again.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', signs, now, name)
 -- A process that has been gone for a day is not expected back.

@@ -10,8 +10,10 @@ from redis.exceptions import ResponseError
 
 from worker.store.health.signs import Signs
 from worker.store.redis import catalog, keys
+from worker.store.redis.clock import read_step
 from worker.store.redis.scripts import Scripts
 from worker.store.redis.server import parse_info
+from worker.store.redis.witness import CLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from redis.client import Pipeline
 
     from worker.store.inbox import Inbox
+    from worker.store.redis.clock import Step
     from worker.store.redis.server import Server
     from worker.store.registry.absent import Absent
 
@@ -119,7 +122,7 @@ class LimitState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything at the moment `now` (Unix seconds, clock of Redis); the ledger exists since `began`."""
+    """Everything at the moment `now` (Unix seconds, clock of the ledger); the ledger exists since `began`."""
 
     now: float
     began: float
@@ -136,6 +139,8 @@ class Snapshot:
     reports: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     #: None if this user may not run INFO.
     server: Server | None = None
+    #: The last step of Redis' clock; None if there was none.
+    clock_step: Step | None = None
     #: The maps in files that cannot be read, by the name of their account: the key, the reason and the remedy of each.
     broken_maps: Mapping[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
     #: The accounts with which no process starts: the key in the settings, the reason and the remedy of each.
@@ -171,11 +176,12 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
     """
     names, waiting, compared = [*providers], [*queues], [*pairs]
     with redis.pipeline(transaction=False) as pipe:
-        pipe.time()
+        scripts = Scripts(redis)
+        scripts.enqueue(pipe, catalog.NOW)
+        pipe.hgetall(CLOCK)
         pipe.get(keys.EPOCH)
         for name in names:
             _queue_provider(pipe, name)
-        scripts = Scripts(redis)
         for name in targets:
             _queue_lane(pipe, scripts, name)
         for name in limits:
@@ -187,6 +193,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         responses = iter(pipe.execute())
     seconds, micros = next(responses)
     now = seconds + micros / 1e6
+    step = read_step(next(responses))
     began = next(responses)
     return Snapshot(
         now=now,
@@ -199,6 +206,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),
+        clock_step=step,
     )
 
 

@@ -11,7 +11,8 @@ local named_us, interval_us, keep_ms = unpack(ARGV)
 -- Strikes are in a row if fewer calls than these left between them.
 local APART = 20
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000000 + time[2]
 local named = tonumber(named_us)
 local state = redis.call('HMGET', scope, 'strikes', 'pace', 'closed_until', 'calls', 'struck')

@@ -16,7 +16,8 @@ local windows = {}
 for i = 3, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 local RELAX, LEAST = 0.00005, 1.0001
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000000 + time[2]
 local state = redis.call('HMGET', scope, 'closed_until', 'pace', 'departed', 'next', 'minute', 'minute_calls')
 local closed, pace = tonumber(state[1] or 0), tonumber(state[2] or 1)

@@ -8,7 +8,8 @@ local departed_us, late_us, interval_us = unpack(ARGV)
 -- Returns 1, or 0 if another call has left meanwhile.
 -- If repeated: changes nothing.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local sent, last = math.min(departed_us + late_us, time[1] * 1000000 + time[2]), tonumber(redis.call('HGET', scope, 'departed') or 0)
 if sent <= last then return 0 end
 redis.call('HSET', scope, 'departed', string.format('%.0f', sent))

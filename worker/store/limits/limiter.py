@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from worker.errors import RateLimited
-from worker.store.redis import catalog, keys
+from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -130,8 +130,7 @@ class Scope:
     def closed_seconds(self) -> float:
         """Return the seconds for which the scope is still closed; 0 when it is open."""
         until = self._redis.hget(self._key, "closed_until")
-        seconds, micros = self._redis.time()
-        return max(0.0, float(until or 0) / 1e6 - seconds - micros / 1e6)
+        return max(0.0, float(until or 0) / 1e6 - clock.now(self._redis) / 1000)
 
     def close(self, delay: float | None) -> float:
         """Close the scope for every worker because the other side said so; return the seconds it is closed."""

@@ -17,7 +17,8 @@ for i = 3, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 
 -- include windows.lua
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000000 + time[2]
 local slot = admit(now, now)
 if slot - now > tonumber(patience_us) then return {0, math.ceil(slot - now)} end

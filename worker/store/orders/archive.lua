@@ -8,6 +8,8 @@
 -- A history is only appended and read by its index, which a list does well at any length.
 -- A live record (intake:order:TARGET:KEY) takes precedence over an archived one of the same key.
 
+-- include ledger_time.lua
+
 local PIECE = 64
 local DAY = 86400000
 local PAGE = 128
@@ -108,7 +110,7 @@ end
 local function append_history(prefix, history)
   local pages = 'intake:histories:' .. string.sub(prefix, 14, -2)
   local current = redis.call('HMGET', pages, 'page', 'day')
-  local page, day = tonumber(current[1] or 0), math.floor(redis.call('TIME')[1] * 1000 / DAY)
+  local page, day = tonumber(current[1] or 0), math.floor(ledger_time()[1] * 1000 / DAY)
   -- A page ends with its day, so that no history is kept much longer than the others.
   if tonumber(current[2] or -1) ~= day or redis.call('LLEN', page_key(prefix, page)) >= PAGE then
     page = page + 1

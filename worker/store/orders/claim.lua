@@ -25,7 +25,8 @@ local drain, number, most, lease_ms, record_prefix, payload_prefix, history_pref
 -- If repeated: a drain settles everything before it claims again, so claims of this number that it still holds are the response that was lost. Claims of an
 -- earlier number were settled, and Redis forgot it: they are uncertain.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)

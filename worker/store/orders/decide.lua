@@ -14,7 +14,7 @@ local record_prefix, payload_prefix, history_prefix, keep_history_ms, move, sour
 -- include archive.lua
 -- include day.lua
 
-local time = redis.call('TIME')
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local moves = {}

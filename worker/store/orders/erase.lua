@@ -12,7 +12,7 @@ local record_prefix, payload_prefix, history_prefix, keep_history_ms = unpack(AR
 
 -- include archive.lua
 
-local time = redis.call('TIME')
+local time = ledger_time()
 local stamp = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 -- Lines of these events hold names and ids only; other events keep their first word.
 local plain = {accepted = true, claimed = true, delivered = true, updated = true, erased = true}

@@ -25,7 +25,7 @@ POISON: Final = 5
 #: Milliseconds from one question for the orders in doubt to the next: 10 minutes.
 ASK_EVERY: Final = 600_000
 #: Milliseconds after which a waiting drain that no longer confirms is considered dead.
-_WAITING_MS: Final = 3000
+WAITING_MS: Final = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,13 @@ class Lane:
 
         Only one drain waits for a lane at a time. Accepting an order wakes it, which is quicker than a Celery message.
         """
-        if not self.redis.set(self.keys.waiting, 1, nx=True, px=_WAITING_MS):
+        if not self.redis.set(self.keys.waiting, 1, nx=True, px=WAITING_MS):
             return False
         try:
             while (left := until - time.monotonic()) > 0 and not stopping():
                 if self.redis.blpop([self.keys.wake], timeout=min(left, 1.0)):
                     return True
-                self.redis.pexpire(self.keys.waiting, _WAITING_MS)
+                self.redis.pexpire(self.keys.waiting, WAITING_MS)
         finally:
             self.redis.delete(self.keys.waiting)
         # A process that accepted an order a moment ago relied on this drain.
@@ -178,7 +178,7 @@ class Lane:
             pipe.zcard(k.held)
             pipe.zrange(k.drains, 0, -1)
             pipe.get(keys.EPOCH)
-            pipe.time()
+            self.scripts.enqueue(pipe, catalog.NOW)
             pipe.zcount(k.due, keys.BULK_OFFSET, "+inf")
             fields, due, dead, doubt, held, drains, epoch, (seconds, micros), backfilled = pipe.execute()
         with self.redis.pipeline(transaction=False) as pipe:

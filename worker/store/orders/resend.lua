@@ -12,7 +12,7 @@ local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint
 
 -- include archive.lua
 
-local time = redis.call('TIME')
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local record = record_prefix .. key

@@ -18,7 +18,7 @@ local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries,
 -- include archive.lua
 -- include day.lua
 
-local time = redis.call('TIME')
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 local beat = redis.call('ZSCORE', drains, drain)

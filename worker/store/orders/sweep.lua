@@ -17,7 +17,8 @@ for i = 8, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 -- include day.lua
 -- include windows.lua
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)

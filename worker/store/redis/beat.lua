@@ -8,7 +8,8 @@ local member, lease_ms = unpack(ARGV)
 -- Returns 1, or 0 if the lease is lost.
 -- If repeated: renews again.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local beat = redis.call('ZSCORE', members, member)
 if not beat or now - beat > tonumber(lease_ms) then return 0 end

@@ -191,6 +191,10 @@ LOOK: Final = Script(
 SIGN: Final = Script("sign", keys=("signs",), args=("name",))
 UNPAUSE: Final = Script("unpause", keys=("hash",))
 
+# Time
+
+NOW: Final = Script("now")
+
 # Leases and notes of any kind
 
 BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms"))

@@ -6,7 +6,8 @@ local delay_ms, receipt = unpack(ARGV, 1, 2)
 --
 -- If repeated: the members are due a moment later.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(delay_ms))
 for i = 3, #ARGV do redis.call('ZADD', due, at, ARGV[i]) end
 -- include receipt.lua

@@ -9,6 +9,7 @@ from redis.exceptions import ResponseError
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import lua_source
 from worker.store.redis.receipts import current_receipts
+from worker.store.redis.witness import witness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Scripts:
             named |= {"receipts": run.key if run else _NO_KEY, "receipt_count": run.count if run else 0}
         try:
             keys, args = script.arrange(named, items)
-            response = self._load(script.name)(keys, args)
+            response = self._load(script.name)([*keys, witness()], args)
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
@@ -58,7 +59,7 @@ class Scripts:
     def enqueue(self, pipe: Pipeline, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> None:
         """Add a script to a pipeline."""
         keys, args = script.arrange(named, items)
-        self._load(script.name)(keys, args, client=pipe)
+        self._load(script.name)([*keys, witness()], args, client=pipe)
 
     def _load(self, name: str) -> Loaded:
         loaded = self._loaded.get(name)
