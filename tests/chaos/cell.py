@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KEY = "cell-key"
 ORDERS, PUSHED, HINTS = 30, 15, 5
 #: Seconds: a lease, a fault that outlasts it, a clock step.
-LEASE, LONGER, STEP = 1.2, 2.5, 4.0
+LEASE, LONGER, STEP = 1.2, 2.5, 3600.0
 #: Seconds within which a cell must be idle.
 PATIENCE = 45.0
 RATE = 100

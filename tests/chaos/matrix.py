@@ -111,10 +111,10 @@ FAULTS: Final = {
     "slow": Fault("delay", f",seconds={LONGER}", seconds=LONGER),
     "Redis emptied": Fault("flush"),
     "Redis forgets": Fault("forget", sides=("after",), store=True),
-    "Redis' clock ahead": Fault("step", f",seconds={STEP}", ("after",), STEP),
-    "Redis' clock back": Fault("step", f",seconds=-{STEP}", ("after",), STEP),
+    "clock ahead an hour": Fault("step", f",seconds={STEP}", ("after",)),
+    "clock back an hour": Fault("step", f",seconds=-{STEP}", ("after",)),
 }
-#: Where an order may be created twice, and why, by effect ("": any), fault and side.
+#: Where an order may be created twice, and why, by effect, fault and side.
 LIMITS: Final = {
     ("create in the target", "done twice", "after"): (
         "Something between Intake and the target repeats a POST, and the target takes doubles: that order is there"
@@ -123,11 +123,6 @@ LIMITS: Final = {
     ("create in the target", "stopped", "before"): (
         "The process is stopped between the last look at its lease and the first byte, for longer than its lease:"
         " another creates the order, and then this one does. With a target that refuses doubles the cell is green."
-    ),
-    ("", "Redis' clock ahead", "after"): (
-        "Redis' clock steps ahead by more than a lease: every lease ends at once, and its owner learns of it at its"
-        " next heartbeat. What it creates in that moment another may create as well. With a target that refuses doubles"
-        " the cell is green. It takes bad luck: 2 of the first 50 such cells."
     ),
 }
 #: Duplicates that one such cell may have: one for each of its two processes.
@@ -165,8 +160,7 @@ def _cell(name: str, effect: Effect, fault: Fault, side: str) -> Cell:
 
 def limit_of(place: Place) -> str:
     """Return why this cell may have duplicates, or an empty string if it may not."""
-    anywhere = LIMITS.get(("", place.column, place.side), "")
-    return LIMITS.get((place.effect.what, place.column, place.side), anywhere)
+    return LIMITS.get((place.effect.what, place.column, place.side), "")
 
 
 def verdict(place: Place, result: Result) -> str:

@@ -32,7 +32,8 @@ PART = [
     ("deliver: create in the target", "Redis emptied", "after"),
     ("deliver: settle", "killed", "before"),
     ("deliver: settle", "done twice", "after"),
-    ("deliver: settle", "Redis' clock back", "after"),
+    ("deliver: settle", "clock back an hour", "after"),
+    ("deliver: claim orders", "clock ahead an hour", "after"),
     ("deliver: settle", "Redis forgets", "after"),
     ("sweep: free a dead drain's orders", "killed", "after"),
 ]
@@ -42,7 +43,7 @@ _DAY_SECONDS = 86_400.0
 OWN_CLOCK = Cell("own-clock", "poll", "script:settle:after=kill", ahead=_DAY_SECONDS)
 NOT_AGAIN = Cell("not-again", "ingest", "script:take:before=flush,skip=1")
 REFUSES = [
-    replace(_BY_NAME[f"deliver: {effect or 'claim orders'}", column, side].cell, name=f"refuses-{number}", dedupe="on")
+    replace(_BY_NAME[f"deliver: {effect}", column, side].cell, name=f"refuses-{number}", dedupe="on")
     for number, (effect, column, side) in enumerate(LIMITS)
 ]
 OTHERS = [OWN_CLOCK, NOT_AGAIN, *REFUSES]
