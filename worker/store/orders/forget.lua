@@ -11,7 +11,7 @@ local record_prefix, payload_prefix, history_prefix, keep_history_ms = unpack(AR
 
 -- include archive.lua
 
-local time = redis.call('TIME')
+local time = ledger_time()
 local stamp = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 local given_up = 0
 

@@ -10,7 +10,8 @@ local drain, lease_ms, record_prefix = unpack(ARGV, 1, 3)
 -- Returns 1, or 0 if the drain has lost its lease, and its orders with it.
 -- If repeated: notes the same.
 
-local time = redis.call('TIME')
+-- include ledger_time.lua
+local time = ledger_time()
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local beat = redis.call('ZSCORE', drains, drain)
 if not beat or now - beat > tonumber(lease_ms) then return 0 end
