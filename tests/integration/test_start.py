@@ -19,6 +19,7 @@ from worker.cli.orders.left_out import reason_of, remedy_of
 from worker.settings.routes import Route
 from worker.settings.transforms import Transform
 from worker.store.orders.drains import Outcome
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -49,6 +50,8 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def runtime(redis: Redis, start: str = "2026-03-01", *, walked: bool = True, **route: Any) -> FakeRuntime[Shop, Any]:
     if walked:
+        # The ledger is older than every order: none of them can be known to a ledger before it.
+        redis.set(keys.EPOCH, 1)
         redis.hset("intake:cursor:shop", mapping={"value": "0", "walked": "1"})
     routes = (Route(source="shop", targets=("t",), **route),)
     return FakeRuntime(redis, Shop([]), Editable(), routes=routes, start=start)
