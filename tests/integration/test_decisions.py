@@ -115,6 +115,42 @@ def test_an_order_without_a_version_leaves_no_tombstone(redis: Redis) -> None:
     assert arrive(rt, None) == "new"
 
 
+def test_an_order_that_a_new_ledger_left_out_is_searched_before_it_is_created(redis: Redis) -> None:
+    rt, before = runtime(redis), {"ordered_at": "2026-01-02T03:04:05Z"}
+    arrive(rt, 1, **before)
+    deliver(rt, "t", rt.nudge)
+    redis.flushall()
+    assert arrive(FakeRuntime(redis, Shop([]), rt.warehouse, routes=rt.routes), 2, store="be", **before) == "unwanted"
+    # Everything has been read since.
+    rt = runtime(redis, rt.warehouse)
+    assert arrive(rt, 3, **before) == "new"
+    deliver(rt, "t", rt.nudge)
+    assert len(rt.warehouse.created) == 1
+    assert rt.state("1")["state"] == "delivered"
+
+
+@pytest.mark.parametrize("change", ["source", "settings"])
+def test_an_order_that_a_lost_ledger_delivered_is_searched_before_it_is_withdrawn(redis: Redis, change: str) -> None:
+    class Refusing(Editable):
+        dedupes = True
+
+    rt = runtime(redis, Refusing())
+    arrive(rt, 1)
+    deliver(rt, "t", rt.nudge)
+    redis.flushall()
+    rt = FakeRuntime(redis, Shop([]), rt.warehouse, routes=rt.routes)
+    assert arrive(rt, 1) == "new"
+    rt = runtime(redis, rt.warehouse, **{"only": {"store": ["be"]}} if change == "settings" else {})
+    if change == "source":
+        assert arrive(rt, 2, status="cancelled") == "replaced"
+    deliver(rt, "t", rt.nudge)
+    deliver(rt, "t", rt.nudge)
+    assert (rt.warehouse.finds, len(rt.warehouse.created)) == (1, 1)
+    state = rt.state("1")
+    # It cannot be cancelled there.
+    assert state["state"] == ("held" if change == "source" else "delivered")
+
+
 # Histories
 
 

@@ -70,8 +70,9 @@ def _check_records(ground: Ground, live: list[str]) -> None:
     assert not set(live) & set(archived), f"live and archived: {set(live) & set(archived)}"
     for key in archived:
         record = ground.record(key.removeprefix("shop:"))
-        assert record["state"] == "delivered", record
-        assert {"fingerprint", "version", "done", "reference", "target_id"} <= set(record), record
+        assert record["state"] in {"delivered", "withdrawn"}, record
+        assert {"fingerprint", "version", "reference"} <= set(record), record
+        assert {"done", "target_id"} <= set(record) or record["state"] == "withdrawn", record
         assert not ground.redis.exists(ground.lane.keys.payload + key), f"{key} is archived with its payload"
 
 
@@ -79,8 +80,8 @@ def _check_cursor(ground: Ground) -> None:
     value = int(ground.redis.hget(keys.cursor("shop"), "value") or 0)
     letters = ground.redis.hkeys(keys.malformed("shop"))
     for external_id, version in ground.source.feed[:value]:
-        accepted = ground.record(external_id).get("version")
-        assert external_id in letters or (accepted is not None and int(accepted) >= version), (
+        accepted = max(int(ground.record(external_id).get("version", -1)), ground.tombstone(external_id))
+        assert external_id in letters or accepted >= version, (
             f"the cursor is at {value}, and version {version} of {external_id} was not accepted (accepted: {accepted})"
         )
 
@@ -117,13 +118,18 @@ def check_finished(ground: Ground) -> None:
 def _check_end(ground: Ground, external_id: str) -> None:
     record = ground.record(external_id)
     made = ground.depot.made.get(external_id, [])
+    newest = ground.source.newest(external_id)
+    version, wanted = ground.decided.get(external_id, (-1, True))
     if not record:
-        newest = ground.source.newest(external_id)
         buried = external_id in ground.pushed and ground.inbox.status()["dead_now"]
-        assert newest is None or buried, f"{external_id} is lost"
+        left_out = newest is not None and version == newest.version and not wanted
+        assert newest is None or buried or left_out, f"{external_id} is lost"
         return
     state = record["state"]
-    assert state in {"delivered", "dead", "in_doubt", "held"}, f"{external_id} ends {state}"
+    assert state in {"delivered", "dead", "in_doubt", "held", "withdrawn"}, f"{external_id} ends {state}"
+    if state == "withdrawn":
+        assert not wanted or ground.refilters, f"{external_id} is withdrawn, and its version {version} is wanted"
+        assert not made, f"{external_id} is withdrawn, and is in the target"
     if state == "dead":
         assert record["code"] in REASONS, record
     if state == "delivered":
@@ -140,7 +146,12 @@ def _check_content(ground: Ground, external_id: str) -> None:
     follows = ground.depot.updates and change in {"update", "hold"} and not ground.losses
     if not follows or newest is None or external_id in ground.dropped | ground.pushed:
         return
-    stored = ground.depot.made[external_id][0].order
+    made = ground.depot.made[external_id][0]
+    if newest.status == "cancelled":
+        assert made.cancelled, f"{external_id} is not cancelled in the target"
+        return
+    assert not made.cancelled, f"{external_id} is cancelled in the target"
+    stored = made.order
     assert stored.fingerprint() == newest.fingerprint(), f"{external_id}: has {stored.note}, not {newest.note}"
 
 
@@ -152,5 +163,8 @@ def check_restored(ground: Ground) -> None:
         if newest is None or newest.note in {"refused", "unmapped"}:
             continue
         state = ground.record(external_id).get("state")
+        if not ground.decided[external_id][1]:
+            assert state in {None, "withdrawn", "delivered", "held"}, f"{external_id} is {state}"
+            continue
         assert state == "delivered", f"{external_id} is {state}"
         assert len(ground.depot.made.get(external_id, [])) == 1

@@ -30,6 +30,8 @@ class Traits:
     bulk: int = 1
     #: Whether it accepts an order first and creates it only at the second request.
     steps: bool = False
+    #: Whether it can cancel an order.
+    cancels: bool = False
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Made:
     order: Order
     visible: bool = True
     ready: bool = True
+    cancelled: bool = False
 
 
 class Depot(Target):
@@ -60,6 +63,10 @@ class Depot(Target):
         self.writes: list[str] = []
         self.read = ""
         self.redis_lost = redis_lost
+        #: Returns what is wrong with creating this order now, or "".
+        self.objection: Callable[[Order, str], str] = lambda *_: ""
+        #: Called in a search, if the fault of the next read is "cancelled meanwhile".
+        self.cancel_meanwhile: Callable[[], None] = lambda: None
 
     def clear_faults(self) -> None:
         self.writes, self.read = [], ""
@@ -96,6 +103,8 @@ class Depot(Target):
             self._befall(faults.AFTER, fault)
             return Receipt(str(reference), existed=True)
         self._check(order)
+        if objection := self.objection(order, reference):
+            self.wrong.append(f"{reference}: created, although {objection}")
         made = Made(order)
         existing.append(made)
         self._written(order, reference)
@@ -141,10 +150,22 @@ class Depot(Target):
         self._check(order)
         self._written(order, reference)
         self.made[reference][-1].order = order
+        self.made[reference][-1].cancelled = False
+        self._befall(faults.AFTER, fault)
+
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:
+        if not self.traits.cancels:
+            super().cancel(order, reference, target_id)
+        fault = self.writes.pop(0) if self.writes else ""
+        self._befall(faults.BEFORE, fault)
+        self._written(order, reference)
+        self.made[reference][-1].cancelled = True
         self._befall(faults.AFTER, fault)
 
     def find(self, reference: str) -> Receipt | None:
         read, self.read = self.read, ""
+        if read == "cancelled meanwhile":
+            self.cancel_meanwhile()
         self._befall(faults.BEFORE, read)
         self._befall(faults.AFTER, read)
         seen = any(made.visible for made in self.made.get(reference, []))

@@ -34,7 +34,7 @@ AFTER = {
 #: Faults of a write to the target; "": none. "redis lost": while the call is under way.
 WRITES = ("", *BEFORE, *AFTER, "redis lost")
 #: Faults of a read from the target.
-READS = ("", "refused connection", "throttled", "killed before", "killed after")
+READS = ("", "refused connection", "throttled", "killed before", "killed after", "cancelled meanwhile")
 #: Faults of fetching a page or an order from the provider.
 FETCHES = (
     "",

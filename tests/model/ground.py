@@ -8,15 +8,20 @@ from model.depot import Depot, Traits
 from model.faults import Died
 from model.source import Source
 from support.fake_runtime import FakeRuntime
+from support.redis_text import key_names, text
+from tasks.accept import accept
 from worker.settings.routes import Route
 from worker.store.inbox import Inbox
 from worker.store.orders.ledger import Ledger
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis import Redis
 
-    from worker.store.orders.ledger import OnChange
+    from schemas.order import Order
+    from worker.store.orders.ledger import Delivery, OnChange
 
 #: Seconds, far longer than an example runs, so that no lease ends on a slow machine.
 LEASE = 5000.0
@@ -59,6 +64,7 @@ class _Mortal(Ledger):
         if fault == "redis lost before":
             self.ground.lose_redis()
         accepted = super().accept(*args, **options)
+        self.ground.note_decisions(args[1])
         if fault == "redis lost after":
             self.ground.lose_redis()
         if fault == "killed after":
@@ -75,8 +81,12 @@ class Ground(FakeRuntime[Source, Depot]):
         redis.flushall()
         self.source = Source(self._mishap)
         self.depot = Depot(traits, self.lose_redis)
+        #: The newest version of each order that the ledger accepted, and whether a route wanted it.
+        self.decided: dict[str, tuple[int, bool]] = {}
+        self.refilters = 0
         route = Route(source="shop", targets=("t",), on_change=on_change)
         super().__init__(redis, self.source, self.depot, lease=LEASE, routes=(route,))
+        self.depot.objection, self.depot.cancel_meanwhile = self._object, self._cancel_meanwhile
         self.ledger = _Mortal(redis, lease=LEASE)
         self.ledger.ground = self
         self.inbox = Inbox(raw, lease=LEASE, heartbeat=LEASE / 4)
@@ -98,6 +108,44 @@ class Ground(FakeRuntime[Source, Depot]):
             if external_id not in self.pushed:
                 self.source.touch(external_id)
 
+    def _cancel_meanwhile(self) -> None:
+        """Cancel every order that can be read, and push the cancellations, which are accepted at once."""
+        orders = []
+        for external_id in self.source.orders:
+            self.source.write(external_id, "cancelled")
+            if external_id not in self.pushed:
+                self.source.touch(external_id)
+            orders.append(self.source.newest(external_id))
+        accept(self, [order for order in orders if order], "push shop", self.nudge)
+
+    def note_decisions(self, deliveries: Sequence[Delivery]) -> None:
+        """Note what the ledger knows now of each order: the decision of its newest version."""
+        for delivery in deliveries:
+            version, external_id = delivery.order.version or 0, delivery.order.external_id
+            if version >= self.decided.get(external_id, (0, True))[0]:
+                self.decided[external_id] = version, delivery.wanted
+
+    def _object(self, order: Order, reference: str) -> str:
+        """Return why this order must not be created now, as far as the ledger can know; "" if it may be."""
+        version, wanted = self.decided.get(reference, (0, True))
+        if not wanted:
+            return f"its version {version} is not wanted"
+        return "" if self.settings.routes[0].accepts(order) else "its route leaves it out"
+
+    def refilter(self) -> None:
+        """Let test orders pass the route, or no more."""
+        self.refilters += 1
+        (route,) = self.settings.routes
+        also_create = () if route.also_create else ("test",)
+        routes = (route.model_copy(update={"also_create": also_create}),)
+        self.settings = self.settings.model_copy(update={"routes": routes})
+
+    def tombstone(self, external_id: str) -> int:
+        """Return the newest version of an order that was left out, as the ledger remembers it; -1 if it does not."""
+        names = key_names(self.redis, "intake:unwanted:t:*")
+        found = [self.redis.hget(name, f"shop:{external_id}") for name in names]
+        return max((int(text(value)) for value in found if value is not None), default=-1)
+
     def lose_redis(self) -> None:
         """Empty Redis, at a time when everything that the target accepted is visible there."""
         self.depot.appear()
@@ -105,6 +153,7 @@ class Ground(FakeRuntime[Source, Depot]):
         self.losses += 1
         self.depot.highest.clear()
         self.dropped.clear()
+        self.decided.clear()
         for external_id in self.pushed:
             del self.source.orders[external_id]
             self.depot.made.pop(external_id, None)

@@ -21,7 +21,9 @@ from model import checks, faults
 from model.depot import Traits
 from model.faults import Died
 from model.ground import LEASE, LONG, SHORT, Ground
+from support.redis_text import text
 from tasks.attempt import attempt
+from tasks.decisions import decide_again
 from worker.errors import LeaseLost
 from worker.store.orders.drains import Claim, Drain, Outcome
 
@@ -37,11 +39,16 @@ def rarely(names: tuple[str, ...]) -> st.SearchStrategy[str]:
 
 
 IDS = st.sampled_from(["a", "b", "c"])
-CONTENTS = st.sampled_from(["fine", "finer", "finest"]) | st.sampled_from(["fine", "refused", "unmapped", "bad"])
+CONTENTS = (
+    st.sampled_from(["fine", "finer", "finest"])
+    | st.sampled_from(["fine", "refused", "unmapped", "bad"])
+    | st.sampled_from(["cancelled", "test"])
+)
 TRAITS = st.builds(
     Traits,
     updates=st.booleans(),
     dedupes=st.booleans(),
+    cancels=st.booleans(),
     settles=st.just(value=True),
     bulk=st.sampled_from([1, 3]),
 ) | st.builds(
@@ -180,7 +187,7 @@ class Machine(RuleBasedStateMachine):
 
     def push_job(self, kind: str, external_id: str, raw: dict[str, Any]) -> None:
         order = {k: v for k, v in raw.items() if k != "id"} | {"external_id": external_id}
-        order |= {"status": "new", "ordered_at": "2026-01-02T03:04:05Z", "totals": {"grand": "19.80"}}
+        order = {"status": "new"} | order | {"ordered_at": "2026-01-02T03:04:05Z", "totals": {"grand": "19.80"}}
         order |= {"lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}]}
         content = {"record": raw, "order": order, "external_id": external_id}[kind]
         self.ground.inbox.push([json.dumps({"v": 1, "provider": "shop", kind: content})])
@@ -242,7 +249,12 @@ class Machine(RuleBasedStateMachine):
             return
         self.ground.depot.writes = [write]
         try:
-            slow.outcomes.append(attempt(self.ground.depot, slow.claims[len(slow.outcomes)]))
+            # As `tasks.deliver` does for claims that have waited.
+            (claim,) = slow.drain.note_left_out([slow.claims[len(slow.outcomes)]])
+            (claim,) = decide_again(self.ground, "t", [claim])
+            slow.outcomes.append(
+                attempt(self.ground.depot, claim, refresh=lambda sent: slow.drain.note_left_out([sent])[0])
+            )
         except Died:
             self.slow.remove(slow)
         self._clear_faults()
@@ -291,6 +303,18 @@ class Machine(RuleBasedStateMachine):
         self.ground.lane.release(held, do)
         if do == "drop":
             self.ground.dropped |= {key.removeprefix("shop:") for key in held}
+
+    @precondition(lambda self: "dead" in self.states)
+    @rule()
+    def replay(self) -> None:
+        self._step("replay")
+        dead = self.redis.zrange(self.ground.lane.keys.dead, 0, -1)
+        self.ground.stuck["t"].move("replay", [text(key) for key in dead])
+
+    @rule()
+    def refilter(self) -> None:
+        self._step("refilter")
+        self.ground.refilter()
 
     @rule(seconds=st.sampled_from([SHORT, LONG]))
     def wait(self, seconds: float) -> None:

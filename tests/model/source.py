@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from model import faults
 from support.fake_runtime import Shop
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from schemas.order import Order
 
 PAGE = 2
+#: The fields of contents that are no notes.
+CONTENTS: Final[dict[str, dict[str, Any]]] = {
+    "bad": {"bad": "x"},
+    "cancelled": {"note": "fine", "status": "cancelled"},
+    "test": {"note": "fine", "test": True},
+}
 
 
 class Source(Shop):
@@ -29,10 +35,10 @@ class Source(Shop):
         self.fault = ""
 
     def write(self, external_id: str, content: str) -> dict[str, Any]:
-        """Add or change an order; the content "bad" cannot be read, any other becomes its note."""
+        """Add or change an order; a content that is not in `CONTENTS` becomes its note."""
         self.versions += 1
         raw: dict[str, Any] = {"id": external_id, "version": self.versions}
-        raw |= {"bad": "x"} if content == "bad" else {"note": content}
+        raw |= CONTENTS.get(content, {"note": content})
         self.orders.setdefault(external_id, []).append(raw)
         return raw
 
@@ -50,6 +56,10 @@ class Source(Shop):
             fault, self.fault = self.fault, ""
             error = names[fault]()
             raise error
+
+    def normalize(self, record: Record) -> Order:
+        """Return an order that was placed before the ledger began, as those that a lost ledger has delivered."""
+        return super().normalize(Record(record.raw | {"ordered_at": "2026-01-02T03:04:05Z"}))
 
     def fetch(self, cursor: str) -> Page:
         self._befall(faults.BEFORE)

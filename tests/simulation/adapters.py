@@ -68,7 +68,8 @@ def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
     return {
         "provider": provider,
         "external_id": raw["id"],
-        "status": "new",
+        "status": "cancelled" if raw["note"].startswith("cancelled") else "new",
+        "test": raw["note"].startswith("test"),
         "ordered_at": "2026-01-02T03:04:05Z",
         "lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}],
         "totals": {"grand": "19.80"},
@@ -128,6 +129,9 @@ class Depot(Target):
         return Pending(step, 2.0) if body["is"] == "taken" else Receipt(body["id"])
 
     def update(self, order: Order, reference: str, target_id: str, changes: Changes) -> None:
+        self._change(order, reference)
+
+    def _change(self, order: Order, reference: str) -> None:
         body = self.client.write("PUT", f"/orders/{reference}", json=self._body(order, reference)).json()
         if body == {"is": "refused"}:
             raise Rejected("note", {"note": "is not to their taste"})
@@ -135,6 +139,9 @@ class Depot(Target):
             raise Held("no product for it")
         if body != {"is": "changed"}:
             raise Uncertain("not the response to an update")
+
+    def cancel(self, order: Order, reference: str, target_id: str) -> None:
+        self._change(order, reference)
 
     def find(self, reference: str) -> Receipt | None:
         body = self.client.read("/orders", [("reference", reference)]).json()

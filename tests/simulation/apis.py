@@ -144,6 +144,8 @@ class DepotApi(Api):
         super().__init__(*given)
         self.traits, self._books = traits, _Books()
         self.made = self._books.made
+        #: Returns what is wrong with creating the order of this reference now, or "".
+        self.objection: Callable[[str], str] = lambda _: ""
 
     def ledger_lost(self) -> None:
         """Forget what was sent, as the ledger does."""
@@ -177,6 +179,8 @@ class DepotApi(Api):
             return refused
         if existing:
             raise Violation(f"{self.name}: {reference} was created twice")
+        if objection := self.objection(reference):
+            raise Violation(f"{self.name}: {reference} was created, and {objection}")
         self._written(reference, body)
         shown = self.now() + int(self.faults.rng.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0
         ready = self.now() + int(self.faults.rng.uniform(0, 8) * 1e6) if self.traits.steps else 0

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from simulation.apis import Violation
-from worker.store.redis.catalog import ADVANCE
+from worker.store.redis.catalog import ACCEPT, ADVANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
 
 #: Reasons for which an order may be dead that the target would accept.
 _NOT_ITS_FAULT: Final = {"poison", "uncertain", "unavailable", "bug"}
-_ENDS: Final = {"delivered", "dead", "in_doubt", "held"}
+_ENDS: Final = {"delivered", "dead", "in_doubt", "held", "withdrawn"}
+#: What the note of an order that no route creates begins with.
+_LEFT_OUT: Final = ("cancelled", "test")
+#: Seconds for which a call may be under way that began before the ledger knew that no route wants its order.
+_UNDER_WAY: Final = 60.0
 #: Seconds within which the work of a dead process is taken over.
 TAKEOVER: Final = 15.0
 #: The keys and arguments of `advance.lua`, which follow EVALSHA, the digest and the number of keys.
 _ADVANCE: Final = (*ADVANCE.keys, "witness", *ADVANCE.args)
+_ACCEPT: Final = (*ACCEPT.keys, "witness", *ACCEPT.args)
 
 
 class Checks:
@@ -31,6 +36,8 @@ class Checks:
         self.takeovers = self.excused = 0
         self.longest = 0.0
         self._last_sweep = 0
+        #: The newest version of each order that was accepted for a target, why it is left out, and since when.
+        self._decided: dict[tuple[str, str], tuple[int, str, int]] = {}
 
     def _text(self, key: str, field: str) -> str:
         value = (self._keys.get(key.encode()) or {}).get(field.encode(), b"")
@@ -51,6 +58,36 @@ class Checks:
         if name == "advance" and reply == 1:
             cursor, value = (words[3 + _ADVANCE.index(part)] for part in ("cursor", "value"))
             self._passed(cursor.decode().rpartition(":")[2], int(value))
+        elif name == "accept":
+            lane, *values = (word.decode("latin-1") for word in (words[3], *words[3 + len(_ACCEPT) :]))
+            self._accepted(lane.rpartition(":")[2], values)
+
+    def _accepted(self, target: str, values: list[str]) -> None:
+        """Note what the ledger knows now: for each order, whether its newest version is wanted."""
+        width, at = len(ACCEPT.each), {name: ACCEPT.each.index(name) for name in ("key", "version", "left_out")}
+        for first in range(0, len(values), width):
+            key, version, left_out = (values[first + index] for index in at.values())
+            known, reason, since = self._decided.get((target, key), (0, "", 0))
+            if int(version) >= known:
+                since = since if reason and left_out else self._world.now()
+                self._decided[target, key] = int(version), left_out, since
+
+    def object_to(self, target: str, key: str) -> str:
+        """Return what is wrong with creating the order now: the ledger has long known that it is left out."""
+        version, reason, since = self._decided.get((target, key), (0, "", 0))
+        late = self._world.now() - since > _UNDER_WAY * 1e6
+        return f"its version {version} is left out: {reason}" if reason and late else ""
+
+    def ledger_lost(self) -> None:
+        """Forget what the ledger knew."""
+        self._decided.clear()
+
+    def _accepted_version(self, target: str, key: str) -> int:
+        """Return the newest version of an order that the ledger has, or has left out; -1 if it knows none."""
+        versions = [int(self.record(target, key).get("version", "-1"))]
+        for name in [name for name in self._keys.data if name.startswith(f"intake:unwanted:{target}:".encode())]:
+            versions += [int(value) for field, value in self._keys.get(name).items() if field == key.encode()]
+        return max(versions)
 
     def _passed(self, provider: str, cursor: int) -> None:
         """Check that the cursor passes no record that was neither accepted nor kept as a dead letter."""
@@ -60,8 +97,8 @@ class Checks:
             if external_id.encode() in letters:
                 continue
             for target in self._world.depots:
-                accepted = self.record(target, f"{provider}:{external_id}").get("version")
-                if accepted is None or int(accepted) < version:
+                accepted = self._accepted_version(target, f"{provider}:{external_id}")
+                if accepted < version:
                     raise Violation(
                         f"the cursor of {provider} is at {cursor}, and version {version} of {external_id} was not"
                         f" accepted for {target} (accepted: {accepted})"
@@ -124,7 +161,8 @@ class Checks:
         newest, where = versions[-1], f"{key} in {target}"
         if not record:
             letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
-            if external_id.encode() not in letters:
+            left_out = newest["note"].startswith(_LEFT_OUT) and self._accepted_version(target, key) == newest["version"]
+            if external_id.encode() not in letters and not left_out:
                 raise Violation(f"{where} is lost")
             return
         state, code = record.get("state", ""), record.get("code", "")
@@ -133,12 +171,16 @@ class Checks:
         made = self._world.depots[target].made.get(key, [])
         if state == "delivered" and len(made) != 1:
             raise Violation(f"{where} counts as delivered, and exists {len(made)} times")
+        if state == "withdrawn" and (made or newest["note"].startswith("fine")):
+            raise Violation(f"{where} is withdrawn, the source has {newest['note']!r}, and it exists {len(made)} times")
         if not newest["note"].startswith("fine"):
             return
         if state == "dead" and code not in _NOT_ITS_FAULT:
             raise Violation(f"{where} is dead ({code}), although the target accepts it")
         change = self._change(provider)
-        if state == "held" and change != "hold":
+        # A target that cannot change orders holds one that is live again.
+        stopped = any(version["note"].startswith("cancelled") for version in versions)
+        if state == "held" and change != "hold" and not stopped:
             raise Violation(f"{where} is held ({code}), although its route does not hold changes")
         if state == "delivered" and change == "update" and self._world.depots[target].traits.updates:
             self._same(where, made[0].body, newest)

@@ -77,6 +77,12 @@ def older_wins() -> Iterator[Callable[[World], None]]:
 
 
 @contextlib.contextmanager
+def no_trace_of_left_out() -> Iterator[Callable[[World], None]]:
+    """Forget the version of an order that no route wants."""
+    yield _script("accept", "    bury_version(key, version)\n    return", "    return")
+
+
+@contextlib.contextmanager
 def no_search_after_a_loss() -> Iterator[Callable[[World], None]]:
     """Let a new ledger send unknown orders without a search."""
     yield _script("accept", "if ask or search then", "if false then")
@@ -107,6 +113,7 @@ PLANTS = (
     late_sweep,
     no_limit,
     older_wins,
+    no_trace_of_left_out,
     no_search_after_a_loss,
     no_quarantine,
     change_forgotten,

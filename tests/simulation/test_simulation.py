@@ -17,6 +17,7 @@ from simulation.plants import (
     late_settles,
     late_sweep,
     no_search_after_a_loss,
+    no_trace_of_left_out,
     send_without_search,
 )
 from simulation.settings import SHOP
@@ -36,7 +37,7 @@ SEEDS = (1, 2, *range(4, 101))
 #: Planted bugs that are found within seconds.
 AT_ONCE = (send_without_search, cursor_first)
 #: Those that a few seeds find.
-SOON = (late_settles, late_sweep, no_search_after_a_loss)
+SOON = (late_settles, late_sweep, no_search_after_a_loss, no_trace_of_left_out)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +56,8 @@ class World:
             for name, account in settings.targets.items()
         }
         self.checks = Checks(self)
+        for name, depot in self.depots.items():
+            depot.objection = partial(self.checks.object_to, name)
         self.network = Network(
             self.scheduler, self.server, self.faults, self.stream("network"), {**self.shops, **self.depots}, self._done
         )
@@ -84,7 +87,7 @@ class World:
         self.commands += 1
         self.polls += name == "advance"
         self.digest.update(f"{self.now()} {self.scheduler.current.process.name} {name} {reply}".encode())
-        if name in {"advance", "settle"}:
+        if name in {"accept", "advance", "settle"}:
             self.checks.done(name, words, reply)
 
     def _pushed(self, key: bytes) -> None:

@@ -185,6 +185,8 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end
   if former ~= '' then redis.call('HSET', record, 'former', former) end
   if search then redis.call('HSET', record, 'left_out', left_out, 'change', on_change) end
+  -- A target that refuses duplicates is not asked before a creation, but before the order is withdrawn.
+  if dedupes == '1' and ask_first ~= 'never' and may_be_known(placed) then redis.call('HSET', record, 'may_exist', '1') end
   redis.call('SET', payload_prefix .. key, payload)
   if not search then tally(now, 'in ' .. string.match(key, '^[^:]*')) end
   if left_out == '' and hold_reason ~= '' then return hold_for(key, record, 'queued', false, hold_reason) end
@@ -194,7 +196,8 @@ end
 
 local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
   local record = record_prefix .. key
-  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested')
+  local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested',
+    'may_exist')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
     archived.requested} end
@@ -237,7 +240,10 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) elseif known[8] then redis.call('HDEL', record, 'stop') end
   if heir ~= '' and not (known[4] and change == 'ignore') then bequeath(key, heir) end
   if known[4] then return change_delivered(key, record, state, payload, change, stop, hold_reason) end
-  if left_out ~= '' then return leave_out(key, record, state, payload, known[5] or known[9], left_out) end
+  if left_out ~= '' then
+    if known[12] then redis.call('HSETNX', record, 'uncertain', 'ask') end
+    return leave_out(key, record, state, payload, known[5] or known[9] or known[12], left_out)
+  end
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
   redis.call('HDEL', record, 'left_out')

@@ -185,7 +185,13 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
     return queue(key, record, 0)
   elseif outcome == 'withdrawn' then
     local reason = redis.call('HGET', record, 'left_out')
-    if not reason and detail ~= '' and not has_changed(record, fingerprint) then reason = detail end
+    if not reason and detail ~= '' and not has_changed(record, fingerprint) then
+      reason = detail
+      if redis.call('HEXISTS', record, 'may_exist') == 1 and redis.call('HSETNX', record, 'uncertain', 'ask') == 1 then
+        redis.call('HSET', record, 'left_out', reason)
+        return queue(key, record, 0) -- it is searched first: an older ledger may have created it
+      end
+    end
     redis.call('HDEL', record, 'uncertain', 'step', 'tried')
     if reason then return withdraw(key, record, reason) end
     return start_over(key, record) -- it is wanted again

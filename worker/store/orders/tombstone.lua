@@ -30,5 +30,5 @@ local function bury_version(key, version)
   local period = math.floor(now / PERIOD)
   local hash = tombstones(key, period)
   redis.call('HSET', hash, archive_field(key), version)
-  redis.call('PEXPIREAT', hash, string.format('%.0f', (period + 2) * PERIOD))
+  redis.call('PEXPIRE', hash, string.format('%.0f', (period + 2) * PERIOD - now))
 end
