@@ -15,6 +15,7 @@ from worker.runtime import runtime
 from worker.store.inbox import POISON, Letter
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
+from worker.telemetry.log import report_store_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,7 @@ def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
         try:
             with log_ending("taker.fenced") as ending, rt.inbox.taker() as taker:
                 while going():
-                    if not take(rt, taker, nudge):
+                    if not _take_if_room(rt, taker, nudge):
                         rt.inbox.wait(1)
         except ERRORS as error:
             log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
@@ -58,6 +59,16 @@ def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
         else:
             if isinstance(ending.error, StoreFull):
                 time.sleep(PAUSE)
+
+
+def _take_if_room(rt: Runtime, taker: Taker, nudge: Nudge) -> int:
+    """Call `take`. While Redis is full, the taker keeps its jobs: they count as lost only if their taker dies."""
+    try:
+        return take(rt, taker, nudge)
+    except StoreFull as full:
+        report_store_full(full)
+        time.sleep(PAUSE)
+        return 1
 
 
 def take(rt: Runtime, taker: Taker, nudge: Nudge) -> int:

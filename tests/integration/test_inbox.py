@@ -11,12 +11,13 @@ import pytest
 from pydantic import SecretStr
 
 import tasks.fetch
+import tasks.ingest
 import tasks.listen
 import tasks.poll
 import tasks.sweep
 from schemas.job import INBOX
 from support.fake_runtime import FakeRuntime, Shop
-from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, Unavailable
+from worker.errors import AuthFailed, LeaseLost, RateLimited, Rejected, StoreFull, Unavailable
 from worker.settings.producers import InboxSettings, Producer
 from worker.settings.routes import Route
 from worker.store.inbox import POISON, Taker
@@ -263,6 +264,24 @@ def test_an_inbox_key_of_the_wrong_type_does_not_end_the_listener(
     rounds = iter([True, True, True, False])
     monkeypatch.setattr("tasks.listen.PAUSE", 0.01)
     tasks.listen.listen(rt, rt.nudge, lambda: next(rounds, False))
+
+
+def test_a_full_redis_never_costs_a_job_its_taker(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(rt, job(record={"id": 1}))
+    accept, full = tasks.ingest.accept, [StoreFull("full")] * (POISON + 2)
+
+    def accept_if_room(*args: Any) -> Any:
+        if full:
+            raise full.pop()
+        return accept(*args)
+
+    monkeypatch.setattr("tasks.ingest.accept", accept_if_room)
+    monkeypatch.setattr("tasks.listen.PAUSE", 0.01)
+    rounds = iter([True] * (1 + POISON + 2 + 1))
+    tasks.listen.listen(rt, rt.nudge, lambda: next(rounds, False))
+    status = rt.inbox.status()
+    assert (full, status["waiting"], status["taken"], status["dead_now"]) == ([], 0, 0, 0)
+    assert rt.state("1")["state"] == "queued"
 
 
 def signed(rt: FakeRuntime, text: str, secret: str = "s3cret", at: float | None = None, producer: str = "hook") -> str:
