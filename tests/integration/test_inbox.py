@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import SecretStr
 
+import tasks.accept
 import tasks.fetch
-import tasks.ingest
 import tasks.listen
 import tasks.poll
 import tasks.sweep
@@ -268,7 +268,7 @@ def test_an_inbox_key_of_the_wrong_type_does_not_end_the_listener(
 
 def test_a_full_redis_never_costs_a_job_its_taker(rt: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     push(rt, job(record={"id": 1}))
-    accept, full = tasks.ingest.accept, [StoreFull("full")] * (POISON + 2)
+    accept, full = tasks.accept.accept, [StoreFull("full")] * (POISON + 2)
 
     def accept_if_room(*args: Any) -> Any:
         if full:

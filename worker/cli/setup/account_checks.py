@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from worker.errors import AuthFailed, ConfigError, IntakeError, RateLimited, SnoozeError
+from worker.errors import AuthFailed, ConfigError, IntakeError, Misdirected, RateLimited, SnoozeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -83,7 +83,7 @@ def examine_account(account: str, adapter: Checkable) -> Finding:
     """Check the credentials of one account."""
     try:
         _prove(adapter)
-    except AuthFailed as error:
+    except (AuthFailed, Misdirected) as error:
         detail = str(error)
         remedy = "Correct its url: is it the right region and account?" if "url" in detail else _CREDENTIALS
         return Finding(account, "wrong", detail, remedy)
