@@ -106,7 +106,7 @@ def _changed(settings: Settings, account: Declared, known: Entry) -> ConfigError
     reason = f"it is another account than the one whose orders the ledger has: {difference(known, account.entry)}"
     remedy = (
         f"If it is the same account: intake rename {account.name} {account.name}. If it is another one, give it another"
-        " name. If this Redis is of another installation, name another redis.url, or write a redis.prefix."
+        " name. If this Redis is of another installation, name another redis.url, or another database of it."
     )
     return ConfigError(settings.file, account.key, reason, remedy)
 
@@ -115,7 +115,7 @@ def _of_others(settings: Settings, gone: Mapping[AccountKey, Entry]) -> ConfigEr
     names = ", ".join(sorted(name for _, name in gone))
     reason = f"this Redis has the orders of other accounts ({names}), and this file names none of them"
     remedy = (
-        "Name another Redis or another database of it, or write a redis.prefix. If these accounts replace those: "
+        "Name another Redis or another database of it. If these accounts replace those: "
         f"{', '.join(f'intake forget {name}' for _, name in gone)}."
     )
     return ConfigError(settings.file, "redis.url", reason, remedy)
