@@ -176,7 +176,11 @@ def test_a_duplicate_planted_for_a_loss_of_redis_is_found_and_reported_in_a_few_
     redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Plant a bug: a new ledger treats every order as never sent."""
-    in_lua("accept", "if ask or search then redis.call('HSET', record, 'uncertain', 'ask') end", "")(monkeypatch)
+    in_lua(
+        "accept",
+        "if search or former ~= '' or must_ask(placed) then redis.call('HSET', record, 'uncertain', 'ask') end",
+        "",
+    )(monkeypatch)
     find(Lossy, redis, raw)
 
 

@@ -85,7 +85,7 @@ def no_trace_of_left_out() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def no_search_after_a_loss() -> Iterator[Callable[[World], None]]:
     """Let a new ledger send unknown orders without a search."""
-    yield _script("accept", "if ask or search then", "if false then")
+    yield _script("accept", "if search or former ~= '' or must_ask(placed) then", "if false then")
 
 
 @contextlib.contextmanager
