@@ -138,11 +138,22 @@ def test_a_webhook_receives_a_text_for_slack_and_separate_fields(
     assert "hush" not in lines.getvalue()
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        reply(422),
+        reply(404),
+        reply(410, b"channel_is_archived", content_type="text/html"),
+        reply(400, b"invalid_payload", content_type="text/html"),
+        reply(302, location="/login"),
+    ],
+    ids=["status 422", "status 404", "status 410", "status 400", "status 302"],
+)
 def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
-    serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch, refusal: bytes, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(notify, "RETRY_AFTER", 0.02)
-    answers = iter([reply(500), reply(503, retry_after="0"), reply(404), reply(200), reply(200)])
+    answers = iter([reply(500), reply(503, retry_after="0"), refusal, reply(200), reply(200)])
     server = serve(lambda _: next(answers))
     alarms = AlarmState(rt.redis)
     for number in range(3):
@@ -155,7 +166,8 @@ def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
 
         until(sends_everything)
         assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]
-        assert [line["reason"] for line in logged(lines, "alarm.refused")] == ["POST …: status 404"]
+        (refused,) = logged(lines, "alarm.refused")
+        assert refused["reason"].startswith(f"POST …: {request.node.callspec.id}")
         assert "hush" not in lines.getvalue()
     # The first message is sent until it is refused permanently; the others are not lost with it.
     assert [message["n"] for message in sent_messages(server.requests)] == [0, 0, 0, 1, 2]

@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
 
-#: The key that holds the time of the scripts of these tests, in milliseconds.
+#: The key that holds the time of the ledger in these tests, in milliseconds.
 NOW: Final = "report:now"
-_TIME = f"(function() local ms = redis.call('GET', '{NOW}'); return {{math.floor(ms / 1000), ms % 1000 * 1000}} end)()"
+#: The clock of Redis would not do: to the ledger, its moves are steps, and no time passes.
+_TIME: Final = f"""
+local function ledger_time()
+  local ms = redis.call('GET', '{NOW}')
+  return {{math.floor(ms / 1000), ms % 1000 * 1000}}
+end
+"""
 DONE = Outcome("delivered", extra="77")
 #: Four days ago, at midnight.
 FIRST = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=4)
 
 
 class Period:
-    """A runtime whose scripts read the time from the test."""
+    """A runtime whose ledger has the time that the test sets."""
 
     def __init__(self, rt: Runtime) -> None:
         self.rt = rt
@@ -61,12 +67,18 @@ class Period:
             assert drain.settle(settled) == drain.settle(settled)
             drain.leave()
 
+    def report(self, first: int, until: int) -> tuple[str, Page]:
+        """Return the page that these days have at noon of the fifth day of the period, which is today."""
+        self.at(4, "12:00:00")
+        html = intake("report", "--since", name_of(first), "--until", name_of(until), "--out", "-").stdout
+        return html, Page(html)
+
 
 @pytest.fixture
 def period(configured: Configured, monkeypatch: pytest.MonkeyPatch) -> Period:
     # The cache would keep the changed scripts for other tests.
     source = lua_source.lua_source.__wrapped__
-    monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace("redis.call('TIME')", _TIME))
+    monkeypatch.setattr(scripts, "lua_source", lambda name: source(name).replace(source("ledger_time"), _TIME))
     return Period(
         configured.open(
             retailcrm("providers.shop")
@@ -110,12 +122,6 @@ class Page(HTMLParser):
         return self.tables[name][1:] if name in self.tables else []
 
 
-def report(first: int, until: int) -> tuple[str, Page]:
-    days = [f"{FIRST + timedelta(days=n):%Y-%m-%d}" for n in (first, until)]
-    html = intake("report", "--since", days[0], "--until", days[1], "--out", "-").stdout
-    return html, Page(html)
-
-
 def name_of(day: int) -> str:
     return f"{FIRST + timedelta(days=day):%Y-%m-%d}"
 
@@ -152,7 +158,7 @@ def three_days(period: Period) -> Period:
 
 
 def test_the_page_shows_the_exact_counts_and_delays(three_days: Period) -> None:
-    _, page = report(0, 3)
+    _, page = three_days.report(0, 3)
     assert page.rows("days") == [
         [name_of(0), "22", "22", "0", "0", "9.0 s", "19 s"],
         [name_of(1), "5", "1", "0", "1", "5 min", "5 min"],
@@ -178,7 +184,7 @@ def test_the_page_shows_the_exact_counts_and_delays(three_days: Period) -> None:
 
 
 def test_a_long_period_has_a_row_per_month_and_bars_per_day(three_days: Period) -> None:
-    html, page = report(-62, 3)
+    html, page = three_days.report(-62, 3)
     rows = page.rows("days")
     assert page.tables["days"][0][0] == "month"
     assert {row[0] for row in rows} >= {name_of(0)[:7], name_of(-62)[:7]}
@@ -187,7 +193,7 @@ def test_a_long_period_has_a_row_per_month_and_bars_per_day(three_days: Period) 
 
 
 def test_a_shorter_period_has_its_own_counts_and_a_day_without_orders_has_no_delays(three_days: Period) -> None:
-    _, page = report(2, 4)
+    _, page = three_days.report(2, 4)
     dash = "\N{EN DASH}"
     assert page.rows("days") == [
         [name_of(2), "0", "1", "0", "0", "30 s", "30 s"],
@@ -214,10 +220,10 @@ def test_an_order_resolved_by_an_operator_is_counted_once(three_days: Period, re
 
 
 def test_reading_a_page_again_does_not_change_the_counts(three_days: Period, redis: Redis) -> None:
-    before = report(0, 5)[1].rows("days")
+    before = three_days.report(0, 5)[1].rows("days")
     three_days.at(2, "08:00:00")
     three_days.accept("dropday", *(f"a{n}" for n in range(1, 21)))
-    assert report(0, 5)[1].rows("days") == before
+    assert three_days.report(0, 5)[1].rows("days") == before
 
 
 def test_the_counters_of_a_day_expire_after_400_days_and_are_small(three_days: Period, redis: Redis) -> None:
@@ -230,17 +236,16 @@ def test_the_counters_of_a_day_expire_after_400_days_and_are_small(three_days: P
 
 
 def test_a_period_before_the_first_count_is_marked(three_days: Period, redis: Redis) -> None:
-    assert "Counted since" in report(0, 3)[0]
-    assert "Counted since" not in report(1, 3)[0]
+    assert "Counted since" in three_days.report(0, 3)[0]
+    assert "Counted since" not in three_days.report(1, 3)[0]
     redis.flushall()
-    three_days.at(4, "00:00:00")
-    _, page = report(0, 3)
+    _, page = three_days.report(0, 3)
     assert "Nothing was ever counted here." in page.text
     assert page.rows("pairs") == []
 
 
 def test_the_page_is_one_file_without_scripts_network_requests_and_personal_data(three_days: Period) -> None:
-    html, page = report(0, 3)
+    html, page = three_days.report(0, 3)
     assert not set(page.tags) & {"script", "link", "img", "iframe", "object", "base", "form"}
     for forbidden in ("http:", "https:", "url(", "@import", "javascript", "s3cret-key"):
         assert forbidden not in html
@@ -251,7 +256,7 @@ def test_the_page_is_one_file_without_scripts_network_requests_and_personal_data
 
 
 def test_the_plot_has_a_bar_for_each_count_above_zero(three_days: Period) -> None:
-    html, _ = report(0, 3)
+    html, _ = three_days.report(0, 3)
     bars = ET.fromstring("<svg" + html.split("<svg", 1)[1].split("</svg>")[0] + "</svg>")
     tips = [title.text for title in bars.iter("title")]
     assert tips == [
@@ -270,24 +275,25 @@ def test_names_and_reasons_are_escaped_on_the_page(period: Period) -> None:
     period.at(0, "09:00:00")
     period.accept("dropday", "1")
     period.settle("dropday", Outcome("bury", "rejected", "<script>alert(1)</script>"))
-    html, page = report(0, 1)
+    html, page = period.report(0, 1)
     assert "<script" not in html
     assert page.rows("dead") == [["dropday", REASONS["rejected"], "<script>alert(N)</script>", "1"]]
 
 
 def test_the_page_shows_the_differences_of_the_last_comparison(period: Period) -> None:
     period.rt.reports.save("shop", "crm", {"missing": 2, "source": 9})
-    rows = report(0, 1)[1].rows("compared")
+    rows = period.report(0, 1)[1].rows("compared")
     assert [row[:2] + row[3:] for row in rows if row[1] == "crm"] == [["shop", "crm", "2", "0", "0", "0", "0"]]
     assert [row[2] for row in rows if row[1] == "dropday"] == ["never", "never"]
 
 
 def test_the_report_command_writes_the_file_and_prints_its_period(period: Period, tmp_path: Path) -> None:
+    period.at(4, "12:00:00")
     out = tmp_path / "week.html"
     result = intake("report", "--since", "7d", "--out", str(out))
     assert result.exit_code == 0
     assert out.read_text().startswith("<!doctype html>")
-    assert f"{datetime.now(UTC).date() - timedelta(days=6)} to {datetime.now(UTC).date()}" in result.stdout
+    assert f"{name_of(-2)} to {name_of(4)}" in result.stdout
 
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import simplejson
 import structlog
 
-from worker.errors import IntakeError, Rejected, SnoozeError
+from worker.errors import IntakeError, Misdirected, Rejected, SnoozeError
 from worker.http.client import Client
 from worker.http.gates import Open
 
@@ -26,8 +26,9 @@ RETRY_AFTER: Final = 5.0
 def send_messages(alarms: AlarmState, url: str) -> None:
     """Send the messages in the outbox, the oldest first, until all are sent or the hook fails.
 
-    A message that the hook refuses for good (a 4xx status) is dropped, with a line in the log; after any other failure
-    it stays in the outbox. `url` is a secret and appears in no log line.
+    A message that is refused for good (a redirect, a 4xx status except 401, 403, 408 and 429, or a 403 with a web page)
+    is dropped, with a line in the log; after any other failure it stays in the outbox. `url` is a secret and appears in
+    no log line.
     """
     parts = urlsplit(url)
     query = f"?{parts.query}" if parts.query else ""
@@ -36,7 +37,8 @@ def send_messages(alarms: AlarmState, url: str) -> None:
         for message in alarms.outbox(lifetime=6 * DEADLINE):
             try:
                 client.write("POST", f"{parts.path}{query}", json=simplejson.loads(message))
-            except Rejected as error:
+            # Misdirected: the hook is gone, or refuses with a web page. The messages behind this one matter.
+            except (Rejected, Misdirected) as error:
                 reason = _without_path(error, parts.path)
                 log.error("alarm.refused", code=error.code, reason=reason, remedy="look at alarms.url")
             except IntakeError as error:
