@@ -367,7 +367,9 @@ class Machine(RuleBasedStateMachine):
         """Let everything run without faults until nothing is left to do."""
         ground, rounds = self.ground, 0
         self._resume()
-        while rounds < 2 or (rounds < 12 and not checks.is_idle(ground)):
+        # A hint of an order that is not there is asked for so often before it is given up.
+        most = tasks.fetch.GIVE_UP + 2
+        while rounds < 2 or (rounds < most and not checks.is_idle(ground)):
             ground.pass_time(LONG)
             ground.lane.release(ground.lane.held_keys(), "send")
             self._round()

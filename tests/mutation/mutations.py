@@ -10,7 +10,6 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[1]
-FILES: Final = ("lanes", "store", "tasks", "adapters", "history", "commands", "watch", "pauses", "report", "traces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def _path(test: str) -> str:
 def mutations() -> list[Mutation]:
     """Return all mutations, in the order of the files."""
     loaded = []
-    for file in FILES:
-        for name, fields in tomllib.loads((HERE / f"{file}.toml").read_text(encoding="utf-8")).items():
+    for file in sorted(HERE.glob("*.toml")):
+        for name, fields in tomllib.loads(file.read_text(encoding="utf-8")).items():
             loaded.append(Mutation(name, **{**fields, "tests": tuple(fields["tests"])}))
     return loaded
