@@ -75,7 +75,7 @@ def lost_by_lease(stack: Stack) -> int:
 
 def terminate(stack: Stack, worker: subprocess.Popen[bytes], *, each: str = "") -> float:
     """Send SIGTERM to the main process, or to each, while orders are claimed; return the seconds until it ended."""
-    stack.wait(lambda: claimed(stack) > 20, 60, "claimed orders")
+    stack.wait(lambda: claimed(stack) > 2, 60, "claimed orders")
     main = psutil.Process(worker.pid)
     family = [main, *(main.children(recursive=True) if each else [])]
     sent = time.monotonic()

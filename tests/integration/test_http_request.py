@@ -13,7 +13,7 @@ import pytest
 
 from support.http_calls import SECRET, Make, Serve, error_types, failure_of, read, read_and_write_failures, write
 from support.http_server import reply
-from worker.errors import IntakeError, Rejected, Unavailable, Uncertain
+from worker.errors import IntakeError, Misdirected, Unavailable, Uncertain
 from worker.http import dates as http_times
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def test_no_path_leads_to_another_host(serve: Serve, make: Make) -> None:
 def test_a_redirect_is_not_followed(serve: Serve, make: Make) -> None:
     other = serve()
     server = serve(lambda _: reply(302, location=other.url))
-    assert error_types(read_and_write_failures(make(server.url))) == [Rejected, Rejected]
+    assert error_types(read_and_write_failures(make(server.url))) == [Misdirected, Misdirected]
     assert len(server.requests) == 2
     assert other.requests == []
 

@@ -22,10 +22,14 @@ def intake(*words: str, stdin: str | bytes = "") -> Result:
     return CliRunner().invoke(main, words, input=stdin)
 
 
+def _at(home: Path | None, environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a command; in a folder of its own, no other settings are named."""
+    return {name: value for name, value in os.environ.items() if not home or name != "INTAKE_CONFIG"} | environment
+
+
 def intake_in(home: Path, *words: str, **environment: str) -> Result:
     """Run `intake WORDS` in this process, in the folder `home`, with no other settings than those there."""
-    others = {name: value for name, value in os.environ.items() if name != "INTAKE_CONFIG"}
-    with chdir(home), patch.dict(os.environ, others | environment, clear=True):
+    with chdir(home), patch.dict(os.environ, _at(home, environment), clear=True):
         return CliRunner().invoke(main, words)
 
 
@@ -37,7 +41,7 @@ def intake_process(
     return subprocess.run(
         command,
         cwd=home,
-        env=os.environ | environment,
+        env=_at(home, environment),
         capture_output=True,
         text=True,
         check=False,
