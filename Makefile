@@ -40,7 +40,7 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
-	$(XDIST) -n 5 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+	$(XDIST) -n 4 -m "paced and not soak and not repeat" --durations 8 $(PACED)
 	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml

@@ -35,7 +35,7 @@ ORDERS, PUSHED, HINTS = 30, 15, 5
 #: Seconds: a lease, a fault that outlasts it, a clock step.
 LEASE, LONGER, STEP = 1.2, 2.5, 3600.0
 #: Seconds within which a cell must be idle.
-PATIENCE = 45.0
+PATIENCE = 90.0
 RATE = 100
 #: Calls that may exceed RetailCRM's strict bucket: the first ones of new processes, and those after Redis lost the
 #: state of the limit. They are refused and sent again.
