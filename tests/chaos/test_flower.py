@@ -52,7 +52,7 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL)
         try:
             url = f"http://127.0.0.1:{port}"
-            stack.wait(lambda: _is_up(url), 30, "Flower")
+            stack.wait(lambda: _is_up(url, process), 60, "Flower")
             time.sleep(6)  # until Flower has made the workers send events
             producer = Celery(broker=redis_url(read_settings(stack.config)))
             job = json.dumps({"v": 1, "provider": "web", "order": ORDER})
@@ -65,7 +65,8 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(timeout=20)
 
 
-def _is_up(url: str) -> bool:
+def _is_up(url: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"Flower ended with {process.returncode}"
     with contextlib.suppress(requests.ConnectionError):
         return requests.get(f"{url}/healthcheck", timeout=5).ok
     return False
