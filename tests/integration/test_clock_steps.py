@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from redis import Redis as Client
 
 from support.fake_runtime import FakeRuntime, Shop
 from support.gates import pass_gate
@@ -208,6 +209,21 @@ def test_a_step_raises_an_alarm_for_an_hour(redis: Redis, steps: Clock, seconds:
     assert f"stepped {shown} by 60 min" in raised()[0]
     steps.sleep(HOUR + 60)
     assert raised() == []
+
+
+def test_a_user_that_may_only_read_reads_the_time_and_is_refused_nothing(redis: Redis, steps: Clock) -> None:
+    commands = ["+client|setinfo", "+evalsha", "+script|load", "+time", "+get", "+hmget", "+hlen"]
+    redis.acl_setuser("reader", enabled=True, nopass=True, keys=["intake:clock*", "clock:ahead"], commands=commands)
+    redis.acl_log_reset()
+    before, written = clock.now(redis), redis.hgetall("intake:clock")
+    steps.sleep(1.0)
+    steps.start_elsewhere()
+    port = redis.connection_pool.connection_kwargs["port"]
+    with Client(port=port, username="reader", password="any") as reader:
+        assert passed(reader, before) == pytest.approx(1.0, abs=0.5)
+    assert redis.acl_log() == []
+    assert redis.hgetall("intake:clock") == written
+    redis.acl_deluser("reader")
 
 
 def test_no_script_reads_the_time_by_itself() -> None:
