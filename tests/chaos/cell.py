@@ -36,6 +36,8 @@ ORDERS, PUSHED, HINTS = 30, 15, 5
 LEASE, LONGER, STEP = 1.2, 2.5, 3600.0
 #: Seconds within which a cell must be idle.
 PATIENCE = 90.0
+#: A key that is there until Redis is emptied.
+_CANARY = "cell:canary"
 RATE = 100
 #: Calls that may exceed RetailCRM's strict bucket: the first ones of new processes, and those after Redis lost the
 #: state of the limit. They are refused and sent again.
@@ -192,6 +194,7 @@ class _Run:
         config.write_text(CONFIG.format(port=port, base=ground._base, name=cell.name, rate=RATE))
         self.redis = Redis(port=port)
         self.redis.flushall()
+        self.redis.set(_CANARY, 1)
         self.rt = Runtime(read_settings(config))
         self.rt.ledger.assume_no_predecessor()
         self.env = {
@@ -254,7 +257,8 @@ class _Run:
             for n, process in enumerate(walkers):
                 if not process.is_alive():
                     walkers[n] = self._start(self.cell.ahead if n == 0 else 0.0)
-            if not fired_at and self._all_fired():
+            # A fault that empties Redis is noted before it does so: what is pushed in between would be lost as well.
+            if not fired_at and self._all_fired() and not (self.cell.again and self.redis.exists(_CANARY)):
                 fired_at, seen = now, self._finished()
                 if self.cell.again:
                     self._push()
