@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from worker.store.limits.limiter import Scope
-    from worker.store.redis.catalog import Argument
+    from worker.store.redis.catalog import Argument, Script
     from worker.store.redis.scripts import Scripts
 
 #: Failures in a row that open a lane's breaker: from then on the lane waits, and no order loses a try for it.
@@ -183,18 +183,7 @@ class Drain:
 
         Raises LeaseLost if the drain was taken over: then nothing may be sent.
         """
-        lane = self._lane
-        values: list[Argument] = [value for claim, sent, tried in items for value in (claim.key, sent, tried)]
-        noted = values and lane.scripts(
-            catalog.INTEND,
-            values,
-            drains=lane.keys.drains,
-            drain=self.name,
-            lease_ms=lane.lease_ms,
-            record_prefix=lane.keys.order,
-        )
-        if noted == 0:
-            raise LeaseLost(f"the drain {self.name} was taken over")
+        self._note(catalog.INTEND, [value for claim, sent, tried in items for value in (claim.key, sent, tried)])
 
     def note_left_out(self, claims: Sequence[Claim]) -> list[Claim]:
         """Return the claims, with the reason where an order was cancelled or left out since it was claimed.
@@ -224,17 +213,19 @@ class Drain:
 
         Raises LeaseLost if the drain was taken over.
         """
+        self._note(catalog.REFER, [value for claim, reference in found for value in (claim.key, reference)])
+
+    def _note(self, script: Script, values: Sequence[Argument]) -> None:
+        """Run a script that notes something of claims, unless there is nothing to note."""
         lane = self._lane
-        items: list[Argument] = [value for claim, reference in found for value in (claim.key, reference)]
-        noted = items and lane.scripts(
-            catalog.REFER,
-            items,
+        if values and not lane.scripts(
+            script,
+            values,
             drains=lane.keys.drains,
             drain=self.name,
             lease_ms=lane.lease_ms,
             record_prefix=lane.keys.order,
-        )
-        if noted == 0:
+        ):
             raise LeaseLost(f"the drain {self.name} was taken over")
 
     def settle(self, settled: Iterable[tuple[Claim, Outcome]]) -> list[str]:
