@@ -4,8 +4,9 @@
 -- "stepped_at" of the ledger; all in microseconds), "repair" after a step back, and for each host its own clock at its last reading, which never steps.
 -- The last key of every script is the witness of its caller: intake:clock:HOST:MICROSECONDS since the host started (see witness.py).
 --
--- A clock that went back counts as standing still since the last written reading, at most EVERY ago. If more than JUMP seems to have passed at once, the caller's clock decides how much it was: running
--- processes read the time each second. The first reading by a host that is not known is believed: it has just started, and so has Intake.
+-- A clock that went back counts as standing still since the last written reading, which is at most EVERY ago. If more than JUMP seems to have passed at
+-- once, the caller's clock decides how much it was: running processes read the time each second. The first reading by a host that is not known is believed: it
+-- has just started, and so has Intake.
 -- After a step the ledger approaches the clock of Redis by SLEW, which the margin of the limits covers.
 
 -- Return {seconds, microseconds}, as TIME does.
@@ -35,8 +36,8 @@ local function ledger_time()
       add('stepped_at', string.format('%.0f', now))
     end
     if step < -JUMP then add('repair', '1') end
-    -- So does a script that Redis lets not write, such as on a replica.
     if host and not up_then and redis.call('HLEN', 'intake:clock') > MOST_HOSTS then redis.pcall('DEL', 'intake:clock') end
+    -- A script that may not write, such as on a replica, returns the time without noting it.
     redis.pcall('HSET', 'intake:clock', unpack(fields))
   end
   return {math.floor(now / 1000000), now % 1000000}

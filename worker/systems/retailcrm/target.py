@@ -318,8 +318,8 @@ class RetailCRM(Target):
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
         path = f"orders/{quote(reference, safe='')}"
-        answer = self._account.get(path, [("by", "externalId"), *self._site], frozenset({BAD_REQUEST, NOT_FOUND}))
-        if answer.status in {BAD_REQUEST, NOT_FOUND}:
+        answer = self._account.get(path, [("by", "externalId"), *self._site], _UNKNOWN)
+        if answer.status in _UNKNOWN:
             self._account.settings()  # a wrong url has these statuses as well, with a text in the account's language
             if answer.status == BAD_REQUEST:
                 raise Rejected(f"{answer.request}: status {answer.status}")
