@@ -39,7 +39,7 @@ AGAIN: Final = 2.0
 def backfill_provider(name: str) -> None:
     """Run `backfill` as a Celery task."""
     rt = confirmed_runtime()
-    name = rt.settings.provider_names.get(name, name)
+    name = rt.settings.ledger_provider(name)
     rt.nudges.take("backfill", name)
     backfill(rt, name, nudge)
 

@@ -52,7 +52,7 @@ SETTLE_WITHIN = 0.25
 def deliver_lane(name: str) -> None:
     """Run `deliver` as a Celery task."""
     rt = confirmed_runtime()
-    name = rt.settings.target_names.get(name, name)
+    name = rt.settings.ledger_target(name)
     rt.nudges.take("deliver", name)
     deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0)
 

@@ -29,7 +29,7 @@ BATCH: Final = 100
 def ask_in_doubt(name: str) -> None:
     """Run `settle_doubts` as a Celery task."""
     rt = confirmed_runtime()
-    name = rt.settings.target_names.get(name, name)
+    name = rt.settings.ledger_target(name)
     rt.nudges.take("doubt", name)
     settle_doubts(rt, name)
 

@@ -45,7 +45,7 @@ UNAVAILABLE: Final = 10.0
 def fetch_orders(name: str) -> None:
     """Run `fetch` as a Celery task."""
     rt = confirmed_runtime()
-    name = rt.settings.provider_names.get(name, name)
+    name = rt.settings.ledger_provider(name)
     rt.nudges.take("fetch", name)
     fetch(rt, name, nudge)
 

@@ -41,7 +41,7 @@ SHORT_WAIT = 2.0
 def poll_provider(name: str) -> None:
     """Run `poll` as a Celery task."""
     rt = confirmed_runtime()
-    name = rt.settings.provider_names.get(name, name)
+    name = rt.settings.ledger_provider(name)
     rt.nudges.take("poll", name)
     poll(rt, name, nudge)
 

@@ -22,8 +22,7 @@ log = structlog.get_logger()
 def reconcile_pair(provider: str, target: str) -> None:
     """Run `reconcile` as a Celery task."""
     rt = confirmed_runtime()
-    names = rt.settings
-    reconcile(rt, names.provider_names.get(provider, provider), names.target_names.get(target, target))
+    reconcile(rt, rt.settings.ledger_provider(provider), rt.settings.ledger_target(target))
 
 
 def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:

@@ -227,7 +227,7 @@ def _record_beat(sender: object = None, body: Any = None, **_: object) -> None:
         with contextlib.suppress(StoreFull, *ERRORS):
             rt = runtime()
             (name,) = body[0]
-            rt.nudges.offer("poll", rt.settings.provider_names.get(name, name))
+            rt.nudges.offer("poll", rt.settings.ledger_provider(name))
 
 
 @signals.beat_init.connect

@@ -41,12 +41,12 @@ def require_name(name: str, what: str, names: Collection[str]) -> str:
 
 def provider_of(rt: Runtime, name: str) -> str:
     """Return the provider that is, or was, called `name`, by its name in the ledger; raise UsageError for no such."""
-    return require_name(rt.settings.provider_names.get(name, name), "provider", rt.settings.providers)
+    return require_name(rt.settings.ledger_provider(name), "provider", rt.settings.providers)
 
 
 def target_of(rt: Runtime, name: str) -> str:
     """Return the target that is, or was, called `name`, as `provider_of` does."""
-    return require_name(rt.settings.target_names.get(name, name), "target", rt.settings.targets)
+    return require_name(rt.settings.ledger_target(name), "target", rt.settings.targets)
 
 
 def parse_age(_: click.Context, __: click.Parameter, value: str | None) -> float | None:

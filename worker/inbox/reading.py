@@ -37,7 +37,7 @@ def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
     if isinstance(document, dict) and "signature" in document:
         # As it is: the signature was made with every character of the job.
         signed = _validate(Signed, _parse_json(raw, lambda raw: decode_text(raw.decode())))
-        producer = settings.provider_names.get(signed.producer, signed.producer)
+        producer = settings.ledger_provider(signed.producer)
         _verify_signature(settings, signed, now)
         document = _parse_json(signed.job.encode("utf-8", "surrogatepass"))
     job = _under_ledger_name(settings, _validate(Job, document))
@@ -47,7 +47,7 @@ def read_job(settings: Settings, raw: bytes, now: Callable[[], float]) -> Job:
 
 def _under_ledger_name(settings: Settings, job: Job) -> Job:
     """Return the job with the name that the ledger has for its provider: a producer may use any name that it had."""
-    name = settings.provider_names.get(job.provider, job.provider)
+    name = settings.ledger_provider(job.provider)
     if name == job.provider:
         return job
     order = job.order
@@ -80,7 +80,7 @@ def _first_error(error: ValidationError, *prefix: str) -> tuple[str, str]:
 
 
 def _verify_signature(settings: Settings, signed: Signed, now: Callable[[], float]) -> None:
-    producer = settings.producers.get(settings.provider_names.get(signed.producer, signed.producer))
+    producer = settings.producers.get(settings.ledger_provider(signed.producer))
     if producer is None or producer.secret is None:
         raise BadJob("signature", f"no producer {signed.producer} with a secret is known here")
     if not signed.signed_by(producer.secret.get_secret_value()):

@@ -80,6 +80,14 @@ class Settings(Table):
     #: A route for each template that no route has any more.
     former_routes: tuple[Route, ...] = ()
 
+    def ledger_provider(self, name: str) -> str:
+        """Return the name in the ledger of the provider or producer that is, or was, called `name`."""
+        return self.provider_names.get(name, name)
+
+    def ledger_target(self, name: str) -> str:
+        """Return the name in the ledger of the target that is, or was, called `name`."""
+        return self.target_names.get(name, name)
+
     def targets_of(self, source: str) -> list[str]:
         """Return the targets to which a route sends orders of a provider or producer."""
         return list(dict.fromkeys(to for route in self.routes if route.source == source for to in route.targets))

@@ -17,7 +17,7 @@ def _account(name: str) -> tuple[Runtime, str | None, str | None]:
     """Return the runtime, and the provider and the target of this name, by their names in the ledger."""
     rt = open_runtime(broken_maps_pass=True)
     settings = rt.settings
-    in_ledger = settings.provider_names.get(name, name), settings.target_names.get(name, name)
+    in_ledger = settings.ledger_provider(name), settings.ledger_target(name)
     provider = in_ledger[0] if in_ledger[0] in settings.providers else None
     target = in_ledger[1] if in_ledger[1] in settings.targets else None
     if not provider and not target:

@@ -140,8 +140,8 @@ def command(provider: str, target: str, **options: Any) -> None:
     Nothing is written without --repair, which asks first. Duplicated and extra orders are never changed.
     """
     rt = open_runtime(confirmed=options["repair"])
-    provider = rt.settings.provider_names.get(provider, provider)
-    target = rt.settings.target_names.get(target, target)
+    provider = rt.settings.ledger_provider(provider)
+    target = rt.settings.ledger_target(target)
     _require_pair(rt, provider, target)
     now = redis_time(rt)
     since, until = resolve_since(options["since"], now), resolve_time(options["until"] or now, now)

@@ -47,7 +47,7 @@ class FoundOrder:
 
 def _look_up(rt: Runtime, key: str, found_by: str) -> FoundOrder:
     provider, _, external_id = key.partition(":")
-    provider = rt.settings.provider_names.get(provider, provider)
+    provider = rt.settings.ledger_provider(provider)
     key = f"{provider}:{external_id}"
     unreadable = rt.cursors.letter(provider, external_id)
     hint = rt.fetches.find(provider, external_id)
