@@ -11,6 +11,7 @@ import tasks.deliver
 import tasks.sweep
 from support.fake_runtime import Editable, FakeRuntime, Shop, Slow, Warehouse
 from support.orders import order
+from support.steps import settle
 from tasks.accept import accept
 from tasks.attempt import attempt
 from worker.doubt import ask
@@ -161,16 +162,6 @@ STATES = [
     *(unknown, queued, retried, uncertain_and_absent, uncertain_and_present, in_doubt_and_absent, in_doubt_and_present),
     *(held, dead, discarded, withdrawn, delivered, known_to_a_lost_ledger, unknown_to_a_lost_ledger),
 ]
-
-
-def settle(rt: FakeRuntime[Shop, Any], outcome: Outcome, meanwhile: Callable[[], object] = lambda: None) -> str:
-    """Claim the only order, and settle it with this outcome after something happened; return its state."""
-    with rt.lanes["t"].drain() as drain:
-        claims = drain.claim(1)
-        meanwhile()
-        (state,) = drain.settle([(claim, outcome) for claim in claims])
-        drain.leave()
-    return state
 
 
 def deliver_once(rt: FakeRuntime[Shop, Any]) -> None:

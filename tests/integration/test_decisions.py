@@ -9,6 +9,7 @@ import pytest
 from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Warehouse
 from support.orders import order
 from support.redis_text import key_names
+from support.steps import settle
 from tasks.accept import accept
 from tasks.deliver import deliver
 from worker.errors import Uncertain
@@ -175,16 +176,6 @@ def test_the_history_of_an_order_that_changes_all_the_time_is_bounded(
 
 
 # Settings that change, and cancellations during a call
-
-
-def settle(rt: FakeRuntime[Shop, Any], outcome: Outcome, meanwhile: Callable[[], object] = lambda: None) -> str:
-    """Claim the only order, and settle it with this outcome after something happened; return its state."""
-    with rt.lanes["t"].drain() as drain:
-        claims = drain.claim(1)
-        meanwhile()
-        (state,) = drain.settle([(claim, outcome) for claim in claims])
-        drain.leave()
-    return state
 
 
 def doubtful(rt: FakeRuntime[Shop, Any]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Recognizing(Warehouse):
-    """A target that notes what is to be recognized, and recognizes nothing if `foreign`."""
+    """A target that records what it is asked to recognize, and recognizes nothing if `foreign`."""
 
     foreign = False
 

@@ -10,6 +10,7 @@ import tasks.deliver
 import tasks.poll
 from support.fake_runtime import Bulky, FakeRuntime, Shop, Warehouse
 from support.settings_texts import dropday, retailcrm, route
+from support.steps import references, restart
 from tasks.release import release
 from worker.errors import ConfigError
 from worker.settings.routes import Route
@@ -28,19 +29,13 @@ B = {"id": 2, "source_id": "777"}
 def start(redis: Redis, warehouse: Warehouse, *records: dict[str, Any], reference: str = SHARED) -> FakeRuntime:
     routes = (Route(source="shop", targets=("t",), reference=reference),)
     rt = FakeRuntime(redis, Shop([[each] for each in records]), warehouse, routes=routes)
-    redis.delete("intake:cursor:shop")
-    rt.installation.confirm()
-    rt.settings = rt.installation.settings
+    restart(rt)
     return rt
 
 
 def run(rt: FakeRuntime) -> None:
     tasks.poll.poll(rt, "shop", rt.nudge)
     tasks.deliver.deliver(rt, "t", rt.nudge)
-
-
-def references(warehouse: Warehouse) -> list[str]:
-    return [reference for reference, _ in warehouse.created]
 
 
 @pytest.mark.parametrize("kind", [Warehouse, Bulky])

@@ -13,6 +13,7 @@ import tasks.poll
 from support.fake_runtime import Bulky, Editable, FakeRuntime, Shop, Slow, Warehouse
 from support.reconciliation import is_clean, reconcile_pair
 from support.redis_text import make_due
+from support.steps import references, restart
 from worker.errors import Uncertain
 from worker.reconcile.repair import requeue
 from worker.settings.routes import Route
@@ -31,9 +32,7 @@ def start(redis: Redis, warehouse: Warehouse, template: str, *records: dict[str,
     """Return the runtime of processes that were started with this reference; its provider has one page."""
     routes = (Route(source="shop", targets=("t",), reference=template, **route),)
     rt = FakeRuntime(redis, Shop([[PLACED | each for each in records]]), warehouse, routes=routes)
-    redis.delete("intake:cursor:shop")
-    rt.installation.confirm()
-    rt.settings = rt.installation.settings
+    restart(rt)
     return rt
 
 
@@ -43,10 +42,6 @@ def run(rt: FakeRuntime) -> None:
     make_due(rt.redis, rt.lanes["t"])
     rt.redis.hdel(rt.lanes["t"].keys.lane, "closed_until", "failures")
     tasks.deliver.deliver(rt, "t", rt.nudge)
-
-
-def references(warehouse: Warehouse) -> list[str]:
-    return [reference for reference, _ in warehouse.created]
 
 
 def test_a_delivered_order_is_updated_under_the_reference_that_it_was_created_with(redis: Redis) -> None:
