@@ -6,6 +6,8 @@ import random
 
 #: Seconds of the first wait and of the longest.
 BASE, CAP = 1.0, 600.0
+#: Its own source: it has no state that forked processes would share, and leaves that of the `random` module alone.
+_CHANCE = random.SystemRandom()
 
 
 def backoff(tries: int, chance: random.Random | None = None) -> float:
@@ -15,4 +17,4 @@ def backoff(tries: int, chance: random.Random | None = None) -> float:
     randomness.
     """
     ceiling = min(CAP, BASE * 2 ** min(tries, 32))
-    return (chance or random).uniform(0.1 * ceiling, ceiling)
+    return (chance or _CHANCE).uniform(0.1 * ceiling, ceiling)
