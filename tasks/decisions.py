@@ -27,7 +27,7 @@ def decide_again(rt: Runtime, target: str, claims: Sequence[Claim]) -> list[Clai
 
 
 def _reason(rt: Runtime, target: str, claim: Claim) -> str:
-    """Return why no route wants an order that is to be created; "" if one does, or if that cannot be decided."""
+    """Return why no route wants the order of a claim; "" if one does, if the target has it, or if nobody can decide."""
     provider = claim.key.partition(":")[0]
     routes = [route for route in rt.settings.routes if route.source == provider and target in route.targets]
     if claim.is_update or claim.step or not routes:

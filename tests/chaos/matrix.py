@@ -37,7 +37,7 @@ EFFECTS: Final = (
     Effect(
         "poll", "poll", "keep what is unreadable", "script:bury", weather=("retailcrm:list:malformed:times=1:record=3",)
     ),
-    Effect("poll", "poll", "forget what is mended", "redis:HDEL"),
+    Effect("poll", "poll", "drop the letter of a readable record", "redis:HDEL"),
     Effect("poll", "poll", "move the cursor", "script:advance"),
     Effect("poll", "poll", "note a failure", "script:note", weather=("retailcrm:history:500:times=1",)),
     Effect("poll", "poll", "renew, give back the lease", "script:renew"),
@@ -45,7 +45,7 @@ EFFECTS: Final = (
     Effect("ingest", "ingest", "accept the orders", "script:accept"),
     Effect("ingest", "ingest", "note the hints", "script:schedule"),
     Effect("ingest", "ingest", "be done with the jobs", "script:done"),
-    Effect("ingest", "ingest", "let a taker go", "script:leave"),
+    Effect("ingest", "ingest", "end a taker", "script:leave"),
     Effect("ingest", "fetch", "take hints", "script:fetch", ",skip=1", r",match=\["),
     Effect("ingest", "fetch", "read one order", "http:read", _ONE, _ONE, http=True),
     Effect("ingest", "fetch", "be done with a hint", "script:fetched"),
@@ -55,7 +55,7 @@ EFFECTS: Final = (
     Effect("backfill", "backfill", "move the cursor", "script:advance"),
     Effect("deliver", "deliver", "claim orders", "script:claim", ",skip=1", ",match=orders"),
     Effect("deliver", "deliver", "wait for a time slot", "script:reserve", ",skip=9", ",skip=9"),
-    Effect("deliver", "deliver", "go out of the door", "script:depart", ",skip=9", ",skip=9"),
+    Effect("deliver", "deliver", "send the request", "script:depart", ",skip=9", ",skip=9"),
     Effect("deliver", "deliver", "create in the target", "http:write", ",skip=5", ",skip=5", http=True),
     Effect(
         "deliver",

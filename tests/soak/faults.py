@@ -61,7 +61,7 @@ EFFECTS: Final = (
     Effect("ingest", "be done with a hint", "script:fetched"),
     Effect("deliver", "claim orders", "script:claim", after=",match=orders"),
     Effect("deliver", "wait for a time slot", "script:reserve"),
-    Effect("deliver", "go out of the door", "script:depart"),
+    Effect("deliver", "send the request", "script:depart"),
     Effect("deliver", "create, accepting duplicates", "http:write", _DEPOT, _DEPOT, accepts_duplicates=True),
     Effect("deliver", "create in bulk", "http:write", _CRM, _CRM),
     Effect("deliver", "ask the target that accepts duplicates", "http:read", _DEPOT, _DEPOT),

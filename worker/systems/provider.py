@@ -74,7 +74,7 @@ class Provider(ABC):
     #: The system counts requests per calling address, so that all accounts of the kind share a limit.
     limit_per_address: ClassVar[bool] = False
     #: The options that tell an account from the others of the kind at the same address: a name, a site, an id. One that
-    #: is replaced now and then, such as a key, belongs here only if nothing else tells two accounts apart.
+    #: is replaced now and then, such as a key, belongs here only if nothing else distinguishes two accounts.
     identified_by: ClassVar[tuple[str, ...]] = ()
     #: The field of a record that holds the `external_id` of its order.
     id_field: ClassVar[str] = "id"

@@ -58,7 +58,7 @@ class Dropboy(Provider):
 
     kind: ClassVar[str] = "dropboy"
     Options: ClassVar[type[BaseModel]] = DropboyOptions
-    #: Nothing but the key tells two accounts apart.
+    #: Only the key distinguishes two accounts.
     identified_by: ClassVar[tuple[str, ...]] = ("api_key",)
     default_url: ClassVar[str | None] = "https://api.wuxus.com"
     default_limit: ClassVar[str] = "2/s"
