@@ -77,10 +77,13 @@ def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | Non
         return _count_once(_failed(claim, error) for claim in claims)
 
 
-def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
+def clear_absent(
+    target: Target, claims: list[Claim], refresh: Callable[[Sequence[Claim]], list[Claim]]
+) -> list[Claim]:
     """Return the claims in their order, without the mark `uncertain` where the target certainly lacks the order.
 
     One question covers all uncertain orders. If it fails, the claims stay uncertain: each order is searched for alone.
+    `refresh` returns the claims, with the reason where an order was left out while the target was asked.
     """
     unsure = {
         claim.key: {claim.reference, *claim.former}
@@ -99,7 +102,7 @@ def clear_absent(target: Target, claims: list[Claim]) -> list[Claim]:
     except Exception:  # noqa: BLE001  # as in `_catch`
         return claims
     certain = {key for key, possible in unsure.items() if possible <= absent}
-    return [replace(claim, uncertain="") if claim.key in certain else claim for claim in claims]
+    return refresh([replace(claim, uncertain="") if claim.key in certain else claim for claim in claims])
 
 
 def _find(target: Target, claim: Claim, index: Index) -> Outcome:

@@ -45,3 +45,16 @@ def test_an_order_read_before_and_accepted_after_a_loss_of_redis_is_looked_up(re
     machine.poll("", "redis lost before")
     machine.deliver([], "")
     end(machine)
+
+
+def test_an_order_cancelled_while_one_question_for_many_is_asked_is_not_created(redis: Redis, raw: Redis) -> None:
+    machine = Machine(redis, raw)
+    machine.start(Traits(bulk=3, cancels=True), "update", ["fine", "fine"])
+    machine.work()
+    machine.lose_redis()
+    machine.write("b", "fine")
+    machine.ground.depot.made.clear()
+    machine.poll("", "")
+    machine.holds()
+    machine.deliver([], "cancelled meanwhile")
+    end(machine)
