@@ -44,7 +44,8 @@ def end_of_all_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        thread.join(15)
+        thread.join(60)
+        assert not thread.is_alive(), thread.name
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def trace(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tra
         traces.close()
         for name in [name for name in os.environ if name.startswith("OTEL_")]:
             monkeypatch.delenv(name)
-        for name, value in {"exporter_otlp_endpoint": collector.url, **variables}.items():
+        for name, value in {"exporter_otlp_endpoint": collector.url, "exporter_otlp_timeout": "2", **variables}.items():
             monkeypatch.setenv(f"OTEL_{name.upper()}", value)
         traces._PROCESS.__init__()  # type: ignore[misc]  # as in a new process
 
