@@ -48,7 +48,7 @@ RELEASE_AFTER = 2.0
 SETTLE_WITHIN = 0.25
 
 
-@app.task(name="tasks.deliver")
+@app.task(name="tasks.deliver", Request="worker.app.timed_request:TimedRequest")
 def deliver_lane(name: str) -> None:
     """Run `deliver` as a Celery task."""
     rt = confirmed_runtime()

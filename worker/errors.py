@@ -7,6 +7,7 @@
     ├── SnoozeError            not the fault of the order: wait, and do not count an attempt
     │   ├── RateLimited          our limit or theirs; the scope closes for all workers at once
     │   ├── AuthFailed           an operator must act; the account is paused, no order becomes dead
+    │   ├── OutOfTime            the time of the task is over; the next one continues
     │   └── TargetDown           the breaker is open, or the other side is in maintenance
     ├── RetryableError         wait with full jitter, and count an attempt
     │   ├── Unavailable          nothing happened on the other side
@@ -85,6 +86,15 @@ class TargetDown(SnoozeError):
     """The other side reports that it is unavailable (maintenance), or our breaker is open."""
 
     code = "target_down"
+
+
+class OutOfTime(SnoozeError):
+    """The time of the task is over: nothing more is sent, and the next task continues."""
+
+    code = "out_of_time"
+
+    def __init__(self, message: str, delay: float = 0.0) -> None:
+        super().__init__(message, delay)
 
 
 class RetryableError(IntakeError):

@@ -308,7 +308,8 @@ def test_a_poison_order_is_buried_and_the_orders_claimed_with_it_are_not(ledger:
     status = lane.status()
     assert (status["delivered"], status["dead_now"]) == (3, 1)
     assert state(ledger)["code"] == "poison"
-    assert state(ledger)["lost"] == str(POISON)
+    assert len(state(ledger)["died"].split()) == POISON
+    assert state(ledger)["detail"] == f"its worker died {POISON} times"
 
 
 def test_an_open_breaker_closes_the_lane_and_costs_no_try(ledger: Ledger, redis: Redis) -> None:

@@ -5,7 +5,7 @@ local takers, taken, lost, dead_letters, counters, receipts = unpack(KEYS)
 local taker, lease_ms, receipt_count, counter_count = unpack(ARGV, 1, 4)
 -- Then for each counter, and after those for each dead letter: name, value
 --
--- taken holds the jobs of this taker, lost how often each job lost its taker. The first counter_count pairs are counters.
+-- taken holds the jobs of this taker, lost the takers that died while they held a job alone. The first counter_count pairs are counters.
 -- receipt_count is the number of receipts that were left for these jobs (see receipts.py).
 --
 -- Returns 1, or 0 if the lease has ended: another taker does it all again. -1 if Redis forgot what was written for the jobs: the taker takes them again.

@@ -15,8 +15,10 @@ from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
 from worker.errors import LeaseLost, StoreFull
+from worker.process.stopping import stopping
 from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
+from worker.store.redis.excuses import Excuses, is_excuse
 from worker.store.redis.heartbeat import Heartbeat, uptime
 from worker.store.redis.receipts import Receipts
 from worker.store.redis.scripts import Scripts
@@ -37,7 +39,7 @@ _LOST: Final = f"{INBOX}:lost"
 _DEAD: Final = f"{INBOX}:dead"
 _DEFERRED: Final = f"{INBOX}:deferred"
 _COUNTS: Final = f"{INBOX}:counts"
-#: Times a job may lose its taker before it is buried as poison.
+#: Takers that may die while they hold a job alone before it is buried as poison.
 POISON: Final = 3
 #: Bytes that are handed out at once, apart from the last job: what one process holds in memory.
 _MOST_BYTES: Final = 8 * 1024 * 1024
@@ -89,7 +91,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Jobs in the order in which they were pushed; `lost` is how often the first one lost its taker before."""
+    """Jobs in the order in which they were pushed; `lost` counts takers that died with the first one alone."""
 
     jobs: list[bytes]
     lost: int
@@ -101,6 +103,7 @@ class Inbox:
     def __init__(self, redis: Redis, *, lease: float, heartbeat: float) -> None:
         self.redis = redis
         self.scripts = Scripts(redis)
+        self.excuses = Excuses(self.scripts, _TAKERS)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
 
     def push(self, jobs: Sequence[str | bytes]) -> int:
@@ -216,10 +219,16 @@ class Taker:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._heartbeat = Heartbeat(self._renew, inbox.heartbeat, inbox.lease_ms / 1000)
         self._receipts = Receipts()
+        #: The jobs that it holds.
+        self._jobs: list[bytes] = []
 
     def _renew(self) -> bool:
         inbox = self._inbox
-        return bool(inbox.scripts(catalog.BEAT, members=_TAKERS, member=self.name, lease_ms=inbox.lease_ms))
+        return bool(
+            inbox.scripts(
+                catalog.BEAT, members=_TAKERS, member=self.name, lease_ms=inbox.lease_ms, stopping=int(stopping())
+            )
+        )
 
     def take(self, most: int) -> Taken:
         """Take up to `most` jobs; all of them must be finished before the next take.
@@ -245,6 +254,7 @@ class Taker:
         if lost == b"lost":
             raise LeaseLost(f"the taker {self.name} was taken over")
         self._heartbeat.confirm(asked, ours=True)
+        self._jobs = jobs
         return Taken(jobs, int(lost))
 
     def finish(self, counts: Mapping[str, int], letters: Sequence[Letter]) -> bool:
@@ -276,9 +286,12 @@ class Taker:
         )
         if not finished:
             raise LeaseLost(f"the taker {self.name} was taken over")
+        if finished > 0:
+            self._jobs = []
         return int(finished) > 0
 
     def __enter__(self) -> Self:
+        self._inbox.excuses.send()
         self._receipts.__enter__()
         self._heartbeat.__enter__()
         try:
@@ -294,5 +307,10 @@ class Taker:
     ) -> None:
         self._receipts.__exit__(kind, error, trace)
         self._heartbeat.__exit__(kind, error, trace)
-        if kind is None:
-            self._inbox.scripts(catalog.LEAVE, members=_TAKERS, held=_TAKEN + self.name, member=self.name)
+        if kind is None and self._inbox.scripts(
+            catalog.LEAVE, members=_TAKERS, held=_TAKEN + self.name, member=self.name
+        ):
+            return
+        if is_excuse(error):
+            held = [value for job in self._jobs for value in (_LOST, hashlib.sha1(job).hexdigest())]  # noqa: S324  # as in `free.lua`
+            self._inbox.excuses.add(self.name, held, error)

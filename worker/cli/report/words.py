@@ -24,6 +24,7 @@ REASONS: Final = {
     "held": "Something is missing in the settings, such as what an article or a status is called there.",
     "malformed": "An answer of the system could not be understood.",
     "misdirected": "Something else than the system answered, such as a proxy or a maintenance page.",
+    "out_of_time": "The system answers so slowly that the time of one task was not enough.",
     "permanent": "The system does not take this order.",
     "poison": "The order ended the process that was to send it, each time.",
     "rate_limited": "A limit of calls was reached.",

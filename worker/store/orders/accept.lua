@@ -72,7 +72,7 @@ local function queue(key, record)
   redis.call('ZREM', dead, key)
   redis.call('ZREM', held, key)
   redis.call('HSET', record, 'state', 'queued')
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields')
   add_to_lane(key, record)
 end
 

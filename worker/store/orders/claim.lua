@@ -89,7 +89,7 @@ if #keys == 0 then
 
   local function take(from, to, count)
     for _, key in ipairs(redis.call('ZRANGE', due, from, to, 'BYSCORE', 'LIMIT', 0, count)) do
-      -- An order that lost its drain twice is claimed alone: if it kills workers, it takes no other orders with it.
+      -- An order whose drain died twice is claimed alone: if it kills workers, it takes no other orders with it, and it alone is to blame.
       local suspect = tonumber(redis.call('HGET', record_prefix .. key, 'lost') or 0) > 1
       if suspect and #keys > 0 then break end
       keys[#keys + 1] = key

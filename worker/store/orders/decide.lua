@@ -23,7 +23,7 @@ local moves = {}
 
 local function queue(key, record)
   redis.call('HSET', record, 'state', 'queued')
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields')
   redis.call('ZADD', due, now + (redis.call('HGET', record, 'bulk') or 0), key)
 end
 
@@ -45,7 +45,7 @@ end
 function moves.discard(key, record)
   local done = redis.call('HEXISTS', record, 'done') == 1
   redis.call('HSET', record, 'state', done and 'delivered' or 'discarded')
-  redis.call('HDEL', record, 'tries', 'lost', 'fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'fields')
   if done then redis.call('HDEL', record, 'code', 'detail', 'uncertain', 'step', 'tried') end
   log(key, (done and 'change discarded ' or 'discarded ') .. source)
   if done then return archive(record_prefix, key, payload_prefix, history_prefix) end
@@ -57,7 +57,7 @@ function moves.delivered(key, record)
   local known = redis.call('HMGET', record, 'tried', 'fingerprint', 'change', 'left_out')
   local sent = known[1] or known[2]
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', sent, 'done', stamp)
-  redis.call('HDEL', record, 'tries', 'lost', 'uncertain', 'step', 'tried', 'tried_fields', 'code', 'detail', 'fields', 'bulk', 'left_out')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'uncertain', 'step', 'tried', 'tried_fields', 'code', 'detail', 'fields', 'bulk', 'left_out')
   redis.call('HINCRBY', lane, 'existed', 1)
   tally_out(now, key, redis.call('HGET', record, 'seen'))
   log(key, 'delivered ' .. target_id .. ' existed, ' .. source)

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from worker.errors import LeaseLost
+from worker.process.stopping import stopping
 from worker.store.orders import payload
 from worker.store.redis import catalog, keys
+from worker.store.redis.excuses import is_excuse
 from worker.store.redis.heartbeat import Heartbeat, uptime
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from worker.store.limits.limiter import Scope
     from worker.store.redis.catalog import Argument, Script
+    from worker.store.redis.excuses import Excuses
     from worker.store.redis.scripts import Scripts
 
 #: Failures in a row that open a lane's breaker: from then on the lane waits, and no order loses a try for it.
@@ -114,6 +117,7 @@ class DrainedLane(Protocol):
     concurrency: int
     per_call: int
     quarantine_ms: int
+    excuses: Excuses
 
 
 class Drain:
@@ -126,12 +130,23 @@ class Drain:
         self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
         #: The number of the last claim.
         self._number = 0
+        #: The keys of the orders that it holds, and whether it is removed from the lane.
+        self._held: set[str] = set()
+        self._gone = False
         #: Seconds that the lane waits, if this drain is the first to learn that the ledger is too new to send.
         self.quarantine = 0.0
 
     def _renew(self) -> bool:
         lane = self._lane
-        return bool(lane.scripts(catalog.BEAT, members=lane.keys.drains, member=self.name, lease_ms=lane.lease_ms))
+        return bool(
+            lane.scripts(
+                catalog.BEAT,
+                members=lane.keys.drains,
+                member=self.name,
+                lease_ms=lane.lease_ms,
+                stopping=int(stopping()),
+            )
+        )
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease is certainly ours: the guard before every write to a target."""
@@ -172,7 +187,9 @@ class Drain:
         if reason == "quarantine":
             self.quarantine = orders[0] / 1000
         if reason != "orders":
+            self._gone = True
             return []
+        self._held = {str(order[0]) for order in orders}
         self._heartbeat.confirm(asked, ours=True)
         if lane.redis.scard(self._claims) != len(orders):
             raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
@@ -206,7 +223,8 @@ class Drain:
     def leave(self) -> None:
         """End although there may be work: nothing may be claimed any more."""
         lane = self._lane
-        lane.scripts(catalog.LEAVE, members=lane.keys.drains, held=self._claims, member=self.name)
+        left = lane.scripts(catalog.LEAVE, members=lane.keys.drains, held=self._claims, member=self.name)
+        self._gone = bool(left)
 
     def note_references(self, found: Iterable[tuple[Claim, str]]) -> None:
         """Note the references under which orders were found, where these are former ones.
@@ -251,9 +269,11 @@ class Drain:
             breaker=BREAKER,
             **k.prefixes,
         )
+        self._held -= {str(key) for key in items[::8]}
         return states
 
     def __enter__(self) -> Self:
+        self._lane.excuses.send()
         self._heartbeat.__enter__()
         return self
 
@@ -261,6 +281,9 @@ class Drain:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._heartbeat.__exit__(kind, error, trace)
+        if not self._gone and is_excuse(error):
+            held = [value for key in self._held for value in (self._lane.keys.order + key, "died")]
+            self._lane.excuses.add(self.name, held, error)
 
 
 def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`

@@ -49,7 +49,7 @@ local function erase(key)
   if known[4] == 'erased' then return result end
   for _, set in ipairs({due, dead, doubt, held}) do redis.call('ZREM', set, key) end
   redis.call('DEL', payload_prefix .. key)
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields')
   redact(key)
   redis.call('HINCRBY', lane, 'erased', 1)
   if known[2] then

@@ -30,7 +30,7 @@ for i = 5, #ARGV do
       archive(record_prefix, key, payload_prefix, history_prefix)
     else
       redis.call('HSET', record, 'state', 'discarded')
-      redis.call('HDEL', record, 'tries', 'lost', 'fields', 'code', 'detail')
+      redis.call('HDEL', record, 'tries', 'lost', 'died', 'fields', 'code', 'detail')
       redis.call('DEL', payload_prefix .. key)
       redis.call('PEXPIRE', history_prefix .. key, keep_history_ms)
     end

@@ -11,6 +11,7 @@ from worker.process.stopping import stopping
 from worker.store.health.pauses import Pause
 from worker.store.orders.drains import Drain
 from worker.store.redis import catalog, clock, keys
+from worker.store.redis.excuses import Excuses
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from worker.store.limits.limiter import Scope
 
-#: Times an order may lose its drain before it is buried as poison.
+#: Drains that may die while they hold an order alone before it is buried as poison.
 POISON: Final = 5
 #: Milliseconds from one question for the orders in doubt to the next: 10 minutes.
 ASK_EVERY: Final = 600_000
@@ -69,6 +70,7 @@ class Lane:
         self.scripts = Scripts(redis)
         self.keys = keys.LaneKeys.of(target)
         self._pause = Pause(redis, self.keys.lane)
+        self.excuses = Excuses(self.scripts, self.keys.drains)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
         self.max_tries, self.concurrency, self.per_call = max_tries, concurrency, per_call
         #: Seconds that a call took when a drain of this process sent the last orders; None before that.
@@ -134,6 +136,12 @@ class Lane:
         return SweepResult(
             freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk, oldest / 1000
         )
+
+    def excuse_process(self, host: str, pid: str) -> None:
+        """Excuse the drains of a process that is about to be killed for a reason that is not their orders."""
+        for name in cast("list[str]", self.redis.zrange(self.keys.drains, 0, -1)):
+            if name.startswith(f"{host}-{pid}-"):
+                self.excuses.add(name, (), None)
 
     def mark_doubts_asked(self) -> None:
         """Note that the target is asked for its orders in doubt now: the next time is `ASK_EVERY` later."""

@@ -23,7 +23,7 @@ local released = 0
 
 local function send(key, record)
   redis.call('HSET', record, 'state', 'queued')
-  redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'hold')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'hold')
   redis.call('ZADD', due, now + (redis.call('HGET', record, 'bulk') or 0), key)
   return 'released'
 end

@@ -32,7 +32,7 @@ if version ~= '0' and version ~= old and not is_newer then return 'moved' end
 if archived then unarchive(record_prefix, key, archived, history_prefix) end
 
 local was = redis.call('HMGET', record, 'uncertain', 'code')
-redis.call('HDEL', record, 'tries', 'lost', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'bulk', 'left_out')
+redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 'step', 'tried', 'drain', 'uncertain', 'again', 'bulk', 'left_out')
 -- A poison order is claimed alone.
 if was[2] == 'poison' then redis.call('HSET', record, 'lost', '2') end
 if action == 'update' then

@@ -67,7 +67,7 @@ local function has_changed(record, fingerprint)
 end
 
 local function start_over(key, record)
-  redis.call('HDEL', record, 'tries', 'lost', 'step', 'tried', 'code', 'detail', 'fields')
+  redis.call('HDEL', record, 'tries', 'lost', 'died', 'step', 'tried', 'code', 'detail', 'fields')
   return queue(key, record, 0)
 end
 
@@ -95,7 +95,7 @@ local function deliver(key, record, outcome, target_id, fingerprint)
   -- An order that is found although it is left out is there as it was before that.
   local changed = redis.call('HDEL', record, 'left_out') == 1 or has_changed(record, fingerprint)
   redis.call('HSET', record, 'state', 'delivered', 'target_id', target_id, 'sent', fingerprint, 'done', stamp)
-  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
+  redis.call('HDEL', record, 'drain', 'tries', 'lost', 'died', 'uncertain', 'step', 'tried', 'code', 'detail', 'fields', 'bulk')
   log(key, (is_change and outcome .. ' ' or 'delivered ') .. target_id .. (outcome == 'existed' and ' existed' or ''))
   count(outcome)
   if is_change then tally(now, outcome) else tally_out(now, key, redis.call('HGET', record, 'seen')) end

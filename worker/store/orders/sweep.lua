@@ -4,7 +4,7 @@
 local lane, due, drains, dead, scope, waiting, wake, doubt, epoch, era = unpack(KEYS)
 local lease_ms, record_prefix, history_prefix, claims_prefix, poison, ask_every_ms, quarantine_ms = unpack(ARGV, 1, 7)
 -- Then for each window: period_s, interval_us, ahead
--- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how often an order may lose its drain.
+-- scope is the rate limit with its windows (see windows.lua). waiting exists while a drain waits for orders; pushing to wake wakes it. poison is how many drains may die that hold an order alone.
 -- ask_every_ms is the time between two questions for the orders in doubt.
 --
 -- Returns {orders freed, orders buried as poison, orders due, live drains, ms until the lane may send, paused (0/1), ms since the last sign of life of the
@@ -28,23 +28,27 @@ local BULK_OFFSET = 1125899906842624 -- see accept.lua
 -- include log.lua
 
 -- include era.lua
+-- include excused.lua
 
--- A lease that ended with its era (1, see era.lua) is no death of a worker.
-local function free(key, drain, beat)
-  local record = record_prefix .. key
-  local lost = redis.call('HINCRBY', record, 'lost', beat == '1' and 0 or 1)
+-- An order that its drain held with others is only suspect: it is claimed alone before long (see claim.lua).
+local function free(key, drain, alone, excused)
+  local record, deaths = record_prefix .. key, 0
+  if not excused then
+    redis.call('HINCRBY', record, 'lost', 1)
+    if alone then deaths = add_death(record, 'died', drain) end
+  end
   log(key, 'taken over from ' .. drain)
   redis.call('HSET', record, 'uncertain', '1')
   redis.call('HDEL', record, 'drain')
-  if lost < tonumber(poison) then
+  if deaths < tonumber(poison) then
     redis.call('HSET', record, 'state', 'queued')
     -- At the place it had, not behind the backlog: it has waited for a whole lease already.
     redis.call('ZADD', due, (redis.call('HGET', record, 'seen') or now) + (redis.call('HGET', record, 'bulk') or 0), key)
     freed = freed + 1
     return
   end
-  redis.call('HSET', record, 'state', 'dead', 'code', 'poison', 'detail', 'its worker died ' .. lost .. ' times')
-  log(key, 'dead poison its worker died ' .. lost .. ' times')
+  redis.call('HSET', record, 'state', 'dead', 'code', 'poison', 'detail', 'its worker died ' .. deaths .. ' times')
+  log(key, 'dead poison its worker died ' .. deaths .. ' times')
   redis.call('ZADD', dead, now, key)
   redis.call('HINCRBY', lane, 'dead', 1)
   tally(now, 'dead poison')
@@ -56,8 +60,9 @@ for _, drain in ipairs(redis.call('ZRANGE', drains, '-inf', '(' .. (now - lease_
   local claims = claims_prefix .. drain
   local keys = redis.call('SMEMBERS', claims)
   local beat = redis.call('ZSCORE', drains, drain)
-  if #keys > 0 and beat ~= '1' then waited = math.max(waited, now - beat) end
-  for _, key in ipairs(keys) do free(key, drain, beat) end
+  local excused = is_excused(beat)
+  if #keys > 0 and tonumber(beat) ~= 1 then waited = math.max(waited, now - beat) end
+  for _, key in ipairs(keys) do free(key, drain, #keys == 1, excused) end
   redis.call('DEL', claims)
   redis.call('ZREM', drains, drain)
 end

@@ -197,7 +197,8 @@ NOW: Final = Script("now")
 
 # Leases and notes of any kind
 
-BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms"))
+BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms", "stopping"))
+EXCUSE: Final = Script("excuse", keys=("members",), args=("member",), each=("hash", "field"))
 LEAVE: Final = Script("leave", keys=("members", "held"), args=("member",))
 NOTE: Final = Script(
     "note", keys=("hash", "receipts"), args=("counter", "forgotten", "receipt"), each=("field", "value")
