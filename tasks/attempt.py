@@ -77,9 +77,7 @@ def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | Non
         return _count_once(_failed(claim, error) for claim in claims)
 
 
-def clear_absent(
-    target: Target, claims: list[Claim], refresh: Callable[[Sequence[Claim]], list[Claim]]
-) -> list[Claim]:
+def clear_absent(target: Target, claims: list[Claim], refresh: Callable[[Sequence[Claim]], list[Claim]]) -> list[Claim]:
     """Return the claims in their order, without the mark `uncertain` where the target certainly lacks the order.
 
     One question covers all uncertain orders. If it fails, the claims stay uncertain: each order is searched for alone.
