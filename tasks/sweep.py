@@ -12,15 +12,19 @@ from worker.app import app, nudge
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
 from worker.settings.reconcile import pairs_of
+from worker.store.feeds.work import read_work
 from worker.store.health.alarms import LIFETIMES_MS
 from worker.store.health.signs import SWEPT
-from worker.store.orders.lanes import WAITING_MS
+from worker.store.orders.lanes import WAITING_MS, sweep_lanes
 from worker.store.redis import clock, keys
 from worker.telemetry.log import report_store_full
 from worker.watch.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
+
+    from worker.store.orders.lanes import SweepResult
 
     #: Notifies this many workers that a task has work for an account: `nudge(task, name, count)`.
     NudgeMany = Callable[[str, str, int], None]
@@ -53,21 +57,16 @@ def sweep(rt: Runtime, nudge: NudgeMany) -> None:
     """Sweep every lane, the inbox and every provider once. Running it at any time and any number of times is safe."""
     if clock.went_back(rt.redis):
         clock.shorten_expiries(rt.redis, _lifetimes_ms(rt))
-    for name in rt.lanes:
-        _sweep_lane(rt, name, nudge)
+    now = rt.now()
+    for name, swept in zip(rt.lanes, sweep_lanes(rt.redis, list(rt.lanes.values())), strict=True):
+        _nudge_lane(rt, name, swept, nudge, now)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
-    for name in rt.settings.providers:
-        if rt.cursors.resume_if_over(name):
-            nudge("poll", name, 1)
-        if rt.provider_maintenance_left(name):
+    for name, tasks in read_work(rt.redis, list(rt.settings.providers)).items():
+        if rt.provider_maintenance_left(name, now):
             continue
-        if rt.fetches.count_due(name):
-            nudge("fetch", name, 1)
-        if rt.cursors.is_waiting(name):
-            nudge("poll", name, 1)
-        if rt.backfills.is_waiting(name):
-            nudge("backfill", name, 1)
+        for task in tasks:
+            nudge(task, name, 1)
 
 
 def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
@@ -80,15 +79,14 @@ def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
     return dict.fromkeys(leases, lease_ms) | waiting | marks | LIFETIMES_MS
 
 
-def _sweep_lane(rt: Runtime, name: str, nudge: NudgeMany) -> None:
-    """Free the claims of dead drains of one lane, and nudge as many drains as its orders justify."""
+def _nudge_lane(rt: Runtime, name: str, swept: SweepResult, nudge: NudgeMany, now: datetime) -> None:
+    """Report what was freed of a lane, and nudge as many drains as its orders justify."""
     lane = rt.lanes[name]
-    swept = lane.sweep()
     if swept.freed or swept.buried:
         log.warning(
             "lane.taken_over", lane=name, freed=swept.freed, buried=swept.buried, seconds=round(swept.waited, 1)
         )
-    if rt.target_maintenance_left(name):
+    if rt.target_maintenance_left(name, now):
         return
     if swept.due + swept.bulk and not swept.paused and not swept.closed:
         most = lane.concurrency if swept.due else lane.spare

@@ -212,22 +212,25 @@ class Runtime(Adapters):
         """Return `gate`, closed during the maintenance of the account."""
         return MaintenanceGate(gate, lambda: self._maintenance_left(account)) if account.maintenance.windows else gate
 
-    def provider_maintenance_left(self, name: str) -> float:
-        """Return the seconds until the maintenance of the provider ends, or 0 if it is not in maintenance."""
-        return self._maintenance_left(self.settings.providers[name])
+    def provider_maintenance_left(self, name: str, now: datetime | None = None) -> float:
+        """Return the seconds from `now` until the maintenance of the provider ends, or 0 if it is not in maintenance.
 
-    def target_maintenance_left(self, name: str) -> float:
-        """Return the seconds until the maintenance of the target ends, or 0 if it is not in maintenance."""
-        return self._maintenance_left(self.settings.targets[name])
+        Without `now`, Redis is asked for the time.
+        """
+        return self._maintenance_left(self.settings.providers[name], now)
+
+    def target_maintenance_left(self, name: str, now: datetime | None = None) -> float:
+        """Return the same of the target."""
+        return self._maintenance_left(self.settings.targets[name], now)
 
     def others_wait(self, task: str, name: str) -> bool:
         """Return whether work other than this task of this account waits for a worker."""
         return self.nudges.others_wait(task, name, [*self.settings.providers, *self.settings.targets])
 
-    def _maintenance_left(self, account: Account) -> float:
+    def _maintenance_left(self, account: Account, now: datetime | None = None) -> float:
         if not account.maintenance.windows:
             return 0.0
-        return account.maintenance.left(self.now())
+        return account.maintenance.left(now or self.now())
 
     def now(self) -> datetime:
         """Return the time by the clock of Redis, which is the same for all processes."""

@@ -12,6 +12,7 @@ from support.command_line import intake
 from support.pipeline import Pipeline
 from support.redis_text import key_names
 from worker.cli.feeds.cursor_words import cursor_time
+from worker.store.feeds.work import read_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +144,7 @@ def test_a_cursor_is_set_by_command_and_restored(pipeline: Pipeline) -> None:
     moment = cursor_time(pipeline.rt.cursors.status("shop")["value"])
     assert moment is not None
     assert moment.isoformat() == "2026-01-02T00:00:00+00:00"
-    assert pipeline.rt.cursors.is_waiting("shop")
+    assert "poll" in read_work(pipeline.rt.redis, ["shop"])["shop"]
     assert "everything is read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
     assert pipeline.rt.cursors.status("shop")["value"] == before

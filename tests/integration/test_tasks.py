@@ -25,6 +25,7 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
+from worker.store.feeds.work import read_work
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -141,7 +142,7 @@ def test_a_poll_waits_for_a_short_limit_and_ends_at_a_long_one(rt: FakeRuntime) 
     assert rt.shop.asked == ["0", "0", "0", "1"]
     rt.shop.trouble = [RateLimited("used up", 30)]
     poll(rt)
-    assert not rt.cursors.is_waiting("shop")
+    assert "poll" not in read_work(rt.redis, ["shop"])["shop"]
 
 
 @pytest.mark.parametrize("error", [Uncertain("POST /orders: answer lost"), Unavailable("POST /orders: refused")])
@@ -301,7 +302,7 @@ def test_a_poll_frees_its_process_when_its_time_is_up_and_continues_later(rt: Fa
     poll(rt)
     assert rt.shop.asked == ["0"]
     assert ("poll", "shop") in rt.nudged
-    assert rt.cursors.is_waiting("shop")
+    assert "poll" in read_work(rt.redis, ["shop"])["shop"]
 
 
 def test_the_sweep_wakes_lanes_with_work_and_interrupted_polls(rt: FakeRuntime) -> None:

@@ -25,6 +25,7 @@ from support.redis_text import text
 from tasks.attempt import attempt
 from tasks.decisions import decide_again
 from worker.errors import LeaseLost
+from worker.store.feeds.work import read_work
 from worker.store.orders.drains import Claim, Drain, Outcome
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class Machine(RuleBasedStateMachine):
         self._take()
         tasks.fetch.fetch(self.ground, "shop", self._nudge)
         tasks.poll.poll(self.ground, "shop", self._nudge)
-        if self.ground.backfills.is_waiting("shop"):
+        if "backfill" in read_work(self.ground.redis, ["shop"])["shop"]:
             tasks.backfill.backfill(self.ground, "shop", self._nudge)
         tasks.deliver.deliver(self.ground, "t", self._nudge)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import ConnectionError, NoScriptError  # noqa: A004  # redis-py's own name
+from redis.exceptions import ConnectionError, NoScriptError, ResponseError  # noqa: A004  # redis-py's own name
 
 from simulation.server import name_of
 
@@ -33,15 +33,22 @@ class Client(Redis):
         """Return a callable script like redis-py's own, without its checks of argument types."""
         sha = hashlib.sha1(script.encode()).hexdigest()
 
-        def run(keys: Any = (), args: Any = ()) -> Any:
+        def run(keys: Any = (), args: Any = (), client: Any = None) -> Any:
             words = ("EVALSHA", sha, len(keys), *keys, *args)
-            try:
-                return self.answer(words, {})
-            except NoScriptError:
-                self.answer(("SCRIPT LOAD", script), {})
-                return self.answer(words, {})
+            if client is not None:
+                client.texts[sha] = script
+                return client.execute_command(*words)
+            return self.run(words, script)
 
         return run
+
+    def run(self, words: tuple[Any, ...], script: Any) -> Any:
+        """Run a script, which the server may have to be sent first."""
+        try:
+            return self.answer(words, {})
+        except NoScriptError:
+            self.answer(("SCRIPT LOAD", script), {})
+            return self.answer(words, {})
 
     def answer(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Run one command and return its reply as redis-py does."""
@@ -67,19 +74,31 @@ class Client(Redis):
     def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> _Pipeline:  # noqa: FBT002
         """Return a pipeline; its commands run together, without other commands in between."""
         pipe = _Pipeline(self.connection_pool, self.response_callbacks, transaction, None)
-        pipe.sender = self
+        pipe.sender, pipe.texts = self, {}
         return pipe
 
 
 class _Pipeline(Pipeline):
     sender: Client
+    #: The texts of the scripts by digest.
+    texts: dict[Any, Any]
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self.pipeline_execute_command(*args, **options)
 
     def execute(self, raise_on_error: Any = True) -> list[Any]:  # noqa: FBT002
         commands, self.command_stack = self.command_stack, []
-        return [self.sender.answer(args, options) for args, options in commands]
+        return [self._answer(args, options, raise_on_error) for args, options in commands]
+
+    def _answer(self, args: tuple[Any, ...], options: dict[str, Any], raise_on_error: Any) -> Any:
+        try:
+            if args[0] == "EVALSHA":
+                return self.sender.run(args, self.texts[args[1]])
+            return self.sender.answer(args, options)
+        except ResponseError as error:
+            if raise_on_error:
+                raise
+            return error
 
 
 def _word(value: Any) -> bytes:

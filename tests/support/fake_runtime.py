@@ -219,10 +219,10 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
     #: Remaining maintenance of the provider and of the target, in seconds.
     maintenance: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
-    def provider_maintenance_left(self, name: str) -> float:
+    def provider_maintenance_left(self, name: str, now: datetime | None = None) -> float:
         return self.maintenance[0]
 
-    def target_maintenance_left(self, name: str) -> float:
+    def target_maintenance_left(self, name: str, now: datetime | None = None) -> float:
         return self.maintenance[1]
 
     def others_wait(self, task: str, name: str) -> bool:

@@ -45,10 +45,6 @@ class Backfills(Cursors):
         """Take the lease of the backfill; yield a Poll, or "busy", "paused" or "early" (finished, or it waits)."""
         return self.poll(provider, _NEVER)
 
-    def is_waiting(self, provider: str) -> bool:
-        """Return whether there is a backfill that may continue now."""
-        return bool(self.redis.hexists(self.key(provider), "since")) and super().is_waiting(provider)
-
     def defer(self, provider: str, reason: str, seconds: float) -> None:
         """Let the backfill wait for `seconds`: nothing has failed."""
         fields: list[Argument] = ["waits", reason, "retry_at", self.now() + int(seconds * 1000)]

@@ -168,13 +168,6 @@ class Cursors:
         fields: list[Argument] = ["error", error, "failed", now, "retry_at", now + int(delay * 1000)]
         self.scripts(catalog.NOTE, fields, hash=self.key(provider), counter="failures", forgotten="finished")
 
-    def is_waiting(self, provider: str) -> bool:
-        """Return whether a poll was cut short, or never began, and may continue now."""
-        finished, retry_at, paused = self.redis.hmget(self.key(provider), "finished", "retry_at", "paused")
-        if finished or paused or int(retry_at or 0) > self.now():
-            return False
-        return not self.redis.exists(self.lease(provider))
-
     def pause(self, provider: str, reason: str, seconds: float | None = None) -> None:
         """Stop polling for `seconds`, or until resumed."""
         Pause(self.redis, self.key(provider)).begin(reason, seconds)
@@ -182,10 +175,6 @@ class Cursors:
     def resume(self, provider: str) -> None:
         """Poll again."""
         Pause(self.redis, self.key(provider)).end()
-
-    def resume_if_over(self, provider: str) -> bool:
-        """Poll again if the pause had an end that has passed; return whether this ended it."""
-        return Pause(self.redis, self.key(provider)).end_if_over()
 
     def status(self, provider: str) -> dict[str, str]:
         """Return the state of the polls: value, started, finished, moved (ms), records, error, paused, paused_until."""

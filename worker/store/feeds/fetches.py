@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from worker.store.redis import catalog, clock, keys
+from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -67,10 +67,6 @@ class Fetches:
         """Return when this order is due (Unix milliseconds), and how often it was not found; None without a hint."""
         at = self._redis.zscore(keys.fetches(provider), external_id)
         return None if at is None else (int(at), int(self._redis.hget(keys.fetch_tries(provider), external_id) or 0))
-
-    def count_due(self, provider: str) -> int:
-        """Return the number of orders that may be fetched now."""
-        return int(self._redis.zcount(keys.fetches(provider), "-inf", clock.now(self._redis)))
 
     def count_waiting(self, provider: str) -> int:
         """Return the number of orders to fetch, now or later."""

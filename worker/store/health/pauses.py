@@ -32,7 +32,3 @@ class Pause:
     def end(self) -> None:
         """End the pause."""
         self._redis.hdel(self._key, "paused", "paused_until")
-
-    def end_if_over(self) -> bool:
-        """End the pause if its time has passed; return whether this ended it."""
-        return bool(self._scripts(catalog.UNPAUSE, hash=self._key))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis import Redis
+    from redis.client import Pipeline
 
     from worker.store.limits.limiter import Scope
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 POISON: Final = 5
 #: Milliseconds from one question for the orders in doubt to the next: 10 minutes.
 ASK_EVERY: Final = 600_000
+#: Lanes that one pipeline sweeps.
+_CHUNK: Final = 200
 #: Milliseconds after which a waiting drain that no longer confirms is considered dead.
 WAITING_MS: Final = 3000
 
@@ -47,6 +50,37 @@ class SweepResult:
     bulk: int
     #: Seconds since the first of the orders that are due became due.
     oldest: float
+
+
+def sweep_lanes(redis: Redis, lanes: Sequence[Lane]) -> list[SweepResult]:
+    """Free the orders of the dead drains of each lane, and end the pauses whose time is over.
+
+    It takes as many round trips as lanes are in `_CHUNK`, and two more where a lane is paused.
+    """
+    return [swept for at in range(0, len(lanes), _CHUNK) for swept in _sweep(redis, lanes[at : at + _CHUNK])]
+
+
+def _sweep(redis: Redis, lanes: Sequence[Lane]) -> list[SweepResult]:
+    with redis.pipeline(transaction=False) as pipe:
+        for lane in lanes:
+            lane.enqueue_sweep(pipe)
+        results = list(map(_read_sweep, Scripts.execute(pipe)))
+        paused = [number for number, swept in enumerate(results) if swept.paused]
+        for number in paused:
+            lanes[number].enqueue_unpause(pipe)
+        resumed = [number for number, ended in zip(paused, Scripts.execute(pipe), strict=True) if ended]
+        for number in resumed:
+            lanes[number].enqueue_sweep(pipe)
+        for number, response in zip(resumed, Scripts.execute(pipe), strict=True):
+            results[number] = _read_sweep(response)
+    return results
+
+
+def _read_sweep(response: Sequence[int]) -> SweepResult:
+    freed, buried, due, drains, closed, paused, waited, doubts, bulk, oldest = response
+    return SweepResult(
+        freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk, oldest / 1000
+    )
 
 
 class Lane:
@@ -110,9 +144,14 @@ class Lane:
 
     def sweep(self) -> SweepResult:
         """Free the orders of dead drains; end a pause whose time is over."""
-        self._pause.end_if_over()
+        (swept,) = sweep_lanes(self.redis, [self])
+        return swept
+
+    def enqueue_sweep(self, pipe: Pipeline) -> None:
+        """Add to a pipeline the script that frees the orders of dead drains."""
         k = self.keys
-        freed, buried, due, drains, closed, paused, waited, doubts, bulk, oldest = self.scripts(
+        self.scripts.enqueue(
+            pipe,
             catalog.SWEEP,
             self.scope.windows,
             lane=k.lane,
@@ -133,9 +172,10 @@ class Lane:
             poison=POISON,
             ask_every_ms=ASK_EVERY,
         )
-        return SweepResult(
-            freed, buried, due, drains, closed / 1000, bool(paused), waited / 1000, doubts, bulk, oldest / 1000
-        )
+
+    def enqueue_unpause(self, pipe: Pipeline) -> None:
+        """Add to a pipeline the script that ends a pause whose time is over."""
+        self.scripts.enqueue(pipe, catalog.UNPAUSE, hash=self.keys.lane)
 
     def excuse_process(self, host: str, pid: str) -> None:
         """Excuse the drains of a process that is about to be killed for a reason that is not their orders."""

@@ -133,6 +133,11 @@ FORGET: Final = Script(
 
 BEGIN: Final = Script("begin", keys=("cursor", "lease"), args=("owner", "lease_ms", "gap_ms"))
 RENEW: Final = Script("renew", keys=("lease",), args=("owner", "lease_ms"))
+WORK: Final = Script(
+    "work",
+    args=("cursor_prefix", "poll_prefix", "fetch_prefix", "backfill_prefix", "backfilling_prefix"),
+    each=("name",),
+)
 ADVANCE: Final = Script(
     "advance",
     keys=("cursor", "lease", "receipts"),

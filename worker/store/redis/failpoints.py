@@ -7,7 +7,8 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError, ResponseError  # noqa: A004  # redis-py's own name
 
 from worker.failpoints import Failpoints, armed_failpoints
 from worker.store.redis.lua_source import lua_names, lua_source
@@ -69,6 +70,42 @@ def _actions(redis: Redis) -> dict[str, Callable[[float], object]]:
     }
 
 
+class _OneByOne(Pipeline):
+    """A pipeline whose commands run one after the other, so that each of them passes its failpoints."""
+
+    def __init__(self, client: Redis, pipe: Pipeline) -> None:
+        super().__init__(pipe.connection_pool, pipe.response_callbacks, transaction=False, shard_hint=None)
+        self._client = client
+        self._run: Callable[..., Any] = client.execute_command
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's own signature
+        """Run the commands; errors of the server take the places of responses unless `raise_on_error`."""
+        commands, scripts, responses = self.command_stack, self.scripts, list[Any]()
+        self.reset()
+        for script in scripts:
+            self._client.script_load(script.script)
+        for args, options in commands:
+            try:
+                responses.append(self._run(*args, **options))
+            except ResponseError as error:
+                if raise_on_error:
+                    raise
+                responses.append(error)
+        return responses
+
+
+def _stepped_time(execute: Callable[..., Any]) -> tuple[int, int]:
+    """Return the time of the stepped clock, as the scripts see it."""
+    seconds, micros = execute("TIME")
+    ahead = execute("GET", _AHEAD)
+    micros += seconds * 1_000_000 + int(ahead or 0) * 1000
+    return micros // 1_000_000, micros % 1_000_000
+
+
+def _one_by_one(client: Redis, pipe: Pipeline, *, transaction: bool) -> Pipeline:
+    return pipe if transaction else _OneByOne(client, pipe)
+
+
 def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
     stepped = any(fault.fault == "step" for faults in points.armed.values() for fault in faults)
     now = threading.local()
@@ -86,7 +123,7 @@ def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
 
         def execute_command(self, *args: Any, **options: Any) -> Any:
             if args[0] == "TIME" and stepped:
-                return self._stepped_time()
+                return _stepped_time(super().execute_command)
             point = f"script:{scripts.get(args[1])}" if args[0] == "EVALSHA" else f"redis:{args[0]}"
             if points.fire(f"{point}:before") == "lost":
                 raise ConnectionError("failpoint")
@@ -106,10 +143,7 @@ def _failing(kind: type[Redis], points: Failpoints) -> type[Redis]:
                 raise ConnectionError("failpoint")
             return answer
 
-        def _stepped_time(self) -> tuple[int, int]:
-            seconds, micros = super().execute_command("TIME")
-            ahead = super().execute_command("GET", _AHEAD)
-            micros += seconds * 1_000_000 + int(ahead or 0) * 1000
-            return micros // 1_000_000, micros % 1_000_000
+        def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> Pipeline:  # noqa: FBT002  # redis-py's own
+            return _one_by_one(self, super().pipeline(transaction, shard_hint), transaction=bool(transaction))
 
     return Failing

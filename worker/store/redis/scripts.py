@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import lua_source
@@ -60,6 +60,22 @@ class Scripts:
         """Add a script to a pipeline."""
         keys, args = script.arrange(named, items)
         self._load(script.name)([*keys, witness()], args, client=pipe)
+
+    @staticmethod
+    def execute(pipe: Pipeline) -> list[Any]:
+        """Run a pipeline; return the response of each command. Raise StoreFull, or the first error, as a call does."""
+        commands, scripts = list(pipe.command_stack), set(pipe.scripts)
+        responses = pipe.execute(raise_on_error=False)
+        if any(isinstance(response, NoScriptError) for response in responses):
+            # The server was started again after it was asked for the scripts; each of them may be repeated.
+            pipe.command_stack, pipe.scripts = commands, scripts
+            responses = pipe.execute(raise_on_error=False)
+        for response in responses:
+            if isinstance(response, ResponseError) and (full := as_store_full(response)):
+                raise full from None
+            if isinstance(response, Exception):
+                raise response
+        return responses
 
     def _load(self, name: str) -> Loaded:
         loaded = self._loaded.get(name)
