@@ -87,10 +87,9 @@ class Sentinels:
                 self._ask(port, "REPLICAOF", "127.0.0.1", str(free_port()))
 
     def _synchronized(self) -> bool:
-        """Return whether all replicas follow the first server."""
-        info = self._ask(self.servers[0], "INFO", "replication")
-        online = [value for value in info.values() if "online" in str(value)] if isinstance(info, dict) else []
-        return len(online) == len(self.servers) - 1
+        """Return whether every replica has the data of its master."""
+        replicas = [self._ask(port, "INFO", "replication") for port in self.servers[1:]]
+        return all(isinstance(info, dict) and info.get("master_link_status") == "up" for info in replicas)
 
     def _complete(self) -> bool:
         """Return whether the first Sentinel knows all replicas and the other Sentinels."""

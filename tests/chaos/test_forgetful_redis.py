@@ -221,7 +221,7 @@ def test_what_redis_forgot_is_neither_lost_nor_sent_twice(
             workers.start()
         wait_until(workers.rest)
         lane = workers.runtimes[0].lanes["t"]
-        doubtful = {key.removeprefix("shop:") for key in lane.redis.zrange(lane.keys.doubt, 0, -1)}
+        doubtful = {str(key).removeprefix("shop:") for key in lane.redis.zrange(lane.keys.doubt, 0, -1)}
         dead = lane.status()["dead_now"]
         workers.stop()
     verdict = judge(journal.entries, [ROUTE], keep=ORDERS).targets["target/t"]
