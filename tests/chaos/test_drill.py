@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+
+from support.drawn import draw_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def wait_for_output(process: subprocess.Popen[str], seconds: float) -> str:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", ["disk", pytest.param("flush", marks=pytest.mark.soak)])
 def test_after_a_total_loss_of_redis_the_targets_have_all_orders_of_the_sources(tmp_path: Path, how: str) -> None:
-    seed = str(random.randrange(10**6))
+    seed = str(draw_seed())
     process = drill(tmp_path, "--how", how, "--moments", "1", "--orders", "20", "--seed", seed)
     output = wait_for_output(process, 170)
     print(output)

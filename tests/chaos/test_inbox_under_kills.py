@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.drawn import draw_seed
 from support.stack import Stack
 from worker.runtime import redis_url
 
@@ -97,7 +98,7 @@ def run(tmp_path: Path, each: int, kills: int, seed: int) -> str:
 def test_every_job_pushed_while_takers_are_killed_ends_once_as_an_order_or_a_dead_letter(
     tmp_path: Path,
 ) -> None:
-    print(run(tmp_path, each=150, kills=4, seed=random.randrange(10**6)))
+    print(run(tmp_path, each=150, kills=4, seed=draw_seed()))
 
 
 @pytest.mark.soak

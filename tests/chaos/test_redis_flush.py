@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.drawn import draw_seed
 from support.stack import Stack
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(home: Path, orders: int, flushes: int, seed: int) -> str:
 
 @pytest.mark.timeout(240)
 def test_the_target_equals_the_source_after_losses_of_redis_at_any_moment(tmp_path: Path) -> None:
-    print(run(tmp_path, 160, 3, random.randrange(10**6)))
+    print(run(tmp_path, 160, 3, draw_seed()))
 
 
 @pytest.mark.soak

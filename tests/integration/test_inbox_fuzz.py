@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tasks.listen
+from support.drawn import draw_seed
 from support.fake_runtime import FakeRuntime, Shop
 from tasks.ingest import ingest
 
@@ -118,7 +119,7 @@ def run(redis: Redis, total: int, seed: int) -> str:
 
 
 def test_thousands_of_damaged_jobs_are_all_accounted_for(redis: Redis) -> None:
-    print(run(redis, 7500, random.randrange(10**6)))
+    print(run(redis, 7500, draw_seed()))
 
 
 @pytest.mark.soak

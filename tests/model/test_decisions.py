@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from worker.store.orders.drains import Claim, Outcome
     from worker.systems.target import Target
 
+#: It draws its examples with Hypothesis, as a test with `@given` does.
+pytestmark = pytest.mark.hypothesis
+
 #: What is written, and the faults of a write to the target: none, before its effect, and after it.
 CONTENTS = st.sampled_from(["fine", "fine", "cancelled", "test", "refused", "unmapped"])
 WRITES = st.sampled_from(["", "refused connection", "cut before", "cut after", "killed before", "throttled"])

@@ -13,6 +13,9 @@ from model.running import run
 if TYPE_CHECKING:
     from redis import Redis
 
+#: It draws its examples with Hypothesis, as a test with `@given` does.
+pytestmark = pytest.mark.hypothesis
+
 #: `INTAKE_MODEL_EXAMPLES=20000 INTAKE_MODEL_STEPS=60 pytest -m soak tests/model` runs for hours.
 EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.environ.get("INTAKE_MODEL_STEPS", "60"))
 
