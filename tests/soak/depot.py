@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import ClassVar
 
 from worker.systems.dropday.target import Dropday
@@ -12,3 +14,13 @@ class Depot(Dropday):
 
     kind: ClassVar[str] = "depot"
     dedupes: ClassVar[bool] = False
+
+
+def announce(home: Path) -> str:
+    """Register the adapter in `home` as a third-party package would; return a PYTHONPATH that finds it."""
+    package = home / "soak_depot-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak.depot:Depot\n")
+    tests = Path(__file__).parents[1]
+    return os.pathsep.join((str(home), str(tests), str(tests.parent)))

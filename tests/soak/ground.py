@@ -15,6 +15,7 @@ import psutil
 from redis.exceptions import RedisError
 
 from soak import faults
+from soak.depot import announce
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -107,25 +108,18 @@ class Ground:
         self._admin = Client(f"http://127.0.0.1:{self.port}", gate=Open(), headers={}, max_bytes=1 << 28)
         self.config = home / "intake.toml"
         self.config.write_text(_settings(self.port, lease, bulk))
-        self._announce()
+        path = announce(home)
+        sys.path.insert(0, str(home))
         self._env = {
             **os.environ,
             "INTAKE_CONFIG": str(self.config),
             "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in faults.arms()),
             "INTAKE_FAILPOINTS_DIR": str(self.calls),
-            "PYTHONPATH": os.pathsep.join((str(home), str(TESTS), str(TESTS.parent))),
+            "PYTHONPATH": path,
         }
         self._log = (home / "intake.log").open("ab")
         self.up = self._intake("up")
         self._runtime: Runtime | None = None
-
-    def _announce(self) -> None:
-        """Register the depot's adapter as a third-party package would."""
-        package = self.home / "soak_depot-1.dist-info"
-        package.mkdir()
-        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
-        (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak.depot:Depot\n")
-        sys.path.insert(0, str(self.home))
 
     def _intake(self, *args: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", "from worker.cli import main; main()", *args]

@@ -40,7 +40,7 @@ poll_every = "2s"
 overlap = 5
 
 [targets.dropday]
-kind = "dropday"
+kind = "{kind}"
 url = "{base}/dropday/main"
 api_key = "env:STACK_KEY"
 account_id = "env:STACK_KEY"
@@ -76,6 +76,7 @@ class Stack:
         dedupe: str = "on",
         extra: str = "",
         reference: str = "{external_id}",
+        kind: str = "dropday",
     ) -> None:
         self.home, self.reference = home, reference
         self.config = home / "intake.toml"
@@ -90,7 +91,7 @@ class Stack:
         base = f"http://127.0.0.1:{json.loads(self.sandbox.stdout.readline())['port']}"
         # Room for all orders of a soak in one response.
         self.admin = Client(base, gate=Open(), headers={}, max_bytes=1 << 30)
-        self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference) + extra)
+        self.config.write_text(CONFIG.format(base=base, limit=limit, reference=reference, kind=kind) + extra)
         self.up: subprocess.Popen[bytes] | None = None
         self._runtime: Runtime | None = None
 
