@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -146,6 +147,12 @@ class Answer:
         raise Unavailable(message, text=self.body[:_KEPT].decode("utf-8", "replace"), answered=True) from None
 
 
+@cache
+def _agent() -> str:
+    """Return the value of User-Agent; finding the version means reading files."""
+    return f"intake/{version('intake-orders')}"
+
+
 class Client:
     """A client for one account of one system. Any number of threads can share it.
 
@@ -177,7 +184,7 @@ class Client:
         self._connections = Connections(base_url, unheard)
         self._gate, self._deadline, self._max_bytes, self._throttle = gate, deadline, max_bytes, throttle_statuses
         always = {
-            "User-Agent": f"intake/{version('intake-orders')}",
+            "User-Agent": _agent(),
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
         }

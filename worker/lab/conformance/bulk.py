@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.order import Order
 from worker.errors import IntakeError
-from worker.lab.conformance.failures import failures, require_delay, shapes, stories
+from worker.lab.conformance.failures import failures, leaked, require_delay, shapes, stories
 from worker.lab.conformance.stage import repriced, story_of
 from worker.lab.conformance.targets import ORDER
 from worker.systems.target import Receipt, Target
@@ -122,8 +122,7 @@ def slow_down_after_a_batch_closes_the_limit(case: Case) -> None:
 
 def no_outcome_of_a_batch_holds_a_secret_or_a_person(case: Case) -> None:
     scenes = case.scenes_of("create_many", "batch").values()
-    texts = stories(case, scenes, _error, at=0)
+    assert leaked(case, stories(case, scenes, _error, at=0)) == []
     for scene in scenes:
         with case.playing(scene) as (target, _):
-            texts.append(story_of(_error(target, scene)))
-    assert [word for word in case.private() for text in texts if word in text] == []
+            assert leaked(case, [story_of(_error(target, scene))]) == []

@@ -9,7 +9,7 @@ import simplejson
 from worker.lab.conformance.stage import Failure, story_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from worker.lab.conformance.stage import Case, Json
 
@@ -72,12 +72,16 @@ def require_delay(case: Case, scene: Json, error: Play) -> None:
             assert (stage.gate.closed, getattr(failed, "delay", None)) == ([seconds], seconds)
 
 
-def stories(case: Case, scenes: Iterable[Json], error: Play, at: int = -1) -> list[str]:
-    """Return all texts of the errors of all failures at one exchange, some of which quote every private word."""
+def leaked(case: Case, texts: Iterable[str]) -> list[str]:
+    """Return the private words in the first of the texts that has any."""
+    words = case.private()
+    return next((found for text in texts if (found := [word for word in words if word in text])), [])
+
+
+def stories(case: Case, scenes: Iterable[Json], error: Play, at: int = -1) -> Iterator[str]:
+    """Yield all texts of the errors of all failures at one exchange, some of which quote every private word."""
     quote = " ".join(sorted(case.private()))
-    texts: list[str] = []
     for scene in scenes:
         for failure in [*failures(case), *shapes(quote), Failure("quote", "", "", 400, text=quote)]:
             with case.playing(scene, failure, at) as (adapter, _):
-                texts.append(story_of(error(adapter, scene)))
-    return texts
+                yield story_of(error(adapter, scene))

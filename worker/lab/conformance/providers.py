@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.order import Order
 from worker.errors import AuthFailed, IntakeError, Malformed, Unavailable
 from worker.inbox.record import to_order
-from worker.lab.conformance.failures import error_of, failures, require_delay, shapes, stories
+from worker.lab.conformance.failures import error_of, failures, leaked, require_delay, shapes, stories
 from worker.lab.conformance.stage import story_of
 from worker.systems.provider import Page, Record, Unread
 
@@ -274,13 +274,12 @@ def slow_down_closes_the_limit_for_the_time_in_the_response(case: Case) -> None:
 
 
 def no_message_holds_a_secret_or_a_person(case: Case) -> None:
-    texts = stories(case, (case.scenes[name] for name in ("first", "one", "check")), _error)
+    assert leaked(case, stories(case, (case.scenes[name] for name in ("first", "one", "check")), _error)) == []
     with case.playing(case.scenes["first"]) as (provider, _):
         assert [word for word in case.secrets() if word in repr(provider) + repr(provider.options)] == []
-        for record in provider.fetch(case.account["start"]).records:
-            outcomes = [_normalized(provider, raw) for raw in _spoiled(record.raw)]
-            texts += [story_of(outcome) for outcome in outcomes if isinstance(outcome, Exception)]
-    assert [word for word in case.private() for text in texts if word in text] == []
+        records = provider.fetch(case.account["start"]).records
+        outcomes = (_normalized(provider, raw) for record in records for raw in _spoiled(record.raw))
+        assert leaked(case, (story_of(outcome) for outcome in outcomes if isinstance(outcome, Exception))) == []
 
 
 def its_kind_is_the_name_of_its_module_or_package(case: Case) -> None:
