@@ -12,6 +12,7 @@ from tasks.dead_records import DeadRecords
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from tasks.poll import TRIES, accept_page, wait_and_fetch
 from worker.app import app, nudge
+from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, RateLimited, StoreFull
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
@@ -35,13 +36,13 @@ MOST_WAITING: Final = 2000
 AGAIN: Final = 2.0
 
 
-@app.task(name="tasks.backfill")
+@app.task(name="tasks.backfill", Request="worker.app.timed_request:TimedRequest")
 def backfill_provider(name: str) -> None:
     """Run `backfill` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("backfill", name)
-    backfill(rt, name, nudge)
+    background_tasks().run(("backfill", name), lambda: backfill(rt, name, nudge))
 
 
 def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:

@@ -15,6 +15,7 @@ from tasks.intentions import intend
 from tasks.outcomes import log_ending
 from tasks.target_index import target_index
 from worker.app import app, has_spare_processes, nudge
+from worker.app.background import background_tasks
 from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guard_writes
 from worker.process.stopping import stopping
@@ -54,7 +55,9 @@ def deliver_lane(name: str) -> None:
     rt = confirmed_runtime()
     name = rt.settings.ledger_target(name)
     rt.nudges.take("deliver", name)
-    deliver(rt, name, nudge, idle=rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0)
+    idle = rt.settings.clocks.drain if has_spare_processes(rt.settings) else 0.0
+    # Several drains of a lane may run at a time: the ledger keeps to its concurrency.
+    background_tasks().run(("deliver", name), lambda: deliver(rt, name, nudge, idle=idle), alone=False)
 
 
 def deliver(rt: Runtime, name: str, nudge: Nudge, *, idle: float = 0.0) -> None:

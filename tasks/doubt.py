@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from worker.app import app
+from worker.app.background import background_tasks
 from worker.doubt import ask, finder
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
@@ -25,13 +26,13 @@ MOST_REQUEUES: Final = 3
 BATCH: Final = 100
 
 
-@app.task(name="tasks.doubt")
+@app.task(name="tasks.doubt", Request="worker.app.timed_request:TimedRequest")
 def ask_in_doubt(name: str) -> None:
     """Run `settle_doubts` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_target(name)
     rt.nudges.take("doubt", name)
-    settle_doubts(rt, name)
+    background_tasks().run(("doubt", name), lambda: settle_doubts(rt, name))
 
 
 def settle_doubts(rt: Runtime, name: str) -> Counter[str]:

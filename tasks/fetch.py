@@ -12,6 +12,7 @@ from tasks.accept import accept
 from tasks.dead_records import kept_of
 from tasks.outcomes import pause_provider
 from worker.app import app, nudge
+from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull, Unavailable
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
@@ -41,13 +42,13 @@ LONGEST: Final = 600.0
 UNAVAILABLE: Final = 10.0
 
 
-@app.task(name="tasks.fetch")
+@app.task(name="tasks.fetch", Request="worker.app.timed_request:TimedRequest")
 def fetch_orders(name: str) -> None:
     """Run `fetch` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("fetch", name)
-    fetch(rt, name, nudge)
+    background_tasks().run(("fetch", name), lambda: fetch(rt, name, nudge))
 
 
 def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:

@@ -12,6 +12,7 @@ from tasks.accept import accept
 from tasks.dead_records import NO_ID, DeadRecords, letter_id
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, nudge
+from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, StoreFull
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
@@ -37,13 +38,13 @@ TRIES = 8
 SHORT_WAIT = 2.0
 
 
-@app.task(name="tasks.poll")
+@app.task(name="tasks.poll", Request="worker.app.timed_request:TimedRequest")
 def poll_provider(name: str) -> None:
     """Run `poll` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("poll", name)
-    poll(rt, name, nudge)
+    background_tasks().run(("poll", name), lambda: poll(rt, name, nudge))
 
 
 def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> None:

@@ -15,6 +15,7 @@ from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
 
+from worker.app.background import background_tasks
 from worker.app.broker import broker
 from worker.app.liveness_step import LivenessStep
 from worker.app.steady import steady_now
@@ -42,6 +43,8 @@ RECONCILE_LIMIT = 20 * 3600
 #: Seconds for which a thread may compute while another thread's time slot of a limit has come. With the 5 ms of Python
 #: a lane of 10/s would lose one call in twenty.
 SWITCH_INTERVAL = 0.0005
+#: Seconds within which the tasks in the background end at a shutdown: after one call.
+FINISH_WITHIN = 60.0
 #: Most processes of one worker. Start a second worker for more.
 MOST_PROCESSES = 16
 
@@ -73,7 +76,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
 
 
 def _processes(settings: Settings) -> int:
-    """Return the number of worker processes: one for each account and drain, so that no slow system delays another.
+    """Return the number of worker processes: one for each account and drain, up to `MOST_PROCESSES`.
 
     Each pair to reconcile has its own process as well, because a comparison takes hours.
     """
@@ -205,8 +208,9 @@ def _configure_log(**_: object) -> None:
 
 
 @signals.worker_process_shutdown.connect
-def _send_traces(**_: object) -> None:
-    """Send the remaining traces, because a process of the pool ends without running the exit handlers of Python."""
+def _end_process(**_: object) -> None:
+    """Let the tasks in the background end, and send the remaining traces: no exit handler of Python runs here."""
+    background_tasks().finish(FINISH_WITHIN)
     traces.close()
 
 

@@ -13,12 +13,12 @@ from worker.store.redis.connection import ERRORS
 
 
 class TimedRequest(Request):
-    """A request of `tasks.deliver`, whose argument is the name of a target."""
+    """A request of a task that may be in a process with drains: its own, or those that wait in the background."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001  # Celery's signature
         """Excuse the drains of the process: called in its parent, right before it is killed."""
         # A runtime of its own: processes that are forked later must not share its connections.
         with suppress(IntakeError, *ERRORS), Runtime(read_settings(), patience="short") as rt:
-            lane = rt.lanes[rt.settings.ledger_target(self.args[0])]
-            lane.excuse_process(socket.gethostname(), str(self.worker_pid))
+            for lane in rt.lanes.values():
+                lane.excuse_process(socket.gethostname(), str(self.worker_pid))
         super().on_timeout(soft, timeout)

@@ -34,6 +34,7 @@ from worker.http.call import Call
 from worker.http.connection import Connections, OversizedError, cause, content_of
 from worker.http.dates import parse_date, retry_after
 from worker.http.refusals import ELSEWHERE, body_of, field_errors, is_foreign, misdirected
+from worker.http.waiting import WAITING
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
 from worker.telemetry import traces
@@ -256,9 +257,10 @@ class Client:
         label = f"{method} {path.partition('?')[0]}"
         if (see := _WATCHER.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
-        self._gate.enter()
-        with traces.call(method, path, self._connections.url) as span:
-            return self._send(request, label, accept, span)
+        with WAITING.get():
+            self._gate.enter()
+            with traces.call(method, path, self._connections.url) as span:
+                return self._send(request, label, accept, span)
 
     def _send(self, request: PreparedRequest, label: str, accept: frozenset[int], span: Span) -> Answer:
         with Call(self._deadline, self._gate.depart, _GUARD.get() if _is_write(label) else None) as call:

@@ -1,0 +1,80 @@
+"""Run tasks that leave their process to other tasks while another system makes them wait.
+
+A process of the pool runs one task at a time. Without this, a few accounts that do not respond would hold all processes
+for as long as a call may take.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from worker.http.waiting import Waiting, watch_waiting
+from worker.process.stopping import stop_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Seconds of one call after which its task continues in the background.
+PATIENCE: Final = 0.3
+#: The same, for a task of an account that made the last one wait longer.
+IMPATIENCE: Final = 0.02
+#: Tasks that a process has in hand at most, with those in the background. When all wait, its next task waits as well.
+MOST: Final = 100
+
+log = structlog.get_logger()
+#: A task and the name of its account.
+Job = tuple[str, str]
+
+
+class Background:
+    """The tasks of one process: each runs in a thread, which may outlast the Celery task."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(MOST, thread_name_prefix="task")
+        self._running: dict[Future[None], Job] = {}
+        #: The tasks whose last run waited longer than `PATIENCE` for one call.
+        self._slow: set[Job] = set()
+
+    def run(self, job: Job, work: Callable[[], object], *, alone: bool = True) -> None:
+        """Run `work`; return when it has ended, or while it waits for another system. Raise its error.
+
+        An error that it raises in the background is logged. With `alone`, nothing is run while the same job of this
+        process is in the background.
+        """
+        if alone and job in list(self._running.values()):
+            return
+        waiting, patience = Waiting(), IMPATIENCE if job in self._slow else PATIENCE
+        future = self._threads.submit(self._work, job, work, waiting)
+        while not wait([future], timeout=patience).done:
+            if waiting.seconds() > patience:
+                self._running[future] = job
+                future.add_done_callback(self._end)
+                return
+        future.result()
+
+    def finish(self, seconds: float) -> None:
+        """Let the tasks in the background end after their current call, and wait for them for `seconds` at most."""
+        stop_here()
+        wait(list(self._running), timeout=seconds)
+
+    def _work(self, job: Job, work: Callable[[], object], waiting: Waiting) -> None:
+        try:
+            with watch_waiting(waiting):
+                work()
+        finally:
+            (self._slow.add if waiting.longest > PATIENCE else self._slow.discard)(job)
+
+    def _end(self, future: Future[None]) -> None:
+        task, name = self._running.pop(future)
+        if error := future.exception():
+            log.error("task.failed", task=task, name=name, exc_info=error)
+
+
+@cache
+def background_tasks() -> Background:
+    """Return the background of this process. The first call is made inside a task, so no fork shares its threads."""
+    return Background()
