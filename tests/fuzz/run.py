@@ -135,7 +135,7 @@ def _fetch_deferred(rt: FakeRuntime[Any]) -> None:
 def _missing(rt: FakeRuntime[Any], api: System) -> list[int]:
     """Return the records with an intact id of which neither an order nor a dead letter is kept."""
     own = [record.number for record in api.records if record.own]
-    letters = set(rt.cursors.letter_ids("shop"))
+    letters = {external_id for _, external_id in rt.cursors.letter_ids(["shop"])}
     unnamed = sum(letter.startswith("sha-") for letter in letters)
     with rt.redis.pipeline(transaction=False) as pipe:
         for number in own:

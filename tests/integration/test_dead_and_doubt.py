@@ -136,7 +136,7 @@ def test_an_order_is_replayed_once_however_often_it_is_requested(redis: Redis) -
 def test_a_replay_of_a_poison_order_that_was_created_makes_no_duplicate(redis: Redis) -> None:
     rt = FakeRuntime(redis, Shop([]))
     poll(rt, {"id": 1})
-    redis.hset("intake:order:t:shop:1", "lost", 4)
+    redis.hset("intake:order:t:shop:1", mapping={"lost": 4, "died": "a b c d"})
     with rt.lanes["t"].drain() as drain:
         (claim,) = drain.claim(1)
         rt.warehouse.create(order("1"), claim.reference)

@@ -150,7 +150,7 @@ def test_unreadable_records_and_jobs_of_the_inbox_are_erased(rt: Runtime, redis:
     assert (report["records"], report["jobs"], report["dead_jobs"]) == ({"shop": ["1"]}, 2, 1)
     assert erase("--match", "-", "--yes", stdin=f"{MAIL}\n").exit_code == 0
     assert MAIL not in dump(redis)
-    assert rt.cursors.letter_ids("shop") == ["2"]
+    assert rt.cursors.letter_ids(["shop"]) == [("shop", "2")]
     assert (rt.inbox.status()["waiting"], rt.inbox.status()["dead_now"]) == (1, 1)
 
 

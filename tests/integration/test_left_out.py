@@ -57,8 +57,8 @@ def test_an_order_that_is_left_out_is_counted_once_and_found_with_the_rule_and_t
     assert redis.hgetall("intake:left_out_counts:shop") == {f"t {rule}": "1"}
     (found,) = rt.left_outs.find("shop", "1")
     assert (found.target, found.rule, found.status_raw) == ("t", rule, fields.get("status_raw", ""))
-    assert [each.external_id for each in rt.left_outs.find_by_display_id("shop", "A-1")] == ["1"]
-    assert rt.left_outs.find_by_display_id("shop", "A-2") == []
+    assert [each.external_id for each in rt.left_outs.find_by_display_id(["shop"], "A-1")["shop"]] == ["1"]
+    assert rt.left_outs.find_by_display_id(["shop"], "A-2") == {"shop": []}
     assert remedy in remedy_of(rt, "shop", found)
     assert reason_of(rule) != rule
 

@@ -67,8 +67,8 @@ def ids(rt: FakeRuntime) -> set[str]:
     """Return the external ids of all orders that are accepted, to be fetched, left out, or dead letters."""
     known = {n for n in "12345678" if rt.ledger.entries(["t"], f"shop:{n}")}
     left_out = {n for n in "12345678" if rt.left_outs.find("shop", n)}
-    waiting = {n for n in "12345678" if rt.fetches.find("shop", n)}
-    return known | left_out | waiting | set(rt.cursors.letter_ids("shop"))
+    waiting = {n for n in "12345678" if rt.fetches.find([("shop", n)])[0]}
+    return known | left_out | waiting | {external_id for _, external_id in rt.cursors.letter_ids(["shop"])}
 
 
 @pytest.mark.parametrize("skip", [0, 1], ids=["first page", "second page"])

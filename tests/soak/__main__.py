@@ -133,7 +133,7 @@ class Soak:
         jobs += [bodies.hint(HINTED, n) for n in missing[HINTED] if n <= self.pushed[HINTED]]
         with contextlib.suppress(RedisError):
             for name in SHOPS:
-                kept = set(self.ground.runtime.cursors.letter_ids(name))
+                kept = {external_id for _, external_id in self.ground.runtime.cursors.letter_ids([name])}
                 jobs += [bodies.hint(name, n) for n in missing[name] if str(n) in kept]
             if jobs:
                 self.ground.runtime.redis.lpush("intake:inbox", *jobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -11,7 +11,7 @@ from rich.console import Console
 from tasks.dead_records import NO_ID
 from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
-from worker.cli.orders.history import delivery_as_json, print_order
+from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.results import print_counts
 from worker.cli.times import utc_text
 
@@ -22,13 +22,19 @@ if TYPE_CHECKING:
     from worker.store.orders.stuck import Filter, Move
 
 
+#: Dead letters in memory at once.
+_AT_ONCE: Final = 100
+
+
 def _records(rt: Runtime, target: str | None, selected: Filter) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield the selected records that could not be read: provider, id, and a row without personal data."""
     first, last = selected.time_range(rt.cursors.now())
-    for provider in rt.settings.providers if target is None else ():
-        for external_id in rt.cursors.letter_ids(provider):
+    kept = rt.cursors.letter_ids(list(rt.settings.providers)) if target is None else []
+    ids = [letter for letter in kept if selected.matches_key(":".join(letter))]
+    for at in range(0, len(ids), _AT_ONCE):
+        chunk = ids[at : at + _AT_ONCE]
+        for (provider, external_id), record in zip(chunk, rt.cursors.letters_of(chunk), strict=True):
             key = f"{provider}:{external_id}"
-            record = rt.cursors.letter(provider, external_id) if selected.matches_key(key) else None
             if record is None or not first <= int(record["at"]) <= last:
                 continue
             reason = ": ".join(filter(None, (record["field"], record["reason"])))
@@ -86,7 +92,7 @@ def show(key: str, **options: Any) -> None:
         return
     console = Console()
     for entry in dead:
-        print_order(rt, console, key, entry)
+        print_orders(rt, console, key, [entry])
         if payload := payloads.get(entry.target):
             click.echo(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
     if record is not None:

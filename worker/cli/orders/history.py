@@ -10,11 +10,15 @@ from rich.table import Table
 from worker.cli.times import age, from_now, utc_text
 from worker.durations import format_duration
 from worker.store.orders.lanes import ASK_EVERY
+from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from worker.runtime import Runtime
+    from worker.store.health.state import Snapshot
     from worker.store.orders.ledger import Entry
 
 #: What happens next in the states in which that depends on nothing else.
@@ -45,29 +49,36 @@ _BY_HAND: Final = {
 _LABELS: Final = {"target_id": "id there", "tries": "tries", "code": "code", "detail": "why", "fields": "fields"}
 
 
-def next_step(rt: Runtime, key: str, entry: Entry) -> str:
-    """Return what happens next with this order, when, and what to type if it waits for a person."""
-    if entry.target not in rt.lanes and entry.record["state"] not in _ENDED:
-        return _ABSENT.format(target=entry.target)
-    return _next_step(rt, key, entry)
+def next_steps(rt: Runtime, key: str, entries: Sequence[Entry]) -> list[str]:
+    """Return for each target what happens next with this order, when, and what to type if it waits for a person."""
+    queued = [entry.target for entry in entries if entry.record["state"] == "queued" and entry.target in rt.lanes]
+    snapshot = take_snapshot(rt) if queued else None
+    return [_next_step(rt, key, entry, snapshot) for entry in entries]
 
 
-def _next_step(rt: Runtime, key: str, entry: Entry) -> str:
+def _next_step(rt: Runtime, key: str, entry: Entry, snapshot: Snapshot | None) -> str:
     state, record = entry.record["state"], entry.record
+    if entry.target not in rt.lanes and state not in _ENDED:
+        return _ABSENT.format(target=entry.target)
     if state in _BY_HAND:
         words = {"key": key, "target": entry.target, "reference": record.get("reference", "")}
         return _BY_HAND[state].format(**words, every=format_duration(ASK_EVERY / 1000))
-    if state != "queued":
+    if state != "queued" or snapshot is None:
         return _NEXT.get(state, "?")
-    lane, now = rt.lanes[entry.target], rt.cursors.now()
-    status = lane.status()
-    if paused := status.get("paused"):
-        return f"{entry.target} is paused ({paused}): intake resume {entry.target}"
+    return _when(rt, entry, snapshot)
+
+
+def _when(rt: Runtime, entry: Entry, snapshot: Snapshot) -> str:
+    """Return when an order that is queued is sent."""
+    record, lane, now = entry.record, snapshot.lanes[entry.target], int(snapshot.now * 1000)
+    if lane.paused is not None:
+        return f"{entry.target} is paused ({lane.paused}): intake resume {entry.target}"
     tries, most = int(record.get("tries", 0)), rt.settings.targets[entry.target].max_tries
     action = "sent" if not tries else "tried again"
     attempt = f", try {tries + 1} of {most}" if tries else ""
-    quarantined = now + int(status["quarantine_s"]) * 1000
-    closed = max(quarantined, int(status.get("closed_until", 0)), now + int(lane.scope.closed_seconds() * 1000))
+    quarantined = now + int(snapshot.silence(entry.target) * 1000)
+    limit = snapshot.limits[rt.settings.targets[entry.target].limit_scope]
+    closed = max(quarantined, now + int(max(lane.closed, limit.closed) * 1000))
     if closed > max(now, entry.due or 0):
         reason = f"{entry.target} is down, or said to slow down"
         if closed == quarantined:
@@ -75,9 +86,8 @@ def _next_step(rt: Runtime, key: str, entry: Entry) -> str:
         return f"{action} {from_now(closed, now)}{attempt}: {reason}"
     if entry.due is not None and entry.due > now:
         return f"{action} {from_now(entry.due, now)}{attempt}"
-    before = lane.position(key)
-    queue = f", after {before} orders that are due before it" if before else ""
-    late = "" if status["drains"] else " Nobody is sending now: see intake status."
+    queue = f", after {entry.before} orders that are due before it" if entry.before else ""
+    late = "" if lane.drains else " Nobody is sending now: see intake status."
     return f"{action} now{attempt}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"
 
 
@@ -86,8 +96,13 @@ def delivery_as_json(entry: Entry) -> dict[str, Any]:
     return {"target": entry.target, "record": entry.record, "story": entry.history}
 
 
-def print_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
-    """Print the history of one order for one target, and what happens next."""
+def print_orders(rt: Runtime, console: Console, key: str, entries: Sequence[Entry]) -> None:
+    """Print the history of one order for each target, and what happens next."""
+    for entry, step in zip(entries, next_steps(rt, key, entries), strict=True):
+        _print_order(console, key, entry, step)
+
+
+def _print_order(console: Console, key: str, entry: Entry, step: str) -> None:
     record = entry.record
     state = record["state"].replace("_", " ")
     title = f"[bold]{escape(key)}[/] → [bold]{entry.target}[/]  {state}  (reference {escape(record['reference'])})"
@@ -103,4 +118,4 @@ def print_order(rt: Runtime, console: Console, key: str, entry: Entry) -> None:
     for name, label in _LABELS.items():
         if record.get(name):
             console.print(f"  {label}: {record[name]}", highlight=False, markup=False)
-    console.print(f"  next: {next_step(rt, key, entry)}", highlight=False, markup=False)
+    console.print(f"  next: {step}", highlight=False, markup=False)

@@ -25,14 +25,18 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
     keys: dict[str, str] = {name: "the order key"} if ":" in name else {}
     for source in _sources(rt):
         keys.setdefault(f"{source}:{name}", f"the id at {source}")
-    for source in _sources(rt):
-        for found in rt.left_outs.find_by_display_id(source, name):
+    for source, orders in rt.left_outs.find_by_display_id(_sources(rt), name).items():
+        for found in orders:
             keys.setdefault(f"{source}:{found.external_id}", f"the number at {source}")
+    decoded = {target: decode(name, adapter.alphabet) for target, adapter in rt.targets.items()}
     for route in rt.settings.all_routes:
-        for target in route.targets:
-            for reference in {name, decode(name, rt.targets[target].alphabet)} if target in rt.targets else ():
-                for key in _by_reference(route, reference):
-                    keys.setdefault(key, f"the reference in {target}")
+        # Most targets of a route write references alike: each spelling is compared once.
+        references = {
+            text: target for target in reversed(route.targets) if target in decoded for text in (decoded[target], name)
+        }
+        for reference, target in references.items():
+            for key in _by_reference(route, reference):
+                keys.setdefault(key, f"the reference in {target}")
     return keys
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from worker.cli.options import confirmable, json_option, parse_age, target_of
 from worker.cli.results import table_of, without_numbers
 from worker.cli.times import utc_text
-from worker.store.orders.stuck import Filter
+from worker.store.orders.stuck import Filter, non_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -86,7 +86,7 @@ def targets_of(rt: Runtime, target: str | None) -> list[str]:
 
 def select_orders(rt: Runtime, state: State, target: str | None, selection: Filter) -> Iterator[list[StuckOrder]]:
     """Yield the selected orders in batches; each batch is of one target."""
-    for name in targets_of(rt, target):
+    for name in non_empty(rt.redis, state, targets_of(rt, target)):
         yield from rt.stuck[name].orders(state, selection)
 
 

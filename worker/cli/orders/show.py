@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime
-from worker.cli.orders.history import delivery_as_json, next_step, print_order
+from worker.cli.orders.history import delivery_as_json, next_steps, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
 from worker.cli.orders.lookup import keys_asked, keys_of, not_found
 from worker.cli.times import from_now, utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.runtime import Runtime
     from worker.store.feeds.left_out import Remembered
     from worker.store.inbox import Letter
@@ -45,16 +47,21 @@ class FoundOrder:
         return bool(self.entries or self.unreadable or self.hint or self.left_out)
 
 
-def _look_up(rt: Runtime, key: str, found_by: str) -> FoundOrder:
-    provider, _, external_id = key.partition(":")
-    provider = rt.settings.ledger_provider(provider)
-    key = f"{provider}:{external_id}"
-    unreadable = rt.cursors.letter(provider, external_id)
-    hint = rt.fetches.find(provider, external_id)
-    entries = rt.ledger.entries([*rt.settings.targets, *rt.settings.absent_targets], key)
-    known = {entry.target for entry in entries}
-    left_out = [found for found in rt.left_outs.find(provider, external_id) if found.target not in known]
-    return FoundOrder(key, found_by, entries, unreadable, hint, left_out)
+def _look_up(rt: Runtime, names: Mapping[str, str]) -> list[FoundOrder]:
+    """Return what is known of these keys, each with the reason for it; a few round trips for all of them."""
+    reasons: dict[tuple[str, str], str] = {}
+    for name, found_by in names.items():
+        provider, _, external_id = name.partition(":")
+        reasons.setdefault((rt.settings.ledger_provider(provider), external_id), found_by)
+    orders, keys = list(reasons), [":".join(order) for order in reasons]
+    entries = rt.ledger.entries_of([*rt.settings.targets, *rt.settings.absent_targets], keys)
+    facts = zip(rt.cursors.letters_of(orders), rt.fetches.find(orders), rt.left_outs.find_all(orders), strict=True)
+    found: list[FoundOrder] = []
+    for key, found_by, (unreadable, hint, remembered) in zip(keys, reasons.values(), facts, strict=True):
+        known = {entry.target for entry in entries[key]}
+        left_out = [each for each in remembered if each.target not in known]
+        found.append(FoundOrder(key, found_by, entries[key], unreadable, hint, left_out))
+    return [order for order in found if order]
 
 
 def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
@@ -73,8 +80,10 @@ def _print_unreadable(rt: Runtime, console: Console, provider: str) -> None:
 
 
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
+    steps = next_steps(rt, order.key, order.entries)
     deliveries = [
-        delivery_as_json(entry) | {"due": entry.due, "next": next_step(rt, order.key, entry)} for entry in order.entries
+        delivery_as_json(entry) | {"due": entry.due, "next": step}
+        for entry, step in zip(order.entries, steps, strict=True)
     ]
     found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}
     provider = order.key.partition(":")[0]
@@ -83,8 +92,7 @@ def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
 
 
 def _print_found(rt: Runtime, console: Console, order: FoundOrder) -> None:
-    for entry in order.entries:
-        print_order(rt, console, order.key, entry)
+    print_orders(rt, console, order.key, order.entries)
     for found in order.left_out:
         print_left_out(rt, console, order.key, found)
     if order.hint is not None:
@@ -126,9 +134,9 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     if key in rt.settings.providers and not as_json:
         _print_unreadable(rt, console, key)
         return
-    orders = [order for name, found_by in keys_of(rt, key).items() if (order := _look_up(rt, name, found_by))]
+    orders = _look_up(rt, keys_of(rt, key))
     if ask and not orders:
-        orders = [order for name, found_by in keys_asked(rt, key) if (order := _look_up(rt, name, found_by))]
+        orders = _look_up(rt, dict(keys_asked(rt, key)))
     jobs = _dead_jobs(rt, key)
     if as_json:
         found = _as_json(rt, orders[0]) if len(orders) == 1 else {"matches": [_as_json(rt, order) for order in orders]}

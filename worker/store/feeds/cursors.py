@@ -148,14 +148,25 @@ class Cursors:
         if external_ids:
             self.redis.hdel(keys.malformed(provider), *external_ids)
 
-    def letter_ids(self, provider: str) -> list[str]:
-        """Return the external ids of a provider's dead letters."""
-        return cast("list[str]", self.redis.hkeys(keys.malformed(provider)))
+    def letter_ids(self, providers: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the provider and the external id of each dead letter of these providers, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for provider in providers:
+                pipe.hkeys(keys.malformed(provider))
+            ids = pipe.execute()
+        return [(provider, each) for provider, found in zip(providers, ids, strict=True) for each in found]
 
     def letter(self, provider: str, external_id: str) -> dict[str, str] | None:
         """Return one dead letter: field, reason, at (Unix ms), raw."""
         text = self.redis.hget(keys.malformed(provider), external_id)
         return None if text is None else _letter(str(text))
+
+    def letters_of(self, records: Sequence[tuple[str, str]]) -> list[dict[str, str] | None]:
+        """Return the dead letter of each record (its provider and external id), or None, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for provider, external_id in records:
+                pipe.hget(keys.malformed(provider), external_id)
+            return [None if text is None else _letter(str(text)) for text in pipe.execute()]
 
     def letters(self, provider: str) -> dict[str, dict[str, str]]:
         """Return the dead letters of a provider by external id: field, reason, at (Unix ms), raw."""

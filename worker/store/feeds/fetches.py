@@ -9,7 +9,7 @@ from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from redis import Redis
 
@@ -63,10 +63,17 @@ class Fetches:
             **self._keys(provider),
         )
 
-    def find(self, provider: str, external_id: str) -> tuple[int, int] | None:
-        """Return when this order is due (Unix milliseconds), and how often it was not found; None without a hint."""
-        at = self._redis.zscore(keys.fetches(provider), external_id)
-        return None if at is None else (int(at), int(self._redis.hget(keys.fetch_tries(provider), external_id) or 0))
+    def find(self, orders: Sequence[tuple[str, str]]) -> list[tuple[int, int] | None]:
+        """Return when each order (its provider and external id) is due, in Unix ms, and how often it was not found.
+
+        None stands for an order without a hint. It takes one round trip.
+        """
+        with self._redis.pipeline(transaction=False) as pipe:
+            for provider, external_id in orders:
+                pipe.zscore(keys.fetches(provider), external_id)
+                pipe.hget(keys.fetch_tries(provider), external_id)
+            found = iter(pipe.execute())
+        return [None if at is None else (int(at), int(tries or 0)) for at, tries in zip(found, found, strict=True)]
 
     def count_waiting(self, provider: str) -> int:
         """Return the number of orders to fetch, now or later."""

@@ -72,22 +72,38 @@ class LeftOuts:
 
     def find(self, provider: str, external_id: str) -> list[Remembered]:
         """Return where and why an order is left out, as far as it is remembered."""
-        bucket = keys.left_out_orders(provider) + hashlib.sha1(external_id.encode()).hexdigest()[:2]  # noqa: S324  # no secret
-        return [found for found in self._read(provider, [bucket]) if found.external_id == external_id]
+        return self.find_all([(provider, external_id)])[0]
 
-    def find_by_display_id(self, provider: str, display_id: str) -> list[Remembered]:
-        """Return the orders that people know by this number."""
-        buckets = [f"{keys.left_out_orders(provider)}{number:02x}" for number in range(256)]
-        return [found for found in self._read(provider, buckets) if found.display_id == _short(display_id)]
-
-    def _read(self, provider: str, buckets: Iterable[str]) -> list[Remembered]:
+    def find_all(self, orders: Sequence[tuple[str, str]]) -> list[list[Remembered]]:
+        """Return the same of each order (its provider and external id), in one round trip."""
         with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hgetall(keys.left_out_rules(provider))
-            for bucket in buckets:
-                pipe.hgetall(bucket)
-            rules, *orders = pipe.execute()
-        names = {number: name for name, number in rules.items()}
-        return [_remembered(names, field, value) for bucket in orders for field, value in bucket.items()]
+            for provider, external_id in orders:
+                digits = hashlib.sha1(external_id.encode("utf-8", "replace")).hexdigest()[:2]  # noqa: S324  # no secret
+                pipe.hgetall(keys.left_out_rules(provider))
+                pipe.hgetall(keys.left_out_orders(provider) + digits)
+            found = iter(pipe.execute())
+        read = [_read(rules, bucket.items()) for rules, bucket in zip(found, found, strict=True)]
+        return [
+            [each for each in remembered if each.external_id == external_id]
+            for (_, external_id), remembered in zip(orders, read, strict=True)
+        ]
+
+    def find_by_display_id(self, providers: Sequence[str], display_id: str) -> dict[str, list[Remembered]]:
+        """Return by provider the orders that people know by this number, in one pipeline."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for provider in providers:
+                self._scripts.enqueue(
+                    pipe,
+                    catalog.SHOWN,
+                    rules=keys.left_out_rules(provider),
+                    bucket_prefix=keys.left_out_orders(provider),
+                    display_id=_short(display_id),
+                )
+            found = self._scripts.execute(pipe)
+        return {
+            provider: _read(_pairs(rules), _pairs(orders).items())
+            for provider, (rules, orders) in zip(providers, found, strict=True)
+        }
 
     def note_unknown(self, provider: str, codes: Iterable[str]) -> None:
         """Count orders by a status code that is not understood."""
@@ -97,6 +113,15 @@ class LeftOuts:
             for code, count in counts.items():
                 pipe.hincrby(name, code if code in known or len(known) < MOST_CODES else "", count)
             pipe.execute()
+
+
+def _pairs(flat: Sequence[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _read(rules: Mapping[str, str], orders: Iterable[tuple[str, str]]) -> list[Remembered]:
+    names = {number: name for name, number in rules.items()}
+    return [_remembered(names, field, value) for field, value in orders]
 
 
 def _short(text: str | None) -> str:

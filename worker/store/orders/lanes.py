@@ -207,10 +207,6 @@ class Lane:
         )
         return int(released)
 
-    def position(self, order_key: str) -> int:
-        """Return the number of orders that are due before this one."""
-        return cast("int | None", self.redis.zrank(self.keys.due, order_key)) or 0
-
     def status(self) -> dict[str, int | str]:
         """Return counts by state, the counters since the beginning, and the pause.
 

@@ -116,6 +116,8 @@ class Entry:
     history: tuple[tuple[int, str], ...]
     #: When it is sent (Unix milliseconds), if it is queued.
     due: int | None = None
+    #: Orders of the lane that are due before this one.
+    before: int = 0
 
 
 class Standing(NamedTuple):
@@ -282,13 +284,31 @@ class Ledger:
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:
         """Return everything known of one order, for those of `targets` that know it."""
-        entries = []
-        for target in targets:
-            record, lines = self._read(target, order_key)
-            if record:
-                record.pop("sent_fields", None)
-                history = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
-                score = self._redis.zscore(keys.LaneKeys.of(target).due, order_key)
-                due = None if score is None else int(score % keys.BULK_OFFSET)
-                entries.append(Entry(target, record, history, due))
+        return self.entries_of(targets, [order_key])[order_key]
+
+    def entries_of(self, targets: Sequence[str], order_keys: Sequence[str]) -> dict[str, list[Entry]]:
+        """Return by key everything known of these orders, for those of `targets` that know them: two pipelines."""
+        lanes = {target: keys.LaneKeys.of(target) for target in targets}
+        with self._redis.pipeline(transaction=False) as pipe:
+            for k in lanes.values():
+                prefixes = {"record_prefix": k.order, "history_prefix": k.history}
+                self._scripts.enqueue(pipe, catalog.RECORD, order_keys, **prefixes)
+            known = [
+                (target, key, fields, lines)
+                for target, orders in zip(lanes, self._scripts.execute(pipe), strict=True)
+                for key, (fields, lines) in zip(order_keys, orders, strict=True)
+                if fields
+            ]
+            for target, key, *_ in known:
+                pipe.zscore(lanes[target].due, key)
+                pipe.zrank(lanes[target].due, key)
+            places = iter(self._scripts.execute(pipe))
+        entries: dict[str, list[Entry]] = {key: [] for key in order_keys}
+        for target, key, fields, lines in known:
+            record = dict(zip(fields[::2], fields[1::2], strict=True))
+            record.pop("sent_fields", None)
+            history = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
+            score, before = next(places), next(places)
+            due = None if score is None else int(score % keys.BULK_OFFSET)
+            entries[key].append(Entry(target, record, history, due, before or 0))
         return entries

@@ -11,7 +11,7 @@ from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from redis import Redis
 
@@ -66,6 +66,18 @@ class Filter:
         return first, now if self.older is None else now - int(self.older * 1000)
 
 
+def non_empty(redis: Redis, state: State, targets: Sequence[str]) -> list[str]:
+    """Return those of the targets that have orders in this state, in one round trip."""
+    with redis.pipeline(transaction=False) as pipe:
+        for target in targets:
+            pipe.exists(_set(keys.LaneKeys.of(target), state))
+        return [target for target, exists in zip(targets, pipe.execute(), strict=True) if exists]
+
+
+def _set(lane: keys.LaneKeys, state: State) -> str:
+    return lane.dead if state == "dead" else lane.doubt
+
+
 class Stuck:
     """The stuck orders of one target."""
 
@@ -82,7 +94,7 @@ class Stuck:
         the second time, is left out.
         """
         first, last = selection.time_range(clock.now(self._redis))
-        name, seen = self._set(state), 0
+        name, seen = _set(self._keys, state), 0
         while chunk := self._redis.zrange(name, first, last, byscore=True, withscores=True, offset=seen, num=_CHUNK):
             scores = {key: int(score) for key, score in cast("list[tuple[str, float]]", chunk)}
             orders = self._read(scores, selection.matches_key)
@@ -159,9 +171,6 @@ class Stuck:
         """Return the order itself as JSON, while it is not delivered: personal data."""
         packed = cast("str | None", self._redis.get(self._keys.payload + key))
         return None if packed is None else payload.unpack(packed)
-
-    def _set(self, state: State) -> str:
-        return self._keys.dead if state == "dead" else self._keys.doubt
 
 
 def _matches(order: StuckOrder, selection: Filter) -> bool:

@@ -161,6 +161,8 @@ LEAVE_OUT: Final = Script(
     each=("external_id", "target", "rule", "shown"),
 )
 
+SHOWN: Final = Script("shown", keys=("rules",), args=("bucket_prefix", "display_id"))
+
 # The inbox
 
 TAKE: Final = Script(
