@@ -14,6 +14,9 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 .PHONY: help demo quick test checks prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
+# Python would otherwise compile the product in each of the hundreds of processes that the tests start.
+quick tests cover: export PYTHONDONTWRITEBYTECODE =
+
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 

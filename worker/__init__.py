@@ -1,1 +1,5 @@
 """The machinery that carries orders from providers to targets."""
+
+from worker.process.optional_imports import spare_optional_imports
+
+spare_optional_imports()

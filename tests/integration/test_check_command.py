@@ -257,7 +257,7 @@ def test_the_sandbox_receives_its_own_options(tmp_path: Path) -> None:
     assert "--fault" in done.stdout
 
 
-def test_the_help_lists_every_command_and_each_can_be_imported(tmp_path: Path) -> None:
+def test_the_help_lists_every_command(tmp_path: Path) -> None:
     from worker.cli import COMMANDS
 
     done = intake_in(tmp_path, "--help")

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from celery import bootsteps
 
-from worker.process.liveness_file import LivenessFile
+from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.runtime import read_settings, redis_url
 from worker.store.health.signs import UPKEEP, WORKER, Signs
 from worker.store.redis.connection import connect
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 #: Seconds from one sign of life to the next.
 EVERY: Final = 3.0
-
-
-def liveness_folder(data_dir: Path) -> Path:
-    """Return the folder of the liveness files of this host."""
-    return data_dir / "alive"
 
 
 class LivenessStep(bootsteps.StartStopStep):

@@ -6,45 +6,45 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from worker.cli.terminal import escaped_output
 from worker.errors import ConfigError, IntakeError
 
-#: The address of each subcommand, which is imported when it is needed: commands start faster.
-COMMANDS = {
-    "up": "worker.cli.run.up:command",
-    "run": "worker.cli.run.one:command",
-    "demo": "worker.lab.demo.command:command",
-    "init": "worker.cli.setup.init:command",
-    "check": "worker.cli.setup.check:command",
-    "rename": "worker.cli.setup.rename:command",
-    "forget": "worker.cli.setup.forget:command",
-    "status": "worker.cli.status.status:command",
-    "health": "worker.cli.status.health:command",
-    "metrics": "worker.cli.status.metrics:command",
-    "show": "worker.cli.orders.show:command",
-    "poll": "worker.cli.feeds.poll:command",
-    "cursor": "worker.cli.feeds.cursor:command",
-    "schema": "worker.cli.setup.schema:command",
-    "push": "worker.cli.inbox.push:command",
-    "listen": "worker.cli.inbox.listen:command",
-    "inbox": "worker.cli.inbox.inbox:command",
-    "receive": "worker.cli.inbox.receive:command",
-    "reconcile": "worker.cli.feeds.reconcile:command",
-    "backfill": "worker.cli.feeds.backfill:command",
-    "report": "worker.cli.report.command:command",
-    "pause": "worker.cli.feeds.pause:pause",
-    "resume": "worker.cli.feeds.pause:resume",
-    "dead": "worker.cli.orders.dead:command",
-    "doubt": "worker.cli.orders.doubt:command",
-    "release": "worker.cli.orders.release:command",
-    "erase": "worker.cli.orders.erase:command",
-    "drill": "worker.lab.demo.drill:command",
-    "history": "worker.lab.history.command:command",
-    "sandbox": "worker.lab.command:command",
+#: The address and the summary of each subcommand, which is imported only when it is called: commands start faster.
+COMMANDS: Final = {
+    "up": ("worker.cli.run.up:command", "Run all processes on this machine"),
+    "run": ("worker.cli.run.one:command", "Run one process of the Procfile"),
+    "demo": ("worker.lab.demo.command:command", "Run a demonstration between simulated systems"),
+    "init": ("worker.cli.setup.init:command", "Write a commented intake.toml"),
+    "check": ("worker.cli.setup.check:command", "Check the settings, Redis and every account"),
+    "rename": ("worker.cli.setup.rename:command", "Continue the orders of an account under a new name"),
+    "forget": ("worker.cli.setup.forget:command", "Give up an account that left the settings"),
+    "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
+    "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
+    "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
+    "show": ("worker.cli.orders.show:command", "Show the history of an order"),
+    "poll": ("worker.cli.feeds.poll:command", "Poll a provider now, or preview a poll"),
+    "cursor": ("worker.cli.feeds.cursor:command", "Show or move the cursor of a provider"),
+    "schema": ("worker.cli.setup.schema:command", "Print the JSON Schema of a job or the settings"),
+    "push": ("worker.cli.inbox.push:command", "Push jobs into the inbox"),
+    "listen": ("worker.cli.inbox.listen:command", "Take jobs from the inbox"),
+    "inbox": ("worker.cli.inbox.inbox:command", "List and push again the jobs that failed"),
+    "receive": ("worker.cli.inbox.receive:command", "Receive webhooks over HTTP"),
+    "reconcile": ("worker.cli.feeds.reconcile:command", "Compare a provider's orders with a target's"),
+    "backfill": ("worker.cli.feeds.backfill:command", "Read a range of a provider again"),
+    "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
+    "pause": ("worker.cli.feeds.pause:pause", "Pause a provider or a target"),
+    "resume": ("worker.cli.feeds.pause:resume", "Resume a provider or a target"),
+    "dead": ("worker.cli.orders.dead:command", "List, replay or discard dead letters"),
+    "doubt": ("worker.cli.orders.doubt:command", "List and settle orders in doubt"),
+    "release": ("worker.cli.orders.release:command", "Send held orders"),
+    "erase": ("worker.cli.orders.erase:command", "Erase the data of one customer"),
+    "drill": ("worker.lab.demo.drill:command", "Lose Redis on purpose between simulated systems"),
+    "history": ("worker.lab.history.command:command", "Judge the journals of the simulator"),
+    "sandbox": ("worker.lab.command:command", "Serve the simulated systems"),
 }
 
 
@@ -57,9 +57,13 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name not in COMMANDS:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def main(self, *args: Any, **options: Any) -> Any:
         with escaped_output():

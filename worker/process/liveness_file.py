@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 TURN: Final = 60.0
 
 
+def liveness_folder(data_dir: Path) -> Path:
+    """Return the folder of the liveness files of this host."""
+    return data_dir / "alive"
+
+
 class LivenessFile:
     """A file that a process keeps locked while it lives, and writes to while its loop turns.
 

@@ -10,9 +10,8 @@ import click
 
 from tasks.listen import listen
 from worker.app import nudge
-from worker.app.liveness_step import liveness_folder
 from worker.errors import StoreFull
-from worker.process.liveness_file import LivenessFile
+from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces

@@ -6,7 +6,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from worker.cli.feeds.backfill import describe
+from worker.cli.feeds.backfill_words import describe_backfill
 from worker.cli.feeds.cursor_words import cursor_time
 from worker.store.health.details import dead_reasons, read_backfills
 from worker.watch.judgements import alarms, judge
@@ -94,7 +94,7 @@ def _provider(snapshot: Snapshot, settings: Settings, name: str, backfill: Mappi
         "paused": provider.paused,
         "paused_for_s": _left(now, provider.paused_until),
         "maintenance_s": round(account.maintenance.left(datetime.fromtimestamp(now, UTC))),
-        "backfill": describe(backfill, {to: snapshot.lanes[to].bulk for to in settings.targets_of(name)}),
+        "backfill": describe_backfill(backfill, {to: snapshot.lanes[to].bulk for to in settings.targets_of(name)}),
         "error": provider.error or None,
         "failures": provider.failures,
         "retry_in_s": _left(now, provider.retry_at),

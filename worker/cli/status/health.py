@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.app.liveness_step import liveness_folder
 from worker.durations import round_duration
-from worker.process.liveness_file import TURN, read_liveness
+from worker.process.liveness_file import TURN, liveness_folder, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 from worker.watch.judgements import alarms, judge
