@@ -12,6 +12,8 @@ RUN_LOCK := requirements.lock
 TEST_LOCK := requirements-test.lock
 
 .DEFAULT_GOAL := help
+# Without bytecode, every process of every test compiles the whole product again.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo quick test checks prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
 # Python would otherwise compile the product in each of the hundreds of processes that the tests start.

@@ -86,6 +86,13 @@ def test_a_broken_record_hides_no_other(name: str, place: int) -> None:
     ]
 
 
+@pytest.mark.parametrize("stub", [b'{"id": null}', b'{"id": 9, "items": []}', b"{}"])
+def test_a_record_of_few_fields_does_not_make_records_of_the_parts_of_others(stub: bytes) -> None:
+    broken = [BROKEN["no bracket"], BROKEN["no brace"], order(3), order(4), BROKEN["no value"].replace(b"2,", b"5,", 1)]
+    records = read(_ENVELOPE % b", ".join([stub, *broken]), "orders")["orders"]
+    assert [number for _, number in ids(records)] == [json.loads(stub).get("id"), 2, 2, 3, 4, 5]
+
+
 def test_several_broken_records_are_told_apart() -> None:
     rng = random.Random(14)
     for _ in range(60):

@@ -22,6 +22,13 @@ def test_an_order_of_the_exact_moment_at_which_a_pass_begins_is_read() -> None:
     assert dropboy_walk.Place.start(NOON).select([dropboy]) == [dropboy]
 
 
+@pytest.mark.parametrize("created", [0, 29.98, "0", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "then", None, {}])
+def test_an_order_of_dropboy_whose_time_is_none_is_not_left_out_as_old(created: object) -> None:
+    job = {"id": "1", "created": created}
+    assert dropboy_walk.Place.start(NOON).select([job]) == [job]
+    assert dropboy_walk.Place.start(NOON).select([{"id": "2", "created": "2026-01-02T11:59:59Z"}]) == []
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("pause", [timedelta(0), timedelta(seconds=2), timedelta(hours=1)])
 def test_a_pass_of_ordercloud_ends_beside_an_order_of_the_future_however_long_it_takes(

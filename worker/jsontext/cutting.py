@@ -127,8 +127,9 @@ def _last_bracket(text: str, start: int, begin: int) -> int:
 def _records(items: list[str], *, lost: bool) -> list[Any] | None:
     """Return the value of each item, or a Fragment. `lost`: the last item may hold several records."""
     values = [_value(item) for item in items]
-    whole = [value for value in values if isinstance(value, dict) and not isinstance(value, Fragment)]
-    usual: list[str] = max(map(list, whole), key=len, default=[])
+    whole = [list(value) for value in values if isinstance(value, dict) and not isinstance(value, Fragment)]
+    # Every object would be like a stub, such as {"id": null}.
+    usual = max((keys for keys in whole if len(keys) >= _FEWEST), key=len, default=[])
     if not usual:
         usual = max((_usual_keys(item) for item in items), key=len, default=[])
         if lost and not usual:
