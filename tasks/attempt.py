@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import simplejson
 
 from schemas.changes import Changes
 from tasks.intentions import order_of
-from worker.errors import Held, IntakeError, LeaseLost, PermanentError, RetryableError, SnoozeError, Uncertain
+from worker.errors import (
+    Held,
+    IntakeError,
+    LeaseLost,
+    OutOfTime,
+    PermanentError,
+    RetryableError,
+    SnoozeError,
+    Uncertain,
+)
 from worker.retry import backoff
 from worker.store.orders.drains import Claim, Outcome
+from worker.systems.steps import Steps, continued, current_place, note_place
 from worker.systems.target import Pending, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from worker.systems.target import Target
+
+    #: The call of a target that may continue where it stopped (see `worker/systems/steps.py`).
+    Phase = Literal["find", "create", "resume", "update"]
 
     #: Returns the orders of the target by reference, or None if each order must be searched for (see `target_index`).
     Index = Callable[[], Mapping[str, Receipt] | None]
 
 #: From this many uncertain orders on, one question for all costs less than one question for each.
 _WORTH_ASKING: Final = 2
+#: The outcomes after which the order is attempted again.
+_AGAIN: Final = frozenset({"retry", "retry_uncounted", "snooze"})
 #: References in one call of `Target.absent`, unless one call of the target takes more.
 _ASKED_AT_ONCE: Final = 50
 
@@ -38,7 +53,7 @@ def attempt(
     """Create the order in the target, or continue or update it there. Raise LeaseLost, and what `refresh` raises.
 
     An order that the target may already have is searched for before it is created. An order that is left out is never
-    created.
+    created. A call that was interrupted continues where it stopped.
 
     Args:
         target: The target.
@@ -49,19 +64,28 @@ def attempt(
     if claim.blocker:
         return Outcome("hold", "combined", _blocked(target, claim))
     if claim.is_update:
-        return _catch(claim, lambda: _update(target, claim))
+        return _continue(claim, "update", lambda: _update(target, claim))
     if claim.step:
-        return _catch(
-            claim, lambda: _created(target, claim, target.resume(order_of(claim.payload), claim.reference, claim.step))
-        )
-    search = _catch(claim, lambda: _find(target, claim, index)) if claim.uncertain else Outcome("release")
+        return _continue(claim, "resume", lambda: _resume(target, claim))
+    return _create_if_absent(target, claim, index, refresh)
+
+
+def _create_if_absent(target: Target, claim: Claim, index: Index, refresh: Callable[[Claim], Claim]) -> Outcome:
+    """Create the order; if the target may have it, search for it first."""
+    search = _continue(claim, "find", lambda: _find(target, claim, index)) if claim.uncertain else Outcome("release")
     if search.kind == "bury" and (claim.uncertain != "looked" or claim.left_out):
         # The target refused to search, which proves nothing: the order may be there.
         return Outcome("doubt", search.code, search.detail, extra=search.extra)
     if search.kind not in {"release", "bury"}:
         return search
-    decided = refresh(claim) if claim.uncertain else claim
-    return _catch(decided, lambda: _create(target, decided))
+    if not claim.uncertain:
+        return _continue(claim, "create", lambda: _create(target, claim))
+    decided = refresh(claim)
+    created = _continue(decided, "create", lambda: _create(target, decided))
+    if created.code != OutOfTime.code:
+        return created
+    # The search is a step as well: the next attempt does not repeat it.
+    return replace(created, kind="snooze", delay=0.0, place=created.place or "create ")
 
 
 def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | None:
@@ -106,8 +130,8 @@ def clear_absent(target: Target, claims: list[Claim], refresh: Callable[[Sequenc
 def _find(target: Target, claim: Claim, index: Index) -> Outcome:
     """Search for the order: return "existed" if it is there, "release" if it is certainly not."""
     by_reference = index() if claim.uncertain == "ask" else None
-    for reference in (claim.reference, *claim.former):
-        receipt = target.find(reference) if by_reference is None else by_reference.get(reference)
+    find = target.find if by_reference is None else by_reference.get
+    for reference, receipt in _search(find, (claim.reference, *claim.former)):
         if receipt is not None:
             changed = claim.uncertain == "ask" or claim.tried != claim.fingerprint
             target.recognize(order_of(claim.payload), reference, receipt, changed=changed)
@@ -118,6 +142,21 @@ def _find(target: Target, claim: Claim, index: Index) -> Outcome:
         # The target responded, so the lane has not failed: only this order waits.
         return Outcome("retry_uncounted", Uncertain.code, reason, delay=backoff(claim.tries), uncertain=True)
     return Outcome("release")
+
+
+def _search(find: Callable[[str], Receipt | None], references: Sequence[str]) -> Iterator[tuple[str, Receipt | None]]:
+    """Yield each reference with what `find` returns for it, from the place on where the search was interrupted."""
+    number, _, place = current_place().partition(" ")
+    first = int(number) if number.isdecimal() else 0
+    for at, reference in enumerate(references[first:], first):
+        steps = Steps(place if at == first else "")
+        try:
+            with continued(steps):
+                receipt = find(reference)
+        finally:
+            if at or steps.place:
+                note_place(f"{at} {steps.place}")
+        yield reference, receipt
 
 
 def _create(target: Target, claim: Claim) -> Outcome:
@@ -182,6 +221,18 @@ def _count_once(outcomes: Iterable[Outcome]) -> list[Outcome]:
         again = outcome.kind == "retry" and any(other.kind == "retry" for other in counted)
         counted.append(replace(outcome, kind="retry_uncounted") if again else outcome)
     return counted
+
+
+def _continue(claim: Claim, phase: Phase, call: Callable[[], Outcome]) -> Outcome:
+    """Make a call that continues where it was interrupted; note in the outcome where it is interrupted now."""
+    interrupted, _, place = claim.place.partition(" ")
+    began = place if interrupted == phase else ""
+    with continued(Steps(began)) as steps:
+        outcome = _catch(claim, call)
+    if outcome.code == OutOfTime.code and steps.place == began:
+        # All the time was not enough for one step: again and again it would be the same.
+        outcome = replace(outcome, kind="retry_uncounted", delay=backoff(claim.tries))
+    return replace(outcome, place=f"{phase} {steps.place}") if outcome.kind in _AGAIN and steps.place else outcome
 
 
 def _catch(claim: Claim, call: Callable[[], Outcome]) -> Outcome:

@@ -13,12 +13,13 @@ from tasks.dead_records import kept_of
 from tasks.outcomes import pause_provider
 from worker.app import app, nudge
 from worker.app.background import background_tasks
-from worker.errors import AuthFailed, IntakeError, PermanentError, SnoozeError, StoreFull, Unavailable
+from worker.errors import AuthFailed, IntakeError, OutOfTime, PermanentError, SnoozeError, StoreFull, Unavailable
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.inbox import Letter
 from worker.store.redis.receipts import Receipts
+from worker.systems.steps import Steps, continued, current_place
 from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
@@ -38,6 +39,8 @@ GIVE_UP: Final = 30
 SHOWN: Final = 5
 #: Most seconds between two attempts.
 LONGEST: Final = 600.0
+#: Seconds until a search continues that was interrupted.
+_SOON: Final = 0.1
 #: Seconds until the next attempt at a provider that does not respond.
 UNAVAILABLE: Final = 10.0
 
@@ -54,20 +57,22 @@ def fetch_orders(name: str) -> None:
 def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
     """Fetch the due orders of the provider `name`, until none is left or the time of one poll is over.
 
-    A limit, or a failure of the provider or of Redis, ends the run early. A bad order does not.
+    A limit, or a failure of the provider or of Redis, ends the run early. A bad order does not. A search that was
+    interrupted continues where it stopped.
     """
     provider = rt.providers[name]
     until = time.monotonic() + rt.settings.clocks.poll
     while not _is_stopped(rt, name) and (claimed := rt.fetches.claim(name, BATCH)):
         delay = 0.0
-        for hint in claimed:
+        for number, hint in enumerate(claimed):
+            steps = Steps(hint.place)
             # What delays one hint would delay the others as well: they wait for the same time.
-            if not delay and not stopping():
-                with Receipts():
+            if not delay and not stopping() and (not number or time.monotonic() <= until):
+                with Receipts(), continued(steps):
                     delay = _fetch_one(rt, provider, hint, nudge)
                 if not delay:
                     continue
-            rt.fetches.settle(name, hint, "wait", delay)
+            rt.fetches.settle(name, hint, "wait", delay, place=steps.place)
         if delay:
             return
         if time.monotonic() > until or stopping():
@@ -100,6 +105,12 @@ def _fetch_one(rt: Runtime, provider: Provider, hint: Fetch, nudge: Nudge) -> fl
         raw = kept_of(record) if record else {}
         if rt.cursors.bury(name, hint.external_id, raw, getattr(error, "field", ""), str(error)):
             log.error("record.malformed", provider=name, external_id=hint.external_id, reason=str(error))
+    except OutOfTime as error:
+        if current_place() != hint.place:
+            return _SOON
+        # All the time was not enough for one step.
+        _fails_alone(rt, name, hint, error)
+        return 0.0
     except IntakeError as error:
         return _wait_after(rt, provider, hint, error)
     rt.fetches.settle(name, hint, "done")

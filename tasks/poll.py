@@ -13,11 +13,21 @@ from tasks.dead_records import NO_ID, DeadRecords, letter_id
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from worker.app import app, nudge
 from worker.app.background import background_tasks
-from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, PermanentError, RateLimited, StoreFull
+from worker.errors import (
+    AuthFailed,
+    IntakeError,
+    LeaseLost,
+    Malformed,
+    OutOfTime,
+    PermanentError,
+    RateLimited,
+    StoreFull,
+)
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
-from worker.systems.provider import Unread
+from worker.systems.provider import Page, Unread
+from worker.systems.steps import Steps, continued
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
     from worker.app import Nudge
     from worker.store.feeds.cursors import Poll
     from worker.store.orders.ledger import Ask
-    from worker.systems.provider import Page, Provider, Record
+    from worker.systems.provider import Provider, Record
 
 log = structlog.get_logger()
 
@@ -128,12 +138,18 @@ def read_page(  # noqa: PLR0913, PLR0917  # one page of one poll
 def wait_and_fetch(provider: Provider, cursor: str, until: float) -> Page:
     """Fetch the page at `cursor`, and wait for a limit that opens again within `SHORT_WAIT` seconds.
 
-    Raise RateLimited for a longer wait, after `until` (`time.monotonic`), or when this process stops.
+    A page that was interrupted is empty, and its cursor is what the adapter noted. Raise RateLimited for a longer wait,
+    after `until` (`time.monotonic`), or when this process stops.
     """
     while True:
+        steps = Steps()
         try:
-            with isolated(f"the {provider.kind} adapter"):
+            with isolated(f"the {provider.kind} adapter"), continued(steps):
                 return provider.fetch(cursor)
+        except OutOfTime:
+            if steps.place in {"", cursor}:
+                raise
+            return Page([], steps.place, more=True)
         except RateLimited as limited:
             if limited.delay > SHORT_WAIT or time.monotonic() > until or stopping():
                 raise

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -20,6 +21,7 @@ from worker.app.broker import broker
 from worker.app.liveness_step import LivenessStep
 from worker.app.steady import steady_now
 from worker.errors import ConfigError, StoreFull
+from worker.http.task_time import end_calls_in
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
@@ -40,6 +42,8 @@ _QUEUE_OF = {
 _BROKER_AWAY = "look at the broker; it goes on by itself"
 #: Most seconds that the comparison of one pair may take: most of the time it waits for its share of the limits.
 RECONCILE_LIMIT = 20 * 3600
+#: Seconds of a task after its last call: that call waited for a limit, and what it returned is written to Redis.
+_WRITING = 15
 #: Seconds for which a thread may compute while another thread's time slot of a limit has come. With the 5 ms of Python
 #: a lane of 10/s would lose one call in twenty.
 SWITCH_INTERVAL = 0.0005
@@ -198,6 +202,23 @@ def _stop_after_this_call(**_: object) -> None:
     """
     if current_process().name != "MainProcess":
         signal.signal(signal.SIGTERM, lambda *_: stop_here())
+
+
+@cache
+def _last_call() -> float:
+    """Return the seconds that a task may need from the beginning of its last call on."""
+    return read_settings().clocks.request + _WRITING
+
+
+@signals.task_prerun.connect
+def _limit_calls(task: Any, **_: object) -> None:
+    """Let the last call of a task end before the time limit of Celery, which is for tasks that hang."""
+    end_calls_in((task.time_limit or task.app.conf.task_time_limit) - _last_call())
+
+
+@signals.task_postrun.connect
+def _end_limit_of_calls(**_: object) -> None:
+    end_calls_in(None)
 
 
 @signals.setup_logging.connect

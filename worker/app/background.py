@@ -7,6 +7,7 @@ for as long as a call may take.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +49,8 @@ class Background:
         if alone and job in list(self._running.values()):
             return
         waiting, patience = Waiting(), IMPATIENCE if job in self._slow else PATIENCE
-        future = self._threads.submit(self._work, job, work, waiting)
+        # In the context of the Celery task: its calls end when that says (see `worker/http/task_time.py`).
+        future = self._threads.submit(copy_context().run, self._work, job, work, waiting)
         while not wait([future], timeout=patience).done:
             if waiting.seconds() > patience:
                 self._running[future] = job

@@ -34,6 +34,7 @@ from worker.http.call import Call
 from worker.http.connection import Connections, OversizedError, cause, content_of
 from worker.http.dates import parse_date, retry_after
 from worker.http.refusals import ELSEWHERE, body_of, field_errors, is_foreign, misdirected
+from worker.http.task_time import check_time
 from worker.http.waiting import WAITING
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
@@ -202,8 +203,8 @@ class Client:
     ) -> Answer:
         """GET `path` (quoted, without a query). Return the response if its status is 2xx or in `accept`.
 
-        Raise RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; Misdirected for a redirect, for a status of
-        `ELSEWHERE` and for the web page of a proxy, even if `accept` has its status; otherwise Unavailable.
+        Raise OutOfTime, RateLimited, TargetDown, AuthFailed, Rejected or TooLarge; Misdirected for a redirect, for a
+        status of `ELSEWHERE` and for the web page of a proxy, even if `accept` has its status; otherwise Unavailable.
         """
         query = f"?{urlencode(params, errors='replace')}" if params else ""
         return self._call("GET", path, query, None, _merge_headers(self._headers, headers), accept)
@@ -257,6 +258,7 @@ class Client:
         label = f"{method} {path.partition('?')[0]}"
         if (see := _WATCHER.get()) is not None:
             see(Request(method, request.url, headers, body or b""))
+        check_time()
         with WAITING.get():
             self._gate.enter()
             with traces.call(method, path, self._connections.url) as span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.errors import PermanentError, Unavailable
+from worker.errors import OutOfTime, PermanentError, Unavailable
 from worker.http.client import TooLarge
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ _IN_A_ROW: Final = 8
 class Reading:
     """One reading of records by `fetch`; `missing` are the ids that cannot be read, for the `reason` of the last one.
 
-    Raises what `fetch` raises if the other side does not answer at all, or if only failures come.
+    Raises what `fetch` raises if the other side does not answer at all, or if only failures come. What there is no time
+    for is missing as well, once a call has failed.
     """
 
     def __init__(self, fetch: Callable[[Sequence[str]], list[dict[str, Any]]]) -> None:
-        self._fetch, self._failures = fetch, 0
+        self._fetch, self._failures, self._began = fetch, 0, False
         self.missing: list[str] = []
         self.reason = ""
 
@@ -29,8 +30,15 @@ class Reading:
         """Return the records of these ids, without the missing ones."""
         try:
             records = self._fetch(ids)
+        except OutOfTime as error:
+            if not self._began:
+                raise
+            self.missing += ids
+            self.reason = str(error)
+            return []
         except (Unavailable, TooLarge) as error:
             self._failures += 1
+            self._began = True
             if self._failures >= _IN_A_ROW or (isinstance(error, Unavailable) and not error.answered):
                 raise
             if len(ids) == 1:
@@ -42,5 +50,5 @@ class Reading:
                 return [*self.read(ids[:half]), *self.read(ids[half:])]
             except PermanentError:
                 raise error from None  # the question itself is refused: nothing was learned from it
-        self._failures = 0
+        self._failures, self._began = 0, True
         return records

@@ -43,8 +43,14 @@ class Position(Protocol):
 P = TypeVar("P", bound=Position)
 
 
-def read_rows(
-    position: P, usual: int, ask: Callable[[int, int], T], lone: Callable[[Fragment], T], key: str
+def read_rows(  # noqa: PLR0913  # a position, and how to read there
+    position: P,
+    usual: int,
+    ask: Callable[[int, int], T],
+    lone: Callable[[Fragment], T],
+    key: str,
+    *,
+    note: Callable[[P], None] = lambda _: None,
 ) -> tuple[T, P]:
     """Return the page at a position, and the position with the size that could be read.
 
@@ -52,7 +58,8 @@ def read_rows(
     and cannot be cut, is read again with half of its rows, and so on. For a single row that cannot be read, `lone`
     makes the page of its Fragment, but only while a row behind it, or the end of the list, can be read: otherwise the
     account may be at fault, and the first error is raised. What is not even the beginning of JSON, such as a web page,
-    is never the fault of a record. See `first_record` for the `key`.
+    is never the fault of a record. See `first_record` for the `key`. `note` is called with each position of a smaller
+    page, where an interrupted call continues.
     """
     first: Unavailable | TooLarge | None = None
     while True:
@@ -66,10 +73,12 @@ def read_rows(
         if size == 1:
             break
         position = position.smaller(usual)
+        note(position)
     proof = _readable(position, ask)
     if proof is None:
         raise first
     position = position.model_copy(update={"proof": proof})
+    note(position)
     try:
         return ask(position.skip, 1), position
     except (Unavailable, TooLarge) as error:

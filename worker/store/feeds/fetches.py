@@ -19,11 +19,12 @@ _LEASE_MS = 120_000
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """An order to fetch; `tries` is how often the provider did not have it."""
+    """An order to fetch; `tries` is how often the provider did not have it, `place` where a search was interrupted."""
 
     external_id: str
     score: str
     tries: int
+    place: str = ""
 
 
 class Fetches:
@@ -35,7 +36,11 @@ class Fetches:
 
     @staticmethod
     def _keys(provider: str) -> dict[str, str]:
-        return {"due": keys.fetches(provider), "tries": keys.fetch_tries(provider)}
+        return {
+            "due": keys.fetches(provider),
+            "tries": keys.fetch_tries(provider),
+            "places": keys.fetch_places(provider),
+        }
 
     def add(self, provider: str, external_ids: Iterable[str]) -> None:
         """Make these orders due now."""
@@ -44,12 +49,18 @@ class Fetches:
     def claim(self, provider: str, most: int) -> list[Fetch]:
         """Claim up to `most` orders that are due."""
         claimed = self._scripts(catalog.FETCH, most=most, lease_ms=_LEASE_MS, **self._keys(provider))
-        return [Fetch(external_id, score, tries) for external_id, score, tries in claimed]
+        return [Fetch(*values) for values in claimed]
 
     def settle(
-        self, provider: str, fetch: Fetch, outcome: Literal["done", "again", "wait"], delay: float = 0.0
+        self,
+        provider: str,
+        fetch: Fetch,
+        outcome: Literal["done", "again", "wait"],
+        delay: float = 0.0,
+        *,
+        place: str = "",
     ) -> None:
-        """Record that the fetch is done, or to be repeated after `delay` seconds.
+        """Record that the fetch is done, or to be repeated after `delay` seconds, from the `place` where it stopped.
 
         "again" counts as a try: the provider did not have the order. "wait" does not: the order is not at fault. An
         order is fetched again, although it is done, if Redis forgot what was written for it.
@@ -60,6 +71,7 @@ class Fetches:
             score=fetch.score,
             outcome=outcome,
             delay_ms=int(delay * 1000),
+            place=place,
             **self._keys(provider),
         )
 

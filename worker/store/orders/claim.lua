@@ -10,7 +10,7 @@ local drain, number, most, lease_ms, record_prefix, payload_prefix, history_pref
 -- breaker is the number of failures in a row that opens the breaker, per_call the number of orders in one call. For quarantine_ms a new ledger sends nothing.
 --
 -- Returns {'orders', {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold, sent_fields, left_out,
--- blocker, tried, requested, former}...}, or {reason, ms to wait}.
+-- blocker, tried, requested, former, place}...}, or {reason, ms to wait}.
 -- uncertain is '', 'ask' (the ledger is new, or the order was accepted in an era before this one, see era.lua), 'looked' (a person looked, and did not find it)
 -- or '1' (it may have been sent). target_id is set if
 -- is_update is '1': the target has the order, and a change is to be sent. bulk is '1' for bulk work. hold is a code and a
@@ -18,7 +18,7 @@ local drain, number, most, lease_ms, record_prefix, payload_prefix, history_pref
 -- left_out is why the order is not to be created: it is searched only. blocker is a combined order whose goods this one has, and that has to leave the target
 -- before this one is sent. requested is '1' if a backfill requested the order, though it was placed before the start of its provider.
 -- tried is the fingerprint of the content that was sent first. former are further references under which the target may have an order that is uncertain,
--- as JSON, or empty.
+-- as JSON, or empty. place is where an interrupted call continues, for ten minutes (see settle.lua).
 -- A reason is lost, full, paused, closed, empty, or quarantine (closed, returned once: an older ledger may have sent orders that do not show yet).
 -- A drain that gets nothing is removed in the same step, so that no order can arrive between "empty" and its leaving.
 -- Bulk work (from a backfill) is handed out only if nothing else is due, and never to all drains at once; a lane with one drain gets it one call at a time.
@@ -31,6 +31,7 @@ local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local stamp = string.format('%.0f', now)
 local BULK_OFFSET = 1125899906842624 -- see accept.lua
+local KEEP_PLACE_MS = 600000
 lease_ms = tonumber(lease_ms)
 
 local windows = {}
@@ -122,14 +123,16 @@ for _, key in ipairs(keys) do
     log(key, 'claimed again ' .. drain)
   end
   local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk', 'hold', 'sent_fields',
-    'left_out', 'stop', 'tried', 'requested', 'former', 'seen')
+    'left_out', 'stop', 'tried', 'requested', 'former', 'seen', 'place')
   -- It may have been claimed and sent before, by a claim that was forgotten.
   if since and not known[4] and not known[7] and tonumber(known[16] or 0) < since then known[4] = 'ask' end
   -- An uncertain create leaves the content that was sent first, however often the order changes meanwhile.
   if not known[7] then redis.call('HSETNX', record, 'tried', known[2]) end
+  local place_at, place = string.match(known[17] or '', '^(%d+) (.*)$')
+  if not place_at or math.abs(now - place_at) > KEEP_PLACE_MS then place = '' end
   local blocker = any_combined and not known[12] and not known[11] and find_blocker(key)
   response[#response + 1] = {key, known[1], known[2], tonumber(known[3] or 0), known[4] or '', known[5] or '', known[6] or '',
     known[7] and '1' or '', redis.call('GET', payload_prefix .. key) or '', known[8] and '1' or '', known[9] or '', hex(known[10] or ''),
-    known[11] or '', blocker or '', known[13] or known[2], known[14] or '', known[15] or ''}
+    known[11] or '', blocker or '', known[13] or known[2], known[14] or '', known[15] or '', place}
 end
 return response

@@ -67,6 +67,8 @@ class Claim:
     tried: str = ""
     #: Whether a backfill requested the order, though it was placed before the start of its provider.
     requested: bool = False
+    #: Where an interrupted call continues: the call, and what its adapter noted (see `worker/systems/steps.py`).
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Outcome:
     extra: str = ""
     #: The reference under which the order was found, if that is a former one.
     reference: str = ""
+    #: Where the next attempt continues, as in `Claim`.
+    place: str = ""
 
 
 class DrainedLane(Protocol):
@@ -252,7 +256,7 @@ class Drain:
         items: list[Argument] = []
         for claim, outcome in settled:
             items += [claim.key, outcome.kind, outcome.code, outcome.detail, round(outcome.delay * 1000)]
-            items += [int(outcome.uncertain), outcome.extra, claim.fingerprint]
+            items += [int(outcome.uncertain), outcome.extra, claim.fingerprint, outcome.place]
         states: list[str] = lane.scripts(
             catalog.SETTLE,
             items,
@@ -269,7 +273,7 @@ class Drain:
             breaker=BREAKER,
             **k.prefixes,
         )
-        self._held -= {str(key) for key in items[::8]}
+        self._held -= {str(key) for key in items[::9]}
         return states
 
     def __enter__(self) -> Self:
@@ -304,6 +308,7 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     tried: str,
     requested: str,
     former: str,
+    place: str,
 ) -> Claim:
     return Claim(
         key,
@@ -323,4 +328,5 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
         tried=tried,
         requested=bool(requested),
         former=tuple(json.loads(former)) if former else (),
+        place=place,
     )

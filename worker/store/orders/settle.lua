@@ -3,10 +3,11 @@
 
 local lane, due, drains, claims, dead, doubt, held = unpack(KEYS)
 local drain, lease_ms, record_prefix, payload_prefix, history_prefix, max_tries, breaker = unpack(ARGV, 1, 7)
--- Then for each order: key, outcome, code, detail, delay_ms, uncertain, extra, fingerprint
+-- Then for each order: key, outcome, code, detail, delay_ms, uncertain, extra, fingerprint, place
 --
 -- claims are those of this drain. breaker is the number of failures in a row that opens the breaker. uncertain is 0 or 1. extra is the target's id, its field
--- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent.
+-- errors as JSON, or the step to continue from. fingerprint is that of the content that was sent. place is where the call was interrupted: the call, and what its
+-- adapter noted. An order whose creation is interrupted was searched for before, and is certainly not there.
 -- Outcomes: delivered, existed, updated, cancelled, cancelled_alone, withdrawn, pending, retry, retry_uncounted, snooze, release, hold, bury, doubt. A
 -- retry_uncounted is no failure of the lane: the target responded, or another order of the same call was counted. Of an order that is cancelled_alone,
 -- what else changed was refused. The detail of withdrawn is why the present settings leave the order out, if the record does not. An order that is left
@@ -142,7 +143,7 @@ local function retry(key, record, outcome, code, detail, delay_ms)
   return finish(key, record, 'dead', dead, code, detail)
 end
 
-local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fingerprint)
+local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fingerprint, place)
   local record = record_prefix .. key
   if not live or redis.call('SREM', claims, key) == 0 then
     local known = redis.call('HMGET', record, 'state', 'settled')
@@ -158,6 +159,12 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
   if outcome == 'cancelled_alone' then
     redis.call('HDEL', record, 'tried_fields')
     outcome = 'cancelled'
+  end
+  if place ~= '' then
+    redis.call('HSET', record, 'place', stamp .. ' ' .. place)
+    if string.match(place, '^create ') then redis.call('HDEL', record, 'uncertain') end
+  elseif outcome ~= 'release' then -- what was not attempted continues where it would have
+    redis.call('HDEL', record, 'place')
   end
   if uncertain == '1' then redis.call('HSET', record, 'uncertain', '1') end
   -- An order that existed already, or was taken in before, has the content that was sent first.
@@ -217,5 +224,5 @@ local function settle(key, outcome, code, detail, delay_ms, uncertain, extra, fi
 end
 
 local states = {}
-for i = 8, #ARGV, 8 do states[#states + 1] = settle(unpack(ARGV, i, i + 7)) end
+for i = 8, #ARGV, 9 do states[#states + 1] = settle(unpack(ARGV, i, i + 8)) end
 return states

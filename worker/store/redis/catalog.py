@@ -98,7 +98,7 @@ SETTLE: Final = Script(
     "settle",
     keys=("lane", "due", "drains", "claims", "dead", "doubt", "held"),
     args=("drain", "lease_ms", *_PREFIXES, "max_tries", "breaker"),
-    each=("key", "outcome", "code", "detail", "delay_ms", "uncertain", "extra", "fingerprint"),
+    each=("key", "outcome", "code", "detail", "delay_ms", "uncertain", "extra", "fingerprint", "place"),
 )
 SWEEP: Final = Script(
     "sweep",
@@ -147,11 +147,11 @@ PLACE: Final = Script("place", keys=("cursor", "former"), args=("seen", "value",
 BURY: Final = Script(
     "bury", keys=("letters", "lease", "receipts"), args=("external_id", "letter", "cause", "owner", "receipt")
 )
-FETCH: Final = Script("fetch", keys=("due", "tries"), args=("most", "lease_ms"))
+FETCH: Final = Script("fetch", keys=("due", "tries", "places"), args=("most", "lease_ms"))
 FETCHED: Final = Script(
     "fetched",
-    keys=("due", "tries", "receipts"),
-    args=("external_id", "score", "outcome", "delay_ms", "receipt_count"),
+    keys=("due", "tries", "places", "receipts"),
+    args=("external_id", "score", "outcome", "delay_ms", "place", "receipt_count"),
 )
 ARRIVE: Final = Script("arrive", keys=("arrivals", "cursor"), args=("source", "count"))
 LEAVE_OUT: Final = Script(

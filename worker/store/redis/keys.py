@@ -104,6 +104,11 @@ def fetch_tries(provider: str) -> str:
     return f"intake:fetch:{provider}:tries"
 
 
+def fetch_places(provider: str) -> str:
+    """Return the hash of where the interrupted search for each order to be fetched continues."""
+    return f"intake:fetch:{provider}:places"
+
+
 def left_out(provider: str) -> str:
     """Return the hash of how many orders of a provider no route created, by target and rule."""
     return f"intake:left_out_counts:{provider}"

@@ -64,7 +64,13 @@ def read_absent(redis: Redis, accounts: Iterable[AccountKey]) -> list[Absent]:
 def give_up(redis: Redis, role: Role, name: str) -> int:
     """Give up what waits for the account; return how many orders were given up. What was delivered stays known."""
     if role == "provider":
-        redis.delete(keys.fetches(name), keys.fetch_tries(name), keys.malformed(name), keys.backfill(name))
+        redis.delete(
+            keys.fetches(name),
+            keys.fetch_tries(name),
+            keys.fetch_places(name),
+            keys.malformed(name),
+            keys.backfill(name),
+        )
         return 0
     k, scripts, count = keys.LaneKeys.of(name), Scripts(redis), 0
     for waiting in (k.due, k.dead, k.doubt, k.held):

@@ -10,6 +10,7 @@ from schemas.dropboy import Envelope, Rows, id_of
 from worker.errors import AuthFailed, Misdirected, Rejected, Unavailable, Uncertain
 from worker.systems.paging import ListPosition
 from worker.systems.parsing import objects, parse
+from worker.systems.steps import current_place, note_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +58,9 @@ class Api:
         return answer, envelope_of(answer, Unavailable)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the whole list; some rows may come twice."""
-        position = ListPosition()
+        """Yield the whole list, or the rest of it if this call was interrupted; some rows may come twice."""
+        place = current_place()
+        position = ListPosition.model_validate_json(place) if place else ListPosition()
         for _ in range(_MOST_PAGES):
             rows = self.page(position.skip, self.take)
             yield from rows
@@ -66,6 +68,7 @@ class Api:
             if after is None:
                 return
             position = after
+            note_place(position.model_dump_json(exclude_defaults=True))
         raise Unavailable(f"GET /public/orders: no end after {_MOST_PAGES} pages")
 
     def read(self, path: str, query: list[tuple[str, str]] | tuple[()] = ()) -> Answer:

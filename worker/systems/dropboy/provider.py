@@ -20,6 +20,7 @@ from worker.systems.dropboy.walk import Place
 from worker.systems.narrowing import read_rows
 from worker.systems.parsing import parse
 from worker.systems.provider import Page, Provider, Record
+from worker.systems.steps import note_place
 
 if TYPE_CHECKING:
     from worker.jsontext.fragments import Fragment
@@ -77,9 +78,16 @@ class Dropboy(Provider):
 
     def fetch(self, cursor: str) -> Page:
         """Read one page of the pass by `GET /public/orders`; of a page that cannot be read, a part (`narrowing.py`)."""
-        place, take = Place.model_validate_json(cursor), self._api.take
-        rows, position = read_rows(place.at, take, self._api.page, _lone, "result")
-        place = place.model_copy(update={"at": position})
+        begun, take = Place.model_validate_json(cursor), self._api.take
+        rows, position = read_rows(
+            begun.at,
+            take,
+            self._api.page,
+            _lone,
+            "result",
+            note=lambda smaller: note_place(begun.model_copy(update={"at": smaller}).text()),
+        )
+        place = begun.model_copy(update={"at": position})
         after = place.after(rows, take, self.options.depth, self.options.full_every)
         return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 

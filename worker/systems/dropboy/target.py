@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from schemas import dropboy_batch as wire
 from schemas.dropboy import flat, id_of, number_of
 from schemas.minor_units import Currency, to_minor, to_unit
-from worker.errors import Held, Rejected, Unavailable, Uncertain
+from worker.errors import Held, OutOfTime, Rejected, Unavailable, Uncertain
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
 from worker.systems.dropboy.view import PROMISED, order_view
 from worker.systems.parsing import parse
@@ -144,13 +144,19 @@ class Dropboy(Target):
     def everything(self) -> Iterator[tuple[str, Receipt]]:
         """Read the whole of `GET /public/orders`."""
         rows = numbered = 0
-        for row in self._api.rows():
-            number, target_id = number_of(row), id_of(row)
-            rows, numbered = rows + 1, numbered + ("orderNumber" in flat(row))
-            if number and target_id:
-                yield number, Receipt(target_id, existed=True)
+        interrupted: OutOfTime | None = None
+        try:
+            for row in self._api.rows():
+                number, target_id = number_of(row), id_of(row)
+                rows, numbered = rows + 1, numbered + ("orderNumber" in flat(row))
+                if number and target_id:
+                    yield number, Receipt(target_id, existed=True)
+        except OutOfTime as error:
+            interrupted = error
         if rows and not numbered:
             raise Rejected("GET /public/orders: the list does not show order numbers: a person must look")
+        if interrupted:
+            raise interrupted
 
     def reader_options(self) -> dict[str, Any]:
         """Return the options of the same account. Jobs without a destination are accepted."""

@@ -18,6 +18,7 @@ from worker.systems.dropday.walk import Place
 from worker.systems.narrowing import read_rows
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
+from worker.systems.steps import note_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,14 @@ class Dropday(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read one page of the pass by `GET /orders`; of a page that cannot be read, a part (`narrowing.py`)."""
         place, size = Place.model_validate_json(cursor), self.options.page_size
-        (rows, now), position = read_rows(place.rows, size, partial(self._list, place), _lone, "data")
+        (rows, now), position = read_rows(
+            place.rows,
+            size,
+            partial(self._list, place),
+            _lone,
+            "data",
+            note=lambda smaller: note_place(place.model_copy(update={"rows": smaller}).text()),
+        )
         after = place.model_copy(update={"rows": position}).after(rows, size, self._window, now)
         return Page([Record(row) for row in place.select(rows)], after.text(), after.is_within)
 

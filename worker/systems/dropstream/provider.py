@@ -25,6 +25,7 @@ from worker.systems.narrowing import may_be_a_record, read_rows
 from worker.systems.paging import PagePosition
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record
+from worker.systems.steps import note_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,7 +185,15 @@ class DropStream(Provider):
                 place = Place(at=place.at, waiting=place.waiting, base=place.at - overlap, rows=rows)
             else:
                 return orders.orders, *place.after(orders, now)
-        (numbered, now), rows = read_rows(place.rows, size, partial(self._numbered, place), _lone, "orders")
+        begun = place
+        (numbered, now), rows = read_rows(
+            place.rows,
+            size,
+            partial(self._numbered, place),
+            _lone,
+            "orders",
+            note=lambda smaller: note_place(begun.model_copy(update={"rows": smaller}).text()),
+        )
         place = place.model_copy(update={"rows": rows})
         return numbered.orders, *place.after_numbered(numbered, size, overlap, now)
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from schemas import ordercloud_answer as answers
-from worker.errors import Held, Misdirected, Uncertain
+from worker.errors import Held, Misdirected, OutOfTime, Uncertain
 from worker.systems.ordercloud.calls import CONFLICT, NOT_FOUND, Calls, Refusal, parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from schemas.ordercloud_place import Place
     from schemas.ordercloud_request import LineRequest, OrderRequest
     from worker.systems.ordercloud.content import Content
+    from worker.systems.steps import Counted
 
 N = TypeVar("N", bound=answers.Named)
 #: "Line Items", delete: 204 without a body. The page of a proxy has another status.
@@ -89,18 +90,29 @@ class Basket:
                 break
         return lines
 
-    def fill(self, content: Content, existing: Sequence[answers.HeldLine]) -> None:
+    def fill(self, content: Content, existing: Sequence[answers.HeldLine], steps: Counted) -> None:
         """Set lines and addresses of an order that is not submitted. `existing` are the lines that it has.
 
-        A line cannot change its product, so it is deleted and created again.
+        A line cannot change its product, so it is deleted and created again. Lines that an interrupted call has written
+        are not written again.
         """
         products = {line.id: line.product_id for line in content.lines}
         there = {line.id: line.product_id for line in existing}
         for line_id, product in there.items():
             if products.get(line_id) != product:
                 self.delete_line(line_id)
+        missing = self._write_lines(content, there, steps)
+        if missing:
+            raise self._held("; ".join(error.about for error in missing))
+        if content.ship_to:
+            self.put_address("/shipto", content.ship_to)
+        if content.bill_to:
+            self.put_address("/billto", content.bill_to)
+
+    def _write_lines(self, content: Content, there: Mapping[str, str], steps: Counted) -> list[_NoProduct]:
+        """Write the lines that are not written yet; return those whose product does not exist."""
         missing: list[_NoProduct] = []
-        for line in content.lines:
+        for line in steps.rest("lines", content.lines):
             try:
                 if there.get(line.id) == line.product_id:
                     self.patch_line(line, line.whole())
@@ -108,12 +120,12 @@ class Basket:
                     self.put_line(line)
             except _NoProduct as error:
                 missing.append(error)
-        if missing:
-            raise self._held("; ".join(error.about for error in missing))
-        if content.ship_to:
-            self.put_address("/shipto", content.ship_to)
-        if content.bill_to:
-            self.put_address("/billto", content.bill_to)
+                steps.stop()
+            except OutOfTime:
+                if not missing:
+                    raise
+                break
+        return missing
 
     def put_line(self, line: LineRequest, ship_to: Place | None = None) -> None:
         """Create a line, with an address of its own if one is given."""

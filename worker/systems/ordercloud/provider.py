@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from schemas import ordercloud as wire
 from schemas.order import Order, Status
-from worker.errors import AuthFailed, IntakeError, RateLimited, TargetDown, Unavailable
+from worker.errors import AuthFailed, IntakeError, OutOfTime, RateLimited, TargetDown, Unavailable
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
 from worker.systems.narrowing import read_rows
@@ -23,6 +24,7 @@ from worker.systems.ordercloud.walk import Place, moment
 from worker.systems.paging import PagePosition
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
+from worker.systems.steps import note_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +64,25 @@ class OrderCloudOptions(BaseModel):
     status_map: dict[str, Status] = {}
 
 
+@dataclass
+class _Read:
+    """What was read of a page: the orders, the keys of the rows that are done with, and what is missing, and why."""
+
+    records: list[Record] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    missing: list[Record] = field(default_factory=list)
+    refusal: str = ""
+    #: Whether the time was over before the end of the page.
+    interrupted: bool = False
+
+    def miss(self, row: dict[str, Any], key: str, refusal: str) -> None:
+        """Note that the order of a row cannot be read."""
+        self.missing.append(Record(row))
+        self.settled.append(key)
+        self.refusal = refusal
+
+
 class OrderCloud(Provider):
     """One account. No limit is documented; OrderCloud's own integration makes about five calls at a time."""
 
@@ -93,38 +114,49 @@ class OrderCloud(Provider):
         """Read a page of the list, then each of its orders that was not returned recently and still exists.
 
         Raises Unread for listed orders that cannot be read. If several fail and none can be read, the others are not
-        asked for: the account itself may fail.
+        asked for: the account itself may fail. If the time is over before the page is read, the next page has the rest.
         """
         place, rows, now = self._rows(Place.model_validate_json(cursor).begin(self._overlap))
-        records: list[Record] = []
-        settled: list[str] = []
-        missing: list[Record] = []
-        returned, refusal = set(place.seen), ""
+        read, returned = _Read(), set(place.seen)
         for row in rows.items:
-            key = _key(row)
-            if key in returned:
-                continue
-            account = not records and len(missing) >= _TRIED
-            try:
-                raw = None if account else self._read(row)
-            except (RateLimited, TargetDown):
-                raise
-            except IntakeError as error:
-                if isinstance(error, AuthFailed) and not records and len(missing) >= _AT_ONCE:
-                    raise
-                refusal, account = str(error), True
-            if account:
-                missing.append(Record(row))
-                settled.append(key)
-            elif raw is not None:
-                records.append(Record(raw))
-                if _is_no_older(raw, row):
-                    settled.append(key)
-        after, more = place.remember(settled).after(rows, self.options.page_size, now)
-        page = Page(records, after.text(), more)
-        if missing:
-            raise Unread(refusal, page, missing, account=not records and len(missing) > _AT_ONCE)
+            if (key := _key(row)) not in returned and not self._read_into(read, row, key):
+                break
+        if read.interrupted:
+            after, more = place.remember([*read.settled, *read.gone]), True
+        else:
+            after, more = place.remember(read.settled).after(rows, self.options.page_size, now)
+        page = Page(read.records, after.text(), more)
+        if read.missing:
+            alone = read.interrupted or len(read.missing) > _AT_ONCE
+            raise Unread(read.refusal, page, read.missing, account=not read.records and alone)
         return page
+
+    def _read_into(self, read: _Read, row: dict[str, Any], key: str) -> bool:
+        """Read the order of a row. Return False if the time is over: then an order is missing that takes it all."""
+        fails = not read.records and len(read.missing) >= _TRIED
+        try:
+            raw = None if fails else self._read(row)
+        except (RateLimited, TargetDown):
+            raise
+        except OutOfTime as error:
+            read.interrupted = True
+            if not read.settled and not read.gone:
+                read.miss(row, key, str(error))
+            return False
+        except IntakeError as error:
+            if isinstance(error, AuthFailed) and not read.records and len(read.missing) >= _AT_ONCE:
+                raise
+            read.miss(row, key, str(error))
+            return True
+        if fails:
+            read.miss(row, key, read.refusal)
+        elif raw is None:
+            read.gone.append(key)
+        else:
+            read.records.append(Record(raw))
+            if _is_no_older(raw, row):
+                read.settled.append(key)
+        return True
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read an order by its ID: the list may lag behind. A cart is not an order."""
@@ -156,14 +188,14 @@ class OrderCloud(Provider):
         size = self.options.page_size
         while True:
             try:
-                (rows, now), position = read_rows(
-                    place.rows, size, partial(self._page, place, "LastUpdated,ID"), _lone, "Items"
-                )
+                ask = partial(self._page, place, "LastUpdated,ID")
+                (rows, now), position = read_rows(place.rows, size, ask, _lone, "Items", note=partial(_note, place))
             except TooMany:
                 narrowed = place.narrow()
                 if narrowed is None:
                     raise
                 place = narrowed
+                _note(place, place.rows)
             else:
                 break
         place = place.model_copy(update={"rows": position})
@@ -223,6 +255,11 @@ class OrderCloud(Provider):
             items |= {str(item.get("ID", (page, at))): item for at, item in enumerate(rows.items)}
             more = rows.more_after(page, 100)
         return list(items.values())
+
+
+def _note(place: Place, rows: PagePosition) -> None:
+    """Note where an interrupted call continues: with the smaller page, or the shorter time span, of this place."""
+    note_place(place.model_copy(update={"rows": rows}).text())
 
 
 def _lone(row: Fragment) -> tuple[wire.Rows, None]:

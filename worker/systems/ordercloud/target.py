@@ -17,6 +17,7 @@ from worker.systems.ordercloud.calls import Calls
 from worker.systems.ordercloud.content import ALPHABET, LONGEST, content_of
 from worker.systems.ordercloud.update import Update
 from worker.systems.ordercloud.view import order_view
+from worker.systems.steps import Counted
 from worker.systems.target import Need, Receipt, Target
 
 if TYPE_CHECKING:
@@ -105,18 +106,22 @@ class OrderCloud(Target):
 
         What OrderCloud would not take is held before the first call. An order that is refused halfway stays there
         unsubmitted, and is continued by the next attempt. A refusal of a later step may mean that another process was
-        faster, so the order is searched first.
+        faster, so the order is searched first. A call that was interrupted continues with the next line.
         """
         content = content_of(order, self.options, self.name)
         request, basket = self._request(content, reference), self._basket(reference)
-        held, existed = basket.make(request)
-        if existed:
+        steps = Counted([request.body(), *(line.body() for line in content.lines)])
+        held, existed = (basket.get() if steps.began else None), False
+        if held is None:
+            steps.restart()
+            held, existed = basket.make(request)
+        if existed or steps.began:
             self._check_mark(held, order, basket)
             if held.finished:
                 return Receipt(reference, existed=True)
         try:
             if not held.submitted:
-                self._complete(content, request, basket, held, existed=existed)
+                self._complete(content, request, basket, held, steps, existed=existed)
             if order.status is Status.CANCELLED:
                 basket.cancel()
         except Rejected:
@@ -136,7 +141,9 @@ class OrderCloud(Target):
             raise self._by_hand(order, f"{basket.path}: it is cancelled there, and cannot be opened again")
         self._check_currency(held, order, basket)
         if not held.submitted:
-            self._complete(content, self._request(content, held.id), basket, held, existed=True)
+            request = self._request(content, held.id)
+            steps = Counted([request.body(), *(line.body() for line in content.lines)])
+            self._complete(content, request, basket, held, steps, existed=not steps.began)
             return
         try:
             Update(basket, content, changes).run(held)
@@ -214,15 +221,22 @@ class OrderCloud(Target):
             amounts=content.amounts,
         )
 
-    def _complete(
-        self, content: Content, request: wire.OrderRequest, basket: Basket, held: answers.HeldOrder, *, existed: bool
+    def _complete(  # noqa: PLR0913  # an order that was begun, and how far
+        self,
+        content: Content,
+        request: wire.OrderRequest,
+        basket: Basket,
+        held: answers.HeldOrder,
+        steps: Counted,
+        *,
+        existed: bool,
     ) -> None:
-        """Fill and submit an order, which may have been begun before."""
+        """Fill and submit an order. If it `existed`, an attempt that failed may have written other lines."""
         self._check_buyer(held, basket)
         self._check_currency(held, content.order, basket)
         if existed:
             basket.patch(request.whole())
-        basket.fill(content, basket.lines() if existed else ())
+        basket.fill(content, basket.lines() if existed else (), steps)
         basket.submit()
 
     def _by_hand(self, order: Order, reason: str) -> Held:

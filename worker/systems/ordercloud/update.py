@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.ordercloud_place import changed_place, patched
 from schemas.ordercloud_request import changed_order
+from worker.systems.steps import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -25,10 +26,12 @@ class Update:
 
     Lines are found by the key in their `xp`: a line without one was added by somebody else, and stays. Amounts are
     compared with those that we wrote last (`Sent`), because a discount of the order is part of the prices of its lines.
+    A call that was interrupted continues with the next line.
     """
 
     def __init__(self, basket: Basket, content: Content, changes: Changes) -> None:
         self._basket, self._content, self._changes = basket, content, changes
+        self._steps = Counted(content.order.model_dump(mode="json"))
 
     def run(self, held: HeldOrder) -> None:
         """Write what changed since the order was sent."""
@@ -53,8 +56,9 @@ class Update:
             self._basket.put_address("/shipto", patched(first, changed) if first else whole)
             return
         for line in lines:
-            if line.key is not None:
-                self._basket.put_line_address(line.id, patched(line.shipping_address or whole, changed))
+            address = patched(line.shipping_address or whole, changed)
+            if line.key is not None and address != patched(line.shipping_address, {}):
+                self._basket.put_line_address(line.id, address)
 
     def _change_lines(self, existing: Sequence[HeldLine]) -> None:
         ours: dict[str, list[HeldLine]] = {}
@@ -68,7 +72,7 @@ class Update:
             # A line that has no pieces any more is still a line of the order.
             if key not in wanted and (self._changes.removed(key) or key in self._changes.lines):
                 self._delete(held)
-        for key, requests in wanted.items():
+        for key, requests in self._steps.rest("lines", wanted.items()):
             self._change_line(key, requests, {line.id: line for line in ours.get(key, ())})
 
     def _change_line(self, key: str, requests: Sequence[LineRequest], held: dict[str, HeldLine]) -> None:
