@@ -14,6 +14,7 @@ from tasks.poll import TRIES, accept_page, wait_and_fetch
 from worker.app import app, nudge
 from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, RateLimited, StoreFull
+from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.limits.limiter import use_spare_slots
@@ -108,7 +109,7 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None
         if not page.more:
             return
         cursor = page.cursor
-        if time.monotonic() > ends or stopping():
+        if time.monotonic() > ends or stopping() or is_over():
             nudge("backfill", provider.name)
             return
     rt.backfills.defer(run.provider, reason, AGAIN)

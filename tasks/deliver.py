@@ -18,6 +18,7 @@ from worker.app import app, has_spare_processes, nudge
 from worker.app.background import background_tasks
 from worker.errors import AuthFailed, LeaseLost
 from worker.http.client import guard_writes
+from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.limits.limiter import use_spare_slots
@@ -94,7 +95,7 @@ def _drain(rt: Runtime, name: str, until: float, nudge: Nudge) -> bool:
             with use_spare_slots() if claims[0].bulk else nullcontext():
                 _deliver_claims(rt, lane, drain, claims, until)
             until = _extend(rt, name, until, latest)
-            if time.monotonic() > until or stopping():
+            if time.monotonic() > until or stopping() or is_over():
                 drain.leave()
                 nudge("deliver", name)
                 return False
@@ -146,7 +147,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
         if settled and now - flushed > SETTLE_WITHIN:
             _settle(target, drain, settled)
             settled, flushed = [], now
-        if stop or now > release_at or stopping():
+        if stop or now > release_at or stopping() or is_over():
             settled += [(claim, Outcome("release")) for claim in batch]
             continue
         if now - checked > CHECK_AFTER:

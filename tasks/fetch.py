@@ -14,6 +14,7 @@ from tasks.outcomes import pause_provider
 from worker.app import app, nudge
 from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, OutOfTime, PermanentError, SnoozeError, StoreFull, Unavailable
+from worker.http.task_time import is_over
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
@@ -67,7 +68,7 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
         for number, hint in enumerate(claimed):
             steps = Steps(hint.place)
             # What delays one hint would delay the others as well: they wait for the same time.
-            if not delay and not stopping() and (not number or time.monotonic() <= until):
+            if not delay and not stopping() and not (number and (time.monotonic() > until or is_over())):
                 with Receipts(), continued(steps):
                     delay = _fetch_one(rt, provider, hint, nudge)
                 if not delay:
@@ -75,7 +76,7 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
             rt.fetches.settle(name, hint, "wait", delay, place=steps.place)
         if delay:
             return
-        if time.monotonic() > until or stopping():
+        if time.monotonic() > until or stopping() or is_over():
             nudge("fetch", name)
             return
 

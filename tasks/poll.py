@@ -23,6 +23,7 @@ from worker.errors import (
     RateLimited,
     StoreFull,
 )
+from worker.http.task_time import is_over
 from worker.inbox.record import isolated, to_order
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
@@ -107,7 +108,7 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
         if not page.more or pages == 0:
             return
         cursor = page.cursor
-        if time.monotonic() > until or stopping():
+        if time.monotonic() > until or stopping() or is_over():
             nudge("poll", provider.name)
             return
 
