@@ -18,6 +18,7 @@ from support.ordercloud_target import OPTIONS, REFERENCES, assert_same_order, cl
 from support.sandbox import Sandbox
 from tasks.deliver import LONGEST
 from worker.app import RECONCILE_LIMIT, _end_limit_of_calls, _limit_calls, configuration
+from worker.app.background import Background
 from worker.errors import OutOfTime, Unavailable
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -356,3 +357,8 @@ def test_every_task_ends_its_calls_well_before_the_time_limit_of_celery(
     _end_limit_of_calls()
     assert given == [limit - clocks.request - 15, RECONCILE_LIMIT - clocks.request - 15, None]
     assert limit - clocks.request - 15 >= max(clocks.poll, clocks.drain + LONGEST) + 15, "what is begun has time"
+
+
+def test_the_time_of_a_task_is_over_in_the_background_too() -> None:
+    with time_for_calls(-1.0), pytest.raises(OutOfTime):
+        Background().run(("poll", "shop"), check_time)
