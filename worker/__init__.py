@@ -1,5 +1,5 @@
 """The machinery that carries orders from providers to targets."""
 
-from worker.process.optional_imports import spare_optional_imports
+from worker.process.imports import spare_optional_imports
 
 spare_optional_imports()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -186,6 +187,12 @@ def _refuse_other_accounts(**_: object) -> None:
 @signals.worker_init.connect
 def _set_switch_interval(**_: object) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
+
+
+@signals.worker_before_create_process.connect
+def _share_memory(**_: object) -> None:
+    """Keep the collector off the objects that exist now: it writes into each, so that no page of them stays shared."""
+    gc.freeze()
 
 
 @signals.worker_shutting_down.connect

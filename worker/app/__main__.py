@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from celery.bin.base import CLIContext
-from celery.bin.beat import beat
-from celery.bin.worker import worker
+from worker.process.imports import collection_paused
 
-from worker.app import app
+with collection_paused():
+    from celery.bin.base import CLIContext
+    from celery.bin.beat import beat
+    from celery.bin.worker import worker
+
+    from worker.app import app
 
 
 def main(words: list[str]) -> None:

@@ -12,6 +12,7 @@ import click
 
 from worker.cli.terminal import escaped_output
 from worker.errors import ConfigError, IntakeError
+from worker.process.imports import collection_paused
 
 #: The address and the summary of each subcommand, which is imported only when it is called: commands start faster.
 COMMANDS: Final = {
@@ -58,7 +59,8 @@ class _Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        with collection_paused():
+            command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
