@@ -75,7 +75,10 @@ class Shop:
         """Ignore the nudge: the test calls the tasks itself."""
 
     def poll(self) -> None:
-        tasks.poll.poll(self.rt, "shop", self.nudge)
+        """Poll to the end of the feed: one poll ends after its time, wherever it is."""
+        self.rt.redis.hdel("intake:cursor:shop", "finished", "retry_at")
+        while "finished" not in self.rt.cursors.status("shop"):
+            tasks.poll.poll(self.rt, "shop", self.nudge)
 
     def read_everything(self) -> None:
         """Poll from the beginning, so that every order is accepted again."""
@@ -84,9 +87,11 @@ class Shop:
 
     def deliver(self, keys: list[str]) -> None:
         """Make these orders due, and deliver what is due."""
+        due = self.rt.lanes["dropday"].keys.due
         if keys:
-            self.rt.redis.zadd(self.rt.lanes["dropday"].keys.due, dict.fromkeys(keys, 0), xx=True)
-        tasks.deliver.deliver(self.rt, "dropday", self.nudge)
+            self.rt.redis.zadd(due, dict.fromkeys(keys, 0), xx=True)
+        while self.rt.redis.zcount(due, 0, self.rt.cursors.now()):
+            tasks.deliver.deliver(self.rt, "dropday", self.nudge)
 
     def add(self, counts: dict[str, int]) -> None:
         """Let the source have more orders, and put so many of them into each state."""
