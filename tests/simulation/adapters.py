@@ -70,7 +70,7 @@ def content(provider: str, raw: dict[str, Any]) -> dict[str, Any]:
         "external_id": raw["id"],
         "status": "cancelled" if raw["note"].startswith("cancelled") else "new",
         "test": raw["note"].startswith("test"),
-        "ordered_at": "2026-01-02T03:04:05Z",
+        "ordered_at": raw["placed"],
         "lines": [{"name": "Mug", "quantity": 2, "unit_price": "9.90"}],
         "totals": {"grand": "19.80"},
         "note": raw["note"],
@@ -92,7 +92,8 @@ class Depot(Target):
 
     @staticmethod
     def _body(order: Order, reference: str) -> dict[str, Any]:
-        return {"reference": reference, "note": order.note, "version": order.version, "sum": order.fingerprint()}
+        sums = {"version": order.version, "sum": order.fingerprint()}
+        return {"reference": reference, "key": order.key, "note": order.note, **sums}
 
     def create(self, order: Order, reference: str) -> Receipt | Pending:
         (made,) = self._create([self._body(order, reference)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -103,7 +104,9 @@ class ShopApi(Api):
     def write(self, external_id: str, note: str) -> dict[str, Any]:
         """Add or change an order, and show it in the feed."""
         self.versions += 1
-        raw = {"id": external_id, "version": self.versions, "note": note}
+        versions = self.orders.get(external_id)
+        placed = versions[0]["placed"] if versions else datetime.fromtimestamp(self.now() / 1e6, UTC).isoformat()
+        raw = {"id": external_id, "version": self.versions, "note": note, "placed": placed}
         self.orders.setdefault(external_id, []).append(raw)
         self.feed.append((external_id, self.versions))
         return raw
@@ -131,24 +134,29 @@ class Made:
 
 @dataclass(eq=False)
 class _Books:
+    #: The orders by reference, and by the key of the order at its source.
+    by_reference: dict[str, Made] = field(default_factory=dict)
     made: dict[str, list[Made]] = field(default_factory=dict)
     steps: dict[str, Made] = field(default_factory=dict)
-    #: The highest version written since the ledger was new, by reference.
+    #: The highest version written since the ledger was new, or forgot something, by key.
     highest: dict[str, int] = field(default_factory=dict)
 
 
 class DepotApi(Api):
-    """A target: `made` has every order ever created, by reference; two of one reference are a duplicate."""
+    """A target that knows an order by its reference; `made` has every order ever created, by its key at the source.
+
+    Two orders of one key are a duplicate, whatever their references are.
+    """
 
     def __init__(self, traits: DepotOptions, *given: Any) -> None:
         super().__init__(*given)
         self.traits, self._books = traits, _Books()
         self.made = self._books.made
-        #: Returns what is wrong with creating the order of this reference now, or "".
+        #: Returns what is wrong with creating the order of this key now, or "".
         self.objection: Callable[[str], str] = lambda _: ""
 
     def ledger_lost(self) -> None:
-        """Forget what was sent, as the ledger does."""
+        """Forget what was sent, as the ledger does, or as it may do for its last writes."""
         self.forget()
         self._books.highest.clear()
 
@@ -164,28 +172,29 @@ class DepotApi(Api):
         if method == "PUT":
             return _json(200, self._change(unquote(path.removeprefix("/orders/")), json.loads(body or b"")))
         reference = parse_qs(path.partition("?")[2])["reference"][0]
-        return _json(200, [made.id for made in self.made.get(reference, ()) if made.shown <= self.now()])
+        known = self._books.by_reference.get(reference)
+        return _json(200, [known.id] if known and known.shown <= self.now() else [])
 
     def _refused(self, body: dict[str, Any]) -> dict[str, Any] | None:
         word = body["note"].partition(" ")[0]
         return {"is": word} if word in {"refused", "unmapped"} else None
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
-        reference = body["reference"]
-        existing = self.made.get(reference)
+        reference, key = body["reference"], body["key"]
+        existing = self._books.by_reference.get(reference)
         if existing and self.traits.dedupes:
-            return {"is": "there", "id": existing[0].id}
+            return {"is": "there", "id": existing.id}
         if refused := self._refused(body):
             return refused
-        if existing:
-            raise Violation(f"{self.name}: {reference} was created twice")
-        if objection := self.objection(reference):
-            raise Violation(f"{self.name}: {reference} was created, and {objection}")
-        self._written(reference, body)
+        if key in self.made:
+            raise Violation(f"{self.name}: {key} was created twice")
+        if objection := self.objection(key):
+            raise Violation(f"{self.name}: {key} was created, and {objection}")
+        self._written(body)
         shown = self.now() + int(self.faults.rng.uniform(*HIDDEN) * 1e6) if not self.traits.settles else 0
         ready = self.now() + int(self.faults.rng.uniform(0, 8) * 1e6) if self.traits.steps else 0
         made = Made(f"{self.name}-{len(self.made)}", body, shown, ready, self.now())
-        self.made[reference] = [made]
+        self.made[key], self._books.by_reference[reference] = [made], made
         if not self.traits.steps:
             return {"is": "made", "id": made.id}
         self._books.steps[made.id] = made
@@ -194,12 +203,13 @@ class DepotApi(Api):
     def _change(self, reference: str, body: dict[str, Any]) -> dict[str, Any]:
         if refused := self._refused(body):
             return refused
-        self._written(reference, body)
-        self.made[reference][0].body = body
+        self._written(body)
+        self._books.by_reference[reference].body = body
         return {"is": "changed"}
 
-    def _written(self, reference: str, body: dict[str, Any]) -> None:
-        highest = self._books.highest.get(reference, 0)
+    def _written(self, body: dict[str, Any]) -> None:
+        key = body["key"]
+        highest = self._books.highest.get(key, 0)
         if body["version"] < highest:
-            raise Violation(f"{self.name}: version {body['version']} of {reference} was written over {highest}")
-        self._books.highest[reference] = body["version"]
+            raise Violation(f"{self.name}: version {body['version']} of {key} was written over {highest}")
+        self._books.highest[key] = body["version"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import worker.retry
 from simulation.apis import Violation
 from worker.store.redis.catalog import ACCEPT, ADVANCE
 
@@ -21,6 +22,8 @@ _ENDS: Final = {"delivered", "dead", "in_doubt", "held", "withdrawn"}
 _LEFT_OUT: Final = ("cancelled", "test")
 #: Seconds for which a call may be under way that began before the ledger knew that no route wants its order.
 _UNDER_WAY: Final = 60.0
+#: Seconds for which an account may do nothing: the longest wait after failures, a poll interval, and some more.
+LONGEST_WAIT: Final = worker.retry.CAP + 300.0 + 60.0
 #: Seconds within which the work of a dead process is taken over.
 TAKEOVER: Final = 15.0
 #: The keys and arguments of `advance.lua`, which follow EVALSHA, the digest and the number of keys.
@@ -36,6 +39,8 @@ class Checks:
         self.takeovers = self.excused = 0
         self.longest = 0.0
         self._last_sweep = 0
+        #: When each provider was read last, and when orders of each target were settled last.
+        self._worked: dict[str, int] = {}
         #: The newest version of each order that was accepted for a target, why it is left out, and since when.
         self._decided: dict[tuple[str, str], tuple[int, str, int]] = {}
 
@@ -55,6 +60,8 @@ class Checks:
 
     def done(self, name: str, words: tuple[bytes, ...], reply: Any) -> None:
         """Check the effect of a script that has run."""
+        if name in {"advance", "settle"}:
+            self._worked[words[3].decode().rpartition(":")[2]] = self._world.now()
         if name == "advance" and reply == 1:
             cursor, value = (words[3 + _ADVANCE.index(part)] for part in ("cursor", "value"))
             self._passed(cursor.decode().rpartition(":")[2], int(value))
@@ -82,6 +89,14 @@ class Checks:
         """Forget what the ledger knew."""
         self._decided.clear()
 
+    def known(self) -> dict[tuple[str, str], tuple[int, str, int]]:
+        """Return what the ledger knows now."""
+        return dict(self._decided)
+
+    def ledger_forgot(self, known: dict[tuple[str, str], tuple[int, str, int]]) -> None:
+        """Forget what the ledger came to know since then."""
+        self._decided = known
+
     def _accepted_version(self, target: str, key: str) -> int:
         """Return the newest version of an order that the ledger has, or has left out; -1 if it knows none."""
         versions = [int(self.record(target, key).get("version", "-1"))]
@@ -91,6 +106,8 @@ class Checks:
 
     def _passed(self, provider: str, cursor: int) -> None:
         """Check that the cursor passes no record that was neither accepted nor kept as a dead letter."""
+        if provider not in self._world.shops:
+            raise Violation(f"there is a cursor of {provider}, and the ledger has no provider of this name")
         shop = self._world.shops[provider]
         letters = self._keys.get(f"intake:malformed:{provider}".encode()) or {}
         for external_id, version in shop.feed[max(0, cursor - 5) : cursor]:
@@ -127,6 +144,14 @@ class Checks:
             raise Violation(f"{key.decode()} still holds {orders} after {TAKEOVER:g} s (last sweep {last:.1f} s ago)")
 
     # At the end
+
+    def check_progress(self, since: int) -> None:
+        """Check that no account stands still: without faults since then, each does its work after the longest wait."""
+        for name in [*self._world.shops, *self._world.depots]:
+            idle = self._world.now() - max(since, self._worked.get(name, 0))
+            waits = name in self._world.shops or self._keys.get(f"intake:lane:{name}:due".encode())
+            if waits and idle > LONGEST_WAIT * 1e6:
+                raise Violation(f"{name} stands still for {idle / 1e6:.0f} s")
 
     def busy(self) -> str:
         """Return the first thing that is left to do, or an empty string."""
@@ -186,7 +211,8 @@ class Checks:
             self._same(where, made[0].body, newest)
 
     def _change(self, provider: str) -> str:
-        return next(route.on_change for route in self._world.house.settings.routes if route.source == provider)
+        routes = self._world.house.settings.routes  # their names are those of the ledger
+        return next(route.on_change for route in routes if route.source == provider)
 
     def _same(self, where: str, body: dict[str, Any], newest: dict[str, Any]) -> None:
         # After a loss of Redis, a change that had not been sent is unknown.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from simulation.adapters import content
 from simulation.apis import Violation
+from simulation.calamities import Calamities
 from worker.store.redis import keys
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class Director:
         random_gap = 10 ** self._rng.uniform(0.3, 1.8)
         self._gap = world.pace.gap or random_gap
         self._pushes = self._rng.random() < 0.6
+        self.calamities = Calamities(world, self._rng)
         self._wait = world.scheduler.wait
         self.orders = 0
-        world.network.lose = self.lose_redis
         for api in world.network.apis.values():
             api.pace = self._rng.choice([FAST, FAST, (0.2, 2.0), (2.0, 12.0)])
 
@@ -47,7 +48,7 @@ class Director:
             self._wait(self._rng.expovariate(1 / self._gap))
             self._trade()
             if world.now() >= next_fault and world.faults.great:
-                self._befall(self._rng.choice(world.faults.great))
+                self.calamities.befall(self._rng.choice(world.faults.great))
                 next_fault = world.now() + self._draw_delay()
             if self._rng.random() < 0.05:
                 self._repair()
@@ -62,28 +63,17 @@ class Director:
         for api in world.network.apis.values():
             api.down_until, api.pace = 0, FAST
         self._repair()
-        until, quiet = world.now() + int(PATIENCE * 1e6), 0
+        began, quiet = world.now(), 0
+        until = began + int(PATIENCE * 1e6)
         while quiet < 2:
             self._wait(20)
+            world.checks.check_progress(began)
             busy = world.checks.busy()
             quiet = 0 if busy else quiet + 1
             if world.now() > until:
                 raise Violation(f"after {PATIENCE / 3600:g} hours without faults: {busy}")
         world.checks.check_finished()
         world.tell("all work is done, and every check passed")
-
-    def lose_redis(self) -> None:
-        """Empty Redis."""
-        world = self._world
-        world.tell("Redis is emptied")
-        world.faults.losses += 1
-        world.server.run(b"FLUSHALL")
-        world.disturbed = world.now()
-        for shop in world.shops.values():
-            shop.forget()
-        for depot in world.depots.values():
-            depot.ledger_lost()
-        world.checks.ledger_lost()
 
     # Orders
 
@@ -125,46 +115,6 @@ class Director:
 
     def _draw_delay(self) -> int:
         return int(self._rng.uniform(*self._world.pace.great) * 1e6)
-
-    def _befall(self, kind: str) -> None:
-        world, rng = self._world, self._rng
-        world.faults.count(kind)
-        if kind == "flush":
-            return self.lose_redis()
-        if kind == "away":
-            world.network.away = rng.choice(["refused", "silent"])
-            seconds = rng.uniform(1, 40)
-            world.tell(f"Redis is away for {seconds:.1f} s ({world.network.away})")
-            world.disturbed = world.now() + int((seconds + 10) * 1e6)
-            world.scheduler.later(seconds, self._back)
-        elif kind == "full":
-            world.server.full = True
-            seconds = rng.uniform(1, 40)
-            world.tell(f"Redis is full for {seconds:.1f} s")
-            world.disturbed = world.now() + int((seconds + 10) * 1e6)
-            world.scheduler.later(seconds, lambda: setattr(world.server, "full", False))
-        elif kind == "maintenance":
-            api = world.network.apis[rng.choice(sorted(world.network.apis))]
-            seconds = rng.uniform(5, 200)
-            api.down_until, api.refusing = world.now() + int(seconds * 1e6), rng.random() < 0.3
-            world.tell(f"{api.name} is down for {seconds:.1f} s")
-        elif kind == "kill all":
-            world.tell("every worker is killed")
-            world.disturbed = world.now() + 6_000_000
-            for process in [p for p in world.processes if p.name.startswith(("worker", "upkeep"))]:
-                world.die(process)
-        elif kind == "kill beat":
-            world.tell("beat is killed")
-            for process in [p for p in world.processes if p.name.startswith("beat")]:
-                world.die(process)
-        elif kind == "two beats" and sum(p.name.startswith("beat") for p in world.processes) < 2:
-            world.tell("a second beat is started")
-            world.run("beat", world._beat)
-        return None
-
-    def _back(self) -> None:
-        self._world.network.away = ""
-        self._world.tell("Redis is back")
 
     def _repair(self) -> None:
         """Resume every paused account, as an operator does."""

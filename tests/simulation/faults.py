@@ -26,7 +26,10 @@ ANSWERS: Final[tuple[str, ...]] = (
     "slow",
 )
 #: Faults of the whole installation: see `simulation.director`.
-GREAT: Final = ("flush", "away", "full", "maintenance", "kill all", "kill beat", "two beats")
+GREAT: Final = (
+    *("flush", "away", "full", "maintenance", "kill all", "kill beat", "two beats"),
+    *("failover", "clock of redis", "clock of hosts", "other settings"),
+)
 #: Points at which a fault reveals more, so that it is drawn 100 times as often as at the others.
 _LIKELY: Final = ("accept", "advance", "claim", "settle", "reserve", "depart", "take", "done", "begin", "fetch", "http")
 _REDIS: Final = {"lost"}

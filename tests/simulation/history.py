@@ -56,7 +56,7 @@ def history(  # noqa: PLR0913  # the options of a history, each named at the cal
         try:
             director.run(seconds)
             if lose and seed % 4 == 0:
-                director.lose_redis()
+                director.calamities.lose_redis()
                 director.finish()
         except BaseException as raised:  # noqa: BLE001  # reported with the history
             error = raised

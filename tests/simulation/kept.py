@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -38,6 +39,14 @@ class Kept:
         #: Called with the key of each list to which an item was pushed.
         self.pushed: Callable[[bytes], None] = lambda _: None
         self._commands: dict[bytes, Callable[..., Reply]] = {}
+
+    def copy(self) -> tuple[dict[bytes, Any], dict[bytes, int]]:
+        """Return what a replica has now."""
+        return deepcopy(self.data), dict(self.ends)
+
+    def become(self, copy: tuple[dict[bytes, Any], dict[bytes, int]], id_: bytes) -> None:
+        """Go on as another server, which has this copy."""
+        (self.data, self.ends), self.id = copy, id_
 
     def call(self, name: bytes, *args: bytes) -> Reply:
         """Run a command; raise AttributeError for an unknown one."""
@@ -116,7 +125,11 @@ class Kept:
         self.ends[key] = int(end)
         return 1
 
-    def do_pexpire(self, key: bytes, left: bytes) -> Reply:
+    def do_pexpire(self, key: bytes, left: bytes, *options: bytes) -> Reply:
+        if options == (b"LT",) and self.get(key) is not None:
+            end = self.ends.get(key)
+            if end is not None and end <= self.now() // 1000 + int(left):
+                return 0
         return self.do_pexpireat(key, b"%d" % (self.now() // 1000 + int(left)))
 
     def do_expire(self, key: bytes, left: bytes) -> Reply:

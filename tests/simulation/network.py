@@ -37,6 +37,8 @@ class Network:
     done: Callable[[str, tuple[bytes, ...], Any], None]
     #: Empties Redis.
     lose: Callable[[], None] = lambda: None
+    #: Called at each point at which a fault is possible.
+    passed: Callable[[str], None] = lambda _: None
     #: How Redis is unreachable: "refused", "silent", or "" while it is reachable.
     away: str = ""
     #: The longest latency of Redis, in seconds.
@@ -44,6 +46,7 @@ class Network:
 
     def suffer(self, point: str, process: Process) -> str:
         """Apply a fault at this point and return it: the caller itself applies "lost" and "refused"."""
+        self.passed(point)
         fault = self.faults.at(point, process)
         if fault == "flush":
             self.lose()

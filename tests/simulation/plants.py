@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+import tasks.accept
 import tasks.attempt
 import tasks.poll
+import worker.settings.registered
 from worker.store.orders.drains import Outcome
-from worker.store.redis.lua_source import lua_source
+from worker.store.redis.lua_source import lua_names, lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +24,16 @@ def _script(name: str, old: str, new: str) -> Callable[[World], None]:
     source = lua_source(name)
     assert old in source
     return lambda world: world.server.plant(name, source.replace(old, new))
+
+
+def _often(change: Callable[[World], None], *faults: str) -> Callable[[World], None]:
+    """Return the change with only these faults of the installation, one after the other: they reveal it."""
+
+    def plant(world: World) -> None:
+        change(world)
+        world.faults.great, world.pace = list(faults), replace(world.pace, great=(3.0, 15.0))
+
+    return plant
 
 
 @contextlib.contextmanager
@@ -106,6 +119,55 @@ def claims_stay_queued() -> Iterator[Callable[[World], None]]:
     yield _script("claim", "    redis.call('ZREM', due, key)\n", "")
 
 
+@contextlib.contextmanager
+def clock_of_redis() -> Iterator[Callable[[World], None]]:
+    """Let every script use the clock of Redis as it is."""
+    own = lua_source("ledger_time")
+    raw = "local function ledger_time() return redis.call('TIME') end"
+
+    def plant(world: World) -> None:
+        for name in lua_names():
+            if own in (source := lua_source(name)):
+                world.server.plant(name, source.replace(own, raw))
+
+    yield _often(plant, "clock of redis")
+
+
+@contextlib.contextmanager
+def no_receipts() -> Iterator[Callable[[World], None]]:
+    """Move the cursor although the accepted page may be forgotten."""
+    plant = _script("advance", "redis.call('SCARD', receipts) < tonumber(receipt_count)", "false")
+    yield _often(plant, "failover")
+
+
+@contextlib.contextmanager
+def no_eras() -> Iterator[Callable[[World], None]]:
+    """Do not notice that another server took over."""
+    scripts = [
+        _script(name, "if id and known ~= id then", "if not known then") for name in ("accept", "claim", "sweep")
+    ]
+
+    def plant(world: World) -> None:
+        for script in scripts:
+            script(world)
+
+    yield _often(plant, "failover")
+
+
+@contextlib.contextmanager
+def names_of_the_file() -> Iterator[Callable[[World], None]]:
+    """Use the names that the settings have now as those of the ledger."""
+    with patch.object(worker.settings.registered, "under_ledger_names", lambda settings, *_: settings):
+        yield _often(lambda _: None, "other settings")
+
+
+@contextlib.contextmanager
+def one_template() -> Iterator[Callable[[World], None]]:
+    """Search for orders by the present template only."""
+    with patch.object(tasks.accept, "former_references", lambda *_: ()):
+        yield _often(lambda _: None, "other settings", "flush")
+
+
 PLANTS = (
     late_settles,
     send_without_search,
@@ -118,4 +180,9 @@ PLANTS = (
     no_quarantine,
     change_forgotten,
     claims_stay_queued,
+    clock_of_redis,
+    no_receipts,
+    no_eras,
+    names_of_the_file,
+    one_template,
 )

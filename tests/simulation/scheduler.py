@@ -81,6 +81,8 @@ class Scheduler:
 
     def __init__(self, rng: random.Random) -> None:
         self.now, self._rng, self._number = BEGIN, rng, 0
+        #: Microseconds by which the clock of the hosts, and that of Redis, are ahead of the time that passes.
+        self.host_ahead = self.redis_ahead = 0
         self._events: list[tuple[int, float, int, Actor | None, object]] = []
         self._idle: list[_Worker] = []
         self._workers: list[_Worker] = []

@@ -78,7 +78,7 @@ def seams(
         raise structlog.DropEvent
 
     def seconds(*_: object) -> float:
-        return scheduler.now / 1e6
+        return (scheduler.now + scheduler.host_ahead) / 1e6
 
     def running(*_: object) -> float:
         return (scheduler.now - BEGIN) / 1e6 + 1000
@@ -98,7 +98,7 @@ def seams(
         (time, "clock_gettime", running),
         (time, "sleep", scheduler.wait),
         (secrets, "token_hex", lambda size: rng.randbytes(size).hex()),
-        (worker.retry, "random", rng),
+        (worker.retry, "_CHANCE", rng),
         (worker.store.redis.witness, "_host", lambda: "host"),
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),

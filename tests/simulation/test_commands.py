@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "string": (
         "GET|SET v|SET v NX|SET v XX|SET v XX GET|SETNX v|MGET k|GETDEL|DEL k|UNLINK|EXISTS k|TYPE|TTL|PERSIST"
-        "|EXPIRE 100"
+        "|EXPIRE 100|PEXPIRE 90000 LT|PEXPIRE 200000 LT"
     ),
     "number": "INCR|DECR|INCRBY n|DECRBY n|GET|DEL",
     "hash": (

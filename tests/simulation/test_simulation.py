@@ -13,11 +13,16 @@ import pytest
 from simulation.history import history
 from simulation.plants import (
     PLANTS,
+    clock_of_redis,
     cursor_first,
     late_settles,
     late_sweep,
+    names_of_the_file,
+    no_eras,
+    no_receipts,
     no_search_after_a_loss,
     no_trace_of_left_out,
+    one_template,
     send_without_search,
 )
 from simulation.settings import SHOP
@@ -37,7 +42,10 @@ SEEDS = (1, 2, *range(4, 101))
 #: Planted bugs that are found within seconds.
 AT_ONCE = (send_without_search, cursor_first)
 #: Those that a few seeds find.
-SOON = (late_settles, late_sweep, no_search_after_a_loss, no_trace_of_left_out)
+SOON = (
+    *(late_settles, late_sweep, no_search_after_a_loss, no_trace_of_left_out),
+    *(clock_of_redis, names_of_the_file, no_eras, no_receipts, one_template),
+)
 
 
 @pytest.fixture(autouse=True)

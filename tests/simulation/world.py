@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from functools import partial
@@ -46,10 +47,12 @@ class World:
         self.rng = self.stream("world")
         self.house: House = house(self.stream("house"), pace)
         self.scheduler = Scheduler(self.stream("order"))
-        self.server = Server(self.now, self.stream("redis"))
+        self.server = Server(lambda: self.scheduler.now + self.scheduler.redis_ahead, self.stream("redis"))
         self.server.keys.pushed = self._pushed
         self.faults = Faults(self.stream("faults"), self.tell, self.die, pace.odds)
-        settings, given = self.house.settings, (self.faults, self.now)
+        #: The settings of processes that start now; the names of the first ones are those of the ledger.
+        self.settings = settings = self.house.settings
+        given = self.faults, self.now
         self.shops = {name: ShopApi(name, account.limits, *given) for name, account in settings.providers.items()}
         self.depots = {
             name: DepotApi(DepotOptions.model_validate(account.options), name, account.limits, *given)
@@ -146,8 +149,8 @@ class World:
         return task, name
 
     def _worker(self, queues: list[bytes]) -> None:
-        with_idle = self.house.settings.clocks.drain if self.house.room else 0.0
-        rt = Runtime(self.house.settings)
+        with_idle = self.settings.clocks.drain if self.house.room else 0.0
+        rt = Runtime(self.settings)
 
         def nudge(task: str, name: str, wanted: int = 1) -> None:
             # Like `worker.app.nudge`, without Celery.
@@ -173,7 +176,9 @@ class World:
                 continue
             task, name = message
             try:
+                rt.installation.confirm()
                 if task != "sweep":
+                    name = rt.settings.ledger_provider(rt.settings.ledger_target(name))
                     rt.nudges.take(task, name)
                 handlers[task](name)
             except StoreFull:
@@ -188,16 +193,21 @@ class World:
         self.checks.swept()
 
     def _listen(self) -> None:
-        rt = Runtime(self.house.settings)
+        rt = Runtime(self.settings)
 
         def nudge(task: str, name: str, wanted: int = 1) -> None:
             if rt.nudges.offer(task, name):
                 self.send(task, name)
 
-        tasks.listen.listen(rt, nudge, lambda: True)
+        def keep_running() -> bool:
+            with contextlib.suppress(StoreFull, *AWAY):
+                rt.installation.confirm()
+            return True
+
+        tasks.listen.listen(rt, nudge, keep_running)
 
     def _beat(self) -> None:
-        settings = self.house.settings
+        settings = self.settings
         due = {f"poll {name}": self.now() for name in settings.providers} | {"sweep ": self.now()}
         every = {f"poll {name}": account.poll_every for name, account in settings.providers.items()}
         every["sweep "] = settings.clocks.sweep
