@@ -11,11 +11,12 @@ import pytest
 from chaos.forgetful import WAYS, Backup, Way
 from soak.depot import announce
 from support.stack import Stack
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ORDERS = 400
+FIRST, ORDERS = 20, 400
 SETTINGS = """
 [redis]
 url = "env:STACK_REDIS"
@@ -25,6 +26,14 @@ lease = "3s"
 hint = "3s"
 request = "5s"
 """
+
+
+def _age(stack: Stack) -> None:
+    """Deliver the first orders, then let the ledger be months old, so that it asks for no new order."""
+    stack.start()
+    stack.wait(lambda: stack.created() >= FIRST, 90, "the first orders")
+    stack.wait(lambda: "walked" in stack.runtime.cursors.status("shop"), 30, "the first walk")
+    stack.runtime.redis.decrby(keys.EPOCH, 90 * 86_400_000)
 
 
 def _stop(stack: Stack) -> None:
@@ -47,9 +56,10 @@ def test_workers_lose_and_duplicate_nothing_when_redis_forgets(
     monkeypatch.syspath_prepend(tmp_path / "stack")
     with way(tmp_path / "redis", chance) as server:
         monkeypatch.setenv("STACK_REDIS", server.url)
-        with Stack(tmp_path / "stack", ORDERS - 60, limit="40/s", dedupe="off", kind="depot", extra=SETTINGS) as stack:
-            stack.start()
-            stack.wait(lambda: stack.created() > 30, 90, "the first orders")
+        with Stack(tmp_path / "stack", FIRST, limit="40/s", dedupe="off", kind="depot", extra=SETTINGS) as stack:
+            _age(stack)
+            stack.add(ORDERS - FIRST - 60)
+            stack.wait(lambda: stack.created() > FIRST + 20, 60, "the next orders")
             server.mark()
             known = stack.created() + chance.randint(*server.forgotten)
             stack.wait(lambda: stack.created() >= known, 60, "orders that are forgotten")
