@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
-from worker.app import app
+from worker.app import app, nudge
 from worker.app.background import background_tasks
-from worker.doubt import ask, finder
+from worker.doubt import Listing, ask, finder
+from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.orders.lanes import ASK_EVERY
@@ -32,25 +33,34 @@ def ask_in_doubt(name: str) -> None:
     rt = confirmed_runtime()
     name = rt.settings.ledger_target(name)
     rt.nudges.take("doubt", name)
-    background_tasks().run(("doubt", name), lambda: settle_doubts(rt, name))
+    background_tasks().run(("doubt", name), lambda: _ask(rt, name))
+
+
+def _ask(rt: Runtime, name: str) -> None:
+    settle_doubts(rt, name)
+    if (listing := rt.doubt_listings.get(name)) and listing.interrupted:
+        nudge("doubt", name)
 
 
 def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
     """Search the target `name` for the orders that have been in doubt for a while.
 
     Continue while the searches settle orders, and stop when the target is unavailable. Return the number of each answer
-    (see `worker/doubt.py`).
+    (see `worker/doubt.py`). A list that is read in part is kept for the next round.
     """
     rt.lanes[name].mark_doubts_asked()
     answers: Counter[str] = Counter()
     target = rt.targets[name]
-    find = finder(target)
+    listing = rt.doubt_listings.setdefault(name, Listing(target))
+    find = finder(target, listing)
     with traces.span(f"doubt {name}", target=name):
         for order in rt.stuck[name].sample(BATCH, ASK_EVERY / 1000):
             if int(order.record.get("again", 0)) >= MOST_REQUEUES:
                 continue
             answers[ask(target, rt.stuck[name], order, find)] += 1
-            if answers["away"] or answers["unknown"] >= MOST_UNKNOWN or stopping():
+            if answers["away"] or answers["unknown"] >= MOST_UNKNOWN or stopping() or is_over():
                 break
+    if not listing.begun:
+        rt.doubt_listings.pop(name, None)
     log.info("doubt.asked", target=name, counts=dict(answers))
     return answers

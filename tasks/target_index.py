@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from worker.doubt import Listing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -16,7 +18,7 @@ def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
 
     An index exists only for a target whose search reads its whole list, and only after the orders that the lost ledger
     sent have had time to appear (`clocks.arrived`). It is used for orders that this ledger never sent, so it does not
-    become outdated: only the ledger before it can have created them.
+    become outdated: only the ledger before it can have created them. Raise SnoozeError while it is read in part.
     """
     target = rt.targets[name]
     if not target.walks:
@@ -26,5 +28,5 @@ def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
         return None
     index = rt.target_indexes.get(name)
     if index is None or index[0] != epoch:
-        index = rt.target_indexes[name] = (epoch, dict(target.everything()))
-    return index[1]
+        index = rt.target_indexes[name] = (epoch, Listing(target))
+    return index[1].read()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+import time
+from typing import TYPE_CHECKING, Final, Literal
 
 from schemas.order import Order
-from worker.errors import IntakeError, RetryableError, SnoozeError, Uncertain
+from worker.errors import IntakeError, OutOfTime, RetryableError, SnoozeError, Uncertain
+from worker.systems.steps import Steps, continued
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from worker.store.orders.stuck import Stuck, StuckOrder
     from worker.systems.target import Receipt, Target
@@ -24,16 +25,61 @@ if TYPE_CHECKING:
 Answer = Literal["found", "again", "unknown", "away"]
 
 
-def finder(target: Target) -> Find:
+#: Seconds after which a list that was read in part has changed too much: it is read from its beginning.
+_OUTDATED: Final = 600.0
+
+
+class Listing:
+    """The orders of a target that has no search: its list is read once, in as many parts as tasks have time for."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._begin()
+
+    def _begin(self) -> None:
+        self._receipts: dict[str, Receipt] = {}
+        self._steps = Steps()
+        #: Whether the list was read to its end; whether the last part ended because the time of the task was over, and
+        #: when (`time.monotonic`).
+        self.whole, self.interrupted, self._read = False, False, 0.0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the list was read in part: `read` continues there."""
+        return bool(self._steps.place) and not self.whole
+
+    def read(self) -> Mapping[str, Receipt]:
+        """Return the orders by reference.
+
+        Raise SnoozeError if the time of the task is over before the end of the list: the next call continues. Raise
+        what `Target.everything` raises.
+        """
+        if self.whole:
+            return self._receipts
+        if time.monotonic() - self._read > _OUTDATED:
+            self._begin()
+        before, self.interrupted = self._steps.place, False
+        try:
+            with continued(self._steps):
+                for reference, receipt in self._target.everything():
+                    self._receipts[reference] = receipt
+        except OutOfTime:
+            if self._steps.place == before:
+                raise
+            self.interrupted = True
+            raise SnoozeError("the list of the target is not read to its end yet", 0.0) from None
+        finally:
+            self._read = time.monotonic()
+        self.whole = True
+        return self._receipts
+
+
+def finder(target: Target, listing: Listing | None = None) -> Find:
     """Return the search for one round of orders: a target whose search reads its whole list is read once."""
     if not target.walks:
         return target.find
-
-    @cache
-    def everything() -> dict[str, Receipt]:
-        return dict(target.everything())
-
-    return lambda reference: everything().get(reference)
+    listed = listing or Listing(target)
+    return lambda reference: listed.read().get(reference)
 
 
 def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:

@@ -39,13 +39,14 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
+    from worker.doubt import Listing
     from worker.http.gates import Gate
     from worker.settings.accounts import Account, ProviderSettings, TargetSettings
     from worker.settings.load import Settings
     from worker.store.limits.limit import Limit
     from worker.store.orders.ledger import OnChange
     from worker.systems.provider import Provider
-    from worker.systems.target import Receipt, Target
+    from worker.systems.target import Target
 
 _A = TypeVar("_A", bound="Provider | Target")
 
@@ -165,7 +166,9 @@ class Runtime(Adapters):
         self.fetches = Fetches(self.redis)
         self.signs = Signs(self.redis)
         #: The index of each target by name, with the epoch of the ledger it was read for (see `tasks/target_index.py`).
-        self.target_indexes: dict[str, tuple[str, dict[str, Receipt]]] = {}
+        self.target_indexes: dict[str, tuple[str, Listing]] = {}
+        #: The lists of targets that were read in part for their orders in doubt (see `tasks/doubt.py`).
+        self.doubt_listings: dict[str, Listing] = {}
         self.reports = Reports(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
 
     @cached_property

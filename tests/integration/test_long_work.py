@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from schemas.dropboy import id_of
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.ordercloud_target import OPTIONS, REFERENCES, assert_same_order, cloud_order, stored_order, submitted
 from support.sandbox import Sandbox
+from support.steps import settle
 from tasks.deliver import LONGEST
 from worker.app import RECONCILE_LIMIT, _end_limit_of_calls, _limit_calls, configuration
 from worker.app.background import Background
@@ -25,6 +27,7 @@ from worker.http.gates import Open
 from worker.http.task_time import check_time, time_for_calls
 from worker.settings.clocks import Clocks
 from worker.settings.routes import Route
+from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.systems.dropboy.provider import Dropboy as DropboyShop
 from worker.systems.dropboy.provider import DropboyOptions as DropboyShopOptions
@@ -168,6 +171,40 @@ def test_a_search_that_is_interrupted_finds_the_order_in_the_end(redis: Redis, b
     redis.hset("intake:order:t:shop:1", "uncertain", "1")
     assert deliver(rt) > 3
     assert uploads(box) == before
+
+
+def test_the_index_of_a_lost_ledger_is_read_in_steps(redis: Redis, box: Sandbox, gate: Slow, dropboy: Dropboy) -> None:
+    rt, before, reference = runtime(redis, dropboy), uploads(box), next(REFERENCES)
+    pages = len(box.orders("dropboy", "main")) // 10 + 3
+    accept(rt, carried_order(), reference)
+    redis.hset("intake:order:t:shop:1", "uncertain", "ask")
+    rt.set_clocks(arrived=0)
+    deliver(rt)
+    assert uploads(box) - before == 1
+    assert gate.calls <= pages * 1.2 + 4
+    assert "tries" not in rt.state("1")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_list_is_read_in_steps_for_the_orders_in_doubt(
+    redis: Redis, gate: Slow, dropboy: Dropboy, monkeypatch: pytest.MonkeyPatch, *, known: bool
+) -> None:
+    monkeypatch.setattr("tasks.doubt.ASK_EVERY", -1000)
+    rt, reference = runtime(redis, dropboy), next(REFERENCES)
+    if known:
+        dropboy.create(carried_order(), reference)
+    accept(rt, carried_order(), reference)
+    settle(rt, Outcome("doubt", "uncertain", "no answer", uncertain=True))
+    gate.calls = 0
+    answers: Counter[str] = Counter()
+
+    def ask() -> None:
+        answers.update(tasks.doubt.settle_doubts(rt, "t"))
+
+    assert tasks_until(lambda: bool(answers["found"] + answers["unknown"]), ask) > 3
+    assert (answers["found"], answers["unknown"]) == (known, not known)
+    assert gate.calls < 40
+    assert rt.doubt_listings == {}
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
         self.ledger = Ledger(self.redis, lease=self.lease)
         self.fetches = Fetches(self.redis)
         self.nudges = Nudges(self.redis, 10.0)
-        self.target_indexes = {}
+        self.target_indexes, self.doubt_listings = {}, {}
         raw = Redis(
             connection_pool=ConnectionPool(
                 **{**self.redis.connection_pool.connection_kwargs, "decode_responses": False}

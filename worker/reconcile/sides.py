@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from worker.errors import AuthFailed, Malformed, PermanentError, RetryableError, SnoozeError
+from worker.errors import AuthFailed, Malformed, OutOfTime, PermanentError, RetryableError, SnoozeError
 from worker.http.client import Client
 from worker.http.gates import Pace
 from worker.inbox.record import isolated, to_order
@@ -82,7 +82,7 @@ def call_patiently(call: Callable[[], T]) -> T:
             raise SnoozeError("this process was told to end")
         try:
             return call()
-        except AuthFailed:
+        except (AuthFailed, OutOfTime):
             raise
         except SnoozeError as wait:
             delay = wait.delay
