@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -15,6 +18,7 @@ import tasks.fetch
 import tasks.poll
 from schemas.dropboy import id_of
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
+from support.http_server import Request, reply
 from support.ordercloud_target import OPTIONS, REFERENCES, assert_same_order, cloud_order, stored_order, submitted
 from support.sandbox import Sandbox
 from support.steps import settle
@@ -27,17 +31,19 @@ from worker.http.gates import Open
 from worker.http.task_time import check_time, time_for_calls
 from worker.settings.clocks import Clocks
 from worker.settings.routes import Route
-from worker.store.orders.drains import Outcome
+from worker.store.orders.drains import Claim, Drain, Outcome
 from worker.store.orders.ledger import Delivery
 from worker.systems.dropboy.provider import Dropboy as DropboyShop
 from worker.systems.dropboy.provider import DropboyOptions as DropboyShopOptions
 from worker.systems.dropboy.target import Dropboy, DropboyOptions
+from worker.systems.dropday.target import Dropday, DropdayOptions
 from worker.systems.halving import Reading
 from worker.systems.ordercloud.provider import OrderCloud as OrderCloudShop
 from worker.systems.ordercloud.provider import OrderCloudOptions as OrderCloudShopOptions
 from worker.systems.ordercloud.target import OrderCloud, OrderCloudOptions
 from worker.systems.provider import Page
 from worker.systems.steps import Counted, Steps, continued, current_place, note_place
+from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,6 +51,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from schemas.order import Order
+    from support.http_calls import Serve
     from support.settings_texts import Configured
 
 #: Seconds of a call, and those that a task has for its calls: six of them.
@@ -207,6 +214,26 @@ def test_a_list_is_read_in_steps_for_the_orders_in_doubt(
     assert rt.doubt_listings == {}
 
 
+def test_a_search_among_orders_with_similar_ids_continues_where_it_stopped(gate: Slow, serve: Serve) -> None:
+    """Search twelve pages of orders whose ids contain the reference, as Dropday's filter returns them."""
+
+    def answer(request: Request) -> bytes:
+        page = int(parse_qs(urlsplit(request.target).query)["page"][0])
+        rows = [{"external_id": "7" if page == 12 else f"7{page}", "reference": f"D{page}"}]
+        return reply(body=json.dumps({"data": rows, "last_page": 12}).encode())
+
+    options = DropdayOptions.model_validate({"api_key": "k", "account_id": "a"})
+    target = Dropday("t", options, Client(serve(answer).url, gate=gate, headers={}))
+    steps, found = Steps(), []
+
+    def find() -> None:
+        with suppress(OutOfTime), continued(steps):
+            found.append(target.find("7"))
+
+    assert tasks_until(lambda: bool(found), find) == 2
+    assert (found, gate.calls) == ([Receipt("D12", existed=True)], 12)
+
+
 @pytest.fixture
 def ordercloud(client: Callable[[str, str], Client]) -> OrderCloud:
     return OrderCloud("t", OrderCloudOptions.model_validate(OPTIONS), client("ordercloud", "main"))
@@ -331,6 +358,33 @@ def test_an_order_that_gets_nowhere_in_the_time_of_a_task_is_not_tried_for_ever(
     redis.hset("intake:order:t:shop:1", "uncertain", "1")
     deliver(rt, "in_doubt")
     assert rt.state("1")["code"] == "out_of_time"
+
+
+def test_a_search_that_took_all_the_time_is_not_repeated_before_the_creation(redis: Redis) -> None:
+    rt = runtime(redis, Warehouse())
+    rt.warehouse.trouble = [OutOfTime("the time of the task is over")]
+    accept(rt, cloud_order(), "1")
+    redis.hset("intake:order:t:shop:1", "uncertain", "looked")
+    deliver(rt)
+    assert (rt.warehouse.finds, len(rt.warehouse.created)) == (1, 1)
+
+
+def test_a_drain_ends_with_the_time_of_its_task(redis: Redis, gate: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    rt, claims, claim = runtime(redis, Warehouse()), list[int](), Drain.claim
+    monkeypatch.setattr(rt.warehouse, "find", lambda _: gate.enter())
+
+    def count(drain: Drain, most: int) -> list[Claim]:
+        claims.append(most)
+        return claim(drain, most)
+
+    monkeypatch.setattr(Drain, "claim", count)
+    for number in "123":
+        accept(rt, cloud_order(external_id=number), number)
+        redis.hset(f"intake:order:t:shop:{number}", "uncertain", "looked")
+    with time_for_calls(1.0):
+        tasks.deliver.deliver(rt, "t", rt.nudge)
+    assert (len(claims), len(rt.warehouse.created), rt.nudged[-1]) == (1, 1, ("deliver", "t"))
+    assert rt.lanes["t"].status()["queued"] == 2
 
 
 def test_a_step_of_a_page_is_kept_in_the_cursor(redis: Redis) -> None:

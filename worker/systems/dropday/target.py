@@ -16,6 +16,7 @@ from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.systems.dropday.existing import compared
 from worker.systems.dropday.view import order_view
 from worker.systems.parsing import parse
+from worker.systems.steps import current_place, note_place
 from worker.systems.target import Need, Receipt, Target
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Dropday(Target):
 
     def find(self, reference: str) -> Receipt | None:
         """Search by `GET /orders`. The filter matches parts of ids, and leaves out test orders by default."""
-        for row in self._listed(reference):
+        for row in self._listed(reference, in_steps=True):
             if _text(row, "external_id") == reference.strip():
                 return Receipt(_text(row, "reference"), existed=True, content=row)
         return None
@@ -163,15 +164,18 @@ class Dropday(Target):
             f"after all: intake release {self.name} {order.key} --drop"
         )
 
-    def _listed(self, reference: str) -> Iterator[dict[str, Any]]:
-        """Yield the orders whose external id may contain the reference."""
+    def _listed(self, reference: str, *, in_steps: bool = False) -> Iterator[dict[str, Any]]:
+        """Yield the orders whose external id may contain the reference; `in_steps`: those that are left of them."""
         query = [("external_id", _filter(reference)), ("include_test", "true"), ("per_page", "100")]
-        for page in range(1, _MOST_PAGES + 1):
+        place = current_place() if in_steps else ""
+        for page in range(int(place) if place.isdecimal() else 1, _MOST_PAGES + 1):
             answer = self.client.read("/api/v1/orders", [*query, ("page", str(page))], headers=self._headers)
             listed = parse(answer.request, lambda: wire.Listed.model_validate(answer.json()), Unavailable)  # noqa: B023
             yield from listed.data
             if listed.ends_at(page):
                 return
+            if in_steps:
+                note_place(str(page + 1))
         raise Unavailable(f"GET /api/v1/orders: no end after {_MOST_PAGES} pages")
 
     def needs(self) -> Sequence[Need]:
