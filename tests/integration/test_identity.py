@@ -134,6 +134,25 @@ def test_the_settings_of_another_installation_are_refused(configured: Configured
         start(configured, others)
 
 
+def test_the_refusal_names_a_database_per_installation_and_with_it_two_do_not_meet(
+    configured: Configured, redis_url: str
+) -> None:
+    others = retailcrm("providers.store", B) + dropday("targets.u", B) + route("store", "u")
+    first = start(configured)
+    with pytest.raises(ConfigError, match=r"redis://host:6379/1"):
+        start(configured, others)
+    delivery = Delivery(order("1", provider="shop"), "shop:1")
+    first.ledger.accept("t", [delivery], "poll shop")
+    keys = set(first.redis.keys("*"))
+    settings = read_settings(configured.write(others, redis_url=redis_url.removesuffix("/0") + "/5"))
+    with Runtime(settings) as second:
+        second.installation.confirm()
+        second.ledger.accept("u", [Delivery(order("1", provider="store"), "1")], "poll store")
+        assert [name for name in second.redis.keys("*") if ":t" in str(name)] == []
+    assert set(first.redis.keys("*")) == keys
+    assert [entry.target for entry in first.ledger.entries(["t", "u"], "shop:1")] == ["t"]
+
+
 def test_a_second_account_beside_the_first_is_no_rename(configured: Configured) -> None:
     start(configured)
     second = retailcrm("providers.shop-b", A) + route("shop-b", "t", reference=BY_PROVIDER)

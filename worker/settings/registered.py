@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from worker.errors import ConfigError
 from worker.settings.identity import Declared, declared, difference, merge
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from worker.settings.load import Settings
     from worker.store.registry.registry import AccountKey, Entry, Known, Pair
+
+
+_ELSEWHERE: Final = "name another number at the end of redis.url (redis://host:6379/1), or another server."
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ def _changed(settings: Settings, account: Declared, known: Entry) -> ConfigError
     reason = f"it is another account than the one whose orders the ledger has: {difference(known, account.entry)}"
     remedy = (
         f"If it is the same account: intake rename {account.name} {account.name}. If it is another one, give it another"
-        " name. If this Redis is of another installation, name another redis.url, or another database of it."
+        f" name. If this Redis is of another installation: {_ELSEWHERE}"
     )
     return ConfigError(settings.file, account.key, reason, remedy)
 
@@ -115,7 +118,7 @@ def _of_others(settings: Settings, gone: Mapping[AccountKey, Entry]) -> ConfigEr
     names = ", ".join(sorted(name for _, name in gone))
     reason = f"this Redis has the orders of other accounts ({names}), and this file names none of them"
     remedy = (
-        "Name another Redis or another database of it. If these accounts replace those: "
+        f"Each installation needs a database of its own: {_ELSEWHERE} If these accounts replace those: "
         f"{', '.join(f'intake forget {name}' for _, name in gone)}."
     )
     return ConfigError(settings.file, "redis.url", reason, remedy)
