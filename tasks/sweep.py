@@ -58,15 +58,20 @@ def sweep(rt: Runtime, nudge: NudgeMany) -> None:
     if clock.went_back(rt.redis):
         clock.shorten_expiries(rt.redis, _lifetimes_ms(rt))
     now = rt.now()
+    wanted: dict[tuple[str, str], int] = {}
     for name, swept in zip(rt.lanes, sweep_lanes(rt.redis, list(rt.lanes.values())), strict=True):
-        _nudge_lane(rt, name, swept, nudge, now)
+        wanted |= _lane_work(rt, name, swept, now)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
     for name, tasks in read_work(rt.redis, list(rt.settings.providers)).items():
         if rt.provider_maintenance_left(name, now):
             continue
-        for task in tasks:
-            nudge(task, name, 1)
+        wanted |= {(task, name): 1 for task in tasks}
+    # One question for all, so that a backlog of many accounts does not cost each sweep an answer for each of them.
+    waiting = rt.nudges.waiting(list(wanted))
+    for (task, name), count in wanted.items():
+        if (task, name) not in waiting:
+            nudge(task, name, count)
 
 
 def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
@@ -79,21 +84,23 @@ def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
     return dict.fromkeys(leases, lease_ms) | waiting | marks | LIFETIMES_MS
 
 
-def _nudge_lane(rt: Runtime, name: str, swept: SweepResult, nudge: NudgeMany, now: datetime) -> None:
-    """Report what was freed of a lane, and nudge as many drains as its orders justify."""
+def _lane_work(rt: Runtime, name: str, swept: SweepResult, now: datetime) -> dict[tuple[str, str], int]:
+    """Report what was freed of a lane; return its tasks, and how many drains its orders justify."""
     lane = rt.lanes[name]
     if swept.freed or swept.buried:
         log.warning(
             "lane.taken_over", lane=name, freed=swept.freed, buried=swept.buried, seconds=round(swept.waited, 1)
         )
+    work: dict[tuple[str, str], int] = {}
     if rt.target_maintenance_left(name, now):
-        return
+        return work
     if swept.due + swept.bulk and not swept.paused and not swept.closed:
         most = lane.concurrency if swept.due else lane.spare
         wanted = math.ceil((swept.due + swept.bulk) / PER_DRAIN)
         if swept.oldest > LATE:
             wanted = max(wanted, swept.drains + 1)
         if (drains := min(most, wanted) - swept.drains) > 0:
-            nudge("deliver", name, drains)
+            work["deliver", name] = drains
     if swept.doubts:
-        nudge("doubt", name, 1)
+        work["doubt", name] = 1
+    return work

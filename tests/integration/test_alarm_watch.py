@@ -83,8 +83,8 @@ def test_an_alarm_is_raised_once_and_cleared_once_by_any_number_of_watches(rt: R
 
 def test_one_of_several_simultaneous_raises_sends_the_message(redis: Redis) -> None:
     first, second = AlarmState(redis), AlarmState(redis)
-    assert first.change("raise", "orders_held dropday", {"since": 1}, "message")
-    assert not second.change("raise", "orders_held dropday", {"since": 2}, "message")
+    assert first.change("raise", {"orders_held dropday": ({"since": 1}, "message")}) == ["orders_held dropday"]
+    assert second.change("raise", {"orders_held dropday": ({"since": 2}, "message")}) == []
     assert redis.llen("intake:alarms:outbox") == 1
 
 
@@ -157,7 +157,7 @@ def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
     server = serve(lambda _: next(answers))
     alarms = AlarmState(rt.redis)
     for number in range(3):
-        alarms.change("raise", f"n {number}", {}, json.dumps({"n": number}))
+        alarms.change("raise", {f"n {number}": ({}, json.dumps({"n": number}))})
     with log_lines() as lines:
 
         def sends_everything() -> bool:

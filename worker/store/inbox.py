@@ -206,7 +206,10 @@ class Inbox:
             pipe.hgetall(_COUNTS)
             pipe.zcount(_TAKERS, alive, "+inf")
             waiting, again, deferred, takers, dead, counts, living = pipe.execute()
-        taken = sum(self.redis.llen(_TAKEN + taker.decode()) for taker in takers)
+        with self.redis.pipeline(transaction=False) as pipe:
+            for taker in takers:
+                pipe.llen(_TAKEN + taker.decode())
+            taken = sum(pipe.execute())
         counters = {name.decode(): int(value) for name, value in counts.items()}
         return {"waiting": waiting + again + deferred, "taken": taken, "takers": living, "dead_now": dead, **counters}
 

@@ -62,12 +62,14 @@ class Watch:
     def _report(self, alarms: list[Judgement]) -> None:
         """Raise the alarms that are new, clear those that are over, and log both."""
         raised, now = self._alarms.read_raised(), {alarm.key: alarm.as_json() for alarm in alarms}
-        for key, alarm in now.items():
-            if key not in raised and self._alarms.change("raise", key, alarm, self._message("raised", alarm)):
-                log.error("alarm.raised", **_fields(alarm))
-        for key, alarm in raised.items():
-            if key not in now and self._alarms.change("clear", key, {}, self._message("cleared", alarm)):
-                log.info("alarm.cleared", **_fields(alarm))
+        new = {key: (alarm, self._message("raised", alarm)) for key, alarm in now.items() if key not in raised}
+        over: dict[str, tuple[dict[str, Any], str]] = {
+            key: ({}, self._message("cleared", alarm)) for key, alarm in raised.items() if key not in now
+        }
+        for key in self._alarms.change("raise", new):
+            log.error("alarm.raised", **_fields(now[key]))
+        for key in self._alarms.change("clear", over):
+            log.info("alarm.cleared", **_fields(raised[key]))
 
     def _message(self, event: str, alarm: dict[str, Any]) -> str:
         """Return the message for the web hook, as JSON; empty if there is no hook."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.heartbeat import Heartbeat
@@ -44,9 +44,4 @@ class Reports:
     def save(self, provider: str, target: str, counts: Mapping[str, int], *, error: str = "") -> None:
         """Save the counts of a comparison, or the error that prevented it, in place of the last report."""
         report = {"at": clock.now(self._redis) // 1000, "counts": dict(counts), "error": error}
-        self._redis.set(keys.reconciled(provider, target), json.dumps(report))
-
-    def last(self, provider: str, target: str) -> dict[str, Any] | None:
-        """Return `at` (Unix seconds), `counts` and `error`; None if the pair was never compared."""
-        text = cast("str | None", self._redis.get(keys.reconciled(provider, target)))
-        return None if text is None else cast("dict[str, Any]", json.loads(text))
+        self._redis.hset(keys.RECONCILED, f"{provider} {target}", json.dumps(report))

@@ -52,20 +52,27 @@ class AlarmState:
         alarms = cast("dict[str, str]", self._redis.hgetall(_ALARMS))
         return {key: json.loads(text) for key, text in alarms.items()}
 
-    def change(self, action: Literal["raise", "clear"], key: str, facts: Mapping[str, Any], message: str) -> bool:
-        """Raise or clear an alarm; return whether this call did it. Then `message`, unless empty, is in the outbox."""
-        text = json.dumps({**facts, "by": secrets.token_hex(4)})
-        changed = self._scripts(
-            catalog.ALARM,
-            alarms=_ALARMS,
-            outbox=_OUTBOX,
-            action=action,
-            alarm=key,
-            facts=text,
-            message=message,
-            most=_MOST,
-        )
-        return bool(changed)
+    def change(
+        self, action: Literal["raise", "clear"], alarms: Mapping[str, tuple[Mapping[str, Any], str]]
+    ) -> list[str]:
+        """Raise or clear alarms, given by key as facts and a message, in one pipeline; return the keys that changed.
+
+        The message of a changed alarm, unless it is empty, is in the outbox then.
+        """
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key, (facts, message) in alarms.items():
+                self._scripts.enqueue(
+                    pipe,
+                    catalog.ALARM,
+                    alarms=_ALARMS,
+                    outbox=_OUTBOX,
+                    action=action,
+                    alarm=key,
+                    facts=json.dumps({**facts, "by": secrets.token_hex(4)}),
+                    message=message,
+                    most=_MOST,
+                )
+            return [key for key, changed in zip(alarms, self._scripts.execute(pipe), strict=True) if changed]
 
     def has_messages(self) -> bool:
         """Return whether a message waits to be sent, and no process is sending or deferring it."""

@@ -10,7 +10,7 @@ from worker.store.health.signs import TOOK, Signs
 from worker.store.redis.connection import as_store_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from redis import Redis
 
@@ -40,6 +40,11 @@ class Nudges:
             if full := as_store_full(error):
                 raise full from None
             raise
+
+    def waiting(self, nudges: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these nudges (task and account) that were sent and that no worker took; one round trip."""
+        marks = self._redis.mget([self._key(*nudge) for nudge in nudges]) if nudges else []
+        return {nudge for nudge, mark in zip(nudges, marks, strict=True) if mark is not None}
 
     def take(self, task: str, name: str) -> None:
         """Note that a worker took this nudge: the next one is sent again."""

@@ -16,7 +16,7 @@ from worker.store.redis.server import parse_info
 from worker.store.redis.witness import CLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from redis import Redis
     from redis.client import Pipeline
@@ -174,7 +174,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         queues: The Celery queues.
         pairs: The pairs of a provider and a target that are compared.
     """
-    names, waiting, compared = [*providers], [*queues], [*pairs]
+    names, waiting, compared = [*providers], [*queues], {*pairs}
     with redis.pipeline(transaction=False) as pipe:
         scripts = Scripts(redis)
         scripts.enqueue(pipe, catalog.NOW)
@@ -188,8 +188,8 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
             pipe.hmget(keys.limit(name), "closed_until", "calls", "minute", "minute_calls", "before", "pace")
         for name in waiting:
             pipe.llen(name)
-        for pair in compared:
-            pipe.get(keys.reconciled(*pair))
+        # Not by pair: there may be as many as providers times targets, and few were ever compared.
+        pipe.hgetall(keys.RECONCILED)
         responses = iter(pipe.execute())
     seconds, micros = next(responses)
     now = seconds + micros / 1e6
@@ -202,12 +202,21 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         lanes={name: _lane(next(responses), quarantine, now) for name, quarantine in targets.items()},
         limits={name: _limit(next(responses), allowed, now) for name, allowed in limits.items()},
         queues={name: next(responses) for name in waiting},
-        reports={pair: json.loads(text) for pair in compared if (text := next(responses))},
+        reports=dict(_reports(next(responses), compared)),
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),
         clock_step=step,
     )
+
+
+def _reports(
+    texts: Mapping[str, str], pairs: Collection[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, str], Mapping[str, Any]]]:
+    for name, text in sorted(texts.items()):
+        provider, _, target = name.partition(" ")
+        if (provider, target) in pairs:
+            yield (provider, target), json.loads(text)
 
 
 def _queue_provider(pipe: Pipeline, name: str) -> None:

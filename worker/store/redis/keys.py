@@ -134,9 +134,8 @@ def limit(scope: str) -> str:
     return f"intake:limit:{scope}"
 
 
-def reconciled(provider: str, target: str) -> str:
-    """Return the report of the last reconciliation of a pair."""
-    return f"intake:reconciled:{provider}:{target}"
+#: The hash of the report of the last reconciliation of each pair, by "PROVIDER TARGET".
+RECONCILED: Final = "intake:reconciled"
 
 
 def reconciling(provider: str, target: str) -> str:
