@@ -17,7 +17,7 @@ from worker.cli.orders.lookup import keys_asked, keys_of, not_found
 from worker.cli.times import from_now, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from worker.runtime import Runtime
     from worker.store.feeds.left_out import Remembered
@@ -54,14 +54,28 @@ def _look_up(rt: Runtime, names: Mapping[str, str]) -> list[FoundOrder]:
         provider, _, external_id = name.partition(":")
         reasons.setdefault((rt.settings.ledger_provider(provider), external_id), found_by)
     orders, keys = list(reasons), [":".join(order) for order in reasons]
-    entries = rt.ledger.entries_of([*rt.settings.targets, *rt.settings.absent_targets], keys)
+    entries = rt.ledger.entries_of(_targets_of(rt, orders))
     facts = zip(rt.cursors.letters_of(orders), rt.fetches.find(orders), rt.left_outs.find_all(orders), strict=True)
     found: list[FoundOrder] = []
     for key, found_by, (unreadable, hint, remembered) in zip(keys, reasons.values(), facts, strict=True):
-        known = {entry.target for entry in entries[key]}
+        known = {entry.target for entry in entries.get(key, ())}
         left_out = [each for each in remembered if each.target not in known]
-        found.append(FoundOrder(key, found_by, entries[key], unreadable, hint, left_out))
+        found.append(FoundOrder(key, found_by, entries.get(key, []), unreadable, hint, left_out))
     return [order for order in found if order]
+
+
+def _targets_of(rt: Runtime, orders: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return by target the keys of those orders (provider and external id) that it may have: by a route of any time."""
+    pairs = dict.fromkeys(rt.settings.templates)
+    pairs |= {(provider, target): None for target in rt.settings.absent_targets for provider, _ in orders}
+    targets: dict[str, list[str]] = {}
+    for provider, target in pairs:
+        targets.setdefault(provider, []).append(target)
+    keys: dict[str, list[str]] = {}
+    for provider, external_id in orders:
+        for target in targets.get(provider, ()):
+            keys.setdefault(target, []).append(f"{provider}:{external_id}")
+    return keys
 
 
 def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:

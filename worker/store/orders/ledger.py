@@ -15,7 +15,7 @@ from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis import Redis
 
@@ -284,31 +284,31 @@ class Ledger:
 
     def entries(self, targets: Sequence[str], order_key: str) -> list[Entry]:
         """Return everything known of one order, for those of `targets` that know it."""
-        return self.entries_of(targets, [order_key])[order_key]
+        return self.entries_of({target: [order_key] for target in targets}).get(order_key, [])
 
-    def entries_of(self, targets: Sequence[str], order_keys: Sequence[str]) -> dict[str, list[Entry]]:
-        """Return by key everything known of these orders, for those of `targets` that know them: two pipelines."""
-        lanes = {target: keys.LaneKeys.of(target) for target in targets}
+    def entries_of(self, order_keys: Mapping[str, Sequence[str]]) -> dict[str, list[Entry]]:
+        """Return by key everything known of orders; `order_keys` names by target those to look for: two pipelines."""
+        lanes = {target: keys.LaneKeys.of(target) for target in order_keys}
         with self._redis.pipeline(transaction=False) as pipe:
-            for k in lanes.values():
+            for target, k in lanes.items():
                 prefixes = {"record_prefix": k.order, "history_prefix": k.history}
-                self._scripts.enqueue(pipe, catalog.RECORD, order_keys, **prefixes)
+                self._scripts.enqueue(pipe, catalog.RECORD, order_keys[target], **prefixes)
             known = [
                 (target, key, fields, lines)
                 for target, orders in zip(lanes, self._scripts.execute(pipe), strict=True)
-                for key, (fields, lines) in zip(order_keys, orders, strict=True)
+                for key, (fields, lines) in zip(order_keys[target], orders, strict=True)
                 if fields
             ]
             for target, key, *_ in known:
                 pipe.zscore(lanes[target].due, key)
                 pipe.zrank(lanes[target].due, key)
             places = iter(self._scripts.execute(pipe))
-        entries: dict[str, list[Entry]] = {key: [] for key in order_keys}
+        entries: dict[str, list[Entry]] = {}
         for target, key, fields, lines in known:
             record = dict(zip(fields[::2], fields[1::2], strict=True))
             record.pop("sent_fields", None)
             history = tuple((int(at), event) for at, event in (line.split(" ", 1) for line in lines))
             score, before = next(places), next(places)
             due = None if score is None else int(score % keys.BULK_OFFSET)
-            entries[key].append(Entry(target, record, history, due, before or 0))
+            entries.setdefault(key, []).append(Entry(target, record, history, due, before or 0))
         return entries
