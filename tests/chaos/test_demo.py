@@ -41,7 +41,7 @@ class Demo:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
-    running = Demo(tmp_path, 60)
+    running = Demo(tmp_path, 20)
     yield running
     if running.process.poll() is None:
         running.process.kill()
@@ -54,7 +54,7 @@ def test_the_demo_ends_with_its_comparison_and_leaves_nothing_running(demo: Demo
         demo.look()
         time.sleep(0.5)
     output = demo.output.read_text()
-    assert "216 orders, 216 created, 0 lost, 0 doubled" in output
+    assert "72 orders, 72 created, 0 lost, 0 doubled" in output
     assert demo.process.returncode == 0, output
     assert demo.left() == []
 
@@ -75,8 +75,8 @@ def test_a_demo_that_lost_orders_reports_it_and_exits_with_1(demo: Demo) -> None
     [
         pytest.param(signal.SIGKILL, 0.5, marks=pytest.mark.repeat),
         pytest.param(signal.SIGTERM, 0.5, marks=pytest.mark.repeat),
+        pytest.param(signal.SIGKILL, 4.0, marks=pytest.mark.repeat),
         (signal.SIGINT, 4.0),
-        (signal.SIGKILL, 4.0),
     ],
 )
 def test_stopping_the_demo_at_any_time_leaves_nothing_running(demo: Demo, number: signal.Signals, delay: float) -> None:
