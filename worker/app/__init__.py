@@ -21,6 +21,7 @@ from worker.app.background import background_tasks
 from worker.app.broker import broker
 from worker.app.liveness_step import LivenessStep
 from worker.app.steady import steady_now
+from worker.app.transport import install
 from worker.errors import ConfigError, StoreFull
 from worker.http.task_time import end_calls_in
 from worker.process.stopping import stop_all, stop_here
@@ -144,6 +145,7 @@ app = Celery(
         f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
     ],
 )
+install()
 app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)
 

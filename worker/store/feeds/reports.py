@@ -28,7 +28,7 @@ class Reports:
     def try_lock(self, provider: str, target: str) -> Iterator[bool]:
         """Yield whether this process alone may compare the pair now, over all workers."""
         lease, owner, lease_ms = keys.reconciling(provider, target), secrets.token_hex(8), int(self._lease * 1000)
-        if not self._redis.set(lease, owner, nx=True, px=lease_ms):
+        if not self._scripts(catalog.MARK, mark=lease, value=owner, lifetime_ms=lease_ms):
             yield False
             return
 

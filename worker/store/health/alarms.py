@@ -6,10 +6,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from redis.exceptions import ResponseError
-
+from worker.errors import StoreFull
 from worker.store.redis import catalog
-from worker.store.redis.connection import as_store_full
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
@@ -39,13 +37,12 @@ class AlarmState:
         return self._lock(_JUDGED, every)
 
     def _lock(self, key: str, seconds: float) -> bool:
-        """Return whether the caller got the lock; a full Redis cannot say, and two messages are better than none."""
+        """Return whether the caller got the lock; if Redis takes no writes: two messages are better than none."""
+        lifetime_ms = max(1, int(seconds * 1000))
         try:
-            return bool(self._redis.set(key, 1, nx=True, px=max(1, int(seconds * 1000))))
-        except ResponseError as error:
-            if as_store_full(error):
-                return True
-            raise
+            return bool(self._scripts(catalog.MARK, mark=key, value="1", lifetime_ms=lifetime_ms))
+        except StoreFull:
+            return True
 
     def read_raised(self) -> dict[str, dict[str, Any]]:
         """Return the raised alarms with their facts at that time."""

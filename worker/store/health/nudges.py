@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import ResponseError
-
 from worker.store.health.signs import TOOK, Signs
-from worker.store.redis.connection import as_store_full
+from worker.store.redis import catalog
+from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,17 +28,17 @@ class Nudges:
     """
 
     def __init__(self, redis: Redis, lifetime: float) -> None:
-        self._redis, self._lifetime_ms = redis, int(lifetime * 1000)
+        self._redis, self._scripts = redis, Scripts(redis)
+        self._lifetime_ms = int(lifetime * 1000)
         self._signs = Signs(redis)
 
     def offer(self, task: str, name: str) -> bool:
-        """Return whether to send this nudge now: False while the same nudge waits for a worker. Raise StoreFull."""
-        try:
-            return bool(self._redis.set(self._key(task, name), 1, nx=True, px=self._lifetime_ms))
-        except ResponseError as error:
-            if full := as_store_full(error):
-                raise full from None
-            raise
+        """Return whether to send this nudge now: False while the same nudge waits for a worker. Raise StoreFull.
+
+        A Redis that has only no room left takes it: deliveries make room.
+        """
+        mark = self._key(task, name)
+        return bool(self._scripts(catalog.MARK, mark=mark, value="1", lifetime_ms=self._lifetime_ms))
 
     def waiting(self, nudges: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of these nudges (task and account) that were sent and that no worker took; one round trip."""

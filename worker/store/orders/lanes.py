@@ -130,7 +130,7 @@ class Lane:
 
         Only one drain waits for a lane at a time. Accepting an order wakes it, which is quicker than a Celery message.
         """
-        if not self.redis.set(self.keys.waiting, 1, nx=True, px=WAITING_MS):
+        if not self.scripts(catalog.MARK, mark=self.keys.waiting, value="1", lifetime_ms=WAITING_MS):
             return False
         try:
             while (left := until - time.monotonic()) > 0 and not stopping():

@@ -211,3 +211,8 @@ NOTE: Final = Script(
     "note", keys=("hash", "receipts"), args=("counter", "forgotten", "receipt"), each=("field", "value")
 )
 SCHEDULE: Final = Script("schedule", keys=("due", "receipts"), args=("delay_ms", "receipt"), each=("member",))
+MARK: Final = Script("mark", keys=("mark",), args=("value", "lifetime_ms"))
+
+# The broker
+
+WRITE: Final = Script("write", args=("most",), each=("command",))

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Write entries of the registry, if it is still as the caller read it.
 
 local registry = unpack(KEYS)

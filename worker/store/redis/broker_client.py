@@ -1,0 +1,66 @@
+"""The client of Redis for the broker: a Redis that is full still takes its messages."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import OutOfMemoryError
+
+from worker.errors import StoreFull
+from worker.store.redis import catalog
+from worker.store.redis.scripts import Scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The length from which a queue of a full Redis takes no message: more than there are nudges of 1,000 accounts.
+MOST_MESSAGES: Final = 5000
+
+
+class BrokerClient(Redis):
+    """A client that repeats a command which a full Redis refused, in a script that may write.
+
+    A message of the broker is small, and is gone as soon as a worker took it. Without messages no worker delivers
+    anything, and nothing makes room.
+    """
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
+        except OutOfMemoryError:
+            return self.write([args])[0]
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  # redis-py's signature
+        """Return a pipeline that does the same."""
+        return _BrokerPipeline(self, transaction, shard_hint)
+
+    def write(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """Run commands in a script that may write while Redis is full. Raise OutOfMemoryError for too long a queue."""
+        encode = self.get_encoder().encode
+        items = [
+            json.dumps([encode(word).decode() for word in words])  # type: ignore[no-untyped-call]  # redis-py's
+            for words in commands
+        ]
+        scripts = Scripts(Redis(connection_pool=self.connection_pool))
+        try:
+            return list(scripts(catalog.WRITE, items, most=MOST_MESSAGES))
+        except StoreFull as full:
+            raise OutOfMemoryError(str(full)) from None  # the error that kombu knows
+
+
+class _BrokerPipeline(Pipeline):
+    def __init__(self, client: BrokerClient, transaction: bool, shard_hint: str | None) -> None:  # noqa: FBT001  # redis-py's signature
+        super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
+        self._client = client
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  # redis-py's signature
+        """Run the commands of the pipeline; a transaction that a full Redis refused has run none of them."""
+        commands = [words for words, _ in self.command_stack]
+        try:
+            return super().execute(raise_on_error)
+        except OutOfMemoryError:
+            return self._client.write(commands)
