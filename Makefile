@@ -16,9 +16,6 @@ TEST_LOCK := requirements-test.lock
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo quick test checks prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
-# Python would otherwise compile the product in each of the hundreds of processes that the tests start.
-quick tests cover: export PYTHONDONTWRITEBYTECODE =
-
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -45,7 +42,7 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
-	$(XDIST) -n 4 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+	$(XDIST) -n 6 -m "paced and not soak and not repeat" --durations 8 $(PACED)
 	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml

@@ -71,8 +71,9 @@ class Records:
             self._spoil(record, rng.choice(self._paths), marks)
         text = json.dumps(record, ensure_ascii=rng.random() < 0.5)
         if rng.random() < 0.1:
-            # A key that stands twice: the last one counts, and it is intact.
+            # A key that stands twice: the last one counts, and it is intact. In what is not JSON, the first one does.
             key = rng.choice(list(record))
+            own = own and key != self._id_path[0]
             text = f'{{"{key}": {rng.choice(VALUES)}, {text[1:]}'
         for n, value in enumerate(marks):
             text = text.replace(f'"{_MARK.format(n)}"', value, 1)
