@@ -23,7 +23,16 @@ def decide_again(rt: Runtime, target: str, claims: Sequence[Claim]) -> list[Clai
     Where a route has a transform, the ledger does not have the order that the route decides on: that order is decided
     again when it is read again.
     """
-    return [replace(claim, unrouted=_reason(rt, target, claim)) for claim in claims]
+    return [_decided(rt, target, claim) for claim in claims]
+
+
+def _decided(rt: Runtime, target: str, claim: Claim) -> Claim:
+    """Return the claim; held, where its route was removed from the settings, which may have been a mistake."""
+    provider = claim.key.partition(":")[0]
+    if claim.is_update or claim.step or target in rt.settings.targets_of(provider):
+        return replace(claim, unrouted=_reason(rt, target, claim))
+    reason = f"no route leads from {provider} to {target} any more"
+    return replace(claim, hold=claim.hold or f"unrouted {reason}")
 
 
 def _reason(rt: Runtime, target: str, claim: Claim) -> str:

@@ -12,6 +12,7 @@ from support.redis_text import key_names
 from support.steps import settle
 from tasks.accept import accept
 from tasks.deliver import deliver
+from tasks.release import release
 from worker.errors import Uncertain
 from worker.settings.routes import Route
 from worker.settings.transforms import Transform
@@ -67,6 +68,40 @@ def test_a_version_older_than_one_that_was_left_out_creates_nothing(redis: Redis
 def test_a_version_that_was_left_out_is_created_when_it_is_read_again_and_a_route_wants_it(redis: Redis) -> None:
     assert arrive(runtime(redis), 2, store="be") == "unwanted"
     assert arrive(runtime(redis, only={}), 2, store="be") == "new"
+
+
+@pytest.mark.parametrize("then", ["sent", "dropped"])
+def test_an_order_whose_route_is_removed_while_it_waits_is_held(redis: Redis, then: str) -> None:
+    rt = runtime(redis)
+    arrive(rt, 1)
+    routes, gone = rt.settings.routes, (Route(source="other", targets=("t",)),)
+    rt.settings = rt.settings.model_copy(update={"routes": gone})
+    for _ in range(2):
+        deliver(rt, "t", rt.nudge)
+        assert not rt.warehouse.created
+        (held,) = rt.lanes["t"].held_keys()
+        assert rt.ledger.standing("t", held).code == "unrouted"
+        release(rt, "t", [held], "send")
+    if then == "sent":
+        rt.settings = rt.settings.model_copy(update={"routes": routes})
+        deliver(rt, "t", rt.nudge)
+        assert len(rt.warehouse.created) == 1
+        return
+    deliver(rt, "t", rt.nudge)
+    assert release(rt, "t", rt.lanes["t"].held_keys(), "drop") == 1
+    deliver(rt, "t", rt.nudge)
+    assert (rt.warehouse.created, rt.lanes["t"].held_keys()) == ([], [])
+
+
+def test_an_order_that_the_target_has_is_delivered_though_its_route_is_removed(redis: Redis) -> None:
+    rt = runtime(redis)
+    rt.warehouse.after = [Uncertain("POST /x: no answer")]
+    arrive(rt, 1)
+    deliver(rt, "t", rt.nudge)
+    rt.settings = rt.settings.model_copy(update={"routes": (Route(source="other", targets=("t",)),)})
+    redis.zadd("intake:lane:t:due", {"shop:1": 0})
+    deliver(rt, "t", rt.nudge)
+    assert (rt.state("1")["state"], len(rt.warehouse.created)) == ("delivered", 1)
 
 
 @pytest.mark.parametrize("versions", [(9, 10), (1_700_000_000_000_000, 1_700_000_000_000_001), (1, 2**63 - 1)])

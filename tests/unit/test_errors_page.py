@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PAGE = (source_texts.ROOT / "deploy" / "docs" / "errors.md").read_text()
 #: Codes of outcomes without an error: the ledger or an operator sets them.
-SET = {"changed", "reference", "poison", "bug", "given_up", "dropped", "erased"}
+SET = {"changed", "combined", "reference", "unrouted", "poison", "bug", "given_up", "dropped", "erased"}
 
 
 def words_in(section: str) -> set[str]:

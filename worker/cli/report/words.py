@@ -33,6 +33,7 @@ REASONS: Final = {
     "target_down": "The system was away for maintenance.",
     "too_large": "An answer of the system was too long to be read.",
     "too_many": "There was more at the system than can be read at once.",
+    "unrouted": "It was no longer to be sent to that system when its turn came, and a person decides.",
     "unavailable": "The system could not be reached, or said that it cannot work now.",
     "uncertain": "The answer of the system got lost: it may have the order, and is asked before more is sent.",
 }  # fmt: skip
