@@ -194,6 +194,6 @@ def test_a_watch_with_a_read_only_user_leaves_the_alarms_to_others(
         watch = Watch(rt)
         watch._began = watch._looked = -1e6
         watch.look()
-        assert server.take_refusals() == ["metrics: command set"]
+        assert server.take_refusals() == ["metrics: key intake:alarms:judged"]
         watch.look()
     assert server.take_refusals() == []

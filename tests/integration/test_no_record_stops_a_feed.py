@@ -22,12 +22,15 @@ from schemas.order import Order
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from tasks.dead_records import letter_id
+from worker.store.redis.scripts import Scripts
 from worker.systems.provider import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from redis import Redis
+
+    from worker.store.redis.catalog import Argument, Script
 
 #: The order on which everything fails.
 BAD: Final = "2"
@@ -128,15 +131,14 @@ def fingerprinting(_: FakeRuntime[Fragile], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def refusing(error: Exception) -> Callable[[FakeRuntime[Fragile], pytest.MonkeyPatch], None]:
-    def arrange(rt: FakeRuntime[Fragile], monkeypatch: pytest.MonkeyPatch) -> None:
-        real = rt.ledger._scripts
-
-        def run(script: Any, items: Any = (), /, **named: Any) -> Any:
+    class Refusing(Scripts):
+        def __call__(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
             if script.name == "accept" and f"shop:{BAD}" in items:
                 raise error
-            return real(script, items, **named)
+            return super().__call__(script, items, **named)
 
-        monkeypatch.setattr(rt.ledger, "_scripts", run)
+    def arrange(rt: FakeRuntime[Fragile], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rt.ledger, "_scripts", Refusing(rt.redis))
 
     return arrange
 
