@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
-PACED := tests/chaos tests/failures
+# The longest first: each process takes one test at a time.
+PACED := tests/chaos/test_sigkill.py tests/chaos tests/failures
 ALONE := tests/chaos/test_shared_limit.py tests/integration/test_limiter.py
 # Files run in the order of their collection: the longest first, so that no process waits for them at the end.
 XDIST := $(PYTEST) --dist loadfile --no-loadscope-reorder
@@ -42,7 +43,7 @@ imports: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(XDIST) -n 4 -m "not soak and not repeat and not paced and not alone" --durations 12
-	$(XDIST) -n 6 -m "paced and not soak and not repeat" --durations 8 $(PACED)
+	$(PYTEST) --dist load --maxschedchunk 1 -n 6 -m "paced and not soak and not repeat" --durations 8 $(PACED)
 	$(PYTEST) -m "alone and not soak and not repeat" --durations 3 $(ALONE)
 
 cover: $(VENV)/.test ## measure the lines and branches that the tests reach; fails below the floor in pyproject.toml

@@ -137,7 +137,7 @@ def _deliver_claims(rt: Runtime, lane: Lane, drain: Drain, claims: list[Claim], 
     target = rt.targets[lane.target]
     settled: list[tuple[Claim, Outcome]] = []
     stop, refused, sent = False, "", 0
-    claims = decide_again(rt, target.name, claims)
+    claims = decide_again(rt, lane.target, claims)
     calls = deque(_calls(target, clear_absent(target, claims, drain.note_left_out)))
     began = flushed = checked = time.monotonic()
     release_at = min(until, began + RELEASE_AFTER) if lane.concurrency > 1 else until
