@@ -142,7 +142,7 @@ _JOB = st.dictionaries(
 
 # A thread of the session's server may draw a random number while an example is made.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     job=st.binary()
     | _JOB.map(lambda content: json.dumps(content).encode())

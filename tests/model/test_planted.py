@@ -172,6 +172,7 @@ def test_a_planted_duplicate_is_found_and_reported_in_a_few_steps(
     find(Planted, redis, raw)
 
 
+@pytest.mark.repeat
 def test_a_duplicate_planted_for_a_loss_of_redis_is_found_and_reported_in_a_few_steps(
     redis: Redis, raw: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
