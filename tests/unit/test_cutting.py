@@ -93,6 +93,15 @@ def test_a_record_of_few_fields_does_not_make_records_of_the_parts_of_others(stu
     assert [number for _, number in ids(records)] == [json.loads(stub).get("id"), 2, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("keys", [5, 20, 60])
+def test_a_first_record_with_more_keys_inside_than_a_record_has_swallows_no_other(keys: int) -> None:
+    inside = json.dumps({f"inner{n}": n for n in range(keys)}).encode()
+    first = order(2).replace(b'"address": {"id": 7}}', b'"address": ' + inside[:-1] + b", ")
+    assert first != order(2)
+    records = read(_ENVELOPE % b", ".join([first, order(3), order(4), order(5)]), "orders")["orders"]
+    assert ids(records) == [("broken", 2), ("whole", 3), ("whole", 4), ("whole", 5)]
+
+
 def test_several_broken_records_are_told_apart() -> None:
     rng = random.Random(14)
     for _ in range(60):

@@ -208,6 +208,7 @@ def _usual_keys(item: str) -> list[str]:
                 value, behind = value_at(item, match.end())
             except (ValueError, RecursionError):
                 continue
-            if len(set(value) & set(own)) >= _ALIKE * len(own):
+            # The keys of its own objects may count as its own: then no record has half of them, but all begin alike.
+            if list(value)[:2] == own[:2] or len(set(value) & set(own)) >= _ALIKE * len(own):
                 found.append(list(value))
     return max(found, key=len, default=own) if len(own) >= _FEWEST else []
