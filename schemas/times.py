@@ -5,15 +5,26 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AwareDatetime, BeforeValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: From this number on, a number counts milliseconds since 1970: as seconds it would be the year 5138.
 _MILLISECONDS: Final = 100_000_000_000
 #: The year 5138 in milliseconds.
 _LATEST: Final = 100_000_000_000_000
 _ZONES: Final = re.compile(r"[Zz]+$")
+#: No order is as old: an earlier moment is an empty date, a zero, or a number of something else.
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def latest_of(moments: Iterable[datetime]) -> datetime | None:
+    """Return the latest of the moments that an order shows; None if it shows none that can be one."""
+    latest = max(moments, default=_EARLIEST)
+    return latest if latest > _EARLIEST else None
 
 
 def utc(value: object) -> object:

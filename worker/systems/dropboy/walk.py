@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from schemas.dropboy import CHANGED, MADE, flat, shown
+from schemas.times import latest_of
 from worker.systems.dropboy.api import ids_of
 from worker.systems.paging import ListPosition
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
-#: Nothing shows its age by an earlier time: that is a zero, or a number of something else.
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Place(BaseModel):
@@ -68,5 +67,4 @@ def _latest(row: dict[str, Any]) -> datetime | None:
                 times.append(_TIME.validate_python(value))
             except ValidationError:
                 return None
-    latest = max(times, default=_EARLIEST)
-    return latest if latest > _EARLIEST else None
+    return latest_of(times)

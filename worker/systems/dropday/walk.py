@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from schemas.times import latest_of
 from worker.systems.paging import PagePosition
 
 if TYPE_CHECKING:
@@ -82,5 +83,4 @@ def moment(text: object) -> datetime | None:
 
 
 def _latest(row: dict[str, Any]) -> datetime | None:
-    times = [at for name in ("created_at", "updated_at") if (at := moment(row.get(name)))]
-    return max(times, default=None)
+    return latest_of(at for name in ("created_at", "updated_at") if (at := moment(row.get(name))))
