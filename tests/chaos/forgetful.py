@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, ClassVar, Final, Self
@@ -82,7 +83,7 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_RDWR)
 
 
-class Way:
+class Way(ABC):
     """A Redis at `url` that forgets, at `forget`, what was written since `mark`."""
 
     #: Orders that are delivered between `mark` and `forget`, at least and at most.
@@ -92,14 +93,17 @@ class Way:
     def __init__(self, home: Path, chance: random.Random) -> None:
         self.home, self.chance, self.stack = home, chance, ExitStack()
 
+    @abstractmethod
     def mark(self) -> None:
-        raise NotImplementedError
+        """Note the moment to which Redis returns."""
 
+    @abstractmethod
     def forget(self) -> None:
-        raise NotImplementedError
+        """Return to that moment."""
 
+    @abstractmethod
     def start(self) -> None:
-        raise NotImplementedError
+        """Start the servers."""
 
     def __enter__(self) -> Self:
         self.start()

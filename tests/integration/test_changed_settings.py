@@ -94,7 +94,7 @@ class Shop:
             tasks.deliver.deliver(self.rt, "dropday", self.nudge)
 
     def add(self, counts: dict[str, int]) -> None:
-        """Let the source have more orders, and put so many of them into each state."""
+        """Add orders to the source, and put into each state as many of them as `counts` says."""
         states = [state for state, count in counts.items() for _ in range(count)]
         self.rng.shuffle(states)
         new = dict(zip(map("shop:{}".format, self.box.add_orders(len(states), spread=3600)), states, strict=True))
@@ -112,7 +112,7 @@ class Shop:
         return _OUTCOMES.get(state, _LATER)
 
     def move_on(self, counts: dict[str, int]) -> None:
-        """Let so many orders of each state go on, as a person or the time does: all of them are delivered."""
+        """Deliver as many orders of each state as `counts` says, by what a person does with them."""
         lane, stuck = self.rt.lanes["dropday"], self.rt.stuck["dropday"]
         moved = {
             state: self.rng.sample([key for key in sorted(self.states) if self.states[key] == state], count)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from support.settings_texts import Configured
 
 LEASE = 0.1
-#: What ends a run although its process lives, or is told to end.
+#: Errors that end a run although its process lives, or is asked to stop.
 EXCUSES = [
     LeaseLost("taken over"),
     StoreFull("full"),

@@ -252,14 +252,20 @@ def test_an_order_of_many_lines_is_created_in_steps(
     assert "place" not in rt.state("1")
 
 
-def test_an_order_that_changes_while_it_is_created_is_written_as_it_is_now(
-    redis: Redis, box: Sandbox, ordercloud: OrderCloud
-) -> None:
+def interrupted(redis: Redis, ordercloud: OrderCloud) -> tuple[FakeRuntime[Any, Any], str]:
+    """Return a runtime, and the reference of an order whose creation was interrupted three times."""
     rt, reference = runtime(redis, ordercloud), next(REFERENCES)
     accept(rt, big_order(), reference)
     for _ in range(3):
         with time_for_calls(TIME):
             tasks.deliver.deliver(rt, "t", rt.nudge)
+    return rt, reference
+
+
+def test_an_order_that_changes_while_it_is_created_is_written_as_it_is_now(
+    redis: Redis, box: Sandbox, ordercloud: OrderCloud
+) -> None:
+    rt, reference = interrupted(redis, ordercloud)
     changed = big_order(quantity=2, version=7)
     accept(rt, changed, reference)
     deliver(rt)
@@ -270,11 +276,7 @@ def test_an_order_that_changes_while_it_is_created_is_written_as_it_is_now(
 def test_an_order_that_is_cancelled_while_it_is_created_is_not_submitted(
     redis: Redis, box: Sandbox, ordercloud: OrderCloud
 ) -> None:
-    rt, reference = runtime(redis, ordercloud), next(REFERENCES)
-    accept(rt, big_order(), reference)
-    for _ in range(3):
-        with time_for_calls(TIME):
-            tasks.deliver.deliver(rt, "t", rt.nudge)
+    rt, reference = interrupted(redis, ordercloud)
     rt.ledger.accept("t", [Delivery(big_order(version=7), reference, left_out="cancelled")], "test", on_change="update")
     with time_for_calls(TIME):
         tasks.deliver.deliver(rt, "t", rt.nudge)

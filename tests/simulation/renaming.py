@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from worker.settings.load import Settings
 
-#: The references of routes: each contains what tells two orders apart.
+#: The references of routes: each contains what distinguishes two orders.
 TEMPLATES: Final = ("{provider}:{external_id}", "o-{provider}-{external_id}", "{external_id}@{provider}")
 
 

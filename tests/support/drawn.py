@@ -6,7 +6,7 @@ import os
 import random
 from typing import Final
 
-#: A new example that fails belongs to whoever looks for faults (`make prove`), and not to whoever changes a comment.
+#: `make test` examines a change, so its result must not depend on chance. `make prove` searches for faults.
 RANDOM: Final = bool(os.environ.get("INTAKE_TEST_RANDOM"))
 
 

@@ -17,13 +17,13 @@ _END: Final[ContextVar[float | None]] = ContextVar("end_of_calls", default=None)
 
 
 def end_calls_in(seconds: float | None) -> None:
-    """Let no call of this thread begin after so many seconds; None: let calls begin at any time."""
+    """Allow no call of this thread to begin after `seconds`; None allows calls at any time."""
     _END.set(None if seconds is None else monotonic() + seconds)
 
 
 @contextmanager
 def time_for_calls(seconds: float) -> Iterator[None]:
-    """Let no call of this thread begin after so many seconds of this block."""
+    """Allow no call of this block to begin after `seconds`."""
     token = _END.set(monotonic() + seconds)
     try:
         yield
