@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-CHART = DEPLOY / "helm" / "intake"
 
 
 def output_of(command: Sequence[str], **environ: str) -> str:
@@ -87,35 +86,6 @@ def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> N
         exposure = re.search(r"exposure level for \S+: ([0-9.]+)", output)
         assert exposure is not None, output
         assert float(exposure[1]) < 2.5, output
-
-
-def test_the_chart_uses_only_values_and_templates_that_exist() -> None:
-    values: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
-    text = "\n".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
-    for path in set(re.findall(r"\.Values\.([A-Za-z.]+)", text)):
-        branch: Any = values
-        for key in path.split("."):
-            assert key in branch, f".Values.{path} is not in values.yaml"
-            branch = branch[key]
-    assert set(re.findall(r'include "([^"]+)"', text)) == set(re.findall(r'define "([^"]+)"', text))
-    args = re.findall(r'"args" \(list ([^)]+)\)', text)
-    assert {words.replace('"', "").split()[1] for words in args if '"run"' in words} == {*COMMANDS}
-
-
-@pytest.mark.parametrize(
-    "values", [[], ["keda.enabled=true", "metrics.serviceMonitor=true", "flower.enabled=true"]], ids=["plain", "all"]
-)
-def test_helm_renders_valid_kubernetes_objects(values: list[str]) -> None:
-    helm = require_program("helm")
-    options = [option for value in values for option in ("--set", value)]
-    manifests = [
-        manifest
-        for manifest in yaml.safe_load_all(output_of([helm, "template", "shop", str(CHART), *options]))
-        if manifest
-    ]
-    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
-    assert {("Deployment", f"shop-{name}") for name in ("worker", "listen", "upkeep", "beat", "metrics")} <= names
-    assert (("ScaledObject", "shop-worker") in names) is bool(values)
 
 
 def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:

@@ -58,7 +58,7 @@ class AlarmSettings(Table):
 def read_alarms(document: Document, providers: Iterable[str]) -> AlarmSettings:
     """Read the table; note its errors in the document."""
     table = document.section(AlarmSettings, "alarms")
-    if table.url and ("alarms", "url") not in document.from_environment:
+    if table.url and ("alarms", "url") not in document.from_outside:
         document.add_literal_secret(("alarms", "url"))
     known = sorted(providers)
     for name in sorted(table.quiet.keys() - set(known)):

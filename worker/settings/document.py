@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
+#: What a value begins with that stands in a file of its own: a secret, or a map of an account.
+FILE: Final = "file:"
+#: Marks a setting that may be a secret, although it is no SecretStr: a URL with a password.
+MAY_BE_SECRET: Final = object()
 _VARIABLE: Final = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 #: The form of a name, and the error for a name of another form.
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -91,8 +95,8 @@ class Document:
         self.mapped: dict[Key, MappedOptions] = {}
         #: A map that cannot be read is no error of the document: for commands that only show something.
         self.broken_maps_pass = False
-        #: The keys whose values come from the environment, also if the variable is not set.
-        self.from_environment: set[Key] = set()
+        #: The keys whose values come from the environment or a file of their own, also if there is none.
+        self.from_outside: set[Key] = set()
         self._unset: set[Key] = set()
         #: The name of the outgoing address of this process: limits per address count for each name.
         self.address = environ.get("INTAKE_ADDRESS", "").strip() or "address"
@@ -111,14 +115,37 @@ class Document:
         if (match := _VARIABLE.fullmatch(value)) is None:
             self.add_error(key, "names no environment variable", "Write env:NAME, with letters, digits and _ only.")
         elif text := environ.get(match[1], "").strip():
-            self.from_environment.add(key)
+            self.from_outside.add(key)
             return text
         else:
             state = "is empty" if match[1] in environ else "is not set"
             reason = f"the environment variable {match[1]} {state}"
             self.add_error(key, reason, f"Set it before the start: export {match[1]}=…")
-        self.from_environment.add(key)
+        self.from_outside.add(key)
         self._unset.add(key)
+        return value
+
+    def with_secret_files(self, model: type[BaseModel], table: Any, at: Key) -> Any:
+        """Return the table with the content of each file that one of its secrets names: `file:/run/secrets/NAME`."""
+        if not isinstance(table, dict):
+            return table
+        named = {key for key in secrets_of(model) & table.keys() if str(table[key]).startswith(FILE)}
+        read = {key: self._read_secret((*at, key), table[key]) for key in named if (*at, key) not in self._unset}
+        return {**table, **read}
+
+    def _read_secret(self, key: Key, value: str) -> str:
+        self.from_outside.add(key)
+        name = value.removeprefix(FILE)
+        try:
+            if text := (self.folder / name).read_text(encoding="utf-8").strip():
+                return text
+            reason = "is empty"
+        except FileNotFoundError:
+            reason = "is not there"
+        except (OSError, ValueError) as error:
+            reason = f"cannot be read: {(getattr(error, 'strerror', None) or type(error).__name__).lower()}"
+        self._unset.add(key)
+        self.add_error(key, f"the file {name or 'without a name'} {reason}", "Write the secret into it.")
         return value
 
     def add_error(self, key: Key, reason: str, remedy: str) -> None:
@@ -142,6 +169,7 @@ class Document:
     def read(self, model: type[M], table: Any, at: Key) -> M | None:
         """Return the table at `at` as a `model`; add its errors and return None if it is not valid."""
         try:
+            table = self.with_secret_files(model, table, at)
             return model.model_validate(table, context={"folder": self.folder})
         except ValidationError as error:
             for detail in error.errors(include_url=False, include_input=False):
@@ -215,7 +243,7 @@ def secrets_of(model: type[BaseModel]) -> set[str]:
 
 
 def _is_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
+    return annotation in (SecretStr, MAY_BE_SECRET) or any(_is_secret(part) for part in get_args(annotation))
 
 
 def _names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:

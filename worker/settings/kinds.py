@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol, get_origin
 
 from pydantic import ValidationError
 
-from worker.settings.document import fields_of, secrets_of
-from worker.settings.map_files import PREFIX, MapFile, MappedOptions
+from worker.settings.document import FILE, fields_of, secrets_of
+from worker.settings.map_files import MapFile, MappedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -60,14 +60,15 @@ def read_options(
 ) -> BaseModel | None:
     """Return the options of a kind, read from the keys of its table that are not `ours`.
 
-    A map may stand in a file of its own (`product_map = "file:skus.csv"`). Unknown keys, secrets that stand in the file
-    and maps that cannot be read are noted in the document. Return None for invalid options.
+    A map or a secret may stand in a file of its own (`product_map = "file:skus.csv"`). Unknown keys, secrets that stand
+    in the settings, and files that cannot be read are noted in the document. Return None for invalid options.
     """
     theirs = fields_of(options).keys()
+    table = document.with_secret_files(options, table, at)
     for key in sorted(table.keys() - ours - theirs):
         document.add_unknown((*at, key), {*ours, *theirs})
     for key in sorted(secrets_of(options) & table.keys()):
-        if isinstance(table[key], str) and (*at, key) not in document.from_environment:
+        if isinstance(table[key], str) and (*at, key) not in document.from_outside:
             document.add_literal_secret((*at, key))
     values = {key: table[key] for key in table.keys() & (theirs - {*ours})}
     files = _map_files(document, options, values)
@@ -90,5 +91,5 @@ def _map_files(document: Document, options: type[BaseModel], values: dict[str, A
     return {
         key: MapFile(value, document.folder)
         for key, value in values.items()
-        if key in maps and isinstance(value, str) and value.startswith(PREFIX)
+        if key in maps and isinstance(value, str) and value.startswith(FILE)
     }

@@ -11,7 +11,7 @@ from worker.settings.accounts import Account, ProviderSettings, TargetSettings, 
 from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
-from worker.settings.document import Document, Table, as_list, read_file
+from worker.settings.document import MAY_BE_SECRET, Document, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.references import shared_ids
@@ -34,14 +34,14 @@ _SECTIONS: Final = (
 class Redis(Table):
     """The `[redis]` table: the server of the ledger. Without a URL, the embedded server keeps it in `data_dir`."""
 
-    url: Annotated[str, AfterValidator(redis_url)] | None = None
+    url: Annotated[str, AfterValidator(redis_url), MAY_BE_SECRET] | None = None
     data_dir: str = Field(default=".intake", min_length=1)
 
 
 class Celery(Table):
     """The broker that carries the nudges; without a broker of its own, the Redis of the ledger."""
 
-    broker: Annotated[str, AfterValidator(broker_url)] | None = None
+    broker: Annotated[str, AfterValidator(broker_url), MAY_BE_SECRET] | None = None
 
 
 class Log(Table):
@@ -137,7 +137,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
         document.add_unknown((name,), _SECTIONS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
     for at, url in ((("redis", "url"), redis.url), (("celery", "broker"), celery.broker)):
-        if url and has_password(url) and at not in document.from_environment:
+        if url and has_password(url) and at not in document.from_outside:
             document.add_literal_secret(at)
     clocks = document.section(Clocks, "clocks")
     for key, reason, remedy in clocks.conflicts():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from worker.settings.document import FILE
 from worker.settings.map_formats import Entries, MapError, parse
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: What a map in a file begins with in the settings: "file:skus.csv".
-PREFIX: Final = "file:"
 #: Seconds from one look at the files to the next.
 _EVERY: Final = 1.0
 #: A file that changed in the last seconds is read again at the next look: a second change may have the same time.
@@ -29,7 +28,7 @@ class MapFile:
     """One map in a file: `file:NAME`, or `file:NAME#KEY,VALUE` with the names of two columns."""
 
     def __init__(self, text: str, folder: Path) -> None:
-        self.name, mark, columns = text.removeprefix(PREFIX).partition("#")
+        self.name, mark, columns = text.removeprefix(FILE).partition("#")
         self._path = folder / self.name
         named = tuple(column.strip() for column in columns.split(","))
         self._valid = bool(self.name) and (not mark or (len(named) == 2 and all(named)))  # noqa: PLR2004  # key, value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from worker.settings.document import NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
+from worker.settings.document import FILE, NAME, NO_NAME, Document, Key, SettingError, Table, as_list, fields_of
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.settings.kinds import read_options
 
@@ -90,7 +90,7 @@ def _producer(document: Document, at: Key, table: Any, kinds: Mapping[str, Webho
     producer = document.read(Producer, {key: table[key] for key in table.keys() & ours}, at)
     if producer is None or options is None:
         return None
-    if producer.secret and (*at, "secret") not in document.from_environment:
+    if producer.secret and (*at, "secret") not in document.from_outside:
         document.add_literal_secret((*at, "secret"))
     return producer.model_copy(update={"options": options})
 
@@ -112,8 +112,8 @@ def _conflicts(
         yield "secret", f"is missing, and webhooks of the kind {producer.kind} are checked by it", remedy
         return
     secret = producer.secret.get_secret_value()
-    if secret.startswith("env:"):
-        return  # its environment variable is missing, which is noted already
+    if secret.startswith(("env:", FILE)):
+        return  # its environment variable or its file is missing, which is noted already
     try:
         kind.check_secret(secret)
     except SettingError as error:

@@ -2,13 +2,15 @@
 {{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 
+{{- /* The labels that select the pods of one process: a dict of root and name. */ -}}
 {{- define "intake.labels" -}}
 app.kubernetes.io/name: intake
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .name }}
 {{- end -}}
 
-{{- /* One process: a dict of root, name, args, and what the process has of its own. */ -}}
+{{- /* One process: a dict of root, name, args, values, and what the process has of its own. Without `replicas`, an autoscaler
+decides how many there are. */ -}}
 {{- define "intake.deployment" -}}
 apiVersion: apps/v1
 kind: Deployment
@@ -17,8 +19,8 @@ metadata:
   labels:
     {{- include "intake.labels" . | nindent 4 }}
 spec:
-  {{- if .replicas }}
-  replicas: {{ .replicas }}
+  {{- if hasKey . "replicas" }}
+  replicas: {{ .replicas | int }}
   {{- end }}
   selector:
     matchLabels:
@@ -35,14 +37,40 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       automountServiceAccountToken: false
+      # A Service of the name "flower" would otherwise set FLOWER_PORT=tcp://…, which Flower reads.
+      enableServiceLinks: false
       terminationGracePeriodSeconds: {{ .root.Values.grace }}
+      # The image names a user that is not root; a cluster may run it as any other (OpenShift does).
       securityContext:
         runAsNonRoot: true
-        runAsUser: 10001
-        runAsGroup: 10001
-        fsGroup: 10001
         seccompProfile:
           type: RuntimeDefault
+      {{- with .root.Values.topologySpread }}
+      {{- if .enabled }}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: {{ .topologyKey }}
+          whenUnsatisfiable: {{ .whenUnsatisfiable }}
+          labelSelector:
+            matchLabels:
+              {{- include "intake.labels" $ | nindent 14 }}
+      {{- end }}
+      {{- end }}
+      {{- with .root.Values.nodeSelector }}
+      nodeSelector:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .root.Values.tolerations }}
+      tolerations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .root.Values.affinity }}
+      affinity:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .root.Values.priorityClassName }}
+      priorityClassName: {{ . }}
+      {{- end }}
       containers:
         - name: {{ .name }}
           image: {{ include "intake.image" .root | quote }}
@@ -56,9 +84,13 @@ spec:
             - name: {{ $name }}
               value: {{ $value | quote }}
             {{- end }}
+          {{- with .root.Values.secrets.env }}
           envFrom:
+            {{- range . }}
             - secretRef:
-                name: {{ .root.Values.secret }}
+                name: {{ . }}
+            {{- end }}
+          {{- end }}
           {{- with .port }}
           ports:
             - name: http
@@ -73,8 +105,17 @@ spec:
             timeoutSeconds: 15
             failureThreshold: 4
           {{- end }}
+          {{- with .port }}
+          livenessProbe:
+            tcpSocket:
+              port: http
+            initialDelaySeconds: 30
+            periodSeconds: 30
+            timeoutSeconds: 15
+            failureThreshold: 4
+          {{- end }}
           resources:
-            {{- toYaml (default .root.Values.resources .resources) | nindent 12 }}
+            {{- toYaml (default .root.Values.resources .values.resources) | nindent 12 }}
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
@@ -84,6 +125,11 @@ spec:
             - name: config
               mountPath: /etc/intake
               readOnly: true
+            {{- range .root.Values.secrets.files }}
+            - name: secret-{{ . | replace "." "-" }}
+              mountPath: /run/secrets/{{ . }}
+              readOnly: true
+            {{- end }}
             - name: state
               mountPath: /var/lib/intake
             - name: tmp
@@ -92,8 +138,29 @@ spec:
         - name: config
           configMap:
             name: {{ .root.Release.Name }}-config
+        {{- range .root.Values.secrets.files }}
+        - name: secret-{{ . | replace "." "-" }}
+          secret:
+            secretName: {{ . }}
+        {{- end }}
         - name: state
           emptyDir: {}
         - name: tmp
           emptyDir: {}
+{{- end -}}
+
+{{- /* How an autoscaler removes workers. */ -}}
+{{- define "intake.behavior" -}}
+scaleDown:
+  # Slowly: removed workers release their claims to the others, but haste gains nothing.
+  stabilizationWindowSeconds: 300
+  policies:
+    - type: Pods
+      value: 1
+      periodSeconds: 60
+{{- end -}}
+
+{{- /* The labels of the metrics of this release alone. */ -}}
+{{- define "intake.selector" -}}
+{{- default (printf "namespace=%q,service=\"%s-metrics\"" .Release.Namespace .Release.Name) .Values.keda.selector -}}
 {{- end -}}
