@@ -27,6 +27,7 @@ from worker.store.orders.ledger import Ledger
 from worker.store.orders.stuck import Stuck
 from worker.store.redis import embedded
 from worker.store.redis.connection import Patience, connect
+from worker.store.redis.scripts import Scripts
 from worker.systems.providers import provider_kinds
 from worker.systems.references import decode
 from worker.systems.targets import target_kinds
@@ -154,10 +155,11 @@ class Adapters:
 class Runtime(Adapters):
     """Everything that a task works with, built from the settings once for each process."""
 
-    def __init__(self, settings: Settings, *, patience: Patience = "long") -> None:
+    def __init__(self, settings: Settings, *, patience: Patience = "long", limits: type[Scripts] = Scripts) -> None:
         self._paces = {}
         clocks, self._patience, self._redis_url = settings.clocks, patience, redis_url(settings)
         self.redis: Redis = connect(self._redis_url, patience=patience)
+        self._limit_scripts = limits(self.redis)
         self.installation = Installation(self.redis, settings)
         self.cursors = Cursors(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
         self.backfills = Backfills(self.redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
@@ -205,7 +207,7 @@ class Runtime(Adapters):
 
     def _scope(self, name: str) -> Scope:
         """Return the scope `name`, which keeps the limits of all accounts that share it."""
-        return Scope(self.redis, name, self._limits(name))
+        return Scope(self.redis, name, self._limits(name), scripts=self._limit_scripts)
 
     def gate_of(self, account: Account) -> Gate:
         """Return the gate of the account: its maintenance, then the limit that all processes share."""

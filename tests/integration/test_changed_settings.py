@@ -120,8 +120,11 @@ class Shop:
         }
         stuck.move("replay", moved["dead"])
         lane.release(moved["held"], "send")
-        self.rt.redis.zadd(lane.keys.doubt, dict.fromkeys(moved["in_doubt"], 0))
-        tasks.doubt.settle_doubts(self.rt, "dropday")
+        if moved["in_doubt"]:
+            self.rt.redis.zadd(lane.keys.doubt, dict.fromkeys(moved["in_doubt"], 0))
+        # A round asks for a random part of the orders in doubt.
+        while self.rt.redis.zcount(lane.keys.doubt, 0, 0):
+            tasks.doubt.settle_doubts(self.rt, "dropday")
         self.deliver([key for keys in moved.values() for key in keys])
         self.states |= {key: "delivered" for keys in moved.values() for key in keys}
 

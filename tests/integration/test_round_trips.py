@@ -10,6 +10,7 @@ import pytest
 from redis.connection import AbstractConnection
 
 import tasks.sweep
+import worker.store.redis.gathered
 from support.command_line import intake
 from support.orders import order
 from support.settings_texts import BY_PROVIDER, dropday, route, table
@@ -34,8 +35,8 @@ def settings(count: int) -> str:
     """Return the settings of as many providers and targets, each with a route to the first two targets and its own."""
     text = table("alarms", every="1ms", grace="1ms")
     for number in range(count):
-        text += dropday(f"providers.p{number}", f"http://127.0.0.1:9/p{number}", limit="none")
-        text += dropday(f"targets.t{number}", f"http://127.0.0.1:9/t{number}", limit="none")
+        text += dropday(f"providers.p{number}", f"http://127.0.0.1:9/p{number}", limit="1000/s")
+        text += dropday(f"targets.t{number}", f"http://127.0.0.1:9/t{number}", limit="1000/s")
         text += route(f"p{number}", *dict.fromkeys(("t0", "t1", f"t{number}")), reference=BY_PROVIDER)
     return text
 
@@ -55,6 +56,8 @@ def fill(rt: Runtime) -> None:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list whose length is the number of commands and pipelines that were sent to Redis."""
+    # The threads of `intake check` start one after the other, on a busy machine slowly.
+    monkeypatch.setattr(worker.store.redis.gathered, "GATHER", 0.3)
     sent: list[int] = []
     original: Callable[..., None] = AbstractConnection.send_packed_command
 

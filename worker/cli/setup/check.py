@@ -21,6 +21,7 @@ from worker.settings.identity import declared
 from worker.settings.references import is_unique
 from worker.store.health.signs import SWEPT
 from worker.store.redis import embedded
+from worker.store.redis.gathered import GatheredScripts
 from worker.store.redis.server import Server, inspect, measure
 from worker.telemetry import traces
 from worker.watch.judgements import alarms, judge, judge_server
@@ -76,7 +77,7 @@ def examine(*, live: bool) -> Iterator[Finding]:
     yield from examine_server(server, settings.alarms)
     yield from examine_distance(*measure(url))
     yield from examine_broker(settings.broker_url)
-    rt = Runtime(settings)
+    rt = Runtime(settings, limits=GatheredScripts)
     yield from _examine_systems(rt, rt.cursors.unread(list(settings.providers)))
     yield from examine_registered(rt.installation.compare())
     yield from examine_running(rt)

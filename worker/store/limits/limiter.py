@@ -59,10 +59,17 @@ class Scope:
     same 100 ms. A longer window (a daily quota) may run ahead by half of its calls.
     """
 
-    def __init__(self, redis: Redis, name: str, limits: Sequence[Limit], patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        name: str,
+        limits: Sequence[Limit],
+        patience: float = PATIENCE,
+        scripts: Scripts | None = None,
+    ) -> None:
         self.name = name
         self._redis = redis
-        self._scripts = Scripts(redis)
+        self._scripts = scripts or Scripts(redis)
         self._key = keys.limit(name)
         self._patience = patience
         self.interval = interval_us(limits)
@@ -97,8 +104,7 @@ class Scope:
             return None
         windows = self._steady if _SPARE_ONLY.get() else self.windows
         while True:
-            asked = time.monotonic()
-            granted, wait, departed = self._scripts(
+            asked, (granted, wait, departed) = self._scripts.timed(
                 catalog.DEPART, windows, scope=self._key, lead_us=self._lead, keep_ms=self._keep_ms
             )
             if not granted and wait > self._patience * 1e6:

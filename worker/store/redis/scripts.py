@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -61,18 +62,26 @@ class Scripts:
         keys, args = script.arrange(named, items)
         self._load(script.name)([*keys, witness()], args, client=pipe)
 
+    def timed(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> tuple[float, Any]:
+        """Run a script as a call does; return when it was sent (`time.monotonic`), and its response."""
+        return time.monotonic(), self(script, items, **named)
+
     @staticmethod
-    def execute(pipe: Pipeline) -> list[Any]:
-        """Run a pipeline; return the response of each command. Raise StoreFull, or the first error, as a call does."""
+    def responses(pipe: Pipeline) -> list[Any]:
+        """Run a pipeline; return the response of each command, or its error: StoreFull if Redis accepts no writes."""
         commands, scripts = list(pipe.command_stack), set(pipe.scripts)
         responses = pipe.execute(raise_on_error=False)
         if any(isinstance(response, NoScriptError) for response in responses):
             # The server was started again after it was asked for the scripts; each of them may be repeated.
             pipe.command_stack, pipe.scripts = commands, scripts
             responses = pipe.execute(raise_on_error=False)
+        return [(isinstance(each, ResponseError) and as_store_full(each)) or each for each in responses]
+
+    @staticmethod
+    def execute(pipe: Pipeline) -> list[Any]:
+        """Run a pipeline; return the response of each command. Raise StoreFull, or the first error, as a call does."""
+        responses = Scripts.responses(pipe)
         for response in responses:
-            if isinstance(response, ResponseError) and (full := as_store_full(response)):
-                raise full from None
             if isinstance(response, Exception):
                 raise response
         return responses
