@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import simplejson
 import structlog
+from celery.exceptions import Reject
 
 from tasks.ingest import Result, ingest
 from tasks.outcomes import log_ending
 from worker.app import app
-from worker.errors import StoreFull
+from worker.errors import IntakeError, StoreFrozen, StoreFull
+from worker.http.task_time import is_over
+from worker.process.stopping import stopping
 from worker.runtime import runtime
 from worker.store.inbox import POISON, Letter
 from worker.store.redis.connection import ERRORS
@@ -34,15 +38,55 @@ PAUSE: Final = 1.0
 LATER: Final = 15.0
 
 
-@app.task(name="tasks.ingest", Request="worker.app.private_request:PrivateRequest")
-def push(job: str) -> None:
+#: What keeps a job out of the inbox for a while, and is no fault of the job.
+_FAILURES: Final[tuple[type[Exception], ...]] = (IntakeError, *ERRORS)
+#: Seconds that `tasks.ingest` may take: less than the broker waits before it delivers the message again.
+INGEST_LIMIT: Final = 100
+
+
+@app.task(
+    name="tasks.ingest",
+    Request="worker.app.kept_request:KeptRequest",
+    acks_late=True,
+    acks_on_failure_or_timeout=False,
+    reject_on_worker_lost=True,
+    time_limit=INGEST_LIMIT,
+)
+def push(job: object) -> None:
     """Push a job for a producer that has only a Celery client: `send_task("tasks.ingest", [JOB])`.
 
-    `JOB` is the text of a job (see `schemas/job.py`). The job is safe in the inbox once this task has run. Until then
-    it is a Celery message, which is lost with a worker that is killed at the wrong moment. A producer should use
-    `LPUSH` where it can.
+    `JOB` is the text of a job (see `schemas/job.py`); what is not a text is pushed as its JSON, and is judged like any
+    other job. The message is acknowledged when the job is in the inbox, and not before.
     """
-    runtime().inbox.push([job])
+    push_job(runtime, job)
+
+
+def push_job(runtime: Callable[[], Runtime], job: object) -> None:
+    """Push a job into the inbox. Raise Reject if its message has to go back into its queue.
+
+    While Redis is full, it goes back after `PAUSE`, because deliveries make room and need the process. A Redis that is
+    away or takes no writes at all is waited for here: nothing else works without it.
+    """
+    text = job if isinstance(job, str) else simplejson.dumps(job, ensure_ascii=False)
+    raw = text.encode("utf-8", "surrogatepass")
+    while True:
+        try:
+            runtime().inbox.push([raw])
+        except _FAILURES as error:
+            _report_waiting(error)
+            time.sleep(PAUSE)
+            room_comes = isinstance(error, StoreFull) and not isinstance(error, StoreFrozen)
+            if room_comes or stopping() or is_over():
+                raise Reject(type(error).__name__, requeue=True) from None
+        else:
+            return
+
+
+def _report_waiting(error: Exception) -> None:
+    if isinstance(error, StoreFull):
+        report_store_full(error)
+    else:
+        log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
 
 
 def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
@@ -54,7 +98,7 @@ def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:
                     if not _take_if_room(rt, taker, nudge):
                         rt.inbox.wait(1)
         except ERRORS as error:
-            log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
+            _report_waiting(error)
             time.sleep(PAUSE)
         else:
             if isinstance(ending.error, StoreFull):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -47,6 +48,9 @@ log = structlog.get_logger()
 TRIES = 8
 #: A poll waits for a limit that opens again within this many seconds, and stops for a longer one.
 SHORT_WAIT = 2.0
+#: Most seconds until the next poll of a provider whose page did not fit into a full Redis: nobody reads it in vain more
+#: often than it is polled anyway.
+FULL_WAIT = 60.0
 
 
 @app.task(name="tasks.poll", Request="worker.app.timed_request:TimedRequest")
@@ -85,8 +89,12 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         ):
             _read_pages(rt, run, dead, rt.providers[name], nudge, pages)
         match ending.error:
-            case None | LeaseLost() | StoreFull():
+            case None | LeaseLost():
                 pass
+            case StoreFull() as full:
+                with contextlib.suppress(StoreFull):  # one that takes no writes at all
+                    delay = min(account.poll_every, FULL_WAIT)
+                    rt.cursors.note_failure(name, f"{full.code}: {full}", delay)
             case AuthFailed() as error:
                 pause_provider(rt, name, error)
             case error:

@@ -18,6 +18,7 @@
     │   └── Rejected             they do not accept what we sent
     ├── Held                   an operator must add something (a mapping); the order itself is correct
     ├── StoreFull              Redis has no room: accept nothing, lose nothing, log an error
+    │   └── StoreFrozen            Redis takes no write at all: deliveries stand still too
     └── LeaseLost              another worker has the work now: stop, and write nothing
 
 A message never holds a secret or personal data: it can be logged.
@@ -179,6 +180,13 @@ class StoreFull(IntakeError):
     code = "store_full"
     #: What an operator can do; Intake recovers automatically after that.
     remedy = "make room in Redis (maxmemory, disk); work goes on by itself"
+
+
+class StoreFrozen(StoreFull):
+    """Redis takes no write at all now: its disk, its replicas or its role forbid it. Nothing makes room by itself."""
+
+    code = "store_frozen"
+    remedy = "look at Redis: its disk, its replicas, its role; work goes on by itself"
 
 
 class LeaseLost(IntakeError):

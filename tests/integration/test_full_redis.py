@@ -10,10 +10,12 @@ from kombu import Connection, Exchange, Queue
 from redis.exceptions import OutOfMemoryError
 
 import tasks.deliver
+import tasks.poll
 import tasks.sweep
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from worker.app.transport import install
+from worker.store.feeds.work import read_work
 from worker.store.orders.ledger import Delivery
 from worker.store.redis import broker_client
 
@@ -69,6 +71,17 @@ def test_a_queue_that_nobody_reads_does_not_grow_in_a_full_redis(
     assert [client.lpush("intake.probe", "a"), client.lpush("intake.probe", "b")] == [1, 2]
     with pytest.raises(OutOfMemoryError):
         client.lpush("intake.probe", "c")
+
+
+def test_a_provider_is_not_read_in_vain_each_second(full: FakeRuntime) -> None:
+    full.shop.pages = [[{"id": "7"}], [{"id": "8"}]]
+    full.poll_every(30)
+    tasks.poll.poll(full, "shop", full.nudge)
+    assert read_work(full.redis, ["shop"]) == {"shop": []}
+    assert full.cursors.status("shop")["error"] == "store_full: Redis is full (maxmemory)"
+    full.redis.config_set("maxmemory", 0)
+    tasks.poll.poll(full, "shop", full.nudge, gap=-1)
+    assert (full.cursors.status("shop")["value"], full.shop.asked) == ("2", ["0", "0", "1"])
 
 
 def test_the_listener_asks_again_later(full: FakeRuntime) -> None:

@@ -1,7 +1,8 @@
-"""The transports of Celery over Redis, which go on while Redis is full."""
+"""The transports of Celery over Redis, which go on while Redis is full, and after it was away."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
@@ -9,12 +10,28 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
 from worker.store.redis.broker_client import BrokerClient
+from worker.store.redis.connection import ERRORS
 
 _MAY_WRITE: Final = "#!lua flags=allow-oom\n"
 
 
+class _QoS(kombu_redis.QoS):
+    """The messages that a channel delivered and that are not acknowledged yet."""
+
+    def restore_unacked_once(self, stderr: Any = None) -> None:
+        """Give these messages back when the channel closes.
+
+        Without a connection that fails, and would end the worker. Redis still has them, and delivers them again later.
+        """
+        if getattr(self.channel.connection, "client", None) is not None:
+            with suppress(*ERRORS):
+                super().restore_unacked_once(stderr)
+
+
 class _FullRedis:
     """The part of a channel that creates clients and scripts."""
+
+    QoS: Any = _QoS
 
     def _get_client(self) -> type[BrokerClient]:
         return BrokerClient

@@ -15,7 +15,7 @@ import simplejson
 from redis.exceptions import ResponseError
 
 from schemas.job import INBOX
-from worker.errors import LeaseLost, StoreFull
+from worker.errors import LeaseLost
 from worker.process.stopping import stopping
 from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
@@ -113,7 +113,7 @@ class Inbox:
             return int(self.redis.lpush(INBOX, *jobs))
         except ResponseError as error:
             if full := as_store_full(error):
-                raise StoreFull(f"{full}: no job was pushed") from None
+                raise type(full)(f"{full}: no job was pushed") from None
             raise
 
     def ping(self) -> bool:

@@ -12,12 +12,13 @@ from redis.exceptions import (
     DataError,
     NoPermissionError,
     OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     TimeoutError,  # noqa: A004  # redis-py's own name
 )
 
-from worker.errors import StoreFull
+from worker.errors import StoreFrozen, StoreFull
 from worker.store.redis.failpoints import with_failpoints
 from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 from worker.store.redis.timed_retry import TimedRetry
@@ -41,11 +42,18 @@ def as_store_full(error: ResponseError) -> StoreFull | None:
     """Return StoreFull for the error of a Redis that accepts no writes now; None for any other error."""
     if isinstance(error, OutOfMemoryError):
         return StoreFull("Redis is full (maxmemory)")
+    if isinstance(error, ReadOnlyError):
+        return StoreFrozen("Redis is a read-only replica, and takes no writes")
     if str(error).startswith("MISCONF"):
-        return StoreFull("Redis cannot write to its disk, and takes no writes")
+        return StoreFrozen("Redis cannot write to its disk, and takes no writes")
     if str(error).startswith("NOREPLICAS"):
-        return StoreFull("Redis has no replica that keeps up, and takes no writes")
+        return StoreFrozen("Redis has no replica that keeps up, and takes no writes")
     return None
+
+
+def takes_no_writes(error: ResponseError) -> bool:
+    """Return whether Redis takes no writes at all now, or has just become a replica while we waited there."""
+    return isinstance(as_store_full(error), StoreFrozen) or str(error).startswith("UNBLOCKED")
 
 
 def refuses_values(error: Exception) -> bool:
@@ -76,5 +84,6 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
         socket_keepalive=True,
         health_check_interval=30,
         retry=TimedRetry(LONG if patience == "long" else SHORT),
-        retry_on_error=[BusyLoadingError, ConnectionError, TimeoutError],
+        # A replica is asked again over a new connection: its address may lead to the master meanwhile.
+        retry_on_error=[BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError],
     )
