@@ -220,7 +220,7 @@ class _Run:
             for process in walkers:
                 process.terminate()
             for process in walkers:
-                process.join(12)
+                process.join(60)
                 if process.is_alive():
                     self.result.problems.append("a process did not end")
                     process.kill()
