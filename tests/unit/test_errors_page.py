@@ -44,7 +44,7 @@ def test_each_reason_for_which_a_setting_is_refused_is_explained() -> None:
 
 
 def test_the_report_has_plain_words_for_each_code() -> None:
-    never = {"config", "store_full", "lease_lost", "snoozed", "dropped", "erased"}
+    never = {"config", "store_full", "store_frozen", "lease_lost", "snoozed", "dropped", "erased"}
     assert {code for code in source_texts.codes() | SET if code not in REASONS} <= never
 
 
