@@ -18,8 +18,6 @@ from support.ports import free_port
 from support.programs import find_program, missing
 from worker.app.broker import redis_broker
 from worker.errors import Unavailable
-from worker.settings.addresses import redis_url
-from worker.settings.document import SettingError
 from worker.store.redis.connection import connect
 from worker.store.redis.server import inspect
 
@@ -84,13 +82,21 @@ def _left_open() -> Iterator[None]:
         gc.collect()
 
 
+def celery(url: str) -> Connection:
+    """Return a connection as Celery makes it from its settings."""
+    settings = redis_broker(url)
+    return Connection(
+        settings["broker_url"], ssl=settings["broker_use_ssl"], transport_options=settings["broker_transport_options"]
+    )
+
+
 @pytest.mark.usefixtures("_left_open")
 def test_a_private_certificate_authority_is_set_in_the_url(port: int, certificate: Path) -> None:
     url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
     with connect(url) as redis:
         assert redis.ping()
     assert inspect(url).version >= (6, 2)
-    with Connection(redis_broker(url)["broker_url"]) as broker, broker.SimpleQueue("hints") as queue:
+    with celery(url) as broker, broker.SimpleQueue("hints") as queue:
         queue.put("a hint")
         assert queue.get(timeout=5).payload == "a hint"
 
@@ -100,16 +106,8 @@ def test_a_server_with_an_untrusted_certificate_is_refused(port: int) -> None:
     url = f"rediss://127.0.0.1:{port}/0"
     with connect(url, patience="short") as redis, pytest.raises(ConnectionError):
         redis.ping()
-    with Connection(redis_broker(url)["broker_url"]) as broker, pytest.raises(OperationalError, match="CERTIFICATE"):
+    with celery(url) as broker, pytest.raises(OperationalError, match="CERTIFICATE"):
         broker.ensure_connection(max_retries=1, timeout=5)
-
-
-def celery(url: str) -> Connection:
-    """Return a connection as Celery makes it from its settings."""
-    settings = redis_broker(url)
-    return Connection(
-        settings["broker_url"], ssl=settings["broker_use_ssl"], transport_options=settings["broker_transport_options"]
-    )
 
 
 @pytest.mark.usefixtures("_left_open")
@@ -142,17 +140,3 @@ def test_a_sentinel_that_requires_tls_is_unavailable_without_tls_in_its_address(
     url = f"sentinel://127.0.0.1:{sentinel}/intake?sentinel_password=watching"
     with pytest.raises(Unavailable):
         inspect(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "sentinel://one/intake?ssl_ca_certs=/etc/ssl/ca.pem",
-        "sentinels://one/intake?ssl_cert_reqs=none",
-        "sentinels://one",
-    ],
-)
-def test_an_ambiguous_sentinel_address_is_refused(url: str) -> None:
-    with pytest.raises(SettingError, match="is not the address of a service behind Sentinels") as refused:
-        redis_url(url)
-    assert "sentinels:// for TLS" in refused.value.remedy

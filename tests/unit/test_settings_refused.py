@@ -170,7 +170,10 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
         (
             "[providers.shop-nl]",
             "[redis]\nurl = 'localhost:6379'\n[providers.shop-nl]",
-            "redis.url: is not the address of a Redis. Write redis://localhost:6379/0, or rediss:// for TLS.",
+            (
+                "redis.url: is no address that Intake can use. Write redis://localhost:6379/0, rediss:// for TLS,"
+                " unix:///run/redis.sock?db=0, or sentinel://host:26379,host2:26379/service?db=0 (sentinels:// for TLS)."
+            ),
         ),
         (
             "[providers.shop-nl]",

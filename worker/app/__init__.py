@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 
 from worker.app.background import background_tasks
 from worker.app.broker import broker
+from worker.app.flower_broker import use_in_flower
 from worker.app.liveness_step import LivenessStep
 from worker.app.steady import steady_now
 from worker.app.transport import install
@@ -146,6 +147,7 @@ app = Celery(
     ],
 )
 install()
+use_in_flower()
 app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from kombu import Connection, Queue
 
 from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
+from worker.settings.amqp import AmqpAddress
 from worker.store.health.nudges import QUEUES
-from worker.store.redis.sentinel import SCHEME, SentinelAddress, is_sentinel_address
+from worker.store.redis.address import RedisAddress
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
@@ -62,26 +62,14 @@ def broker(settings: Settings) -> dict[str, Any]:
     """Return the settings of Celery for the configured broker, or for the Redis of the ledger. Raise ConfigError."""
     if settings.broker_url is None:
         return redis_broker(redis_url(settings))
-    return {"broker_url": settings.broker_url, **_RABBITMQ}
+    return {**AmqpAddress.parse(settings.broker_url).celery(), **_RABBITMQ}
 
 
 def redis_broker(url: str) -> dict[str, Any]:
     """Return the settings of Celery for Redis as the broker. `url` has the form that the client of the ledger takes."""
-    if url.startswith("rediss:") and "ssl_cert_reqs=" not in url:
-        # Unlike redis-py, kombu accepts any certificate by default.
-        url += f"{'&' if '?' in url else '?'}ssl_cert_reqs=required"
-    if not is_sentinel_address(url):
-        return {"broker_url": url, **_REDIS}
-    sentinel = SentinelAddress.parse(url)
-    user = quote(sentinel.username or "", safe="")
-    own = f"{user}:{quote(sentinel.password, safe='')}@" if sentinel.password else ""
-    options = {"master_name": sentinel.service, "sentinel_kwargs": sentinel.sentinel_options()}
-    return {
-        **_REDIS,
-        "broker_url": ";".join(f"{SCHEME}://{own}{host}:{port}/{sentinel.db}" for host, port in sentinel.sentinels),
-        "broker_use_ssl": sentinel.tls,
-        "broker_transport_options": {**_REDIS["broker_transport_options"], **options},
-    }
+    own = RedisAddress.parse(url).celery()
+    options = {**_REDIS["broker_transport_options"], **own.get("broker_transport_options", {})}
+    return {**_REDIS, **own, "broker_transport_options": options}
 
 
 def greet(url: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from worker.settings.amqp import AmqpAddress, is_amqp_address
 from worker.settings.document import SettingError
-from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
+from worker.store.redis.address import AddressError, RedisAddress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import SecretStr
 
 
@@ -38,36 +41,28 @@ def hook_url(value: SecretStr) -> SecretStr:
 
 
 def redis_url(text: str) -> str:
-    """Return the URL of a Redis server as redis-py reads it, or of a service behind Sentinels."""
-    if is_sentinel_address(text):
-        try:
-            SentinelAddress.parse(text)
-        except ValueError:
-            remedy = "Write sentinel://host:26379,host2:26379/service, sentinels:// for TLS; if need be with ?db=0."
-            raise SettingError("is not the address of a service behind Sentinels", remedy) from None
-        return text
-    url = _split(text, "redis://localhost:6379/0")
-    if url.scheme == "unix" and url.path:
-        return text
-    database = url.path.strip("/")
-    if url.scheme not in {"redis", "rediss"} or not url.hostname or (database and not database.isdigit()):
-        raise SettingError("is not the address of a Redis", "Write redis://localhost:6379/0, or rediss:// for TLS.")
+    """Return the address of Redis, which every process can use."""
+    _check(RedisAddress.parse, text)
     return text
 
 
 def broker_url(text: str) -> str:
-    """Return the URL of a RabbitMQ as Celery reads it: `amqp`, or `amqps` for TLS."""
-    url = _split(text, "amqp://host:5672/vhost")
-    if url.scheme not in {"amqp", "amqps"} or not url.hostname:
-        remedy = "Write amqp://host:5672/vhost, or amqps:// for TLS; leave it out, and the broker is the Redis above."
-        raise SettingError("is not the address of a RabbitMQ", remedy)
+    """Return the address of a RabbitMQ, which every process can use."""
+    _check(AmqpAddress.parse, text)
     return text
 
 
 def has_password(url: str) -> bool:
-    """Return whether the URL contains a password."""
-    parts = urlsplit(url)
-    return bool(parts.password) or not {"password", "sentinel_password"}.isdisjoint(parse_qs(parts.query))
+    """Return whether a valid address of Redis or RabbitMQ contains a secret."""
+    parse = AmqpAddress.parse if is_amqp_address(url) else RedisAddress.parse
+    return parse(url).has_password
+
+
+def _check(parse: Callable[[str], object], text: str) -> None:
+    try:
+        parse(text)
+    except AddressError as error:
+        raise SettingError(error.reason, error.remedy) from None
 
 
 def _split(text: str, example: str) -> SplitResult:

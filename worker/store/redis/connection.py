@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from redis import Redis
 from redis.exceptions import (
@@ -19,8 +19,8 @@ from redis.exceptions import (
 )
 
 from worker.errors import StoreFrozen, StoreFull
+from worker.store.redis.address import RedisAddress
 from worker.store.redis.failpoints import with_failpoints
-from worker.store.redis.sentinel import SentinelAddress, is_sentinel_address
 from worker.store.redis.timed_retry import TimedRetry
 
 #: The errors of a Redis that is unreachable or full, or refuses us.
@@ -61,13 +61,6 @@ def refuses_values(error: Exception) -> bool:
     return isinstance(error, DataError) or (type(error) is ResponseError and bool(_OF_VALUES.match(str(error))))
 
 
-def client(kind: type[Redis], url: str, **options: Any) -> Redis:
-    """Return a client of the server at `url`, or of the master that the Sentinels at `url` name."""
-    if is_sentinel_address(url):
-        return SentinelAddress.parse(url).client(kind, **options)
-    return kind.from_url(url, **options)
-
-
 def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: Patience = "long") -> Redis:
     """Connect to `url`; responses are decoded to text, or raw bytes for data that anybody may have written.
 
@@ -75,9 +68,8 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
     server that is silent is given up within two timeouts. Every script may be repeated (each says how), so a lost
     response costs nothing. If a person or a client waits and can try again, `patience` is short.
     """
-    return client(
+    return RedisAddress.parse(url).client(
         with_failpoints(Redis),
-        url,
         decode_responses=text == "decoded",
         socket_timeout=TIMEOUT if patience == "long" else 2.0,
         socket_connect_timeout=2.0 if patience == "long" else 1.0,

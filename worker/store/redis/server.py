@@ -6,14 +6,12 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
 from worker.errors import AuthFailed, Unavailable
-from worker.store.redis.connection import client
-from worker.store.redis.sentinel import is_sentinel_address
+from worker.store.redis.address import RedisAddress, is_sentinel_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +56,7 @@ def inspect(url: str) -> Server:
     """
     try:
         # redis-py treats a wrong password as a lost connection, and would repeat it for minutes.
-        with client(Redis, url, **_ONCE) as redis:
+        with RedisAddress.parse(url).client(**_ONCE) as redis:
             info: dict[str, Any] = redis.info()
     except AuthenticationError:
         raise AuthFailed("the server does not accept the password") from None
@@ -78,7 +76,7 @@ def measure(url: str) -> tuple[float, float]:
         redis.exceptions.RedisError: The server does not respond.
     """
     measured: list[tuple[float, float]] = []
-    with client(Redis, url, **_ONCE) as redis:
+    with RedisAddress.parse(url).client(**_ONCE) as redis:
         redis.ping()
         for _ in range(5):
             began = time.time()

@@ -1,0 +1,43 @@
+"""The client by which Flower reads the lengths of queues: with the values of the ledger's client.
+
+Flower parses the broker's URL by itself, and misses the database of a Redis behind Sentinels or of a socket, and all
+Sentinels but the first.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, Final
+
+from worker.runtime import read_settings, redis_url
+from worker.store.redis.address import RedisAddress
+
+#: Where Flower has the class that it calls for its client.
+_VIEWS: Final = "flower.views"
+#: Seconds that Flower waits for a connection and for a response.
+_CONNECT, _TIMEOUT = 1.0, 2.0
+
+
+def use_in_flower() -> None:
+    """Let Flower read the queues by our client, in a process that has imported Flower, and only there."""
+    views = sys.modules.get(_VIEWS)
+    if views is None:
+        return
+    broker = import_module("flower.utils.broker")
+
+    class Redis(broker.RedisBase):  # type: ignore[misc, name-defined]  # Flower has no types
+        def __init__(self, url: str, **options: Any) -> None:
+            super().__init__(url, **options)
+            self.redis = queue_client(redis_url(read_settings()))
+
+    def choose(url: str, **options: Any) -> Any:
+        kind = broker.RabbitMQ if url.startswith("amqp") else Redis
+        return kind(url, **options)
+
+    views.Broker = choose  # type: ignore[attr-defined]
+
+
+def queue_client(url: str) -> Any:
+    """Return a client for asyncio."""
+    return RedisAddress.parse(url).async_client(socket_connect_timeout=_CONNECT, socket_timeout=_TIMEOUT)
