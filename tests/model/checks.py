@@ -141,9 +141,9 @@ def _check_content(ground: Ground, external_id: str) -> None:
     """Check that the target has the newest content, if it can be updated."""
     newest = ground.source.newest(external_id)
     change = ground.on_change("shop", "t")
-    # After a loss of Redis a change is neither held nor sent: the new ledger cannot know that the order changed, and
-    # the target's content may be intended there.
-    follows = ground.depot.updates and change in {"update", "hold"} and not ground.losses
+    # After a loss of Redis, or of its last writes, a change is neither held nor sent: the new ledger cannot know that
+    # the order changed, and the target's content may be intended there.
+    follows = ground.depot.updates and change in {"update", "hold"} and not ground.forgot
     if not follows or newest is None or external_id in ground.dropped | ground.pushed:
         return
     made = ground.depot.made[external_id][0]

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from model.faults import WAIT
+from model.ground import stepped_source
+from worker.store.redis import scripts
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
@@ -31,6 +34,11 @@ def _quiet(_logging_restored: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _fixed_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fix the backoff: whether a wait of some milliseconds is over would depend on the load of the machine."""
-    monkeypatch.setattr("tasks.attempt.backoff", lambda _: 5.0)
-    monkeypatch.setattr("tasks.outcomes.backoff", lambda _: 5.0)
+    """Fix the backoff: whether a wait of some seconds is over would depend on the load of the machine."""
+    monkeypatch.setattr("tasks.attempt.backoff", lambda _: WAIT)
+    monkeypatch.setattr("tasks.outcomes.backoff", lambda _: WAIT)
+
+
+@pytest.fixture(autouse=True)
+def _clock_that_can_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "lua_source", stepped_source)

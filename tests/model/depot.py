@@ -36,16 +36,17 @@ class Traits:
 
 @dataclass
 class Made:
-    """An order in the target."""
+    """An order in the target, and what the target knows it by."""
 
     order: Order
+    reference: str
     visible: bool = True
     ready: bool = True
     cancelled: bool = False
 
 
 class Depot(Target):
-    """A target that keeps every order ever created, by reference: two of one reference are a duplicate."""
+    """A target that keeps every order ever created, by its id at the source: two of one id are a duplicate."""
 
     kind = "depot"
     Options = BaseModel
@@ -56,7 +57,7 @@ class Depot(Target):
         self.updates, self.dedupes = traits.updates, traits.dedupes  # type: ignore[misc]  # each depot has its own traits
         self.settles, self.bulk = traits.settles, traits.bulk  # type: ignore[misc]  # as above
         self.made: dict[str, list[Made]] = {}
-        #: The highest version written since the ledger was new, by reference.
+        #: The highest version written since the ledger was new, by the same id.
         self.highest: dict[str, int] = {}
         self.wrong: list[str] = []
         #: The faults of the next writes and of the next read.
@@ -64,7 +65,7 @@ class Depot(Target):
         self.read = ""
         self.redis_lost = redis_lost
         #: Returns what is wrong with creating this order now, or "".
-        self.objection: Callable[[Order, str], str] = lambda *_: ""
+        self.objection: Callable[[Order], str] = lambda _: ""
         #: Called in a search, if the fault of the next read is "cancelled meanwhile".
         self.cancel_meanwhile: Callable[[], None] = lambda: None
 
@@ -84,11 +85,18 @@ class Depot(Target):
             error = names[fault]()
             raise error
 
-    def _written(self, order: Order, reference: str) -> None:
-        version = order.version or 0
-        if version < self.highest.get(reference, 0):
-            self.wrong.append(f"{reference}: version {version} was sent after {self.highest[reference]}")
-        self.highest[reference] = max(version, self.highest.get(reference, 0))
+    def _written(self, order: Order) -> None:
+        version, key = order.version or 0, order.external_id
+        if version < self.highest.get(key, 0):
+            self.wrong.append(f"{key}: version {version} was sent after {self.highest[key]}")
+        self.highest[key] = max(version, self.highest.get(key, 0))
+
+    def _known(self, order: Order, reference: str) -> Made:
+        """Return the order that is to be changed, which the ledger must know by the reference that it was made with."""
+        made = self.made[order.external_id][-1]
+        if made.reference != reference:
+            self.wrong.append(f"{order.external_id}: made as {made.reference}, and changed as {reference}")
+        return made
 
     @staticmethod
     def _check(order: Order) -> None:
@@ -98,16 +106,16 @@ class Depot(Target):
             raise Held("no product for it")
 
     def _create(self, order: Order, reference: str, fault: str) -> Receipt | Pending:
-        existing = self.made.setdefault(reference, [])
-        if existing and self.dedupes:
+        existing = self.made.setdefault(order.external_id, [])
+        if self.dedupes and any(made.reference == reference for made in existing):
             self._befall(faults.AFTER, fault)
             return Receipt(str(reference), existed=True)
         self._check(order)
-        if objection := self.objection(order, reference):
+        if objection := self.objection(order):
             self.wrong.append(f"{reference}: created, although {objection}")
-        made = Made(order)
+        made = Made(order, reference)
         existing.append(made)
-        self._written(order, reference)
+        self._written(order)
         made.ready = not self.traits.steps
         made.visible = self.settles
         self._befall(faults.AFTER, fault)
@@ -137,7 +145,7 @@ class Depot(Target):
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:
         self._befall(faults.BEFORE, self.read)
-        (*_, made) = self.made[reference]
+        made = self._known(order, reference)
         if not made.ready:
             made.ready = True
             return Pending(step, 0.0)
@@ -148,9 +156,9 @@ class Depot(Target):
         fault = self.writes.pop(0) if self.writes else ""
         self._befall(faults.BEFORE, fault)
         self._check(order)
-        self._written(order, reference)
-        self.made[reference][-1].order = order
-        self.made[reference][-1].cancelled = False
+        self._written(order)
+        made = self._known(order, reference)
+        made.order, made.cancelled = order, False
         self._befall(faults.AFTER, fault)
 
     def cancel(self, order: Order, reference: str, target_id: str) -> None:
@@ -158,8 +166,8 @@ class Depot(Target):
             super().cancel(order, reference, target_id)
         fault = self.writes.pop(0) if self.writes else ""
         self._befall(faults.BEFORE, fault)
-        self._written(order, reference)
-        self.made[reference][-1].cancelled = True
+        self._written(order)
+        self._known(order, reference).cancelled = True
         self._befall(faults.AFTER, fault)
 
     def find(self, reference: str) -> Receipt | None:
@@ -168,7 +176,7 @@ class Depot(Target):
             self.cancel_meanwhile()
         self._befall(faults.BEFORE, read)
         self._befall(faults.AFTER, read)
-        seen = any(made.visible for made in self.made.get(reference, []))
+        seen = any(made.visible and made.reference == reference for each in self.made.values() for made in each)
         return Receipt(str(reference), existed=True) if seen else None
 
     def absent(self, references: Collection[str]) -> Collection[str]:

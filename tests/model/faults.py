@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from worker.errors import AuthFailed, RateLimited, TargetDown, Unavailable, Uncertain
 
+#: Seconds of each wait: far longer than an example runs on a slow machine, and shorter than `model.ground.SHORT`.
+WAIT = 500.0
+
 
 class Died(BaseException):
     """Raised where the process is killed. It is not an Exception, which would count as an error of the adapter."""
@@ -19,15 +22,15 @@ class _DownUncertain(TargetDown):
 BEFORE = {
     "refused connection": lambda: Unavailable("connection refused"),
     "cut before": lambda: Uncertain("cut"),
-    "throttled": lambda: RateLimited("used up", 5.0),
-    "down": lambda: TargetDown("maintenance", 5.0),
-    "wrong key": lambda: AuthFailed("401", 1.0),
+    "throttled": lambda: RateLimited("used up", WAIT),
+    "down": lambda: TargetDown("maintenance", WAIT),
+    "wrong key": lambda: AuthFailed("401", WAIT),
     "killed before": lambda: Died,
 }
 #: Faults after the effect of a call: its response is lost.
 AFTER = {
     "cut after": lambda: Uncertain("cut"),
-    "down after": lambda: _DownUncertain("503", 5.0),
+    "down after": lambda: _DownUncertain("503", WAIT),
     "bug after": lambda: KeyError("id"),
     "killed after": lambda: Died,
 }
@@ -46,5 +49,5 @@ FETCHES = (
     "redis lost",
     "edited meanwhile",
 )
-#: Faults of a write to the ledger.
-ACCEPTS = ("", "killed before", "killed after", "redis lost before", "redis lost after")
+#: Faults of a write to the ledger; "forgotten": a replica that has not got it takes over.
+ACCEPTS = ("", "killed before", "killed after", "redis lost before", "redis lost after", "forgotten")

@@ -22,11 +22,13 @@ from model.depot import Traits
 from model.faults import Died
 from model.ground import LEASE, LONG, SHORT, Ground
 from support.redis_text import text
+from support.renaming import change_template, rename
 from tasks.attempt import attempt
 from tasks.decisions import decide_again
 from worker.errors import LeaseLost
 from worker.store.feeds.work import read_work
 from worker.store.orders.drains import Claim, Drain, Outcome
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -93,17 +95,20 @@ class Machine(RuleBasedStateMachine):
         self.states: set[str] = set()
         #: The state after the last step: waiting jobs and hints, whether something is paused, whether Redis is empty.
         self.jobs, self.hints, self.paused, self.blank = 0, 0, False, True
-        self.archived = False
+        self.archived = self.behind = False
         type(self).last = self
 
     def _step(self, text: str) -> None:
         self.steps.append(text)
         self.sound = False
 
-    @initialize(traits=TRAITS, on_change=ON_CHANGE, orders=st.lists(CONTENTS, max_size=3))
-    def start(self, traits: Traits, on_change: OnChange, orders: list[str]) -> None:
-        self._step(f"start {traits} {on_change} {orders}")
+    @initialize(traits=TRAITS, on_change=ON_CHANGE, orders=st.lists(CONTENTS, max_size=3), old=st.booleans())
+    def start(self, traits: Traits, on_change: OnChange, orders: list[str], *, old: bool = False) -> None:
+        """Start with a ledger that may have had a predecessor, or with an `old` one that is older than all orders."""
+        self._step(f"start {traits} {on_change} {orders} {old}")
         self.ground = Ground(self.redis, self.raw, traits, on_change)
+        if old:
+            self.redis.set(keys.EPOCH, 1)
         for external_id, content in zip("abc", orders, strict=False):
             self._write(external_id, content)
 
@@ -133,8 +138,8 @@ class Machine(RuleBasedStateMachine):
         self._write(external_id, content)
 
     def _write(self, external_id: str, content: str) -> None:
-        if content == "bad" and self.ground.losses and self.ground.depot.made.get(external_id):
-            content = "fine"  # see `Ground.lose_redis`
+        if content == "bad" and self.ground.forgot and self.ground.depot.made.get(external_id):
+            content = "fine"  # see `Ground._begin_anew`
         self.ground.source.write(external_id, content)
         self.ground.source.touch(external_id)
 
@@ -180,8 +185,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(external_id=st.sampled_from(["x", "y"]), content=CONTENTS)
     def push_only(self, external_id: str, content: str) -> None:
-        """Push an order that the feed does not show; after a loss of Redis, a different one."""
-        external_id += str(self.ground.losses)
+        """Push an order that the feed does not show; after a loss, a different one."""
+        external_id += str(self.ground.forgot)
         self._step(f"push only {external_id} {content}")
         self.ground.pushed.add(external_id)
         self.push_job("record", external_id, self.ground.source.write(external_id, content))
@@ -341,6 +346,30 @@ class Machine(RuleBasedStateMachine):
         self._step("lose redis")
         self.ground.lose_redis()
 
+    @rule(change=st.sampled_from([rename, change_template]), seed=st.integers(0, 3))
+    def change_settings(self, change: Any, seed: int) -> None:
+        self._step(f"{change.__name__} {seed}")
+        self.ground.change_settings(change, seed)
+
+    @precondition(lambda self: not self.behind)
+    @rule()
+    def fall_behind(self) -> None:
+        self._step("the replica falls behind")
+        self.ground.fall_behind()
+
+    @precondition(lambda self: self.behind)
+    @rule()
+    def fail_over(self) -> None:
+        """Let the late replica take over, while no slow drain is between its steps."""
+        self._step("the late replica takes over")
+        self.slow.clear()
+        self.ground.fail_over()
+
+    @rule(leases=st.sampled_from([-2.0, -0.5, 0.5, 2.0]))
+    def step_clock(self, leases: float) -> None:
+        self._step(f"the clock of Redis steps by {leases} leases")
+        self.ground.step_clock(leases * LEASE)
+
     @invariant()
     def holds(self) -> None:
         if hasattr(self, "ground"):
@@ -353,6 +382,7 @@ class Machine(RuleBasedStateMachine):
         self.jobs, self.hints = ground.inbox.status()["waiting"], ground.fetches.count_waiting("shop")
         self.paused = "paused" in ground.cursors.status("shop") or "paused" in ground.lane.status()
         self.blank = not self.redis.dbsize()
+        self.behind = ground.is_behind
         self.archived = bool(self.redis.keys("intake:archive:*"))
 
     def teardown(self) -> None:

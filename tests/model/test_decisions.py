@@ -48,6 +48,7 @@ class Deciding(Machine):
 
     last: Machine
     work = push_only = poll = push = fetch = pause = resume = backfill = lose_redis = pass_a_month = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
+    change_settings = fall_behind = fail_over = step_clock = None  # type: ignore[assignment]  # as above
     # `later` joins both.
     wait = sweep = None  # type: ignore[assignment]  # as above
 

@@ -22,7 +22,7 @@ EXAMPLES, STEPS = int(os.environ.get("INTAKE_MODEL_EXAMPLES", "2000")), int(os.e
 
 @pytest.mark.timeout(400)
 def test_no_order_is_lost_or_duplicated_under_any_fault(redis: Redis, raw: Redis) -> None:
-    run(Machine, redis, raw, max_examples=30, stateful_step_count=40, print_blob=True)
+    run(Machine, redis, raw, max_examples=25, stateful_step_count=40, print_blob=True)
 
 
 @pytest.mark.soak

@@ -23,7 +23,6 @@ from model.machine import Machine
 from model.running import numbered_steps, run
 from worker.store.orders.drains import Outcome
 from worker.store.redis import scripts
-from worker.store.redis.lua_source import lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +37,14 @@ class Planted(Machine):
     """A smaller machine that shows a duplicate at once, because shrinking runs hundreds of examples on a real Valkey.
 
     It leaves out most checks after each step, the run at the end (half of an example's time), operators, pushes, faults
-    of reading, other orders, slow drains, and losses of Redis. Losses have their own machine (`Lossy`), because a loss
-    ends most sequences that lead to other duplicates.
+    of reading, other orders, slow drains, changed settings, steps of clocks, and losses of Redis. Losses have their own
+    machine (`Lossy`), because a loss ends most sequences that lead to other duplicates.
     """
 
     last: Machine
     work = push = push_only = take = fetch = pause = resume = release = None  # type: ignore[assignment]  # a name that is no rule leaves the rule out
     claim = send = settle = lose_redis = pass_a_month = None  # type: ignore[assignment]  # as above
+    change_settings = fall_behind = fail_over = step_clock = None  # type: ignore[assignment]  # as above
     # `later` joins both: Hypothesis too seldom chooses two rules that make sense only in sequence.
     wait = sweep = None  # type: ignore[assignment]  # as above
 
@@ -109,10 +109,11 @@ def in_lua(name: str, old: str, new: str) -> Callable[[pytest.MonkeyPatch], None
     """Return a plant that replaces the single `old` in the script `name` by `new`."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-        text = lua_source(name)
+        source = vars(scripts)["lua_source"]
+        text = source(name)
         assert text.count(old) == 1, f"{name}.lua has {text.count(old)} occurrences of: {old}"
         bad = text.replace(old, new)
-        monkeypatch.setattr(scripts, "lua_source", lambda script: bad if script == name else lua_source(script))
+        monkeypatch.setattr(scripts, "lua_source", lambda script: bad if script == name else source(script))
 
     return plant
 

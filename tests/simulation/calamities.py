@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from simulation.renaming import change_template, rename
+from support.renaming import change_template, rename
 
 if TYPE_CHECKING:
     import random
