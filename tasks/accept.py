@@ -72,6 +72,7 @@ def accept(
         if errors:
             rejected.append((order, errors[0]))
     new: set[str] = set()
+    known: dict[str, Order] = {}
     left_out: list[LeftOutOrder] = []
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
@@ -90,12 +91,15 @@ def accept(
             counts.update(result for _, result in results)
             span.note_accepted(target, results)
             new.update(order.key for order, result in results if result == "new")
+            known |= {order.key: origins[id(order)] for order, result in results if result != "unwanted"}
             left_out += _left_out(target, deliveries, results, requested=source.startswith("backfill "))
             if any(part.nudge for part in parts):
                 nudge("deliver", target)
     if new:
         rt.ledger.count_arrivals(orders[0].provider, source, len(new))
     if orders:
+        # Also of orders that were known before: the process may have died right here.
+        rt.numbers.note(orders[0].provider, known.values())
         _note(rt, orders, new, left_out)
     return +counts, rejected
 

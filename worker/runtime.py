@@ -24,6 +24,7 @@ from worker.store.limits.limit import combine_limits
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Ledger
+from worker.store.orders.numbers import Numbers
 from worker.store.orders.stuck import Stuck
 from worker.store.redis import embedded
 from worker.store.redis.connection import Patience, connect
@@ -184,6 +185,11 @@ class Runtime(Adapters):
         clocks = self.settings.clocks
         redis = connect(self._redis_url, text="raw", patience=self._patience)
         return Inbox(redis, lease=clocks.lease, heartbeat=clocks.heartbeat)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """Return the numbers that people know orders by."""
+        return Numbers(self.redis)
 
     @cached_property
     def left_outs(self) -> LeftOuts:

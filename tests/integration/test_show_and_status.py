@@ -65,7 +65,7 @@ def test_show_lists_orders_with_the_same_id(rt: Runtime) -> None:
 def test_show_reports_where_it_looked_for_an_unknown_order(rt: Runtime) -> None:
     result = intake("show", "nowhere")
     assert result.exit_code == 1
-    for part in ("an id at each of them", '"S-{external_id}", "W-{external_id}"', "--ask"):
+    for part in ("an id or a number at each of them", '"S-{external_id}", "W-{external_id}"', "--ask"):
         assert part in result.output
     assert intake("show", "nowhere", "--json").exit_code == 1
 

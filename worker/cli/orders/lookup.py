@@ -1,4 +1,4 @@
-"""Find an order by its key, its id at the provider, its reference in a target, or the id of the target."""
+"""Find an order by its key, its id or number at the provider, its reference in a target, or the id of the target."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The field of a reference from which an order key can be made.
 _ID: Final = "external_id"
+#: Orders of each provider that are listed for the beginning of a number.
+_MOST_BEGINNING: Final = 20
 
 
 def keys_of(rt: Runtime, name: str) -> dict[str, str]:
@@ -25,9 +27,11 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
     keys: dict[str, str] = {name: "the order key"} if ":" in name else {}
     for source in _sources(rt):
         keys.setdefault(f"{source}:{name}", f"the id at {source}")
+    for found in rt.numbers.find(_sources_ever(rt), name):
+        keys.setdefault(f"{found.provider}:{found.external_id}", f"the number at {found.provider}")
     for source, orders in rt.left_outs.find_by_display_id(_sources(rt), name).items():
-        for found in orders:
-            keys.setdefault(f"{source}:{found.external_id}", f"the number at {source}")
+        for each in orders:
+            keys.setdefault(f"{source}:{each.external_id}", f"the number at {source}")
     decoded = {target: decode(name, adapter.alphabet) for target, adapter in rt.targets.items()}
     for route in rt.settings.all_routes:
         # Most targets of a route write references alike: each spelling is compared once.
@@ -38,6 +42,14 @@ def keys_of(rt: Runtime, name: str) -> dict[str, str]:
             for key in _by_reference(route, reference):
                 keys.setdefault(key, f"the reference in {target}")
     return keys
+
+
+def keys_beginning(rt: Runtime, text: str) -> dict[str, str]:
+    """Return the keys of some orders whose number begins with `text`, each with the reason."""
+    return {
+        f"{found.provider}:{found.external_id}": f"the number {found.number} at {found.provider}"
+        for found in rt.numbers.find_by_beginning(_sources_ever(rt), text, _MOST_BEGINNING)
+    }
 
 
 def keys_asked(rt: Runtime, target_id: str) -> Iterator[tuple[str, str]]:
@@ -68,9 +80,9 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
     templates = ", ".join(sorted({f'"{route.reference}"' for route in rt.settings.routes}))
     message = (
         f"no order {name} is known here. Searched as an order key (a key is provider:external_id, providers: "
-        f"{', '.join(_sources(rt))}), as an id at each of them, as a reference ({templates}),"
-        " among the records that could not be read, among what is to be fetched, and among the newest orders that a"
-        " filter leaves out"
+        f"{', '.join(_sources(rt))}), as an id or a number at each of them (also the beginning of a number), as a"
+        f" reference ({templates}), among the records that could not be read, among what is to be fetched, and among"
+        " the newest orders that a filter leaves out"
     )
     if asked:
         return f"{message}, and in the targets by their own ids."
@@ -79,6 +91,11 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
 
 def _sources(rt: Runtime) -> list[str]:
     return list(dict.fromkeys([*rt.settings.providers, *rt.settings.producers]))
+
+
+def _sources_ever(rt: Runtime) -> list[str]:
+    """Return the sources, and those that are not in the settings any more and had a route."""
+    return list(dict.fromkeys([*_sources(rt), *(provider for provider, _ in rt.settings.templates)]))
 
 
 def _by_reference(route: Route, reference: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from worker.cli.options import json_option, open_runtime
 from worker.cli.orders.history import delivery_as_json, next_steps, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
-from worker.cli.orders.lookup import keys_asked, keys_of, not_found
+from worker.cli.orders.lookup import keys_asked, keys_beginning, keys_of, not_found
 from worker.cli.times import from_now, utc_text
 
 if TYPE_CHECKING:
@@ -141,14 +141,16 @@ def _print_choice(console: Console, name: str, orders: list[FoundOrder]) -> None
 def command(key: str, *, ask: bool, as_json: bool) -> None:
     """Show an order: what happened, and what happens next.
 
-    KEY is its key (`provider:external_id`), its id at the provider, or the reference a target knows it by. The name of
-    a provider shows the records of it that could not be read.
+    KEY is its key (`provider:external_id`), its id or number at the provider, the beginning of its number, or the
+    reference a target knows it by. The name of a provider shows the records of it that could not be read.
     """
     rt, console = open_runtime(broken_maps_pass=True), Console(highlight=False)
     if key in rt.settings.providers and not as_json:
         _print_unreadable(rt, console, key)
         return
     orders = _look_up(rt, keys_of(rt, key))
+    if not orders:
+        orders = _look_up(rt, keys_beginning(rt, key))
     if ask and not orders:
         orders = _look_up(rt, dict(keys_asked(rt, key)))
     jobs = _dead_jobs(rt, key)

@@ -93,6 +93,10 @@ INTEND: Final = Script(
     each=("key", "sent_fields", "tried_fields"),
 )
 REFER: Final = Script("refer", keys=("drains",), args=("drain", "lease_ms", "record_prefix"), each=("key", "reference"))
+NUMBER: Final = Script(
+    "number", keys=("index", "receipts"), args=("page_prefix", "most", "receipt"), each=("number", "external_id")
+)
+NUMBERED: Final = Script("numbered", keys=("index",), args=("page_prefix", "text", "most"))
 REFERENCES: Final = Script("references", args=("record_prefix",), each=("key",))
 SETTLE: Final = Script(
     "settle",

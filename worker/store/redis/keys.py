@@ -124,6 +124,11 @@ def left_out_orders(provider: str) -> str:
     return f"intake:left_out:{provider}:"
 
 
+def numbers(provider: str) -> str:
+    """Return the sorted set of the pages of a provider's order numbers; a page is "<this name>:<its number>"."""
+    return f"intake:numbers:{provider}"
+
+
 def unknown_statuses(provider: str) -> str:
     """Return the hash of how many orders of a provider had each status that is not understood."""
     return f"intake:unknown_statuses:{provider}"
