@@ -104,7 +104,7 @@ def test_what_is_found_is_what_a_plain_search_of_all_orders_finds(
     redis: Redis, pages: Sequence[Sequence[tuple[str, int]]], asked: str
 ) -> None:
     redis.flushall()
-    numbers, known = Numbers(redis), set()
+    numbers, known = Numbers(redis, page=4), set()
     for page in pages:
         numbers.note("shop", [numbered(f"id-{each}", number) for number, each in page])
         known |= {(plain(number), f"id-{each}") for number, each in page if plain(number)}

@@ -33,8 +33,9 @@ class Numbered(NamedTuple):
 class Numbers:
     """The numbers of the orders of all providers."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, page: int = _PAGE) -> None:
         self._redis = redis
+        self._page = page
         self._scripts = Scripts(redis)
 
     def note(self, provider: str, orders: Iterable[Order]) -> None:
@@ -45,7 +46,7 @@ class Numbers:
                 items += [number, order.external_id]
         if items:
             index = keys.numbers(provider)
-            self._scripts(catalog.NUMBER, items, index=index, page_prefix=f"{index}:", most=_PAGE)
+            self._scripts(catalog.NUMBER, items, index=index, page_prefix=f"{index}:", most=self._page)
 
     def find(self, providers: Sequence[str], number: str) -> list[Numbered]:
         """Return the orders that people know by this number, at most 100 of each provider; one round trip."""
