@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from schemas.order import Status
-from worker.errors import Malformed, PermanentError
+from worker.errors import Malformed, PermanentError, StoreFrozen, StoreFull
 from worker.inbox.record import isolated
 from worker.settings.references import former_references, shared_with
 from worker.settings.routes import route_since
@@ -18,7 +18,7 @@ from worker.systems.references import encode
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from schemas.order import Order
     from worker.app import Nudge
@@ -36,7 +36,8 @@ def accept(
     """Write orders of one provider into the ledger, and nudge the lanes that have work now.
 
     Every order of a poll, push, hint, backfill or repair passes here. What fails on one of them is returned with it:
-    the others are accepted.
+    the others are accepted. Raise StoreFull if Redis is full, after all was accepted that needs no more room (see
+    `Ledger.accept`): the orders have to be accepted again.
 
     Args:
         rt: The runtime.
@@ -74,6 +75,7 @@ def accept(
     new: set[str] = set()
     known: dict[str, Order] = {}
     left_out: list[LeftOutOrder] = []
+    full: list[StoreFull] = []
     with traces.acceptance(source) as span:
         for target, deliveries in by_target.items():
             write = partial(
@@ -85,7 +87,7 @@ def accept(
                 on_change=rt.on_change(orders[0].provider, target),
                 updates=rt.targets[target].updates,
             )
-            parts, refused = _accept_each(write, deliveries)
+            parts, refused = _accept_what_fits(write, deliveries, full)
             rejected += [(origins[id(order)], error) for order, error in refused]
             results = [pair for part in parts for pair in part.orders]
             counts.update(result for _, result in results)
@@ -97,10 +99,9 @@ def accept(
                 nudge("deliver", target)
     if new:
         rt.ledger.count_arrivals(orders[0].provider, source, len(new))
-    if orders:
-        # Also of orders that were known before: the process may have died right here.
-        rt.numbers.note(orders[0].provider, known.values())
-        _note(rt, orders, new, left_out)
+    _note(rt, orders, known, new, left_out)
+    if full:
+        raise full[0]
     return +counts, rejected
 
 
@@ -117,8 +118,18 @@ def _left_out(
             yield LeftOutOrder(order.external_id, target, rule, order.display_id, order.status_raw)
 
 
-def _note(rt: Runtime, orders: Sequence[Order], new: Collection[str], left_out: Sequence[LeftOutOrder]) -> None:
-    """Count the orders that are left out, and those whose status is not understood; each order once."""
+def _note(
+    rt: Runtime,
+    orders: Sequence[Order],
+    known: Mapping[str, Order],
+    new: Collection[str],
+    left_out: Sequence[LeftOutOrder],
+) -> None:
+    """Note the numbers of the known orders; count those left out or of an unknown status, each once."""
+    if not orders:
+        return
+    # Also of orders that were known before: the process may have died right here.
+    rt.numbers.note(orders[0].provider, known.values())
     provider, first = orders[0].provider, set(new)
     if left_out:
         noted = zip(left_out, rt.left_outs.note(provider, left_out), strict=True)
@@ -156,6 +167,19 @@ class _Part(NamedTuple):
 
     orders: list[tuple[Order, str]]
     nudge: bool
+
+
+def _accept_what_fits(
+    write: Callable[[Sequence[Delivery]], Accepted], deliveries: Sequence[Delivery], full: list[StoreFull]
+) -> tuple[list[_Part], list[tuple[Order, PermanentError]]]:
+    """Accept the deliveries; note in `full` that Redis has no room for all of them, so that other targets follow."""
+    try:
+        return _accept_each(write, deliveries)
+    except StoreFrozen:
+        raise
+    except StoreFull as error:
+        full.append(error)
+        return [], []
 
 
 def _accept_each(

@@ -11,7 +11,8 @@ from lupa import lua51
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from simulation.keyspace import Keyspace
-from worker.store.redis.lua_source import lua_names, lua_source
+from worker.store.redis.catalog import ACCEPT_KNOWN
+from worker.store.redis.lua_source import MAY_WRITE, lua_names, lua_source
 
 if TYPE_CHECKING:
     import random
@@ -42,6 +43,8 @@ def _scripts() -> dict[bytes, tuple[str, bool, Any]]:
     for name in lua_names():
         source = lua_source(name)
         scripts[_digest(source)] = _compiled(name, source)
+    known = MAY_WRITE + lua_source(ACCEPT_KNOWN.name)
+    scripts[_digest(known)] = _compiled(ACCEPT_KNOWN.name, known)
     return scripts
 
 

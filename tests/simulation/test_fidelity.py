@@ -8,7 +8,8 @@ import pytest
 
 from simulation.history import history
 from support.redis_text import command
-from worker.store.redis.lua_source import lua_names, lua_source
+from worker.store.redis.catalog import ACCEPT_KNOWN
+from worker.store.redis.lua_source import MAY_WRITE, lua_names, lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,8 @@ def commands_of(seed: int) -> list[tuple[int, tuple[bytes, ...], Any, list[bytes
 def on_given_time(redis: Redis) -> dict[bytes, str]:
     """Load our scripts on the real server, changed to read the time from a key; return their digests there, by ours."""
     digests = {}
-    for name in lua_names():
-        source = lua_source(name)
+    known = MAY_WRITE + lua_source(ACCEPT_KNOWN.name)
+    for source in (known, *map(lua_source, lua_names())):
         sha = redis.register_script(source).sha.encode()
         digests[sha] = redis.script_load(source.replace(_TIME, _GIVEN))
     return digests

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
 from worker.store.redis.broker_client import BrokerClient
 from worker.store.redis.connection import ERRORS
-
-_MAY_WRITE: Final = "#!lua flags=allow-oom\n"
+from worker.store.redis.lua_source import MAY_WRITE
 
 
 class _QoS(kombu_redis.QoS):
@@ -38,7 +37,7 @@ class _FullRedis:
 
     @cached_property
     def _refresh_binding(self) -> Any:
-        script = _MAY_WRITE + kombu_redis.REFRESH_BINDING  # type: ignore[attr-defined]  # unknown to its stubs
+        script = MAY_WRITE + kombu_redis.REFRESH_BINDING  # type: ignore[attr-defined]  # unknown to its stubs
         return self._create_client().register_script(script)  # type: ignore[attr-defined]  # of the channel
 
 

@@ -1,7 +1,7 @@
 -- Write orders into the ledger and onto one lane, once per (target, order key, fingerprint).
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch, era, receipts = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, receipt = unpack(ARGV, 1, 10)
+local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, full, receipt = unpack(ARGV, 1, 11)
 -- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
@@ -17,8 +17,11 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 --
 -- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
 --
+-- full is 1 for a Redis that is full: then the result is "full", and nothing is written, for an order that is not known, and for a change that needs room: one
+-- that is sent after the payload was deleted. A cancellation is taken, and so is a newer version of an order that waits.
+--
 -- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, asked, same, stale, replaced, revived, withdrawn,
--- updating, held or changed. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
+-- updating, held, changed or full. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
 -- Orders from a backfill are bulk work: a constant offset puts their scores after all others; the record keeps it as 'bulk'.
 -- If repeated: every fingerprint is known, so it returns "same" and changes nothing.
 
@@ -203,6 +206,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
     archived.requested} end
   local state = known[1]
   if not state then
+    if full == '1' then return 'full' end
     return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
   end
   if known[7] and not bulk then make_fresh(key, record) end
@@ -231,9 +235,11 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if older then return 'stale' end
   -- The customer asked to be forgotten. A change at the source may be exactly that, so it is not sent.
   if state == 'discarded' and known[6] == 'erased' then return 'unwanted' end
-  if archived then unarchive(record_prefix, key, archived, history_prefix) end
   local change = on_change
   if change == 'update' and updates == '0' and stop == '' and not known[8] then change = 'ignore' end
+  local needs_room = left_out == '' and not (known[4] and change == 'ignore') and redis.call('EXISTS', payload_prefix .. key) == 0
+  if full == '1' and stop == '' and needs_room then return 'full' end
+  if archived then unarchive(record_prefix, key, archived, history_prefix) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   redis.call('HDEL', record, 'hold')
   if requested then redis.call('HSET', record, 'requested', '1') end
@@ -260,10 +266,10 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 11, #ARGV, 13 do
+for i = 12, #ARGV, 13 do
   local result = accept(unpack(ARGV, i, i + 12))
   results[#results + 1] = result
-  counts[result] = (counts[result] or 0) + 1
+  if result ~= 'full' then counts[result] = (counts[result] or 0) + 1 end
 end
 for result, count in pairs(counts) do redis.call('HINCRBY', lane, 'accepted_' .. result, count) end
 -- The first word of the source ("poll shop", "push shop", "hint shop") is what brought an order first.

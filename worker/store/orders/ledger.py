@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.cancellation import stop, successor
-from worker.errors import Malformed
+from worker.errors import Malformed, StoreFrozen, StoreFull
 from worker.store.orders import payload
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
@@ -154,6 +154,9 @@ class Ledger:
     ) -> Accepted:
         """Write orders into the ledger and onto the lane of `target`.
 
+        A Redis that is full takes what needs no more room: cancellations, and newer versions of orders that wait.
+        Raise StoreFull if that is not all.
+
         Args:
             target: Name of the target.
             orders: Orders, their references in the target, and why they are left out.
@@ -171,9 +174,7 @@ class Ledger:
         items: list[Argument] = []
         for delivery in orders:
             items += delivery.values
-        drains, results = self._scripts(
-            catalog.ACCEPT,
-            items,
+        named: dict[str, Argument] = dict(
             lane=k.lane,
             due=k.due,
             drains=k.drains,
@@ -192,6 +193,14 @@ class Ledger:
             updates=int(updates),
             **k.prefixes,
         )
+        try:
+            drains, results = self._scripts(catalog.ACCEPT, items, full=0, **named)
+        except StoreFrozen:
+            raise
+        except StoreFull:
+            drains, results = self._scripts(catalog.ACCEPT_KNOWN, items, full=1, **named)
+            if "full" in results:
+                raise
         return Accepted(tuple(results), drains)
 
     def count_arrivals(self, provider: str, source: str, count: int) -> None:

@@ -6,7 +6,7 @@ them by name, and Python and Lua cannot disagree about a position.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Script:
     args: tuple[str, ...] = ()
     #: The values of each item that follows the named arguments, such as an order; empty if nothing follows.
     each: tuple[str, ...] = ()
+    #: Whether a full Redis runs it, though its file does not say so.
+    while_full: bool = False
 
     @property
     def leaves_receipt(self) -> bool:
@@ -71,12 +73,14 @@ _WINDOW: Final = ("period_s", "interval_us", "ahead")
 ACCEPT: Final = Script(
     "accept",
     keys=("lane", "due", "drains", "dead", "held", "waiting", "wake", "cursor", "epoch", "era", "receipts"),
-    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "receipt"),
+    args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "full", "receipt"),
     each=(
         *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
         *("hold_reason", "before_start", "former", "placed", "shared"),
     ),
 )
+#: The same for a Redis that is full, for the orders that need no more room.
+ACCEPT_KNOWN: Final = replace(ACCEPT, while_full=True)
 CLAIM: Final = Script(
     "claim",
     keys=("lane", "due", "drains", "claims", "scope", "epoch", "era"),

@@ -11,7 +11,7 @@ from redis.client import Pipeline
 from redis.exceptions import ConnectionError, ResponseError  # noqa: A004  # redis-py's own name
 
 from worker.failpoints import Failpoints, armed_failpoints
-from worker.store.redis.lua_source import lua_names, lua_source
+from worker.store.redis.lua_source import MAY_WRITE, lua_names, lua_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ def with_failpoints(kind: type[Redis]) -> type[Redis]:
 @cache
 def _names() -> dict[str, str]:
     """Return the names of the scripts by their text."""
-    return {lua_source(name): name for name in lua_names()}
+    return {text: name for name in lua_names() for text in (lua_source(name), MAY_WRITE + lua_source(name))}
 
 
 def _actions(redis: Redis) -> dict[str, Callable[[float], object]]:

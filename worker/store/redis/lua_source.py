@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _INCLUDE: Final = re.compile(r"^-- include (\w+)\.lua$", re.MULTILINE)
 
 
+#: The first line of a script that a full Redis runs.
+MAY_WRITE: Final = "#!lua flags=allow-oom\n"
+
+
 @cache
 def _files() -> dict[str, Traversable]:
     """Return every Lua file below the store by its name; each is in the folder of the Python that calls it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import NoScriptError, ResponseError
 
 from worker.store.redis.connection import as_store_full
-from worker.store.redis.lua_source import lua_source
+from worker.store.redis.lua_source import MAY_WRITE, lua_source
 from worker.store.redis.receipts import current_receipts
 from worker.store.redis.witness import witness
 
@@ -30,7 +30,7 @@ class Scripts:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._loaded: dict[str, Loaded] = {}
+        self._loaded: dict[Script, Loaded] = {}
 
     def __call__(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> Any:
         """Run a script with its keys and arguments by name, then the values of its `items`.
@@ -48,7 +48,7 @@ class Scripts:
             named |= {"receipts": run.key if run else _NO_KEY, "receipt_count": run.count if run else 0}
         try:
             keys, args = script.arrange(named, items)
-            response = self._load(script.name)([*keys, witness()], args)
+            response = self._load(script)([*keys, witness()], args)
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
@@ -60,7 +60,7 @@ class Scripts:
     def enqueue(self, pipe: Pipeline, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> None:
         """Add a script to a pipeline."""
         keys, args = script.arrange(named, items)
-        self._load(script.name)([*keys, witness()], args, client=pipe)
+        self._load(script)([*keys, witness()], args, client=pipe)
 
     def timed(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> tuple[float, Any]:
         """Run a script as a call does; return when it was sent (`time.monotonic`), and its response."""
@@ -86,8 +86,9 @@ class Scripts:
                 raise response
         return responses
 
-    def _load(self, name: str) -> Loaded:
-        loaded = self._loaded.get(name)
+    def _load(self, script: Script) -> Loaded:
+        loaded = self._loaded.get(script)
         if loaded is None:
-            loaded = self._loaded[name] = self._redis.register_script(lua_source(name))
+            text = MAY_WRITE * script.while_full + lua_source(script.name)
+            loaded = self._loaded[script] = self._redis.register_script(text)
         return loaded
