@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import MaintenanceGate, Open, Pace
+from worker.process.environment import environment
 from worker.settings.installation import Installation
 from worker.settings.load import load
 from worker.store.feeds.backfills import Backfills
@@ -56,7 +56,7 @@ _A = TypeVar("_A", bound="Provider | Target")
 def read_settings(path: Path | None = None, *, broken_maps_pass: bool = False) -> Settings:
     """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError."""
     kinds = provider_kinds(), target_kinds(), webhook_kinds()
-    return load(path, os.environ, *kinds, broken_maps_pass=broken_maps_pass)
+    return load(path, environment(), *kinds, broken_maps_pass=broken_maps_pass)
 
 
 class Adapted(dict[str, _A]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from intake_orders import command
 from support.programs import require_program
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import COMMANDS, argv, procfile
@@ -90,9 +91,9 @@ def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> N
 
 def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
     assert (ROOT / "Procfile").read_text() == procfile()
-    assert argv("listen")[1:] == ["-m", "worker.cli", "listen"]
-    assert argv("beat")[1:4] == ["-m", "worker.app", "beat"]
-    assert argv("flower")[1:] == ["-m", "celery", "-A", "worker.app", "flower", "--read_only"]
+    assert argv("listen") == command("worker.cli", "listen")
+    assert argv("beat")[:5] == command("worker.app", "beat")
+    assert argv("flower") == command("worker.app", "flower", "--read_only", f"--conf={os.devnull}")
 
 
 def test_flower_does_not_start_without_a_password() -> None:

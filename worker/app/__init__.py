@@ -20,11 +20,14 @@ from kombu.exceptions import OperationalError
 from worker.app.background import background_tasks
 from worker.app.broker import broker
 from worker.app.flower_broker import use_in_flower
+from worker.app.hang_up_step import HangUpStep, ignore_hang_up
 from worker.app.liveness_step import LivenessStep
+from worker.app.loader import InstalledLoader
 from worker.app.steady import steady_now
 from worker.app.transport import install
 from worker.errors import ConfigError, StoreFull
 from worker.http.task_time import end_calls_in
+from worker.process.environment import hide_variables
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
@@ -140,8 +143,11 @@ def configuration() -> dict[str, Any]:
     }
 
 
+# For `celery -A worker.app`; the processes of `intake` did it first of all.
+hide_variables()
 app = Celery(
     "intake",
+    loader=InstalledLoader,
     include=[
         f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
     ],
@@ -150,6 +156,8 @@ install()
 use_in_flower()
 app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)
+app.steps["worker"].add(HangUpStep)
+signals.worker_process_init.connect(ignore_hang_up)
 
 
 #: Notifies a worker that a task has work for an account: `nudge(task, name)`.

@@ -1,4 +1,4 @@
-"""Start a Celery worker or beat: `python -m worker.app worker ...` is `celery --quiet -A worker.app worker ...`.
+"""Start a process of Celery: `python -m worker.app worker ...` is `celery --quiet -A worker.app worker ...`.
 
 The command `celery` also imports Flower, the shell of AMQP and every other subcommand: half of the time of a start.
 """
@@ -19,6 +19,10 @@ with collection_paused():
 
 def main(words: list[str]) -> None:
     """Run the subcommand that the first word names."""
+    if words[0] == "flower":
+        from celery.bin.celery import celery
+
+        celery.main(["--quiet", "-A", "worker.app", *words], prog_name="celery")
     command = {"worker": worker, "beat": beat}[words[0]]
     context = CLIContext(app=app, no_color=False, workdir=None, quiet=True)
     command.main(words[1:], prog_name=f"celery {words[0]}", obj=context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from contextlib import contextmanager
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 _STYLE: Final = re.compile(r"(\r|\x1b\[[0-9;?]*[A-Za-z])")
 
 
+def escape(text: str, *, terminal: bool) -> str:
+    """Return the text with an escape for each character that a terminal obeys or does not show, but with our styles."""
+    # With the separators in a group, every second part is a style.
+    parts = _STYLE.split(text) if terminal else [text]
+    parts[::2] = map(printable, parts[::2])
+    return "".join(parts)
+
+
 class _Escaping:
     """A text stream that writes characters which a terminal obeys, or does not show, as escapes."""
 
@@ -24,10 +33,7 @@ class _Escaping:
 
     def write(self, text: str) -> int:
         """Write the text; return its length."""
-        # With the separators in a group, every second part is a style.
-        parts = _STYLE.split(text) if self._stream.isatty() else [text]
-        parts[::2] = map(printable, parts[::2])
-        self._stream.write("".join(parts))
+        self._stream.write(escape(text, terminal=self._stream.isatty()))
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -36,8 +42,14 @@ class _Escaping:
 
 @contextmanager
 def escaped_output() -> Iterator[None]:
-    """Escape all that is written to standard output and standard error in this block."""
+    """Escape all that is written to standard output and standard error in this block.
+
+    A character that the encoding of the output has not is escaped as well.
+    """
     streams = sys.stdout, sys.stderr
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = (_Escaping(stream) for stream in streams)
     try:
         yield

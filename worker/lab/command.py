@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 
 import click
+
+from intake_orders import command as own_command
+from intake_orders import replace_process
 
 
 @click.command("sandbox", add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -16,4 +18,4 @@ def command(options: tuple[str, ...]) -> None:
     if importlib.util.find_spec("aiohttp") is None:
         raise click.ClickException('the sandbox is an extra: pip install "intake-orders[sandbox]"')
     # Replace this process, so that it passes signals on to the simulator.
-    os.execv(sys.executable, [sys.executable, "-m", "worker.lab.sandbox", *options])  # noqa: S606  # our own module
+    replace_process(own_command("worker.lab.sandbox", *options), os.environ)

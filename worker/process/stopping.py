@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from typing import Final
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: One byte that this process shares with every process forked from it. The processes of a pool do not receive the
 #: signals of their parent, which waits for them.
@@ -24,3 +28,11 @@ def stop_here() -> None:
 def stopping() -> bool:
     """Return whether this process must stop after the current call."""
     return _HERE[0] or _ALL[0] == 1
+
+
+def on_stop_signals(handler: Callable[[int, Any], object]) -> dict[int, Any]:
+    """Call `handler` on SIGTERM, SIGINT, and SIGHUP, unless `nohup` made us ignore it; return the former handlers."""
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}

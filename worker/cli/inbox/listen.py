@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import threading
 
 import click
@@ -12,6 +11,7 @@ from tasks.listen import listen
 from worker.app import nudge
 from worker.errors import StoreFull
 from worker.process.liveness_file import LivenessFile, liveness_folder
+from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
@@ -26,8 +26,7 @@ def command() -> None:
     configure(settings.log.level, settings.log.format)
     traces.warn_if_missing()
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    on_stop_signals(lambda *_: stopped.set())
     rt = Runtime(settings)
     alive = LivenessFile(liveness_folder(settings.data_dir), "listen")
 

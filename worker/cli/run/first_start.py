@@ -11,6 +11,7 @@ import click
 
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.errors import IntakeError
+from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime
 from worker.store.redis.connection import ERRORS
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 #: What makes the answer impossible; the processes meet it again, and say more of it.
 _FAILURES: Final[tuple[type[Exception], ...]] = (IntakeError, *ERRORS)
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
@@ -52,12 +52,12 @@ def _say(text: str) -> None:
 
 @contextlib.contextmanager
 def _aborted_by_signals() -> Iterator[None]:
-    """Abort on a signal that is not ignored: the supervisor would only note it while a person is asked."""
+    """Abort on a signal: the supervisor would only note it while a person is asked."""
 
     def abort(*_: object) -> None:
         raise click.Abort
 
-    former = {number: signal.signal(number, abort) for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+    former = on_stop_signals(abort)
     try:
         yield
     finally:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
+import socket
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from worker.cli.run.processes import COMMANDS, argv
+from intake_orders import replace_process
+from worker.cli.run.processes import COMMANDS, argv, process_environment
 from worker.errors import ConfigError
 from worker.runtime import read_settings
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: The variable with Flower's passwords; without it, Flower shows its pages to everybody who reaches it.
 _FLOWER_AUTH = "FLOWER_BASIC_AUTH"
+_PORTS: Final = 65_536
+
+#: Variables of Flower that have no effect: the first names a file of Python code that Flower would run, the second
+#: opens its API without a password.
+_FLOWER_IGNORED: Final = ("FLOWER_CONF", "FLOWER_UNAUTHENTICATED_API")
 
 
-def flower_environment(environ: dict[str, str]) -> dict[str, str]:
+def flower_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for Flower, which by default listens only to this machine.
 
     Raises:
-        ConfigError: No password is set.
+        ConfigError: No password is set, or the port cannot be used.
     """
     if ":" not in environ.get(_FLOWER_AUTH, ""):
         raise ConfigError(
@@ -29,7 +37,25 @@ def flower_environment(environ: dict[str, str]) -> dict[str, str]:
             "is not set, and Flower would show its pages to everybody who reaches its port",
             f"Set {_FLOWER_AUTH}=user:password (several with commas).",
         )
-    return {"FLOWER_ADDRESS": "127.0.0.1", **environ}
+    made = {name: value for name, value in environ.items() if name not in _FLOWER_IGNORED}
+    if "://" in made.get("FLOWER_PORT", ""):
+        del made["FLOWER_PORT"]  # Kubernetes sets it to the address of a service named flower
+    return {"FLOWER_ADDRESS": "127.0.0.1", **made}
+
+
+def check_flower_port(environ: Mapping[str, str]) -> None:
+    """Raise ConfigError if Flower cannot listen at its port: it would end with a traceback."""
+    if "FLOWER_UNIX_SOCKET" in environ:
+        return
+    port, host = environ.get("FLOWER_PORT", "5555"), environ["FLOWER_ADDRESS"]
+    reason = "is not a port"
+    if port.isdecimal() and int(port) < _PORTS:
+        try:
+            with socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+                return
+        except OSError as error:
+            reason = f"cannot be used at {host}: {(error.strerror or type(error).__name__).lower()}"
+    raise ConfigError("the environment", "FLOWER_PORT", f"({port}) {reason}", "Name another port by FLOWER_PORT.")
 
 
 @click.command("run")
@@ -39,8 +65,8 @@ def command(name: str) -> None:
 
     The command becomes that process, so signals reach it. SIGTERM ends it in order.
     """
-    settings = read_settings()
-    environ = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
+    environ = process_environment(read_settings().file)
     if name == "flower":
         environ = flower_environment(environ)
-    os.execve(sys.executable, argv(name), environ)  # noqa: S606  # our own list, no shell
+        check_flower_port(environ)
+    replace_process(argv(name), environ)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-import sys
+from pathlib import Path
+
+from intake_orders import command
+from worker.process.environment import environment
 
 #: Each process and its command line, as a person would type it. The settings decide the number of pool processes.
 COMMANDS = {
@@ -22,18 +26,20 @@ COMMANDS = {
 
 
 #: The command line behind `intake run`, for a process whose line in the Procfile is `intake run` itself.
-_BEHIND = {"flower": "celery -A worker.app flower --read_only"}
-#: The modules that do the same as the first words of a command line, and start sooner.
-_MODULES = {("intake",): "worker.cli", ("celery", "--quiet", "-A", "worker.app"): "worker.app"}
+#: Without `--conf` Flower would run a flowerconf.py of the working directory.
+_BEHIND = {"flower": f"celery --quiet -A worker.app flower --read_only --conf={os.devnull}"}
 
 
 def argv(name: str) -> list[str]:
-    """Return the command line of a process, run by this Python interpreter."""
-    words = shlex.split(_BEHIND.get(name, COMMANDS[name]))
-    for start, module in _MODULES.items():
-        if words[: len(start)] == list(start):
-            return [sys.executable, "-m", module, *words[len(start) :]]
-    return [sys.executable, "-m", *words]
+    """Return the command line of a process, run by this Python interpreter, with our own packages only."""
+    program, *words = shlex.split(_BEHIND.get(name, COMMANDS[name]))
+    # `worker.app` does the same as `celery --quiet -A worker.app`, and starts sooner.
+    return command("worker.cli", *words) if program == "intake" else command("worker.app", *words[3:])
+
+
+def process_environment(file: str) -> dict[str, str]:
+    """Return the environment of a process with the settings of this file."""
+    return {**environment(), "INTAKE_CONFIG": str(Path(file).absolute()), "PYTHONUNBUFFERED": "1"}
 
 
 def procfile() -> str:

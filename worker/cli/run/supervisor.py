@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
+
+from worker.cli.run.output import Output
+from worker.errors import ConfigError
+from worker.process.stopping import on_stop_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +29,10 @@ LONG_RUN = 10.0
 #: Seconds that each program has to end by itself, even if an earlier one used up the grace period of all.
 AT_LEAST = 3.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
+#: Bytes that are read at once; a line that is longer is passed on in parts.
+_PART = 65_536
+#: Seconds for the last lines of a program that ended: another process may hold its output open.
+_LAST = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -44,21 +52,29 @@ def die_with_parent() -> Callable[[], None] | None:
 
 @dataclass(slots=True)
 class Program:
-    """A program to keep running; `ready` blocks until the next one may start."""
+    """A program to keep running; the next one starts when `ready` returns true."""
 
     name: str
     command: Sequence[str]
-    ready: Callable[[], None] | None = None
+    ready: Callable[[], bool] | None = None
 
 
-@dataclass(slots=True)
 class _Running:
-    program: Program
-    process: subprocess.Popen[str]
-    started: float
-    wait: float = SOONEST
-    restart_at: float | None = None
-    forwarder: threading.Thread | None = field(default=None, repr=False)
+    """A program, its process if it could be started, and what it printed of its last line."""
+
+    def __init__(self, program: Program, prefix: str) -> None:
+        self.program, self.prefix = program, prefix
+        self.process: subprocess.Popen[bytes] | None = None
+        self.line = b""
+        self.started = 0.0
+        self.wait = SOONEST
+        self.restart_at: float | None = None
+
+    def kill_group(self) -> None:
+        """Kill the process with its own children (the pool of a worker): they must not outlive it."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -73,96 +89,130 @@ class Supervisor:
     def __init__(self, programs: Sequence[Program], env: Mapping[str, str], grace: float = 30.0) -> None:
         self._programs, self._env, self._grace = programs, env, grace
         self._running: list[_Running] = []
-        self._stop = threading.Event()
-        self._width = max(len(program.name) for program in programs)
+        self._stopping = False
+        self._width = max(2, *(len(program.name) for program in programs))
         self._preexec = die_with_parent()
+        self._selector = selectors.DefaultSelector()
+        self._output = Output()
 
     def run(self) -> None:
-        """Run until a signal; a second signal kills all programs at once."""
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        handlers = {number: signal.signal(number, self._signalled) for number in numbers}
+        """Run until a signal; a second signal kills all programs at once.
+
+        Raises:
+            ConfigError: A program ended before it was ready.
+        """
+        handlers = on_stop_signals(self._signalled)
         try:
-            for program in self._programs:
-                if self._stop.is_set():
-                    break
-                self._running.append(self._start(program))
-                if program.ready is not None:
-                    program.ready()
-            while not self._stop.wait(0.1):
+            for number, program in enumerate(self._programs):
+                colour = COLOURS[number % len(COLOURS)] if self._output.terminal else None
+                prefix = f"{program.name:<{self._width}} | "
+                running = _Running(program, click.style(prefix, colour) if colour else prefix)
+                self._running.append(running)
+                self._start(running)
+                self._wait_until_ready(running)
+            while not self._stopping:
+                self._forward()
                 for running in self._running:
                     self._restart_if_dead(running)
         finally:
             self._stop_all()
+            self._output.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
     def _signalled(self, _number: int, _frame: object) -> None:
-        if self._stop.is_set():
+        if self._stopping:
             self._grace = 0.0
-        self._stop.set()
+        self._stopping = True
 
-    def _start(self, program: Program) -> _Running:
-        process = subprocess.Popen(  # noqa: S603  # the commands are our own
-            program.command,
-            env=dict(self._env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            # Ctrl-C reaches the supervisor only, which stops its children in order.
-            start_new_session=True,
-            preexec_fn=self._preexec,  # noqa: PLW1509  # one system call, which cannot hang
-        )
-        running = _Running(program, process, time.monotonic())
-        if process.stdout is not None:
-            running.forwarder = threading.Thread(target=self._forward, args=(program, process.stdout), daemon=True)
-            running.forwarder.start()
-        return running
+    def _report(self, name: str, event: str) -> None:
+        self._output.write(f"{name:<{self._width}} | {event}")
 
-    def _forward(self, program: Program, output: IO[str]) -> None:
-        colour = COLOURS[[p.name for p in self._programs].index(program.name) % len(COLOURS)]
-        prefix = click.style(f"{program.name:<{self._width}} | ", fg=colour)
-        for line in output:
-            _echo(prefix + line.rstrip("\n"))
+    def _start(self, running: _Running) -> None:
+        running.started, running.restart_at = time.monotonic(), None
+        try:
+            running.process = subprocess.Popen(  # noqa: S603  # the commands are our own
+                running.program.command,
+                env=dict(self._env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches the supervisor only, which stops its children in order.
+                start_new_session=True,
+                preexec_fn=self._preexec,  # noqa: PLW1509  # one system call, which cannot hang
+            )
+        except OSError as error:  # no more processes, no more memory
+            running.process = None
+            self._restart_later(running, f"cannot be started: {(error.strerror or type(error).__name__).lower()}")
+            return
+        if running.process.stdout is not None:
+            output = os.dup(running.process.stdout.fileno())
+            running.process.stdout.close()
+            os.set_blocking(output, False)
+            self._selector.register(output, selectors.EVENT_READ, running)
 
-    def _report(self, running: _Running, event: str) -> None:
-        _echo(f"{running.program.name:<{self._width}} | {event}")
+    def _wait_until_ready(self, running: _Running) -> None:
+        ready = running.program.ready
+        while ready is not None and not self._stopping and not ready():
+            self._forward()
+            if running.process is None or running.process.poll() is not None:
+                state = "cannot be started" if running.process is None else f"ended with {running.process.returncode}"
+                raise ConfigError(
+                    running.program.name, "start", f"it {state} before it was ready", "Its own reason stands above."
+                )
+
+    def _forward(self, seconds: float = 0.1) -> None:
+        """Pass on what the programs print, for this time at most."""
+        for key, _ in self._selector.select(seconds):
+            running: _Running = key.data
+            part = b""
+            with contextlib.suppress(BlockingIOError):
+                part = os.read(key.fd, _PART)
+                if not part:
+                    self._selector.unregister(key.fd)
+                    os.close(key.fd)
+            *lines, running.line = (running.line + part).split(b"\n")
+            if running.line and (not part or len(running.line) >= _PART):
+                lines.append(running.line)
+                running.line = b""
+            for line in lines:
+                self._output.write(running.prefix + line.decode(errors="replace"))
 
     def _restart_if_dead(self, running: _Running) -> None:
-        now = time.monotonic()
         if running.restart_at is not None:
-            if now >= running.restart_at:
-                self._running[self._running.index(running)] = restarted = self._start(running.program)
-                restarted.wait = running.wait
-        elif running.process.poll() is not None:
-            # Its own children (the pool of a worker) must not outlive it.
-            _signal_group(running, signal.SIGKILL)
-            short = now - running.started < LONG_RUN
-            running.wait = min(running.wait * 2, LATEST) if short else SOONEST
-            running.restart_at = now + running.wait
-            self._report(running, f"ended with {running.process.returncode}; started again in {running.wait:.0f} s")
+            if time.monotonic() >= running.restart_at:
+                self._start(running)
+        elif running.process is not None and running.process.poll() is not None:
+            running.kill_group()
+            self._restart_later(running, f"ended with {running.process.returncode}")
+
+    def _restart_later(self, running: _Running, event: str) -> None:
+        now = time.monotonic()
+        running.wait = min(running.wait * 2, LATEST) if now - running.started < LONG_RUN else SOONEST
+        running.restart_at = now + running.wait
+        self._report(running.program.name, f"{event}; started again in {running.wait:.0f} s")
 
     def _stop_all(self) -> None:
+        """Stop each program before those it depends on; Redis stops last, when nobody writes any more."""
+        self._report("up", "stopping")
         until = time.monotonic() + self._grace
-        # A program stops before those it depends on; Redis stops last, when nobody writes any more.
         for running in reversed(self._running):
-            running.process.terminate()
-            end = max(until, time.monotonic() + AT_LEAST)
-            while running.process.poll() is None and time.monotonic() < end and self._grace:
-                time.sleep(0.05)
-            _signal_group(running, signal.SIGKILL)
-            running.process.wait()
-            if running.forwarder is not None:
-                running.forwarder.join(timeout=2)
+            if running.process is not None:
+                self._stop(running, running.process, until)
+        self._report("up", "all processes have ended")
+        for key in list(self._selector.get_map().values()):
+            os.close(key.fd)
+        self._selector.close()
 
-
-def _echo(line: str) -> None:
-    """Print a line; ignore a closed output, because a program blocks on a pipe that is not emptied."""
-    with contextlib.suppress(OSError):
-        click.echo(line, err=True)
-
-
-def _signal_group(running: _Running, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(running.process.pid, number)
+    def _stop(self, running: _Running, process: subprocess.Popen[bytes], until: float) -> None:
+        process.terminate()
+        end = max(until, time.monotonic() + AT_LEAST)
+        while process.poll() is None and time.monotonic() < end and self._grace:
+            self._forward(0.05)
+        if process.poll() is None:
+            self._report(running.program.name, "killed: it did not end by itself")
+        running.kill_group()
+        process.wait()
+        end = time.monotonic() + _LAST
+        while time.monotonic() < end and any(key.data is running for key in self._selector.get_map().values()):
+            self._forward(0.05)

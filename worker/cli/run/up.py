@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-from pathlib import Path
 
 import click
 
 from worker.cli.run.first_start import confirm_first_polls
-from worker.cli.run.one import flower_environment
-from worker.cli.run.processes import argv
+from worker.cli.run.one import check_flower_port, flower_environment
+from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.errors import StoreFull
 from worker.runtime import Runtime, read_settings
@@ -28,12 +26,13 @@ def command(*, flower: bool, yes: bool) -> None:
     Before the very first poll, it shows what that would send, and asks if there is a terminal.
     """
     settings = read_settings()
-    env = os.environ | {"INTAKE_CONFIG": str(Path(settings.file).absolute()), "PYTHONUNBUFFERED": "1"}
+    env = process_environment(settings.file)
     if sys.stderr.isatty():
         # The processes write into a pipe, but a person reads their output.
         env.setdefault("INTAKE_LOG_FORMAT", "text")
     if flower:
         env = flower_environment(env)
+        check_flower_port(env)
     if settings.redis_url is not None:
         # A Redis that is away is waited for: each process checks it by itself.
         with contextlib.suppress(StoreFull, *ERRORS), Runtime(settings, patience="short") as rt:
@@ -45,9 +44,11 @@ def command(*, flower: bool, yes: bool) -> None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)
 
-            def ready() -> None:
-                embedded.wait_ready(server.url, 30)
+            def ready() -> bool:
+                if not embedded.is_ready(server.url):
+                    return False
                 confirm_first_polls(settings, yes=yes)
+                return True
 
             programs.insert(0, Program("valkey", server.command, ready))
         else:

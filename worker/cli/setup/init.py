@@ -13,6 +13,7 @@ import click
 
 from worker.cli.options import require_name
 from worker.cli.setup.template import AccountDraft, Section, required_keys, settings_text
+from worker.process.environment import environment
 from worker.settings.addresses import web_url
 from worker.settings.document import NAME, NO_NAME, SettingError, secrets_of
 from worker.systems.providers import provider_kinds
@@ -177,6 +178,6 @@ def _print_next(path: Path, accounts: list[AccountDraft], kinds: Kinds) -> None:
         for key in required_keys(kinds[draft.section][draft.kind])
     ]
     for name in dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")):
-        click.echo(f"  export {name}=…{'' if name not in os.environ else '      # is set'}")
+        click.echo(f"  export {name}=…{'' if name not in environment() else '      # is set'}")
     click.echo("  intake check      # the file, Redis, and each account, live")
     click.echo("  intake up         # carry orders")

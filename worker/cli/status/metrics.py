@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 
 import click
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
 from worker.errors import ConfigError
+from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
 from worker.telemetry import log
 from worker.watch.metrics import RedisCollector
@@ -36,8 +36,7 @@ def command(host: str, port: int, *, once: bool) -> None:
         raise ConfigError(f"{host}:{port}", "--port", reason, "Name another address by --host and --port.") from None
     click.echo(f"metrics: http://{host}:{server.server_port}/metrics", err=True)
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    on_stop_signals(lambda *_: stopped.set())
     with Watch(rt):
         stopped.wait()
     server.shutdown()

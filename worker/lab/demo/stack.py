@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Never
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from intake_orders import command as own_command
 from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, stop_at_end
@@ -77,8 +78,8 @@ def intake(world: Sandbox, home: Path) -> Iterator[tuple[Path, subprocess.Popen[
     file.write_text(config(world.base))
     os.environ["DEMO_KEY"] = KEY
     with (home / "intake.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "worker.cli", "up"],
+        process = subprocess.Popen(  # noqa: S603  # our own module
+            own_command("worker.cli", "up"),
             env=os.environ | {"INTAKE_CONFIG": str(file)},
             cwd=home,
             stdout=log,

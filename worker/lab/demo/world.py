@@ -7,12 +7,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from intake_orders import command as own_command
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.lab.history import command as history
@@ -169,7 +169,7 @@ def sandbox(orders: int, journals: Path) -> Iterator[Sandbox]:
     for old in journals.glob("*.jsonl"):
         old.unlink()
     (journals / history.ROUTES).write_text("".join(f"{route}\n" for route in routes()))
-    command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid()), "--journal", str(journals)]
+    command = own_command("worker.lab.sandbox", "--parent", str(os.getpid()), "--journal", str(journals))
     for name, kind in SOURCES.items():
         command += ["--account", f"{kind}:{name}:{_ACCOUNTS[kind].format(key=KEY)}:orders={orders}:fractions=0"]
     for name, kind in TARGETS.items():

@@ -75,7 +75,11 @@ async def _serve(options: argparse.Namespace, world: World) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.certificate)
     site = web.TCPSite(runner, options.host, options.port, backlog=1024, ssl_context=tls)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        sys.exit(f"sandbox: {options.host}:{options.port} cannot be used: {error.strerror}. Name another --port.")
     # The orders made so far live as long as the process. A garbage collection over them would take long enough to make
     # two evenly spaced calls look like a burst.
     gc.collect()
