@@ -148,9 +148,9 @@ class Adapters:
         """Return the time by the clock of this machine."""
         return datetime.now(UTC)
 
-    def first_cursor(self, provider: str) -> str:
+    def first_cursor(self, provider: str, now: datetime | None = None) -> str:
         """Return the cursor of the first poll, which begins at `start`, or now if that lies ahead."""
-        return self.providers[provider].start(min(self.now(), self.settings.providers[provider].start))
+        return self.providers[provider].start(min(now or self.now(), self.settings.providers[provider].start))
 
 
 class Runtime(Adapters):

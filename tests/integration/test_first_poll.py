@@ -80,7 +80,7 @@ def test_two_shops_with_a_history_send_what_check_shows_and_nothing_older_and_no
     configured: Configured,
 ) -> None:
     with _shops(configured) as (box, rt):
-        found = {name: look(rt, name) for name in SHOPS}
+        found = {name: look(rt, name, rt.now()) for name in SHOPS}
         assert key_names(rt.redis, "intake:order:*") == []
         lines = intake("check").output.splitlines()
         for name in SHOPS:

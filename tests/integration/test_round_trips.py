@@ -14,8 +14,11 @@ import worker.store.redis.gathered
 from support.command_line import intake
 from support.orders import order
 from support.settings_texts import BY_PROVIDER, dropday, route, table
+from worker.cli.setup.first_poll import examine_first_polls
 from worker.store.feeds.left_out import LeftOutOrder
 from worker.store.orders.ledger import Delivery
+from worker.systems.dropday.provider import Dropday
+from worker.systems.provider import Page
 from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
 
@@ -109,3 +112,15 @@ def test_round_trips_do_not_grow_with_the_accounts(
     few, many = found
     assert {name: (few[name], many[name]) for name in few if many[name] > few[name]} == {}
     assert max(many.values()) < 100
+
+
+def test_first_polls_ask_for_the_time_once(
+    configured: Configured, redis: Redis, sent: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Dropday, "fetch", lambda _, cursor: Page([], cursor, more=False))
+    rt = configured.open(settings(MANY))
+    names = list(rt.settings.providers)
+    sent.clear()
+    findings = list(examine_first_polls(rt, names))
+    assert [finding.state for finding in findings] == ["ok"] * MANY
+    assert len(sent) == 1

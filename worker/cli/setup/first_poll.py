@@ -66,13 +66,16 @@ class FirstPoll:
 
 def examine_first_polls(accounts: Adapters, names: Sequence[str]) -> Iterator[Finding]:
     """Yield for each of these providers what its first poll would send; read them at the same time."""
-    yield from ask_all({f"first poll of {name}": partial(_examine, accounts, name) for name in names}, _PATIENCE)
+    if not names:
+        return
+    now = accounts.now()
+    yield from ask_all({f"first poll of {name}": partial(_examine, accounts, name, now) for name in names}, _PATIENCE)
 
 
-def _examine(accounts: Adapters, name: str) -> Finding:
+def _examine(accounts: Adapters, name: str, now: datetime) -> Finding:
     what = f"first poll of {name}"
     try:
-        found = look(accounts, name)
+        found = look(accounts, name, now)
     except IntakeError as error:
         return Finding(what, "warning", f"what it would send is not known: {error}")
     detail = describe(found, format_start(accounts.settings.providers[name].start))
@@ -85,10 +88,10 @@ def _examine(accounts: Adapters, name: str) -> Finding:
     return Finding(what, "warning", detail, remedy)
 
 
-def look(accounts: Adapters, name: str, seconds: float = _SECONDS) -> FirstPoll:
+def look(accounts: Adapters, name: str, now: datetime) -> FirstPoll:
     """Read the first pages of a provider under its limit. Raise what its calls raise."""
-    provider, found, until = accounts.providers[name], FirstPoll(), time.monotonic() + seconds
-    cursor = accounts.first_cursor(name)
+    provider, found, until = accounts.providers[name], FirstPoll(), time.monotonic() + _SECONDS
+    cursor = accounts.first_cursor(name, now)
     for _ in range(_PAGES):
         page = _fetch(accounts, name, cursor, until)
         for record in page.records:
