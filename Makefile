@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
+.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ prove: $(VENV)/.test ## run the crash matrix, write its table into the README, r
 	@PYTHONPATH=tests $(BIN)/python -m chaos.prove --readme README.md
 	INTAKE_TEST_RANDOM=1 $(PYTEST) -m "repeat and not soak" tests/chaos tests/model tests/simulation tests/integration
 	INTAKE_TEST_RANDOM=1 $(XDIST) -n 2 -m "hypothesis and not soak and not repeat"
+
+image: $(VENV)/.test ## build the image of deploy/Dockerfile without an engine, and run it as other users (root; Debian's buildah and debootstrap)
+	$(PYTEST) -s -m soak tests/integration/test_image.py
 
 soak: $(VENV)/.test ## deliver ORDERS=1000000 orders with faults at every step, drawn from SEED=1 (half an hour or more)
 	@PYTHONPATH=tests $(BIN)/python -m soak --orders $(or $(ORDERS),1000000) --seed $(or $(SEED),1)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from intake_orders import command
 from support.programs import require_program
@@ -21,6 +21,8 @@ from worker.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from redis import Redis
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -47,29 +49,65 @@ def test_the_image_contains_exactly_the_files_that_the_build_needs() -> None:
     assert {"schemas", "worker", "tasks"} <= set(allowed)
 
 
-def test_compose_reads_its_file_and_refuses_to_start_flower_without_a_password(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the services of compose.yaml, with every profile, as Docker Compose reads them."""
     compose = require_program("docker-compose")
-    deploy = tmp_path / "deploy"
+    deploy = tmp_path_factory.mktemp("compose") / "deploy"
     shutil.copytree(DEPLOY, deploy, ignore=shutil.ignore_patterns("node_modules", "producers"))
     example = (deploy / "env.example").read_text()
     (deploy / ".env").write_text(example)
-    command = [compose, "-f", str(deploy / "compose.yaml"), "config"]
+    command = [compose, "-f", str(deploy / "compose.yaml"), "--profile", "*", "config", "--format", "json"]
     refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode != 0
+    assert "REDIS_PASSWORD" in refused.stderr
     assert "set it in deploy/.env" in refused.stderr
-    filled = re.sub(r"^(FLOWER_BASIC_AUTH|GRAFANA_PASSWORD)=$", r"\1=me:secret", example, flags=re.MULTILINE)
-    (deploy / ".env").write_text(filled)
-    services = yaml.safe_load(output_of(command))["services"]
+    (deploy / ".env").write_text(re.sub(r"^(\w+)=$", r"\1=secret-of-\1", example, flags=re.MULTILINE))
+    read: dict[str, Any] = json.loads(output_of(command))["services"]
+    for mount in (mount for service in read.values() for mount in service.get("volumes", [])):
+        if mount["type"] == "bind" and Path(mount["source"]).is_relative_to(deploy):
+            assert Path(mount["source"]).exists(), mount["source"]
+    return read
+
+
+def test_compose_runs_every_process_restricted_and_publishes_ports_on_loopback_only(services: dict[str, Any]) -> None:
     ours = {name: service for name, service in services.items() if service["image"].startswith("intake:")}
     assert {*COMMANDS} <= {*ours}
     for name, service in ours.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
+        assert service["environment"]["REDIS_URL"] == "redis://:secret-of-REDIS_PASSWORD@redis:6379/0", name
     published = [port["host_ip"] for service in services.values() for port in service.get("ports", [])]
     assert set(published) == {"127.0.0.1"}
-    for mount in (mount for service in services.values() for mount in service.get("volumes", [])):
-        if mount["type"] == "bind" and Path(mount["source"]).is_relative_to(deploy):
-            assert Path(mount["source"]).exists(), mount["source"]
+
+
+def test_every_service_of_compose_has_a_health_check_and_what_is_optional_has_a_profile(
+    services: dict[str, Any],
+) -> None:
+    assert [name for name, service in services.items() if not service.get("healthcheck", {}).get("test")] == []
+    optional = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
+    assert optional == {"flower": ["flower"], "grafana": ["monitoring"], "prometheus": ["monitoring"]}
+    for service in services.values():
+        for other in service.get("depends_on", {}):
+            assert services[other].get("profiles") in (None, service.get("profiles")), other
+
+
+def test_no_service_of_compose_starts_without_a_password(services: dict[str, Any], redis: Redis) -> None:
+    command = services["redis"]["command"]
+    assert command[command.index("--requirepass") + 1] == "secret-of-REDIS_PASSWORD"
+    assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"] == "secret-of-FLOWER_BASIC_AUTH"
+    shell, option, script = services["grafana"]["entrypoint"]
+    script = script.replace("$$", "$").replace("/run.sh", "echo started")
+    for password, starts in (("", False), ("secret", True)):
+        environ = {"PATH": os.environ["PATH"], "GF_SECURITY_ADMIN_PASSWORD": password}
+        done = subprocess.run([shell, option, script], env=environ, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0, done.stdout == "started\n") == (starts, starts)
+        assert ("set GRAFANA_PASSWORD in deploy/.env" in done.stderr) is not starts
+    # The health check of Redis fails for a server that refuses the command.
+    probe = [require_program("redis-cli"), "-p", str(redis.connection_pool.connection_kwargs["port"])]
+    assert services["redis"]["healthcheck"]["test"][1:] == ["valkey-cli", "-e", "ping"]
+    for words, well in ((["-e", "ping"], True), (["-e", "pong"], False), (["pong"], True)):
+        assert (subprocess.run([*probe, *words], capture_output=True, check=False).returncode == 0) is well
 
 
 def test_systemd_accepts_the_units_and_rates_them_as_secure(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def settle(rt: Runtime, *outcomes: Outcome) -> None:
 def dump(redis: Redis) -> str:
     """Return everything in Redis as text, with packed content unpacked."""
     lines = []
-    for name in key_names(redis):
+    for name in sorted(key_names(redis)):
         kind = text(redis.type(name))
         reads: dict[str, Any] = {
             "string": lambda key: payload.unpack(text(redis.get(key))) if "payload" in key else redis.get(key),

