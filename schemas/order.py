@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
 from schemas.values import Country, CurrencyCode, Day, Id, Moment, Money, Number, TimeOfDay, clean, clean_deep
 
@@ -26,24 +27,26 @@ class Part(BaseModel):
         """Clean the texts of every part: only this place decides which text is blank."""
         if not isinstance(data, dict):
             return data
-        return {key: _clean_field(key, value) for key, value in data.items()}
+        cleaned = {
+            key: value if type(value) is not str or key in _EXACT else clean(value) for key, value in data.items()
+        }
+        for key in _LISTS.intersection(cleaned):
+            cleaned[key] = clean_deep(cleaned[key]) if key == "custom" else _texts(cleaned[key])
+        return cleaned
 
 
 #: The ids of an order, which are compared exactly: they are never changed, not even by a blank.
 _EXACT: Final = frozenset({"provider", "external_id", "source_id"})
-#: The lists of texts, in which a blank one does not count.
-_TEXTS: Final = frozenset({"tags", "discount_codes"})
+#: The fields with texts inside, and of these the lists of texts.
+_LISTS: Final = frozenset({"custom", "tags", "discount_codes"})
 
 
-def _clean_field(key: str, value: Any) -> Any:
-    if type(value) is str:
-        return value if key in _EXACT else clean(value)
-    if key == "custom":
-        return clean_deep(value)
-    if key in _TEXTS and isinstance(value, (list, tuple)):
-        texts = [clean(text) if isinstance(text, str) else text for text in value]
-        return [text for text in texts if text is not None]
-    return value
+def _texts(value: Any) -> Any:
+    """Return a list of texts without the blank ones, which do not count."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    texts = [clean(text) if isinstance(text, str) else text for text in value]
+    return [text for text in texts if text is not None]
 
 
 class Status(StrEnum):
@@ -314,9 +317,24 @@ class Order(Part):
 
     def fingerprint(self) -> str:
         """Return 32 hex digits that change when any field changes that matters to a target."""
-        text = self.model_dump_json(exclude={**_NOT_FOR_TARGETS, "custom": set(self.uncounted)})
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return self.written().fingerprint
+
+    def written(self) -> Written:
+        """Return the order as JSON, without defaults, and its fingerprint: what counts is serialized once for both."""
+        counted = self.model_dump_json(exclude_defaults=True, exclude=_APART)
+        rest = self.model_dump_json(exclude_defaults=True, include=_APART)
+        digest = hashlib.blake2b(counted.encode(), digest_size=16)
+        if custom := {name: value for name, value in self.custom.items() if name not in self.uncounted}:
+            digest.update(to_json(custom))
+        return Written(counted if rest == "{}" else f"{counted[:-1]},{rest[1:]}", digest.hexdigest())
 
 
-#: Fields that change without the order changing for a target.
-_NOT_FOR_TARGETS: Final[dict[str, Any]] = dict.fromkeys(("version", "updated_at", "uncounted"), True)
+class Written(NamedTuple):
+    """The JSON of an order, and its fingerprint."""
+
+    text: str
+    fingerprint: str
+
+
+#: Fields that change without the order changing for a target, and the one that does in part.
+_APART: Final = {"version", "updated_at", "custom", "uncounted"}

@@ -21,7 +21,6 @@ M = TypeVar("M", bound=BaseModel)
 #: The way to a value in a record: keys of objects, and positions in lists.
 Path = tuple[str | int, ...]
 
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 #: Marks the type of a field that an order would be wrong without: `Annotated[bool | None, ESSENTIAL]`.
 ESSENTIAL: Final = "essential"
 
@@ -64,7 +63,7 @@ def kept(model: type[BaseModel], raw: Mapping[str, Any], unread: tuple[Path, ...
 
 def keep(rest: dict[str, Any], value: Any, *path: str | int) -> None:
     """Put a value into the nested `rest`, unless it says nothing (null, "", [], {})."""
-    if value in _NOTHING:
+    if not value and not _says(value):
         return
     *above, last = map(str, path)
     for step in above:
@@ -152,17 +151,21 @@ def _take_out(document: Any, path: Path) -> None:
         del document[last]
 
 
+def _says(value: Any) -> bool:
+    """Return whether a value that is false says something, as 0 does."""
+    return value is not None and not isinstance(value, (str, list, dict))
+
+
 def _unknown(model: type[BaseModel], raw: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     known = _parts(model)
     for key, value in raw.items():
-        if key not in known:
-            rest = value
-        elif (part := known[key]) is None:
-            continue
-        else:
+        rest = value
+        if key in known:
+            if (part := known[key]) is None:
+                continue
             rest = _rest(part, value)
-        if rest not in _NOTHING:
+        if rest or (rest is not None and _says(rest)):
             result[str(key)] = rest
     return result
 
@@ -179,7 +182,7 @@ def _rest(model: type[BaseModel], value: Any) -> Any:
         value = dict(enumerate(value))
     if not isinstance(value, dict):
         return None
-    if value and all(isinstance(item, dict) for item in value.values()) and not _fields(model).keys() & value.keys():
+    if value and _parts(model).keys().isdisjoint(value) and all(isinstance(item, dict) for item in value.values()):
         rests = {str(key): _unknown(model, item) for key, item in value.items()}
         return {key: rest for key, rest in rests.items() if rest}
     return _unknown(model, value)

@@ -6,7 +6,7 @@ is left out (see `schemas/reading.py`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
 
@@ -136,6 +136,10 @@ class Person(Wire):
     phones: List[Phone] = Field(default_factory=list)
 
 
+#: Pydantic would copy a default that holds a list, for each order.
+_NOBODY: Final = Person()
+
+
 class Company(Wire):
     """The company that ordered."""
 
@@ -179,8 +183,8 @@ class Order(Wire):
     manager_comment: str | None = None
     shipment_store: str | None = None
     shipment_date: Maybe[Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]] = None
-    customer: Object[Person] = Person()
-    contact: Object[Person] = Person()
+    customer: Object[Person] = Field(default_factory=lambda: _NOBODY)
+    contact: Object[Person] = Field(default_factory=lambda: _NOBODY)
     company: Object[Company] = Company()
     contragent: Object[Contragent] = Contragent()
     delivery: Annotated[Object[Delivery], ESSENTIAL] = Delivery()

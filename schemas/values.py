@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, WrapValidator
 
 from schemas.countries import country_code
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ZERO: Final = Decimal(0)
 _WHOLE: Final = Decimal(1)
 #: The finest amount that is kept: what is finer is the noise of floating-point numbers (29.979999999999997).
 _FINEST: Final = Decimal("0.000001")
 _DIGITS: Final = 6
+#: The types of values in which there is no text to clean.
+_BARE: Final = frozenset({bool, int, Decimal})
+#: Digits before the point of a usual number: with those behind it, they fit the precision of the default context.
+_USUAL_DIGITS: Final = 18
+_USUAL_TEXT: Final = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,6})?")
 #: Control characters that no text needs: all of C0 but tab and line breaks, and DEL.
 _CONTROLS: Final = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+
+
+def usual_number(value: object) -> Decimal | None:
+    """Return the one form of a number that is written as most are; None for any other value: `Money` reads it.
+
+    This is what `Money` returns for it, at a tenth of the time.
+    """
+    kind = type(value)
+    if kind is int or kind is str or (isinstance(value, Decimal) and value.is_finite()):
+        return _usual(value)
+    return None
+
+
+@lru_cache(8192)
+def _usual(value: Decimal | int | str) -> Decimal | None:
+    """Return the one form of a number; None if it is not usual. Orders hold few different numbers.
+
+    The result depends on the value alone, and not on how it is written: equal values have one entry in the cache.
+    """
+    if isinstance(value, str) and not _USUAL_TEXT.fullmatch(value):
+        return None
+    number = Decimal(value)
+    if not number:
+        return _ZERO
+    if number.adjusted() >= _USUAL_DIGITS:
+        return None
+    return _plain(number if number.as_tuple().exponent >= -_DIGITS else number.quantize(_FINEST, ROUND_HALF_UP))  # type: ignore[operator]
+
+
+def _money(value: object, read: Callable[[object], Decimal]) -> Decimal:
+    number = usual_number(value)
+    return _plain(read(_exact(value))) if number is None else number
 
 
 def _exact(value: object) -> object:
@@ -33,12 +75,10 @@ def _exact(value: object) -> object:
     return value
 
 
-@lru_cache(4096)
 def _plain(value: Decimal) -> Decimal:
-    """Return the one form of a number, so that 9.90 in a list and 9.9 in a single read have the same fingerprint.
-
-    Results are cached: the function is called for every number, and orders hold few different ones.
-    """
+    """Return the one form of a number, so that 9.90 in a list and 9.9 in a single read have the same fingerprint."""
+    if not value:
+        return _ZERO
     if value == value.to_integral_value():
         return value.quantize(_WHOLE)
     return value.normalize()
@@ -56,8 +96,7 @@ Money = Annotated[
     Decimal,
     # First, so that pydantic checks it in compiled code.
     Field(allow_inf_nan=False, max_digits=28),
-    BeforeValidator(_exact),
-    AfterValidator(_plain),
+    WrapValidator(_money),
 ]
 #: A quantity, weight or share: exact like money.
 Number = Money
@@ -94,7 +133,10 @@ def clean(text: str) -> str | None:
 def clean_deep(value: Any) -> Any:
     """Return a JSON value with every text in it cleaned as `clean` does, except that a blank text stays, as ""."""
     if isinstance(value, str):
-        return clean(value) or ""
+        return value.strip() if value.isprintable() else clean(value) or ""
     if isinstance(value, dict):
-        return {clean_deep(key): clean_deep(item) for key, item in value.items()}
+        return {
+            clean_deep(name): item if item is None or type(item) in _BARE else clean_deep(item)
+            for name, item in value.items()
+        }
     return [clean_deep(item) for item in value] if isinstance(value, list) else value

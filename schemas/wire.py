@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WrapValidator
 
 from schemas.reading import ESSENTIAL
-from schemas.values import Money
+from schemas.values import Money, usual_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -77,8 +80,16 @@ def _list(value: object) -> object:
     return [] if _blank(value) is None else value
 
 
-def _amount(value: object) -> object:
-    return number(_blank(value))
+def _amount(value: object, read: Callable[[object], Decimal | None]) -> Decimal | None:
+    if value is None:
+        return None
+    usual = usual_number(value)
+    return read(number(_blank(value))) if usual is None else usual
+
+
+def _required(value: object, read: Callable[[object], Decimal]) -> Decimal:
+    usual = usual_number(value)
+    return read(number(value)) if usual is None else usual
 
 
 #: A value that may be null or blank.
@@ -90,10 +101,10 @@ List = Annotated[list[T], BeforeValidator(_list)]
 #: A list that an order would be wrong without an element of, such as its lines.
 Essentials = Annotated[list[T], BeforeValidator(_list), ESSENTIAL]
 #: An amount or quantity, however it is written; None for null and blank.
-Amount = Annotated[Money | None, BeforeValidator(_amount), ESSENTIAL]
+Amount = Annotated[Money | None, WrapValidator(_amount), ESSENTIAL]
 #: The same, for a detail such as a weight: one that cannot be read is left out.
-Measure = Annotated[Money | None, BeforeValidator(_amount)]
+Measure = Annotated[Money | None, WrapValidator(_amount)]
 #: An amount that the order cannot do without.
-Required = Annotated[Money, BeforeValidator(number), ESSENTIAL]
+Required = Annotated[Money, WrapValidator(_required), ESSENTIAL]
 #: A yes or no that changes what the order is, such as "cancelled" or "test".
 Flag = Annotated[bool | None, BeforeValidator(_blank), ESSENTIAL]

@@ -57,6 +57,7 @@ account_id = "env:BENCH_KEY"
 from = "shop"
 to = ["sink"]
 also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
+reference = "{{provider}}:{{external_id}}"
 """
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.orders import order
+from support.redis_text import text
 from worker.store.limits.limiter import Scope
 from worker.store.orders import payload
 from worker.store.orders.drains import Outcome
@@ -254,9 +255,27 @@ def test_a_live_record_takes_precedence_over_an_archived_one_and_replaces_it(
     assert sum(redis.hlen(name) for name in redis.keys("intake:archive:*")) == 1
 
 
-@pytest.mark.parametrize("text", ["", "x", "1", "{}", '{"a": "\u20ac ключ"}' * 50, "{" + "q" * 100_000])
-def test_content_is_compressed_and_restored_exactly(text: str) -> None:
-    made = order("1", note=text).model_dump_json(exclude_defaults=True)
+@pytest.mark.parametrize("note", ["", "x", "1", "{}", '{"a": "\u20ac ключ"}' * 50, "{" + "q" * 100_000])
+def test_content_is_compressed_and_restored_exactly(note: str) -> None:
+    made = order("1", note=note).model_dump_json(exclude_defaults=True)
     assert payload.unpack(payload.pack(made)) == made
     assert payload.unpack(made) == made
     assert len(payload.pack(made)) < len(made)
+
+
+def test_contents_are_compressed_while_many_orders_wait(
+    ledger: Ledger, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has not written to the lane yet takes it for a long one."""
+    monkeypatch.setattr("worker.store.orders.ledger.FEW", 3)
+    packed = []
+    for number in ("1", "2", "3", "4"):
+        ledger.accept("t", [Delivery(order(number), f"R{number}")], "poll shop")
+        packed.append(not text(redis.get(f"intake:payload:t:shop:{number}")).startswith("{"))
+    assert packed == [True, False, False, True]
+
+
+def test_a_long_content_is_compressed_although_few_orders_wait(ledger: Ledger, redis: Redis) -> None:
+    ledger.accept("t", [Delivery(order("1"), "R1")], "poll shop")
+    ledger.accept("t", [Delivery(order("2", note="long " * 5000), "R2")], "poll shop")
+    assert len(text(redis.get("intake:payload:t:shop:2"))) < 2000

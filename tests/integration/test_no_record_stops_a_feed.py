@@ -18,7 +18,7 @@ import tasks.backfill
 import tasks.fetch
 import tasks.listen
 import tasks.poll
-from schemas.order import Order
+from schemas.order import Order, Written
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from tasks.dead_records import letter_id
@@ -120,14 +120,14 @@ def routing(rt: FakeRuntime[Fragile], monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fingerprinting(_: FakeRuntime[Fragile], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Order.fingerprint
+    real = Order.written
 
-    def fail(order: Order) -> str:
+    def fail(order: Order) -> Written:
         if order.external_id == BAD:
             raise ValueError("a value of the order")
         return real(order)
 
-    monkeypatch.setattr(Order, "fingerprint", fail)
+    monkeypatch.setattr(Order, "written", fail)
 
 
 def refusing(error: Exception) -> Callable[[FakeRuntime[Fragile], pytest.MonkeyPatch], None]:

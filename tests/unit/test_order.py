@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+import schemas.values
 from schemas.order import Customer, Line, Order, Shipping, Status, Totals
-from schemas.values import clean
+from schemas.values import clean, usual_number
 
 
 def raw(**fields: Any) -> dict[str, Any]:
@@ -232,6 +235,49 @@ def test_an_order_survives_json_unchanged(lines: list[tuple[Decimal, Decimal, st
         lines=[Line(name=name, quantity=quantity, unit_price=price) for quantity, price, name in lines],
         totals=Totals(grand=grand),
     )
-    back = Order.model_validate_json(made.model_dump_json(exclude_defaults=True))
-    assert back == made
-    assert back.fingerprint() == made.fingerprint()
+    for text in (made.model_dump_json(exclude_defaults=True), made.written().text):
+        back = Order.model_validate_json(text)
+        assert back == made
+        assert back.fingerprint() == made.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"version": 7},
+        {"updated_at": "2026-02-01T00:00:00Z"},
+        {"custom": {"gift": 1, "shop": {"\u20ac": [None, Decimal("9.90")]}}, "uncounted": ["shop"]},
+        {"custom": {"shop": {}}, "uncounted": ["shop", "none"]},
+    ],
+)
+def test_what_does_not_count_is_written_as_well(fields: dict[str, Any]) -> None:
+    made = order(**fields)
+    assert json.loads(made.written().text) == json.loads(made.model_dump_json(exclude_defaults=True))
+
+
+#: Numbers with their noise, in all ways to write them: with zeros behind the point, with an exponent, negative.
+_WAYS = st.one_of(
+    st.decimals(-(10**20), 10**20, allow_nan=False),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.sampled_from([Decimal("0E+10"), Decimal("-0.00"), Decimal("1E+17"), Decimal("1E+18"), Decimal("1E+27")]),
+)
+_OTHERS = st.one_of(
+    st.integers(),
+    st.sampled_from(["1_0", " 1", "+1", ".5", "5.", "\u0661", "1e3", "-0", "NaN", "sNaN", "", "1" * 19, "1.0000000"]),
+)
+
+
+@given(_WAYS.flatmap(lambda number: st.sampled_from([number, -number, str(number), f"{number:f}"])) | _OTHERS)
+def test_a_usual_number_is_read_as_any_other_is(value: Decimal | int | str) -> None:
+    """The short way to a number has no result of its own, whatever was read before."""
+    short = usual_number(value)
+    with patch.object(schemas.values, "usual_number", lambda _: None):
+        try:
+            whole = Totals(grand=value).grand
+        except ValidationError:
+            whole = None
+    assert short is None or str(short) == str(whole)
+
+
+def test_zero_has_one_form() -> None:
+    assert {str(Totals(grand=Decimal(text)).grand) for text in ("0", "-0", "0.00", "-0.00", "0E+5")} == {"0"}

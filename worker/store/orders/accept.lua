@@ -20,8 +20,8 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- full is 1 for a Redis that is full: then the result is "full", and nothing is written, for an order that is not known, and for a change that needs room: one
 -- that is sent after the payload was deleted. A cancellation is taken, and so is a newer version of an order that waits.
 --
--- Returns {live drains, counting one that was woken, the result of each order}. A result is new, unwanted, asked, same, stale, replaced, revived, withdrawn,
--- updating, held, changed or full. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
+-- Returns {live drains, counting one that was woken, the result of each order, the orders on the lane}. A result is new, unwanted, asked, same, stale,
+-- replaced, revived, withdrawn, updating, held, changed or full. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
 -- Orders from a backfill are bulk work: a constant offset puts their scores after all others; the record keeps it as 'bulk'.
 -- If repeated: every fingerprint is known, so it returns "same" and changes nothing.
 
@@ -282,4 +282,4 @@ if live == 0 and (counts.new or counts.asked or counts.revived or counts.updatin
   live = 1
 end
 -- include receipt.lua
-return {live, results}
+return {live, results, redis.call('ZCARD', due)}

@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
-    from schemas.order import Order
+    from schemas.order import Order, Written
     from worker.store.redis.catalog import Argument
 
 
 #: Milliseconds after which nothing that was sent is under way any more, whatever the clocks are.
 _LONG_AGO: Final = 3_600_000
+#: The orders that wait in a lane from which on their contents are compressed.
+FEW: Final = 500
+#: The place of the content in `Delivery.values`.
+_CONTENT: Final = 4
 #: The most characters of a reference: an order's own fields are its parts, and no target takes so many.
 LONGEST_REFERENCE: Final = 4096
 
@@ -61,9 +65,14 @@ class Delivery:
         return not self.left_out
 
     @cached_property
+    def written(self) -> Written:
+        """Return the order's content as Redis keeps it, and its fingerprint. Raise Malformed as `payload.write`."""
+        return payload.write(self.order)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Return the fingerprint of the order, and of the reason for which it is held."""
-        fingerprint = self.order.fingerprint()
+        fingerprint = self.written.fingerprint
         if not self.hold:
             return fingerprint
         return hashlib.blake2b(f"{fingerprint} {self.hold}".encode(), digest_size=16).hexdigest()
@@ -75,12 +84,11 @@ class Delivery:
         Raise Malformed for an order that has no JSON or that is too large: nothing of it may reach Redis.
         """
         order = self.order
-        content = payload.pack(payload.text_of(order))
-        if len(content) > payload.LARGEST or len(self.reference) > LONGEST_REFERENCE:
-            raise Malformed(f"the order is too large: {len(content)} bytes packed, of {payload.LARGEST}")
+        if len(self.reference) > LONGEST_REFERENCE:
+            raise Malformed(f"its reference is too long: {len(self.reference)} characters, of {LONGEST_REFERENCE}")
         # Decimal strings sort like the numbers they are if shorter ones sort first.
         version = str(order.version or 0)
-        content_values = order.key, self.reference, self.fingerprint, version, content
+        content_values = order.key, self.reference, self.fingerprint, version, self.written.text
         left_out = self.left_out, stop(order), successor(order)
         former = json.dumps(self.former) if self.former else ""
         placed = round(order.ordered_at.timestamp() * 1000)
@@ -133,6 +141,15 @@ class Standing(NamedTuple):
     requested: str = ""
 
 
+def _items(orders: Sequence[Delivery], *, pack: bool) -> list[Argument]:
+    """Return the values of the orders as the accept script takes them, with compressed contents if `pack`."""
+    items: list[Argument] = []
+    for delivery in orders:
+        values = delivery.values
+        items += (*values[:_CONTENT], payload.pack(str(values[_CONTENT])), *values[_CONTENT + 1 :]) if pack else values
+    return items
+
+
 class Ledger:
     """The ledger of all targets."""
 
@@ -140,6 +157,8 @@ class Ledger:
         self._redis = redis
         self._scripts = Scripts(redis)
         self._lease_ms = int(lease * 1000)
+        #: The orders that waited in each lane when this process last wrote to it.
+        self._waiting: dict[str, int] = {}
 
     def accept(  # noqa: PLR0913  # the orders, and the facts of their target that decide what follows
         self,
@@ -171,9 +190,6 @@ class Ledger:
         if not orders:
             return Accepted((), 0)
         k = keys.LaneKeys.of(target)
-        items: list[Argument] = []
-        for delivery in orders:
-            items += delivery.values
         named: dict[str, Argument] = dict(
             lane=k.lane,
             due=k.due,
@@ -194,11 +210,14 @@ class Ledger:
             **k.prefixes,
         )
         try:
-            drains, results = self._scripts(catalog.ACCEPT, items, full=0, **named)
+            # Few orders are delivered at once: compressing them would cost more time than it saves memory.
+            items = _items(orders, pack=self._waiting.get(target, FEW) >= FEW)
+            drains, results, self._waiting[target] = self._scripts(catalog.ACCEPT, items, full=0, **named)
         except StoreFrozen:
             raise
         except StoreFull:
-            drains, results = self._scripts(catalog.ACCEPT_KNOWN, items, full=1, **named)
+            items = _items(orders, pack=True)
+            drains, results, self._waiting[target] = self._scripts(catalog.ACCEPT_KNOWN, items, full=1, **named)
             if "full" in results:
                 raise
         return Accepted(tuple(results), drains)
@@ -279,7 +298,7 @@ class Ledger:
             reference=delivery.reference,
             fingerprint=delivery.fingerprint,
             version=str(order.version or 0),
-            payload=payload.pack(payload.text_of(order)),
+            payload=payload.pack(delivery.written.text),
             action=action,
             target_id=target_id,
             seen_state=seen.state,

@@ -1,4 +1,4 @@
-"""The compressed form in which Redis keeps the content of an order until it is delivered."""
+"""The form in which Redis keeps the content of an order until it is delivered: JSON, compressed if many orders wait."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import zlib
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final
 
+from schemas.order import Written
 from worker.errors import Malformed
 
 if TYPE_CHECKING:
@@ -30,14 +31,24 @@ _MARK: Final = "2"
 #: The most bytes of packed content. Every Redis takes a string of 1 MiB, the least that its setting
 #: `proto-max-bulk-len` may be; an order of 10,000 lines has a quarter of that.
 LARGEST: Final = 2**20
+#: From this many characters on, JSON is compressed however few orders wait.
+_LONG: Final = 16_384
 
 
-def text_of(order: Order) -> str:
-    """Return the JSON of an order. Raise Malformed, with the name of the field, if it has none."""
+def write(order: Order) -> Written:
+    """Return the JSON of an order, with its fingerprint. Raise Malformed, with the name of the field, if it has none.
+
+    JSON that is long is compressed already. An order that is too large for Redis is Malformed.
+    """
     try:
-        return order.model_dump_json(exclude_defaults=True)
+        text, fingerprint = order.written()
     except (ValueError, TypeError, RecursionError) as error:
         reason = f"has no JSON ({type(error).__name__})"
+    else:
+        content = pack(text) if len(text) > _LONG else text
+        if len(content) <= LARGEST:
+            return Written(content, fingerprint)
+        raise Malformed(f"the order is too large: {len(content)} bytes packed, of {LARGEST}")
     # Raised outside of the except block: the error quotes the value.
     field = next((name for name in type(order).model_fields if not _has_json(order, name)), "")
     raise Malformed(f"order: {field or 'the whole'}: {reason}", field)
@@ -52,7 +63,9 @@ def _has_json(order: Order, field: str) -> bool:
 
 
 def pack(text: str) -> str:
-    """Return the JSON of an order in fewer bytes, as text; unchanged where that is shorter."""
+    """Return the JSON of an order in fewer bytes, as text; unchanged where that is shorter, or if it is packed."""
+    if text.startswith(_MARK):
+        return text
     squeeze = zlib.compressobj(wbits=-15, zdict=_COMMON)
     packed = _MARK + b64encode(squeeze.compress(text.encode()) + squeeze.flush()).decode()
     return packed if len(packed) < len(text) else text

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.reading import keep, kept
 from schemas.retailcrm_order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from schemas.order import Order as Ours
     from schemas.reading import Path
 
+
+def _steps(*paths: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in paths)
+
+
 #: What is read only where a better field is missing, or only decides something: kept as well.
-_OF_ORDER: Final = (
+_OF_ORDER: Final = _steps(
     *("contact", "contragent", "company", "phone", "countryIso", "discountManualAmount", "bonusesChargeTotal"),
     *("customer.firstName", "customer.patronymic", "customer.lastName", "customer.nickName", "customer.email"),
     "delivery.address.text",
 )
-_OF_LINE: Final = (
+_OF_LINE: Final = _steps(
     *("status", "discountTotal", "productName", "offer.article", "offer.externalId", "offer.xmlId"),
     *("offer.name", "offer.displayName"),
 )
@@ -62,7 +66,7 @@ def _texts(part: Any) -> set[str]:
 
 
 def _rows(value: Any) -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [(str(key), row) for key, row in value.items()]
     return [(str(n), row) for n, row in enumerate(value)] if isinstance(value, list) else []
 
@@ -81,12 +85,11 @@ def _properties(item: Any) -> dict[str, Any]:
     return result
 
 
-def _keep(rest: dict[str, Any], raw: Any, paths: Iterable[str], carried: Collection[str]) -> None:
+def _keep(rest: dict[str, Any], raw: Any, paths: Iterable[tuple[str, ...]], carried: Collection[str]) -> None:
     """Copy what `raw` has at each of the paths, unless it is nothing, or `carried`."""
-    for path in paths:
-        steps = path.split(".")
+    for steps in paths:
         value: Any = raw
         for step in steps:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        if value != 0 and not (isinstance(value, str) and value.strip() in carried):
+            value = value.get(step) if isinstance(value, dict) else None
+        if value and not (isinstance(value, str) and value.strip() in carried):
             keep(rest, value, *steps)
