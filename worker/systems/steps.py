@@ -1,16 +1,22 @@
 """The steps of a call of an adapter that can take longer than a task has time: the next call continues after them.
 
 An adapter that notes no steps begins again. What it noted is kept for ten minutes: it is a place in a list that
-changes, or the number of writes that were done.
+changes, the number of writes that were done, or what was read of one record.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import zlib
+from base64 import b64decode, b64encode
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from worker.jsontext.decoding import decode_text
+from worker.jsontext.encoding import text_of
+from worker.jsontext.fragments import Fragment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,8 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+#: The most characters of what was read of one record (see `Gathered`): more is read again.
+_LARGEST: Final = 2**20
+
+
 class Steps:
-    """The steps of one call: `place` is what the adapter noted last, without personal data; "" before the first one."""
+    """The steps of one call: `place` is what the adapter noted last; "" before the first one.
+
+    It holds personal data only in a call that reads one record (see `Gathered`).
+    """
 
     def __init__(self, place: str = "") -> None:
         self.place = place
@@ -91,6 +104,52 @@ class Counted:
                     continue
                 self._done[name] = number
                 note_place(json.dumps({"of": self._digest, **self._done}))
+
+
+class Gathered:
+    """What several answers return for one record: a call that is interrupted continues after the last of them.
+
+    `place` is where the call continues; "" to begin anew.
+    """
+
+    def __init__(self, place: str = "") -> None:
+        self._known = _unpacked(place)
+
+    def of(self, state: str) -> None:
+        """Forget what was gathered of another state of the record: it has changed since."""
+        if self._known.get("of") != state:
+            self._known = {"of": state}
+
+    @property
+    def began(self) -> bool:
+        """Whether a list of this state was read in part at least."""
+        return len(self._known) > 1
+
+    def items(self, name: str) -> tuple[dict[str, dict[str, Any]], int, bool]:
+        """Return what was read of a list by the ids of its items, on how many pages, and whether more follow."""
+        items, pages, more = self._known.get(name, ({}, 0, True))
+        return dict(items), int(pages), bool(more)
+
+    def keep(self, name: str, items: dict[str, dict[str, Any]], pages: int, *, more: bool) -> None:
+        """Keep what was read of a list."""
+        self._known[name] = items, pages, more
+
+    def note(self) -> None:
+        """Note that the call may continue with what was gathered, unless it is nothing, too large or broken."""
+        lists = [value[0].values() for name, value in self._known.items() if name != "of"]
+        if not lists or any(isinstance(item, Fragment) for items in lists for item in items):
+            return
+        place = b64encode(zlib.compress(text_of(self._known).encode())).decode()
+        if len(place) <= _LARGEST:
+            note_place(place)
+
+
+def _unpacked(place: str) -> dict[str, Any]:
+    try:
+        known = decode_text(zlib.decompress(b64decode(place)).decode()) if place else {}
+    except (ValueError, zlib.error):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _read(place: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from schemas import ordercloud as wire
 from schemas.order import Order, Status
-from worker.errors import AuthFailed, IntakeError, OutOfTime, RateLimited, TargetDown, Unavailable
+from worker.errors import AuthFailed, IntakeError, OutOfTime, RateLimited, SnoozeError, TargetDown, Unavailable
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
 from worker.systems.narrowing import read_rows
@@ -24,7 +24,7 @@ from worker.systems.ordercloud.walk import Place, moment
 from worker.systems.paging import PagePosition
 from worker.systems.parsing import objects, parse
 from worker.systems.provider import Page, Provider, Record, Unread
-from worker.systems.steps import note_place
+from worker.systems.steps import Gathered, current_place, note_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +73,9 @@ class _Read:
     gone: list[str] = field(default_factory=list)
     missing: list[Record] = field(default_factory=list)
     refusal: str = ""
-    #: Whether the time was over before the end of the page.
+    #: Whether the time was over before the end of the page, and no list of the last order could be read in part.
     interrupted: bool = False
+    slow: bool = False
 
     def miss(self, row: dict[str, Any], key: str, refusal: str) -> None:
         """Note that the order of a row cannot be read."""
@@ -127,19 +128,19 @@ class OrderCloud(Provider):
             after, more = place.remember(read.settled).after(rows, self.options.page_size, now)
         page = Page(read.records, after.text(), more)
         if read.missing:
-            alone = read.interrupted or len(read.missing) > _AT_ONCE
+            alone = read.slow or len(read.missing) > _AT_ONCE
             raise Unread(read.refusal, page, read.missing, account=not read.records and alone)
         return page
 
     def _read_into(self, read: _Read, row: dict[str, Any], key: str) -> bool:
         """Read the order of a row. Return False if the time is over: then an order is missing that takes it all."""
-        fails = not read.records and len(read.missing) >= _TRIED
+        fails, gathered = not read.records and len(read.missing) >= _TRIED, Gathered()
         try:
-            raw = None if fails else self._read(row)
+            raw = None if fails else self._read(row, gathered)
         except (RateLimited, TargetDown):
             raise
         except OutOfTime as error:
-            read.interrupted = True
+            read.interrupted, read.slow = True, not gathered.began
             if not read.settled and not read.gone:
                 read.miss(row, key, str(error))
             return False
@@ -159,8 +160,16 @@ class OrderCloud(Provider):
         return True
 
     def fetch_one(self, external_id: str) -> Record | None:
-        """Read an order by its ID: the list may lag behind. A cart is not an order."""
-        raw = self._whole(external_id)
+        """Read an order by its ID: the list may lag behind. A cart is not an order.
+
+        An order of many lines is read in steps.
+        """
+        gathered = Gathered(current_place())
+        try:
+            raw = self._whole(external_id, gathered)
+        except SnoozeError:
+            gathered.note()
+            raise
         return None if raw is None else Record(raw)
 
     def normalize(self, record: Record) -> Order:
@@ -217,15 +226,15 @@ class OrderCloud(Provider):
         rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json("Items")), Unavailable)
         return rows.model_copy(update={"items": objects(rows.items)}), answer.now
 
-    def _read(self, row: dict[str, Any]) -> dict[str, Any] | None:
+    def _read(self, row: dict[str, Any], gathered: Gathered) -> dict[str, Any] | None:
         """Return the whole order of a row; None if it is gone, or a cart. `normalize` handles a row without an id."""
         try:
             parsed_row = wire.Row.model_validate(row)
         except ValidationError:
             return row
-        return None if parsed_row.is_cart else self._whole(parsed_row.id)
+        return None if parsed_row.is_cart else self._whole(parsed_row.id, gathered)
 
-    def _whole(self, order_id: str) -> dict[str, Any] | None:
+    def _whole(self, order_id: str, gathered: Gathered) -> dict[str, Any] | None:
         """Return the order with its lines. They are read separately if the worksheet is missing or incomplete."""
         path = f"{self._orders}/{quote(order_id, safe='')}"
         answer = self._account.find(f"{path}/worksheet") if self.options.lines == "worksheet" else None
@@ -240,20 +249,22 @@ class OrderCloud(Provider):
         row = parse(answer.request, lambda: wire.Row.model_validate(order), Unavailable)
         if row.is_cart:
             return None
+        gathered.of(f"{order.get('LastUpdated')} {row.line_item_count}")
         if row.line_item_count is None or len(lines) < row.line_item_count:
-            lines = self._rows_of(f"{path}/lineitems")
-        payments = {"Payments": self._rows_of(f"{path}/payments")} if self.options.payments else {}
+            lines = self._rows_of(f"{path}/lineitems", gathered)
+        payments = {"Payments": self._rows_of(f"{path}/payments", gathered)} if self.options.payments else {}
         return {**order, "LineItems": lines, **payments}
 
-    def _rows_of(self, path: str) -> list[dict[str, Any]]:
+    def _rows_of(self, path: str, gathered: Gathered) -> list[dict[str, Any]]:
         """Return the items of all pages of a list. Their order is not documented: the same item may come twice."""
-        items: dict[str, dict[str, Any]] = {}
-        page, more = 0, True
+        name = path.rpartition("/")[2]
+        items, page, more = gathered.items(name)
         while more:
             page += 1
             rows, _ = self._list(path, [], page=page, size=100)
             items |= {str(item.get("ID", (page, at))): item for at, item in enumerate(rows.items)}
             more = rows.more_after(page, 100)
+            gathered.keep(name, items, page, more=more)
         return list(items.values())
 
 
