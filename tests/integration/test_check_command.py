@@ -161,7 +161,7 @@ def test_a_replica_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("server", "part"),
     [
-        (replace(GOOD, name="Redis 5.0.7", version=(5, 0, 7)), "redis"),
+        (replace(GOOD, name="Redis 6.2.16", version=(6, 2, 16)), "redis"),
         (replace(GOOD, last_write_ok=False), "redis persistence"),
         (replace(GOOD, policy="volatile-ttl"), "redis eviction"),
     ],

@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004  # redis-py's own name
 
 from support.http_server import reply
-from worker.errors import Uncertain
+from worker.errors import ConfigError, Uncertain
 from worker.failpoints import Failpoint, Failpoints
 from worker.http.connection import Connections
 from worker.store.redis import catalog
@@ -147,3 +147,12 @@ def test_a_write_with_a_lost_response_or_cut_before_its_first_byte_is_uncertain(
     with pytest.raises(Uncertain):
         make(server.url).write("POST", "/orders", json={})
     assert len(server.requests) == 1
+
+
+def test_a_server_that_does_not_know_the_flags_of_scripts_is_refused_in_words(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis 6.2 takes the first line of a script for Lua."""
+    monkeypatch.setattr("worker.store.redis.scripts.lua_source", lambda _: "# flags\nreturn 1")
+    with pytest.raises(ConfigError, match=r"redis\.url: Redis is older than 7\.0, .*Use Redis 7\.0 or newer"):
+        Scripts(redis)(catalog.NOTE, ["error", "x"], hash="h", counter="failures", forgotten="")

@@ -41,8 +41,8 @@ _SHARED: Final = "of two orders with one reference, the second is held"
 #: Seconds of a round trip to Redis, and between its clock and ours, above which there is a warning.
 _SLOW: Final = 0.02
 _APART: Final = 5.0
-#: The oldest Redis that Celery's transport works with.
-_OLDEST: Final = (6, 2)
+#: The oldest Redis that runs scripts while it is full (their flag allow-oom).
+_OLDEST: Final = (7, 0)
 
 
 def examine(*, live: bool) -> Iterator[Finding]:
@@ -202,7 +202,7 @@ def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
         remedy = "Name its master in redis.url."
         yield Finding("redis", "wrong", f"{server.name} is a replica, and takes no writes", remedy)
     elif server.version[:2] < _OLDEST:
-        yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 6.2 or newer, or Valkey.")
+        yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 7.0 or newer, or Valkey.")
     else:
         yield Finding("redis", "ok", f"{server.name} answers")
     if evicts := judgements.get("redis_evicts"):

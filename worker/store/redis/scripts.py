@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import NoScriptError, ResponseError
 
+from worker.errors import ConfigError
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import MAY_WRITE, lua_source
 from worker.store.redis.receipts import current_receipts
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 #: The key of the receipts outside of a run: nothing is ever there. A user of Redis may need permission for every key.
 _NO_KEY: Final = "intake:receipts:"
+_TOO_OLD: Final = ("Redis is older than 7.0, and cannot run the scripts", "Use Redis 7.0 or newer, or Valkey.")
 
 
 class Scripts:
@@ -39,6 +41,7 @@ class Scripts:
 
         Raises:
             StoreFull: Redis accepts no writes.
+            ConfigError: Redis does not know what the scripts begin with: flags came with Redis 7.0.
             TypeError: A name is missing or unknown.
         """
         run = current_receipts()
@@ -52,6 +55,8 @@ class Scripts:
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
+            if "Error compiling script" in str(error):
+                raise ConfigError("the server", "redis.url", *_TOO_OLD) from None
             raise
         if run and script.leaves_receipt:
             run.count += 1
