@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import intake_orders
+from worker.app.__main__ import main as celery_main
 from worker.cli.run.one import check_flower_port, flower_environment
 from worker.errors import ConfigError
 from worker.process import environment as environment_module
@@ -117,6 +119,18 @@ def test_a_service_link_and_the_files_of_flower_have_no_effect() -> None:
 def test_a_port_of_flower_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(ConfigError, match="FLOWER_PORT"):
         check_flower_port({"FLOWER_ADDRESS": "127.0.0.1", "FLOWER_PORT": port})
+
+
+def test_flower_reads_the_queues_by_our_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    views: Any = import_module("flower.views")
+    monkeypatch.setattr(views, "Broker", views.Broker)
+
+    def start(*_: object, **__: object) -> None:
+        raise SystemExit(views.Broker.__module__)
+
+    monkeypatch.setattr("celery.bin.celery.celery.main", start)
+    with pytest.raises(SystemExit, match=r"worker\.app\.flower_broker"):
+        celery_main(["flower", "--read_only"])
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from kombu.exceptions import OperationalError
 
 from worker.app.background import background_tasks
 from worker.app.broker import broker
-from worker.app.flower_broker import use_in_flower
 from worker.app.hang_up_step import HangUpStep, ignore_hang_up
 from worker.app.liveness_step import LivenessStep
 from worker.app.loader import InstalledLoader
@@ -153,7 +152,6 @@ app = Celery(
     ],
 )
 install()
-use_in_flower()
 app.add_defaults(configuration)
 app.steps["consumer"].add(LivenessStep)
 app.steps["worker"].add(HangUpStep)

@@ -20,8 +20,11 @@ with collection_paused():
 def main(words: list[str]) -> None:
     """Run the subcommand that the first word names."""
     if words[0] == "flower":
-        from celery.bin.celery import celery
+        from celery.bin.celery import celery  # imports Flower too, as one of its plugins
 
+        from worker.app.flower_broker import use_in_flower
+
+        use_in_flower()
         celery.main(["--quiet", "-A", "worker.app", *words], prog_name="celery")
     command = {"worker": worker, "beat": beat}[words[0]]
     context = CLIContext(app=app, no_color=False, workdir=None, quiet=True)

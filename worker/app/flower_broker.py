@@ -6,24 +6,19 @@ Sentinels but the first.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from worker.runtime import read_settings, redis_url
 from worker.store.redis.address import RedisAddress
 
-#: Where Flower has the class that it calls for its client.
-_VIEWS: Final = "flower.views"
 #: Seconds that Flower waits for a connection and for a response.
 _CONNECT, _TIMEOUT = 1.0, 2.0
 
 
 def use_in_flower() -> None:
-    """Let Flower read the queues by our client, in a process that has imported Flower, and only there."""
-    views = sys.modules.get(_VIEWS)
-    if views is None:
-        return
+    """Let Flower read the queues by our client; its process calls this, which imports Flower."""
+    views: Any = import_module("flower.views")
     broker = import_module("flower.utils.broker")
 
     class Redis(broker.RedisBase):  # type: ignore[misc, name-defined]  # Flower has no types
@@ -35,7 +30,7 @@ def use_in_flower() -> None:
         kind = broker.RabbitMQ if url.startswith("amqp") else Redis
         return kind(url, **options)
 
-    views.Broker = choose  # type: ignore[attr-defined]
+    views.Broker = choose
 
 
 def queue_client(url: str) -> Any:
