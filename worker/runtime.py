@@ -53,10 +53,10 @@ if TYPE_CHECKING:
 _A = TypeVar("_A", bound="Provider | Target")
 
 
-def read_settings(path: Path | None = None, *, broken_maps_pass: bool = False) -> Settings:
+def read_settings(path: Path | None = None, *, offline: bool = False) -> Settings:
     """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError."""
     kinds = provider_kinds(), target_kinds(), webhook_kinds()
-    return load(path, environment(), *kinds, broken_maps_pass=broken_maps_pass)
+    return load(path, environment(), *kinds, offline=offline)
 
 
 class Adapted(dict[str, _A]):

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 
-def open_runtime(
-    settings: Settings | None = None, *, broken_maps_pass: bool = False, confirmed: bool = False
-) -> Runtime:
+def open_runtime(settings: Settings | None = None, *, offline: bool = False, confirmed: bool = False) -> Runtime:
     """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given.
 
-    With `broken_maps_pass`, the command works while a map in a file cannot be read: it calls no account. With
+    With `offline`, the command calls no account: it needs no secrets, and works while a map cannot be read. With
     `confirmed`, raise ConfigError if the ledger is not that of the accounts in the settings: it sends orders.
     """
-    settings = settings or read_settings(broken_maps_pass=broken_maps_pass)
+    settings = settings or read_settings(offline=offline)
     rt = click.get_current_context().with_resource(Runtime(settings))
     if confirmed:
         rt.installation.refuse()

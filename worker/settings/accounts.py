@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: The default limit of one response body, in bytes: a page of a thousand orders is far smaller.
 _MAX_BYTES: Final = 32 * 1024 * 1024
 #: Fields of an account that are not keys of its table.
-_NOT_KEYS: Final = frozenset({"name", "options", "mapped", "identified_by"})
+_NOT_KEYS: Final = frozenset({"name", "options", "mapped", "identified_by", "unset"})
 _A = TypeVar("_A", bound="Account")
 
 
@@ -66,6 +66,8 @@ class Account(Table):
     formerly: Annotated[tuple[Annotated[str, Field(pattern=NAME.pattern)], ...], BeforeValidator(as_list)] = ()
     #: The options that tell it from the other accounts of the kind.
     identified_by: tuple[str, ...] = ()
+    #: The keys whose values are not there, for a command that calls no account (see `Document`).
+    unset: frozenset[str] = frozenset()
     #: An instance of the kind's own `Options`, secrets resolved, as it was at the start.
     options: BaseModel
     #: The options whose maps stand in files, if there are any.
@@ -148,7 +150,7 @@ def _account(document: Document, at: Key, table: dict[str, Any], model: type[_A]
     scope = f"{table['kind']}@{document.address}" if kind.limit_per_address else f"{table['kind']}:{at[1]}"
     values = {"limit_scope": scope, **model.defaults(kind), **{key: table[key] for key in table.keys() & ours}}
     given: dict[str, Any] = {"name": at[1], "options": options or kind.Options.model_construct()}
-    given |= {"mapped": document.mapped.get(at), "identified_by": kind.identified_by}
+    given |= {"mapped": document.mapped.get(at), "identified_by": kind.identified_by, "unset": document.unset_in(at)}
     account = document.read(model, values | given, at)
     if account is None or options is None:
         return None

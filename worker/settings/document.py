@@ -86,18 +86,18 @@ class ConfigErrors(ConfigError):
 class Document:
     """A settings file, and the errors found in it so far."""
 
-    def __init__(self, file: str, values: dict[str, Any], environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, values: dict[str, Any], environ: Mapping[str, str], *, offline: bool = False) -> None:
         self.file = file
+        #: For commands that call no account: a secret, an address or a map that cannot be read is no error.
+        self.offline = offline
         #: The folder of the file: other files are named relative to it.
         self.folder = Path(file).absolute().parent
         self.problems: list[ConfigError] = []
         #: The options of the accounts that have maps in files, by the key of their table.
         self.mapped: dict[Key, MappedOptions] = {}
-        #: A map that cannot be read is no error of the document: for commands that only show something.
-        self.broken_maps_pass = False
         #: The keys whose values come from the environment or a file of their own, also if there is none.
         self.from_outside: set[Key] = set()
-        self._unset: set[Key] = set()
+        self._unset: dict[Key, ConfigError] = {}
         #: The name of the outgoing address of this process: limits per address count for each name.
         self.address = environ.get("INTAKE_ADDRESS", "").strip() or "address"
         if not NAME.fullmatch(self.address):
@@ -114,16 +114,33 @@ class Document:
             return value
         if (match := _VARIABLE.fullmatch(value)) is None:
             self.add_error(key, "names no environment variable", "Write env:NAME, with letters, digits and _ only.")
+            self._unset[key] = self.problems[-1]
         elif text := environ.get(match[1], "").strip():
             self.from_outside.add(key)
             return text
         else:
             state = "is empty" if match[1] in environ else "is not set"
             reason = f"the environment variable {match[1]} {state}"
-            self.add_error(key, reason, f"Set it before the start: export {match[1]}=…")
+            self._note_unset(key, reason, f"Set it before the start: export {match[1]}=…")
         self.from_outside.add(key)
-        self._unset.add(key)
+        if self.offline and key[-1] == "url" and key[0] != "redis":
+            return f"https://{'.'.join(map(str, key))}.invalid"  # an address of its own, which nobody calls
         return value
+
+    def _note_unset(self, key: Key, reason: str, remedy: str) -> None:
+        """Note that the value at `key` is not there: an error, or offline only where the value has to be valid."""
+        self._unset[key] = ConfigError(self.file, format_key(key), reason, remedy)
+        if not self.offline:
+            self.problems.append(self._unset[key])
+
+    @property
+    def unset(self) -> frozenset[str]:
+        """The keys of all values that are not there, as people write them."""
+        return frozenset(map(format_key, self._unset))
+
+    def unset_in(self, table: Key) -> frozenset[str]:
+        """Return the keys of a table whose values are not there."""
+        return frozenset(str(key[-1]) for key in self._unset if key[:-1] == table)
 
     def with_secret_files(self, model: type[BaseModel], table: Any, at: Key) -> Any:
         """Return the table with the content of each file that one of its secrets names: `file:/run/secrets/NAME`."""
@@ -144,8 +161,7 @@ class Document:
             reason = "is not there"
         except (OSError, ValueError) as error:
             reason = f"cannot be read: {(getattr(error, 'strerror', None) or type(error).__name__).lower()}"
-        self._unset.add(key)
-        self.add_error(key, f"the file {name or 'without a name'} {reason}", "Write the secret into it.")
+        self._note_unset(key, f"the file {name or 'without a name'} {reason}", "Write the secret into it.")
         return value
 
     def add_error(self, key: Key, reason: str, remedy: str) -> None:
@@ -187,8 +203,10 @@ class Document:
 
     def _add_detail(self, model: type[BaseModel], at: Key, detail: ErrorDetails) -> None:
         key, kind, context = (*at, *detail["loc"]), detail["type"], detail.get("ctx", {})
-        if any(key[: len(unset)] == unset for unset in self._unset):
-            return  # its environment variable is missing, which is an error already
+        if (unset := next((error for at, error in self._unset.items() if key[: len(at)] == at), None)) is not None:
+            if unset not in self.problems:
+                self.problems.append(unset)
+            return
         if kind == "extra_forbidden":
             self.add_unknown(key, _names_at(model, detail["loc"][:-1]))
         elif kind == "missing":
@@ -208,13 +226,13 @@ class Document:
             raise ConfigErrors(self.problems)
 
 
-def read_file(path: Path, environ: Mapping[str, str]) -> Document:
+def read_file(path: Path, environ: Mapping[str, str], *, offline: bool = False) -> Document:
     """Read the settings at `path`; raise ConfigError if the file does not exist or is not TOML."""
     file = str(path)
     unusable = partial(ConfigError, file, "(the file)")
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        return Document(file, tomllib.loads(text), environ)
+        return Document(file, tomllib.loads(text), environ, offline=offline)
     except FileNotFoundError:
         remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
         raise unusable("is not there", remedy) from None

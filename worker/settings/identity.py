@@ -52,11 +52,11 @@ def declared(settings: Settings, salt: str) -> Iterator[Declared]:
 
 def _entry(account: Account, salt: str) -> Entry:
     parts: dict[str, str] = {}
-    for name in account.identified_by:
+    for name in set(account.identified_by) - account.unset:
         part = getattr(account.options, name, None)
         if part is not None:
             parts[name] = _seal(salt, name, part) if isinstance(part, SecretStr) else str(part)
-    return Entry(account.kind, _place(account.url), parts, (account.name,))
+    return Entry(account.kind, "" if "url" in account.unset else _place(account.url), parts, (account.name,))
 
 
 def _place(url: str) -> str:
@@ -80,7 +80,7 @@ def difference(known: Entry, now: Entry) -> str:
     """Return what tells the account from the known one, without secrets."""
     if known.kind != now.kind:
         return f"its kind was {known.kind}"
-    if known.place != now.place:
+    if now.place and known.place != now.place:
         return f"its url was {known.place}"
     changed = [name for name, part in now.parts.items() if known.parts.get(name, part) != part]
     shown = [f"{name} was {_shown(known.parts[name])}" for name in changed]
@@ -93,4 +93,5 @@ def _shown(part: str) -> str:
 
 def merge(known: Entry, now: Entry, *, name: str) -> Entry:
     """Return the entry of an account that was found again: with the parts that are named now, and this name of it."""
-    return replace(now, parts={**known.parts, **now.parts}).with_names(*known.names, name)
+    place, parts = now.place or known.place, {**known.parts, **now.parts}
+    return replace(now, place=place, parts=parts).with_names(*known.names, name)

@@ -70,6 +70,8 @@ class Settings(Table):
     routes: tuple[Route, ...]
     reconcile: ReconcileSettings = ReconcileSettings()
     alarms: AlarmSettings = AlarmSettings()
+    #: The keys whose variables or files are not there: only for commands that call no account.
+    unset: frozenset[str] = frozenset()
     #: The names in the ledger, by every name that an account has or had (see `worker/settings/naming.py`).
     provider_names: dict[str, str] = Field(default_factory=dict)
     target_names: dict[str, str] = Field(default_factory=dict)
@@ -118,21 +120,21 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     target_kinds: Mapping[str, AdapterKind],
     webhook_kinds: Mapping[str, WebhookKind],
     *,
-    broken_maps_pass: bool = False,
+    offline: bool = False,
 ) -> Settings:
     """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
     `redis.data_dir` is relative to the folder of the file, so that all processes use the same one. $INTAKE_DATA_DIR
     overrides it, for a container in which that folder is read-only. $INTAKE_ADDRESS names the outgoing address of this
-    process, if there are several: a limit per address then counts for each name. With `broken_maps_pass`, a map in a
-    file that cannot be read is empty instead of an error (see `Account.map_problems`).
+    process, if there are several: a limit per address then counts for each name. With `offline`, for
+    commands that call no account, a map that cannot be read is empty (see `Account.map_problems`), and a variable or a
+    file that is not there is no error, unless Redis or the broker cannot be reached without it.
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors, all at once) its settings are wrong.
     """
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
-    document = read_file(path, environ)
-    document.broken_maps_pass = broken_maps_pass
+    document = read_file(path, environ, offline=offline)
     for name in sorted(document.values.keys() - set(_SECTIONS)):
         document.add_unknown((name,), _SECTIONS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
@@ -170,6 +172,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
         routes=routes,
         reconcile=reconcile,
         alarms=alarms,
+        unset=document.unset,
     )
 
 

@@ -39,7 +39,7 @@ def command() -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the cursor of provider NAME in words, with its age and its former values."""
-    rt = open_runtime()
+    rt = open_runtime(offline=True)
     name = provider_of(rt, name)
     now, status, former = redis_time(rt), rt.cursors.status(name), rt.cursors.former_values(name)
     value, until = status.get("value"), cursor_time(status.get("value"))

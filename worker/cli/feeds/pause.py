@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _account(name: str) -> tuple[Runtime, str | None, str | None]:
     """Return the runtime, and the provider and the target of this name, by their names in the ledger."""
-    rt = open_runtime(broken_maps_pass=True)
+    rt = open_runtime(offline=True)
     settings = rt.settings
     in_ledger = settings.ledger_provider(name), settings.ledger_target(name)
     provider = in_ledger[0] if in_ledger[0] in settings.providers else None

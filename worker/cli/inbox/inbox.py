@@ -125,7 +125,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
 def list_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
     """Show the dead letters: the reasons with their counts, and the newest letters."""
-    rows = [_row(*item) for item in Selection(code=code, provider=provider).letters(open_runtime().inbox)]
+    rows = [_row(*item) for item in Selection(code=code, provider=provider).letters(open_runtime(offline=True).inbox)]
     groups, newest = _by_reason(rows), heapq.nlargest(limit, rows, key=lambda row: row["at"])
     if as_json:
         click.echo(json.dumps({"count": len(rows), "reasons": groups, "letters": rows}, indent=2))
@@ -143,7 +143,7 @@ def list_all(*, code: str | None, provider: str | None, limit: int, as_json: boo
 @json_option
 def show(letter_id: str, *, as_json: bool) -> None:
     """Show a dead letter: why, what to do, and the whole job, which may hold personal data."""
-    ((_, letter),) = Selection((letter_id,)).letters(open_runtime().inbox)
+    ((_, letter),) = Selection((letter_id,)).letters(open_runtime(offline=True).inbox)
     fields = _row(letter_id, letter) | {"advice": ADVICE.get(letter.code, "")}
     job = letter.raw.decode("utf-8", "backslashreplace")
     if as_json:

@@ -64,7 +64,7 @@ def command() -> None:
 @selection.list_options
 def list_all(**options: Any) -> None:
     """Show what is dead: the reasons with their counts, and the newest."""
-    rows = _rows(open_runtime(), options["target"], selection.filter_from(options))
+    rows = _rows(open_runtime(offline=True), options["target"], selection.filter_from(options))
     next_step = "See one: intake dead show KEY; again: intake dead replay; or: intake dead discard"
     selection.print_list("dead", rows, next_step, **options)
 
@@ -76,7 +76,7 @@ def list_all(**options: Any) -> None:
 @json_option
 def show(key: str, **options: Any) -> None:
     """Show the history of the dead order KEY (`provider:external_id`), or why the record KEY cannot be read."""
-    rt = open_runtime()
+    rt = open_runtime(offline=True)
     entries = rt.ledger.entries(selection.targets_of(rt, options["target"]), key)
     dead = [entry for entry in entries if entry.record["state"] == "dead"]
     provider, _, external_id = key.partition(":")

@@ -32,7 +32,8 @@ def command() -> None:
 @selection.list_options
 def list_all(**options: Any) -> None:
     """Show what is in doubt: the reasons with their counts, and the newest."""
-    batches = selection.select_orders(open_runtime(), "in_doubt", options["target"], selection.filter_from(options))
+    rt = open_runtime(offline=True)
+    batches = selection.select_orders(rt, "in_doubt", options["target"], selection.filter_from(options))
     rows = map(selection.row_of, chain.from_iterable(batches))
     next_step = (
         "Ask the target: intake doubt ask; or look there yourself for the reference, then: intake doubt resolve KEY"

@@ -32,7 +32,7 @@ def _table(rt: Runtime, target: str, keys: list[str]) -> Table:
 @confirmable
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send the orders held in TARGET: all, or those of KEYS (`provider:external_id`)."""
-    rt = open_runtime(broken_maps_pass=True, confirmed=True)
+    rt = open_runtime(offline=True, confirmed=True)
     target = target_of(rt, target)
     lane = rt.lanes[target]
     held = [key for key in lane.held_keys() if not keys or key in keys]

@@ -144,7 +144,7 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     KEY is its key (`provider:external_id`), its id or number at the provider, the beginning of its number, or the
     reference a target knows it by. The name of a provider shows the records of it that could not be read.
     """
-    rt, console = open_runtime(broken_maps_pass=True), Console(highlight=False)
+    rt, console = open_runtime(offline=not ask), Console(highlight=False)
     if key in rt.settings.providers and not as_json:
         _print_unreadable(rt, console, key)
         return

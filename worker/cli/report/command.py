@@ -64,7 +64,7 @@ def read(rt: Runtime, first: date, last: date) -> Report:
               help="The file; - for standard output.")  # fmt: skip
 def command(first: datetime | timedelta, until: datetime | timedelta | None, out: Path) -> None:
     """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
-    rt = open_runtime(broken_maps_pass=True)
+    rt = open_runtime(offline=True)
     begin, last = span(first, until, redis_time(rt))
     text = page(read(rt, begin, last))
     if str(out) == "-":

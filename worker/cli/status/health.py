@@ -47,7 +47,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 @click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen"]))
 def command(probe: str | None, role: str | None) -> None:
     """Say in one line whether Intake is well; exit code 0 or 1. ROLE narrows --live to one process."""
-    settings = read_settings(broken_maps_pass=True)
+    settings = read_settings(offline=True)
     if probe is None:
         raise click.UsageError("say --live or --ready")
     well, said = liveness(settings, role) if probe == "live" else readiness(settings)

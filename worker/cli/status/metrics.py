@@ -21,13 +21,16 @@ from worker.watch.watch import Watch
 @click.option("--once", is_flag=True, help="Print them and end.")
 def command(host: str, port: int, *, once: bool) -> None:
     """Serve /metrics, counted in Redis at each scrape; it tells alarms too, so beat may be dead."""
-    settings = read_settings(broken_maps_pass=True)
+    settings = read_settings(offline=True)
     rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
     registry = CollectorRegistry()
     registry.register(RedisCollector(rt))
     if once:
         click.echo(generate_latest(registry), nl=False)
         return
+    if "alarms.url" in settings.unset:
+        reason, remedy = "its variable is not set, and this process sends the alarms", "Set it before the start."
+        raise ConfigError(settings.file, "alarms.url", reason, remedy)
     log.configure(settings.log.level, settings.log.format)
     try:
         server, _ = start_http_server(port, host, registry)

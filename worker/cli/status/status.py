@@ -27,7 +27,7 @@ _TALL: Final = 60
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def command(*, watch: bool, as_json: bool) -> None:
     """Show what needs you, and the providers, lanes, limits and processes, on one screen."""
-    rt = open_runtime(broken_maps_pass=True)
+    rt = open_runtime(offline=True)
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH

@@ -44,8 +44,8 @@ class Entry:
         return replace(self, names=tuple(dict.fromkeys(names)))
 
     def is_same(self, other: Entry) -> bool:
-        """Return whether both can be one account. A part that only one of them names tells nothing."""
-        if (self.kind, self.place) != (other.kind, other.place):
+        """Return whether both can be one account. A part or an address that only one of them names tells nothing."""
+        if self.kind != other.kind or (self.place != other.place and self.place and other.place):
             return False
         return all(other.parts.get(name, part) == part for name, part in self.parts.items())
 
