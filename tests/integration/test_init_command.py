@@ -58,6 +58,17 @@ def test_init_writes_a_valid_file_with_correct_defaults_for_every_kind(option: s
     assert with_defaults.model_dump(exclude={"file"}) == plain.model_dump(exclude={"file"})
 
 
+@pytest.mark.parametrize(("option", "kind"), KINDS)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9900/mine", "env:MY_URL"])
+def test_init_writes_the_address_that_is_named_for_every_kind(option: str, kind: str, url: str) -> None:
+    other = ("--target", "dropday:there") if option == "--provider" else ("--provider", "dropstream:here")
+    result = intake("init", option, f"{kind}:mine", *other, "--url", f"mine={url}", "--yes")
+    plain = load_written(Path("intake.toml").read_text())
+    written = "https://shop.example" if url.startswith("env:") else url
+    assert {**plain.providers, **plain.targets}["mine"].url == written
+    assert ("export MY_URL=" in result.output) == url.startswith("env:")
+
+
 def test_init_writes_every_option_of_a_kind() -> None:
     for section, kinds in (("--provider", provider_kinds()), ("--target", target_kinds())):
         for kind, adapter in kinds.items():

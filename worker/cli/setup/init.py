@@ -175,7 +175,7 @@ def _print_next(path: Path, accounts: list[AccountDraft], kinds: Kinds) -> None:
     values = [
         draft.values.get(key, f"env:{draft.variable(key)}")
         for draft in accounts
-        for key in required_keys(kinds[draft.section][draft.kind])
+        for key in {**dict.fromkeys(required_keys(kinds[draft.section][draft.kind])), **draft.values}
     ]
     for name in dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")):
         click.echo(f"  export {name}=…{'' if name not in environment() else '      # is set'}")

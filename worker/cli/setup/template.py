@@ -129,7 +129,8 @@ def _account(draft: AccountDraft, kind: AdapterKind, now: datetime) -> Iterator[
 def _optional(draft: AccountDraft, kind: AdapterKind, needed: Container[str]) -> Iterator[str]:
     """Yield the optional keys as comments, each with its default, or … if it has none."""
     if (url := kind.default_url) is not None:
-        yield f"# url = {_toml(url)}"
+        named = draft.values.get("url")
+        yield f"url = {_toml(named)}" if named else f"# url = {_toml(url)}"
     allowed = f"      # at most {kind.documented_limit}" if kind.documented_limit else ""
     yield f"# limit = {_toml(kind.default_limit)}{allowed}"
     if draft.section == "providers":
