@@ -159,6 +159,39 @@ def test_sigterm_and_sighup_stop_like_ctrl_c(supervise: Callable[..., Run], numb
     assert run.left() == []
 
 
+def test_nohup_is_heeded_and_the_end_is_reported(supervise: Callable[..., Run]) -> None:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = supervise(("one", python(POLITE)))
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    until(lambda: "pid" in run.text())
+    run.process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.process.wait(0.5)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.process.wait(10) == 0
+    assert run.text().endswith("up  | all processes have ended\nleft in order\n")
+
+
+def test_a_program_that_cannot_be_started_is_tried_again(supervise: Callable[..., Run]) -> None:
+    run = supervise(("gone", ["/nonexistent/program"]), ("one", python(POLITE)))
+    until(lambda: run.text().count("gone | cannot be started: no such file or directory") == 2)
+    assert "one  | pid" in run.text()
+    run.process.terminate()
+    assert run.process.wait(10) == 0
+
+
+def test_a_program_that_ends_before_it_is_ready_ends_all_with_its_own_reason(tmp_path: Path) -> None:
+    code = DRIVER.replace("Program(name, command) for", "Program(name, command, lambda: False) for")
+    programs = json.dumps([[["base", python("print('no room')")], ["top", python(POLITE)]], 5.0])
+    done = subprocess.run([sys.executable, "-c", code, programs], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ConfigError: base: start: it ended with 0 before it was ready" in done.stderr
+    assert "base | no room" in done.stderr
+    assert "top  |" not in done.stderr
+
+
 def test_a_program_that_does_not_exit_is_killed_after_the_grace_period(supervise: Callable[..., Run]) -> None:
     run = supervise(("polite", python(POLITE)), ("mule", python(STUBBORN)), grace=1.0)
     until(lambda: "| up" in run.text() and "pid" in run.text())
@@ -193,7 +226,17 @@ def test_the_children_of_a_dead_program_end_with_it(supervise: Callable[..., Run
     until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_output_that_is_not_read_blocks_no_program(tmp_path: Path) -> None:
+def test_a_line_is_passed_on_whole_or_in_parts_and_in_no_encoding_fails(supervise: Callable[..., Run]) -> None:
+    code = "import os; os.write(1, b'\\xff\\n' + b'a' * 200_000 + b'\\nlast'); import time; time.sleep(0.2)"
+    run = supervise(("one", python(code)))
+    until(lambda: "| last" in run.text())
+    lines = [line.removeprefix("one | ") for line in run.text().splitlines()]
+    assert lines[0] == "\ufffd"
+    assert "".join(lines[1 : lines.index("last")]) == "a" * 200_000
+
+
+@pytest.mark.parametrize("reader", ["gone", "asleep"])
+def test_output_that_is_not_read_blocks_no_program(tmp_path: Path, reader: str) -> None:
     done = tmp_path / "done"
     talk = f"import time\nfor _ in range(30000): print('x' * 100)\nopen({str(done)!r}, 'w').close()\ntime.sleep(300)"
     programs = json.dumps([[["talker", python(talk)]], 5.0])
@@ -202,12 +245,16 @@ def test_output_that_is_not_read_blocks_no_program(tmp_path: Path) -> None:
     assert process.stderr is not None
     try:
         process.stderr.readline()
-        process.stderr.close()
+        if reader == "gone":
+            process.stderr.close()
         until(done.exists)
     finally:
         process.terminate()
-        process.wait(15)
-        process.stdout.close()
+        with process:
+            try:
+                assert process.wait(15) == 0
+            finally:
+                process.kill()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")

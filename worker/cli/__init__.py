@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -68,8 +69,14 @@ class _Lazy(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
     def main(self, *args: Any, **options: Any) -> Any:
-        with escaped_output():
-            return super().main(*args, **options)
+        try:
+            with escaped_output():
+                return super().main(*args, **options)
+        except OSError as error:  # the disk or the terminal behind the output is full or gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            with contextlib.suppress(OSError):
+                print(f"intake: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)  # noqa: T201  # as click
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

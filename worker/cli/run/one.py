@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +55,7 @@ def check_flower_port(environ: Mapping[str, str]) -> None:
             with socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
                 return
         except OSError as error:
-            reason = f"cannot be used at {host}: {(error.strerror or type(error).__name__).lower()}"
+            reason = f"cannot be used at {host}: {os.strerror(error.errno or 0).lower()}"
     raise ConfigError("the environment", "FLOWER_PORT", f"({port}) {reason}", "Name another port by FLOWER_PORT.")
 
 
