@@ -18,6 +18,7 @@ from worker.process.stopping import stopping
 from worker.runtime import runtime
 from worker.store.inbox import POISON, Letter
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 from worker.telemetry import traces
 from worker.telemetry.log import report_store_full
 
@@ -85,8 +86,11 @@ def push_job(runtime: Callable[[], Runtime], job: object) -> None:
 def _report_waiting(error: Exception) -> None:
     if isinstance(error, StoreFull):
         report_store_full(error)
+    elif isinstance(error, IntakeError):
+        log.error("inbox.away", reason=str(error), remedy="intake check")
     else:
-        log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
+        state = state_of(error)
+        log.error("inbox.away", state=state.name, reason=state.sentence, remedy=state.remedy)
 
 
 def listen(rt: Runtime, nudge: Nudge, going: Callable[[], bool]) -> None:

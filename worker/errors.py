@@ -178,15 +178,17 @@ class StoreFull(IntakeError):
     """Redis has no room for another order: nothing was written, so nothing may count as read."""
 
     code = "store_full"
-    #: What an operator can do; Intake recovers automatically after that.
-    remedy = "make room in Redis (maxmemory, disk); work goes on by itself"
+
+    def __init__(self, message: str, remedy: str = "Look at Redis: its memory, its disk, its role.") -> None:
+        super().__init__(message)
+        #: What an operator can do; Intake recovers automatically after that.
+        self.remedy = remedy
 
 
 class StoreFrozen(StoreFull):
     """Redis takes no write at all now: its disk, its replicas or its role forbid it. Nothing makes room by itself."""
 
     code = "store_frozen"
-    remedy = "look at Redis: its disk, its replicas, its role; work goes on by itself"
 
 
 class LeaseLost(IntakeError):

@@ -8,7 +8,7 @@ import pytest
 
 from chaos.sentinels import Sentinels
 from support.stack import Stack
-from worker.cli.setup.check import examine_server
+from worker.cli.setup.redis_checks import examine_server
 from worker.settings.alarms import AlarmSettings
 from worker.store.redis.server import inspect
 

@@ -11,7 +11,7 @@ from support.command_line import intake
 from support.sandbox import Sandbox
 from support.settings_texts import NO_REDIS, NOWHERE, Configured, dropday, retailcrm, route, table
 from worker.cli.setup.account_checks import examine_accounts
-from worker.cli.setup.check import examine_distance
+from worker.cli.setup.redis_checks import examine_distance
 from worker.runtime import Runtime, read_settings
 
 if TYPE_CHECKING:

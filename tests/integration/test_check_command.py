@@ -14,7 +14,7 @@ from support.command_line import intake_in, intake_process
 from support.ports import free_port
 from support.sandbox import Sandbox
 from worker.cli.setup.account_checks import Finding, examine_account
-from worker.cli.setup.check import examine_server
+from worker.cli.setup.redis_checks import examine_server
 from worker.errors import AuthFailed, RateLimited, Unavailable
 from worker.settings.alarms import AlarmSettings
 from worker.store.redis.connection import connect
@@ -91,6 +91,8 @@ def test_check_reports_each_part_as_ok_without_faults(tmp_path: Path, systems: S
             "redis persistence",
             "redis latency",
             "redis clock",
+            "broker",
+            "flower",
             "provider shop",
             "first poll of shop",
             "target store",
@@ -123,8 +125,8 @@ def test_an_unreachable_redis_is_reported_once_and_without_its_password(tmp_path
     assert findings["redis"] == {
         "what": "redis",
         "state": "wrong",
-        "detail": "the server does not answer",
-        "remedy": "Start it, or correct redis.url.",
+        "detail": "Redis does not answer: nothing listens at this address",
+        "remedy": "Start it (`intake up` starts an embedded one), or correct redis.url.",
     }
     assert "hush-hush" not in json.dumps(findings)
     assert findings["provider shop"]["state"] == "ok"  # accounts are checked nevertheless
@@ -136,7 +138,7 @@ def test_a_wrong_redis_password_differs_from_an_unreachable_server(tmp_path: Pat
         for url in (redis, redis.replace("redis://", "redis://:wrong@")):
             code, findings = check(tmp_path, systems, url)
             assert code == 1
-            assert findings["redis"]["remedy"] == "Look at the user and the password in redis.url."
+            assert findings["redis"]["remedy"] == "Correct the user and the password in redis.url."
 
 
 def test_a_nearly_full_redis_is_a_warning_by_the_threshold_of_the_settings(tmp_path: Path) -> None:
@@ -155,7 +157,10 @@ def test_a_nearly_full_redis_is_a_warning_by_the_threshold_of_the_settings(tmp_p
 def test_a_replica_is_refused(tmp_path: Path) -> None:
     with redis_with(tmp_path) as url, connect(url) as redis:
         redis.replicaof("127.0.0.1", "1")
-        assert next(examine_server(inspect(url), AlarmSettings())).detail.endswith("is a replica, and takes no writes")
+        assert (
+            next(examine_server(inspect(url), AlarmSettings())).detail
+            == "Redis is a read-only replica, and takes no writes"
+        )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from support.settings_texts import NO_REDIS, Configured
 from worker.cli.run.processes import argv
 from worker.cli.status import health
 from worker.process.liveness_file import read_liveness
+from worker.store.redis.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +97,7 @@ def test_the_liveness_file_of_a_killed_process_is_ignored_and_removed(
 
 
 def test_health_is_not_ready_without_redis(home: Path) -> None:
-    assert health_of("--ready") == (1, "not ready: Redis does not answer (ConnectionError)")
+    assert health_of("--ready") == (1, f"not ready: {STATES['refused']}")
     assert health_of()[0] == 2
 
 

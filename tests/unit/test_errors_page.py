@@ -9,6 +9,7 @@ import pytest
 
 from support import source_texts
 from worker.cli.report.words import REASONS
+from worker.store.redis.states import STATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,3 +55,8 @@ def test_every_command_on_the_page_exists() -> None:
     commands = set(re.findall(r"`intake ([a-z]+)", PAGE))
     assert len(commands) > 8
     assert commands <= COMMANDS.keys()
+
+
+def test_the_page_lists_each_state_of_redis_with_its_remedy() -> None:
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", PAGE.split("## States of Redis")[1].split("\n## ")[0], re.MULTILINE)
+    assert rows[1:] == [(state.sentence, state.remedy) for state in STATES.values()]

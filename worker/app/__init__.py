@@ -17,6 +17,7 @@ from celery import Celery, signals
 from celery.schedules import crontab, schedule
 from kombu.exceptions import OperationalError
 
+from worker.app import connection_log
 from worker.app.background import background_tasks
 from worker.app.broker import broker
 from worker.app.hang_up_step import HangUpStep, ignore_hang_up
@@ -31,6 +32,7 @@ from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 from worker.telemetry import log, traces
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ _QUEUE_OF = {
     "deliver": "intake.deliver",
     "doubt": "intake.deliver",
 }
-_BROKER_AWAY = "look at the broker; it goes on by itself"
 #: Most seconds that the comparison of one pair may take: most of the time it waits for its share of the limits.
 RECONCILE_LIMIT = 20 * 3600
 #: Seconds of a task after its last call: that call waited for a limit, and what it returned is written to Redis.
@@ -177,9 +178,11 @@ def nudge(task: str, name: str, count: int = 1) -> None:
         for _ in range(count if offered else 0):
             app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
     except OperationalError as error:
-        structlog.get_logger().error(
-            "broker.away", task=task, name=name, reason=type(error.__cause__ or error).__name__, remedy=_BROKER_AWAY
-        )
+        reason, remedy = type(error.__cause__ or error).__name__, "look at RabbitMQ; it goes on by itself"
+        if runtime().settings.broker_url is None:
+            state = state_of(error)
+            reason, remedy = state.sentence, state.remedy
+        structlog.get_logger().error("broker.away", task=task, name=name, reason=reason, remedy=remedy)
 
 
 @signals.worker_init.connect
@@ -242,6 +245,8 @@ def _end_limit_of_calls(**_: object) -> None:
 def _configure_log(**_: object) -> None:
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
+    if settings.broker_url is None:
+        connection_log.reword()
     traces.warn_if_missing()
 
 

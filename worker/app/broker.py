@@ -1,12 +1,11 @@
-"""The broker of Celery: its settings, derived from its address, and a check of its connection."""
+"""The broker of Celery: its settings, derived from its address."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kombu import Connection, Queue
+from kombu import Queue
 
-from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
 from worker.settings.amqp import AmqpAddress
 from worker.store.health.nudges import QUEUES
@@ -15,7 +14,7 @@ from worker.store.redis.address import RedisAddress
 if TYPE_CHECKING:
     from worker.settings.load import Settings
 
-#: Seconds to wait for a connection to the broker, and for its response in `intake check`.
+#: Seconds to wait for a connection to the broker.
 _CONNECT = 4.0
 #: Seconds after which Redis delivers a message again that a worker took and did not acknowledge, because it was
 #: killed. Only jobs of producers are acknowledged late (`tasks.ingest`). A nudge that waits so long for a process is
@@ -70,22 +69,3 @@ def redis_broker(url: str) -> dict[str, Any]:
     own = RedisAddress.parse(url).celery()
     options = {**_REDIS["broker_transport_options"], **own.get("broker_transport_options", {})}
     return {**_REDIS, **own, "broker_transport_options": options}
-
-
-def greet(url: str) -> str:
-    """Connect to RabbitMQ once, and return its name and version.
-
-    Raises:
-        AuthFailed: RabbitMQ refused the user, or has no such virtual host.
-        Unavailable: RabbitMQ does not respond.
-    """
-    with Connection(url, connect_timeout=_CONNECT, heartbeat=0) as connection:
-        # In AMQP, a refused user is an error of the channel.
-        failures: tuple[type[BaseException], ...] = (*connection.connection_errors, *connection.channel_errors, OSError)
-        try:
-            properties: dict[str, Any] = connection.connection.server_properties
-        except failures as error:
-            if type(error).__name__ in {"AccessRefused", "NotAllowed"}:
-                raise AuthFailed("the broker does not let this user in, or has no such virtual host") from None
-            raise Unavailable("the broker does not answer") from None
-    return f"{properties.get('product', 'AMQP')} {properties.get('version', '')}".strip()

@@ -36,3 +36,12 @@ def use_in_flower() -> None:
 def queue_client(url: str) -> Any:
     """Return a client for asyncio."""
     return RedisAddress.parse(url).async_client(socket_connect_timeout=_CONNECT, socket_timeout=_TIMEOUT)
+
+
+async def queue_length(url: str) -> int:
+    """Return how many messages wait in a queue, as Flower reads it."""
+    client = queue_client(url)
+    try:
+        return int(await client.llen("intake.deliver"))
+    finally:
+        await client.aclose()

@@ -9,6 +9,7 @@ import structlog
 
 from worker.app.private_request import PrivateRequest
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,6 @@ class KeptRequest(PrivateRequest):
             if not reason:
                 settle()
         except ERRORS as error:
-            reason = type(error).__name__
+            reason = state_of(error).sentence
         if reason:
             log.warning("message.kept", reason=reason, remedy="look at Redis; it is delivered again after minutes")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from worker.cli.terminal import escaped_output
-from worker.errors import ConfigError, IntakeError
+from worker.errors import ConfigError, IntakeError, StoreFull
 from worker.process.imports import collection_paused
 
 #: The address and the summary of each subcommand, which is imported only when it is called: commands start faster.
@@ -84,11 +84,14 @@ class _Lazy(click.Group):
         except ConfigError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except StoreFull as error:
+            click.echo(f"{error.code}: {error}. {error.remedy}", err=True)
+            sys.exit(1)
         except IntakeError as error:
             click.echo(f"{error.code}: {error}. See: intake check", err=True)
             sys.exit(1)
         except _store_errors() as error:
-            click.echo(f"Redis does not answer: {error} Start `intake up`, or look at redis.url.", err=True)
+            click.echo(_describe(error), err=True)
             sys.exit(1)
 
 
@@ -97,6 +100,20 @@ def _store_errors() -> tuple[type[Exception], ...]:
     from worker.store.redis.connection import ERRORS
 
     return ERRORS
+
+
+def _describe(error: Exception) -> str:
+    """Return the state of the Redis that caused the error, and its remedy."""
+    from worker.runtime import read_settings, redis_url
+    from worker.store.redis.connection import connect
+    from worker.store.redis.diagnosis import state_of
+
+    try:
+        url = redis_url(read_settings(offline=True))
+    except ConfigError:  # a command that has a Redis of its own
+        return str(state_of(error))
+    with connect(url, patience="short") as redis:
+        return str(state_of(error, redis))
 
 
 @click.group(cls=_Lazy)

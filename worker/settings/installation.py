@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 from worker.errors import ConfigError
 from worker.settings.document import ConfigErrors
 from worker.settings.registered import Comparison, compare
+from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
+from worker.store.redis.states import LASTING
 from worker.store.registry.registry import Registry
 
 if TYPE_CHECKING:
@@ -51,13 +54,20 @@ class Installation:
         """Check that this ledger is that of these accounts, and write down those that are new.
 
         Every process calls it before it reads, accepts or sends anything, as often as it likes. Raise ConfigErrors,
-        with the remedies, if an account was renamed or replaced, or if the ledger is that of other accounts.
+        with the remedies, if an account was renamed or replaced, or if the ledger is that of other accounts. Raise
+        ConfigError if this Redis can never be a ledger (a cluster).
         """
         now = time.monotonic()
         if self._version and now - self._checked < _EVERY:
             return
-        if not self._version or self.registry.version() != self._version:
-            self._register()
+        try:
+            if not self._version or self.registry.version() != self._version:
+                self._register()
+        except ERRORS as error:
+            state = state_of(error)
+            if state.name in LASTING:
+                raise ConfigError(self.declared.file, "redis.url", state.sentence, state.remedy) from None
+            raise
         self._checked = now
 
     def _register(self) -> None:

@@ -113,7 +113,7 @@ class Inbox:
             return int(self.redis.lpush(INBOX, *jobs))
         except ResponseError as error:
             if full := as_store_full(error):
-                raise type(full)(f"{full}: no job was pushed") from None
+                raise type(full)(f"{full}: no job was pushed", full.remedy) from None
             raise
 
     def ping(self) -> bool:

@@ -14,6 +14,7 @@ import structlog
 from worker.errors import StoreFull
 from worker.store.health.alarms import AlarmState
 from worker.store.redis.connection import ERRORS, FORBIDDEN
+from worker.store.redis.diagnosis import state_of
 from worker.telemetry.log import report_store_full
 from worker.watch.judgements import alarms, judge
 from worker.watch.notify import send_messages
@@ -55,7 +56,7 @@ class Watch:
             self._looked = math.inf
             log.info("watch.left")
         except ERRORS as error:
-            _report_unreachable(error)
+            self._report_unusable(error)
         except StoreFull as full:
             report_store_full(full)
 
@@ -94,7 +95,11 @@ class Watch:
         try:
             send_messages(self._alarms, url)
         except ERRORS as error:
-            _report_unreachable(error)
+            self._report_unusable(error)
+
+    def _report_unusable(self, error: Exception) -> None:
+        state = state_of(error, self._rt.redis)
+        log.warning("watch.blinded", state=state.name, reason=state.sentence, remedy=state.remedy)
 
     def _run(self) -> None:
         while not self._done.wait(min(self._rt.settings.alarms.every, 1.0)):
@@ -114,10 +119,6 @@ class Watch:
         for thread in (self._thread, self._sender):
             if thread is not None:
                 thread.join(timeout=15)
-
-
-def _report_unreachable(error: Exception) -> None:
-    log.warning("watch.blinded", reason=type(error).__name__, remedy="look at Redis; it goes on by itself")
 
 
 def _fields(alarm: dict[str, Any]) -> dict[str, Any]:

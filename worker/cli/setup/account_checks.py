@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from worker.errors import AuthFailed, ConfigError, IntakeError, Misdirected, RateLimited, SnoozeError
+from worker.errors import AuthFailed, ConfigError, IntakeError, Misdirected, RateLimited, SnoozeError, StoreFull
+from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,8 @@ _RETRIES: Final = 4
 #: Seconds within which all accounts have to answer.
 _PATIENCE: Final = 45.0
 _CREDENTIALS: Final = "Correct the credentials of this account."
+_URL: Final = "Correct its url: is it the right region and account?"
+_OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 _ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
 
 
@@ -83,20 +87,29 @@ def examine_account(account: str, adapter: Checkable) -> Finding:
     """Check the credentials of one account."""
     try:
         _prove(adapter)
-    except (AuthFailed, Misdirected) as error:
-        detail = str(error)
-        remedy = "Correct its url: is it the right region and account?" if "url" in detail else _CREDENTIALS
-        return Finding(account, "wrong", detail, remedy)
-    except ConfigError as error:
-        return Finding(account, "wrong", f"{error.key}: {error.reason}", error.remedy)
-    except SnoozeError as error:
-        return Finding(account, "warning", str(error), f"Ask again in {error.delay:.0f} s.")
-    except IntakeError as error:
-        return Finding(account, "wrong", str(error), _ADDRESS)
     except Exception as error:  # noqa: BLE001  # one broken adapter must not hide the findings of the others
-        detail = f"the check itself failed: {type(error).__name__}"
-        return Finding(account, "wrong", detail, "This is a fault of the adapter: please report it.")
+        return Finding(account, *_explain(error))
     return Finding(account, "ok", "the credentials work")
+
+
+def _explain(error: Exception) -> tuple[Literal["warning", "wrong"], str, str]:
+    """Return the state, the detail and the remedy for an error of a check."""
+    detail = str(error)
+    match error:
+        case AuthFailed() | Misdirected():
+            return "wrong", detail, _URL if "url" in detail else _CREDENTIALS
+        case ConfigError():
+            return "wrong", f"{error.key}: {error.reason}", error.remedy
+        case SnoozeError():
+            return "warning", detail, f"Ask again in {error.delay:.0f} s."
+        case _ if isinstance(error, _OF_REDIS):
+            state = state_of(error)
+            return "wrong", f"not asked, because its limits are in Redis: {state.sentence}", state.remedy
+        case IntakeError():
+            return "wrong", detail, _ADDRESS
+        case _:
+            detail = f"the check itself failed: {type(error).__name__}"
+            return "wrong", detail, "This is a fault of the adapter: please report it."
 
 
 def _prove(adapter: Checkable) -> None:

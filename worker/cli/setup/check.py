@@ -13,36 +13,33 @@ import click
 from worker.cli.setup.account_checks import Finding, examine_accounts
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.cli.setup.pair_checks import examine_pairs
+from worker.cli.setup.redis_checks import examine_clients, examine_distance, examine_server, unusable
 from worker.durations import format_duration
-from worker.errors import AuthFailed, ConfigError, Unavailable
+from worker.errors import ConfigError, StoreFull
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
 from worker.settings.identity import declared
 from worker.settings.references import is_unique
 from worker.store.health.signs import SWEPT
 from worker.store.redis import embedded
+from worker.store.redis.connection import ERRORS
 from worker.store.redis.gathered import GatheredScripts
-from worker.store.redis.server import Server, inspect, measure
+from worker.store.redis.server import inspect, measure
 from worker.telemetry import traces
-from worker.watch.judgements import alarms, judge, judge_server
+from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from worker.settings.alarms import AlarmSettings
     from worker.settings.load import Settings
     from worker.settings.registered import Comparison
     from worker.store.health.state import Snapshot
 
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+_OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 #: What happens where a reference does not follow from the key of one order.
 _SHARED: Final = "of two orders with one reference, the second is held"
-#: Seconds of a round trip to Redis, and between its clock and ours, above which there is a warning.
-_SLOW: Final = 0.02
-_APART: Final = 5.0
-#: The oldest Redis that runs scripts while it is full (their flag allow-oom).
-_OLDEST: Final = (7, 0)
 
 
 def examine(*, live: bool) -> Iterator[Finding]:
@@ -64,19 +61,27 @@ def examine(*, live: bool) -> Iterator[Finding]:
         is_new = embedded.read_url(settings.data_dir) is None
         yield from _examine_systems(Adapters(settings), settings.providers if is_new else ())
         return
+    try:
+        yield from _examine_live(settings)
+    except _OF_REDIS as error:
+        # Redis went away, or changed its state, between two of the checks.
+        yield unusable("redis", error)
+
+
+def _examine_live(settings: Settings) -> Iterator[Finding]:
     url = redis_url(settings)
     try:
         server = inspect(url)
-    except (AuthFailed, Unavailable) as error:
-        remedy = "Start it, or correct redis.url." if settings.redis_url else "Start it with `intake up`."
-        if isinstance(error, AuthFailed):
-            remedy = "Look at the user and the password in redis.url."
-        yield Finding("redis", "wrong", str(error), remedy)
+    except ERRORS as error:
+        yield unusable("redis", error, url)
         yield from examine_accounts(Adapters(settings))
         return
     yield from examine_server(server, settings.alarms)
     yield from examine_distance(*measure(url))
-    yield from examine_broker(settings.broker_url)
+    yield from examine_clients(settings)
+    if server.cluster:
+        yield from examine_accounts(Adapters(settings))
+        return
     rt = Runtime(settings, limits=GatheredScripts)
     yield from _examine_systems(rt, rt.cursors.unread(list(settings.providers)))
     yield from examine_registered(rt.installation.compare())
@@ -151,19 +156,6 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "ok", f"its jobs are {signed}")
 
 
-def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
-    """Check that Redis is near, and that its clock agrees with ours."""
-    remedy = "Put Redis near the workers: each order takes some answers of it." if seconds > _SLOW else ""
-    yield _warning_if_remedy("redis latency", f"an answer takes {seconds * 1000:.1f} ms", remedy)
-    apart = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    remedy = "Set both by NTP: signatures and logs are told by ours." if abs(ahead) > _APART else ""
-    yield _warning_if_remedy("redis clock", apart, remedy)
-
-
-def _warning_if_remedy(what: str, detail: str, remedy: str) -> Finding:
-    return Finding(what, "warning" if remedy else "ok", detail, remedy)
-
-
 def examine_running(rt: Runtime) -> Iterator[Finding]:
     """Yield the alarms that are raised now; while nothing runs only the pauses, since the others follow from that."""
     snapshot = take_snapshot(rt)
@@ -193,53 +185,6 @@ def _account_names(settings: Settings) -> list[str]:
 def _embedded_runs(settings: Settings) -> bool:
     url = embedded.read_url(settings.data_dir)
     return url is not None and embedded.is_ready(url)
-
-
-def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
-    """Check that orders are safe in this Redis."""
-    judgements = {judgement.kind: judgement for judgement in judge_server(server, rules)}
-    if server.replica:
-        remedy = "Name its master in redis.url."
-        yield Finding("redis", "wrong", f"{server.name} is a replica, and takes no writes", remedy)
-    elif server.version[:2] < _OLDEST:
-        yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 7.0 or newer, or Valkey.")
-    else:
-        yield Finding("redis", "ok", f"{server.name} answers")
-    if evicts := judgements.get("redis_evicts"):
-        yield Finding("redis eviction", "wrong", evicts.facts, evicts.remedy)
-    else:
-        yield Finding("redis eviction", "ok", "maxmemory-policy noeviction")
-    if not_saving := judgements.get("redis_not_saving"):
-        yield Finding("redis persistence", "wrong", not_saving.facts, not_saving.remedy)
-    elif not server.appends:
-        detail = "appendonly no: a restart of Redis loses what producers pushed, and reads the rest again"
-        yield Finding("redis persistence", "warning", detail, "CONFIG SET appendonly yes, and write it down there.")
-    else:
-        yield Finding("redis persistence", "ok", "appendonly yes")
-    if server.behind_sentinels and server.good_replicas is None:
-        detail = (
-            "min-replicas-to-write 0: a master that is cut off from its replicas takes orders that are lost with it"
-        )
-        yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
-    elif server.behind_sentinels:
-        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.good_replicas} keep up")
-    if full := judgements.get("redis_full"):
-        yield Finding("redis memory", "warning", full.facts, full.remedy)
-
-
-def examine_broker(url: str | None) -> Iterator[Finding]:
-    """Check that the broker accepts us, if it is another server than Redis."""
-    if url is None:
-        return
-    from worker.app.broker import greet
-
-    try:
-        yield Finding("broker", "ok", f"{greet(url)} answers")
-    except AuthFailed as error:
-        remedy = "Look at the user, the password and the host in celery.broker."
-        yield Finding("broker", "wrong", str(error), remedy)
-    except Unavailable as error:
-        yield Finding("broker", "wrong", str(error), "Start it, or correct celery.broker.")
 
 
 @click.command("check")

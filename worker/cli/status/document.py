@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from worker.cli.feeds.backfill_words import describe_backfill
 from worker.cli.feeds.cursor_words import cursor_time
 from worker.store.health.details import dead_reasons, read_backfills
-from worker.watch.judgements import alarms, judge
+from worker.store.redis.diagnosis import refusal
+from worker.watch.judgements import Judgement, alarms, judge
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ def document(rt: Runtime) -> dict[str, Any]:
     """Read and judge everything; times are in seconds, ages are counted on the clock of Redis."""
     snapshot, settings = take_snapshot(rt), rt.settings
     judgements, now = judge(snapshot, settings), snapshot.now
+    if state := refusal(rt.redis):
+        # No watch can raise this as an alarm, because that is a write.
+        judgements.insert(0, Judgement("redis_refuses", "redis", state.sentence, state.remedy, "standstill"))
     backfills = read_backfills(rt.redis, settings.providers)
     return {
         "attention": [{"what": judgement.sentence, "command": judgement.remedy} for judgement in judgements],

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from worker.durations import round_duration
+from worker.errors import StoreFull
 from worker.process.liveness_file import TURN, liveness_folder, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import refusal, state_of
 from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
+
+_FAILURES: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 
 
 def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
@@ -30,12 +34,14 @@ def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
 
 
 def readiness(settings: Settings) -> tuple[bool, str]:
-    """Return whether Redis answers and work is done, and a sentence about it."""
-    try:
-        with Runtime(settings, patience="short") as rt:
+    """Return whether Redis answers and takes writes and work is done, and a sentence about it."""
+    with Runtime(settings, patience="short") as rt:
+        try:
+            if state := refusal(rt.redis):
+                return False, str(state)
             raised = alarms(judge(take_snapshot(rt), settings))
-    except ERRORS as error:
-        return False, f"Redis does not answer ({type(error).__name__})"
+        except _FAILURES as error:
+            return False, str(state_of(error, rt.redis))
     if standstill := [alarm for alarm in raised if alarm.severity == "standstill"]:
         return False, "; ".join(f"{alarm.facts}. {alarm.remedy}" for alarm in standstill)
     return True, f"Redis answers, the queues are worked off; {len(raised)} alarms"
@@ -43,7 +49,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 
 @click.command("health")
 @click.option("--live", "probe", flag_value="live", help="Do the processes of this host make progress?")
-@click.option("--ready", "probe", flag_value="ready", help="Does Redis answer, and is work worked off?")
+@click.option("--ready", "probe", flag_value="ready", help="Does Redis take writes, and is work worked off?")
 @click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen"]))
 def command(probe: str | None, role: str | None) -> None:
     """Say in one line whether Intake is well; exit code 0 or 1. ROLE narrows --live to one process."""

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from schemas.job import sign
 from worker.inbox.receiver.reading import read_request
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 from worker.systems.webhook.contract import Refused
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ class Hook:
             try:
                 await run_in_threadpool(self._push, jobs)
             except ERRORS as error:
-                log.error("inbox.away", reason=type(error).__name__, remedy="look at Redis; senders come again")
+                state = state_of(error)
+                log.error("inbox.away", state=state.name, reason=state.sentence, remedy=state.remedy)
                 raise unavailable("away", "the inbox is away or full") from None
         return len(jobs), len(call.body)
 

@@ -11,7 +11,6 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004  # redis-py's own name
     DataError,
     NoPermissionError,
-    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -20,6 +19,7 @@ from redis.exceptions import (
 
 from worker.errors import StoreFrozen, StoreFull
 from worker.store.redis.address import RedisAddress
+from worker.store.redis.diagnosis import direct_state
 from worker.store.redis.failpoints import with_failpoints
 from worker.store.redis.timed_retry import TimedRetry
 
@@ -30,25 +30,23 @@ FORBIDDEN: type[Exception] = NoPermissionError
 #: What a server says about the values of a command, or about a step of a script that they made fail. A key of a wrong
 #: type is no fault of the values.
 _OF_VALUES: Final = re.compile(r"(?is)(?!WRONGTYPE).*(?:user_script|Protocol error|maximum allowed size)")
+#: The states in which nothing new is accepted.
+_NO_ROOM: Final = frozenset({"full", "not_saving", "no_replicas", "replica"})
 #: How long a failed command is repeated.
 Patience = Literal["long", "short"]
 #: The seconds of "long" and "short" patience.
 LONG, SHORT = 6.0, 0.5
-#: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead.
-TIMEOUT = 5.0
+#: Seconds that one response may take: a script takes under a millisecond, so a slower server is dead. It is given up
+#: sooner if a person waits.
+TIMEOUT, SHORT_TIMEOUT = 5.0, 2.0
 
 
 def as_store_full(error: ResponseError) -> StoreFull | None:
     """Return StoreFull for the error of a Redis that accepts no writes now; None for any other error."""
-    if isinstance(error, OutOfMemoryError):
-        return StoreFull("Redis is full (maxmemory)")
-    if isinstance(error, ReadOnlyError):
-        return StoreFrozen("Redis is a read-only replica, and takes no writes")
-    if str(error).startswith("MISCONF"):
-        return StoreFrozen("Redis cannot write to its disk, and takes no writes")
-    if str(error).startswith("NOREPLICAS"):
-        return StoreFrozen("Redis has no replica that keeps up, and takes no writes")
-    return None
+    state = direct_state(error)
+    if state is None or state.name not in _NO_ROOM:
+        return None
+    return (StoreFull if state.name == "full" else StoreFrozen)(state.sentence, state.remedy)
 
 
 def takes_no_writes(error: ResponseError) -> bool:
@@ -71,7 +69,7 @@ def connect(url: str, *, text: Literal["decoded", "raw"] = "decoded", patience: 
     return RedisAddress.parse(url).client(
         with_failpoints(Redis),
         decode_responses=text == "decoded",
-        socket_timeout=TIMEOUT if patience == "long" else 2.0,
+        socket_timeout=TIMEOUT if patience == "long" else SHORT_TIMEOUT,
         socket_connect_timeout=2.0 if patience == "long" else 1.0,
         socket_keepalive=True,
         health_check_interval=30,

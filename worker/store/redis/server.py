@@ -7,25 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
-from worker.errors import AuthFailed, Unavailable
 from worker.store.redis.address import RedisAddress, is_sentinel_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ONCE: Final[dict[str, Any]] = {
+#: The options of a client that asks once.
+ONCE: Final[dict[str, Any]] = {
     "decode_responses": True,
     "socket_timeout": 5.0,
     "socket_connect_timeout": 3.0,
     "retry": Retry(NoBackoff(), 0),
 }
-_BLIND: Final = (
-    "the server does not let this user ask for INFO: a restart, a failover or a restored backup is not recognised, and "
-    "orders may be created twice after it"
-)
 #: The fields of INFO about the last writes to the disk.
 _WRITES: Final = ("aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status")
 
@@ -42,6 +37,7 @@ class Server:
     appends: bool
     last_write_ok: bool
     replica: bool
+    cluster: bool = False
     #: Replicas that keep up, behind Sentinels; None if the server would accept writes without any.
     good_replicas: int | None = 0
     behind_sentinels: bool = False
@@ -51,21 +47,11 @@ def inspect(url: str) -> Server:
     """Ask the server once, by `INFO`, which is allowed where `CONFIG` is not.
 
     Raises:
-        AuthFailed: The server requires another password, or does not allow `INFO`.
-        Unavailable: The server does not respond.
+        redis.exceptions.RedisError: The server does not respond, or not to this user; `INFO` may be forbidden.
     """
-    try:
-        # redis-py treats a wrong password as a lost connection, and would repeat it for minutes.
-        with RedisAddress.parse(url).client(**_ONCE) as redis:
-            info: dict[str, Any] = redis.info()
-    except AuthenticationError:
-        raise AuthFailed("the server does not accept the password") from None
-    except RedisError as error:
-        if str(error).startswith(("NOAUTH", "NOPERM", "WRONGPASS")):
-            raise AuthFailed(_BLIND) from None
-        raise Unavailable("the server does not answer") from None
-    except OSError:
-        raise Unavailable("the server does not answer") from None
+    # redis-py treats a wrong password as a lost connection, and would repeat it for minutes.
+    with RedisAddress.parse(url).client(**ONCE) as redis:
+        info: dict[str, Any] = redis.info()
     return replace(parse_info(info), behind_sentinels=is_sentinel_address(url))
 
 
@@ -76,7 +62,7 @@ def measure(url: str) -> tuple[float, float]:
         redis.exceptions.RedisError: The server does not respond.
     """
     measured: list[tuple[float, float]] = []
-    with RedisAddress.parse(url).client(**_ONCE) as redis:
+    with RedisAddress.parse(url).client(**ONCE) as redis:
         redis.ping()
         for _ in range(5):
             began = time.time()
@@ -100,6 +86,7 @@ def parse_info(info: Mapping[str, Any]) -> Server:
         appends=bool(info.get("aof_enabled", 0)),
         last_write_ok=all(info.get(name, "ok") == "ok" for name in _WRITES),
         replica=info.get("role", "master") != "master",
+        cluster=bool(info.get("cluster_enabled")),
         # INFO has this field only if min-replicas-to-write is set.
         good_replicas=info.get("min_slaves_good_slaves"),
     )
