@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -12,6 +14,7 @@ import structlog
 from tasks.accept import accept
 from tasks.dead_records import NO_ID, DeadRecords, letter_id
 from tasks.outcomes import log_ending, pause_provider, retry_later
+from tasks.pages import Pages
 from worker.app import app, nudge
 from worker.app.background import background_tasks
 from worker.errors import (
@@ -107,29 +110,41 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
 ) -> None:
     cursor = run.cursor if run.cursor is not None else rt.first_cursor(provider.name)
     until = time.monotonic() + rt.settings.clocks.poll
-    while True:
-        page = read_page(rt, run, dead, provider, cursor, until, nudge)
-        counts = accept_page(rt, dead, provider, page, nudge)
-        run.advance(page.cursor, more=page.more, records=len(page.records))
-        log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
-        pages -= 1
-        if not page.more or pages == 0:
-            return
-        cursor = page.cursor
-        if time.monotonic() > until or stopping() or is_over():
-            nudge("poll", provider.name)
-            return
+
+    unlimited = not pages
+
+    def may_begin() -> bool:
+        return unlimited and time.monotonic() <= until and not stopping() and not is_over()
+
+    limits = rt.settings.providers[provider.name].limits
+    rate = limits[0].rate if limits else math.inf
+    with Pages(partial(wait_and_fetch, provider, until=until), may_begin, rate) as feed:
+        while True:
+            page = read_page(rt, run, dead, provider, partial(feed.take, cursor), nudge)
+            if page.more:
+                feed.follow(page.cursor)
+            counts = accept_page(rt, dead, provider, page, nudge)
+            run.advance(page.cursor, more=page.more, records=len(page.records))
+            log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
+            pages -= 1
+            if not page.more or pages == 0:
+                return
+            cursor = page.cursor
+            # A page that is fetched already is accepted as well: else its calls were made in vain.
+            if stopping() or is_over() or (time.monotonic() > until and not feed.has(cursor)):
+                nudge("poll", provider.name)
+                return
 
 
 def read_page(  # noqa: PLR0913, PLR0917  # one page of one poll
-    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, cursor: str, until: float, nudge: Nudge
+    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, take: Callable[[], Page], nudge: Nudge
 ) -> Page:
-    """Fetch the page at `cursor`. Records that are missing from it are fetched by themselves: see `tasks/fetch.py`.
+    """Take the page. Records that are missing from it are fetched by themselves: see `tasks/fetch.py`.
 
     Raise Unread, up to `TRIES` times in a row, while the account may be the reason.
     """
     try:
-        return wait_and_fetch(provider, cursor, until)
+        return take()
     except Unread as unread:
         if unread.account and run.count_incomplete() < TRIES:
             raise

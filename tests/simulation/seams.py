@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import structlog
 
+import tasks.pages
 import worker.http.client
 import worker.retry
 import worker.runtime
@@ -103,6 +104,7 @@ def seams(
         (socket, "gethostname", lambda: "host"),
         (os, "getpid", lambda: scheduler.current.process.name),
         (worker.store.redis.heartbeat, "threading", threads),
+        (tasks.pages, "threading", threads),
         (worker.runtime, "connect", connect),
         (worker.runtime, "provider_kinds", lambda: PROVIDERS),
         (worker.runtime, "target_kinds", lambda: TARGETS),

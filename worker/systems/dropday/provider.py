@@ -13,6 +13,7 @@ from schemas import dropday_list as wire
 from schemas.order import Order, Status
 from worker.errors import Misdirected, Unavailable
 from worker.settings.durations import Seconds
+from worker.systems.ahead import announce_page
 from worker.systems.dropday.order import STATUSES, to_order
 from worker.systems.dropday.walk import Place
 from worker.systems.narrowing import read_rows
@@ -80,6 +81,8 @@ class Dropday(Provider):
     def fetch(self, cursor: str) -> Page:
         """Read one page of the pass by `GET /orders`; of a page that cannot be read, a part (`narrowing.py`)."""
         place, size = Place.model_validate_json(cursor), self.options.page_size
+        if (probable := place.probable(size)) is not None:
+            announce_page(probable.text())
         (rows, now), position = read_rows(
             place.rows,
             size,

@@ -68,6 +68,12 @@ class Place(BaseModel):
             return Place(since=self.since, rows=self.rows.after(size), newest=newest, total=rows.count)
         return Place(since=max(self.since, newest - window) if newest else self.since)
 
+    def probable(self, size: int) -> Place | None:
+        """Return the next place if the list does not change meanwhile; None at its end, and if that is not known."""
+        if self.total is None or not self.is_within or self.rows.skip + self.rows.size(size) >= self.total:
+            return None
+        return self.model_copy(update={"rows": self.rows.after(size)})
+
     @property
     def is_within(self) -> bool:
         """Whether the place is in the middle of a pass."""

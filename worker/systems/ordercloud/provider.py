@@ -17,6 +17,7 @@ from schemas.order import Order, Status
 from worker.errors import AuthFailed, IntakeError, OutOfTime, RateLimited, SnoozeError, TargetDown, Unavailable
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
+from worker.systems.ahead import announce_page, calls_for
 from worker.systems.narrowing import read_rows
 from worker.systems.ordercloud.account import Account, TooMany, parsed
 from worker.systems.ordercloud.order import STATUSES, to_order
@@ -27,7 +28,7 @@ from worker.systems.provider import Page, Provider, Record, Unread
 from worker.systems.steps import Gathered, current_place, note_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from worker.jsontext.fragments import Fragment
@@ -62,6 +63,15 @@ class OrderCloudOptions(BaseModel):
     payments: bool = False
     several_addresses: Literal["refuse", "first"] = "refuse"
     status_map: dict[str, Status] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An order to be read: its row in the list, the key of that, and what was read of it."""
+
+    row: dict[str, Any]
+    key: str
+    gathered: Gathered = field(default_factory=Gathered)
 
 
 @dataclass
@@ -119,8 +129,11 @@ class OrderCloud(Provider):
         """
         place, rows, now = self._rows(Place.model_validate_json(cursor).begin(self._overlap))
         read, returned = _Read(), set(place.seen)
-        for row in rows.items:
-            if (key := _key(row)) not in returned and not self._read_into(read, row, key):
+        wanted = [_Wanted(row, key) for row in rows.items if (key := _key(row)) not in returned]
+        for each, call in zip(wanted, calls_for(self._read, wanted), strict=True):
+            if each is wanted[-1]:  # all calls but this one are made
+                self._announce(place, rows, now, [other.key for other in wanted if not _is_cart(other.row)])
+            if not self._read_into(read, each, call):
                 break
         if read.interrupted:
             after, more = place.remember([*read.settled, *read.gone]), True
@@ -132,15 +145,21 @@ class OrderCloud(Provider):
             raise Unread(read.refusal, page, read.missing, account=not read.records and alone)
         return page
 
-    def _read_into(self, read: _Read, row: dict[str, Any], key: str) -> bool:
+    def _announce(self, place: Place, rows: wire.Rows, now: datetime | None, keys: list[str]) -> None:
+        """Announce the next page: its cursor is that if each order of this one can be read, and is not older."""
+        after, more = place.remember(keys).after(rows, self.options.page_size, now)
+        if more:
+            announce_page(after.text())
+
+    def _read_into(self, read: _Read, wanted: _Wanted, call: Callable[[], dict[str, Any] | None]) -> bool:
         """Read the order of a row. Return False if the time is over: then an order is missing that takes it all."""
-        fails, gathered = not read.records and len(read.missing) >= _TRIED, Gathered()
+        fails, row, key = not read.records and len(read.missing) >= _TRIED, wanted.row, wanted.key
         try:
-            raw = None if fails else self._read(row, gathered)
+            raw = None if fails else call()
         except (RateLimited, TargetDown):
             raise
         except OutOfTime as error:
-            read.interrupted, read.slow = True, not gathered.began
+            read.interrupted, read.slow = True, not wanted.gathered.began
             if not read.settled and not read.gone:
                 read.miss(row, key, str(error))
             return False
@@ -226,13 +245,13 @@ class OrderCloud(Provider):
         rows = parse(answer.request, lambda: wire.Rows.model_validate(answer.json("Items")), Unavailable)
         return rows.model_copy(update={"items": objects(rows.items)}), answer.now
 
-    def _read(self, row: dict[str, Any], gathered: Gathered) -> dict[str, Any] | None:
+    def _read(self, wanted: _Wanted) -> dict[str, Any] | None:
         """Return the whole order of a row; None if it is gone, or a cart. `normalize` handles a row without an id."""
         try:
-            parsed_row = wire.Row.model_validate(row)
+            row = wire.Row.model_validate(wanted.row)
         except ValidationError:
-            return row
-        return None if parsed_row.is_cart else self._whole(parsed_row.id, gathered)
+            return wanted.row
+        return None if row.is_cart else self._whole(row.id, wanted.gathered)
 
     def _whole(self, order_id: str, gathered: Gathered) -> dict[str, Any] | None:
         """Return the order with its lines. They are read separately if the worksheet is missing or incomplete."""
@@ -282,6 +301,13 @@ def _key(row: Mapping[str, Any]) -> str:
     """Return a digest of the id and the last change of a row, in sixteen characters."""
     text = f"{row.get('ID')} {row.get('LastUpdated')}"
     return urlsafe_b64encode(hashlib.blake2b(text.encode(), digest_size=12).digest()).decode()
+
+
+def _is_cart(row: dict[str, Any]) -> bool:
+    try:
+        return wire.Row.model_validate(row).is_cart
+    except ValidationError:
+        return False
 
 
 def _is_no_older(order: dict[str, Any], row: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from schemas.order import Order, Status
 from worker.errors import Unavailable
 from worker.http.client import TooLarge
 from worker.settings.durations import Seconds
+from worker.systems.ahead import announce_page
 from worker.systems.halving import Reading
 from worker.systems.narrowing import may_be_a_record
 from worker.systems.parsing import objects, parse
@@ -88,6 +89,8 @@ class RetailCRM(Provider):
         place, zone = Place.model_validate_json(cursor), self.zone()
         answer, unread = readable(self._history(place, zone), place, zone)
         after, changes = place.after(answer, zone, timedelta(seconds=self.options.overlap)), place.new(answer)
+        if answer.pagination.more:
+            announce_page(after.text())
         records, missing, reason = self._changed(changes)
         page = Page(records + unread, after.text(), answer.pagination.more)
         if missing:
