@@ -106,7 +106,10 @@ class Provider(ABC):
 
     @abstractmethod
     def fetch(self, cursor: str) -> Page:
-        """Read the page at `cursor`, and remember nothing. An empty last page keeps its cursor."""
+        """Read the page at `cursor`, and remember nothing. An empty last page keeps its cursor.
+
+        Pages may be fetched in several threads, also while `normalize` runs (see `worker/systems/ahead.py`).
+        """
 
     @abstractmethod
     def fetch_one(self, external_id: str) -> Record | None:

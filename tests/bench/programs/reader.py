@@ -1,8 +1,10 @@
 """Read one page of the provider `shop` repeatedly, either completely or only its HTTP requests.
 
-`python -m bench.programs.reader PAGES` with $INTAKE_CONFIG fetches the page, normalizes it and accepts it into an empty
-ledger. `python -m bench.programs.reader PAGES URL FILE` only sends the requests of that page (the keys of FILE) with
-one `requests.Session` and parses each response with `json.loads`. Both print {"records", "wall", "cpu"}, in seconds.
+`python -m bench.programs.reader PAGES LANE` with $INTAKE_CONFIG fetches the page, normalizes it and accepts it into a
+ledger that grows: each page brings new orders, with ids of its own. LANE is "few", if the orders of a page are gone
+from the lane when the next one comes, or "many", if all of them wait. `python -m bench.programs.reader PAGES URL FILE`
+only sends the requests of that page (the keys of FILE) with one `requests.Session` and parses each response with
+`json.loads`. Both print {"records", "wall", "cpu"}, in seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +22,34 @@ import requests
 from tasks.accept import accept
 from worker.inbox.record import to_order
 from worker.runtime import Adapters, Runtime, read_settings
+from worker.store.redis import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Pages that are read before the measurement: so many orders wait then that a lane counts as long.
+WARM = 6
 
-def complete_reader() -> tuple[Callable[[], int], Callable[[], object]]:
-    """Return a function that reads the page as `tasks.poll` does, and one that empties the ledger."""
+
+def complete_reader(lane: str) -> tuple[Callable[[], int], Callable[[], object]]:
+    """Return a function that reads the page as `tasks.poll` does, and one that prepares the lane for the next page."""
     settings = read_settings()
     rt, provider = Runtime(settings), Adapters(settings).providers["shop"]  # without its rate limit
-    start = provider.start(datetime(2020, 1, 1, tzinfo=UTC))
+    rt.redis.flushall()
+    start, numbers = provider.start(datetime(2020, 1, 1, tzinfo=UTC)), count(1)
 
     def read_page() -> int:
-        page = provider.fetch(start)
+        page, number = provider.fetch(start), next(numbers)
         orders = [to_order(provider, record) for record in page.records]
+        # The recorded page has the same orders each time.
+        orders = [order.model_copy(update={"external_id": f"{order.external_id}-{number}"}) for order in orders]
         counts, refused = accept(rt, orders, "poll shop", lambda *_: None)
         if refused or counts["new"] != len(page.records):
             sys.exit(f"of {len(page.records)} records only {counts} were accepted")
         return len(page.records)
 
-    return read_page, rt.redis.flushall
+    due = keys.LaneKeys.of("sink").due
+    return read_page, (lambda: rt.redis.delete(due)) if lane == "few" else (lambda: None)
 
 
 def bare_reader(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], object]]:
@@ -55,14 +66,15 @@ def bare_reader(url: str, file: Path) -> tuple[Callable[[], int], Callable[[], o
     return read_page, lambda: None
 
 
-def main(pages: int, *others: str) -> None:
+def main(pages: int, first: str, *others: str) -> None:
     """Read the page repeatedly, and print the records and the time."""
-    read_page, empty = bare_reader(others[0], Path(others[1])) if others else complete_reader()
-    empty()
-    read_page()  # opens connections, compiles models, loads scripts
+    read_page, prepare = bare_reader(first, Path(others[0])) if others else complete_reader(first)
+    for _ in range(WARM):  # opens connections, compiles models, loads scripts, fills the lane
+        prepare()
+        read_page()
     records, wall, cpu = 0, 0.0, 0.0
     for _ in range(pages):
-        empty()
+        prepare()
         began, used = time.perf_counter(), time.process_time()
         records += read_page()
         wall += time.perf_counter() - began
