@@ -219,4 +219,27 @@ class LogBackup(Backup):
     config = _APPENDING
 
 
-WAYS: Final[tuple[type[Way], ...]] = (LateReplica, LateReplicaBehindSentinels, PowerCut, SnapshotBackup, LogBackup)
+class LoadedBackup(Way):
+    """A backup of some seconds ago is loaded into the server, which keeps running."""
+
+    forgotten = (120, 200)
+
+    def start(self) -> None:
+        self.running = self.stack.enter_context(self.server("redis", _CONFIG | {"enable-debug-command": "yes"}))
+        self.url = f"redis://127.0.0.1:{self.running.port}/0"
+        self.redis = self.stack.enter_context(connect(self.url))
+
+    def mark(self) -> None:
+        self.redis.save()
+        self.saved = time.monotonic()
+
+    def forget(self) -> None:
+        # A state of some moments ago is not told from a pause of the server.
+        time.sleep(max(0.0, self.saved + 6 - time.monotonic()))
+        self.redis.execute_command("DEBUG", "RELOAD", "NOSAVE")
+
+
+WAYS: Final[tuple[type[Way], ...]] = (
+    *(LateReplica, LateReplicaBehindSentinels, PowerCut),
+    *(SnapshotBackup, LogBackup, LoadedBackup),
+)

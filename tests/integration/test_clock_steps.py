@@ -20,7 +20,7 @@ from worker.store.limits.limiter import Scope
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Delivery, Ledger
-from worker.store.redis import clock, scripts
+from worker.store.redis import clock, scripts, witness
 from worker.store.redis.lua_source import lua_names, lua_source
 from worker.watch.judgements import judge
 
@@ -44,11 +44,8 @@ class Clock:
             "return {math.floor(us / 1000000), us % 1000000} end)()"
         )
         monkeypatch.setattr(scripts, "lua_source", lambda name: lua_source(name).replace("redis.call('TIME')", stepped))
-        monkeypatch.setattr(
-            scripts,
-            "witness",
-            lambda: f"intake:clock:{self._host}:{int((time.monotonic() + self._slept) * 1e6)}",
-        )
+        monkeypatch.setattr(witness, "uptime", lambda: time.monotonic() + self._slept)
+        monkeypatch.setattr(witness, "_host", lambda: self._host)
         clock.now(redis)
 
     def step(self, seconds: float) -> None:

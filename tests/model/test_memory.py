@@ -67,7 +67,7 @@ PLANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], list[tuple[Any, ..
         "created more than once",
     ),
     "another server is not recognised": (
-        in_lua("claim", "if id and known ~= id then", "if not known then"),
+        in_lua("claim", "(known and id and known ~= id)", "false"),
         _FORGOTTEN,
         "created more than once",
     ),

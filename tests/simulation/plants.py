@@ -143,9 +143,7 @@ def no_receipts() -> Iterator[Callable[[World], None]]:
 @contextlib.contextmanager
 def no_eras() -> Iterator[Callable[[World], None]]:
     """Do not notice that another server took over."""
-    scripts = [
-        _script(name, "if id and known ~= id then", "if not known then") for name in ("accept", "claim", "sweep")
-    ]
+    scripts = [_script(name, "(known and id and known ~= id)", "false") for name in ("accept", "claim", "sweep")]
 
     def plant(world: World) -> None:
         for script in scripts:

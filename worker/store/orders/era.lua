@@ -1,5 +1,6 @@
 -- Eras: a Redis that restarted, failed over or was restored is another server, and may have forgotten what its predecessor wrote last. Each run of a server has
--- its own replication id, which no client can overlook. Where INFO is not allowed, no era begins, and `intake check` reports it.
+-- its own replication id, which no client can overlook. Where INFO is not allowed, that is not recognised, and `intake check` reports it. A server that keeps
+-- running and goes back to an earlier state is another one as well (see ledger_time.lua).
 --
 -- Not a script of its own: accept.lua, claim.lua and sweep.lua include it. era is a hash: `server` is the id of the server that holds the ledger, `since` when
 -- the present era began, if another server held the ledger before. epoch is when this ledger, or its era, began.
@@ -8,14 +9,13 @@
 local function enter_era()
   local info = redis.pcall('INFO', 'replication')
   local id = type(info) == 'string' and string.match(info, 'master_replid:(%x+)')
-  local known = redis.call('HGET', era, 'server')
-  if id and known ~= id then
-    redis.call('HSET', era, 'server', id)
-    if known then
-      redis.call('HSET', era, 'since', stamp)
-      redis.call('SET', epoch, stamp)
-    end
+  local known, forgot = redis.call('HGET', era, 'server'), redis.call('HGET', 'intake:clock', 'forgot')
+  if forgot or (known and id and known ~= id) then
+    redis.call('HSET', era, 'since', stamp)
+    redis.call('SET', epoch, stamp)
+    redis.call('HDEL', 'intake:clock', 'forgot')
   end
+  if id and known ~= id then redis.call('HSET', era, 'server', id) end
   redis.call('SET', epoch, stamp, 'NX')
   return tonumber(redis.call('HGET', era, 'since') or nil)
 end

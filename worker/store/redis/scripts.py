@@ -11,7 +11,7 @@ from worker.errors import ConfigError
 from worker.store.redis.connection import as_store_full
 from worker.store.redis.lua_source import MAY_WRITE, lua_source
 from worker.store.redis.receipts import current_receipts
-from worker.store.redis.witness import witness
+from worker.store.redis.witness import host_time, note_return, witness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,9 @@ class Scripts:
             named |= {"receipts": run.key if run else _NO_KEY, "receipt_count": run.count if run else 0}
         try:
             keys, args = script.arrange(named, items)
-            response = self._load(script)([*keys, witness()], args)
+            sent = host_time()
+            response = self._load(script)([*keys, witness(self._redis)], args)
+            note_return(self._redis, script.name, sent)
         except ResponseError as error:
             if full := as_store_full(error):
                 raise full from None
@@ -65,7 +67,7 @@ class Scripts:
     def enqueue(self, pipe: Pipeline, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> None:
         """Add a script to a pipeline."""
         keys, args = script.arrange(named, items)
-        self._load(script)([*keys, witness()], args, client=pipe)
+        self._load(script)([*keys, witness(self._redis)], args, client=pipe)
 
     def timed(self, script: Script, items: Sequence[Argument] = (), /, **named: Argument) -> tuple[float, Any]:
         """Run a script as a call does; return when it was sent (`time.monotonic`), and its response."""
