@@ -119,7 +119,7 @@ def test_a_cancellation_after_a_delivery_that_was_forgotten_finds_the_order(
     if before in {"held", "dead"}:
         with rt.lanes["t"].drain() as drain:
             (claim,) = drain.claim(1)
-            drain.settle([(claim, Outcome({"held": "hold", "dead": "bury"}[before], "why", "because"))])
+            drain.settle([(claim, Outcome("hold" if before == "held" else "bury", "why", "because"))])
     if before in {"withdrawn", "left out"}:
         cancel(rt, "1", 2)
     rewind = Rewind(rt.redis)
