@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from intake_orders import command
 from support.programs import require_program
 from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import COMMANDS, argv, procfile
 from worker.errors import ConfigError
+from worker.process.intake_orders import command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import intake_orders
 from worker.app.__main__ import main as celery_main
 from worker.cli.run.one import check_flower_port, flower_environment
 from worker.errors import ConfigError
 from worker.process import environment as environment_module
+from worker.process import intake_orders
 from worker.process.environment import environment, hide_variables, is_hidden
 from worker.process.stopping import on_stop_signals
 

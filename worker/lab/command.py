@@ -7,8 +7,8 @@ import os
 
 import click
 
-from intake_orders import command as own_command
-from intake_orders import replace_process
+from worker.process.intake_orders import command as own_command
+from worker.process.intake_orders import replace_process
 
 
 @click.command("sandbox", add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from intake_orders import replace_process
 from worker.cli.run.processes import COMMANDS, argv, process_environment
 from worker.errors import ConfigError
+from worker.process.intake_orders import replace_process
 from worker.runtime import read_settings
 
 if TYPE_CHECKING:

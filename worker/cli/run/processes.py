@@ -6,8 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
-from intake_orders import command
 from worker.process.environment import environment
+from worker.process.intake_orders import command
 
 #: Each process and its command line, as a person would type it. The settings decide the number of pool processes.
 COMMANDS = {

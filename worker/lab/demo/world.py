@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from intake_orders import command as own_command
 from worker.http.client import Client
 from worker.http.gates import Open
 from worker.lab.history import command as history
 from worker.lab.history.compare import Comparison, compare
 from worker.lab.history.essence import in_source, in_target
 from worker.lab.history.judge import Route
+from worker.process.intake_orders import command as own_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,8 +1,9 @@
 """Start a process of Intake: neither the environment nor the working directory changes what it imports.
 
 The packages of Intake have names that other projects use as well (worker, tasks, schemas), and Python looks for them in
-PYTHONPATH and in the working directory first. The name of this module is ours alone, so every process begins here: the
-command `intake`, and `python -P intake_orders.py MODULE WORDS...` for the processes that it starts.
+PYTHONPATH and in the working directory first. So every process begins here: the command `intake`, which an installation
+finds as the top-level module `intake_orders`, a name that is ours alone; and `python -P THIS_FILE MODULE WORDS...` for
+the processes that it starts.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ PYTHON_VARIABLES: Final = frozenset(
 )
 PACKAGES: Final = ("worker", "tasks", "schemas")
 _FILE: Final = os.path.abspath(__file__)  # noqa: PTH100  # imports as little as possible: this runs before everything
+#: Where the packages are: beside the top-level module, or two folders above the one in the package.
+_ROOT: Final = os.path.dirname(_FILE).removesuffix(os.path.join(os.sep, "worker", "process"))  # noqa: PTH118, PTH120
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,18 +96,17 @@ def _drop_python_variables(module: str) -> None:
 
 
 def _find_own_packages() -> None:
-    """Let the packages beside this file be imported; end if others would be."""
+    """Let the packages be imported that this file belongs to; end if others would be."""
     if not sys.flags.safe_path:
         del sys.path[0]  # the folder of the command, or the working directory
-    root = os.path.dirname(_FILE)  # noqa: PTH120  # as above
-    if root not in sys.path:
-        sys.path.append(root)
+    if _ROOT not in sys.path:
+        sys.path.append(_ROOT)
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         found = spec.origin if spec is not None else None
-        if found is None or not found.startswith(root + os.sep):
+        if found is None or not found.startswith(_ROOT + os.sep):
             sys.exit(
-                f"intake: {found or 'nothing'} would be imported as {name}, which is a package of Intake in {root}."
+                f"intake: {found or 'nothing'} would be imported as {name}, which is a package of Intake in {_ROOT}."
                 " Install Intake into a virtual environment of its own."
             )
 
