@@ -26,7 +26,7 @@ entry.replace_process(entry.command("worker.cli", "--version"), os.environ)
 
 def run(code: str, *, wrap: str = 'exec "$@"', cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python code that may use the module under test as `entry`."""
-    program = f"import os, signal, sys\nfrom worker.process import intake_orders as entry\n{code}"
+    program = f"import os, signal, sys\nimport intake_orders as entry\n{code}"
     command = ["sh", "-c", wrap, "sh", sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
 
