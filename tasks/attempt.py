@@ -101,19 +101,19 @@ def attempt_many(target: Target, claims: Sequence[Claim]) -> list[Outcome] | Non
         return _count_once(_failed(claim, error) for claim in claims)
 
 
-def clear_absent(target: Target, claims: list[Claim], refresh: Callable[[Sequence[Claim]], list[Claim]]) -> list[Claim]:
-    """Return the claims in their order, without the mark `uncertain` where the target certainly lacks the order.
+def to_ask_together(target: Target, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the uncertain orders that one question may cover (see `clear_absent`); none if it is not worthwhile."""
+    unsure = [claim for claim in claims if claim.uncertain and not (claim.step or claim.is_update)]
+    return unsure if target.bulk > 1 and target.settles and len(unsure) >= _WORTH_ASKING else []
 
-    One question covers all uncertain orders. If it fails, the claims stay uncertain: each order is searched for alone.
+
+def clear_absent(target: Target, claims: list[Claim], refresh: Callable[[Sequence[Claim]], list[Claim]]) -> list[Claim]:
+    """Return uncertain claims in their order, without that mark where the target certainly lacks the order.
+
+    One question covers all of them. If it fails, the claims stay uncertain: each order is searched for alone.
     `refresh` returns the claims, with the reason where an order was left out while the target was asked.
     """
-    unsure = {
-        claim.key: {claim.reference, *claim.former}
-        for claim in claims
-        if claim.uncertain and not (claim.step or claim.is_update)
-    }
-    if target.bulk == 1 or not target.settles or len(unsure) < _WORTH_ASKING:
-        return claims
+    unsure = {claim.key: {claim.reference, *claim.former} for claim in claims}
     references, most = sorted(set().union(*unsure.values())), max(_ASKED_AT_ONCE, target.bulk)
     absent: set[str] = set()
     try:

@@ -95,7 +95,7 @@ def _lane_work(rt: Runtime, name: str, swept: SweepResult, now: datetime) -> dic
     if rt.target_maintenance_left(name, now):
         return work
     if swept.due + swept.bulk and not swept.paused and not swept.closed:
-        most = lane.concurrency if swept.due else lane.spare
+        most = lane.drains if swept.due else lane.spare
         wanted = math.ceil((swept.due + swept.bulk) / PER_DRAIN)
         if swept.oldest > LATE:
             wanted = max(wanted, swept.drains + 1)

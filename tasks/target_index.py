@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
 
 from worker.doubt import Listing
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
     from worker.runtime import Runtime
     from worker.systems.target import Receipt
+
+_READING: Final[dict[str, threading.Lock]] = {}
 
 
 def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
@@ -26,7 +29,9 @@ def target_index(rt: Runtime, name: str) -> Mapping[str, Receipt] | None:
     epoch, age = rt.ledger.epoch()
     if age < rt.settings.clocks.arrived:
         return None
-    index = rt.target_indexes.get(name)
-    if index is None or index[0] != epoch:
-        index = rt.target_indexes[name] = (epoch, Listing(target))
-    return index[1].read()
+    # Of several calls at once, one reads the list.
+    with _READING.setdefault(name, threading.Lock()):
+        index = rt.target_indexes.get(name)
+        if index is None or index[0] != epoch:
+            index = rt.target_indexes[name] = (epoch, Listing(target))
+        return index[1].read()

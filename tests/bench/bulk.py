@@ -52,9 +52,10 @@ class Run(NamedTuple):
     refused: float
 
 
-def deliver(stage: Stage, orders: int, bulk: int) -> Run:
-    """Deliver orders into a RetailCRM that refuses an eleventh call in a second."""
-    with simulated("retailcrm", ":key=key") as crm:
+def deliver(stage: Stage, orders: int, bulk: int, latency: float = 0.0) -> Run:
+    """Deliver orders into a RetailCRM that refuses an eleventh call in a second, and is `latency` seconds away."""
+    away = ["--fault", f"retailcrm:*:slow_after:seconds={latency}"] if latency else []
+    with simulated("retailcrm", ":key=key", *away) as crm:
         with harness.configure(stage.home, CONFIG.format(redis=stage.redis, url=crm.url, bulk=bulk)) as rt:
             harness.accept_orders(rt, "crm", range(orders))
         with harness.run_processes(harness.intake_commands(2), os.environ, stage.home):

@@ -40,6 +40,12 @@ BENCHES: Final = {
         50,
         "Calls that the limit lets out in one run.",
     ),
+    "distance": Bench(
+        "Orders delivered/s, and use of limits, of a target up to 300 ms away, beside Celery and threads.",
+        8_000,
+        3,
+        2_500,
+    ),
     "lanes": Bench("Use of each of 50 limits at a time.", 450, 3, 200, "Orders in each lane."),
     "reading": Bench(
         "Records fetched, normalized and accepted/s of each kind, beside a loop that only fetches.", 5_000, 5, 300

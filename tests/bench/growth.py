@@ -76,7 +76,7 @@ def grow(stage: Stage, rt: Runtime, target: Sink) -> list[Mark]:
 def _deliver(stage: Stage, redis: str, numbers: range) -> float:
     """Return the orders per second for new orders that are accepted before the delivery starts."""
     with sink(stage.home) as target:
-        config = harness.CONFIG.format(redis=redis, target=target.url, processes=PROCESSES)
+        config = harness.CONFIG.format(redis=redis, target=target.url)
         with harness.configure(stage.home, config, "kept") as rt:
             harness.accept_orders(rt, "dropday", numbers)
             with harness.run_processes(harness.intake_commands(PROCESSES), os.environ, stage.home) as processes:
@@ -86,7 +86,7 @@ def _deliver(stage: Stage, redis: str, numbers: range) -> float:
 def measure(stage: Stage) -> Measured:
     """Measure delivered orders per second with a million orders in the ledger and with ten thousand."""
     with sink(stage.home) as target:
-        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url)
         with harness.configure(stage.home, config) as rt:
             marks = grow(stage, rt, target)
     with ValkeyServer(data_dir=stage.home / "small", config={"save": ""}) as server:

@@ -44,7 +44,6 @@ url = "{target}"
 api_key = "env:BENCH_KEY"
 account_id = "env:BENCH_KEY"
 limit = "none"
-concurrency = {processes}
 [[routes]]
 from = "shop"
 to = ["dropday"]
@@ -80,6 +79,12 @@ def intake_commands(processes: int, *, listening: bool = False) -> list[list[str
     return [*commands, [sys.executable, "-m", "worker.cli", "listen"]] if listening else commands
 
 
+def default_commands() -> list[list[str]]:
+    """Return the commands of Intake as its Procfile starts them: as many processes as the settings need."""
+    worker = [*_CELERY, "worker.app", "worker", "--queues", "intake.poll,intake.deliver", *_QUIET, "-n", "w@%h"]
+    return [worker, *intake_commands(1)[1:]]
+
+
 def polling_commands() -> list[list[str]]:
     """Return the commands of Intake that read: a worker with one polling process, and beat."""
     app = [*_CELERY, "worker.app"]
@@ -104,9 +109,10 @@ def threaded_commands(workers: int, threads: int) -> list[list[str]]:
     ]
 
 
-def celery_commands(processes: int) -> list[list[str]]:
+def celery_commands(processes: int, pool: Literal["prefork", "threads"] = "prefork") -> list[list[str]]:
     """Return the command of the plain Celery app."""
-    return [[*_CELERY, "bench.programs.plain", "worker", "--concurrency", str(processes), *_QUIET, "-l", "warning"]]
+    size = ["--pool", pool, "--concurrency", str(processes)]
+    return [[*_CELERY, "bench.programs.plain", "worker", *size, *_QUIET, "-l", "warning"]]
 
 
 def make_order(number: int) -> Order:

@@ -57,7 +57,7 @@ def _wait(client: Client, orders: int) -> None:
 def run_intake(stage: Stage) -> list[float]:
     """Push each order into the inbox, as a producer does."""
     with python_target() as target:
-        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=2)
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url)
         harness.configure(stage.home, config).close()
         redis = connect(stage.redis)
 

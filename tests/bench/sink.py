@@ -99,6 +99,10 @@ class Python:
         """Return the server's own count."""
         return int(self._client.read("/").json()["requests"])
 
+    def together(self) -> int:
+        """Return the most requests that were under way at once."""
+        return int(self._client.read("/").json()["together"])
+
     def hits(self) -> list[Hit]:
         """Return the server's own list."""
         return [Hit(float(at), status, path) for at, status, path in self._client.read("/hits").json()]
@@ -113,9 +117,9 @@ def sink(home: Path) -> Iterator[Sink]:
 
 
 @contextlib.contextmanager
-def python_target() -> Iterator[Python]:
-    """Run `programs/target.py`, which also records the arrival of each order."""
-    with run_server("target") as url:
+def python_target(latency: float = 0.0, jitter: float = 0.0, limit: int = 0) -> Iterator[Python]:
+    """Run `programs/target.py`, which also records the arrival of each order, as far away as its `latency` says."""
+    with run_server("target", str(latency), str(jitter), str(limit)) as url:
         yield Python(url)
 
 

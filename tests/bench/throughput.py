@@ -66,7 +66,7 @@ def watch(target: Sink, orders: int, cpu: Callable[[], float], redis: str) -> Ru
 def run_intake(stage: Stage) -> Run:
     """Deliver orders through the ledger, a lane and `tasks.deliver`."""
     with sink(stage.home) as target:
-        config = harness.CONFIG.format(redis=stage.redis, target=target.url, processes=PROCESSES)
+        config = harness.CONFIG.format(redis=stage.redis, target=target.url)
         with harness.configure(stage.home, config) as rt:
             harness.accept_orders(rt, "dropday", range(stage.orders))
             with harness.run_processes(harness.intake_commands(PROCESSES), os.environ, stage.home) as processes:

@@ -145,6 +145,7 @@ def test_row_13_a_redelivered_nudge_duplicates_nothing(redis: Redis) -> None:
 
 def test_row_15_a_night_of_maintenance_costs_no_order_a_try(make_pipeline: MakePipeline, redis: Redis) -> None:
     pipeline = make_pipeline(2, faults=["dropday:create:503:times=14:retry_after=1800"]).open()
+    pipeline.rt.lanes["dropday"].concurrency = 1  # each call that is under way is refused
     pipeline.poll()
     ids = [str(order["id"]) for order in pipeline.box.orders("retailcrm")]
     for _ in range(14):  # more than the 12 tries of an order

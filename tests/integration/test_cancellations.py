@@ -285,7 +285,7 @@ def test_an_order_cancelled_after_its_last_try_is_withdrawn_and_not_dead(redis: 
 def test_a_cancellation_that_arrives_between_claim_and_call_stops_the_creation(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.deliver.CHECK_AFTER", 0.0)
+    monkeypatch.setattr("tasks.sending.CHECK_AFTER", 0.0)
     rt = runtime(redis, Warehouse())
     for number in "123":
         arrive(rt, number, version=1)

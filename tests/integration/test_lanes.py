@@ -130,7 +130,7 @@ def test_a_repeated_claim_returns_the_same_orders(ledger: Ledger, lane: Lane) ->
     fill(ledger, 5)
     with lane.drain() as drain:
         first = drain.claim(3)
-        drain._number -= 1  # the response was lost, so the script is repeated
+        drain._number, drain._held = 0, {}  # the response was lost, so the script is repeated
         again = drain.claim(3)
         assert sorted(first, key=str) == sorted(again, key=str)
         assert lane.status()["in_flight"] == 3
@@ -305,6 +305,7 @@ def test_a_poison_order_is_buried_and_the_orders_claimed_with_it_are_not(ledger:
             lane.sweep()
         else:
             drain.settle((claim, DONE) for claim in claims)
+            drain.leave()
     status = lane.status()
     assert (status["delivered"], status["dead_now"]) == (3, 1)
     assert state(ledger)["code"] == "poison"

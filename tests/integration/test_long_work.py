@@ -375,9 +375,9 @@ def test_a_drain_ends_with_the_time_of_its_task(redis: Redis, gate: Slow, monkey
     rt, claims, claim = runtime(redis, Warehouse()), list[int](), Drain.claim
     monkeypatch.setattr(rt.warehouse, "find", lambda _: gate.enter())
 
-    def count(drain: Drain, most: int) -> list[Claim]:
+    def count(drain: Drain, most: int, **calls: int) -> list[Claim]:
         claims.append(most)
-        return claim(drain, most)
+        return claim(drain, most, **calls)
 
     monkeypatch.setattr(Drain, "claim", count)
     for number in "123":

@@ -14,12 +14,15 @@ from support.orders import order
 from tasks.attempt import attempt
 from worker.errors import Held, Rejected, Unavailable, Uncertain
 from worker.settings.routes import Route
+from worker.store.orders.drains import Drain
 from worker.systems.target import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis import Redis
+
+    from worker.store.orders.drains import Claim
 
 
 def poll(rt: FakeRuntime, *records: dict[str, Any]) -> None:
@@ -180,16 +183,17 @@ def test_orders_for_a_target_that_cannot_settle_are_claimed_one_at_a_time(redis:
     rt = FakeRuntime(redis, Shop([]), Slow())
     poll(rt, {"id": 1}, {"id": 2}, {"id": 3})
     claimed: list[int] = []
-    work = tasks.deliver._deliver_claims
+    claim = Drain.claim
 
-    def counting(rt: Any, lane: Any, drain: Any, claims: Any, until: Any) -> None:
+    def counting(drain: Drain, most: int, **calls: int) -> list[Claim]:
+        claims = claim(drain, most, **calls)
         claimed.append(len(claims))
-        work(rt, lane, drain, claims, until)
+        return claims
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.deliver._deliver_claims", counting)
+        patch.setattr(Drain, "claim", counting)
         deliver(rt)
-    assert set(claimed) == {1}
+    assert set(claimed) == {1, 0}
 
 
 class Referring(Shop):

@@ -12,6 +12,7 @@ from hypothesis.stateful import initialize, precondition, rule
 import model.machine
 import tasks.attempt
 import tasks.deliver
+import tasks.sending
 from model import checks
 from model.depot import Traits
 from model.faults import Died
@@ -137,7 +138,7 @@ def settings_decide_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def keep(_: Any, __: str, claims: Sequence[Claim]) -> list[Claim]:
         return list(claims)
 
-    monkeypatch.setattr(tasks.deliver, "decide_again", keep)
+    monkeypatch.setattr(tasks.sending, "decide_again", keep)
     monkeypatch.setattr(model.machine, "decide_again", keep)
 
 

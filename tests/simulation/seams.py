@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import queue
 import secrets
 import socket
 import time
+from collections import deque
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import structlog
 
+import tasks.calls
 import tasks.pages
 import worker.http.client
 import worker.retry
@@ -47,6 +50,29 @@ class _Event:
         if not self._set:
             self._scheduler.wait(seconds, key=self)
         return self._set
+
+
+class _Queue:
+    """The part of `queue.SimpleQueue` that calls use."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._items: deque[Any] = deque()
+
+    def put(self, item: Any) -> None:
+        self._items.append(item)
+        self._scheduler.call(self)
+
+    def get(self, timeout: float | None = None) -> Any:
+        until = None if timeout is None else self._scheduler.now + timeout * 1e6
+        while not self._items and (until is None or self._scheduler.now < until):
+            self._scheduler.wait(3600 if until is None else (until - self._scheduler.now) / 1e6, key=self)
+        return self.get_nowait()
+
+    def get_nowait(self) -> Any:
+        if not self._items:
+            raise queue.Empty
+        return self._items.popleft()
 
 
 class _Thread:
@@ -93,6 +119,7 @@ def seams(
         Event=lambda: _Event(scheduler),
         Thread=lambda target, name, daemon: _Thread(scheduler, target, name),
     )
+    queues = SimpleNamespace(SimpleQueue=lambda: _Queue(scheduler), Empty=queue.Empty)
     replacements: list[tuple[Any, str, Any]] = [
         (time, "time", seconds),
         (time, "monotonic", running),
@@ -105,6 +132,8 @@ def seams(
         (os, "getpid", lambda: scheduler.current.process.name),
         (worker.store.redis.heartbeat, "threading", threads),
         (tasks.pages, "threading", threads),
+        (tasks.calls, "threading", threads),
+        (tasks.calls, "queue", queues),
         (worker.runtime, "connect", connect),
         (worker.runtime, "provider_kinds", lambda: PROVIDERS),
         (worker.runtime, "target_kinds", lambda: TARGETS),

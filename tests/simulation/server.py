@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +33,7 @@ def _engine() -> Any:
     lua = lua51.LuaRuntime(encoding=None, register_eval=False)
     lua.execute(b"redis = {}; os = nil; io = nil; python = python; math.randomseed = nil")
     lua.globals()[b"redis"][b"sha1hex"] = lambda value: hashlib.sha1(_sent(value)).hexdigest().encode()
+    lua.globals()[b"cjson"] = lua.table_from({b"decode": lambda text: _list_of(lua, text)})
     lua.globals()[b"cmsgpack"] = lua.execute(Path(__file__).with_name("cmsgpack.lua").read_bytes())
     return lua
 
@@ -127,6 +129,11 @@ class Server:
     def _call(self, name: bytes, *args: Any) -> Any:
         reply = self.keys.call(name, *[arg if type(arg) is bytes else _sent(arg) for arg in args])
         return reply if type(reply) is bytes else _as_lua(reply)
+
+
+def _list_of(lua: Any, text: Any) -> Any:
+    """Return a JSON list of strings as a table."""
+    return lua.table_from([item.encode() for item in json.loads(_sent(text))])
 
 
 def _as_lua(reply: Reply) -> Any:

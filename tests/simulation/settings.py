@@ -85,7 +85,7 @@ def house(rng: random.Random, pace: Pace) -> House:
             limits=_limits(rng),
             limit_scope=name,
             options=_traits(rng),
-            concurrency=rng.choice([1, 2, 2, 3]),
+            concurrency=rng.choice([1, 2, 3, 64]),
             max_tries=rng.choice([3, 6]),
         )
         for name in ("depot", "annex", "cellar")[: rng.choice([1, 1, 2, 2, 3])]
@@ -107,6 +107,6 @@ def house(rng: random.Random, pace: Pace) -> House:
         targets=targets,
         routes=routes,
     )
-    accounts = len(providers) + sum(target.concurrency for target in targets.values())
+    accounts = len(providers) + sum(min(2, target.concurrency) for target in targets.values())
     pool = rng.choice([2, accounts, accounts, accounts + 2])
     return House(settings, pool, rng.choice([1, 2]), pool >= len(providers) + len(targets))

@@ -29,6 +29,7 @@ from worker.store.inbox import Inbox
 from worker.store.limits.limiter import Scope
 from worker.store.orders.lanes import Lane
 from worker.store.orders.ledger import Ledger
+from worker.store.orders.pace import Pace
 from worker.store.orders.stuck import Stuck
 from worker.systems.provider import Page, Provider, Record
 from worker.systems.target import Pending, Receipt, Target
@@ -38,6 +39,19 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from schemas.changes import Changes
+
+
+class Quick(Pace):
+    """The pace of a target that is known to be fast: its orders are claimed together, and sent one after the other."""
+
+    def note(self, calls: Sequence[float], attempt: float) -> None:
+        return
+
+    def width(self, interval: float) -> int:
+        return 1
+
+    def stock(self, interval: float, width: int) -> float:
+        return 1000.0
 
 
 class NoOptions(BaseModel):
@@ -260,8 +274,7 @@ class FakeRuntime(Runtime, Generic[_ShopT_co, _WarehouseT_co]):
                 per_call=self.warehouse.bulk,
             )
         }
-        # The target is known to be fast, so that its orders are claimed together.
-        self.lanes["t"].call_seconds = 0.0
+        self.lanes["t"].pace = Quick()
 
     def _settings(self) -> Settings:
         def account(name: str, kind: str) -> dict[str, Any]:

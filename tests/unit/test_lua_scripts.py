@@ -27,9 +27,9 @@ def text_of(name: str) -> str:
 
 def header(text: str, table: str) -> tuple[tuple[str, ...], str]:
     """Return the local names that a script unpacks from KEYS or ARGV, and the range that it unpacks."""
-    headers = re.findall(rf"^local ([\w, ]+) =\s+unpack\({table}([^)]*)\)$", text, re.MULTILINE)
+    headers = re.findall(rf"^local ([\w,\s]+) =\s+unpack\({table}([^)]*)\)$", text, re.MULTILINE)
     assert len(headers) <= 1
-    return (tuple(headers[0][0].split(", ")), headers[0][1]) if headers else ((), "")
+    return (tuple(re.split(r",\s+", headers[0][0])), headers[0][1]) if headers else ((), "")
 
 
 def test_every_script_is_declared_once() -> None:

@@ -26,7 +26,7 @@ def test_a_small_file_is_enough_and_the_kind_has_the_defaults(tmp_path: Path) ->
     assert isinstance(provider.options, CrmOptions)
     assert provider.options.api_key.get_secret_value() == "k-123456"
     assert (target.url, target.limit_scope) == ("https://api.shop.example", "shop:store")
-    assert (target.concurrency, target.max_tries) == (2, 12)
+    assert (target.concurrency, target.max_tries) == (64, 12)
     assert settings.redis_url is None
     assert settings.data_dir == tmp_path / ".intake"
     assert settings.routes[0].reference == "{external_id}"

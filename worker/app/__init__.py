@@ -86,11 +86,13 @@ def _schedule(settings: Settings) -> dict[str, Any]:
 
 
 def _processes(settings: Settings) -> int:
-    """Return the number of worker processes: one for each account and drain, up to `MOST_PROCESSES`.
+    """Return the number of worker processes: one for each provider, and up to two for each target.
+
+    There are at most `MOST_PROCESSES`.
 
     Each pair to reconcile has its own process as well, because a comparison takes hours.
     """
-    count = len(settings.providers) + sum(target.concurrency for target in settings.targets.values())
+    count = len(settings.providers) + sum(min(2, target.concurrency) for target in settings.targets.values())
     # One more, so that a backfill delays no other work.
     count += len(settings.reconcile.pairs) + 1
     return max(2, min(count, MOST_PROCESSES))

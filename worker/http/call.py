@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextvars import Token
 
 
@@ -21,7 +22,7 @@ class Call:
         before_sending: Called right before the first byte. Its error stops the call.
     """
 
-    __slots__ = ("_before_sending", "_depart", "_end", "_sent", "_token", "began")
+    __slots__ = ("_before_sending", "_depart", "_end", "_sent", "_since", "_token", "began")
 
     def __init__(
         self,
@@ -29,7 +30,8 @@ class Call:
         depart: Callable[[], Callable[[], None] | None],
         before_sending: Callable[[], None] | None = None,
     ) -> None:
-        self._end = time.monotonic() + seconds
+        self._since = time.monotonic()
+        self._end = self._since + seconds
         self._depart, self._before_sending = depart, before_sending
         self._sent: Callable[[], None] | None = None
         #: Whether a byte of the request may have reached the other side.
@@ -41,6 +43,8 @@ class Call:
 
     def __exit__(self, *_: object) -> None:
         CALL.reset(self._token)
+        if (measured := _MEASURED.get()) is not None:
+            measured.append(time.monotonic() - self._since)
 
     def left(self) -> float:
         """Return the seconds left, more than 0. Raise TimeoutError if none are left."""
@@ -53,7 +57,9 @@ class Call:
         """Wait until the first byte may be sent; the wait does not count towards the deadline."""
         before = time.monotonic()
         self._sent = self._depart()
-        self._end += time.monotonic() - before
+        waited = time.monotonic() - before
+        self._end += waited
+        self._since += waited
 
     def begin(self) -> None:
         """Run the check before the first byte, and note that sending begins."""
@@ -66,6 +72,20 @@ class Call:
         """Note that the whole request has been sent."""
         if self._sent is not None:
             self._sent()
+
+
+_MEASURED: Final[ContextVar[list[float] | None]] = ContextVar("measured", default=None)
+
+
+@contextmanager
+def measure_calls() -> Iterator[list[float]]:
+    """Yield a list to which each call of this block adds its seconds, without those that it waited for a limit."""
+    seconds: list[float] = []
+    token = _MEASURED.set(seconds)
+    try:
+        yield seconds
+    finally:
+        _MEASURED.reset(token)
 
 
 #: The call of this thread.

@@ -1,7 +1,8 @@
-"""How long a task waits for another system: noted while its call is under way, for the thread that watches the task."""
+"""How long a task waits for another system: noted while its calls are under way, for the thread that watches it."""
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
 
 
 class Waiting:
-    """The calls of one task: entered with each call, and left when it has ended."""
+    """The calls of one task, one at a time in each of its threads: entered with a call, and left when it has ended."""
 
     __slots__ = ("_since", "longest")
 
     def __init__(self) -> None:
-        self._since: float | None = None
+        #: Since when the call of each thread has been under way.
+        self._since: dict[int, float] = {}
         #: Seconds of the longest call that has ended.
         self.longest = 0.0
 
     def __enter__(self) -> None:
-        self._since = time.monotonic()
+        self._since[threading.get_ident()] = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
-        self.longest = max(self.longest, self.seconds())
-        self._since = None
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self._since.pop(threading.get_ident(), now))
 
     def seconds(self) -> float:
-        """Return for how many seconds the current call has been under way; 0 if there is none."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+        """Return for how many seconds the oldest call has been under way; 0 if there is none."""
+        return time.monotonic() - min(since) if (since := list(self._since.values())) else 0.0
 
 
 #: The waiting of the task that runs in this context; nobody looks at that of other code.

@@ -110,7 +110,8 @@ class ProviderSettings(Account):
 class TargetSettings(Account):
     """One `[targets.NAME]` table."""
 
-    concurrency: int = Field(default=2, ge=1, le=64)
+    #: The most calls at once, over all processes. A limit, or few orders, make them fewer.
+    concurrency: int = Field(default=64, ge=1, le=256)
     max_tries: int = Field(default=12, ge=1, le=1000)
 
 

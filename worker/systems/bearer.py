@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ class Bearer:
 
     An adapter looks at no clock, so the expiry of a token is not used: the 401 of the system decides. That costs one
     call per token, and is needed for revoked tokens anyway. A call that was refused with 401 has changed nothing, so
-    writes are repeated as well. The second 401 in a row is final (AuthFailed): a wrong key makes two calls.
+    writes are repeated as well. The second 401 in a row is final (AuthFailed): a wrong key makes two calls. Of several
+    threads that are refused, one requests the new token.
     """
 
     def __init__(self, client: Client, request_token: Callable[[], str]) -> None:
         self._client, self._request_token = client, request_token
         self._headers: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def read(self, path: str, query: Sequence[tuple[str, str]] = (), *, accept: frozenset[int] = _NONE) -> Answer:
         """Call `Client.read`."""
@@ -42,10 +45,16 @@ class Bearer:
         self._headers = {"Authorization": f"Bearer {self._request_token()}"}
 
     def _twice(self, call: Callable[[frozenset[int]], Answer], accept: frozenset[int]) -> Answer:
-        if not self._headers:
-            self.renew()
+        used = self._headers or self._renewed({})
         answer = call(accept | {_UNAUTHORIZED})
         if answer.status == _UNAUTHORIZED:
-            self.renew()
+            self._renewed(used)
             answer = call(accept)
         return answer
+
+    def _renewed(self, used: dict[str, str]) -> dict[str, str]:
+        """Return the headers with a newer token than `used`, which another thread may have requested meanwhile."""
+        with self._lock:
+            if self._headers == used:
+                self.renew()
+            return self._headers

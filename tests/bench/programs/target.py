@@ -1,8 +1,9 @@
 """A target that costs next to nothing: it responds like Dropday and records which orders were created and when.
 
-`python -m bench.programs.target` prints its port.
+`python -m bench.programs.target` prints its port. With `LATENCY JITTER LIMIT` each POST is answered after LATENCY
+seconds, and up to JITTER more; with a LIMIT above 0, one that follows LIMIT accepted ones within a second is refused.
 
-- `GET /` returns {"created": distinct orders, "requests": n}.
+- `GET /` returns {"created": distinct orders, "requests": n, "together": the most POSTs under way at once}.
 - `GET /times` returns {external id: arrival on the machine's monotonic clock, in seconds}.
 - `GET /hits` returns [[Unix seconds, status, path], ...] of all other requests.
 - Paths below `/strict/` refuse a request that arrives less than 100 ms after the last accepted one.
@@ -12,8 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
+import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -36,7 +40,9 @@ def response(body: bytes, status: bytes = b"200 OK") -> bytes:
 class Book:
     """The requests and the created orders."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 0) -> None:
+        self._limit, self._accepted = limit, deque[float](maxlen=limit)
+        self.together = 0
         self.ids: dict[bytes, int] = {}
         self.times: dict[str, float] = {}
         self.hits: list[tuple[float, int, str]] = []
@@ -55,6 +61,11 @@ class Book:
     def create(self, request: bytes, path: str) -> bytes:
         """Record an order, and respond to a known id as to a duplicate."""
         now = time.monotonic()
+        if self._limit:
+            if len(self._accepted) == self._limit and now - self._accepted[0] < 1.0:
+                self.hits.append((time.time(), 429, path))
+                return response(b"{}", b"429 Too Many Requests")
+            self._accepted.append(now)
         self.hits.append((time.time(), 200, path))
         match = ID.search(request)
         external_id = match.group(1) if match else b""
@@ -70,7 +81,7 @@ class Book:
             return response(json.dumps(self.times).encode())
         if request.startswith(b"GET /hits"):
             return response(json.dumps(self.hits).encode())
-        counts = {"created": len(self.ids), "requests": len(self.hits)}
+        counts = {"created": len(self.ids), "requests": len(self.hits), "together": self.together}
         return response(json.dumps(counts).encode())
 
     def reply(self, request: bytes) -> bytes:
@@ -82,10 +93,10 @@ class Book:
 
 
 class Server(asyncio.Protocol):
-    """A persistent connection."""
+    """A persistent connection; `delay` returns the seconds after which a request is answered."""
 
-    def __init__(self, reply: Callable[[bytes], bytes]) -> None:
-        self.reply = reply
+    def __init__(self, reply: Callable[[bytes], bytes], delay: Callable[[bytes], float] = lambda _: 0.0) -> None:
+        self.reply, self.delay = reply, delay
         self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,16 +112,41 @@ class Server(asyncio.Protocol):
             if len(self.buffer) < size:
                 return
             request, self.buffer = self.buffer[:size], self.buffer[size:]
-            self.transport.write(self.reply(request))
+            answer, seconds = self.reply(request), self.delay(request)
+            if seconds:
+                asyncio.get_running_loop().call_later(seconds, self.transport.write, answer)
+            else:
+                self.transport.write(answer)
 
 
-async def serve() -> None:
+class Distance:
+    """The way to this server: how long a POST takes, and how many are under way."""
+
+    def __init__(self, book: Book, latency: float, jitter: float) -> None:
+        self._book, self._latency, self._jitter, self._now = book, latency, jitter, 0
+
+    def delay(self, request: bytes) -> float:
+        """Return the seconds after which a request is answered; only a POST takes any."""
+        if not self._latency or not request.startswith(b"POST"):
+            return 0.0
+        seconds = self._latency + random.uniform(0, self._jitter)
+        self._now += 1
+        self._book.together = max(self._book.together, self._now)
+        asyncio.get_running_loop().call_later(seconds, self._arrive)
+        return seconds
+
+    def _arrive(self) -> None:
+        self._now -= 1
+
+
+async def serve(latency: float = 0.0, jitter: float = 0.0, limit: float = 0.0) -> None:
     """Serve until killed."""
-    book = Book()
-    server = await asyncio.get_running_loop().create_server(lambda: Server(book.reply), "127.0.0.1", 0)
+    book = Book(int(limit))
+    distance = Distance(book, latency, jitter)
+    server = await asyncio.get_running_loop().create_server(lambda: Server(book.reply, distance.delay), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    asyncio.run(serve(*map(float, sys.argv[1:])))

@@ -137,7 +137,7 @@ def _optional(draft: AccountDraft, kind: AdapterKind, needed: Container[str]) ->
         every: float = getattr(kind, "default_poll_every", 300.0)
         yield f'# poll_every = "{format_duration(every)}"'
     else:
-        yield "# concurrency = 2"
+        yield "# concurrency = 64"
         yield "# max_tries = 12"
     # Without a docstring of its own, a class inherits that of pydantic.
     doc = kind.Options.__dict__.get("__doc__")

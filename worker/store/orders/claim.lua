@@ -1,16 +1,17 @@
 #!lua flags=allow-oom
 -- Hand out due orders to one drain, no more than the limit allows in about one second.
 
-local lane, due, drains, claims, scope, epoch, era = unpack(KEYS)
-local drain, number, most, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, per_call, quarantine_ms =
-  unpack(ARGV, 1, 12)
+local lane, due, drains, widths, claims, scope, epoch, era = unpack(KEYS)
+local drain, number, most, in_hand, width, needed, lease_ms, record_prefix, payload_prefix, history_prefix, claims_prefix, breaker, max_drains, concurrency,
+  per_call, quarantine_ms = unpack(ARGV, 1, 16)
 -- Then for each window: period_s, interval_us, ahead
--- claims are those of this drain; number is that of this claim among those of the drain. scope is the rate limit with its windows (see windows.lua). epoch is
--- when this ledger began.
+-- claims are those of this drain; number is that of this claim among those of the drain; in_hand are the keys of its former claims that are not settled yet, as
+-- JSON. width is how many calls the drain would make at once, needed how many of those it was granted before it needs for the orders in hand. widths holds what
+-- each drain was granted, together no more than concurrency. scope is the rate limit with its windows (see windows.lua). epoch is when this ledger began.
 -- breaker is the number of failures in a row that opens the breaker, per_call the number of orders in one call. For quarantine_ms a new ledger sends nothing.
 --
--- Returns {'orders', {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold, sent_fields, left_out,
--- blocker, tried, requested, former, place}...}, or {reason, ms to wait}.
+-- Returns {'orders', how many calls the drain may make at once, {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold,
+-- sent_fields, left_out, blocker, tried, requested, former, place}...}, or {reason, ms to wait}.
 -- uncertain is '', 'ask' (the ledger is new, or the order was accepted in an era before this one, see era.lua), 'looked' (a person looked, and did not find it)
 -- or '1' (it may have been sent). target_id is set if
 -- is_update is '1': the target has the order, and a change is to be sent. bulk is '1' for bulk work. hold is a code and a
@@ -20,10 +21,11 @@ local drain, number, most, lease_ms, record_prefix, payload_prefix, history_pref
 -- tried is the fingerprint of the content that was sent first. former are further references under which the target may have an order that is uncertain,
 -- as JSON, or empty. place is where an interrupted call continues, for ten minutes (see settle.lua).
 -- A reason is lost, full, paused, closed, empty, or quarantine (closed, returned once: an older ledger may have sent orders that do not show yet).
--- A drain that gets nothing is removed in the same step, so that no order can arrive between "empty" and its leaving.
+-- A drain that gets nothing, and has nothing in hand, is removed in the same step, so that no order can arrive between "empty" and its leaving. One that has
+-- orders in hand stays, and leaves to the others the calls that it does not make.
 -- Bulk work (from a backfill) is handed out only if nothing else is due, and never to all drains at once; a lane with one drain gets it one call at a time.
--- If repeated: a drain settles everything before it claims again, so claims of this number that it still holds are the response that was lost. Claims of an
--- earlier number were settled, and Redis forgot it: they are uncertain.
+-- If repeated: claims of this number are the response that was lost. Claims of an earlier number that the drain does not have in hand were settled, and Redis
+-- forgot it: they are uncertain.
 
 -- include ledger_time.lua
 local time = ledger_time()
@@ -35,7 +37,7 @@ local KEEP_PLACE_MS = 600000
 lease_ms = tonumber(lease_ms)
 
 local windows = {}
-for i = 13, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 17, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 
 -- include log.lua
 -- include blockers.lua
@@ -45,10 +47,36 @@ for i = 13, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 -- Redis keeps bytes, and clients read texts.
 local function hex(bytes) return (string.gsub(bytes, '.', function(byte) return string.format('%02x', string.byte(byte)) end)) end
 
+local held, busy = {}, false
+for _, key in ipairs(cjson.decode(in_hand)) do
+  held[key], busy = true, true
+end
+
 local function leave(reason, wait)
-  redis.call('ZREM', drains, drain)
+  if busy then
+    redis.call('HSET', widths, drain, needed)
+  else
+    redis.call('ZREM', drains, drain)
+    redis.call('HDEL', widths, drain)
+  end
   return {reason, math.max(0, math.ceil(wait))}
 end
+
+-- Return how many calls the other drains leave of the lane's concurrency.
+local function free_calls()
+  local free, granted = tonumber(concurrency), redis.call('HGETALL', widths)
+  for i = 1, #granted, 2 do
+    local beat_of = granted[i] ~= drain and redis.call('ZSCORE', drains, granted[i])
+    if beat_of and now - beat_of <= lease_ms then
+      free = free - granted[i + 1]
+    elseif granted[i] ~= drain then
+      redis.call('HDEL', widths, granted[i])
+    end
+  end
+  return free
+end
+
+local function is_suspect(key) return tonumber(redis.call('HGET', record_prefix .. key, 'lost') or 0) > 1 end
 
 -- Return whether a drain remains for fresh orders if this one does bulk work.
 local function is_spare()
@@ -66,8 +94,19 @@ local beat = redis.call('ZSCORE', drains, drain)
 if beat and now - beat > lease_ms then return {'lost', 0} end
 
 if not beat and redis.call('ZCOUNT', drains, now - lease_ms, '+inf') >= tonumber(max_drains) then return {'full', 0} end
+local free = free_calls()
+if not beat and free < 1 then return {'full', 0} end
 
-local keys = redis.call('SMEMBERS', claims)
+local keys, bulk_in_hand = {}, 0
+for _, key in ipairs(redis.call('SMEMBERS', claims)) do
+  if not held[key] then
+    keys[#keys + 1] = key
+  elseif is_suspect(key) then
+    return leave('empty', 0) -- it is alone
+  else
+    bulk_in_hand = bulk_in_hand + redis.call('HEXISTS', record_prefix .. key, 'bulk')
+  end
+end
 if #keys == 0 then
   local state = redis.call('HMGET', lane, 'paused', 'closed_until', 'failures')
   if state[1] then return leave('paused', 0) end
@@ -83,6 +122,7 @@ if #keys == 0 then
   if tonumber(state[3] or 0) >= tonumber(breaker) then
     -- The breaker is half open: one order of one drain shows whether the target is back.
     most = 1
+    if busy then return leave('closed', 1000) end
     for _, other in ipairs(redis.call('ZRANGE', drains, 0, -1)) do
       if other ~= drain and redis.call('SCARD', claims_prefix .. other) > 0 then return leave('closed', 1000) end
     end
@@ -91,14 +131,15 @@ if #keys == 0 then
   local function take(from, to, count)
     for _, key in ipairs(redis.call('ZRANGE', due, from, to, 'BYSCORE', 'LIMIT', 0, count)) do
       -- An order whose drain died twice is claimed alone: if it kills workers, it takes no other orders with it, and it alone is to blame.
-      local suspect = tonumber(redis.call('HGET', record_prefix .. key, 'lost') or 0) > 1
-      if suspect and #keys > 0 then break end
+      local suspect = is_suspect(key)
+      if suspect and (#keys > 0 or busy) then break end
       keys[#keys + 1] = key
       if suspect then break end
     end
   end
   take('-inf', now, most)
-  if #keys == 0 and is_spare() then take(BULK_OFFSET, BULK_OFFSET + now, math.min(most, per_call * (max_drains == '1' and 1 or 10))) end
+  local most_bulk = math.min(most, per_call * (max_drains == '1' and 1 or 10) - bulk_in_hand)
+  if #keys == 0 and most_bulk > 0 and is_spare() then take(BULK_OFFSET, BULK_OFFSET + now, most_bulk) end
   if #keys == 0 then return leave('empty', 0) end
 
   -- A drain of the previous ledger writes until its lease ends: asking the target before that is too early.
@@ -109,9 +150,11 @@ if #keys == 0 then
 end
 
 redis.call('ZADD', drains, now, drain)
+width = math.max(needed, math.min(width, free), 1)
+redis.call('HSET', widths, drain, width)
 local holder = drain .. ' ' .. number
 local any_combined = redis.call('EXISTS', combined) == 1
-local response = {'orders'}
+local response = {'orders', width}
 for _, key in ipairs(keys) do
   local record = record_prefix .. key
   if redis.call('SADD', claims, key) == 1 then

@@ -123,6 +123,10 @@ class DrainedLane(Protocol):
     quarantine_ms: int
     excuses: Excuses
 
+    @property
+    def drains(self) -> int:
+        """The most drains at a time."""
+
 
 class Drain:
     """One run of `tasks.deliver`: claims orders and settles them while its heartbeat keeps the lease."""
@@ -132,11 +136,13 @@ class Drain:
         self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._claims = lane.keys.claims + self.name
         self._heartbeat = Heartbeat(self._renew, lane.heartbeat, lane.lease_ms / 1000)
-        #: The number of the last claim.
+        #: The number of the last claim, and of the claim of each order that it holds, by key.
         self._number = 0
-        #: The keys of the orders that it holds, and whether it is removed from the lane.
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
+        #: Whether it is removed from the lane.
         self._gone = False
+        #: How many calls it may make at once, and for how many seconds the last claim returned nothing.
+        self.width, self.closed = 1, 0.0
         #: Seconds that the lane waits, if this drain is the first to learn that the ledger is too new to send.
         self.quarantine = 0.0
 
@@ -156,21 +162,23 @@ class Drain:
         """Raise LeaseLost unless the lease is certainly ours: the guard before every write to a target."""
         self._heartbeat.check()
 
-    def claim(self, most: int) -> list[Claim]:
-        """Claim up to `most` due orders; all of them must be settled before the next claim.
+    def claim(self, most: int, *, width: int = 1, needed: int = 0) -> list[Claim]:
+        """Claim up to `most` due orders, beside those in hand, to be sent by up to `width` calls at once.
 
-        An empty list means that there is nothing to do for now: this drain is removed and must end.
+        `needed` is how many of the calls granted before it needs for the orders in hand. An empty list means that there
+        is nothing more for now; a drain that has nothing in hand is removed then, and must end.
         """
         self.check()
         lane, k = self._lane, self._lane.keys
         self._number += 1
         asked = uptime()
-        reason, *orders = lane.scripts(
+        reason, answer, *orders = lane.scripts(
             catalog.CLAIM,
             lane.scope.windows,
             lane=k.lane,
             due=k.due,
             drains=k.drains,
+            widths=k.widths,
             claims=self._claims,
             scope=keys.limit(lane.scope.name),
             epoch=keys.EPOCH,
@@ -178,10 +186,14 @@ class Drain:
             drain=self.name,
             number=self._number,
             most=most,
+            in_hand=json.dumps(list(self._held)),
+            width=width,
+            needed=needed,
             lease_ms=lane.lease_ms,
             claims_prefix=k.claims,
             breaker=BREAKER,
-            max_drains=lane.concurrency,
+            max_drains=lane.drains,
+            concurrency=lane.concurrency,
             per_call=lane.per_call,
             quarantine_ms=lane.quarantine_ms,
             **k.prefixes,
@@ -189,13 +201,15 @@ class Drain:
         if reason == "lost":
             raise LeaseLost(f"the drain {self.name} was taken over")
         if reason == "quarantine":
-            self.quarantine = orders[0] / 1000
+            self.quarantine = answer / 1000
         if reason != "orders":
-            self._gone = True
+            self.width, self.closed = max(1, needed), answer / 1000
+            self._gone = not self._held
             return []
-        self._held = {str(order[0]) for order in orders}
+        self.width = answer
+        self._held |= {str(order[0]): self._number for order in orders}
         self._heartbeat.confirm(asked, ours=True)
-        if lane.redis.scard(self._claims) != len(orders):
+        if lane.redis.scard(self._claims) != len(self._held):
             raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
         return [_claim(*values) for values in orders]
 
@@ -217,7 +231,9 @@ class Drain:
             for claim in claims:
                 pipe.hmget(self._lane.keys.order + claim.key, "left_out", "drain")
             known = pipe.execute()
-        if any(holder != f"{self.name} {self._number}" for _, holder in known):
+        held = dict(self._held)
+        holders = (f"{self.name} {held.get(claim.key)}" for claim in claims)
+        if any(holder != ours for (_, holder), ours in zip(known, holders, strict=True)):
             raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
         return [
             claim if claim.is_update else replace(claim, left_out=reason or "")
@@ -273,7 +289,8 @@ class Drain:
             breaker=BREAKER,
             **k.prefixes,
         )
-        self._held -= {str(key) for key in items[::9]}
+        for key in items[::9]:
+            self._held.pop(str(key), None)
         return states
 
     def __enter__(self) -> Self:

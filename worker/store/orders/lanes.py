@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from worker.process.stopping import stopping
 from worker.store.health.pauses import Pause
 from worker.store.orders.drains import Drain
+from worker.store.orders.pace import Pace
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.excuses import Excuses
 from worker.store.redis.scripts import Scripts
@@ -28,6 +29,8 @@ POISON: Final = 5
 ASK_EVERY: Final = 600_000
 #: Lanes that one pipeline sweeps.
 _CHUNK: Final = 200
+#: Calls at once for which a lane gets one more drain.
+_CALLS_OF_A_DRAIN: Final = 32
 #: Milliseconds after which a waiting drain that no longer confirms is considered dead.
 WAITING_MS: Final = 3000
 
@@ -107,15 +110,20 @@ class Lane:
         self.excuses = Excuses(self.scripts, self.keys.drains)
         self.lease_ms, self.heartbeat = int(lease * 1000), heartbeat
         self.max_tries, self.concurrency, self.per_call = max_tries, concurrency, per_call
-        #: Seconds that a call took when a drain of this process sent the last orders; None before that.
-        self.call_seconds: float | None = None
+        #: How long the calls of the drains of this process take.
+        self.pace = Pace()
         #: How long a new ledger sends nothing here: orders that the previous ledger sent may still be under way.
         self.quarantine_ms = round(quarantine * 1000)
 
     @property
+    def drains(self) -> int:
+        """The most drains at a time. One of them can make all the calls, and two use two processors."""
+        return min(self.concurrency, max(2, self.concurrency // _CALLS_OF_A_DRAIN))
+
+    @property
     def spare(self) -> int:
         """The number of drains that bulk work may have: one remains for fresh orders."""
-        return max(1, self.concurrency - 1)
+        return max(1, self.drains - 1)
 
     def count_bulk(self) -> int:
         """Return the number of bulk orders that wait."""

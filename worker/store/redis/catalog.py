@@ -83,10 +83,10 @@ ACCEPT: Final = Script(
 ACCEPT_KNOWN: Final = replace(ACCEPT, while_full=True)
 CLAIM: Final = Script(
     "claim",
-    keys=("lane", "due", "drains", "claims", "scope", "epoch", "era"),
+    keys=("lane", "due", "drains", "widths", "claims", "scope", "epoch", "era"),
     args=(
-        *("drain", "number", "most", "lease_ms", *_PREFIXES, "claims_prefix"),
-        *("breaker", "max_drains", "per_call", "quarantine_ms"),
+        *("drain", "number", "most", "in_hand", "width", "needed", "lease_ms", *_PREFIXES, "claims_prefix"),
+        *("breaker", "max_drains", "concurrency", "per_call", "quarantine_ms"),
     ),
     each=_WINDOW,
 )

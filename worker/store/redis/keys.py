@@ -27,6 +27,7 @@ class LaneKeys:
     lane: str
     due: str
     drains: str
+    widths: str
     dead: str
     doubt: str
     held: str
@@ -46,6 +47,7 @@ class LaneKeys:
             lane=lane,
             due=f"{lane}:due",
             drains=f"{lane}:drains",
+            widths=f"{lane}:widths",
             dead=f"{lane}:dead",
             doubt=f"{lane}:doubt",
             held=f"{lane}:held",

@@ -1,0 +1,70 @@
+"""Settling: the outcomes of attempts are written to the ledger, and logged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from worker.errors import LeaseLost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from worker.store.orders.drains import Claim, Drain, Outcome
+
+log = structlog.get_logger()
+
+#: The log event of each outcome.
+_EVENTS: Final = {
+    "delivered": "order.delivered",
+    "existed": "order.delivered",
+    "updated": "order.updated",
+    "cancelled": "order.cancelled",
+    "cancelled_alone": "order.cancelled",
+    "withdrawn": "order.withdrawn",
+    "pending": "order.pending",
+    "retry": "order.retried",
+    "retry_uncounted": "order.retried",
+    "snooze": "order.snoozed",
+    "release": "order.released",
+    "hold": "order.held",
+    "bury": "order.buried",
+    "doubt": "order.doubted",
+}
+
+#: The log event of each state that takes precedence over the event of the outcome.
+_STATE_EVENTS: Final = {
+    "dead": "order.buried",
+    "in_doubt": "order.doubted",
+    "held": "order.held",
+    "refused": "order.refused",
+    "withdrawn": "order.withdrawn",
+}
+
+#: The log level of each event; every other event is a warning.
+_LEVELS: Final = {
+    "order.released": "debug",
+    "order.delivered": "info",
+    "order.updated": "info",
+    "order.cancelled": "info",
+    "order.withdrawn": "info",
+    "order.pending": "info",
+    "order.snoozed": "info",
+}
+
+
+def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) -> None:
+    """Write the outcomes to the ledger and log them. Raise LeaseLost if the ledger refused any of them."""
+    drain.note_references([(claim, outcome.reference) for claim, outcome in settled if outcome.reference])
+    states = drain.settle(settled)
+    for (claim, outcome), state in zip(settled, states, strict=True):
+        event = _STATE_EVENTS.get(state, _EVENTS[outcome.kind])
+        fields: dict[str, object] = {"target": target, "order": claim.key, "state": state}
+        if outcome.code:
+            fields |= {"code": outcome.code, "reason": outcome.detail, "attempt": claim.tries + 1}
+        if outcome.delay:
+            fields["delay"] = round(outcome.delay, 2)
+        getattr(log, _LEVELS.get(event, "warning"))(event, **fields)
+    if "refused" in states:
+        raise LeaseLost(f"{states.count('refused')} of {len(states)} outcomes were refused")
