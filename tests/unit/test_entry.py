@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from worker.process import intake_orders as entry
 
 HANG_UP, TERMINATE = 1, 15
 TERM_AS_FIRST_PROCESS = """
@@ -26,7 +25,9 @@ entry.replace_process(entry.command("worker.cli", "--version"), os.environ)
 
 def run(code: str, *, wrap: str = 'exec "$@"', cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python code that may use the module under test as `entry`."""
-    program = f"import os, signal, sys\nimport intake_orders as entry\n{code}"
+    # As an installation finds it: under a name of its own, so that none of the packages is imported yet.
+    found = f"sys.path.append({str(Path(entry.__file__).parent)!r}); import intake_orders as entry; sys.path.pop()"
+    program = f"import os, signal, sys\n{found}\n{code}"
     command = ["sh", "-c", wrap, "sh", sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
 
@@ -54,12 +55,26 @@ def test_closed_streams_are_opened_so_that_no_connection_gets_their_numbers() ->
     assert run(code, wrap='exec "$@" <&- >&- 2>&-').returncode > 2
 
 
-def test_packages_of_others_are_refused_by_name(tmp_path: Path) -> None:
+def test_packages_of_others_are_not_imported_in_the_place_of_ours(tmp_path: Path) -> None:
+    for name in entry.PACKAGES:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(9)")
+    code = f"""
+sys.path[1:1] = [{str(tmp_path)!r}]
+entry._clean_path()
+entry.prefer_own_packages()
+sys.path.insert(0, {str(tmp_path)!r})
+import schemas.order, tasks.poll, worker.errors
+print(schemas.__path__, tasks.__path__, worker.__path__)
+"""
+    root = Path(entry.__file__).parents[2]
+    assert run(code).stdout.split() == [f"['{root}/{name}']" for name in ("schemas", "tasks", "worker")]
+
+
+def test_celery_imports_our_tasks_in_a_folder_that_has_a_module_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "tasks.py").write_text("raise SystemExit(9)")
-    done = run(f"sys.path.insert(1, {str(tmp_path)!r}); entry._find_own_packages()")
-    assert done.returncode == 1
-    assert f"{tmp_path}/tasks.py would be imported as tasks, which is a package of Intake" in done.stderr
-    assert "virtual environment" in done.stderr
+    code = "from worker.app import app; print(app.loader.import_from_cwd('tasks.job').__file__)"
+    done = run(f"sys.path.remove(''); {code}", cwd=tmp_path)
+    assert done.stdout == f"{Path(entry.__file__).parents[2]}/tasks/job.py\n"
 
 
 def test_the_working_directory_and_the_folder_of_the_command_are_not_on_the_path(tmp_path: Path) -> None:

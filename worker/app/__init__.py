@@ -22,12 +22,12 @@ from worker.app.background import background_tasks
 from worker.app.broker import broker
 from worker.app.hang_up_step import HangUpStep, ignore_hang_up
 from worker.app.liveness_step import LivenessStep
-from worker.app.loader import InstalledLoader
 from worker.app.steady import steady_now
 from worker.app.transport import install
 from worker.errors import ConfigError, StoreFull
 from worker.http.task_time import end_calls_in
 from worker.process.environment import hide_variables
+from worker.process.intake_orders import prefer_own_packages
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
@@ -145,11 +145,12 @@ def configuration() -> dict[str, Any]:
     }
 
 
-# For `celery -A worker.app`; the processes of `intake` did it first of all.
+# For `celery -A worker.app`; the processes of `intake` did it first of all. Celery looks for tasks in the working
+# directory first, where other projects have a tasks.py.
 hide_variables()
+prefer_own_packages()
 app = Celery(
     "intake",
-    loader=InstalledLoader,
     include=[
         f"tasks.{name}" for name in ("poll", "fetch", "listen", "deliver", "doubt", "sweep", "reconcile", "backfill")
     ],

@@ -8,15 +8,16 @@ the processes that it starts.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import runpy
 import signal
 import sys
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from importlib.machinery import ModuleSpec
 
 #: The variables with which Python would import other modules, or run ours in another way. Those that say where Python
 #: is, how it writes its output and bytecode, and how it finds faults in itself are left alone.
@@ -58,7 +59,8 @@ def _run(module: str) -> None:
         _open_standard_streams()
         _heed_signals()
         _drop_python_variables(module)
-        _find_own_packages()
+        _clean_path()
+        prefer_own_packages()
         from worker.process.environment import hide_variables
 
         hide_variables()
@@ -95,20 +97,26 @@ def _drop_python_variables(module: str) -> None:
         replace_process(command(module, *sys.argv[1:]), environ)
 
 
-def _find_own_packages() -> None:
-    """Let the packages be imported that this file belongs to; end if others would be."""
+class _OwnPackages:
+    """Find the packages of Intake beside this file, whatever the path of modules begins with."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:  # noqa: ARG004  # Python's signature
+        return PathFinder.find_spec(name, [_ROOT]) if name in PACKAGES else None
+
+
+def prefer_own_packages() -> None:
+    """Import the packages of Intake from here, and from nowhere else, from now on."""
+    if _OwnPackages not in sys.meta_path:
+        sys.meta_path.insert(0, _OwnPackages)
+
+
+def _clean_path() -> None:
+    """Look for modules where they are installed."""
     if not sys.flags.safe_path:
         del sys.path[0]  # the folder of the command, or the working directory
     if _ROOT not in sys.path:
         sys.path.append(_ROOT)
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        found = spec.origin if spec is not None else None
-        if found is None or not found.startswith(_ROOT + os.sep):
-            sys.exit(
-                f"intake: {found or 'nothing'} would be imported as {name}, which is a package of Intake in {_ROOT}."
-                " Install Intake into a virtual environment of its own."
-            )
 
 
 if __name__ == "__main__":
