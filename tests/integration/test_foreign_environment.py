@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from worker.process import intake_orders
 from worker.cli.run.processes import argv, process_environment
 from worker.store.health.signs import UPKEEP
 
@@ -71,7 +72,7 @@ def was_run(project: Path) -> list[str]:
 def test_the_command_imports_its_own_packages_and_prints_in_any_encoding(
     project: Path, environ: dict[str, str]
 ) -> None:
-    words = [sys.executable, "-c", "from intake_orders import main; main()", "status"]
+    words = [sys.executable, intake_orders.__file__, "worker.cli", "status"]
     done = subprocess.run(words, cwd=project, env=environ, capture_output=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"shop" in done.stdout
