@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from worker.process import intake_orders
 from worker.cli.run.processes import argv, process_environment
+from worker.process import intake_orders
 from worker.store.health.signs import UPKEEP
 
 if TYPE_CHECKING:
