@@ -89,6 +89,8 @@ def judge_server(server: Server, rules: AlarmSettings) -> Iterator[Judgement]:
         yield Judgement("redis_evicts", "redis", facts, remedy, "notice")
     if server.limit and server.used > rules.memory * server.limit:
         facts = f"{server.used / server.limit:.0%} of maxmemory is used; a full Redis takes no order"
+        if server.used >= server.limit:
+            facts = "Redis is full (maxmemory): no new order is accepted, and deliveries go on"
         yield Judgement("redis_full", "redis", facts, "Raise maxmemory of Redis.")
     if not server.last_write_ok:
         facts = "Redis could not write to its disk; what it accepts now may be lost with it"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from worker.settings.load import Settings
 
 _FAILURES: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
+#: Most alarms that the line names.
+_SHOWN: Final = 3
 
 
 def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
@@ -44,7 +46,8 @@ def readiness(settings: Settings) -> tuple[bool, str]:
             return False, str(state_of(error, rt.redis))
     if standstill := [alarm for alarm in raised if alarm.severity == "standstill"]:
         return False, "; ".join(f"{alarm.facts}. {alarm.remedy}" for alarm in standstill)
-    return True, f"Redis answers, the queues are worked off; {len(raised)} alarms"
+    facts = "; ".join(f"{alarm.subject}: {alarm.facts}" for alarm in raised[:_SHOWN])
+    return True, f"Redis answers, the queues are worked off; {len(raised)} alarms{facts and f': {facts}'}"
 
 
 @click.command("health")
