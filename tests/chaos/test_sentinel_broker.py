@@ -46,7 +46,7 @@ class Consumer:
     def _run(self) -> None:
         while not self._ended.is_set():
             with self.connect() as connection:
-                errors: tuple[type[Exception], ...] = connection.connection_errors
+                errors: tuple[type[BaseException], ...] = connection.connection_errors
                 try:
                     with connection.Consumer([QUEUE], callbacks=[self._receive]):
                         while not self._ended.is_set():
@@ -80,7 +80,7 @@ def test_a_consumer_follows_the_master_of_a_full_redis(tmp_path: Path) -> None:
         wait_until(lambda: consumer.received == ["1", "2"])
         former = sentinels.master()
         with Redis(port=sentinels.watchers[0], decode_responses=True) as watcher:
-            watcher.execute_command("SENTINEL FAILOVER intake")  # type: ignore[no-untyped-call]  # redis-py's
+            watcher.execute_command("SENTINEL FAILOVER intake")
         wait_until(lambda: sentinels.master() not in {0, former})
         wait_until(lambda: bool(consumer.lost))
         consumer.send("3")
