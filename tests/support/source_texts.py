@@ -52,6 +52,14 @@ def events() -> set[str]:
         and node.args
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
+    } | {
+        value.value
+        for node in ast.walk(trees()["worker/telemetry/log.py"])
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        # A line that the log writes of itself.
+        if isinstance(key, ast.Constant) and key.value == "event"
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
     }
 
 

@@ -28,6 +28,7 @@ from worker.errors import ConfigError, StoreFull
 from worker.http.task_time import end_calls_in
 from worker.process.environment import hide_variables
 from worker.process.intake_orders import prefer_own_packages
+from worker.process.output import finish_output
 from worker.process.stopping import stop_all, stop_here
 from worker.runtime import Runtime, read_settings, runtime
 from worker.store.health.signs import BEAT
@@ -258,6 +259,7 @@ def _end_process(**_: object) -> None:
     """Let the tasks in the background end, and send the remaining traces: no exit handler of Python runs here."""
     background_tasks().finish(FINISH_WITHIN)
     traces.close()
+    finish_output()
 
 
 @signals.task_prerun.connect

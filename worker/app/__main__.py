@@ -8,6 +8,10 @@ from __future__ import annotations
 import sys
 
 from worker.process.imports import collection_paused
+from worker.process.output import unblock_output
+
+# Before Celery is imported, which keeps the streams that it finds.
+unblock_output()
 
 with collection_paused():
     from celery.bin.base import CLIContext

@@ -1,1 +1,1 @@
-"""The needs of every process of Intake: a way to stop, a liveness file, the watchdog of systemd."""
+"""The needs of every process of Intake: output, a way to stop, a liveness file, the watchdog of systemd."""

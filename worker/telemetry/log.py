@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from worker.errors import IntakeError
+from worker.process.output import report_dropped_with
 from worker.telemetry.printable import printable
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
 _SIGNS: Final = re.compile(r"[@:=\s]")
 #: Characters of a text that are kept: a longer one is a document, not a reason.
 _LONGEST: Final = 500
+#: The reason for which lines are missing from the log.
+_DROPPED: Final = "nobody read the log, or it could not be written"
 #: Minimum levels of libraries that would log each nudge and call. Below an error urllib3 logs whole URLs with keys.
 _MINIMUM_LEVELS: Final = {
     "celery.worker.strategy": logging.WARNING,
@@ -83,7 +87,8 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
     stream = stream or sys.stderr
     default = "text" if stream.isatty() else "json"
     chosen = (os.environ.get("INTAKE_LOG_FORMAT") or default) if format == "auto" else format
-    before: list[Processor] = [structlog.stdlib.add_log_level, structlog.processors.TimeStamper("iso", utc=True)]
+    stamp = structlog.processors.TimeStamper("iso", utc=True)
+    before: list[Processor] = [structlog.stdlib.add_log_level, stamp]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *before, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -93,13 +98,28 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
     render: Processor = structlog.processors.JSONRenderer(ensure_ascii=False, default=_text)
     if chosen == "text":
         render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     ours: list[Processor] = [ProcessorFormatter.remove_processors_meta, _name_event, _describe_error, _keep_allowed]
     handler.setFormatter(ProcessorFormatter(foreign_pre_chain=[*before, _library_event], processors=[*ours, render]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     _join_libraries(root.level)
+    logging.captureWarnings(capture=True)
+
+    def dropped(count: int) -> str:
+        line: EventDict = {"event": "log.dropped", "level": "warning", "count": count, "reason": _DROPPED}
+        return str(render(None, "warning", stamp(None, "warning", line))) + "\n"
+
+    report_dropped_with(dropped)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Write lines to the stream. Of a line that cannot be formatted, name only the logger: Python prints its values."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name of Python
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(f"log.unreadable logger={record.name} error={type(sys.exc_info()[1]).__name__}\n")
 
 
 def _join_libraries(level: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from worker.process.escapes import escape
+
 #: Control characters but tab and line feed, format characters (direction marks among them), separators of lines and
 #: paragraphs, and halves of surrogate pairs: the categories Cc, Cf, Zl, Zp and Cs of Unicode.
 _HIDDEN: Final = re.compile(
@@ -16,9 +18,4 @@ _HIDDEN: Final = re.compile(
 
 def printable(text: str) -> str:
     r"""Return the text with a JSON escape (`\u202e`) for each character that a terminal would not show."""
-    return _HIDDEN.sub(lambda match: _escape(match[0]), text)
-
-
-def _escape(character: str) -> str:
-    code = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{code[n : n + 2].hex()}" for n in range(0, len(code), 2))
+    return _HIDDEN.sub(lambda match: escape(match[0]), text)

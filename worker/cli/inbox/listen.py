@@ -9,6 +9,7 @@ import click
 
 from tasks.listen import listen
 from worker.app import nudge
+from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
 from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.process.stopping import on_stop_signals
@@ -22,6 +23,7 @@ from worker.watch.watch import Watch
 @click.command("listen")
 def command() -> None:
     """Take jobs from the inbox until it is stopped; it may run many times, on many machines."""
+    never_wait()
     settings = read_settings()
     configure(settings.log.level, settings.log.format)
     traces.warn_if_missing()

@@ -6,6 +6,7 @@ import importlib.util
 
 import click
 
+from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
 from worker.runtime import read_settings, redis_url
 from worker.store.inbox import Inbox
@@ -27,6 +28,7 @@ def command(host: str, port: int, timeout: float) -> None:
     from worker.inbox.receiver.service import service
     from worker.systems.webhooks import senders
 
+    never_wait()
     settings = read_settings()
     log.configure(settings.log.level, settings.log.format)
     all_senders = senders(settings)

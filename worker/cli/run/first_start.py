@@ -46,8 +46,7 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):
-        click.echo(f"up     | {text}", err=True)
+    click.echo(f"up     | {text}", err=True)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.run.output import Output
+from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
 from worker.process.stopping import on_stop_signals
 
@@ -93,7 +93,8 @@ class Supervisor:
         self._width = max(2, *(len(program.name) for program in programs))
         self._preexec = die_with_parent()
         self._selector = selectors.DefaultSelector()
-        self._output = Output()
+        # A program blocks on a pipe that is not emptied.
+        never_wait()
 
     def run(self) -> None:
         """Run until a signal; a second signal kills all programs at once.
@@ -104,7 +105,7 @@ class Supervisor:
         handlers = on_stop_signals(self._signalled)
         try:
             for number, program in enumerate(self._programs):
-                colour = COLOURS[number % len(COLOURS)] if self._output.terminal else None
+                colour = COLOURS[number % len(COLOURS)] if sys.stderr.isatty() else None
                 prefix = f"{program.name:<{self._width}} | "
                 running = _Running(program, click.style(prefix, colour) if colour else prefix)
                 self._running.append(running)
@@ -116,7 +117,6 @@ class Supervisor:
                     self._restart_if_dead(running)
         finally:
             self._stop_all()
-            self._output.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
@@ -126,7 +126,7 @@ class Supervisor:
         self._stopping = True
 
     def _report(self, name: str, event: str) -> None:
-        self._output.write(f"{name:<{self._width}} | {event}")
+        sys.stderr.write(f"{name:<{self._width}} | {event}\n")
 
     def _start(self, running: _Running) -> None:
         running.started, running.restart_at = time.monotonic(), None
@@ -176,7 +176,7 @@ class Supervisor:
                 lines.append(running.line)
                 running.line = b""
             for line in lines:
-                self._output.write(running.prefix + line.decode(errors="replace"))
+                sys.stderr.write(f"{running.prefix}{line.decode(sys.stderr.encoding, 'replace')}\n")
 
     def _restart_if_dead(self, running: _Running) -> None:
         if running.restart_at is not None:

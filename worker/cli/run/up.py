@@ -11,6 +11,7 @@ from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.one import check_flower_port, flower_environment
 from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
+from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
 from worker.runtime import Runtime, read_settings
 from worker.store.redis import embedded
@@ -25,6 +26,7 @@ def command(*, flower: bool, yes: bool) -> None:
 
     Before the very first poll, it shows what that would send, and asks if there is a terminal.
     """
+    never_wait()
     settings = read_settings()
     env = process_environment(settings.file)
     if sys.stderr.isatty():

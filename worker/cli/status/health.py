@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from worker.cli.terminal import never_wait
 from worker.durations import round_duration
 from worker.errors import StoreFull
 from worker.process.liveness_file import TURN, liveness_folder, read_liveness
@@ -56,6 +57,8 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 @click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen"]))
 def command(probe: str | None, role: str | None) -> None:
     """Say in one line whether Intake is well; exit code 0 or 1. ROLE narrows --live to one process."""
+    # The exit code counts, even if nobody reads the line.
+    never_wait()
     settings = read_settings(offline=True)
     if probe is None:
         raise click.UsageError("say --live or --ready")

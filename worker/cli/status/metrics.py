@@ -7,6 +7,7 @@ import threading
 import click
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
+from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
@@ -26,11 +27,12 @@ def command(host: str, port: int, *, once: bool) -> None:
     registry = CollectorRegistry()
     registry.register(RedisCollector(rt))
     if once:
-        click.echo(generate_latest(registry), nl=False)
+        click.echo(generate_latest(registry).decode(), nl=False)
         return
     if "alarms.url" in settings.unset:
         reason, remedy = "its variable is not set, and this process sends the alarms", "Set it before the start."
         raise ConfigError(settings.file, "alarms.url", reason, remedy)
+    never_wait()
     log.configure(settings.log.level, settings.log.format)
     try:
         server, _ = start_http_server(port, host, registry)
