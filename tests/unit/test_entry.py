@@ -26,7 +26,7 @@ entry.replace_process(entry.command("worker.cli", "--version"), os.environ)
 def run(code: str, *, wrap: str = 'exec "$@"', cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python code that may use the module under test as `entry`."""
     # As an installation finds it: under a name of its own, so that none of the packages is imported yet.
-    found = f"sys.path.append({str(Path(entry.__file__).parent)!r}); import intake_orders as entry; sys.path.pop()"
+    found = f"sys.path.insert(0, {str(Path(entry.__file__).parent)!r}); import intake_orders as entry; del sys.path[0]"
     program = f"import os, signal, sys\n{found}\n{code}"
     command = ["sh", "-c", wrap, "sh", sys.executable, "-c", program]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=60)
