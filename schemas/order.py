@@ -321,12 +321,13 @@ class Order(Part):
 
     def written(self) -> Written:
         """Return the order as JSON, without defaults, and its fingerprint: what counts is serialized once for both."""
-        counted = self.model_dump_json(exclude_defaults=True, exclude=_APART)
-        rest = self.model_dump_json(exclude_defaults=True, include=_APART)
+        counted = self.model_dump_json(exclude_defaults=True, exclude=_EXCLUDED)
+        rest = {name: value for name in _APART if (value := self.__dict__[name]) not in _NOTHING}
         digest = hashlib.blake2b(counted.encode(), digest_size=16)
         if custom := {name: value for name, value in self.custom.items() if name not in self.uncounted}:
-            digest.update(to_json(custom))
-        return Written(counted if rest == "{}" else f"{counted[:-1]},{rest[1:]}", digest.hexdigest())
+            digest.update(to_json(custom, inf_nan_mode="null"))
+        tail = to_json(rest, inf_nan_mode="null").decode() if rest else ""
+        return Written(f"{counted[:-1]},{tail[1:]}" if rest else counted, digest.hexdigest())
 
 
 class Written(NamedTuple):
@@ -337,4 +338,7 @@ class Written(NamedTuple):
 
 
 #: Fields that change without the order changing for a target, and the one that does in part.
-_APART: Final = {"version", "updated_at", "custom", "uncounted"}
+_APART: Final = ("version", "updated_at", "custom", "uncounted")
+_EXCLUDED: Final = set(_APART)
+#: The defaults of these fields.
+_NOTHING: Final[tuple[object, ...]] = (None, {}, ())

