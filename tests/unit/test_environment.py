@@ -151,3 +151,18 @@ def test_sighup_stops_unless_nohup_made_us_ignore_it(*, nohup: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.raise_signal(number)
     assert seen == [signal.SIGTERM, *([] if nohup else [signal.SIGHUP]), signal.SIGINT]
+
+
+@pytest.mark.parametrize("auth", ["admin:pa,ss", "admin", ":pw", "admin:", "a:b,", "a:b, c:d", "a:pä", "a:b\n", ",a:b"])
+def test_a_password_of_which_flower_would_make_another_is_refused_without_being_shown(auth: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        flower_environment({"FLOWER_BASIC_AUTH": auth})
+    assert "pa,ss" not in str(refused.value)
+
+
+@pytest.mark.parametrize("auth", ["admin:pa ss", "a:b,c:d", "a:b:c", "a:#$%&@/"])
+def test_a_password_that_flower_takes_as_it_is_passes(auth: str) -> None:
+    environ = flower_environment({"FLOWER_BASIC_AUTH": auth})
+    assert environ["FLOWER_BASIC_AUTH"] == auth
+    assert environ["FLOWER_MAX_TASKS"] == "20000"
+    assert flower_environment({"FLOWER_BASIC_AUTH": auth, "FLOWER_MAX_TASKS": "7"})["FLOWER_MAX_TASKS"] == "7"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _FLOWER_AUTH = "FLOWER_BASIC_AUTH"
 _PORTS: Final = 65_536
 
+#: Tasks that Flower keeps: 100,000, its default, take more memory than the chart gives it.
+_MOST_TASKS: Final = "20000"
 #: Variables of Flower that have no effect: the first names a file of Python code that Flower would run, the second
 #: opens its API without a password.
 _FLOWER_IGNORED: Final = ("FLOWER_CONF", "FLOWER_UNAUTHENTICATED_API")
@@ -29,19 +31,22 @@ def flower_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for Flower, which by default listens only to this machine.
 
     Raises:
-        ConfigError: No password is set, or the port cannot be used.
+        ConfigError: No password is set, or one that Flower would take for another.
     """
+    remedy = f"Set {_FLOWER_AUTH}=user:password (several with commas; none with a comma in it)."
     if ":" not in environ.get(_FLOWER_AUTH, ""):
-        raise ConfigError(
-            "the environment",
-            _FLOWER_AUTH,
-            "is not set, and Flower would show its pages to everybody who reaches its port",
-            f"Set {_FLOWER_AUTH}=user:password (several with commas).",
-        )
+        reason = "is not set, and Flower would show its pages to everybody who reaches its port"
+        raise ConfigError("the environment", _FLOWER_AUTH, reason, remedy)
+    # Flower splits at each comma, and compares only ASCII.
+    for number, entry in enumerate(environ[_FLOWER_AUTH].split(","), 1):
+        user, _, password = entry.partition(":")
+        if not user or not password or entry != entry.strip() or not (entry.isascii() and entry.isprintable()):
+            reason = f"is not user:password in part {number}, in ASCII and without spaces around it"
+            raise ConfigError("the environment", _FLOWER_AUTH, reason, remedy)
     made = {name: value for name, value in environ.items() if name not in _FLOWER_IGNORED}
     if "://" in made.get("FLOWER_PORT", ""):
         del made["FLOWER_PORT"]  # Kubernetes sets it to the address of a service named flower
-    return {"FLOWER_ADDRESS": "127.0.0.1", **made}
+    return {"FLOWER_ADDRESS": "127.0.0.1", "FLOWER_MAX_TASKS": _MOST_TASKS, **made}
 
 
 def check_flower_port(environ: Mapping[str, str]) -> None:
