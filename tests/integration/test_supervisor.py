@@ -185,7 +185,9 @@ def test_a_program_that_cannot_be_started_is_tried_again(supervise: Callable[...
 def test_a_program_that_ends_before_it_is_ready_ends_all_with_its_own_reason(tmp_path: Path) -> None:
     code = DRIVER.replace("Program(name, command) for", "Program(name, command, lambda: False) for")
     programs = json.dumps([[["base", python("print('no room')")], ["top", python(POLITE)]], 5.0])
-    done = subprocess.run([sys.executable, "-c", code, programs], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, programs], capture_output=True, text=True, check=False, timeout=30
+    )
     assert done.returncode == 1
     assert "ConfigError: base: start: it ended with 0 before it was ready" in done.stderr
     assert "base | no room" in done.stderr
