@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chaos.forgetful import WAYS, Backup, Way
-from soak.depot import announce
+from soak.depot import install
 from support.stack import Stack
 from worker.store.redis import keys
 
@@ -52,11 +52,13 @@ def test_workers_lose_and_duplicate_nothing_when_redis_forgets(
 ) -> None:
     chance = random.Random(way.__name__)
     (tmp_path / "stack").mkdir()
-    monkeypatch.setenv("PYTHONPATH", announce(tmp_path / "stack"))
+    python = install(tmp_path / "stack")
     monkeypatch.syspath_prepend(tmp_path / "stack")
     with way(tmp_path / "redis", chance) as server:
         monkeypatch.setenv("STACK_REDIS", server.url)
-        with Stack(tmp_path / "stack", FIRST, limit="40/s", dedupe="off", kind="depot", extra=SETTINGS) as stack:
+        with Stack(
+            tmp_path / "stack", FIRST, limit="40/s", dedupe="off", kind="depot", extra=SETTINGS, python=python
+        ) as stack:
             _age(stack)
             stack.add(ORDERS - FIRST - 60)
             stack.wait(lambda: stack.created() > FIRST + 20, 60, "the next orders")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import sys
+import venv
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,11 +17,15 @@ class Depot(Dropday):
     dedupes: ClassVar[bool] = False
 
 
-def announce(home: Path) -> str:
-    """Register the adapter in `home` as a third-party package would; return a PYTHONPATH that finds it."""
+def install(home: Path) -> str:
+    """Install the adapter in `home` as a third-party package; return the Python of an environment that has it."""
     package = home / "soak_depot-1.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
     (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak.depot:Depot\n")
-    tests = Path(__file__).parents[1]
-    return os.pathsep.join((str(home), str(tests), str(tests.parent)))
+    tests, environment = Path(__file__).parents[1], home / "environment"
+    venv.create(environment, symlinks=True, with_pip=False)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    paths = (str(home), str(tests), str(tests.parent), *(path for path in sys.path if path.endswith("site-packages")))
+    (packages / "soak.pth").write_text("\n".join(paths))
+    return str(environment / "bin" / "python")

@@ -15,7 +15,7 @@ import psutil
 from redis.exceptions import RedisError
 
 from soak import faults
-from soak.depot import announce
+from soak.depot import install
 from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import Open
@@ -108,21 +108,20 @@ class Ground:
         self._admin = Client(f"http://127.0.0.1:{self.port}", gate=Open(), headers={}, max_bytes=1 << 28)
         self.config = home / "intake.toml"
         self.config.write_text(_settings(self.port, lease, bulk))
-        path = announce(home)
+        self._python = install(home)
         sys.path.insert(0, str(home))
         self._env = {
             **os.environ,
             "INTAKE_CONFIG": str(self.config),
             "INTAKE_FAILPOINTS": "; ".join(arm.text(lease) for arm in faults.arms()),
             "INTAKE_FAILPOINTS_DIR": str(self.calls),
-            "PYTHONPATH": path,
         }
         self._log = (home / "intake.log").open("ab")
         self.up = self._intake("up")
         self._runtime: Runtime | None = None
 
     def _intake(self, *args: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", "from worker.cli import main; main()", *args]
+        command = [self._python, "-c", "from worker.cli import main; main()", *args]
         return subprocess.Popen(
             command, env=self._env, cwd=self.home, stdout=self._log, stderr=self._log, start_new_session=True
         )
@@ -130,7 +129,7 @@ class Ground:
     def intake(self, *args: str) -> None:
         """Run one command of Intake without failpoints."""
         env = {**self._env, "INTAKE_FAILPOINTS": ""}
-        command = [sys.executable, "-c", "from worker.cli import main; main()", *args]
+        command = [self._python, "-c", "from worker.cli import main; main()", *args]
         subprocess.run(command, env=env, cwd=self.home, stdout=self._log, stderr=self._log, check=False)
 
     @property

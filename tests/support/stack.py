@@ -77,8 +77,9 @@ class Stack:
         extra: str = "",
         reference: str = "{external_id}",
         kind: str = "dropday",
+        python: str = sys.executable,
     ) -> None:
-        self.home, self.reference = home, reference
+        self.home, self.reference, self._python = home, reference, python
         self.config = home / "intake.toml"
         os.environ["STACK_KEY"] = KEY
         command = [sys.executable, "-m", "worker.lab.sandbox", "--parent", str(os.getpid())]
@@ -98,7 +99,7 @@ class Stack:
     def start(self) -> subprocess.Popen[bytes]:
         """Start `intake up` and append its output to `intake.log`."""
         env = os.environ | {"INTAKE_CONFIG": str(self.config)}
-        command = [sys.executable, "-c", "from worker.cli import main; main()", "up"]
+        command = [self._python, "-c", "from worker.cli import main; main()", "up"]
         with (self.home / "intake.log").open("ab") as log:
             self.up = subprocess.Popen(command, env=env, cwd=self.home, stdout=log, stderr=log, start_new_session=True)
         return self.up
@@ -166,7 +167,7 @@ class Stack:
 
     def health(self, *args: str) -> tuple[int, str]:
         """Return the exit code and the output of `intake health`."""
-        command = [sys.executable, "-m", "worker.cli", "--config", str(self.config), "health", *args]
+        command = [self._python, "-m", "worker.cli", "--config", str(self.config), "health", *args]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout
