@@ -21,7 +21,7 @@ def test_the_stack_waits_for_a_redis_that_is_down_at_the_start(tmp_path: Path) -
     with Stack(tmp_path, 50, limit="none") as stack:
         stack.config.write_text(f'[redis]\nurl = "redis://127.0.0.1:{port}/0"\n' + stack.config.read_text())
         stack.start()
-        message = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*Connection refused")
+        message = re.compile(rf"Cannot connect to redis://\S*127\.0\.0\.1:{port}/0: .*nothing listens at this address")
         stack.wait(lambda: message.search(stack.log()) is not None, 30, "the complaint")
         # Redis is at fault: the worker stays alive, because restarting it would not help.
         stack.wait(lambda: stack.health("--live", "worker") == (0, "ok: worker waits for Redis\n"), 30, "alive")

@@ -107,7 +107,7 @@ def test_a_recorded_page_of_each_kind_can_be_read_again(kind: str, stage: Stage)
     file = reading.record(stage, kind)
     with run_server("replay", str(file)) as url:
         harness.configure(stage.home, reading._config(stage, kind, url)).close()
-        run: dict[str, Any] = run_program("reader", "1")
+        run: dict[str, Any] = run_program("reader", "1", "few")
     assert run["records"] == reading.PAGE
     assert run["cpu"] > 0
 

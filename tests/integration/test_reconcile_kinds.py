@@ -28,6 +28,8 @@ ACCOUNTS = (
     "ordercloud:main:currency=",
     "dropboy:main",
 )
+#: The targets create the orders in their order, so that a test can say which of them it changes.
+IN_TURN: dict[str, Any] = {"concurrency": 1}
 
 
 class Pairs:
@@ -56,9 +58,11 @@ def pairs(configured: Configured) -> Iterator[Pairs]:
     with Sandbox(systems="retailcrm,ordercloud,dropboy", accounts=ACCOUNTS, limits=["retailcrm=off"]) as box:
         rt = configured.open(
             retailcrm("providers.shop", box.url("retailcrm"), poll_every="1ms", overlap=0)
-            + retailcrm("targets.crm", box.url("retailcrm", "copy"), status_map={"cancelled": "cancel-other"})
-            + ordercloud("targets.cloud", box.url("ordercloud"), limit="none")
-            + dropboy("targets.boy", box.url("dropboy"), limit="none")
+            + retailcrm(
+                "targets.crm", box.url("retailcrm", "copy"), status_map={"cancelled": "cancel-other"}, **IN_TURN
+            )
+            + ordercloud("targets.cloud", box.url("ordercloud"), limit="none", **IN_TURN)
+            + dropboy("targets.boy", box.url("dropboy"), limit="none", **IN_TURN)
             + route("shop", "crm", "cloud", "boy", reference=BY_PROVIDER)
         )
         rt.ledger.assume_no_predecessor()

@@ -85,4 +85,4 @@ def test_the_working_directory_and_the_folder_of_the_command_are_not_on_the_path
 
 def test_a_full_disk_behind_the_output_is_reported_in_words() -> None:
     done = run("sys.argv[1:] = ['--help']; entry.main()", wrap='exec "$@" > /dev/full')
-    assert (done.returncode, done.stderr) == (1, "intake: the output: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "Error: the output could not be written: no space left on device\n")
