@@ -8,11 +8,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from support.http_server import Request, reply
 from support.orders import order
 from support.pipeline import log_lines, logged
-from support.settings_texts import SHOP_TO_DROPDAY, Configured, table
+from support.settings_texts import NO_REDIS, SHOP_TO_DROPDAY, Configured, table
+from worker.runtime import Runtime, read_settings
 from worker.store.health.alarms import AlarmState
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from support.http_calls import Serve
     from support.pipeline import MakePipeline
-    from worker.runtime import Runtime
 
 SECRET = "/services/T0/B0/hush-hush"
 
@@ -290,3 +291,12 @@ def test_a_frozen_provider_is_reported_once_within_two_poll_intervals_and_again_
             pipeline.box.clear_faults()
             pipeline.poll()
             until(lambda: names("alarm.cleared") == ["provider_late"])
+
+
+def test_a_watch_that_begins_while_redis_is_away_goes_on(configured: Configured) -> None:
+    configured.write(SHOP_TO_DROPDAY + table("alarms", every="20ms", grace="1ms"), redis_url=NO_REDIS)
+    with Runtime(read_settings(), patience="short") as rt, capture_logs() as lines, Watch(rt):
+        until = time.monotonic() + 20
+        while sum(line["event"] == "watch.blinded" for line in lines) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.02)

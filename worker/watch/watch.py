@@ -102,7 +102,8 @@ class Watch:
         log.warning("watch.blinded", state=state.name, reason=state.sentence, remedy=state.remedy)
 
     def _run(self) -> None:
-        while not self._done.wait(min(self._rt.settings.alarms.every, 1.0)):
+        # As the file declares it: Redis, which knows the names of accounts, may be away.
+        while not self._done.wait(min(self._rt.installation.declared.alarms.every, 1.0)):
             try:
                 self.look()
             except Exception:
