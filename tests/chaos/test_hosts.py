@@ -184,6 +184,7 @@ def cut_off_in_turn(world: World, orders: int, away: float) -> None:
         host = world.busy()
         cut_at = host.cut(*links)
         before = world.created()
+        world.add(orders // 10)  # the host may have sent all that there was
         time.sleep(away)
         assert world.created() > before, "no host continued while one was away"
         host.reconnect()
