@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,6 +119,14 @@ def test_no_order_is_claimed_twice_by_many_drains_at_once(redis: Redis, ledger: 
 
 
 def test_no_more_drains_than_allowed_work_on_a_lane(redis: Redis, ledger: Ledger) -> None:
+    lane = lane_of(redis, concurrency=64)  # more calls than drains: those do not stop the last one
+    fill(ledger, lane.drains + 1)
+    with ExitStack() as entered:
+        drains = [entered.enter_context(lane.drain()) for _ in range(lane.drains + 1)]
+        assert [len(drain.claim(1)) for drain in drains] == [1] * lane.drains + [0]
+
+
+def test_no_more_drains_than_calls_work_on_a_lane(redis: Redis, ledger: Ledger) -> None:
     fill(ledger, 3)
     lane = lane_of(redis, concurrency=2)
     with lane.drain() as first, lane.drain() as second, lane.drain() as third:
