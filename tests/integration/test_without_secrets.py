@@ -54,6 +54,7 @@ def bare(configured: Configured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.setenv(name, value)
     key = configured.file.parent / "crm.key"
     key.write_text("secret", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)  # the report is written there
     rt = configured.open(SETTINGS)
     rt.installation.confirm()
     rt.ledger.accept("dropday", [Delivery(order("1"), "S-1")], "poll shop")
