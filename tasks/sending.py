@@ -333,7 +333,7 @@ class Sending:
             reason, self._refused = self._refused, ""
             name = self._lane.target
             self._lane.pause(reason)
-            log.error("lane.paused", lane=name, reason=reason, remedy=f"mend it, then: intake resume {name}")
+            log.error("lane.paused", lane=name, reason=reason, remedy=f"correct it, then: intake resume {name}")
 
     def __enter__(self) -> Self:
         return self

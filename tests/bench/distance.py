@@ -9,13 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
-from celery import Celery
 
 from bench import bulk, harness
 from bench.figure import Figure, Measured
 from bench.launch import run_together
 from bench.sink import python_target
-from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,13 +85,7 @@ def run_celery(stage: Stage, latency: float, pool: Literal["prefork", "threads"]
     """Deliver each order with a task of a plain Celery app: a process for each core, or threads."""
     with python_target(latency, latency * JITTER) as target:
         env = harness.environment(BROKER=stage.redis, TARGET=target.url)
-        app = Celery("plain", broker=stage.redis)
-        app.backend_cls = "disabled://"
-        connect(stage.redis).flushall()
-        with app.producer_pool.acquire(block=True) as producer:
-            for number in range(stage.orders):
-                order = harness.make_order(number).model_dump(mode="json")
-                app.send_task("create", args=(order,), producer=producer)
+        harness.queue_celery_orders(stage.redis, stage.orders)
         size = THREADS if pool == "threads" else os.cpu_count() or 1
         with harness.run_processes(harness.celery_commands(size, pool), env, stage.home):
             return watch(target, stage.orders)

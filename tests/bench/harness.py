@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import psutil
+from celery import Celery
 
 from schemas.order import Order
 from worker.runtime import Runtime, read_settings
@@ -49,6 +50,16 @@ from = "shop"
 to = ["dropday"]
 also_create = ["cancelled", "returned", "excluded", "on_hold", "test"]
 """
+
+
+def queue_celery_orders(redis: str, count: int) -> None:
+    """Empty the server, and queue a task of the plain Celery app for each order."""
+    app = Celery("plain", broker=redis)
+    app.backend_cls = "disabled://"
+    connect(redis).flushall()
+    with app.producer_pool.acquire(block=True) as producer:
+        for number in range(count):
+            app.send_task("create", args=(make_order(number).model_dump(mode="json"),), producer=producer)
 
 
 def environment(**variables: str) -> dict[str, str]:

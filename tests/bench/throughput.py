@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import psutil
-from celery import Celery
 
 from bench import harness
 from bench.figure import Figure, Measured
 from bench.launch import run_together
 from bench.sink import sink
-from worker.store.redis.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,13 +75,7 @@ def run_celery(stage: Stage) -> Run:
     """Deliver each order with a task of a plain Celery app."""
     with sink(stage.home) as target:
         env = harness.environment(BROKER=stage.redis, TARGET=target.url)
-        app = Celery("plain", broker=stage.redis)
-        app.backend_cls = "disabled://"
-        connect(stage.redis).flushall()
-        with app.producer_pool.acquire(block=True) as producer:
-            for number in range(stage.orders):
-                order = harness.make_order(number).model_dump(mode="json")
-                app.send_task("create", args=(order,), producer=producer)
+        harness.queue_celery_orders(stage.redis, stage.orders)
         with harness.run_processes(harness.celery_commands(PROCESSES), env, stage.home) as processes:
             return watch(target, stage.orders, lambda: harness.cpu_seconds(processes), stage.redis)
 

@@ -234,7 +234,7 @@ class LoadedBackup(Way):
         self.saved = time.monotonic()
 
     def forget(self) -> None:
-        # A state of some moments ago is not told from a pause of the server.
+        # A state of a few moments ago cannot be distinguished from a pause of the server.
         time.sleep(max(0.0, self.saved + 6 - time.monotonic()))
         self.redis.execute_command("DEBUG", "RELOAD", "NOSAVE")
 

@@ -1,4 +1,4 @@
-"""A job that comes as a Celery message waits for Redis, whatever state it is in, and whoever is killed meanwhile."""
+"""A job in a Celery message waits for Redis in every state of it, even if a process is killed meanwhile."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ import tasks.deliver
 import tasks.fetch
 import tasks.poll
 from support.fake_runtime import FakeRuntime, Warehouse
+from support.gates import Slow
 from support.http_server import Request, reply
 from worker.errors import OutOfTime
 from worker.http.client import Client
-from worker.http.gates import Open
 from worker.http.task_time import time_for_calls
 from worker.jsontext.fragments import Fragment
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions
@@ -26,23 +26,12 @@ if TYPE_CHECKING:
 
     from support.http_calls import Serve
 
-#: Seconds of a call, and those that a task has for its calls: six of them.
-CALL, TIME = 4.0, 21.0
+#: Seconds that a task has for its calls: six of them begin.
+TIME = 21.0
 #: Pages of lines, of which each needs a call.
 PAGES: Final = 14
 MANY: Final = 30
 NOT_FOUND = reply(404, json.dumps({"Errors": [{"ErrorCode": "NotFound", "Message": "", "Data": {}}]}).encode())
-
-
-class Slow(Open):
-    """A gate behind which each call takes `CALL` seconds."""
-
-    def __init__(self) -> None:
-        self.now, self.calls = 0.0, 0
-
-    def enter(self) -> None:
-        self.now += CALL
-        self.calls += 1
 
 
 class Api:

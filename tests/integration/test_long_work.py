@@ -18,6 +18,7 @@ import tasks.fetch
 import tasks.poll
 from schemas.dropboy import id_of
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
+from support.gates import Slow
 from support.http_server import Request, reply
 from support.ordercloud_target import OPTIONS, REFERENCES, assert_same_order, cloud_order, stored_order, submitted
 from support.sandbox import Sandbox
@@ -27,7 +28,6 @@ from worker.app import RECONCILE_LIMIT, _end_limit_of_calls, _limit_calls, confi
 from worker.app.background import Background
 from worker.errors import OutOfTime, Unavailable
 from worker.http.client import Client
-from worker.http.gates import Open
 from worker.http.task_time import check_time, time_for_calls
 from worker.settings.clocks import Clocks
 from worker.settings.routes import Route
@@ -54,23 +54,12 @@ if TYPE_CHECKING:
     from support.http_calls import Serve
     from support.settings_texts import Configured
 
-#: Seconds of a call, and those that a task has for its calls: six of them.
-CALL, TIME = 4.0, 21.0
+#: Seconds that a task has for its calls: six of them begin.
+TIME = 21.0
 #: More tasks than any work of these tests needs.
 MANY = 40
 ORIGIN = {"address": "Dock Rd 1", "zip_code": "8000", "city": "Aarhus"}
 LINES = 30
-
-
-class Slow(Open):
-    """A gate behind which each call takes `CALL` seconds."""
-
-    def __init__(self) -> None:
-        self.now, self.calls = 0.0, 0
-
-    def enter(self) -> None:
-        self.now += CALL
-        self.calls += 1
 
 
 @pytest.fixture(scope="module")

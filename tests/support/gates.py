@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from worker.http.gates import Open
 
 if TYPE_CHECKING:
     from worker.http.gates import Gate
@@ -13,3 +15,18 @@ def pass_gate(gate: Gate) -> None:
     gate.enter()
     if sent := gate.depart():
         sent()
+
+
+#: Seconds of a call behind a slow gate.
+CALL: Final = 4.0
+
+
+class Slow(Open):
+    """A gate behind which each call takes `CALL` seconds of a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, 0
+
+    def enter(self) -> None:
+        self.now += CALL
+        self.calls += 1

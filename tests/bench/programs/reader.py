@@ -27,7 +27,7 @@ from worker.store.redis import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Pages that are read before the measurement: so many orders wait then that a lane counts as long.
+#: Pages that are read before the measurement, after which enough orders wait for the lane to count as long.
 WARM = 6
 
 

@@ -1,4 +1,4 @@
-"""The numbers that people know orders by, such as "#1001": where the provider's own id of an order is another one."""
+"""The numbers that people know orders by, such as "#1001", where they are not the id of the order at its provider."""
 
 from __future__ import annotations
 
