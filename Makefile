@@ -83,9 +83,9 @@ bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUIC
 
 lock: ## update the lock files (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --upgrade pyproject.toml --extra sandbox --group build -o $(RUN_LOCK)
+	  --upgrade pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build -o $(RUN_LOCK)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --group build --group test -o $(TEST_LOCK)
+	  -c $(RUN_LOCK) pyproject.toml --extra sandbox --extra receive --extra web --extra otel --group build --group test -o $(TEST_LOCK)
 
 clean: ## remove the virtual environment and the data of .intake
 	rm -rf $(VENV) .intake
