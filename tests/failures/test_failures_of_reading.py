@@ -16,9 +16,9 @@ import tasks.listen
 import tasks.poll
 from support.fake_runtime import FakeRuntime, Shop, Warehouse
 from support.sandbox import Sandbox
-from worker.cli.status.document import document
 from worker.http.client import Client
 from worker.http.gates import Open
+from worker.operations.document import document
 from worker.settings.routes import Route
 from worker.systems.dropboy.provider import Dropboy, DropboyOptions
 from worker.systems.ordercloud.provider import OrderCloud, OrderCloudOptions

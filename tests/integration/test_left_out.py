@@ -9,7 +9,7 @@ import pytest
 from support.fake_runtime import FakeRuntime, Shop
 from support.orders import order
 from tasks.accept import accept
-from worker.cli.orders.left_out import reason_of, remedy_of
+from worker.operations.left_out import reason_of, remedy_of
 from worker.settings.routes import Route
 from worker.store.feeds.left_out import MOST_CODES, LeftOutOrder, LeftOuts
 from worker.store.health.state import ProviderState

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.pipeline import log_lines, logged
-from worker.cli.status.document import document
+from worker.operations.document import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

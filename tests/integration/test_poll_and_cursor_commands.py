@@ -11,7 +11,7 @@ import tasks.poll
 from support.command_line import intake
 from support.pipeline import Pipeline
 from support.redis_text import key_names
-from worker.cli.feeds.cursor_words import cursor_time
+from worker.operations.cursor_words import cursor_time
 from worker.store.feeds.work import read_work
 
 if TYPE_CHECKING:

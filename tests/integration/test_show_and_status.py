@@ -14,8 +14,8 @@ from support.command_line import intake
 from support.gates import pass_gate
 from support.orders import order
 from support.settings_texts import NOWHERE, Configured, dropday, retailcrm, route
-from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
+from worker.operations.document import document
 from worker.store.inbox import Letter
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery

@@ -15,7 +15,7 @@ from support.fake_runtime import Editable, FakeRuntime, Shop
 from support.orders import order
 from tasks.accept import accept
 from tasks.release import release
-from worker.cli.orders.left_out import reason_of, remedy_of
+from worker.operations.left_out import reason_of, remedy_of
 from worker.settings.routes import Route
 from worker.settings.transforms import Transform
 from worker.store.orders.drains import Outcome

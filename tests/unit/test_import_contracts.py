@@ -16,6 +16,8 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("schemas", "tasks", "worker")
 CONFIG: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
 CONTRACTS: Final = {contract["id"]: contract for contract in CONFIG["contracts"]}
+#: The rooms that may call tasks.
+CALL_TASKS: Final = {"worker.cli", "worker.lab", "worker.operations"}
 SYSTEMS: Final = ("dropboy", "dropday", "dropstream", "ordercloud", "retailcrm")
 
 
@@ -51,9 +53,9 @@ def each_to(sources: list[str], *imported: str) -> list[tuple[str, str]]:
 #: By contract: pairs of a room and a module that it must not import, each of which must be reported.
 PLANTS: Final[dict[str, list[tuple[str, str]]]] = {
     "floors": upward(),
-    "tasks": each_to(["schemas", *(room for room in ROOMS if room not in {"worker.cli", "worker.lab"})], "tasks"),
+    "tasks": each_to(["schemas", *(room for room in ROOMS if room not in CALL_TASKS)], "tasks"),
     "lab": each_to(["schemas", "tasks"], "worker.lab.demo"),
-    "cli": [("tasks", "worker.cli")],
+    "cli": each_to(["tasks"], "worker.cli", "worker.operations", "worker.web"),
     "schemas": each_to(["schemas"], "tasks", *ROOMS),
     "systems": [
         (f"worker.systems.{system}", f"worker.systems.{other}")
@@ -64,7 +66,7 @@ PLANTS: Final[dict[str, list[tuple[str, str]]]] = {
     "adapters": each_to(children("worker.systems"), "redis", "celery", "kombu", "worker.store"),
     "http": each_to(outside("worker.http"), "requests", "urllib3"),
     "redis": each_to(outside("worker.store", "worker.lab"), "redis"),
-    "receiver": each_to(outside("worker.inbox.receiver"), "starlette", "uvicorn"),
+    "receiver": each_to(outside("worker.inbox.receiver", "worker.web"), "jinja2", "starlette", "uvicorn"),
     "simulator": each_to(
         ["worker.lab.sandbox"],
         "schemas",

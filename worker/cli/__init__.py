@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "forget": ("worker.cli.setup.forget:command", "Give up an account that left the settings"),
     "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
     "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
+    "web": ("worker.web.command:command", "Serve the console, and manage its users"),
     "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
     "show": ("worker.cli.orders.show:command", "Show the history of an order"),
     "poll": ("worker.cli.feeds.poll:command", "Poll a provider now, or preview a poll"),

@@ -16,6 +16,7 @@ from worker.settings.producers import InboxSettings, Producer, read_inbox, read_
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.references import shared_ids
 from worker.settings.routes import Route, conflicts, echoes
+from worker.settings.web import WebSettings, read_web
 from worker.store.registry.registry import Template  # noqa: TC001  # pydantic reads it at run time
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 #: The tables that the file may have.
 _SECTIONS: Final = (
     *("redis", "celery", "clocks", "log", "providers", "producers"),
-    *("inbox", "targets", "routes", "reconcile", "alarms"),
+    *("inbox", "targets", "routes", "reconcile", "alarms", "web"),
 )
 
 
@@ -70,6 +71,7 @@ class Settings(Table):
     routes: tuple[Route, ...]
     reconcile: ReconcileSettings = ReconcileSettings()
     alarms: AlarmSettings = AlarmSettings()
+    web: WebSettings = WebSettings()
     #: The keys whose variables or files are not there: only for commands that call no account.
     unset: frozenset[str] = frozenset()
     #: The names in the ledger, by every name that an account has or had (see `worker/settings/naming.py`).
@@ -157,6 +159,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
                 document.add_error(("routes", number, "reference"), reason, remedy)
     reconcile = read_reconcile(document, routes, providers)
     alarms = read_alarms(document, providers)
+    web = read_web(document)
     document.raise_errors()
     return Settings(
         file=document.file,
@@ -172,6 +175,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
         routes=routes,
         reconcile=reconcile,
         alarms=alarms,
+        web=web,
         unset=document.unset,
     )
 

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from tasks.accept import route_order
 from worker.app import nudge
-from worker.cli.feeds.backfill_words import describe_backfill
 from worker.cli.options import (
     confirm_or_abort,
     open_runtime,
@@ -25,6 +24,7 @@ from worker.cli.options import (
     resolve_time,
 )
 from worker.errors import IntakeError, PermanentError
+from worker.operations.backfill_words import describe_backfill
 from worker.reconcile.sides import read, walk
 from worker.store.limits.limiter import use_spare_slots
 

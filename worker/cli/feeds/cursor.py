@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from worker.cli.feeds.cursor_words import cursor_time, describe_cursor
 from worker.cli.options import (
     confirm_or_abort,
     confirmable,
@@ -21,7 +20,8 @@ from worker.cli.options import (
     redis_time,
     resolve_since,
 )
-from worker.cli.times import age, ago, utc_text
+from worker.operations.cursor_words import cursor_time, describe_cursor
+from worker.operations.times import age, ago, utc_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

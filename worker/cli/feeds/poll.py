@@ -13,10 +13,10 @@ import click
 
 from tasks.poll import poll
 from worker.app import nudge
-from worker.cli.feeds.cursor_words import cursor_time
 from worker.cli.feeds.rehearsal import Rehearsal
 from worker.cli.options import open_runtime, parse_since, provider_of, redis_time, resolve_since
-from worker.cli.times import utc_text
+from worker.operations.cursor_words import cursor_time
+from worker.operations.times import utc_text
 from worker.telemetry import log
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
 from worker.cli.results import print_counts, table_of, without_numbers
-from worker.cli.times import utc_text
+from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

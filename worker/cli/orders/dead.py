@@ -13,7 +13,7 @@ from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.results import print_counts
-from worker.cli.times import utc_text
+from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

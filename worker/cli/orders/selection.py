@@ -13,7 +13,7 @@ from rich.console import Console
 
 from worker.cli.options import confirmable, json_option, parse_age, target_of
 from worker.cli.results import table_of, without_numbers
-from worker.cli.times import utc_text
+from worker.operations.times import utc_text
 from worker.store.orders.stuck import Filter, non_empty
 
 if TYPE_CHECKING:

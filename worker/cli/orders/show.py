@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -11,71 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime
-from worker.cli.orders.history import delivery_as_json, next_steps, print_orders
+from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
-from worker.cli.orders.lookup import keys_asked, keys_beginning, keys_of, not_found
-from worker.cli.times import from_now, utc_text
+from worker.operations.lookup import keys_asked, keys_beginning, keys_of, look_up, not_found
+from worker.operations.next_steps import next_steps
+from worker.operations.times import from_now, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from worker.operations.lookup import FoundOrder
     from worker.runtime import Runtime
-    from worker.store.feeds.left_out import Remembered
     from worker.store.inbox import Letter
-    from worker.store.orders.ledger import Entry
 
 #: The dead jobs are searched for an id, if there are at most so many: see `intake inbox list`.
 _MOST_LETTERS: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class FoundOrder:
-    """All that is known of one key; false if nothing is."""
-
-    key: str
-    #: What the key was found by: "the id at shop".
-    found_by: str
-    entries: list[Entry]
-    #: Why its record could not be read.
-    unreadable: dict[str, str] | None
-    #: When it is to be fetched (Unix milliseconds), and how often it was not found.
-    hint: tuple[int, int] | None
-    #: Why no route creates it, for targets whose ledger does not know it.
-    left_out: list[Remembered]
-
-    def __bool__(self) -> bool:
-        return bool(self.entries or self.unreadable or self.hint or self.left_out)
-
-
-def _look_up(rt: Runtime, names: Mapping[str, str]) -> list[FoundOrder]:
-    """Return what is known of these keys, each with the reason for it; a few round trips for all of them."""
-    reasons: dict[tuple[str, str], str] = {}
-    for name, found_by in names.items():
-        provider, _, external_id = name.partition(":")
-        reasons.setdefault((rt.settings.ledger_provider(provider), external_id), found_by)
-    orders, keys = list(reasons), [":".join(order) for order in reasons]
-    entries = rt.ledger.entries_of(_targets_of(rt, orders))
-    facts = zip(rt.cursors.letters_of(orders), rt.fetches.find(orders), rt.left_outs.find_all(orders), strict=True)
-    found: list[FoundOrder] = []
-    for key, found_by, (unreadable, hint, remembered) in zip(keys, reasons.values(), facts, strict=True):
-        known = {entry.target for entry in entries.get(key, ())}
-        left_out = [each for each in remembered if each.target not in known]
-        found.append(FoundOrder(key, found_by, entries.get(key, []), unreadable, hint, left_out))
-    return [order for order in found if order]
-
-
-def _targets_of(rt: Runtime, orders: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return by target the keys of those orders (provider and external id) that it may have: by a route of any time."""
-    pairs = dict.fromkeys(rt.settings.templates)
-    pairs |= {(provider, target): None for target in rt.settings.absent_targets for provider, _ in orders}
-    targets: dict[str, list[str]] = {}
-    for provider, target in pairs:
-        targets.setdefault(provider, []).append(target)
-    keys: dict[str, list[str]] = {}
-    for provider, external_id in orders:
-        for target in targets.get(provider, ()):
-            keys.setdefault(target, []).append(f"{provider}:{external_id}")
-    return keys
 
 
 def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
@@ -96,7 +43,7 @@ def _print_unreadable(rt: Runtime, console: Console, provider: str) -> None:
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
     steps = next_steps(rt, order.key, order.entries)
     deliveries = [
-        delivery_as_json(entry) | {"due": entry.due, "next": step}
+        delivery_as_json(entry) | {"due": entry.due, "next": str(step)}
         for entry, step in zip(order.entries, steps, strict=True)
     ]
     found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}
@@ -148,11 +95,11 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     if key in rt.settings.providers and not as_json:
         _print_unreadable(rt, console, key)
         return
-    orders = _look_up(rt, keys_of(rt, key))
+    orders = look_up(rt, keys_of(rt, key))
     if not orders:
-        orders = _look_up(rt, keys_beginning(rt, key))
+        orders = look_up(rt, keys_beginning(rt, key))
     if ask and not orders:
-        orders = _look_up(rt, dict(keys_asked(rt, key)))
+        orders = look_up(rt, dict(keys_asked(rt, key)))
     jobs = _dead_jobs(rt, key)
     if as_json:
         found = _as_json(rt, orders[0]) if len(orders) == 1 else {"matches": [_as_json(rt, order) for order in orders]}

@@ -9,9 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from worker.cli.orders.left_out import reason_of
-from worker.cli.status.document import time_of
-from worker.cli.times import age, ago, utc_text
+from worker.operations.document import time_of
+from worker.operations.left_out import reason_of
+from worker.operations.states import lane_state, provider_state
+from worker.operations.times import age, ago, utc_text
 from worker.store.health.signs import BEAT, PROCESSES
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _providers(document: dict[str, Any]) -> Rows:
             "records": _many(provider["records"]),
             "hints": _many(provider["hints"]),
             "bad": _many(provider["malformed"]),
-            "state": _provider_state(provider),
+            "state": provider_state(provider),
         }
         for name, provider in document["providers"].items()
     )
@@ -102,25 +103,6 @@ def _by_column(rows: Iterable[dict[str, str]]) -> Rows:
     """Return the titles and the rows of a table of accounts, those that are not well first."""
     ordered = sorted(rows, key=lambda row: row["state"] == "ok")
     return tuple(ordered[0]), [tuple(row.values()) for row in ordered]
-
-
-def _provider_state(provider: dict[str, Any]) -> str:
-    if reason := _halted(provider):
-        return reason
-    if provider["error"]:
-        return "FAILS"
-    if provider["started_s"] is None:
-        return "not read yet"
-    if (backfill := provider["backfill"]) and backfill["state"] == "running":
-        return f"backfill {backfill['read']:.0%}"
-    return "reading" if provider["walking"] else "ok"
-
-
-def _halted(account: dict[str, Any]) -> str:
-    """Return why nothing is read or sent on purpose, and for how long; empty if there is no such reason."""
-    if account.get("paused"):
-        return "PAUSED" if account["paused_for_s"] is None else f"PAUSED {age(max(0, account['paused_for_s']))}"
-    return f"maintenance {age(account['maintenance_s'])}" if account["maintenance_s"] else ""
 
 
 def _lanes(document: dict[str, Any]) -> Rows:
@@ -136,21 +118,10 @@ def _lanes(document: dict[str, Any]) -> Rows:
             "oldest": age(lane["oldest_s"]) if lane["oldest_s"] else "-",
             "delivered": _many(lane.get("delivered", 0) + lane.get("existed", 0)),
             "calls/min": _used(document, lane["limit"]),
-            "state": _lane_state(lane),
+            "state": lane_state(lane),
         }
         for name, lane in document["lanes"].items()
     )
-
-
-def _lane_state(lane: dict[str, Any]) -> str:
-    if reason := _halted(lane):
-        return reason
-    if lane["quarantine_s"] and lane["queued"]:
-        return f"new ledger, sends in {age(lane['quarantine_s'])}"
-    if lane["closed_s"]:
-        return f"target down, again in {age(lane['closed_s'])}"
-    sending = f"{lane['drains']} sending" if lane["drains"] else "ok"
-    return f"{sending}, {_many(lane['backfilled'])} of backfill" if lane["backfilled"] else sending
 
 
 def _limits(document: dict[str, Any]) -> Rows:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.live import Live
 
 from worker.cli.options import open_runtime
-from worker.cli.status.document import document
 from worker.cli.status.screen import ROWS, screen
+from worker.operations.document import document
 
 #: Columns of an output that is no terminal.
 _WIDTH: Final = 100

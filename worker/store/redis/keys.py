@@ -158,3 +158,27 @@ def arrivals(provider: str) -> str:
 def day(target: str, number: int) -> str:
     """Return the hash with a target's counters of one day, counted from 1970-01-01 (see `day.lua`)."""
     return f"intake:day:{target}:{number}"
+
+
+#: The hash of the users of the console, by name.
+CONSOLE_USERS: Final = "intake:console:users"
+
+
+def console_session(digest: str) -> str:
+    """Return the hash of a session of the console; `digest` is that of the token in the browser's cookie."""
+    return f"intake:console:session:{digest}"
+
+
+def console_session_end(digest: str) -> str:
+    """Return the key that exists until the session is over, however much it is used."""
+    return f"intake:console:session:{digest}:end"
+
+
+def console_session_notice(digest: str) -> str:
+    """Return the key of what the next page of the session tells its user."""
+    return f"intake:console:session:{digest}:notice"
+
+
+def console_attempts(kind: str, digest: str) -> str:
+    """Return the counter of failed attempts to sign in: of a user name or an address."""
+    return f"intake:console:attempts:{kind}:{digest}"

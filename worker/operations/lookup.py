@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Final
 
@@ -11,10 +12,12 @@ from worker.reconcile.sides import Sides, read_one
 from worker.systems.references import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from worker.runtime import Runtime
     from worker.settings.routes import Route
+    from worker.store.feeds.left_out import Remembered
+    from worker.store.orders.ledger import Entry
 
 #: The field of a reference from which an order key can be made.
 _ID: Final = "external_id"
@@ -73,6 +76,56 @@ def keys_asked(rt: Runtime, target_id: str) -> Iterator[tuple[str, str]]:
         for route in routes if reference else ():
             for key in _by_reference(route, decode(reference or "", sides.target.alphabet)):
                 yield key, f"the id in {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOrder:
+    """All that is known of one key; false if nothing is."""
+
+    key: str
+    #: What the key was found by: "the id at shop".
+    found_by: str
+    entries: list[Entry]
+    #: Why its record could not be read.
+    unreadable: dict[str, str] | None
+    #: When it is to be fetched (Unix milliseconds), and how often it was not found.
+    hint: tuple[int, int] | None
+    #: Why no route creates it, for targets whose ledger does not know it.
+    left_out: list[Remembered]
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.unreadable or self.hint or self.left_out)
+
+
+def look_up(rt: Runtime, names: Mapping[str, str]) -> list[FoundOrder]:
+    """Return what is known of these keys, each with the reason for it; a few round trips for all of them."""
+    reasons: dict[tuple[str, str], str] = {}
+    for name, found_by in names.items():
+        provider, _, external_id = name.partition(":")
+        reasons.setdefault((rt.settings.ledger_provider(provider), external_id), found_by)
+    orders, keys = list(reasons), [":".join(order) for order in reasons]
+    entries = rt.ledger.entries_of(_targets_of(rt, orders))
+    facts = zip(rt.cursors.letters_of(orders), rt.fetches.find(orders), rt.left_outs.find_all(orders), strict=True)
+    found: list[FoundOrder] = []
+    for key, found_by, (unreadable, hint, remembered) in zip(keys, reasons.values(), facts, strict=True):
+        known = {entry.target for entry in entries.get(key, ())}
+        left_out = [each for each in remembered if each.target not in known]
+        found.append(FoundOrder(key, found_by, entries.get(key, []), unreadable, hint, left_out))
+    return [order for order in found if order]
+
+
+def _targets_of(rt: Runtime, orders: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return by target the keys of those orders (provider and external id) that it may have: by a route of any time."""
+    pairs = dict.fromkeys(rt.settings.templates)
+    pairs |= {(provider, target): None for target in rt.settings.absent_targets for provider, _ in orders}
+    targets: dict[str, list[str]] = {}
+    for provider, target in pairs:
+        targets.setdefault(provider, []).append(target)
+    keys: dict[str, list[str]] = {}
+    for provider, external_id in orders:
+        for target in targets.get(provider, ()):
+            keys.setdefault(target, []).append(f"{provider}:{external_id}")
+    return keys
 
 
 def not_found(rt: Runtime, name: str, *, asked: bool) -> str:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from worker.cli.times import ago
+from worker.operations.times import ago
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

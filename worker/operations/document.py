@@ -6,8 +6,8 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from worker.cli.feeds.backfill_words import describe_backfill
-from worker.cli.feeds.cursor_words import cursor_time
+from worker.operations.backfill_words import describe_backfill
+from worker.operations.cursor_words import cursor_time
 from worker.store.health.details import dead_reasons, read_backfills
 from worker.store.redis.diagnosis import refusal
 from worker.watch.judgements import Judgement, alarms, judge
@@ -31,7 +31,17 @@ def document(rt: Runtime) -> dict[str, Any]:
         judgements.insert(0, Judgement("redis_refuses", "redis", state.sentence, state.remedy, "standstill"))
     backfills = read_backfills(rt.redis, settings.providers)
     return {
-        "attention": [{"what": judgement.sentence, "command": judgement.remedy} for judgement in judgements],
+        "attention": [
+            {
+                "what": judgement.sentence,
+                "command": judgement.remedy,
+                "name": judgement.kind,
+                "subject": judgement.subject,
+                "severity": judgement.severity,
+                "since": judgement.since,
+            }
+            for judgement in judgements
+        ],
         "at": int(now),
         "file": settings.file,
         "providers": {name: _provider(snapshot, settings, name, backfill) for name, backfill in backfills.items()},

@@ -1,0 +1,1 @@
+"""What Redis keeps for the console: its users, their sessions, and failed attempts to sign in."""

@@ -1,0 +1,171 @@
+"""`intake web`: the console, and its users."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Final, get_args
+
+import click
+
+from worker.durations import round_duration
+from worker.errors import ConfigError
+from worker.runtime import Runtime, read_settings
+from worker.store.console.users import Role, Users
+from worker.telemetry import log
+from worker.web.passwords import hash_password, objection
+
+if TYPE_CHECKING:
+    from worker.settings.load import Settings
+
+#: What the extra installs.
+_PACKAGES: Final = ("jinja2", "starlette", "uvicorn")
+#: Seconds that a browser has to send a request.
+_SECONDS: Final = 10.0
+_NAME: Final = r"[a-z0-9][a-z0-9._@+-]{0,63}"
+
+
+@click.group("web", invoke_without_command=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
+@click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.pass_context
+def command(ctx: click.Context, host: str, port: int) -> None:
+    """Serve the console: what needs you, and where each order is.
+
+    Run it behind a proxy that speaks TLS. Add its first user with: intake web user add NAME --role operator
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"the console is an extra, and {', '.join(missing)} is missing: pip install 'intake-orders[web]'"
+        )
+    from worker.inbox.receiver.server import bind, serve
+    from worker.web.app import application
+
+    settings = read_settings(offline=True)
+    _require_users(settings)
+    log.configure(settings.log.level, settings.log.format)
+    app = application(settings)
+    with bind(host, port) as listening:
+        named = f"[{host}]" if ":" in host else host
+        click.echo(f"console: http://{named}:{listening.getsockname()[1]}/", err=True)
+        serve(app, listening, _SECONDS)
+    app.state.console.close()
+
+
+def _require_users(settings: Settings) -> None:
+    """Raise ConfigError if nobody could sign in."""
+    if settings.web.default_role is not None:
+        return
+    with Runtime(settings, patience="short") as rt:
+        if not Users(rt.redis).exist():
+            raise ConfigError(
+                "the console",
+                "users",
+                "there are none, so nobody could sign in",
+                "Add the first one: intake web user add NAME --role operator",
+            )
+
+
+@command.group("user")
+def user() -> None:
+    """Add, list, change and remove the users of the console."""
+
+
+def _users() -> Users:
+    return Users(click.get_current_context().with_resource(Runtime(read_settings(offline=True))).redis)
+
+
+_role_option = click.option(
+    "--role",
+    required=True,
+    type=click.Choice(get_args(Role)),
+    help="viewer: no personal data; operator: everything.",
+)
+_stdin_option = click.option("--stdin", is_flag=True, help="Read the password from the first line of the input.")
+
+
+@user.command("add")
+@click.argument("name")
+@_role_option
+@_stdin_option
+@click.option("--no-password", is_flag=True, help="A proxy identifies this user.")
+def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
+    """Add the user NAME, and ask for a password."""
+    name = name.casefold()
+    if re.fullmatch(_NAME, name) is None:
+        raise click.UsageError("a name has at most 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or a digit")
+    users = _users()
+    if users.get(name) is not None:
+        raise click.ClickException(f"{name} is a user already. A new password: intake web user password {name}")
+    password = "" if no_password else hash_password(_ask(name, stdin=stdin))
+    if not users.add(name, role, password):
+        raise click.ClickException(f"{name} is a user already")
+    click.echo(f"{name} is a user now, as {role}.")
+
+
+@user.command("list")
+def list_all() -> None:
+    """List the users and their roles."""
+    found = _users().all()
+    if not found:
+        click.echo("There is no user. Add one: intake web user add NAME --role operator")
+    for each in found:
+        how = "" if each.password else ", identified by the proxy"
+        click.echo(f"{each.name}: {each.role}, since {round_duration(time.time() - each.since / 1000)}{how}")
+
+
+@user.command("password")
+@click.argument("name")
+@_stdin_option
+def password(name: str, *, stdin: bool) -> None:
+    """Set a new password for NAME, and end the sessions of NAME."""
+    users, name = _users(), name.casefold()
+    known = users.get(name)
+    if known is None:
+        raise click.ClickException(f"{name} is not a user. See: intake web user list")
+    users.change(known, password=hash_password(_ask(name, stdin=stdin)))
+    click.echo(f"{name} has a new password, and signs in again.")
+
+
+@user.command("role")
+@click.argument("name")
+@_role_option
+def role(name: str, role: Role) -> None:
+    """Give NAME another role, and end the sessions of NAME."""
+    users, name = _users(), name.casefold()
+    known = users.get(name)
+    if known is None:
+        raise click.ClickException(f"{name} is not a user. See: intake web user list")
+    users.change(known, role=role)
+    click.echo(f"{name} is {role} now, and signs in again.")
+
+
+@user.command("remove")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(name: str, *, yes: bool) -> None:
+    """Remove the user NAME, and end the sessions of NAME."""
+    users, name = _users(), name.casefold()
+    if users.get(name) is None:
+        raise click.ClickException(f"{name} is not a user. See: intake web user list")
+    if not yes:
+        click.confirm(f"Remove the user {name}?", abort=True, err=True)
+    users.remove(name)
+    click.echo(f"{name} is not a user any more.")
+
+
+def _ask(name: str, *, stdin: bool) -> str:
+    """Return a password that somebody typed twice, or that stands in the first line of the input."""
+    text = (
+        sys.stdin.readline().rstrip("\r\n")
+        if stdin
+        else click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
+    )
+    if problem := objection(text, name):
+        raise click.ClickException(problem)
+    return str(text)

@@ -1,0 +1,75 @@
+"""One request to the console, as the function of a page sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.responses import HTMLResponse, RedirectResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
+
+    from worker.runtime import Runtime
+    from worker.store.console.sessions import Session
+    from worker.store.console.users import Role, User
+    from worker.web.console import Console
+    from worker.web.proxy import Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request: who asks, for what, and with which form."""
+
+    console: Console
+    sender: Sender
+    #: The values of the path: `{key}` is `values["key"]`.
+    values: Mapping[str, str] = field(default_factory=dict)
+    #: The query. It never carries personal data, because addresses are written into logs and histories.
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    user: User | None = None
+    session: Session | None = None
+    #: The path of this request, and the entry of the menu that it belongs to.
+    path: str = "/"
+    menu: str = ""
+    #: The cookies of the browser by name.
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rt(self) -> Runtime:
+        """The runtime: what every command works with too."""
+        return self.console.rt
+
+    def may(self, role: Role) -> bool:
+        """Return whether the user may do what `role` may do."""
+        return self.user is not None and self.user.may(role)
+
+    def entry(self, name: str) -> str:
+        """Return the text of a field of the form, without spaces around it; "" if there is none."""
+        return next(iter(self.form.get(name, ())), "").strip()
+
+    def entries(self, name: str) -> Sequence[str]:
+        """Return every text of a field of the form, as of the boxes that were ticked."""
+        return self.form.get(name, ())
+
+    def render(self, template: str, status: int = 200, **values: Any) -> Response:
+        """Return a page: the template with `values`, and with what every page shows."""
+        notice = self.session.notice if self.session else ""
+        csrf = self.session.csrf if self.session else ""
+        shared = {"visit": self, "user": self.user, "csrf": csrf, "notice": notice, "pages": self.console.menu}
+        return HTMLResponse(self.console.templates.render(template, **{**shared, **values}), status)
+
+    def redirect(self, path: str, notice: str = "") -> Response:
+        """Send the browser to another page, which then shows `notice` (no personal data)."""
+        if notice and self.session:
+            self.console.sessions.tell(self.session, notice)
+        return RedirectResponse(path, 303)
+
+
+def order_path(key: str) -> str:
+    """Return the path of the page of an order."""
+    return f"/orders/{quote(key, safe='')}"
