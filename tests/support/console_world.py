@@ -88,8 +88,15 @@ def fill(rt: Runtime) -> None:
         rt.signs.give(name)
     now = str(rt.cursors.now())
     for provider in rt.settings.providers:
-        cursor = {"value": "{}", "started": now, "moved": now, "turned": now, "finished": now, "records": "4"}
-        rt.redis.hset(keys.cursor(provider), mapping=dict(cursor))
+        cursor: dict[Any, Any] = {
+            "value": "{}",
+            "started": now,
+            "moved": now,
+            "turned": now,
+            "finished": now,
+            "records": "4",
+        }
+        rt.redis.hset(keys.cursor(provider), mapping=cursor)
 
 
 def fill_days(rt: Runtime) -> None:
