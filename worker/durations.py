@@ -1,4 +1,4 @@
-"""Durations: read as people write them (`500ms`, `10s`, `1h30m`, `30d`), and written for people."""
+"""Durations and counts as people read and write them: `500ms`, `1h30m`, `30d`; `1 order`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def format_duration(seconds: float) -> str:
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:g}{unit}"
     return f"{seconds:g}s" if seconds >= 1 else f"{seconds * 1000:g}ms"
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 order", "2,000 orders"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def round_duration(seconds: float) -> str:

@@ -132,7 +132,7 @@ def test_a_webhook_receives_a_text_for_slack_and_separate_fields(
             until(lambda: len(server.requests) == 2)
         raised, cleared = sent_messages(server.requests)
     assert server.requests[0].target == SECRET + "?sig=1"
-    assert raised["text"] == "Intake: dropday: 1 orders are held. intake release dropday --dry-run"
+    assert raised["text"] == "Intake: dropday: 1 held order. intake release dropday --dry-run"
     assert (raised["event"], raised["name"], raised["subject"]) == ("raised", "orders_held", "dropday")
     assert cleared["event"] == "cleared"
     assert cleared["text"] == "Intake: over: orders held, dropday"

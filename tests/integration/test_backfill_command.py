@@ -55,7 +55,7 @@ def test_a_backfill_is_stopped_and_resumed_and_not_started_twice(make_pipeline: 
     make_pipeline(5, limits=["retailcrm=off"]).open()
     assert backfill("shop", "--since", "2026-01-01", "--until", "2026-02-01", "--yes").exit_code == 0
     other = backfill("shop", "--since", "2026-01-02", "--until", "2026-02-01", "--yes")
-    assert (other.exit_code, "another range is being read" in other.output) == (1, True)
+    assert (other.exit_code, "another range of shop is being read" in other.output) == (1, True)
     assert backfill("shop", "--stop").output.startswith("stopped")
     assert backfill("shop", "--resume").output.startswith("running")
 
@@ -63,9 +63,9 @@ def test_a_backfill_is_stopped_and_resumed_and_not_started_twice(make_pipeline: 
 def test_the_backfill_command_explains_what_it_cannot_do(make_pipeline: MakePipeline) -> None:
     make_pipeline(1).open()
     assert "shop is not a provider" not in backfill("shop").output
-    assert "begin one: intake backfill shop --since 7d" in backfill("shop").output
+    assert "has no backfill. Next: intake backfill shop --since 7d" in backfill("shop").output
     assert "nobody is not a provider; known are: shop" in backfill("nobody").output
-    assert "not after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
+    assert "must be after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
     assert "is neither a date nor an age" in backfill("shop", "--since", "yesterday").output
     unconfirmed = backfill("shop", "--since", "7d")
-    assert (unconfirmed.exit_code, "send to dropday what is not there?" in unconfirmed.output) == (1, True)
+    assert (unconfirmed.exit_code, "send those that are missing to dropday?" in unconfirmed.output) == (1, True)

@@ -53,11 +53,11 @@ def test_each_account_fault_is_reported_on_one_line_with_its_remedy(accounts: No
     }
     assert result.exit_code == 1
     assert "the credentials work" in lines["provider goodok"]
-    assert lines["goodwarning"].endswith("paused: status 403. Mend it, then: intake resume good")
-    assert lines["provider keywrong"].endswith("Correct the credentials of this account.")
-    assert "the url is probably wrong" in lines["provider regionwrong"]
-    assert lines["provider hostwrong"].endswith("is it right, and does this machine reach it?")
-    assert "the inbox refuses unsigned jobs" in lines["producer tillwrong"]
+    assert lines["goodwarning"].endswith("paused: status 403. Fix the cause, then: intake resume good")
+    assert lines["provider keyerror"].endswith("Correct the credentials of this account.")
+    assert "the url is probably wrong" in lines["provider regionerror"]
+    assert lines["provider hosterror"].endswith("is it right, and does this machine reach it?")
+    assert "the inbox refuses unsigned jobs" in lines["producer tillerror"]
     assert "its jobs are signed" in lines["producer erpok"]
 
 
@@ -84,7 +84,7 @@ def test_an_account_without_a_response_does_not_delay_the_others() -> None:
     findings = list(examine_accounts(Accounts(), 0.5))
     assert [(finding.what, finding.state) for finding in findings] == [
         ("provider quick", "ok"),
-        ("provider slow", "wrong"),
+        ("provider slow", "error"),
         ("provider other", "ok"),
     ]
     assert "no answer within" in findings[1].detail

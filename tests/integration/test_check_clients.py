@@ -86,11 +86,11 @@ def test_a_cluster_is_refused_at_check_and_at_start(cluster: str, configured: Co
     assert words in str(refused.value)
     check = intake("check", "--json")
     assert check.exit_code == 1
-    assert {"state": "wrong", "detail": STATES["cluster"].sentence, "remedy": STATES["cluster"].remedy}.items() <= next(
+    assert {"state": "error", "detail": STATES["cluster"].sentence, "remedy": STATES["cluster"].remedy}.items() <= next(
         finding.items() for finding in json.loads(check.stdout) if finding["what"] == "redis"
     )
     up = intake("up", "--yes")
-    assert (up.exit_code, words in up.output) == (2, True)
+    assert (up.exit_code, words in " ".join(up.output.split())) == (2, True)
 
 
 def test_a_database_that_there_is_not_is_refused_at_start(configured: Configured, redis_url: str) -> None:

@@ -105,7 +105,7 @@ def test_a_redis_that_evicts_is_an_error_and_a_redis_without_aof_a_warning(tmp_p
     with redis_with(tmp_path / "redis", maxmemory_policy="allkeys-lru") as redis:
         code, findings = check(tmp_path, systems, redis)
     assert code == 1
-    assert findings["redis eviction"]["state"] == "wrong"
+    assert findings["redis eviction"]["state"] == "error"
     assert "allkeys-lru" in findings["redis eviction"]["detail"]
     assert "noeviction" in findings["redis eviction"]["remedy"]
     assert findings["redis persistence"]["state"] == "warning"
@@ -115,7 +115,7 @@ def test_wrong_credentials_are_detected_by_a_request_and_never_printed(tmp_path:
     with redis_with(tmp_path / "redis", appendonly="yes") as redis:
         code, findings = check(tmp_path, systems, redis, key="not-the-key")
     assert code == 1
-    assert findings["provider shop"]["state"] == findings["target store"]["state"] == "wrong"
+    assert findings["provider shop"]["state"] == findings["target store"]["state"] == "error"
     assert findings["target store"]["remedy"] == "Correct the credentials of this account."
 
 
@@ -124,7 +124,7 @@ def test_an_unreachable_redis_is_reported_once_and_without_its_password(tmp_path
     assert code == 1
     assert findings["redis"] == {
         "what": "redis",
-        "state": "wrong",
+        "state": "error",
         "detail": "Redis does not answer: nothing listens at this address",
         "remedy": "Start it (`intake up` starts an embedded one), or correct redis.url.",
     }
@@ -172,7 +172,7 @@ def test_a_replica_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, part: str) -> None:
-    assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "wrong"] == [part]
+    assert [finding.what for finding in examine_server(server, AlarmSettings()) if finding.state == "error"] == [part]
     assert [finding for finding in examine_server(GOOD, AlarmSettings()) if finding.state != "ok"] == []
 
 
@@ -180,10 +180,10 @@ def test_an_old_a_failing_and_an_evicting_server_are_errors(server: Server, part
     ("error", "state", "detail"),
     [
         (None, "ok", "the credentials work"),
-        (AuthFailed("status 401"), "wrong", "status 401"),
-        (Unavailable("connection refused"), "wrong", "connection refused"),
+        (AuthFailed("status 401"), "error", "status 401"),
+        (Unavailable("connection refused"), "error", "connection refused"),
         (RateLimited("the limit is used up", 3.0), "warning", "the limit is used up"),
-        (KeyError("Jan Jansen"), "wrong", "the check itself failed: KeyError"),
+        (KeyError("Jan Jansen"), "error", "the check itself failed: KeyError"),
     ],
 )
 def test_each_result_of_an_account_check_has_its_state_and_detail(
@@ -205,20 +205,20 @@ def test_each_wrong_setting_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == (
-        "wrong    intake.toml: redis.url: the environment variable CHECK_REDIS is not set."
+        "error    intake.toml: redis.url: the environment variable CHECK_REDIS is not set."
         " Set it before the start: export CHECK_REDIS=…"
     )
-    assert len([line for line in lines if line.startswith("wrong")]) == len(lines) == 3
+    assert len([line for line in lines if line.startswith("error")]) == len(lines) == 3
 
 
 @pytest.mark.parametrize("words", [["up"], ["status"], ["pause", "shop"], ["show", "shop:1"]])
 def test_no_command_shows_a_traceback_for_a_wrong_file(tmp_path: Path, words: list[str]) -> None:
     (tmp_path / "other.toml").write_text("[clock]\n[providers.shop]\nkind = 'retailcrn'")
-    done = intake_in(tmp_path, "--config", "other.toml", *words)
+    done = intake_in(tmp_path, "--config", "other.toml", *words, COLUMNS="200")
     assert done.exit_code == 2
     assert "Traceback" not in done.stderr
     first = done.stderr.splitlines()[0]
-    assert first == f"{tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
+    assert first == f"Error: {tmp_path / 'other.toml'}: clock: is not a setting. Did you mean clocks?"
 
 
 def test_accounts_are_checked_without_a_redis(tmp_path: Path, systems: Sandbox) -> None:
@@ -246,11 +246,11 @@ def test_accounts_that_share_a_limit_are_all_checked(tmp_path: Path, systems: Sa
 
 
 def test_a_missing_settings_file_is_reported_with_its_path(tmp_path: Path) -> None:
-    done = intake_in(tmp_path, "up")
+    done = intake_in(tmp_path, "up", COLUMNS="200")
     assert (done.exit_code, done.stderr) == (
         2,
         (
-            "intake.toml: (the file): is not there. Write it (intake init asks for what it needs),"
+            "Error: intake.toml: (the file): is not there. Write it (intake init asks for what it needs),"
             " or name another one by --config or $INTAKE_CONFIG.\n"
         ),
     )

@@ -59,7 +59,7 @@ def test_a_command_reports_an_unreachable_redis_in_one_line(configured: Configur
     configured.write(redis_url=NO_REDIS)
     result = intake(*words)
     assert result.exit_code == 1
-    assert result.output.startswith("Redis does not answer: ")
+    assert result.output.startswith("Error: Redis does not answer: ")
     assert isinstance(result.exception, SystemExit)
 
 
@@ -75,5 +75,5 @@ def test_a_dry_run_reports_an_unreachable_account_in_one_line(configured: Config
     configured.write()
     result = intake("poll", "shop", "--dry-run")
     assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
-    assert result.output.startswith("unavailable: GET /api/v5/")
+    assert result.output.startswith("Error: GET /api/v5/")
     assert "intake check" in result.output

@@ -141,10 +141,10 @@ def test_replay_queues_orders_and_fetches_records(rt: Runtime) -> None:
     for record in ("7", "sha-0123456789abcdef"):
         rt.cursors.bury("shop", record, {}, "items", "none")
     assert intake("dead", "replay", "shop:1", stdin="y\n").output.endswith(
-        "1 replayed. They are sent, or read, with the next sweep.\n"
+        "1 replayed. The next sweep sends or reads them.\n"
     )
     assert (state(rt)["state"], state(rt, "2")["state"]) == ("queued", "dead")
-    assert listed("dead", "replay", "--all", "--yes") == {"replayed": 2, "stay_without_id": 1, "dry_run": False}
+    assert listed("dead", "replay", "--all", "--yes") == {"replayed": 2, "without_id": 1, "dry_run": False}
     assert rt.lanes["dropday"].status()["queued"] == 2
     assert [fetch.external_id for fetch in rt.fetches.claim("shop", 5)] == ["7"]
 
@@ -164,11 +164,11 @@ def test_discard_deletes_personal_data(rt: Runtime) -> None:
 def test_commands_on_dead_orders_name_them_and_ask_for_confirmation(rt: Runtime, command: str) -> None:
     bury(rt, "1", "2")
     declined = intake("dead", command, "--all", stdin="n\n")
-    assert (declined.exit_code, "2 dead orders or records? [y/N]" in declined.output) == (1, True)
+    assert (declined.exit_code, "2 dead letters? [y/N]" in declined.output) == (1, True)
     for args in ([], ["--all", "shop:1"], ["--all", "--target", "dropday"]):
         assert intake("dead", command, "--yes", *args).exit_code == 2
     unknown = intake("dead", command, "shop:1", "shop:9", "--yes")
-    assert (unknown.exit_code, "not dead: shop:9. See: intake dead list" in unknown.output) == (1, True)
+    assert (unknown.exit_code, "not dead: shop:9. Next: intake dead list" in unknown.output) == (1, True)
     assert keys() == ["shop:1", "shop:2"]
 
 
@@ -182,7 +182,7 @@ def test_orders_in_doubt_are_listed_with_their_reference(rt: Runtime) -> None:
 
 def test_doubt_ask_settles_the_orders_that_the_target_can_find(rt: Runtime) -> None:
     leave_in_doubt(rt, "1", "2")
-    assert intake("doubt", "ask", "--dry-run").output == "2 orders in doubt would be asked for.\n"
+    assert intake("doubt", "ask", "--dry-run").output == "2 orders in doubt would be searched for.\n"
     assert listed("doubt", "ask", "dropday", "--yes") == {
         "found": 1,
         "queued_again": 1,
@@ -197,7 +197,7 @@ def test_doubt_ask_settles_the_orders_that_the_target_can_find(rt: Runtime) -> N
 def test_doubt_ask_reports_a_target_without_a_response(rt: Runtime) -> None:
     settle(rt, "carrier", Outcome("doubt", "uncertain", "cut", uncertain=True), "1")
     output = intake("doubt", "ask", "--yes").output
-    assert "carrier does not answer now" in output
+    assert "carrier does not respond" in output
     assert state(rt, target="carrier")["code"] == "unavailable"
     assert state(rt, target="carrier")["state"] == "in_doubt"
 
@@ -234,6 +234,6 @@ def test_status_names_the_commands_to_run(rt: Runtime) -> None:
     leave_in_doubt(rt, "2")
     rt.cursors.bury("shop", "7", {"id": 7}, "items", "none")
     output = " ".join(intake("status").output.split())
-    assert "1 are dead → intake dead list --target dropday" in output
-    assert "dropday: 1 orders are in doubt: they may be there, and are not sent again → intake doubt list" in output
-    assert "1 records could not be read → intake dead list --provider shop" in output
+    assert "1 dead in all → intake dead list --target dropday" in output
+    assert "dropday: 1 order in doubt: possibly in the target, so not sent again → intake doubt list" in output
+    assert "1 unreadable record → intake dead list --provider shop" in output

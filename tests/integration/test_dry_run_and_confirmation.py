@@ -151,16 +151,16 @@ def test_nothing_is_deleted_or_sent_without_confirmation(rt: Runtime, name: str)
 
 def test_a_dry_run_of_pause_shows_the_end_and_of_resume_the_reason(rt: Runtime) -> None:
     output = run("pause dropday --dry-run").output
-    assert output == "dropday would be paused until somebody resumes it. Nothing was touched.\n"
+    assert output == "dropday would be paused until it is resumed. Nothing was changed.\n"
     assert "dropday would be paused until 20" in run("pause dropday --for 2h --dry-run").output
     output = run("resume shop --dry-run").output
-    assert output == "shop is paused (stocktaking), and would go on. Nothing was touched.\n"
+    assert output == "shop is paused (stocktaking) and would be resumed. Nothing was changed.\n"
     assert run("resume dropday").output == "dropday is not paused: there is nothing to do.\n"
-    assert run("resume shop").output == "shop goes on.\n"
+    assert run("resume shop").output == "shop is resumed.\n"
 
 
 def test_a_dry_run_of_a_rewrite_does_not_start_it(rt: Runtime) -> None:
-    assert run("erase --rewrite --dry-run").output == "Redis would write its file anew. Nothing was touched.\n"
+    assert run("erase --rewrite --dry-run").output == "Redis would rewrite its append-only file. Nothing was changed.\n"
 
 
 def test_no_target_is_called_without_an_order_in_doubt(rt: Runtime) -> None:

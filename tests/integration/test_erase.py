@@ -118,7 +118,7 @@ def test_a_waiting_change_is_erased_and_the_order_stays_delivered(rt: Runtime, r
     assert MAIL not in dump(redis)
     assert accept(rt, "1", 2) == "updating"
     done = erase("shop:1", "--yes")
-    assert "the target has it" in done.output
+    assert "the target has the order" in done.output
     assert MAIL not in dump(redis)
     [entry] = rt.ledger.entries(["t"], "shop:1")
     assert (entry.record["state"], entry.record["target_id"]) == ("delivered", "77")
@@ -166,7 +166,7 @@ def test_erase_skips_and_reports_a_job_that_is_being_taken(rt: Runtime) -> None:
     with rt.inbox.taker() as taker:
         taker.take(1)
         done = erase("--match", MAIL, "--yes")
-        assert (done.exit_code, "do this again" in done.output) == (1, True)
+        assert (done.exit_code, "Run the command again" in done.output) == (1, True)
         taker.finish({}, [])
 
 

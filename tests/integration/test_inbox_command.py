@@ -78,7 +78,7 @@ def test_inbox_list_hides_jobs_and_inbox_show_prints_them(dead: Runtime) -> None
     letter = listed("--code", "unknown_provider")["letters"][0]
     output = intake("inbox", "show", letter["id"]).output
     assert UNKNOWN in output
-    assert "add [providers.NAME] or [producers.NAME]" in output
+    assert "Add [providers.NAME] or [producers.NAME]" in output
     assert json.loads(intake("inbox", "show", letter["id"], "--json").output)["job"] == UNKNOWN
 
 
@@ -92,7 +92,7 @@ def test_each_code_of_a_dead_letter_has_a_remedy() -> None:
 
 def test_a_dry_run_of_replay_and_discard_touches_nothing(dead: Runtime) -> None:
     assert intake("inbox", "replay", "--all", "--dry-run").output == (
-        "3 would be replayed. 2 stay: only a part of each is kept.\n"
+        "3 would be replayed. 2 cannot be replayed: only a part of the job is kept.\n"
     )
     assert intake("inbox", "discard", "--all", "--dry-run").output == "5 would be discarded.\n"
     assert json.loads(intake("inbox", "discard", "--all", "--dry-run", "--json").output) == {
@@ -112,7 +112,10 @@ def test_inbox_replay_pushes_only_the_selected_jobs(dead: Runtime) -> None:
         "not_whole": 0,
         "dry_run": False,
     }
-    assert "0 replayed. 2 stay: only a part of each is kept." in intake("inbox", "replay", "--all", "--yes").output
+    assert (
+        "0 replayed. 2 cannot be replayed: only a part of the job is kept."
+        in intake("inbox", "replay", "--all", "--yes").output
+    )
     assert listed()["count"] == 2
     take(dead)
     assert listed()["count"] == 5
@@ -123,11 +126,11 @@ def test_inbox_replay_and_discard_ask_for_confirmation(dead: Runtime) -> None:
     for args in (["replay", "--all"], ["replay", letter_id], ["discard", "--all"], ["discard", letter_id]):
         declined = intake("inbox", *args, stdin="n\n")
         assert declined.exit_code == 1
-        assert "dead letters? [y/N]" in declined.output
+        assert "failed job" in declined.output
     assert listed()["count"] == 5
     assert "1 discarded." in intake("inbox", "discard", letter_id, stdin="y\n").output
     assert "4 discarded." in intake("inbox", "discard", "--all", "--yes").output
-    assert intake("inbox", "list").output == "No dead letters.\n"
+    assert intake("inbox", "list").output == "No job has failed.\n"
 
 
 @pytest.mark.parametrize("command", ["replay", "discard"])
@@ -135,9 +138,9 @@ def test_an_unknown_dead_letter_stops_the_whole_command(dead: Runtime, command: 
     letter_id = listed("--code", "not_json")["letters"][0]["id"]
     result = intake("inbox", command, letter_id, "0123", "--yes")
     assert result.exit_code == 1
-    assert "no dead letter has the id 0123. See: intake inbox list" in result.output
+    assert "no failed job has the id 0123. Next: intake inbox list" in result.output
     assert listed()["count"] == 5
-    assert "no dead letter has the id 0123" in intake("inbox", "show", "0123").output
+    assert "no failed job has the id 0123" in intake("inbox", "show", "0123").output
 
 
 @pytest.mark.parametrize("args", [[], ["--all", "0123"], ["--code", "not_json", "0123"]])
@@ -145,7 +148,7 @@ def test_inbox_replay_and_discard_require_a_selection(dead: Runtime, args: list[
     for command in ("replay", "discard"):
         result = intake("inbox", command, "--yes", *args)
         assert result.exit_code == 2
-        assert "name letters by their ids, or else --all, --code or --provider" in result.output
+        assert "select jobs: ids, --code or --provider; or --all" in result.output
 
 
 def test_large_dead_letters_are_read_in_parts(rt: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,9 +186,10 @@ def test_status_shows_the_inbox_and_the_command_to_run(dead: Runtime) -> None:
     assert result["providers"]["shop"]["hints"] == 2
     output = " ".join(intake("status").output.split())
     assert (
-        "inbox: nobody takes the jobs that producers push; 1 wait → Start the process listen: intake listen" in output
+        "inbox: no process accepts the jobs that producers push; 1 waiting → Start the process listen: intake listen"
+        in output
     )
-    assert "inbox: 5 jobs could not be taken in → intake inbox list" in output
+    assert "inbox: 5 jobs failed → intake inbox list" in output
 
 
 def test_status_counts_live_takers_and_their_jobs(rt: Runtime) -> None:
@@ -194,8 +198,8 @@ def test_status_counts_live_takers_and_their_jobs(rt: Runtime) -> None:
         taker.take(2)
         inbox = status()["inbox"]
         assert (inbox["waiting"], inbox["taken"], inbox["takers"]) == (1, 2, 1)
-        assert "nobody takes the jobs" not in intake("status").output
+        assert "no process accepts the jobs" not in intake("status").output
         rt.redis.zadd("intake:inbox:takers", {taker.name: 0})
         assert status()["inbox"]["takers"] == 0
-        assert "nobody takes the jobs" in " ".join(intake("status").output.split())
+        assert "no process accepts the jobs" in " ".join(intake("status").output.split())
         rt.redis.delete("intake:inbox:takers")

@@ -110,7 +110,7 @@ def test_init_overwrites_an_existing_file_only_with_force() -> None:
         (["--provider", "dropday"], "name both"),
         (["--provider", "dropday:A B", "--target", "dropday"], "is not a name"),
         (["--provider", "dropday:a", "--target", "dropday:b", "--url", "a=http://shop.example"], "is http"),
-        ([], "nobody can be asked here"),
+        ([], "this is not a terminal"),
     ],
 )
 def test_init_explains_what_to_write_for_an_unknown_option(words: list[str], message: str) -> None:

@@ -121,7 +121,7 @@ def test_a_dry_run_shows_what_the_transform_of_a_route_changes(pipeline: Pipelin
 def test_the_poll_command_ignores_the_interval_since_the_last_poll(pipeline: Pipeline, redis: Redis) -> None:
     redis.hset("intake:cursor:shop", "retry_at", 2**52)
     output = intake("poll", "shop").output
-    assert output.startswith("shop: 5 records read. It is read up to ")
+    assert output.startswith("shop: 5 records read. Everything is read up to ")
     assert redis.zcard("intake:lane:dropday:due") == 5
 
 
@@ -135,17 +135,17 @@ def test_the_poll_command_for_a_paused_provider_names_the_resume_command(pipelin
 def test_a_cursor_is_set_by_command_and_restored(pipeline: Pipeline) -> None:
     pipeline.poll()
     before = pipeline.rt.cursors.status("shop")["value"]
-    assert "Nothing was touched" in intake("cursor", "set", "shop", "--since", "3d", "--dry-run").output
+    assert "Nothing was changed" in intake("cursor", "set", "shop", "--since", "3d", "--dry-run").output
     assert pipeline.rt.cursors.status("shop")["value"] == before
     assert intake("cursor", "set", "shop", "--since", "3d").exit_code == 1  # not confirmed
     assert pipeline.rt.cursors.status("shop")["value"] == before
     output = intake("cursor", "set", "shop", "--since", "2026-01-02", "--yes").output
-    assert "would be read again" in output
+    assert "UTC are" in output
     moment = cursor_time(pipeline.rt.cursors.status("shop")["value"])
     assert moment is not None
     assert moment.isoformat() == "2026-01-02T00:00:00+00:00"
     assert "poll" in read_work(pipeline.rt.redis, ["shop"])["shop"]
-    assert "everything is read up to" in intake("cursor", "show", "shop").output
+    assert "everything read up to" in intake("cursor", "show", "shop").output
     assert intake("cursor", "undo", "shop", "--yes").exit_code == 0
     assert pipeline.rt.cursors.status("shop")["value"] == before
     assert "was never moved by hand" in intake("cursor", "undo", "shop", "--yes").output

@@ -30,7 +30,7 @@ def reconcile(*args: str) -> Result:
 def test_reconcile_of_a_clean_pair_exits_with_0(make_pipeline: MakePipeline) -> None:
     delivered_pipeline(make_pipeline)
     result = reconcile()
-    assert "Clean: each order is there once" in result.output
+    assert "ok: the target has each order once" in result.output
     assert result.exit_code == 0
 
 
@@ -44,7 +44,7 @@ def test_reconcile_shows_values_only_on_request(
     for fault, references in faults.items():
         assert fault in result.output
         assert [reference for reference in references if reference not in result.output] == []
-    assert ("--repair" in result.output, "look at it in the target" in result.output) == (True, True)
+    assert ("--repair" in result.output, "check it in the target" in result.output) == (True, True)
     assert "email" in result.output
     assert "somebody@else.example" not in result.output
     assert "somebody@else.example" in reconcile("--values").output
@@ -95,7 +95,7 @@ def test_a_refused_key_is_reported_and_no_order_is_reported_missing(make_pipelin
     pipeline.open(dropday_key="not-the-key")
     result = reconcile()
     assert result.exit_code == 1
-    assert "a key is refused" in result.output
+    assert "the credentials were refused" in result.output
     assert "missing" not in result.output
 
 
@@ -109,7 +109,7 @@ def test_nightly_counts_are_logged_kept_and_shown_by_status(make_pipeline: MakeP
     (line,) = logged(lines, "reconcile.finished")
     assert (line["level"], line["counts"]["extra"], line["counts"]["doubled"]) == ("warning", 2, 2)
     output = " ".join(intake("status").output.split())
-    assert "shop > dropday: compared, and found:" in output
+    assert "shop > dropday: the comparison found:" in output
     assert "intake reconcile shop dropday --since 7d" in output
     assert pipeline.lane()["queued"] == 0
 

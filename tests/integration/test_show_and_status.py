@@ -56,7 +56,7 @@ def test_show_lists_orders_with_the_same_id(rt: Runtime) -> None:
     put(rt, "7", provider="shop")
     put(rt, "7", provider="web")
     output = intake("show", "7").output
-    assert "2 orders go by 7" in output
+    assert "2 orders match 7" in output
     assert "shop:7" in output
     assert "web:7" in output
     assert len(json.loads(intake("show", "7", "--json").output)["matches"]) == 2
@@ -65,7 +65,7 @@ def test_show_lists_orders_with_the_same_id(rt: Runtime) -> None:
 def test_show_reports_where_it_looked_for_an_unknown_order(rt: Runtime) -> None:
     result = intake("show", "nowhere")
     assert result.exit_code == 1
-    for part in ("an id or a number at each of them", '"S-{external_id}", "W-{external_id}"', "--ask"):
+    for part in ("ids, numbers and beginnings of numbers at shop", '"S-{external_id}", "W-{external_id}"', "--ask"):
         assert part in result.output
     assert intake("show", "nowhere", "--json").exit_code == 1
 
@@ -73,10 +73,10 @@ def test_show_reports_where_it_looked_for_an_unknown_order(rt: Runtime) -> None:
 NEXT = [
     (None, "sent now, due for"),
     (Outcome("retry", "unavailable", "POST: status 500", delay=240), "UTC (in 4 min), try 2 of 12"),
-    (Outcome("hold", "held", "no product"), "waits for a person: intake release dropday shop:1"),
+    (Outcome("hold", "held", "no product"), "waits for you: intake release dropday shop:1"),
     (Outcome("bury", "rejected", "city"), "intake dead replay shop:1 --target dropday"),
     (Outcome("doubt", "uncertain", "?"), "intake doubt resolve shop:1 --target dropday --delivered"),
-    (Outcome("delivered", extra="98"), "nothing: it is done"),
+    (Outcome("delivered", extra="98"), "nothing: it is delivered"),
 ]
 
 
@@ -120,16 +120,13 @@ def test_status_starts_with_everything_that_needs_an_operator_and_the_commands_t
     redis.zadd("intake:signs", {"did sweep": 1000, "beat": rt.cursors.now()})
     lines = attention_lines(rt)
     assert len(lines) == len({line.partition(" → ")[0] for line in lines})
-    assert lines[0].startswith("upkeep: ticks come, and no sweep was made for")
+    assert lines[0].startswith("upkeep: it does not process its ticks: no sweep for")
     assert set(lines[1:]) == {
-        "shop: it is paused: status 403 → Mend it, then: intake resume shop",
-        (
-            "dropday: 1 orders are in doubt: they may be there, and are not sent again"
-            " → intake doubt list --target dropday"
-        ),
-        "web: unavailable: connection refused (1 in a row, again in 90 s) → intake check",
-        "dropday: 1 orders died within the hour, 1 are dead → intake dead list --target dropday",
-        "dropday: 1 orders are held → intake release dropday --dry-run",
+        "shop: paused: status 403 → Fix the cause, then: intake resume shop",
+        ("dropday: 1 order in doubt: possibly in the target, so not sent again → intake doubt list --target dropday"),
+        "web: unavailable: connection refused (1 failure in a row, again in 90 s) → intake check",
+        "dropday: 1 order died in the last hour; 1 dead in all → intake dead list --target dropday",
+        "dropday: 1 held order → intake release dropday --dry-run",
     }
 
 
@@ -139,8 +136,8 @@ def test_status_reports_an_order_without_a_worker_and_a_provider_that_is_not_pol
     redis.zadd("intake:lane:dropday:due", {"shop:1": now - 600_000})
     redis.hset("intake:cursor:shop", mapping={"started": 1, "finished": now - 7_200_000})
     output = " ".join(attention_lines(rt))
-    assert "dropday: orders are due for 10 min, and nobody sends them" in output
-    assert "shop: no poll succeeded for 2 h, and it is polled each 5m" in output
+    assert "dropday: orders have been due for 10 min, and no worker sends them" in output
+    assert "shop: no poll has succeeded for 2 h; it is polled every 5m" in output
 
 
 def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -> None:
@@ -152,7 +149,7 @@ def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -
     rt.scopes["dropday:dropday"].close(30.0)
     redis.zadd("intake:signs", {"did sweep": 1000})
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(document(rt), ROWS))
+    console.print(screen(document(rt), 100, ROWS))
     lines = console.export_text().rstrip().splitlines()
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 100
@@ -162,11 +159,11 @@ def test_status_of_many_failures_fits_on_one_screen(rt: Runtime, redis: Redis) -
 def test_a_long_state_wraps_and_is_not_cut(rt: Runtime, redis: Redis) -> None:
     redis.hset("intake:lane:dropday", "closed_until", rt.cursors.now() + 59_500)
     console = Console(width=100, record=True, highlight=False, file=StringIO())
-    console.print(screen(document(rt), ROWS))
+    console.print(screen(document(rt), 100, ROWS))
     lines = console.export_text().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("dropday "))
     column = lines[first].index("target down")
-    state = " ".join(line[column:].strip() for line in lines[first : first + 2])
+    state = " ".join(line[column:].strip() for line in lines[first : first + 2]).strip()
     assert re.fullmatch(r"target down, again in \d+ s", state)
 
 

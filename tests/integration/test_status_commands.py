@@ -40,8 +40,8 @@ def test_status_reports_what_needs_an_operator_and_the_command_to_run(rt: Runtim
     rt.cursors.bury("shop", "7", {"id": 7}, "items[0].quantity", "not a number")
     rt.scopes["dropday:dropday"].close(30.0)
     output = " ".join(intake("status").output.split())
-    assert "shop: it is paused: GET /orders: status 403 → Mend it, then: intake resume shop" in output
-    assert "1 records could not be read → intake dead list --provider shop" in output
+    assert "shop: paused: GET /orders: status 403 → Fix the cause, then: intake resume shop" in output
+    assert "1 unreadable record → intake dead list --provider shop" in output
     assert "limit dropday:dropday is closed for" in output
 
 
@@ -51,7 +51,14 @@ def test_show_prints_the_whole_history_of_an_order(rt: Runtime) -> None:
         drain.settle([(drain.claim(1)[0], Outcome("retry", "uncertain", "POST: status 500", delay=0, uncertain=True))])
         drain.settle([(drain.claim(1)[0], Outcome("existed", "found", extra="98"))])
     output = intake("show", "shop:1001").output
-    for part in ("delivered", "R-1001", "accepted poll shop", "retry 1 uncertain POST: status 500", "98", "it is done"):
+    for part in (
+        "delivered",
+        "R-1001",
+        "accepted poll shop",
+        "retry 1 uncertain POST: status 500",
+        "98",
+        "it is delivered",
+    ):
         assert part in output
 
 
@@ -59,10 +66,10 @@ def test_show_of_a_rejected_order_lists_the_invalid_fields(rt: Runtime) -> None:
     rt.ledger.accept("dropday", [Delivery(order("1"), "1")], "test")
     with rt.lanes["dropday"].drain() as drain:
         drain.settle(
-            [(drain.claim(1)[0], Outcome("bury", "rejected", "status 422: city", extra='{"city": ["required"]}'))]
+            [(drain.claim(1)[0], Outcome("bury", "rejected", "status 422: city", extra="dropday said: city: required"))]
         )
     output = intake("show", "shop:1").output
-    assert '{"city": ["required"]}' in output
+    assert "dropday said: city: required" in output
     assert "until it changes at the source" in output
 
 
@@ -75,7 +82,7 @@ def test_show_lists_the_malformed_records_of_a_provider(rt: Runtime) -> None:
 def test_show_of_an_unknown_order_explains_the_form_of_a_key(rt: Runtime) -> None:
     result = intake("show", "nobody:1")
     assert result.exit_code == 1
-    assert "a key is provider:external_id, providers: shop" in result.output
+    assert "order keys (provider:external_id)" in result.output
 
 
 def test_pause_and_resume_work_for_a_provider_and_a_target(rt: Runtime) -> None:
@@ -92,7 +99,7 @@ def test_an_unreachable_redis_is_reported_in_one_line(configured: Configured) ->
     configured.write(redis_url=NO_REDIS)
     result = intake("status")
     assert result.exit_code == 1
-    assert result.output.startswith("Redis does not answer: ")
+    assert result.output.startswith("Error: Redis does not answer: ")
     assert "Traceback" not in result.output
 
 
@@ -104,19 +111,19 @@ def hold(rt: Runtime) -> None:
 
 def test_held_orders_are_shown_with_the_reason_and_the_command_to_run(rt: Runtime) -> None:
     hold(rt)
-    assert "2 orders are held → intake release dropday --dry-run" in " ".join(intake("status").output.split())
+    assert "2 held orders → intake release dropday --dry-run" in " ".join(intake("status").output.split())
     output = intake("release", "dropday", "--dry-run").output
-    for part in ("shop:1", "R2", "not delivered yet", "no product for sku A"):
+    for part in ("shop:1", "R2", "the order", "no product for sku A"):
         assert part in output
     assert status()["lanes"]["dropday"]["held_now"] == 2
 
 
 def test_release_sends_only_the_named_orders(rt: Runtime) -> None:
     hold(rt)
-    assert "1 of dropday released" in intake("release", "dropday", "shop:1", "--yes").output
+    assert "1 order of dropday released" in intake("release", "dropday", "shop:1", "--yes").output
     lane = status()["lanes"]["dropday"]
     assert (lane["queued"], lane["held_now"]) == (1, 1)
-    assert "1 of dropday released" in intake("release", "dropday", "--yes").output
+    assert "1 order of dropday released" in intake("release", "dropday", "--yes").output
     assert intake("release", "dropday").output == "Nothing is held in dropday.\n"
 
 
@@ -124,7 +131,7 @@ def test_dropping_held_orders_asks_for_confirmation(rt: Runtime) -> None:
     hold(rt)
     assert intake("release", "dropday", "--drop").exit_code == 1
     assert status()["lanes"]["dropday"]["held_now"] == 2
-    assert "2 of dropday dropped" in intake("release", "dropday", "--drop", "--yes").output
+    assert "2 orders of dropday discarded" in intake("release", "dropday", "--drop", "--yes").output
     assert status()["lanes"]["dropday"]["dead_now"] == 2
 
 

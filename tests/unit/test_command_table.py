@@ -15,7 +15,7 @@ import worker.cli
 from worker.cli import COMMANDS
 
 #: `@click.command("show")` or `@click.group("dead")`; a subcommand is defined by its group instead.
-_DEFINITION = re.compile(r'^@click\.(?:command|group)\("([\w-]+)"', re.MULTILINE)
+_DEFINITION = re.compile(r'^@click\.(?:command|group)\(\s*"([\w-]+)"', re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

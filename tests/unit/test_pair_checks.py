@@ -27,7 +27,7 @@ def findings(*lacks: str) -> list[tuple[str, str, str]]:
 
 def test_a_required_field_that_the_provider_never_has_is_an_error_with_its_remedy() -> None:
     detail = "no order of shop (tiny) has lines.sku, lines.ean: at depot (huge) every order is held"
-    assert findings("lines.sku", "lines.ean") == [("wrong", detail, SET)]
+    assert findings("lines.sku", "lines.ean") == [("error", detail, SET)]
 
 
 def test_a_field_that_people_expect_is_a_warning() -> None:

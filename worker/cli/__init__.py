@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -15,40 +15,52 @@ from worker.cli.terminal import escaped_output
 from worker.errors import ConfigError, IntakeError, StoreFull
 from worker.process.imports import collection_paused
 
-#: The address and the summary of each subcommand, which is imported only when it is called: commands start faster.
-COMMANDS: Final = {
-    "up": ("worker.cli.run.up:command", "Run all processes on this machine"),
-    "run": ("worker.cli.run.one:command", "Run one process of the Procfile"),
-    "demo": ("worker.lab.demo.command:command", "Run a demonstration between simulated systems"),
-    "init": ("worker.cli.setup.init:command", "Write a commented intake.toml"),
-    "check": ("worker.cli.setup.check:command", "Check the settings, Redis and every account"),
-    "rename": ("worker.cli.setup.rename:command", "Continue the orders of an account under a new name"),
-    "forget": ("worker.cli.setup.forget:command", "Give up an account that left the settings"),
-    "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
-    "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
-    "web": ("worker.web.command:command", "Serve the console, and manage its users"),
-    "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
-    "show": ("worker.cli.orders.show:command", "Show the history of an order"),
-    "poll": ("worker.cli.feeds.poll:command", "Poll a provider now, or preview a poll"),
-    "cursor": ("worker.cli.feeds.cursor:command", "Show or move the cursor of a provider"),
-    "schema": ("worker.cli.setup.schema:command", "Print the JSON Schema of a job or the settings"),
-    "push": ("worker.cli.inbox.push:command", "Push jobs into the inbox"),
-    "listen": ("worker.cli.inbox.listen:command", "Take jobs from the inbox"),
-    "inbox": ("worker.cli.inbox.inbox:command", "List and push again the jobs that failed"),
-    "receive": ("worker.cli.inbox.receive:command", "Receive webhooks over HTTP"),
-    "reconcile": ("worker.cli.feeds.reconcile:command", "Compare a provider's orders with a target's"),
-    "backfill": ("worker.cli.feeds.backfill:command", "Read a range of a provider again"),
-    "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
-    "pause": ("worker.cli.feeds.pause:pause", "Pause a provider or a target"),
-    "resume": ("worker.cli.feeds.pause:resume", "Resume a provider or a target"),
-    "dead": ("worker.cli.orders.dead:command", "List, replay or discard dead letters"),
-    "doubt": ("worker.cli.orders.doubt:command", "List and settle orders in doubt"),
-    "release": ("worker.cli.orders.release:command", "Send held orders"),
-    "erase": ("worker.cli.orders.erase:command", "Erase the data of one customer"),
-    "drill": ("worker.lab.demo.drill:command", "Lose Redis on purpose between simulated systems"),
-    "history": ("worker.lab.history.command:command", "Judge the journals of the simulator"),
-    "sandbox": ("worker.lab.command:command", "Serve the simulated systems"),
+#: The commands by group: the address and the summary of each. A command is imported only when it is called: commands
+#: start faster. The summary is the first sentence of the command's own help.
+GROUPS: Final = {
+    "Start": {
+        "init": ("worker.cli.setup.init:command", "Write a commented intake.toml"),
+        "check": ("worker.cli.setup.check:command", "Check the settings, Redis and every account"),
+        "up": ("worker.cli.run.up:command", "Run all processes on this machine"),
+        "run": ("worker.cli.run.one:command", "Run one process of the Procfile"),
+        "listen": ("worker.cli.inbox.listen:command", "Accept jobs from the inbox"),
+        "receive": ("worker.cli.inbox.receive:command", "Receive webhooks over HTTP"),
+        "web": ("worker.web.command:command", "Serve the console, and manage its users"),
+    },
+    "Look": {
+        "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
+        "show": ("worker.cli.orders.show:command", "Show the history of an order"),
+        "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
+        "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
+        "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
+        "schema": ("worker.cli.setup.schema:command", "Print the JSON Schema of a job or an order"),
+    },
+    "Act": {
+        "poll": ("worker.cli.feeds.poll:command", "Poll a provider now, or preview a poll"),
+        "push": ("worker.cli.inbox.push:command", "Push jobs into the inbox"),
+        "backfill": ("worker.cli.feeds.backfill:command", "Read a range of a provider again"),
+        "cursor": ("worker.cli.feeds.cursor:command", "Show or move the cursor of a provider"),
+        "pause": ("worker.cli.feeds.pause:pause", "Pause a provider or a target"),
+        "resume": ("worker.cli.feeds.pause:resume", "Resume a provider or a target"),
+    },
+    "Fix": {
+        "dead": ("worker.cli.orders.dead:command", "List, replay or discard dead letters"),
+        "doubt": ("worker.cli.orders.doubt:command", "List and settle orders in doubt"),
+        "release": ("worker.cli.orders.release:command", "Send held orders"),
+        "inbox": ("worker.cli.inbox.inbox:command", "List, replay or discard jobs that failed"),
+        "rename": ("worker.cli.setup.rename:command", "Continue the orders of an account under a new name"),
+        "forget": ("worker.cli.setup.forget:command", "Give up an account that left the settings"),
+        "erase": ("worker.cli.orders.erase:command", "Erase the data of one customer"),
+    },
+    "Prove": {
+        "reconcile": ("worker.cli.feeds.reconcile:command", "Compare a provider's orders with a target's"),
+        "demo": ("worker.lab.demo.command:command", "Run a demonstration between simulated systems"),
+        "drill": ("worker.lab.demo.drill:command", "Lose Redis on purpose between simulated systems"),
+        "sandbox": ("worker.lab.command:command", "Serve the simulated systems"),
+        "history": ("worker.lab.history.command:command", "Judge the journals of the simulator"),
+    },
 }
+COMMANDS: Final = {name: entry for commands in GROUPS.values() for name, entry in commands.items()}
 
 
 class _Lazy(click.Group):
@@ -66,8 +78,9 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:<9}", summary) for name, (_, summary) in commands.items()])
 
     def main(self, *args: Any, **options: Any) -> Any:
         try:
@@ -76,24 +89,37 @@ class _Lazy(click.Group):
         except OSError as error:  # the disk or the terminal behind the output is full or gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             with contextlib.suppress(OSError):
-                print(f"intake: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)  # noqa: T201  # as click
+                print(f"Error: {error.filename or 'the output'}: {error.strerror}", file=sys.stderr)  # noqa: T201  # as click
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            prefix = "Error: "  # click's, before the message
+            vars(error)["message"] = _wrapped(prefix + error.message).removeprefix(prefix)
+            raise
         except ConfigError as error:
-            click.echo(str(error), err=True)
-            sys.exit(2)
+            _fail(str(error), 2)
         except StoreFull as error:
-            click.echo(f"{error.code}: {error}. {error.remedy}", err=True)
-            sys.exit(1)
+            _fail(f"{error}. {error.remedy}")
         except IntakeError as error:
-            click.echo(f"{error.code}: {error}. See: intake check", err=True)
-            sys.exit(1)
+            _fail(f"{error} ({error.code}). Next: intake check")
         except _store_errors() as error:
-            click.echo(_describe(error), err=True)
-            sys.exit(1)
+            _fail(_describe(error))
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    """Print what happened, one error for each line, and end the command."""
+    for line in message.splitlines():
+        click.echo(_wrapped(f"Error: {line}"), err=True)
+    sys.exit(code)
+
+
+def _wrapped(message: str) -> str:
+    from worker.cli.results import wrapped
+
+    return wrapped(message)
 
 
 def _store_errors() -> tuple[type[Exception], ...]:

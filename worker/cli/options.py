@@ -95,17 +95,17 @@ def resolve_since(wish: datetime | timedelta, now: datetime) -> datetime:
 
 def json_option(command: Any) -> Any:
     """Add `--json` to a command."""
-    return click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print as JSON.")(command)
 
 
 def dry_run_option(command: Any) -> Any:
     """Add `--dry-run` to a command that changes something."""
-    return click.option("--dry-run", is_flag=True, help="Say what would be done, and touch nothing.")(command)
+    return click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")(command)
 
 
 def confirmable(command: Any) -> Any:
     """Add `--dry-run` and `--yes` to a command that destroys or sends something."""
-    return dry_run_option(click.option("--yes", is_flag=True, help="Do not ask.")(command))
+    return dry_run_option(click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(command))
 
 
 def confirm_or_abort(question: str, *, yes: bool) -> None:

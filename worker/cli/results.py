@@ -3,15 +3,57 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from typing import TYPE_CHECKING, Any
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+#: Columns of an output that is neither a terminal nor measured by $COLUMNS.
+_WIDTH: Final = 100
+_NARROWEST: Final = 40
+
+
+def width() -> int | None:
+    """Return the columns of the output: those of $COLUMNS or of the terminal; None for a file or a pipe."""
+    named = os.environ.get("COLUMNS", "")
+    if named.isdecimal() and int(named) >= _NARROWEST:
+        return int(named)
+    seen = os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else 0
+    return max(seen, _NARROWEST) if seen else None
+
+
+def console(*, err: bool = False) -> Console:
+    """Return a console for this output; it has 100 columns if nobody says how many."""
+    return Console(highlight=False, width=width() or _WIDTH, stderr=err)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Return the text in lines that fit the output, the second and later ones indented; whole for a file or a pipe."""
+    if (columns := width()) is None:
+        return text
+    return "\n".join(
+        textwrap.fill(
+            line,
+            columns,
+            subsequent_indent=indent,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
+
+
+def say(text: str, indent: str = "", *, err: bool = False) -> None:
+    """Print the text in lines that fit the output."""
+    click.echo(wrapped(text, indent), err=err)
 
 
 def without_numbers(reason: str) -> str:
@@ -19,12 +61,25 @@ def without_numbers(reason: str) -> str:
     return re.sub(r"\d+", "N", reason)
 
 
-def table_of(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Return `rows` as a table; `columns` maps each heading to the name of a field."""
-    table = Table(*columns, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*(escape(str(row[name])) for name in columns.values()))
-    return table
+def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]], detail: str = "") -> None:
+    """Print `rows` below their headings, in aligned columns that are never cut.
+
+    Args:
+        title: The line above the table.
+        columns: The name of a field by its heading.
+        rows: The rows.
+        detail: A field that is too long for a column: it has the next line for itself, if it is not empty.
+    """
+    shown = list(rows)
+    table = [[*columns], *([str(row[field]) for field in columns.values()] for row in shown)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(f"{cell:<{wide}}" for cell, wide in zip(cells, widths, strict=True)).rstrip() for cells in table]
+    click.echo(click.style(title, bold=True))
+    say(click.style(f"  {lines[0]}", dim=True), "    ")
+    for line, row in zip(lines[1:], shown, strict=True):
+        say(f"  {line}", "    ")
+        if detail and row[detail]:
+            say(f"      {row[detail]}", "      ")
 
 
 def print_counts(
@@ -41,4 +96,4 @@ def print_counts(
     texts = {name: (words or {}).get(name, name.replace("_", " ")) for name in counts}
     (name, count), *others = counts.items()
     rest = "".join(f" {number} {texts[other]}." for other, number in others if number)
-    click.echo(f"{count} {would}{texts[name]}.{rest}{next_step if count and not options['dry_run'] else ''}")
+    say(f"{count} {would}{texts[name]}.{rest}{next_step if count and not options['dry_run'] else ''}")

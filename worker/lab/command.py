@@ -14,7 +14,10 @@ from worker.process.intake_orders import replace_process
 @click.command("sandbox", add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def command(options: tuple[str, ...]) -> None:
-    """Serve the simulated systems until Ctrl-C; `intake sandbox --help` lists the options."""
+    """Serve the simulated systems.
+
+    They run until Ctrl-C. `intake sandbox --help` lists the options.
+    """
     if importlib.util.find_spec("aiohttp") is None:
         raise click.ClickException('the sandbox is an extra: pip install "intake-orders[sandbox]"')
     # Replace this process, so that it passes signals on to the simulator.

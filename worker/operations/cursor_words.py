@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 #: Labels of the fields of a cursor; a field of another package's adapter is its own label.
 _LABELS: Final = {
-    "safe": "everything is read up to",
-    "read": "this walk came to",
+    "safe": "everything read up to",
+    "read": "this walk reached",
     "at": "read up to",
     "newest": "newest order seen",
     "since": "this walk began at",
     "until": "this walk ends at",
     "window": "window ends at",
     "page": "pages of this walk read",
-    "rows": "place in the list",
-    "moment": "one moment is read by itself",
+    "rows": "position in the list",
+    "moment": "moment read separately",
     "base": "this list begins at",
     "session": "session",
     "total": "orders listed",
     "seen": "orders of the last moment",
-    "passes": "walks done",
+    "passes": "completed walks",
 }
 #: The fields that hold the time up to which everything is read; the first one present counts.
 _TIME_FIELDS: Final = ("safe", "at", "newest", "since")

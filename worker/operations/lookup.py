@@ -132,14 +132,13 @@ def not_found(rt: Runtime, name: str, *, asked: bool) -> str:
     """Return the message for a name that stands for no order: what was searched."""
     templates = ", ".join(sorted({f'"{route.reference}"' for route in rt.settings.routes}))
     message = (
-        f"no order {name} is known here. Searched as an order key (a key is provider:external_id, providers: "
-        f"{', '.join(_sources(rt))}), as an id or a number at each of them (also the beginning of a number), as a"
-        f" reference ({templates}), among the records that could not be read, among what is to be fetched, and among"
-        " the newest orders that a filter leaves out"
+        f"no order {name} is known. Searched: order keys (provider:external_id), ids, numbers and beginnings of"
+        f" numbers at {', '.join(_sources(rt))}, references ({templates}), unreadable records, orders to be fetched,"
+        " and the newest orders that a filter leaves out"
     )
     if asked:
-        return f"{message}, and in the targets by their own ids."
-    return f"{message}. Not searched: the targets' own ids; they are asked with --ask."
+        return f"{message}, and the ids of the targets."
+    return f"{message}. Not searched: the ids of the targets. Next: intake show {name} --ask"
 
 
 def _sources(rt: Runtime) -> list[str]:

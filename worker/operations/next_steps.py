@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from worker.durations import format_duration
+from worker.durations import count_of, format_duration
 from worker.operations.times import age, from_now
 from worker.store.orders.lanes import ASK_EVERY
 from worker.watch.snapshot import take_snapshot
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 #: What happens next in the states in which that depends on nothing else.
 _NEXT: Final = {
-    "claimed": "a worker has it now; if that dies, it is taken over within 15 s",
-    "delivered": "nothing: it is done",
+    "claimed": "a worker is sending it; if the worker dies, another takes over within 15 s",
+    "delivered": "nothing: it is delivered",
     "discarded": "nothing, until it changes at the source",
     "withdrawn": "nothing, until it is live again at the source: it was never sent",
 }
 #: The states in which nothing happens any more, and what to do in the others if the target is gone.
 _ENDED: Final = frozenset({"delivered", "discarded", "withdrawn"})
 _ABSENT: Final = (
-    "{target} is not in the settings any more: put it back, or",
+    "{target} is no longer in the settings: put it back, or",
     "intake rename {target} NEW, or: intake forget {target}",
 )
 #: What to do, and what to type, in the states that a person ends.
 _BY_HAND: Final = {
-    "held": ("waits for a person", "intake release {target} {key}"),
+    "held": ("waits for you", "intake release {target} {key}"),
     "in_doubt": (
-        "{target} is asked every {every}; or look there yourself for {reference}, then",
+        "{target} is searched every {every}; or search it yourself for {reference}, then",
         "intake doubt resolve {key} --target {target} --delivered (or --send-again)",
     ),
     "dead": (
-        "nothing, until it changes at the source, or a person decides",
+        "nothing, until it changes at the source or you decide",
         "intake dead replay {key} --target {target} (or: discard)",
     ),
 }
@@ -85,12 +85,12 @@ def _when(rt: Runtime, entry: Entry, snapshot: Snapshot) -> str:
     limit = snapshot.limits[rt.settings.targets[entry.target].limit_scope]
     closed = max(quarantined, now + int(max(lane.closed, limit.closed) * 1000))
     if closed > max(now, entry.due or 0):
-        reason = f"{entry.target} is down, or said to slow down"
+        reason = f"{entry.target} is down, or its rate limit is used up"
         if closed == quarantined:
-            reason = "the ledger is new, and what an older one sent has to arrive first"
+            reason = "the ledger is new, and earlier calls have to end first"
         return f"{action} {from_now(closed, now)}{attempt}: {reason}"
     if entry.due is not None and entry.due > now:
         return f"{action} {from_now(entry.due, now)}{attempt}"
-    queue = f", after {entry.before} orders that are due before it" if entry.before else ""
-    late = "" if lane.drains else " Nobody is sending now: see intake status."
+    queue = f", after {count_of(entry.before, 'order')}" if entry.before else ""
+    late = "" if lane.drains else " No worker is sending now: intake status"
     return f"{action} now{attempt}{queue}, due for {age((now - (entry.due or now)) / 1000)}.{late}"

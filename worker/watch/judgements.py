@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from worker.durations import format_duration, round_duration
+from worker.durations import count_of, format_duration, round_duration
 from worker.reconcile.report import FAULTS
 from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
 
@@ -84,17 +84,17 @@ def alarms(judgements: list[Judgement]) -> list[Judgement]:
 def judge_server(server: Server, rules: AlarmSettings) -> Iterator[Judgement]:
     """Yield why orders are not safe in this Redis, or soon will not be accepted."""
     if server.policy != "noeviction":
-        facts = f"maxmemory-policy {server.policy}: a full Redis would throw orders away"
-        remedy = "CONFIG SET maxmemory-policy noeviction, and write it down there."
+        facts = f"maxmemory-policy is {server.policy}: a full Redis would delete orders"
+        remedy = "Set maxmemory-policy noeviction, also in the configuration file of Redis."
         yield Judgement("redis_evicts", "redis", facts, remedy, "notice")
     if server.limit and server.used > rules.memory * server.limit:
-        facts = f"{server.used / server.limit:.0%} of maxmemory is used; a full Redis takes no order"
+        facts = f"{server.used / server.limit:.0%} of maxmemory is used; a full Redis accepts no new orders"
         if server.used >= server.limit:
-            facts = "Redis is full (maxmemory): no new order is accepted, and deliveries go on"
+            facts = "Redis is full (maxmemory): it accepts no new orders; deliveries continue"
         yield Judgement("redis_full", "redis", facts, "Raise maxmemory of Redis.")
     if not server.last_write_ok:
-        facts = "Redis could not write to its disk; what it accepts now may be lost with it"
-        yield Judgement("redis_not_saving", "redis", facts, "Make room on the disk of the Redis server.")
+        facts = "Redis cannot write to its disk: what it accepts now may be lost"
+        yield Judgement("redis_not_saving", "redis", facts, "Free space on the disk of the Redis server.")
 
 
 def _ago(snapshot: Snapshot, since: float) -> str:
@@ -113,29 +113,27 @@ def _engine(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     step = snapshot.clock_step
     if step and now - step.at < _STEP_SHOWN:
         way = "ahead" if step.seconds > 0 else "back"
-        facts = (
-            f"the clock of Redis stepped {way} by {round_duration(abs(step.seconds))}; Intake goes on by its own time"
-        )
-        remedy = "Check the time and the time service of the Redis server. Nothing is lost, and no limit exceeded."
+        facts = f"the clock of Redis stepped {way} by {round_duration(abs(step.seconds))}; Intake keeps its own time"
+        remedy = "Check the time service of the Redis server. No order is lost, and no limit is exceeded."
         yield Judgement("clock_stepped", "redis", facts, remedy, since=step.at)
     swept = snapshot.signs.get(SWEPT, snapshot.began)
     if now - swept > max(rules.silent_after, 10 * settings.clocks.sweep):
         ticks = snapshot.queues.get(_TICKS) or now - snapshot.signs.get(BEAT, 0) < rules.silent_after
-        name, lost = ("upkeep", "ticks come, and no") if ticks else ("beat", "no tick comes, so no")
-        facts = f"{lost} sweep was made for {_ago(snapshot, swept)}: nothing is polled, retried or taken over"
-        remedy = f"Start the process {name} of the Procfile, or look into its log."
+        name, cause = ("upkeep", "it does not process its ticks") if ticks else ("beat", "it sends no ticks")
+        facts = f"{cause}: no sweep for {_ago(snapshot, swept)}, so nothing is polled, retried or taken over"
+        remedy = f"Start the process {name} of the Procfile, or check its log."
         yield Judgement(f"{name}_silent", name, facts, remedy, "standstill", swept)
     workers = [at for process, at in snapshot.signs.items() if process.startswith(f"{WORKER} ")]
     seen = max(workers, default=snapshot.began)
     if now - seen > rules.silent_after:
-        facts = f"no worker gave a sign of life for {_ago(snapshot, seen)}: nothing is read or delivered"
-        remedy = "Start the process worker, or look into its log."
+        facts = f"no worker has reported for {_ago(snapshot, seen)}: nothing is read or delivered"
+        remedy = "Start the process worker, or check its log."
         yield Judgement("worker_silent", "worker", facts, remedy, "standstill", seen)
         return
     waiting = sum(count for queue, count in snapshot.queues.items() if queue != _TICKS)
     took = snapshot.signs.get(TOOK, snapshot.began)
     if waiting and now - took > rules.untaken_after:
-        facts = f"{waiting} messages wait, and the workers that are alive took none for {_ago(snapshot, took)}"
+        facts = f"{count_of(waiting, 'message')} waiting; the running workers took none for {_ago(snapshot, took)}"
         yield Judgement("work_untaken", "worker", facts, "Restart the process worker.", "standstill", took)
 
 
@@ -143,10 +141,10 @@ def _inbox(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
     inbox = snapshot.inbox
     waiting = inbox.get("waiting", 0)
     if not inbox.get("takers", 0) and (waiting or settings.producers):
-        facts = f"nobody takes the jobs that producers push; {waiting} wait"
+        facts = f"no process accepts the jobs that producers push; {waiting:,} waiting"
         yield Judgement("inbox_unheard", "inbox", facts, "Start the process listen: intake listen")
     if dead := inbox.get("dead_now", 0):
-        facts, severity = f"{dead} jobs could not be taken in", _severity(dead, settings.alarms.unreadable)
+        facts, severity = f"{count_of(dead, 'job')} failed", _severity(dead, settings.alarms.unreadable)
         yield Judgement("jobs_refused", "inbox", facts, "intake inbox list", severity)
 
 
@@ -155,7 +153,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Judgement]:
     for key, reason, remedy in snapshot.refused:
         yield Judgement("account_refused", key, f"no process starts: {reason}", remedy, "standstill")
     for account in snapshot.absent:
-        facts = f"this {account.role} is not in the settings any more, and the ledger has its orders: {account.facts}"
+        facts = f"this {account.role} is no longer in the settings, but the ledger has its orders: {account.facts}"
         remedy = f"Put it back, or: intake rename {account.name} NEW, or: intake forget {account.name}"
         yield Judgement("account_gone", account.name, facts, remedy)
 
@@ -163,7 +161,7 @@ def _accounts(snapshot: Snapshot) -> Iterator[Judgement]:
 def _maps(snapshot: Snapshot) -> Iterator[Judgement]:
     for account, problems in snapshot.broken_maps.items():
         for key, reason, remedy in problems:
-            facts = f"{key} cannot be read again, so its last entries are in use: {reason}"
+            facts = f"{key} cannot be read again: {reason}. Its last entries stay in use"
             yield Judgement("map_unreadable", account, facts, remedy)
 
 
@@ -173,11 +171,11 @@ def _provider(
     name, rules = account.name, settings.alarms
     yield from _statuses(account, provider)
     if provider.malformed:
-        facts = f"{provider.malformed} records could not be read"
+        facts = count_of(provider.malformed, "unreadable record")
         severity = _severity(provider.malformed, rules.unreadable)
         yield Judgement("records_unreadable", name, facts, f"intake dead list --provider {name}", severity)
     if provider.paused is not None:
-        facts, remedy = f"it is paused: {provider.paused}", f"Mend it, then: intake resume {name}"
+        facts, remedy = f"paused: {provider.paused}", f"Fix the cause, then: intake resume {name}"
         yield Judgement("provider_paused", name, facts, remedy, since=provider.success)
         return
     success = snapshot.began if provider.success is None else provider.success
@@ -185,16 +183,16 @@ def _provider(
     if not resting and snapshot.now - success > rules.late * account.poll_every:
         reason = f"; {provider.error}" if provider.error else ""
         every = format_duration(account.poll_every)
-        facts = f"no poll succeeded for {_ago(snapshot, success)}, and it is polled each {every}{reason}"
-        remedy = "See whether worker and beat run: intake health --ready"
+        facts = f"no poll has succeeded for {_ago(snapshot, success)}; it is polled every {every}{reason}"
+        remedy = "Check that worker and beat run: intake health --ready"
         if provider.error:
-            remedy = "See what it says; prove the account with: intake check"
+            remedy = "Check the account: intake check"
         yield Judgement("provider_late", name, facts, remedy, since=success)
         return
     if provider.error:
         left = (provider.retry_at or 0) - snapshot.now
         again = f", again in {round_duration(left)}" if left > 0 else ""
-        facts = f"{provider.error} ({provider.failures} in a row{again})"
+        facts = f"{provider.error} ({count_of(provider.failures, 'failure')} in a row{again})"
         yield Judgement("provider_failing", name, facts, "intake check", "notice")
     if not resting:
         yield from _silence(snapshot, settings, account, provider)
@@ -205,7 +203,7 @@ def _statuses(account: ProviderSettings, provider: ProviderState) -> Iterator[Ju
     mapped = getattr(account.options, "status_map", {})
     for code, count in sorted(provider.unknown.items(), key=lambda item: -item[1]):
         if code and code not in mapped:
-            facts = f"{count} orders have the status {json.dumps(code, ensure_ascii=False)}, which is not understood"
+            facts = f"{count_of(count, 'order')} with the unknown status {json.dumps(code, ensure_ascii=False)}"
             remedy = f"Add to [providers.{account.name}]: {status_map_line(code)}"
             yield Judgement("unknown_status", account.name, facts, remedy, "notice")
 
@@ -228,38 +226,37 @@ def _silence(
     name, rules = account.name, settings.alarms
     turned, unseen = provider.turned, provider.unseen
     if turned and unseen and snapshot.now - unseen > 2 * account.poll_every:
-        facts = f"its cursor stands still for {_ago(snapshot, turned)}, though orders came by hint or push meanwhile"
-        remedy = f"Read what it missed: intake reconcile {name} {min(settings.targets_of(name))} --since 7d"
+        facts = f"the cursor has not moved for {_ago(snapshot, turned)}, while hints or pushes brought orders"
+        remedy = f"Find what it missed: intake reconcile {name} {min(settings.targets_of(name))} --since 7d"
         yield Judgement("cursor_stands", name, facts, remedy, since=turned)
     last = max(provider.arrived.values(), default=snapshot.began)
     if snapshot.now - last > rules.quiet_of(name):
-        facts = f"its polls succeed, and no new order came for {_ago(snapshot, last)}"
-        remedy = f'Look into the shop; if that is usual, write [alarms] quiet = {{ {name} = "30d" }}.'
+        facts = f"polls succeed, but no new order has come for {_ago(snapshot, last)}"
+        remedy = f'Check the shop; if this is normal, set [alarms] quiet = {{ {name} = "30d" }}.'
         yield Judgement("provider_quiet", name, facts, remedy, since=last)
     hooks = [key for key, producer in settings.producers.items() if producer.kind and name in producer.pushes_for]
     if hooks and provider.missed >= rules.missed_hooks:
-        alone = f"{provider.missed} new orders in a row were found by the poll alone"
-        facts = f"{alone}: the webhooks of {hooks[0]} do not come"
-        remedy = "Look at the webhooks in the account, and whether it reaches intake receive (its /health)."
+        facts = f"the webhooks of {hooks[0]} do not arrive: only polls found the last {provider.missed} new orders"
+        remedy = "Check the webhooks in the account, and that it reaches `intake receive` (/health)."
         yield Judgement("hooks_missed", name, facts, remedy)
 
 
 def _lane(snapshot: Snapshot, settings: Settings, name: str, lane: LaneState) -> Iterator[Judgement]:
     rules, now = settings.alarms, snapshot.now
     if lane.paused is not None:
-        yield Judgement("lane_paused", name, f"it is paused: {lane.paused}", f"Mend it, then: intake resume {name}")
+        yield Judgement("lane_paused", name, f"paused: {lane.paused}", f"Fix the cause, then: intake resume {name}")
     # While the ledger is new nothing is sent, and nothing is expected.
     waited = min(lane.oldest, now - snapshot.began - lane.quarantine) if lane.quarantine else lane.oldest
     if waited > rules.oldest and not _rests(snapshot, settings.targets[name], rules.oldest):
-        facts = f"its oldest order waits for {round_duration(lane.oldest)}, one of {lane.queued}"
-        remedy = "See limits, tries and errors: intake status"
+        facts = f"the oldest of {count_of(lane.queued, 'waiting order')} has waited for {round_duration(lane.oldest)}"
+        remedy = "Check limits, retries and errors: intake status"
         yield Judgement("lane_old", name, facts, remedy, since=now - lane.oldest)
     elif lane.overdue > rules.untaken_after and _unattended(snapshot, settings, name):
-        facts = f"orders are due for {round_duration(lane.overdue)}, and nobody sends them"
+        facts = f"orders have been due for {round_duration(lane.overdue)}, and no worker sends them"
         yield Judgement("lane_unattended", name, facts, "intake up", "notice")
     if lane.failures >= rules.failures:
-        facts = f"{lane.failures} calls in a row failed: {name} does not answer, or not as its API does"
-        remedy = "It goes on by itself when the target does; prove it: intake check"
+        facts = f"{lane.failures} calls in a row failed: {name} does not respond, or not as its API does"
+        remedy = "Intake recovers automatically. Check the account: intake check"
         yield Judgement("target_failing", name, facts, remedy)
     yield from _stuck(snapshot, rules, name, lane)
 
@@ -276,17 +273,17 @@ def _stuck(snapshot: Snapshot, rules: AlarmSettings, name: str, lane: LaneState)
     """Judge the orders that wait for a person."""
     now = snapshot.now
     if lane.died_lately >= rules.dead:
-        facts = f"{lane.died_lately} orders died within the hour, {lane.dead} are dead"
+        facts = f"{count_of(lane.died_lately, 'order')} died in the last hour; {lane.dead:,} dead in all"
         yield Judgement("orders_died", name, facts, f"intake dead list --target {name}")
     elif lane.dead:
-        facts = f"{lane.dead} orders are dead"
+        facts = count_of(lane.dead, "dead order")
         yield Judgement("orders_died", name, facts, f"intake dead list --target {name}", "notice")
     if lane.in_doubt:
-        facts = f"{lane.in_doubt} orders are in doubt: they may be there, and are not sent again"
+        facts = f"{count_of(lane.in_doubt, 'order')} in doubt: possibly in the target, so not sent again"
         remedy, severity = f"intake doubt list --target {name}", _severity(lane.in_doubt, rules.in_doubt)
         yield Judgement("orders_in_doubt", name, facts, remedy, severity, now - lane.oldest_doubt)
     if lane.held:
-        facts, remedy = f"{lane.held} orders are held", f"intake release {name} --dry-run"
+        facts, remedy = count_of(lane.held, "held order"), f"intake release {name} --dry-run"
         yield Judgement("orders_held", name, facts, remedy, _severity(lane.held, rules.held), now - lane.oldest_held)
 
 
@@ -294,5 +291,5 @@ def _reports(snapshot: Snapshot) -> Iterator[Judgement]:
     for (provider, target), report in snapshot.reports.items():
         counts = ", ".join(f"{report['counts'][fault]} {fault}" for fault in FAULTS if report["counts"].get(fault))
         if problem := report["error"] or counts:
-            facts, remedy = f"compared, and found: {problem}", f"intake reconcile {provider} {target} --since 7d"
+            facts, remedy = f"the comparison found: {problem}", f"intake reconcile {provider} {target} --since 7d"
             yield Judgement("reconcile_found", f"{provider} > {target}", facts, remedy, since=report["at"])

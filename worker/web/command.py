@@ -12,6 +12,7 @@ import click
 
 from worker.durations import round_duration
 from worker.errors import ConfigError
+from worker.operations.examples import examples
 from worker.runtime import Runtime, read_settings
 from worker.store.console.users import Role, Users
 from worker.telemetry import log
@@ -27,14 +28,20 @@ _SECONDS: Final = 10.0
 _NAME: Final = r"[a-z0-9][a-z0-9._@+-]{0,63}"
 
 
-@click.group("web", invoke_without_command=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.group(
+    "web",
+    invoke_without_command=True,
+    epilog=examples("intake web --port 8081", "intake web user add ada --role operator"),
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+)
 @click.pass_context
 def command(ctx: click.Context, host: str, port: int) -> None:
-    """Serve the console: what needs you, and where each order is.
+    """Serve the console, and manage its users.
 
-    Run it behind a proxy that speaks TLS. Add its first user with: intake web user add NAME --role operator
+    Run it behind a proxy that terminates TLS. Add its first user: intake web user add NAME --role operator
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -71,9 +78,9 @@ def _require_users(settings: Settings) -> None:
             )
 
 
-@command.group("user")
+@command.group("user", epilog=examples("intake web user list"))
 def user() -> None:
-    """Add, list, change and remove the users of the console."""
+    """Manage the users of the console."""
 
 
 def _users() -> Users:
@@ -84,18 +91,21 @@ _role_option = click.option(
     "--role",
     required=True,
     type=click.Choice(get_args(Role)),
-    help="viewer: no personal data; operator: everything.",
+    help="Role: a viewer sees no personal data, an operator everything.",
 )
-_stdin_option = click.option("--stdin", is_flag=True, help="Read the password from the first line of the input.")
+_stdin_option = click.option("--stdin", is_flag=True, help="Read the password from standard input.")
 
 
-@user.command("add")
+@user.command("add", epilog=examples("intake web user add ada --role operator"))
 @click.argument("name")
 @_role_option
 @_stdin_option
 @click.option("--no-password", is_flag=True, help="A proxy identifies this user.")
 def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
-    """Add the user NAME, and ask for a password."""
+    """Add a user.
+
+    The command asks for the password of NAME.
+    """
     name = name.casefold()
     if re.fullmatch(_NAME, name) is None:
         raise click.UsageError("a name has at most 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or a digit")
@@ -108,7 +118,7 @@ def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
     click.echo(f"{name} is a user now, as {role}.")
 
 
-@user.command("list")
+@user.command("list", epilog=examples("intake web user list"))
 def list_all() -> None:
     """List the users and their roles."""
     found = _users().all()
@@ -119,11 +129,14 @@ def list_all() -> None:
         click.echo(f"{each.name}: {each.role}, since {round_duration(time.time() - each.since / 1000)}{how}")
 
 
-@user.command("password")
+@user.command("password", epilog=examples("intake web user password ada"))
 @click.argument("name")
 @_stdin_option
 def password(name: str, *, stdin: bool) -> None:
-    """Set a new password for NAME, and end the sessions of NAME."""
+    """Set a new password.
+
+    The sessions of NAME end.
+    """
     users, name = _users(), name.casefold()
     known = users.get(name)
     if known is None:
@@ -132,11 +145,14 @@ def password(name: str, *, stdin: bool) -> None:
     click.echo(f"{name} has a new password, and signs in again.")
 
 
-@user.command("role")
+@user.command("role", epilog=examples("intake web user role ada --role viewer"))
 @click.argument("name")
 @_role_option
 def role(name: str, role: Role) -> None:
-    """Give NAME another role, and end the sessions of NAME."""
+    """Give a user another role.
+
+    The sessions of NAME end.
+    """
     users, name = _users(), name.casefold()
     known = users.get(name)
     if known is None:
@@ -145,11 +161,14 @@ def role(name: str, role: Role) -> None:
     click.echo(f"{name} is {role} now, and signs in again.")
 
 
-@user.command("remove")
+@user.command("remove", epilog=examples("intake web user remove ada"))
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def remove(name: str, *, yes: bool) -> None:
-    """Remove the user NAME, and end the sessions of NAME."""
+    """Remove a user.
+
+    The sessions of NAME end.
+    """
     users, name = _users(), name.casefold()
     if users.get(name) is None:
         raise click.ClickException(f"{name} is not a user. See: intake web user list")

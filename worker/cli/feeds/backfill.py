@@ -9,7 +9,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from tasks.accept import route_order
@@ -23,13 +22,18 @@ from worker.cli.options import (
     resolve_since,
     resolve_time,
 )
+from worker.cli.results import console, say
+from worker.durations import count_of
 from worker.errors import IntakeError, PermanentError
 from worker.operations.backfill_words import describe_backfill
+from worker.operations.examples import examples
 from worker.reconcile.sides import read, walk
 from worker.store.limits.limiter import use_spare_slots
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from rich.console import Console
 
     from schemas.order import Order
     from worker.runtime import Runtime
@@ -44,11 +48,11 @@ def progress(rt: Runtime, name: str) -> dict[str, Any] | None:
 def _line(state: dict[str, Any]) -> str:
     counts = ", ".join(f"{count} {name}" for name, count in sorted(state["counts"].items()))
     reason = state["error"] or (state["waits"] if state["state"] == "running" else None)
-    text = f"{state['state']}: {state['records']} records read ({counts or 'nothing yet'})"
+    text = f"{state['state']}: {count_of(state['records'], 'record')} read ({counts or 'none yet'})"
     return f"{text}; {reason}" if reason else text
 
 
-def _watch(rt: Runtime, name: str, console: Console) -> None:
+def _watch(rt: Runtime, name: str, screen: Console) -> None:
     """Show the progress until all is read and sent, or the backfill is stopped. Ctrl-C stops only the display."""
     columns = (
         TextColumn("{task.description:<24}"),
@@ -56,7 +60,7 @@ def _watch(rt: Runtime, name: str, console: Console) -> None:
         TaskProgressColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, TimeElapsedColumn(), console=console) as bars:
+    with Progress(*columns, TimeElapsedColumn(), console=screen) as bars:
         reading = bars.add_task(f"reading {name}", total=1.0, note="")
         sending: dict[str, Any] = {}
         while (state := progress(rt, name)) is not None:
@@ -76,13 +80,13 @@ def _watch(rt: Runtime, name: str, console: Console) -> None:
 def _preview(rt: Runtime, name: str, since: datetime, until: datetime) -> Counter[str]:
     """Count by target what the backfill would do, without writing anything."""
     counts: Counter[str] = Counter()
-    with use_spare_slots(), Progress(TextColumn("{task.completed} records read"), console=Console(stderr=True)) as bar:
+    with use_spare_slots(), Progress(TextColumn("{task.completed} records read"), console=console(err=True)) as bar:
         task = bar.add_task(name, total=None)
         for records in walk(rt.providers[name], since):
             for record in records:
                 order = read(rt.providers[name], record)
                 if order is None:
-                    counts["cannot be read"] += 1
+                    counts["unreadable"] += 1
                 elif since <= order.ordered_at < until and not rt.is_echo(order):
                     counts.update(_outcomes(rt, order))
             bar.advance(task, len(records))
@@ -107,10 +111,10 @@ def _outcomes(rt: Runtime, order: Order) -> set[str]:
 def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: bool) -> None:
     targets = ", ".join(rt.settings.targets_of(name))
     action = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
-    confirm_or_abort(f"{action}, and send to {targets} what is not there?", yes=yes)
+    confirm_or_abort(f"{action}, and send those that are missing to {targets}?", yes=yes)
     if not rt.backfills.begin(name, since, until):
         raise click.ClickException(
-            f"another range is being read; see it: intake backfill {name}; end it: intake backfill {name} --stop"
+            f"another range of {name} is being read. Next: intake backfill {name}, or intake backfill {name} --stop"
         )
     nudge("backfill", name)
 
@@ -123,36 +127,41 @@ def _range(rt: Runtime, options: dict[str, Any]) -> tuple[datetime, datetime] | 
     since = resolve_since(options["since"], now)
     until = resolve_time(options["until"] or now.replace(second=0, microsecond=0), now)
     if until <= since:
-        raise click.ClickException("--until is not after --since")
+        raise click.ClickException("--until must be after --since")
     return since, until
 
 
 def _print_progress(rt: Runtime, name: str, *, as_json: bool, watch: bool) -> None:
     state = progress(rt, name)
     if state is None:
-        raise click.ClickException(f"{name} has no backfill; begin one: intake backfill {name} --since 7d")
+        raise click.ClickException(f"{name} has no backfill. Next: intake backfill {name} --since 7d")
     if as_json:
         click.echo(json.dumps(state, indent=2))
     elif watch and sys.stderr.isatty():
-        _watch(rt, name, Console(stderr=True))
+        _watch(rt, name, console(err=True))
     else:
-        click.echo(_line(state))
+        say(_line(state))
 
 
-@click.command("backfill")
+@click.command(
+    "backfill",
+    epilog=examples(
+        "intake backfill shop-nl --since 2026-03-01 --until 2026-04-01 --dry-run", "intake backfill shop-nl"
+    ),
+)
 @click.argument("name")
-@click.option("--since", callback=parse_since, help="Orders placed since then: 2026-03-01, or 7d (ago).")
-@click.option("--until", callback=parse_since, help="And before then; left out, until now.")
-@click.option("--dry-run", is_flag=True, help="Read and count only; nothing is written.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--stop", is_flag=True, help="Read no more; what is accepted already is sent.")
-@click.option("--resume", is_flag=True, help="Go on where it was stopped.")
-@click.option("--json", "as_json", is_flag=True, help="Print how far it is as JSON, and do not watch.")
+@click.option("--since", callback=parse_since, help="Orders placed since this time: 2026-03-01, or 7d.")
+@click.option("--until", callback=parse_since, help="Orders placed before this time. Default: now.")
+@click.option("--dry-run", is_flag=True, help="Read and count, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--stop", is_flag=True, help="Stop reading. Accepted orders are still sent.")
+@click.option("--resume", is_flag=True, help="Continue a stopped backfill.")
+@click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON and exit.")
 def command(name: str, **options: Any) -> None:
-    """Read a range of provider NAME again, behind all live work.
+    """Read a range of a provider again.
 
-    The workers read it, also after a restart; the cursor of the polls does not move. Without --since: show the
-    progress. Ctrl-C stops only the display.
+    The workers read it after all live work, also after a restart. The cursor of the polls does not move. Without
+    --since, the command shows the progress; Ctrl-C stops only the display.
     """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)
@@ -163,9 +172,9 @@ def command(name: str, **options: Any) -> None:
         try:
             counts = _preview(rt, name, *span)
         except IntakeError as error:
-            raise click.ClickException(f"it could not be read: {error}") from None
+            raise click.ClickException(f"{name} could not be read: {error}") from None
         lines = [f"{count:>8}  {outcome}" for outcome, count in sorted(counts.items())]
-        click.echo("\n".join(lines) or "nothing is there")
+        click.echo("\n".join(lines) or "There is nothing to read.")
         return
     state = progress(rt, name)
     if options["stop"] and state and state["state"] == "running":

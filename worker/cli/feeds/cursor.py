@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -20,7 +19,9 @@ from worker.cli.options import (
     redis_time,
     resolve_since,
 )
+from worker.cli.results import console, say
 from worker.operations.cursor_words import cursor_time, describe_cursor
+from worker.operations.examples import examples
 from worker.operations.times import age, ago, utc_text
 
 if TYPE_CHECKING:
@@ -29,16 +30,19 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 
-@click.group("cursor")
+@click.group("cursor", epilog=examples("intake cursor show shop-nl"))
 def command() -> None:
-    """Show how far a provider has been read; move its cursor, and move it back."""
+    """Show or move the cursor of a provider."""
 
 
-@command.command("show")
+@command.command("show", epilog=examples("intake cursor show shop-nl"))
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show the cursor of provider NAME in words, with its age and its former values."""
+    """Show how far a provider has been read.
+
+    The output has the cursor of provider NAME in words, its age and its former values.
+    """
     rt = open_runtime(offline=True)
     name = provider_of(rt, name)
     now, status, former = redis_time(rt), rt.cursors.status(name), rt.cursors.former_values(name)
@@ -58,29 +62,30 @@ def show(name: str, *, as_json: bool) -> None:
     table.add_row("provider", f"{name} ({rt.settings.providers[name].kind})")
     for label, text in describe_cursor(value, now):
         table.add_row(label, escape(text))
-    for label, key in (("moved", "moved"), ("last whole walk", "finished"), ("last start", "started")):
+    for label, key in (("moved", "moved"), ("last complete walk", "finished"), ("last start", "started")):
         at = int(status[key]) if key in status else None
         table.add_row(label, "never" if at is None else f"{utc_text(at)} UTC ({ago(now.timestamp() - at / 1000)})")
     table.add_row("records read so far", status.get("records", "0"))
     for label, key in (("paused", "paused"), ("last error", "error")):
         if key in status:
             table.add_row(label, escape(status[key]))
-    table.add_row("as it is kept", escape(value or "-"))
+    table.add_row("raw value", escape(value or "-"))
     for at, cursor in former:
         table.add_row(f"before {utc_text(at)} UTC", escape(cursor or "none"))
-    Console(highlight=False).print(table)
+    console().print(table)
     if former:
-        click.echo(f"Put the last one back: intake cursor undo {name} --dry-run")
+        say(f"Next, to restore the former value: intake cursor undo {name} --dry-run")
 
 
-@command.command("set")
+@command.command("set", epilog=examples("intake cursor set shop-nl --since 2h --dry-run"))
 @click.argument("name")
-@click.option(
-    "--since", "wish", required=True, callback=parse_since, metavar="DATE", help="A date (UTC), or an age: 7d."
-)
+@click.option("--since", "wish", required=True, callback=parse_since, metavar="DATE", help="Date (UTC), or an age: 7d.")
 @confirmable
 def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> None:
-    """Read provider NAME again from DATE on. Known orders are not sent twice."""
+    """Read a provider again from a date on.
+
+    The orders of provider NAME that are known are not sent again.
+    """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)
     status, now = rt.cursors.status(name), redis_time(rt)
@@ -88,16 +93,19 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
     _move(rt, name, status.get("value", ""), rt.providers[name].start(at), (at, now), dry_run=dry_run, yes=yes)
 
 
-@command.command("undo")
+@command.command("undo", epilog=examples("intake cursor undo shop-nl --dry-run"))
 @click.argument("name")
 @confirmable
 def undo(name: str, *, dry_run: bool, yes: bool) -> None:
-    """Undo the last move by hand of the cursor of provider NAME."""
+    """Undo the last `intake cursor set`.
+
+    The cursor of provider NAME returns to its former value.
+    """
     rt = open_runtime(confirmed=True)
     name = provider_of(rt, name)
     status, now, former = rt.cursors.status(name), redis_time(rt), rt.cursors.former_values(name)
     if not former:
-        raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to put back")
+        raise click.ClickException(f"the cursor of {name} was never moved by hand: there is nothing to undo")
     _, value = former[0]
     at = cursor_time(value) or min(now, rt.settings.providers[name].start)
     _move(rt, name, status.get("value", ""), value, (at, now), dry_run=dry_run, yes=yes, back=True)
@@ -115,33 +123,35 @@ def _move(  # noqa: PLR0913  # the value the person saw, the new one, and the fl
     back: bool = False,
 ) -> None:
     at, now = times
-    click.echo(_consequence(name, cursor_time(seen), at, now))
+    say(_consequence(name, cursor_time(seen), at, now))
     if seen == value:
         click.echo("There is nothing to do.")
         return
     if dry_run:
-        see = f" The requests that would be sent: intake poll {name} --dry-run --since {at:%Y-%m-%dT%H:%M}"
-        click.echo("Nothing was touched." + (see if at < now and value else ""))
+        see = f" Preview the requests: intake poll {name} --dry-run --since {at:%Y-%m-%dT%H:%M}"
+        say("Nothing was changed." + (see if at < now and value else ""))
         return
     confirm_or_abort(f"Move the cursor of {name}?", yes=yes)
     moved = rt.cursors.undo(name, seen, value) if back else rt.cursors.place(name, seen, value)
     if not moved:
-        raise click.ClickException(f"the cursor of {name} moved meanwhile, and was left as it is: try again")
-    click.echo("Moved. It is polled with the next sweep." + ("" if back else f" Back: intake cursor undo {name}"))
+        raise click.ClickException(
+            f"the cursor of {name} moved meanwhile and was not changed. Next: run the command again"
+        )
+    say("Moved. The next sweep polls the provider." + ("" if back else f" Undo: intake cursor undo {name}"))
 
 
 def _consequence(name: str, was: datetime | None, at: datetime, now: datetime) -> str:
     """Return what happens if the cursor moves from `was` to `at`."""
     to = f"{at:%Y-%m-%d %H:%M:%S} UTC ({ago((now - at).total_seconds())})"
     if was is None:
-        return f"{name}: everything that changed since {to} would be read."
+        return f"{name}: everything that changed since {to} is read."
     if at < was:
         span = age((was - at).total_seconds())
-        return f"{name}: what changed in the {span} from {to} to {was:%Y-%m-%d %H:%M:%S} UTC would be read again."
+        return f"{name}: changes of the {span} from {to} to {was:%Y-%m-%d %H:%M:%S} UTC are read again."
     if at > was:
         span = age((at - was).total_seconds())
         return (
-            f"{name}: what changed in the {span} from {was:%Y-%m-%d %H:%M:%S} UTC to {to} would NOT be read by polls"
-            f" any more. Nothing is lost that was read before."
+            f"{name}: changes of the {span} from {was:%Y-%m-%d %H:%M:%S} UTC to {to} are NOT read by polls. Orders that"
+            " were read before are kept."
         )
     return f"{name}: the cursor stays at {to}."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from worker.cli.options import dry_run_option, open_runtime, parse_age, redis_time, require_name
+from worker.cli.results import say
+from worker.operations.examples import examples
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -34,43 +36,54 @@ def _seconds_until(text: str, now: datetime) -> float:
         try:
             at = datetime.fromisoformat(text)
         except ValueError:
-            reason = f"--until {text} is no time: write 06:00, or 2026-03-01T08:00+02:00"
+            reason = f"--until {text} is not a time: write 06:00 or 2026-03-01T08:00+02:00"
             raise click.ClickException(reason) from None
     seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
     if seconds <= 0:
-        raise click.ClickException(f"--until {text} is over")
+        raise click.ClickException(f"--until {text} is in the past")
     return seconds
 
 
-@click.command("pause")
+@click.command(
+    "pause",
+    epilog=examples("intake pause warehouse --for 2h --reason stocktaking", "intake pause shop-nl --until 06:00"),
+)
 @click.argument("name")
-@click.option("--for", "length", callback=parse_age, help="Go on by itself after this: 2h, 30m.")
-@click.option("--until", help="Go on by itself then: 06:00, or 2026-03-01T08:00; UTC, unless it says otherwise.")
-@click.option("--reason", default="by hand", help="Shown in `intake status`.")
+@click.option("--for", "length", callback=parse_age, help="Resume automatically after this time: 2h, 30m.")
+@click.option(
+    "--until", help="Resume automatically at this time: 06:00, or 2026-03-01T08:00; UTC unless it has a zone."
+)
+@click.option("--reason", default="by hand", help="Reason that `intake status` shows.")
 @dry_run_option
 def pause(*, name: str, length: float | None, until: str | None, reason: str, dry_run: bool) -> None:
-    """Stop polling NAME and sending to NAME, until it is resumed or for a time; also after a restart."""
+    """Pause a provider or a target.
+
+    NAME is not polled, and nothing is sent to it, until it is resumed. A pause survives restarts.
+    """
     if length is not None and until is not None:
-        raise click.UsageError("--for and --until: name one")
+        raise click.UsageError("use --for or --until, not both")
     rt, provider, target = _account(name)
     now = redis_time(rt)
     seconds = _seconds_until(until, now) if until else length
     end = "" if seconds is None else f" until {now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
     if dry_run:
-        click.echo(f"{name} would be paused{end or ' until somebody resumes it'}. Nothing was touched.")
+        say(f"{name} would be paused{end or ' until it is resumed'}. Nothing was changed.")
         return
     if provider:
         rt.cursors.pause(provider, reason, seconds)
     if target:
         rt.lanes[target].pause(reason, seconds)
-    click.echo(f"{name} is paused{end}. Go on {'sooner ' if end else ''}with: intake resume {name}")
+    say(f"{name} is paused{end}. Next: intake resume {name}")
 
 
-@click.command("resume")
+@click.command("resume", epilog=examples("intake resume warehouse"))
 @click.argument("name")
 @dry_run_option
 def resume(*, name: str, dry_run: bool) -> None:
-    """Resume NAME."""
+    """Resume a provider or a target.
+
+    NAME is polled, or sent to, at once.
+    """
     rt, provider, target = _account(name)
     reasons = dict.fromkeys(
         str(status["paused"])
@@ -81,10 +94,10 @@ def resume(*, name: str, dry_run: bool) -> None:
         click.echo(f"{name} is not paused: there is nothing to do.")
         return
     if dry_run:
-        click.echo(f"{name} is paused ({'; '.join(reasons)}), and would go on. Nothing was touched.")
+        say(f"{name} is paused ({'; '.join(reasons)}) and would be resumed. Nothing was changed.")
         return
     if provider:
         rt.cursors.resume(provider)
     if target:
         rt.lanes[target].resume()
-    click.echo(f"{name} goes on.")
+    click.echo(f"{name} is resumed.")

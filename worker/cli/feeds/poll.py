@@ -15,7 +15,10 @@ from tasks.poll import poll
 from worker.app import nudge
 from worker.cli.feeds.rehearsal import Rehearsal
 from worker.cli.options import open_runtime, parse_since, provider_of, redis_time, resolve_since
+from worker.cli.results import say
+from worker.durations import count_of
 from worker.operations.cursor_words import cursor_time
+from worker.operations.examples import examples
 from worker.operations.times import utc_text
 from worker.telemetry import log
 
@@ -27,24 +30,27 @@ if TYPE_CHECKING:
 _SHOWN: Final = 20
 
 
-@click.command("poll")
+@click.command("poll", epilog=examples("intake poll shop-nl --dry-run", "intake poll shop-nl --limit 1"))
 @click.argument("name")
-@click.option("--dry-run", is_flag=True, help="Read, show what would be sent to whom, and touch nothing.")
-@click.option("--limit", "pages", type=click.IntRange(1), help="Pages at most; with --dry-run 1 unless said.")
+@click.option("--dry-run", is_flag=True, help="Read, show what would be sent, and change nothing.")
+@click.option("--limit", "pages", type=click.IntRange(1), help="Maximum number of pages; with --dry-run 1 by default.")
 @click.option(
-    "--since", "wish", callback=parse_since, metavar="DATE", help="With --dry-run: from there, not the cursor."
+    "--since", "wish", callback=parse_since, metavar="DATE", help="With --dry-run: start here, not at the cursor."
 )
-@click.option("--show", default=1, type=click.IntRange(0), help="Writes of each target shown whole: personal data. [1]")
-@click.option("--json", "as_json", is_flag=True, help="With --dry-run: everything, as JSON. Personal data.")
+@click.option("--show", default=1, type=click.IntRange(0), help="Requests shown in full per target (1): personal data.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print everything as JSON. Personal data.")
 def command(name: str, **options: Any) -> None:
-    """Poll provider NAME now, even after a failure; --dry-run only reads, and shows what a poll would do."""
+    """Poll a provider now, or preview a poll.
+
+    NAME is polled even after a failure. With --dry-run, the command only reads, and shows what a poll would do.
+    """
     rt = open_runtime(confirmed=not options["dry_run"])
     log.configure("error", rt.settings.log.format)  # the result is printed instead
     name = provider_of(rt, name)
     if options["dry_run"]:
         _rehearse(rt, name, options)
     elif options["wish"] is not None or options["as_json"]:
-        raise click.UsageError("--since and --json go with --dry-run; to read again: intake cursor set NAME --since")
+        raise click.UsageError("--since and --json need --dry-run; to read again: intake cursor set NAME --since DATE")
     else:
         _poll(rt, name, options["pages"] or 0)
 
@@ -53,20 +59,20 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
     rt.installation.confirm()
     before = rt.cursors.status(name)
     if "paused" in before:
-        raise click.ClickException(f"{name} is paused: {before['paused']}. Let it go on: intake resume {name}")
+        raise click.ClickException(f"{name} is paused: {before['paused']}. Next: intake resume {name}")
     poll(rt, name, nudge, pages=pages, gap=-1)
     after = rt.cursors.status(name)
     if after.get("started") == before.get("started"):
-        raise click.ClickException(f"{name} is polled by another process at this moment. See: intake status")
+        raise click.ClickException(f"another process polls {name} at this moment. Next: intake status")
     if paused := after.get("paused"):
-        raise click.ClickException(f"{name} was paused: {paused}. Correct it, then: intake resume {name}")
+        raise click.ClickException(f"{name} was paused: {paused}. Fix the cause, then: intake resume {name}")
     if error := after.get("error"):
-        raise click.ClickException(f"{name}: {error}. It is tried again by itself. See: intake check")
+        raise click.ClickException(f"{name}: {error}. The poll is retried automatically. Next: intake check")
     records = int(after.get("records", 0)) - int(before.get("records", 0))
     until = cursor_time(after.get("value"))
-    upto = f" It is read up to {utc_text(until.timestamp() * 1000)} UTC." if until else ""
-    more = "" if "finished" in after else " More is there, and is read with the next sweep."
-    click.echo(f"{name}: {records} records read.{upto}{more}")
+    upto = f" Everything is read up to {utc_text(until.timestamp() * 1000)} UTC." if until else ""
+    more = "" if "finished" in after else " There are more; the next sweep reads them."
+    say(f"{name}: {count_of(records, 'record')} read.{upto}{more}")
 
 
 def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
@@ -83,7 +89,7 @@ def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
             return
         for number, page in enumerate(pages, 1):
             _print_page(number, page, options["show"])
-    click.echo("Nothing was written: not to Redis (but the calls to its limits), not to anybody.")
+    say("Nothing was written. The calls count towards the rate limits.")
 
 
 def _print_page(number: int, page: PagePreview, show: int) -> None:

@@ -7,7 +7,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -20,7 +19,9 @@ from worker.cli.options import (
     resolve_since,
     resolve_time,
 )
+from worker.cli.results import console
 from worker.errors import AuthFailed, IntakeError
+from worker.operations.examples import examples
 from worker.reconcile.repair import requeue
 from worker.reconcile.report import FAULTS
 from worker.reconcile.run import Run, RunOptions, grace_of
@@ -29,18 +30,18 @@ from worker.settings.reconcile import pairs_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from worker.reconcile.report import Finding, Report
     from worker.runtime import Runtime
 
 #: The text after each of the other counts, by name.
 _OTHER_COUNTS = {
-    "edited": "changed by people in the target after they were sent: kept as they are",
-    "on_the_way": "on their way",
-    "unlisted": "there, though no list shows them",
-    "older": "from before the range",
-    "gone": "gone from the source meanwhile",
+    "edited": "edited by people in the target: kept",
+    "on_the_way": "being delivered",
+    "unlisted": "in the target, but in no list of it",
+    "older": "placed before the range",
+    "gone": "no longer in the source",
     "discarded": "discarded by a person",
     "queued": "queued again",
 }
@@ -58,13 +59,13 @@ def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
         yield _findings(report.findings, values=values)
     yield from (f"{counts[name]} {words}" for name, words in _OTHER_COUNTS.items() if counts.get(name))
     if report.how == "asked":
-        yield f"{report.target} cannot be listed: only what is missing was looked for."
+        yield f"{report.target} cannot list its orders: only missing orders are found."
     elif not report.compared:
-        yield "The fields were not compared: no view knows what this kind of target holds."
+        yield "The fields were not compared: this kind of target cannot be read field by field."
     if report.clean:
-        yield "[green]Clean: each order is there once, as the source has it.[/green]"
+        yield "[green]ok: the target has each order once, as the source has it.[/green]"
     elif hidden := sum(counts[fault] for fault in FAULTS) - sum(found.fault in FAULTS for found in report.findings):
-        yield f"{hidden} more are not shown: --most {max(counts[fault] for fault in FAULTS)}"
+        yield f"{hidden} more findings: --most {max(counts[fault] for fault in FAULTS)}"
 
 
 def _findings(findings: list[Finding], *, values: bool) -> Table:
@@ -81,9 +82,9 @@ def _findings(findings: list[Finding], *, values: bool) -> Table:
 def _remedy(finding: Finding) -> str:
     """Return what a person can do, for a finding that no repair dealt with."""
     if finding.fault == "edited":
-        return "none: people changed it there"
+        return "none: edited in the target"
     if finding.fault in {"doubled", "extra"}:
-        return "look at it in the target"
+        return "check it in the target"
     if finding.state in {"dead", "held", "in_doubt"}:
         return f"intake show {finding.key}"
     return "--repair"
@@ -97,7 +98,7 @@ def _require_pair(rt: Runtime, provider: str, target: str) -> None:
         raise click.ClickException(f"no route goes from {provider} to {target}; known are: {known or 'none'}")
 
 
-def _compare(rt: Runtime, wish: RunOptions, console: Console, *, repair: bool) -> Report:
+def _compare(rt: Runtime, wish: RunOptions, screen: Console, *, repair: bool) -> Report:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<36}"),
@@ -105,7 +106,7 @@ def _compare(rt: Runtime, wish: RunOptions, console: Console, *, repair: bool) -
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=screen, transient=True) as progress:
         bars: dict[str, Any] = {}
 
         def show_progress(step: str, done: int) -> None:
@@ -120,24 +121,29 @@ def _compare(rt: Runtime, wish: RunOptions, console: Console, *, repair: bool) -
             return run.compare(requeue if repair else None)
 
 
-@click.command("reconcile")
+@click.command(
+    "reconcile",
+    epilog=examples(
+        "intake reconcile shop-nl warehouse --since 7d",
+        "intake reconcile shop-nl warehouse --since 7d --repair --dry-run",
+    ),
+)
 @click.argument("provider")
 @click.argument("target")
-@click.option("--since", callback=parse_since, required=True, help="Orders placed since then: 2026-03-01, or 7d (ago).")
-@click.option("--until", callback=parse_since, help="And before then; left out, until now.")
-@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="The part of each limit it may use (1).")
-@click.option(
-    "--repair", is_flag=True, help="Send again what is missing, and what is different where it can be changed."
-)
-@click.option("--dry-run", is_flag=True, help="With --repair: compare only, and send nothing.")
-@click.option("--yes", is_flag=True, help="With --repair: do not ask.")
-@click.option("--values", is_flag=True, help="Show the values of different fields: they are personal.")
-@click.option("--most", type=click.IntRange(0), default=20, help="Findings of each sort that are shown (20).")
+@click.option("--since", callback=parse_since, required=True, help="Orders placed since this time: 2026-03-01, or 7d.")
+@click.option("--until", callback=parse_since, help="Orders placed before this time. Default: now.")
+@click.option("--share", type=click.FloatRange(0.01, 1), default=1.0, help="Share of each rate limit to use (1).")
+@click.option("--repair", is_flag=True, help="Send missing orders again, and update those that differ.")
+@click.option("--dry-run", is_flag=True, help="With --repair: compare, and send nothing.")
+@click.option("--yes", is_flag=True, help="With --repair: do not ask for confirmation.")
+@click.option("--values", is_flag=True, help="Show the values that differ: personal data.")
+@click.option("--most", type=click.IntRange(0), default=20, help="Number of findings of each kind to show (20).")
 @json_option
 def command(provider: str, target: str, **options: Any) -> None:
-    """Compare the orders of PROVIDER with those in TARGET; exit code 1 if they differ.
+    """Compare a provider's orders with a target's.
 
-    Nothing is written without --repair, which asks first. Duplicated and extra orders are never changed.
+    Exit code 1 if the orders of PROVIDER and TARGET differ. Only --repair changes anything, and it asks for
+    confirmation. Duplicated and extra orders are never changed.
     """
     rt = open_runtime(confirmed=options["repair"])
     provider = rt.settings.ledger_provider(provider)
@@ -146,25 +152,25 @@ def command(provider: str, target: str, **options: Any) -> None:
     now = redis_time(rt)
     since, until = resolve_since(options["since"], now), resolve_time(options["until"] or now, now)
     if until <= since:
-        raise click.UsageError("--until is not after --since")
+        raise click.UsageError("--until must be after --since")
     repair = options["repair"] and not options["dry_run"]
     if repair:
-        question = f"Send to {target} again what of {provider} is missing or different there?"
+        question = f"Send the orders of {provider} that are missing or different in {target} again?"
         confirm_or_abort(question, yes=options["yes"])
         rt.installation.confirm()
     wish = RunOptions(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
     try:
-        report = _compare(rt, wish, Console(stderr=True), repair=repair)
+        report = _compare(rt, wish, console(err=True), repair=repair)
     except AuthFailed as refused:
-        raise click.ClickException(f"a key is refused: {refused}. See: intake check") from None
+        raise click.ClickException(f"the credentials were refused: {refused}. Next: intake check") from None
     except IntakeError as error:
-        raise click.ClickException(f"it could not be compared: {error}") from None
+        raise click.ClickException(f"the comparison failed: {error}") from None
     rt.reports.save(provider, target, report.counts)
     if options["as_json"]:
         click.echo(json.dumps(report.as_json(values=options["values"]), indent=2))
     else:
-        console = Console()
+        out = console()
         for part in render(report, values=options["values"]):
-            console.print(part)
+            out.print(part)
     if not report.clean:
         sys.exit(1)

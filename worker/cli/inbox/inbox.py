@@ -1,4 +1,4 @@
-"""`intake inbox`: the jobs that could not be taken in."""
+"""`intake inbox`: the jobs that failed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
 
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
-from worker.cli.results import print_counts, table_of, without_numbers
+from worker.cli.results import print_counts, print_rows, say, without_numbers
+from worker.durations import count_of
+from worker.operations.examples import examples
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
@@ -23,31 +24,28 @@ if TYPE_CHECKING:
 #: Dead letters in memory at once: each may hold a whole job.
 _AT_ONCE: Final = 20
 #: The columns of a reason, and of a dead letter: heading and field.
-_REASON_COLUMNS: Final = {
-    "count": "count",
-    "code": "code",
-    "provider": "provider",
-    "reason": "reason",
-    "last (UTC)": "last",
-}
-_COLUMNS: Final = {"id": "id", "at (UTC)": "at", "code": "code", "provider": "provider", "reason": "reason"}
+_REASON_COLUMNS: Final = {"count": "count", "code": "code", "provider": "provider", "last (UTC)": "last"}
+_COLUMNS: Final = {"id": "id", "at (UTC)": "at", "code": "code", "provider": "provider"}
 #: What to do about a dead letter, by its code.
 ADVICE: Final = {
-    "too_large": "push it smaller, or raise [inbox] max_bytes and push it again; only its beginning is kept",
-    "not_json": "mend the producer and push it again",
-    "not_a_job": "mend the producer: see `intake schema job`",
-    "signature": "compare the producer's name and secret with [producers.NAME], then replay",
-    "signature_age": "look at the clocks of both sides, or raise [inbox] tolerance, then replay",
-    "unknown_provider": "add [providers.NAME] or [producers.NAME], restart `intake listen`, then replay",
-    "unsigned": 'sign it (see schemas/job.py), or write [inbox] unsigned = "accept", then replay',
-    "not_allowed": 'write for = ["PROVIDER"] under the producer, restart `intake listen`, then replay',
-    "no_route": "add a [[routes]] table that is `from` it, restart `intake listen`, then replay",
-    "no_record": "a producer without an API pushes `order`: see `intake schema order`",
-    "malformed": "mend the producer, or the adapter and replay",
-    "rejected": "look at the reference of the route, then replay",
-    "poison": "it ended the process that read it, several times: report it as a fault of Intake",
-    "not_there": "see whether the provider has it, then replay",
+    "too_large": "Push a smaller job, or raise [inbox] max_bytes and push it again: only its beginning is kept.",
+    "not_json": "Fix the producer, then push the job again.",
+    "not_a_job": "Fix the producer: intake schema job",
+    "signature": "Compare the producer's name and secret with [producers.NAME], then replay.",
+    "signature_age": "Compare the clocks of both sides, or raise [inbox] tolerance, then replay.",
+    "unknown_provider": "Add [providers.NAME] or [producers.NAME], restart `intake listen`, then replay.",
+    "unsigned": 'Sign the job (see schemas/job.py), or set [inbox] unsigned = "accept", then replay.',
+    "not_allowed": 'Set for = ["PROVIDER"] in the producer, restart `intake listen`, then replay.',
+    "no_route": "Add a [[routes]] table with this `from`, restart `intake listen`, then replay.",
+    "no_record": "Push `order`: this producer has no API. See: intake schema order",
+    "malformed": "Fix the producer, or fix the adapter and replay.",
+    "rejected": "Check the reference of the route, then replay.",
+    "poison": "Report a bug of Intake: the job ended the process that read it, several times.",
+    "not_there": "Check whether the provider has the order, then replay.",
 }
+
+
+_CODES: Final = f"Limit to a cause: {', '.join(ADVICE)}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Selection:
         known = inbox.letter_ids()
         if unknown := set(self.ids).difference(known):
             listed = ", ".join(sorted(unknown))
-            raise click.ClickException(f"no dead letter has the id {listed}. See: intake inbox list")
+            raise click.ClickException(f"no failed job has the id {listed}. Next: intake inbox list")
         ids = self.ids or known
         for start in range(0, len(ids), _AT_ONCE):
             for letter_id, letter in inbox.letters(ids[start : start + _AT_ONCE]).items():
@@ -99,50 +97,58 @@ def _require_selection(options: dict[str, Any]) -> Selection:
     """Return what a command acts on; raise UsageError if it selects nothing in particular."""
     ids, everything = options["ids"], options["everything"]
     if bool(ids) == (everything or any(options[name] is not None for name in ("code", "provider"))):
-        raise click.UsageError("name letters by their ids, or else --all, --code or --provider")
+        raise click.UsageError("select jobs: ids, --code or --provider; or --all")
     return Selection(tuple(dict.fromkeys(ids)), options["code"], options["provider"])
 
 
 def _filter_options(command: Any) -> Any:
-    command = click.option("--provider", metavar="NAME", help="Only those of this provider.")(command)
-    return click.option("--code", type=click.Choice(list(ADVICE)), help="Only those with this cause.")(command)
+    command = click.option("--provider", metavar="NAME", help="Limit to this provider.")(command)
+    return click.option("--code", type=click.Choice(list(ADVICE)), metavar="CODE", help=_CODES)(command)
 
 
 def _action_options(command: Any) -> Any:
     command = confirmable(json_option(command))
-    command = click.option("--all", "everything", is_flag=True, help="All of them.")(_filter_options(command))
+    command = click.option("--all", "everything", is_flag=True, help="Select all of them.")(_filter_options(command))
     return click.argument("ids", nargs=-1, metavar="[ID]...")(command)
 
 
-@click.group("inbox")
+@click.group("inbox", epilog=examples("intake inbox list"))
 def command() -> None:
-    """Look at the jobs that could not be taken in; push them again, or discard them."""
+    """List, replay or discard jobs that failed."""
 
 
-@command.command("list")
+@command.command("list", epilog=examples("intake inbox list --code signature"))
 @_filter_options
-@click.option("--limit", default=20, show_default=True, help="Letters shown one by one, the newest first.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
+@click.option("--limit", default=20, show_default=True, help="Number of jobs listed, the newest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print all as JSON.")
 def list_all(*, code: str | None, provider: str | None, limit: int, as_json: bool) -> None:
-    """Show the dead letters: the reasons with their counts, and the newest letters."""
+    """List failed jobs.
+
+    The list has the reasons with their counts, and the newest jobs.
+    """
     rows = [_row(*item) for item in Selection(code=code, provider=provider).letters(open_runtime(offline=True).inbox)]
     groups, newest = _by_reason(rows), heapq.nlargest(limit, rows, key=lambda row: row["at"])
     if as_json:
         click.echo(json.dumps({"count": len(rows), "reasons": groups, "letters": rows}, indent=2))
         return
     if not rows:
-        click.echo("No dead letters.")
+        click.echo("No job has failed.")
         return
-    reasons = table_of("Reasons", _REASON_COLUMNS, groups)
-    Console().print(reasons, table_of("Newest letters", _COLUMNS, newest))
-    click.echo("See one: intake inbox show ID; push again: intake inbox replay ID; forget: intake inbox discard ID")
+    print_rows("Reasons", _REASON_COLUMNS, groups, "reason")
+    click.echo()
+    print_rows(f"Newest of {len(rows):,}", _COLUMNS, newest, "reason")
+    click.echo()
+    say("Next: intake inbox show ID, then intake inbox replay ID or intake inbox discard ID")
 
 
-@command.command("show")
+@command.command("show", epilog=examples("intake inbox show 1f3a"))
 @click.argument("letter_id", metavar="ID")
 @json_option
 def show(letter_id: str, *, as_json: bool) -> None:
-    """Show a dead letter: why, what to do, and the whole job, which may hold personal data."""
+    """Show one failed job.
+
+    The output has the reason, the remedy and the whole job, which may hold personal data.
+    """
     ((_, letter),) = Selection((letter_id,)).letters(open_runtime(offline=True).inbox)
     fields = _row(letter_id, letter) | {"advice": ADVICE.get(letter.code, "")}
     job = letter.raw.decode("utf-8", "backslashreplace")
@@ -150,14 +156,17 @@ def show(letter_id: str, *, as_json: bool) -> None:
         click.echo(json.dumps(fields | {"job": job}, indent=2))
         return
     for name, value in fields.items():
-        click.echo(f"{name}: {value}")
+        say(f"{name}: {value}", "  ")
     click.echo(job)
 
 
-@command.command("replay")
+@command.command("replay", epilog=examples("intake inbox replay --code no_route --dry-run"))
 @_action_options
 def replay(**options: Any) -> None:
-    """Push the jobs of dead letters again, after the cause is fixed; a job that is not kept whole stays."""
+    """Push failed jobs again.
+
+    Use it after the cause is fixed. A job of which only a part is kept stays.
+    """
     selection, inbox = _require_selection(options), open_runtime().inbox
     replayed = not_whole = 0
     _confirm("Push", selection, inbox, options)
@@ -168,16 +177,16 @@ def replay(**options: Any) -> None:
         if not options["dry_run"]:
             inbox.replay(letter, letter_id)
         replayed += 1
-    words = {"not_whole": "stay: only a part of each is kept"}
+    words = {"not_whole": "cannot be replayed: only a part of the job is kept"}
     print_counts({"replayed": replayed, "not_whole": not_whole}, options, words=words)
 
 
-@command.command("discard")
+@command.command("discard", epilog=examples("intake inbox discard 1f3a"))
 @_action_options
 def discard(**options: Any) -> None:
-    """Discard dead letters for good."""
+    """Discard failed jobs permanently."""
     selection, inbox = _require_selection(options), open_runtime().inbox
-    _confirm("Forget", selection, inbox, options)
+    _confirm("Discard", selection, inbox, options)
     ids = [letter_id for letter_id, _ in selection.letters(inbox)]
     print_counts({"discarded": len(ids) if options["dry_run"] else inbox.discard(ids)}, options)
 
@@ -185,4 +194,4 @@ def discard(**options: Any) -> None:
 def _confirm(verb: str, selection: Selection, inbox: Inbox, options: dict[str, Any]) -> None:
     if not options["dry_run"] and not options["yes"]:
         count = sum(1 for _ in selection.letters(inbox))
-        confirm_or_abort(f"{verb} {count} dead letters?", yes=False)
+        confirm_or_abort(f"{verb} {count_of(count, 'failed job')}?", yes=False)

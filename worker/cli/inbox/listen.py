@@ -11,6 +11,7 @@ from tasks.listen import listen
 from worker.app import nudge
 from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
+from worker.operations.examples import examples
 from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
@@ -20,9 +21,12 @@ from worker.telemetry.log import configure
 from worker.watch.watch import Watch
 
 
-@click.command("listen")
+@click.command("listen", epilog=examples("intake listen"))
 def command() -> None:
-    """Take jobs from the inbox until it is stopped; it may run many times, on many machines."""
+    """Accept jobs from the inbox.
+
+    The command runs until it is stopped. Several may run, on several machines.
+    """
     never_wait()
     settings = read_settings()
     configure(settings.log.level, settings.log.format)

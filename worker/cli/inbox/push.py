@@ -13,6 +13,7 @@ from worker.cli.inbox.json_files import JsonValue, json_values, to_json
 from worker.cli.options import open_runtime, require_name
 from worker.errors import Malformed, StoreFull
 from worker.inbox.reading import BadJob, order_in, read_job
+from worker.operations.examples import examples
 from worker.runtime import read_settings
 
 if TYPE_CHECKING:
@@ -122,19 +123,21 @@ def _source(options: dict[str, Any]) -> Source:
     return Source([options[given[0]]], provider, given[0])
 
 
-@click.command("push")
+@click.command(
+    "push", epilog=examples("intake push jobs.jsonl --dry-run", "intake push --provider shop-nl --external-id 1001")
+)
 @click.argument("files", nargs=-1, type=click.File("rb"), metavar="[FILE]...")
-@click.option("--provider", metavar="NAME", help="Whose orders they are, for the three options that follow.")
-@click.option("--record", type=click.File("rb"), help="A file of orders as the provider sends them; - is stdin.")
-@click.option("--order", type=click.File("rb"), help="A file of orders in our own words (`intake schema order`).")
-@click.option("--external-id", multiple=True, metavar="ID", help="The id of an order to fetch; may be repeated.")
+@click.option("--provider", metavar="NAME", help="Provider of the orders, for the next three options.")
+@click.option("--record", type=click.File("rb"), help="File of orders as the provider sends them; - for stdin.")
+@click.option("--order", type=click.File("rb"), help="File of orders in the format of `intake schema order`.")
+@click.option("--external-id", multiple=True, metavar="ID", help="Id of an order to fetch; repeatable.")
 @click.option("--producer", metavar="NAME", help="Sign the jobs with the secret of this producer.")
-@click.option("--dry-run", is_flag=True, help="Check the jobs, and push nothing.")
+@click.option("--dry-run", is_flag=True, help="Check the jobs and push nothing.")
 def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
-    """Push jobs into the inbox: from FILEs of JSON lines, or of one JSON value (a job, or a list of jobs).
+    """Push jobs into the inbox.
 
-    Each job is checked as the inbox checks it (`intake schema job`); a record is read later. Bad jobs are printed and
-    left out; pushing a job again changes nothing. Exit code 1 if a job was bad.
+    A FILE holds JSON lines, or one JSON value: a job, or a list of jobs (`intake schema job`). Invalid jobs are printed
+    and skipped; the exit code is then 1. Pushing a job again changes nothing.
     """
     source = _source(options)
     settings = read_settings()

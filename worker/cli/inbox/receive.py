@@ -8,20 +8,26 @@ import click
 
 from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
+from worker.operations.examples import examples
 from worker.runtime import read_settings, redis_url
 from worker.store.inbox import Inbox
 from worker.store.redis.connection import connect
 from worker.telemetry import log
 
 
-@click.command("receive")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
+@click.command("receive", epilog=examples("intake receive --port 8080"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
-    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 300), help="Seconds that a request has."
+    "--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+)
+@click.option(
+    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 300), help="Seconds for a request."
 )
 def command(host: str, port: int, timeout: float) -> None:
-    """Receive webhooks at /hooks/NAME, for each producer NAME with a kind; run it behind a proxy that speaks TLS."""
+    """Receive webhooks over HTTP.
+
+    Each producer with a kind has the address /hooks/NAME. Run the command behind a proxy that terminates TLS.
+    """
     if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
         raise click.ClickException("the receiver is an extra: pip install 'intake-orders[receive]'")
     from worker.inbox.receiver.server import bind, serve

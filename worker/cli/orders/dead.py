@@ -6,13 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
 
 from tasks.dead_records import NO_ID
 from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
 from worker.cli.orders.history import delivery_as_json, print_orders
-from worker.cli.results import print_counts
+from worker.cli.results import console, print_counts, say
+from worker.durations import count_of
+from worker.operations.examples import examples
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _records(rt: Runtime, target: str | None, selected: Filter) -> Iterator[tupl
                 continue
             reason = ": ".join(filter(None, (record["field"], record["reason"])))
             if selected.matches_reason("malformed", reason):
-                row = {"source": "record", "key": key, "target": "", "since": utc_text(int(record["at"]))}
+                row = {"source": "record", "key": key, "number": "", "target": "", "since": utc_text(int(record["at"]))}
                 yield provider, external_id, row | {"code": "malformed", "reason": reason}
 
 
@@ -51,38 +52,48 @@ def _rows(rt: Runtime, target: str | None, selected: Filter) -> Iterator[dict[st
 
 def _selecting(command: Any) -> Any:
     command = selection.action_options(selection.filter_options(command))
-    command = click.option("--all", "everything", is_flag=True, help="All of them.")(command)
+    command = click.option("--all", "everything", is_flag=True, help="Select all of them.")(command)
     return click.argument("keys", nargs=-1, metavar="[KEY]...")(command)
 
 
-@click.group("dead")
+@click.group("dead", epilog=examples("intake dead list"))
 def command() -> None:
-    """Look at dead orders and unreadable records; try them again, or discard them."""
+    """List, replay or discard dead letters.
+
+    A dead letter is an order that could not be delivered, or a record that could not be read.
+    """
 
 
-@command.command("list")
+@command.command("list", epilog=examples("intake dead list --target warehouse --newer 2h"))
 @selection.list_options
 def list_all(**options: Any) -> None:
-    """Show what is dead: the reasons with their counts, and the newest."""
-    rows = _rows(open_runtime(offline=True), options["target"], selection.filter_from(options))
-    next_step = "See one: intake dead show KEY; again: intake dead replay; or: intake dead discard"
-    selection.print_list("dead", rows, next_step, **options)
+    """List dead letters.
+
+    The list has the reasons with their counts, and the newest dead letters.
+    """
+    rt = open_runtime(offline=True)
+    rows = _rows(rt, options["target"], selection.filter_from(options))
+    next_step = "Next: intake dead show KEY, then intake dead replay KEY or intake dead discard KEY"
+    selection.print_list(rt, "dead", rows, next_step, **options)
 
 
-@command.command("show")
+@command.command("show", epilog=examples("intake dead show shop-nl:1001"))
 @click.argument("key")
-@click.option("--target", metavar="NAME", help="Only for this target.")
-@click.option("--payload", is_flag=True, help="The order or record itself too: personal data.")
+@click.option("--target", metavar="NAME", help="Limit to this target.")
+@click.option("--payload", is_flag=True, help="Also print the order or record: personal data.")
 @json_option
 def show(key: str, **options: Any) -> None:
-    """Show the history of the dead order KEY (`provider:external_id`), or why the record KEY cannot be read."""
+    """Show one dead letter.
+
+    KEY is the order key (provider:external_id) of a dead order or of an unreadable record.
+    """
     rt = open_runtime(offline=True)
     entries = rt.ledger.entries(selection.targets_of(rt, options["target"]), key)
     dead = [entry for entry in entries if entry.record["state"] == "dead"]
     provider, _, external_id = key.partition(":")
     record = rt.cursors.letter(provider, external_id)
     if not dead and record is None:
-        raise click.ClickException(f"{key} is not dead. See: intake show {key}, intake dead list")
+        raise click.ClickException(f"{key} is not dead. Next: intake show {key}")
     payloads = {entry.target: rt.stuck[entry.target].payload(key) for entry in dead} if options["payload"] else {}
     if record is not None and not options["payload"]:
         del record["raw"]
@@ -90,21 +101,23 @@ def show(key: str, **options: Any) -> None:
         deliveries = [delivery_as_json(entry) | {"payload": payloads.get(entry.target)} for entry in dead]
         click.echo(json.dumps({"deliveries": deliveries, "letter": record}, indent=2))
         return
-    console = Console()
     for entry in dead:
-        print_orders(rt, console, key, [entry])
+        print_orders(rt, console(), key, [entry])
         if payload := payloads.get(entry.target):
             click.echo(json.dumps(json.loads(payload), indent=2, ensure_ascii=False))
     if record is not None:
-        click.echo(f"{key} could not be read: {record['field']}: {record['reason']}")
-        click.echo(record.get("raw", "Its text: --payload."))
+        say(f"{key} could not be read: {record['field']}: {record['reason']}")
+        click.echo(record.get("raw", "Print the record: --payload"))
 
 
-@command.command("replay")
+@command.command("replay", epilog=examples("intake dead replay --target warehouse --reason postcode --dry-run"))
 @_selecting
 def replay(**options: Any) -> None:
-    """Deliver dead orders again under their keys, and read records again, after the cause is fixed."""
-    rt, selected = _confirmed("Send or read again", options)
+    """Send dead orders and read records again.
+
+    Use it after the cause is fixed. Orders keep their keys and references.
+    """
+    rt, selected = _confirmed("Replay", options)
     replayed, without_id = _move(rt, "replay", selected, options), 0
     for provider, external_id, _ in _records(rt, options["target"], selected):
         if external_id.startswith(NO_ID):  # no provider can be asked for it
@@ -113,14 +126,18 @@ def replay(**options: Any) -> None:
         replayed += 1
         if not options["dry_run"]:
             rt.fetches.add(provider, [external_id])  # its dead letter goes when the record could be read
-    next_step = " They are sent, or read, with the next sweep."
-    print_counts({"replayed": replayed, "stay_without_id": without_id}, options, next_step)
+    next_step = " The next sweep sends or reads them."
+    words = {"without_id": "cannot be replayed: the record has no id"}
+    print_counts({"replayed": replayed, "without_id": without_id}, options, next_step, words)
 
 
-@command.command("discard")
+@command.command("discard", epilog=examples("intake dead discard shop-nl:1001"))
 @_selecting
 def discard(**options: Any) -> None:
-    """Discard dead orders until they change at their source, and unreadable records until they are read again."""
+    """Discard dead letters.
+
+    An order returns only if it changes at its source; a record returns if it is read again.
+    """
     rt, selected = _confirmed("Discard", options)
     discarded = _move(rt, "discard", selected, options)
     for provider, external_id, _ in _records(rt, options["target"], selected):
@@ -135,10 +152,10 @@ def _confirmed(verb: str, options: dict[str, Any]) -> tuple[Runtime, Filter]:
     rt, selected = open_runtime(confirmed=True), selection.require_filter(options)
     keys = [row["key"] for row in _rows(rt, options["target"], selected)] if options["keys"] else []
     if unknown := sorted(set(options["keys"]).difference(keys)):
-        raise click.ClickException(f"not dead: {', '.join(unknown)}. See: intake dead list")
+        raise click.ClickException(f"not dead: {', '.join(unknown)}. Next: intake dead list")
     if not options["dry_run"] and not options["yes"]:
         count = len(keys) or sum(1 for _ in _rows(rt, options["target"], selected))
-        confirm_or_abort(f"{verb} {count} dead orders or records?", yes=False)
+        confirm_or_abort(f"{verb} {count_of(count, 'dead letter')}?", yes=False)
     return rt, selected
 
 

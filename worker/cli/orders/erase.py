@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
+from worker.cli.results import say
+from worker.durations import count_of
+from worker.operations.examples import examples
 from worker.store.orders.erasure import Eraser, Match, PersonalData
 from worker.store.redis.connection import ERRORS
 
@@ -18,40 +21,48 @@ if TYPE_CHECKING:
 
 #: What became of an order, in words.
 _OUTCOMES: dict[Erased, str] = {
-    "erased": "erased here; it was never sent, and never is",
-    "maybe": "erased here, and not sent again; it MAY be in the target: look there",
-    "delivered": "nothing personal is kept here; the target has it",
-    "claimed": "NOT erased: it is being sent at this moment; do this again in a minute",
+    "erased": "erased; it was never sent and never will be",
+    "maybe": "erased and not sent again; it MAY be in the target: search there",
+    "delivered": "Intake keeps no personal data of it; the target has the order",
+    "claimed": "NOT erased: it is being sent at this moment. Run the command again in a minute",
 }
 _ELSEWHERE = """\
-Where data of this customer still is, and Intake cannot erase it:
-- the targets: erase there what is named above as delivered, or as possibly there;
-- the provider, or the producer: what it sends again is read again (an erased order is not sent, whatever changes);
-- Redis' append-only file, until it is rewritten (`intake erase --rewrite`, or BGREWRITEAOF); replicas, backups;
-- Celery messages of producers that call tasks.ingest. Intake's own log has no such data."""
+Data of this customer remains in these places, where Intake cannot erase it:
+- targets: erase the orders that are delivered or possibly there;
+- the provider or producer: Intake reads what it sends again, but never sends
+  an erased order;
+- the append-only file of Redis, until it is rewritten (intake erase --rewrite),
+  and its replicas and backups;
+- Celery messages of producers that call tasks.ingest.
+The log of Intake has no such data."""
 
 
-@click.command("erase")
+@click.command("erase", epilog=examples("intake erase shop-nl:1001 --dry-run", "intake erase --match ada@example.org"))
 @click.argument("order_keys", metavar="KEY...", nargs=-1)
-@click.option("--match", metavar="TEXT", help="What holds this e-mail, phone number or name; - reads it from stdin.")
-@click.option("--rewrite", is_flag=True, help="Let Redis write its append-only file anew, without what was erased.")
+@click.option(
+    "--match", metavar="TEXT", help="E-mail address, phone number or name to search for; - reads it from stdin."
+)
+@click.option("--rewrite", is_flag=True, help="Let Redis rewrite its append-only file without the erased data.")
 @json_option
 @confirmable
 def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> None:
-    """Erase one customer's data: the orders KEY (`provider:external_id`), and everything that contains a text.
+    """Erase the data of one customer.
 
-    An order that is not delivered yet is never sent. Of a delivered order no personal data is left here.
+    Name orders by their keys (provider:external_id), or a text that they contain. An order that is not delivered yet is
+    then never sent. Of a delivered order, Intake keeps no personal data.
     """
     if match == "-":
         match = sys.stdin.readline().strip()
     if match is not None and len(match) < 3:  # noqa: PLR2004  # it would mean everybody
-        raise click.UsageError("--match needs a text of three letters or more")
+        raise click.UsageError("--match needs at least three characters")
     rt = open_runtime()
     if not order_keys and match is None:
         if flags["rewrite"]:
-            click.echo("Redis would write its file anew. Nothing was touched." if flags["dry_run"] else _rewrite(rt))
+            click.echo(
+                "Redis would rewrite its append-only file. Nothing was changed." if flags["dry_run"] else _rewrite(rt)
+            )
             return
-        raise click.UsageError("name orders by their keys, or a text by --match")
+        raise click.UsageError("name order keys, or a text by --match")
     eraser = Eraser(rt.redis, list(rt.settings.targets), rt.cursors, rt.inbox)
     providers = [*rt.settings.providers, *rt.settings.producers]
     found = eraser.find(providers, order_keys, Match(match) if match else None)
@@ -82,8 +93,8 @@ def _summary(rt: Runtime, found: PersonalData) -> str:
     orders = sum(map(len, _states(rt, found).values()))
     records = sum(map(len, found.letters.values()))
     return (
-        f"{orders} orders, {records} records that could not be read, "
-        f"{len(found.jobs)} jobs that wait and {len(found.inbox_letters)} that could not be taken in"
+        f"{count_of(orders, 'order')}, {count_of(records, 'unreadable record')}, "
+        f"{count_of(len(found.jobs), 'waiting job')} and {count_of(len(found.inbox_letters), 'failed job')}"
     )
 
 
@@ -100,23 +111,25 @@ def _print_result(found: PersonalData, orders: dict[str, Any], flags: dict[str, 
     for target, states in orders.items():
         for key, state in states.items():
             outcome = _OUTCOMES.get(state) or f"{state.replace('_', ' ')} now; {verb}"
-            click.echo(f"{key} → {target}: {outcome}")
+            say(f"{key} → {target}: {outcome}", "  ")
     for provider, external_ids in found.letters.items():
         for external_id in external_ids:
-            click.echo(f"{provider}:{external_id}: the record that could not be read: {verb}")
-    click.echo(f"{len(found.jobs)} jobs that waited, {len(found.inbox_letters)} that could not be taken in: {verb}")
+            say(f"{provider}:{external_id}: unreadable record {verb}", "  ")
+    jobs = f"{count_of(len(found.jobs), 'waiting job')}, {count_of(len(found.inbox_letters), 'failed job')}"
+    say(f"{jobs}: {verb}")
     if found.taken:
-        click.echo(f"{found.taken} jobs are being taken in at this moment: NOT erased; do this again in a minute")
+        taken = count_of(found.taken, "job")
+        say(f"{taken} NOT erased: being accepted at this moment. Run the command again in a minute")
     if not any(orders.values()):
-        click.echo("No order is found. One that is delivered has no content here: name it by its key.")
+        say("No order was found. Intake keeps no content of delivered orders: name them by their keys.")
 
 
 def _rewrite(rt: Runtime) -> str:
     """Let Redis rewrite its append-only file; return a sentence about the result."""
     try:
         if not rt.redis.info("persistence").get("aof_enabled"):
-            return "Redis keeps no append-only file."
+            return "Redis has no append-only file."
         rt.redis.bgrewriteaof()
     except ERRORS as error:
-        return f"Redis does not rewrite its append-only file: {error}. Ask whoever runs it."
-    return "Redis writes its append-only file anew: what was erased is gone from it when it has done so."
+        return f"Redis refused to rewrite its append-only file: {error}. Ask its operator."
+    return "Redis is rewriting its append-only file; afterwards the file has no erased data."

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from worker.operations.next_steps import next_steps
+from worker.operations.sentences import sentences
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from worker.store.orders.ledger import Entry
 
 #: The fields of a record that are shown, and their labels.
-_LABELS: Final = {"target_id": "id there", "tries": "tries", "code": "code", "detail": "why", "fields": "fields"}
+_LABELS: Final = {"target_id": "id in the target", "tries": "tries", "code": "code", "detail": "reason"}
 
 
 def delivery_as_json(entry: Entry) -> dict[str, Any]:
@@ -46,8 +47,10 @@ def _print_order(console: Console, key: str, entry: Entry, step: NextStep) -> No
         console.print(table)
     elif "done" in record:
         delivered = utc_text(int(record["done"]), precise=True)
-        console.print(f"  delivered {delivered} UTC; its story is no longer kept", highlight=False)
+        console.print(f"  delivered {delivered} UTC; its history is no longer kept", highlight=False)
     for name, label in _LABELS.items():
         if record.get(name):
             console.print(f"  {label}: {record[name]}", highlight=False, markup=False)
+    for sentence in sentences(record.get("fields", "{}")):
+        console.print(f"  {entry.target} said: {sentence}", highlight=False, markup=False)
     console.print(f"  next: {step}", highlight=False, markup=False)

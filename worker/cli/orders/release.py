@@ -2,52 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from tasks.release import release
 from worker.cli.options import confirm_or_abort, confirmable, open_runtime, target_of
+from worker.cli.results import print_rows, say
+from worker.durations import count_of
+from worker.operations.examples import examples
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
 
 
-def _table(rt: Runtime, target: str, keys: list[str]) -> Table:
-    table = Table("order", "reference", "held since it was", "why", title=f"Held in {target}", title_justify="left")
-    for key in keys:
-        for entry in rt.ledger.entries([target], key):
-            record = entry.record
-            state = "delivered, then changed" if "done" in record else "not delivered yet"
-            table.add_row(key, record["reference"], state, record.get("detail", ""))
-    return table
+#: The columns of a held order: the name of a field by its heading.
+_COLUMNS: Final = {name: name for name in ("order", "number", "reference", "held")}
 
 
-@click.command("release")
+def _print_held(rt: Runtime, target: str, keys: list[str]) -> None:
+    records = {key: entries[0].record for key, entries in rt.ledger.entries_of({target: keys}).items()}
+    rows = [
+        {
+            "order": key,
+            "number": number,
+            "reference": records[key]["reference"],
+            "held": "a change" if "done" in records[key] else "the order",
+            "reason": records[key].get("detail", ""),
+        }
+        for key, number in zip(keys, rt.stuck[target].numbers(keys), strict=True)
+        if key in records
+    ]
+    print_rows(f"Held in {target}", _COLUMNS, rows, "reason")
+
+
+@click.command(
+    "release", epilog=examples("intake release warehouse --dry-run", "intake release warehouse shop-nl:1001")
+)
 @click.argument("target")
 @click.argument("keys", nargs=-1)
-@click.option("--drop", is_flag=True, help="Let them be: the target keeps what it has; what it never had is dead.")
+@click.option(
+    "--drop", is_flag=True, help="Discard the held change instead; an order that was never delivered becomes dead."
+)
 @confirmable
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
-    """Send the orders held in TARGET: all, or those of KEYS (`provider:external_id`)."""
+    """Send held orders.
+
+    Without KEYS (provider:external_id), all orders held in TARGET are sent.
+    """
     rt = open_runtime(offline=True, confirmed=True)
     target = target_of(rt, target)
     lane = rt.lanes[target]
     held = [key for key in lane.held_keys() if not keys or key in keys]
     if unknown := sorted(set(keys) - set(held)):
         raise click.ClickException(
-            f"not held in {target}: {', '.join(unknown)}. See: intake release {target} --dry-run"
+            f"not held in {target}: {', '.join(unknown)}. Next: intake release {target} --dry-run"
         )
     if not held:
         click.echo(f"Nothing is held in {target}.")
         return
     if flags["dry_run"]:
-        Console().print(_table(rt, target, held))
+        _print_held(rt, target, held)
         return
-    action = f"Drop what is held of {len(held)} orders in" if flags["drop"] else f"Send {len(held)} held orders to"
+    orders = count_of(len(held), "held order")
+    action = f"Discard what is held of {orders} in" if flags["drop"] else f"Send {orders} to"
     confirm_or_abort(f"{action} {target}?", yes=flags["yes"])
     move: Literal["drop", "send"] = "drop" if flags["drop"] else "send"
     count = release(rt, target, held, move)
-    click.echo(f"{count} of {target} {'dropped' if flags['drop'] else 'released: they are sent with the next sweep'}.")
+    result = "discarded" if flags["drop"] else "released; the next sweep sends them"
+    say(f"{count_of(count, 'order')} of {target} {result}.")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
 
 from worker.cli.options import confirmable, json_option, parse_age, target_of
-from worker.cli.results import table_of, without_numbers
+from worker.cli.results import print_rows, say, without_numbers
 from worker.operations.times import utc_text
 from worker.store.orders.stuck import Filter, non_empty
+from worker.store.redis.connection import FORBIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,15 +23,9 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.store.orders.stuck import State, StuckOrder
 
-#: The columns of one order or record: heading and field.
-_COLUMNS: Final = {
-    "order": "key",
-    "target": "target",
-    "since (UTC)": "since",
-    "code": "code",
-    "reason": "reason",
-}
-_REASON_COLUMNS: Final = {name: name for name in ("count", "target", "code", "reason")}
+#: The columns of one order or record: the name of a field by its heading. The reason has a line for itself.
+_COLUMNS: Final = {"order": "key", "number": "number", "target": "target", "since (UTC)": "since", "code": "code"}
+_REASON_COLUMNS: Final = {name: name for name in ("count", "target", "code")}
 #: Rows in memory at once, besides the newest.
 _AT_ONCE: Final = 500
 #: A target, a code, and a reason without its numbers.
@@ -40,12 +35,14 @@ Reason = tuple[str, str, str]
 def filter_options(command: Any) -> Any:
     """Add the options that select orders."""
     for option in (
-        click.option("--newer", metavar="AGE", callback=parse_age, help="Only what waits for less than 30m, 2h, 7d."),
-        click.option("--older", metavar="AGE", callback=parse_age, help="Only what waits for more than that."),
-        click.option("--match", "pattern", metavar="PATTERN", help="Only keys like that: 'shop-nl:10*'."),
-        click.option("--reason", metavar="TEXT", help="Only those with that in code or reason."),
-        click.option("--provider", metavar="NAME", help="Only orders of this provider."),
-        click.option("--target", metavar="NAME", help="Only orders for this target."),
+        click.option(
+            "--newer", metavar="AGE", callback=parse_age, help="Limit to orders that wait for less than 30m, 2h, 7d."
+        ),
+        click.option("--older", metavar="AGE", callback=parse_age, help="Limit to orders that wait for longer."),
+        click.option("--match", "pattern", metavar="PATTERN", help="Limit to keys like 'shop-nl:10*'."),
+        click.option("--reason", metavar="TEXT", help="Limit to orders with this text in code or reason."),
+        click.option("--provider", metavar="NAME", help="Limit to this provider."),
+        click.option("--target", metavar="NAME", help="Limit to this target."),
     ):
         command = option(command)
     return command
@@ -53,8 +50,8 @@ def filter_options(command: Any) -> Any:
 
 def list_options(command: Any) -> Any:
     """Add the options of a list: which orders, how many of them, and in which form."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="Print all of them as JSON.")
-    limit = click.option("--limit", default=20, show_default=True, help="Shown one by one, the newest first.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print all as JSON.")
+    limit = click.option("--limit", default=20, show_default=True, help="Number of orders listed, the newest first.")
     return filter_options(limit(as_json(command)))
 
 
@@ -74,7 +71,9 @@ def require_filter(options: dict[str, Any]) -> Filter:
     names = ("target", "provider", "reason", "pattern", "older", "newer")
     narrowed = any(options[name] is not None for name in names)
     if options["everything"] == bool(options["keys"] or narrowed):
-        raise click.UsageError("name orders by their keys, or by --target, --provider, --reason, …, or else --all")
+        raise click.UsageError(
+            "select orders: keys, --target, --provider, --reason, --match, --older or --newer; or --all"
+        )
     return filter_from(options)
 
 
@@ -96,6 +95,7 @@ def row_of(order: StuckOrder) -> dict[str, Any]:
     return {
         "source": "order",
         "key": order.key,
+        "number": "",
         "target": order.target,
         "reference": record["reference"],
         "since": utc_text(order.since),
@@ -105,8 +105,22 @@ def row_of(order: StuckOrder) -> dict[str, Any]:
     }
 
 
-def print_list(
-    state: str, rows: Iterable[dict[str, Any]], next_step: str, *, limit: int, as_json: bool, **_: object
+def _add_numbers(rt: Runtime, rows: Iterable[dict[str, Any]]) -> None:
+    """Add the number that people know each order by, unless this user of Redis may not read orders."""
+    by_target: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["source"] == "order":
+            by_target[row["target"]].append(row)
+    with suppress(FORBIDDEN):
+        for target, orders in by_target.items():
+            for at in range(0, len(orders), _AT_ONCE):
+                chunk = orders[at : at + _AT_ONCE]
+                for row, number in zip(chunk, rt.stuck[target].numbers([row["key"] for row in chunk]), strict=True):
+                    row["number"] = number
+
+
+def print_list(  # noqa: PLR0913  # what is listed, and the options of the list
+    rt: Runtime, state: str, rows: Iterable[dict[str, Any]], next_step: str, *, limit: int, as_json: bool, **_: object
 ) -> None:
     """Print the reasons with their counts, and the newest `limit` rows; only these are kept in memory.
 
@@ -114,6 +128,7 @@ def print_list(
     """
     if as_json:
         rows = list(rows)
+        _add_numbers(rt, rows)
         reasons = _by_reason(Counter(map(_reason_of, rows)))
         click.echo(json.dumps({"count": len(rows), "reasons": reasons, "orders": rows}, indent=2))
         return
@@ -127,9 +142,12 @@ def print_list(
     if not groups:
         click.echo(f"Nothing is {state}.")
         return
-    title = f"Newest of {counts.total()}"
-    Console().print(table_of("Reasons", _REASON_COLUMNS, groups), table_of(title, _COLUMNS, newest))
-    click.echo(next_step)
+    _add_numbers(rt, newest)
+    print_rows("Reasons", _REASON_COLUMNS, groups, "reason")
+    click.echo()
+    print_rows(f"Newest of {counts.total():,}", _COLUMNS, newest, "reason")
+    click.echo()
+    say(next_step)
 
 
 def _reason_of(row: dict[str, Any]) -> Reason:

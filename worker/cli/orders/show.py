@@ -6,17 +6,22 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
+from worker.cli.results import console, say
+from worker.durations import count_of
+from worker.operations.examples import examples
 from worker.operations.lookup import keys_asked, keys_beginning, keys_of, look_up, not_found
 from worker.operations.next_steps import next_steps
 from worker.operations.times import from_now, utc_text
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from worker.operations.lookup import FoundOrder
     from worker.runtime import Runtime
     from worker.store.inbox import Letter
@@ -33,11 +38,11 @@ def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
     return [letter for letter in rt.inbox.letters().values() if f'"{external_id}"'.encode() in letter.raw]
 
 
-def _print_unreadable(rt: Runtime, console: Console, provider: str) -> None:
-    table = Table("external id", "field", "reason", "at (UTC)", title=f"Records of {provider} that could not be read")
+def _print_unreadable(rt: Runtime, out: Console, provider: str) -> None:
+    table = Table("external id", "field", "reason", "at (UTC)", title=f"Unreadable records of {provider}")
     for external_id, record in rt.cursors.letters(provider).items():
         table.add_row(external_id, record["field"], record["reason"], utc_text(int(record["at"]), precise=True))
-    console.print(table)
+    out.print(table)
 
 
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
@@ -52,48 +57,49 @@ def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
     return found | {"letter": order.unreadable, "hint": order.hint, "left_out": left_out}
 
 
-def _print_found(rt: Runtime, console: Console, order: FoundOrder) -> None:
-    print_orders(rt, console, order.key, order.entries)
+def _print_found(rt: Runtime, out: Console, order: FoundOrder) -> None:
+    print_orders(rt, out, order.key, order.entries)
     for found in order.left_out:
-        print_left_out(rt, console, order.key, found)
+        print_left_out(rt, out, order.key, found)
     if order.hint is not None:
         at, tries = order.hint
-        often = f"; it was not there {tries} times" if tries else ""
-        console.print(f"[bold]{order.key}[/] is fetched {from_now(at, rt.cursors.now())}: somebody gave a hint{often}")
+        often = f"; not found so far: {count_of(tries, 'time')}" if tries else ""
+        out.print(f"[bold]{escape(order.key)}[/] is fetched {from_now(at, rt.cursors.now())}, after a hint{often}")
     if (record := order.unreadable) is not None:
         at_text = utc_text(int(record["at"]), precise=True)
-        console.print(f"[bold]{order.key}[/] could not be read at {at_text} UTC:")
-        console.print(f"  {record['field']}: {record['reason']}", highlight=False, markup=False)
-        console.print(record["raw"], highlight=False, markup=False)
-        console.print(f"  next: once that is mended: intake dead replay {order.key}", highlight=False, markup=False)
+        out.print(f"[bold]{order.key}[/] could not be read at {at_text} UTC:")
+        out.print(f"  {record['field']}: {record['reason']}", highlight=False, markup=False)
+        out.print(record["raw"], highlight=False, markup=False)
+        out.print(f"  next: fix the cause, then: intake dead replay {order.key}", highlight=False, markup=False)
 
 
-def _print_choice(console: Console, name: str, orders: list[FoundOrder]) -> None:
-    console.print(f"{len(orders)} orders go by {name}:")
-    table = Table("order", "found by", "where it is", box=None, padding=(0, 2))
+def _print_choice(out: Console, name: str, orders: list[FoundOrder]) -> None:
+    say(f"{len(orders)} orders match {name}:")
+    table = Table("order", "found by", "state", box=None, padding=(0, 2))
     for order in orders:
         states = [f"{entry.target}: {entry.record['state'].replace('_', ' ')}" for entry in order.entries]
         states += [f"{found.target}: left out ({found.rule})" for found in order.left_out]
-        states += ["could not be read"] if order.unreadable else []
-        states += ["is to be fetched"] if order.hint else []
+        states += ["unreadable"] if order.unreadable else []
+        states += ["to be fetched"] if order.hint else []
         table.add_row(order.key, order.found_by, ", ".join(states))
-    console.print(table)
-    console.print(f"See one: intake show {orders[0].key}")
+    out.print(table)
+    say(f"Next: intake show {orders[0].key}")
 
 
-@click.command("show")
+@click.command("show", epilog=examples("intake show shop-nl:1001", "intake show '#1001'"))
 @click.argument("key")
-@click.option("--ask", is_flag=True, help="Ask the targets too, whether it is an id of theirs: one call to each.")
+@click.option("--ask", is_flag=True, help="Also search the targets for KEY as their own id: one call each.")
 @json_option
 def command(key: str, *, ask: bool, as_json: bool) -> None:
-    """Show an order: what happened, and what happens next.
+    """Show the history of an order.
 
-    KEY is its key (`provider:external_id`), its id or number at the provider, the beginning of its number, or the
-    reference a target knows it by. The name of a provider shows the records of it that could not be read.
+    The output ends with what happens next. KEY is the order key (provider:external_id), the id or the number at the
+    provider, the beginning of the number, or the reference in a target. The name of a provider as KEY lists its
+    unreadable records.
     """
-    rt, console = open_runtime(offline=not ask), Console(highlight=False)
+    rt, out = open_runtime(offline=not ask), console()
     if key in rt.settings.providers and not as_json:
-        _print_unreadable(rt, console, key)
+        _print_unreadable(rt, out, key)
         return
     orders = look_up(rt, keys_of(rt, key))
     if not orders:
@@ -109,9 +115,8 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     elif not orders and not jobs:
         raise click.ClickException(not_found(rt, key, asked=ask))
     elif len(orders) > 1:
-        _print_choice(console, key, orders)
+        _print_choice(out, key, orders)
     elif orders:
-        _print_found(rt, console, orders[0])
+        _print_found(rt, out, orders[0])
     for job in () if as_json else jobs:
-        console.print(f"A job that speaks of it could not be taken in ({job.code}: {job.reason}): ", end="")
-        console.print(f"intake inbox show {job.id}")
+        say(f"A job with this id failed ({job.code}: {job.reason}). Next: intake inbox show {job.id}")

@@ -12,6 +12,7 @@ import click
 from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Report, page
+from worker.operations.examples import examples
 from worker.settings.reconcile import pairs_of
 from worker.store.health.details import dead_reasons
 from worker.store.orders.days import Days
@@ -55,15 +56,23 @@ def read(rt: Runtime, first: date, last: date) -> Report:
     )
 
 
-@click.command("report")
+@click.command("report", epilog=examples("intake report --since 30d --out november.html"))
 @click.option(
-    "--since", "first", callback=parse_since, default="7d", show_default=True, help="A day, or how many (7d)."
+    "--since",
+    "first",
+    callback=parse_since,
+    default="7d",
+    show_default=True,
+    help="First day, or a number of days (7d).",
 )
-@click.option("--until", callback=parse_since, help="The day after the last one: 2026-12-01; left out, until now.")
+@click.option("--until", callback=parse_since, help="Day after the last one: 2026-12-01. Default: now.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="report.html", show_default=True,
-              help="The file; - for standard output.")  # fmt: skip
+              help="File to write; - for standard output.")  # fmt: skip
 def command(first: datetime | timedelta, until: datetime | timedelta | None, out: Path) -> None:
-    """Write what happened in a period as one HTML page, for whoever has no terminal: nothing personal is in it."""
+    """Write a report of a period as one HTML page.
+
+    The page is for people without a terminal. It contains no personal data.
+    """
     rt = open_runtime(offline=True)
     begin, last = span(first, until, redis_time(rt))
     text = page(read(rt, begin, last))

@@ -10,6 +10,7 @@ import click
 
 from worker.cli.run.processes import COMMANDS, argv, process_environment
 from worker.errors import ConfigError
+from worker.operations.examples import examples
 from worker.process.intake_orders import replace_process
 from worker.runtime import read_settings
 
@@ -64,12 +65,12 @@ def check_flower_port(environ: Mapping[str, str]) -> None:
     raise ConfigError("the environment", "FLOWER_PORT", f"({port}) {reason}", "Name another port by FLOWER_PORT.")
 
 
-@click.command("run")
+@click.command("run", epilog=examples("intake run worker"))
 @click.argument("name", type=click.Choice(list(COMMANDS)))
 def command(name: str) -> None:
-    """Run one process of the Procfile in the foreground, for systemd, a container or any supervisor.
+    """Run one process of the Procfile.
 
-    The command becomes that process, so signals reach it. SIGTERM ends it in order.
+    It runs in the foreground, for systemd, a container or another supervisor. SIGTERM ends it in order.
     """
     environ = process_environment(read_settings().file)
     if name == "flower":

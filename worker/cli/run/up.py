@@ -13,18 +13,21 @@ from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
+from worker.operations.examples import examples
 from worker.runtime import Runtime, read_settings
 from worker.store.redis import embedded
 from worker.store.redis.connection import ERRORS
 
 
-@click.command("up")
-@click.option("--flower", is_flag=True, help="Run Flower too, on 127.0.0.1:5555.")
-@click.option("--yes", is_flag=True, help="Do not ask before the first poll.")
+@click.command("up", epilog=examples("intake up", "intake --config shop.toml up --yes"))
+@click.option("--flower", is_flag=True, help="Also run Flower, at 127.0.0.1:5555.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation before the first poll.")
 def command(*, flower: bool, yes: bool) -> None:
-    """Run all processes here, and an embedded Valkey if the settings name no Redis; Ctrl-C stops them.
+    """Run all processes on this machine.
 
-    Before the very first poll, it shows what that would send, and asks if there is a terminal.
+    If the settings name no Redis, an embedded Valkey runs as well. Ctrl-C stops everything in order.
+
+    Before the very first poll, the command shows what that poll would send, and asks for confirmation at a terminal.
     """
     never_wait()
     settings = read_settings()

@@ -31,7 +31,7 @@ class Finding:
     """The result of one check; unless it is ok, `remedy` says what to do."""
 
     what: str
-    state: Literal["ok", "warning", "wrong", "skipped"]
+    state: Literal["ok", "warning", "error", "skipped"]
     detail: str
     remedy: str = ""
 
@@ -76,7 +76,7 @@ def ask_all(questions: Mapping[str, Callable[[], Finding]], patience: float) -> 
         try:
             yield answer.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            yield Finding(account, "wrong", f"no answer within {patience:.0f} s", _ADDRESS)
+            yield Finding(account, "error", f"no answer within {patience:.0f} s", _ADDRESS)
 
 
 def _answer_into(answer: queue.SimpleQueue[Finding], question: Callable[[], Finding]) -> None:
@@ -92,24 +92,24 @@ def examine_account(account: str, adapter: Checkable) -> Finding:
     return Finding(account, "ok", "the credentials work")
 
 
-def _explain(error: Exception) -> tuple[Literal["warning", "wrong"], str, str]:
+def _explain(error: Exception) -> tuple[Literal["warning", "error"], str, str]:
     """Return the state, the detail and the remedy for an error of a check."""
     detail = str(error)
     match error:
         case AuthFailed() | Misdirected():
-            return "wrong", detail, _URL if "url" in detail else _CREDENTIALS
+            return "error", detail, _URL if "url" in detail else _CREDENTIALS
         case ConfigError():
-            return "wrong", f"{error.key}: {error.reason}", error.remedy
+            return "error", f"{error.key}: {error.reason}", error.remedy
         case SnoozeError():
             return "warning", detail, f"Ask again in {error.delay:.0f} s."
         case _ if isinstance(error, _OF_REDIS):
             state = state_of(error)
-            return "wrong", f"not asked, because its limits are in Redis: {state.sentence}", state.remedy
+            return "error", f"not asked, because its limits are in Redis: {state.sentence}", state.remedy
         case IntakeError():
-            return "wrong", detail, _ADDRESS
+            return "error", detail, _ADDRESS
         case _:
             detail = f"the check itself failed: {type(error).__name__}"
-            return "wrong", detail, "This is a fault of the adapter: please report it."
+            return "error", detail, "This is a fault of the adapter: please report it."
 
 
 def _prove(adapter: Checkable) -> None:

@@ -16,6 +16,7 @@ from worker.cli.setup.pair_checks import examine_pairs
 from worker.cli.setup.redis_checks import examine_clients, examine_distance, examine_server, unusable
 from worker.durations import format_duration
 from worker.errors import ConfigError, StoreFull
+from worker.operations.examples import examples
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
 from worker.settings.document import ConfigErrors
 from worker.settings.identity import declared
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from worker.settings.registered import Comparison
     from worker.store.health.state import Snapshot
 
-_COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red", "skipped": "blue"}
+_COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "blue"}
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 #: What happens where a reference does not follow from the key of one order.
 _SHARED: Final = "of two orders with one reference, the second is held"
@@ -48,7 +49,7 @@ def examine(*, live: bool) -> Iterator[Finding]:
         settings = read_settings()
     except ConfigError as error:
         for problem in error.problems if isinstance(error, ConfigErrors) else [error]:
-            yield Finding(problem.file, "wrong", f"{problem.key}: {problem.reason}", problem.remedy)
+            yield Finding(problem.file, "error", f"{problem.key}: {problem.reason}", problem.remedy)
         return
     yield from examine_settings(settings)
     yield from examine_pairs(Adapters(settings))
@@ -91,7 +92,7 @@ def _examine_live(settings: Settings) -> Iterator[Finding]:
 def examine_registered(comparison: Comparison) -> Iterator[Finding]:
     """Yield the accounts that do not fit to the ledger, and those that have another name there."""
     for problem in comparison.problems:
-        yield Finding(problem.key, "wrong", problem.reason, problem.remedy)
+        yield Finding(problem.key, "error", problem.reason, problem.remedy)
     for account in declared(comparison.settings, comparison.known.salt):
         entry = comparison.known.accounts.get((account.role, account.name))
         if entry and len(entry.names) > 1 and entry.names[0] not in account.formerly:
@@ -151,7 +152,7 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
             yield Finding(what, "ok", f"webhooks of {producer.kind}, at /hooks/{name} of: intake receive")
         elif not producer.secret and settings.inbox.unsigned == "refuse":
             remedy = f'Write secret = "env:NAME" for it, or [inbox] unsigned = "accept". See: {settings.file}'
-            yield Finding(what, "wrong", "it has no secret, and the inbox refuses unsigned jobs", remedy)
+            yield Finding(what, "error", "it has no secret, and the inbox refuses unsigned jobs", remedy)
         else:
             yield Finding(what, "ok", f"its jobs are {signed}")
 
@@ -187,11 +188,14 @@ def _embedded_runs(settings: Settings) -> bool:
     return url is not None and embedded.is_ready(url)
 
 
-@click.command("check")
-@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of lines.")
-@click.option("--offline", is_flag=True, help="The file only: ask neither Redis nor anybody.")
+@click.command("check", epilog=examples("intake check", "intake check --offline"))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--offline", is_flag=True, help="Check only the file: call neither Redis nor any account.")
 def command(*, as_json: bool, offline: bool) -> None:
-    """Look at the file, at Redis, and at every account, live; exit code 1 if something is wrong."""
+    """Check the settings, Redis and every account.
+
+    Every account is called once. Exit code 1 if there is an error; warnings do not count.
+    """
     findings: list[Finding] = []
     for finding in examine(live=not offline):
         findings.append(finding)
@@ -201,5 +205,5 @@ def command(*, as_json: bool, offline: bool) -> None:
             click.echo(f"{state}  {finding.what}: {finding.detail}{remedy}")
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
-    if any(finding.state == "wrong" for finding in findings):
+    if any(finding.state == "error" for finding in findings):
         raise SystemExit(1)

@@ -7,17 +7,19 @@ from dataclasses import replace
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.operations.examples import examples
 from worker.store.registry.absent import give_up, read_absent
 
 
-@click.command("forget")
+@click.command("forget", epilog=examples("intake forget shop-be --dry-run"))
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Show what waits, and change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def command(name: str, *, dry_run: bool, yes: bool) -> None:
-    """Give up account NAME, which is not in the settings any more, and what waits for it.
+    """Give up an account that left the settings.
 
-    What was delivered stays known, and the name stays that of this account: if it returns, no order is created again.
+    What waits for account NAME is discarded. Its delivered orders stay known: if the account returns, no order is
+    created again.
     """
     rt = open_runtime()
     registry = rt.installation.registry

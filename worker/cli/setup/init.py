@@ -13,6 +13,7 @@ import click
 
 from worker.cli.options import require_name
 from worker.cli.setup.template import AccountDraft, Section, required_keys, settings_text
+from worker.operations.examples import examples
 from worker.process.environment import environment
 from worker.settings.addresses import web_url
 from worker.settings.document import NAME, NO_NAME, SettingError, secrets_of
@@ -39,28 +40,50 @@ def _pairs(_ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
     return pairs
 
 
-@click.command("init")
-@click.option("--provider", "providers", multiple=True, callback=_pairs, metavar="KIND[:NAME]", help="Read from it.")
-@click.option("--target", "targets", multiple=True, callback=_pairs, metavar="KIND[:NAME]", help="Write to it.")
-@click.option("--url", "urls", multiple=True, metavar="NAME=URL", help="Where an account is.")
-@click.option("--yes", is_flag=True, help="Do not ask: what is not said comes from the environment.")
-@click.option("--force", is_flag=True, help="Write over the file that is there.")
-@click.option("--dry-run", is_flag=True, help="Print the file, and write nothing.")
+@click.command(
+    "init",
+    epilog=examples(
+        "intake init",
+        "intake init --provider retailcrm:shop-nl --target dropday:warehouse --yes",
+        "intake init --provider dropstream --target dropboy --dry-run",
+    ),
+)
+@click.option(
+    "--provider",
+    "providers",
+    multiple=True,
+    callback=_pairs,
+    metavar="KIND[:NAME]",
+    help="Account to read; repeatable.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    callback=_pairs,
+    metavar="KIND[:NAME]",
+    help="Account to write to; repeatable.",
+)
+@click.option("--url", "urls", multiple=True, metavar="NAME=URL", help="URL of an account; repeatable.")
+@click.option("--yes", is_flag=True, help="Ask nothing: what is not named comes from the environment.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--dry-run", is_flag=True, help="Print the file and write nothing.")
 def command(**options: Any) -> None:
-    """Write a commented intake.toml for the accounts that you name, or that you are asked for.
+    """Write a commented intake.toml.
 
-    You are never asked for a secret: the file names the environment variable that holds it.
+    Name the accounts, or let the command ask for them. It never asks for a secret: the file names the environment
+    variable that holds it.
     """
     path = Path(os.environ.get("INTAKE_CONFIG") or "intake.toml")
     if path.exists() and not options["force"] and not options["dry_run"]:
-        raise click.ClickException(f"{path} is there already: --force writes over it, --dry-run shows what would be")
+        raise click.ClickException(f"{path} already exists. Overwrite it: --force; preview the new one: --dry-run")
     kinds: Kinds = {"providers": provider_kinds(), "targets": target_kinds()}
     accounts = _drafts_from(options, kinds)
     if bool(options["providers"]) != bool(options["targets"]):
-        raise click.UsageError("name both: --provider KIND[:NAME] and --target KIND[:NAME]; or neither, and be asked")
+        raise click.UsageError("name both --provider KIND[:NAME] and --target KIND[:NAME], or neither")
     if not accounts:
         if options["yes"] or not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: name --provider KIND[:NAME] and --target KIND[:NAME]")
+            raise click.UsageError("this is not a terminal: name --provider KIND[:NAME] and --target KIND[:NAME]")
         accounts = _ask_accounts(kinds)
     elif not options["yes"] and sys.stdin.isatty():
         for draft in accounts:
@@ -82,13 +105,13 @@ def _drafts_from(options: dict[str, Any], kinds: Kinds) -> list[AccountDraft]:
         for kind, name in options[section]:
             require_name(kind, f"kind of {word}", sorted(kinds[section]))
             if any((draft.section, draft.name) == (section, name) for draft in accounts):
-                raise click.UsageError(f"two are called {name}: write {kind}:NAME")
+                raise click.UsageError(f"two accounts are named {name}: write {kind}:NAME")
             accounts.append(AccountDraft(section, kind, name))
     for option in options["urls"]:
         name, _, url = option.partition("=")
         chosen = [draft for draft in accounts if draft.name == name]
         if not chosen:
-            raise click.UsageError(f"--url {option}: no account is called {name or '?'}; write NAME=URL")
+            raise click.UsageError(f"--url {option}: no account is named {name or '?'}; write NAME=URL")
         for draft in chosen:
             draft.values["url"] = _parse_url(url)
     return accounts
@@ -107,7 +130,9 @@ def _ask_accounts(kinds: Kinds) -> list[AccountDraft]:
     """Ask for the accounts, one question at a time."""
     accounts: list[AccountDraft] = []
     for section, word in _WORDS.items():
-        click.echo(f"\nThe {word}s: {'where orders come from' if section == 'providers' else 'where they have to be'}.")
+        click.echo(
+            f"\n{word.capitalize()}s: {'orders come from them' if section == 'providers' else 'orders go to them'}."
+        )
         while True:
             taken = {draft.name for draft in accounts if draft.section == section}
             accounts.append(_ask_account(section, kinds, taken))
@@ -165,7 +190,7 @@ def _ask_values(draft: AccountDraft, kinds: Kinds) -> None:
 
 def _variable(name: str) -> str:
     if not _VARIABLE.fullmatch(name.removeprefix("env:")):
-        raise click.UsageError("that is no name of a variable (A-Z, 0-9, _); never write the secret itself here")
+        raise click.UsageError("this is not the name of a variable (A-Z, 0-9, _); never write the secret itself here")
     return name.removeprefix("env:")
 
 
@@ -178,6 +203,6 @@ def _print_next(path: Path, accounts: list[AccountDraft], kinds: Kinds) -> None:
         for key in {**dict.fromkeys(required_keys(kinds[draft.section][draft.kind])), **draft.values}
     ]
     for name in dict.fromkeys(value.removeprefix("env:") for value in values if value.startswith("env:")):
-        click.echo(f"  export {name}=…{'' if name not in environment() else '      # is set'}")
-    click.echo("  intake check      # the file, Redis, and each account, live")
-    click.echo("  intake up         # carry orders")
+        click.echo(f"  export {name}=…{'' if name not in environment() else '      # already set'}")
+    click.echo("  intake check      # check the file, Redis and each account")
+    click.echo("  intake up         # start")

@@ -33,6 +33,6 @@ def examine_pair(provider: Provider, target: Target) -> Iterator[Finding]:
             fields.setdefault((need.effect, need.remedy, need.required), []).append(need.field)
     for (effect, remedy, required), names in fields.items():
         what = f"no order of {provider.name} ({provider.kind}) has {', '.join(names)}"
-        state: Literal["wrong", "warning"] = "wrong" if required else "warning"
+        state: Literal["error", "warning"] = "error" if required else "warning"
         detail = f"{what}: at {target.name} ({target.kind}) {effect}"
         yield Finding(f"route {provider.name} > {target.name}", state, detail, remedy)

@@ -35,7 +35,7 @@ _BLIND: Final = (
 def unusable(what: str, error: Exception, url: str | None = None) -> Finding:
     """Return the finding for an error that Redis caused; with its address, the server is asked more closely."""
     if isinstance(error, FORBIDDEN) and "'info'" in str(error).lower():
-        return Finding(what, "wrong", _BLIND, STATES["no_permission"].remedy)
+        return Finding(what, "error", _BLIND, STATES["no_permission"].remedy)
     if url is None:
         return _finding(what, state_of(error))
     with connect(url, patience="short") as redis:
@@ -43,7 +43,7 @@ def unusable(what: str, error: Exception, url: str | None = None) -> Finding:
 
 
 def _finding(what: str, state: State) -> Finding:
-    return Finding(what, "wrong", state.sentence, state.remedy)
+    return Finding(what, "error", state.sentence, state.remedy)
 
 
 def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
@@ -54,15 +54,15 @@ def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
     elif server.replica:
         yield _finding("redis", STATES["replica"])
     elif server.version[:2] < _OLDEST:
-        yield Finding("redis", "wrong", f"{server.name} is too old", "Use Redis 7.0 or newer, or Valkey.")
+        yield Finding("redis", "error", f"{server.name} is too old", "Use Redis 7.0 or newer, or Valkey.")
     else:
         yield Finding("redis", "ok", f"{server.name} answers")
     if evicts := judgements.get("redis_evicts"):
-        yield Finding("redis eviction", "wrong", evicts.facts, evicts.remedy)
+        yield Finding("redis eviction", "error", evicts.facts, evicts.remedy)
     else:
         yield Finding("redis eviction", "ok", "maxmemory-policy noeviction")
     if not_saving := judgements.get("redis_not_saving"):
-        yield Finding("redis persistence", "wrong", not_saving.facts, not_saving.remedy)
+        yield Finding("redis persistence", "error", not_saving.facts, not_saving.remedy)
     elif not server.appends:
         detail = "appendonly no: a restart of Redis loses what producers pushed, and reads the rest again"
         yield Finding("redis persistence", "warning", detail, "CONFIG SET appendonly yes, and write it down there.")
@@ -111,9 +111,9 @@ def _examine_broker(settings: Settings) -> Finding:
     try:
         return Finding("broker", "ok", f"a message of Celery went through {pass_message(settings)}")
     except AuthFailed as error:
-        return Finding("broker", "wrong", str(error), "Look at the user, the password and the host in celery.broker.")
+        return Finding("broker", "error", str(error), "Look at the user, the password and the host in celery.broker.")
     except Unavailable as error:
-        return Finding("broker", "wrong", str(error), "Start it, or correct celery.broker.")
+        return Finding("broker", "error", str(error), "Start it, or correct celery.broker.")
     except of_redis as error:
         return unusable("broker", error)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.operations.examples import examples
 from worker.settings.identity import Declared, declared, difference
 from worker.settings.registered import ledger_key
 
@@ -25,16 +26,16 @@ class _Renaming(NamedTuple):
     now: Declared
 
 
-@click.command("rename")
+@click.command("rename", epilog=examples("intake rename shop shop-nl --dry-run"))
 @click.argument("old")
 @click.argument("new")
 @click.option("--dry-run", is_flag=True, help="Show whether the account differs, and change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask, although the account differs.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation if the account differs.")
 def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
-    """Continue the orders of account OLD as those of NEW.
+    """Continue the orders of an account under a new name.
 
-    Write the new name into the settings first. Order keys, references, the cursor and the lane stay what they are. With
-    OLD and NEW the same, the account has another address or another id, and is the same all the same.
+    Write the name NEW into the settings first. Order keys, references, the cursor and the lane of OLD stay. If OLD and
+    NEW are the same name, the account continues with its new address or id.
     """
     rt = open_runtime()
     installation = rt.installation

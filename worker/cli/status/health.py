@@ -9,6 +9,7 @@ import click
 from worker.cli.terminal import never_wait
 from worker.durations import round_duration
 from worker.errors import StoreFull
+from worker.operations.examples import examples
 from worker.process.liveness_file import TURN, liveness_folder, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
@@ -51,12 +52,15 @@ def readiness(settings: Settings) -> tuple[bool, str]:
     return True, f"Redis answers, the queues are worked off; {len(raised)} alarms{facts and f': {facts}'}"
 
 
-@click.command("health")
-@click.option("--live", "probe", flag_value="live", help="Do the processes of this host make progress?")
-@click.option("--ready", "probe", flag_value="ready", help="Does Redis take writes, and is work worked off?")
+@click.command("health", epilog=examples("intake health --live worker", "intake health --ready"))
+@click.option("--live", "probe", flag_value="live", help="Check that the processes of this host make progress.")
+@click.option("--ready", "probe", flag_value="ready", help="Check that Redis takes writes and that work is done.")
 @click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen"]))
 def command(probe: str | None, role: str | None) -> None:
-    """Say in one line whether Intake is well; exit code 0 or 1. ROLE narrows --live to one process."""
+    """Check liveness or readiness, for a supervisor.
+
+    Prints one line; exit code 0 or 1. ROLE limits --live to one process.
+    """
     # The exit code counts, even if nobody reads the line.
     never_wait()
     settings = read_settings(offline=True)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest, start_http_ser
 
 from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
+from worker.operations.examples import examples
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
 from worker.telemetry import log
@@ -16,12 +17,17 @@ from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
 
 
-@click.command("metrics")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
-@click.option("--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="0: any that is free.")
-@click.option("--once", is_flag=True, help="Print them and end.")
+@click.command("metrics", epilog=examples("intake metrics --port 9464", "intake metrics --once"))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port", default=9464, show_default=True, type=click.IntRange(0, 65535), help="Port to listen at; 0: any free one."
+)
+@click.option("--once", is_flag=True, help="Print the metrics and exit.")
 def command(host: str, port: int, *, once: bool) -> None:
-    """Serve /metrics, counted in Redis at each scrape; it tells alarms too, so beat may be dead."""
+    """Serve metrics for Prometheus.
+
+    Each scrape of /metrics reads Redis. The command also sends alarms, even while beat is down.
+    """
     settings = read_settings(offline=True)
     rt = click.get_current_context().with_resource(Runtime(settings, patience="short"))
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""The screen of `intake status`: what needs a person on top, the rest below, in 100 columns and 40 rows."""
+"""The screen of `intake status`: what needs a person on top, the rest below, in 80 columns and 40 rows."""
 
 from __future__ import annotations
 
@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 
 #: The most rows of each part on a terminal of 40 rows.
 ROWS: Final = {"needs": 8, "providers": 6, "lanes": 6, "limits": 3, "left_out": 3, "reasons": 3}
+#: The columns that a narrow terminal does without, the first one first.
+_SPARE: Final = ("hints", "records", "in flight", "kind", "cursor at", "calls/min", "delivered", "oldest")
+#: Columns of the last column of a table, which wraps beyond them; and of the space after each of the others.
+_LAST: Final = 24
+_GAP: Final = 2
 
 
-def screen(document: dict[str, Any], rows: dict[str, int] | None = None) -> RenderableType:
-    """Return the document of `status` as tables; `rows` limits the rows of each part, else every row is shown."""
+def screen(document: dict[str, Any], columns: int, rows: dict[str, int] | None = None) -> RenderableType:
+    """Return the document of `status` as tables that fit `columns`.
+
+    `rows` limits the rows of each part; without it, every row is shown.
+    """
     limits = rows or {}
     parts: list[RenderableType] = [*_head(document, limits.get("needs")), Text()]
     contents = {"providers": _providers, "lanes": _lanes, "limits": _limits, "left_out": _left_out, "reasons": _reasons}
     for name, content in contents.items():
         titles, rows_of_part = content(document)
         if rows_of_part:
-            parts += [*_table(titles, rows_of_part, limits.get(name)), Text()]
+            table = _narrowed(titles, rows_of_part[: limits.get(name)], columns)
+            parts += [*_table(*table, len(rows_of_part)), Text()]
     return Group(*parts, _foot(document))
 
 
@@ -55,21 +64,33 @@ def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
-def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]], most: int | None) -> Iterator[RenderableType]:
+def _narrowed(titles: tuple[str, ...], rows: list[tuple[str, ...]], columns: int) -> Rows:
+    """Leave out as many columns as needed for the others to fit; neither the first nor the last one."""
+    for spare in _SPARE:
+        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+        if sum(widths[:-1]) + min(widths[-1], _LAST) + _GAP * len(widths[1:]) <= columns:
+            break
+        if spare in titles:
+            at = titles.index(spare)
+            titles, *rows = (cells[:at] + cells[at + 1 :] for cells in (titles, *rows))
+    return titles, rows
+
+
+def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]], total: int) -> Iterator[RenderableType]:
     first, *others = titles
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim", pad_edge=False)
     # Only the last column shrinks if a line is too long: a reason is cut, a state wraps.
-    cells = zip((first, *others), *rows[:most], strict=True)
+    cells = zip((first, *others), *rows, strict=True)
     least = [*[min(22, max(map(len, column))) for column in cells][: len(others)], 0]
     table.add_column(Text(first, style="bold not dim"), no_wrap=True, min_width=least[0], max_width=22)
     for title, width in zip(others, least[1:], strict=True):
         left = title in {"kind", "state", "code", "reason", ""}
         table.add_column(title, justify="left" if left else "right", no_wrap=title != "state", min_width=width)
-    for row in rows[:most]:
+    for row in rows:
         table.add_row(*map(Text, row))
     yield table
-    if most is not None and len(rows) > most:
-        yield Text(f"… and {len(rows) - most} more: intake status --json", style="dim")
+    if total > len(rows):
+        yield Text(f"… and {total - len(rows)} more: intake status --json", style="dim")
 
 
 def _many(count: int) -> str:
@@ -157,7 +178,7 @@ def _reasons(document: dict[str, Any]) -> Rows:
 
 def _foot(document: dict[str, Any]) -> RenderableType:
     inbox, signs, redis = document["inbox"], document["signs"], document["redis"]
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid = Table.grid(padding=(0, _GAP, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column()
     jobs = f"{inbox['waiting']:,} jobs waiting, {inbox['taken']:,} being taken in, {inbox['dead_now']:,} dead"

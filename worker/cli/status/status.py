@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from typing import Final
 
 import click
-from rich.console import Console
 from rich.live import Live
 
 from worker.cli.options import open_runtime
+from worker.cli.results import console
 from worker.cli.status.screen import ROWS, screen
 from worker.operations.document import document
+from worker.operations.examples import examples
 
-#: Columns of an output that is no terminal.
-_WIDTH: Final = 100
 #: Rows of a terminal that shows everything.
 _TALL: Final = 60
 
 
-@click.command("status")
-@click.option("--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.command("status", epilog=examples("intake status", "intake status --watch"))
+@click.option("--watch", is_flag=True, help="Refresh every second until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(*, watch: bool, as_json: bool) -> None:
-    """Show what needs you, and the providers, lanes, limits and processes, on one screen."""
+    """Show what needs you, and the state of everything.
+
+    One screen shows the providers, lanes, limits, dead orders and processes.
+    """
     rt = open_runtime(offline=True)
-    console = Console(highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH
-    rows = ROWS if console.is_terminal and console.height < _TALL else None
+    out = console()
+    rows = ROWS if out.is_terminal and out.height < _TALL else None
     if as_json:
         click.echo(json.dumps(document(rt), indent=2))
     elif not watch:
-        console.print(screen(document(rt), rows))
+        out.print(screen(document(rt), out.width, rows))
     else:
         with (
             contextlib.suppress(KeyboardInterrupt),
-            Live(screen(document(rt), rows), console=console, screen=True) as live,
+            Live(screen(document(rt), out.width, rows), console=out, screen=True) as live,
         ):
             while True:
                 time.sleep(1)
-                live.update(screen(document(rt), rows))
+                live.update(screen(document(rt), out.width, rows))

@@ -13,6 +13,7 @@ from rich.table import Table
 from worker.lab.demo import stack
 from worker.lab.demo.world import ROUTES, SOURCES, TARGETS, routes, sandbox
 from worker.lab.history import command as history
+from worker.operations.examples import examples
 
 if TYPE_CHECKING:
     from worker.lab.history.compare import Comparison
@@ -50,13 +51,21 @@ def _table(comparisons: dict[str, Comparison]) -> Table:
     return table
 
 
-@click.command("demo")
+@click.command("demo", epilog=examples("intake demo", "intake demo --orders 2000 --keep demo"))
 @click.option(
-    "--orders", default=400, show_default=True, type=click.IntRange(20, 100_000), help="How many orders in all sources."
+    "--orders",
+    default=400,
+    show_default=True,
+    type=click.IntRange(20, 100_000),
+    help="Number of orders in all sources.",
 )
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep configuration, log and data in this folder.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder that keeps settings, log and data.")
 def command(orders: int, keep: Path | None) -> None:
-    """Carry orders from five simulated systems to four, lose answers on purpose, compare both sides."""
+    """Run a demonstration between simulated systems.
+
+    Real processes carry the orders of five simulated systems into four, while responses are lost on purpose. At the
+    end both sides are compared.
+    """
     console = Console()
     started = time.monotonic()
     each = max(4, orders // len(SOURCES))

@@ -20,6 +20,7 @@ from worker.lab.demo.stack import JOURNALS, expected_orders, fail, folder, intak
 from worker.lab.demo.world import SOURCES, TARGETS, Sandbox, routes, sandbox
 from worker.lab.history import command as history
 from worker.lab.history.journals import Reading, entries, files
+from worker.operations.examples import examples
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
@@ -170,22 +171,26 @@ def _proof(judgement: Judgement) -> str:
     verdicts = judgement.targets.values()
     numbers = sum(verdict.orders for verdict in verdicts), sum(verdict.created for verdict in verdicts)
     faults = sum(verdict.lost.count for verdict in verdicts), sum(verdict.doubled.count for verdict in verdicts)
-    return "{} orders, {} created, {} lost, {} doubled".format(*numbers, *faults)
+    return "{} orders, {} created, {} lost, {} duplicated".format(*numbers, *faults)
 
 
-@click.command("drill")
+@click.command("drill", epilog=examples("intake drill --moments 1", "intake drill --how disk --seed 42"))
 @click.option("--how", type=click.Choice(list(HOW)), default="flush", show_default=True, help="How Redis is lost.")
-@click.option("--moments", default=3, show_default=True, type=click.IntRange(1, 1000), help="How often it is lost.")
-@click.option("--seed", type=int, help="Of the moments; drawn and printed if left out.")
+@click.option("--moments", default=3, show_default=True, type=click.IntRange(1, 1000), help="Number of losses.")
+@click.option("--seed", type=int, help="Seed of the moments; by default random, and printed.")
 @click.option(
-    "--orders", default=200, show_default=True, type=click.IntRange(20, 100_000), help="How many orders in all sources."
+    "--orders",
+    default=200,
+    show_default=True,
+    type=click.IntRange(20, 100_000),
+    help="Number of orders in all sources.",
 )
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep configuration, log, data and journals here.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder that keeps settings, log, data and journals.")
 def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | None) -> None:
-    """Lose Redis whole while orders flow between simulated systems; prove that the targets have what the sources have.
+    """Lose Redis on purpose between simulated systems.
 
-    One of the targets, a Dropboy, creates an order as often as it is sent one. Exit code 1 if anything was lost or
-    doubled. It has nothing to do with your own settings or your Redis.
+    Redis loses all data while orders flow. At the end the targets must have exactly what the sources have; exit code 1
+    if an order is lost or duplicated. Your own settings and your Redis are not used.
     """
     console = Console()
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311  # moments, not secrets

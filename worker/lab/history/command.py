@@ -16,6 +16,7 @@ from rich.table import Table
 from worker.lab.history.journals import Reading, entries, files
 from worker.lab.history.judge import Judgement, Route, judge
 from worker.lab.history.verdict import FAULTS
+from worker.operations.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,27 +82,28 @@ def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
     return routes
 
 
-@click.command("history")
+@click.command("history", epilog=examples("intake history . --route retailcrm/main=dropday/main"))
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--route",
     "given",
     multiple=True,
     metavar="SYSTEM/ACCOUNT=SYSTEM/ACCOUNT[=REFERENCE]",
-    help="Which source's orders a target must have; REFERENCE is what it knows them by, `ACCOUNT:{id}` if left out.",
+    help="Route whose target must have the orders of its source. REFERENCE defaults to `ACCOUNT:{id}`.",
 )
 @click.option(
     "--too-soon",
     default=0.0,
     show_default=True,
     type=click.FloatRange(0, 1),
-    help="The share of calls that may break a limit: what left in time may arrive in a bunch.",
+    help="Share of calls that may exceed a limit: calls may arrive in a burst.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: bool) -> None:
-    """Judge the journals (*.jsonl) that `intake sandbox --journal FOLDER` wrote; exit code 1 if a promise was broken.
+    """Judge the journals of the simulator.
 
-    It reads nothing else: no settings, no Redis.
+    FOLDER holds the journals (*.jsonl) that `intake sandbox --journal FOLDER` wrote. Nothing else is read: neither
+    settings nor Redis. Exit code 1 if a promise was broken.
     """
     judgement, reading = judge_folder(folder, _routes(folder, given))
     clean = judgement.clean(too_soon) and not reading.damaged and bool(reading.lines)

@@ -23,29 +23,61 @@ from worker.lab.sandbox.world import SYSTEMS, World
 _PARENT_CHECK_EVERY = 0.3
 
 
+_EPILOG = """\
+An account of SYSTEM is served at http://HOST:PORT/SYSTEM/NAME. Its settings:
+key=K, account_id=K, ...; orders=N fills it with orders.
+
+A fault hits the calls of one operation (* for any) of a system. KIND is a
+status (500, 503, 429), slow, cut or html, each also with _after: after the work
+was done; or drip, oversize, malformed, truncated, insert. Its settings: rate,
+skip, times, seconds, retry_after, code, size, record, field.
+
+Examples:
+  intake sandbox --port 9900 --account retailcrm:shop:key=K:orders=500
+  intake sandbox --fault dropday:create:500_after:rate=0.1 --limit dropday=off
+"""
+_PORTS = 65_536
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < _PORTS:
+        raise ValueError
+    return number
+
+
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m worker.lab.sandbox", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0: any free one; it is printed")
-    parser.add_argument("--certificate", type=Path, help="serve TLS: a PEM file with the key and the certificate")
-    parser.add_argument("--systems", default=",".join(SYSTEMS), help="comma list (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--journal", type=Path, help="append a JSON line per request and effect to this file, or to one in this folder"
+    parser = argparse.ArgumentParser(
+        prog="intake sandbox",
+        description="Serve the simulated systems until Ctrl-C.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--salt", default="", help="of the journal's digests; the same for sandboxes of one run")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="0 (the default): any free one; it is printed")
+    parser.add_argument("--certificate", type=Path, help="PEM file with a key and a certificate, for TLS")
+    parser.add_argument("--systems", default=",".join(SYSTEMS), help="systems, with commas (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the orders (default: %(default)s)")
+    parser.add_argument("--journal", type=Path, help="file or folder for a JSON line per request and effect")
+    parser.add_argument("--salt", default="", help="salt of the digests in the journal; the same in one run")
     parser.add_argument(
         "--account",
         action="append",
         default=[],
         metavar="SYSTEM:NAME[:KEY=VALUE...]",
-        help="default: one account 'main' per system; e.g. retailcrm:main:key=K:timezone=Asia/Tokyo:orders=500",
+        help="an account (default: 'main' of each system)",
     )
-    parser.add_argument("--fault", action="append", default=[], metavar="SYSTEM:OP:KIND[:KEY=VALUE...]")
-    parser.add_argument("--limit", action="append", default=[], metavar="SYSTEM=[CALLS/]SECONDS", help="or SYSTEM=off")
     parser.add_argument(
-        "--parent", type=int, metavar="PID", help="stop as soon as this process is not the parent any more"
+        "--fault", action="append", default=[], metavar="SYSTEM:OP:KIND[:KEY=VALUE...]", help="calls that fail, and how"
     )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="SYSTEM=[CALLS/]SECONDS",
+        help="rate limit of a system; SYSTEM=off: none",
+    )
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this process is no longer the parent")
     return parser.parse_args()
 
 
