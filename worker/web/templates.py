@@ -40,7 +40,8 @@ class Templates:
 
     def render(self, template: str, **values: Any) -> str:
         """Return the page that a template makes of the values."""
-        return self._environment.get_template(template).render(**values)
+        text: str = self._environment.get_template(template).render(**values)
+        return text
 
 
 def _at(millis: float) -> str:
