@@ -140,6 +140,30 @@ def test_a_connection_is_used_again(serve: Serve, make: Make, tls: ssl.SSLContex
     assert (len(server.requests), server.connections) == (24, 1)
 
 
+@pytest.mark.parametrize("body", [b"{}", b"x" * 300_000])
+def test_a_connection_that_the_server_will_close_is_not_used_again(serve: Serve, make: Make, body: bytes) -> None:
+    server = serve(lambda _: reply(body=body, connection="close"))
+    client = make(server.url)
+    for _ in range(2):
+        assert write(client).body == body
+    assert (len(server.requests), server.connections) == (2, 2)
+
+
+@pytest.mark.parametrize("size", [3, 70_000])
+def test_a_response_is_read_in_whatever_pieces_it_arrives(serve: Serve, make: Make, size: int) -> None:
+    body = bytes(range(256)) * 600
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:5], body[5:90_000], body[90_000:])]
+    head = b"HTTP/1.1 200 OK\r\n"
+    forms = (
+        head + b"Content-Length: %d\r\n\r\n" % len(body) + body,
+        head + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + b"0\r\n\r\n",
+        head + b"Connection: close\r\n\r\n" + body,
+    )
+    for data in forms:
+        pieces = [data[:size], *(data[at : at + 70_000] for at in range(size, len(data), 70_000))]
+        assert write(make(serve(lambda _, pieces=pieces: pieces).url)).body == body
+
+
 def test_a_connection_that_the_server_closed_while_idle_does_not_fail_a_write(serve: Serve, make: Make) -> None:
     server = serve()
     client = make(server.url)

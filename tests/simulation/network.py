@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004  # redis-py's own names
@@ -13,7 +12,7 @@ from worker.http.call import CALL
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from simulation.apis import Api
     from simulation.faults import Faults
@@ -116,42 +115,42 @@ class Origin:
     def __init__(self, wire: Wire, url: str) -> None:
         self.wire, self.url = wire, url
 
-    def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
-        """Send the request and wait for its response until the deadline of the call."""
+    def exchange(self, method: str, path: str, body: bytes | None, _headers: Mapping[str, str]) -> RawAnswer:
+        """Send a request and wait for its response until the deadline of the call."""
         net, process = self.wire.network, self.wire.process
         call = CALL.get()
         api = net.apis[self.url.removeprefix("http://")]
         net.scheduler.wait(net.rng.uniform(0.001, 0.02))
-        kind = "read" if request.method == "GET" else "write"
+        kind = "read" if method == "GET" else "write"
         if net.suffer(f"http:{kind}:before", process) == "refused" or api.refuses():
             raise ConnectionRefusedError
         call.depart()
         call.begin()
         # No fault between here and the first byte: the cost of a stop in between is a documented limit.
         api.leaves(late=process.stopped > self.wire.departed.get(net.scheduler.current, 0))
-        exchange: list[Any] = []
+        answers: list[RawAnswer | None] = []
 
         def arrive() -> None:
-            answer, delay = api.arrive(request.method, request.url.removeprefix(self.url), request.body)
+            answer, delay = api.arrive(method, path, body)
             net.scheduler.later(delay, lambda: back(answer))
 
         def back(answer: RawAnswer | None) -> None:
-            exchange.append(answer)
+            answers.append(answer)
             net.scheduler.call(id_)
 
         id_ = object()
         net.scheduler.later(net.rng.uniform(0.005, 0.02), arrive)
         call.end_sending()
         net.suffer(f"http:{kind}:sent", process)
-        if not exchange:
+        if not answers:
             net.scheduler.wait(call.left(), key=id_)
-        if not exchange:
+        if not answers:
             raise TimeoutError("timed out")
         net.suffer(f"http:{kind}:after", process)
         call.left()
-        if exchange[0] is None:
+        if answers[0] is None:
             raise ConnectionResetError
-        return SimpleNamespace(raw=exchange[0])
+        return answers[0]
 
     def close(self) -> None:
         return

@@ -9,14 +9,13 @@ from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import simplejson
-from requests import PreparedRequest
 from urllib3.exceptions import HTTPError
 from urllib3.filepost import encode_multipart_formdata
 
@@ -251,23 +250,21 @@ class Client:
     def _call(  # noqa: PLR0913, PLR0917  # one prepared request
         self, method: str, path: str, query: str, body: bytes | None, headers: dict[str, str], accept: frozenset[int]
     ) -> Answer:
-        request = PreparedRequest()
-        request.method, request.body = method, body
-        request.url = f"{self._connections.url}/{path.lstrip('/')}{query}"
-        request.headers = headers  # type: ignore[assignment]  # requests only reads it, and a plain dict is faster
-        label = f"{method} {path.partition('?')[0]}"
+        label, target = f"{method} {path.partition('?')[0]}", f"/{path.lstrip('/')}{query}"
         if (see := _WATCHER.get()) is not None:
-            see(Request(method, request.url, headers, body or b""))
+            see(Request(method, f"{self._connections.url}{target}", headers, body or b""))
         check_time()
         with WAITING.get():
             self._gate.enter()
             with traces.call(method, path, self._connections.url) as span:
-                return self._send(request, label, accept, span)
+                return self._send(
+                    label, accept, span, partial(self._connections.exchange, method, target, body, headers)
+                )
 
-    def _send(self, request: PreparedRequest, label: str, accept: frozenset[int], span: Span) -> Answer:
+    def _send(self, label: str, accept: frozenset[int], span: Span, exchange: Callable[[], Any]) -> Answer:
         with Call(self._deadline, self._gate.depart, _GUARD.get() if _is_write(label) else None) as call:
             try:
-                raw = self._connections.send(request, timeout=self._deadline).raw
+                raw = exchange()
                 span.note_status(raw.status)
                 good = _SUCCESS <= raw.status < _REDIRECT or raw.status in accept
                 content = content_of(raw, self._max_bytes) if good else None

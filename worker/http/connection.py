@@ -1,151 +1,41 @@
-"""Connections to one scheme, host and port that obey the call they serve: its deadline and its check before sending."""
+"""The connections to one scheme, host and port, with the proxies and certificates that the environment names."""
 
 from __future__ import annotations
 
-import io
+import errno
 import os
+import re
 import socket
 from contextlib import suppress
 from functools import cache
-from http.client import HTTPResponse, RemoteDisconnected
+from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote, urlsplit
 
-from requests import PreparedRequest, RequestException, Response
+from requests import PreparedRequest, RequestException
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from worker.errors import ConfigError
-from worker.http.call import CALL
+from worker.http.exchange import Pool, TLSPool
 from worker.http.failpoints import arm
+from worker.http.whole import Whole
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
-    from _typeshed import ReadableBuffer, WriteableBuffer
-
-
-class _DeadlineReader(io.RawIOBase):
-    """The receiving side of a socket. The timeout of a socket alone would restart with every byte that arrives."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int | None:
-        self._sock.settimeout(CALL.get().left())
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        """Close the receiving side."""
-        self._raw.close()
-        super().close()
-
-
-class _Lines(io.BufferedReader):
-    """A reader that detects interrupted headers: `http.client` alone would take a lost response for an empty one."""
-
-    heading = True
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        if self.heading and not line.endswith(b"\n") and len(line) < (size or 0):
-            raise RemoteDisconnected("the headers broke off")
-        return line
-
-
-class _ReadableSocket:
-    """The part of a socket that `http.client.HTTPResponse` uses."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def makefile(self, _mode: str) -> _Lines:
-        return _Lines(_DeadlineReader(self._sock))
-
-
-class _Response(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_ReadableSocket(sock), *args, **kwargs)  # type: ignore[arg-type]  # HTTPResponse only calls makefile
-
-    def begin(self) -> None:
-        super().begin()
-        if isinstance(self.fp, _Lines):
-            self.fp.heading = False
-
-
-class _Connection(HTTPConnection):
-    response_class = _Response
-    #: Whether a request was sent over the socket.
-    _used = False
-
-    def _new_conn(self) -> socket.socket:
-        """Connect to the first address that responds. A silent address leaves time for the others.
-
-        The resolver of the system decides how long resolving the name takes: nothing can interrupt it.
-        """
-        call, self._used = CALL.get(), False
-        try:
-            addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        last: OSError | None = None
-        for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                for option in self.socket_options or ():
-                    sock.setsockopt(*option)
-                sock.settimeout(call.left() / (len(addresses) - index))
-                sock.connect(address)
-                sock.settimeout(call.left())  # for the TLS handshake, which uses it as its total
-            except OSError as error:
-                sock.close()
-                last = error
-            else:
-                return sock
-        raise NewConnectionError(self, "no address answered") from last
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        call = CALL.get()
-        if self.sock is None:
-            self.connect()
-        call.depart()
-        if self._used and not self.is_connected:
-            # Closed while the call waited. A write that is sent now would count as possibly done.
-            # A new connection is not checked, because one with TLS can be read at once.
-            raise RemoteDisconnected("closed while idle")
-        self._used = True
-        call.begin()
-        super().request(*args, **kwargs)
-        call.end_sending()
-
-    def send(self, data: ReadableBuffer | Any) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(CALL.get().left())
-        super().send(data)
-
-
-class _TLSConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-_POOLS: Final = {"http": _Pool, "https": _TLSPool}
+_POOLS: Final = {"http": Pool, "https": TLSPool}
+#: What a request line can hold unchanged.
+_TARGET: Final = re.compile(r"[A-Za-z0-9!$%&'()*+,/:;=?@~._-]*")
+_SAFE: Final = "!$%&'()*+,/:;=?@~"
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+#: The errors of a server that closes the connection before it has read the whole request: it may have responded.
+_CLOSED_EARLY: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -173,7 +63,9 @@ _IDLE_CONNECTIONS = 64
 
 
 class Connections(HTTPAdapter):
-    """The adapter of `requests` for one scheme, host and port. It does once what `requests` does for each call.
+    """The connections to one scheme, host and port, kept open between calls.
+
+    What `requests` and urllib3 do for each call, because it may have any address, is done once, here.
 
     Proxies (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the CA bundle (`REQUESTS_CA_BUNDLE`,
     `CURL_CA_BUNDLE`) are read from the environment once, here. Cookies and `.netrc` are ignored.
@@ -204,13 +96,18 @@ class Connections(HTTPAdapter):
         if proxy.lower().startswith("socks"):
             raise ConfigError("the environment", "HTTPS_PROXY", "a SOCKS proxy cannot be used", "Name an HTTP proxy")
         #: The request line holds the whole URL for a plain HTTP proxy, and only the path otherwise.
-        self._cut = 0 if proxy and parts.scheme == "http" else len(f"{parts.scheme}://{parts.netloc}")
+        self._base = self.url if proxy and parts.scheme == "http" else parts.path
+        self._tunnels = bool(proxy) and parts.scheme == "https"
+        self._headers = {"Host": parts.netloc.removesuffix(_DEFAULT_PORTS[parts.scheme])}
         try:
-            self._pool: Any = super().get_connection_with_tls_context(probe, verify=True, proxies=proxies)
+            pool: Any = cast("Any", self.get_connection_with_tls_context(probe, verify=True, proxies=proxies))
         except (RequestException, HTTPError):
             raise ConfigError(
                 "the environment", "HTTPS_PROXY", "is not the URL of a proxy", "Write http://host:port"
             ) from None
+        self._pool = pool
+        if proxy and not self._tunnels:
+            self._headers |= self._pool.proxy_headers
         arm(self._pool)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -231,25 +128,42 @@ class Connections(HTTPAdapter):
         host, _options = super().build_connection_pool_key_attributes(request, verify=True)
         return host, {"ssl_context": _tls_context()} if host["scheme"] == "https" else {}
 
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> Any:
-        """Return the one pool."""
-        return self._pool
+    def exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+        """Send a request for `path`, below the base URL; return the response as soon as its head was read.
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Do nothing, because the TLS context verifies the certificate."""
-
-    def request_url(self, request: PreparedRequest, _proxies: Any) -> str:
-        """Return the target of the request line."""
-        return str(request.url)[self._cut :]
-
-    def build_response(self, _request: PreparedRequest, raw: Any) -> Response:
-        """Wrap the response of urllib3."""
-        response = Response.__new__(
-            Response
-        )  # its __init__ builds a cookie jar, which costs more than all of the above
-        response.raw = raw
-        response.status_code = raw.status
+        Its body is read by `content_of`. Raise OSError or HTTPError.
+        """
+        target = f"{self._base}{path}"
+        if not _TARGET.fullmatch(target):
+            target = quote(target, safe=_SAFE)
+        pool = self._pool
+        connection = pool._get_conn()  # noqa: SLF001  # what `urlopen` does, without what it does for any address
+        connection.pool = pool
+        try:
+            if connection.is_closed:
+                pool._prepare_proxy(connection) if self._tunnels else connection.connect()  # noqa: SLF001  # as above
+            try:
+                connection.request(method, target, body, {**self._headers, **headers})
+            except OSError as error:
+                if error.errno not in _CLOSED_EARLY:
+                    raise
+            response = connection.getresponse()
+        except HTTPException as error:
+            self._discard(connection)
+            raise ProtocolError(type(error).__name__, error) from None
+        except BaseException:
+            self._discard(connection)
+            raise
+        if isinstance(response, Whole):
+            if not response.keeps_connection:
+                connection.close()
+            pool._put_conn(connection)  # noqa: SLF001  # as above
         return response
+
+    def _discard(self, connection: Any) -> None:
+        """Close a connection; its place in the pool stays."""
+        connection.close()
+        self._pool._put_conn(None)  # noqa: SLF001  # as in `exchange`
 
     def close(self) -> None:
         """Close the connections."""
