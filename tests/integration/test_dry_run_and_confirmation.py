@@ -52,8 +52,12 @@ NOT_ASKING = {
 #: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
-    *("dead list", "dead show", "doubt list", "history"),
+    *("dead list", "dead show", "doubt list", "history", "audit", "web user list"),
 }
+#: Commands for the users of the console, with which no order changes: they have no dry run.
+USERS = {"web user add", "web user password", "web user role", "web user remove"}
+#: Changing commands that leave no record in the audit log: there is no ledger yet, and each order names its push.
+UNRECORDED = {"init", "push"}
 #: Long-running processes, and simulations that are independent of the settings.
 RUNNING = {"up", "run", "listen", "receive", "sandbox", "demo", "drill"}
 #: Commands whose dry run calls the accounts or needs a file; other tests cover them.
@@ -114,7 +118,7 @@ def run(words: str) -> Result:
 
 
 def test_every_command_is_listed_as_changing_or_read_only() -> None:
-    listed = [*ASKING, *NOT_ASKING, *READING, *RUNNING]
+    listed = [*ASKING, *NOT_ASKING, *READING, *RUNNING, *USERS]
     assert sorted(listed) == sorted(ALL), "a new command belongs in one of the lists above"
 
 
@@ -122,6 +126,11 @@ def test_every_command_is_listed_as_changing_or_read_only() -> None:
 def test_changing_commands_have_a_dry_run_and_destructive_ones_a_yes_option(name: str) -> None:
     required = {"--dry-run", "--yes"} if name in ASKING else {"--dry-run"}
     assert required <= options(ALL[name])
+
+
+@pytest.mark.parametrize("name", sorted({*ASKING, *NOT_ASKING, *USERS}))
+def test_changing_commands_leave_a_record(name: str) -> None:
+    assert ("--as" in options(ALL[name])) == (name not in UNRECORDED)  # tests/integration/test_audit.py runs it
 
 
 @pytest.mark.parametrize("name", sorted(READING | RUNNING))

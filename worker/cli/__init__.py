@@ -30,6 +30,7 @@ GROUPS: Final = {
     "Look": {
         "status": ("worker.cli.status.status:command", "Show what needs you, and the state of everything"),
         "show": ("worker.cli.orders.show:command", "Show the history of an order"),
+        "audit": ("worker.cli.status.audit:command", "Show who changed what, and when"),
         "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
         "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
         "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),

@@ -12,6 +12,7 @@ import click
 
 from worker.durations import round_duration
 from worker.errors import ConfigError
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.runtime import Runtime, read_settings
 from worker.store.console.users import Role, Users
@@ -83,8 +84,9 @@ def user() -> None:
     """Manage the users of the console."""
 
 
-def _users() -> Users:
-    return Users(click.get_current_context().with_resource(Runtime(read_settings(offline=True))).redis)
+def _open() -> tuple[Runtime, Users]:
+    rt = click.get_current_context().with_resource(Runtime(read_settings(offline=True)))
+    return rt, Users(rt.redis)
 
 
 _role_option = click.option(
@@ -101,6 +103,7 @@ _stdin_option = click.option("--stdin", is_flag=True, help="Read the password fr
 @_role_option
 @_stdin_option
 @click.option("--no-password", is_flag=True, help="A proxy identifies this user.")
+@acting
 def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
     """Add a user.
 
@@ -109,19 +112,20 @@ def add(name: str, role: Role, *, stdin: bool, no_password: bool) -> None:
     name = name.casefold()
     if re.fullmatch(_NAME, name) is None:
         raise click.UsageError("a name has at most 64 of a-z, 0-9 and . _ @ + -, and begins with a letter or a digit")
-    users = _users()
+    rt, users = _open()
     if users.get(name) is not None:
         raise click.ClickException(f"{name} is a user already. A new password: intake web user password {name}")
     password = "" if no_password else hash_password(_ask(name, stdin=stdin))
-    if not users.add(name, role, password):
-        raise click.ClickException(f"{name} is a user already")
+    with recorded(rt, user=name, role=role):
+        if not users.add(name, role, password):
+            raise click.ClickException(f"{name} is a user already")
     click.echo(f"{name} is a user now, as {role}.")
 
 
 @user.command("list", epilog=examples("intake web user list"))
 def list_all() -> None:
     """List the users and their roles."""
-    found = _users().all()
+    found = _open()[1].all()
     if not found:
         click.echo("There is no user. Add one: intake web user add NAME --role operator")
     for each in found:
@@ -132,49 +136,56 @@ def list_all() -> None:
 @user.command("password", epilog=examples("intake web user password ada"))
 @click.argument("name")
 @_stdin_option
+@acting
 def password(name: str, *, stdin: bool) -> None:
     """Set a new password.
 
     The sessions of NAME end.
     """
-    users, name = _users(), name.casefold()
+    (rt, users), name = _open(), name.casefold()
     known = users.get(name)
     if known is None:
         raise click.ClickException(f"{name} is not a user. See: intake web user list")
-    users.change(known, password=hash_password(_ask(name, stdin=stdin)))
+    hashed = hash_password(_ask(name, stdin=stdin))
+    with recorded(rt, user=name):
+        users.change(known, password=hashed)
     click.echo(f"{name} has a new password, and signs in again.")
 
 
 @user.command("role", epilog=examples("intake web user role ada --role viewer"))
 @click.argument("name")
 @_role_option
+@acting
 def role(name: str, role: Role) -> None:
     """Give a user another role.
 
     The sessions of NAME end.
     """
-    users, name = _users(), name.casefold()
+    (rt, users), name = _open(), name.casefold()
     known = users.get(name)
     if known is None:
         raise click.ClickException(f"{name} is not a user. See: intake web user list")
-    users.change(known, role=role)
+    with recorded(rt, user=name, role=role, was=known.role):
+        users.change(known, role=role)
     click.echo(f"{name} is {role} now, and signs in again.")
 
 
 @user.command("remove", epilog=examples("intake web user remove ada"))
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@acting
 def remove(name: str, *, yes: bool) -> None:
     """Remove a user.
 
     The sessions of NAME end.
     """
-    users, name = _users(), name.casefold()
+    (rt, users), name = _open(), name.casefold()
     if users.get(name) is None:
         raise click.ClickException(f"{name} is not a user. See: intake web user list")
     if not yes:
         click.confirm(f"Remove the user {name}?", abort=True, err=True)
-    users.remove(name)
+    with recorded(rt, user=name):
+        users.remove(name)
     click.echo(f"{name} is not a user any more.")
 
 

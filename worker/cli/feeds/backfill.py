@@ -25,6 +25,7 @@ from worker.cli.options import (
 from worker.cli.results import console, say
 from worker.durations import count_of
 from worker.errors import IntakeError, PermanentError
+from worker.operations.acting import acting, recorded
 from worker.operations.backfill_words import describe_backfill
 from worker.operations.examples import examples
 from worker.reconcile.sides import read, walk
@@ -112,10 +113,11 @@ def _begin(rt: Runtime, name: str, since: datetime, until: datetime, *, yes: boo
     targets = ", ".join(rt.settings.targets_of(name))
     action = f"Read orders of {name} placed from {since:%Y-%m-%d %H:%M} until {until:%Y-%m-%d %H:%M} UTC again"
     confirm_or_abort(f"{action}, and send those that are missing to {targets}?", yes=yes)
-    if not rt.backfills.begin(name, since, until):
-        raise click.ClickException(
-            f"another range of {name} is being read. Next: intake backfill {name}, or intake backfill {name} --stop"
-        )
+    with recorded(rt, name, since=f"{since:%Y-%m-%d %H:%M} UTC", until=f"{until:%Y-%m-%d %H:%M} UTC"):
+        if not rt.backfills.begin(name, since, until):
+            raise click.ClickException(
+                f"another range of {name} is being read. Next: intake backfill {name}, or intake backfill {name} --stop"
+            )
     nudge("backfill", name)
 
 
@@ -157,6 +159,7 @@ def _print_progress(rt: Runtime, name: str, *, as_json: bool, watch: bool) -> No
 @click.option("--stop", is_flag=True, help="Stop reading. Accepted orders are still sent.")
 @click.option("--resume", is_flag=True, help="Continue a stopped backfill.")
 @click.option("--json", "as_json", is_flag=True, help="Print the progress as JSON and exit.")
+@acting
 def command(name: str, **options: Any) -> None:
     """Read a range of a provider again.
 
@@ -178,9 +181,11 @@ def command(name: str, **options: Any) -> None:
         return
     state = progress(rt, name)
     if options["stop"] and state and state["state"] == "running":
-        rt.backfills.pause(name, "stopped")
+        with recorded(rt, name, stop=True):
+            rt.backfills.pause(name, "stopped")
     elif options["resume"] and state:
-        rt.backfills.resume(name)
+        with recorded(rt, name, resume=True):
+            rt.backfills.resume(name)
         nudge("backfill", name)
     elif span is not None:
         _begin(rt, name, *span, yes=options["yes"])

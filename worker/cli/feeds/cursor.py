@@ -20,6 +20,7 @@ from worker.cli.options import (
     resolve_since,
 )
 from worker.cli.results import console, say
+from worker.operations.acting import acting, recorded
 from worker.operations.cursor_words import cursor_time, describe_cursor
 from worker.operations.examples import examples
 from worker.operations.times import age, ago, utc_text
@@ -81,6 +82,7 @@ def show(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--since", "wish", required=True, callback=parse_since, metavar="DATE", help="Date (UTC), or an age: 7d.")
 @confirmable
+@acting
 def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> None:
     """Read a provider again from a date on.
 
@@ -96,6 +98,7 @@ def put(name: str, wish: datetime | timedelta, *, dry_run: bool, yes: bool) -> N
 @command.command("undo", epilog=examples("intake cursor undo shop-nl --dry-run"))
 @click.argument("name")
 @confirmable
+@acting
 def undo(name: str, *, dry_run: bool, yes: bool) -> None:
     """Undo the last `intake cursor set`.
 
@@ -132,11 +135,13 @@ def _move(  # noqa: PLR0913  # the value the person saw, the new one, and the fl
         say("Nothing was changed." + (see if at < now and value else ""))
         return
     confirm_or_abort(f"Move the cursor of {name}?", yes=yes)
-    moved = rt.cursors.undo(name, seen, value) if back else rt.cursors.place(name, seen, value)
-    if not moved:
-        raise click.ClickException(
-            f"the cursor of {name} moved meanwhile and was not changed. Next: run the command again"
-        )
+    was = cursor_time(seen)
+    with recorded(rt, name, to=f"{at:%Y-%m-%d %H:%M:%S} UTC", was=f"{was:%Y-%m-%d %H:%M:%S} UTC" if was else ""):
+        moved = rt.cursors.undo(name, seen, value) if back else rt.cursors.place(name, seen, value)
+        if not moved:
+            raise click.ClickException(
+                f"the cursor of {name} moved meanwhile and was not changed. Next: run the command again"
+            )
     say("Moved. The next sweep polls the provider." + ("" if back else f" Undo: intake cursor undo {name}"))
 
 

@@ -9,6 +9,7 @@ import click
 
 from worker.cli.options import dry_run_option, open_runtime, parse_age, redis_time, require_name
 from worker.cli.results import say
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _seconds_until(text: str, now: datetime) -> float:
 )
 @click.option("--reason", default="by hand", help="Reason that `intake status` shows.")
 @dry_run_option
+@acting
 def pause(*, name: str, length: float | None, until: str | None, reason: str, dry_run: bool) -> None:
     """Pause a provider or a target.
 
@@ -69,16 +71,18 @@ def pause(*, name: str, length: float | None, until: str | None, reason: str, dr
     if dry_run:
         say(f"{name} would be paused{end or ' until it is resumed'}. Nothing was changed.")
         return
-    if provider:
-        rt.cursors.pause(provider, reason, seconds)
-    if target:
-        rt.lanes[target].pause(reason, seconds)
+    with recorded(rt, name, reason=reason, until=end.removeprefix(" until ")):
+        if provider:
+            rt.cursors.pause(provider, reason, seconds)
+        if target:
+            rt.lanes[target].pause(reason, seconds)
     say(f"{name} is paused{end}. Next: intake resume {name}")
 
 
 @click.command("resume", epilog=examples("intake resume warehouse"))
 @click.argument("name")
 @dry_run_option
+@acting
 def resume(*, name: str, dry_run: bool) -> None:
     """Resume a provider or a target.
 
@@ -96,8 +100,9 @@ def resume(*, name: str, dry_run: bool) -> None:
     if dry_run:
         say(f"{name} is paused ({'; '.join(reasons)}) and would be resumed. Nothing was changed.")
         return
-    if provider:
-        rt.cursors.resume(provider)
-    if target:
-        rt.lanes[target].resume()
+    with recorded(rt, name, was="; ".join(reasons)):
+        if provider:
+            rt.cursors.resume(provider)
+        if target:
+            rt.lanes[target].resume()
     click.echo(f"{name} is resumed.")

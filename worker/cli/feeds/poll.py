@@ -17,6 +17,7 @@ from worker.cli.feeds.rehearsal import Rehearsal
 from worker.cli.options import open_runtime, parse_since, provider_of, redis_time, resolve_since
 from worker.cli.results import say
 from worker.durations import count_of
+from worker.operations.acting import acting, recorded
 from worker.operations.cursor_words import cursor_time
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
@@ -39,6 +40,7 @@ _SHOWN: Final = 20
 )
 @click.option("--show", default=1, type=click.IntRange(0), help="Requests shown in full per target (1): personal data.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print everything as JSON. Personal data.")
+@acting
 def command(name: str, **options: Any) -> None:
     """Poll a provider now, or preview a poll.
 
@@ -60,7 +62,8 @@ def _poll(rt: Runtime, name: str, pages: int) -> None:
     before = rt.cursors.status(name)
     if "paused" in before:
         raise click.ClickException(f"{name} is paused: {before['paused']}. Next: intake resume {name}")
-    poll(rt, name, nudge, pages=pages, gap=-1)
+    with recorded(rt, name, limit=pages):
+        poll(rt, name, nudge, pages=pages, gap=-1)
     after = rt.cursors.status(name)
     if after.get("started") == before.get("started"):
         raise click.ClickException(f"another process polls {name} at this moment. Next: intake status")

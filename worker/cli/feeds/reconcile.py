@@ -21,6 +21,7 @@ from worker.cli.options import (
 )
 from worker.cli.results import console
 from worker.errors import AuthFailed, IntakeError
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.reconcile.repair import requeue
 from worker.reconcile.report import FAULTS
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from worker.reconcile.report import Finding, Report
     from worker.runtime import Runtime
+    from worker.store.audit import Act
+    from worker.store.orders.ledger import Delivery, Standing
 
 #: The text after each of the other counts, by name.
 _OTHER_COUNTS = {
@@ -98,7 +101,8 @@ def _require_pair(rt: Runtime, provider: str, target: str) -> None:
         raise click.ClickException(f"no route goes from {provider} to {target}; known are: {known or 'none'}")
 
 
-def _compare(rt: Runtime, wish: RunOptions, screen: Console, *, repair: bool) -> Report:
+def _compare(rt: Runtime, wish: RunOptions, screen: Console, repair: Act | None) -> Report:
+    """Compare both sides; with the record of a repair, queue again what is missing or different."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<36}"),
@@ -117,8 +121,13 @@ def _compare(rt: Runtime, wish: RunOptions, screen: Console, *, repair: bool) ->
                 bars[step] = progress.add_task(step, total=None)
             progress.update(bars[step], completed=done)
 
+        def requeue_recorded(run: Run, finding: Finding, routed: Delivery, standing: Standing) -> str:
+            if repair is not None:
+                repair.concerns([routed.order.key])
+            return requeue(run, finding, routed, standing)
+
         with Run(rt, wish, show_progress) as run:
-            return run.compare(requeue if repair else None)
+            return run.compare(requeue_recorded if repair else None)
 
 
 @click.command(
@@ -139,6 +148,7 @@ def _compare(rt: Runtime, wish: RunOptions, screen: Console, *, repair: bool) ->
 @click.option("--values", is_flag=True, help="Show the values that differ: personal data.")
 @click.option("--most", type=click.IntRange(0), default=20, help="Number of findings of each kind to show (20).")
 @json_option
+@acting
 def command(provider: str, target: str, **options: Any) -> None:
     """Compare a provider's orders with a target's.
 
@@ -159,8 +169,11 @@ def command(provider: str, target: str, **options: Any) -> None:
         confirm_or_abort(question, yes=options["yes"])
         rt.installation.confirm()
     wish = RunOptions(provider, target, since, until, options["share"], grace_of(rt, provider), options["most"])
+    asked = {"since": f"{since:%Y-%m-%d %H:%M} UTC", "until": f"{until:%Y-%m-%d %H:%M} UTC"}
     try:
-        report = _compare(rt, wish, console(err=True), repair=repair)
+        with recorded(rt, provider, target, action="reconcile --repair", dry_run=not repair, **asked) as act:
+            report = _compare(rt, wish, console(err=True), act if repair else None)
+            act.count(queued_again=report.counts["queued"])
     except AuthFailed as refused:
         raise click.ClickException(f"the credentials were refused: {refused}. Next: intake check") from None
     except IntakeError as error:

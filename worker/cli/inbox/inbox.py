@@ -13,12 +13,16 @@ import click
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
 from worker.cli.results import print_counts, print_rows, say, without_numbers
 from worker.durations import count_of
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from worker.runtime import Runtime
+    from worker.store.audit import Act
     from worker.store.inbox import Inbox, Letter
 
 #: Dead letters in memory at once: each may hold a whole job.
@@ -107,7 +111,7 @@ def _filter_options(command: Any) -> Any:
 
 
 def _action_options(command: Any) -> Any:
-    command = confirmable(json_option(command))
+    command = acting(confirmable(json_option(command)))
     command = click.option("--all", "everything", is_flag=True, help="Select all of them.")(_filter_options(command))
     return click.argument("ids", nargs=-1, metavar="[ID]...")(command)
 
@@ -167,16 +171,18 @@ def replay(**options: Any) -> None:
 
     Use it after the cause is fixed. A job of which only a part is kept stays.
     """
-    selection, inbox = _require_selection(options), open_runtime().inbox
-    replayed = not_whole = 0
+    selection, rt = _require_selection(options), open_runtime()
+    inbox, replayed, not_whole = rt.inbox, 0, 0
     _confirm("Push", selection, inbox, options)
-    for letter_id, letter in selection.letters(inbox):
-        if not letter.whole:
-            not_whole += 1
-            continue
-        if not options["dry_run"]:
-            inbox.replay(letter, letter_id)
-        replayed += 1
+    with _recorded(rt, options) as act:
+        for letter_id, letter in selection.letters(inbox):
+            if not letter.whole:
+                not_whole += 1
+                continue
+            if not options["dry_run"]:
+                inbox.replay(letter, letter_id)
+            replayed += 1
+        act.count(replayed=replayed)
     words = {"not_whole": "cannot be replayed: only a part of the job is kept"}
     print_counts({"replayed": replayed, "not_whole": not_whole}, options, words=words)
 
@@ -185,10 +191,19 @@ def replay(**options: Any) -> None:
 @_action_options
 def discard(**options: Any) -> None:
     """Discard failed jobs permanently."""
-    selection, inbox = _require_selection(options), open_runtime().inbox
+    selection, rt = _require_selection(options), open_runtime()
+    inbox = rt.inbox
     _confirm("Discard", selection, inbox, options)
-    ids = [letter_id for letter_id, _ in selection.letters(inbox)]
-    print_counts({"discarded": len(ids) if options["dry_run"] else inbox.discard(ids)}, options)
+    with _recorded(rt, options) as act:
+        ids = [letter_id for letter_id, _ in selection.letters(inbox)]
+        discarded = len(ids) if options["dry_run"] else inbox.discard(ids)
+        act.count(discarded=discarded)
+    print_counts({"discarded": discarded}, options)
+
+
+def _recorded(rt: Runtime, options: dict[str, Any]) -> AbstractContextManager[Act]:
+    chosen = {"code": options["code"], "provider": options["provider"], "all": options["everything"]}
+    return recorded(rt, dry_run=options["dry_run"], letters=" ".join(options["ids"]), **chosen)
 
 
 def _confirm(verb: str, selection: Selection, inbox: Inbox, options: dict[str, Any]) -> None:

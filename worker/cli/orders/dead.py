@@ -13,13 +13,16 @@ from worker.cli.orders import selection
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.results import console, print_counts, say
 from worker.durations import count_of
+from worker.operations.acting import recorded
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from worker.runtime import Runtime
+    from worker.store.audit import Act
     from worker.store.orders.stuck import Filter, Move
 
 
@@ -118,14 +121,16 @@ def replay(**options: Any) -> None:
     Use it after the cause is fixed. Orders keep their keys and references.
     """
     rt, selected = _confirmed("Replay", options)
-    replayed, without_id = _move(rt, "replay", selected, options), 0
-    for provider, external_id, _ in _records(rt, options["target"], selected):
-        if external_id.startswith(NO_ID):  # no provider can be asked for it
-            without_id += 1
-            continue
-        replayed += 1
-        if not options["dry_run"]:
+    with _recorded(rt, options) as act:
+        replayed = _move(rt, act, "replay", selected, options)
+        letters = [letter[:2] for letter in _records(rt, options["target"], selected)]
+        # No provider can be asked for a record without an id.
+        wanted = [letter for letter in letters if not letter[1].startswith(NO_ID)]
+        act.concerns(map(":".join, wanted))
+        replayed, without_id = replayed + len(wanted), len(letters) - len(wanted)
+        for provider, external_id in () if options["dry_run"] else wanted:
             rt.fetches.add(provider, [external_id])  # its dead letter goes when the record could be read
+        act.count(replayed=replayed)
     next_step = " The next sweep sends or reads them."
     words = {"without_id": "cannot be replayed: the record has no id"}
     print_counts({"replayed": replayed, "without_id": without_id}, options, next_step, words)
@@ -139,11 +144,14 @@ def discard(**options: Any) -> None:
     An order returns only if it changes at its source; a record returns if it is read again.
     """
     rt, selected = _confirmed("Discard", options)
-    discarded = _move(rt, "discard", selected, options)
-    for provider, external_id, _ in _records(rt, options["target"], selected):
-        discarded += 1
-        if not options["dry_run"]:
+    with _recorded(rt, options) as act:
+        discarded = _move(rt, act, "discard", selected, options)
+        letters = [letter[:2] for letter in _records(rt, options["target"], selected)]
+        act.concerns(map(":".join, letters))
+        discarded += len(letters)
+        for provider, external_id in () if options["dry_run"] else letters:
             rt.cursors.drop_letters(provider, [external_id])
+        act.count(discarded=discarded)
     print_counts({"discarded": discarded}, options)
 
 
@@ -159,13 +167,20 @@ def _confirmed(verb: str, options: dict[str, Any]) -> tuple[Runtime, Filter]:
     return rt, selected
 
 
-def _move(rt: Runtime, move: Move, selected: Filter, options: dict[str, Any]) -> int:
+def _recorded(rt: Runtime, options: dict[str, Any]) -> AbstractContextManager[Act]:
+    accounts = [options["target"]] if options["target"] else []
+    return recorded(rt, *accounts, dry_run=options["dry_run"], **selection.selected_by(options))
+
+
+def _move(rt: Runtime, act: Act, move: Move, selected: Filter, options: dict[str, Any]) -> int:
     """Move the selected dead orders; return how many were moved, or would be."""
     count = 0
     for batch in selection.select_orders(rt, "dead", options["target"], selected):
         if options["dry_run"]:
             count += len(batch)
         else:
-            results = rt.stuck[batch[0].target].move(move, [order.key for order in batch])
+            keys = [order.key for order in batch]
+            act.concerns(keys)
+            results = rt.stuck[batch[0].target].move(move, keys)
             count += list(results.values()).count("moved")
     return count

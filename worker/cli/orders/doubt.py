@@ -15,10 +15,13 @@ from worker.cli.results import print_counts, say
 from worker.doubt import ask as ask_target
 from worker.doubt import finder
 from worker.durations import count_of
+from worker.operations.acting import recorded
 from worker.operations.examples import examples
 from worker.store.orders.stuck import Filter
 
 if TYPE_CHECKING:
+    from worker.runtime import Runtime
+    from worker.store.audit import Act
     from worker.store.orders.stuck import Move
 
 #: What a person may decide about an order in doubt: the option, and the move.
@@ -65,21 +68,34 @@ def ask(target: str | None, **options: Any) -> None:
         return
     question = f"Search for {count_of(count, 'order')} in doubt, and send those that are certainly absent again?"
     confirm_or_abort(question, yes=options["yes"] or not count)
+    if not count and not options["as_json"]:
+        click.echo(_would_ask(0))
+        return
+    with recorded(rt, *names) as act:
+        answers = _ask(rt, act, names)
+        counts = {"found": answers["found"], "queued_again": answers["again"], "stay_in_doubt": answers["unknown"]}
+        act.count(**counts)
+    print_counts(counts, options)
+
+
+def _ask(rt: Runtime, act: Act, names: list[str]) -> Counter[str]:
+    """Ask each target for its orders in doubt; return the number of each answer."""
     answers: Counter[str] = Counter()
     for name in names:
         adapter = rt.targets[name]
         find = finder(adapter)
-        for order in chain.from_iterable(rt.stuck[name].orders("in_doubt", Filter())):
-            answer = ask_target(adapter, rt.stuck[name], order, find)
-            answers[answer] += 1
-            if answer == "away":
+        away = False
+        for batch in rt.stuck[name].orders("in_doubt", Filter()):
+            act.concerns(order.key for order in batch)
+            for order in batch:
+                answer = ask_target(adapter, rt.stuck[name], order, find)
+                answers[answer] += 1
+                if away := answer == "away":
+                    break
+            if away:
                 say(f"{name} does not respond, or its limit is used up: its other orders stay in doubt", err=True)
                 break
-    if not count and not options["as_json"]:
-        click.echo(_would_ask(0))
-        return
-    counts = {"found": answers["found"], "queued_again": answers["again"], "stay_in_doubt": answers["unknown"]}
-    print_counts(counts, options)
+    return answers
 
 
 @command.command("resolve", epilog=examples("intake doubt resolve shop-nl:1001 --target warehouse --delivered"))
@@ -113,8 +129,10 @@ def resolve(keys: tuple[str, ...], target: str, target_id: str, **options: Any) 
     confirm_or_abort(question, yes=options["yes"] or options["dry_run"])
     moved = len(in_doubt)
     if not options["dry_run"]:
-        results = rt.stuck[target].move(_MOVES[decisions[0]], in_doubt, target_id=target_id)
-        moved = list(results.values()).count("moved")
+        with recorded(rt, target, orders=in_doubt, decision=decisions[0], id=target_id) as act:
+            results = rt.stuck[target].move(_MOVES[decisions[0]], in_doubt, target_id=target_id)
+            moved = list(results.values()).count("moved")
+            act.count(resolved=moved)
     print_counts({"resolved": moved, "no_longer_in_doubt": len(in_doubt) - moved}, options)
 
 

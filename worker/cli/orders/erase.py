@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ import click
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
 from worker.cli.results import say
 from worker.durations import count_of
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.store.orders.erasure import Eraser, Match, PersonalData
 from worker.store.redis.connection import ERRORS
@@ -45,6 +47,7 @@ The log of Intake has no such data."""
 @click.option("--rewrite", is_flag=True, help="Let Redis rewrite its append-only file without the erased data.")
 @json_option
 @confirmable
+@acting
 def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> None:
     """Erase the data of one customer.
 
@@ -58,9 +61,10 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
     rt = open_runtime()
     if not order_keys and match is None:
         if flags["rewrite"]:
-            click.echo(
-                "Redis would rewrite its append-only file. Nothing was changed." if flags["dry_run"] else _rewrite(rt)
-            )
+            with recorded(rt, dry_run=flags["dry_run"], rewrite=True):
+                would = "Redis would rewrite its append-only file. Nothing was changed."
+                text = would if flags["dry_run"] else _rewrite(rt)
+            click.echo(text)
             return
         raise click.UsageError("name order keys, or a text by --match")
     eraser = Eraser(rt.redis, list(rt.settings.targets), rt.cursors, rt.inbox)
@@ -71,7 +75,12 @@ def command(order_keys: tuple[str, ...], match: str | None, **flags: Any) -> Non
     if flags["dry_run"]:
         _print_result(found, _states(rt, found), flags, "would be erased")
         return
-    outcomes = eraser.erase(found)
+    # What was looked for is personal; the keys of the orders are not.
+    orders = dict.fromkeys(key for order_keys in found.orders.values() for key in order_keys)
+    with recorded(rt, orders=orders, by_match=bool(match), rewrite=flags["rewrite"]) as act:
+        outcomes = eraser.erase(found)
+        act.count(**Counter[str](state for states in outcomes.values() for state in states.values()))
+        act.count(records=sum(map(len, found.letters.values())), jobs=len(found.jobs) + len(found.inbox_letters))
     _print_result(found, outcomes, flags, "erased")
     if not flags["as_json"]:
         click.echo(_ELSEWHERE)

@@ -10,6 +10,7 @@ from tasks.release import release
 from worker.cli.options import confirm_or_abort, confirmable, open_runtime, target_of
 from worker.cli.results import print_rows, say
 from worker.durations import count_of
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _print_held(rt: Runtime, target: str, keys: list[str]) -> None:
     "--drop", is_flag=True, help="Discard the held change instead; an order that was never delivered becomes dead."
 )
 @confirmable
+@acting
 def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     """Send held orders.
 
@@ -68,6 +70,8 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     action = f"Discard what is held of {orders} in" if flags["drop"] else f"Send {orders} to"
     confirm_or_abort(f"{action} {target}?", yes=flags["yes"])
     move: Literal["drop", "send"] = "drop" if flags["drop"] else "send"
-    count = release(rt, target, held, move)
+    with recorded(rt, target, orders=held, drop=flags["drop"]) as act:
+        count = release(rt, target, held, move)
+        act.count(**{"dropped" if flags["drop"] else "released": count})
     result = "discarded" if flags["drop"] else "released; the next sweep sends them"
     say(f"{count_of(count, 'order')} of {target} {result}.")

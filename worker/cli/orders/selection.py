@@ -13,6 +13,8 @@ import click
 
 from worker.cli.options import confirmable, json_option, parse_age, target_of
 from worker.cli.results import print_rows, say, without_numbers
+from worker.durations import format_duration
+from worker.operations.acting import acting
 from worker.operations.times import utc_text
 from worker.store.orders.stuck import Filter, non_empty
 from worker.store.redis.connection import FORBIDDEN
@@ -57,13 +59,20 @@ def list_options(command: Any) -> Any:
 
 def action_options(command: Any) -> Any:
     """Add the options of a command that changes orders."""
-    return confirmable(json_option(command))
+    return acting(confirmable(json_option(command)))
 
 
 def filter_from(options: dict[str, Any]) -> Filter:
     """Return the filter that the options describe."""
     fields = ("provider", "reason", "pattern", "older", "newer")
     return Filter(keys=frozenset(options.get("keys", ())), **{name: options[name] for name in fields})
+
+
+def selected_by(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that select orders, as the audit log keeps them."""
+    ages = {name: format_duration(options[name]) for name in ("older", "newer") if options[name] is not None}
+    names = {"provider": "provider", "match": "pattern", "matching_reason": "reason", "all": "everything"}
+    return {name: options[option] for name, option in names.items()} | ages
 
 
 def require_filter(options: dict[str, Any]) -> Filter:

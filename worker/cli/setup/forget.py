@@ -7,6 +7,7 @@ from dataclasses import replace
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.store.registry.absent import give_up, read_absent
 
@@ -15,6 +16,7 @@ from worker.store.registry.absent import give_up, read_absent
 @click.argument("name")
 @click.option("--dry-run", is_flag=True, help="Show what waits, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@acting
 def command(name: str, *, dry_run: bool, yes: bool) -> None:
     """Give up an account that left the settings.
 
@@ -31,7 +33,10 @@ def command(name: str, *, dry_run: bool, yes: bool) -> None:
     if dry_run:
         return
     confirm_or_abort(f"Give up {name}, and send nothing of what waits for it?", yes=yes)
-    count = sum(give_up(rt.redis, role, ledger_name) for role, ledger_name in gone)
-    while not registry.write(registry.read(), {key: replace(entry, given_up=True) for key, entry in gone.items()}, {}):
-        pass
+    given_up = {key: replace(entry, given_up=True) for key, entry in gone.items()}
+    with recorded(rt, name) as act:
+        count = sum(give_up(rt.redis, role, ledger_name) for role, ledger_name in gone)
+        while not registry.write(registry.read(), given_up, {}):
+            pass
+        act.count(discarded=count)
     click.echo(f"{name} is given up; {count} orders were discarded.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.settings.identity import Declared, declared, difference
 from worker.settings.registered import ledger_key
@@ -31,6 +32,7 @@ class _Renaming(NamedTuple):
 @click.argument("new")
 @click.option("--dry-run", is_flag=True, help="Show whether the account differs, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation if the account differs.")
+@acting
 def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
     """Continue the orders of an account under a new name.
 
@@ -56,8 +58,9 @@ def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
     if dry_run:
         return
     entries = {renaming.key: renaming.now.entry.with_names(*renaming.known.names, new) for renaming in renamings}
-    if not installation.registry.write(known, entries, {}):
-        raise click.ClickException("another process wrote the registry meanwhile: run it again")
+    with recorded(rt, old, new):
+        if not installation.registry.write(known, entries, {}):
+            raise click.ClickException("another process wrote the registry meanwhile: run it again")
     for (_, ledger_name), _, now in renamings:
         click.echo(f"{now.name} is {ledger_name} in the ledger: order keys, references and lanes keep that name.")
         if now.name != ledger_name and ledger_name not in now.formerly:

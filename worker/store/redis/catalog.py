@@ -195,6 +195,10 @@ CLOSE: Final = Script("close", keys=("scope",), args=("named_us", "interval_us",
 
 REGISTER: Final = Script("register", keys=("registry",), args=("seen", "version"), each=("field", "value"))
 
+# People
+
+AUDIT: Final = Script("audit", keys=("audit", "size"), args=("part", "most", "most_bytes", "keep_ms"))
+
 # Health
 
 ALARM: Final = Script("alarm", keys=("alarms", "outbox"), args=("action", "alarm", "facts", "message", "most"))

@@ -18,6 +18,9 @@ ERA: Final = "intake:era"
 LEDGER: Final = "intake:ledger"
 #: The accounts and the reference templates that the orders of this ledger belong to (`worker/store/registry`).
 REGISTRY: Final = "intake:registry"
+#: What people did (`worker/store/audit.py`), and how many bytes that takes.
+AUDIT: Final = "intake:audit"
+AUDIT_BYTES: Final = "intake:audit:bytes"
 
 
 @dataclass(frozen=True, slots=True)

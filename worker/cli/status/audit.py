@@ -1,0 +1,137 @@
+"""`intake audit`: who changed what on purpose, when, and on which orders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from worker.cli.options import json_option, open_runtime, parse_since, redis_time, resolve_since
+from worker.operations.times import utc_text
+from worker.store.audit import read_audit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
+    from worker.store.audit import Actor, AuditRecord
+
+#: Records shown as a table unless `--limit` says otherwise.
+_SHOWN: Final = 20
+#: Order keys named in a cell of the table; of more orders, it shows the number.
+_NAMED: Final = 3
+#: The characters with which a cell begins that a spreadsheet would calculate.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def audit_as_json(found: AuditRecord) -> dict[str, Any]:
+    """Return a record as plain data."""
+    return {
+        "id": found.id,
+        "at": datetime.fromtimestamp(found.at / 1000, UTC).isoformat(timespec="milliseconds"),
+        "actor": found.actor.name,
+        "surface": found.actor.surface,
+        "origin": found.actor.origin,
+        "action": found.action,
+        "accounts": list(found.accounts),
+        "reason": found.reason,
+        "given": dict(found.given),
+        "orders": list(found.orders),
+        "more_orders": found.more_orders,
+        "counts": dict(found.counts),
+        "outcome": found.outcome or "not finished",
+    }
+
+
+def _cell(value: object) -> str:
+    """Return a value as the text of a cell that no spreadsheet calculates."""
+    if isinstance(value, dict):
+        value = "; ".join(f"{name}={text}" for name, text in value.items())
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _write_csv(records: Iterable[AuditRecord]) -> None:
+    writer: csv.DictWriter[str] | None = None
+    for found in records:
+        row = {name: _cell(value) for name, value in audit_as_json(found).items()}
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _table(records: Iterable[AuditRecord]) -> Table:
+    table = Table("at (UTC)", "who", "what", "orders", "result", box=None, padding=(0, 2, 0, 0))
+    for found in records:
+        given = [f"{name}={text}" for name, text in found.given.items()]
+        reason = [f"({found.reason})"] if found.reason else []
+        what = " ".join([found.action, *found.accounts, *given, *reason])
+        number = len(found.orders) + found.more_orders
+        orders = " ".join(found.orders) if number <= _NAMED else str(number)
+        counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items())
+        result = found.outcome or "not finished"
+        table.add_row(
+            utc_text(found.at),
+            escape(_who(found.actor)),
+            escape(what),
+            escape(orders),
+            escape(counts if counts and result == "done" else result),
+        )
+    return table
+
+
+def _who(actor: Actor) -> str:
+    """Return the name; and what the name does not say: the surface, or the user of the host."""
+    if actor.surface != "cli":
+        return f"{actor.name} ({actor.surface})"
+    return actor.origin if actor.origin.startswith(f"{actor.name}@") else f"{actor.name} ({actor.origin})"
+
+
+def _matches(pattern: str, actor: Actor) -> bool:
+    names = (actor.name, actor.origin, actor.origin.partition("@")[0])
+    return any(fnmatchcase(name.casefold(), pattern.casefold()) for name in names)
+
+
+@click.command("audit")
+@click.option("--since", "wish", callback=parse_since, metavar="DATE", help="Only since then: 2026-11-20, or 7d (ago).")
+@click.option("--order", metavar="KEY", help="Only what concerned this order (`provider:external_id`).")
+@click.option("--actor", metavar="NAME", help="Only what this person did; * stands for any text: 'anna*'.")
+@click.option("--limit", type=click.IntRange(1), help=f"The newest so many; without --json and --csv {_SHOWN}.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print all of them as CSV, to be kept elsewhere.")
+@json_option
+def command(*, wish: datetime | timedelta | None, order: str | None, actor: str | None, **form: Any) -> None:
+    """Show who changed what on purpose, when, and on which orders: the newest first.
+
+    Each command that changes something, the console and its API leave a record; it is kept for a year.
+    """
+    if form["as_csv"] and form["as_json"]:
+        raise click.UsageError("--csv and --json: name one")
+    rt = open_runtime(offline=True)
+    since = 0 if wish is None else int(resolve_since(wish, redis_time(rt)).timestamp() * 1000)
+    records = read_audit(rt.redis, since=since, order=order, matches=lambda who: actor is None or _matches(actor, who))
+    if form["as_csv"] or form["as_json"]:
+        chosen = islice(records, form["limit"])
+        if form["as_csv"]:
+            _write_csv(chosen)
+        else:
+            click.echo(json.dumps([audit_as_json(found) for found in chosen], indent=2))
+        return
+    most = form["limit"] or _SHOWN
+    shown = list(islice(records, most + 1))
+    if not shown:
+        narrowed = wish is not None or order is not None or actor is not None
+        click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
+        return
+    Console().print(_table(shown[:most]))
+    if len(shown) > most:
+        click.echo(f"There are more: --limit {most * 10}, --since 7d, --order KEY, or --csv for all of them.")
