@@ -42,7 +42,7 @@ def acting(command: Any) -> Any:
         envvar="INTAKE_ACTOR",
         expose_value=False,
         callback=_parse_name,
-        help="Who does this, for `intake audit`; otherwise $INTAKE_ACTOR, or the user of this host.",
+        help="Your name for `intake audit`. Default: $INTAKE_ACTOR, or the user of this host.",
     )
     return option(command)
 

@@ -11,11 +11,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime, parse_since, redis_time, resolve_since
+from worker.cli.results import console, say
+from worker.operations.examples import examples
 from worker.operations.times import utc_text
 from worker.store.audit import read_audit
 
@@ -102,20 +103,26 @@ def _matches(pattern: str, actor: Actor) -> bool:
     return any(fnmatchcase(name.casefold(), pattern.casefold()) for name in names)
 
 
-@click.command("audit")
-@click.option("--since", "wish", callback=parse_since, metavar="DATE", help="Only since then: 2026-11-20, or 7d (ago).")
-@click.option("--order", metavar="KEY", help="Only what concerned this order (`provider:external_id`).")
-@click.option("--actor", metavar="NAME", help="Only what this person did; * stands for any text: 'anna*'.")
-@click.option("--limit", type=click.IntRange(1), help=f"The newest so many; without --json and --csv {_SHOWN}.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print all of them as CSV, to be kept elsewhere.")
+@click.command(
+    "audit", epilog=examples("intake audit --since 7d", "intake audit --order shop-nl:1001", "intake audit --csv")
+)
+@click.option(
+    "--since", "wish", callback=parse_since, metavar="DATE", help="Limit to acts since this time: 2026-11-20, or 7d."
+)
+@click.option("--order", metavar="KEY", help="Limit to acts on this order (provider:external_id).")
+@click.option("--actor", metavar="NAME", help="Limit to this person; * stands for any text: 'anna*'.")
+@click.option(
+    "--limit", type=click.IntRange(1), help=f"Number of records, the newest first ({_SHOWN}; all as JSON or CSV)."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 @json_option
 def command(*, wish: datetime | timedelta | None, order: str | None, actor: str | None, **form: Any) -> None:
-    """Show who changed what on purpose, when, and on which orders: the newest first.
+    """Show who changed what, and when.
 
-    Each command that changes something, the console and its API leave a record; it is kept for a year.
+    Each command that changes something leaves a record, and so does the console. A record is kept for a year.
     """
     if form["as_csv"] and form["as_json"]:
-        raise click.UsageError("--csv and --json: name one")
+        raise click.UsageError("use --csv or --json, not both")
     rt = open_runtime(offline=True)
     since = 0 if wish is None else int(resolve_since(wish, redis_time(rt)).timestamp() * 1000)
     records = read_audit(rt.redis, since=since, order=order, matches=lambda who: actor is None or _matches(actor, who))
@@ -132,6 +139,6 @@ def command(*, wish: datetime | timedelta | None, order: str | None, actor: str 
         narrowed = wish is not None or order is not None or actor is not None
         click.echo("No record matches." if narrowed else "Nobody has changed anything yet.")
         return
-    Console().print(_table(shown[:most]))
+    console().print(_table(shown[:most]))
     if len(shown) > most:
-        click.echo(f"There are more: --limit {most * 10}, --since 7d, --order KEY, or --csv for all of them.")
+        say(f"There are more. Next: intake audit --limit {most * 10}, or --order KEY, or --csv for all of them")
