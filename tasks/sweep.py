@@ -13,7 +13,8 @@ from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
 from worker.settings.reconcile import pairs_of
 from worker.store.feeds.work import read_work
-from worker.store.health.alarms import LIFETIMES_MS
+from worker.store.health.alarms import JUDGED_MS
+from worker.store.health.outbox import lifetimes_ms
 from worker.store.health.signs import SWEPT
 from worker.store.orders.lanes import WAITING_MS, sweep_lanes
 from worker.store.redis import clock, keys
@@ -81,7 +82,8 @@ def _lifetimes_ms(rt: Runtime) -> dict[str, int]:
     leases += [keys.reconciling(*pair) for pair in pairs_of(settings.routes, settings.providers)]
     waiting = {lane.keys.waiting: WAITING_MS for lane in rt.lanes.values()}
     marks = rt.nudges.lifetimes_ms([*settings.providers, *settings.targets])
-    return dict.fromkeys(leases, lease_ms) | waiting | marks | LIFETIMES_MS
+    senders = lifetimes_ms(destination.key for destination in settings.alarms.destinations())
+    return dict.fromkeys(leases, lease_ms) | waiting | marks | senders | JUDGED_MS
 
 
 def _lane_work(rt: Runtime, name: str, swept: SweepResult, now: datetime) -> dict[tuple[str, str], int]:

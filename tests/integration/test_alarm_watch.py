@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from support.orders import order
 from support.pipeline import log_lines, logged
 from support.settings_texts import NO_REDIS, SHOP_TO_DROPDAY, Configured, table
 from worker.runtime import Runtime, read_settings
-from worker.store.health.alarms import AlarmState
+from worker.store.health.alarms import AlarmState, Change
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery
 from worker.watch import notify
@@ -39,7 +40,9 @@ def rt(configured: Configured) -> Runtime:
 def with_hook(configured: Configured, environment: pytest.MonkeyPatch, url: str) -> Runtime:
     """Return a runtime that reports its alarms to this address."""
     environment.setenv("HOOK_URL", url)
-    return configured.open(table("alarms", every="1ms", grace="1ms", url="env:HOOK_URL") + SHOP_TO_DROPDAY)
+    return configured.open(
+        table("alarms", every="1ms", grace="1ms", to={"slack": {"url": "env:HOOK_URL"}}) + SHOP_TO_DROPDAY
+    )
 
 
 def hold(rt: Runtime, number: int = 1) -> None:
@@ -84,9 +87,12 @@ def test_an_alarm_is_raised_once_and_cleared_once_by_any_number_of_watches(rt: R
 
 def test_one_of_several_simultaneous_raises_sends_the_message(redis: Redis) -> None:
     first, second = AlarmState(redis), AlarmState(redis)
-    assert first.change("raise", {"orders_held dropday": ({"since": 1}, "message")}) == ["orders_held dropday"]
-    assert second.change("raise", {"orders_held dropday": ({"since": 2}, "message")}) == []
-    assert redis.llen("intake:alarms:outbox") == 1
+    assert first.change("raise", {"orders_held dropday": {"since": 1}}) == ["orders_held dropday"]
+    assert second.change("raise", {"orders_held dropday": {"since": 2}}) == []
+    changes = [Change("slack", "orders_held dropday", "", after, after, ["slack"]) for after in ("first", "second")]
+    assert first.send(changes[:1]) == changes[:1]
+    assert second.send(changes[1:]) == []
+    assert redis.lrange("intake:alarms:outbox:slack", 0, -1) == ["first"]
 
 
 def test_an_alarm_that_recurs_is_reported_again(rt: Runtime) -> None:
@@ -151,19 +157,25 @@ def test_a_webhook_receives_a_text_for_slack_and_separate_fields(
     ids=["status 422", "status 404", "status 410", "status 400", "status 302"],
 )
 def test_a_failing_hook_is_retried_and_its_address_is_never_logged(
-    serve: Serve, rt: Runtime, monkeypatch: pytest.MonkeyPatch, refusal: bytes, request: pytest.FixtureRequest
+    serve: Serve,
+    configured: Configured,
+    monkeypatch: pytest.MonkeyPatch,
+    refusal: bytes,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setattr(notify, "RETRY_AFTER", 0.02)
     answers = iter([reply(500), reply(503, retry_after="0"), refusal, reply(200), reply(200)])
     server = serve(lambda _: next(answers))
-    alarms = AlarmState(rt.redis)
+    rt = with_hook(configured, monkeypatch, server.url + SECRET)
+    (slack,) = rt.settings.alarms.destinations()
     for number in range(3):
-        alarms.change("raise", {f"n {number}": ({}, json.dumps({"n": number}))})
+        message = json.dumps({"n": number, "at": datetime.now(UTC).isoformat()})
+        AlarmState(rt.redis).send([Change("slack", f"n {number}", "", "sent", message, ["slack"])])
     with log_lines() as lines:
 
         def sends_everything() -> bool:
-            notify.send_messages(alarms, server.url + SECRET)
-            return not rt.redis.llen("intake:alarms:outbox")
+            notify.send_messages(rt.redis, rt.settings, slack)
+            return not rt.redis.llen("intake:alarms:outbox:slack")
 
         until(sends_everything)
         assert [line["attempt"] for line in logged(lines, "alarm.waiting")] == [1, 2]

@@ -25,7 +25,7 @@ SETTINGS = (
     + ordercloud("targets.cloud")
     + dropboy("targets.boy")
     + route("shop", "crm", "dropday", "cloud", "boy")
-    + table("alarms", url="env:ALARMS")
+    + table("alarms.to.slack", url="env:ALARMS")
 )
 READING = (
     "status",
@@ -87,7 +87,7 @@ def test_an_account_whose_secrets_are_not_there_is_the_one_that_the_ledger_knows
 def test_a_command_that_calls_accounts_names_every_secret_that_is_missing(words: str) -> None:
     result = intake(*words.split())
     assert result.exit_code != 0
-    for key in ("providers.shop.api_key", "targets.crm.api_key", "targets.cloud.client_secret", "alarms.url"):
+    for key in ("providers.shop.api_key", "targets.crm.api_key", "targets.cloud.client_secret", "alarms.to.slack.url"):
         assert key in result.output
 
 
@@ -103,4 +103,4 @@ def test_the_address_of_redis_is_needed_all_the_same(configured: Configured, mon
 def test_the_process_that_sends_alarms_needs_their_address() -> None:
     result = intake("metrics", "--port", "0")
     assert result.exit_code != 0
-    assert "alarms.url" in result.output
+    assert "alarms.to.slack.url" in result.output

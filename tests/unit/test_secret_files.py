@@ -18,8 +18,13 @@ EVERYWHERE = (
 url = "file:run/redis"
 [celery]
 broker = "file:run/broker"
-[alarms]
+[alarms.to.slack]
 url = "file:run/alarms"
+[mail]
+host = "smtp.example.com"
+sender = "intake@example.com"
+user = "intake"
+password = "file:run/mail"
 [producers.web]
 secret = "file:run/producer"
 """
@@ -35,6 +40,7 @@ def write(folder: Path) -> None:
         "redis": "redis://me:s3cret@redis.internal:6379/0",
         "broker": "amqp://me:s3cret@rabbit.internal:5672/vhost",
         "alarms": "https://hooks.example/T0/s3cret",
+        "mail": "s3cret-of-the-mailbox",
         "producer": "s3cret-of-the-producer",
     }.items():
         (run / name).write_text(f"{text}\n")
@@ -45,8 +51,12 @@ def test_every_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     settings = read(tmp_path, EVERYWHERE)
     assert settings.redis_url == "redis://me:s3cret@redis.internal:6379/0"
     assert settings.broker_url == "amqp://me:s3cret@rabbit.internal:5672/vhost"
-    assert settings.alarms.url is not None
-    assert settings.alarms.url.get_secret_value() == "https://hooks.example/T0/s3cret"
+    hook, mail = settings.alarms.to["slack"].url, settings.mail
+    assert hook is not None
+    assert hook.get_secret_value() == "https://hooks.example/T0/s3cret"
+    assert mail is not None
+    assert mail.password is not None
+    assert mail.password.get_secret_value() == "s3cret-of-the-mailbox"
     secret = settings.producers["web"].secret
     assert secret is not None
     assert secret.get_secret_value() == "s3cret-of-the-producer"
@@ -54,7 +64,7 @@ def test_every_secret_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
         assert account.options.api_key.get_secret_value() == "s3cret"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["key", "redis", "broker", "alarms", "producer"])
+@pytest.mark.parametrize("name", ["key", "redis", "broker", "alarms", "mail", "producer"])
 @pytest.mark.parametrize("state", ["is not there", "is empty", "cannot be read: is a directory"])
 def test_a_file_without_a_secret_is_named_once_for_each_key(tmp_path: Path, name: str, state: str) -> None:
     write(tmp_path)

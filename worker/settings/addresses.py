@@ -25,7 +25,7 @@ def web_url(text: str) -> str:
         raise SettingError(
             "has more than an address in it", "Leave out user, password, ? and #; credentials have own keys."
         )
-    if url.scheme == "http" and not _is_loopback(url.hostname):
+    if url.scheme == "http" and not is_loopback(url.hostname):
         raise SettingError("is http, and credentials and orders would travel unencrypted", "Write https://.")
     return text.rstrip("/")
 
@@ -35,7 +35,7 @@ def hook_url(value: SecretStr) -> SecretStr:
     url = _split(value.get_secret_value(), "https://hooks.example/T0/B0/secret")
     if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or url.fragment:
         raise SettingError("is not a web address", "Write it whole, without user, password and #.")
-    if url.scheme == "http" and not _is_loopback(url.hostname):
+    if url.scheme == "http" and not is_loopback(url.hostname):
         raise SettingError("is http, and the secret in it would travel unencrypted", "Write https://.")
     return value
 
@@ -74,7 +74,8 @@ def _split(text: str, example: str) -> SplitResult:
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether the host is this machine itself."""
     if host == "localhost":
         return True
     try:

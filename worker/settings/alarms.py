@@ -1,17 +1,17 @@
-"""The `[alarms]` table: the thresholds of alarms, and where they are sent."""
+"""The `[alarms]` table: the thresholds of alarms, and the receivers of the messages about them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field
 
-from worker.settings.addresses import hook_url
 from worker.settings.document import Table
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
+from worker.settings.receivers import Destination, Receiver, read_receivers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from worker.settings.document import Document
 
@@ -21,8 +21,8 @@ _DAY: Final = 86_400.0
 class AlarmSettings(Table):
     """The `[alarms]` table; times in seconds."""
 
-    #: Where alarms are sent: a web hook that accepts JSON (Slack's, or one that reads the other fields).
-    url: Annotated[SecretStr, AfterValidator(hook_url)] | None = None
+    #: Where messages about alarms are sent.
+    to: dict[str, Receiver] = Field(default_factory=dict)
     #: How often the state is judged.
     every: Duration = 5.0
     #: How long a new process waits before it judges: after a night without processes everything is old, and not late.
@@ -54,14 +54,19 @@ class AlarmSettings(Table):
         """Return after how many seconds without a new order this provider is quiet."""
         return self.quiet.get(provider, self.quiet_after)
 
+    def destinations(self) -> list[Destination]:
+        """Return the web hooks and mailboxes of all receivers."""
+        return [destination for name, receiver in self.to.items() for destination in receiver.destinations(name)]
 
-def read_alarms(document: Document, providers: Iterable[str]) -> AlarmSettings:
+
+def read_alarms(document: Document, providers: Iterable[str], accounts: Collection[str]) -> AlarmSettings:
     """Read the table; note its errors in the document."""
-    table = document.section(AlarmSettings, "alarms")
-    if table.url and ("alarms", "url") not in document.from_outside:
-        document.add_literal_secret(("alarms", "url"))
+    values = document.values.get("alarms", {})
+    to = values.get("to", {}) if isinstance(values, dict) else {}
+    own = {key: value for key, value in values.items() if key != "to"} if isinstance(values, dict) else values
+    table = document.read(AlarmSettings, own, ("alarms",)) or AlarmSettings()
     known = sorted(providers)
     for name in sorted(table.quiet.keys() - set(known)):
         remedy = f"Known here: {', '.join(known) or 'none'}."
         document.add_error(("alarms", "quiet", name), "is not one of the providers", remedy)
-    return table
+    return table.model_copy(update={"to": read_receivers(document, to, accounts)})

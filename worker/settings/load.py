@@ -13,6 +13,7 @@ from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
 from worker.settings.document import MAY_BE_SECRET, Document, Table, as_list, read_file
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
+from worker.settings.receivers import Mail, read_mail
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
 from worker.settings.references import shared_ids
 from worker.settings.routes import Route, conflicts, echoes
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 #: The tables that the file may have.
 _SECTIONS: Final = (
     *("redis", "celery", "clocks", "log", "providers", "producers"),
-    *("inbox", "targets", "routes", "reconcile", "alarms", "web"),
+    *("inbox", "targets", "routes", "reconcile", "alarms", "mail", "web"),
 )
 
 
@@ -72,6 +73,8 @@ class Settings(Table):
     reconcile: ReconcileSettings = ReconcileSettings()
     alarms: AlarmSettings = AlarmSettings()
     web: WebSettings = WebSettings()
+    #: The server that sends e-mails; None without a `[mail]` table.
+    mail: Mail | None = None
     #: The keys whose variables or files are not there: only for commands that call no account.
     unset: frozenset[str] = frozenset()
     #: The names in the ledger, by every name that an account has or had (see `worker/settings/naming.py`).
@@ -158,8 +161,8 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
             for reason, remedy in shared_ids(route, within, getattr(source.options, within, None)):
                 document.add_error(("routes", number, "reference"), reason, remedy)
     reconcile = read_reconcile(document, routes, providers)
-    alarms = read_alarms(document, providers)
-    web = read_web(document)
+    alarms = read_alarms(document, providers, {*providers, *targets})
+    mail, web = read_mail(document), read_web(document)
     document.raise_errors()
     return Settings(
         file=document.file,
@@ -175,6 +178,7 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
         routes=routes,
         reconcile=reconcile,
         alarms=alarms,
+        mail=mail,
         web=web,
         unset=document.unset,
     )

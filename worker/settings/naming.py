@@ -46,6 +46,12 @@ def _renamed(settings: Settings, provider: Callable[[str], str], target: Callabl
     ]
     pairs = tuple((provider(source), target(to)) for source, to in settings.reconcile.pairs)
     quiet = {provider(name): seconds for name, seconds in settings.alarms.quiet.items()}
+    receivers = {
+        name: receiver.model_copy(
+            update={"accounts": tuple(target(provider(account)) for account in receiver.accounts)}
+        )
+        for name, receiver in settings.alarms.to.items()
+    }
     producers = {
         provider(name): producer.model_copy(update={"pushes_for": tuple(map(provider, producer.pushes_for))})
         for name, producer in settings.producers.items()
@@ -56,7 +62,7 @@ def _renamed(settings: Settings, provider: Callable[[str], str], target: Callabl
         "producers": producers,
         "routes": tuple(routes),
         "reconcile": settings.reconcile.model_copy(update={"pairs": pairs}),
-        "alarms": settings.alarms.model_copy(update={"quiet": quiet}),
+        "alarms": settings.alarms.model_copy(update={"quiet": quiet, "to": receivers}),
     }
 
 

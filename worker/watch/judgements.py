@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from worker.durations import count_of, format_duration, round_duration
 from worker.reconcile.report import FAULTS
 from worker.store.health.signs import BEAT, SWEPT, TOOK, WORKER
+from worker.watch.messages import describe_unsent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def judge(snapshot: Snapshot, settings: Settings) -> list[Judgement]:
     for name in settings.targets:
         if lane := snapshot.lanes.get(name):
             judgements += _lane(snapshot, settings, name, lane)
-    judgements += [*_maps(snapshot), *_reports(snapshot), *_accounts(snapshot)]
+    judgements += [*_maps(snapshot), *_reports(snapshot), *_accounts(snapshot), *_messages(snapshot, settings)]
     return sorted(judgements, key=lambda judgement: _WORST_FIRST.index(judgement.severity))
 
 
@@ -285,6 +286,15 @@ def _stuck(snapshot: Snapshot, rules: AlarmSettings, name: str, lane: LaneState)
     if lane.held:
         facts, remedy = count_of(lane.held, "held order"), f"intake release {name} --dry-run"
         yield Judgement("orders_held", name, facts, remedy, _severity(lane.held, rules.held), now - lane.oldest_held)
+
+
+def _messages(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
+    for name, receiver in settings.alarms.to.items():
+        if (failed := describe_unsent(name, receiver, snapshot.failing)) is not None:
+            facts, since = failed
+            yield Judgement(
+                "messages_unsent", name, facts, f"Correct that, then: intake alarms test {name}", since=since
+            )
 
 
 def _reports(snapshot: Snapshot) -> Iterator[Judgement]:

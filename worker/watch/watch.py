@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import simplejson
 import structlog
 
 from worker.errors import StoreFull
-from worker.store.health.alarms import AlarmState
+from worker.store.health.alarms import DIGEST, AlarmState, Change
+from worker.store.health.outbox import with_messages
 from worker.store.redis.connection import ERRORS, FORBIDDEN
 from worker.store.redis.diagnosis import state_of
 from worker.telemetry.log import report_store_full
+from worker.watch.digest import collect, write_digest
 from worker.watch.judgements import alarms, judge
+from worker.watch.messages import due_changes, fields_of
 from worker.watch.notify import send_messages
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from worker.runtime import Runtime
     from worker.watch.judgements import Judgement
 
@@ -37,8 +42,8 @@ class Watch:
         self._rt, self._alarms = rt, AlarmState(rt.redis)
         self._began = self._looked = time.monotonic()
         self._done = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._sender: threading.Thread | None = None
+        #: The thread of the watch itself, and those that send messages, by name.
+        self._threads: dict[str, threading.Thread] = {}
 
     def look(self) -> None:
         """Evaluate the alarms if the interval is over. Never raise for an unreachable or full Redis."""
@@ -61,41 +66,53 @@ class Watch:
             report_store_full(full)
 
     def _report(self, alarms: list[Judgement]) -> None:
-        """Raise the alarms that are new, clear those that are over, and log both."""
+        """Raise the alarms that are new, clear those that are over, log both, and tell the receivers."""
         raised, now = self._alarms.read_raised(), {alarm.key: alarm.as_json() for alarm in alarms}
-        new = {key: (alarm, self._message("raised", alarm)) for key, alarm in now.items() if key not in raised}
-        over: dict[str, tuple[dict[str, Any], str]] = {
-            key: ({}, self._message("cleared", alarm)) for key, alarm in raised.items() if key not in now
-        }
-        for key in self._alarms.change("raise", new):
-            log.error("alarm.raised", **_fields(now[key]))
-        for key in self._alarms.change("clear", over):
-            log.info("alarm.cleared", **_fields(raised[key]))
+        for key in self._alarms.change("raise", {key: alarm for key, alarm in now.items() if key not in raised}):
+            log.error("alarm.raised", **fields_of(now[key]))
+        for key in self._alarms.change("clear", {key: alarm for key, alarm in raised.items() if key not in now}):
+            log.info("alarm.cleared", **fields_of(raised[key]))
+        settings, at = self._rt.settings, datetime.now(UTC)
+        receivers = settings.alarms.to
+        if sent := self._alarms.read_sent(receivers):
+            self._alarms.send(due_changes(receivers, now, sent, at, settings.web.url))
+        days = {name: day for name, receiver in receivers.items() if (day := receiver.digest_due(at))}
+        if due := {name: day for name, day in days.items() if sent[name].get(DIGEST, "") < day}:
+            self._start("digest", self._write_digests, {name: (sent[name].get(DIGEST, ""), due[name]) for name in due})
 
-    def _message(self, event: str, alarm: dict[str, Any]) -> str:
-        """Return the message for the web hook, as JSON; empty if there is no hook."""
-        if self._rt.settings.alarms.url is None:
-            return ""
-        raised = f"{alarm['subject']}: {alarm['what']}. {alarm['remedy']}"
-        cleared = f"over: {alarm['name'].replace('_', ' ')}, {alarm['subject']}"
-        text = f"Intake: {raised if event == 'raised' else cleared}"
-        fields = _fields(alarm) | {"event": event, "at": _iso(time.time()), "text": text}
-        return str(simplejson.dumps(fields, ensure_ascii=False))
+    def _write_digests(self, due: Mapping[str, tuple[str, str]]) -> None:
+        """Put the digest into the outbox of each of these receivers, whose last and present day are given."""
+        settings = self._rt.settings
+        for name, (before, after) in due.items():
+            receiver = settings.alarms.to[name]
+            # Where nothing waits there is no message, and the day is over as well.
+            groups = collect(self._rt, receiver.accounts)
+            message = json.dumps(write_digest(groups, datetime.now(UTC), settings.web.url))
+            destinations = [destination.key for destination in receiver.destinations(name)] if groups else []
+            self._alarms.send([Change(name, DIGEST, before, after, message, destinations)])
 
     def _send(self) -> None:
-        """Send the waiting messages from a thread, so that a slow hook delays nobody."""
-        url = self._rt.settings.alarms.url
-        if url is None or not self._alarms.has_messages() or (self._sender is not None and self._sender.is_alive()):
-            return
-        address = url.get_secret_value()
-        self._sender = threading.Thread(target=self._send_messages, args=(address,), name="alarms", daemon=True)
-        self._sender.start()
+        """Send the waiting messages, to each destination from a thread of its own: a slow one delays nobody."""
+        settings, redis = self._rt.settings, self._rt.redis
+        destinations = {destination.key: destination for destination in settings.alarms.destinations()}
+        for key in with_messages(redis, destinations):
+            self._start(key, send_messages, redis, settings, destinations[key])
 
-    def _send_messages(self, url: str) -> None:
+    def _start(self, name: str, act: Callable[..., None], *args: object) -> None:
+        """Run something in a thread of this name, unless such a thread is still running."""
+        if (thread := self._threads.get(name)) is None or not thread.is_alive():
+            self._threads[name] = thread = threading.Thread(
+                target=self._guarded, args=(act, *args), name=f"alarms {name}", daemon=True
+            )
+            thread.start()
+
+    def _guarded(self, act: Callable[..., None], *args: object) -> None:
         try:
-            send_messages(self._alarms, url)
+            act(*args)
         except ERRORS as error:
             self._report_unusable(error)
+        except StoreFull as full:
+            report_store_full(full)
 
     def _report_unusable(self, error: Exception) -> None:
         state = state_of(error, self._rt.redis)
@@ -111,21 +128,11 @@ class Watch:
                 log.exception("watch.failed")
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._thread.start()
+        self._threads["watch"] = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._threads["watch"].start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
-        for thread in (self._thread, self._sender):
-            if thread is not None:
-                thread.join(timeout=15)
-
-
-def _fields(alarm: dict[str, Any]) -> dict[str, Any]:
-    """Return what a log line and a message carry of an alarm."""
-    return {name: alarm[name] for name in ("name", "subject", "what", "remedy")} | {"since": _iso(alarm["since"])}
-
-
-def _iso(at: float | None) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+        for thread in list(self._threads.values()):
+            thread.join(timeout=15)

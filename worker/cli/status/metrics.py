@@ -35,9 +35,9 @@ def command(host: str, port: int, *, once: bool) -> None:
     if once:
         click.echo(generate_latest(registry).decode(), nl=False)
         return
-    if "alarms.url" in settings.unset:
+    if unset := sorted(key for key in settings.unset if key.startswith(("alarms.", "mail."))):
         reason, remedy = "its variable is not set, and this process sends the alarms", "Set it before the start."
-        raise ConfigError(settings.file, "alarms.url", reason, remedy)
+        raise ConfigError(settings.file, unset[0], reason, remedy)
     never_wait()
     log.configure(settings.log.level, settings.log.format)
     try:

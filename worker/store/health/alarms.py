@@ -1,46 +1,60 @@
-"""The raised alarms and the messages about them that are to be sent: one state for all processes."""
+"""The raised alarms, and which receivers know of them: one state for all processes."""
 
 from __future__ import annotations
 
 import json
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from worker.errors import StoreFull
+from worker.store.health.outbox import KEEP, OUTBOX
 from worker.store.redis import catalog
 from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from redis import Redis
 
 _ALARMS: Final = "intake:alarms"
 _JUDGED: Final = "intake:alarms:judged"
-_OUTBOX: Final = "intake:alarms:outbox"
-_SENDER: Final = "intake:alarms:sender"
-_FAILURES: Final = "intake:alarms:failures"
-#: The longest lives (ms) of the keys that expire.
-LIFETIMES_MS: Final = {_JUDGED: 60_000, _SENDER: 300_000}
-#: Messages that are kept while nobody sends them.
+#: The hash of what a receiver was sent: by alarm, and the day of the last digest under `DIGEST`.
+_SENT: Final = "intake:alarms:sent:"
+DIGEST: Final = "digest"
+#: The longest life (ms) of the key that expires.
+JUDGED_MS: Final = {_JUDGED: 60_000}
+#: Messages that each outbox keeps.
 _MOST: Final = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message for the destinations of one receiver, and what it changes of what the receiver was sent."""
+
+    receiver: str
+    field: str
+    #: The values of the field before and after; "": it is not there.
+    before: str
+    after: str
+    message: str
+    destinations: Sequence[str]
+
+
 class AlarmState:
-    """The raised alarms by `name subject`, and the outbox."""
+    """The raised alarms by `name subject`, and what each receiver was sent."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis, self._scripts = redis, Scripts(redis)
 
     def take_turn(self, every: float) -> bool:
-        """Return whether the caller is to judge now: one of all processes, once in `every` seconds."""
-        return self._lock(_JUDGED, every)
+        """Return whether the caller is to judge now: one of all processes, once in `every` seconds.
 
-    def _lock(self, key: str, seconds: float) -> bool:
-        """Return whether the caller got the lock; if Redis takes no writes: two messages are better than none."""
-        lifetime_ms = max(1, int(seconds * 1000))
+        If Redis takes no writes, everyone is: two messages are better than none.
+        """
+        lifetime_ms = max(1, int(every * 1000))
         try:
-            return bool(self._scripts(catalog.MARK, mark=key, value="1", lifetime_ms=lifetime_ms))
+            return bool(self._scripts(catalog.MARK, mark=_JUDGED, value="1", lifetime_ms=lifetime_ms))
         except StoreFull:
             return True
 
@@ -49,46 +63,47 @@ class AlarmState:
         alarms = cast("dict[str, str]", self._redis.hgetall(_ALARMS))
         return {key: json.loads(text) for key, text in alarms.items()}
 
-    def change(
-        self, action: Literal["raise", "clear"], alarms: Mapping[str, tuple[Mapping[str, Any], str]]
-    ) -> list[str]:
-        """Raise or clear alarms, given by key as facts and a message, in one pipeline; return the keys that changed.
+    def change(self, action: Literal["raise", "clear"], alarms: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Raise alarms, given by key with their facts, or clear those that were read; return the keys that changed."""
+        if action == "raise":
+            texts = {key: ("", json.dumps({**facts, "by": secrets.token_hex(4)})) for key, facts in alarms.items()}
+        else:
+            texts = {key: (json.dumps(facts), "") for key, facts in alarms.items()}
+        changes = [Change("", key, before, after, "", ()) for key, (before, after) in texts.items()]
+        return [change.field for change in self._apply(_ALARMS, changes)]
 
-        The message of a changed alarm, unless it is empty, is in the outbox then.
-        """
+    def read_sent(self, receivers: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return what each receiver was sent; one round trip."""
+        names = list(receivers)
+        if not names:
+            return {}
         with self._redis.pipeline(transaction=False) as pipe:
-            for key, (facts, message) in alarms.items():
+            for name in names:
+                pipe.hgetall(_SENT + name)
+            return dict(zip(names, pipe.execute(), strict=True))
+
+    def send(self, changes: Sequence[Change]) -> list[Change]:
+        """Put the messages into the outboxes, unless another process was faster; return those that were put there."""
+        return self._apply("", changes)
+
+    def _apply(self, state: str, changes: Sequence[Change]) -> list[Change]:
+        """Apply changes of `state`, or of what their receivers were sent, in one pipeline; return those that count."""
+        if not changes:
+            return []
+        with self._redis.pipeline(transaction=False) as pipe:
+            for change in changes:
                 self._scripts.enqueue(
                     pipe,
                     catalog.ALARM,
-                    alarms=_ALARMS,
-                    outbox=_OUTBOX,
-                    action=action,
-                    alarm=key,
-                    facts=json.dumps({**facts, "by": secrets.token_hex(4)}),
-                    message=message,
+                    list(change.destinations),
+                    state=state or _SENT + change.receiver,
+                    outbox_prefix=OUTBOX,
+                    field=change.field,
+                    before=change.before,
+                    after=change.after,
+                    message=change.message,
                     most=_MOST,
+                    keep_ms=int(KEEP * 1000),
                 )
-            return [key for key, changed in zip(alarms, self._scripts.execute(pipe), strict=True) if changed]
-
-    def has_messages(self) -> bool:
-        """Return whether a message waits to be sent, and no process is sending or deferring it."""
-        return bool(self._redis.llen(_OUTBOX)) and not self._redis.exists(_SENDER)
-
-    def outbox(self, lifetime: float) -> Iterator[str]:
-        """Yield the waiting messages, the oldest first, to one sender at a time, for `lifetime` seconds each.
-
-        A message is removed when the next one is requested: a message that was not sent completely is sent again.
-        """
-        while self._redis.llen(_OUTBOX) and self._lock(_SENDER, lifetime):
-            message = cast("str | None", self._redis.lindex(_OUTBOX, -1))
-            if message is not None:
-                yield message
-                self._redis.lrem(_OUTBOX, -1, message)
-            self._redis.delete(_SENDER, _FAILURES)
-
-    def defer(self, wait: float) -> int:
-        """Send nothing for `wait` seconds, doubled with each failure in a row (at most 5 min); return the failures."""
-        failures = int(self._redis.incr(_FAILURES))
-        self._redis.set(_SENDER, 1, px=int(min(300.0, wait * 2 ** min(failures - 1, 10)) * 1000))
-        return failures
+            applied = self._scripts.execute(pipe)
+        return [change for change, changed in zip(changes, applied, strict=True) if changed]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import ResponseError
 
+from worker.store.health.outbox import FAILING
 from worker.store.health.signs import Signs
 from worker.store.redis import catalog, keys
 from worker.store.redis.clock import read_step
@@ -137,6 +138,8 @@ class Snapshot:
     signs: Mapping[str, float] = field(default_factory=dict)
     #: The last report of each pair that was compared (see `worker/store/feeds/reports.py`).
     reports: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    #: Why the last message to a destination of alarms was not accepted (see `Outbox.note_failure`).
+    failing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     #: None if this user may not run INFO.
     server: Server | None = None
     #: The last step of Redis' clock; None if there was none.
@@ -190,6 +193,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
             pipe.llen(name)
         # Not by pair: there may be as many as providers times targets, and few were ever compared.
         pipe.hgetall(keys.RECONCILED)
+        pipe.hgetall(FAILING)
         responses = iter(pipe.execute())
     seconds, micros = next(responses)
     now = seconds + micros / 1e6
@@ -203,6 +207,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         limits={name: _limit(next(responses), allowed, now) for name, allowed in limits.items()},
         queues={name: next(responses) for name in waiting},
         reports=dict(_reports(next(responses), compared)),
+        failing={destination: json.loads(text) for destination, text in next(responses).items()},
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),

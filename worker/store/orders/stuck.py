@@ -1,4 +1,4 @@
-"""Orders of one target that wait for a decision, dead or in doubt: found by filter, and moved on."""
+"""Orders of one target that wait for a person, dead, in doubt or held: found by filter, and moved on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 #: Why an order waits.
-State = Literal["dead", "in_doubt"]
+State = Literal["dead", "in_doubt", "held"]
 #: The possible moves: see `decide.lua`.
 Move = Literal["replay", "discard", "delivered", "send", "again", "bury", "note"]
 
@@ -76,7 +76,7 @@ def non_empty(redis: Redis, state: State, targets: Sequence[str]) -> list[str]:
 
 
 def _set(lane: keys.LaneKeys, state: State) -> str:
-    return lane.dead if state == "dead" else lane.doubt
+    return {"dead": lane.dead, "in_doubt": lane.doubt, "held": lane.held}[state]
 
 
 class Stuck:

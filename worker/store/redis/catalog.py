@@ -201,7 +201,12 @@ AUDIT: Final = Script("audit", keys=("audit", "size"), args=("part", "most", "mo
 
 # Health
 
-ALARM: Final = Script("alarm", keys=("alarms", "outbox"), args=("action", "alarm", "facts", "message", "most"))
+ALARM: Final = Script(
+    "alarm",
+    keys=("state",),
+    args=("outbox_prefix", "field", "before", "after", "message", "most", "keep_ms"),
+    each=("destination",),
+)
 LOOK: Final = Script(
     "look",
     keys=("lane", "due", "drains", "dead", "doubt", "held", "took"),
