@@ -33,6 +33,7 @@ GROUPS: Final = {
         "audit": ("worker.cli.status.audit:command", "Show who changed what, and when"),
         "report": ("worker.cli.report.command:command", "Write a report of a period as one HTML page"),
         "health": ("worker.cli.status.health:command", "Check liveness or readiness, for a supervisor"),
+        "alarms": ("worker.cli.status.alarms:command", "Test the receivers of alarms"),
         "metrics": ("worker.cli.status.metrics:command", "Serve metrics for Prometheus"),
         "schema": ("worker.cli.setup.schema:command", "Print the JSON Schema of a job or an order"),
     },

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from worker.settings.addresses import web_url
 from worker.settings.document import SettingError, Table, as_list
 from worker.settings.durations import Duration  # noqa: TC001  # pydantic reads it at run time
 from worker.store.console.users import Role  # noqa: TC001  # as above
@@ -35,6 +36,8 @@ def _header(text: str) -> str:
 class WebSettings(Table):
     """The `[web]` table; times in seconds."""
 
+    #: Where people open the console: messages link to it.
+    url: Annotated[str, AfterValidator(web_url)] | None = None
     #: A session ends after this time without a click, and after this time in any case.
     idle: Annotated[Duration, Field(ge=60, le=86_400)] = 1800.0
     session: Annotated[Duration, Field(ge=60, le=604_800)] = 43_200.0

@@ -10,6 +10,7 @@ import click
 
 from worker.cli.options import json_option, open_runtime, require_name
 from worker.errors import IntakeError
+from worker.operations.examples import examples
 from worker.store.health.outbox import Outbox
 from worker.watch.digest import collect, write_digest
 from worker.watch.messages import write
@@ -20,16 +21,22 @@ if TYPE_CHECKING:
     from worker.settings.receivers import Destination
 
 
-@click.group("alarms")
+@click.group("alarms", epilog=examples("intake alarms test", "intake alarms digest"))
 def command() -> None:
-    """Test the receivers of alarms, and preview the daily digest."""
+    """Test the receivers of alarms.
+
+    Receivers are the tables [alarms.to.NAME] of the settings.
+    """
 
 
-@command.command("test")
+@command.command("test", epilog=examples("intake alarms test", "intake alarms test ops"))
 @click.argument("receiver", required=False)
 @json_option
 def test(receiver: str | None, *, as_json: bool) -> None:
-    """Send a test message to RECEIVER, or to all receivers, now; exit code 1 if one is not accepted."""
+    """Send a test message.
+
+    It goes to RECEIVER, or to all receivers. The exit code is 1 if one does not accept it.
+    """
     rt = open_runtime()
     receivers = rt.settings.alarms.to
     if receiver is not None:
@@ -68,11 +75,14 @@ def _send_test(rt: Runtime, destination: Destination) -> dict[str, Any]:
     return result
 
 
-@command.command("digest")
+@command.command("digest", epilog=examples("intake alarms digest", "intake alarms digest ops --json"))
 @click.argument("receiver", required=False)
 @json_option
 def digest(receiver: str | None, *, as_json: bool) -> None:
-    """Print the digest that RECEIVER would get now, or the digest of everything."""
+    """Print what waits for a person.
+
+    It is the digest that RECEIVER would get now, or the digest of everything.
+    """
     rt = open_runtime(offline=True)
     accounts: tuple[str, ...] = ()
     if receiver is not None:
