@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from worker.errors import RateLimited
+from worker.store.limits.limiter import on_slot
 from worker.systems.ahead import run_ahead
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ PAGES: Final = 3
 CALLS: Final = 8
 #: Pages that were announced wrongly, after which no announcement counts in this run: it would only cost calls.
 _WRONG: Final = 3
+#: The longest wait until the first call of an announced page has its slot, before the page that announced it goes on.
+_FIRST: Final = 0.05
 #: The longest wait for a thread at a time: a call ends by itself.
 _LONG: Final = 3600.0
 
@@ -33,6 +37,8 @@ class _Call(Generic[R]):
     def __init__(self, make: Callable[[], R]) -> None:
         self._make, self._context = make, copy_context()
         self._has_ended, self._ended = False, threading.Event()
+        #: Set when a call of it has a slot of the limit, or it has ended.
+        self.has_slot = threading.Event()
         self._results: list[R] = []
         self._error: Exception | None = None
 
@@ -44,12 +50,17 @@ class _Call(Generic[R]):
 
     def _run(self) -> None:
         try:
-            self._results.append(self._context.run(self._make))
+            self._results.append(self._context.run(self._call))
         except Exception as error:  # noqa: BLE001  # raised by `result`, where somebody waits for it
             self._error = error
         finally:
             self._has_ended = True
             self._ended.set()
+            self.has_slot.set()
+
+    def _call(self) -> R:
+        with on_slot(self.has_slot.set):
+            return self._make()
 
     def result(self) -> R:
         """Wait for the end of the call; return its result, or raise its error."""
@@ -76,6 +87,7 @@ class Pages:
 
     def __init__(self, fetch: Callable[[str], Page], may_begin: Callable[[], bool], rate: float) -> None:
         self._fetch, self._may_begin = fetch, may_begin
+        self._has_limit = rate < math.inf
         self._most, self._calls = (int(max(1, min(most, rate))) for most in (PAGES, CALLS))
         self._begun: dict[str, _Call[Page]] = {}
         #: The page that was announced last, if there was no room for it.
@@ -134,8 +146,11 @@ class Pages:
             return self._fetch(cursor)
 
     def _announce(self, number: int, cursor: str) -> None:
+        """Begin the page that one of this round announced; it takes its slot first, as others will follow it."""
         if number == self._round and self._wrong < _WRONG:
             self._begin(cursor)
+            if self._has_limit and (begun := self._begun.get(cursor)) is not None:
+                begun.has_slot.wait(_FIRST)
 
     def _each(self, call: Callable[[T], R], items: Sequence[T]) -> Iterator[Callable[[], R]]:
         if self._calls == 1 or len(items) == 1:

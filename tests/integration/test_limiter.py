@@ -85,7 +85,12 @@ def test_calls_are_spaced_evenly_without_a_burst_at_the_start(redis: Redis) -> N
 def depart(scope: Scope) -> tuple[int, int, str]:
     """Return whether the call may leave, the microseconds that it must still wait, and when it leaves."""
     granted, wait, departed = scope._scripts(
-        catalog.DEPART, scope.windows, scope=scope._key, lead_us=scope._lead, keep_ms=scope._keep_ms
+        catalog.DEPART,
+        scope.windows,
+        scope=scope._key,
+        lead_us=scope._lead,
+        debt_us=scope._debt,
+        keep_ms=scope._keep_ms,
     )
     return granted, wait, departed
 

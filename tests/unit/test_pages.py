@@ -10,6 +10,7 @@ import pytest
 
 from tasks.pages import CALLS, Pages
 from worker.errors import RateLimited, Unavailable
+from worker.store.limits.limiter import note_slot
 from worker.systems.ahead import announce_page, calls_for
 from worker.systems.provider import Page
 
@@ -166,3 +167,20 @@ def test_calls_are_made_one_by_one_where_nobody_makes_them_ahead() -> None:
     calls = calls_for(made.append, [1, 2, 3])
     next(calls)()
     assert made == [1]
+
+
+def test_an_announced_page_has_its_slot_of_the_limit_before_the_page_that_announced_it_goes_on() -> None:
+    """Otherwise the chain of pages waits behind calls that nothing waits for."""
+    order = list[str]()
+
+    def fetch(cursor: str) -> Page:
+        if cursor == "0":
+            announce_page("1")
+        else:
+            threading.Event().wait(0.01)
+            note_slot()
+        order.append(cursor)
+        return Page([], str(int(cursor) + 1), more=cursor == "0")
+
+    read(Pages(fetch, lambda: True, 10.0))
+    assert order == ["1", "0"]

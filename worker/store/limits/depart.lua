@@ -1,19 +1,21 @@
 #!lua flags=allow-oom
 -- Let a call leave whose slot has come, a whole interval after the call before it, and count it.
 --
+-- A call that is late by up to debt_us, because nobody woke up in time, does not make the next one late: it leaves when it would have left anyway. The limit
+-- bears that (see `Scope`). A refusal shows that this server counts otherwise: then nothing is made up for while the calls keep more distance.
 -- A late call and a punctual one behind it would come too close: this script, not the slot, keeps the distance. It runs when the connection is open.
 
 local scope = unpack(KEYS)
-local lead_us, keep_ms = unpack(ARGV, 1, 2)
+local lead_us, debt_us, keep_ms = unpack(ARGV, 1, 3)
 -- Then for each window: period_s, interval_us, ahead
 --
 -- A call may be granted up to lead_us early, because the response takes its time; the caller waits for the rest. keep_ms is as in reserve.lua.
 --
--- Returns {1, microseconds to wait, the time of the departure} or, with nothing counted, {0, microseconds until the next attempt, 0}.
+-- Returns {1, microseconds to wait, when the call leaves} or, with nothing counted, {0, microseconds until the next attempt, 0}.
 -- If repeated: one call is counted that is not made.
 
 local windows = {}
-for i = 3, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
+for i = 4, #ARGV, 3 do windows[#windows + 1] = {unpack(ARGV, i, i + 2)} end
 local RELAX, LEAST = 0.00005, 1.0001
 
 -- include ledger_time.lua
@@ -23,7 +25,8 @@ local state = redis.call('HMGET', scope, 'closed_until', 'pace', 'departed', 'ne
 local closed, pace = tonumber(state[1] or 0), tonumber(state[2] or 1)
 if closed > now then return {0, math.ceil(closed - now), 0} end
 local interval = windows[1][2] * pace
-local leave = math.max(now, (state[3] or 0) + interval)
+local due = math.max((state[3] or 0) + interval, now - (state[2] and 0 or debt_us))
+local leave = math.max(now, due)
 if leave - now > tonumber(lead_us) then return {0, math.ceil(leave - now - lead_us), 0} end
 
 -- All longer windows are looked at before any is changed.
@@ -35,7 +38,7 @@ for number = 2, #windows do
   after['after ' .. period] = math.max(at, leave) + spacing
 end
 for field, at in pairs(after) do redis.call('HSET', scope, field, string.format('%.0f', at)) end
-redis.call('HSET', scope, 'departed', string.format('%.0f', leave))
+redis.call('HSET', scope, 'departed', string.format('%.0f', due))
 redis.call('PEXPIRE', scope, keep_ms)
 -- Count the calls of this minute and of the one before, for `intake status`.
 local minute = math.floor(now / 60000000)
@@ -46,7 +49,7 @@ else
 end
 redis.call('HINCRBY', scope, 'calls', 1)
 -- The next caller gets a slot after this departure, not after the slot that was missed.
-if tonumber(state[4] or 0) < leave + interval then redis.call('HSET', scope, 'next', string.format('%.0f', leave + interval)) end
+if tonumber(state[4] or 0) < due + interval then redis.call('HSET', scope, 'next', string.format('%.0f', due + interval)) end
 -- After a refusal calls keep more distance. The distance shrinks slowly, so that about one call in 200 finds it too short.
 if pace > LEAST then redis.call('HSET', scope, 'pace', pace - math.max(RELAX, (pace - 1.05) * 0.02)) elseif state[2] then redis.call('HDEL', scope, 'pace') end
 return {1, math.ceil(leave - now), string.format('%.0f', leave)}

@@ -27,6 +27,13 @@ MARGIN: Final = 1.02
 #: waits for the rest, so that no delay of waking up or of Redis makes it late.
 LEAD: Final = 0.1
 LONGEST_LEAD: Final = 10_000
+#: Up to this rate (calls per second) a server may count the time between two calls, as RetailCRM does, and not the
+#: calls in a window. Above it a delay is made up for, with the calls that the margin leaves free in each window.
+EVEN: Final = 20
+#: The part of these calls that is used for it; the rest is for calls that come closer to each other on their way.
+MADE_UP: Final = 0.75
+#: The most microseconds of a delay that are made up for.
+LONGEST_DEBT: Final = 20_000
 #: The part of an interval by which a request may be sent late without a report to the other processes.
 PUNCTUAL: Final = 0.005
 #: Seconds for which a caller itself waits for its slot; if the slot is later, it is told when to come back instead, and
@@ -35,6 +42,7 @@ PATIENCE: Final = 2.0
 #: Seconds for which the state of a limit is kept beyond its longest window.
 _KEPT: Final = 2 * 86_400
 _SPARE_ONLY: ContextVar[bool] = ContextVar("spare_slots_only", default=False)
+_ON_SLOT: Final[ContextVar[Callable[[], object] | None]] = ContextVar("on_slot", default=None)
 
 
 @contextmanager
@@ -47,16 +55,40 @@ def use_spare_slots() -> Iterator[None]:
         _SPARE_ONLY.reset(token)
 
 
+@contextmanager
+def on_slot(note: Callable[[], object]) -> Iterator[None]:
+    """Call `note` as soon as a call of this thread has its slot."""
+    token = _ON_SLOT.set(note)
+    try:
+        yield
+    finally:
+        _ON_SLOT.reset(token)
+
+
+def note_slot() -> None:
+    """Note that a call of this thread has its slot, or will get none now."""
+    if (note := _ON_SLOT.get()) is not None:
+        note()
+
+
 def interval_us(limits: Sequence[Limit]) -> int:
     """Return the microseconds from one call to the next under the first window; 0 without a limit."""
     return math.ceil(limits[0].period / limits[0].count * MARGIN * 1e6) if limits else 0
+
+
+def _debt_us(limits: Sequence[Limit]) -> int:
+    """Return the microseconds of a delay that are made up for, when a call is granted and again when it is sent."""
+    if not limits or limits[0].rate <= EVEN:
+        return 0
+    return int(min(limits[0].period * (MARGIN - 1) * MADE_UP * 1e6, LONGEST_DEBT) / 2)
 
 
 class Scope:
     """One limit, shared by everybody who counts against it; a `worker.http.gates.Gate`.
 
     The first window is spaced evenly, with no burst: RetailCRM's limit is a leaky bucket that refuses two calls in the
-    same 100 ms. A longer window (a daily quota) may run ahead by half of its calls.
+    same 100 ms. Of a limit with a higher rate, a small delay is made up for. A longer window (a daily quota) may run
+    ahead by half of its calls.
     """
 
     def __init__(
@@ -74,6 +106,7 @@ class Scope:
         self._patience = patience
         self.interval = interval_us(limits)
         self._lead = min(int(self.interval * LEAD), LONGEST_LEAD)
+        self._debt = _debt_us(limits)
         self.per_minute = round(limits[0].count / limits[0].period * 60) if limits else None
         self._keep_ms = int((max((limit.period for limit in limits), default=0) + _KEPT) * 1000)
         #: The windows as the scripts take them: period_s, interval_us and ahead of each.
@@ -91,6 +124,7 @@ class Scope:
         if not self.windows:
             return
         wait = self._reserve_spare() if _SPARE_ONLY.get() else self._reserve(self._patience, self.windows)
+        note_slot()
         if wait < 0:
             raise RateLimited(f"the limit {self.name} is used up", -wait / 1e6)
         time.sleep(max(0, wait - self._lead) / 1e6)
@@ -105,7 +139,12 @@ class Scope:
         windows = self._steady if _SPARE_ONLY.get() else self.windows
         while True:
             asked, (granted, wait, departed) = self._scripts.timed(
-                catalog.DEPART, windows, scope=self._key, lead_us=self._lead, keep_ms=self._keep_ms
+                catalog.DEPART,
+                windows,
+                scope=self._key,
+                lead_us=self._lead,
+                debt_us=self._debt,
+                keep_ms=self._keep_ms,
             )
             if not granted and wait > self._patience * 1e6:
                 raise RateLimited(f"the limit {self.name} was closed or used up meanwhile", wait / 1e6)
@@ -116,8 +155,15 @@ class Scope:
     def _report(self, due: float, departed: str) -> None:
         """Make the next call leave later if this one was not sent when it was `due` (`time.monotonic`)."""
         late = int((time.monotonic() - due) * 1e6)
-        if late > self.interval * PUNCTUAL:
-            self._scripts(catalog.LATE, scope=self._key, departed_us=departed, late_us=late, interval_us=self.interval)
+        if late > max(self.interval * PUNCTUAL, self._debt):
+            self._scripts(
+                catalog.LATE,
+                scope=self._key,
+                departed_us=departed,
+                late_us=late,
+                debt_us=self._debt,
+                interval_us=self.interval,
+            )
 
     def _reserve(self, patience: float, windows: list[int]) -> int:
         """Reserve a slot; return the microseconds until it, or negative: until a new attempt is worthwhile."""

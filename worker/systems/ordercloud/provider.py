@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 #: The most orders of a page that fail by themselves while none can be read. With more, the account may fail.
 _AT_ONCE: Final = 2
+#: The last orders of a page. When their turn comes, the next list is requested: calls that were begun for several of
+#: them already wait for the limit before it, and the others follow while the list is under way.
+_LAST: Final = 8
 #: Failures, without an order that can be read, after which the rest of a page is not asked for.
 _TRIED: Final = 10
 
@@ -130,8 +133,8 @@ class OrderCloud(Provider):
         place, rows, now = self._rows(Place.model_validate_json(cursor).begin(self._overlap))
         read, returned = _Read(), set(place.seen)
         wanted = [_Wanted(row, key) for row in rows.items if (key := _key(row)) not in returned]
-        for each, call in zip(wanted, calls_for(self._read, wanted), strict=True):
-            if each is wanted[-1]:  # all calls but this one are made
+        for number, (each, call) in enumerate(zip(wanted, calls_for(self._read, wanted), strict=True)):
+            if number == max(0, len(wanted) - _LAST):
                 self._announce(place, rows, now, [other.key for other in wanted if not _is_cart(other.row)])
             if not self._read_into(read, each, call):
                 break
