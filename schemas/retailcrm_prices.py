@@ -8,7 +8,7 @@ the customer pays for, and no price or delivery cost is another than at the sour
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Final
 
 from schemas.minor_units import decimals
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from schemas.order import Line, Order
 
 _CENT: Final = Decimal("0.01")
+#: Digits enough for any amount, and for the sum of all lines.
+_EXACT: Final = Context(prec=80)
 _ZERO: Final = Decimal(0)
 
 
@@ -99,7 +101,7 @@ def _line(line: Line, number: int) -> LinePrice:
     if unit < 0 or off > max(unit * quantity, _ZERO):
         raise AmountError(f"line {number} costs {_cents(line.subtotal)}: less than nothing")
     piece = (off / quantity).normalize() if quantity > 0 else _ZERO
-    exact = piece == piece.quantize(_CENT) and piece * quantity == off
+    exact = piece == piece.quantize(_CENT, None, _EXACT) and piece * quantity == off
     return LinePrice(unit, quantity, piece if exact else _ZERO)
 
 
@@ -119,8 +121,8 @@ def _unit(currency: str | None) -> Decimal:
 
 
 def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(_CENT, ROUND_HALF_UP)
+    return amount.quantize(_CENT, ROUND_HALF_UP, _EXACT)
 
 
 def _up(amount: Decimal) -> Decimal:
-    return amount.quantize(_CENT, ROUND_CEILING)
+    return amount.quantize(_CENT, ROUND_CEILING, _EXACT)

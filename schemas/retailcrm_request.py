@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from schemas.retailcrm_prices import LinePrice
 
 _CENT: Final = Decimal("0.01")
+#: Digits enough for any amount, and for the sum of all lines.
+_EXACT: Final = Context(prec=80)
 
 
 class Request(BaseModel):
@@ -208,7 +210,7 @@ def _payment(payment: Payment, code: str, external_id: str, zone: tzinfo) -> Pay
         external_id=external_id,
         type=code,
         status="paid" if is_paid(payment) else None,
-        amount=None if payment.amount is None else payment.amount.quantize(_CENT, ROUND_HALF_UP),
+        amount=None if payment.amount is None else payment.amount.quantize(_CENT, ROUND_HALF_UP, _EXACT),
         paid_at=local(payment.paid_at, zone) if payment.paid_at else None,
         comment=payment.note,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import tasks.reconcile
 from support.command_line import intake
 from support.pipeline import log_lines, logged
@@ -127,3 +129,26 @@ def test_status_reports_a_nightly_comparison_with_a_refused_key(make_pipeline: M
     pipeline.open(dropday_key="not-the-key")
     assert tasks.reconcile.reconcile(pipeline.rt, "shop", "dropday") is None
     assert "auth_failed" in intake("status").output
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_an_order_that_cannot_be_compared_is_one_finding(
+    side: str, make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = delivered_pipeline(make_pipeline, 5)
+    kind = type(pipeline.rt.targets["dropday"])
+    original, names = kind.view, []
+
+    def view(target: Any, order: Any, seen: Any) -> Any:
+        name = order.shipping_address.street1
+        names.append(name)
+        if seen == side and name == names[0]:
+            raise ArithmeticError("a value of the order")
+        return original(target, order, seen)
+
+    monkeypatch.setattr(kind, "view", view)
+    result = reconcile("--json")
+    report = json.loads(result.stdout)
+    assert (report["counts"]["source"], report["counts"]["unreadable"], report["counts"]["missing"]) == (5, 1, 0)
+    (finding,) = report["findings"]
+    assert finding["remedy"] == "bug: the view of the dropday adapter failed with ArithmeticError"

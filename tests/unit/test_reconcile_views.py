@@ -167,3 +167,12 @@ def test_a_pace_leaves_the_rest_of_the_limit_to_others(monkeypatch: pytest.Monke
     for _ in range(4):
         pass_gate(pace)
     assert entered == [100.0, 100.5, 101.0, 101.5]
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_an_amount_of_any_size_has_a_view(kind: str, side: Any) -> None:
+    for text in ("9" * 28, "-" + "9" * 28, "9" * 22 + ".999999", "0.000001"):
+        line = Line(sku="KS-1", product_id="KS-1", name="Mug", quantity=Decimal(1), unit_price=Decimal(text))
+        large = order(lines=(line,), totals=Totals(shipping=Decimal(text), grand=Decimal(text)))
+        assert account(kind).view(large, side)

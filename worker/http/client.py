@@ -32,6 +32,7 @@ from worker.errors import (
 from worker.http.call import Call
 from worker.http.connection import Connections, OversizedError, cause, content_of
 from worker.http.dates import parse_date, retry_after
+from worker.http.paths import refuse_resolved
 from worker.http.refusals import ELSEWHERE, body_of, field_errors, is_foreign, misdirected
 from worker.http.task_time import check_time
 from worker.http.waiting import WAITING
@@ -250,6 +251,7 @@ class Client:
     def _call(  # noqa: PLR0913, PLR0917  # one prepared request
         self, method: str, path: str, query: str, body: bytes | None, headers: dict[str, str], accept: frozenset[int]
     ) -> Answer:
+        refuse_resolved(path.partition("?")[0])
         label, target = f"{method} {path.partition('?')[0]}", f"/{path.lstrip('/')}{query}"
         if (see := _WATCHER.get()) is not None:
             see(Request(method, f"{self._connections.url}{target}", headers, body or b""))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from worker.runtime import Runtime
     from worker.settings.routes import Route
     from worker.store.orders.ledger import Delivery
+    from worker.systems.view import Side
 
     #: A finding, the delivery of the source's order if there is one, and its state in the ledger; None: all is right.
     Outcome = tuple[Finding, Delivery | None, Standing] | None
@@ -78,7 +79,7 @@ class Run:
             *(route for route in rt.settings.former_routes if (route.source, *route.targets) == self._pair),
         ]
         self.sides = Sides(rt, options.provider, options.target, options.share)
-        self._alphabet, self._view = self.sides.target.alphabet, self.sides.target.view
+        self._alphabet, self._view = self.sides.target.alphabet, self.sides.view
         self._spill = Spill()
         self._began = datetime.fromtimestamp(rt.cursors.now() / 1000, UTC)
         how: Literal["listed", "asked"] = "listed" if self.sides.reader else "asked"
@@ -162,10 +163,19 @@ class Run:
         reference = known or delivery.reference
         if not reference:
             return None
-        view = self._view(delivery.order, "source")
-        self.report.compared = tuple(view)
+        digest = self._digest(delivery.order, "source")
         expected = delivery.wanted and self.options.since <= order.ordered_at < self.options.until
-        return reference, order.external_id, expected, self._spill.digest(view)
+        return reference, order.external_id, expected, digest
+
+    def _digest(self, order: Order, side: Side) -> bytes:
+        """Return the digest of a view; of an order that has none, one that differs: it is looked at again, alone."""
+        try:
+            view = self._view(order, side)
+        except PermanentError:
+            return self._spill.digest({"unreadable": side})
+        if side == "source":
+            self.report.compared = tuple(view)
+        return self._spill.digest(view)
 
     def _walk_target(self) -> None:
         reader, done = self.sides.reader, 0
@@ -176,7 +186,7 @@ class Run:
             for record in records:
                 order = read(reader, record)
                 if order is not None and not order.removed and (reference := self._ours(order)):
-                    digest = self._spill.digest(self._view(order, "target"))
+                    digest = self._digest(order, "target")
                     rows.append((order.external_id, reference, order.ordered_at.timestamp(), digest))
             self._spill.add_target(rows)
             done += len(records)

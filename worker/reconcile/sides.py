@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from worker.settings.accounts import ProviderSettings, TargetSettings
     from worker.systems.provider import Page, Provider
     from worker.systems.target import Target
+    from worker.systems.view import Side, View
 
 T = TypeVar("T")
 #: Seconds that an account may be unavailable before the run is given up.
@@ -49,6 +50,11 @@ class Sides:
         """Return the reference that an order of the reader carries; None for an order without one."""
         field = self.reader.reference_field if self.reader else None
         return getattr(order, field) if field else None
+
+    def view(self, order: Order, side: Side) -> View:
+        """Return the target's view of an order; raise Malformed where that fails: the others are still compared."""
+        with isolated(f"the view of the {self.target.kind} adapter"):
+            return self.target.view(order, side)
 
     def close(self) -> None:
         """Close the connections."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ Side = Literal["source", "target"]
 View = Mapping[str, str]
 
 _CENT: Final = Decimal("0.01")
+#: Digits enough for any amount of an order, and for the sum of all its lines.
+_EXACT: Final = Context(prec=80)
 
 
 def differing(source: View, target: View) -> tuple[str, ...]:
@@ -45,12 +47,12 @@ def lines_of(*texts: str | None) -> str:
 
 def money(value: Decimal | None) -> str:
     """Write an amount to the cent; "" for None."""
-    return "" if value is None else f"{value.quantize(_CENT, ROUND_HALF_UP):f}"
+    return "" if value is None else f"{value.quantize(_CENT, ROUND_HALF_UP, _EXACT):f}"
 
 
 def number(value: Decimal) -> str:
     """Write a number without trailing zeros."""
-    return f"{value.normalize():f}"
+    return f"{value.normalize(_EXACT):f}"
 
 
 def digits(phone: str | None) -> str:

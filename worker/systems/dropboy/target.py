@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
-from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,6 +15,7 @@ from schemas import dropboy_batch as wire
 from schemas.dropboy import flat, id_of, number_of
 from schemas.minor_units import Currency, to_minor, to_unit
 from worker.errors import Held, OutOfTime, Rejected, Unavailable, Uncertain
+from worker.http.paths import segment
 from worker.systems.dropboy.api import BAD_REQUEST, Api, envelope_of, refused
 from worker.systems.dropboy.view import PROMISED, order_view
 from worker.systems.parsing import parse
@@ -120,7 +120,7 @@ class Dropboy(Target):
 
     def resume(self, order: Order, reference: str, step: str) -> Receipt | Pending:  # noqa: ARG002  # `step` names the file
         """Read `GET /public/orders/batch/status/{id}`. The id of a created order decides, whatever the status is."""
-        answer = self._api.read(f"/public/orders/batch/status/{quote(step, safe='')}")
+        answer = self._api.read(f"/public/orders/batch/status/{segment(step)}")
         envelope = envelope_of(answer, Unavailable)
         if not envelope.success:  # not known yet, or no longer: only the list can show the order
             return self._found(reference, f"{answer.request}: status {answer.status}: the file is not known")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
-from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from schemas import dropday_list as wire
 from schemas.order import Order, Status
 from worker.errors import Misdirected, Unavailable
+from worker.http.paths import segment
 from worker.settings.durations import Seconds
 from worker.systems.ahead import announce_page
 from worker.systems.dropday.order import STATUSES, to_order
@@ -96,7 +96,7 @@ class Dropday(Provider):
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read `GET /orders/{reference}`: the order, with the logs of its lines."""
-        answer = self._get(f"/api/v1/orders/{quote(external_id, safe='')}")
+        answer = self._get(f"/api/v1/orders/{segment(external_id)}")
         if answer.status == _NOT_FOUND:
             self.check()  # a wrong url has a 404 as well
             return None

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -15,6 +14,7 @@ from schemas import dropstream as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, PermanentError, RetryableError, Unavailable, Uncertain
 from worker.http.client import TooLarge
+from worker.http.paths import segment
 from worker.http.refusals import ELSEWHERE
 from worker.jsontext.fragments import Fragment
 from worker.settings.durations import Seconds
@@ -153,7 +153,7 @@ class DropStream(Provider):
 
     def fetch_one(self, external_id: str) -> Record | None:
         """Read an order by DropStream's own id. The token proves the url, so a 404 concerns the order."""
-        answer = self._bearer.read(f"/orders/{quote(external_id, safe='')}", accept=frozenset({_NOT_FOUND}))
+        answer = self._bearer.read(f"/orders/{segment(external_id)}", accept=frozenset({_NOT_FOUND}))
         return None if answer.status == _NOT_FOUND else Record(_parsed(wire.OneOrder, answer).order)
 
     def normalize(self, record: Record) -> Order:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import quote
 
 from schemas import ordercloud_answer as answers
 from worker.errors import Held, Misdirected, OutOfTime, Uncertain
+from worker.http.paths import segment
 from worker.systems.ordercloud.calls import CONFLICT, NOT_FOUND, Calls, Refusal, parsed
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Basket:
 
     def __init__(self, calls: Calls, orders: str, order_id: str, target: str) -> None:
         self._calls, self._orders, self._id, self._target = calls, orders, order_id, target
-        self.path = f"{orders}/{quote(order_id, safe='')}"
+        self.path = f"{orders}/{segment(order_id)}"
 
     def get(self) -> answers.HeldOrder | None:
         """Return the order; None if it does not exist."""
@@ -206,7 +206,7 @@ class Basket:
 
 
 def _line(line_id: str) -> str:
-    return f"/lineitems/{quote(line_id, safe='')}"
+    return f"/lineitems/{segment(line_id)}"
 
 
 def _about(line: LineRequest) -> str:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
-from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from schemas import ordercloud as wire
 from schemas.order import Order, Status
 from worker.errors import AuthFailed, IntakeError, OutOfTime, RateLimited, SnoozeError, TargetDown, Unavailable
+from worker.http.paths import segment
 from worker.settings.addresses import web_url
 from worker.settings.durations import Seconds
 from worker.systems.ahead import announce_page, calls_for
@@ -258,7 +258,7 @@ class OrderCloud(Provider):
 
     def _whole(self, order_id: str, gathered: Gathered) -> dict[str, Any] | None:
         """Return the order with its lines. They are read separately if the worksheet is missing or incomplete."""
-        path = f"{self._orders}/{quote(order_id, safe='')}"
+        path = f"{self._orders}/{segment(order_id)}"
         answer = self._account.find(f"{path}/worksheet") if self.options.lines == "worksheet" else None
         if answer is not None:
             sheet = parsed(wire.Worksheet, answer)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
-from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
@@ -12,6 +11,7 @@ from schemas import ordercloud_answer as answers
 from schemas import ordercloud_request as wire
 from schemas.order import Status
 from worker.errors import AuthFailed, Held, Rejected
+from worker.http.paths import segment
 from worker.systems.ordercloud.basket import Basket
 from worker.systems.ordercloud.calls import Calls
 from worker.systems.ordercloud.content import ALPHABET, LONGEST, content_of
@@ -270,4 +270,4 @@ class OrderCloud(Target):
 
 
 def _part(text: str) -> str:
-    return quote(text, safe="")
+    return segment(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeVar
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -13,6 +12,7 @@ from schemas import retailcrm as wire
 from schemas.order import Order, Status
 from worker.errors import Unavailable
 from worker.http.client import TooLarge
+from worker.http.paths import segment
 from worker.settings.durations import Seconds
 from worker.systems.ahead import announce_page
 from worker.systems.halving import Reading
@@ -101,7 +101,7 @@ class RetailCRM(Provider):
         """Read an order by RetailCRM's own id. The record has no version, because that is a history id."""
         self.zone()  # so that `normalize` needs no call
         query = [("by", "id"), *([("site", self.options.site)] if self.options.site else [])]
-        answer = self._account.get(f"orders/{quote(external_id, safe='')}", query, frozenset({NOT_FOUND}))
+        answer = self._account.get(f"orders/{segment(external_id)}", query, frozenset({NOT_FOUND}))
         if answer.status == NOT_FOUND:
             self._account.settings()  # a wrong url has a 404 as well, with a text in the account's language
             return None

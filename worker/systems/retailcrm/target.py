@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import simplejson
@@ -27,6 +26,7 @@ from worker.errors import (
     Unavailable,
     Uncertain,
 )
+from worker.http.paths import segment
 from worker.http.refusals import ELSEWHERE
 from worker.systems.parsing import parse
 from worker.systems.retailcrm.account import BAD_REQUEST, NOT_FOUND, Account
@@ -273,7 +273,7 @@ class RetailCRM(Target):
 
     def _edit(self, there: There, reference: str, changes: object) -> None:
         name, by = (str(there.id), "id") if self._is_elsewhere(there, reference) else (reference, "externalId")
-        path = f"orders/{quote(name, safe='')}/edit"
+        path = f"orders/{segment(name)}/edit"
         self._written(self._post(path, "order", changes, ("by", by), site=there.site), Edited)
 
     def _is_elsewhere(self, there: There, reference: str) -> bool:
@@ -310,14 +310,14 @@ class RetailCRM(Target):
         there = self._look(reference, shape)
         if there is not None or not target_id:
             return there
-        answer = self._account.get(f"orders/{quote(target_id, safe='')}", [("by", "id")], _UNKNOWN)
+        answer = self._account.get(f"orders/{segment(target_id)}", [("by", "id")], _UNKNOWN)
         if answer.status in _UNKNOWN:
             return None
         moved = parse(answer.request, lambda: shape.model_validate(answer.json()), Unavailable).order
         return moved if any(mark.startswith(seal_of(order)) for mark in moved.marks) else None
 
     def _look(self, reference: str, shape: type[HeldOrder[H]]) -> H | None:
-        path = f"orders/{quote(reference, safe='')}"
+        path = f"orders/{segment(reference)}"
         answer = self._account.get(path, [("by", "externalId"), *self._site], _UNKNOWN)
         if answer.status in _UNKNOWN:
             self._account.settings()  # a wrong url has these statuses as well, with a text in the account's language
