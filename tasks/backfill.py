@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from tasks.dead_records import DeadRecords
+from tasks.late import run_in_background
 from tasks.outcomes import log_ending, pause_provider, retry_later
-from tasks.poll import TRIES, accept_page, wait_and_fetch
+from tasks.poll import TRIES, WORDS, accept_page, conclude_reading, wait_and_fetch
+from tasks.summary import NeedsPerson, Summary
 from worker.app import app, nudge
-from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, LeaseLost, Malformed, RateLimited, StoreFull
 from worker.http.task_time import is_over
 from worker.process.stopping import stopping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.app import Nudge
+    from worker.app.timed_request import Later
     from worker.store.feeds.cursors import Poll
     from worker.systems.provider import Page
 
@@ -37,32 +39,33 @@ MOST_WAITING: Final = 2000
 AGAIN: Final = 2.0
 
 
-@app.task(name="tasks.backfill", Request="worker.app.timed_request:TimedRequest")
-def backfill_provider(name: str) -> None:
+@app.task(name="tasks.backfill", Request="worker.app.timed_request:TimedRequest", throws=(NeedsPerson,))
+def backfill_provider(name: str) -> Summary | Later:
     """Run `backfill` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("backfill", name)
-    background_tasks().run(("backfill", name), lambda: backfill(rt, name, nudge))
+    return run_in_background(("backfill", name), lambda: backfill(rt, name, nudge))
 
 
-def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
+def backfill(rt: Runtime, name: str, nudge: Nudge) -> Summary:
     """Continue the backfill of the provider `name` until the end of its range, or until the time of one poll is over.
 
     Its orders queue behind all others, and its calls use the part of the limit that no other call needs. The cursor of
-    the polls does not move.
+    the polls does not move. Return what was read.
     """
+    summary = Summary(name)
     with rt.backfills.run(name) as run:
         if isinstance(run, str):
             log.debug("backfill.skipped", provider=name, reason=run)
-            return
+            return Summary(name, notes=[run])
         with (
             log_ending("backfill.fenced", IntakeError, provider=name) as ending,
             use_spare_slots(),
             traces.span(f"backfill {name}", provider=name),
             DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_range(rt, run, dead, nudge)
+            _read_range(rt, run, dead, nudge, summary)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -75,9 +78,11 @@ def backfill(rt: Runtime, name: str, nudge: Nudge) -> None:
             case error:
                 delay = retry_later(rt.backfills, name, error)
                 log.warning("backfill.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+    conclude_reading(summary, ending.error)
+    return summary
 
 
-def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None:
+def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge, summary: Summary) -> None:
     provider, status = rt.providers[run.provider], rt.backfills.status(run.provider)
     if "since" not in status:
         raise LeaseLost("nobody asked for it, or Redis was lost")
@@ -103,6 +108,8 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None
             page = _give_up(run, dead, unread)
         counts = accept(page)
         run.advance(page.cursor, more=page.more, records=len(page.records))
+        summary.counts["read"] += len(page.records)
+        summary.count(WORDS, counts)
         times = {"first": min(placed), "last": max(placed)} if placed else {}
         rt.backfills.count(run.provider, counts, {name: int(at.timestamp() * 1000) for name, at in times.items()})
         log.info("backfill.read", provider=provider.name, records=len(page.records), more=page.more, **counts)
@@ -112,6 +119,7 @@ def _read_range(rt: Runtime, run: Poll, dead: DeadRecords, nudge: Nudge) -> None
         if time.monotonic() > ends or stopping() or is_over():
             nudge("backfill", provider.name)
             return
+    summary.notes.append(f"waits: {reason}")
     rt.backfills.defer(run.provider, reason, AGAIN)
 
 

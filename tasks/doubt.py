@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from tasks.late import run_in_background
+from tasks.summary import Summary
 from worker.app import app, nudge
-from worker.app.background import background_tasks
 from worker.doubt import Listing, ask, finder
 from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
 from worker.store.orders.lanes import ASK_EVERY
 from worker.telemetry import traces
+
+if TYPE_CHECKING:
+    from worker.app.timed_request import Later
 
 log = structlog.get_logger()
 
@@ -28,18 +32,19 @@ BATCH: Final = 100
 
 
 @app.task(name="tasks.doubt", Request="worker.app.timed_request:TimedRequest")
-def ask_in_doubt(name: str) -> None:
+def ask_in_doubt(name: str) -> Summary | Later:
     """Run `settle_doubts` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_target(name)
     rt.nudges.take("doubt", name)
-    background_tasks().run(("doubt", name), lambda: _ask(rt, name))
+    return run_in_background(("doubt", name), lambda: _ask(rt, name))
 
 
-def _ask(rt: Runtime, name: str) -> None:
-    settle_doubts(rt, name)
+def _ask(rt: Runtime, name: str) -> Summary:
+    answers = settle_doubts(rt, name)
     if (listing := rt.doubt_listings.get(name)) and listing.interrupted:
         nudge("doubt", name)
+    return Summary(name, Counter({f"in doubt: {answer}": count for answer, count in answers.items()}))
 
 
 def settle_doubts(rt: Runtime, name: str) -> Counter[str]:

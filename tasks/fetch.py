@@ -10,9 +10,10 @@ import structlog
 
 from tasks.accept import accept
 from tasks.dead_records import kept_of
+from tasks.late import run_in_background
 from tasks.outcomes import pause_provider
+from tasks.summary import NeedsPerson, Summary
 from worker.app import app, nudge
-from worker.app.background import background_tasks
 from worker.errors import AuthFailed, IntakeError, OutOfTime, PermanentError, SnoozeError, StoreFull, Unavailable
 from worker.http.task_time import is_over
 from worker.inbox.record import isolated, to_order
@@ -26,6 +27,7 @@ from worker.telemetry.log import report_store_full
 
 if TYPE_CHECKING:
     from worker.app import Nudge
+    from worker.app.timed_request import Later
     from worker.store.feeds.fetches import Fetch
     from worker.systems.provider import Provider, Record
 
@@ -46,22 +48,22 @@ _SOON: Final = 0.1
 UNAVAILABLE: Final = 10.0
 
 
-@app.task(name="tasks.fetch", Request="worker.app.timed_request:TimedRequest")
-def fetch_orders(name: str) -> None:
+@app.task(name="tasks.fetch", Request="worker.app.timed_request:TimedRequest", throws=(NeedsPerson,))
+def fetch_orders(name: str) -> Summary | Later:
     """Run `fetch` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("fetch", name)
-    background_tasks().run(("fetch", name), lambda: fetch(rt, name, nudge))
+    return run_in_background(("fetch", name), lambda: fetch(rt, name, nudge))
 
 
-def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
+def fetch(rt: Runtime, name: str, nudge: Nudge) -> Summary:
     """Fetch the due orders of the provider `name`, until none is left or the time of one poll is over.
 
     A limit, or a failure of the provider or of Redis, ends the run early. A bad order does not. A search that was
-    interrupted continues where it stopped.
+    interrupted continues where it stopped. Return how many were fetched.
     """
-    provider = rt.providers[name]
+    provider, summary = rt.providers[name], Summary(name)
     until = time.monotonic() + rt.settings.clocks.poll
     while not _is_stopped(rt, name) and (claimed := rt.fetches.claim(name, BATCH)):
         delay = 0.0
@@ -72,13 +74,16 @@ def fetch(rt: Runtime, name: str, nudge: Nudge) -> None:
                 with Receipts(), continued(steps):
                     delay = _fetch_one(rt, provider, hint, nudge)
                 if not delay:
+                    summary.counts["fetched"] += 1
                     continue
             rt.fetches.settle(name, hint, "wait", delay, place=steps.place)
         if delay:
-            return
+            summary.notes.append(f"continues in {max(1, round(delay))} s")
+            break
         if time.monotonic() > until or stopping() or is_over():
             nudge("fetch", name)
-            return
+            break
+    return summary
 
 
 def _is_stopped(rt: Runtime, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import simplejson
@@ -11,6 +12,7 @@ from celery.exceptions import Reject
 
 from tasks.ingest import Result, ingest
 from tasks.outcomes import log_ending
+from tasks.summary import Summary
 from worker.app import app
 from worker.errors import IntakeError, StoreFrozen, StoreFull
 from worker.http.task_time import is_over
@@ -53,13 +55,14 @@ INGEST_LIMIT: Final = 100
     reject_on_worker_lost=True,
     time_limit=INGEST_LIMIT,
 )
-def push(job: object) -> None:
+def push(job: object) -> Summary:
     """Push a job for a producer that has only a Celery client: `send_task("tasks.ingest", [JOB])`.
 
     `JOB` is the text of a job (see `schemas/job.py`); what is not a text is pushed as its JSON, and is judged like any
     other job. The message is acknowledged when the job is in the inbox, and not before.
     """
     push_job(runtime, job)
+    return Summary("inbox", Counter({"job pushed": 1}))
 
 
 def push_job(runtime: Callable[[], Runtime], job: object) -> None:

@@ -7,16 +7,17 @@ import math
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from tasks.accept import accept
 from tasks.dead_records import NO_ID, DeadRecords, letter_id
+from tasks.late import run_in_background
 from tasks.outcomes import log_ending, pause_provider, retry_later
 from tasks.pages import Pages
+from tasks.summary import NeedsPerson, Summary
 from worker.app import app, nudge
-from worker.app.background import background_tasks
 from worker.errors import (
     AuthFailed,
     IntakeError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from schemas.order import Order
     from worker.app import Nudge
+    from worker.app.timed_request import Later
     from worker.store.feeds.cursors import Poll
     from worker.store.orders.ledger import Ask
     from worker.systems.provider import Provider, Record
@@ -56,19 +58,36 @@ SHORT_WAIT = 2.0
 FULL_WAIT = 60.0
 
 
-@app.task(name="tasks.poll", Request="worker.app.timed_request:TimedRequest")
-def poll_provider(name: str) -> None:
+#: What a summary calls the results of `accept_page`; one that changed nothing is left out.
+WORDS: Final = {
+    "new": "new",
+    "asked": "searched at the target",
+    "updating": "changed",
+    "replaced": "changed",
+    "changed": "changed",
+    "revived": "queued again",
+    "withdrawn": "withdrawn",
+    "held": "held",
+    "unwanted": "left out",
+    "ours": "created by us",
+    "malformed": "unreadable",
+}
+
+
+@app.task(name="tasks.poll", Request="worker.app.timed_request:TimedRequest", throws=(NeedsPerson,))
+def poll_provider(name: str) -> Summary | Later:
     """Run `poll` as a Celery task."""
     rt = confirmed_runtime()
     name = rt.settings.ledger_provider(name)
     rt.nudges.take("poll", name)
-    background_tasks().run(("poll", name), lambda: poll(rt, name, nudge))
+    return run_in_background(("poll", name), lambda: poll(rt, name, nudge))
 
 
-def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> None:
+def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | None = None) -> Summary:
     """Read the provider `name` from its cursor until it has no more records, or the time of one poll is over.
 
     Every page is a checkpoint: the cursor moves after every record of the page is accepted or kept as a dead letter.
+    Return what was read.
 
     Args:
         rt: The runtime.
@@ -77,20 +96,20 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
         pages: Stop after this many pages; 0 sets no limit.
         gap: The least seconds since the last complete poll began; `poll_every` decides if None (see `Cursors.poll`).
     """
-    account = rt.settings.providers[name]
+    account, summary = rt.settings.providers[name], Summary(name)
     if rt.provider_maintenance_left(name):
         log.debug("provider.skipped", provider=name, reason="maintenance")
-        return
+        return Summary(name, notes=["maintenance"])
     with rt.cursors.poll(name, gap=account.poll_every * 0.8 if gap is None else gap) as run:
         if isinstance(run, str):
             log.debug("provider.skipped", provider=name, reason=run)
-            return
+            return Summary(name, notes=[run])
         with (
             log_ending("provider.fenced", IntakeError, provider=name) as ending,
             traces.span(f"poll {name}", provider=name),
             DeadRecords(rt.providers[name], run.bury) as dead,
         ):
-            _read_pages(rt, run, dead, rt.providers[name], nudge, pages)
+            _read_pages(rt, run, dead, rt.providers[name], nudge, pages, summary)
         match ending.error:
             case None | LeaseLost():
                 pass
@@ -103,10 +122,22 @@ def poll(rt: Runtime, name: str, nudge: Nudge, *, pages: int = 0, gap: float | N
             case error:
                 delay = retry_later(rt.cursors, name, error)
                 log.warning("provider.failed", provider=name, code=error.code, reason=str(error), delay=round(delay, 1))
+    conclude_reading(summary, ending.error)
+    return summary
+
+
+def conclude_reading(summary: Summary, error: IntakeError | None) -> None:
+    """Add to the summary what ended a poll or a backfill early, and what waits for a person."""
+    if isinstance(error, AuthFailed):
+        summary.needs(f"intake resume {summary.name}", "paused: the credentials were refused")
+    elif error:
+        summary.notes.append(f"ended early ({error.code}), and is repeated")
+    if summary.counts["unreadable"]:
+        summary.needs(f"intake dead list --provider {summary.name}")
 
 
 def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
-    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, nudge: Nudge, pages: int
+    rt: Runtime, run: Poll, dead: DeadRecords, provider: Provider, nudge: Nudge, pages: int, summary: Summary
 ) -> None:
     cursor = run.cursor if run.cursor is not None else rt.first_cursor(provider.name)
     until = time.monotonic() + rt.settings.clocks.poll
@@ -125,6 +156,8 @@ def _read_pages(  # noqa: PLR0913, PLR0917  # one poll
                 feed.follow(page.cursor)
             counts = accept_page(rt, dead, provider, page, nudge)
             run.advance(page.cursor, more=page.more, records=len(page.records))
+            summary.counts["read"] += len(page.records)
+            summary.count(WORDS, counts)
             log.info("provider.polled", provider=provider.name, records=len(page.records), more=page.more, **counts)
             pages -= 1
             if not page.more or pages == 0:

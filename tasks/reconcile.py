@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tasks.summary import NeedsPerson, Summary
 from worker.app import RECONCILE_LIMIT, app
 from worker.errors import IntakeError
 from worker.reconcile.run import Run, RunOptions, grace_of
@@ -18,11 +19,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-@app.task(name="tasks.reconcile", time_limit=RECONCILE_LIMIT)
-def reconcile_pair(provider: str, target: str) -> None:
+@app.task(name="tasks.reconcile", time_limit=RECONCILE_LIMIT, throws=(NeedsPerson,))
+def reconcile_pair(provider: str, target: str) -> Summary:
     """Run `reconcile` as a Celery task."""
     rt = confirmed_runtime()
-    reconcile(rt, rt.settings.ledger_provider(provider), rt.settings.ledger_target(target))
+    pair = rt.settings.ledger_provider(provider), rt.settings.ledger_target(target)
+    summary = Summary(" and ".join(pair))
+    report = reconcile(rt, *pair)
+    if report is None:
+        summary.notes.append("not compared: it runs already, or failed")
+    elif report.clean:
+        summary.notes.append("no difference")
+    else:
+        summary.counts.update(report.counts)
+        summary.needs(f"intake reconcile {' '.join(pair)}")
+    return summary.conclude()
 
 
 def reconcile(rt: Runtime, provider: str, target: str) -> Report | None:

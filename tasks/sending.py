@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -91,6 +92,9 @@ class Sending:
         #: Whether no call may begin until those under way have ended, and why.
         self._stopped, self._closed, self._refused = False, False, ""
         self._error: Exception | None = None
+        #: How many orders were settled with each event, and why the target refused the credentials.
+        self.counts: Counter[str] = Counter()
+        self.refusal = ""
 
     @property
     def is_busy(self) -> bool:
@@ -328,9 +332,10 @@ class Sending:
             self._alone -= {claim.key for claim, _ in settled}
             for claim, _ in settled:
                 self._claimed.pop(claim.key, None)
-            settle(self._lane.target, self._drain, settled)
+            self.counts += settle(self._lane.target, self._drain, settled)
         if self._refused:
             reason, self._refused = self._refused, ""
+            self.refusal = reason
             name = self._lane.target
             self._lane.pause(reason)
             log.error("lane.paused", lane=name, reason=reason, remedy=f"correct it, then: intake resume {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -42,6 +43,20 @@ _STATE_EVENTS: Final = {
     "withdrawn": "order.withdrawn",
 }
 
+#: What a summary calls the orders of each event; one that was released is as it was before.
+WORDS: Final = {
+    "order.delivered": "delivered",
+    "order.updated": "updated",
+    "order.cancelled": "cancelled",
+    "order.withdrawn": "withdrawn",
+    "order.pending": "pending",
+    "order.retried": "retried",
+    "order.snoozed": "waiting",
+    "order.held": "held",
+    "order.buried": "dead",
+    "order.doubted": "in doubt",
+}
+
 #: The log level of each event; every other event is a warning.
 _LEVELS: Final = {
     "order.released": "debug",
@@ -54,12 +69,17 @@ _LEVELS: Final = {
 }
 
 
-def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) -> None:
-    """Write the outcomes to the ledger and log them. Raise LeaseLost if the ledger refused any of them."""
+def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) -> Counter[str]:
+    """Write the outcomes to the ledger and log them; return the number of orders with each event.
+
+    Raise LeaseLost if the ledger refused any of them.
+    """
+    counts: Counter[str] = Counter()
     drain.note_references([(claim, outcome.reference) for claim, outcome in settled if outcome.reference])
     states = drain.settle(settled)
     for (claim, outcome), state in zip(settled, states, strict=True):
         event = _STATE_EVENTS.get(state, _EVENTS[outcome.kind])
+        counts[event] += 1
         fields: dict[str, object] = {"target": target, "order": claim.key, "state": state}
         if outcome.code:
             fields |= {"code": outcome.code, "reason": outcome.detail, "attempt": claim.tries + 1}
@@ -68,3 +88,4 @@ def settle(target: str, drain: Drain, settled: Sequence[tuple[Claim, Outcome]]) 
         getattr(log, _LEVELS.get(event, "warning"))(event, **fields)
     if "refused" in states:
         raise LeaseLost(f"{states.count('refused')} of {len(states)} outcomes were refused")
+    return counts

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
 
+from tasks.summary import Summary
 from worker.app import app, nudge
 from worker.errors import StoreFull
 from worker.runtime import Runtime, runtime
@@ -40,30 +42,38 @@ PER_DRAIN = 25
 LATE = 1.0
 
 
-@app.task(name="tasks.sweep")
-def sweep_all() -> None:
-    """Run `sweep` as a Celery task."""
+@app.task(name="tasks.sweep", Request="worker.app.quiet_request:QuietRequest", send_events=False)
+def sweep_all() -> Summary | None:
+    """Run `sweep` as a Celery task. Return None if there was nothing to do."""
     rt = runtime()
     # One sweep serves every waiting tick, so that ticks do not pile up while no worker takes them.
     rt.nudges.drop_waiting("intake.upkeep")
     rt.signs.give(SWEPT)
+    done: Counter[str] = Counter()
     try:
-        sweep(rt, nudge)
+        done = sweep(rt, nudge)
     except StoreFull as full:
         report_store_full(full)
     _watch(rt).look()
+    return Summary("sweep", done) if done else None
 
 
-def sweep(rt: Runtime, nudge: NudgeMany) -> None:
-    """Sweep every lane, the inbox and every provider once. Running it at any time and any number of times is safe."""
+def sweep(rt: Runtime, nudge: NudgeMany) -> Counter[str]:
+    """Sweep every lane, the inbox and every provider once; return how often it did what.
+
+    Running it at any time and any number of times is safe.
+    """
+    done: Counter[str] = Counter()
     if clock.went_back(rt.redis):
         clock.shorten_expiries(rt.redis, _lifetimes_ms(rt))
     now = rt.now()
     wanted: dict[tuple[str, str], int] = {}
     for name, swept in zip(rt.lanes, sweep_lanes(rt.redis, list(rt.lanes.values())), strict=True):
+        done["claims taken over"] += swept.freed + swept.buried
         wanted |= _lane_work(rt, name, swept, now)
     if freed := rt.inbox.free():
         log.warning("inbox.taken_over", freed=freed)
+        done["jobs taken over"] += freed
     for name, tasks in read_work(rt.redis, list(rt.settings.providers)).items():
         if rt.provider_maintenance_left(name, now):
             continue
@@ -73,6 +83,8 @@ def sweep(rt: Runtime, nudge: NudgeMany) -> None:
     for (task, name), count in wanted.items():
         if (task, name) not in waiting:
             nudge(task, name, count)
+            done[f"{task} {name}"] += count
+    return +done
 
 
 def _lifetimes_ms(rt: Runtime) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,11 +44,12 @@ WEB = '\n[producers.web]\n[[routes]]\nfrom = "web"\nto = ["dropday"]\nreference 
 def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the URL of Flower beside a stack that has delivered orders, one of them sent as a Celery task."""
     home = tmp_path_factory.mktemp("flower")
+    (home / "users").write_text(":".join(ME) + "\n")
     with Stack(home, 20, limit="none", extra=WEB, reference="shop-{external_id}") as stack:
         stack.start()
         stack.wait(lambda: stack.created() == 20, 60, "the orders")
         port = free_port()
-        environ = {"INTAKE_CONFIG": str(stack.config), "FLOWER_BASIC_AUTH": ":".join(ME), "FLOWER_PORT": str(port)}
+        environ = {"INTAKE_CONFIG": str(stack.config), "FLOWER_BASIC_AUTH": "file:users", "FLOWER_PORT": str(port)}
         command = [sys.executable, "-m", "worker.cli", "run", "flower"]
         process = subprocess.Popen(command, env=os.environ | environ, stdout=subprocess.DEVNULL)
         try:
@@ -58,8 +60,14 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             job = json.dumps({"v": 1, "provider": "web", "order": ORDER})
             producer.send_task("tasks.ingest", [job], queue="intake.ingest", ignore_result=True)
             stack.wait(lambda: stack.created() == 21, 60, "the pushed order")
-            stack.wait(lambda: _tasks(url) >= {"tasks.poll", "tasks.sweep", "tasks.ingest"}, 30, "the tasks in Flower")
+            stack.wait(lambda: stack.health("--live", "flower")[0] == 0, 30, "the sign of life")
+            reject = {"system": "dropday", "op": "create", "kind": "422", "times": 1}
+            stack.admin.write("POST", "/_sandbox/faults", json=reject)
+            stack.add(3)
+            stack.wait(lambda: stack.created() == 23, 60, "the new orders")
+            stack.wait(lambda: "FAILURE" in _get(f"{url}/api/tasks"), 30, "the tasks in Flower")
             yield url
+            assert not stack.runtime.redis.keys("celery-task-meta-*")
         finally:
             process.terminate()
             process.wait(timeout=20)
@@ -68,7 +76,7 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _is_up(url: str, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None, f"Flower ended with {process.returncode}"
     with contextlib.suppress(requests.ConnectionError):
-        return requests.get(f"{url}/healthcheck", timeout=5).ok
+        return requests.get(f"{url}/healthcheck", auth=ME, timeout=5).ok
     return False
 
 
@@ -84,7 +92,7 @@ def _get(url: str) -> str:
 
 @pytest.mark.timeout(180)
 def test_flower_shows_no_page_without_the_password(flower: str) -> None:
-    for path in ("/", "/workers", "/tasks", "/broker", "/api/tasks", "/api/workers"):
+    for path in ("/", "/workers", "/tasks", "/api/tasks", "/metrics", "/healthcheck", "/static/css/flower.css"):
         for auth in (None, (ME[0], "wrong")):
             response = requests.get(flower + path, auth=auth, timeout=10)
             assert response.status_code == 401, path
@@ -101,6 +109,20 @@ def test_flower_shows_no_personal_data(flower: str) -> None:
     for page in pages:
         text = _get(flower + page)
         assert not [word for word in PERSONAL if word in text], page
+
+
+@pytest.mark.timeout(60)
+def test_flower_shows_what_each_task_did_for_which_account_and_which_of_them_need_a_person(flower: str) -> None:
+    tasks = json.loads(_get(f"{flower}/api/tasks")).values()
+    done = {(task["name"], task["args"], task["state"], task["result"] or task["exception"]) for task in tasks}
+    lines = {(name, account, state): line for name, account, state, line in done}
+    assert lines["tasks.poll", "shop", "SUCCESS"].startswith("shop: ")
+    (line,) = {line for (name, _, state), line in lines.items() if (name, state) == ("tasks.deliver", "FAILURE")}
+    counts = r"(\d delivered, )?1 dead(, \d delivered)?"
+    assert re.fullmatch(rf"dropday: {counts}. Next: intake dead list --target dropday", line)
+    assert {state for name, _, state, _ in done if name != "tasks.deliver"} <= {"SUCCESS", "STARTED", "RECEIVED"}
+    # A sweep that found nothing to do is not shown.
+    assert not [line for name, _, _, line in done if name == "tasks.sweep" and not str(line).startswith("sweep: ")]
 
 
 @pytest.mark.timeout(60)
@@ -122,7 +144,8 @@ def test_a_browser_shows_the_tasks_only_with_the_password(flower: str, tmp_path:
 
     shown = page(f"http://{ME[0]}:{ME[1]}@{flower.removeprefix('http://')}/tasks")
     assert "tasks.ingest" in shown
-    assert "tasks.sweep" in shown
+    assert "Next: intake dead list --target dropday" in shown
+    assert "Account" in shown
     assert not [word for word in PERSONAL if word in shown]
     shutil.rmtree(tmp_path / "profile")
     assert "tasks." not in page(f"{flower}/tasks")

@@ -46,7 +46,7 @@ def ingest(rt: Runtime) -> None:
             pass
 
 
-STEPS: dict[str, Callable[[Runtime], None]] = {
+STEPS: dict[str, Callable[[Runtime], object]] = {
     "poll": lambda rt: poll(rt, "shop", nobody),
     "ingest": ingest,
     "backfill": lambda rt: backfill(rt, "shop", nobody),

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from support.programs import require_program
-from worker.cli.run.one import flower_environment
 from worker.cli.run.processes import COMMANDS, argv, procfile
-from worker.errors import ConfigError
 from worker.process.intake_orders import command
 
 if TYPE_CHECKING:
@@ -131,14 +129,4 @@ def test_the_procfile_lists_the_processes_that_the_commands_run() -> None:
     assert (ROOT / "Procfile").read_text() == procfile()
     assert argv("listen") == command("worker.cli", "listen")
     assert argv("beat")[:5] == command("worker.app", "beat")
-    assert argv("flower") == command("worker.app", "flower", "--read_only", f"--conf={os.devnull}")
-
-
-def test_flower_does_not_start_without_a_password() -> None:
-    for incomplete in ({}, {"FLOWER_BASIC_AUTH": ""}, {"FLOWER_BASIC_AUTH": "me"}):
-        with pytest.raises(ConfigError, match="FLOWER_BASIC_AUTH=user:password"):
-            flower_environment(incomplete)
-    assert flower_environment({"FLOWER_BASIC_AUTH": "me:pw"})["FLOWER_ADDRESS"] == "127.0.0.1"
-    assert (
-        flower_environment({"FLOWER_BASIC_AUTH": "me:pw", "FLOWER_ADDRESS": "0.0.0.0"})["FLOWER_ADDRESS"] == "0.0.0.0"
-    )
+    assert argv("flower") == command("worker.app", "flower")

@@ -13,6 +13,7 @@ import tasks.poll
 import tasks.sweep
 from support.fake_runtime import FakeRuntime, Shop
 from support.redis_text import make_due
+from tasks.summary import NeedsPerson
 from worker.errors import (
     AuthFailed,
     LeaseLost,
@@ -351,3 +352,60 @@ def test_a_dead_letter_stays_while_the_newest_record_of_its_order_is_malformed(r
     rt = FakeRuntime(redis, Shop([[{"id": 1}, {"id": 1, "bad": 1}, {"id": 2, "bad": 1}, {"id": 2}]]))
     poll(rt)
     assert list(rt.cursors.letters("shop")) == ["1"]
+
+
+def test_a_drain_that_buries_an_order_needs_a_person_and_says_what_it_did(rt: FakeRuntime) -> None:
+    read = tasks.poll.poll(rt, "shop", rt.nudge)
+    assert repr(read.conclude()) == "shop: 3 read, 3 new"
+    rt.warehouse.trouble = [Rejected("422: city of Ada", {"city": ["is required"]}), None]
+    with pytest.raises(NeedsPerson) as failed:
+        tasks.deliver.deliver(rt, "t", rt.nudge).conclude()
+    assert str(failed.value) == "t: 1 dead, 2 delivered. Next: intake dead list --target t"
+
+
+def test_a_drain_says_what_it_did_and_a_retry_needs_nobody(rt: FakeRuntime) -> None:
+    tasks.poll.poll(rt, "shop", rt.nudge)
+    rt.warehouse.trouble = [Unavailable("POST /orders: status 500 for Ada"), None]
+    done = tasks.deliver.deliver(rt, "t", rt.nudge).conclude()
+    assert done.counts == {"retried": 1, "delivered": 2}
+    assert repr(tasks.deliver.deliver(rt, "t", rt.nudge).conclude()) == "t: nothing to do"
+
+
+def test_refused_credentials_need_a_person_on_both_sides(rt: FakeRuntime) -> None:
+    def refuse(_: str) -> None:
+        raise AuthFailed("GET /orders: status 401 for Ada")
+
+    tasks.poll.poll(rt, "shop", rt.nudge)
+    rt.shop.before_fetch = refuse
+    rt.warehouse.trouble = [AuthFailed("POST /orders: status 401 for Ada")]
+    for summary, name in (
+        (tasks.deliver.deliver(rt, "t", rt.nudge), "t"),
+        (tasks.poll.poll(rt, "shop", rt.nudge, gap=0), "shop"),
+    ):
+        with pytest.raises(NeedsPerson) as failed:
+            summary.conclude()
+        assert str(failed.value).endswith(f"paused: the credentials were refused. Next: intake resume {name}")
+        assert "Ada" not in str(failed.value)
+
+
+def test_a_poll_that_fails_is_repeated_and_needs_nobody(rt: FakeRuntime) -> None:
+    def away(_: str) -> None:
+        raise Unavailable("GET /orders: connection refused by Ada")
+
+    rt.shop.before_fetch = away
+    assert repr(tasks.poll.poll(rt, "shop", rt.nudge).conclude()) == "shop: ended early (unavailable), and is repeated"
+
+
+def test_a_poll_with_an_unreadable_record_needs_a_person(rt: FakeRuntime) -> None:
+    rt.shop.pages = [[{"id": 1}, {"id": 2, "bad": True}]]
+    with pytest.raises(NeedsPerson) as failed:
+        tasks.poll.poll(rt, "shop", rt.nudge).conclude()
+    assert str(failed.value) == "shop: 2 read, 1 unreadable, 1 new. Next: intake dead list --provider shop"
+
+
+def test_a_sweep_says_what_it_nudged_and_nothing_if_there_was_nothing(rt: FakeRuntime) -> None:
+    assert tasks.sweep.sweep(rt, rt.nudge) == {"poll shop": 1}
+    tasks.poll.poll(rt, "shop", rt.nudge)
+    assert tasks.sweep.sweep(rt, rt.nudge) == {"deliver t": 1}
+    deliver(rt)
+    assert tasks.sweep.sweep(rt, rt.nudge) == {}

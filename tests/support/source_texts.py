@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 LOUD = {"warning", "error", "exception", "critical"}
 #: Callables that refuse a setting, and the position of the reason among their arguments.
-REFUSES = {"ConfigError": 2, "SettingError": 0, "AddressError": 0, "add_error": 1}
+REFUSES = {"ConfigError": 2, "SettingError": 0, "AddressError": 0, "add_error": 1, "_refused": 1}
 
 
 @cache

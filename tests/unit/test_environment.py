@@ -8,15 +8,11 @@ import signal
 import subprocess
 import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from worker.app.__main__ import main as celery_main
-from worker.cli.run.one import check_flower_port, flower_environment
-from worker.errors import ConfigError
 from worker.process import environment as environment_module
 from worker.process import intake_orders
 from worker.process.environment import environment, hide_variables, is_hidden
@@ -108,31 +104,6 @@ def test_our_own_variables_and_those_of_a_service_in_kubernetes_are_not_hidden()
         assert not is_hidden(name)
 
 
-def test_a_service_link_and_the_files_of_flower_have_no_effect() -> None:
-    auth = {"FLOWER_BASIC_AUTH": "me:pw"}
-    hostile = {"FLOWER_PORT": "tcp://10.0.0.7:5555", "FLOWER_CONF": "other.py", "FLOWER_UNAUTHENTICATED_API": "true"}
-    assert flower_environment(auth | hostile) == flower_environment(auth)
-    assert flower_environment({**auth, "FLOWER_PORT": "80"})["FLOWER_PORT"] == "80"
-
-
-@pytest.mark.parametrize("port", ["web", "-1", "70000", "1.5", ""])
-def test_a_port_of_flower_that_is_none_is_refused(port: str) -> None:
-    with pytest.raises(ConfigError, match="FLOWER_PORT"):
-        check_flower_port({"FLOWER_ADDRESS": "127.0.0.1", "FLOWER_PORT": port})
-
-
-def test_flower_reads_the_queues_by_our_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    views: Any = import_module("flower.views")
-    monkeypatch.setattr(views, "Broker", views.Broker)
-
-    def start(*_: object, **__: object) -> None:
-        raise SystemExit(views.Broker.__module__)
-
-    monkeypatch.setattr("celery.bin.celery.celery.main", start)
-    with pytest.raises(SystemExit, match=r"worker\.app\.flower_broker"):
-        celery_main(["flower", "--read_only"])
-
-
 @pytest.fixture
 def _signals() -> Iterator[None]:
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -151,18 +122,3 @@ def test_sighup_stops_unless_nohup_made_us_ignore_it(*, nohup: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.raise_signal(number)
     assert seen == [signal.SIGTERM, *([] if nohup else [signal.SIGHUP]), signal.SIGINT]
-
-
-@pytest.mark.parametrize("auth", ["admin:pa,ss", "admin", ":pw", "admin:", "a:b,", "a:b, c:d", "a:pä", "a:b\n", ",a:b"])
-def test_a_password_of_which_flower_would_make_another_is_refused_without_being_shown(auth: str) -> None:
-    with pytest.raises(ConfigError) as refused:
-        flower_environment({"FLOWER_BASIC_AUTH": auth})
-    assert "pa,ss" not in str(refused.value)
-
-
-@pytest.mark.parametrize("auth", ["admin:pa ss", "a:b,c:d", "a:b:c", "a:#$%&@/"])
-def test_a_password_that_flower_takes_as_it_is_passes(auth: str) -> None:
-    environ = flower_environment({"FLOWER_BASIC_AUTH": auth})
-    assert environ["FLOWER_BASIC_AUTH"] == auth
-    assert environ["FLOWER_MAX_TASKS"] == "20000"
-    assert flower_environment({"FLOWER_BASIC_AUTH": auth, "FLOWER_MAX_TASKS": "7"})["FLOWER_MAX_TASKS"] == "7"

@@ -66,7 +66,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
             "task": "tasks.poll",
             "schedule": schedule(timedelta(seconds=account.poll_every), nowfun=steady_now),
             "args": (name,),
-            "options": {"queue": "intake.poll"},
+            "options": {"queue": "intake.poll", "argsrepr": name},
         }
         for name, account in settings.providers.items()
     }
@@ -81,7 +81,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
             "task": "tasks.reconcile",
             "schedule": crontab(minute=str(nightly.at.minute), hour=str(nightly.at.hour), nowfun=steady_now),
             "args": (provider, target),
-            "options": {"queue": "intake.poll"},
+            "options": {"queue": "intake.poll", "argsrepr": f"{provider}, {target}"},
         }
     return entries
 
@@ -180,7 +180,15 @@ def nudge(task: str, name: str, count: int = 1) -> None:
         return
     try:
         for _ in range(count if offered else 0):
-            app.send_task(f"tasks.{task}", args=(name,), queue=_QUEUE_OF[task], ignore_result=True, retry=False)
+            # Flower shows the name of the account.
+            app.send_task(
+                f"tasks.{task}",
+                args=(name,),
+                argsrepr=name,
+                queue=_QUEUE_OF[task],
+                ignore_result=True,
+                retry=False,
+            )
     except OperationalError as error:
         reason, remedy = type(error.__cause__ or error).__name__, "look at RabbitMQ; it goes on by itself"
         if runtime().settings.broker_url is None:

@@ -1,12 +1,15 @@
 """Start a process of Celery: `python -m worker.app worker ...` is `celery --quiet -A worker.app worker ...`.
 
 The command `celery` also imports Flower, the shell of AMQP and every other subcommand: half of the time of a start.
+`python -m worker.app flower` starts Flower as Intake runs it (see `worker/app/flower.py`).
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
+from worker.errors import ConfigError
 from worker.process.imports import collection_paused
 from worker.process.output import unblock_output
 
@@ -24,12 +27,14 @@ with collection_paused():
 def main(words: list[str]) -> None:
     """Run the subcommand that the first word names."""
     if words[0] == "flower":
-        from celery.bin.celery import celery  # imports Flower too, as one of its plugins
+        from worker.app.flower import run_flower
 
-        from worker.app.flower_broker import use_in_flower
-
-        use_in_flower()
-        celery.main(["--quiet", "-A", "worker.app", *words], prog_name="celery")
+        try:
+            run_flower(os.environ)
+        except ConfigError as error:
+            print(error, file=sys.stderr)  # noqa: T201  # as in `worker.app.configuration`
+            raise SystemExit(2) from None
+        return
     command = {"worker": worker, "beat": beat}[words[0]]
     context = CLIContext(app=app, no_color=False, workdir=None, quiet=True)
     command.main(words[1:], prog_name=f"celery {words[0]}", obj=context)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
 
@@ -27,6 +27,7 @@ IMPATIENCE: Final = 0.02
 MOST: Final = 100
 
 log = structlog.get_logger()
+R = TypeVar("R")
 #: A task and the name of its account.
 Job = tuple[str, str]
 
@@ -36,18 +37,18 @@ class Background:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(MOST, thread_name_prefix="task")
-        self._running: dict[Future[None], Job] = {}
+        self._running: dict[Future[Any], Job] = {}
         #: The tasks whose last run waited longer than `PATIENCE` for one call.
         self._slow: set[Job] = set()
 
-    def run(self, job: Job, work: Callable[[], object], *, alone: bool = True) -> None:
-        """Run `work`; return when it has ended, or while it waits for another system. Raise its error.
+    def run(self, job: Job, work: Callable[[], R], *, alone: bool = True) -> Future[R] | None:
+        """Run `work`; return its future when it has ended, or while it waits for another system. Raise its error.
 
-        An error that it raises in the background is logged. With `alone`, nothing is run while the same job of this
-        process is in the background.
+        An error that it raises in the background is logged. With `alone`, nothing is run, and None returned, while the
+        same job of this process is in the background.
         """
         if alone and job in list(self._running.values()):
-            return
+            return None
         waiting, patience = Waiting(), IMPATIENCE if job in self._slow else PATIENCE
         # In the context of the Celery task: its calls end when that says (see `worker/http/task_time.py`).
         future = self._threads.submit(copy_context().run, self._work, job, work, waiting)
@@ -55,22 +56,23 @@ class Background:
             if waiting.seconds() > patience:
                 self._running[future] = job
                 future.add_done_callback(self._end)
-                return
+                return future
         future.result()
+        return future
 
     def finish(self, seconds: float) -> None:
         """Let the tasks in the background end after their current call, and wait for them for `seconds` at most."""
         stop_here()
         wait(list(self._running), timeout=seconds)
 
-    def _work(self, job: Job, work: Callable[[], object], waiting: Waiting) -> None:
+    def _work(self, job: Job, work: Callable[[], R], waiting: Waiting) -> R:
         try:
             with watch_waiting(waiting):
-                work()
+                return work()
         finally:
             (self._slow.add if waiting.longest > PATIENCE else self._slow.discard)(job)
 
-    def _end(self, future: Future[None]) -> None:
+    def _end(self, future: Future[Any]) -> None:
         task, name = self._running.pop(future)
         if error := future.exception():
             log.error("task.failed", task=task, name=name, exc_info=error)

@@ -7,8 +7,8 @@ from typing import Final
 
 from worker.store.redis.diagnosis import state_of
 
-#: The loggers of Celery that report a connection which fails, with the error among the arguments.
-_LOGGERS: Final = ("celery.worker.consumer.consumer", "celery.beat")
+#: The loggers of Celery and Flower that report a connection which fails, with the error among the arguments.
+_LOGGERS: Final = ("celery.worker.consumer.consumer", "celery.beat", "flower.events", "flower.views.broker")
 
 
 class _Reworded(logging.Filter):

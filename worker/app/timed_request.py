@@ -1,9 +1,10 @@
-"""A Celery request whose process may be killed at the time limit without any blame for the orders that it holds."""
+"""A Celery request of a task that may continue in the background, and whose process may be killed at the time limit."""
 
 from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from typing import Any
 
 from celery.worker.request import Request
 
@@ -12,8 +13,32 @@ from worker.runtime import Runtime, read_settings
 from worker.store.redis.connection import ERRORS
 
 
+class Later:
+    """The result of a task that continues in the background, and sends the event of its end from there."""
+
+    def __repr__(self) -> str:
+        """Return the text by which the worker recognizes it."""
+        return "continues in the background"
+
+
 class TimedRequest(Request):
-    """A request of a task that may be in a process with drains: its own, or those that wait in the background."""
+    """A request of a task that may be in a process with drains: its own, or those that wait in the background.
+
+    A process that is killed at the time limit must not count against the orders that it holds.
+    """
+
+    def __init__(self, message: Any, eventer: Any = None, **options: Any) -> None:
+        super().__init__(message, eventer=eventer, **options)
+        # Nobody receives events of tasks until Flower, or `celery events`, has asked for them.
+        groups = eventer.groups if eventer else ()
+        told = bool(eventer and eventer.enabled and (not groups or "task" in groups))
+        self.request_dict["sends_events"] = told
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002  # Celery's signature
+        """Send an event of the task, which has not ended while it continues in the background."""
+        if type == "task-succeeded" and fields.get("result") == repr(Later()):
+            return
+        super().send_event(type, **fields)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001  # Celery's signature
         """Excuse the drains of the process: called in its parent, right before it is killed."""

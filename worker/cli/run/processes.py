@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 
@@ -26,8 +25,7 @@ COMMANDS = {
 
 
 #: The command line behind `intake run`, for a process whose line in the Procfile is `intake run` itself.
-#: Without `--conf` Flower would run a flowerconf.py of the working directory.
-_BEHIND = {"flower": f"celery --quiet -A worker.app flower --read_only --conf={os.devnull}"}
+_BEHIND = {"flower": "celery --quiet -A worker.app flower"}
 
 
 def argv(name: str) -> list[str]:

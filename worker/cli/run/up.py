@@ -8,13 +8,13 @@ import sys
 import click
 
 from worker.cli.run.first_start import confirm_first_polls
-from worker.cli.run.one import check_flower_port, flower_environment
 from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
 from worker.operations.examples import examples
 from worker.runtime import Runtime, read_settings
+from worker.settings.flower import check_address, flower_options
 from worker.store.redis import embedded
 from worker.store.redis.connection import ERRORS
 
@@ -36,8 +36,7 @@ def command(*, flower: bool, yes: bool) -> None:
         # The processes write into a pipe, but a person reads their output.
         env.setdefault("INTAKE_LOG_FORMAT", "text")
     if flower:
-        env = flower_environment(env)
-        check_flower_port(env)
+        check_address(flower_options(env))
     if settings.redis_url is not None:
         # A Redis that is away is waited for: each process checks it by itself.
         with contextlib.suppress(StoreFull, *ERRORS), Runtime(settings, patience="short") as rt:

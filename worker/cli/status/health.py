@@ -55,7 +55,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 @click.command("health", epilog=examples("intake health --live worker", "intake health --ready"))
 @click.option("--live", "probe", flag_value="live", help="Check that the processes of this host make progress.")
 @click.option("--ready", "probe", flag_value="ready", help="Check that Redis takes writes and that work is done.")
-@click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen"]))
+@click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen", "flower"]))
 def command(probe: str | None, role: str | None) -> None:
     """Check liveness or readiness, for a supervisor.
 

@@ -104,7 +104,7 @@ spec:
             periodSeconds: 30
             timeoutSeconds: 15
             failureThreshold: 4
-          {{- end }}
+          {{- else }}
           {{- with .port }}
           livenessProbe:
             tcpSocket:
@@ -113,6 +113,7 @@ spec:
             periodSeconds: 30
             timeoutSeconds: 15
             failureThreshold: 4
+          {{- end }}
           {{- end }}
           resources:
             {{- toYaml (default .root.Values.resources .values.resources) | nindent 12 }}
