@@ -16,6 +16,7 @@ from celery.utils.saferepr import saferepr
 import tasks.late
 from tasks.late import run_in_background
 from tasks.summary import NeedsPerson, Summary
+from worker.app import app
 from worker.app.background import Background
 from worker.app.quiet_request import QuietRequest
 from worker.app.timed_request import Later, TimedRequest
@@ -59,7 +60,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Events:
         yield SimpleNamespace(send=lambda event, **fields: sent.append((event, fields)))
 
     monkeypatch.setattr(tasks.late, "current_task", SimpleNamespace(request=request))
-    monkeypatch.setattr(tasks.late.app.events, "default_dispatcher", dispatcher)
+    monkeypatch.setattr(app.events, "default_dispatcher", dispatcher)
     monkeypatch.setattr("worker.app.background.PATIENCE", 0.02)
     monkeypatch.setattr("worker.app.background.stop_here", lambda: None)
     background = Background()
@@ -106,19 +107,23 @@ def test_a_task_that_ends_at_once_sends_no_event_of_its_own(sent: Events) -> Non
         run_in_background(("deliver", "t"), lambda: Summary("t", remedy="look"))
 
 
-@pytest.mark.usefixtures("sent")
-def test_where_nobody_receives_events_none_is_sent_from_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_receives_events_none_is_sent_from_the_background(
+    sent: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tasks.late, "current_task", None)
+    ended = threading.Event()
     answers = threading.Event()
 
     def work() -> Summary:
         with WAITING.get():
             assert answers.wait(10)
+        ended.set()
         return Summary("t")
 
     assert repr(run_in_background(("deliver", "t"), work)) == "t: continues in the background"
     answers.set()
-    tasks.late.background_tasks().finish(10)
+    assert ended.wait(10)
+    assert sent == []
 
 
 class Eventer:
