@@ -52,7 +52,8 @@ NOT_ASKING = {
 #: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
-    *("dead list", "dead show", "doubt list", "history", "audit", "web user list"),
+    *("dead list", "dead show", "doubt list", "history", "audit", "web user list", "alarms digest"),
+    "alarms test",  # it sends a message that says that it is a test
 }
 #: Commands for the users of the console, with which no order changes: they have no dry run.
 USERS = {"web user add", "web user password", "web user role", "web user remove"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
@@ -54,11 +53,6 @@ def wrapped(text: str, indent: str = "") -> str:
 def say(text: str, indent: str = "", *, err: bool = False) -> None:
     """Print the text in lines that fit the output."""
     click.echo(wrapped(text, indent), err=err)
-
-
-def without_numbers(reason: str) -> str:
-    """Return a reason with N for each number, so that reasons that differ only in a number are counted as one."""
-    return re.sub(r"\d+", "N", reason)
 
 
 def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]], detail: str = "") -> None:

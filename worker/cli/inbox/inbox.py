@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from worker.cli.options import confirm_or_abort, confirmable, json_option, open_runtime
-from worker.cli.results import print_counts, print_rows, say, without_numbers
+from worker.cli.results import print_counts, print_rows, say
 from worker.durations import count_of
 from worker.operations.acting import acting, recorded
+from worker.operations.bulk import replay_job
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
+from worker.operations.waiting import without_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -176,12 +178,8 @@ def replay(**options: Any) -> None:
     _confirm("Push", selection, inbox, options)
     with _recorded(rt, options) as act:
         for letter_id, letter in selection.letters(inbox):
-            if not letter.whole:
-                not_whole += 1
-                continue
-            if not options["dry_run"]:
-                inbox.replay(letter, letter_id)
-            replayed += 1
+            pushed = letter.whole if options["dry_run"] else replay_job(inbox, letter_id, letter)
+            replayed, not_whole = replayed + pushed, not_whole + (not pushed)
         act.count(replayed=replayed)
     words = {"not_whole": "cannot be replayed: only a part of the job is kept"}
     print_counts({"replayed": replayed, "not_whole": not_whole}, options, words=words)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tasks.dead_records import NO_ID
 from worker.cli.options import confirm_or_abort, json_option, open_runtime
 from worker.cli.orders import selection
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.results import console, print_counts, say
 from worker.durations import count_of
 from worker.operations.acting import recorded
+from worker.operations.bulk import count_records, discard_records, move_orders, replay_records
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 
@@ -124,12 +124,9 @@ def replay(**options: Any) -> None:
     with _recorded(rt, options) as act:
         replayed = _move(rt, act, "replay", selected, options)
         letters = [letter[:2] for letter in _records(rt, options["target"], selected)]
-        # No provider can be asked for a record without an id.
-        wanted = [letter for letter in letters if not letter[1].startswith(NO_ID)]
-        act.concerns(map(":".join, wanted))
-        replayed, without_id = replayed + len(wanted), len(letters) - len(wanted)
-        for provider, external_id in () if options["dry_run"] else wanted:
-            rt.fetches.add(provider, [external_id])  # its dead letter goes when the record could be read
+        count = count_records if options["dry_run"] else replay_records
+        read_again, without_id = count(rt, act, letters)
+        replayed += read_again
         act.count(replayed=replayed)
     next_step = " The next sweep sends or reads them."
     words = {"without_id": "cannot be replayed: the record has no id"}
@@ -147,10 +144,7 @@ def discard(**options: Any) -> None:
     with _recorded(rt, options) as act:
         discarded = _move(rt, act, "discard", selected, options)
         letters = [letter[:2] for letter in _records(rt, options["target"], selected)]
-        act.concerns(map(":".join, letters))
-        discarded += len(letters)
-        for provider, external_id in () if options["dry_run"] else letters:
-            rt.cursors.drop_letters(provider, [external_id])
+        discarded += len(letters) if options["dry_run"] else discard_records(rt, act, letters)
         act.count(discarded=discarded)
     print_counts({"discarded": discarded}, options)
 
@@ -179,8 +173,5 @@ def _move(rt: Runtime, act: Act, move: Move, selected: Filter, options: dict[str
         if options["dry_run"]:
             count += len(batch)
         else:
-            keys = [order.key for order in batch]
-            act.concerns(keys)
-            results = rt.stuck[batch[0].target].move(move, keys)
-            count += list(results.values()).count("moved")
+            count += move_orders(rt, act, batch[0].target, move, [order.key for order in batch])
     return count

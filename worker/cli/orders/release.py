@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from tasks.release import release
 from worker.cli.options import confirm_or_abort, confirmable, open_runtime, target_of
 from worker.cli.results import print_rows, say
 from worker.durations import count_of
 from worker.operations.acting import acting, recorded
+from worker.operations.bulk import release_orders
 from worker.operations.examples import examples
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def command(target: str, keys: tuple[str, ...], **flags: Any) -> None:
     action = f"Discard what is held of {orders} in" if flags["drop"] else f"Send {orders} to"
     confirm_or_abort(f"{action} {target}?", yes=flags["yes"])
     move: Literal["drop", "send"] = "drop" if flags["drop"] else "send"
-    with recorded(rt, target, orders=held, drop=flags["drop"]) as act:
-        count = release(rt, target, held, move)
+    with recorded(rt, target, drop=flags["drop"]) as act:
+        count = release_orders(rt, act, target, held, move)
         act.count(**{"dropped" if flags["drop"] else "released": count})
     result = "discarded" if flags["drop"] else "released; the next sweep sends them"
     say(f"{count_of(count, 'order')} of {target} {result}.")

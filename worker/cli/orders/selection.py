@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from worker.cli.options import confirmable, json_option, parse_age, target_of
-from worker.cli.results import print_rows, say, without_numbers
+from worker.cli.results import print_rows, say
 from worker.durations import format_duration
 from worker.operations.acting import acting
 from worker.operations.times import utc_text
+from worker.operations.waiting import without_numbers
 from worker.store.orders.stuck import Filter, non_empty
 from worker.store.redis.connection import FORBIDDEN
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from worker.cli.options import json_option, open_runtime, parse_since, redis_time, resolve_since
 from worker.cli.results import console, say
+from worker.operations.cells import cell
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 from worker.store.audit import read_audit
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 _SHOWN: Final = 20
 #: Order keys named in a cell of the table; of more orders, it shows the number.
 _NAMED: Final = 3
-#: The characters with which a cell begins that a spreadsheet would calculate.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def audit_as_json(found: AuditRecord) -> dict[str, Any]:
@@ -53,18 +52,10 @@ def audit_as_json(found: AuditRecord) -> dict[str, Any]:
     }
 
 
-def _cell(value: object) -> str:
-    """Return a value as the text of a cell that no spreadsheet calculates."""
-    if isinstance(value, dict):
-        value = "; ".join(f"{name}={text}" for name, text in value.items())
-    text = " ".join(value) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def _write_csv(records: Iterable[AuditRecord]) -> None:
     writer: csv.DictWriter[str] | None = None
     for found in records:
-        row = {name: _cell(value) for name, value in audit_as_json(found).items()}
+        row = {name: cell(value) for name, value in audit_as_json(found).items()}
         if writer is None:
             writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
             writer.writeheader()

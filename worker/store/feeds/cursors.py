@@ -156,6 +156,13 @@ class Cursors:
             ids = pipe.execute()
         return [(provider, each) for provider, found in zip(providers, ids, strict=True) for each in found]
 
+    def count_letters(self, providers: Sequence[str]) -> int:
+        """Return how many dead letters these providers have, in one round trip."""
+        with self.redis.pipeline(transaction=False) as pipe:
+            for provider in providers:
+                pipe.hlen(keys.malformed(provider))
+            return sum(pipe.execute())
+
     def letter(self, provider: str, external_id: str) -> dict[str, str] | None:
         """Return one dead letter: field, reason, at (Unix ms), raw."""
         text = self.redis.hget(keys.malformed(provider), external_id)

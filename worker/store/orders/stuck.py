@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast, get_args
 
 from worker.store.orders import payload
 from worker.store.redis import catalog, clock, keys
@@ -73,6 +73,18 @@ def non_empty(redis: Redis, state: State, targets: Sequence[str]) -> list[str]:
         for target in targets:
             pipe.exists(_set(keys.LaneKeys.of(target), state))
         return [target for target, exists in zip(targets, pipe.execute(), strict=True) if exists]
+
+
+def count_states(redis: Redis, targets: Sequence[str]) -> dict[State, int]:
+    """Return how many orders of the targets are in each state, in one round trip."""
+    states: tuple[State, ...] = get_args(State)
+    with redis.pipeline(transaction=False) as pipe:
+        for state in states:
+            for target in targets:
+                pipe.zcard(_set(keys.LaneKeys.of(target), state))
+        counts = cast("list[int]", pipe.execute())
+    size = len(targets)
+    return {state: sum(counts[at * size : (at + 1) * size]) for at, state in enumerate(states)}
 
 
 def _set(lane: keys.LaneKeys, state: State) -> str:
