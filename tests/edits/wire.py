@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,6 +12,8 @@ from worker.http.gates import Open
 from worker.lab.sandbox.system import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from worker.lab.sandbox.system import System
 
 
@@ -43,28 +44,27 @@ class Wire:
         """Count the calls anew, with these faults."""
         self.faults, self.calls = faults, 0
 
-    def send(self, request: Any, *, timeout: float) -> SimpleNamespace:
+    def exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> RawAnswer:
         """Do the call at once."""
-        assert timeout > 0
         fault, self.calls = self.faults.get(self.calls, ""), self.calls + 1
         if fault == "dead":
             raise Killed
         if fault == "refused":
             raise ConnectionRefusedError
         CALL.get().begin()  # as the connection does before the first byte
-        response = self._respond(request)
+        response = self._respond(method, path, body, headers)
         if fault == "dying":
             raise Killed
         if fault == "lost":
             raise ConnectionResetError
-        headers = {"Content-Type": response.content_type, **(response.headers or {})}
-        return SimpleNamespace(raw=RawAnswer(response.status, headers, response.body))
+        answered = {"Content-Type": response.content_type, **(response.headers or {})}
+        return RawAnswer(response.status, answered, response.body)
 
-    def _respond(self, request: Any) -> Any:
-        url = urlsplit(request.url.removeprefix(self.url))
+    def _respond(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+        url = urlsplit(path)
         parts = tuple(map(unquote, url.path.strip("/").split("/")))
-        op, _, _ = self._system.route(request.method, parts)
-        call = Call(request.method, self._account, parts, url.query, request.headers, request.body or b"", self.url)
+        op, _, _ = self._system.route(method, parts)
+        call = Call(method, self._account, parts, url.query, headers, body or b"", self.url)
         return self._system.respond(call, op)
 
     def close(self) -> None:
