@@ -227,17 +227,14 @@ class Drain:
         """
         if not claims:
             return []
-        with self._lane.redis.pipeline(transaction=False) as pipe:
-            for claim in claims:
-                pipe.hmget(self._lane.keys.order + claim.key, "left_out", "drain")
-            known = pipe.execute()
+        orders = [claim.key for claim in claims]
+        known = self._lane.scripts(catalog.STANDING, orders, record_prefix=self._lane.keys.order)
         held = dict(self._held)
-        holders = (f"{self.name} {held.get(claim.key)}" for claim in claims)
-        if any(holder != ours for (_, holder), ours in zip(known, holders, strict=True)):
+        if known[1::2] != [f"{self.name} {held.get(key)}" for key in orders]:
             raise LeaseLost(f"Redis has lost the claim of the drain {self.name}")
         return [
-            claim if claim.is_update else replace(claim, left_out=reason or "")
-            for claim, (reason, _) in zip(claims, known, strict=True)
+            claim if claim.is_update or claim.left_out == reason else replace(claim, left_out=reason)
+            for claim, reason in zip(claims, known[::2], strict=True)
         ]
 
     def leave(self) -> None:

@@ -102,6 +102,7 @@ NUMBER: Final = Script(
 )
 NUMBERED: Final = Script("numbered", keys=("index",), args=("page_prefix", "text", "most"))
 REFERENCES: Final = Script("references", args=("record_prefix",), each=("key",))
+STANDING: Final = Script("standing", args=("record_prefix",), each=("key",))
 SETTLE: Final = Script(
     "settle",
     keys=("lane", "due", "drains", "claims", "dead", "doubt", "held"),
