@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from schemas.changes import fingerprints, uncertain, with_unknown
-from schemas.order import Order
+from schemas.stored import stored_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from schemas.order import Order
     from worker.runtime import Runtime
     from worker.store.orders.drains import Claim, Drain
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=64)
 def order_of(payload: str) -> Order:
     """Return the order in a payload; it is needed before it is sent and to send it, and read once."""
-    return Order.model_validate_json(payload)
+    return stored_order(payload)
 
 
 def intend(rt: Runtime, target: str, drain: Drain, claims: Sequence[Claim]) -> None:

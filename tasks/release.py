@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from schemas.order import Order
+from schemas.stored import stored_order
 from tasks.accept import route_order
 from worker.errors import PermanentError
 
@@ -43,7 +43,7 @@ def _route_again(rt: Runtime, target: str, order_key: str) -> bool:
     payload = rt.stuck[target].payload(order_key)
     if payload is None:
         return False
-    order = Order.model_validate_json(payload)
+    order = stored_order(payload)
     delivery = dict(route_order(rt, order)).get(target)
     if delivery is None or isinstance(delivery, PermanentError) or delivery.hold:
         return False  # held still: the person who releases it decides

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
-from schemas.order import Order
+from schemas.stored import stored_order
 from worker.errors import IntakeError, OutOfTime, RetryableError, SnoozeError, Uncertain
 from worker.systems.steps import Steps, continued
 
@@ -91,7 +91,7 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         receipt, reference = _found(find, order)
         if receipt is not None and (payload := stuck.payload(order.key)):
             changed = order.record.get("tried") != order.record.get("fingerprint")
-            target.recognize(Order.model_validate_json(payload), reference, receipt, changed=changed)
+            target.recognize(stored_order(payload), reference, receipt, changed=changed)
     except SnoozeError:
         return "away"
     except Exception as error:  # noqa: BLE001  # a bug of an adapter concerns this order, not the others
