@@ -64,7 +64,7 @@ def test_the_backfill_command_explains_what_it_cannot_do(make_pipeline: MakePipe
     make_pipeline(1).open()
     assert "shop is not a provider" not in backfill("shop").output
     assert "has no backfill. Next: intake backfill shop --since 7d" in backfill("shop").output
-    assert "nobody is not a provider; known are: shop" in backfill("nobody").output
+    assert "nobody is not a provider. Choose from: shop" in backfill("nobody").output
     assert "must be after --since" in backfill("shop", "--since", "2026-02-01", "--until", "2026-01-01").output
     assert "is neither a date nor an age" in backfill("shop", "--since", "yesterday").output
     unconfirmed = backfill("shop", "--since", "7d")

@@ -56,17 +56,17 @@ def test_each_account_fault_is_reported_on_one_line_with_its_remedy(accounts: No
     assert lines["goodwarning"].endswith("paused: status 403. Fix the cause, then: intake resume good")
     assert lines["provider keyerror"].endswith("Correct the credentials of this account.")
     assert "the url is probably wrong" in lines["provider regionerror"]
-    assert lines["provider hosterror"].endswith("is it right, and does this machine reach it?")
+    assert lines["provider hosterror"].endswith("that this machine can reach it.")
     assert "the inbox refuses unsigned jobs" in lines["producer tillerror"]
-    assert "its jobs are signed" in lines["producer erpok"]
+    assert "jobs are signed" in lines["producer erpok"]
 
 
 def test_check_offline_makes_no_request(accounts: None, configured: Configured) -> None:
     configured.write(settings(NOWHERE, secret="env:PRODUCER_SECRET"), redis_url=NO_REDIS)
     result = intake("check", "--offline")
     assert result.exit_code == 0, result.output
-    assert "skipped  provider host: not asked" in result.output
-    assert "skipped  redis: not asked" in result.output
+    assert "skipped  provider host: not checked" in result.output
+    assert "skipped  redis: not checked" in result.output
 
 
 def test_an_account_without_a_response_does_not_delay_the_others() -> None:
@@ -87,7 +87,7 @@ def test_an_account_without_a_response_does_not_delay_the_others() -> None:
         ("provider slow", "error"),
         ("provider other", "ok"),
     ]
-    assert "no answer within" in findings[1].detail
+    assert "no response within" in findings[1].detail
 
 
 def test_a_slow_redis_and_a_different_clock_are_warnings() -> None:

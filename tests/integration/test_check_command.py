@@ -201,7 +201,7 @@ def test_each_result_of_an_account_check_has_its_state_and_detail(
 
 def test_each_wrong_setting_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "intake.toml").write_text(CONFIG.format(base="http://shop.example"))
-    done = intake_process("check", home=tmp_path, CHECK_KEY="k", CHECK_ACCOUNT="a")
+    done = intake_process("check", home=tmp_path, CHECK_KEY="k", CHECK_ACCOUNT="a", COLUMNS="200")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     assert lines[0] == (
@@ -225,7 +225,7 @@ def test_accounts_are_checked_without_a_redis(tmp_path: Path, systems: Sandbox) 
     base = systems.base_url
     (tmp_path / "intake.toml").write_text(CONFIG.format(base=base).partition("\n\n")[2])
     done = intake_in(tmp_path, "check", CHECK_KEY="sandbox-key", CHECK_ACCOUNT="sandbox-account")
-    assert "ok       redis: none is named, and none runs: `intake up` starts an embedded Valkey" in done.stdout
+    assert "ok       redis: the settings name none: `intake up` starts an embedded Valkey" in done.stdout
     assert "ok       provider shop: the credentials work" in done.stdout
     assert done.exit_code == 0
 

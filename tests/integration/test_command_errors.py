@@ -68,7 +68,7 @@ def test_an_unknown_name_is_refused_with_the_known_names(configured: Configured,
     configured.write()
     result = intake(*words)
     assert result.exit_code == 2
-    assert "known are: " in result.output
+    assert "Choose from: " in result.output
 
 
 def test_a_dry_run_reports_an_unreachable_account_in_one_line(configured: Configured) -> None:

@@ -107,8 +107,8 @@ def test_each_filter_selects_dead_orders_and_records(rt: Runtime) -> None:
     assert keys("--match", "shop:?1") == ["shop:21"]
     assert (keys("--older", "1h"), keys("--newer", "1h")) == (["shop:1"], ["shop:21", "shop:7"])
     assert keys("--provider", "sho") == []
-    assert "is not a length of time" in intake("dead", "list", "--older", "soon").output
-    assert "known are: dropday, carrier" in intake("dead", "list", "--target", "nobody").output
+    assert "is not a duration" in intake("dead", "list", "--older", "soon").output
+    assert "Choose from: dropday, carrier" in intake("dead", "list", "--target", "nobody").output
     assert intake("dead", "list", "--reason", "nothing like it").output == "Nothing is dead.\n"
 
 

@@ -63,7 +63,7 @@ def health_of(*args: str) -> tuple[int, str]:
 
 def test_a_running_loop_is_alive_without_redis(process: subprocess.Popen[str]) -> None:
     send(process, "tick")
-    assert health_of("--live") == (0, "ok: worker turns")
+    assert health_of("--live") == (0, "ok: worker makes progress")
     assert health_of("--live", "worker")[0] == 0
     assert health_of("--live", "listen")[0] == 1
 
@@ -73,7 +73,7 @@ def test_a_hanging_loop_is_not_alive(process: subprocess.Popen[str], monkeypatch
     monkeypatch.setattr(health, "TURN", 0.2)
     time.sleep(0.3)
     code, output = health_of("--live")
-    assert (code, output.startswith("not live: worker hangs: its loop did not turn for ")) == (1, True)
+    assert (code, output.startswith("error: worker hangs: no progress for ")) == (1, True)
 
 
 def test_a_process_that_waits_for_redis_is_alive_however_long(
@@ -92,12 +92,12 @@ def test_the_liveness_file_of_a_killed_process_is_ignored_and_removed(
     process.send_signal(signal.SIGKILL)
     process.wait()
     code, output = health_of("--live")
-    assert (code, output.startswith("not live: no process is alive here")) == (1, True)
+    assert (code, output.startswith("error: no process is running on this host")) == (1, True)
     assert list((home / ".intake" / "alive").iterdir()) == []
 
 
 def test_health_is_not_ready_without_redis(home: Path) -> None:
-    assert health_of("--ready") == (1, f"not ready: {STATES['refused']}")
+    assert health_of("--ready") == (1, f"error: {STATES['refused']}")
     assert health_of()[0] == 2
 
 

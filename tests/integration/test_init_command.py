@@ -106,7 +106,7 @@ def test_init_overwrites_an_existing_file_only_with_force() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--provider", "magento", "--target", "dropday"], "magento is not a kind of provider; known are:"),
+        (["--provider", "magento", "--target", "dropday"], "magento is not a kind of provider. Choose from:"),
         (["--provider", "dropday"], "name both"),
         (["--provider", "dropday:A B", "--target", "dropday"], "is not a name"),
         (["--provider", "dropday:a", "--target", "dropday:b", "--url", "a=http://shop.example"], "is http"),

@@ -96,7 +96,7 @@ def test_the_pause_command_takes_a_duration_or_a_time_and_status_shows_it(make_p
     assert f"until {later:%Y-%m-%d %H:%M}:00" in intake("pause", "shop", "--until", f"{later:%H:%M}").output
     assert "is in the past" in intake("pause", "shop", "--until", "2020-01-01").output
     assert "is not a time" in intake("pause", "shop", "--until", "tomorrow").output
-    assert "is not a length of time" in intake("pause", "shop", "--for", "soon").output
+    assert "is not a duration" in intake("pause", "shop", "--for", "soon").output
     assert intake("pause", "shop", "--for", "1h", "--until", "06:00").exit_code == 2
     assert intake("resume", "shop").exit_code == 0
     assert "paused" not in pipeline.status()

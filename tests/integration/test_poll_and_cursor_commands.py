@@ -184,4 +184,4 @@ def test_a_repeated_cursor_set_moves_the_cursor_once(pipeline: Pipeline) -> None
 def test_an_invalid_date_is_refused_with_an_explanation(pipeline: Pipeline, date: str) -> None:
     result = intake("cursor", "set", "shop", "--since", date, "--yes")
     assert result.exit_code == 2
-    assert "2026-11-20" in result.output or "lies ahead" in result.output
+    assert "2026-11-20" in result.output or "is in the future" in result.output

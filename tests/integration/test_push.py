@@ -147,7 +147,7 @@ def test_valid_jobs_among_invalid_ones_are_pushed_and_the_exit_code_is_1(redis: 
     assert result.exit_code == 1
     assert inbox(redis) == [hint(n) for n in range(4)]
     assert "<stdin>: line 4: it is not JSON" in result.output
-    assert "… and 10 more\n4 pushed, 30 refused.\n" in result.output
+    assert "… and 10 more\n4 pushed, 30 invalid.\n" in result.output
 
 
 def test_no_reason_contains_content_of_the_job(redis: Redis) -> None:
@@ -164,9 +164,9 @@ def test_no_reason_contains_content_of_the_job(redis: Redis) -> None:
 
 
 def test_a_dry_run_checks_and_pushes_nothing(redis: Redis) -> None:
-    assert push("--dry-run", "-", stdin=LINES).output == "3 are right, nothing was pushed.\n"
+    assert push("--dry-run", "-", stdin=LINES).output == "3 valid, nothing pushed.\n"
     result = push("--dry-run", "-", stdin=LINES + "\n{}")
-    assert "3 are right, nothing was pushed, 1 refused.\n" in result.output
+    assert "3 valid, nothing pushed, 1 invalid.\n" in result.output
     assert result.exit_code == 1
     assert inbox(redis) == []
 
@@ -201,13 +201,13 @@ def test_push_refuses_a_producer_without_the_right_for_a_provider(redis: Redis) 
 @pytest.mark.parametrize(
     ("args", "reason"),
     [
-        ([], "give jobs (FILE, or - for stdin), or one of --record, --order and --external-id"),
-        (["-", "--external-id", "1"], "give jobs (FILE, or - for stdin), or one of"),
+        ([], "name jobs (FILE, or - for stdin), or one of --record, --order and --external-id"),
+        (["-", "--external-id", "1"], "name jobs (FILE, or - for stdin), or one of"),
         (["-", "--provider", "shop"], "jobs name their provider"),
         (["--external-id", "1"], "--external-id needs --provider NAME"),
         (["--record", "-"], "--record needs --provider NAME"),
         (["nowhere.json"], "No such file"),
-        (["-", "--producer", "web"], "web is not a producer with a secret; known are: hook"),
+        (["-", "--producer", "web"], "web is not a producer with a secret. Choose from: hook"),
     ],
 )
 def test_push_explains_an_invalid_command_line(args: list[str], reason: str) -> None:
@@ -223,9 +223,7 @@ def test_push_reports_a_full_redis(redis: Redis) -> None:
     finally:
         redis.config_set("maxmemory", 0)
     assert result.exit_code == 1
-    assert (
-        "Redis is full (maxmemory): no job was pushed; 0 jobs were pushed before. Raise its maxmemory." in result.output
-    )
+    assert "Redis is full (maxmemory): no job was pushed; 0 jobs pushed before. Raise its maxmemory." in result.output
 
 
 def test_push_sends_thousands_of_jobs_a_second(tmp_path: Path, redis: Redis) -> None:

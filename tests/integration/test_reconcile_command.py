@@ -84,7 +84,7 @@ def test_a_pair_without_a_route_is_refused_with_the_known_pairs(make_pipeline: M
     make_pipeline(1).open()
     result = intake("reconcile", "shop", "elsewhere", "--since", "1d")
     assert result.exit_code == 1
-    assert "no route goes from shop to elsewhere; known are: shop dropday" in result.output
+    assert "no route goes from shop to elsewhere; choose from: shop dropday" in result.output
 
 
 def test_an_invalid_since_is_refused(make_pipeline: MakePipeline) -> None:

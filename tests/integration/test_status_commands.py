@@ -42,7 +42,7 @@ def test_status_reports_what_needs_an_operator_and_the_command_to_run(rt: Runtim
     output = " ".join(intake("status").output.split())
     assert "shop: paused: GET /orders: status 403 → Fix the cause, then: intake resume shop" in output
     assert "1 unreadable record → intake dead list --provider shop" in output
-    assert "limit dropday:dropday is closed for" in output
+    assert "dropday:dropday: closed for" in output
 
 
 def test_show_prints_the_whole_history_of_an_order(rt: Runtime) -> None:
@@ -92,7 +92,7 @@ def test_pause_and_resume_work_for_a_provider_and_a_target(rt: Runtime) -> None:
     assert "paused" not in status()["lanes"]["dropday"]
     intake("pause", "shop")
     assert status()["providers"]["shop"]["paused"] == "by hand"
-    assert "known are: shop, dropday" in intake("resume", "nobody").output
+    assert "Choose from: shop, dropday" in intake("resume", "nobody").output
 
 
 def test_an_unreachable_redis_is_reported_in_one_line(configured: Configured) -> None:
@@ -139,4 +139,4 @@ def test_release_reports_orders_that_are_not_held(rt: Runtime) -> None:
     hold(rt)
     assert "not held in dropday: shop:9" in intake("release", "dropday", "shop:9", "shop:1").output
     assert status()["lanes"]["dropday"]["held_now"] == 2
-    assert "is not a target; known are: dropday" in intake("release", "dropboy").output
+    assert "is not a target. Choose from: dropday" in intake("release", "dropboy").output

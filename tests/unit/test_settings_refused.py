@@ -138,7 +138,7 @@ FAR_START = 'is out of range. Write a time from "1970-01-01" to "9000-01-01".'
             'kind = "crm"',
             'kind = "crm"\npoll_every = 60',
             (
-                "providers.shop-nl.poll_every: is not a length of time."
+                "providers.shop-nl.poll_every: is not a duration."
                 ' Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
             ),
         ),
@@ -321,7 +321,7 @@ def test_all_problems_are_reported_together_and_only_once(tmp_path: Path) -> Non
     text = GOOD.replace('"crm"', '"crm"\nlimit = "99/s"\ntypo = 1').replace('from = "shop-nl"', 'from = "shop"')
     assert problems(tmp_path, "[clocks]\nlease = 10\n" + text.replace("env:KEY", "env:NOPE", 1)) == [
         "providers.shop-nl.api_key: the environment variable NOPE is not set. Set it before the start: export NOPE=…",
-        'clocks.lease: is not a length of time. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
+        'clocks.lease: is not a duration. Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".',
         (
             "providers.shop-nl.typo: is not a setting. Known here: api_key, formerly, kind, limit, limit_scope,"
             " maintenance, maintenance_zone, max_bytes, page_size, poll_every, sites, start, url."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.results import wrapped
 from worker.durations import parse_duration
 from worker.runtime import Runtime, read_settings
 
@@ -34,7 +35,7 @@ def require_name(name: str, what: str, names: Collection[str]) -> str:
     """Return `name` if it is one of `names`; otherwise raise UsageError, which lists them."""
     if name in names:
         return name
-    raise click.UsageError(f"{name} is not a {what}; known are: {', '.join(names) or 'none'}")
+    raise click.UsageError(f"{name} is not a {what}. Choose from: {', '.join(names) or 'none'}")
 
 
 def provider_of(rt: Runtime, name: str) -> str:
@@ -52,7 +53,7 @@ def parse_age(_: click.Context, __: click.Parameter, value: str | None) -> float
     try:
         return None if value is None else parse_duration(value)
     except ValueError:
-        raise click.BadParameter(f"{value} is not a length of time: write 30m, 2h, 7d") from None
+        raise click.BadParameter(f"{value} is not a duration: write 30m, 2h, 7d") from None
 
 
 def parse_since(_: click.Context, __: click.Parameter, value: str | None) -> datetime | timedelta | None:
@@ -70,7 +71,7 @@ def parse_since(_: click.Context, __: click.Parameter, value: str | None) -> dat
         moment = datetime.fromisoformat(value if re.match(r"\d{4}-\d\d-\d\d", value) else "")
     except ValueError:
         raise click.BadParameter(
-            f'{value} is neither a date nor an age: write 2026-11-20, 2026-11-20T03:00, or "7d"'
+            f"{value} is neither a date nor an age: write 2026-11-20, 2026-11-20T03:00 or 7d"
         ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -89,7 +90,7 @@ def resolve_since(wish: datetime | timedelta, now: datetime) -> datetime:
     """Return the same time as `resolve_time`; raise UsageError if it is in the future."""
     moment = resolve_time(wish, now)
     if moment > now:
-        raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC lies ahead; it is {now:%Y-%m-%d %H:%M} UTC")
+        raise click.UsageError(f"{moment:%Y-%m-%d %H:%M} UTC is in the future; now is {now:%Y-%m-%d %H:%M} UTC")
     return moment
 
 
@@ -111,4 +112,5 @@ def confirmable(command: Any) -> Any:
 def confirm_or_abort(question: str, *, yes: bool) -> None:
     """Ask for confirmation unless `--yes` is given; abort the command if there is none."""
     if not yes:
-        click.confirm(question, abort=True, err=True)
+        suffix = " [y/N]:"  # click's
+        click.confirm(wrapped(question + suffix).removesuffix(suffix), abort=True, err=True)

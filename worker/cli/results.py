@@ -55,14 +55,14 @@ def say(text: str, indent: str = "", *, err: bool = False) -> None:
     click.echo(wrapped(text, indent), err=err)
 
 
-def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]], detail: str = "") -> None:
+def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]], *details: str) -> None:
     """Print `rows` below their headings, in aligned columns that are never cut.
 
     Args:
         title: The line above the table.
         columns: The name of a field by its heading.
         rows: The rows.
-        detail: A field that is too long for a column: it has the next line for itself, if it is not empty.
+        details: Fields that are too long for a column: each has a line for itself, if it is not empty.
     """
     shown = list(rows)
     table = [[*columns], *([str(row[field]) for field in columns.values()] for row in shown)]
@@ -72,8 +72,8 @@ def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[st
     say(click.style(f"  {lines[0]}", dim=True), "    ")
     for line, row in zip(lines[1:], shown, strict=True):
         say(f"  {line}", "    ")
-        if detail and row[detail]:
-            say(f"      {row[detail]}", "      ")
+        for detail in filter(None, (row[field] for field in details)):
+            say(f"      {detail}", "      ")
 
 
 def print_counts(

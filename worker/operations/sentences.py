@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from worker.store.redis.connection import FORBIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from worker.store.orders.stuck import Stuck
 
 #: Keys that only say that an error follows.
 _ENVELOPES: Final = frozenset(
@@ -17,6 +21,29 @@ _ENVELOPES: Final = frozenset(
 _SHORTEST: Final = 3
 _NAMELESS: Final = frozenset({"status", "status_raw", "currency", "sku", "provider", "kind", "method", "type"})
 _MASK: Final = "***"
+
+
+class Summary(NamedTuple):
+    """What people without access to personal data may know of an order: its number, and why the target refused it."""
+
+    number: str = ""
+    said: str = ""
+
+
+def summaries(stuck: Stuck, order_keys: Sequence[str]) -> list[Summary]:
+    """Return the summary of each order that waits for a person; empty ones if this user of Redis may read no orders."""
+    try:
+        contents = stuck.contents(order_keys)
+    except FORBIDDEN:
+        return [Summary()] * len(order_keys)
+    return [_summary(content, fields) for content, fields in contents]
+
+
+def _summary(content: str, fields: str) -> Summary:
+    if not content:
+        return Summary()
+    said = "; ".join(impersonal(sentence, content) for sentence in sentences(fields or "{}"))
+    return Summary(json.loads(content).get("display_id") or "", said)
 
 
 def sentences(fields: str) -> list[str]:

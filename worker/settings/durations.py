@@ -15,7 +15,7 @@ def _duration(value: Any) -> float:
         return parse_duration(value)
     except (AttributeError, ValueError):
         raise SettingError(
-            "is not a length of time", 'Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
+            "is not a duration", 'Write a number with a unit: "500ms", "10s", "5m", "2h", "30d".'
         ) from None
 
 

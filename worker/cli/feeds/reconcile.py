@@ -98,7 +98,7 @@ def _require_pair(rt: Runtime, provider: str, target: str) -> None:
     pairs = pairs_of(rt.settings.routes, rt.settings.providers)
     if (provider, target) not in pairs:
         known = ", ".join(" ".join(pair) for pair in pairs)
-        raise click.ClickException(f"no route goes from {provider} to {target}; known are: {known or 'none'}")
+        raise click.ClickException(f"no route goes from {provider} to {target}; choose from: {known or 'none'}")
 
 
 def _compare(rt: Runtime, wish: RunOptions, screen: Console, repair: Act | None) -> Report:

@@ -11,6 +11,8 @@ import click
 from schemas.job import VERSION, Signed, signature
 from worker.cli.inbox.json_files import JsonValue, json_values, to_json
 from worker.cli.options import open_runtime, require_name
+from worker.cli.results import say
+from worker.durations import count_of
 from worker.errors import Malformed, StoreFull
 from worker.inbox.reading import BadJob, order_in, read_job
 from worker.operations.examples import examples
@@ -93,7 +95,7 @@ class Pusher:
     def _refuse(self, place: str, reason: str) -> None:
         self.bad += 1
         if self.bad <= _PRINTED:
-            click.echo(f"{place}: {reason}", err=True)
+            say(f"{place}: {reason}", "  ", err=True)
 
     def _signed(self, raw: bytes) -> bytes:
         assert self.producer is not None  # noqa: S101  # for mypy
@@ -110,11 +112,11 @@ def _source(options: dict[str, Any]) -> Source:
     """Return the source that the options describe; raise UsageError if they describe none, or several."""
     given = [name for name in ("files", "record", "order", "external_id") if options[name]]
     if len(given) != 1:
-        raise click.UsageError("give jobs (FILE, or - for stdin), or one of --record, --order and --external-id")
+        raise click.UsageError("name jobs (FILE, or - for stdin), or one of --record, --order and --external-id")
     provider = options["provider"]
     if given == ["files"]:
         if provider is not None:
-            raise click.UsageError("jobs name their provider; --provider goes with --record, --order or --external-id")
+            raise click.UsageError("jobs name their provider; --provider needs --record, --order or --external-id")
         return Source(options["files"])
     if provider is None:
         raise click.UsageError(f"--{given[0].replace('_', '-')} needs --provider NAME")
@@ -150,10 +152,12 @@ def command(*, producer: str | None, dry_run: bool, **options: Any) -> None:
             pusher.add(job)
         pusher.flush()
     except StoreFull as full:
-        raise click.ClickException(f"{full}; {pusher.pushed} jobs were pushed before. Raise its maxmemory.") from None
+        raise click.ClickException(
+            f"{full}; {count_of(pusher.pushed, 'job')} pushed before. Raise its maxmemory."
+        ) from None
     if pusher.bad > _PRINTED:
         click.echo(f"… and {pusher.bad - _PRINTED} more", err=True)
-    result = f"{pusher.good} are right, nothing was pushed" if dry_run else f"{pusher.pushed} pushed"
-    click.echo(result + (f", {pusher.bad} refused." if pusher.bad else "."))
+    result = f"{pusher.good} valid, nothing pushed" if dry_run else f"{pusher.pushed} pushed"
+    click.echo(result + (f", {pusher.bad} invalid." if pusher.bad else "."))
     if pusher.bad:
         raise SystemExit(1)

@@ -43,7 +43,8 @@ def _records(rt: Runtime, target: str | None, selected: Filter) -> Iterator[tupl
                 continue
             reason = ": ".join(filter(None, (record["field"], record["reason"])))
             if selected.matches_reason("malformed", reason):
-                row = {"source": "record", "key": key, "number": "", "target": "", "since": utc_text(int(record["at"]))}
+                row = {"source": "record", "key": key, "number": "", "said": "", "target": ""}
+                row["since"] = utc_text(int(record["at"]))
                 yield provider, external_id, row | {"code": "malformed", "reason": reason}
 
 

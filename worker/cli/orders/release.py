@@ -12,6 +12,7 @@ from worker.durations import count_of
 from worker.operations.acting import acting, recorded
 from worker.operations.bulk import release_orders
 from worker.operations.examples import examples
+from worker.operations.sentences import summaries
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -26,12 +27,12 @@ def _print_held(rt: Runtime, target: str, keys: list[str]) -> None:
     rows = [
         {
             "order": key,
-            "number": number,
+            "number": summary.number,
             "reference": records[key]["reference"],
             "held": "a change" if "done" in records[key] else "the order",
             "reason": records[key].get("detail", ""),
         }
-        for key, number in zip(keys, rt.stuck[target].numbers(keys), strict=True)
+        for key, summary in zip(keys, summaries(rt.stuck[target], keys), strict=True)
         if key in records
     ]
     print_rows(f"Held in {target}", _COLUMNS, rows, "reason")

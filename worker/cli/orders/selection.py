@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter, defaultdict
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,10 +14,10 @@ from worker.cli.options import confirmable, json_option, parse_age, target_of
 from worker.cli.results import print_rows, say
 from worker.durations import format_duration
 from worker.operations.acting import acting
+from worker.operations.sentences import summaries
 from worker.operations.times import utc_text
 from worker.operations.waiting import without_numbers
 from worker.store.orders.stuck import Filter, non_empty
-from worker.store.redis.connection import FORBIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +105,7 @@ def row_of(order: StuckOrder) -> dict[str, Any]:
         "source": "order",
         "key": order.key,
         "number": "",
+        "said": "",
         "target": order.target,
         "reference": record["reference"],
         "since": utc_text(order.since),
@@ -115,18 +115,18 @@ def row_of(order: StuckOrder) -> dict[str, Any]:
     }
 
 
-def _add_numbers(rt: Runtime, rows: Iterable[dict[str, Any]]) -> None:
-    """Add the number that people know each order by, unless this user of Redis may not read orders."""
+def _add_summaries(rt: Runtime, rows: Iterable[dict[str, Any]]) -> None:
+    """Add the number that people know each order by, and what the target said of it, without personal data."""
     by_target: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["source"] == "order":
             by_target[row["target"]].append(row)
-    with suppress(FORBIDDEN):
-        for target, orders in by_target.items():
-            for at in range(0, len(orders), _AT_ONCE):
-                chunk = orders[at : at + _AT_ONCE]
-                for row, number in zip(chunk, rt.stuck[target].numbers([row["key"] for row in chunk]), strict=True):
-                    row["number"] = number
+    for target, orders in by_target.items():
+        for at in range(0, len(orders), _AT_ONCE):
+            chunk = orders[at : at + _AT_ONCE]
+            for row, summary in zip(chunk, summaries(rt.stuck[target], [row["key"] for row in chunk]), strict=True):
+                row["number"] = summary.number
+                row["said"] = f"{target} said: {summary.said}" if summary.said else ""
 
 
 def print_list(  # noqa: PLR0913  # what is listed, and the options of the list
@@ -138,7 +138,7 @@ def print_list(  # noqa: PLR0913  # what is listed, and the options of the list
     """
     if as_json:
         rows = list(rows)
-        _add_numbers(rt, rows)
+        _add_summaries(rt, rows)
         reasons = _by_reason(Counter(map(_reason_of, rows)))
         click.echo(json.dumps({"count": len(rows), "reasons": reasons, "orders": rows}, indent=2))
         return
@@ -152,10 +152,10 @@ def print_list(  # noqa: PLR0913  # what is listed, and the options of the list
     if not groups:
         click.echo(f"Nothing is {state}.")
         return
-    _add_numbers(rt, newest)
+    _add_summaries(rt, newest)
     print_rows("Reasons", _REASON_COLUMNS, groups, "reason")
     click.echo()
-    print_rows(f"Newest of {counts.total():,}", _COLUMNS, newest, "reason")
+    print_rows(f"Newest of {counts.total():,}", _COLUMNS, newest, "reason", "said")
     click.echo()
     say(next_step)
 

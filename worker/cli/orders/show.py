@@ -12,7 +12,7 @@ from rich.table import Table
 from worker.cli.options import json_option, open_runtime
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
-from worker.cli.results import console, say
+from worker.cli.results import console, print_rows, say
 from worker.durations import count_of
 from worker.operations.examples import examples
 from worker.operations.lookup import keys_asked, keys_beginning, keys_of, look_up, not_found
@@ -38,11 +38,16 @@ def _dead_jobs(rt: Runtime, key: str) -> list[Letter]:
     return [letter for letter in rt.inbox.letters().values() if f'"{external_id}"'.encode() in letter.raw]
 
 
-def _print_unreadable(rt: Runtime, out: Console, provider: str) -> None:
-    table = Table("external id", "field", "reason", "at (UTC)", title=f"Unreadable records of {provider}")
-    for external_id, record in rt.cursors.letters(provider).items():
-        table.add_row(external_id, record["field"], record["reason"], utc_text(int(record["at"]), precise=True))
-    out.print(table)
+def _print_unreadable(rt: Runtime, provider: str) -> None:
+    rows = [
+        {
+            "id": external_id,
+            "at": utc_text(int(record["at"])),
+            "reason": ": ".join(filter(None, (record["field"], record["reason"]))),
+        }
+        for external_id, record in rt.cursors.letters(provider).items()
+    ]
+    print_rows(f"Unreadable records of {provider}", {"external id": "id", "at (UTC)": "at"}, rows, "reason")
 
 
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     """
     rt, out = open_runtime(offline=not ask), console()
     if key in rt.settings.providers and not as_json:
-        _print_unreadable(rt, out, key)
+        _print_unreadable(rt, key)
         return
     orders = look_up(rt, keys_of(rt, key))
     if not orders:

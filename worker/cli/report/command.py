@@ -12,6 +12,7 @@ import click
 from worker.cli.options import open_runtime, parse_since, redis_time, resolve_time
 from worker.cli.report.figures import Figures
 from worker.cli.report.page import Report, page
+from worker.cli.results import say
 from worker.operations.examples import examples
 from worker.settings.reconcile import pairs_of
 from worker.store.health.details import dead_reasons
@@ -80,4 +81,4 @@ def command(first: datetime | timedelta, until: datetime | timedelta | None, out
         click.echo(text, nl=False)
         return
     out.write_text(text, encoding="utf-8")
-    click.echo(f"{out}: {begin} to {last}. Open it in a browser, print it, or mail it: it is one file.")
+    say(f"{out}: {begin} to {last}. Open it in a browser, print it, or e-mail it.")

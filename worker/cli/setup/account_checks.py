@@ -21,9 +21,9 @@ _RETRIES: Final = 4
 #: Seconds within which all accounts have to answer.
 _PATIENCE: Final = 45.0
 _CREDENTIALS: Final = "Correct the credentials of this account."
-_URL: Final = "Correct its url: is it the right region and account?"
+_URL: Final = "Correct its url: check the region and the account."
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
-_ADDRESS: Final = "Look at the address: is it right, and does this machine reach it?"
+_ADDRESS: Final = "Check that the url is correct, and that this machine can reach it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def ask_all(questions: Mapping[str, Callable[[], Finding]], patience: float) -> 
         try:
             yield answer.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            yield Finding(account, "error", f"no answer within {patience:.0f} s", _ADDRESS)
+            yield Finding(account, "error", f"no response within {patience:.0f} s", _ADDRESS)
 
 
 def _answer_into(answer: queue.SimpleQueue[Finding], question: Callable[[], Finding]) -> None:
@@ -101,15 +101,15 @@ def _explain(error: Exception) -> tuple[Literal["warning", "error"], str, str]:
         case ConfigError():
             return "error", f"{error.key}: {error.reason}", error.remedy
         case SnoozeError():
-            return "warning", detail, f"Ask again in {error.delay:.0f} s."
+            return "warning", detail, f"Retry in {error.delay:.0f} s."
         case _ if isinstance(error, _OF_REDIS):
             state = state_of(error)
-            return "error", f"not asked, because its limits are in Redis: {state.sentence}", state.remedy
+            return "error", f"not checked, because its limits are in Redis: {state.sentence}", state.remedy
         case IntakeError():
             return "error", detail, _ADDRESS
         case _:
             detail = f"the check itself failed: {type(error).__name__}"
-            return "error", detail, "This is a fault of the adapter: please report it."
+            return "error", detail, "This is a bug of the adapter: please report it."
 
 
 def _prove(adapter: Checkable) -> None:

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 
 import click
 
+from worker.cli.results import wrapped
 from worker.cli.setup.account_checks import Finding, examine_accounts
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.cli.setup.pair_checks import examine_pairs
 from worker.cli.setup.redis_checks import examine_clients, examine_distance, examine_server, unusable
-from worker.durations import format_duration
+from worker.durations import count_of, format_duration
 from worker.errors import ConfigError, StoreFull
 from worker.operations.examples import examples
 from worker.runtime import Adapters, Runtime, read_settings, redis_url
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 _COLOURS: Final = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "blue"}
 _OF_REDIS: Final[tuple[type[Exception], ...]] = (StoreFull, *ERRORS)
 #: What happens where a reference does not follow from the key of one order.
-_SHARED: Final = "of two orders with one reference, the second is held"
+_SHARED: Final = "not unique (a second order with the same reference is held)"
 
 
 def examine(*, live: bool) -> Iterator[Finding]:
@@ -55,10 +56,10 @@ def examine(*, live: bool) -> Iterator[Finding]:
     yield from examine_pairs(Adapters(settings))
     if not live:
         for what in ("redis", *_account_names(settings)):
-            yield Finding(what, "skipped", "not asked", "Without --offline it is.")
+            yield Finding(what, "skipped", "not checked", "Run without --offline.")
         return
     if settings.redis_url is None and not _embedded_runs(settings):
-        yield Finding("redis", "ok", "none is named, and none runs: `intake up` starts an embedded Valkey")
+        yield Finding("redis", "ok", "the settings name none: `intake up` starts an embedded Valkey")
         is_new = embedded.read_url(settings.data_dir) is None
         yield from _examine_systems(Adapters(settings), settings.providers if is_new else ())
         return
@@ -96,8 +97,8 @@ def examine_registered(comparison: Comparison) -> Iterator[Finding]:
     for account in declared(comparison.settings, comparison.known.salt):
         entry = comparison.known.accounts.get((account.role, account.name))
         if entry and len(entry.names) > 1 and entry.names[0] not in account.formerly:
-            detail = f"it is {entry.names[0]} in the ledger, which a loss of Redis would forget"
-            remedy = f'Write under it: formerly = ["{entry.names[0]}"].'
+            detail = f"its name in the ledger is {entry.names[0]}, which a loss of Redis would forget"
+            remedy = f'Add to it: formerly = ["{entry.names[0]}"].'
             yield Finding(f"{account.role} {entry.names[-1]}", "warning", detail, remedy)
 
 
@@ -115,14 +116,14 @@ def _examine_systems(accounts: Adapters, unread: Collection[str]) -> Iterator[Fi
 def examine_settings(settings: Settings) -> Iterator[Finding]:
     """Yield what valid settings say; refused settings never get here."""
     clocks, count = settings.clocks, len(settings.providers) + len(settings.targets)
-    yield Finding(settings.file, "ok", f"{count} accounts, {len(settings.routes)} routes")
+    yield Finding(settings.file, "ok", f"{count_of(count, 'account')}, {count_of(len(settings.routes), 'route')}")
     lease, sweep = format_duration(clocks.lease), format_duration(clocks.sweep)
-    yield Finding("clocks", "ok", f"a killed worker's orders are due again after {lease}, looked for each {sweep}")
+    yield Finding("clocks", "ok", f"orders of a killed worker are retried after {lease}, checked every {sweep}")
     for route in settings.routes:
         only = ", filtered" if route.only.model_dump(exclude_defaults=True) else ""
         changed = f", changed by {route.transform.name}" if route.transform else ""
-        shared = "no other order can have such a reference there" if is_unique(route) else _SHARED
-        detail = f"as {route.reference}{only}{changed}; {shared}"
+        shared = "unique" if is_unique(route) else _SHARED
+        detail = f"reference {route.reference} is {shared}{only}{changed}"
         yield Finding(f"route {route.source} > {', '.join(route.targets)}", "ok", detail)
     yield from _examine_producers(settings)
     yield from _examine_traces()
@@ -134,9 +135,9 @@ def _examine_traces() -> Iterator[Finding]:
         return
     if traces.is_installed():
         # The user and the path of the URL may be secrets.
-        yield Finding("traces", "ok", f"are sent to {urlsplit(url).hostname}")
+        yield Finding("traces", "ok", f"sent to {urlsplit(url).hostname}")
     else:
-        detail = "a collector is named in the environment, and the extra `otel` is not installed"
+        detail = "the environment names a collector, but the extra `otel` is not installed"
         yield Finding("traces", "warning", detail, traces.INSTALL)
 
 
@@ -149,12 +150,12 @@ def _examine_producers(settings: Settings) -> Iterator[Finding]:
             remedy = "pip install 'intake-orders[receive]', then: intake receive"
             yield Finding(what, "warning", f"its webhooks ({producer.kind}) need the extra `receive`", remedy)
         elif producer.kind:
-            yield Finding(what, "ok", f"webhooks of {producer.kind}, at /hooks/{name} of: intake receive")
+            yield Finding(what, "ok", f"webhooks of {producer.kind} at /hooks/{name} (intake receive)")
         elif not producer.secret and settings.inbox.unsigned == "refuse":
-            remedy = f'Write secret = "env:NAME" for it, or [inbox] unsigned = "accept". See: {settings.file}'
+            remedy = 'Set its secret = "env:NAME", or [inbox] unsigned = "accept".'
             yield Finding(what, "error", "it has no secret, and the inbox refuses unsigned jobs", remedy)
         else:
-            yield Finding(what, "ok", f"its jobs are {signed}")
+            yield Finding(what, "ok", f"jobs are {signed}")
 
 
 def examine_running(rt: Runtime) -> Iterator[Finding]:
@@ -163,7 +164,7 @@ def examine_running(rt: Runtime) -> Iterator[Finding]:
     raised = [alarm for alarm in alarms(judge(snapshot, rt.settings)) if not alarm.kind.startswith("redis_")]
     running = _is_running(snapshot, {alarm.kind for alarm in raised})
     if not running:
-        yield Finding("processes", "skipped", "none are running", "Start them: intake up")
+        yield Finding("processes", "skipped", "none are running", "Next: intake up")
     elif not any(alarm.severity == "standstill" for alarm in raised):
         yield Finding("processes", "ok", f"the last sweep was {snapshot.now - snapshot.signs[SWEPT]:.0f} s ago")
     for notice in judge(snapshot, rt.settings):
@@ -200,9 +201,9 @@ def command(*, as_json: bool, offline: bool) -> None:
     for finding in examine(live=not offline):
         findings.append(finding)
         if not as_json:
-            state = click.style(f"{finding.state:<7}", fg=_COLOURS[finding.state])
             remedy = f". {finding.remedy}" if finding.remedy else ""
-            click.echo(f"{state}  {finding.what}: {finding.detail}{remedy}")
+            text = wrapped(f"{finding.state:<7}  {finding.what}: {finding.detail}{remedy}", " " * 9)
+            click.echo(click.style(text[:7], fg=_COLOURS[finding.state]) + text[7:])
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     if any(finding.state == "error" for finding in findings):

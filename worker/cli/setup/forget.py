@@ -7,6 +7,8 @@ from dataclasses import replace
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.cli.results import say
+from worker.durations import count_of
 from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.store.registry.absent import give_up, read_absent
@@ -29,14 +31,14 @@ def command(name: str, *, dry_run: bool, yes: bool) -> None:
     if not gone:
         raise click.ClickException(f"no account {name} is missing in {rt.settings.file}: there is nothing to give up")
     for absent in read_absent(rt.redis, gone):
-        click.echo(f"{absent.role} {absent.name}: {absent.facts}")
+        say(f"{absent.role} {absent.name}: {absent.facts}")
     if dry_run:
         return
-    confirm_or_abort(f"Give up {name}, and send nothing of what waits for it?", yes=yes)
+    confirm_or_abort(f"Give up {name}, and discard what waits for it?", yes=yes)
     given_up = {key: replace(entry, given_up=True) for key, entry in gone.items()}
     with recorded(rt, name) as act:
         count = sum(give_up(rt.redis, role, ledger_name) for role, ledger_name in gone)
         while not registry.write(registry.read(), given_up, {}):
             pass
         act.count(discarded=count)
-    click.echo(f"{name} is given up; {count} orders were discarded.")
+    say(f"{name} is given up; {count_of(count, 'order')} discarded.")

@@ -7,6 +7,7 @@ import importlib.util
 from typing import TYPE_CHECKING, Final
 
 from worker.cli.setup.account_checks import Finding
+from worker.durations import count_of
 from worker.errors import AuthFailed, Unavailable
 from worker.runtime import redis_url
 from worker.store.redis.connection import ERRORS, FORBIDDEN, connect
@@ -27,8 +28,8 @@ _APART: Final = 5.0
 #: The oldest Redis that runs scripts while it is full (their flag allow-oom).
 _OLDEST: Final = (7, 0)
 _BLIND: Final = (
-    "the server does not let this user ask for INFO: a restart, a failover or a restored backup is not recognised, and "
-    "orders may be created twice after it"
+    "this user may not run INFO: a restart, a failover or a restored backup of Redis is not detected, and orders may be"
+    " created twice after it"
 )
 
 
@@ -56,7 +57,7 @@ def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
     elif server.version[:2] < _OLDEST:
         yield Finding("redis", "error", f"{server.name} is too old", "Use Redis 7.0 or newer, or Valkey.")
     else:
-        yield Finding("redis", "ok", f"{server.name} answers")
+        yield Finding("redis", "ok", f"{server.name} responds")
     if evicts := judgements.get("redis_evicts"):
         yield Finding("redis eviction", "error", evicts.facts, evicts.remedy)
     else:
@@ -64,27 +65,35 @@ def examine_server(server: Server, rules: AlarmSettings) -> Iterator[Finding]:
     if not_saving := judgements.get("redis_not_saving"):
         yield Finding("redis persistence", "error", not_saving.facts, not_saving.remedy)
     elif not server.appends:
-        detail = "appendonly no: a restart of Redis loses what producers pushed, and reads the rest again"
-        yield Finding("redis persistence", "warning", detail, "CONFIG SET appendonly yes, and write it down there.")
+        detail = "appendonly no: a restart of Redis loses the jobs of producers, and every order is read again"
+        yield Finding(
+            "redis persistence", "warning", detail, "Set appendonly yes, also in the configuration file of Redis."
+        )
     else:
         yield Finding("redis persistence", "ok", "appendonly yes")
     if server.behind_sentinels and server.good_replicas is None:
-        detail = (
-            "min-replicas-to-write 0: a master that is cut off from its replicas takes orders that are lost with it"
-        )
-        yield Finding("redis replicas", "warning", detail, "CONFIG SET min-replicas-to-write 1, on each of them.")
+        detail = "min-replicas-to-write 0: a master without its replicas accepts orders that a failover loses"
+        yield Finding("redis replicas", "warning", detail, "Set min-replicas-to-write 1 on every server.")
     elif server.behind_sentinels:
-        yield Finding("redis replicas", "ok", f"min-replicas-to-write is set, {server.good_replicas} keep up")
+        yield Finding(
+            "redis replicas",
+            "ok",
+            f"min-replicas-to-write is set; {count_of(server.good_replicas or 0, 'replica')} keep up",
+        )
     if full := judgements.get("redis_full"):
         yield Finding("redis memory", "warning", full.facts, full.remedy)
 
 
 def examine_distance(seconds: float, ahead: float) -> Iterator[Finding]:
     """Check that Redis is near, and that its clock agrees with ours."""
-    remedy = "Put Redis near the workers: each order takes some answers of it." if seconds > _SLOW else ""
-    yield _warning_if_remedy("redis latency", f"an answer takes {seconds * 1000:.1f} ms", remedy)
+    remedy = "Run Redis near the workers: each order takes several round trips." if seconds > _SLOW else ""
+    yield _warning_if_remedy("redis latency", f"a round trip takes {seconds * 1000:.1f} ms", remedy)
     apart = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    remedy = "Set both by NTP: signatures and logs are told by ours." if abs(ahead) > _APART else ""
+    remedy = (
+        "Synchronize both clocks by NTP: signatures and the log use the clock of this machine."
+        if abs(ahead) > _APART
+        else ""
+    )
     yield _warning_if_remedy("redis clock", apart, remedy)
 
 
@@ -109,11 +118,11 @@ def _examine_broker(settings: Settings) -> Finding:
 
     of_redis: tuple[type[Exception], ...] = (OperationalError, *ERRORS)
     try:
-        return Finding("broker", "ok", f"a message of Celery went through {pass_message(settings)}")
+        return Finding("broker", "ok", f"a message of Celery passed {pass_message(settings)}")
     except AuthFailed as error:
-        return Finding("broker", "error", str(error), "Look at the user, the password and the host in celery.broker.")
+        return Finding("broker", "error", str(error), "Check the user, the password and the host in celery.broker.")
     except Unavailable as error:
-        return Finding("broker", "error", str(error), "Start it, or correct celery.broker.")
+        return Finding("broker", "error", str(error), "Start the broker, or correct celery.broker.")
     except of_redis as error:
         return unusable("broker", error)
 
@@ -125,4 +134,4 @@ def _examine_flower(url: str) -> Finding:
         asyncio.run(queue_length(url))
     except ERRORS as error:
         return unusable("flower", error)
-    return Finding("flower", "ok", "its client reads the queues")
+    return Finding("flower", "ok", "it can read the queues")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from worker.cli.options import confirm_or_abort, open_runtime
+from worker.cli.results import say
 from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.settings.identity import Declared, declared, difference
@@ -45,26 +46,26 @@ def command(old: str, new: str, *, dry_run: bool, yes: bool) -> None:
     renamings = list(_renamings(installation.declared, known, old, new))
     if not renamings:
         names = ", ".join(sorted({name for entry in known.accounts.values() for name in entry.names}))
-        reason = f"the ledger has no account {old} that can be {new} in {installation.declared.file}"
-        raise click.ClickException(f"{reason}; it has: {names or 'none'}")
+        reason = f"no account {old} of the ledger can be {new} of {installation.declared.file}"
+        raise click.ClickException(f"{reason}. The ledger has: {names or 'none'}")
     for renaming in renamings:
         same = renaming.known.is_same(renaming.now.entry)
         told_apart = "" if same else difference(renaming.known, renaming.now.entry)
         if dry_run:
-            click.echo(f"{new} {f'differs from {old}: {told_apart}' if told_apart else f'is what {old} was'}.")
+            say(f"{new} {f'differs from {old}: {told_apart}' if told_apart else f'is the account that {old} was'}.")
         elif told_apart:
-            question = f"{new} differs from what {old} was: {told_apart}. Is it the same account all the same?"
+            question = f"{new} differs from {old}: {told_apart}. Is it the same account?"
             confirm_or_abort(question, yes=yes)
     if dry_run:
         return
     entries = {renaming.key: renaming.now.entry.with_names(*renaming.known.names, new) for renaming in renamings}
     with recorded(rt, old, new):
         if not installation.registry.write(known, entries, {}):
-            raise click.ClickException("another process wrote the registry meanwhile: run it again")
+            raise click.ClickException("another process changed the registry meanwhile. Next: run the command again")
     for (_, ledger_name), _, now in renamings:
-        click.echo(f"{now.name} is {ledger_name} in the ledger: order keys, references and lanes keep that name.")
+        say(f"{now.name} is {ledger_name} in the ledger: order keys, references and lanes keep that name.")
         if now.name != ledger_name and ledger_name not in now.formerly:
-            click.echo(f'Write under [{now.key}], for the day when Redis is lost: formerly = ["{ledger_name}"]')
+            say(f'Next, in case Redis is lost, add to [{now.key}]: formerly = ["{ledger_name}"]')
 
 
 def _renamings(settings: Settings, known: Known, old: str, new: str) -> Iterator[_Renaming]:
@@ -76,10 +77,10 @@ def _renamings(settings: Settings, known: Known, old: str, new: str) -> Iterator
             continue
         others = [account.name for account in accounts if ledger_key(account, known) == key and account is not now]
         if others:
-            raise click.ClickException(f"{others[0]} is in {settings.file} as well, and its orders are those of {old}")
+            raise click.ClickException(f"{others[0]} of {settings.file} has the orders of {old} already")
         own = ledger_key(now, known)
         if own != key and own in known.accounts:
-            raise click.ClickException(f"{new} has orders of its own in the ledger: it cannot be {old} as well")
+            raise click.ClickException(f"{new} has orders of its own in the ledger: it cannot be {old}")
         if entry.kind != now.entry.kind:
             raise click.ClickException(f"{old} is of the kind {entry.kind}, and {new} of the kind {now.entry.kind}")
         yield _Renaming(key, entry, now)

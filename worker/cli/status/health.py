@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from worker.cli.results import say
 from worker.cli.terminal import never_wait
-from worker.durations import round_duration
+from worker.durations import count_of, round_duration
 from worker.errors import StoreFull
 from worker.operations.examples import examples
 from worker.process.liveness_file import TURN, liveness_folder, read_liveness
@@ -30,11 +31,11 @@ def liveness(settings: Settings, role: str | None) -> tuple[bool, str]:
     where = liveness_folder(settings.data_dir)
     found = [sign for sign in read_liveness(where) if role in {None, sign.role}]
     if not found:
-        return False, f"no {role or 'process'} is alive here ({where})"
+        return False, f"no {role or 'process'} is running on this host ({where})"
     for sign in found:
         if not sign.waits and sign.age > TURN:
-            return False, f"{sign.role} hangs: its loop did not turn for {round_duration(sign.age)}"
-    return True, ", ".join(f"{sign.role} {'waits for Redis' if sign.waits else 'turns'}" for sign in found)
+            return False, f"{sign.role} hangs: no progress for {round_duration(sign.age)}"
+    return True, ", ".join(f"{sign.role} {'waits for Redis' if sign.waits else 'makes progress'}" for sign in found)
 
 
 def readiness(settings: Settings) -> tuple[bool, str]:
@@ -49,7 +50,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
     if standstill := [alarm for alarm in raised if alarm.severity == "standstill"]:
         return False, "; ".join(f"{alarm.facts}. {alarm.remedy}" for alarm in standstill)
     facts = "; ".join(f"{alarm.subject}: {alarm.facts}" for alarm in raised[:_SHOWN])
-    return True, f"Redis answers, the queues are worked off; {len(raised)} alarms{facts and f': {facts}'}"
+    return True, f"Redis responds and work is done; {count_of(len(raised), 'alarm')}{facts and f': {facts}'}"
 
 
 @click.command("health", epilog=examples("intake health --live worker", "intake health --ready"))
@@ -65,7 +66,7 @@ def command(probe: str | None, role: str | None) -> None:
     never_wait()
     settings = read_settings(offline=True)
     if probe is None:
-        raise click.UsageError("say --live or --ready")
+        raise click.UsageError("choose --live or --ready")
     well, said = liveness(settings, role) if probe == "live" else readiness(settings)
-    click.echo(f"{'ok' if well else 'not ' + probe}: {said}")
+    say(f"{'ok' if well else 'error'}: {said}")
     raise SystemExit(0 if well else 1)

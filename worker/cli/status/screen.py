@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from worker.durations import count_of
 from worker.operations.document import time_of
 from worker.operations.left_out import reason_of
 from worker.operations.states import lane_state, provider_state
@@ -36,12 +37,18 @@ def screen(document: dict[str, Any], columns: int, rows: dict[str, int] | None =
     """
     limits = rows or {}
     parts: list[RenderableType] = [*_head(document, limits.get("needs")), Text()]
-    contents = {"providers": _providers, "lanes": _lanes, "limits": _limits, "left_out": _left_out, "reasons": _reasons}
-    for name, content in contents.items():
+    for name, content in {"providers": _providers, "lanes": _lanes}.items():
         titles, rows_of_part = content(document)
         if rows_of_part:
             table = _narrowed(titles, rows_of_part[: limits.get(name)], columns)
             parts += [*_table(*table, len(rows_of_part)), Text()]
+    for name, lines_of in {"limits": _limits, "left_out": _left_out, "reasons": _reasons}.items():
+        title, lines = lines_of(document)
+        if lines:
+            most = limits.get(name)
+            # With limited rows, a long reason is cut at the end of its line.
+            shown = [Text(line, no_wrap=most is not None, overflow="ellipsis") for line in lines[:most]]
+            parts += [Text(title, style="dim"), *shown, *_more(len(lines) - len(shown)), Text()]
     return Group(*parts, _foot(document))
 
 
@@ -62,6 +69,8 @@ def _head(document: dict[str, Any], most: int | None) -> Iterator[RenderableType
 
 #: The titles of the columns, and the rows.
 Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
+#: The title of a list, and its lines.
+Lines = tuple[str, list[str]]
 
 
 def _narrowed(titles: tuple[str, ...], rows: list[tuple[str, ...]], columns: int) -> Rows:
@@ -84,13 +93,16 @@ def _table(titles: tuple[str, ...], rows: list[tuple[str, ...]], total: int) -> 
     least = [*[min(22, max(map(len, column))) for column in cells][: len(others)], 0]
     table.add_column(Text(first, style="bold not dim"), no_wrap=True, min_width=least[0], max_width=22)
     for title, width in zip(others, least[1:], strict=True):
-        left = title in {"kind", "state", "code", "reason", ""}
+        left = title in {"kind", "state"}
         table.add_column(title, justify="left" if left else "right", no_wrap=title != "state", min_width=width)
     for row in rows:
         table.add_row(*map(Text, row))
     yield table
-    if total > len(rows):
-        yield Text(f"… and {total - len(rows)} more: intake status --json", style="dim")
+    yield from _more(total - len(rows))
+
+
+def _more(count: int) -> list[Text]:
+    return [Text(f"… and {count} more: intake status --json", style="dim")] if count > 0 else []
 
 
 def _many(count: int) -> str:
@@ -123,7 +135,7 @@ def _providers(document: dict[str, Any]) -> Rows:
 def _by_column(rows: Iterable[dict[str, str]]) -> Rows:
     """Return the titles and the rows of a table of accounts, those that are not well first."""
     ordered = sorted(rows, key=lambda row: row["state"] == "ok")
-    return tuple(ordered[0]), [tuple(row.values()) for row in ordered]
+    return tuple(ordered[0]) if ordered else (), [tuple(row.values()) for row in ordered]
 
 
 def _lanes(document: dict[str, Any]) -> Rows:
@@ -145,35 +157,34 @@ def _lanes(document: dict[str, Any]) -> Rows:
     )
 
 
-def _limits(document: dict[str, Any]) -> Rows:
+def _limits(document: dict[str, Any]) -> Lines:
     """Return the limits that are closed or slowed down."""
-    rows: list[tuple[str, ...]] = []
+    lines = []
     for name, limit in document["limits"].items():
         if limit["closed_s"]:
             until = utc_text((document["at"] + limit["closed_s"]) * 1000)[11:]
-            closed = f"limit {name} is closed for {age(limit['closed_s'])} more"
-            rows.append((name, closed, f"until {until} UTC, as the account asked"))
+            lines.append(f"{name}: closed for {age(limit['closed_s'])}, until {until} UTC, as the account asked")
         elif limit["slowed"] > 1:
-            rows.append((name, f"slowed {limit['slowed']:g} times", "it recovers by itself"))
-    return ("Limits", "", ""), rows
+            lines.append(f"{name}: slowed down {limit['slowed']:g} times; it recovers automatically")
+    return "Limits", lines
 
 
-def _left_out(document: dict[str, Any]) -> Rows:
+def _left_out(document: dict[str, Any]) -> Lines:
     """Return the orders that no route creates, by rule."""
-    rows: list[tuple[str, ...]] = [
-        (f"{name} > {rule['target']}", _many(rule["orders"]), rule["rule"], reason_of(rule["rule"]))
+    lines = [
+        f"{rule['orders']:>6,}  {name} > {rule['target']}: {rule['rule']}: {reason_of(rule['rule'])}"
         for name, provider in document["providers"].items()
         for rule in provider["left_out"]
     ]
-    return ("Left out by filters", "count", "code", "reason"), rows
+    return "Left out by filters", lines
 
 
-def _reasons(document: dict[str, Any]) -> Rows:
-    rows: list[tuple[str, ...]] = [
-        (reason["target"], str(reason["count"]), reason["code"], reason["reason"])
+def _reasons(document: dict[str, Any]) -> Lines:
+    lines = [
+        f"{reason['count']:>6,}  {reason['target']} ({reason['code']}): {reason['reason']}"
         for reason in document["dead_by_reason"]
     ]
-    return ("Dead, newest 200", "count", "code", "reason"), rows
+    return "Dead orders (newest 200) by reason", lines
 
 
 def _foot(document: dict[str, Any]) -> RenderableType:
@@ -181,8 +192,9 @@ def _foot(document: dict[str, Any]) -> RenderableType:
     grid = Table.grid(padding=(0, _GAP, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column()
-    jobs = f"{inbox['waiting']:,} jobs waiting, {inbox['taken']:,} being taken in, {inbox['dead_now']:,} dead"
-    grid.add_row("Inbox", f"{jobs}; taken in so far: {inbox.get('jobs', 0):,} jobs, {inbox.get('hints', 0):,} hints")
+    jobs = f"{count_of(inbox['waiting'], 'job')} waiting, {inbox['taken']:,} in progress, {inbox['dead_now']:,} failed"
+    done = f"{count_of(inbox.get('jobs', 0), 'job')} and {count_of(inbox.get('hints', 0), 'hint')} accepted"
+    grid.add_row("Inbox", f"{jobs}; {done} so far")
     processes = [
         f"{name.partition(' ')[2]} {ago(seconds)}" for name, seconds in signs.items() if name.startswith(PROCESSES)
     ]
@@ -190,16 +202,14 @@ def _foot(document: dict[str, Any]) -> RenderableType:
     listens = [f"{inbox['takers']} listening"] if inbox["takers"] else []
     drains = sum(lane["drains"] for lane in document["lanes"].values())
     sending = [f"{drains} sending"] if drains else []
-    grid.add_row(
-        "Processes", " · ".join([*processes, *beats, *listens, *sending]) or "none was seen for a day: intake up"
-    )
+    grid.add_row("Processes", " · ".join([*processes, *beats, *listens, *sending]) or "none for a day: intake up")
     did = [f"{name.removeprefix('did ')} {ago(seconds)}" for name, seconds in signs.items() if name.startswith("did ")]
     if did:
         grid.add_row("Last done", " · ".join(did))
     if redis:
         memory = f"{redis['used'] / 2**20:,.0f} MB" + (f" of {redis['limit'] / 2**20:,.0f}" if redis["limit"] else "")
-        kept = "written to its file" if redis["appends"] else "NOT written to a file as it comes (appendonly no)"
+        kept = "appendonly yes" if redis["appends"] else "appendonly NO: a restart loses jobs"
         grid.add_row("Redis", f"{redis['name']} · {memory} · {kept} · {redis['policy']}")
     taken = sum(int(lane.get("accepted_new", 0)) for lane in document["lanes"].values())
-    grid.add_row("Ledger", f"{taken:,} orders taken in, counted by target")
+    grid.add_row("Ledger", f"{count_of(taken, 'order')} accepted, counted per target")
     return grid

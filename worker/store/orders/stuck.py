@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Literal, cast, get_args
@@ -180,22 +179,23 @@ class Stuck:
         """Note the reference under which the target has an order in doubt."""
         self._redis.hset(self._keys.order + key, "reference", reference)
 
-    def numbers(self, order_keys: Sequence[str]) -> list[str]:
-        """Return the number that people know each order by; "" for an order without one, or without its content."""
+    def contents(self, order_keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Return each order as JSON, and the fields of the response that refused it; "" for what is not kept.
+
+        Both are personal data. One round trip.
+        """
         with self._redis.pipeline(transaction=False) as pipe:
             for key in order_keys:
                 pipe.get(self._keys.payload + key)
+                pipe.hget(self._keys.order + key, "fields")
             found = cast("list[str | None]", pipe.execute())
-        return [_number(payload.unpack(packed)) if packed else "" for packed in found]
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [(payload.unpack(packed) if packed else "", fields or "") for packed, fields in pairs]
 
     def payload(self, key: str) -> str | None:
         """Return the order itself as JSON, while it is not delivered: personal data."""
         packed = cast("str | None", self._redis.get(self._keys.payload + key))
         return None if packed is None else payload.unpack(packed)
-
-
-def _number(content: str) -> str:
-    return json.loads(content).get("display_id") or ""
 
 
 def _matches(order: StuckOrder, selection: Filter) -> bool:
