@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from worker.operations.sentences import summaries
 from worker.operations.times import utc_text
 from worker.store.orders.stuck import Filter, count_states, non_empty
 
@@ -173,8 +174,8 @@ def with_numbers(rt: Runtime, rows: Iterable[Waiting]) -> Iterator[Waiting]:
         numbers: dict[str, str] = {}
         for target in {row.target for row in batch if row.target}:
             chosen = [row for row in batch if row.target == target]
-            found = rt.stuck[target].numbers([row.key for row in chosen])
-            numbers |= {row.id: number for row, number in zip(chosen, found, strict=True)}
+            found = summaries(rt.stuck[target], [row.key for row in chosen])
+            numbers |= {row.id: summary.number for row, summary in zip(chosen, found, strict=True)}
         yield from (row._replace(number=numbers.get(row.id, "")) for row in batch)
 
 
