@@ -15,7 +15,8 @@ from support.orders import order
 from support.settings_texts import BY_PROVIDER, NOWHERE, Configured, dropday, retailcrm, route
 from worker.cli.report.command import span
 from worker.cli.report.figures import Sum
-from worker.cli.report.words import REASONS, length
+from worker.cli.report.words import length
+from worker.operations.reasons import REASONS
 from worker.store.orders.days import Days
 from worker.store.orders.drains import Outcome
 from worker.store.orders.ledger import Delivery

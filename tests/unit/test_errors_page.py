@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support import source_texts
-from worker.cli.report.words import REASONS
+from worker.operations.reasons import REASONS
 from worker.store.redis.states import STATES
 
 if TYPE_CHECKING:

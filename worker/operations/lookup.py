@@ -97,6 +97,15 @@ class FoundOrder:
         return bool(self.entries or self.unreadable or self.hint or self.left_out)
 
 
+def find_orders(rt: Runtime, name: str, *, ask: bool = False) -> list[FoundOrder]:
+    """Return the orders that `name` stands for; if there are none, those whose number begins with it.
+
+    With `ask`, the targets are asked as well, if it is an id of theirs: one call to each.
+    """
+    found = look_up(rt, keys_of(rt, name)) or look_up(rt, keys_beginning(rt, name))
+    return look_up(rt, dict(keys_asked(rt, name))) if ask and not found else found
+
+
 def look_up(rt: Runtime, names: Mapping[str, str]) -> list[FoundOrder]:
     """Return what is known of these keys, each with the reason for it; a few round trips for all of them."""
     reasons: dict[tuple[str, str], str] = {}

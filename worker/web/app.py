@@ -33,7 +33,7 @@ from worker.web.console import Console
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
 from worker.web.page import Page
-from worker.web.pages import home
+from worker.web.pages import decide, find, home, order, pause
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
@@ -54,6 +54,10 @@ PAGES: Final[tuple[Page, ...]] = (
     *static.PAGES,
     *sign_in.PAGES,
     *home.PAGES,
+    *find.PAGES,
+    *order.PAGES,
+    *decide.PAGES,
+    *pause.PAGES,
 )
 
 

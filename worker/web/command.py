@@ -16,6 +16,8 @@ from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
 from worker.runtime import Runtime, read_settings
 from worker.store.console.users import Role, Users
+from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 from worker.telemetry import log
 from worker.web.passwords import hash_password, objection
 
@@ -66,17 +68,18 @@ def command(ctx: click.Context, host: str, port: int) -> None:
 
 
 def _require_users(settings: Settings) -> None:
-    """Raise ConfigError if nobody could sign in."""
+    """Raise ConfigError if nobody could sign in; if Redis is away, nobody knows yet, and every page says so."""
     if settings.web.default_role is not None:
         return
     with Runtime(settings, patience="short") as rt:
-        if not Users(rt.redis).exist():
-            raise ConfigError(
-                "the console",
-                "users",
-                "there are none, so nobody could sign in",
-                "Add the first one: intake web user add NAME --role operator",
-            )
+        try:
+            exist = Users(rt.redis).exist()
+        except ERRORS as error:
+            click.echo(f"{state_of(error, rt.redis)}", err=True)
+            return
+    if not exist:
+        remedy = "Add the first one: intake web user add NAME --role operator"
+        raise ConfigError("the console", "users", "there are none, so nobody could sign in", remedy)
 
 
 @command.group("user", epilog=examples("intake web user list"))

@@ -1,4 +1,4 @@
-"""What all pages of the console share: the runtime, the users and their sessions, the templates, the menu."""
+"""What all pages of the console share: the runtime, the users and their sessions, the menu."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from worker.runtime import Runtime
 from worker.store.console.attempts import Attempts
 from worker.store.console.sessions import Sessions
 from worker.store.console.users import Users
-from worker.web.templates import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +25,6 @@ class Console:
         self.users = Users(self.rt.redis)
         self.sessions = Sessions(self.rt.redis, idle=self.web.idle, absolute=self.web.session)
         self.attempts = Attempts(self.rt.redis)
-        self.templates = Templates()
         #: The pages that the menu shows, in its order.
         self.menu = [page for page in pages if page.menu and "{" not in page.path and page.method == "GET"]
 

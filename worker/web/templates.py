@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worker.operations.times import age, ago, utc_text
 from worker.telemetry.printable import printable
+from worker.web.paths import decision_path, order_path
 from worker.web.static import FILES
-from worker.web.visit import order_path
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from schemas.order import Address, Customer
 
 _FOLDER: Final = Path(__file__).with_name("templates")
 
 
-class Templates:
-    """The templates of this package."""
+@cache
+def _environment() -> Environment:
+    """Return the templates of this package, each compiled once."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= {
+        "age": age,
+        "ago": ago,
+        "amount": _amount,
+        "at": utc_text,
+        "count": "{:,}".format,
+        "sentence": _sentence,
+        "shown": printable,
+    }
+    environment.globals |= {
+        "order_path": order_path,
+        "decision_path": decision_path,
+        "files": {name: file.url for name, file in FILES.items()},
+        "full_name": _full_name,
+    }
+    return environment
 
-    def __init__(self) -> None:
-        self._environment = Environment(
-            loader=FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.filters |= {
-            "age": age,
-            "ago": ago,
-            "at": _at,
-            "count": "{:,}".format,
-            "sentence": _sentence,
-            "shown": printable,
-        }
-        files = {name: file.url for name, file in FILES.items()}
-        self._environment.globals |= {"order_path": order_path, "files": files}
 
-    def render(self, template: str, **values: Any) -> str:
-        """Return the page that a template makes of the values."""
-        text: str = self._environment.get_template(template).render(**values)
-        return text
+def render(template: str, **values: Any) -> str:
+    """Return the page that a template makes of the values."""
+    text: str = _environment().get_template(template).render(**values)
+    return text
 
 
-def _at(millis: float) -> str:
-    """Return a time (Unix milliseconds) for the `datetime` of a `time` element."""
-    return utc_text(millis)
+def _amount(value: Decimal) -> str:
+    """Return an amount with two decimals, or as many as it has."""
+    exponent = value.as_tuple().exponent
+    return f"{value:.{max(2, -exponent if isinstance(exponent, int) else 0)}f}"
+
+
+def _full_name(of: Address | Customer) -> str:
+    """Return the given name and the surname."""
+    return " ".join(filter(None, (of.first_name, of.last_name)))
 
 
 def _sentence(text: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from starlette.responses import HTMLResponse, RedirectResponse
+
+from worker.web.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,15 +62,10 @@ class Visit:
         notice = self.session.notice if self.session else ""
         csrf = self.session.csrf if self.session else ""
         shared = {"visit": self, "user": self.user, "csrf": csrf, "notice": notice, "pages": self.console.menu}
-        return HTMLResponse(self.console.templates.render(template, **{**shared, **values}), status)
+        return HTMLResponse(render(template, **{**shared, **values}), status)
 
     def redirect(self, path: str, notice: str = "") -> Response:
         """Send the browser to another page, which then shows `notice` (no personal data)."""
         if notice and self.session:
             self.console.sessions.tell(self.session, notice)
         return RedirectResponse(path, 303)
-
-
-def order_path(key: str) -> str:
-    """Return the path of the page of an order."""
-    return f"/orders/{quote(key, safe='')}"

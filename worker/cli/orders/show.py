@@ -15,7 +15,7 @@ from worker.cli.orders.left_out import left_out_as_json, print_left_out
 from worker.cli.results import console, print_rows, say
 from worker.durations import count_of
 from worker.operations.examples import examples
-from worker.operations.lookup import keys_asked, keys_beginning, keys_of, look_up, not_found
+from worker.operations.lookup import find_orders, not_found
 from worker.operations.next_steps import next_steps
 from worker.operations.times import from_now, utc_text
 
@@ -106,11 +106,7 @@ def command(key: str, *, ask: bool, as_json: bool) -> None:
     if key in rt.settings.providers and not as_json:
         _print_unreadable(rt, key)
         return
-    orders = look_up(rt, keys_of(rt, key))
-    if not orders:
-        orders = look_up(rt, keys_beginning(rt, key))
-    if ask and not orders:
-        orders = look_up(rt, dict(keys_asked(rt, key)))
+    orders = find_orders(rt, key, ask=ask)
     jobs = _dead_jobs(rt, key)
     if as_json:
         found = _as_json(rt, orders[0]) if len(orders) == 1 else {"matches": [_as_json(rt, order) for order in orders]}

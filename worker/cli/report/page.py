@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from worker.cli.report import plots
 from worker.cli.report.figures import TROUBLES
-from worker.cli.report.words import STATES, length, number, orders, reason
+from worker.cli.report.words import STATES, length, number, orders
+from worker.operations.reasons import reason
 from worker.reconcile.report import FAULTS
 
 if TYPE_CHECKING:

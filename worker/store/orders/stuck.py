@@ -116,6 +116,11 @@ class Stuck:
             left = self._redis.zmscore(name, list(scores))
             seen += sum(score is not None and first <= score <= last for score in left)
 
+    def one(self, state: State, key: str) -> StuckOrder | None:
+        """Return one order that waits in this state; None if it does not, or not any more."""
+        since = self._redis.zscore(_set(self._keys, state), key)
+        return None if since is None else next(self._read({key: int(since)}, lambda _: True))
+
     def sample(self, most: int, older: float) -> list[StuckOrder]:
         """Return up to `most` orders in doubt for `older` seconds, chosen at random so that each has its turn."""
         chosen = cast("list[str]", self._redis.zrandmember(self._keys.doubt, most))

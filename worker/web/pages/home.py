@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from worker.operations.document import document
 from worker.operations.states import lane_state, provider_state
 from worker.web.flow import read_flow
+from worker.web.needs import with_actions
 from worker.web.page import Page
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _show(visit: Visit) -> Response:
     lanes = status["lanes"].values()
     return visit.render(
         "home.html",
-        needs=status["attention"],
+        needs=with_actions(visit, status["attention"]),
         at=now,
         flow=read_flow(visit.rt, now.date()),
         waiting=sum(lane["queued"] + lane["in_flight"] for lane in lanes),

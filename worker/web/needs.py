@@ -1,0 +1,25 @@
+"""What needs a person, with the page where it can be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from worker.store.console.users import Role
+    from worker.web.visit import Visit
+
+#: By the kind of a judgement: the label of its button, the path (`{subject}` is the account), and the role it needs.
+ACTIONS: Final[dict[str, tuple[str, str, Role]]] = {
+    "lane_paused": ("Resume it", "/targets/{subject}/pause", "operator"),
+    "provider_paused": ("Resume it", "/providers/{subject}/pause", "operator"),
+}
+
+
+def with_actions(visit: Visit, needs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what needs a person, each with the label and the path of its button, if this user has one."""
+    return [need | {"button": _button(visit, need)} for need in needs]
+
+
+def _button(visit: Visit, need: dict[str, Any]) -> tuple[str, str] | None:
+    label, path, role = ACTIONS.get(need["name"], ("", "", "viewer"))
+    return (label, path.format(subject=need["subject"])) if label and visit.may(role) else None

@@ -1,0 +1,111 @@
+"""The words of the console for states and decisions: what each one is called, and what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from worker.store.console.users import Role
+
+#: By the ledger's name of a state: what it is called, and how it is shown.
+STATES: Final = {
+    "queued": ("on its way", "busy"),
+    "claimed": ("being sent", "busy"),
+    "delivered": ("delivered", "well"),
+    "held": ("held", "halted"),
+    "in_doubt": ("in doubt", "halted"),
+    "dead": ("not delivered", "halted"),
+    "discarded": ("discarded", ""),
+    "withdrawn": ("withdrawn", ""),
+    "erased": ("erased", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a decision is called, and what would happen; `{target}` is filled in."""
+
+    label: str
+    question: str
+    consequences: tuple[str, ...]
+    role: Role = "operator"
+    danger: bool = False
+
+
+#: By the name of a decision (see `worker/operations/decisions.py`).
+DECISIONS: Final[dict[str, Words]] = {
+    "resend": Words(
+        "Send again",
+        "Send this order to {target} again?",
+        (
+            "It goes back into the queue of {target}, and is sent with the content that is known now.",
+            "It is not created twice: if {target} may have it already, {target} is asked first.",
+            "If nothing was fixed, {target} will give the same answer.",
+        ),
+        role="support",
+    ),
+    "discard": Words(
+        "Discard",
+        "Discard this order for {target}?",
+        (
+            "It is not sent to {target}, and leaves the list of orders that wait for a person.",
+            "If it changes at its source, it is sent after all.",
+        ),
+        danger=True,
+    ),
+    "release": Words(
+        "Send it now",
+        "Send this held order to {target}?",
+        ("It goes into the queue of {target}, and is sent with the next sweep, about a second later.",),
+    ),
+    "drop": Words(
+        "Leave it as it is",
+        "Drop what is held of this order for {target}?",
+        (
+            "What {target} has of this order stays as it is.",
+            "If {target} never had it, it is listed as not delivered, and can be sent again later.",
+        ),
+        danger=True,
+    ),
+    "ask": Words(
+        "Ask {target}",
+        "Ask {target} whether it has this order?",
+        (
+            "{target} is searched for the reference of this order. Nothing is written there.",
+            "If it is there, it counts as delivered. If it is certainly not there, it is queued again.",
+            "Otherwise it stays in doubt, with the new answer.",
+        ),
+    ),
+    "delivered": Words(
+        "It is there",
+        "Has somebody seen this order in {target}?",
+        (
+            "It counts as delivered, and is not sent again.",
+            "Changes at its source are sent from now on.",
+        ),
+    ),
+    "send": Words(
+        "It is not there: send it",
+        "Has somebody looked, and is this order not in {target}?",
+        (
+            "It is queued, and {target} is asked once more before it is created.",
+            "If {target} does not show it although it is there, it exists twice: look carefully.",
+        ),
+        danger=True,
+    ),
+    "bury": Words(
+        "Give it up",
+        "Give up this order for {target}?",
+        ("It is listed as not delivered, and is not sent unless somebody sends it again.",),
+        danger=True,
+    ),
+}
+#: What to say of the answers to "ask".
+ANSWERS: Final = {
+    "done": "Done.",
+    "found": "{target} has it: it counts as delivered now.",
+    "again": "{target} does not have it: it is queued again.",
+    "unknown": "{target} could not tell. It stays in doubt, with the new answer.",
+    "away": "{target} does not answer now, or its limit is used up. The order stays in doubt.",
+}
