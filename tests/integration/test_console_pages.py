@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ from support.console_world import PERSONAL, SETTINGS, an_order, fill, put
 from support.pipeline import log_lines
 from worker.errors import ConfigError
 from worker.operations.decisions import DECISIONS
+from worker.operations.document import document
+from worker.operations.next_steps import next_steps
 from worker.store.console.users import ROLES, Role
 from worker.store.orders.drains import Outcome
 from worker.web.app import PAGES
@@ -95,11 +98,15 @@ def test_what_is_not_found_is_said_and_not_repeated_in_an_address(consoles: Cons
     assert "femke" not in str(response.url) + lines.getvalue()
 
 
-def test_an_order_shows_its_history_its_reason_and_the_next_step_for_each_target(consoles: Consoles) -> None:
+def test_an_order_shows_its_history_its_reason_and_the_next_step_for_each_target(
+    consoles: Consoles, rt: Runtime
+) -> None:
     page = consoles.as_role("viewer").get(order_path(DEAD)).text
     assert "The system looked at the order, and refused it." in page
     assert "422: shipping_address.postcode: is not valid for the country" in page
-    assert "Nothing, until it changes at the source, or a person decides." in page
+    [entry] = rt.ledger.entries(["warehouse"], DEAD)
+    [step] = next_steps(rt, DEAD, [entry])
+    assert escape(step.text)[1:] in page
     assert "Could not be delivered" in page
     assert "Read from shop-nl." in page
     assert "Its id there is 48291." in page
@@ -336,6 +343,8 @@ def test_an_account_is_paused_and_resumed(consoles: Consoles, rt: Runtime, side:
 
 def test_home_shows_what_needs_a_person_and_the_state_of_every_account(consoles: Consoles, rt: Runtime) -> None:
     page = consoles.as_role("viewer").get("/").text
-    for text in ("2 are dead", "1 orders are in doubt", "1 orders are held", "shop-de", "returns"):
-        assert text in page
+    needs = document(rt)["attention"]
+    assert {"orders_died", "orders_in_doubt", "orders_held"} <= {need["name"] for need in needs}
+    for text in (*(need["what"][1:] for need in needs), "shop-de", "returns"):
+        assert escape(text) in page
     assert "Pause" not in page
