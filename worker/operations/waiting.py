@@ -85,7 +85,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows with one reason: how many there are, and one of them."""
+    """Rows with one reason: how many there are, one of them, and the reason, with N for a number that differs."""
 
     count: int
     row: Waiting
@@ -161,10 +161,14 @@ def group(rows: Iterable[Waiting]) -> list[Group]:
     """Return the rows by reason, the most frequent first."""
     counts: Counter[str] = Counter()
     first: dict[str, Waiting] = {}
+    reasons: dict[str, str] = {}
     for row in rows:
-        counts[row.group] += 1
-        first.setdefault(row.group, row)
-    return [Group(count, first[key], without_numbers(first[key].reason)) for key, count in counts.most_common()]
+        key = row.group
+        counts[key] += 1
+        first.setdefault(key, row)
+        if reasons.setdefault(key, row.reason) != row.reason:
+            reasons[key] = without_numbers(row.reason)
+    return [Group(count, first[key], reasons[key]) for key, count in counts.most_common()]
 
 
 def with_numbers(rt: Runtime, rows: Iterable[Waiting]) -> Iterator[Waiting]:

@@ -33,7 +33,7 @@ from worker.web.console import Console
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
 from worker.web.page import Page
-from worker.web.pages import decide, find, home, order, pause
+from worker.web.pages import decide, find, home, lists, order, pause
 from worker.web.proxy import sender_of
 from worker.web.visit import Visit
 
@@ -58,6 +58,7 @@ PAGES: Final[tuple[Page, ...]] = (
     *order.PAGES,
     *decide.PAGES,
     *pause.PAGES,
+    *lists.PAGES,
 )
 
 
