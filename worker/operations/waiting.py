@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from worker.operations.sentences import summaries
+from worker.operations.sentences import Summary, summaries
 from worker.operations.times import utc_text
 from worker.store.orders.stuck import Filter, count_states, non_empty
 
@@ -24,7 +24,7 @@ ListName = Literal["dead", "held", "in_doubt", "records", "jobs"]
 LISTS: Final[tuple[ListName, ...]] = ("dead", "held", "in_doubt", "records", "jobs")
 _AT_ONCE: Final = 100
 #: The fields of a row of an export.
-COLUMNS: Final = ("list", "number", "key", "provider", "target", "reference", "since", "code", "reason")
+COLUMNS: Final = ("list", "number", "key", "provider", "target", "reference", "since", "code", "reason", "said")
 
 
 class Waiting(NamedTuple):
@@ -41,8 +41,9 @@ class Waiting(NamedTuple):
     since: int
     code: str
     reason: str
-    #: What people know the order by, where it was read.
+    #: What people know the order by, and what the target said of it, where they were read (see `with_summaries`).
     number: str = ""
+    said: str = ""
 
     @property
     def account(self) -> str:
@@ -171,16 +172,16 @@ def group(rows: Iterable[Waiting]) -> list[Group]:
     return [Group(count, first[key], reasons[key]) for key, count in counts.most_common()]
 
 
-def with_numbers(rt: Runtime, rows: Iterable[Waiting]) -> Iterator[Waiting]:
-    """Yield the rows with the numbers that people know the orders by, as far as their content is held."""
+def with_summaries(rt: Runtime, rows: Iterable[Waiting]) -> Iterator[Waiting]:
+    """Yield the rows with the numbers of the orders and the sentences of the targets, without personal data."""
     remaining = iter(rows)
     while batch := list(islice(remaining, _AT_ONCE)):
-        numbers: dict[str, str] = {}
+        known: dict[str, Summary] = {}
         for target in {row.target for row in batch if row.target}:
             chosen = [row for row in batch if row.target == target]
             found = summaries(rt.stuck[target], [row.key for row in chosen])
-            numbers |= {row.id: summary.number for row, summary in zip(chosen, found, strict=True)}
-        yield from (row._replace(number=numbers.get(row.id, "")) for row in batch)
+            known |= {row.id: summary for row, summary in zip(chosen, found, strict=True)}
+        yield from (row._replace(**known[row.id]._asdict()) if row.id in known else row for row in batch)
 
 
 def seen(rows: Iterable[Waiting]) -> tuple[int, str]:

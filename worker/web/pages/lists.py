@@ -21,7 +21,7 @@ from worker.operations.waiting import (
     group,
     seen,
     select,
-    with_numbers,
+    with_summaries,
 )
 from worker.store.audit import Actor, record
 from worker.web.list_words import ACTION_WORDS, LIST_WORDS, ActionWords, count_rows
@@ -57,7 +57,7 @@ def _list(visit: Visit) -> ListName:
     name = visit.values["list"]
     if name not in LISTS:
         raise missing("This list")
-    return cast("ListName", name)
+    return name
 
 
 def _wish(visit: Visit, given: Mapping[str, str]) -> Wish:
@@ -90,7 +90,7 @@ def _show(visit: Visit) -> Response:
         ages=AGES,
         accounts=[*visit.rt.settings.targets, *visit.rt.settings.providers],
         groups=group(rows[:READ]),
-        rows=list(with_numbers(visit.rt, rows[:_SHOWN])),
+        rows=list(with_summaries(visit.rt, rows[:_SHOWN])),
         total=total,
         total_rows=count_rows(name, total),
         unknown=filtered and len(rows) > READ,
@@ -100,7 +100,7 @@ def _show(visit: Visit) -> Response:
 
 def _export(visit: Visit) -> Response:
     name = _list(visit)
-    rows = with_numbers(visit.rt, select(visit.rt, name, _wish(visit, visit.query)))
+    rows = with_summaries(visit.rt, select(visit.rt, name, _wish(visit, visit.query)))
     lines = csv_lines(COLUMNS, (as_json(name, row) for row in rows))
     headers = {"Content-Disposition": f'attachment; filename="intake-{name}.csv"'}
     # A spreadsheet reads UTF-8 only after this mark.
@@ -138,7 +138,7 @@ def _act(visit: Visit) -> Response:
         raise Refused(409, "That is too much at once", f"At most {MOST:,} at a time: choose an account or a reason.")
     count, now = seen(rows)
     if not visit.entry("seen"):
-        shown = list(with_numbers(visit.rt, rows[:_NAMED]))
+        shown = list(with_summaries(visit.rt, rows[:_NAMED]))
         question = words.question.format(rows=count_rows(name, count))
         return visit.render(
             "act.html", name=name, action=action, words=words, question=question, count=count, seen=now,
