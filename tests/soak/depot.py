@@ -17,12 +17,13 @@ class Depot(Dropday):
     dedupes: ClassVar[bool] = False
 
 
-def install(home: Path) -> str:
+def install(home: Path, adapter: type[Dropday] = Depot) -> str:
     """Install the adapter in `home` as a third-party package; return the Python of an environment that has it."""
     package = home / "soak_depot-1.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: soak-depot\nVersion: 1\n")
-    (package / "entry_points.txt").write_text("[intake.targets]\ndepot = soak.depot:Depot\n")
+    entry = f"{adapter.kind} = {adapter.__module__}:{adapter.__name__}"
+    (package / "entry_points.txt").write_text(f"[intake.targets]\n{entry}\n")
     tests, environment = Path(__file__).parents[1], home / "environment"
     venv.create(environment, symlinks=True, with_pip=False)
     (packages,) = environment.glob("lib/python*/site-packages")
