@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-import simplejson
 from urllib3.exceptions import HTTPError
 from urllib3.filepost import encode_multipart_formdata
 
@@ -38,6 +37,7 @@ from worker.http.task_time import check_time
 from worker.http.waiting import WAITING
 from worker.jsontext.cutting import cut
 from worker.jsontext.decoding import decode
+from worker.jsontext.encoding import ascii_json
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
@@ -68,7 +68,6 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"(?:[!-~\x80-\xff](?:[ \t!-~\x80-\xff]*[!-~\x80-\xff])?)?")
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _NO_STATUS: Final[frozenset[int]] = frozenset()
-_ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
 _GUARD: Final[ContextVar[Callable[[], None] | None]] = ContextVar("guard", default=None)
 _WATCHER: Final[ContextVar[Callable[[Request], None] | None]] = ContextVar("witness", default=None)
 
@@ -232,7 +231,7 @@ class Client:
             body = urlencode(form, errors="replace").encode()
             own = {**own, "Content-Type": "application/x-www-form-urlencoded"}
         elif json is not None:
-            body, own = _ENCODER.encode(json).encode(), self._json_headers
+            body, own = ascii_json(json), self._json_headers
         else:
             body = b""
         own = _merge_headers(own, headers)

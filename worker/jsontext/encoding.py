@@ -1,16 +1,39 @@
-"""JSON of any value: a record that could not be read is kept as text, whatever it holds."""
+"""JSON that is sent to others; and JSON of any value: a record that could not be read is kept as text."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 import simplejson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Levels, items of one level, and digits of a whole number that are kept of a record that has no JSON.
 _DEPTH: Final = 40
 _ITEMS: Final = 1000
 _DIGITS: Final = 1000
+_ENCODER: Final = simplejson.JSONEncoder(use_decimal=True, separators=(",", ":"))
+
+
+def ascii_json(document: object) -> bytes:
+    """Return JSON in ASCII, which no server misreads, with Decimals as exact numbers. Raise ValueError or TypeError."""
+    with suppress(ValueError, TypeError):
+        body = _encode()(document)
+        if body.isascii():
+            return body
+    return str(_ENCODER.encode(document)).encode()
+
+
+@cache
+def _encode() -> Callable[[object], bytes]:
+    """Return the fast encoder, which does not escape; a command that sends no JSON loads none."""
+    import msgspec
+
+    return msgspec.json.Encoder(decimal_format="number").encode
 
 
 def text_of(raw: object) -> str:
