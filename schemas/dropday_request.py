@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.countries import country_code
 from schemas.minor_units import to_unit
-from schemas.receiver import given_names, receiver_of
+from schemas.receiver import contact_of, given_names, receiver_of
 from schemas.remarks import is_email, is_phone, remarks
 from schemas.values import Money, Number
 
@@ -106,8 +106,7 @@ class OrderRequest(Request):
 
     def missing(self) -> list[str]:
         """Return the required fields that a placeholder can stand in."""
-        to = self.shipping_address.model_dump()
-        return [f"shipping_address.{name}" for name in _REQUIRED if not to[name]]
+        return [f"shipping_address.{name}" for name in _REQUIRED if not getattr(self.shipping_address, name)]
 
     def unfit(self, *, whole: bool) -> list[str]:
         """Return the other fields that Dropday does not take; `whole` says that quantities are whole numbers."""
@@ -130,7 +129,7 @@ class OrderRequest(Request):
         cls, order: Order, reference: str, *, source: str, test: bool, country: Callable[[str], str]
     ) -> OrderRequest:
         """Return the request for an order; `country` writes a country as the account expects it."""
-        email = receiver_of(order).email
+        email = contact_of(order).email
         cost = order.totals.shipping or Decimal(0)
         lines = [line for line in order.lines if line.quantity]  # a line with the quantity 0 has no goods
         return cls(
@@ -183,13 +182,13 @@ def shipping_of(order: Order) -> Shipping:
 
 def _unsent(order: Order) -> Iterator[str | None]:
     """Yield what does not fit into its field: an address, a number, a country and a day that is none."""
-    to = receiver_of(order)
+    to, country = contact_of(order), order.shipping_address.country
     if to.email and not is_email(to.email):
         yield remarks(order, "email")
     if to.phone and not is_phone(to.phone):
         yield remarks(order, "phone")
-    if to.country and not country_code(to.country):
-        yield f"Country: {to.country}"
+    if country and not country_code(country):
+        yield f"Country: {country}"
     if order.shipping.promised_on and not _written(order.shipping.promised_on):
         yield f"Promised on: {order.shipping.promised_on}"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from schemas.order import Address, Customer, Order
 
@@ -28,19 +28,38 @@ def receiver_of(order: Order, *, named: bool = False) -> Address:
     people = [to, *others]
     source = next((person for person in people if _is_named(person) or person.company), to)
     first, middle, last = _required(source, people) if named else _completed(source, people)
-    second = _first(person.phone2 for person in people)
-    phone = _first(person.phone for person in people) or second
+    contact = _contact(people)
     return to.model_copy(
         update={
             "first_name": first,
             "middle_name": middle,
             "last_name": last,
             "company": source.company,
-            "phone": phone,
-            "phone2": second if second != phone else None,
-            "email": _first(person.email for person in people),
+            "phone": contact.phone,
+            "phone2": contact.phone2,
+            "email": contact.email,
         }
     )
+
+
+class Contact(NamedTuple):
+    """How to reach the receiver."""
+
+    phone: str | None
+    #: A second number to be called.
+    phone2: str | None
+    email: str | None
+
+
+def contact_of(order: Order) -> Contact:
+    """Return how to reach the receiver, as `receiver_of` does."""
+    return _contact([order.shipping_address, *_others(order)])
+
+
+def _contact(people: Sequence[Person]) -> Contact:
+    second = _first([person.phone2 for person in people])
+    phone = _first([person.phone for person in people]) or second
+    return Contact(phone, second if second != phone else None, _first([person.email for person in people]))
 
 
 def full_name(person: Person) -> str | None:
@@ -74,9 +93,9 @@ def _completed(person: Person, people: Iterable[Person]) -> Names:
     """Return the names of a person. What is missing is taken from where the same person stands with more names."""
     same = [person, *(other for other in people if _is_same(person, other))]
     return (
-        _first(each.first_name for each in same),
-        _first(each.middle_name for each in same),
-        _first(each.last_name for each in same),
+        _first([each.first_name for each in same]),
+        _first([each.middle_name for each in same]),
+        _first([each.last_name for each in same]),
     )
 
 
@@ -91,4 +110,7 @@ def _required(person: Person, people: list[Person]) -> Names:
 
 
 def _first(texts: Iterable[str | None]) -> str | None:
-    return next(filter(None, texts), None)
+    for text in texts:
+        if text:
+            return text
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from schemas.receiver import receiver_of
+from schemas.receiver import contact_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,8 @@ def remarks(order: Order, *facts: str) -> str | None:
 
     The texts that people wrote come as they are, the others after the name of the fact. No line comes twice.
     """
-    lines = (line for fact in facts for line in (_FACTS[fact](order) or "").split("\n"))
+    texts = filter(None, [_FACTS[fact](order) for fact in facts])
+    lines = (line for text in texts for line in text.split("\n"))
     return "\n".join(dict.fromkeys(filter(None, map(str.strip, lines)))) or None
 
 
@@ -53,16 +54,13 @@ def _joined(*parts: str | None) -> str | None:
 
 def promised(order: Order) -> str | None:
     """Return the promised day with its hours: "2026-01-07 10:00-14:00", "2026-01-07 from 10:00"."""
-    shipping = order.shipping
-    first, last = shipping.promised_from, shipping.promised_until
-    hours = f"{first}-{last}" if first and last else f"from {first}" if first else f"until {last}" if last else None
-    return " ".join(filter(None, (shipping.promised_on, hours))) or None
+    return " ".join(filter(None, (order.shipping.promised_on, hours(order)))) or None
 
 
 def hours(order: Order) -> str | None:
     """Return the promised hours alone, for a target that has a field for the day."""
-    shipping = order.shipping.model_copy(update={"promised_on": None})
-    return promised(order.model_copy(update={"shipping": shipping}))
+    first, last = order.shipping.promised_from, order.shipping.promised_until
+    return f"{first}-{last}" if first and last else f"from {first}" if first else f"until {last}" if last else None
 
 
 def _pickup(point: PickupPoint | None) -> str | None:
@@ -95,10 +93,10 @@ _FACTS: Final[dict[str, Callable[[Order], str | None]]] = {
     "pickup_point": lambda order: _labelled("Pickup point", _pickup(order.shipping.pickup_point)),
     "tracking_number": lambda order: _labelled("Tracking number", order.shipping.tracking_number),
     "warehouse": lambda order: _labelled("Warehouse", order.shipping.warehouse),
-    "phone2": lambda order: _labelled("Second phone", receiver_of(order).phone2),
+    "phone2": lambda order: _labelled("Second phone", contact_of(order).phone2),
     "region": lambda order: _labelled("Region", order.shipping_address.region),
     "country": lambda order: _labelled("Country", order.shipping_address.country),
-    "phone": lambda order: _labelled("Phone", receiver_of(order).phone),
-    "email": lambda order: _labelled("E-mail", receiver_of(order).email),
+    "phone": lambda order: _labelled("Phone", contact_of(order).phone),
+    "email": lambda order: _labelled("E-mail", contact_of(order).email),
     "tax_id": lambda order: _labelled("Tax number", order.customer.tax_id),
 }

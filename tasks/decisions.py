@@ -30,7 +30,8 @@ def _decided(rt: Runtime, target: str, claim: Claim) -> Claim:
     """Return the claim; held, where its route was removed from the settings, which may have been a mistake."""
     provider = claim.key.partition(":")[0]
     if claim.is_update or claim.step or target in rt.settings.targets_of(provider):
-        return replace(claim, unrouted=_reason(rt, target, claim))
+        reason = _reason(rt, target, claim)
+        return replace(claim, unrouted=reason) if reason != claim.unrouted else claim
     reason = f"no route leads from {provider} to {target} any more"
     return replace(claim, hold=claim.hold or f"unrouted {reason}")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from worker.store.orders.drains import Claim, Drain
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)  # as many as wait for their calls in a drain
 def order_of(payload: str) -> Order:
     """Return the order in a payload; it is needed before it is sent and to send it, and read once."""
     return stored_order(payload)
