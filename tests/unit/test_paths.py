@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -18,6 +20,7 @@ from worker.http.paths import segment
 from worker.systems.providers import provider_kinds
 from worker.systems.targets import target_kinds
 
+ROOT: Final = Path(__file__).parents[2]
 #: The first are resolved by a server or by a proxy before it.
 RESOLVED: Final = ("..", ".", "../users", "a/../../users", "%2e%2e", "%252E%252e/x", "..\\x")
 HOSTILE: Final = (*RESOLVED, "/", "a/b", "a?by=id", "a#b", "?", "#", "a%2Fb", "é", "%")
@@ -94,6 +97,11 @@ def test_a_segment_is_refused_or_decodes_to_its_text(text: str) -> None:
     with contextlib.suppress(Malformed):
         assert unquote(segment(text)) == text
         assert not set("/?#\\") & set(segment(text))
+
+
+def test_adapters_quote_in_no_other_way() -> None:
+    for file in (ROOT / "worker/systems").rglob("*.py"):
+        assert not re.search(r"\bquote(_plus)?\b", file.read_text("utf-8")), file
 
 
 def test_a_client_refuses_a_path_that_a_server_would_resolve() -> None:

@@ -14,6 +14,7 @@ import click
 from worker.cli.terminal import escaped_output
 from worker.errors import ConfigError, IntakeError, StoreFull
 from worker.process.imports import collection_paused
+from worker.telemetry.printable import one_line
 
 #: The commands by group: the address and the summary of each. A command is imported only when it is called: commands
 #: start faster. The summary is the first sentence of the command's own help.
@@ -99,14 +100,16 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except click.ClickException as error:
             prefix = "Error: "  # click's, before the message
-            vars(error)["message"] = _wrapped(prefix + error.message).removeprefix(prefix)
+            # Of a message of ours, which may quote other systems, every line feed is theirs.
+            message = one_line(error.message) if type(error) is click.ClickException else error.message
+            vars(error)["message"] = _wrapped(prefix + message).removeprefix(prefix)
             raise
         except ConfigError as error:
             _fail(str(error), 2)
         except StoreFull as error:
-            _fail(f"{error}. {error.remedy}")
+            _fail(one_line(f"{error}. {error.remedy}"))
         except IntakeError as error:
-            _fail(f"{error} ({error.code}). Next: intake check")
+            _fail(one_line(f"{error} ({error.code}). Next: intake check"))
         except _store_errors() as error:
             _fail(_describe(error))
 

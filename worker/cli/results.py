@@ -9,7 +9,10 @@ import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
+
+from worker.cli.display import Display
+from worker.cli.terminal import echo_styled
+from worker.telemetry.printable import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,9 +31,9 @@ def width() -> int | None:
     return max(seen, _NARROWEST) if seen else None
 
 
-def console(*, err: bool = False) -> Console:
+def console(*, err: bool = False) -> Display:
     """Return a console for this output; it has 100 columns if nobody says how many."""
-    return Console(highlight=False, width=width() or _WIDTH, stderr=err)
+    return Display(width=width() or _WIDTH, stderr=err)
 
 
 def wrapped(text: str, indent: str = "") -> str:
@@ -51,8 +54,8 @@ def wrapped(text: str, indent: str = "") -> str:
 
 
 def say(text: str, indent: str = "", *, err: bool = False) -> None:
-    """Print the text in lines that fit the output."""
-    click.echo(wrapped(text, indent), err=err)
+    """Print the text in lines that fit the output; what it quotes begins no line of its own."""
+    click.echo(wrapped(one_line(text), indent), err=err)
 
 
 def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, Any]], *details: str) -> None:
@@ -65,11 +68,12 @@ def print_rows(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[st
         details: Fields that are too long for a column: each has a line for itself, if it is not empty.
     """
     shown = list(rows)
-    table = [[*columns], *([str(row[field]) for field in columns.values()] for row in shown)]
+    table = [[*columns], *([one_line(str(row[field])) for field in columns.values()] for row in shown)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(f"{cell:<{wide}}" for cell, wide in zip(cells, widths, strict=True)).rstrip() for cells in table]
-    click.echo(click.style(title, bold=True))
-    say(click.style(f"  {lines[0]}", dim=True), "    ")
+    echo_styled(title, bold=True)
+    for heading in wrapped(f"  {lines[0]}", "    ").split("\n"):
+        echo_styled(heading, dim=True)
     for line, row in zip(lines[1:], shown, strict=True):
         say(f"  {line}", "    ")
         for detail in filter(None, (row[field] for field in details)):

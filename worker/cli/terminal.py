@@ -13,7 +13,7 @@ import click
 
 from worker.process.escapes import ESCAPED
 from worker.process.output import unblocked
-from worker.telemetry.printable import printable
+from worker.telemetry.printable import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +33,20 @@ class _Escaping:
 
     def write(self, text: str) -> int:
         """Write the text; return its length."""
-        # With the separators in a group, every second part is a style.
-        parts = _STYLE.split(text) if self.inner.isatty() else [text]
-        parts[::2] = map(printable, parts[::2])
-        with self._failing():
-            self.inner.write("".join(parts))
+        self._put(printable(text))
         return len(text)
+
+    @property
+    def styled(self) -> _Styled:
+        """This stream for text with our own styles, whose other parts are escaped already."""
+        return _Styled(self)
+
+    #: The name by which Rich finds it.
+    rich_proxied_file = styled
+
+    def _put(self, text: str) -> None:
+        with self._failing():
+            self.inner.write(text)
 
     def flush(self) -> None:
         """Write what the stream still holds."""
@@ -63,6 +71,29 @@ class _Escaping:
         return getattr(self.inner, name)
 
 
+class _Styled:
+    """The same stream, on which styles stay what they are if a terminal shows it."""
+
+    def __init__(self, stream: _Escaping) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text; return its length."""
+        # With the separators in a group, every second part is a style.
+        parts = _STYLE.split(text) if self._stream.inner.isatty() else [text]
+        parts[::2] = map(printable, parts[::2])
+        self._stream._put("".join(parts))  # noqa: SLF001  # its other half
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def styled(stream: TextIO) -> TextIO:
+    """Return the stream for text with styles of ours. Text from outside in it has to go through `one_line` first."""
+    return getattr(stream, "styled", stream)
+
+
 @contextmanager
 def escaped_output() -> Iterator[None]:
     """Escape all that is written to standard output and standard error in this block.
@@ -80,6 +111,11 @@ def escaped_output() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr = (stream.inner for stream in ours)
+
+
+def echo_styled(text: str, *, nl: bool = True, **style: Any) -> None:
+    """Print the text as one line, in a style of ours."""
+    click.echo(click.style(one_line(text), **style), nl=nl, file=styled(sys.stdout))
 
 
 def never_wait() -> None:

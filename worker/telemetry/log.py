@@ -85,6 +85,8 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
         stream: The destination of the lines.
     """
     stream = stream or sys.stderr
+    # Commands escape styles in their output. Values are escaped here, and the styles of a line are ours.
+    stream = getattr(stream, "styled", stream)
     default = "text" if stream.isatty() else "json"
     chosen = (os.environ.get("INTAKE_LOG_FORMAT") or default) if format == "auto" else format
     stamp = structlog.processors.TimeStamper("iso", utc=True)

@@ -15,7 +15,14 @@ _HIDDEN: Final = re.compile(
     "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 
+_BREAKS: Final = re.compile("[\t\n]")
+
 
 def printable(text: str) -> str:
     r"""Return the text with a JSON escape (`\u202e`) for each character that a terminal would not show."""
     return _HIDDEN.sub(lambda match: escape(match[0]), text)
+
+
+def one_line(text: str) -> str:
+    r"""Return the printable text with escapes for line feeds and tabs too: it stays one line."""
+    return _BREAKS.sub(lambda match: escape(match[0]), printable(text))

@@ -9,10 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn
 
 from tasks.accept import route_order
 from worker.app import nudge
+from worker.cli.display import TextColumn
 from worker.cli.options import (
     confirm_or_abort,
     open_runtime,
@@ -34,9 +35,8 @@ from worker.store.limits.limiter import use_spare_slots
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rich.console import Console
-
     from schemas.order import Order
+    from worker.cli.display import Display
     from worker.runtime import Runtime
 
 
@@ -53,7 +53,7 @@ def _line(state: dict[str, Any]) -> str:
     return f"{text}; {reason}" if reason else text
 
 
-def _watch(rt: Runtime, name: str, screen: Console) -> None:
+def _watch(rt: Runtime, name: str, screen: Display) -> None:
     """Show the progress until all is read and sent, or the backfill is stopped. Ctrl-C stops only the display."""
     columns = (
         TextColumn("{task.description:<24}"),
@@ -177,7 +177,8 @@ def command(name: str, **options: Any) -> None:
         except IntakeError as error:
             raise click.ClickException(f"{name} could not be read: {error}") from None
         lines = [f"{count:>8}  {outcome}" for outcome, count in sorted(counts.items())]
-        click.echo("\n".join(lines) or "There is nothing to read.")
+        for line in lines or ["There is nothing to read."]:
+            say(line)
         return
     state = progress(rt, name)
     if options["stop"] and state and state["state"] == "running":

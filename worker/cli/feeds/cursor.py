@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from worker.cli.display import Table
 from worker.cli.options import (
     confirm_or_abort,
     confirmable,
@@ -62,17 +61,17 @@ def show(name: str, *, as_json: bool) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("provider", f"{name} ({rt.settings.providers[name].kind})")
     for label, text in describe_cursor(value, now):
-        table.add_row(label, escape(text))
+        table.add_row(label, text)
     for label, key in (("moved", "moved"), ("last complete walk", "finished"), ("last start", "started")):
         at = int(status[key]) if key in status else None
         table.add_row(label, "never" if at is None else f"{utc_text(at)} UTC ({ago(now.timestamp() - at / 1000)})")
     table.add_row("records read so far", status.get("records", "0"))
     for label, key in (("paused", "paused"), ("last error", "error")):
         if key in status:
-            table.add_row(label, escape(status[key]))
-    table.add_row("raw value", escape(value or "-"))
+            table.add_row(label, status[key])
+    table.add_row("raw value", value or "-")
     for at, cursor in former:
-        table.add_row(f"before {utc_text(at)} UTC", escape(cursor or "none"))
+        table.add_row(f"before {utc_text(at)} UTC", cursor or "none")
     console().print(table)
     if former:
         say(f"Next, to restore the former value: intake cursor undo {name} --dry-run")

@@ -22,6 +22,7 @@ from worker.operations.cursor_words import cursor_time
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 from worker.telemetry import log
+from worker.telemetry.printable import one_line
 
 if TYPE_CHECKING:
     from worker.cli.feeds.rehearsal import PagePreview, RequestPreview
@@ -98,23 +99,28 @@ def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
 def _print_page(number: int, page: PagePreview, show: int) -> None:
     click.echo(f"Page {number}, {'more follow' if page.more else 'the last'}:")
     for request in page.reads:
-        click.echo("\n".join(_request(request)))
+        _print_request(request)
     outcomes = Counter((order.target, order.what) for order in page.verdicts)
     for (target, outcome), count in sorted(outcomes.items()):
-        click.echo(f"  {count:>5}  {outcome}{f'  ({target})' if target else ''}")
+        say(f"  {count:>5}  {outcome}{f'  ({target})' if target else ''}")
     for order in page.verdicts[:_SHOWN]:
         destination = f" → {order.target} as {order.reference}" if order.target else ""
         fields = f", differs in {', '.join(order.fields)}" if order.fields else ""
         detail = f" ({order.detail})" if order.detail else ""
-        click.echo(f"  {order.key}{destination}: {order.what}{detail}{fields}")
+        say(f"  {order.key}{destination}: {order.what}{detail}{fields}", "      ")
         for change in order.changes:
-            click.echo(f"      transform {change.field}: {change.before} → {change.after}")
+            say(f"      transform {change.field}: {change.before} → {change.after}", "        ")
     if len(page.verdicts) > _SHOWN:
         click.echo(f"  … and {len(page.verdicts) - _SHOWN} more: --json shows all")
     for target, writes in page.writes.items():
         click.echo(f"To {target}, {len(writes)} writes, the first of each order" + (":" if show else ""))
         for request in writes[:show]:
-            click.echo("\n".join(_request(request)))
+            _print_request(request)
+
+
+def _print_request(request: RequestPreview) -> None:
+    for text in _request(request):
+        click.echo(one_line(text))
 
 
 def _request(request: RequestPreview) -> list[str]:

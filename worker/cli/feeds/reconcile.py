@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+from rich.text import Text
 
+from worker.cli.display import Table, TextColumn, line
 from worker.cli.options import (
     confirm_or_abort,
     json_option,
@@ -31,8 +32,9 @@ from worker.settings.reconcile import pairs_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
+    from worker.cli.display import Display
     from worker.reconcile.report import Finding, Report
     from worker.runtime import Runtime
     from worker.store.audit import Act
@@ -66,7 +68,7 @@ def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
     elif not report.compared:
         yield "The fields were not compared: this kind of target cannot be read field by field."
     if report.clean:
-        yield "[green]ok: the target has each order once, as the source has it.[/green]"
+        yield Text("ok: the target has each order once, as the source has it.", style="green")
     elif hidden := sum(counts[fault] for fault in FAULTS) - sum(found.fault in FAULTS for found in report.findings):
         yield f"{hidden} more findings: --most {max(counts[fault] for fault in FAULTS)}"
 
@@ -74,9 +76,10 @@ def render(report: Report, *, values: bool) -> Iterator[RenderableType]:
 def _findings(findings: list[Finding], *, values: bool) -> Table:
     table = Table("what", "order", "reference", "in the target", "fields", "ledger", "remedy")
     for finding in findings:
-        fields, ids = ", ".join(finding.fields), ", ".join(finding.target_ids)
+        fields, ids = Text(", ".join(finding.fields)), ", ".join(finding.target_ids)
         if values:
-            fields = "\n".join(f"{name}: {there} | {here}" for name, (there, here) in finding.values.items())
+            pairs = (f"{name}: {there} | {here}" for name, (there, here) in finding.values.items())
+            fields = Text("\n").join(map(line, pairs))
         remedy = finding.remedy or _remedy(finding)
         table.add_row(finding.fault, finding.key, finding.reference, ids, fields, finding.state, remedy)
     return table
@@ -101,7 +104,7 @@ def _require_pair(rt: Runtime, provider: str, target: str) -> None:
         raise click.ClickException(f"no route goes from {provider} to {target}; choose from: {known or 'none'}")
 
 
-def _compare(rt: Runtime, wish: RunOptions, screen: Console, repair: Act | None) -> Report:
+def _compare(rt: Runtime, wish: RunOptions, screen: Display, repair: Act | None) -> Report:
     """Compare both sides; with the record of a repair, queue again what is missing or different."""
     columns = (
         SpinnerColumn(),

@@ -193,14 +193,14 @@ class Rehearsal:
 
     def _differing(self, name: str, order: Order, receipt: Receipt) -> tuple[str, ...]:
         """Return the fields that differ in the target; none if its kind cannot be read."""
-        target, reader, target_id = self._sides[name].target, self._sides[name].reader, receipt.target_id
-        view = target.view(order, "source")
+        reader, target_id = self._sides[name].reader, receipt.target_id
+        view = self._sides[name].view(order, "source")
         if not view or reader is None or not target_id:
             return ()
         read = _wait_for_limit(lambda: read_one(reader, target_id))
         if read is None:
             return ()
-        return differing(view, target.view(read, "target"))
+        return differing(view, self._sides[name].view(read, "target"))
 
     def _add_bulk_writes(self, name: str, orders: list[Delivery], preview: PagePreview) -> None:
         """Add the writes to a target that creates many orders at once."""

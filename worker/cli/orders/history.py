@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.markup import escape
-from rich.table import Table
-
+from worker.cli.display import Table, line
 from worker.operations.next_steps import next_steps
 from worker.operations.sentences import sentences
 from worker.operations.times import utc_text
@@ -14,8 +12,7 @@ from worker.operations.times import utc_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
+    from worker.cli.display import Display
     from worker.operations.next_steps import NextStep
     from worker.runtime import Runtime
     from worker.store.orders.ledger import Entry
@@ -29,28 +26,27 @@ def delivery_as_json(entry: Entry) -> dict[str, Any]:
     return {"target": entry.target, "record": entry.record, "story": entry.history}
 
 
-def print_orders(rt: Runtime, console: Console, key: str, entries: Sequence[Entry]) -> None:
+def print_orders(rt: Runtime, console: Display, key: str, entries: Sequence[Entry]) -> None:
     """Print the history of one order for each target, and what happens next."""
     for entry, step in zip(entries, next_steps(rt, key, entries), strict=True):
         _print_order(console, key, entry, step)
 
 
-def _print_order(console: Console, key: str, entry: Entry, step: NextStep) -> None:
+def _print_order(console: Display, key: str, entry: Entry, step: NextStep) -> None:
     record = entry.record
     state = record["state"].replace("_", " ")
-    title = f"[bold]{escape(key)}[/] → [bold]{entry.target}[/]  {state}  (reference {escape(record['reference'])})"
-    console.print(title, highlight=False)
+    console.print(line((key, "bold"), " → ", (entry.target, "bold"), f"  {state}  (reference {record['reference']})"))
     table = Table("at (UTC)", "what happened", box=None, padding=(0, 2))
     for at, event in entry.history:
-        table.add_row(utc_text(at, precise=True), escape(event))
+        table.add_row(utc_text(at, precise=True), event)
     if entry.history:
         console.print(table)
     elif "done" in record:
         delivered = utc_text(int(record["done"]), precise=True)
-        console.print(f"  delivered {delivered} UTC; its history is no longer kept", highlight=False)
+        console.print(f"  delivered {delivered} UTC; its history is no longer kept")
     for name, label in _LABELS.items():
         if record.get(name):
-            console.print(f"  {label}: {record[name]}", highlight=False, markup=False)
+            console.print(line(f"  {label}: {record[name]}"))
     for sentence in sentences(record.get("fields", "{}")):
-        console.print(f"  {entry.target} said: {sentence}", highlight=False, markup=False)
-    console.print(f"  next: {step}", highlight=False, markup=False)
+        console.print(line(f"  {entry.target} said: {sentence}"))
+    console.print(line(f"  next: {step}"))

@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from worker.cli.display import Table, line
 from worker.cli.options import json_option, open_runtime
 from worker.cli.orders.history import delivery_as_json, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
@@ -20,8 +19,7 @@ from worker.operations.next_steps import next_steps
 from worker.operations.times import from_now, utc_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from worker.cli.display import Display
     from worker.operations.lookup import FoundOrder
     from worker.runtime import Runtime
     from worker.store.inbox import Letter
@@ -62,23 +60,24 @@ def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
     return found | {"letter": order.unreadable, "hint": order.hint, "left_out": left_out}
 
 
-def _print_found(rt: Runtime, out: Console, order: FoundOrder) -> None:
+def _print_found(rt: Runtime, out: Display, order: FoundOrder) -> None:
     print_orders(rt, out, order.key, order.entries)
     for found in order.left_out:
         print_left_out(rt, out, order.key, found)
     if order.hint is not None:
         at, tries = order.hint
         often = f"; not found so far: {count_of(tries, 'time')}" if tries else ""
-        out.print(f"[bold]{escape(order.key)}[/] is fetched {from_now(at, rt.cursors.now())}, after a hint{often}")
+        due = from_now(at, rt.cursors.now())
+        out.print(line((order.key, "bold"), f" is fetched {due}, after a hint{often}"))
     if (record := order.unreadable) is not None:
         at_text = utc_text(int(record["at"]), precise=True)
-        out.print(f"[bold]{order.key}[/] could not be read at {at_text} UTC:")
-        out.print(f"  {record['field']}: {record['reason']}", highlight=False, markup=False)
-        out.print(record["raw"], highlight=False, markup=False)
-        out.print(f"  next: fix the cause, then: intake dead replay {order.key}", highlight=False, markup=False)
+        out.print(line((order.key, "bold"), f" could not be read at {at_text} UTC:"))
+        out.print(line(f"  {record['field']}: {record['reason']}"))
+        out.print(record["raw"])
+        out.print(line(f"  next: fix the cause, then: intake dead replay {order.key}"))
 
 
-def _print_choice(out: Console, name: str, orders: list[FoundOrder]) -> None:
+def _print_choice(out: Display, name: str, orders: list[FoundOrder]) -> None:
     say(f"{len(orders)} orders match {name}:")
     table = Table("order", "found by", "state", box=None, padding=(0, 2))
     for order in orders:

@@ -15,6 +15,7 @@ from worker.cli.report.figures import TROUBLES
 from worker.cli.report.words import STATES, length, number, orders
 from worker.operations.reasons import reason
 from worker.reconcile.report import FAULTS
+from worker.telemetry.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,7 +69,7 @@ def page(report: Report) -> str:
         *_compared(report),
         _footer(),
     ]
-    return (
+    return printable(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>\n{style}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"

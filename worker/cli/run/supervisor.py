@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from worker.cli.terminal import never_wait
+from worker.cli.terminal import never_wait, styled
 from worker.errors import ConfigError
 from worker.process.stopping import on_stop_signals
+from worker.telemetry.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -176,7 +177,8 @@ class Supervisor:
                 lines.append(running.line)
                 running.line = b""
             for line in lines:
-                sys.stderr.write(f"{running.prefix}{line.decode(sys.stderr.encoding, 'replace')}\n")
+                text = printable(line.decode(sys.stderr.encoding, "replace"))
+                styled(sys.stderr).write(f"{running.prefix}{text}\n")
 
     def _restart_if_dead(self, running: _Running) -> None:
         if running.restart_at is not None:

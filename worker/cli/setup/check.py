@@ -15,6 +15,7 @@ from worker.cli.setup.account_checks import Finding, examine_accounts
 from worker.cli.setup.first_poll import examine_first_polls
 from worker.cli.setup.pair_checks import examine_pairs
 from worker.cli.setup.redis_checks import examine_clients, examine_distance, examine_server, unusable
+from worker.cli.terminal import echo_styled
 from worker.durations import count_of, format_duration
 from worker.errors import ConfigError, StoreFull
 from worker.operations.examples import examples
@@ -28,6 +29,7 @@ from worker.store.redis.connection import ERRORS
 from worker.store.redis.gathered import GatheredScripts
 from worker.store.redis.server import inspect, measure
 from worker.telemetry import traces
+from worker.telemetry.printable import one_line
 from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 
@@ -202,8 +204,9 @@ def command(*, as_json: bool, offline: bool) -> None:
         findings.append(finding)
         if not as_json:
             remedy = f". {finding.remedy}" if finding.remedy else ""
-            text = wrapped(f"{finding.state:<7}  {finding.what}: {finding.detail}{remedy}", " " * 9)
-            click.echo(click.style(text[:7], fg=_COLOURS[finding.state]) + text[7:])
+            text = wrapped(one_line(f"{finding.state:<7}  {finding.what}: {finding.detail}{remedy}"), " " * 9)
+            echo_styled(text[:7], nl=False, fg=_COLOURS[finding.state])
+            click.echo(text[7:])
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     if any(finding.state == "error" for finding in findings):

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from worker.cli.options import json_option, open_runtime, require_name
+from worker.cli.terminal import echo_styled
 from worker.errors import IntakeError
 from worker.operations.examples import examples
 from worker.store.health.outbox import Outbox
+from worker.telemetry.printable import one_line
 from worker.watch.digest import collect, write_digest
 from worker.watch.messages import write
 from worker.watch.notify import sender_to
@@ -48,10 +50,9 @@ def test(receiver: str | None, *, as_json: bool) -> None:
     for destination in chosen:
         results.append(_send_test(rt, destination))
         if not as_json:
-            state = (
-                click.style("accepted", fg="green") if results[-1]["accepted"] else click.style("failed  ", fg="red")
-            )
-            click.echo(f"{state}  {destination.setting}  {results[-1]['reason']}".rstrip())
+            accepted = results[-1]["accepted"]
+            echo_styled("accepted" if accepted else "failed  ", nl=False, fg="green" if accepted else "red")
+            click.echo(one_line(f"  {destination.setting}  {results[-1]['reason']}".rstrip()))
     if as_json:
         click.echo(json.dumps(results, indent=2))
     if not all(result["accepted"] for result in results):

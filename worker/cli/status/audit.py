@@ -11,9 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from worker.cli.display import Table
 from worker.cli.options import json_option, open_runtime, parse_since, redis_time, resolve_since
 from worker.cli.results import console, say
 from worker.operations.cells import cell
@@ -74,10 +73,10 @@ def _table(records: Iterable[AuditRecord]) -> Table:
         result = found.outcome or "not finished"
         table.add_row(
             utc_text(found.at),
-            escape(_who(found.actor)),
-            escape(what),
-            escape(orders),
-            escape(counts if counts and result == "done" else result),
+            _who(found.actor),
+            what,
+            orders,
+            counts if counts and result == "done" else result,
         )
     return table
 

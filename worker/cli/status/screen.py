@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from worker.cli.display import Table
 from worker.durations import count_of
 from worker.operations.document import time_of
 from worker.operations.left_out import reason_of

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from worker.cli.display import Display, Table
 from worker.lab.demo import stack
 from worker.lab.demo.world import ROUTES, SOURCES, TARGETS, routes, sandbox
 from worker.lab.history import command as history
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from worker.lab.history.compare import Comparison
 
 
-def run(orders: int, home: Path, console: Console) -> dict[str, Comparison]:
+def run(orders: int, home: Path, console: Display) -> dict[str, Comparison]:
     """Run the demo in `home` with this number of orders per source, and return the comparison for each target."""
     first = orders * 3 // 4
     with sandbox(first, home / stack.JOURNALS) as world:
@@ -66,12 +66,12 @@ def command(orders: int, keep: Path | None) -> None:
     Real processes carry the orders of five simulated systems into four, while responses are lost on purpose. At the
     end both sides are compared.
     """
-    console = Console()
+    console = Display()
     started = time.monotonic()
     each = max(4, orders // len(SOURCES))
     expected = sum(stack.expected_orders(each).values())
     console.print(
-        f"[bold]{each * len(SOURCES)} orders[/] of {len(SOURCES)} systems go into {len(TARGETS)}, {expected} to create:"
+        f"{each * len(SOURCES)} orders of {len(SOURCES)} systems go into {len(TARGETS)}, {expected} to create:"
         " real workers, a real server, real HTTP."
     )
     with stack.folder(keep, "intake-demo-") as home:
@@ -82,13 +82,13 @@ def command(orders: int, keep: Path | None) -> None:
         proven = judgement.clean(stack.TOO_SOON) and not reading.damaged
         clean = all(comparison.clean for comparison in comparisons.values()) and orders_in == expected and proven
         summary = f"{orders_in} orders, {created} created, {lost} lost, {doubled} doubled"
-        console.print(f"[bold {'green' if clean else 'red'}]{summary}[/]", highlight=False)
+        console.print(Text(summary, f"bold {'green' if clean else 'red'}"))
         journals = f"And by the journals of the simulated systems alone, {reading.lines} lines"
-        console.print(f"{journals}: {'the same' if proven else 'not so'}.", highlight=False)
+        console.print(f"{journals}: {'the same' if proven else 'not so'}.")
         console.print(f"{time.monotonic() - started:.0f} s")
         if not clean:
             for target, comparison in comparisons.items():
                 if not comparison.clean:
-                    console.print(f"{target}: {comparison}", highlight=False)
+                    console.print(f"{target}: {comparison}")
             click.echo("\n".join(history.details(judgement, reading)))
             stack.fail(home)

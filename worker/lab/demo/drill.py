@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.console import Console
+from rich.text import Text
 
+from worker.cli.display import Display
 from worker.errors import IntakeError
 from worker.lab.demo.stack import JOURNALS, expected_orders, fail, folder, intake, runtime
 from worker.lab.demo.world import SOURCES, TARGETS, Sandbox, routes, sandbox
@@ -52,7 +53,7 @@ class Drill:
     world: Sandbox
     file: Path
     how: str
-    console: Console
+    console: Display
     started: float
     expected: dict[str, int]
     #: The time of the last loss, on the monotonic clock.
@@ -95,7 +96,7 @@ class Drill:
 
     def say(self, event: str) -> None:
         """Print an event with its time."""
-        self.console.print(f"{time.monotonic() - self.started:5.1f} s  {event}", highlight=False)
+        self.console.print(f"{time.monotonic() - self.started:5.1f} s  {event}")
 
     def is_recovered(self) -> bool:
         """Return whether the ledger has every order as delivered to each of its targets again."""
@@ -117,7 +118,7 @@ class Drill:
         return False
 
 
-def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, console: Console) -> bool:  # noqa: PLR0913, PLR0917  # the options of the command
+def run(orders: int, moments: int, how: str, chance: random.Random, home: Path, console: Display) -> bool:  # noqa: PLR0913, PLR0917  # the options of the command
     """Run a drill in `home` with this number of orders per source; return whether Intake recovered."""
     first = orders // 2
     flow = moments * (SOONEST + LATEST) / 2 + 2
@@ -192,19 +193,18 @@ def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | 
     Redis loses all data while orders flow. At the end the targets must have exactly what the sources have; exit code 1
     if an order is lost or duplicated. Your own settings and your Redis are not used.
     """
-    console = Console()
+    console = Display()
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311  # moments, not secrets
     each = max(4, orders // len(SOURCES))
     console.print(
         f"{each * len(SOURCES)} orders of {len(SOURCES)} systems go into {len(TARGETS)}; Redis is lost {moments} times;"
-        f" --seed {seed}",
-        highlight=False,
+        f" --seed {seed}"
     )
     with folder(keep, "intake-drill-") as home:
         recovered = run(each, moments, how, random.Random(seed), home, console)  # noqa: S311  # moments, not secrets
         judgement, reading = history.judge_folder(home / JOURNALS, routes())
         clean = recovered and judgement.clean(ANY) and not reading.damaged
         history.show(console, judgement, reading)
-        console.print(f"[bold {'green' if clean else 'red'}]{_proof(judgement)}[/]", highlight=False)
+        console.print(Text(_proof(judgement), f"bold {'green' if clean else 'red'}"))
         if not clean:
             fail(home)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from worker.cli.display import TextColumn
 from worker.cli.run.supervisor import die_with_parent
 from worker.errors import IntakeError
 from worker.lab.demo.world import KEY, ROUTES, SOURCES, TARGETS, Sandbox, config, stop_at_end
@@ -26,7 +27,8 @@ from worker.store.redis.connection import ERRORS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
+    from worker.cli.display import Display
+
 
 #: Seconds without a new order in any target after which the demo gives up.
 PATIENCE = 60.0
@@ -113,7 +115,7 @@ def expected_orders(orders: int) -> dict[str, int]:
     return {target: orders * sum(target in to for to in ROUTES.values()) for target in TARGETS}
 
 
-def watch(world: Sandbox, orders: int, up: subprocess.Popen[bytes], console: Console) -> None:
+def watch(world: Sandbox, orders: int, up: subprocess.Popen[bytes], console: Display) -> None:
     """Show the progress until all orders are delivered, or nothing has moved for `PATIENCE` seconds."""
     columns = (TextColumn("{task.description:<36}"), BarColumn(36), MofNCompleteColumn(), TimeElapsedColumn())
     expected = expected_orders(orders)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from worker.cli.display import Display, Table
 from worker.lab.history.journals import Reading, entries, files
 from worker.lab.history.judge import Judgement, Route, judge
 from worker.lab.history.verdict import FAULTS
@@ -63,11 +63,11 @@ def details(judgement: Judgement, reading: Reading) -> list[str]:
     return lines + [f"damaged: {damage}" for damage in reading.damaged]
 
 
-def show(console: Console, judgement: Judgement, reading: Reading) -> None:
+def show(console: Display, judgement: Judgement, reading: Reading) -> None:
     """Print the table and its details."""
     console.print(_build_table(judgement))
     for line in details(judgement, reading):
-        console.print(line, highlight=False, markup=False)
+        console.print(line)
 
 
 def _routes(folder: Path, given: Sequence[str]) -> list[Route]:
@@ -110,11 +110,11 @@ def command(folder: Path, given: tuple[str, ...], too_soon: float, *, as_json: b
     if as_json:
         click.echo(json.dumps({"clean": clean, **asdict(judgement), **asdict(reading)}))
     else:
-        console = Console()
+        console = Display()
         show(console, judgement, reading)
         verdict = "every order is there once, as its source says it" if clean else "a promise was broken"
         if not reading.lines:
             verdict = "there are no journals in this folder: nothing is proven"
-        console.print(f"[bold {'green' if clean else 'red'}]{reading.lines} lines: {verdict}[/]", highlight=False)
+        console.print(Text(f"{reading.lines} lines: {verdict}", f"bold {'green' if clean else 'red'}"))
     if not clean:
         sys.exit(1)

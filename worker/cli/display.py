@@ -1,0 +1,57 @@
+"""The one way to print with Rich: text from outside is never markup, and cannot change what the terminal shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import rich.console
+import rich.progress
+import rich.table
+from rich.segment import Segment
+from rich.text import Text
+
+from worker.telemetry.printable import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Display(rich.console.Console):
+    """A console of Rich that prints every text as it is. Styles are those of `Text`, or of `style=`."""
+
+    def __init__(self, *, width: int | None = None, stderr: bool = False) -> None:
+        super().__init__(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text with escapes for what a terminal obeys, before it is laid out."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, *args: Any, **options: Any) -> Iterable[Segment]:
+        """Yield the segments, with escapes also in the parts of a `Text`."""
+        for segment in super().render(*args, **options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+class Table(rich.table.Table):
+    """A table whose cells are one line each, unless a cell is a `Text`."""
+
+    def add_row(self, *cells: rich.console.RenderableType | None, **options: Any) -> None:
+        """Add a row."""
+        super().add_row(*(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
+class TextColumn(rich.progress.TextColumn):
+    """A column of a progress bar, whose text is no markup."""
+
+    def __init__(self, text_format: str) -> None:
+        super().__init__(text_format, markup=False)
+
+    def render(self, task: rich.progress.Task) -> Text:
+        """Return the text of this task on one line."""
+        return Text(one_line(super().render(task).plain))
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """Return the parts, each a text or a text and its style, as one line."""
+    texts = [(part, "") if isinstance(part, str) else part for part in parts]
+    return Text.assemble(*((one_line(text), style) for text, style in texts))
