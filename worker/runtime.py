@@ -10,8 +10,10 @@ from worker.errors import ConfigError
 from worker.http.client import Client
 from worker.http.gates import MaintenanceGate, Open, Pace
 from worker.process.environment import environment
+from worker.settings.in_use import VARIABLE
 from worker.settings.installation import Installation
 from worker.settings.load import load
+from worker.settings.secret_files import current_secrets
 from worker.store.feeds.backfills import Backfills
 from worker.store.feeds.cursors import Cursors
 from worker.store.feeds.fetches import Fetches
@@ -53,25 +55,30 @@ if TYPE_CHECKING:
 _A = TypeVar("_A", bound="Provider | Target")
 
 
-def read_settings(path: Path | None = None, *, offline: bool = False) -> Settings:
-    """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError."""
+def read_settings(path: Path | None = None, *, offline: bool = False, copy: Path | None = None) -> Settings:
+    """Read the settings from `path`, or $INTAKE_CONFIG, or `intake.toml` in this folder. Raise ConfigError.
+
+    With `copy`, they are those of a copy of the file.
+    """
     kinds = provider_kinds(), target_kinds(), webhook_kinds()
-    return load(path, environment(), *kinds, offline=offline)
+    environ = environment() if copy is None else {**environment(), VARIABLE: str(copy)}
+    return load(path, environ, *kinds, offline=offline)
 
 
 class Adapted(dict[str, _A]):
-    """Adapters by name. One that is looked up gets its account's options again if a map in a file has changed."""
+    """Adapters by name. One that is looked up gets its account's options again if a file of theirs has changed."""
 
     def __init__(self, accounts: Mapping[str, Account], adapters: Mapping[str, _A]) -> None:
         super().__init__(adapters)
         self._accounts = accounts
-        self._options = {name: account.options for name, account in accounts.items()}
+        self._known = {name: (account.options, current_secrets(account.options)) for name, account in accounts.items()}
 
     def __getitem__(self, name: str) -> _A:
         adapter = super().__getitem__(name)
         options = self._accounts[name].current_options
-        if options is not self._options[name]:
-            self._options[name] = options
+        known, secrets = self._known[name]
+        if options is not known or (secrets and current_secrets(options) != secrets):
+            self._known[name] = options, current_secrets(options)
             adapter.configure(options)
         return adapter
 
@@ -299,9 +306,15 @@ class Runtime(Adapters):
 
 
 @cache
+def process_settings() -> Settings:
+    """Return the settings of this process and of the processes of its pool: they stay as they were at its start."""
+    return read_settings()
+
+
+@cache
 def runtime() -> Runtime:
     """Return the runtime of this process. The first call is made inside a task, so no fork shares its connections."""
-    return Runtime(read_settings())
+    return Runtime(process_settings())
 
 
 def confirmed_runtime() -> Runtime:

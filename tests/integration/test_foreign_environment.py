@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -97,6 +96,6 @@ def test_a_process_of_celery_takes_nothing_from_the_environment_or_the_working_d
         assert upkeep.poll() is None
         assert time.monotonic() < until
         time.sleep(0.05)
-    upkeep.send_signal(signal.SIGHUP)
+    upkeep.terminate()
     assert upkeep.wait(30) == 0
     assert was_run(project) == []

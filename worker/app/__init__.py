@@ -29,8 +29,10 @@ from worker.http.task_time import end_calls_in
 from worker.process.environment import hide_variables
 from worker.process.intake_orders import prefer_own_packages
 from worker.process.output import finish_output
+from worker.process.reloader import stop_process
 from worker.process.stopping import stop_all, stop_here
-from worker.runtime import Runtime, read_settings, runtime
+from worker.runtime import Runtime, process_settings, runtime
+from worker.settings.in_use import take_over
 from worker.store.health.signs import BEAT
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
@@ -117,7 +119,7 @@ def has_spare_processes(settings: Settings) -> bool:
 def configuration() -> dict[str, Any]:
     """Return the settings of Celery. End the process with the reason of a ConfigError, without a traceback."""
     try:
-        settings = read_settings()
+        settings = process_settings()
         broker_settings = broker(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  # there is no log before there are settings
@@ -202,7 +204,7 @@ def nudge(task: str, name: str, count: int = 1) -> None:
 def _refuse_other_accounts(**_: object) -> None:
     """End the process if the ledger is not that of the accounts in the settings; while Redis is away, its tasks do."""
     try:
-        with contextlib.suppress(StoreFull, *ERRORS), Runtime(read_settings(), patience="short") as rt:
+        with contextlib.suppress(StoreFull, *ERRORS), Runtime(process_settings(), patience="short") as rt:
             rt.installation.confirm()
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201  # the supervisor's own log, as in `configuration`
@@ -239,7 +241,7 @@ def _stop_after_this_call(**_: object) -> None:
 @cache
 def _last_call() -> float:
     """Return the seconds that a task may need from the beginning of its last call on."""
-    return read_settings().clocks.request + _WRITING
+    return process_settings().clocks.request + _WRITING
 
 
 @signals.task_prerun.connect
@@ -255,7 +257,7 @@ def _end_limit_of_calls(**_: object) -> None:
 
 @signals.setup_logging.connect
 def _configure_log(**_: object) -> None:
-    settings = read_settings()
+    settings = process_settings()
     log.configure(settings.log.level, settings.log.format)
     if settings.broker_url is None:
         connection_log.reword()
@@ -282,12 +284,19 @@ def _record_beat(sender: object = None, body: Any = None, **_: object) -> None:
     Its polls are recorded as nudges like all others, so that a drain notices that they wait.
     """
     if sender == "tasks.sweep":
-        runtime().signs.give(BEAT)
+        runtime().signs.give(BEAT, process_settings().fingerprint)
     if sender == "tasks.poll":
         with contextlib.suppress(StoreFull, *ERRORS):
             rt = runtime()
             (name,) = body[0]
             rt.nudges.offer("poll", rt.settings.ledger_provider(name))
+
+
+@signals.beat_init.connect
+def _heed_reload(**_: object) -> None:
+    reloader = take_over(process_settings(), BEAT, stop_process)
+    if reloader is not None:
+        reloader.heed()
 
 
 @signals.beat_init.connect

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from worker.runtime import read_settings, redis_url
+from worker.runtime import process_settings, redis_url
 from worker.store.redis.address import RedisAddress
 
 #: Seconds that Flower waits for a connection and for a response.
@@ -24,7 +24,7 @@ def use_in_flower() -> None:
     class Redis(broker.RedisBase):  # type: ignore[misc, name-defined]  # Flower has no types
         def __init__(self, url: str, **options: Any) -> None:
             super().__init__(url, **options)
-            self.redis = queue_client(redis_url(read_settings()))
+            self.redis = queue_client(redis_url(process_settings()))
 
     def choose(url: str, **options: Any) -> Any:
         kind = broker.RabbitMQ if url.startswith("amqp") else Redis

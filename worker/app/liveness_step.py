@@ -7,7 +7,7 @@ from typing import Any, Final
 from celery import bootsteps
 
 from worker.process.liveness_file import LivenessFile, liveness_folder
-from worker.runtime import read_settings, redis_url
+from worker.runtime import process_settings, redis_url
 from worker.store.health.signs import UPKEEP, WORKER, Signs
 from worker.store.redis.connection import connect
 
@@ -26,10 +26,8 @@ class LivenessStep(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        settings = read_settings()
-        self._name = str(consumer.hostname)
-        # The queues decide the role, because anybody may choose the name of a worker.
-        self._role = UPKEEP if set(consumer.app.amqp.queues.consume_from) == {"intake.upkeep"} else WORKER
+        settings = process_settings()
+        self._name, self._role = str(consumer.hostname), role_of(consumer.app)
         self._alive = LivenessFile(liveness_folder(settings.data_dir), self._role)
         self._alive.wait()
         # Short patience, because the loop calls this.
@@ -50,4 +48,9 @@ class LivenessStep(bootsteps.StartStopStep):
 
     def _turn(self) -> None:
         self._alive.tick()
-        self._signs.give(f"{self._role} {self._name}")
+        self._signs.give(f"{self._role} {self._name}", process_settings().fingerprint)
+
+
+def role_of(app: Any) -> str:
+    """Return what a worker does: its queues decide, because anybody may choose its name."""
+    return UPKEEP if set(app.amqp.queues.consume_from) == {"intake.upkeep"} else WORKER

@@ -9,7 +9,7 @@ from typing import Any
 from celery.worker.request import Request
 
 from worker.errors import IntakeError
-from worker.runtime import Runtime, read_settings
+from worker.runtime import Runtime, process_settings
 from worker.store.redis.connection import ERRORS
 
 
@@ -43,7 +43,7 @@ class TimedRequest(Request):
     def on_timeout(self, soft: bool, timeout: float) -> None:  # noqa: FBT001  # Celery's signature
         """Excuse the drains of the process: called in its parent, right before it is killed."""
         # A runtime of its own: processes that are forked later must not share its connections.
-        with suppress(IntakeError, *ERRORS), Runtime(read_settings(), patience="short") as rt:
+        with suppress(IntakeError, *ERRORS), Runtime(process_settings(), patience="short") as rt:
             for lane in rt.lanes.values():
                 lane.excuse_process(socket.gethostname(), str(self.worker_pid))
         super().on_timeout(soft, timeout)

@@ -23,6 +23,7 @@ GROUPS: Final = {
         "init": ("worker.cli.setup.init:command", "Write a commented intake.toml"),
         "check": ("worker.cli.setup.check:command", "Check the settings, Redis and every account"),
         "up": ("worker.cli.run.up:command", "Run all processes on this machine"),
+        "reload": ("worker.cli.run.reload:command", "Take over a changed intake.toml"),
         "run": ("worker.cli.run.one:command", "Run one process of the Procfile"),
         "listen": ("worker.cli.inbox.listen:command", "Accept jobs from the inbox"),
         "receive": ("worker.cli.inbox.receive:command", "Receive webhooks over HTTP"),
@@ -136,12 +137,13 @@ def _store_errors() -> tuple[type[Exception], ...]:
 
 def _describe(error: Exception) -> str:
     """Return the state of the Redis that caused the error, and its remedy."""
-    from worker.runtime import read_settings, redis_url
+    from worker.cli.in_use import read_settings_in_use
+    from worker.runtime import redis_url
     from worker.store.redis.connection import connect
     from worker.store.redis.diagnosis import state_of
 
     try:
-        url = redis_url(read_settings(offline=True))
+        url = redis_url(read_settings_in_use())
     except ConfigError:  # a command that has a Redis of its own
         return str(state_of(error))
     with connect(url, patience="short") as redis:

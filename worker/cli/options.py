@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from worker.cli.in_use import read_settings_in_use
 from worker.cli.results import wrapped
 from worker.durations import parse_duration
 from worker.runtime import Runtime, read_settings
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 def open_runtime(settings: Settings | None = None, *, offline: bool = False, confirmed: bool = False) -> Runtime:
     """Return the runtime of this command; it is closed when the command ends. Read the settings if none are given.
 
-    With `offline`, the command calls no account: it needs no secrets, and works while a map cannot be read. With
+    With `offline`, the command calls no account: it needs no secrets, and works with the settings of the processes that
+    run, also while the file is being edited or a map cannot be read. With
     `confirmed`, raise ConfigError if the ledger is not that of the accounts in the settings: it sends orders.
     """
-    settings = settings or read_settings(offline=offline)
-    rt = click.get_current_context().with_resource(Runtime(settings))
+    if settings is None:
+        settings = read_settings_in_use() if offline else read_settings()
+    ctx = click.get_current_context()
+    if settings.file_problem and ctx.info_name != "status":  # which shows it at its top
+        click.echo(
+            f"warning: {settings.file}: {settings.file_problem}. The settings in use are read instead.", err=True
+        )
+    rt = ctx.with_resource(Runtime(settings))
     if confirmed:
         rt.installation.refuse()
     return rt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from worker.operations.backfill_words import describe_backfill
 from worker.operations.cursor_words import cursor_time
@@ -14,12 +15,15 @@ from worker.watch.judgements import Judgement, alarms, judge
 from worker.watch.snapshot import take_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from worker.runtime import Runtime
     from worker.settings.load import Settings
     from worker.store.health.state import Snapshot
     from worker.store.redis.server import Server
+
+#: Seconds after its last sign of life for which a process counts as running.
+_ALIVE: Final = 15.0
 
 
 def document(rt: Runtime) -> dict[str, Any]:
@@ -29,6 +33,7 @@ def document(rt: Runtime) -> dict[str, Any]:
     if state := refusal(rt.redis):
         # No watch can raise this as an alarm, because that is a write.
         judgements.insert(0, Judgement("redis_refuses", "redis", state.sentence, state.remedy, "standstill"))
+    judgements[:0] = judge_file(snapshot, settings)
     backfills = read_backfills(rt.redis, settings.providers)
     return {
         "attention": [
@@ -67,6 +72,24 @@ def document(rt: Runtime) -> dict[str, Any]:
         "sweep_every_s": settings.clocks.sweep,
         "redis": snapshot.server and _server(snapshot.server),
     }
+
+
+def judge_file(snapshot: Snapshot, settings: Settings) -> Iterator[Judgement]:
+    """Judge the file: whether it can be used, and whether all processes run with it."""
+    file = Path(settings.file).name
+    if settings.file_problem:
+        facts = f"it cannot be used, and the processes go on with the settings that they have: {settings.file_problem}"
+        yield Judgement("file_broken", file, facts, "intake check --offline", "notice")
+        return
+    wanted = settings.file_fingerprint or settings.fingerprint
+    older = [
+        process.partition(" ")[2] or process
+        for process, known in sorted(snapshot.files.items())
+        if known != wanted and snapshot.now - snapshot.signs.get(process, 0) < _ALIVE
+    ]
+    if older:
+        facts = f"it has changed, and these processes run with another version of it: {', '.join(older)}"
+        yield Judgement("file_changed", file, facts, "intake reload", "notice")
 
 
 def time_of(status: dict[str, Any]) -> datetime:

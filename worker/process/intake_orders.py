@@ -62,8 +62,10 @@ def _run(module: str) -> None:
         _clean_path()
         prefer_own_packages()
         from worker.process.environment import hide_variables
+        from worker.process.replacement import replace_at_exit
 
         hide_variables()
+        replace_at_exit()
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

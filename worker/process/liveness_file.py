@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Most seconds that one turn of a loop may take: more than any wait for Redis in it.
 TURN: Final = 60.0
+#: The processes that have such a file.
+ROLES: Final = ("worker", "upkeep", "listen", "flower")
 
 
 def liveness_folder(data_dir: Path) -> Path:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from worker.errors import ConfigError
+from worker.settings.in_use import fingerprint
+from worker.settings.secret_files import FileSecret, SecretFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,8 +88,9 @@ class ConfigErrors(ConfigError):
 class Document:
     """A settings file, and the errors found in it so far."""
 
-    def __init__(self, file: str, values: dict[str, Any], environ: Mapping[str, str], *, offline: bool = False) -> None:
-        self.file = file
+    def __init__(self, file: str, text: str, environ: Mapping[str, str], *, offline: bool = False) -> None:
+        values = tomllib.loads(text)
+        self.file, self.text, self.fingerprint = file, text, fingerprint(values)
         #: For commands that call no account: a secret, an address or a map that cannot be read is no error.
         self.offline = offline
         #: The folder of the file: other files are named relative to it.
@@ -143,26 +146,29 @@ class Document:
         return frozenset(str(key[-1]) for key in self._unset if key[:-1] == table)
 
     def with_secret_files(self, model: type[BaseModel], table: Any, at: Key) -> Any:
-        """Return the table with the content of each file that one of its secrets names: `file:/run/secrets/NAME`."""
+        """Return the table with the secret in each file that one of its keys names: `file:/run/secrets/NAME`.
+
+        It follows the file from then on; an address with a password is text, and stays as it was at the start.
+        """
         if not isinstance(table, dict):
             return table
-        named = {key for key in secrets_of(model) & table.keys() if str(table[key]).startswith(FILE)}
-        read = {key: self._read_secret((*at, key), table[key]) for key in named if (*at, key) not in self._unset}
+        secrets, texts = secrets_of(model), _keys_with(model, MAY_BE_SECRET)
+        read = {
+            key: self._read_secret((*at, key), value, is_text=key in texts)
+            for key, value in table.items()
+            if key in secrets and str(value).startswith(FILE) and (*at, key) not in self._unset
+        }
         return {**table, **read}
 
-    def _read_secret(self, key: Key, value: str) -> str:
+    def _read_secret(self, key: Key, value: str, *, is_text: bool) -> str | FileSecret:
         self.from_outside.add(key)
         name = value.removeprefix(FILE)
         try:
-            if text := (self.folder / name).read_text(encoding="utf-8").strip():
-                return text
-            reason = "is empty"
-        except FileNotFoundError:
-            reason = "is not there"
-        except (OSError, ValueError) as error:
-            reason = f"cannot be read: {(getattr(error, 'strerror', None) or type(error).__name__).lower()}"
-        self._note_unset(key, f"the file {name or 'without a name'} {reason}", "Write the secret into it.")
-        return value
+            secret = FileSecret(self.folder / name)
+        except SecretFileError as error:
+            self._note_unset(key, f"the file {name or 'without a name'} {error}", "Write the secret into it.")
+            return value
+        return secret.get_secret_value() if is_text else secret
 
     def add_error(self, key: Key, reason: str, remedy: str) -> None:
         """Add an error of the value at `key`."""
@@ -226,13 +232,13 @@ class Document:
             raise ConfigErrors(self.problems)
 
 
-def read_file(path: Path, environ: Mapping[str, str], *, offline: bool = False) -> Document:
-    """Read the settings at `path`; raise ConfigError if the file does not exist or is not TOML."""
+def read_file(path: Path, environ: Mapping[str, str], *, copy: Path | None = None, offline: bool = False) -> Document:
+    """Read the settings at `path`, or those of its copy; raise ConfigError if the file is not there or is not TOML."""
     file = str(path)
     unusable = partial(ConfigError, file, "(the file)")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        return Document(file, tomllib.loads(text), environ, offline=offline)
+        text = (copy or path).read_bytes().decode("utf-8-sig")
+        return Document(file, text, environ, offline=offline)
     except FileNotFoundError:
         remedy = "Write it (intake init asks for what it needs), or name another one by --config or $INTAKE_CONFIG."
         raise unusable("is not there", remedy) from None
@@ -257,11 +263,16 @@ def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def secrets_of(model: type[BaseModel]) -> set[str]:
     """Return the keys of this model whose values are secrets."""
-    return {key for key, field in fields_of(model).items() if _is_secret(field.annotation)}
+    return _keys_with(model, SecretStr, MAY_BE_SECRET)
 
 
-def _is_secret(annotation: Any) -> bool:
-    return annotation in (SecretStr, MAY_BE_SECRET) or any(_is_secret(part) for part in get_args(annotation))
+def _keys_with(model: type[BaseModel], *marks: object) -> set[str]:
+    """Return the keys of this model whose annotation contains one of the marks."""
+    return {key for key, field in fields_of(model).items() if _contains(field.annotation, marks)}
+
+
+def _contains(annotation: Any, marks: tuple[object, ...]) -> bool:
+    return annotation in marks or any(_contains(part, marks) for part in get_args(annotation))
 
 
 def _names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:

@@ -12,6 +12,7 @@ from worker.settings.addresses import broker_url, has_password, redis_url
 from worker.settings.alarms import AlarmSettings, read_alarms
 from worker.settings.clocks import Clocks
 from worker.settings.document import MAY_BE_SECRET, Document, Table, as_list, read_file
+from worker.settings.in_use import VARIABLE
 from worker.settings.producers import InboxSettings, Producer, read_inbox, read_producers
 from worker.settings.receivers import Mail, read_mail
 from worker.settings.reconcile import ReconcileSettings, read_reconcile
@@ -60,6 +61,9 @@ class Settings(Table):
     """
 
     file: str
+    #: The text of the file, and what tells it from another one (see `worker/settings/in_use.py`).
+    text: str = Field(default="", repr=False)
+    fingerprint: str = ""
     redis_url: str | None = Field(default=None, repr=False)
     broker_url: str | None = Field(default=None, repr=False)
     data_dir: Path
@@ -77,6 +81,10 @@ class Settings(Table):
     mail: Mail | None = None
     #: The keys whose variables or files are not there: only for commands that call no account.
     unset: frozenset[str] = frozenset()
+    #: Why the file cannot be used any more, and its fingerprint, where these settings are those of the processes that
+    #: run: a person has changed the file since then.
+    file_problem: str = ""
+    file_fingerprint: str = ""
     #: The names in the ledger, by every name that an account has or had (see `worker/settings/naming.py`).
     provider_names: dict[str, str] = Field(default_factory=dict)
     target_names: dict[str, str] = Field(default_factory=dict)
@@ -130,16 +138,18 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     """Read `path`, or else the file that $INTAKE_CONFIG names, or else `intake.toml` in the working directory.
 
     `redis.data_dir` is relative to the folder of the file, so that all processes use the same one. $INTAKE_DATA_DIR
-    overrides it, for a container in which that folder is read-only. $INTAKE_ADDRESS names the outgoing address of this
-    process, if there are several: a limit per address then counts for each name. With `offline`, for
-    commands that call no account, a map that cannot be read is empty (see `Account.map_problems`), and a variable or a
-    file that is not there is no error, unless Redis or the broker cannot be reached without it.
+    overrides it, for a container in which that folder is read-only. $INTAKE_IN_USE names a copy to read instead.
+    $INTAKE_ADDRESS names the outgoing address of this process, if there are several: a limit per address then counts
+    for each name. With `offline`, for commands that call no account, a map that cannot be read is empty (see
+    `Account.map_problems`), and a variable or a file that is not there is no error, unless Redis or the broker cannot
+    be reached without it.
 
     Raises:
         ConfigError: The file cannot be read, or (as ConfigErrors, all at once) its settings are wrong.
     """
+    copy = Path(environ[VARIABLE]) if path is None and environ.get(VARIABLE) else None
     path = path or Path(environ.get("INTAKE_CONFIG") or "intake.toml")
-    document = read_file(path, environ, offline=offline)
+    document = read_file(path, environ, copy=copy, offline=offline)
     for name in sorted(document.values.keys() - set(_SECTIONS)):
         document.add_unknown((name,), _SECTIONS)
     redis, celery = document.section(Redis, "redis"), document.section(Celery, "celery")
@@ -166,6 +176,8 @@ def load(  # noqa: PLR0913  # the file, what may stand in it, and how strict to 
     document.raise_errors()
     return Settings(
         file=document.file,
+        text=document.text,
+        fingerprint=document.fingerprint,
         redis_url=redis.url,
         broker_url=celery.broker,
         data_dir=path.absolute().parent / (environ.get("INTAKE_DATA_DIR") or redis.data_dir),

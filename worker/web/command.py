@@ -14,7 +14,9 @@ from worker.durations import round_duration
 from worker.errors import ConfigError
 from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
+from worker.process.reloader import stop_process
 from worker.runtime import Runtime, read_settings
+from worker.settings.in_use import take_over
 from worker.store.console.users import Role, Users
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
@@ -62,6 +64,8 @@ def command(ctx: click.Context, host: str, port: int) -> None:
     app = application(settings)
     with bind(host, port) as listening:
         named = f"[{host}]" if ":" in host else host
+        if reloader := take_over(settings, "web", stop_process):
+            reloader.heed()
         click.echo(f"console: http://{named}:{listening.getsockname()[1]}/", err=True)
         serve(app, listening, _SECONDS)
     app.state.console.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 
 import click
@@ -14,7 +15,9 @@ from worker.errors import StoreFull
 from worker.operations.examples import examples
 from worker.process.liveness_file import LivenessFile, liveness_folder
 from worker.process.stopping import on_stop_signals
-from worker.runtime import Runtime, read_settings
+from worker.runtime import Runtime, process_settings
+from worker.settings.in_use import take_over
+from worker.store.health.signs import LISTEN
 from worker.store.redis.connection import ERRORS
 from worker.telemetry import traces
 from worker.telemetry.log import configure
@@ -28,16 +31,20 @@ def command() -> None:
     The command runs until it is stopped. Several may run, on several machines.
     """
     never_wait()
-    settings = read_settings()
+    settings = process_settings()
     configure(settings.log.level, settings.log.format)
     traces.warn_if_missing()
     stopped = threading.Event()
     on_stop_signals(lambda *_: stopped.set())
+    if reloader := take_over(settings, LISTEN, stopped.set):
+        reloader.heed()
     rt = Runtime(settings)
-    alive = LivenessFile(liveness_folder(settings.data_dir), "listen")
+    name = f"{LISTEN} {LISTEN}@{socket.gethostname()}"
+    alive = LivenessFile(liveness_folder(settings.data_dir), LISTEN)
 
     def keep_running() -> bool:
         alive.tick()
+        rt.signs.give(name, settings.fingerprint)
         with contextlib.suppress(StoreFull, *ERRORS):  # reported where jobs are taken
             rt.installation.confirm()
         return not stopped.is_set()

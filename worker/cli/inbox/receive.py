@@ -9,7 +9,9 @@ import click
 from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
 from worker.operations.examples import examples
+from worker.process.reloader import stop_process
 from worker.runtime import read_settings, redis_url
+from worker.settings.in_use import take_over
 from worker.store.inbox import Inbox
 from worker.store.redis.connection import connect
 from worker.telemetry import log
@@ -49,4 +51,6 @@ def command(host: str, port: int, timeout: float) -> None:
         base = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
         for sender in all_senders:
             click.echo(f"{sender.producer.kind}: {base}/hooks/{sender.name}", err=True)
+        if reloader := take_over(settings, "receive", stop_process):
+            reloader.heed()
         serve(app, listening, timeout)

@@ -23,12 +23,16 @@ from worker.telemetry.printable import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from worker.cli.run.file_reload import FileReload
+
 #: Seconds before a process that died is started again: from the first to the second, doubled after each short run.
 SOONEST, LATEST = 0.5, 10.0
 #: A run that lasted so many seconds is not short.
 LONG_RUN = 10.0
 #: Seconds that each program has to end by itself, even if an earlier one used up the grace period of all.
 AT_LEAST = 3.0
+#: Seconds that a program has to start again before the next one is stopped.
+STARTS_WITHIN = 30.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue")
 #: Bytes that are read at once; a line that is longer is passed on in parts.
 _PART = 65_536
@@ -58,6 +62,10 @@ class Program:
     name: str
     command: Sequence[str]
     ready: Callable[[], bool] | None = None
+    #: Whether it reads `intake.toml`: it is started again when the file was changed.
+    reads_settings: bool = True
+    #: Whether it runs again after that; without it, it does as soon as it is started.
+    runs: Callable[[], bool] | None = None
 
 
 class _Running:
@@ -85,10 +93,17 @@ class Supervisor:
         programs: The programs; each may depend on those before it (workers on Redis).
         env: The environment of all programs.
         grace: Seconds that all programs together have to end by themselves after SIGTERM.
+        reload: What checks a changed file on SIGHUP; without it, SIGHUP stops as SIGTERM does.
     """
 
-    def __init__(self, programs: Sequence[Program], env: Mapping[str, str], grace: float = 30.0) -> None:
-        self._programs, self._env, self._grace = programs, env, grace
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        env: Mapping[str, str],
+        grace: float = 30.0,
+        reload: FileReload | None = None,
+    ) -> None:
+        self._programs, self._env, self._grace, self._reload = programs, env, grace, reload
         self._running: list[_Running] = []
         self._stopping = False
         self._width = max(2, *(len(program.name) for program in programs))
@@ -104,6 +119,8 @@ class Supervisor:
             ConfigError: A program ended before it was ready.
         """
         handlers = on_stop_signals(self._signalled)
+        if self._reload is not None:
+            handlers[signal.SIGHUP] = self._reload.heed(lambda: self._signalled(signal.SIGHUP, None))
         try:
             for number, program in enumerate(self._programs):
                 colour = COLOURS[number % len(COLOURS)] if sys.stderr.isatty() else None
@@ -116,6 +133,8 @@ class Supervisor:
                 self._forward()
                 for running in self._running:
                     self._restart_if_dead(running)
+                if self._reload is not None:
+                    self._reload_if_asked(self._reload)
         finally:
             self._stop_all()
             for number, handler in handlers.items():
@@ -128,6 +147,30 @@ class Supervisor:
 
     def _report(self, name: str, event: str) -> None:
         sys.stderr.write(f"{name:<{self._width}} | {event}\n")
+
+    def _reload_if_asked(self, reload: FileReload) -> None:
+        """Start the programs again, one after the other, if a changed file was found to be good."""
+        verdict = reload.verdict()
+        if verdict is None:
+            return
+        for line in verdict.lines:
+            self._report("up", line)
+        if not verdict.accepted:
+            return
+        for running in self._running:
+            if running.program.reads_settings and not self._stopping:
+                if running.process is not None:
+                    self._stop(running, running.process, time.monotonic() + self._grace)
+                running.wait = SOONEST
+                self._start(running)
+                self._wait_until_it_runs(running.program)
+        reload.finish()
+        self._report("up", "all processes run with the new settings")
+
+    def _wait_until_it_runs(self, program: Program) -> None:
+        end = time.monotonic() + STARTS_WITHIN
+        while program.runs is not None and not program.runs() and not self._stopping and time.monotonic() < end:
+            self._forward()
 
     def _start(self, running: _Running) -> None:
         running.started, running.restart_at = time.monotonic(), None

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.run.file_reload import FileReload
 from worker.cli.run.first_start import confirm_first_polls
 from worker.cli.run.processes import argv, process_environment
 from worker.cli.run.supervisor import Program, Supervisor
 from worker.cli.terminal import never_wait
 from worker.errors import StoreFull
 from worker.operations.examples import examples
+from worker.process.liveness_file import ROLES, liveness_folder, read_liveness
 from worker.runtime import Runtime, read_settings
 from worker.settings.flower import check_address, flower_options
 from worker.store.redis import embedded
 from worker.store.redis.connection import ERRORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def _is_alive(data_dir: Path, role: str) -> Callable[[], bool] | None:
+    """Return what finds out whether the process of this role is alive; None for one without a liveness file."""
+    if role not in ROLES:
+        return None
+    return lambda: any(sign.role == role for sign in read_liveness(liveness_folder(data_dir)))
 
 
 @click.command("up", epilog=examples("intake up", "intake --config shop.toml up --yes"))
@@ -43,7 +57,10 @@ def command(*, flower: bool, yes: bool) -> None:
             rt.installation.confirm()
     names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
     with contextlib.ExitStack() as stack:
-        programs = [Program(name, argv(name)) for name in names]
+        programs = [
+            Program(name, argv(name), reads_settings=name != "flower", runs=_is_alive(settings.data_dir, name))
+            for name in names
+        ]
         if settings.redis_url is None:
             server = embedded.prepare(settings.data_dir)
             stack.callback(server.release)
@@ -54,8 +71,10 @@ def command(*, flower: bool, yes: bool) -> None:
                 confirm_first_polls(settings, yes=yes)
                 return True
 
-            programs.insert(0, Program("valkey", server.command, ready))
+            programs.insert(0, Program("valkey", server.command, ready, reads_settings=False))
         else:
             confirm_first_polls(settings, yes=yes)
+        reload = FileReload(settings, env)
         # Long enough for a drain to finish its current call; Ctrl-C twice is quicker.
-        Supervisor(programs, env, grace=settings.clocks.drain + settings.clocks.request + 5).run()
+        grace = settings.clocks.drain + settings.clocks.request + 5
+        Supervisor(programs, env | reload.variables, grace, reload).run()

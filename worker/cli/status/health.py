@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from worker.cli.in_use import read_settings_in_use
 from worker.cli.results import say
 from worker.cli.terminal import never_wait
 from worker.durations import count_of, round_duration
 from worker.errors import StoreFull
 from worker.operations.examples import examples
-from worker.process.liveness_file import TURN, liveness_folder, read_liveness
-from worker.runtime import Runtime, read_settings
+from worker.process.liveness_file import ROLES, TURN, liveness_folder, read_liveness
+from worker.runtime import Runtime
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import refusal, state_of
 from worker.watch.judgements import alarms, judge
@@ -56,7 +57,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
 @click.command("health", epilog=examples("intake health --live worker", "intake health --ready"))
 @click.option("--live", "probe", flag_value="live", help="Check that the processes of this host make progress.")
 @click.option("--ready", "probe", flag_value="ready", help="Check that Redis takes writes and that work is done.")
-@click.argument("role", required=False, type=click.Choice(["worker", "upkeep", "listen", "flower"]))
+@click.argument("role", required=False, type=click.Choice(ROLES))
 def command(probe: str | None, role: str | None) -> None:
     """Check liveness or readiness, for a supervisor.
 
@@ -64,7 +65,7 @@ def command(probe: str | None, role: str | None) -> None:
     """
     # The exit code counts, even if nobody reads the line.
     never_wait()
-    settings = read_settings(offline=True)
+    settings = read_settings_in_use()
     if probe is None:
         raise click.UsageError("choose --live or --ready")
     well, said = liveness(settings, role) if probe == "live" else readiness(settings)

@@ -12,6 +12,7 @@ from worker.errors import ConfigError
 from worker.operations.examples import examples
 from worker.process.stopping import on_stop_signals
 from worker.runtime import Runtime, read_settings
+from worker.settings.in_use import take_over
 from worker.telemetry import log
 from worker.watch.metrics import RedisCollector
 from worker.watch.watch import Watch
@@ -48,6 +49,8 @@ def command(host: str, port: int, *, once: bool) -> None:
     click.echo(f"metrics: http://{host}:{server.server_port}/metrics", err=True)
     stopped = threading.Event()
     on_stop_signals(lambda *_: stopped.set())
+    if reloader := take_over(settings, "metrics", stopped.set):
+        reloader.heed()
     with Watch(rt):
         stopped.wait()
     server.shutdown()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from redis import Redis
 
 _SIGNS: Final = "intake:signs"
+#: The fingerprint of the settings that each process runs with, by the name of its sign.
+FILES: Final = "intake:files"
 #: The sweep began: beat ticks, and upkeep reads its queue. Each other task has a sign of its own, such as "did poll".
 SWEPT: Final = "did sweep"
 #: Beat sent a tick.
@@ -24,6 +26,7 @@ TOOK: Final = "took"
 #: A process whose loop runs: its role, followed by its name: `worker worker@host`.
 WORKER: Final = "worker"
 UPKEEP: Final = "upkeep"
+LISTEN: Final = "listen"
 PROCESSES: Final = (f"{WORKER} ", f"{UPKEEP} ")
 #: Seconds in which one process gives the same sign at most once.
 _EVERY: Final = 1.0
@@ -36,14 +39,17 @@ class Signs:
         self._redis, self._scripts = redis, Scripts(redis)
         self._given: dict[str, float] = {}
 
-    def give(self, name: str) -> None:
-        """Note a sign of life; ignore a Redis that is unreachable or full, so that the caller keeps working."""
+    def give(self, name: str, file: str = "") -> None:
+        """Note a sign of life; ignore a Redis that is unreachable or full, so that the caller keeps working.
+
+        `file` is the fingerprint of the settings of the process whose sign it is.
+        """
         now = time.monotonic()
         if now - self._given.get(name, -_EVERY) < _EVERY:
             return
         self._given[name] = now
         with contextlib.suppress(StoreFull, *ERRORS):
-            self._scripts(catalog.SIGN, signs=_SIGNS, name=name)
+            self._scripts(catalog.SIGN, signs=_SIGNS, files=FILES, name=name, file=file)
 
     def all(self) -> dict[str, float]:
         """Return the time of each last sign in Unix seconds, by name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ResponseError
 
 from worker.store.health.outbox import FAILING
-from worker.store.health.signs import Signs
+from worker.store.health.signs import FILES, Signs
 from worker.store.redis import catalog, keys
 from worker.store.redis.clock import read_step
 from worker.store.redis.scripts import Scripts
@@ -136,6 +136,8 @@ class Snapshot:
     queues: Mapping[str, int] = field(default_factory=dict)
     #: See `worker/store/health/signs.py`.
     signs: Mapping[str, float] = field(default_factory=dict)
+    #: The fingerprint of the settings of each process, by the name of its sign.
+    files: Mapping[str, str] = field(default_factory=dict)
     #: The last report of each pair that was compared (see `worker/store/feeds/reports.py`).
     reports: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     #: Why the last message to a destination of alarms was not accepted (see `Outbox.note_failure`).
@@ -194,6 +196,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         # Not by pair: there may be as many as providers times targets, and few were ever compared.
         pipe.hgetall(keys.RECONCILED)
         pipe.hgetall(FAILING)
+        pipe.hgetall(FILES)
         responses = iter(pipe.execute())
     seconds, micros = next(responses)
     now = seconds + micros / 1e6
@@ -208,6 +211,7 @@ def read_snapshot(  # noqa: PLR0913  # the names of what is read
         queues={name: next(responses) for name in waiting},
         reports=dict(_reports(next(responses), compared)),
         failing={destination: json.loads(text) for destination, text in next(responses).items()},
+        files=next(responses),
         inbox=inbox.status(),
         signs=Signs(redis).all(),
         server=_server(redis),

@@ -213,7 +213,7 @@ LOOK: Final = Script(
     keys=("lane", "due", "drains", "dead", "doubt", "held", "took"),
     args=("claims_prefix", "record_prefix", "recent_ms", "look"),
 )
-SIGN: Final = Script("sign", keys=("signs",), args=("name",))
+SIGN: Final = Script("sign", keys=("signs", "files"), args=("name", "file"))
 UNPAUSE: Final = Script("unpause", keys=("hash",))
 
 # Time

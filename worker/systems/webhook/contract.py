@@ -57,8 +57,13 @@ class Webhook(ABC):
         if producer.secret is None:
             raise ValueError("the settings see to it that a producer with a kind has a secret")
         self.name, self.producer, self.tolerance = name, producer, tolerance
-        self.secret = producer.secret.get_secret_value()
+        self._secret = producer.secret
         self.configure(producer.options)
+
+    @property
+    def secret(self) -> str:
+        """The producer's secret, which may stand in a file that changes."""
+        return self._secret.get_secret_value()
 
     def configure(self, options: Any) -> None:
         """Take over the producer's own options (an instance of `Options`)."""
