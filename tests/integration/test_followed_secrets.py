@@ -16,7 +16,7 @@ from worker.settings.secret_files import FileSecret
 from worker.systems.webhooks import senders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FILES = ("api_key", "client_secret", "password", "account_id")
@@ -77,16 +77,16 @@ def test_every_adapter_uses_the_new_key_after_its_file_changed(configured: Confi
     key = configured.file.parent / "key"
     key.write_text("old-key\n")
     accounts = Adapters(read_settings(configured.write(SETTINGS)))
-    adapters = {
-        **dict.fromkeys(accounts.providers, accounts.providers),
-        **dict.fromkeys(accounts.targets, accounts.targets),
-    }
-    assert len(adapters) == 9
-    for name, adapted in adapters.items():
-        assert any("old-key" in text for text in texts(adapted[name], set())), name
+    adapted: list[tuple[Mapping[str, Any], str]] = [
+        *((accounts.providers, name) for name in accounts.providers),
+        *((accounts.targets, name) for name in accounts.targets),
+    ]
+    assert len(adapted) == 9
+    for adapters, name in adapted:
+        assert any("old-key" in text for text in texts(adapters[name], set())), name
     key.write_text("new-key\n")
-    for name, adapted in adapters.items():
-        found = list(texts(adapted[name], set()))
+    for adapters, name in adapted:
+        found = list(texts(adapters[name], set()))
         assert any("new-key" in text for text in found), name
         assert not any("old-key" in text for text in found), name
 
@@ -133,7 +133,7 @@ def test_signatures_and_alarms_follow_their_files_too(configured: Configured) ->
             retailcrm("providers.shop")
             + dropday("targets.t")
             + route("shop", "t")
-            + table("alarms", url="file:alarms")
+            + table("alarms.to.chat", url="file:alarms")
             + table("producers.web", kind="standard", secret="file:hooks", **{"for": ["shop"]})
         )
     )
@@ -141,8 +141,9 @@ def test_signatures_and_alarms_follow_their_files_too(configured: Configured) ->
     new = "whsec_" + "bmV3" * 8
     (folder / "alarms").write_text("https://hooks.example/new")
     (folder / "hooks").write_text(new)
-    assert settings.alarms.url is not None
-    assert settings.alarms.url.get_secret_value() == "https://hooks.example/new"
+    hook = settings.alarms.to["chat"].url
+    assert hook is not None
+    assert hook.get_secret_value() == "https://hooks.example/new"
     assert sender.secret == new
     producer = settings.producers["web"].secret
     assert producer is not None

@@ -7,7 +7,7 @@ import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from worker.runtime import Runtime, read_settings
+from worker.runtime import Runtime, process_settings, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +92,7 @@ class Configured:
         if redis_url == NO_REDIS:
             self._environment.setattr("worker.store.redis.connection.LONG", 0.5)
         self.file.write_text(table("redis", url=redis_url or self._redis_url) + settings)
+        process_settings.cache_clear()
         return self.file
 
     def open(self, settings: str = SHOP_TO_DROPDAY) -> Runtime:

@@ -35,7 +35,9 @@ _CHECK: Final = 90.0
 
 @click.command("reload", epilog=examples("intake reload --dry-run", "intake reload"))
 @click.option("--dry-run", is_flag=True, help="Check the file, and change nothing.")
-@click.option("--in-use", type=click.Path(path_type=Path, dir_okay=False), hidden=True)
+@click.option(
+    "--in-use", type=click.Path(path_type=Path, dir_okay=False), hidden=True, help="The copy in use to compare with."
+)
 def command(*, dry_run: bool, in_use: Path | None) -> None:
     """Take over a changed intake.toml.
 
@@ -100,7 +102,7 @@ def _check(in_use: Path | None) -> None:
     problems = [
         ConfigError(settings.file, finding.what, finding.detail, finding.remedy)
         for finding in (*examine_settings(settings), *examine_pairs(Adapters(settings)))
-        if finding.state == "wrong"
+        if finding.state == "error"
     ]
     if in_use is not None and in_use.is_file():
         with suppress(ConfigError):
