@@ -125,7 +125,8 @@ def read_accounts(
     """Return the valid accounts of a section by name; `readable` are kinds that can only be providers."""
     accounts: dict[str, _A] = {}
     tables = document.values.get(section, {})
-    if not isinstance(tables, dict) or not tables:
+    # An installation may be fed by producers alone.
+    if not isinstance(tables, dict) or not (tables or (section == "providers" and document.tables("producers"))):
         document.add_error((section,), "names no account", f"Write a table [{section}.NAME] with its kind.")
         return accounts
     for name, table in tables.items():

@@ -32,7 +32,7 @@ def confirm_first_polls(settings: Settings, *, yes: bool) -> None:
     try:
         with Runtime(settings, patience="short") as rt, _aborted_by_signals():
             names = list(settings.providers)
-            if rt.cursors.unread(names) != names:
+            if not names or rt.cursors.unread(names) != names:
                 return
             _say("no order was ever read here; this would be sent:")
             for finding in examine_first_polls(rt, names):
