@@ -11,6 +11,7 @@ from worker.operations.backfill_words import describe_backfill
 from worker.operations.cursor_words import cursor_time
 from worker.store.health.details import dead_reasons, read_backfills
 from worker.store.redis.diagnosis import refusal
+from worker.store.redis.server import may_write
 from worker.watch.judgements import Judgement, alarms, judge
 from worker.watch.snapshot import take_snapshot
 
@@ -30,7 +31,7 @@ def document(rt: Runtime) -> dict[str, Any]:
     """Read and judge everything; times are in seconds, ages are counted on the clock of Redis."""
     snapshot, settings = take_snapshot(rt), rt.settings
     judgements, now = judge(snapshot, settings), snapshot.now
-    if state := refusal(rt.redis):
+    if may_write(rt.redis) and (state := refusal(rt.redis)):
         # No watch can raise this as an alarm, because that is a write.
         judgements.insert(0, Judgement("redis_refuses", "redis", state.sentence, state.remedy, "standstill"))
     judgements[:0] = judge_file(snapshot, settings)

@@ -16,6 +16,7 @@ from worker.process.liveness_file import ROLES, TURN, liveness_folder, read_live
 from worker.runtime import Runtime
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import refusal, state_of
+from worker.store.redis.server import may_write
 from worker.watch.judgements import alarms, judge
 from worker.watch.snapshot import take_snapshot
 
@@ -43,7 +44,7 @@ def readiness(settings: Settings) -> tuple[bool, str]:
     """Return whether Redis answers and takes writes and work is done, and a sentence about it."""
     with Runtime(settings, patience="short") as rt:
         try:
-            if state := refusal(rt.redis):
+            if may_write(rt.redis) and (state := refusal(rt.redis)):
                 return False, str(state)
             raised = alarms(judge(take_snapshot(rt), settings))
         except _FAILURES as error:

@@ -220,6 +220,10 @@ UNPAUSE: Final = Script("unpause", keys=("hash",))
 
 NOW: Final = Script("now")
 
+# Rights
+
+MAY_WRITE: Final = Script("may_write", keys=("probe",))
+
 # Leases and notes of any kind
 
 BEAT: Final = Script("beat", keys=("members",), args=("member", "lease_ms", "stopping"))

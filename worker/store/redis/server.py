@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from worker.store.redis import catalog
 from worker.store.redis.address import RedisAddress, is_sentinel_address
+from worker.store.redis.scripts import Scripts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from redis import Redis
 
 #: The options of a client that asks once.
 ONCE: Final[dict[str, Any]] = {
@@ -90,3 +94,8 @@ def parse_info(info: Mapping[str, Any]) -> Server:
         # INFO has this field only if min-replicas-to-write is set.
         good_replicas=info.get("min_slaves_good_slaves"),
     )
+
+
+def may_write(redis: Redis) -> bool:
+    """Return whether this user of Redis may write: one that may only read is no fault of the server."""
+    return bool(Scripts(redis)(catalog.MAY_WRITE, probe="intake:probe"))
