@@ -59,8 +59,8 @@ def test_an_order_that_a_producer_pushes_waits_for_its_target_and_the_sweep_nudg
     job = {"v": 1, "provider": "till", "order": json.loads(order("1", provider="till").model_dump_json())}
     rt.inbox.push([json.dumps(job)])
     with rt.inbox.taker() as taker:
-        result = ingest(rt, taker.take(10).jobs, lambda *_: None)
-        taker.finish(result.counts, result.letters)
+        taken = ingest(rt, taker.take(10).jobs, lambda *_: None)
+        taker.finish(taken.counts, taken.letters)
     nudged: list[tuple[str, str]] = []
     sweep(rt, lambda task, name, _: nudged.append((task, name)))
     assert nudged == [("deliver", "warehouse")]
