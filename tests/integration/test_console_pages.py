@@ -18,6 +18,7 @@ from worker.errors import ConfigError
 from worker.operations.decisions import DECISIONS
 from worker.operations.document import document
 from worker.operations.next_steps import next_steps
+from worker.store.audit import Actor, read_audit
 from worker.store.console.users import ROLES, Role
 from worker.store.orders.drains import Outcome
 from worker.web.app import PAGES
@@ -234,6 +235,9 @@ def test_a_decision_is_previewed_carried_out_and_seen(consoles: Consoles, rt: Ru
     response = operator.send(path, {"seen": seen, "target_id": "T-1"}, at=path)
     assert (response.status_code, response.headers["location"]) == (303, order_path(key))
     assert state(rt, key) == after
+    [record] = read_audit(rt.redis)
+    assert (record.actor, record.action) == (Actor("operator", "console", "203.0.113.9"), decision.command)
+    assert (record.orders, record.accounts, record.counts) == ((key,), ("warehouse",), {"done": 1})
     page = operator.get(order_path(key)).text
     assert "done." in page.replace("&#39;", "'")
     assert 'role="status"' not in operator.get(order_path(key)).text
@@ -339,6 +343,10 @@ def test_an_account_is_paused_and_resumed(consoles: Consoles, rt: Runtime, side:
     assert f"Resume {name}?" in operator.get(path).text
     operator.send(f"/{side}/resume", at=path)
     assert "Stocktaking" not in operator.get("/").text
+    assert [(record.action, record.accounts) for record in read_audit(rt.redis)] == [
+        ("resume", (name,)),
+        ("pause", (name,)),
+    ]
 
 
 def test_home_shows_what_needs_a_person_and_the_state_of_every_account(consoles: Consoles, rt: Runtime) -> None:

@@ -23,20 +23,22 @@ class Decision:
     """A decision: the state of the order in which it is possible, and the move of the ledger that carries it out."""
 
     name: Name
+    #: The command that does the same, under whose name the audit log records it.
+    command: str
     state: Literal["dead", "held", "in_doubt"]
     #: The move of an order that is dead or in doubt; None for what is done otherwise.
     move: Move | None = None
 
 
 _ALL: Final = (
-    Decision("resend", "dead", "replay"),
-    Decision("discard", "dead", "discard"),
-    Decision("release", "held"),
-    Decision("drop", "held"),
-    Decision("ask", "in_doubt"),
-    Decision("delivered", "in_doubt", "delivered"),
-    Decision("send", "in_doubt", "send"),
-    Decision("bury", "in_doubt", "bury"),
+    Decision("resend", "dead replay", "dead", "replay"),
+    Decision("discard", "dead discard", "dead", "discard"),
+    Decision("release", "release", "held"),
+    Decision("drop", "release", "held"),
+    Decision("ask", "doubt ask", "in_doubt"),
+    Decision("delivered", "doubt resolve", "in_doubt", "delivered"),
+    Decision("send", "doubt resolve", "in_doubt", "send"),
+    Decision("bury", "doubt resolve", "in_doubt", "bury"),
 )
 #: The decisions by name, in the order in which they are offered.
 DECISIONS: Final[dict[str, Decision]] = {decision.name: decision for decision in _ALL}

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from worker.store.audit import Actor, record
 from worker.web.templates import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from starlette.responses import Response
 
     from worker.runtime import Runtime
+    from worker.store.audit import Act
     from worker.store.console.sessions import Session
     from worker.store.console.users import Role, User
     from worker.web.console import Console
@@ -63,6 +66,13 @@ class Visit:
         csrf = self.session.csrf if self.session else ""
         shared = {"visit": self, "user": self.user, "csrf": csrf, "notice": notice, "pages": self.console.menu}
         return HTMLResponse(render(template, **{**shared, **values}), status)
+
+    def recorded(
+        self, action: str, *accounts: str, orders: Iterable[str] = (), reason: str = "", **given: object
+    ) -> AbstractContextManager[Act]:
+        """Return the record of what this user does, for `intake audit`; `action` is named like the command."""
+        actor = Actor(self.user.name if self.user else "", "console", self.sender.address)
+        return record(self.rt.redis, actor, action, accounts=accounts, reason=reason, given=given, orders=orders)
 
     def redirect(self, path: str, notice: str = "") -> Response:
         """Send the browser to another page, which then shows `notice` (no personal data)."""

@@ -81,7 +81,9 @@ def _decide(visit: Visit) -> Response:
     visit.rt.installation.refuse()
     who = f"by {visit.user.name}" if visit.user else "by hand"
     target_id = visit.entry("target_id")[:200] if decision.name == "delivered" else ""
-    result = decide(visit.rt, target, key, decision, source=who, target_id=target_id)
+    with visit.recorded(decision.command, target, orders=[key], decision=decision.name) as act:
+        result = decide(visit.rt, target, key, decision, source=who, target_id=target_id)
+        act.count(**{result: 1})
     if result not in ANSWERS:
         raise _faster(target, next(each for each in found_order(visit, key).entries if each.target == target))
     done = f"{words.label.format(target=target)}: done." if result == "done" else ANSWERS[result].format(target=target)

@@ -45,10 +45,11 @@ def _pause(visit: Visit) -> Response:
     length = visit.entry("length")
     seconds = parse_duration(length) if length in _LENGTHS and length else None
     reason = visit.entry("reason")[:_LONGEST] or "from the console"
-    if is_target:
-        visit.rt.lanes[name].pause(reason, seconds)
-    else:
-        visit.rt.cursors.pause(name, reason, seconds)
+    with visit.recorded("pause", name, reason=reason, length=length or None):
+        if is_target:
+            visit.rt.lanes[name].pause(reason, seconds)
+        else:
+            visit.rt.cursors.pause(name, reason, seconds)
     return visit.redirect("/", f"{name} is paused.")
 
 
@@ -56,10 +57,11 @@ def _resume(visit: Visit) -> Response:
     name, is_target, paused = _account(visit)
     if paused is None:
         return visit.redirect("/", f"{name} was resumed already.")
-    if is_target:
-        visit.rt.lanes[name].resume()
-    else:
-        visit.rt.cursors.resume(name)
+    with visit.recorded("resume", name, was=paused):
+        if is_target:
+            visit.rt.lanes[name].resume()
+        else:
+            visit.rt.cursors.resume(name)
     return visit.redirect("/", f"{name} is resumed.")
 
 
