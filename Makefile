@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 # The longest first: each process takes one test at a time.
-PACED := tests/chaos/test_sigkill.py tests/chaos tests/failures
+PACED := tests/chaos/test_sigkill.py tests/chaos tests/failures tests/console
 ALONE := tests/chaos/test_shared_limit.py tests/integration/test_limiter.py
 # Files run in the order of their collection: the longest first, so that no process waits for them at the end.
 XDIST := $(PYTEST) --dist loadfile --no-loadscope-reorder
@@ -15,7 +15,7 @@ TEST_LOCK := requirements-test.lock
 .DEFAULT_GOAL := help
 # Without bytecode, every process of every test compiles the whole product again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields bench lock clean
+.PHONY: help demo quick test checks prove image soak fuzz edits simulate lint types imports tests cover ledger mutate fields screenshots bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ edits: $(VENV)/.test ## random histories of edits by the source and by people in
 
 fields: $(VENV)/.test ## write the pages that show the way of every field from each system to each other
 	@PYTHONPATH=tests $(BIN)/python -m fields
+
+screenshots: $(VENV)/.test ## write pictures of every page of the console into deploy/docs/console (Chromium)
+	@PYTHONPATH=tests $(BIN)/python -m console
 
 bench: $(VENV)/.test ## measure this machine against alternatives (an hour; QUICK=1: four minutes); RUN="limit --rounds 1" runs one benchmark
 	@PYTHONPATH=tests $(BIN)/python -m bench $(or $(RUN),all $(if $(QUICK),--quick))
