@@ -40,7 +40,7 @@ def _pictures(home: Path, redis_url: str) -> None:
             ("-phone", _PHONE, {"viewport": phone}),
             ("-dark", _DARK, {"viewport": wide, "color_scheme": "dark"}),
         ):
-            with visitor(chromium, stage, **options) as opened:
+            with visitor(chromium, stage, "ada", **options) as opened:
                 for name in names:
                     open_page(opened, name)
                     opened.screenshot(path=_FOLDER / f"{name}{suffix}.png", full_page=True)

@@ -52,7 +52,8 @@ class Stage:
 def running(home: Path, redis_url: str) -> Iterator[Stage]:
     """Fill the ledger, run the console until the end of the block, and end it by SIGTERM."""
     file = home / "intake.toml"
-    file.write_text(table("redis", url=redis_url) + SETTINGS)
+    # The signs of life that the ledger is filled with last for a while.
+    file.write_text(table("redis", url=redis_url) + table("alarms", silent_after="10m") + SETTINGS)
     environment = {"INTAKE_CONFIG": str(file), "TEST_KEY": SECRET_KEY, "TEST_ACCOUNT": SECRET_KEY}
     os.environ.update(environment)
     with Runtime(read_settings()) as rt:
@@ -63,6 +64,7 @@ def running(home: Path, redis_url: str) -> Iterator[Stage]:
         hashed, passwords.COST = passwords.hash_password(PASSWORD), cost
         for role in ROLES:
             Users(rt.redis).add(role, role, hashed)
+        Users(rt.redis).add("ada", "operator", hashed)
         command = [sys.executable, "-m", "worker.cli", "web", "--port", "0"]
         with subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr

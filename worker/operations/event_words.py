@@ -33,7 +33,7 @@ _TITLES: Final = {
 
 def _failed(kind: str, code: str, detail: str, number: str = "") -> Event:
     title, tone = _TITLES[kind]
-    return Event(title.format(number), f"{reason(code)} {detail}".strip(), tone)
+    return Event(title.format(number), f"{reason(code)} {detail[:1].upper()}{detail[1:]}".strip(), tone)
 
 
 def _delivered(target_id: str, rest: str) -> Event:

@@ -26,15 +26,17 @@ _NEXT: Final = {
 #: The states in which nothing happens any more, and what to do in the others if the target is gone.
 _ENDED: Final = frozenset({"delivered", "discarded", "withdrawn"})
 _ABSENT: Final = (
-    "{target} is no longer in the settings: put it back, or",
+    "{target} is no longer in the settings: put it back",
     "intake rename {target} NEW, or: intake forget {target}",
+    ", or: ",
 )
 #: What to do, and what to type, in the states that a person ends.
 _BY_HAND: Final = {
     "held": ("waits for you", "intake release {target} {key}"),
     "in_doubt": (
-        "{target} is searched every {every}; or search it yourself for {reference}, then",
+        "{target} is searched every {every}; or search it yourself for {reference}",
         "intake doubt resolve {key} --target {target} --delivered (or --send-again)",
+        ", then: ",
     ),
     "dead": (
         "nothing, until it changes at the source or you decide",
@@ -48,9 +50,11 @@ class NextStep(NamedTuple):
 
     text: str
     command: str = ""
+    #: What stands between both.
+    link: str = ": "
 
     def __str__(self) -> str:
-        return f"{self.text}: {self.command}" if self.command else self.text
+        return f"{self.text}{self.link}{self.command}" if self.command else self.text
 
 
 def next_steps(rt: Runtime, key: str, entries: Sequence[Entry]) -> list[NextStep]:

@@ -80,8 +80,7 @@ def _sum(counters: Iterable[Counter[str]], event: str) -> int:
 
 
 def _round_up(most: int) -> int:
-    """Return the next 1, 2 or 5 times a power of ten, at least 10."""
-    size = 10
-    while size < most:
-        size = size * 5 // 2 if str(size)[0] == "2" else size * 2
-    return size
+    """Return the next round number, at least 10: its half is whole."""
+    return next(
+        step * 10**power for power in range(1, 18) for step in (1, 2, 3, 4, 5, 6, 8) if step * 10**power >= most
+    )

@@ -67,7 +67,8 @@ def _full_name(of: Address | Customer) -> str:
     return " ".join(filter(None, (of.first_name, of.last_name)))
 
 
-def _sentence(text: str) -> str:
-    """Return the text as a sentence: with a capital at its beginning and a full stop at its end."""
+def _sentence(text: str, *, named: bool = False) -> str:
+    """Return the text as a sentence; it begins with a capital unless it begins with a name (`named`)."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if not text or text[-1] in ".!?…" else ".")
+    begin = text[:1] if named else text[:1].upper()
+    return begin + text[1:] + ("" if not text or text[-1] in ".!?…" else ".")

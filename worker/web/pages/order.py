@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from worker.store.orders.ledger import Entry
     from worker.web.visit import Visit
 
+#: The codes whose sentence is the target's own.
+_QUOTED: Final = frozenset({"rejected", "unavailable"})
 #: The states of which the reason and the target's own sentence are shown.
 _STOPPED: Final = frozenset({"dead", "held", "in_doubt", "queued"})
 
@@ -49,6 +51,7 @@ def _delivery(visit: Visit, entry: Entry, step: NextStep) -> dict[str, Any]:
         "tone": tone,
         "reason": reason(code) if code else "",
         "sentence": record.get("detail", "") if code else "",
+        "quoted": code in _QUOTED,
         "fields": _fields(record.get("fields", "")),
         "reference": record.get("reference", ""),
         "target_id": record.get("target_id", ""),
