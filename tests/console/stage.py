@@ -34,6 +34,7 @@ PAGES: Final = {
     "order": order_path("shop-nl:02"),
     "doubt": order_path("shop-nl:04"),
     "decide": decision_path("resend", "warehouse", "shop-nl:02"),
+    "lists": "/lists",
     "pause": "/targets/warehouse/pause",
     "missing": "/orders/shop-nl%3A999",
 }

@@ -298,7 +298,7 @@ def test_an_order_that_came_back_to_the_same_state_meanwhile_is_not_decided_abou
     assert state(rt, DEAD) == "dead"
     response = operator.send(path, {"seen": seen}, at=path)
     assert response.status_code == 409
-    assert "another reason" in response.text
+    assert "Another reason" in response.text
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -355,4 +355,7 @@ def test_home_shows_what_needs_a_person_and_the_state_of_every_account(consoles:
     assert {"orders_died", "orders_in_doubt", "orders_held"} <= {need["name"] for need in needs}
     for text in (*(need["what"][1:] for need in needs), "shop-de", "returns"):
         assert escape(text) in page
+    links = re.findall(r'href="([^"]+)">See them<', page)
+    assert len(links) == 3
+    assert all(consoles.as_role("viewer").get(link).status_code == 200 for link in links)
     assert "Pause" not in page

@@ -81,6 +81,6 @@ def _sum(counters: Iterable[Counter[str]], event: str) -> int:
 
 def _round_up(most: int) -> int:
     """Return the next round number, at least 10: its half is whole."""
-    return next(
-        step * 10**power for power in range(1, 18) for step in (1, 2, 3, 4, 5, 6, 8) if step * 10**power >= most
-    )
+    sizes = (step * 10**power for power in range(1, 18) for step in (1, 2, 3, 4, 5, 6, 8))
+    size: int = next(size for size in sizes if size >= most)
+    return size

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 
 #: By the kind of a judgement: the label of its button, the path (`{subject}` is the account), and the role it needs.
 ACTIONS: Final[dict[str, tuple[str, str, Role]]] = {
+    "orders_died": ("See them", "/lists/dead?account={subject}", "viewer"),
+    "orders_held": ("See them", "/lists/held?account={subject}", "viewer"),
+    "orders_in_doubt": ("See them", "/lists/in_doubt?account={subject}", "viewer"),
+    "records_unreadable": ("See them", "/lists/records?account={subject}", "viewer"),
+    "jobs_refused": ("See them", "/lists/jobs", "viewer"),
     "lane_paused": ("Resume it", "/targets/{subject}/pause", "operator"),
     "provider_paused": ("Resume it", "/providers/{subject}/pause", "operator"),
 }
