@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "secrets": {"env": ["intake", "flower"], "files": ["shop-nl", "shop.be"]},
     "worker": {"replicas": 3, "resources": {"limits": {"memory": "2Gi"}}},
     "flower": {"enabled": True},
+    "web": {"enabled": True},
     "metrics": {"serviceMonitor": True, "labels": {"release": "prometheus"}},
     "keda": {"enabled": True, "min": 2, "max": 6},
     "networkPolicy": {

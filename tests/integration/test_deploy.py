@@ -84,7 +84,8 @@ def test_every_service_of_compose_has_a_health_check_and_what_is_optional_has_a_
 ) -> None:
     assert [name for name, service in services.items() if not service.get("healthcheck", {}).get("test")] == []
     optional = {name: service["profiles"] for name, service in services.items() if "profiles" in service}
-    assert optional == {"flower": ["flower"], "grafana": ["monitoring"], "prometheus": ["monitoring"]}
+    monitoring = {"grafana": ["monitoring"], "prometheus": ["monitoring"]}
+    assert optional == monitoring | {"flower": ["flower"], "web": ["web"]}
     for service in services.values():
         for other in service.get("depends_on", {}):
             assert services[other].get("profiles") in (None, service.get("profiles")), other

@@ -35,8 +35,9 @@ def _is_alive(data_dir: Path, role: str) -> Callable[[], bool] | None:
 
 @click.command("up", epilog=examples("intake up", "intake --config shop.toml up --yes"))
 @click.option("--flower", is_flag=True, help="Also run Flower, at 127.0.0.1:5555.")
+@click.option("--web", is_flag=True, help="Also run the console, at 127.0.0.1:8081.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation before the first poll.")
-def command(*, flower: bool, yes: bool) -> None:
+def command(*, flower: bool, web: bool, yes: bool) -> None:
     """Run all processes on this machine.
 
     If the settings name no Redis, an embedded Valkey runs as well. Ctrl-C stops everything in order.
@@ -55,7 +56,7 @@ def command(*, flower: bool, yes: bool) -> None:
         # A Redis that is away is waited for: each process checks it by itself.
         with contextlib.suppress(StoreFull, *ERRORS), Runtime(settings, patience="short") as rt:
             rt.installation.confirm()
-    names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else [])]
+    names = ["worker", "listen", "upkeep", "beat", *(["flower"] if flower else []), *(["web"] if web else [])]
     with contextlib.ExitStack() as stack:
         programs = [
             Program(name, argv(name), reads_settings=name != "flower", runs=_is_alive(settings.data_dir, name))

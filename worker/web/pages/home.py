@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The share of a limit from which on its use is worth a look.
 _NEARLY: Final = 0.9
+#: The orders of a lane that wait for a person.
+_STUCK: Final = ("dead_now", "in_doubt_now", "held_now")
 _CALM: Final = ("ok", "reading", "not read yet")
 
 
@@ -40,7 +42,10 @@ def _accounts(document: dict[str, Any], section: str, state_of: Any) -> list[dic
     for name, account in document[section].items():
         state = state_of(account)
         calls = _calls(document, account["limit"])
-        rows.append(account | {"name": name, "state": state, "tone": _tone(state), "calls": calls})
+        tone = _tone(state)
+        if tone == "well" and any(account.get(each) for each in _STUCK):
+            state, tone = "orders wait for you", "busy"
+        rows.append(account | {"name": name, "state": state, "tone": tone, "calls": calls})
     return sorted(rows, key=lambda row: row["tone"] == "well")
 
 
