@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from tasks.calls import Calls
 from tasks.late import run_in_background
 from tasks.summary import Summary
 from worker.app import app, nudge
 from worker.doubt import Listing, ask, finder
+from worker.http.call import measure_calls
 from worker.http.task_time import is_over
 from worker.process.stopping import stopping
 from worker.runtime import Runtime, confirmed_runtime
@@ -18,7 +21,11 @@ from worker.store.orders.lanes import ASK_EVERY
 from worker.telemetry import traces
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from worker.app.timed_request import Later
+    from worker.doubt import Answer
+    from worker.store.orders.stuck import Stuck, StuckOrder
 
 log = structlog.get_logger()
 
@@ -29,6 +36,16 @@ MOST_UNKNOWN: Final = 5
 MOST_REQUEUES: Final = 3
 #: Most orders to search for in one round.
 BATCH: Final = 100
+#: The longest wait for a search at a time: each ends by itself.
+LONG: Final = 60.0
+
+
+class _Search(NamedTuple):
+    """The answer, the seconds of each HTTP call for it, and of everything."""
+
+    answer: Answer
+    calls: list[float]
+    seconds: float
 
 
 @app.task(name="tasks.doubt", Request="worker.app.timed_request:TimedRequest")
@@ -47,24 +64,50 @@ def _ask(rt: Runtime, name: str) -> Summary:
     return Summary(name, Counter({f"in doubt: {answer}": count for answer, count in answers.items()}))
 
 
+def _to_search(stuck: Stuck) -> Iterator[StuckOrder]:
+    """Yield the orders to search for in one round."""
+    for order in stuck.sample(BATCH, ASK_EVERY / 1000):
+        if int(order.record.get("again", 0)) < MOST_REQUEUES:
+            yield order
+
+
 def settle_doubts(rt: Runtime, name: str) -> Counter[str]:
     """Search the target `name` for the orders that have been in doubt for a while.
 
-    Continue while the searches settle orders, and stop when the target is unavailable. Return the number of each answer
-    (see `worker/doubt.py`). A list that is read in part is kept for the next round.
+    Continue while the searches settle orders, and stop when the target is unavailable. After the first one, as many are
+    made at once as the limit needs. Return the number of each answer (see `worker/doubt.py`). A list that is read in
+    part is kept for the next round.
     """
-    rt.lanes[name].mark_doubts_asked()
+    lane, target = rt.lanes[name], rt.targets[name]
+    lane.mark_doubts_asked()
     answers: Counter[str] = Counter()
-    target = rt.targets[name]
     listing = rt.doubt_listings.setdefault(name, Listing(target))
     find = finder(target, listing)
-    with traces.span(f"doubt {name}", target=name):
-        for order in rt.stuck[name].sample(BATCH, ASK_EVERY / 1000):
-            if int(order.record.get("again", 0)) >= MOST_REQUEUES:
-                continue
-            answers[ask(target, rt.stuck[name], order, find)] += 1
+
+    def search(order: StuckOrder) -> _Search:
+        began = time.monotonic()
+        with measure_calls() as calls:
+            answer = ask(target, rt.stuck[name], order, find)
+        return _Search(answer, calls, time.monotonic() - began)
+
+    def take(calls: Calls[StuckOrder, _Search]) -> None:
+        for ended in calls.take(LONG):
+            if ended.result is None:
+                raise ended.error or RuntimeError("a search ended without a result")
+            answers[ended.result.answer] += 1
+            lane.pace.note(ended.result.calls, ended.result.seconds)
+        # A list is read by one.
+        calls.width = 1 if target.walks else min(lane.pace.width(lane.scope.interval / 1e6), lane.concurrency)
+
+    with traces.span(f"doubt {name}", target=name), Calls(search) as calls:
+        for order in _to_search(rt.stuck[name]):
+            while not calls.room:
+                take(calls)
             if answers["away"] or answers["unknown"] >= MOST_UNKNOWN or stopping() or is_over():
                 break
+            calls.begin(order, [order.key])
+        while calls.under_way:
+            take(calls)
     if not listing.begun:
         rt.doubt_listings.pop(name, None)
     log.info("doubt.asked", target=name, counts=dict(answers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,7 @@ from worker.store.orders import stuck
 from worker.store.orders.drains import Outcome
 from worker.store.orders.lanes import ASK_EVERY
 from worker.store.orders.ledger import Delivery
+from worker.store.orders.pace import Pace
 from worker.store.orders.stuck import Filter, StuckOrder
 from worker.systems.provider import Record
 from worker.systems.target import Receipt
@@ -396,6 +399,26 @@ def test_a_round_of_doubt_checks_stops_after_a_few_unsettled_orders(redis: Redis
     rt.warehouse.before_find = lambda _: None
     assert tasks.doubt.settle_doubts(rt, "t") == {"found": 30}
     assert rt.lanes["t"].status()["in_doubt_now"] == 0
+
+
+def test_after_the_first_search_a_round_of_doubt_checks_makes_several_at_once(redis: Redis) -> None:
+    rt = doubtful(redis, Warehouse())
+    for n in range(1, 6):
+        redis.hset(f"intake:order:t:shop:{n}", mapping={"state": "in_doubt", "reference": str(n), "uncertain": "1"})
+        redis.zadd("intake:lane:t:doubt", {f"shop:{n}": LONG_AGO})
+    rt.lanes["t"].pace = Pace()  # of a process that has called this target never before
+    began, together = list[str](), threading.Barrier(2, timeout=10)
+
+    def meet(reference: str) -> None:
+        began.append(reference)
+        if len(began) == 1:
+            time.sleep(0.15)  # a target that is far away, behind 10 calls a second
+        else:
+            together.wait()
+
+    rt.warehouse.before_find = meet
+    assert tasks.doubt.settle_doubts(rt, "t") == {"found": 1, "again": 4}
+    assert sorted(began) == ["1", "2", "3", "4", "5"]
 
 
 def test_a_target_without_search_is_listed_once_in_a_round_of_doubt_checks(redis: Redis) -> None:
