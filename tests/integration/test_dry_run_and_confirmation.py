@@ -52,11 +52,12 @@ NOT_ASKING = {
 #: Commands that only read; some write to a file that the operator names.
 READING = {
     *("check", "status", "health", "metrics", "show", "cursor show", "schema", "inbox list", "inbox show", "report"),
-    *("dead list", "dead show", "doubt list", "history", "audit", "web user list", "alarms digest"),
+    *("dead list", "dead show", "doubt list", "history", "audit", "web user list", "web token list"),
+    *("web openapi", "alarms digest"),
     "alarms test",  # it sends a message that says that it is a test
 }
 #: Commands for the users of the console, with which no order changes: they have no dry run.
-USERS = {"web user add", "web user password", "web user role", "web user remove"}
+USERS = {"web user add", "web user password", "web user role", "web user remove", "web token add", "web token remove"}
 #: Changing commands that leave no record in the audit log: there is no ledger yet, and each order names its push.
 UNRECORDED = {"init", "push"}
 #: Long-running processes, and simulations that are independent of the settings.

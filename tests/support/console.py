@@ -33,20 +33,20 @@ class Browser:
     """A browser at the console."""
 
     def __init__(self, app: Any, address: str = "203.0.113.9", **headers: str) -> None:
-        self._client = TestClient(app, client=(address, 50000), follow_redirects=False, headers=headers)
+        self.client = TestClient(app, client=(address, 50000), follow_redirects=False, headers=headers)
         self.console: Console = app.state.console
 
     @property
     def cookies(self) -> Any:
-        return self._client.cookies
+        return self.client.cookies
 
     def get(self, path: str, **headers: str) -> Response:
-        response: Response = self._client.get(path, headers=headers)
+        response: Response = self.client.get(path, headers=headers)
         return response
 
     def post(self, path: str, form: Mapping[str, Any], **headers: str) -> Response:
         """Send a form as it is."""
-        response: Response = self._client.post(path, data=dict(form), headers=headers)
+        response: Response = self.client.post(path, data=dict(form), headers=headers)
         return response
 
     def token(self, path: str) -> str:
@@ -80,12 +80,12 @@ class Consoles:
     """A console and the browsers at it; there is a user of each role, who is called like it."""
 
     def __init__(self, app: Any) -> None:
-        self._app = app
+        self.app = app
         self.console: Console = app.state.console
 
     def stranger(self, address: str = "203.0.113.9", **headers: str) -> Browser:
         """Return a browser without a session."""
-        return Browser(self._app, address, **headers)
+        return Browser(self.app, address, **headers)
 
     def as_role(self, role: Role) -> Browser:
         """Return a browser of the user of this role."""

@@ -29,6 +29,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from worker.web import sign_in, static
+from worker.web.api.call import ROOT, Problem
+from worker.web.api.dispatch import refusal
+from worker.web.api.routes import api_routes
 from worker.web.console import Console
 from worker.web.dispatch import Endpoint
 from worker.web.headers import SecurityHeaders
@@ -68,12 +71,15 @@ def application(settings: Settings, pages: tuple[Page, ...] = PAGES) -> Starlett
 
     async def refused(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
+        if request.url.path.startswith(f"{ROOT}/"):
+            return refusal(Problem(status, "no_such_call", "There is no such call. See /api/v1/openapi.json."))
         visit = Visit(console, sender_of(request, console.web))
         title = "This page is not here" if status == 404 else "That is not possible here"  # noqa: PLR2004
         text = "It may have been moved, or the address has a typo."
         return visit.render("error.html", status, title=title, text=text)
 
-    routes = [Route(page.path, Endpoint(console, page).answer, methods=[page.method]) for page in pages]
+    routes = api_routes(console)
+    routes += [Route(page.path, Endpoint(console, page).answer, methods=[page.method]) for page in pages]
     app = Starlette(
         routes=routes, exception_handlers={HTTPException: refused}, middleware=[Middleware(SecurityHeaders)]
     )

@@ -22,6 +22,7 @@ from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 from worker.telemetry import log
 from worker.web.passwords import hash_password, objection
+from worker.web.token_command import openapi, token
 
 if TYPE_CHECKING:
     from worker.settings.load import Settings
@@ -89,6 +90,10 @@ def _require_users(settings: Settings) -> None:
 @command.group("user", epilog=examples("intake web user list"))
 def user() -> None:
     """Manage the users of the console."""
+
+
+command.add_command(token)
+command.add_command(openapi)
 
 
 def _open() -> tuple[Runtime, Users]:

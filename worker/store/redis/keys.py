@@ -165,6 +165,8 @@ def day(target: str, number: int) -> str:
 
 #: The hash of the users of the console, by name.
 CONSOLE_USERS: Final = "intake:console:users"
+#: The tokens of the API by name: a hash of each, and its role.
+CONSOLE_TOKENS: Final = "intake:console:tokens"
 
 
 def console_session(digest: str) -> str:
