@@ -24,9 +24,10 @@ def _sizes(asked: Asked) -> dict[str, Any]:
 
 
 def _name(asked: Asked) -> ListName:
-    if asked.values["list"] not in LISTS:
+    name = asked.values["list"]
+    if name not in LISTS:
         raise Problem(404, "list_unknown", f"There is no such list. There are: {', '.join(LISTS)}.")
-    return cast("ListName", asked.values["list"])
+    return name
 
 
 def _rows(asked: Asked, name: ListName, wish: Wish) -> list[Waiting]:

@@ -47,7 +47,7 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
         model: "validation" if model in taken else "serialization" for model in used
     }
     schemas, definitions = models_json_schema(list(modes.items()), ref_template="#/components/schemas/{model}")
-    names = {model: schema["$ref"] for (model, _), schema in schemas.items()}
+    names = {str(model.__name__): str(schema["$ref"]) for (model, _), schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for call in calls:
         paths.setdefault(f"{ROOT}{call.path}", {})[call.method.lower()] = _operation(call, names)
@@ -64,22 +64,27 @@ def document(calls: Sequence[Call]) -> dict[str, Any]:
     }
 
 
-def _operation(call: Call, names: dict[type[BaseModel], str]) -> dict[str, Any]:
+def _operation(call: Call, names: dict[str, str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": re.sub(r"\W+", "_", f"{call.method.lower()}{call.path}").strip("_"),
         "summary": call.summary,
         "description": f"Needs the role `{call.role}`.",
         "parameters": [*_path_parameters(call.path), *_query_parameters(call)],
-        "responses": {"200": {"description": "Done.", "content": _content("application/json", names[call.answer])}},
+        "responses": {
+            "200": {"description": "Done.", "content": _content("application/json", names[call.answer.__name__])}
+        },
     }
     refusals = _ALWAYS | (_WITH_BODY if call.body else {})
     refusals |= {status: text for status, text in _SOMETIMES.items() if status in call.refusals}
-    problem = _content("application/problem+json", names[ProblemDetails])
+    problem = _content("application/problem+json", names[ProblemDetails.__name__])
     operation["responses"] |= {
         str(status): {"description": text, "content": problem} for status, text in sorted(refusals.items())
     }
     if call.body:
-        operation["requestBody"] = {"required": True, "content": _content("application/json", names[call.body])}
+        operation["requestBody"] = {
+            "required": True,
+            "content": _content("application/json", names[call.body.__name__]),
+        }
     return operation
 
 
