@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.command_line import intake
 from support.console import PASSWORD, Consoles, running_console
 from support.settings_texts import NO_REDIS, SHOP_TO_DROPDAY, table
 from worker.store.console.sessions import Sessions, digest_of
@@ -206,6 +207,8 @@ def test_a_thousand_wrong_passwords_find_nothing_and_cost_little(
     # Another user at another address is not held up; the one who is meant has to wait, and is told so.
     assert consoles.stranger("198.51.100.7").try_password("support", PASSWORD).status_code == 303
     assert "Try again in 15 minutes" in consoles.stranger("198.51.100.7").try_password("operator", PASSWORD).text
+    assert intake("web", "user", "password", "operator", "--stdin", stdin=f"{PASSWORD} staple\n").exit_code == 0
+    assert consoles.stranger("198.51.100.7").try_password("operator", f"{PASSWORD} staple").status_code == 303
 
 
 def test_one_address_cannot_try_many_names(consoles: Consoles) -> None:

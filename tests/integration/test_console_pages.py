@@ -252,6 +252,19 @@ def test_asking_a_target_that_is_away_leaves_the_order_in_doubt(consoles: Consol
     assert state(rt, DOUBTFUL) == "in_doubt"
 
 
+def test_a_target_is_not_asked_without_its_credentials(
+    rt: Runtime, configured: Configured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEST_KEY")
+    with running_console(monkeypatch) as consoles:
+        operator, path = consoles.as_role("operator"), decision_path("ask", "warehouse", DOUBTFUL)
+        [seen] = re.findall(r'name="seen" value="([^"]+)"', operator.get(path).text)
+        response = operator.send(path, {"seen": seen}, at=path)
+        assert response.status_code == 409
+        assert "The console has no credentials of warehouse" in response.text
+        assert "Ask the targets" not in operator.send("/find", {"q": "nobody"}).text
+
+
 @pytest.mark.parametrize("name", DECISIONS)
 def test_of_two_people_one_decides_and_the_other_learns_what_happened(
     consoles: Consoles, rt: Runtime, name: str

@@ -17,6 +17,7 @@ from worker.operations.examples import examples
 from worker.process.reloader import stop_process
 from worker.runtime import Runtime, read_settings
 from worker.settings.in_use import take_over
+from worker.store.console.attempts import Attempts
 from worker.store.console.users import Role, Users
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
@@ -152,7 +153,7 @@ def list_all() -> None:
 def password(name: str, *, stdin: bool) -> None:
     """Set a new password.
 
-    The sessions of NAME end.
+    The sessions of NAME end, and the wait after failed attempts.
     """
     (rt, users), name = _open(), name.casefold()
     known = users.get(name)
@@ -161,6 +162,7 @@ def password(name: str, *, stdin: bool) -> None:
     hashed = hash_password(_ask(name, stdin=stdin))
     with recorded(rt, user=name):
         users.change(known, password=hashed)
+        Attempts(rt.redis).forget("user", name)
     click.echo(f"{name} has a new password, and signs in again.")
 
 

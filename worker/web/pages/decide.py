@@ -79,6 +79,11 @@ def _decide(visit: Visit) -> Response:
     if entry.record["state"] != decision.state or visit.entry("seen") != seen(entry):
         raise _faster(target, entry)
     visit.rt.installation.refuse()
+    if decision.name == "ask" and any(key.startswith(f"targets.{target}.") for key in visit.rt.settings.unset):
+        text = (
+            f"The console has no credentials of {target}: they are not in its environment. Ask an operator to set them."
+        )
+        raise Refused(409, f"{target} cannot be asked from here", text)
     who = f"by {visit.user.name}" if visit.user else "by hand"
     target_id = visit.entry("target_id")[:200] if decision.name == "delivered" else ""
     with visit.recorded(decision.command, target, orders=[key], decision=decision.name) as act:

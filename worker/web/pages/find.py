@@ -29,12 +29,17 @@ def _states(order: FoundOrder) -> list[tuple[str, str, str]]:
     return states + ([("", "is to be fetched", "busy")] if order.hint else [])
 
 
+def _may_ask(visit: Visit) -> bool:
+    """Return whether the targets can be asked: by this user, and with the credentials in the environment."""
+    return visit.may("support") and not any(key.startswith("targets.") for key in visit.rt.settings.unset)
+
+
 def _show(visit: Visit) -> Response:
-    return visit.render("find.html", text="", searched=False, asked=False, orders=[], more=0)
+    return visit.render("find.html", text="", searched=False, asked=False, may_ask=False, orders=[], more=0)
 
 
 def _find(visit: Visit) -> Response:
-    text, ask = visit.entry("q")[:_LONGEST], bool(visit.entry("ask")) and visit.may("support")
+    text, ask = visit.entry("q")[:_LONGEST], bool(visit.entry("ask")) and _may_ask(visit)
     if not text:
         return visit.redirect("/find")
     found = find_orders(visit.rt, text, ask=ask)
@@ -42,7 +47,8 @@ def _find(visit: Visit) -> Response:
         return visit.redirect(order_path(found[0].key))
     orders = [(order.key, order.found_by, _states(order)) for order in found[:MOST]]
     more = max(0, len(found) - MOST)
-    return visit.render("find.html", text=text, searched=True, asked=ask, orders=orders, more=more)
+    may_ask = _may_ask(visit)
+    return visit.render("find.html", text=text, searched=True, asked=ask, may_ask=may_ask, orders=orders, more=more)
 
 
 PAGES: Final = (
