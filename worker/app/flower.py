@@ -8,9 +8,11 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from celery import Celery
 from tornado.ioloop import PeriodicCallback
 
-from worker.app import app, connection_log
+from worker.app import connection_log
+from worker.app.broker import broker
 from worker.app.flower_broker import use_in_flower
 from worker.app.flower_guard import GuardedFlower
 from worker.app.flower_pages import format_task, name_columns
@@ -36,9 +38,10 @@ def run_flower(environ: Mapping[str, str]) -> None:
     Raises:
         ConfigError: An option or the address of Redis is wrong.
     """
-    settings = read_settings()
+    # Flower calls no account, so it needs no secret of one.
+    settings = read_settings(offline=True)
     chosen = flower_options(environ)
-    _confirm_redis(settings)
+    confirm_redis(settings)
     log.configure(settings.log.level, settings.log.format)
     if settings.broker_url is None:
         connection_log.reword()
@@ -50,8 +53,10 @@ def run_flower(environ: Mapping[str, str]) -> None:
     command.setup_logging()
     # One line for each malformed request would let strangers fill the log.
     logging.getLogger("tornado.general").setLevel(logging.ERROR)
-    use_in_flower()
+    use_in_flower(None if settings.broker_url else redis_url(settings))
     name_columns()
+    app = Celery("intake.flower", set_as_current=False)
+    app.conf.update(broker(settings), task_default_queue="intake.upkeep", timezone="UTC", enable_utc=True)
     flower = GuardedFlower(capp=app, options=options, **command.settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     flower.start_http_server()
@@ -63,7 +68,7 @@ def run_flower(environ: Mapping[str, str]) -> None:
         flower.stop()
 
 
-def _confirm_redis(settings: Settings) -> None:
+def confirm_redis(settings: Settings) -> None:
     """Raise ConfigError for a Redis that can never be used; one that is away is waited for."""
     if settings.broker_url is not None:
         return

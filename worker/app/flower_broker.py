@@ -9,25 +9,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from worker.runtime import process_settings, redis_url
 from worker.store.redis.address import RedisAddress
 
 #: Seconds that Flower waits for a connection and for a response.
 _CONNECT, _TIMEOUT = 1.0, 2.0
 
 
-def use_in_flower() -> None:
-    """Let Flower read the queues by our client; its process calls this, which imports Flower."""
+def use_in_flower(redis: str | None) -> None:
+    """Let Flower read the queues by our client of the Redis at this address, if that is the broker."""
     views: Any = import_module("flower.views")
     broker = import_module("flower.utils.broker")
 
     class Redis(broker.RedisBase):  # type: ignore[misc, name-defined]  # Flower has no types
         def __init__(self, url: str, **options: Any) -> None:
             super().__init__(url, **options)
-            self.redis = queue_client(redis_url(process_settings()))
+            self.redis = queue_client(redis)
 
     def choose(url: str, **options: Any) -> Any:
-        kind = broker.RabbitMQ if url.startswith("amqp") else Redis
+        kind = broker.RabbitMQ if redis is None else Redis
         return kind(url, **options)
 
     views.Broker = choose

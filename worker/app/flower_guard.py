@@ -6,7 +6,6 @@ import hmac
 from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from flower.app import Flower
 from flower.utils.authentication import authenticate
@@ -36,7 +35,7 @@ class _Refusal(RequestHandler):
         if not options.auth:
             self.set_header("WWW-Authenticate", 'Basic realm="flower"')
         elif self.request.method == "GET":
-            self.redirect(f"{self.settings['login_url']}?{urlencode({'next': self.request.uri or '/'})}")
+            self.redirect(self.settings["login_url"])
             return
         self.set_status(401)
         self.finish("Access denied")

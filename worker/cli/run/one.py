@@ -18,7 +18,8 @@ def command(name: str) -> None:
 
     It runs in the foreground, for systemd, a container or another supervisor. SIGTERM ends it in order.
     """
-    environ = process_environment(read_settings().file)
+    # Flower calls no account, so it needs no secret of one.
+    environ = process_environment(read_settings(offline=name == "flower").file)
     if name == "flower":
         check_address(flower_options(environ))
     replace_process(argv(name), environ)
