@@ -19,7 +19,8 @@ class _Reworded(logging.Filter):
 
 
 def _words(argument: object) -> object:
-    return str(state_of(argument)) if isinstance(argument, Exception) else argument
+    # Their sentences go on after it, with a full stop or a comma of their own.
+    return str(state_of(argument)).removesuffix(".") if isinstance(argument, Exception) else argument
 
 
 def reword() -> None:

@@ -19,6 +19,7 @@ from worker.errors import LeaseLost
 from worker.process.stopping import stopping
 from worker.store.redis import catalog, clock
 from worker.store.redis.connection import as_store_full
+from worker.store.redis.diagnosis import refusal
 from worker.store.redis.excuses import Excuses, is_excuse
 from worker.store.redis.heartbeat import Heartbeat, uptime
 from worker.store.redis.receipts import Receipts
@@ -116,9 +117,12 @@ class Inbox:
                 raise type(full)(f"{full}: no job was pushed", full.remedy) from None
             raise
 
-    def ping(self) -> bool:
-        """Return whether Redis responds; raise redis-py's error if it is down."""
-        return bool(self.redis.ping())
+    def refusal(self) -> str:
+        """Return why Redis would take no job now, or ""; nothing is written. Raise redis-py's error if it is down."""
+        if state := refusal(self.redis):
+            return state.sentence
+        kind = self.redis.type(INBOX)
+        return "" if kind in {"none", "list", b"none", b"list"} else f"the key {INBOX} of Redis is no list"
 
     def taker(self) -> Taker:
         """Return a taker of jobs, as a context manager."""

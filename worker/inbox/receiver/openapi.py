@@ -34,7 +34,7 @@ def document(senders: Sequence[Webhook], most: int) -> dict[str, Any]:
     }
     paths = {
         "/health": {"get": _status("health", "The receiver runs.", {})},
-        "/ready": {"get": _status("ready", "Redis answers.", {"503": _error("Redis does not answer.", 503)})},
+        "/ready": {"get": _status("ready", "Redis takes jobs.", {"503": _error("Redis takes no jobs now.", 503)})},
     }
     for sender in senders:
         paths[f"/hooks/{sender.name}"] = {"post": _hook(sender, most, [])}

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from worker.inbox.receiver.hook import Hook, refusal, unavailable
 from worker.inbox.receiver.openapi import document
 from worker.store.redis.connection import ERRORS
+from worker.store.redis.diagnosis import state_of
 from worker.systems.webhook.contract import Refused
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float)
 
     async def ready(_: Request) -> Response:
         try:
-            await run_in_threadpool(inbox.ping)
-        except ERRORS:
-            return refusal(unavailable("away", "Redis does not answer"))
-        return JSONResponse({"status": "ok"})
+            reason = await run_in_threadpool(inbox.refusal)
+        except ERRORS as error:
+            reason = state_of(error).sentence
+        return refusal(unavailable("away", reason)) if reason else JSONResponse({"status": "ok"})
 
     async def openapi(_: Request) -> Response:
         return JSONResponse(described)
