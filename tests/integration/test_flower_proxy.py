@@ -139,7 +139,13 @@ def test_flower_below_a_prefix_behind_nginx_with_a_login_by_oauth(tmp_path: Path
             for link in links:
                 assert link.startswith("/flower/"), link
                 assert browser.get(front + link, timeout=20).status_code == 200, link
-            table = {"draw": 1, "start": 0, "length": 10, "order[0][column]": 0, "columns[0][data]": "name"}
+            table: dict[str, str | int] = {
+                "draw": 1,
+                "start": 0,
+                "length": 10,
+                "order[0][column]": 0,
+                "columns[0][data]": "name",
+            }
             assert browser.get(f"{front}/flower/tasks/datatable", params=table, timeout=20).json()["data"] == []
             foreign = {"Origin": "https://evil.example"}
             response = browser.post(f"{front}/flower/tasks/datatable", params=table, headers=foreign, timeout=20)

@@ -17,6 +17,8 @@ _CONNECT, _TIMEOUT = 1.0, 2.0
 
 def use_in_flower(redis: str | None) -> None:
     """Let Flower read the queues by our client of the Redis at this address, if that is the broker."""
+    if redis is None:
+        return
     views: Any = import_module("flower.views")
     broker = import_module("flower.utils.broker")
 
@@ -25,11 +27,7 @@ def use_in_flower(redis: str | None) -> None:
             super().__init__(url, **options)
             self.redis = queue_client(redis)
 
-    def choose(url: str, **options: Any) -> Any:
-        kind = broker.RabbitMQ if redis is None else Redis
-        return kind(url, **options)
-
-    views.Broker = choose
+    views.Broker = Redis
 
 
 def queue_client(url: str) -> Any:
