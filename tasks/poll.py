@@ -132,6 +132,8 @@ def conclude_reading(summary: Summary, error: IntakeError | None) -> None:
         summary.needs(f"intake resume {summary.name}", "paused: the credentials were refused")
     elif error:
         summary.notes.append(f"ended early ({error.code}), and is repeated")
+    elif not summary.counts["read"]:
+        summary.notes.append("nothing new")
     if summary.counts["unreadable"]:
         summary.needs(f"intake dead list --provider {summary.name}")
 

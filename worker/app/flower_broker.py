@@ -19,13 +19,14 @@ def use_in_flower(redis: str | None) -> None:
     """Let Flower read the queues by our client of the Redis at this address, if that is the broker."""
     if redis is None:
         return
+    address = redis
     views: Any = import_module("flower.views")
     broker = import_module("flower.utils.broker")
 
     class Redis(broker.RedisBase):  # type: ignore[misc, name-defined]  # Flower has no types
         def __init__(self, url: str, **options: Any) -> None:
             super().__init__(url, **options)
-            self.redis = queue_client(redis)
+            self.redis = queue_client(address)
 
     views.Broker = Redis
 
