@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 import click
 
+from worker.operations.extras import require_extra
 from worker.process.intake_orders import command as own_command
 from worker.process.intake_orders import replace_process
 
@@ -18,7 +18,6 @@ def command(options: tuple[str, ...]) -> None:
 
     They run until Ctrl-C. `intake sandbox --help` lists the options.
     """
-    if importlib.util.find_spec("aiohttp") is None:
-        raise click.ClickException('the sandbox is an extra: pip install "intake-orders[sandbox]"')
+    require_extra("sandbox", "aiohttp")
     # Replace this process, so that it passes signals on to the simulator.
     replace_process(own_command("worker.lab.sandbox", *options), os.environ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 import time
@@ -14,6 +13,7 @@ from worker.durations import round_duration
 from worker.errors import ConfigError
 from worker.operations.acting import acting, recorded
 from worker.operations.examples import examples
+from worker.operations.extras import require_extra
 from worker.process.reloader import stop_process
 from worker.runtime import Runtime, read_settings
 from worker.settings.in_use import take_over
@@ -52,11 +52,7 @@ def command(ctx: click.Context, host: str, port: int) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise click.ClickException(
-            f"the console is an extra, and {', '.join(missing)} is missing: pip install 'intake-orders[web]'"
-        )
+    require_extra("web", *_PACKAGES)
     from worker.inbox.receiver.server import bind, serve
     from worker.web.app import application
 

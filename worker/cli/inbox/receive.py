@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import click
 
 from worker.cli.terminal import never_wait
 from worker.errors import ConfigError
 from worker.operations.examples import examples
+from worker.operations.extras import require_extra
 from worker.process.reloader import stop_process
 from worker.runtime import read_settings, redis_url
 from worker.settings.in_use import take_over
@@ -30,8 +29,7 @@ def command(host: str, port: int, timeout: float) -> None:
 
     Each producer with a kind has the address /hooks/NAME. Run the command behind a proxy that terminates TLS.
     """
-    if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn")):
-        raise click.ClickException("the receiver is an extra: pip install 'intake-orders[receive]'")
+    require_extra("receive", "starlette", "uvicorn")
     from worker.inbox.receiver.server import bind, serve
     from worker.inbox.receiver.service import service
     from worker.systems.webhooks import senders

@@ -14,6 +14,7 @@ from worker.lab.demo import stack
 from worker.lab.demo.world import ROUTES, SOURCES, TARGETS, routes, sandbox
 from worker.lab.history import command as history
 from worker.operations.examples import examples
+from worker.operations.extras import require_extra
 
 if TYPE_CHECKING:
     from worker.lab.history.compare import Comparison
@@ -66,6 +67,7 @@ def command(orders: int, keep: Path | None) -> None:
     Real processes carry the orders of five simulated systems into four, while responses are lost on purpose. At the
     end both sides are compared.
     """
+    require_extra("sandbox", "aiohttp")
     console = Display()
     started = time.monotonic()
     each = max(4, orders // len(SOURCES))

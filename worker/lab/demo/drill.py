@@ -22,6 +22,7 @@ from worker.lab.demo.world import SOURCES, TARGETS, Sandbox, routes, sandbox
 from worker.lab.history import command as history
 from worker.lab.history.journals import Reading, entries, files
 from worker.operations.examples import examples
+from worker.operations.extras import require_extra
 from worker.store.redis.connection import ERRORS
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ def command(how: str, moments: int, seed: int | None, orders: int, keep: Path | 
     Redis loses all data while orders flow. At the end the targets must have exactly what the sources have; exit code 1
     if an order is lost or duplicated. Your own settings and your Redis are not used.
     """
+    require_extra("sandbox", "aiohttp")
     console = Display()
     seed = random.randrange(10**6) if seed is None else seed  # noqa: S311  # moments, not secrets
     each = max(4, orders // len(SOURCES))

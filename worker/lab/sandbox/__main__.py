@@ -39,7 +39,8 @@ Examples:
 _PORTS = 65_536
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Return the number of a port; raise ValueError for another text."""
     number = int(text)
     if not 0 <= number < _PORTS:
         raise ValueError
@@ -54,7 +55,7 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=0, help="0 (the default): any free one; it is printed")
+    parser.add_argument("--port", type=port, default=0, help="0 (the default): any free one; it is printed")
     parser.add_argument("--certificate", type=Path, help="PEM file with a key and a certificate, for TLS")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help="systems, with commas (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the orders (default: %(default)s)")
@@ -105,13 +106,19 @@ async def _serve(options: argparse.Namespace, world: World) -> None:
     tls = None
     if options.certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(options.certificate)
+        try:
+            tls.load_cert_chain(options.certificate)
+        except OSError as error:
+            await runner.cleanup()
+            reason = (error.strerror or "it is not a PEM file with a key and a certificate").lower()
+            sys.exit(f"Error: --certificate {options.certificate}: {reason}")
     site = web.TCPSite(runner, options.host, options.port, backlog=1024, ssl_context=tls)
     try:
         await site.start()
     except OSError as error:
         await runner.cleanup()
-        sys.exit(f"sandbox: {options.host}:{options.port} cannot be used: {error.strerror}. Name another --port.")
+        reason = os.strerror(error.errno or 0).lower()
+        sys.exit(f"Error: {options.host}:{options.port}: {reason}. Next: name another --port")
     # The orders made so far live as long as the process. A garbage collection over them would take long enough to make
     # two evenly spaced calls look like a burst.
     gc.collect()
@@ -129,7 +136,9 @@ async def _main(options: argparse.Namespace) -> None:
     try:
         world = await _build(options)
     except (ValueError, KeyError) as error:
-        sys.exit(f"sandbox: {error}")
+        sys.exit(f"Error: {error}")
+    except OSError as error:
+        sys.exit(f"Error: --journal {options.journal}: {(error.strerror or '').lower()}")
     await _serve(options, world)
 
 

@@ -10,7 +10,7 @@ def parse(text: str, words: int) -> tuple[list[str], dict[str, str]]:
     """
     pieces = text.split(":")
     if len(pieces) < words or not all(pieces[:words]):
-        raise ValueError(f"{text!r}: {words} words separated by ':' are wanted first")
+        raise ValueError(f"{text!r}: it must begin with {words} words separated by ':'")
     options: dict[str, str] = {}
     for piece in pieces[words:]:
         key, equals, value = piece.partition("=")
@@ -24,5 +24,5 @@ def choice(options: dict[str, str], key: str, *allowed: str) -> str:
     """Take one option that must be one of `allowed`; the first is the default."""
     value = options.pop(key, allowed[0])
     if value not in allowed:
-        raise ValueError(f"{key}={value}: one of {', '.join(allowed)} is wanted")
+        raise ValueError(f"{key}={value}: choose from {', '.join(allowed)}")
     return value
