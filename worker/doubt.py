@@ -89,7 +89,7 @@ def ask(target: Target, stuck: Stuck, order: StuckOrder, find: Find) -> Answer:
         return "again"
     try:
         receipt, reference = _found(find, order)
-        if receipt is not None and (payload := stuck.payload(order.key)):
+        if receipt is not None and (payload := stuck.sent_payload(order.key)):
             changed = order.record.get("tried") != order.record.get("fingerprint")
             target.recognize(stored_order(payload), reference, receipt, changed=changed)
     except SnoozeError:

@@ -75,7 +75,7 @@ def test_an_archived_order_has_no_key_of_its_own_and_keeps_its_record(
     same = ("reference", "fingerprint", "version", "seen")
     assert {name: after[name] for name in same} == {name: before[name] for name in same}
     assert (after["state"], after["target_id"], after["sent"]) == ("delivered", "77", after["fingerprint"])
-    assert ledger.standing("t", KEY) == ("delivered", after["fingerprint"], after["done"], "", "", "")
+    assert ledger.standing("t", KEY) == ("delivered", after["fingerprint"], after["done"], "", "", "", "")
     assert [event.split()[0] for event in events(ledger)] == ["accepted", "claimed", "delivered"]
 
 

@@ -104,6 +104,7 @@ ACTS: dict[str, tuple[Callable[[Runtime], object], str, list[str]]] = {
     "doubt ask": (in_doubt, "doubt ask --yes", [KEY]),
     "doubt resolve": (in_doubt, f"doubt resolve {KEY} --target t --delivered --yes", [KEY]),
     "release": (held, "release t --yes", [KEY]),
+    "correct": (dead, f"correct {KEY} --set note=ring --yes", [KEY]),
     "erase": (dead, f"erase {KEY} --yes", [KEY]),
     "pause": (nothing, "pause t --reason stocktaking", []),
     "resume": (paused, "resume t", []),

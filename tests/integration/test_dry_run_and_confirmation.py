@@ -36,6 +36,7 @@ ASKING = {
     "inbox replay": "--all",
     "inbox discard": "--all",
     "erase": "shop:1",
+    "correct": "shop:1 --target dropday --set note=ring",
     "reconcile": "shop dropday --since 7d --repair",
     "backfill": "shop --since 7d",
     "forget": "gone",

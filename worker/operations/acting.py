@@ -65,7 +65,7 @@ def recorded(
         return nullcontext(unrecorded())
     chosen = {name: value for name, value in given.items() if value}
     name = action or _command_name(click.get_current_context())
-    return record(rt.redis, _actor(), name, accounts=accounts, reason=reason, given=chosen, orders=orders)
+    return record(rt.redis, current_actor(), name, accounts=accounts, reason=reason, given=chosen, orders=orders)
 
 
 def _command_name(ctx: click.Context) -> str:
@@ -77,7 +77,7 @@ def _command_name(ctx: click.Context) -> str:
     return " ".join(names)
 
 
-def _actor() -> Actor:
+def current_actor() -> Actor:
     """Return the name that was given, or the user of this host: with sudo, the one who called it."""
     try:
         user = pwd.getpwuid(os.getuid()).pw_name

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from worker.reconcile.edited import to_write
+from worker.store.orders.corrections import Stored
 
 if TYPE_CHECKING:
     from worker.reconcile.report import Finding
@@ -24,6 +25,10 @@ def requeue(run: Run, finding: Finding, routed: Delivery, standing: Standing) ->
     rt, target = run.rt, run.options.target
     source = f"reconcile {run.options.provider}"
     delivery = replace(routed, reference=finding.reference)
+    if standing.corrected and routed.corrections is None:
+        if finding.fault != "missing":
+            return "a person corrected it, and the correction is not kept any more: compare it by hand"
+        delivery = replace(delivery, corrections=Stored("", {}))
     if standing.state in _WAITING:
         return f"it is {standing.state} for a person: intake show {routed.order.key}"
     if finding.fault == "missing":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from worker.reconcile.report import Fault
     from worker.runtime import Runtime
     from worker.settings.routes import Route
+    from worker.store.orders.corrections import Stored
     from worker.store.orders.ledger import Delivery
     from worker.systems.view import Side
 
@@ -150,20 +151,25 @@ class Run:
 
     def _rows(self, orders: list[Order]) -> list[tuple[str, str, bool, bytes]]:
         """Return the rows of the orders that belong in the target, each by the reference that it was created with."""
-        known = self.rt.ledger.references(self.options.target, [order.key for order in orders])
-        return [row for order, reference in zip(orders, known, strict=True) if (row := self._row(order, reference))]
+        keys = [order.key for order in orders]
+        known = self.rt.ledger.references(self.options.target, keys)
+        corrections = self.rt.ledger.corrections.of(self.options.target, keys)
+        rows = map(self._row, orders, known, corrections)
+        return [row for row in rows if row]
 
-    def _row(self, order: Order, known: str) -> tuple[str, str, bool, bytes] | None:
+    def _row(self, order: Order, known: str, corrections: Stored) -> tuple[str, str, bool, bytes] | None:
         if self.rt.is_echo(order):
             return None
         try:
             delivery = self.route(order)
         except PermanentError:
             return None  # the poll makes it a dead letter, with the reason
+        if corrections.version:
+            delivery = replace(delivery, corrections=corrections)
         reference = known or delivery.reference
         if not reference:
             return None
-        digest = self._digest(delivery.order, "source")
+        digest = self._digest(delivery.sent, "source")
         expected = delivery.wanted and self.options.since <= order.ordered_at < self.options.until
         return reference, order.external_id, expected, digest
 
@@ -227,7 +233,7 @@ class Run:
         if order is None:
             self.report.counts["gone"] += 1
             return None
-        delivery = self.route(order)
+        [delivery] = self.rt.ledger.corrected(self.options.target, [self.route(order)])
         if candidate.recent and delivery.fingerprint != standing.fingerprint:
             self.report.counts["on_the_way"] += 1
             return None
@@ -279,7 +285,7 @@ class Run:
         standing = self._standing(candidate)
         if standing is None or (delivery := self._fresh(candidate, standing)) is None or delivery.before_start:
             return None
-        order = delivery.order
+        order = delivery.sent
         source = self._view(order, "source")
         moved = self._spill.digest(source) != self._spill.source_digest(candidate.reference)
         held = read_one(reader, target_id)

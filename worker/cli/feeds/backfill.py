@@ -103,7 +103,8 @@ def _outcomes(rt: Runtime, order: Order) -> set[str]:
         if not delivery.wanted:
             continue
         standing = rt.ledger.standing(target, order.key)
-        same = standing.fingerprint == delivery.fingerprint
+        [corrected] = rt.ledger.corrected(target, [delivery])
+        same = standing.fingerprint == corrected.fingerprint
         outcome = "new" if not standing.state else "known, the same" if same else "known, changed"
         outcomes.add(f"{target}: {outcome}")
     return outcomes

@@ -7,7 +7,6 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
 
 import click
 
@@ -22,10 +21,9 @@ from worker.operations.cursor_words import cursor_time
 from worker.operations.examples import examples
 from worker.operations.times import utc_text
 from worker.telemetry import log
-from worker.telemetry.printable import one_line
 
 if TYPE_CHECKING:
-    from worker.cli.feeds.rehearsal import PagePreview, RequestPreview
+    from worker.cli.feeds.rehearsal import PagePreview
     from worker.runtime import Runtime
 
 #: Orders shown per page, without --json.
@@ -99,7 +97,7 @@ def _rehearse(rt: Runtime, name: str, options: dict[str, Any]) -> None:
 def _print_page(number: int, page: PagePreview, show: int) -> None:
     click.echo(f"Page {number}, {'more follow' if page.more else 'the last'}:")
     for request in page.reads:
-        _print_request(request)
+        click.echo("\n".join(request.lines()))
     outcomes = Counter((order.target, order.what) for order in page.verdicts)
     for (target, outcome), count in sorted(outcomes.items()):
         say(f"  {count:>5}  {outcome}{f'  ({target})' if target else ''}")
@@ -115,18 +113,4 @@ def _print_page(number: int, page: PagePreview, show: int) -> None:
     for target, writes in page.writes.items():
         click.echo(f"To {target}, {len(writes)} writes, the first of each order" + (":" if show else ""))
         for request in writes[:show]:
-            _print_request(request)
-
-
-def _print_request(request: RequestPreview) -> None:
-    for text in _request(request):
-        click.echo(one_line(text))
-
-
-def _request(request: RequestPreview) -> list[str]:
-    """Return the lines of a request; a form is shown field by field."""
-    lines = [f"  {request.method} {request.url}", *(f"    {key}: {text}" for key, text in request.headers.items())]
-    kind = next((text for name, text in request.headers.items() if name.lower() == "content-type"), "")
-    if kind == "application/x-www-form-urlencoded":
-        return lines + [f"    {key} = {text}" for key, text in parse_qsl(request.body, keep_blank_values=True)]
-    return lines + ([f"    {request.body}"] if request.body else [])
+            click.echo("\n".join(request.lines()))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, TypeVar
-from urllib.parse import quote_plus
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Final
 
 from schemas.cancellation import stop
 from schemas.changes import Changes
@@ -15,45 +12,26 @@ from tasks.accept import prepare
 from tasks.dead_records import letter_id
 from tasks.poll import wait_and_fetch
 from worker.cli.feeds.differences import Change, differences
-from worker.errors import Held, LeaseLost, PermanentError, RateLimited
-from worker.http.client import guard_writes, watch_requests
+from worker.errors import Held, PermanentError
+from worker.http.client import watch_requests
 from worker.inbox.record import to_order
+from worker.operations.requests import Previews, wait_for_limit
 from worker.reconcile.sides import Sides, read_one
 from worker.systems.provider import Unread
 from worker.systems.view import differing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from pydantic import BaseModel
+    from collections.abc import Iterator
 
     from schemas.order import Order
-    from worker.http.client import Request
+    from worker.operations.requests import RequestPreview
     from worker.runtime import Runtime
     from worker.store.orders.ledger import Delivery, OnChange, Standing
     from worker.systems.provider import Page
     from worker.systems.target import Receipt
 
-T = TypeVar("T")
-#: Headers that are shown; the value of any other may be a secret.
-_OPEN: Final = frozenset({"user-agent", "accept", "accept-encoding", "content-type", "content-length"})
-_MASK: Final = "***"
 #: Seconds to wait at most for a closed limit.
 _PATIENCE: Final = 60.0
-
-
-class NotSent(LeaseLost):
-    """A write was stopped before it was sent. Like a lost lease, no adapter catches it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestPreview:
-    """A request as it would be sent, its secrets masked; the body is personal data."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +69,7 @@ class Rehearsal:
         self._sides = {target: Sides(rt, name, target, 1.0) for target in targets}
         self._receipts: dict[str, dict[str, Receipt]] = {}
         accounts = [rt.settings.providers[name], *(rt.settings.targets[target] for target in targets)]
-        secrets = {secret for account in accounts for secret in _secrets(account.options)}
-        self._secrets = sorted(secrets, key=len, reverse=True)
+        self._previews = Previews(account.options for account in accounts)
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,7 +80,7 @@ class Rehearsal:
         """Yield up to `most` pages from `cursor` on. Raise what the calls to the provider and the targets raise."""
         for _ in range(most):
             preview = PagePreview()
-            with watch_requests(lambda request: preview.reads.append(self._preview(request))):  # noqa: B023  # of this round
+            with watch_requests(lambda request: preview.reads.append(self._previews.of(request))):  # noqa: B023  # of this round
                 page = self._fetch(cursor)
             self._add_orders(page, preview)
             preview.more = page.more
@@ -139,19 +116,20 @@ class Rehearsal:
                     preview.verdicts.append(OrderPreview(order.key, what, target, detail=_detail(delivery)))
                     continue
                 changes = differences(order, delivery.order)
-                order_preview = replace(self._order(target, delivery, preview), changes=changes)
+                [corrected] = self._rt.ledger.corrected(target, [delivery])
+                order_preview = replace(self._order(target, corrected, preview), changes=changes)
                 preview.verdicts.append(order_preview)
                 if order_preview.what == "would be created":
-                    new.setdefault(target, []).append(delivery)
+                    new.setdefault(target, []).append(corrected)
         for target, orders in new.items():
             self._add_bulk_writes(target, orders, preview)
 
     def _order(self, name: str, delivery: Delivery, preview: PagePreview) -> OrderPreview:
         """Return what would happen to an order, and add its writes to the page."""
-        order, reference, hold = delivery.order, delivery.reference, delivery.hold
+        order, reference, hold = delivery.sent, delivery.reference, delivery.hold
         target, standing = self._sides[name].target, self._rt.ledger.standing(name, order.key)
         left_out = delivery.left_out or ("" if standing.state else delivery.before_start)
-        receipt = _wait_for_limit(lambda: self._find(name, reference))
+        receipt = wait_for_limit(lambda: self._find(name, reference))
         same, reason = standing.fingerprint == delivery.fingerprint, hold.partition(" ")[2]
         try:
             if receipt is not None and not standing.done:
@@ -161,7 +139,7 @@ class Rehearsal:
             if receipt is None:
                 outcome = _if_absent(standing, same=same, left_out=left_out)
                 if outcome == "would be created":
-                    writes = self._stopped_writes(name, lambda: target.create(order, reference))
+                    writes = self._previews.stopped_writes(name, lambda: target.create(order, reference))
                     if target.bulk == 1:
                         preview.writes.setdefault(name, []).extend(writes)
                 return OrderPreview(order.key, outcome, name, reference, detail=left_out or reason)
@@ -175,7 +153,9 @@ class Rehearsal:
                     Changes.between(bytes.fromhex(standing.sent_fields), order),
                     receipt.target_id or "",
                 )
-                writes = self._stopped_writes(name, lambda: target.change(order, reference, target_id, changes))
+                writes = self._previews.stopped_writes(
+                    name, lambda: target.change(order, reference, target_id, changes)
+                )
                 preview.writes.setdefault(name, []).extend(writes)
             return OrderPreview(order.key, outcome, name, reference, fields, receipt.target_id or "")
         except Held as error:
@@ -197,7 +177,7 @@ class Rehearsal:
         view = self._sides[name].view(order, "source")
         if not view or reader is None or not target_id:
             return ()
-        read = _wait_for_limit(lambda: read_one(reader, target_id))
+        read = wait_for_limit(lambda: read_one(reader, target_id))
         if read is None:
             return ()
         return differing(view, self._sides[name].view(read, "target"))
@@ -206,52 +186,16 @@ class Rehearsal:
         """Add the writes to a target that creates many orders at once."""
         target = self._sides[name].target
         for first in range(0, len(orders), target.bulk) if target.bulk > 1 else ():
-            batch = [(delivery.order, delivery.reference) for delivery in orders[first : first + target.bulk]]
-            writes = self._stopped_writes(
+            batch = [(delivery.sent, delivery.reference) for delivery in orders[first : first + target.bulk]]
+            writes = self._previews.stopped_writes(
                 name,
                 lambda: target.create_many(batch) if len(batch) > 1 else target.create(*batch[0]),  # noqa: B023
             )
             preview.writes.setdefault(name, []).extend(writes)
 
-    def _stopped_writes(self, name: str, write: Callable[[], object]) -> list[RequestPreview]:
-        """Return the requests that `write` would send first; it is stopped there, so later requests are unknown."""
-        writes: list[RequestPreview] = []
-
-        def record(request: Request) -> None:
-            if request.method != "GET":
-                writes.append(self._preview(request))
-                raise NotSent(f"{name}: a rehearsal sends nothing")
-
-        def stop() -> None:
-            raise NotSent(f"{name}: a rehearsal sends nothing")
-
-        try:
-            with watch_requests(record), guard_writes(stop):
-                _wait_for_limit(write)
-        except NotSent:
-            pass
-        return writes
-
-    def _preview(self, request: Request) -> RequestPreview:
-        headers = {name: text if name.lower() in _OPEN else _MASK for name, text in request.headers.items()}
-        body = request.body.decode("utf-8", "replace")
-        return RequestPreview(request.method, self._masked(request.url), headers, self._masked(body))
-
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _MASK).replace(quote_plus(secret), _MASK)
-        return text
-
 
 def _detail(error: PermanentError) -> str:
     return ": ".join(filter(None, (getattr(error, "field", ""), str(error))))
-
-
-def _secrets(options: BaseModel) -> Iterator[str]:
-    for name in type(options).model_fields:
-        value = getattr(options, name)
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            yield value.get_secret_value()
 
 
 def _if_absent(standing: Standing, *, same: bool, left_out: str) -> str:
@@ -272,15 +216,3 @@ def _if_present(standing: Standing, on_change: str, *, same: bool) -> str:
     if not standing.done or same:
         return "is there"
     return {"update": "would be changed", "hold": "would be held"}.get(on_change, "is there, its change is ignored")
-
-
-def _wait_for_limit(call: Callable[[], T]) -> T:
-    """Return the result of `call`, repeated while a limit is closed, for at most a minute."""
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return call()
-        except RateLimited as limited:
-            if time.monotonic() + limited.delay > until:
-                raise
-            time.sleep(limited.delay)

@@ -98,7 +98,7 @@ def show(key: str, **options: Any) -> None:
     record = rt.cursors.letter(provider, external_id)
     if not dead and record is None:
         raise click.ClickException(f"{key} is not dead. Next: intake show {key}")
-    payloads = {entry.target: rt.stuck[entry.target].payload(key) for entry in dead} if options["payload"] else {}
+    payloads = {entry.target: rt.stuck[entry.target].sent_payload(key) for entry in dead} if options["payload"] else {}
     if record is not None and not options["payload"]:
         del record["raw"]
     if options["as_json"]:

@@ -10,7 +10,7 @@ from worker.operations.sentences import sentences
 from worker.operations.times import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from worker.cli.display import Display
     from worker.operations.next_steps import NextStep
@@ -29,10 +29,18 @@ def delivery_as_json(entry: Entry) -> dict[str, Any]:
 def print_orders(rt: Runtime, console: Display, key: str, entries: Sequence[Entry]) -> None:
     """Print the history of one order for each target, and what happens next."""
     for entry, step in zip(entries, next_steps(rt, key, entries), strict=True):
-        _print_order(console, key, entry, step)
+        _print_order(console, key, entry, step, corrections_of(rt, key, entry))
 
 
-def _print_order(console: Display, key: str, entry: Entry, step: NextStep) -> None:
+def corrections_of(rt: Runtime, key: str, entry: Entry) -> dict[str, str]:
+    """Return by field who corrected an order for one target, and when; never a value."""
+    if "corrected" not in entry.record:
+        return {}
+    [stored] = rt.ledger.corrections.of(entry.target, [key])
+    return {path: f"{each.by}, {utc_text(each.at)} UTC" for path, each in stored.by_field.items()}
+
+
+def _print_order(console: Display, key: str, entry: Entry, step: NextStep, corrections: Mapping[str, str]) -> None:
     record = entry.record
     state = record["state"].replace("_", " ")
     console.print(line((key, "bold"), " → ", (entry.target, "bold"), f"  {state}  (reference {record['reference']})"))
@@ -47,6 +55,8 @@ def _print_order(console: Display, key: str, entry: Entry, step: NextStep) -> No
     for name, label in _LABELS.items():
         if record.get(name):
             console.print(line(f"  {label}: {record[name]}"))
+    for path, by in corrections.items():
+        console.print(line(f"  corrected: {path} (by {by})"))
     for sentence in sentences(record.get("fields", "{}")):
         console.print(line(f"  {entry.target} said: {sentence}"))
     console.print(line(f"  next: {step}"))

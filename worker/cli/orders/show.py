@@ -9,7 +9,7 @@ import click
 
 from worker.cli.display import Table, line
 from worker.cli.options import json_option, open_runtime
-from worker.cli.orders.history import delivery_as_json, print_orders
+from worker.cli.orders.history import corrections_of, delivery_as_json, print_orders
 from worker.cli.orders.left_out import left_out_as_json, print_left_out
 from worker.cli.results import console, print_rows, say
 from worker.durations import count_of
@@ -51,7 +51,8 @@ def _print_unreadable(rt: Runtime, provider: str) -> None:
 def _as_json(rt: Runtime, order: FoundOrder) -> dict[str, Any]:
     steps = next_steps(rt, order.key, order.entries)
     deliveries = [
-        delivery_as_json(entry) | {"due": entry.due, "next": str(step)}
+        delivery_as_json(entry)
+        | {"due": entry.due, "next": str(step), "corrections": corrections_of(rt, order.key, entry)}
         for entry, step in zip(order.entries, steps, strict=True)
     ]
     found = {"key": order.key, "found_by": order.found_by, "deliveries": deliveries}

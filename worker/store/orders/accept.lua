@@ -2,7 +2,7 @@
 
 local lane, due, drains, dead, held, waiting, wake, cursor, epoch, era, receipts = unpack(KEYS)
 local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first, dedupes, on_change, updates, full, receipt = unpack(ARGV, 1, 11)
--- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared
+-- Then for each order: key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared, correction
 --
 -- waiting exists while a drain waits for orders; pushing to wake wakes it. cursor is that of the orders' provider. epoch is when this ledger began.
 -- ask_first says when to ask the target before creating: "never", "always", or "new": while the ledger is new (it was lost: no walk has ended), and for an order
@@ -15,13 +15,18 @@ local record_prefix, payload_prefix, history_prefix, lease_ms, source, ask_first
 -- which the target may have the order if this ledger does not know it: it is asked for them first, even a target that refuses duplicates. A known order keeps
 -- the reference that it has. shared says which other orders could have the reference (owner.lua); the second order of a reference is held.
 --
+-- correction is '' unless a person corrected the order (correction.lua): then it is JSON with the version of the corrections that the fingerprint contains
+-- ("seen"), the fingerprint without them ("source"), the corrections that remain ("text", as they are kept) and an event for the history ("event").
+--
 -- What the newest version says holds, wanted or left out: it is kept with the record, or, where there is none, as a tombstone (tombstone.lua).
 --
 -- full is 1 for a Redis that is full: then the result is "full", and nothing is written, for an order that is not known, and for a change that needs room: one
 -- that is sent after the payload was deleted. A cancellation is taken, and so is a newer version of an order that waits.
 --
 -- Returns {live drains, counting one that was woken, the result of each order, the orders on the lane}. A result is new, unwanted, asked, same, stale,
--- replaced, revived, withdrawn, updating, held, changed or full. An order that is left out is "asked" if the target may have it: it is searched there, and never created.
+-- replaced, revived, withdrawn, updating, held, changed or full. An order that is left out is "asked" if the target may have it: it is searched there, and never
+-- created. Or it is "corrected" (a person corrected the order, and the source says something new) or "uncorrected" (the corrections were undone): then nothing was
+-- written, and it has to be accepted again, with the corrections as they are.
 -- Orders from a backfill are bulk work: a constant offset puts their scores after all others; the record keeps it as 'bulk'.
 -- If repeated: every fingerprint is known, so it returns "same" and changes nothing.
 
@@ -107,6 +112,11 @@ local function bequeath(key, heir)
     if string.sub(entries[i], 2) == key then redis.call('HSET', combined, entries[i - 1], entry) end
   end
   redis.call('HSET', combined, key, entry)
+end
+
+local function note_correction(key, correction)
+  local event = correction and keep_correction(record_prefix, key, correction) or ''
+  if event ~= '' then log(key, event) end
 end
 
 -- Handle a change of an order that the target already has.
@@ -197,17 +207,24 @@ local function add(key, reference, fingerprint, version, payload, left_out, stop
   return search and 'asked' or 'new'
 end
 
-local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
+local function accept(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared, correction)
   local record = record_prefix .. key
   local known = redis.call('HMGET', record, 'state', 'fingerprint', 'version', 'done', 'uncertain', 'code', 'bulk', 'stop', 'step', 'left_out', 'requested',
-    'may_exist', 'seen')
+    'may_exist', 'seen', 'corrected')
   local archived = not known[1] and read_archived(record_prefix, key)
   if archived then known = {archived.state, archived.fingerprint, archived.version, archived.done, false, false, false, archived.stop, false, false,
-    archived.requested} end
+    archived.requested, false, false, archived.corrected or false} end
   local state = known[1]
   if not state then
     if full == '1' then return 'full' end
     return add(key, reference, fingerprint, version, payload, left_out, stop, heir, hold_reason, before_start, former, placed, shared)
+  end
+  correction = correction ~= '' and cjson.decode(correction)
+  if correction and not known[14] then return 'uncorrected' end
+  if correction and version_of(read_correction(record_prefix, key)) ~= correction.seen then return 'corrected' end
+  if known[14] and not correction then
+    if fingerprint ~= known[14] then return 'corrected' end
+    fingerprint = known[2] -- the source says what it said
   end
   if known[7] and not bulk then make_fresh(key, record) end
   local requested = before_start ~= '' and bulk
@@ -234,6 +251,11 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
         redis.call('HSET', record, 'version', version)
       end
     end
+    if correction and not older then
+      if archived then unarchive(record_prefix, key, read_archived(record_prefix, key), history_prefix) end
+      note_correction(key, correction)
+      if archived then archive(record_prefix, key, payload_prefix, history_prefix) else redis.call('SET', payload_prefix .. key, payload, 'XX') end
+    end
     return 'same'
   end
   if older then return 'stale' end
@@ -246,6 +268,7 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   if archived then unarchive(record_prefix, key, archived, history_prefix) end
   redis.call('HSET', record, 'fingerprint', fingerprint, 'version', version, 'change', change)
   redis.call('HDEL', record, 'hold')
+  note_correction(key, correction)
   if requested then redis.call('HSET', record, 'requested', '1') end
   if stop ~= '' then redis.call('HSET', record, 'stop', stop) elseif known[8] then redis.call('HDEL', record, 'stop') end
   if heir ~= '' and not (known[4] and change == 'ignore') then bequeath(key, heir) end
@@ -270,10 +293,10 @@ local function accept(key, reference, fingerprint, version, payload, left_out, s
   return 'revived'
 end
 
-for i = 12, #ARGV, 13 do
-  local result = accept(unpack(ARGV, i, i + 12))
+for i = 12, #ARGV, 14 do
+  local result = accept(unpack(ARGV, i, i + 13))
   results[#results + 1] = result
-  if result ~= 'full' then counts[result] = (counts[result] or 0) + 1 end
+  if result ~= 'full' and result ~= 'corrected' and result ~= 'uncorrected' then counts[result] = (counts[result] or 0) + 1 end
 end
 for result, count in pairs(counts) do redis.call('HINCRBY', lane, 'accepted_' .. result, count) end
 -- The first word of the source ("poll shop", "push shop", "hint shop") is what brought an order first.

@@ -9,6 +9,7 @@
 -- A live record (intake:order:TARGET:KEY) takes precedence over an archived one of the same key.
 
 -- include ledger_time.lua
+-- include correction.lua
 
 local PIECE = 64
 local DAY = 86400000
@@ -45,12 +46,14 @@ local function write_archived(prefix, key, archived)
   -- true: the reference is the order key without its provider; false: it is the target's id.
   local reference = archived.reference == string.match(key, ':(.*)$')
   if not reference and archived.reference ~= archived.target_id then reference = shorten(archived.reference) end
+  -- The last is the fingerprint of what the source says of an order that a person corrected (correction.lua).
   -- Then the order key where the field is only its hash, the field fingerprints where an update may need them, and for few orders the marks "w" (it was
   -- withdrawn), "s" (it is not to be shipped) and "r" (a backfill requested it, though it was placed before the start).
   local marks = (archived.state == 'withdrawn' and 'w' or '') .. (archived.stop and 's' or '') .. (archived.requested and 'r' or '')
-  marks = marks ~= '' and marks or nil
+  local corrected = shorten(archived.corrected) or nil
+  marks = (marks ~= '' or corrected) and marks or nil
   local values = {shorten(archived.version), shorten(archived.fingerprint), shorten(archived.done), shorten(archived.target_id),
-    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks}
+    reference, archived.page, archived.index, field ~= key and key or false, archived.sent_fields or marks and '', marks, corrected}
   local packed = cmsgpack.pack(unpack(values))
   local pieces = math.ceil(#packed / PIECE)
   redis.call('HSET', hash, field, string.sub(packed, 1, PIECE))
@@ -82,9 +85,9 @@ end
 local function read_archived(prefix, key)
   local packed = read_pieces(archive_key(prefix, key), archive_field(key))
   if not packed then return nil end
-  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields, marks = cmsgpack.unpack(packed)
+  local version, fingerprint, done, target_id, reference, page, index, _, sent_fields, marks, corrected = cmsgpack.unpack(packed)
   local archived = {state = 'delivered', version = lengthen(version), fingerprint = lengthen(fingerprint), done = lengthen(done),
-    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil}
+    target_id = lengthen(target_id), page = page, index = index, sent_fields = sent_fields ~= '' and sent_fields or nil, corrected = lengthen(corrected)}
   if marks and string.find(marks, 'w') then archived.state = 'withdrawn' end
   if marks and string.find(marks, 's') then archived.stop = '1' end
   if marks and string.find(marks, 'r') then archived.requested = '1' end
@@ -126,9 +129,10 @@ local function archive(prefix, key, payloads, histories)
   redis.call('DEL', payloads .. key)
   local record = prefix .. key
   local live = redis.call('HMGET', record, 'version', 'fingerprint', 'done', 'target_id', 'reference', 'seen', 'settled', 'sent', 'sent_fields', 'state', 'stop',
-    'requested')
+    'requested', 'corrected')
   local archived = {version = live[1], fingerprint = live[2], done = live[3], target_id = live[4], reference = live[5],
-    sent_fields = live[9] or nil, state = live[10], stop = live[11], requested = live[12]}
+    sent_fields = live[9] or nil, state = live[10], stop = live[11], requested = live[12], corrected = live[13]}
+  if archived.corrected then redis.call('PEXPIRE', correction_key(prefix, key), KEEP) end
   local lines = redis.call('LRANGE', histories .. key, 0, -1)
   archived.page, archived.index = append_history(prefix, {lines, live[6], live[7], live[8] == live[2] or shorten(live[8])})
   write_archived(prefix, key, archived)
@@ -142,9 +146,10 @@ local function unarchive(prefix, key, archived, histories)
   for _, line in ipairs(lines) do redis.call('RPUSH', histories .. key, line) end
   if #lines > 0 then redis.call('LSET', page_key(prefix, archived.page), archived.index, '') end
   local record = prefix .. key
-  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop', 'requested'}) do
+  for _, name in ipairs({'state', 'version', 'fingerprint', 'done', 'target_id', 'reference', 'sent_fields', 'stop', 'requested', 'corrected'}) do
     if archived[name] then redis.call('HSET', record, name, archived[name]) end
   end
+  if archived.corrected then redis.call('PERSIST', correction_key(prefix, key)) end
   if seen then redis.call('HSET', record, 'seen', seen) end
   if settled then redis.call('HSET', record, 'settled', settled) end
   if sent then redis.call('HSET', record, 'sent', sent) end

@@ -11,7 +11,7 @@ local drain, number, most, in_hand, width, needed, lease_ms, record_prefix, payl
 -- breaker is the number of failures in a row that opens the breaker, per_call the number of orders in one call. For quarantine_ms a new ledger sends nothing.
 --
 -- Returns {'orders', how many calls the drain may make at once, {key, reference, fingerprint, tries, uncertain, step, target_id, is_update, payload, bulk, hold,
--- sent_fields, left_out, blocker, tried, requested, former, place}...}, or {reason, ms to wait}.
+-- sent_fields, left_out, blocker, tried, requested, former, place, corrections}...}, or {reason, ms to wait}.
 -- uncertain is '', 'ask' (the ledger is new, or the order was accepted in an era before this one, see era.lua), 'looked' (a person looked, and did not find it)
 -- or '1' (it may have been sent). target_id is set if
 -- is_update is '1': the target has the order, and a change is to be sent. bulk is '1' for bulk work. hold is a code and a
@@ -19,7 +19,7 @@ local drain, number, most, in_hand, width, needed, lease_ms, record_prefix, payl
 -- left_out is why the order is not to be created: it is searched only. blocker is a combined order whose goods this one has, and that has to leave the target
 -- before this one is sent. requested is '1' if a backfill requested the order, though it was placed before the start of its provider.
 -- tried is the fingerprint of the content that was sent first. former are further references under which the target may have an order that is uncertain,
--- as JSON, or empty. place is where an interrupted call continues, for ten minutes (see settle.lua).
+-- as JSON, or empty. corrections are those of a person on top of payload (correction.lua). place is where an interrupted call continues, for ten minutes (see settle.lua).
 -- A reason is lost, full, paused, closed, empty, or quarantine (closed, returned once: an older ledger may have sent orders that do not show yet).
 -- A drain that gets nothing, and has nothing in hand, is removed in the same step, so that no order can arrive between "empty" and its leaving. One that has
 -- orders in hand stays, and leaves to the others the calls that it does not make.
@@ -28,6 +28,7 @@ local drain, number, most, in_hand, width, needed, lease_ms, record_prefix, payl
 -- forgot it: they are uncertain.
 
 -- include ledger_time.lua
+-- include correction.lua
 local time = ledger_time()
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
@@ -166,7 +167,7 @@ for _, key in ipairs(keys) do
     log(key, 'claimed again ' .. drain)
   end
   local known = redis.call('HMGET', record, 'reference', 'fingerprint', 'tries', 'uncertain', 'step', 'target_id', 'done', 'bulk', 'hold', 'sent_fields',
-    'left_out', 'stop', 'tried', 'requested', 'former', 'seen', 'place')
+    'left_out', 'stop', 'tried', 'requested', 'former', 'seen', 'place', 'corrected')
   -- It may have been claimed and sent before, by a claim that was forgotten.
   if since and not known[4] and not known[7] and tonumber(known[16] or 0) < since then known[4] = 'ask' end
   -- An uncertain create leaves the content that was sent first, however often the order changes meanwhile.
@@ -176,6 +177,7 @@ for _, key in ipairs(keys) do
   local blocker = any_combined and not known[12] and not known[11] and find_blocker(key)
   response[#response + 1] = {key, known[1], known[2], tonumber(known[3] or 0), known[4] or '', known[5] or '', known[6] or '',
     known[7] and '1' or '', redis.call('GET', payload_prefix .. key) or '', known[8] and '1' or '', known[9] or '', hex(known[10] or ''),
-    known[11] or '', blocker or '', known[13] or known[2], known[14] or '', known[15] or '', place}
+    known[11] or '', blocker or '', known[13] or known[2], known[14] or '', known[15] or '', place,
+    known[18] and read_correction(record_prefix, key) or ''}
 end
 return response

@@ -28,6 +28,7 @@ local function queue(key, record)
 end
 
 local function forget(key)
+  forget_correction(record_prefix, key)
   redis.call('DEL', payload_prefix .. key)
   redis.call('PEXPIRE', history_prefix .. key, keep_history_ms)
 end

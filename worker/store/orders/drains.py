@@ -323,13 +323,15 @@ def _claim(  # noqa: PLR0913, PLR0917  # the values in the order of `claim.lua`
     requested: str,
     former: str,
     place: str,
+    corrections: str,
 ) -> Claim:
+    text = payload.unpack(packed)
     return Claim(
         key,
         reference,
         fingerprint,
         tries,
-        payload.unpack(packed),
+        payload.correct(text, corrections) if corrections else text,
         uncertain,
         step,
         bool(is_update),

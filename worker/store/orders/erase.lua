@@ -36,6 +36,11 @@ local function erase(key)
     if not archived then return '' end
     -- A guess of a person's name could be tested by them.
     archived.sent_fields = nil
+    if archived.corrected then
+      archived.fingerprint, archived.corrected = archived.corrected, nil
+      redis.call('DEL', correction_key(record_prefix, key))
+      redis.call('ZREM', correction_index(record_prefix), key)
+    end
     if archived.done then
       write_archived(record_prefix, key, archived)
       return 'delivered'
@@ -49,6 +54,7 @@ local function erase(key)
   if known[4] == 'erased' then return result end
   for _, set in ipairs({due, dead, doubt, held}) do redis.call('ZREM', set, key) end
   redis.call('DEL', payload_prefix .. key)
+  forget_correction(record_prefix, key)
   redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'fields', 'step', 'tried', 'again', 'sent_fields', 'tried_fields')
   redact(key)
   redis.call('HINCRBY', lane, 'erased', 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import simplejson
 
 from worker.store.orders import payload
+from worker.store.orders.corrections import Corrections
 from worker.store.redis import catalog, keys
 from worker.store.redis.scripts import Scripts
 
@@ -126,6 +127,9 @@ class Eraser:
                 packed = cast("str | None", self._redis.get(name))
                 if packed is not None and match.occurs_in(payload.unpack(packed)):
                     selected[name.removeprefix(prefix)] = None
+            for key, stored in Corrections(self._redis).all(target).items():
+                if any(match.occurs_in(each.value) for each in stored.by_field.values()):
+                    selected[key] = None
         return list(selected)
 
     def erase(self, data: PersonalData) -> dict[str, dict[str, Erased]]:

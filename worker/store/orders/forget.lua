@@ -29,6 +29,7 @@ for i = 5, #ARGV do
       redis.call('HSET', record, 'state', 'delivered')
       archive(record_prefix, key, payload_prefix, history_prefix)
     else
+      forget_correction(record_prefix, key)
       redis.call('HSET', record, 'state', 'discarded')
       redis.call('HDEL', record, 'tries', 'lost', 'died', 'fields', 'code', 'detail')
       redis.call('DEL', payload_prefix .. key)

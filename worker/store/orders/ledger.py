@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from schemas.cancellation import stop, successor
+from schemas.corrections import corrected
 from worker.errors import Malformed, StoreFrozen, StoreFull
 from worker.store.orders import payload
+from worker.store.orders.corrections import Corrections, text_of
 from worker.store.redis import catalog, clock, keys
 from worker.store.redis.scripts import Scripts
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
     from redis import Redis
 
+    from schemas.corrections import Corrected
     from schemas.order import Order, Written
+    from worker.store.orders.corrections import Stored
     from worker.store.redis.catalog import Argument
 
 
@@ -29,6 +33,10 @@ _LONG_AGO: Final = 3_600_000
 FEW: Final = 500
 #: The place of the content in `Delivery.values`.
 _CONTENT: Final = 4
+#: The results of an order that is accepted again, with its corrections as they are now.
+_AGAIN: Final = frozenset({"corrected", "uncorrected"})
+#: Why a changed order is held that a person corrected long ago.
+_LOST_CORRECTION: Final = "review a person corrected it, and the correction is not kept any more: check it"
 #: The most characters of a reference: an order's own fields are its parts, and no target takes so many.
 LONGEST_REFERENCE: Final = 4096
 
@@ -58,6 +66,14 @@ class Delivery:
     former: tuple[str, ...] = ()
     #: Which other orders could have the reference (see `owner.lua`); "" if no other can.
     shared: str = ""
+    #: The corrections that a person made; None for an order without them.
+    corrections: Stored | None = None
+
+    def with_corrections(self, stored: Stored) -> Delivery:
+        """Return the delivery with corrections; held if they are no longer kept, and the order is still to be sent."""
+        if stored.version or self.hold or stop(self.order):
+            return replace(self, corrections=stored)
+        return replace(self, corrections=stored, hold=_LOST_CORRECTION)
 
     @property
     def wanted(self) -> bool:
@@ -66,16 +82,47 @@ class Delivery:
 
     @cached_property
     def written(self) -> Written:
-        """Return the order's content as Redis keeps it, and its fingerprint. Raise Malformed as `payload.write`."""
+        """Return what the source says as Redis keeps it, and its fingerprint. Raise Malformed as `payload.write`."""
         return payload.write(self.order)
 
     @cached_property
+    def corrected(self) -> Corrected | None:
+        """Return the order with its corrections; None without any. What a transform did not see is not corrected."""
+        if self.corrections is None or self.hold.startswith("transform "):
+            return None
+        return corrected(self.order, self.corrections.by_field)
+
+    @property
+    def sent(self) -> Order:
+        """The order as it is sent: with its corrections."""
+        return self.corrected.order if self.corrected else self.order
+
+    @cached_property
     def fingerprint(self) -> str:
-        """Return the fingerprint of the order, and of the reason for which it is held."""
-        fingerprint = self.written.fingerprint
-        if not self.hold:
-            return fingerprint
-        return hashlib.blake2b(f"{fingerprint} {self.hold}".encode(), digest_size=16).hexdigest()
+        """Return the fingerprint of the order as it is sent, and of the reason for which it is held."""
+        if self.corrected is None:
+            return self.source_fingerprint
+        return fingerprint_of(payload.write(self.corrected.order).fingerprint, self.hold)
+
+    @cached_property
+    def source_fingerprint(self) -> str:
+        """Return the same of what the source says."""
+        return fingerprint_of(self.written.fingerprint, "" if self.hold == _LOST_CORRECTION else self.hold)
+
+    @cached_property
+    def correction(self) -> str:
+        """What accept.lua needs to know of the corrections, as JSON; "" for an order without them."""
+        if self.corrections is None:
+            return ""
+        stored, event, remaining = self.corrections, "", self.corrections.by_field
+        if self.corrected:
+            remaining, ended = self.corrected.remaining, ", ".join(self.corrected.ended)
+            event = f"correction ended: the source changed {ended}" if ended else ""
+        if not stored.version:
+            event = "correction ended: its values are no longer kept"
+        # The version changes with what is in force: a person who saw it before is told.
+        text = text_of(remaining, "" if event else stored.version)
+        return json.dumps({"seen": stored.version, "source": self.source_fingerprint, "text": text, "event": event})
 
     @cached_property
     def values(self) -> tuple[Argument, ...]:
@@ -92,7 +139,12 @@ class Delivery:
         left_out = self.left_out, stop(order), successor(order)
         former = json.dumps(self.former) if self.former else ""
         placed = round(order.ordered_at.timestamp() * 1000)
-        return *content_values, *left_out, self.hold, self.before_start, former, placed, self.shared
+        return *content_values, *left_out, self.hold, self.before_start, former, placed, self.shared, self.correction
+
+
+def fingerprint_of(content: str, hold: str) -> str:
+    """Return the fingerprint of an order with this content, and with the reason for which it is held ("": none)."""
+    return hashlib.blake2b(f"{content} {hold}".encode(), digest_size=16).hexdigest() if hold else content
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +191,8 @@ class Standing(NamedTuple):
     sent_fields: str = ""
     #: "1" if a backfill requested the order, though it was placed before the start of its provider.
     requested: str = ""
+    #: The fingerprint of what the source says, of an order that a person corrected.
+    corrected: str = ""
 
 
 def _items(orders: Sequence[Delivery], *, pack: bool) -> list[Argument]:
@@ -156,6 +210,7 @@ class Ledger:
     def __init__(self, redis: Redis, *, lease: float) -> None:
         self._redis = redis
         self._scripts = Scripts(redis)
+        self.corrections = Corrections(redis)
         self._lease_ms = int(lease * 1000)
         #: The orders that waited in each lane when this process last wrote to it.
         self._waiting: dict[str, int] = {}
@@ -209,6 +264,21 @@ class Ledger:
             updates=int(updates),
             **k.prefixes,
         )
+        deliveries = [*orders]
+        drains, results = self._accept(target, deliveries, named)
+        # A person corrected an order, and the source says something new: its corrections are read, and put on top.
+        while again := [at for at, result in enumerate(results) if result in _AGAIN]:
+            plain = {at for at in again if results[at] == "uncorrected"}
+            stored = self.corrections.of(target, [deliveries[at].order.key for at in again])
+            for at, each in zip(again, stored, strict=True):
+                deliveries[at] = orders[at] if at in plain else orders[at].with_corrections(each)
+            drains, decided = self._accept(target, [deliveries[at] for at in again], named)
+            for at, result in zip(again, decided, strict=True):
+                results[at] = result
+        return Accepted(tuple(results), drains)
+
+    def _accept(self, target: str, orders: Sequence[Delivery], named: Mapping[str, Argument]) -> tuple[int, list[str]]:
+        """Run the accept script; return the drains of the lane, and the result of each order."""
         try:
             # Few orders are delivered at once: compressing them would cost more time than it saves memory.
             items = _items(orders, pack=self._waiting.get(target, FEW) >= FEW)
@@ -220,7 +290,13 @@ class Ledger:
             drains, results, self._waiting[target] = self._scripts(catalog.ACCEPT_KNOWN, items, full=1, **named)
             if "full" in results:
                 raise
-        return Accepted(tuple(results), drains)
+        return drains, results
+
+    def corrected(self, target: str, orders: Sequence[Delivery]) -> list[Delivery]:
+        """Return the deliveries with the corrections that people made, as far as these are kept."""
+        stored = self.corrections.of(target, [delivery.order.key for delivery in orders])
+        pairs = zip(orders, stored, strict=True)
+        return [replace(order, corrections=each) if each.version else order for order, each in pairs]
 
     def count_arrivals(self, provider: str, source: str, count: int) -> None:
         """Note that `count` orders of a provider were new; the first word of `source` is what brought them."""
@@ -306,6 +382,7 @@ class Ledger:
             seen_done=seen.done,
             source=source,
             sent_fields=sent_fields,
+            correction=delivery.correction,
             **k.prefixes,
         )
         return result

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64decode, b64encode
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from schemas.order import Written
+from pydantic import ValidationError
+
+from schemas.corrections import corrected, from_json
+from schemas.order import Order, Written
 from worker.errors import Malformed
-
-if TYPE_CHECKING:
-    from schemas.order import Order
 
 #: Text that most orders share, which is most of a short order. Never change it: unpacking needs the text that packed.
 _COMMON: Final = (
@@ -52,6 +52,18 @@ def write(order: Order) -> Written:
     # Raised outside of the except block: the error quotes the value.
     field = next((name for name in type(order).model_fields if not _has_json(order, name)), "")
     raise Malformed(f"order: {field or 'the whole'}: {reason}", field)
+
+
+def correct(text: str, corrections: str) -> str:
+    """Return the JSON of an order with the corrections of a person, as Redis keeps them, on top.
+
+    An order that cannot be read any more stays as it is: sending it fails, with the reason.
+    """
+    try:
+        order = Order.model_validate_json(text)
+    except ValidationError:
+        return text
+    return corrected(order, from_json(corrections.partition(" ")[2])).order.written().text
 
 
 def _has_json(order: Order, field: str) -> bool:

@@ -22,6 +22,8 @@ local released = 0
 -- include combine.lua
 
 local function send(key, record)
+  -- A person decided about what the source says now.
+  if read_correction(record_prefix, key) == '' then forget_correction(record_prefix, key) end
   redis.call('HSET', record, 'state', 'queued')
   redis.call('HDEL', record, 'tries', 'lost', 'died', 'code', 'detail', 'hold')
   redis.call('ZADD', due, now + (redis.call('HGET', record, 'bulk') or 0), key)

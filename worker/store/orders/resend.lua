@@ -1,11 +1,11 @@
 -- Queue an order again that the ledger took for delivered or dead, because somebody looked into the target.
 
 local lane, due, dead = unpack(KEYS)
-local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint, version, payload, action, target_id, seen_state, seen_fingerprint, seen_done, source, sent_fields =
-  unpack(ARGV)
+local record_prefix, payload_prefix, history_prefix, key, reference, fingerprint, version, payload, action, target_id, seen_state, seen_fingerprint, seen_done, source, sent_fields,
+  correction = unpack(ARGV)
 -- action is "create" (the target does not have the order: ask, then create) or "update" (the target has it as target_id, with other content). seen_state,
 -- seen_fingerprint and seen_done are what the ledger had when the target was looked at. source is who looked. sent_fields are the field fingerprints
--- with which an update writes what is different, '' to write everything.
+-- with which an update writes what is different, '' to write everything. correction is as in accept.lua.
 --
 -- Returns "queued", or "moved" if the order moved since it was looked at, or if the ledger has a newer version.
 -- If repeated: the order is queued already, "moved".
@@ -29,6 +29,10 @@ if state ~= '' and state ~= 'delivered' and state ~= 'dead' then return 'moved' 
 local old = known[4] or ''
 local is_newer = #version > #old or (#version == #old and version > old)
 if version ~= '0' and version ~= old and not is_newer then return 'moved' end
+correction = correction ~= '' and cjson.decode(correction)
+local corrected = archived and archived.corrected or redis.call('HGET', record, 'corrected')
+if (corrected and true or false) ~= (correction and true or false) then return 'moved' end
+if correction and version_of(read_correction(record_prefix, key)) ~= correction.seen then return 'moved' end
 if archived then unarchive(record_prefix, key, archived, history_prefix) end
 
 local was = redis.call('HMGET', record, 'uncertain', 'code')
@@ -45,6 +49,8 @@ end
 redis.call('HSET', record, 'state', 'queued', 'reference', reference, 'fingerprint', fingerprint)
 redis.call('HSETNX', record, 'seen', stamp)
 if is_newer then redis.call('HSET', record, 'version', version) end
+local event = correction and keep_correction(record_prefix, key, correction) or ''
+if event ~= '' then log(key, event) end
 redis.call('SET', payload_prefix .. key, payload)
 redis.call('PERSIST', history_prefix .. key)
 log(key, 'queued again by ' .. source .. (action == 'update' and ': not the same there' or ': not there'))

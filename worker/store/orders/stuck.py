@@ -198,9 +198,15 @@ class Stuck:
         return [(payload.unpack(packed) if packed else "", fields or "") for packed, fields in pairs]
 
     def payload(self, key: str) -> str | None:
-        """Return the order itself as JSON, while it is not delivered: personal data."""
+        """Return what the source says of the order as JSON, while it is not delivered: personal data."""
         packed = cast("str | None", self._redis.get(self._keys.payload + key))
         return None if packed is None else payload.unpack(packed)
+
+    def sent_payload(self, key: str) -> str | None:
+        """Return the order as it is sent, with the corrections of a person: personal data."""
+        text = self.payload(key)
+        corrections = cast("str | None", self._redis.get(keys.correction(self.target) + key))
+        return payload.correct(text, corrections) if text and corrections else text
 
 
 def _matches(order: StuckOrder, selection: Filter) -> bool:

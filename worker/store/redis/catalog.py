@@ -76,7 +76,7 @@ ACCEPT: Final = Script(
     args=(*_PREFIXES, "lease_ms", "source", "ask_first", "dedupes", "on_change", "updates", "full", "receipt"),
     each=(
         *("key", "reference", "fingerprint", "version", "payload", "left_out", "stop", "heir"),
-        *("hold_reason", "before_start", "former", "placed", "shared"),
+        *("hold_reason", "before_start", "former", "placed", "shared", "correction"),
     ),
 )
 #: The same for a Redis that is full, for the orders that need no more room.
@@ -122,7 +122,15 @@ RESEND: Final = Script(
     keys=("lane", "due", "dead"),
     args=(
         *(*_PREFIXES, "key", "reference", "fingerprint", "version", "payload", "action", "target_id"),
-        *("seen_state", "seen_fingerprint", "seen_done", "source", "sent_fields"),
+        *("seen_state", "seen_fingerprint", "seen_done", "source", "sent_fields", "correction"),
+    ),
+)
+CORRECT: Final = Script(
+    "correct",
+    keys=("lane", "due", "dead", "held", "index"),
+    args=(
+        *(*_PREFIXES, "key", "seen", "seen_fingerprint", "fingerprint", "source", "text", "change", "event"),
+        "resend",
     ),
 )
 DECIDE: Final = Script(

@@ -69,6 +69,16 @@ class LaneKeys:
         return {"record_prefix": self.order, "payload_prefix": self.payload, "history_prefix": self.history}
 
 
+def correction(target: str) -> str:
+    """Return the prefix of the corrections of a target's orders; an order key follows (see `correction.lua`)."""
+    return f"intake:correction:{target}:"
+
+
+def corrections(target: str) -> str:
+    """Return the sorted set of a target's orders that people corrected."""
+    return f"intake:corrections:{target}"
+
+
 def cursor(provider: str) -> str:
     """Return the hash with a provider's cursor and the results of its polls."""
     return f"intake:cursor:{provider}"
