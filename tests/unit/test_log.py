@@ -193,3 +193,20 @@ def test_the_environment_chooses_text_behind_a_pipe(monkeypatch: pytest.MonkeyPa
     assert "order.delivered" in text
     assert "order=shop-nl:7" in text
     assert "\x1b" not in text
+
+
+def test_a_library_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("worker.telemetry.log.time.monotonic", lambda: now[0])
+    stream = io.StringIO()
+    log.configure("info", "json", stream)
+    try:
+        for _ in range(10_000):
+            logging.getLogger("asyncio").error("socket.accept() out of system resource")
+        assert len(stream.getvalue().splitlines()) == 60
+        now[0] = 61.0
+        logging.getLogger("asyncio").error("another place has its own count")
+        logging.getLogger("worker.any").info("poll.finished")
+    finally:
+        log.configure()
+    assert len(stream.getvalue().splitlines()) == 62

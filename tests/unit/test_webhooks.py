@@ -11,7 +11,8 @@ from starlette.requests import Request
 
 from schemas.job import sign, signature
 from support.settings_files import ENV, GOOD, problems, read
-from worker.inbox.receiver.hook import Hook
+from worker.inbox.receiver.hook import Hook, Shared
+from worker.inbox.receiver.reading import Reader
 from worker.settings.producers import Producer
 from worker.systems.webhooks import senders, webhook_kinds
 
@@ -67,7 +68,7 @@ def test_the_signature_of_a_job_is_the_documented_one() -> None:
     assert made.signature == "bf81b0df9ab63212348caadf6ab8b1fc3d2c0c0cb838b2f767a6c1f11d1fa717"
 
 
-def respond(push: Any) -> Any:
+def respond(push: Any, shared: Shared) -> Any:
     sender = webhook_kinds()["retailcrm"]("hook", Producer(secret=SecretStr("s"), pushes_for=("shop",)), 60)
     scope = {
         "type": "http",
@@ -80,20 +81,21 @@ def respond(push: Any) -> Any:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    return asyncio.run(Hook(sender, push, 65_536, 1).answer(Request(scope, receive)))
+    return asyncio.run(Hook(sender, push, shared).answer(Request(scope, receive)))
 
 
 def test_an_internal_error_makes_the_sender_retry_and_reveals_nothing() -> None:
     def broken(_: Sequence[str | bytes]) -> None:
         raise KeyError("Ada Lovelace")
 
-    response = respond(broken)
+    shared = Shared(Reader(65_536, 1))
+    response = respond(broken, shared)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
     assert b"Ada" not in response.body
-    assert Hook.running == 0
+    assert shared.running == 0
 
 
 def test_the_response_follows_the_push_to_the_inbox() -> None:
     pushed: list[str | bytes] = []
-    assert respond(pushed.extend).status_code == 202
+    assert respond(pushed.extend, Shared(Reader(65_536, 1))).status_code == 202
     assert len(pushed) == 1

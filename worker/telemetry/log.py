@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import time
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -64,6 +65,11 @@ _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str
 _SIGNS: Final = re.compile(r"[@:=\s]")
 #: Characters of a text that are kept: a longer one is a document, not a reason.
 _LONGEST: Final = 500
+#: Lines of one place in a library that are written in a minute: outsiders can cause any number of them.
+_MOST_LINES: Final = 60
+_MINUTE: Final = 60.0
+#: The packages whose lines are ours.
+_OURS: Final = frozenset({"intake_orders", "schemas", "tasks", "worker"})
 #: The reason for which lines are missing from the log.
 _DROPPED: Final = "nobody read the log, or it could not be written"
 #: Minimum levels of libraries that would log each nudge and call. Below an error urllib3 logs whole URLs with keys.
@@ -101,6 +107,7 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
     if chosen == "text":
         render = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=20, sort_keys=False)
     handler = _Handler(stream)
+    handler.addFilter(_Bounded())
     ours: list[Processor] = [ProcessorFormatter.remove_processors_meta, _name_event, _describe_error, _keep_allowed]
     handler.setFormatter(ProcessorFormatter(foreign_pre_chain=[*before, _library_event], processors=[*ours, render]))
     root = logging.getLogger()
@@ -114,6 +121,27 @@ def configure(level: str = "info", format: str = "auto", stream: TextIO | None =
         return str(render(None, "warning", stamp(None, "warning", line))) + "\n"
 
     report_dropped_with(dropped)
+
+
+class _Bounded(logging.Filter):
+    """Pass a few lines a minute of each place in a library; the next one after that says how many were left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[tuple[str, int], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        if record.name.partition(".")[0] in _OURS:
+            return True
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        began, count = self._seen.get(place, (now, 0))
+        if now - began >= _MINUTE:
+            began, left_out, count = now, count - _MOST_LINES, 0
+            if left_out > 0:
+                record.msg, record.args = f"{record.getMessage()} ({left_out} more such lines were left out)", None
+        self._seen[place] = began, count + 1
+        return count < _MOST_LINES
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -10,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from schemas.job import sign
-from worker.inbox.receiver.reading import read_request
+from worker.inbox.receiver.reading import RETRY_AFTER, Reader
+from worker.inbox.receiver.refusals import Refusals
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 from worker.systems.webhook.contract import Refused
@@ -28,12 +31,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Most requests to handle at once: each may hold a body of the largest size.
+#: Most requests whose sender is proved to handle at once: each may hold a body of the largest size.
 MAX_REQUESTS: Final = 100
-#: Most jobs in one request.
-MAX_JOBS: Final = 10_000
-#: Seconds after which a sender should repeat a request that was not accepted.
-RETRY_AFTER: Final = 5
+#: A larger body is checked beside the other requests.
+_SMALL: Final = 65_536
 
 
 def refusal(refused: Refused) -> Response:
@@ -46,65 +47,108 @@ def unavailable(code: str, reason: str) -> Refused:
     return Refused(503, code, reason, {"Retry-After": str(RETRY_AFTER)})
 
 
+@dataclass(slots=True)
+class Shared:
+    """What the hooks of one receiver share: the limits, and what is under way."""
+
+    reader: Reader
+    refusals: Refusals = field(default_factory=Refusals)
+    running: int = 0
+
+
+class Proof:
+    """Whether the sender of a request has proved who it is; its connection is then safe from making room for others."""
+
+    def __init__(self, request: Request) -> None:
+        self._tell, self.given = getattr(request.state, "proved", None), False
+
+    def give(self) -> None:
+        """Note the proof."""
+        self.given = True
+        if self._tell is not None:
+            self._tell()
+
+
 class Hook:
     """The endpoint of one producer.
+
+    The head of a request is checked before its body is read, and the whole of it before anything else is done.
 
     Args:
         sender: The webhook kind of the producer: it verifies requests and turns their bodies into jobs.
         push: Pushes jobs to the inbox.
-        most: Most bytes of a body, and of a job.
-        seconds: Most seconds for a body to arrive.
+        shared: What all hooks share.
     """
 
-    running = 0
-
-    def __init__(self, sender: Webhook, push: Push, most: int, seconds: float) -> None:
-        self.sender, self._push, self._most, self._seconds = sender, push, most, seconds
+    def __init__(self, sender: Webhook, push: Push, shared: Shared) -> None:
+        self.sender, self._push, self._shared = sender, push, shared
+        self._subject = {"producer": sender.name, "kind": sender.producer.kind}
 
     async def answer(self, request: Request) -> Response:
         """Return the response to a request, whatever happens."""
-        began, subject = time.monotonic(), {"producer": self.sender.name, "kind": self.sender.producer.kind}
-        Hook.running += 1
+        began, proof = time.monotonic(), Proof(request)
         try:
-            count, size = await self._take(request)
-        except Refused as refused:
-            self._log_response(began, code=refused.status, reason=refused.code, **subject)
-            return refusal(refused)
+            count, size = await self._take(request, proof)
+        except Refused as error:
+            # Without its traceback, which holds the body while the sender waits.
+            refused = error.with_traceback(None)
         except Exception:
             # A bug of ours: the sender repeats the request, and the log names the place.
-            log.exception("hook.failed", **subject)
+            log.exception("hook.failed", **self._subject)
             return refusal(unavailable("failed", "this could not be taken in now"))
-        finally:
-            Hook.running -= 1
-        self._log_response(began, code=202, jobs=count, bytes=size, **subject)
-        return JSONResponse({"accepted": count, **self.sender.answer}, 202)
+        else:
+            self._log_response(began, code=202, jobs=count, bytes=size)
+            return JSONResponse({"accepted": count, **self.sender.answer}, 202)
+        if proof.given:
+            self._log_response(began, code=refused.status, reason=refused.code)
+            return refusal(refused)
+        seconds, note = round(time.monotonic() - began, 3), self._shared.refusals.note
+        await asyncio.sleep(note(**self._subject, code=refused.status, reason=refused.code, seconds=seconds))
+        # What is left of the request is not read, and who comes again has to connect again.
+        refused.headers["Connection"] = "close"
+        return refusal(refused)
 
-    async def _take(self, request: Request) -> tuple[int, int]:
-        if Hook.running > MAX_REQUESTS:
+    async def _take(self, request: Request, proof: Proof) -> tuple[int, int]:
+        shared, now = self._shared, time.time()
+        head = shared.reader.head(request)
+        self.sender.prove_head(head, now)
+        call = await shared.reader.whole(request, head, self.sender.name)
+        if len(call.body) > _SMALL:
+            await run_in_threadpool(self.sender.prove, call, time.time())
+        else:
+            self.sender.prove(call, time.time())
+        proof.give()
+        if shared.running >= MAX_REQUESTS:
             raise unavailable("busy", "too many requests are under way")
-        call = await read_request(request, self._most, self._seconds)
+        shared.running += 1
+        try:
+            return await run_in_threadpool(self._accept, call), len(call.body)
+        except ERRORS as error:
+            state = state_of(error)
+            log.error("inbox.away", state=state.name, reason=state.sentence, remedy=state.remedy)
+            raise unavailable("away", "the inbox is away or full") from None
+        finally:
+            shared.running -= 1
+
+    def _accept(self, call: Call) -> int:
+        """Push the jobs of the call; return how many they are. A thread does this: others are answered meanwhile."""
         jobs = self._jobs(call, time.time())
         if jobs:
-            try:
-                await run_in_threadpool(self._push, jobs)
-            except ERRORS as error:
-                state = state_of(error)
-                log.error("inbox.away", state=state.name, reason=state.sentence, remedy=state.remedy)
-                raise unavailable("away", "the inbox is away or full") from None
-        return len(jobs), len(call.body)
+            self._push(jobs)
+        return len(jobs)
 
     def _jobs(self, call: Call, now: float) -> list[str | bytes]:
         """Return the jobs of the call, signed: the reader of the inbox verifies them again."""
-        self.sender.prove(call, now)
-        texts = self.sender.jobs(call)
-        if len(texts) > MAX_JOBS:
-            raise Refused(413, "too_many", f"one request may carry at most {MAX_JOBS} jobs")
-        signed = [sign(self.sender.name, self.sender.secret, int(now), text).model_dump_json() for text in texts]
+        signed = [
+            sign(self.sender.name, self.sender.secret, int(now), text).model_dump_json()
+            for text in self.sender.jobs(call)
+        ]
         jobs: list[str | bytes] = [text.encode() for text in signed]
-        if any(len(job) > self._most for job in jobs):
-            raise Refused(413, "too_large", f"a job may have at most {self._most} bytes, its signature included")
+        if any(len(job) > self._shared.reader.most for job in jobs):
+            raise Refused(
+                413, "too_large", f"a job may have at most {self._shared.reader.most} bytes, its signature included"
+            )
         return jobs
 
-    @staticmethod
-    def _log_response(began: float, **facts: Any) -> None:
-        log.info("hook.answered", seconds=round(time.monotonic() - began, 3), **facts)
+    def _log_response(self, began: float, **facts: Any) -> None:
+        log.info("hook.answered", seconds=round(time.monotonic() - began, 3), **self._subject, **facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from worker.errors import ConfigError
+from worker.inbox.receiver.crowd import Crowd
 from worker.inbox.receiver.timeout import TimeoutProtocol
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 #: Most seconds to wait for Redis when the server stops.
 _PUSH: Final = 10
+#: Most connections of senders that have proved nothing. A further one makes the oldest go: see `Crowd`.
+_CONNECTIONS: Final = 2000
+#: Most bytes of the head of a request.
+_HEAD: Final = 16 * 1024
+#: Open files that are wanted: each connection is one.
+_FILES: Final = 2 * _CONNECTIONS
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -26,7 +34,7 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.listen(512)
+        listening.listen(_CONNECTIONS)
     except OSError as error:
         listening.close()
         reason = (error.strerror or type(error).__name__).lower()
@@ -36,7 +44,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
     """Serve until SIGTERM or SIGINT, then finish the running requests. A sender has `seconds` to send a request."""
-    protocol = type("Protocol", (TimeoutProtocol,), {"seconds": seconds})
+    descriptors = _descriptors()
+    crowd = Crowd(min(_CONNECTIONS, descriptors // 2))
+    protocol = type("Protocol", (TimeoutProtocol,), {"seconds": seconds, "crowd": crowd})
     config = uvicorn.Config(
         app,
         http=protocol,
@@ -46,6 +56,9 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
         interface="asgi3",
         # Its lines would hold the path, which may hold a secret.
         access_log=False,
+        # So many connections are accepted before any of them has to make room.
+        backlog=min(_CONNECTIONS, descriptors // 4),
+        h11_max_incomplete_event_size=_HEAD,
         log_config=None,
         log_level="warning",
         proxy_headers=False,
@@ -56,3 +69,13 @@ def serve(app: Starlette, listening: socket.socket, seconds: float) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _descriptors() -> int:
+    """Return how many files this process may open, after raising the number as far as it is needed and allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return _FILES if soft == resource.RLIM_INFINITY else soft

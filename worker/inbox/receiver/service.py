@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from worker.inbox.receiver.hook import Hook, refusal, unavailable
+from worker.inbox.receiver.hook import Hook, Shared, refusal, unavailable
 from worker.inbox.receiver.openapi import document
+from worker.inbox.receiver.reading import Reader
 from worker.store.redis.connection import ERRORS
 from worker.store.redis.diagnosis import state_of
 from worker.systems.webhook.contract import Refused
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float) -> Starlette:
-    """Return the service that receives webhooks of `senders` for `inbox`. See `Hook` for `most` and `seconds`."""
+    """Return the service that receives webhooks of `senders` for `inbox`. See `Reader` for `most` and `seconds`."""
     described = document(senders, most)
 
     async def health(_: Request) -> Response:
@@ -44,8 +45,9 @@ def service(senders: Sequence[Webhook], inbox: Inbox, most: int, seconds: float)
         return JSONResponse(described)
 
     routes = [Route("/health", health), Route("/ready", ready), Route("/openapi.json", openapi)]
+    shared = Shared(Reader(most, seconds))
     for sender in senders:
-        hook = Hook(sender, inbox.push, most, seconds)
+        hook = Hook(sender, inbox.push, shared)
         routes.append(Route(f"/hooks/{sender.name}", hook.answer, methods=["POST"]))
         if sender.sends_secret:
             routes.append(Route(f"/hooks/{sender.name}/{{token}}", hook.answer, methods=["POST"]))

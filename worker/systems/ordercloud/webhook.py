@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
 
 _HEADER: Final = "x-oc-hash"
+#: The Base64 of 32 bytes.
+_HASH: Final = re.compile(r"[A-Za-z0-9+/]{43}=")
 #: The prefix of the routes that create or change orders.
 _ORDERS: Final = "v1/orders/"
 _PARTS_OF_CREATE: Final = 3
@@ -32,6 +35,11 @@ class OrderCloud(Webhook):
     kind: ClassVar[str] = "ordercloud"
     hints_only: ClassVar[bool] = True
     answer: ClassVar[Mapping[str, Any]] = {"proceed": True}
+
+    def prove_head(self, head: Call, now: float) -> None:  # noqa: ARG002  # the call holds no time
+        """Check that there is a hash."""
+        if not _HASH.fullmatch(head.headers.get(_HEADER, "")):
+            raise Refused(401, "signature", "X-oc-hash is missing or wrong")
 
     def prove(self, call: Call, now: float) -> None:  # noqa: ARG002  # the call holds no time
         """Check the hash."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from worker.settings.producers import Producer
 
+#: Most jobs in one request.
+MAX_JOBS: Final = 10_000
 #: The fewest characters of a secret that is the only proof of its sender.
 _SHORTEST: Final = 20
 
@@ -80,6 +82,14 @@ class Webhook(ABC):
     def provider(self) -> str:
         """The provider of the orders that the hints name."""
         return self.producer.pushes_for[0]
+
+    def prove_head(self, head: Call, now: float) -> None:
+        """Raise Refused (401) if the head of a call, which has no body yet, shows that `prove` would.
+
+        The body of a call is read only after this: a sender without a proof costs next to nothing.
+        """
+        if self.sends_secret:
+            self.prove(head, now)
 
     @abstractmethod
     def prove(self, call: Call, now: float) -> None:

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from schemas.job import VERSION, Job
 from worker.systems.webhook.bodies import write
-from worker.systems.webhook.contract import Refused
+from worker.systems.webhook.contract import MAX_JOBS, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
 
 
 def job(value: Any, allowed: Collection[str]) -> str:
@@ -29,9 +29,16 @@ def job(value: Any, allowed: Collection[str]) -> str:
     return write(value)
 
 
-def hints(provider: str, ids: Iterable[Any]) -> list[str]:
+def hints(provider: str, ids: Sequence[Any]) -> list[str]:
     """Return one hint for each id, without repetitions. Raises Refused for a value that cannot be an id."""
-    return [job(_hint(provider, external_id), {provider}) for external_id in dict.fromkeys(map(_id, ids))]
+    return [job(_hint(provider, external_id), {provider}) for external_id in dict.fromkeys(map(_id, limited(ids)))]
+
+
+def limited(items: Sequence[Any]) -> Sequence[Any]:
+    """Return the items of a request; raise Refused, before any work is done for them, if they are too many."""
+    if len(items) > MAX_JOBS:
+        raise Refused(413, "too_many", f"one request may carry at most {MAX_JOBS} jobs")
+    return items
 
 
 def _hint(provider: str, external_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas import job as wire
 from worker.systems.webhook.bodies import parse
 from worker.systems.webhook.contract import Refused, Webhook
-from worker.systems.webhook.jobs import job
+from worker.systems.webhook.jobs import job, limited
 
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
@@ -47,6 +47,6 @@ class Signed(Webhook):
     def _signed(self, call: Call) -> list[wire.Signed]:
         body = parse(call.body)
         try:
-            return [wire.Signed.model_validate(item) for item in (body if isinstance(body, list) else [body])]
+            return [wire.Signed.model_validate(item) for item in limited(body if isinstance(body, list) else [body])]
         except ValidationError:
             raise Refused(400, "not_signed", "the body is not a signed job, nor a list of them") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from worker.settings.document import SettingError
 from worker.systems.webhook.bodies import parse
 from worker.systems.webhook.contract import Refused, Webhook
-from worker.systems.webhook.jobs import job
+from worker.systems.webhook.jobs import job, limited
 
 if TYPE_CHECKING:
     from worker.systems.webhook.contract import Call
@@ -37,15 +37,22 @@ class Standard(Webhook):
         except ValueError:
             raise SettingError("is not a secret of Standard Webhooks", "Write whsec_ and the key in Base64.") from None
 
-    def prove(self, call: Call, now: float) -> None:
-        """Check the time and the signatures. One valid signature is enough: keys are changed while both are in use."""
+    def prove_head(self, head: Call, now: float) -> None:
+        """Check the time, and that there is a signature."""
         message_id, at, signatures = (
-            call.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
+            head.headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature")
         )
         if not message_id or not _UNIX.fullmatch(at):
             raise Refused(401, "signature", "webhook-id or webhook-timestamp is missing or wrong")
         if abs(now - int(at)) > TOLERANCE:
             raise Refused(401, "signature_age", f"webhook-timestamp is more than {TOLERANCE} s away from our clock")
+        if not _signatures(signatures):
+            raise Refused(401, "signature", "webhook-signature is missing or wrong")
+
+    def prove(self, call: Call, now: float) -> None:
+        """Check the time and the signatures. One valid signature is enough: keys are changed while both are in use."""
+        self.prove_head(call, now)
+        message_id, at, signatures = (call.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
         text = f"{message_id}.{at}.".encode("latin-1", "replace") + call.body
         expected = hmac.digest(_key(self.secret), text, "sha256")
         if not any([hmac.compare_digest(each, expected) for each in _signatures(signatures)]):  # noqa: C419  # all of them
@@ -55,7 +62,7 @@ class Standard(Webhook):
         """Return the jobs of the body."""
         body = parse(call.body)
         allowed = {self.name, *self.producer.pushes_for}
-        return [job(item, allowed) for item in (body if isinstance(body, list) else [body])]
+        return [job(item, allowed) for item in limited(body if isinstance(body, list) else [body])]
 
     def operation(self) -> dict[str, Any]:
         """Return the description of a job or a list of jobs."""
